@@ -1,0 +1,142 @@
+//! What `#[consumer]` makes of an `impl` block.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use tokio::sync::OnceCell;
+
+use crate::context::Context;
+use crate::envelope::Envelope;
+use crate::error::{CommandError, DecodeError, Reject, Result};
+use crate::frame::{CloseCode, Frame};
+use crate::wire::Rendered;
+
+/// The future of one call of a handler.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One instance for each connection: an `impl` block with `#[consumer]` above it.
+///
+/// Only the macro implements this; what it writes calls functions that are not part of the public API.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a consumer",
+    label = "not a consumer",
+    note = "write `#[consumer]` above `impl {Self}`"
+)]
+pub trait Consumer: Sized + Send + 'static {
+    /// What the consumer accepts from the layer: one variant for each `#[handler]`.
+    type Event: Send + Sync + 'static;
+
+    /// What a client may say: one variant for each `#[receive]`.
+    type Command: Send + 'static;
+
+    /// The arguments of `#[connect]` behind `cx`: what the route's path captures.
+    type Captures: Send + 'static;
+
+    /// All there is to know about the consumer, readable at run time.
+    const INFO: ConsumerInfo;
+
+    /// Runs `#[connect]`: `Ok` accepts the connection.
+    fn connect(cx: &mut Context<Self>, captures: Self::Captures) -> BoxFuture<'_, Result<Self, Reject>>;
+
+    /// Makes the event of a message, or the frame, where the handler needs no `self`. Once per process and message.
+    ///
+    /// # Errors
+    /// When the message is not what the payload of its event says.
+    fn decode(envelope: &Envelope) -> Result<Decoded<Self::Event>, DecodeError>;
+
+    /// Runs the `#[handler]` of the event.
+    fn dispatch<'a>(
+        &'a mut self,
+        cx: &'a mut Context<Self>,
+        event: &'a Delivered<Self::Event>,
+    ) -> BoxFuture<'a, Result<()>>;
+
+    /// Makes the command of a client's frame.
+    ///
+    /// # Errors
+    /// When the frame is none of the consumer's commands.
+    fn decode_command(frame: Frame) -> Result<Self::Command, CommandError>;
+
+    /// Runs the `#[receive]` of the command.
+    fn receive<'a>(&'a mut self, cx: &'a mut Context<Self>, command: Self::Command) -> BoxFuture<'a, Result<()>>;
+
+    /// Runs `#[disconnect]`.
+    fn disconnect<'a>(&'a mut self, cx: &'a mut Context<Self>, code: CloseCode) -> BoxFuture<'a, Result<()>>;
+}
+
+/// What [`Consumer::decode`] makes of a message of the layer.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Decoded<E> {
+    /// An event that needs the connection's state.
+    Event(E),
+    /// What a handler without `self` rendered: one frame for every member, or nothing.
+    Frame(Option<Frame>),
+    /// No handler has this name.
+    Unhandled,
+}
+
+/// An event on its way to its handlers: decoded once, shared by every member of the group in this process.
+#[derive(Debug)]
+pub struct Delivered<E> {
+    pub(crate) event: E,
+    pub(crate) rendered: OnceCell<Option<Rendered>>,
+}
+
+impl<E> Delivered<E> {
+    pub(crate) fn new(event: E) -> Self {
+        Self { event, rendered: OnceCell::new() }
+    }
+
+    /// The event.
+    pub fn event(&self) -> &E {
+        &self.event
+    }
+}
+
+/// A consumer as a fact to read at run time: [`Consumer::INFO`].
+#[derive(Debug, Clone, Copy)]
+pub struct ConsumerInfo {
+    /// The type's name: `"ChatConsumer"`.
+    pub name: &'static str,
+    /// The events that it handles, in the order of the source.
+    pub handlers: &'static [HandlerInfo],
+    /// The commands that a client may say.
+    pub commands: &'static [CommandInfo],
+    /// What `#[consumer(sends(..))]` lists: the paths of the Rust types.
+    pub sends: &'static [fn() -> &'static str],
+    /// The field of a command that holds its name.
+    pub tag: &'static str,
+}
+
+/// One row of the static dispatch table: a `#[handler]` method.
+#[derive(Debug, Clone, Copy)]
+pub struct HandlerInfo {
+    /// The event's name: `"chat.message"`.
+    pub event: &'static str,
+    /// The variant of the consumer's event enum: `"ChatMessage"`.
+    pub variant: &'static str,
+    /// The method.
+    pub method: &'static str,
+    /// The path of the payload's Rust type.
+    pub payload: fn() -> &'static str,
+    /// Whether the handler has no `self`, so that its frame is rendered once and shared.
+    pub shared: bool,
+    /// The line of the method in its source file.
+    pub line: u32,
+}
+
+/// One command of a client: a `#[receive("name")]` method.
+#[derive(Debug, Clone, Copy)]
+pub struct CommandInfo {
+    /// The command's name: `"send"`.
+    pub name: &'static str,
+    /// The variant of the consumer's command enum.
+    pub variant: &'static str,
+    /// The method.
+    pub method: &'static str,
+    /// The path of the payload's Rust type.
+    pub payload: fn() -> &'static str,
+    /// The line of the method in its source file.
+    pub line: u32,
+}

@@ -1,0 +1,381 @@
+//! The errors, one enum for each boundary: the layer, the client, the wire, and the user's own.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use http::StatusCode;
+
+use crate::frame::FrameKind;
+use crate::name::NameError;
+
+/// What a handler returns.
+pub type Result<T = (), E = Error> = std::result::Result<T, E>;
+
+/// Any error of a handler. `?` makes it from every [`std::error::Error`].
+///
+/// A handler that returns it ends its own connection with code 1011, and no other. The text goes to the log, never to
+/// the client.
+pub struct Error(Box<dyn StdError + Send + Sync>);
+
+impl Error {
+    /// An error made of a sentence.
+    pub fn msg(message: impl Into<String>) -> Self {
+        Self(message.into().into())
+    }
+
+    /// The error within, if it is an `E`: `error.downcast_ref::<LayerError>()`.
+    pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
+        self.0.downcast_ref()
+    }
+
+    /// The error within.
+    pub fn as_dyn(&self) -> &(dyn StdError + Send + Sync + 'static) {
+        &*self.0
+    }
+}
+
+impl<E: StdError + Send + Sync + 'static> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_chain(&*self.0, f)
+    }
+}
+
+// What `fn main() -> Result<()>` prints: the sentences, not the structs.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_chain(&*self.0, f)
+    }
+}
+
+fn write_chain(error: &(dyn StdError + 'static), f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{error}")?;
+    let mut source = error.source();
+    while let Some(cause) = source {
+        write!(f, ": {cause}")?;
+        source = cause.source();
+    }
+    Ok(())
+}
+
+/// A value that serde could not write.
+#[derive(Debug, thiserror::Error)]
+#[error("the value cannot be written: {0}")]
+pub struct EncodeError(#[source] Box<dyn StdError + Send + Sync>);
+
+impl EncodeError {
+    pub(crate) fn new(source: impl StdError + Send + Sync + 'static) -> Self {
+        Self(Box::new(source))
+    }
+}
+
+/// Why a message of the layer is not the event it should be.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The bytes are not a map in the layer's format.
+    #[error("the message is not a map of names to values in {format}")]
+    NotAMap {
+        /// `"msgpack"` or `"json"`.
+        format: &'static str,
+        /// What the parser says.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The message does not say which event it is.
+    #[error("the message has no `type`")]
+    NoType,
+    /// A field is missing or is not what the payload says.
+    #[error("event `{event}` does not fit `{payload}`{at}: {source}", at = at(.path))]
+    Payload {
+        /// The name of the event.
+        event: String,
+        /// The Rust type that it should have become.
+        payload: &'static str,
+        /// Where in the message: `user.name`, or empty for the message itself.
+        path: String,
+        /// What the parser says.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// A handler without `self` could not write its frame.
+    #[error("the handler of event `{event}` made a frame that cannot be written")]
+    Render {
+        /// The name of the event.
+        event: String,
+        /// Why not.
+        source: EncodeError,
+    },
+}
+
+fn at(path: &str) -> String {
+    if path.is_empty() || path == "." { String::new() } else { format!(" at `{path}`") }
+}
+
+/// What a send through the channel layer, or a change of a group, can fail with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LayerError {
+    /// The channel's mailbox holds `capacity` messages that its owner has not taken yet. This message was not sent.
+    #[error("channel `{channel}` is full: {capacity} messages wait there; send later, or raise `capacity`")]
+    ChannelFull {
+        /// The channel that was sent to.
+        channel: String,
+        /// Its limit.
+        capacity: usize,
+    },
+    /// The name of a channel or a group is not legal.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The event could not be written.
+    #[error("event `{event}` cannot be written")]
+    Encode {
+        /// The name of the event.
+        event: String,
+        /// Why not.
+        source: EncodeError,
+    },
+    /// A raw message is no event.
+    #[error(
+        "a raw message must be a JSON object with a `type` that is a string, such as {{\"type\": \"chat.message\", ..}}"
+    )]
+    NotAnEvent,
+    /// This layer can only add channels of this process to a group.
+    #[error("channel `{channel}` is not one of this process; a channel joins a group where it lives")]
+    NotLocal {
+        /// The channel that should have joined.
+        channel: String,
+    },
+    /// The other end of the layer (Redis) did not do what was asked.
+    #[error("the channel layer cannot be reached: {action} failed")]
+    Unavailable {
+        /// What was tried.
+        action: &'static str,
+        /// Why it failed.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The layer was closed.
+    #[error("the channel layer is closed")]
+    Closed,
+    /// No layer of that name exists.
+    #[error(
+        "there is no channel layer `{alias}`; build `Channels` first, or call `ChannelLayer::install(\"{alias}\")`"
+    )]
+    NoSuchLayer {
+        /// The name that was asked for.
+        alias: String,
+    },
+    /// The blocking twin was called on a thread that runs async code, which it would stop.
+    #[error("a blocking call in async code would stop its thread; use the async method of the same name and `.await` it")]
+    BlockingInAsync,
+}
+
+/// Why something could not be sent to the client.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The connection is closed, or is closing.
+    #[error("the connection is closed")]
+    Closed,
+    /// The value could not be written.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+}
+
+/// Why a client's frame is not what `#[receive]` takes.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrameError {
+    /// Binary where text is wanted, or the other way round.
+    #[error("a {got} frame came where a {expected} frame is wanted")]
+    Kind {
+        /// What is wanted.
+        expected: FrameKind,
+        /// What came.
+        got: FrameKind,
+    },
+    /// Text that is not the JSON it should be.
+    #[error("the frame is not the JSON that is wanted{at}: {source}", at = at(.path))]
+    Json {
+        /// Where in the JSON: `user.name`, or empty for the whole.
+        path: String,
+        /// What the parser says.
+        source: serde_json::Error,
+    },
+}
+
+impl FrameError {
+    pub(crate) fn json(error: serde_path_to_error::Error<serde_json::Error>) -> Self {
+        let path = error.path().to_string();
+        Self::Json { path, source: error.into_inner() }
+    }
+}
+
+/// Why a client's frame is none of the commands of its consumer. The command never reached the consumer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The frame does not name a command.
+    #[error("the frame names no command: a JSON object with the field `{tag}` is wanted")]
+    NoCommand {
+        /// The field that names the command.
+        tag: &'static str,
+    },
+    /// No command has that name.
+    #[error("there is no command `{name}`; the commands are {}", list(.commands))]
+    Unknown {
+        /// The name that came.
+        name: String,
+        /// Those that exist.
+        commands: &'static [&'static str],
+    },
+    /// The command's fields are not what it takes.
+    #[error("command `{name}` is malformed{at}: {source}", at = at(.path))]
+    Malformed {
+        /// The command.
+        name: &'static str,
+        /// Where: `user.name`, or empty for the whole.
+        path: String,
+        /// What the parser says.
+        source: serde_json::Error,
+    },
+    /// The frame is not what `#[receive]` takes.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// The consumer has no `#[receive]`: whatever a client says is ignored.
+    #[error("this consumer takes nothing from its client")]
+    NotListening,
+}
+
+impl CommandError {
+    /// A short word for a program: what stands under `code` in the error frame.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoCommand { .. } => "no_command",
+            Self::Unknown { .. } => "unknown_command",
+            Self::Malformed { .. } => "malformed_command",
+            Self::Frame(FrameError::Kind { .. }) => "unsupported_frame",
+            Self::Frame(FrameError::Json { .. }) => "malformed_json",
+            Self::NotListening => "not_listening",
+        }
+    }
+}
+
+fn list(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// How `#[connect]` refuses a connection: the HTTP status that answers the handshake. 403 unless another is named.
+///
+/// Every [`std::error::Error`] becomes one through `?`: status 500, with the error in the log and not in the answer.
+///
+/// ```
+/// use channels_runtime::Reject;
+/// assert_eq!(Reject::forbidden().status(), 403);
+/// assert_eq!(Reject::not_found().with_reason("no such room").status(), 404);
+/// ```
+pub struct Reject {
+    status: StatusCode,
+    reason: Option<String>,
+    source: Option<Error>,
+}
+
+impl Reject {
+    /// Refuses with this status. A status that is no refusal (below 400) becomes 403.
+    pub fn new(status: u16) -> Self {
+        let status = StatusCode::from_u16(status).ok().filter(|status| status.as_u16() >= 400);
+        Self { status: status.unwrap_or(StatusCode::FORBIDDEN), reason: None, source: None }
+    }
+
+    /// 401: who are you?
+    pub fn unauthorized() -> Self {
+        Self::new(401)
+    }
+
+    /// 403: not you.
+    pub fn forbidden() -> Self {
+        Self::new(403)
+    }
+
+    /// 404: nothing here.
+    pub fn not_found() -> Self {
+        Self::new(404)
+    }
+
+    /// Adds a sentence for the client: the body of the answer.
+    #[must_use]
+    pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// The status of the answer.
+    pub fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
+    /// The body of the answer: the reason, or what the status is called.
+    pub fn reason(&self) -> &str {
+        self.reason.as_deref().or(self.status.canonical_reason()).unwrap_or("refused")
+    }
+
+    /// The error behind a 500: for the log.
+    pub fn source(&self) -> Option<&Error> {
+        self.source.as_ref()
+    }
+}
+
+impl Default for Reject {
+    fn default() -> Self {
+        Self::forbidden()
+    }
+}
+
+impl<E: StdError + Send + Sync + 'static> From<E> for Reject {
+    fn from(error: E) -> Self {
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, reason: None, source: Some(error.into()) }
+    }
+}
+
+impl From<Error> for Reject {
+    fn from(error: Error) -> Self {
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, reason: None, source: Some(error) }
+    }
+}
+
+impl fmt::Debug for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reject({} {:?}", self.status.as_u16(), self.reason())?;
+        if let Some(source) = &self.source {
+            write!(f, ", {source}")?;
+        }
+        f.write_str(")")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_that_refuses_nothing_becomes_403() {
+        assert_eq!(Reject::new(200).status(), 403);
+        assert_eq!(Reject::new(7).status(), 403);
+        assert_eq!(Reject::new(429).status(), 429);
+    }
+
+    #[test]
+    fn an_error_in_connect_is_a_500_that_tells_the_client_nothing() {
+        fn connect() -> Result<(), Reject> {
+            Err(std::io::Error::other("secret"))?;
+            Ok(())
+        }
+        let reject = connect().unwrap_err();
+        assert_eq!(reject.status(), 500);
+        assert_eq!(reject.reason(), "Internal Server Error");
+        assert!(reject.source().unwrap().to_string().contains("secret"));
+    }
+}

@@ -1,0 +1,93 @@
+//! Events and groups: the typed side of what travels through the channel layer.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::name::{GroupName, NameError, Untyped};
+
+/// A message of the channel layer: a struct with `#[event("chat.message")]` above it.
+///
+/// On the wire it is the flat map of Django Channels, `{"type": "chat.message", ..fields}`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an event",
+    label = "not an event",
+    note = "write `#[event(\"its.name\")]` above `struct {Self}`"
+)]
+pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// The name on the wire: the value of `type`.
+    const TYPE: &'static str;
+}
+
+/// A group: a struct with `#[group("chat_{room}", events(ChatMessage))]` above it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a group",
+    label = "not a group",
+    note = "write `#[group(\"its_name_{{field}}\", events(..))]` above `struct {Self}`"
+)]
+pub trait Group: Send + Sync {
+    /// How the name is built: `"chat_{room}"`.
+    const PATTERN: &'static str;
+
+    /// The events that it carries.
+    const EVENTS: &'static [EventInfo];
+
+    /// The name of this one group.
+    ///
+    /// # Errors
+    /// When a field makes it longer than 99 characters or holds a character that a name may not have.
+    fn name(&self) -> Result<GroupName, NameError>;
+}
+
+/// `Room: Carries<ChatMessage>`: the group lists the event, so it may be sent there.
+#[diagnostic::on_unimplemented(
+    message = "group `{Self}` does not carry the event `{E}`",
+    label = "`{E}` is not in the list of this group",
+    note = "add `{E}` to the group: `#[group(\"..\", events(.., {E}))] struct {Self}`"
+)]
+pub trait Carries<E: Event>: Group {}
+
+/// `ChatConsumer: Handles<ChatMessage>`: the consumer has a `#[handler]` for the event.
+///
+/// `G` is where the event comes from: a group that the consumer joins, or [`Direct`] for what is sent to its channel.
+#[diagnostic::on_unimplemented(
+    message = "consumer `{Self}` has no handler for `{E}`, which reaches it through `{G}`",
+    label = "`{Self}` does not handle `{E}`",
+    note = "add a `#[handler(\"..\")]` method for `{E}` to `impl {Self}`, or take `{E}` from the events of `{G}`"
+)]
+pub trait Handles<E: Event, G: ?Sized = Direct> {}
+
+/// The way of an event that is sent to one channel by its name, and not through a group.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Direct {}
+
+// A name made from a plain string does not know its consumer, so nothing is checked.
+impl<E: Event, G: ?Sized> Handles<E, G> for Untyped {}
+
+/// `Room: JoinedBy<ChatConsumer>`: the consumer handles every event of the group. `#[group]` writes it.
+pub trait JoinedBy<C>: Group {}
+
+/// `ChatConsumer: Sends<ChatLine>`: the consumer says so in `#[consumer(sends(ChatLine))]`.
+#[diagnostic::on_unimplemented(
+    message = "consumer `{Self}` does not say that it sends `{T}`",
+    label = "`{T}` is not in the list",
+    note = "add it: `#[consumer(sends({T}))]`; or send it unchecked with `cx.send_json(..)`"
+)]
+pub trait Sends<T: Serialize> {}
+
+/// An event as a fact to read at run time.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct EventInfo {
+    /// The name on the wire: `"chat.message"`.
+    pub name: &'static str,
+    /// The Rust type's path, from [`std::any::type_name`].
+    pub payload: fn() -> &'static str,
+}
+
+impl EventInfo {
+    /// The row of `E`.
+    pub const fn of<E: Event>() -> Self {
+        Self { name: E::TYPE, payload: std::any::type_name::<E> }
+    }
+}

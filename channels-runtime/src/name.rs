@@ -1,0 +1,272 @@
+//! The names of channels and groups: checked once, cheap to clone.
+//!
+//! The rules are those of Django Channels, so that a name made here is legal there: fewer than 100 characters, and
+//! nothing but ASCII letters, digits, `-`, `_` and `.`. A channel name may hold one `!`; what stands before it names a
+//! process, what stands behind it one channel of that process.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The longest legal name of a channel or a group, in characters: Django Channels asks for fewer than 100.
+pub const MAX_NAME_LENGTH: usize = 99;
+
+/// Why a string is not the name of a channel or a group.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} name {name:?} {problem}; a name is 1 to 99 characters of `A-Z a-z 0-9 - _ .`{more}", more = self.kind.more())]
+pub struct NameError {
+    kind: Kind,
+    name: String,
+    problem: Problem,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Channel,
+    Group,
+}
+
+impl Kind {
+    fn more(self) -> &'static str {
+        match self {
+            Self::Channel => ", with at most one `!`",
+            Self::Group => "",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Channel => "channel",
+            Self::Group => "group",
+        })
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+enum Problem {
+    #[error("is empty")]
+    Empty,
+    #[error("is {0} characters long")]
+    TooLong(usize),
+    #[error("contains {0:?}")]
+    Character(char),
+    #[error("contains more than one `!`")]
+    SecondBang,
+    #[error("has nothing before the `!`")]
+    NoProcess,
+}
+
+fn check(kind: Kind, name: &str) -> Result<(), NameError> {
+    let problem = |problem| NameError { kind, name: name.chars().take(2 * MAX_NAME_LENGTH).collect(), problem };
+    if name.is_empty() {
+        return Err(problem(Problem::Empty));
+    }
+    let length = name.chars().count();
+    if length > MAX_NAME_LENGTH {
+        return Err(problem(Problem::TooLong(length)));
+    }
+    let mut bang = false;
+    for (at, character) in name.char_indices() {
+        match character {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' => {}
+            '!' if kind == Kind::Channel => match (at, bang) {
+                (0, _) => return Err(problem(Problem::NoProcess)),
+                (_, true) => return Err(problem(Problem::SecondBang)),
+                (_, false) => bang = true,
+            },
+            other => return Err(problem(Problem::Character(other))),
+        }
+    }
+    Ok(())
+}
+
+/// What a [`ChannelName`] made from a plain string knows of the consumer behind it: nothing. Any event may be sent to it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Untyped {}
+
+/// The name of a channel: one mailbox of the layer, usually one connection's.
+///
+/// A name that a consumer gives out ([`Context::channel_name`](crate::Context::channel_name)) knows its consumer, and
+/// keeps knowing it through serde: only events that this consumer handles can be sent to it. A name made from a plain
+/// string ([`ChannelName::new`]) is [`Untyped`].
+///
+/// It is written and read as a plain string.
+///
+/// ```
+/// use channels_runtime::ChannelName;
+/// let name = ChannelName::new("thumbnails").unwrap();
+/// assert_eq!(name.as_str(), "thumbnails");
+/// assert!(ChannelName::new("not legal").is_err());
+/// ```
+pub struct ChannelName<C = Untyped> {
+    name: Arc<str>,
+    consumer: PhantomData<fn() -> C>,
+}
+
+impl ChannelName {
+    /// Checks a plain string.
+    ///
+    /// # Errors
+    /// When it is empty, longer than 99 characters, or holds a character that Django Channels forbids.
+    pub fn new(name: impl AsRef<str>) -> Result<Self, NameError> {
+        check(Kind::Channel, name.as_ref())?;
+        Ok(Self::from_checked(name.as_ref().into()))
+    }
+}
+
+impl<C> ChannelName<C> {
+    pub(crate) fn from_checked(name: Arc<str>) -> Self {
+        Self { name, consumer: PhantomData }
+    }
+
+    /// The name as it stands on the wire.
+    pub fn as_str(&self) -> &str {
+        &self.name
+    }
+
+    /// The same name, without the knowledge of its consumer.
+    #[must_use]
+    pub fn untyped(&self) -> ChannelName {
+        ChannelName::from_checked(Arc::clone(&self.name))
+    }
+
+    /// The part that all channels of one process share, up to and including the `!`; the whole name if there is none.
+    pub fn non_local(&self) -> &str {
+        match self.name.find('!') {
+            Some(at) => &self.name[..=at],
+            None => &self.name,
+        }
+    }
+}
+
+/// The name of a group: a set of channels that are sent to together.
+///
+/// Usually made by [`Group::name`](crate::Group::name), from a `#[group("chat_{room}", ..)]` struct.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupName(Arc<str>);
+
+impl GroupName {
+    /// Checks a plain string.
+    ///
+    /// # Errors
+    /// When it is empty, longer than 99 characters, or holds a character that Django Channels forbids.
+    pub fn new(name: impl AsRef<str>) -> Result<Self, NameError> {
+        check(Kind::Group, name.as_ref())?;
+        Ok(Self(name.as_ref().into()))
+    }
+
+    /// The name as it stands on the wire.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<C> Clone for ChannelName<C> {
+    fn clone(&self) -> Self {
+        Self::from_checked(Arc::clone(&self.name))
+    }
+}
+
+impl<C> PartialEq for ChannelName<C> {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl<C> Eq for ChannelName<C> {}
+
+impl<C> std::hash::Hash for ChannelName<C> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl<C> fmt::Debug for ChannelName<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ChannelName({:?})", &*self.name)
+    }
+}
+
+impl<C> fmt::Display for ChannelName<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl<C> Serialize for ChannelName<C> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.name)
+    }
+}
+
+impl<'de, C> Deserialize<'de> for ChannelName<C> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        check(Kind::Channel, &name).map_err(serde::de::Error::custom)?;
+        Ok(Self::from_checked(name.into()))
+    }
+}
+
+impl fmt::Debug for GroupName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GroupName({:?})", &*self.0)
+    }
+}
+
+impl fmt::Display for GroupName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for GroupName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for GroupName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_name_is_up_to_99_characters_of_the_alphabet() {
+        assert!(GroupName::new("chat").is_ok());
+        assert!(GroupName::new("A-z_0.9").is_ok());
+        assert!(GroupName::new("g".repeat(99)).is_ok());
+        for bad in ["", "a b", "a!b", "¯\\_(ツ)_/¯", "chat\n", "٣"] {
+            assert!(GroupName::new(bad).is_err(), "{bad:?}");
+        }
+        let error = GroupName::new("g".repeat(101)).unwrap_err().to_string();
+        assert!(error.contains("is 101 characters long; a name is 1 to 99 characters"), "{error}");
+    }
+
+    #[test]
+    fn a_channel_name_may_hold_one_bang_behind_its_process() {
+        let name = ChannelName::new("specific.0f!e1").unwrap();
+        assert_eq!(name.non_local(), "specific.0f!");
+        assert_eq!(ChannelName::new("worker").unwrap().non_local(), "worker");
+        assert_eq!(ChannelName::new("specific.0f!").unwrap().non_local(), "specific.0f!");
+        let error = ChannelName::new("a!b!c").unwrap_err().to_string();
+        assert!(error.starts_with("channel name \"a!b!c\" contains more than one `!`"), "{error}");
+        assert!(ChannelName::new("!local").is_err());
+    }
+
+    #[test]
+    fn a_name_from_serde_is_checked() {
+        assert!(serde_json::from_str::<ChannelName>("\"a!b\"").is_ok());
+        assert!(serde_json::from_str::<ChannelName>("\"a b\"").is_err());
+        assert!(serde_json::from_str::<GroupName>("\"a!b\"").is_err());
+    }
+}
