@@ -101,6 +101,14 @@ pub enum DecodeError {
         /// What the parser says.
         source: Box<dyn StdError + Send + Sync>,
     },
+    /// A handler without `self`, or the payload's own serde code, panicked.
+    #[error("the handler of event `{event}` panicked: {message}")]
+    Panicked {
+        /// The name of the event.
+        event: String,
+        /// What it said.
+        message: String,
+    },
     /// A handler without `self` could not write its frame.
     #[error("the handler of event `{event}` made a frame that cannot be written")]
     Render {

@@ -1,0 +1,109 @@
+//! Django Channels in Rust: consumers, groups and a channel layer, every name and shape checked by the compiler.
+//!
+//! A *consumer* handles one WebSocket connection. It joins *groups*; whoever sends an *event* to a group reaches every
+//! consumer in it, in this process or, with the Redis layer, in any other, Python's included. An event's name is written
+//! twice, where it is defined and where it is handled, and the compiler holds the two together.
+//!
+//! ```no_run
+//! use channels_runtime::prelude::*;
+//!
+//! /// One event: a struct and its name on the wire.
+//! #[event("chat.message")]
+//! struct ChatMessage { message: String }
+//!
+//! /// One group: how its name is built, and what it carries.
+//! #[group("chat_{room}", events(ChatMessage))]
+//! struct Room { room: String }
+//!
+//! /// One instance for each connection.
+//! struct ChatConsumer { room: Room }
+//!
+//! #[consumer]
+//! impl ChatConsumer {
+//!     #[connect]
+//!     async fn connect(cx: &mut Context<Self>, room: String) -> Result<Self, Reject> {
+//!         let room = Room { room };
+//!         cx.group_add(&room).await?;
+//!         Ok(Self { room })
+//!     }
+//!
+//!     #[receive]
+//!     async fn receive(&mut self, cx: &mut Context<Self>, message: String) -> Result<()> {
+//!         cx.group_send(&self.room, &ChatMessage { message }).await
+//!     }
+//!
+//!     #[handler("chat.message")]
+//!     fn chat_message(event: &ChatMessage) -> String {
+//!         event.message.clone()
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<()> {
+//!     let channels = Channels::builder().build();
+//!     let chat = channels.route::<ChatConsumer>(warp::path!("ws" / "chat" / String));
+//!     channels.serve(chat, ([127, 0, 0, 1], 8000)).await
+//! }
+//! ```
+//!
+//! # Layout
+//!
+//! - [`consumer`], [`event`](macro@event) and [`group`]: the macros.
+//! - [`Channels`]: the application, its routes and its server.
+//! - [`Context`] and [`Scope`]: what a consumer holds.
+//! - [`ChannelLayer`]: groups and channels, also from outside of consumers.
+//! - [`Frame`], [`Json`], [`CloseCode`]: what a client sends and is sent.
+//!
+//! # Feature flags
+//!
+//! - `redis` (on by default): the Redis channel layer, which lets several processes share groups.
+//! - `testing`: `testing::WebsocketCommunicator`, which drives a consumer in a test without a socket.
+
+mod channels;
+mod connection;
+mod consumer;
+mod context;
+mod envelope;
+mod error;
+mod event;
+mod flusher;
+mod frame;
+mod layer;
+mod name;
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+mod scope;
+mod server;
+mod session;
+mod tag;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod web;
+mod wire;
+
+pub use channels::{Channels, ChannelsBuilder};
+pub use consumer::{BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo};
+pub use context::Context;
+pub use envelope::{Envelope, Format};
+pub use error::{
+    CommandError, DecodeError, EncodeError, Error, FrameError, LayerError, Reject, Result, SendError,
+};
+pub use event::{Carries, Direct, Event, EventInfo, Group, Handles, JoinedBy, Sends};
+pub use frame::{CloseCode, Frame, FrameKind, FromFrame, IntoFrame, Json};
+pub use layer::{
+    BlockingChannelLayer, Channel, ChannelLayer, Config as LayerConfig, ConfigError, LayerStats, channel_layer,
+};
+pub use name::{ChannelName, GroupName, MAX_NAME_LENGTH, NameError, Untyped};
+pub use scope::Scope;
+pub use web::{Captures, ServeError, WebServer};
+
+pub use channels_macros::{consumer, event, group};
+
+/// Everything that a program with consumers usually needs.
+pub mod prelude {
+    pub use crate::{
+        ChannelLayer, ChannelName, Channels, CloseCode, Context, Error, Event, Frame, Group, Json, Reject, Result, Scope,
+        channel_layer, consumer, event, group,
+    };
+}

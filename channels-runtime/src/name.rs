@@ -135,6 +135,10 @@ impl<C> ChannelName<C> {
         ChannelName::from_checked(Arc::clone(&self.name))
     }
 
+    pub(crate) fn typed<T>(&self) -> ChannelName<T> {
+        ChannelName::from_checked(Arc::clone(&self.name))
+    }
+
     /// The part that all channels of one process share, up to and including the `!`; the whole name if there is none.
     pub fn non_local(&self) -> &str {
         match self.name.find('!') {

@@ -6,7 +6,7 @@ pub use serde;
 
 use crate::consumer::{BoxFuture, Consumer, Decoded, Delivered};
 use crate::context::Context;
-use crate::envelope::{Envelope, Json as JsonTag};
+use crate::envelope::{self, Envelope};
 use crate::error::{CommandError, DecodeError, Error, Reject, Result};
 use crate::event::Event;
 use crate::frame::{Frame, FromFrame, IntoFrame};
@@ -149,7 +149,7 @@ pub enum Named {
 
 /// Looks for the name of a command in a client's frame.
 pub fn named(frame: Frame, tag: &'static str) -> Named {
-    JsonTag::find(frame, tag)
+    envelope::named_command(frame, tag)
 }
 
 /// The payload of `#[receive("name")]`.
@@ -158,7 +158,7 @@ pub fn decode_command<T: serde::de::DeserializeOwned>(
     tag: &'static str,
     name: &'static str,
 ) -> Result<T, CommandError> {
-    JsonTag::decode(text, tag, name)
+    envelope::decode_command(text, tag, name)
 }
 
 /// The argument of `#[receive]` without a name.

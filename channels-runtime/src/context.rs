@@ -1,0 +1,225 @@
+//! What a consumer holds: the means to act.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::Serialize;
+
+use crate::connection::{Closed, Connection};
+use crate::error::{Error, Result, SendError};
+use crate::event::{Carries, Event, Group, Handles, JoinedBy, Sends};
+use crate::frame::{CloseCode, Frame};
+use crate::layer::ChannelLayer;
+use crate::name::ChannelName;
+use crate::scope::Scope;
+use crate::wire::Rendered;
+
+/// A consumer's means to act: its connection, its channel, its groups, the layer. Always called `cx`.
+///
+/// Sends to the client wait while more than half of the outbound queue (1 MiB) is full, so a handler that talks to a slow
+/// client slows itself, and nobody else.
+pub struct Context<C> {
+    scope: Box<Scope>,
+    channel: ChannelName,
+    layer: ChannelLayer,
+    connection: Arc<Connection>,
+    /// What the answer to the handshake will say; gone once it is given.
+    answer: Option<Box<Answer>>,
+    consumer: PhantomData<fn() -> C>,
+}
+
+/// What `#[connect]` adds to the answer that accepts the handshake.
+#[derive(Debug, Default)]
+pub(crate) struct Answer {
+    pub(crate) subprotocol: Option<String>,
+    pub(crate) headers: HeaderMap,
+}
+
+impl<C> Context<C> {
+    pub(crate) fn new(
+        scope: Scope,
+        channel: ChannelName,
+        layer: ChannelLayer,
+        connection: Arc<Connection>,
+    ) -> Self {
+        let answer = Some(Box::default());
+        Self { scope: Box::new(scope), channel, layer, connection, answer, consumer: PhantomData }
+    }
+
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    pub(crate) fn take_answer(&mut self) -> Answer {
+        self.answer.take().map(|answer| *answer).unwrap_or_default()
+    }
+
+    /// Takes the connection's channel out of the layer and out of all its groups.
+    pub(crate) fn leave(&self) {
+        self.layer.backend().release(&self.channel);
+    }
+
+    /// The facts of the connection: path, query, headers, cookies, user.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The name of this connection's channel. Others may send to it with [`ChannelLayer::send`], for as long as the
+    /// connection lives.
+    pub fn channel_name(&self) -> ChannelName<C> {
+        self.channel.typed()
+    }
+
+    /// The channel layer.
+    pub fn channel_layer(&self) -> &ChannelLayer {
+        &self.layer
+    }
+
+    /// Joins a group. Compiles only if this consumer handles every event that the group carries.
+    ///
+    /// When it returns, what is sent to the group reaches this connection. The group is left when the connection ends,
+    /// however it ends.
+    ///
+    /// # Errors
+    /// When the group's name is not legal, or the other end of the layer cannot be reached.
+    pub async fn group_add<G: JoinedBy<C> + ?Sized>(&mut self, group: &G) -> Result<()> {
+        Ok(self.layer.backend().group_add(&group.name()?, &self.channel).await?)
+    }
+
+    /// Leaves a group. If it was not joined, nothing happens.
+    ///
+    /// # Errors
+    /// When the group's name is not legal, or the other end of the layer cannot be reached.
+    pub async fn group_discard<G: Group + ?Sized>(&mut self, group: &G) -> Result<()> {
+        Ok(self.layer.backend().group_discard(&group.name()?, &self.channel).await?)
+    }
+
+    /// Sends an event to every member of a group, this connection too if it is one. Compiles only if the group carries
+    /// the event. See [`ChannelLayer::group_send`].
+    ///
+    /// # Errors
+    /// When the group's name or the event cannot be written, or the other end of the layer cannot be reached.
+    pub async fn group_send<G, E>(&self, group: &G, event: &E) -> Result<()>
+    where
+        G: Carries<E> + ?Sized,
+        E: Event,
+    {
+        Ok(self.layer.group_send(group, event).await?)
+    }
+
+    /// Sends an event to one channel. See [`ChannelLayer::send`].
+    ///
+    /// # Errors
+    /// When the channel's mailbox is full, the event cannot be written, or the other end of the layer cannot be reached.
+    pub async fn send_event<T, E>(&self, channel: &ChannelName<T>, event: &E) -> Result<()>
+    where
+        T: Handles<E>,
+        E: Event,
+    {
+        Ok(self.layer.send(channel, event).await?)
+    }
+
+    /// Sends the client one of the messages that `#[consumer(sends(..))]` lists, as JSON.
+    ///
+    /// # Errors
+    /// When the connection is closed, or the value cannot be written.
+    pub async fn send<T>(&mut self, message: &T) -> Result<()>
+    where
+        C: Sends<T>,
+        T: Serialize,
+    {
+        self.send_json(message).await
+    }
+
+    /// Sends the client a value as JSON, in a text frame.
+    ///
+    /// # Errors
+    /// When the connection is closed, or the value cannot be written.
+    pub async fn send_json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
+        self.send_frame(Frame::json(value).map_err(SendError::Encode)?).await
+    }
+
+    /// Sends the client text.
+    ///
+    /// # Errors
+    /// When the connection is closed.
+    pub async fn send_text(&mut self, text: impl Into<String>) -> Result<()> {
+        self.send_frame(Frame::text(text)).await
+    }
+
+    /// Sends the client bytes.
+    ///
+    /// # Errors
+    /// When the connection is closed.
+    pub async fn send_binary(&mut self, bytes: impl Into<bytes::Bytes>) -> Result<()> {
+        self.send_frame(Frame::binary(bytes)).await
+    }
+
+    /// Sends the client a frame.
+    ///
+    /// In `#[connect]` it waits until the handshake is answered.
+    ///
+    /// # Errors
+    /// When the connection is closed.
+    ///
+    /// # Cancel safety
+    /// The frame goes into the outbound queue in one step, when there is room. A dropped future has sent nothing.
+    pub async fn send_frame(&mut self, frame: Frame) -> Result<()> {
+        let frame = Rendered::new(&frame);
+        self.send_rendered(frame).await
+    }
+
+    pub(crate) async fn send_rendered(&mut self, frame: Rendered) -> Result<()> {
+        let closed = |_: Closed| Error::from(SendError::Closed);
+        poll_fn(|task| self.connection.poll_room(task)).await.map_err(closed)?;
+        self.connection.send(frame).map_err(closed)
+    }
+
+    /// Closes the connection: what was sent so far still goes out, and `#[disconnect]` runs when this handler returns.
+    pub fn close(&mut self, code: CloseCode) {
+        self.close_with(code, "");
+    }
+
+    /// Closes the connection and tells the client why, in at most 123 bytes (the rest is cut off).
+    pub fn close_with(&mut self, code: CloseCode, reason: &str) {
+        self.connection.close(code, reason);
+    }
+
+    /// Accepts with one of the subprotocols that the client offers. Only in `#[connect]`; otherwise none is named.
+    ///
+    /// Gives `false`, and names none, if the client does not offer it: it would have to hang up.
+    pub fn set_subprotocol(&mut self, subprotocol: &str) -> bool {
+        let offered = self.scope.subprotocols().any(|offered| offered == subprotocol);
+        match &mut self.answer {
+            Some(answer) if offered => {
+                answer.subprotocol = Some(subprotocol.into());
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Adds a header to the answer that accepts the connection (a cookie, for example). Only in `#[connect]`; later it
+    /// does nothing.
+    pub fn append_header(&mut self, name: HeaderName, value: HeaderValue) {
+        if let Some(answer) = &mut self.answer {
+            answer.headers.append(name, value);
+        }
+    }
+}
+
+impl<C> Drop for Context<C> {
+    fn drop(&mut self) {
+        // Whatever way the connection ends, a dropped future included, nothing of it stays behind in a group.
+        self.leave();
+    }
+}
+
+impl<C> fmt::Debug for Context<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("scope", &self.scope).field("channel", &self.channel).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,332 @@
+//! An event as it travels through the layer: its name and its encoded fields.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeSeed;
+use serde_json::Value;
+
+use crate::error::{CommandError, DecodeError, EncodeError, FrameError, LayerError};
+use crate::event::Event;
+use crate::frame::{Frame, FrameKind};
+use crate::__private::Named;
+use crate::tag::{FindTag, Tagged, Untagged};
+
+/// The field that names an event, in Django Channels and here.
+const TYPE: &str = "type";
+
+/// How the fields are written: the `serializer_format` of channels_redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Format {
+    /// msgpack, the default of channels_redis.
+    #[default]
+    Msgpack,
+    /// JSON.
+    Json,
+}
+
+impl Format {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Msgpack => "msgpack",
+            Self::Json => "json",
+        }
+    }
+
+    fn encode<T: Serialize + ?Sized>(self, value: &T) -> Result<Bytes, EncodeError> {
+        let mut body = Vec::with_capacity(128);
+        match self {
+            // Structs as maps and readable forms (a UUID as a string), so that both formats have one shape and Python
+            // can read it.
+            Self::Msgpack => value
+                .serialize(&mut rmp_serde::Serializer::new(&mut body).with_struct_map().with_human_readable())
+                .map_err(EncodeError::new)?,
+            Self::Json => serde_json::to_writer(&mut body, value).map_err(EncodeError::new)?,
+        }
+        Ok(body.into())
+    }
+}
+
+/// A message of the channel layer: the name of an event and its fields, still encoded.
+///
+/// Cloning is cheap; the bytes are shared.
+#[derive(Clone)]
+pub struct Envelope {
+    name: Cow<'static, str>,
+    format: Format,
+    body: Bytes,
+}
+
+impl Envelope {
+    /// Encodes an event.
+    ///
+    /// # Errors
+    /// When serde cannot write it.
+    pub(crate) fn from_event<E: Event>(event: &E, format: Format) -> Result<Self, LayerError> {
+        let body = format
+            .encode(&Tagged { tag: TYPE, name: E::TYPE, value: event })
+            .map_err(|source| LayerError::Encode { event: E::TYPE.into(), source })?;
+        Ok(Self { name: Cow::Borrowed(E::TYPE), format, body })
+    }
+
+    /// Encodes an untyped message: a JSON object with a `type`.
+    pub(crate) fn from_value(value: &Value, format: Format) -> Result<Self, LayerError> {
+        let name = value.get(TYPE).and_then(Value::as_str).ok_or(LayerError::NotAnEvent)?.to_owned();
+        let body =
+            format.encode(value).map_err(|source| LayerError::Encode { event: name.clone(), source })?;
+        Ok(Self { name: Cow::Owned(name), format, body })
+    }
+
+    /// Reads the name of a message that came from the wire.
+    ///
+    /// # Errors
+    /// When it is not a map, or has no `type` that is a string.
+    pub(crate) fn from_wire(body: Bytes, format: Format) -> Result<Self, DecodeError> {
+        fn not_a_map(
+            format: Format,
+            source: impl std::error::Error + Send + Sync + 'static,
+        ) -> DecodeError {
+            DecodeError::NotAMap { format: format.name(), source: source.into() }
+        }
+        let name = match format {
+            Format::Msgpack => {
+                let mut reader = rmp_serde::Deserializer::from_read_ref(&body);
+                FindTag(TYPE).deserialize(&mut reader).map_err(|error| not_a_map(format, error))?
+            }
+            Format::Json => {
+                let mut reader = serde_json::Deserializer::from_slice(&body);
+                FindTag(TYPE).deserialize(&mut reader).map_err(|error| not_a_map(format, error))?
+            }
+        };
+        Ok(Self { name: Cow::Owned(name.ok_or(DecodeError::NoType)?), format, body })
+    }
+
+    /// The name of the event: `"chat.message"`.
+    pub fn event_name(&self) -> &str {
+        &self.name
+    }
+
+    /// The encoded message, as it travels.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// How it is encoded.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Reads the event.
+    ///
+    /// # Errors
+    /// When a field is missing or is not what `E` says. The error names the event and the field.
+    pub fn decode<E: Event>(&self) -> Result<E, DecodeError> {
+        self.decode_as()
+    }
+
+    /// The message as JSON, whatever its format: for a look at what a peer sent.
+    ///
+    /// # Errors
+    /// When it has parts that JSON does not know (byte strings, for example).
+    pub fn to_value(&self) -> Result<Value, DecodeError> {
+        let mut value: Value = self.decode_as()?;
+        if let Value::Object(fields) = &mut value {
+            fields.insert(TYPE.into(), self.name.clone().into());
+        }
+        Ok(value)
+    }
+
+    fn decode_as<T: serde::de::DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        let direct = match self.format {
+            Format::Msgpack => {
+                let mut reader = rmp_serde::Deserializer::from_read_ref(&self.body).with_human_readable();
+                T::deserialize(Untagged { tag: TYPE, inner: &mut reader }).ok()
+            }
+            Format::Json => {
+                let mut reader = serde_json::Deserializer::from_slice(&self.body);
+                T::deserialize(Untagged { tag: TYPE, inner: &mut reader }).ok()
+            }
+        };
+        direct.map_or_else(|| self.decode_with_path(), Ok)
+    }
+
+    // The path costs something, so it is only tracked in a second reading, when the first has failed.
+    #[cold]
+    fn decode_with_path<T: serde::de::DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        let failed = |path: String, source: Box<dyn std::error::Error + Send + Sync>| DecodeError::Payload {
+            event: self.name.to_string(),
+            payload: std::any::type_name::<T>(),
+            path,
+            source,
+        };
+        match self.format {
+            Format::Msgpack => {
+                let mut reader = rmp_serde::Deserializer::from_read_ref(&self.body).with_human_readable();
+                serde_path_to_error::deserialize(Untagged { tag: TYPE, inner: &mut reader })
+                    .map_err(|error| failed(error.path().to_string(), error.into_inner().into()))
+            }
+            Format::Json => {
+                let mut reader = serde_json::Deserializer::from_slice(&self.body);
+                serde_path_to_error::deserialize(Untagged { tag: TYPE, inner: &mut reader })
+                    .map_err(|error| failed(error.path().to_string(), error.into_inner().into()))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Envelope({:?}, {} bytes of {})", self.name, self.body.len(), self.format.name())
+    }
+}
+
+/// Looks for the name of a command in a client's frame.
+pub(crate) fn named_command(frame: Frame, tag: &'static str) -> Named {
+    let text = match frame {
+        Frame::Text(text) => text,
+        Frame::Binary(_) => {
+            let error = FrameError::Kind { expected: FrameKind::Text, got: FrameKind::Binary }.into();
+            return Named::Other { frame, error };
+        }
+    };
+    let mut reader = serde_json::Deserializer::from_str(&text);
+    let found = FindTag(tag).deserialize(&mut reader).and_then(|name| reader.end().map(|()| name));
+    match found {
+        Ok(Some(name)) => Named::Command { name, text },
+        Ok(None) => Named::Other { frame: Frame::Text(text), error: CommandError::NoCommand { tag } },
+        Err(source) => {
+            let error = FrameError::Json { path: String::new(), source }.into();
+            Named::Other { frame: Frame::Text(text), error }
+        }
+    }
+}
+
+/// Reads the payload of a command.
+pub(crate) fn decode_command<T: serde::de::DeserializeOwned>(
+    text: &str,
+    tag: &'static str,
+    name: &'static str,
+) -> Result<T, CommandError> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(Untagged { tag, inner: &mut reader }).map_err(|error| {
+        let path = error.path().to_string();
+        CommandError::Malformed { name, path, source: error.into_inner() }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Serialize, Deserialize, Debug, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct ChatMessage {
+        text: String,
+        at: Option<u64>,
+    }
+
+    impl Event for ChatMessage {
+        const TYPE: &'static str = "chat.message";
+    }
+
+    #[derive(Serialize, Deserialize, Debug, PartialEq)]
+    struct Ping;
+
+    impl Event for Ping {
+        const TYPE: &'static str = "ping";
+    }
+
+    fn wire(format: Format, value: &Value) -> Result<Envelope, DecodeError> {
+        Envelope::from_wire(format.encode(value).unwrap(), format)
+    }
+
+    #[test]
+    fn the_msgpack_of_an_event_is_what_channels_redis_writes() {
+        #[derive(Serialize, Deserialize)]
+        struct Golden {
+            text: String,
+        }
+        impl Event for Golden {
+            const TYPE: &'static str = "chat.message";
+        }
+        let envelope = Envelope::from_event(&Golden { text: "hi".into() }, Format::Msgpack).unwrap();
+        let hex: String = envelope.body().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "82a474797065ac636861742e6d657373616765a474657874a26869");
+    }
+
+    #[test]
+    fn an_event_comes_back_in_both_formats_though_it_denies_unknown_fields() {
+        let event = ChatMessage { text: "ü".into(), at: Some(u64::MAX) };
+        for format in [Format::Msgpack, Format::Json] {
+            let sent = Envelope::from_event(&event, format).unwrap();
+            let received = Envelope::from_wire(sent.body().clone(), format).unwrap();
+            assert_eq!(received.event_name(), "chat.message");
+            assert_eq!(received.decode::<ChatMessage>().unwrap(), event);
+            let sent = Envelope::from_event(&Ping, format).unwrap();
+            let received = Envelope::from_wire(sent.body().clone(), format).unwrap();
+            assert_eq!(received.decode::<Ping>().unwrap(), Ping);
+        }
+    }
+
+    #[test]
+    fn the_type_may_stand_anywhere_in_the_map() {
+        let body = Bytes::from_static(br#"{"text": "hi", "at": null, "type": "chat.message"}"#);
+        let envelope = Envelope::from_wire(body, Format::Json).unwrap();
+        assert_eq!(envelope.decode::<ChatMessage>().unwrap(), ChatMessage { text: "hi".into(), at: None });
+    }
+
+    #[test]
+    fn a_message_that_does_not_fit_says_which_event_and_which_field() {
+        for format in [Format::Msgpack, Format::Json] {
+            let envelope = wire(format, &json!({"type": "chat.message", "text": 7})).unwrap();
+            let error = envelope.decode::<ChatMessage>().unwrap_err().to_string();
+            assert!(error.starts_with("event `chat.message` does not fit"), "{error}");
+            assert!(error.contains("at `text`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn garbage_is_an_error_and_never_a_panic() {
+        let deep = format!(r#"{{"type": "a", "x": {}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
+        let deep = Envelope::from_wire(deep.into(), Format::Json);
+        assert!(deep.is_err() || deep.unwrap().to_value().is_err());
+        let mut nested = b"\x82\xa4type\xa1a\xa1x".to_vec();
+        nested.extend(std::iter::repeat_n(0x91, 10_000));
+        nested.push(0x01);
+        assert!(matches!(Envelope::from_wire(nested.into(), Format::Msgpack), Err(DecodeError::NotAMap { .. })));
+        for format in [Format::Msgpack, Format::Json] {
+            assert!(matches!(wire(format, &json!({"no": "type"})), Err(DecodeError::NoType)));
+            assert!(matches!(wire(format, &json!({"type": 7})), Err(DecodeError::NoType)));
+            assert!(matches!(wire(format, &json!(["type"])), Err(DecodeError::NotAMap { .. })));
+            assert!(Envelope::from_wire(Bytes::from_static(b"\xc1\xff"), format).is_err());
+            assert!(Envelope::from_wire(Bytes::new(), format).is_err());
+        }
+        // {1: 2}, as a Python peer can write it
+        let int_key = Bytes::from_static(b"\x81\x01\x02");
+        assert!(matches!(Envelope::from_wire(int_key, Format::Msgpack), Err(DecodeError::NotAMap { .. })));
+    }
+
+    #[test]
+    fn a_command_is_found_by_its_tag() {
+        let found = named_command(Frame::text(r#"{"command": "send", "n": 1}"#), "command");
+        let Named::Command { name, text } = found else { panic!("{found:?}") };
+        assert_eq!(name, "send");
+        let payload: Value = decode_command(&text, "command", "send").unwrap();
+        assert_eq!(payload, json!({"n": 1}));
+        for (frame, code) in [
+            (Frame::text("{}"), "no_command"),
+            (Frame::text("[]"), "malformed_json"),
+            (Frame::text("{\"command\": \"send\"} x"), "malformed_json"),
+            (Frame::binary("x"), "unsupported_frame"),
+        ] {
+            let Named::Other { error, .. } = named_command(frame, "command") else { panic!("a command") };
+            assert_eq!(error.code(), code);
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! The table of this process: channel to mailbox, group to members. Synchronous, and shared by every layer.
+//!
+//! A layer decides how a message travels between processes; when it has arrived, the table hands it to the mailboxes
+//! here. A message is prepared (decoded, or rendered) once for each kind of consumer among the members, never once for
+//! each member. Adding and removing a member costs the same however large the group or the table is.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::collections::hash_map::{Entry, RandomState};
+use std::fmt;
+use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use indexmap::IndexMap;
+
+use crate::envelope::Envelope;
+use crate::error::DecodeError;
+use crate::name::{ChannelName, GroupName};
+use crate::wire::Rendered;
+
+/// A message, made ready for one kind of mailbox.
+#[derive(Clone)]
+pub(crate) enum Delivery {
+    /// A finished frame for the client.
+    Frame(Rendered),
+    /// An event for the consumer: an `Arc<Delivered<C::Event>>`.
+    Event(Arc<dyn Any + Send + Sync>),
+    /// The message as it is.
+    Raw(Envelope),
+    /// Nothing at all: a rendering that shows this client nothing.
+    Nothing,
+}
+
+/// Why a message could not be made ready.
+#[derive(Debug)]
+pub(crate) enum Undeliverable {
+    /// The consumer has no handler of that name.
+    Unhandled { consumer: &'static str },
+    /// It is not what its payload says.
+    Undecodable { consumer: &'static str, error: DecodeError },
+}
+
+/// Makes a message ready. Mailboxes with the same function share what it made.
+pub(crate) type Prepare = fn(&Envelope) -> Result<Delivery, Undeliverable>;
+
+/// The mailbox holds as many messages as its capacity allows; the new one was dropped.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Full {
+    pub(crate) capacity: usize,
+}
+
+/// What stands behind a channel name in this process.
+pub(crate) trait Mailbox: Send + Sync {
+    fn prepare(&self) -> Prepare;
+
+    /// Takes a message. Never waits.
+    fn deliver(&self, delivery: &Delivery) -> Result<(), Full>;
+
+    /// Whoever reads the mailbox is told that nothing more will come.
+    fn layer_closed(&self);
+}
+
+/// What happened to the messages of a layer since the process began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct LayerStats {
+    /// Messages handed to a mailbox, or rendered straight into a connection's outbound queue.
+    pub delivered: u64,
+    /// Messages dropped because the mailbox held `capacity` of them already.
+    pub dropped_full: u64,
+    /// Messages for a consumer that has no handler of that name.
+    pub unhandled: u64,
+    /// Messages that were no event, or did not fit the payload of theirs.
+    pub undecodable: u64,
+    /// Messages that waited longer than `expiry` in a mailbox and were dropped.
+    pub expired: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    delivered: AtomicU64,
+    dropped_full: AtomicU64,
+    unhandled: AtomicU64,
+    undecodable: AtomicU64,
+    expired: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn count_expired(&self) {
+        self.expired.fetch_add(1, Relaxed);
+    }
+
+    /// A message that is not even an envelope.
+    pub(crate) fn count_garbage(&self, from: &str, error: &DecodeError) {
+        // Once aloud, then only in the figure: a peer that sends garbage sends a lot of it.
+        if self.undecodable.fetch_add(1, Relaxed) == 0 {
+            tracing::warn!(from, %error, "a message that is no event was dropped; further ones are only counted");
+        } else {
+            tracing::debug!(from, %error, "a message that is no event was dropped");
+        }
+    }
+
+    fn count_undeliverable(&self, envelope: &Envelope, problem: &Undeliverable) {
+        let event = envelope.event_name();
+        match problem {
+            Undeliverable::Unhandled { consumer } => {
+                if self.unhandled.fetch_add(1, Relaxed) == 0 {
+                    tracing::warn!(consumer, event, "no handler for this event; further ones are only counted");
+                } else {
+                    tracing::debug!(consumer, event, "no handler for this event");
+                }
+            }
+            Undeliverable::Undecodable { consumer, error } => {
+                if self.undecodable.fetch_add(1, Relaxed) == 0 {
+                    tracing::warn!(consumer, event, %error, "event dropped; further ones are only counted");
+                } else {
+                    tracing::debug!(consumer, event, %error, "event dropped");
+                }
+            }
+        }
+    }
+
+    fn snapshot(&self) -> LayerStats {
+        LayerStats {
+            delivered: self.delivered.load(Relaxed),
+            dropped_full: self.dropped_full.load(Relaxed),
+            unhandled: self.unhandled.load(Relaxed),
+            undecodable: self.undecodable.load(Relaxed),
+            expired: self.expired.load(Relaxed),
+        }
+    }
+}
+
+/// How many locks the groups are spread over: enough that two busy groups seldom share one.
+const SHARDS: usize = 64;
+
+type Members = IndexMap<ChannelName, Arc<dyn Mailbox>>;
+
+struct Channel {
+    mailbox: Arc<dyn Mailbox>,
+    /// So that a channel leaves its groups without a search.
+    groups: Vec<GroupName>,
+}
+
+/// The channels and groups of this process.
+///
+/// Lock order: `channels` before a shard of `groups`. A fan-out holds its shard, so that all members of a group here see
+/// the group's messages in one order; it never waits for anything while it does.
+pub(crate) struct LocalTable {
+    channels: Mutex<HashMap<ChannelName, Channel>>,
+    groups: Box<[Mutex<HashMap<GroupName, Members>>]>,
+    hasher: RandomState,
+    counters: Arc<Counters>,
+}
+
+/// What a change of membership means for the group as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// The first member here joined, or the last one left.
+    OfGroup,
+    /// One member more or less.
+    OfMember,
+    /// Nothing changed: it was a member already, or was none.
+    None,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No user code runs under these locks, so a poisoned one is still whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl LocalTable {
+    pub(crate) fn new() -> Self {
+        Self {
+            channels: Mutex::default(),
+            groups: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
+            counters: Arc::default(),
+        }
+    }
+
+    pub(crate) fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    pub(crate) fn stats(&self) -> LayerStats {
+        self.counters.snapshot()
+    }
+
+    fn shard(&self, group: &GroupName) -> MutexGuard<'_, HashMap<GroupName, Members>> {
+        let hash = self.hasher.hash_one(group);
+        // The map within the shard uses the low bits of a hash of its own; any bits will do here.
+        lock(&self.groups[usize::try_from(hash % SHARDS as u64).expect("less than 64")])
+    }
+
+    /// Puts a mailbox behind a name.
+    pub(crate) fn register(&self, name: ChannelName, mailbox: Arc<dyn Mailbox>) {
+        lock(&self.channels).insert(name, Channel { mailbox, groups: Vec::new() });
+    }
+
+    /// Takes a channel out, and out of all its groups. Gives the groups it was in, and what that meant for each.
+    pub(crate) fn remove(&self, name: &ChannelName) -> Vec<(GroupName, Change)> {
+        let mut channels = lock(&self.channels);
+        let Some(channel) = channels.remove(name) else { return Vec::new() };
+        if channels.len() * 4 < channels.capacity() {
+            // A crowd came and went: give its memory back, in steps that keep the cost of each removal constant.
+            let keep = channels.len() * 2;
+            channels.shrink_to(keep);
+        }
+        channel
+            .groups
+            .into_iter()
+            .map(|group| {
+                let change = self.leave(&group, name);
+                (group, change)
+            })
+            .collect()
+    }
+
+    /// Adds a channel of this process to a group. `None` if there is no such channel here.
+    pub(crate) fn add(&self, group: &GroupName, name: &ChannelName) -> Option<Change> {
+        let mut channels = lock(&self.channels);
+        let channel = channels.get_mut(name)?;
+        let mut shard = self.shard(group);
+        let members = match shard.entry(group.clone()) {
+            Entry::Occupied(members) => members.into_mut(),
+            Entry::Vacant(none) => none.insert(Members::default()),
+        };
+        let was_empty = members.is_empty();
+        if members.insert(name.clone(), Arc::clone(&channel.mailbox)).is_some() {
+            return Some(Change::None);
+        }
+        channel.groups.push(group.clone());
+        Some(if was_empty { Change::OfGroup } else { Change::OfMember })
+    }
+
+    /// Takes a channel out of a group.
+    pub(crate) fn discard(&self, group: &GroupName, name: &ChannelName) -> Change {
+        let mut channels = lock(&self.channels);
+        if let Some(channel) = channels.get_mut(name) {
+            channel.groups.retain(|joined| joined != group);
+        }
+        self.leave(group, name)
+    }
+
+    fn leave(&self, group: &GroupName, name: &ChannelName) -> Change {
+        let mut shard = self.shard(group);
+        let Some(members) = shard.get_mut(group) else { return Change::None };
+        if members.swap_remove(name).is_none() {
+            return Change::None;
+        }
+        if !members.is_empty() {
+            return Change::OfMember;
+        }
+        shard.remove(group);
+        if shard.len() * 4 < shard.capacity() {
+            let keep = shard.len() * 2;
+            shard.shrink_to(keep);
+        }
+        Change::OfGroup
+    }
+
+    /// How many channels of this process are in the group.
+    pub(crate) fn members(&self, group: &GroupName) -> usize {
+        self.shard(group).get(group).map_or(0, IndexMap::len)
+    }
+
+    /// How many channels there are.
+    pub(crate) fn channels(&self) -> usize {
+        lock(&self.channels).len()
+    }
+
+    /// The groups that have a member here.
+    pub(crate) fn groups(&self) -> Vec<GroupName> {
+        self.groups.iter().flat_map(|shard| lock(shard).keys().cloned().collect::<Vec<_>>()).collect()
+    }
+
+    /// Hands a message to every member of the group here. A full mailbox misses it, and is counted.
+    pub(crate) fn group_send(&self, group: &GroupName, envelope: &Envelope) {
+        let shard = self.shard(group);
+        let Some(members) = shard.get(group) else { return };
+        // Nearly every group has one kind of consumer, so the last one's result is kept, and the others' in a list.
+        let mut prepared: Vec<(Prepare, Result<Delivery, ()>)> = Vec::new();
+        let (mut delivered, mut dropped) = (0, 0);
+        let mut last = 0;
+        for mailbox in members.values() {
+            let prepare = mailbox.prepare();
+            if !prepared.get(last).is_some_and(|(kind, _)| std::ptr::fn_addr_eq(*kind, prepare)) {
+                last = prepared
+                    .iter()
+                    .position(|(kind, _)| std::ptr::fn_addr_eq(*kind, prepare))
+                    .unwrap_or_else(|| {
+                        prepared.push((prepare, self.prepared(prepare, envelope)));
+                        prepared.len() - 1
+                    });
+            }
+            let Ok(delivery) = &prepared[last].1 else { continue };
+            match mailbox.deliver(delivery) {
+                Ok(()) => delivered += 1,
+                Err(Full { .. }) => dropped += 1,
+            }
+        }
+        drop(shard);
+        self.counters.delivered.fetch_add(delivered, Relaxed);
+        if dropped > 0 && self.counters.dropped_full.fetch_add(dropped, Relaxed) == 0 {
+            tracing::warn!(%group, event = envelope.event_name(), dropped, "full mailboxes missed a message; further ones are only counted");
+        }
+    }
+
+    /// Hands a message to one channel. `Ok(false)` if there is no such channel here.
+    pub(crate) fn send(&self, name: &ChannelName, envelope: &Envelope) -> Result<bool, Full> {
+        let mailbox = match lock(&self.channels).get(name) {
+            Some(channel) => Arc::clone(&channel.mailbox),
+            None => return Ok(false),
+        };
+        if let Ok(delivery) = self.prepared(mailbox.prepare(), envelope) {
+            mailbox.deliver(&delivery)?;
+            self.counters.delivered.fetch_add(1, Relaxed);
+        }
+        Ok(true)
+    }
+
+    fn prepared(&self, prepare: Prepare, envelope: &Envelope) -> Result<Delivery, ()> {
+        prepare(envelope).map_err(|problem| self.counters.count_undeliverable(envelope, &problem))
+    }
+
+    /// Forgets every channel and group, and tells their owners.
+    pub(crate) fn close(&self) {
+        let channels = std::mem::take(&mut *lock(&self.channels));
+        for shard in &self.groups {
+            lock(shard).clear();
+        }
+        for channel in channels.into_values() {
+            channel.mailbox.layer_closed();
+        }
+    }
+
+    /// Forgets every membership; the channels live on.
+    pub(crate) fn flush(&self) {
+        let mut channels = lock(&self.channels);
+        for channel in channels.values_mut() {
+            channel.groups.clear();
+        }
+        for shard in &self.groups {
+            lock(shard).clear();
+        }
+    }
+}
+
+impl fmt::Debug for LocalTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LocalTable({} channels)", self.channels())
+    }
+}

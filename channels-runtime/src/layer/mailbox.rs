@@ -1,0 +1,140 @@
+//! A mailbox that is a plain queue: a channel without a consumer, read by whoever made it.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::envelope::Envelope;
+use crate::layer::local::{Counters, Delivery, Full, Mailbox, Prepare, Undeliverable};
+use crate::layer::{Backend, Config};
+use crate::name::ChannelName;
+
+/// A channel of one's own: a name that others send to, and the receiving end.
+///
+/// Made by [`ChannelLayer::new_channel`](crate::ChannelLayer::new_channel). When it is dropped, the channel is gone and
+/// has left its groups.
+pub struct Channel {
+    name: ChannelName,
+    queue: Arc<Queue>,
+    backend: Arc<dyn Backend>,
+}
+
+impl Channel {
+    pub(crate) fn new(backend: Arc<dyn Backend>, config: &Config) -> Self {
+        let name = backend.new_channel_name();
+        let queue = Arc::new(Queue {
+            state: Mutex::default(),
+            arrived: Notify::new(),
+            capacity: config.capacity,
+            expiry: config.expiry,
+            counters: Arc::clone(backend.table().counters()),
+        });
+        backend.table().register(name.clone(), Arc::clone(&queue) as Arc<dyn Mailbox>);
+        Self { name, queue, backend }
+    }
+
+    /// The name that others send to.
+    pub fn name(&self) -> &ChannelName {
+        &self.name
+    }
+
+    /// The next message, in the order they were sent. `None` once the layer is closed.
+    ///
+    /// # Cancel safety
+    /// A message is only taken when it is returned; dropping the future loses nothing.
+    pub async fn receive(&self) -> Option<Envelope> {
+        loop {
+            let arrived = self.queue.arrived.notified();
+            {
+                let mut state = self.queue.lock();
+                self.queue.expire(&mut state);
+                if let Some((_, envelope)) = state.messages.pop_front() {
+                    return Some(envelope);
+                }
+                if state.closed {
+                    return None;
+                }
+            }
+            arrived.await;
+        }
+    }
+
+    /// The next message, if there is one already.
+    pub fn try_receive(&self) -> Option<Envelope> {
+        let mut state = self.queue.lock();
+        self.queue.expire(&mut state);
+        state.messages.pop_front().map(|(_, envelope)| envelope)
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.backend.release(&self.name);
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Channel").field(&self.name.as_str()).finish()
+    }
+}
+
+struct Queue {
+    state: Mutex<State>,
+    arrived: Notify,
+    capacity: usize,
+    expiry: Duration,
+    counters: Arc<Counters>,
+}
+
+/// Bound: `capacity`. Policy: the new message is dropped and its sender told, where the sender can be told.
+#[derive(Default)]
+struct State {
+    messages: VecDeque<(Instant, Envelope)>,
+    closed: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn expire(&self, state: &mut State) {
+        while state.messages.front().is_some_and(|(at, _)| at.elapsed() >= self.expiry) {
+            state.messages.pop_front();
+            self.counters.count_expired();
+        }
+    }
+}
+
+fn as_it_is(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
+    Ok(Delivery::Raw(envelope.clone()))
+}
+
+impl Mailbox for Queue {
+    fn prepare(&self) -> Prepare {
+        as_it_is
+    }
+
+    fn deliver(&self, delivery: &Delivery) -> Result<(), Full> {
+        let Delivery::Raw(envelope) = delivery else { return Ok(()) };
+        let mut state = self.lock();
+        self.expire(&mut state);
+        if state.messages.len() >= self.capacity {
+            return Err(Full { capacity: self.capacity });
+        }
+        state.messages.push_back((Instant::now(), envelope.clone()));
+        drop(state);
+        self.arrived.notify_waiters();
+        Ok(())
+    }
+
+    fn layer_closed(&self) {
+        self.lock().closed = true;
+        self.arrived.notify_waiters();
+    }
+}

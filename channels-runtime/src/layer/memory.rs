@@ -1,0 +1,92 @@
+//! The layer of one process: nothing leaves it.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use futures_util::future::{BoxFuture, ready};
+use futures_util::FutureExt;
+use uuid::Uuid;
+
+use crate::envelope::{Envelope, Format};
+use crate::error::LayerError;
+use crate::layer::Backend;
+use crate::layer::local::{Full, LocalTable};
+use crate::name::{ChannelName, GroupName};
+
+#[derive(Debug)]
+pub(crate) struct Memory {
+    table: LocalTable,
+    process: String,
+    next: AtomicU64,
+}
+
+impl Memory {
+    pub(crate) fn new() -> Self {
+        Self {
+            table: LocalTable::new(),
+            process: format!("specific.{}", Uuid::new_v4().simple()),
+            next: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Backend for Memory {
+    fn table(&self) -> &LocalTable {
+        &self.table
+    }
+
+    fn format(&self) -> Format {
+        Format::Msgpack
+    }
+
+    fn new_channel_name(&self) -> ChannelName {
+        let number = self.next.fetch_add(1, Relaxed);
+        ChannelName::from_checked(format!("{}!{number:x}", self.process).into())
+    }
+
+    fn release(&self, channel: &ChannelName) {
+        self.table.remove(channel);
+    }
+
+    fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> BoxFuture<'a, Result<(), LayerError>> {
+        let sent = match self.table.send(channel, &envelope) {
+            // Like Channels, a message for a channel that nobody reads is not an error.
+            Ok(true | false) => Ok(()),
+            Err(Full { capacity }) => Err(LayerError::ChannelFull { channel: channel.to_string(), capacity }),
+        };
+        ready(sent).boxed()
+    }
+
+    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> BoxFuture<'a, Result<(), LayerError>> {
+        self.table.group_send(group, &envelope);
+        ready(Ok(())).boxed()
+    }
+
+    fn group_add<'a>(
+        &'a self,
+        group: &'a GroupName,
+        channel: &'a ChannelName,
+    ) -> BoxFuture<'a, Result<(), LayerError>> {
+        let added = self.table.add(group, channel);
+        let result = added.map(drop).ok_or_else(|| LayerError::NotLocal { channel: channel.to_string() });
+        ready(result).boxed()
+    }
+
+    fn group_discard<'a>(
+        &'a self,
+        group: &'a GroupName,
+        channel: &'a ChannelName,
+    ) -> BoxFuture<'a, Result<(), LayerError>> {
+        self.table.discard(group, channel);
+        ready(Ok(())).boxed()
+    }
+
+    fn flush(&self) -> BoxFuture<'_, Result<(), LayerError>> {
+        self.table.flush();
+        ready(Ok(())).boxed()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.table.close();
+        ready(()).boxed()
+    }
+}

@@ -1,0 +1,257 @@
+//! The channel layer: how a message finds its consumers, in this process and in others.
+//!
+//! What is promised, whatever is behind it:
+//!
+//! - A message is delivered at most once to each member. One sender's messages to one group or channel arrive in the
+//!   order in which its sends returned.
+//! - A send never waits for a slow reader. A mailbox holds `capacity` messages (100); one more is dropped. The sender of
+//!   [`ChannelLayer::send`] is told ([`LayerError::ChannelFull`]); the sender to a group is not, and the drop is counted
+//!   ([`ChannelLayer::stats`]).
+//! - A message that waited longer than `expiry` (60 s) in a mailbox is dropped.
+//! - A group that has no members is not an error.
+//! - A channel is in its groups for as long as it lives, and not a moment longer.
+
+mod blocking;
+mod config;
+pub(crate) mod local;
+mod mailbox;
+mod memory;
+#[cfg(feature = "redis")]
+mod redis;
+mod registry;
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use crate::envelope::{Envelope, Format};
+use crate::error::LayerError;
+use crate::event::{Carries, Event, Group, Handles, JoinedBy};
+use crate::name::{ChannelName, GroupName};
+use local::LocalTable;
+use memory::Memory;
+
+pub use blocking::BlockingChannelLayer;
+pub use config::{Config, ConfigError};
+pub use local::LayerStats;
+pub use mailbox::Channel;
+#[cfg(feature = "redis")]
+pub use redis::RedisPubSub;
+pub use registry::channel_layer;
+
+/// What a layer must do. A layer keeps its table of local channels by these rules: a channel is registered in the table
+/// before the other end is told, and taken out of it after.
+pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
+    /// The channels and groups of this process.
+    fn table(&self) -> &LocalTable;
+
+    /// How its messages are encoded.
+    fn format(&self) -> Format;
+
+    /// The runtime that its tasks and connections live in, if it has any.
+    fn runtime(&self) -> Option<&tokio::runtime::Handle> {
+        None
+    }
+
+    /// A name that no other channel has.
+    fn new_channel_name(&self) -> ChannelName;
+
+    /// A channel is gone: takes it out of the table at once, and out of its groups elsewhere soon.
+    fn release(&self, channel: &ChannelName);
+
+    fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> BoxFuture<'a, Result<(), LayerError>>;
+
+    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> BoxFuture<'a, Result<(), LayerError>>;
+
+    /// When it returns, a message that is sent to the group reaches the channel.
+    fn group_add<'a>(
+        &'a self,
+        group: &'a GroupName,
+        channel: &'a ChannelName,
+    ) -> BoxFuture<'a, Result<(), LayerError>>;
+
+    fn group_discard<'a>(
+        &'a self,
+        group: &'a GroupName,
+        channel: &'a ChannelName,
+    ) -> BoxFuture<'a, Result<(), LayerError>>;
+
+    fn flush(&self) -> BoxFuture<'_, Result<(), LayerError>>;
+
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// A handle to a channel layer. Cloning is cheap; all clones are one layer.
+///
+/// ```
+/// use channels_runtime::prelude::*;
+///
+/// #[event("report.ready")]
+/// struct ReportReady { id: u64 }
+///
+/// #[group("user-{id}", events(ReportReady))]
+/// struct User { id: u64 }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+/// let layer = ChannelLayer::in_memory();
+/// layer.group_send(&User { id: 7 }, &ReportReady { id: 1 }).await?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct ChannelLayer {
+    backend: Arc<dyn Backend>,
+    config: Arc<Config>,
+}
+
+impl ChannelLayer {
+    /// A layer within this process, with the defaults of Django Channels.
+    pub fn in_memory() -> Self {
+        Self::in_memory_with(Config::default())
+    }
+
+    /// A layer within this process.
+    pub fn in_memory_with(config: Config) -> Self {
+        Self::new(Arc::new(Memory::new()), config)
+    }
+
+    pub(crate) fn new(backend: Arc<dyn Backend>, config: Config) -> Self {
+        Self { backend, config: Arc::new(config) }
+    }
+
+    pub(crate) fn backend(&self) -> &Arc<dyn Backend> {
+        &self.backend
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Sends an event to every member of a group. Compiles only if the group carries the event.
+    ///
+    /// Never waits for a member. A member whose mailbox is full misses the event, which is counted in [`Self::stats`].
+    ///
+    /// # Errors
+    /// When the group's name or the event cannot be written, or the other end of the layer cannot be reached.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may or may not have sent the event; it is never sent in half.
+    pub async fn group_send<G, E>(&self, group: &G, event: &E) -> Result<(), LayerError>
+    where
+        G: Carries<E> + ?Sized,
+        E: Event,
+    {
+        let envelope = Envelope::from_event(event, self.backend.format())?;
+        self.backend.group_send(&group.name()?, envelope).await
+    }
+
+    /// Sends an event to one channel. Compiles only if the channel's consumer handles the event; a name made from a plain
+    /// string takes every event.
+    ///
+    /// # Errors
+    /// [`LayerError::ChannelFull`] when the channel's mailbox is full, as far as this layer can know; otherwise as
+    /// [`Self::group_send`]. A channel that nobody reads is not an error.
+    pub async fn send<C, E>(&self, channel: &ChannelName<C>, event: &E) -> Result<(), LayerError>
+    where
+        C: Handles<E>,
+        E: Event,
+    {
+        let envelope = Envelope::from_event(event, self.backend.format())?;
+        self.backend.send(&channel.untyped(), envelope).await
+    }
+
+    /// Sends a message that no type describes: a JSON object with a `type`. The compiler checks nothing of it.
+    ///
+    /// # Errors
+    /// When the group's name is not legal or the message has no `type`; otherwise as [`Self::group_send`].
+    pub async fn group_send_raw(&self, group: &str, message: Value) -> Result<(), LayerError> {
+        let envelope = Envelope::from_value(&message, self.backend.format())?;
+        self.backend.group_send(&GroupName::new(group)?, envelope).await
+    }
+
+    /// Sends a message that no type describes to one channel.
+    ///
+    /// # Errors
+    /// When the channel's name is not legal or the message has no `type`; otherwise as [`Self::send`].
+    pub async fn send_raw(&self, channel: &str, message: Value) -> Result<(), LayerError> {
+        let envelope = Envelope::from_value(&message, self.backend.format())?;
+        self.backend.send(&ChannelName::new(channel)?, envelope).await
+    }
+
+    /// Adds a channel of this process to a group. When it returns, what is sent to the group reaches the channel.
+    ///
+    /// In a consumer, use [`Context::group_add`](crate::Context::group_add).
+    ///
+    /// # Errors
+    /// [`LayerError::NotLocal`] for a channel of another process; or the other end of the layer cannot be reached.
+    pub async fn group_add<G, C>(&self, group: &G, channel: &ChannelName<C>) -> Result<(), LayerError>
+    where
+        G: JoinedBy<C> + ?Sized,
+    {
+        self.backend.group_add(&group.name()?, &channel.untyped()).await
+    }
+
+    /// Takes a channel out of a group. If it was in none, nothing happens.
+    ///
+    /// # Errors
+    /// When the group's name is not legal, or the other end of the layer cannot be reached.
+    pub async fn group_discard<G, C>(&self, group: &G, channel: &ChannelName<C>) -> Result<(), LayerError>
+    where
+        G: Group + ?Sized,
+    {
+        self.backend.group_discard(&group.name()?, &channel.untyped()).await
+    }
+
+    /// A channel of one's own, without a consumer: for a job that waits for answers, or for a test.
+    pub fn new_channel(&self) -> Channel {
+        Channel::new(Arc::clone(&self.backend), &self.config)
+    }
+
+    /// How many channels of this process are in the group.
+    ///
+    /// # Errors
+    /// When the group's name is not legal.
+    pub fn members_here<G: Group + ?Sized>(&self, group: &G) -> Result<usize, LayerError> {
+        Ok(self.backend.table().members(&group.name()?))
+    }
+
+    /// How many channels this process has.
+    pub fn channels_here(&self) -> usize {
+        self.backend.table().channels()
+    }
+
+    /// How many groups have a member in this process.
+    pub fn groups_here(&self) -> usize {
+        self.backend.table().groups().len()
+    }
+
+    /// What happened to the messages so far.
+    pub fn stats(&self) -> LayerStats {
+        self.backend.table().stats()
+    }
+
+    /// The same layer for plain synchronous code: what `async_to_sync` is in Django.
+    pub fn blocking(&self) -> BlockingChannelLayer {
+        BlockingChannelLayer::new(self.clone())
+    }
+
+    /// Forgets every group. For tests, and for an operator who knows why.
+    ///
+    /// # Errors
+    /// When the other end of the layer cannot be reached.
+    pub async fn flush(&self) -> Result<(), LayerError> {
+        self.backend.flush().await
+    }
+
+    /// Ends the layer: its connections are closed, its tasks end, and every channel is told.
+    pub async fn close(&self) {
+        self.backend.close().await;
+    }
+}
+
+impl fmt::Debug for ChannelLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ChannelLayer").field(&self.backend).finish()
+    }
+}

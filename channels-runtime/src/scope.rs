@@ -1,0 +1,164 @@
+//! The facts of a connection, fixed when it is made.
+
+use std::any::Any;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::{HeaderMap, Uri};
+
+/// Headers that the handshake has used up; nobody needs them afterwards.
+const OF_THE_HANDSHAKE: [&str; 6] = [
+    "connection",
+    "upgrade",
+    "sec-websocket-key",
+    "sec-websocket-version",
+    "sec-websocket-extensions",
+    "sec-websocket-protocol",
+];
+
+/// Path, query, headers, cookies, subprotocols, address and user of a connection.
+///
+/// It is kept for the connection's whole life, so it is packed: one block of text, without the headers that belong to the
+/// handshake alone.
+#[derive(Clone, Default)]
+pub struct Scope {
+    path: Box<str>,
+    query: Option<Box<str>>,
+    headers: Headers,
+    subprotocols: Box<[Box<str>]>,
+    client: Option<SocketAddr>,
+    user: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+/// `name: value` lines, names in lower case.
+#[derive(Clone, Default)]
+struct Headers(Box<[u8]>);
+
+impl Headers {
+    fn pack(headers: &HeaderMap) -> Self {
+        let mut block = Vec::new();
+        for (name, value) in headers {
+            if !OF_THE_HANDSHAKE.contains(&name.as_str()) {
+                block.extend_from_slice(name.as_str().as_bytes());
+                block.push(b':');
+                block.extend_from_slice(value.as_bytes());
+                // A header value never holds a line feed.
+                block.push(b'\n');
+            }
+        }
+        Self(block.into())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.0.split(|byte| *byte == b'\n').filter_map(|line| {
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            Some((&line[..colon], &line[colon + 1..]))
+        })
+    }
+}
+
+impl Scope {
+    pub(crate) fn new(uri: &Uri, headers: &HeaderMap, client: Option<SocketAddr>) -> Self {
+        let subprotocols = headers
+            .get_all("sec-websocket-protocol")
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(|offered| offered.trim().into())
+            .filter(|offered: &Box<str>| !offered.is_empty())
+            .collect();
+        Self {
+            path: uri.path().into(),
+            query: uri.query().map(Into::into),
+            headers: Headers::pack(headers),
+            subprotocols,
+            client,
+            user: None,
+        }
+    }
+
+    /// The path of the request, still percent-encoded: `/ws/chat/lobby/`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What stands behind the `?`, still percent-encoded.
+    pub fn query_string(&self) -> Option<&str> {
+        self.query.as_deref()
+    }
+
+    /// A header, if it is there and is text. The first one, if there are several of that name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()))
+            .and_then(|(_, value)| std::str::from_utf8(value).ok())
+    }
+
+    /// A cookie.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .filter(|(known, _)| *known == b"cookie")
+            .filter_map(|(_, value)| std::str::from_utf8(value).ok())
+            .flat_map(|cookies| cookies.split(';'))
+            .filter_map(|cookie| cookie.trim().split_once('='))
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value.trim_matches('"'))
+    }
+
+    /// The subprotocols that the client offers, in its order of preference.
+    pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
+        self.subprotocols.iter().map(|offered| &**offered)
+    }
+
+    /// The address of the peer: the client's, or that of the proxy in front.
+    pub fn client(&self) -> Option<SocketAddr> {
+        self.client
+    }
+
+    /// Who it is: what the authenticator of [`Channels`](crate::Channels) found out, if it made a `U`.
+    pub fn user<U: Any + Send + Sync>(&self) -> Option<&U> {
+        self.user.as_deref()?.downcast_ref()
+    }
+
+    pub(crate) fn set_user(&mut self, user: Option<Arc<dyn Any + Send + Sync>>) {
+        self.user = user;
+    }
+}
+
+impl fmt::Debug for Scope {
+    // Neither query nor headers: they hold tokens and cookies, and this goes to logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("path", &self.path).field("client", &self.client).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope(headers: &[(&'static str, &str)]) -> Scope {
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        Scope::new(&"/ws/chat/lob%20by/?token=1".parse().unwrap(), &headers, None)
+    }
+
+    #[test]
+    fn a_scope_keeps_what_a_consumer_may_ask_for() {
+        let scope = scope(&[
+            ("host", "example.org"),
+            ("cookie", "a=1; sessionid=\"x=y\""),
+            ("sec-websocket-protocol", "chat.v2, chat.v1"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ]);
+        assert_eq!(scope.path(), "/ws/chat/lob%20by/");
+        assert_eq!(scope.query_string(), Some("token=1"));
+        assert_eq!(scope.header("Host"), Some("example.org"));
+        assert_eq!(scope.header("sec-websocket-key"), None);
+        assert_eq!(scope.cookie("sessionid"), Some("x=y"));
+        assert_eq!(scope.cookie("b"), None);
+        assert_eq!(scope.subprotocols().collect::<Vec<_>>(), ["chat.v2", "chat.v1"]);
+        assert!(!format!("{scope:?}").contains("token"));
+    }
+}

@@ -1,0 +1,158 @@
+//! What all connections of a process share: the layer, the flusher, the limits, and who is alive.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::connection::{Connection, Limits};
+use crate::consumer::Consumer;
+use crate::error::Reject;
+use crate::flusher::Flusher;
+use crate::frame::CloseCode;
+use crate::layer::ChannelLayer;
+use crate::scope::Scope;
+use crate::session::{Opened, Transport};
+
+/// Finds out who a client is, before `connect` runs.
+pub(crate) type Authenticator =
+    dyn Fn(Scope) -> BoxFuture<'static, Result<Option<Arc<dyn Any + Send + Sync>>, Reject>> + Send + Sync;
+
+pub(crate) struct Server {
+    layer: ChannelLayer,
+    flusher: Arc<Flusher>,
+    pub(crate) settings: Settings,
+    /// Every session is a task in here.
+    sessions: TaskTracker,
+    /// No new connections; the living are being closed.
+    stopping: CancellationToken,
+    connections: Mutex<HashMap<usize, Weak<Connection>>>,
+    /// The flusher's task, which ends when the server is dropped: sessions hold the server, so it outlives them.
+    flushing: OnceLock<DropGuard>,
+}
+
+pub(crate) struct Settings {
+    pub(crate) limits: Limits,
+    pub(crate) connect_deadline: Duration,
+    pub(crate) authenticator: Option<Box<Authenticator>>,
+}
+
+impl Server {
+    pub(crate) fn new(layer: ChannelLayer, settings: Settings) -> Arc<Self> {
+        Arc::new(Self {
+            layer,
+            flusher: Flusher::new(),
+            settings,
+            sessions: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            connections: Mutex::default(),
+            flushing: OnceLock::new(),
+        })
+    }
+
+    pub(crate) fn layer(&self) -> &ChannelLayer {
+        &self.layer
+    }
+
+    pub(crate) fn flusher(&self) -> &Arc<Flusher> {
+        &self.flusher
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.settings.limits
+    }
+
+    pub(crate) fn stopping(&self) -> &CancellationToken {
+        &self.stopping
+    }
+
+    /// How many connections are open.
+    pub(crate) fn connections(&self) -> usize {
+        self.living().len()
+    }
+
+    fn living(&self) -> std::sync::MutexGuard<'_, HashMap<usize, Weak<Connection>>> {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a connection that has accepted in a task of its own. `upgrade` answers the handshake and gives what carries
+    /// the connection, with what was read ahead; or nothing, if the client is gone.
+    pub(crate) fn spawn<C: Consumer>(
+        self: &Arc<Self>,
+        opened: Opened<C>,
+        upgrade: impl Future<Output = Option<(Transport, Bytes)>> + Send + 'static,
+    ) {
+        // A server that no connection ever reached needs no flusher; and only here is a runtime sure to be there.
+        self.flushing.get_or_init(|| {
+            let stop = CancellationToken::new();
+            let guard = stop.clone().drop_guard();
+            tokio::spawn(Arc::clone(&self.flusher).run(stop.cancelled_owned()));
+            guard
+        });
+        let server = Arc::clone(self);
+        // The handshake's future is larger than the session's, so the session gets a task of its own size.
+        self.sessions.spawn(async move {
+            let Some((transport, read_ahead)) = upgrade.await else { return opened.abandon().await };
+            let session = opened.into_session(transport, &read_ahead, server.limits().max_message);
+            let alive = Alive::new(server, session.connection());
+            let sessions = alive.server.sessions.clone();
+            sessions.spawn(async move {
+                session.run().await;
+                drop(alive);
+            });
+        });
+    }
+
+    /// Closes all connections with this code, lets none in, and waits until all are gone, or until the deadline.
+    pub(crate) async fn shutdown(&self, code: CloseCode, reason: &str, deadline: Duration) -> bool {
+        self.stopping.cancel();
+        self.sessions.close();
+        let connections: Vec<_> = self.living().values().filter_map(Weak::upgrade).collect();
+        for connection in connections {
+            connection.close(code, reason);
+        }
+        tokio::time::timeout(deadline, self.sessions.wait()).await.is_ok()
+    }
+}
+
+/// The place of a connection among the living.
+struct Alive {
+    server: Arc<Server>,
+    key: usize,
+}
+
+impl Alive {
+    fn new(server: Arc<Server>, connection: &Arc<Connection>) -> Self {
+        let key = Arc::as_ptr(connection).addr();
+        server.living().insert(key, Arc::downgrade(connection));
+        // A shutdown that began between the handshake and this line has not seen the connection.
+        if server.stopping.is_cancelled() {
+            connection.close(CloseCode::SERVICE_RESTART, "the server stops");
+        }
+        Self { server, key }
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        let mut living = self.server.living();
+        living.remove(&self.key);
+        if living.len() * 4 < living.capacity() {
+            let keep = living.len() * 2;
+            living.shrink_to(keep);
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("layer", &self.layer).finish_non_exhaustive()
+    }
+}

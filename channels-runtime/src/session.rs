@@ -1,0 +1,414 @@
+//! One connection's life: connect, one message at a time, disconnect.
+//!
+//! A consumer is never called twice at once. Events of the layer and frames of the client take turns, each kind in its
+//! order. However the connection ends, its groups are left, `disconnect` runs once, and then the socket is closed.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as Task, Poll, ready};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
+
+use crate::connection::{Connection, Mail, Output, Write};
+use crate::consumer::{Consumer, Decoded, Delivered};
+use crate::context::Context;
+use crate::envelope::Envelope;
+use crate::error::{CommandError, Error, FrameError, Reject};
+use crate::frame::{CloseCode, Frame};
+use crate::layer::local::{Delivery, Mailbox, Undeliverable};
+use crate::scope::Scope;
+use crate::server::Server;
+use crate::wire::{Decoder, Incoming, Rendered, Violation};
+
+/// How long the client may take to answer a close frame before the socket is closed anyway.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+
+thread_local! {
+    /// One for each thread that runs connections, so that an idle connection owns no buffer.
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch { read: vec![0; 64 * 1024].into(), write: Vec::new() });
+}
+
+struct Scratch {
+    read: Box<[u8]>,
+    write: Vec<u8>,
+}
+
+/// A stream that is not a plain TCP socket: TLS, a Unix socket, a test's pipe.
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// What carries a connection.
+pub(crate) enum Transport {
+    /// The flusher writes.
+    Tcp(TcpStream),
+    /// The connection's own task writes.
+    Stream(Box<dyn Duplex>),
+}
+
+enum Reader {
+    Tcp(OwnedReadHalf),
+    Stream(Box<dyn Duplex>),
+}
+
+/// A consumer that has accepted its connection; the client does not know it yet.
+pub(crate) struct Opened<C: Consumer> {
+    pub(crate) consumer: C,
+    pub(crate) cx: Context<C>,
+}
+
+/// Runs `#[connect]`. If it refuses, fails, panics or is dropped, nothing of the connection stays behind.
+pub(crate) async fn open<C: Consumer>(
+    server: &Server,
+    scope: Scope,
+    captures: C::Captures,
+) -> Result<Opened<C>, Reject> {
+    let layer = server.layer();
+    let config = layer.config();
+    let connection = Connection::new(
+        prepare::<C>,
+        Arc::clone(server.flusher()),
+        server.limits(),
+        config.capacity,
+        config.expiry,
+        Arc::clone(layer.backend().table().counters()),
+    );
+    let channel = layer.backend().new_channel_name();
+    layer.backend().table().register(channel.clone(), Arc::clone(&connection) as Arc<dyn Mailbox>);
+    let mut cx = Context::new(scope, channel, layer.clone(), connection);
+    let connecting = AssertUnwindSafe(async { C::connect(&mut cx, captures).await }).catch_unwind();
+    let consumer = match connecting.await {
+        Ok(connected) => connected?,
+        Err(panic) => return Err(Error::msg(format!("`connect` panicked: {}", message(&*panic))).into()),
+    };
+    Ok(Opened { consumer, cx })
+}
+
+/// Decodes a message for all connections of `C` in this process, and renders it where no state is needed.
+fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
+    // A handler without `self` is the user's code, and it runs in whoever sends: a panic must not hurt the sender.
+    let decoded = std::panic::catch_unwind(AssertUnwindSafe(|| C::decode(envelope)));
+    let decoded = decoded.unwrap_or_else(|panic| {
+        Err(crate::error::DecodeError::Panicked { event: envelope.event_name().into(), message: message(&*panic) })
+    });
+    match decoded {
+        Ok(Decoded::Event(event)) => Ok(Delivery::Event(Arc::new(Delivered::new(event)))),
+        Ok(Decoded::Frame(Some(frame))) => Ok(Delivery::Frame(Rendered::new(&frame))),
+        Ok(Decoded::Frame(None)) => Ok(Delivery::Nothing),
+        Ok(Decoded::Unhandled) => Err(Undeliverable::Unhandled { consumer: C::INFO.name }),
+        Err(error) => Err(Undeliverable::Undecodable { consumer: C::INFO.name, error }),
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a value that is no text").into()
+}
+
+impl<C: Consumer> Opened<C> {
+    /// Serves the connection to its end.
+    pub(crate) fn into_session(self, transport: Transport, read_ahead: &[u8], max_message: usize) -> Session<C> {
+        let Self { consumer, cx } = self;
+        let reader = match transport {
+            Transport::Tcp(socket) => {
+                let (reader, writer) = socket.into_split();
+                cx.connection().open(Some(writer));
+                Reader::Tcp(reader)
+            }
+            Transport::Stream(stream) => {
+                cx.connection().open(None);
+                Reader::Stream(stream)
+            }
+        };
+        let mut decoder = Decoder::new(max_message);
+        decoder.keep(read_ahead);
+        Session { consumer, cx, reader, decoder, mail_next: true }
+    }
+
+    /// The client was gone before the handshake was answered.
+    pub(crate) async fn abandon(mut self) {
+        end(&mut self.consumer, &mut self.cx, CloseCode::ABNORMAL).await;
+    }
+}
+
+/// Leaves the groups, then runs `#[disconnect]`, once.
+async fn end<C: Consumer>(consumer: &mut C, cx: &mut Context<C>, code: CloseCode) {
+    cx.leave();
+    let disconnecting = AssertUnwindSafe(async { consumer.disconnect(cx, code).await }).catch_unwind();
+    match disconnecting.await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(consumer = C::INFO.name, %error, "`disconnect` failed"),
+        Err(panic) => tracing::error!(consumer = C::INFO.name, panic = message(&*panic), "`disconnect` panicked"),
+    }
+}
+
+/// One connection with its consumer.
+pub(crate) struct Session<C: Consumer> {
+    consumer: C,
+    cx: Context<C>,
+    reader: Reader,
+    decoder: Decoder,
+    /// Whose turn it is: the layer's or the client's.
+    mail_next: bool,
+}
+
+/// What happens next.
+enum Step {
+    Mail(Delivery),
+    Client(Incoming),
+    Violation(Violation),
+    /// The connection is closing from this side.
+    Closing(CloseCode),
+    LayerClosed,
+    /// The client is gone.
+    Gone,
+}
+
+impl<C: Consumer> Session<C> {
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        self.cx.connection()
+    }
+
+    pub(crate) async fn run(mut self) {
+        let (code, last) = self.talk().await;
+        end(&mut self.consumer, &mut self.cx, code).await;
+        // A close frame may still wait; the client's answer to it may, too.
+        _ = tokio::time::timeout(CLOSE_DEADLINE, self.linger(last)).await;
+    }
+
+    /// Handles one message after the other, to the end. Gives the code for `disconnect`, and what is left to wait for.
+    async fn talk(&mut self) -> (CloseCode, Last) {
+        loop {
+            match poll_fn(|task| self.poll_step(task)).await {
+                Step::Mail(Delivery::Event(event)) => {
+                    let event = event.downcast::<Delivered<C::Event>>().expect("prepared for this consumer");
+                    let done = AssertUnwindSafe(async { self.consumer.dispatch(&mut self.cx, &event).await });
+                    let done = done.catch_unwind().await;
+                    self.check(done, "event");
+                }
+                Step::Mail(Delivery::Frame(frame)) => {
+                    // It waited in the mailbox so that it would not overtake; now it is its turn. If the client reads
+                    // too slowly, the wait is this connection's alone.
+                    _ = self.cx.send_rendered(frame).await;
+                }
+                Step::Mail(Delivery::Raw(_) | Delivery::Nothing) => {}
+                Step::Client(Incoming::Frame(frame)) => {
+                    self.cx.connection().begin();
+                    self.receive(frame).await;
+                    // What a client's frame set off is written before the next one is read: a flood of frames cannot
+                    // outrun the sockets.
+                    if self.cx.connection().flusher().is_pending() {
+                        tokio::task::yield_now().await;
+                    }
+                }
+                Step::Client(Incoming::Ping(payload)) => _ = self.cx.connection().send(Rendered::pong(&payload)),
+                Step::Client(Incoming::Pong) => {}
+                Step::Client(Incoming::Close(code)) => {
+                    self.cx.connection().close(code, "");
+                    return (code, Last::Flush);
+                }
+                Step::Violation(violation) => {
+                    self.cx.connection().close(violation.code, violation.reason);
+                    return (violation.code, Last::HangUp);
+                }
+                Step::LayerClosed => self.cx.connection().close(CloseCode::GOING_AWAY, "the channel layer is closed"),
+                Step::Closing(code) => return (code, Last::Answer),
+                Step::Gone => {
+                    self.cx.connection().break_off();
+                    return (CloseCode::ABNORMAL, Last::Flush);
+                }
+            }
+        }
+    }
+
+    async fn receive(&mut self, frame: Frame) {
+        let decoded = std::panic::catch_unwind(AssertUnwindSafe(|| C::decode_command(frame)));
+        let done = match decoded {
+            Ok(Ok(command)) => {
+                let done = AssertUnwindSafe(async { self.consumer.receive(&mut self.cx, command).await });
+                done.catch_unwind().await
+            }
+            Ok(Err(error)) => return self.refuse(error).await,
+            Err(panic) => Err(panic),
+        };
+        self.check(done, "receive");
+    }
+
+    /// A frame that is no command never reaches the consumer.
+    async fn refuse(&mut self, error: CommandError) {
+        tracing::debug!(consumer = C::INFO.name, %error, "a client's frame is no command");
+        match error {
+            CommandError::NotListening => {}
+            CommandError::Frame(FrameError::Kind { .. }) => {
+                self.cx.close_with(CloseCode::UNSUPPORTED, &error.to_string());
+            }
+            _ => {
+                let said = serde_json::json!({"error": {"code": error.code(), "message": error.to_string()}});
+                _ = self.cx.send_json(&said).await;
+            }
+        }
+    }
+
+    /// A handler that failed ends its own connection, with no detail for the client.
+    fn check(&self, done: Result<Result<(), Error>, Box<dyn Any + Send>>, at: &'static str) {
+        match done {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => tracing::error!(consumer = C::INFO.name, at, %error, "a handler failed"),
+            Err(panic) => tracing::error!(consumer = C::INFO.name, at, panic = message(&*panic), "a handler panicked"),
+        }
+        self.cx.connection().close(CloseCode::INTERNAL_ERROR, "");
+    }
+
+    fn poll_step(&mut self, task: &mut Task<'_>) -> Poll<Step> {
+        let output = self.poll_output(task);
+        if let Some(code) = self.cx.connection().closing() {
+            return Poll::Ready(Step::Closing(code));
+        }
+        if output == Output::Broken {
+            return Poll::Ready(Step::Gone);
+        }
+        let first = if self.mail_next { self.poll_mail(task) } else { self.poll_client(task) };
+        let step = match first {
+            Poll::Ready(step) => step,
+            Poll::Pending if self.mail_next => ready!(self.poll_client(task)),
+            Poll::Pending => ready!(self.poll_mail(task)),
+        };
+        self.mail_next = !matches!(step, Step::Mail(_));
+        Poll::Ready(step)
+    }
+
+    fn poll_mail(&self, task: &mut Task<'_>) -> Poll<Step> {
+        self.cx.connection().poll_mail(task).map(|mail| match mail {
+            Mail::Delivery(delivery) => Step::Mail(delivery),
+            Mail::LayerClosed => Step::LayerClosed,
+        })
+    }
+
+    fn poll_client(&mut self, task: &mut Task<'_>) -> Poll<Step> {
+        // A client that does not read its answers is not listened to.
+        if ready!(self.cx.connection().poll_room(task)).is_err() {
+            return Poll::Ready(Step::Gone);
+        }
+        let next = ready!(self.poll_read(task));
+        Poll::Ready(match next {
+            Ok(Some(incoming)) => Step::Client(incoming),
+            Ok(None) => Step::Gone,
+            Err(violation) => Step::Violation(violation),
+        })
+    }
+
+    /// The client's next message; `None` when it is gone.
+    fn poll_read(&mut self, task: &mut Task<'_>) -> Poll<Result<Option<Incoming>, Violation>> {
+        if self.decoder.has_rest() {
+            match self.decoder.next(&[]) {
+                Ok(None) => {}
+                next => return Poll::Ready(next),
+            }
+        }
+        loop {
+            let decoder = &mut self.decoder;
+            let read = self.reader.poll_read(task, |read| match read {
+                Ok(bytes) if !bytes.is_empty() => decoder.next(bytes).map(Some),
+                _ => Ok(None),
+            });
+            match ready!(read) {
+                // Bytes came, but no whole message yet.
+                Ok(Some(None)) => {}
+                Ok(Some(incoming)) => return Poll::Ready(Ok(incoming)),
+                Ok(None) => return Poll::Ready(Ok(None)),
+                Err(violation) => return Poll::Ready(Err(violation)),
+            }
+        }
+    }
+
+    fn poll_output(&mut self, task: &mut Task<'_>) -> Output {
+        let stream = match &mut self.reader {
+            Reader::Tcp(_) => None,
+            Reader::Stream(stream) => Some(stream),
+        };
+        self.cx.connection().poll_output(task, |task, outbound| match stream {
+            Some(stream) => SCRATCH.with_borrow_mut(|scratch| write(stream, task, outbound, &mut scratch.write)),
+            None => Poll::Ready(Ok(())),
+        })
+    }
+
+    /// Waits until the close frame is written, and until the client has done its part.
+    ///
+    /// What the client still says is read meanwhile: otherwise the kernel would answer it with a reset, which destroys
+    /// the close frame on its way.
+    async fn linger(&mut self, mut last: Last) {
+        poll_fn(|task| {
+            let output = self.poll_output(task);
+            if output == Output::Broken {
+                return Poll::Ready(());
+            }
+            while last == Last::Answer {
+                match ready!(self.poll_read(task)) {
+                    Ok(Some(Incoming::Close(_)) | None) => last = Last::Flush,
+                    Ok(Some(_)) => {}
+                    Err(_) => last = Last::HangUp,
+                }
+            }
+            while last == Last::HangUp {
+                let gone = |read: io::Result<&[u8]>| read.map_or(true, <[u8]>::is_empty);
+                if ready!(self.reader.poll_read(task, gone)) {
+                    last = Last::Flush;
+                }
+            }
+            if output == Output::Flushed { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
+
+/// What a connection that is over still waits for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Last {
+    /// Its output.
+    Flush,
+    /// The client's close frame, and then its output.
+    Answer,
+    /// That the client hangs up: after it broke the protocol, its bytes mean nothing.
+    HangUp,
+}
+
+impl Reader {
+    /// Reads once, into the thread's buffer. Empty: the client is gone.
+    fn poll_read<T>(&mut self, task: &mut Task<'_>, use_it: impl FnOnce(io::Result<&[u8]>) -> T) -> Poll<T> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(&mut scratch.read);
+            let read = match self {
+                Self::Tcp(reader) => Pin::new(reader).poll_read(task, &mut buffer),
+                Self::Stream(stream) => Pin::new(stream).poll_read(task, &mut buffer),
+            };
+            Poll::Ready(use_it(ready!(read).map(|()| buffer.filled())))
+        })
+    }
+}
+
+/// Writes what waits to a stream of the connection's own.
+fn write(
+    stream: &mut Box<dyn Duplex>,
+    task: &mut Task<'_>,
+    outbound: &mut dyn Write,
+    scratch: &mut Vec<u8>,
+) -> Poll<io::Result<()>> {
+    loop {
+        let chunk = outbound.chunk(scratch);
+        if chunk.is_empty() {
+            return Pin::new(stream).poll_flush(task);
+        }
+        match ready!(Pin::new(&mut *stream).poll_write(task, chunk))? {
+            0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            n => outbound.advance(n),
+        }
+    }
+}

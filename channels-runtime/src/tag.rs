@@ -1,0 +1,394 @@
+//! The one field that says what a map is: `type` of an event, or the tag of a client's command.
+//!
+//! Events and commands are flat maps, `{"type": "chat.message", "message": "hi"}`. [`Tagged`] writes the tag in front
+//! of a struct's own fields, [`Untagged`] reads the struct as if the tag were not there (so that a payload may deny
+//! unknown fields), and [`FindTag`] looks only for the tag. All three work on any serde format.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Unexpected, Visitor};
+use serde::ser::{Error as _, Impossible, Serialize, SerializeMap, SerializeStruct, Serializer};
+
+/// A value with its tag: serializes as a map whose first entry is the tag.
+pub(crate) struct Tagged<'a, T: ?Sized> {
+    pub(crate) tag: &'static str,
+    pub(crate) name: &'a str,
+    pub(crate) value: &'a T,
+}
+
+impl<T: Serialize + ?Sized> Serialize for Tagged<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(TagFirst { tag: self.tag, name: self.name, inner: serializer })
+    }
+}
+
+struct TagFirst<'a, S> {
+    tag: &'static str,
+    name: &'a str,
+    inner: S,
+}
+
+impl<S: Serializer> TagFirst<'_, S> {
+    fn no_map<T>(&self, what: &str) -> Result<T, S::Error> {
+        Err(S::Error::custom(format_args!("`{}` must be a struct with named fields, and this is {what}", self.name)))
+    }
+}
+
+struct StructBehindTag<M>(M);
+
+impl<M: SerializeMap> SerializeStruct for StructBehindTag<M> {
+    type Ok = M::Ok;
+    type Error = M::Error;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), M::Error> {
+        self.0.serialize_entry(key, value)
+    }
+
+    fn end(self) -> Result<M::Ok, M::Error> {
+        self.0.end()
+    }
+}
+
+macro_rules! not_a_map {
+    ($($method:ident($($argument:ty),*) $what:literal;)*) => {
+        $(fn $method(self, $(_: $argument),*) -> Result<Self::Ok, Self::Error> { self.no_map($what) })*
+    };
+}
+
+impl<S: Serializer> Serializer for TagFirst<'_, S> {
+    type Ok = S::Ok;
+    type Error = S::Error;
+    type SerializeSeq = Impossible<S::Ok, S::Error>;
+    type SerializeTuple = Impossible<S::Ok, S::Error>;
+    type SerializeTupleStruct = Impossible<S::Ok, S::Error>;
+    type SerializeTupleVariant = Impossible<S::Ok, S::Error>;
+    type SerializeMap = S::SerializeMap;
+    type SerializeStruct = StructBehindTag<S::SerializeMap>;
+    type SerializeStructVariant = Impossible<S::Ok, S::Error>;
+
+    not_a_map! {
+        serialize_bool(bool) "a boolean";
+        serialize_i8(i8) "a number";
+        serialize_i16(i16) "a number";
+        serialize_i32(i32) "a number";
+        serialize_i64(i64) "a number";
+        serialize_u8(u8) "a number";
+        serialize_u16(u16) "a number";
+        serialize_u32(u32) "a number";
+        serialize_u64(u64) "a number";
+        serialize_f32(f32) "a number";
+        serialize_f64(f64) "a number";
+        serialize_char(char) "a character";
+        serialize_str(&str) "a string";
+        serialize_bytes(&[u8]) "bytes";
+        serialize_none() "nothing";
+        serialize_unit_variant(&'static str, u32, &'static str) "an enum";
+    }
+
+    fn serialize_unit(self) -> Result<S::Ok, S::Error> {
+        self.serialize_map(Some(0))?.end()
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<S::Ok, S::Error> {
+        self.serialize_unit()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<S::Ok, S::Error> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<S::Ok, S::Error> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<S::Ok, S::Error> {
+        self.no_map("an enum")
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
+        self.no_map("a list")
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, S::Error> {
+        self.no_map("a tuple")
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, S::Error> {
+        self.no_map("a tuple struct")
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeTupleVariant, S::Error> {
+        self.no_map("an enum")
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: usize,
+    ) -> Result<Self::SerializeStructVariant, S::Error> {
+        self.no_map("an enum")
+    }
+
+    fn serialize_map(self, length: Option<usize>) -> Result<S::SerializeMap, S::Error> {
+        let mut map = self.inner.serialize_map(length.map(|length| length + 1))?;
+        map.serialize_entry(self.tag, self.name)?;
+        Ok(map)
+    }
+
+    fn serialize_struct(self, _: &'static str, length: usize) -> Result<Self::SerializeStruct, S::Error> {
+        self.serialize_map(Some(length)).map(StructBehindTag)
+    }
+
+    fn is_human_readable(&self) -> bool {
+        self.inner.is_human_readable()
+    }
+}
+
+/// A deserializer of a map that does not show the tag to the type that is read.
+pub(crate) struct Untagged<D> {
+    pub(crate) tag: &'static str,
+    pub(crate) inner: D,
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Untagged<D> {
+    type Error = D::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_map(MapWithoutTag { tag: self.tag, visitor })
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_map(MapWithoutTag { tag: self.tag, visitor: OnlyTag })?;
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, D::Error> {
+        self.deserialize_unit(visitor)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, D::Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option seq tuple
+        tuple_struct map struct enum identifier ignored_any
+    }
+
+    fn is_human_readable(&self) -> bool {
+        self.inner.is_human_readable()
+    }
+}
+
+struct MapWithoutTag<V> {
+    tag: &'static str,
+    visitor: V,
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for MapWithoutTag<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.visitor.expecting(f)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<V::Value, A::Error> {
+        self.visitor.visit_map(EntriesWithoutTag { tag: self.tag, entries })
+    }
+}
+
+struct EntriesWithoutTag<A> {
+    tag: &'static str,
+    entries: A,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for EntriesWithoutTag<A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
+        loop {
+            match self.entries.next_key_seed(KeySeed)? {
+                None => return Ok(None),
+                Some(key) if key.as_str() == self.tag => {
+                    self.entries.next_value::<IgnoredAny>()?;
+                }
+                Some(Key::Borrowed(key)) => return seed.deserialize(BorrowedStrDeserializer::new(key)).map(Some),
+                Some(Key::Owned(key)) => {
+                    return seed.deserialize(StrDeserializer::new(&key)).map(Some);
+                }
+            }
+        }
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
+        self.entries.next_value_seed(seed)
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        self.entries.size_hint()
+    }
+}
+
+/// A unit struct's map: whatever else is in there is ignored, as it is for other payloads.
+struct OnlyTag;
+
+impl<'de> Visitor<'de> for OnlyTag {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+}
+
+enum Key<'de> {
+    Borrowed(&'de str),
+    Owned(String),
+}
+
+impl Key<'_> {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Borrowed(key) => key,
+            Self::Owned(key) => key,
+        }
+    }
+}
+
+struct KeySeed;
+
+impl<'de> DeserializeSeed<'de> for KeySeed {
+    type Value = Key<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key<'de>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for KeySeed {
+    type Value = Key<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string as the name of a field")
+    }
+
+    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Key<'de>, E> {
+        Ok(Key::Borrowed(key))
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Key<'de>, E> {
+        Ok(Key::Owned(key.into()))
+    }
+
+    // msgpack's reader in Python takes byte strings as keys too.
+    fn visit_bytes<E: serde::de::Error>(self, key: &[u8]) -> Result<Key<'de>, E> {
+        let key = std::str::from_utf8(key).map_err(|_| E::invalid_value(Unexpected::Bytes(key), &self))?;
+        Ok(Key::Owned(key.into()))
+    }
+}
+
+/// Reads a whole map and gives the value of its tag, if there is one that is a string.
+///
+/// The map is read to its end, so that a message which is broken behind its tag is broken here already.
+pub(crate) struct FindTag(pub(crate) &'static str);
+
+impl<'de> DeserializeSeed<'de> for FindTag {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<String>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for FindTag {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a map with the field `{}`", self.0)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Option<String>, A::Error> {
+        let mut found = None;
+        while let Some(key) = entries.next_key_seed(KeySeed)? {
+            if key.as_str() == self.0 {
+                found = entries.next_value_seed(StringOrNothing(PhantomData))?;
+            } else {
+                entries.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+struct StringOrNothing<'de>(PhantomData<&'de ()>);
+
+impl<'de> DeserializeSeed<'de> for StringOrNothing<'de> {
+    type Value = Option<String>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<String>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+macro_rules! nothing {
+    ($($method:ident $argument:ty),* $(,)?) => {
+        $(fn $method<E>(self, _: $argument) -> Result<Option<String>, E> { Ok(None) })*
+    };
+}
+
+impl<'de> Visitor<'de> for StringOrNothing<'de> {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Option<String>, E> {
+        Ok(Some(value.into()))
+    }
+
+    nothing!(visit_bool bool, visit_i64 i64, visit_u64 u64, visit_f64 f64, visit_bytes &[u8]);
+
+    fn visit_unit<E>(self) -> Result<Option<String>, E> {
+        Ok(None)
+    }
+
+    fn visit_none<E>(self) -> Result<Option<String>, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut items: A) -> Result<Option<String>, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Option<String>, A::Error> {
+        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, _: D) -> Result<Option<String>, D::Error> {
+        // A msgpack extension. It cannot be skipped without knowing it, so the message counts as broken.
+        Err(D::Error::invalid_type(Unexpected::NewtypeStruct, &self))
+    }
+}

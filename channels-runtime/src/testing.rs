@@ -1,0 +1,319 @@
+//! A client for tests: drives a route's consumer over a pipe in memory, without a socket.
+
+use std::fmt;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::io::DuplexStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error as ClientError, Message};
+use tokio_util::task::AbortOnDropHandle;
+use warp::{Filter, Rejection, Reply};
+
+use crate::frame::{CloseCode, Frame};
+
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long silence must last to count as nothing.
+const SILENCE: Duration = Duration::from_millis(100);
+
+/// The accepted handshake, as the client sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Connected {
+    /// The subprotocol that the consumer chose.
+    pub subprotocol: Option<String>,
+    /// The headers of the answer.
+    pub headers: HeaderMap,
+}
+
+/// What did not happen as the test says, and what happened instead.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommunicatorError {
+    /// The handshake was refused, or nothing stands at the path.
+    #[error("the connection was refused with status {status}: {body}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The body of the answer.
+        body: String,
+    },
+    /// `connect` was not called, or did not succeed.
+    #[error("the communicator is not connected; call `connect` first")]
+    NotConnected,
+    /// Nothing arrived in time.
+    #[error("nothing arrived within a second")]
+    Nothing,
+    /// The connection was closed instead.
+    #[error("the connection was closed with code {code} and the reason {reason:?}")]
+    Closed {
+        /// The code, 1006 if there was no close frame.
+        code: u16,
+        /// The reason.
+        reason: String,
+    },
+    /// Something else arrived.
+    #[error("{wanted} was expected, and this arrived: {arrived:?}")]
+    Unexpected {
+        /// What the test says.
+        wanted: &'static str,
+        /// What came.
+        arrived: Frame,
+    },
+    /// The text that arrived is not the JSON that the test wants.
+    #[error("{text:?} is not the JSON that is expected")]
+    Json {
+        /// What came.
+        text: String,
+        /// What the parser says.
+        source: serde_json::Error,
+    },
+    /// The pipe broke.
+    #[error("the connection broke")]
+    Broken(#[source] Box<ClientError>),
+}
+
+/// A client of one route, without a socket: the whole way through warp's filters, handshake and framing, over a pipe in
+/// memory. What Channels' `WebsocketCommunicator` is.
+///
+/// ```
+/// use channels_runtime::prelude::*;
+/// use channels_runtime::testing::WebsocketCommunicator;
+///
+/// #[derive(Default)]
+/// struct EchoConsumer;
+///
+/// #[consumer]
+/// impl EchoConsumer {
+///     #[receive]
+///     async fn receive(&mut self, cx: &mut Context<Self>, text: String) -> Result<()> {
+///         cx.send_text(text).await
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+/// let channels = Channels::builder().build();
+/// let route = channels.route::<EchoConsumer>(warp::path!("echo"));
+/// let mut client = WebsocketCommunicator::new(route, "/echo");
+/// client.connect().await?;
+/// client.send_to("hello").await?;
+/// assert_eq!(client.receive_text_from().await?, "hello");
+/// assert!(client.receive_nothing().await);
+/// client.disconnect(CloseCode::NORMAL).await?;
+/// # Ok(()) }
+/// ```
+pub struct WebsocketCommunicator<F> {
+    route: F,
+    path: String,
+    headers: HeaderMap,
+    connected: Option<Client>,
+}
+
+struct Client {
+    socket: WebSocketStream<DuplexStream>,
+    /// What arrived while silence was hoped for.
+    early: Option<Frame>,
+    _server: AbortOnDropHandle<()>,
+}
+
+impl<F> WebsocketCommunicator<F>
+where
+    F: Filter<Error = Rejection> + Clone + Send + Sync + 'static,
+    F::Extract: Reply + Send,
+{
+    /// A client that will connect to this path of these routes.
+    pub fn new(route: F, path: impl Into<String>) -> Self {
+        Self { route, path: path.into(), headers: HeaderMap::new(), connected: None }
+    }
+
+    /// Adds a header to the handshake.
+    ///
+    /// # Panics
+    /// When the name or the value is not legal in a header.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        let name: HeaderName = name.parse().expect("a legal header name");
+        self.headers.append(name, value.parse().expect("a legal header value"));
+        self
+    }
+
+    /// Offers subprotocols.
+    #[must_use]
+    pub fn with_subprotocols(self, subprotocols: &[&str]) -> Self {
+        self.with_header("sec-websocket-protocol", &subprotocols.join(", "))
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`CommunicatorError::Refused`] with the status of the refusal.
+    pub async fn connect(&mut self) -> Result<Connected, CommunicatorError> {
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let service = TowerToHyperService::new(warp::service(self.route.clone()));
+        let server = http1::Builder::new().serve_connection(TokioIo::new(theirs), service).with_upgrades();
+        let server = AbortOnDropHandle::new(tokio::spawn(async { _ = server.await }));
+        let mut request = Request::builder()
+            .uri(format!("ws://testserver{}", self.path))
+            .header("host", "testserver")
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", tungstenite::handshake::client::generate_key())
+            .body(())
+            .expect("a legal path");
+        request.headers_mut().extend(self.headers.clone());
+        match tokio_tungstenite::client_async(request, ours).await {
+            Ok((socket, response)) => {
+                let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+                let subprotocol = response.headers().get("sec-websocket-protocol").map(text);
+                self.connected = Some(Client { socket, early: None, _server: server });
+                Ok(Connected { subprotocol, headers: response.headers().clone() })
+            }
+            Err(ClientError::Http(response)) => {
+                let body = response.body().as_deref().unwrap_or_default();
+                let body = String::from_utf8_lossy(body).into_owned();
+                Err(CommunicatorError::Refused { status: response.status().as_u16(), body })
+            }
+            Err(error) => Err(CommunicatorError::Broken(Box::new(error))),
+        }
+    }
+
+    fn client(&mut self) -> Result<&mut Client, CommunicatorError> {
+        self.connected.as_mut().ok_or(CommunicatorError::NotConnected)
+    }
+
+    /// Sends text.
+    ///
+    /// # Errors
+    /// When the connection is closed.
+    pub async fn send_to(&mut self, text: impl Into<String>) -> Result<(), CommunicatorError> {
+        self.send(Message::text(text.into())).await
+    }
+
+    /// Sends bytes.
+    ///
+    /// # Errors
+    /// When the connection is closed.
+    pub async fn send_binary_to(&mut self, bytes: impl Into<bytes::Bytes>) -> Result<(), CommunicatorError> {
+        self.send(Message::binary(bytes.into())).await
+    }
+
+    /// Sends a value as JSON.
+    ///
+    /// # Errors
+    /// When the connection is closed.
+    ///
+    /// # Panics
+    /// When serde cannot write the value as JSON.
+    pub async fn send_json_to<T: Serialize>(&mut self, value: &T) -> Result<(), CommunicatorError> {
+        self.send_to(serde_json::to_string(value).expect("a value that JSON can hold")).await
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), CommunicatorError> {
+        self.client()?.socket.send(message).await.map_err(|error| CommunicatorError::Broken(Box::new(error)))
+    }
+
+    /// The next frame from the consumer, within a second.
+    ///
+    /// # Errors
+    /// When nothing arrives, or the connection is closed.
+    pub async fn receive_from(&mut self) -> Result<Frame, CommunicatorError> {
+        let client = self.client()?;
+        if let Some(early) = client.early.take() {
+            return Ok(early);
+        }
+        tokio::time::timeout(PATIENCE, client.next()).await.unwrap_or(Err(CommunicatorError::Nothing))
+    }
+
+    /// The next frame, which is text.
+    ///
+    /// # Errors
+    /// When something else arrives, or nothing, or the connection is closed.
+    pub async fn receive_text_from(&mut self) -> Result<String, CommunicatorError> {
+        match self.receive_from().await? {
+            Frame::Text(text) => Ok(text),
+            arrived @ Frame::Binary(_) => Err(CommunicatorError::Unexpected { wanted: "a text frame", arrived }),
+        }
+    }
+
+    /// The next frame, which is text with this JSON.
+    ///
+    /// # Errors
+    /// When something else arrives, or nothing, or the connection is closed.
+    pub async fn receive_json_from<T: DeserializeOwned>(&mut self) -> Result<T, CommunicatorError> {
+        let text = self.receive_text_from().await?;
+        serde_json::from_str(&text).map_err(|source| CommunicatorError::Json { text, source })
+    }
+
+    /// Whether nothing arrives for a tenth of a second. What does arrive is not lost.
+    pub async fn receive_nothing(&mut self) -> bool {
+        let Ok(client) = self.client() else { return true };
+        if client.early.is_some() {
+            return false;
+        }
+        match tokio::time::timeout(SILENCE, client.next()).await {
+            Ok(Ok(frame)) => client.early = Some(frame),
+            Ok(Err(_)) => {}
+            Err(_) => return true,
+        }
+        false
+    }
+
+    /// The code and the reason that the consumer closes the connection with, within a second.
+    ///
+    /// # Errors
+    /// When a frame arrives instead, or nothing.
+    pub async fn receive_close(&mut self) -> Result<(CloseCode, String), CommunicatorError> {
+        match self.receive_from().await {
+            Err(CommunicatorError::Closed { code, reason }) => {
+                Ok((CloseCode::new(code).unwrap_or(CloseCode::ABNORMAL), reason))
+            }
+            Ok(arrived) => Err(CommunicatorError::Unexpected { wanted: "a close", arrived }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Closes the connection, and waits until the consumer's end has answered.
+    ///
+    /// # Errors
+    /// When there was no connection, or it does not end within a second.
+    pub async fn disconnect(&mut self, code: CloseCode) -> Result<(), CommunicatorError> {
+        let mut client = self.connected.take().ok_or(CommunicatorError::NotConnected)?;
+        let close = CloseFrame { code: code.as_u16().into(), reason: "".into() };
+        // It may be closed from the other side already.
+        _ = client.socket.close(Some(close)).await;
+        let drained = async { while client.next().await.is_ok() {} };
+        tokio::time::timeout(PATIENCE, drained).await.map_err(|_| CommunicatorError::Nothing)
+    }
+}
+
+impl Client {
+    async fn next(&mut self) -> Result<Frame, CommunicatorError> {
+        let closed = |code: u16, reason: String| Err(CommunicatorError::Closed { code, reason });
+        loop {
+            return match self.socket.next().await {
+                Some(Ok(Message::Text(text))) => Ok(Frame::text(text.as_str())),
+                Some(Ok(Message::Binary(bytes))) => Ok(Frame::Binary(bytes)),
+                Some(Ok(Message::Close(Some(frame)))) => closed(frame.code.into(), frame.reason.to_string()),
+                Some(Ok(Message::Close(None))) => closed(1005, String::new()),
+                Some(Ok(_)) => continue,
+                Some(Err(_)) | None => closed(1006, String::new()),
+            };
+        }
+    }
+}
+
+impl<F> fmt::Debug for WebsocketCommunicator<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebsocketCommunicator").field("path", &self.path).finish_non_exhaustive()
+    }
+}

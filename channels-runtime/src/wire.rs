@@ -1,0 +1,433 @@
+//! WebSocket framing (RFC 6455): bytes from a client to messages, messages to the bytes of a frame.
+//!
+//! Headers are read and written by tungstenite; what is done here is what a server must do with them: unmask, join
+//! fragments, check text as it arrives, hold the limits. A server's frames are not masked, so the bytes of one frame
+//! serve every member of a group.
+
+use std::io::Cursor;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+use crate::frame::{CloseCode, Frame};
+
+/// The most that the payload of a control frame may hold (RFC 6455, section 5.5).
+const MAX_CONTROL: usize = 125;
+
+/// A finished frame, header included: made once, shared by everyone who is sent it.
+#[derive(Debug, Clone)]
+pub(crate) struct Rendered(Bytes);
+
+impl Rendered {
+    pub(crate) fn new(frame: &Frame) -> Self {
+        match frame {
+            Frame::Text(text) => Self::encode(OpCode::Data(Data::Text), text.as_bytes()),
+            Frame::Binary(bytes) => Self::encode(OpCode::Data(Data::Binary), bytes),
+        }
+    }
+
+    pub(crate) fn pong(payload: &[u8]) -> Self {
+        Self::encode(OpCode::Control(Control::Pong), payload)
+    }
+
+    pub(crate) fn close(code: CloseCode, reason: &str) -> Self {
+        if code == CloseCode::NO_STATUS {
+            return Self::encode(OpCode::Control(Control::Close), &[]);
+        }
+        let mut payload = code.as_u16().to_be_bytes().to_vec();
+        let mut fits = reason.len().min(MAX_CONTROL - payload.len());
+        while !reason.is_char_boundary(fits) {
+            fits -= 1;
+        }
+        payload.extend_from_slice(&reason.as_bytes()[..fits]);
+        Self::encode(OpCode::Control(Control::Close), &payload)
+    }
+
+    fn encode(opcode: OpCode, payload: &[u8]) -> Self {
+        let header = FrameHeader { opcode, ..FrameHeader::default() };
+        let mut bytes = Vec::with_capacity(10 + payload.len());
+        header.format(payload.len() as u64, &mut bytes).expect("writing to a Vec does not fail");
+        bytes.extend_from_slice(payload);
+        Self(bytes.into())
+    }
+
+    pub(crate) fn into_bytes(self) -> Bytes {
+        self.0
+    }
+}
+
+/// What a client said.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Incoming {
+    Frame(Frame),
+    Ping(Vec<u8>),
+    Pong,
+    /// The code is [`CloseCode::NO_STATUS`] where the client named none.
+    Close(CloseCode),
+}
+
+/// The client broke the protocol or a limit: the code and the reason of the close frame that it gets.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[error("{reason}")]
+pub(crate) struct Violation {
+    pub(crate) code: CloseCode,
+    pub(crate) reason: &'static str,
+}
+
+const fn protocol(reason: &'static str) -> Violation {
+    Violation { code: CloseCode::PROTOCOL, reason }
+}
+
+const NOT_UTF8: Violation = Violation { code: CloseCode::INVALID_TEXT, reason: "text is not UTF-8" };
+const TOO_BIG: Violation = Violation { code: CloseCode::TOO_BIG, reason: "message too big" };
+
+/// Makes messages of a client's bytes. Holds no buffer while nothing is under way.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    /// Bytes that were read but not looked at yet: a piece of a header, or what stood behind a finished message.
+    rest: BytesMut,
+    /// What is under way; boxed, because an idle connection has none.
+    partial: Option<Box<Partial>>,
+    max_message: usize,
+}
+
+#[derive(Debug, Default)]
+struct Partial {
+    /// The frame whose payload is being read.
+    frame: Option<Payload>,
+    /// The data frames so far: text or not, and the bytes.
+    message: Option<Message>,
+    control: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Payload {
+    opcode: OpCode,
+    is_final: bool,
+    mask: [u8; 4],
+    remaining: usize,
+}
+
+#[derive(Debug)]
+struct Message {
+    is_text: bool,
+    bytes: Vec<u8>,
+    /// How much of the text is known to be UTF-8.
+    checked: usize,
+}
+
+impl Decoder {
+    pub(crate) fn new(max_message: usize) -> Self {
+        Self { rest: BytesMut::new(), partial: None, max_message }
+    }
+
+    /// Keeps bytes that were read before the decoder was there.
+    pub(crate) fn keep(&mut self, bytes: &[u8]) {
+        self.rest.extend_from_slice(bytes);
+    }
+
+    /// Whether there are bytes that [`Self::next`] has not looked at.
+    pub(crate) fn has_rest(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
+    /// The next message, from what was kept and then from `input`. What is not needed for it is kept.
+    pub(crate) fn next(&mut self, input: &[u8]) -> Result<Option<Incoming>, Violation> {
+        if self.rest.is_empty() {
+            let mut left = input;
+            let next = self.parse(&mut left);
+            self.rest.extend_from_slice(left);
+            return next;
+        }
+        let mut rest = std::mem::take(&mut self.rest);
+        rest.extend_from_slice(input);
+        let mut left = &rest[..];
+        let next = self.parse(&mut left);
+        let used = rest.len() - left.len();
+        rest.advance(used);
+        if !rest.is_empty() {
+            self.rest = rest;
+        }
+        next
+    }
+
+    fn parse(&mut self, input: &mut &[u8]) -> Result<Option<Incoming>, Violation> {
+        loop {
+            let partial = self.partial.get_or_insert_default();
+            let Some(payload) = &mut partial.frame else {
+                let mut cursor = Cursor::new(*input);
+                let header = FrameHeader::parse(&mut cursor).map_err(|_| protocol("reserved opcode"))?;
+                let Some((header, length)) = header else {
+                    if partial.message.is_none() {
+                        self.partial = None;
+                    }
+                    return Ok(None);
+                };
+                let read = usize::try_from(cursor.position()).unwrap_or(usize::MAX);
+                partial.begin(&header, length, self.max_message)?;
+                *input = &input[read..];
+                continue;
+            };
+            let (now, later) = input.split_at(payload.remaining.min(input.len()));
+            *input = later;
+            let done = payload.remaining == now.len();
+            if let OpCode::Control(control) = payload.opcode {
+                unmask_into(&mut partial.control, now, payload);
+                if !done {
+                    return Ok(None);
+                }
+                let body = std::mem::take(&mut partial.control);
+                partial.frame = None;
+                if partial.message.is_none() {
+                    self.partial = None;
+                }
+                return match control {
+                    Control::Ping => Ok(Some(Incoming::Ping(body))),
+                    Control::Pong => Ok(Some(Incoming::Pong)),
+                    _ => close(&body).map(|code| Some(Incoming::Close(code))),
+                };
+            }
+            let is_final = payload.is_final && done;
+            let message = partial.message.as_mut().expect("a data frame has begun its message");
+            unmask_into(&mut message.bytes, now, payload);
+            message.check(is_final)?;
+            if !done {
+                return Ok(None);
+            }
+            partial.frame = None;
+            if is_final {
+                let message = self.partial.take().and_then(|partial| partial.message).expect("it was there just now");
+                return Ok(Some(Incoming::Frame(message.into_frame()?)));
+            }
+        }
+    }
+}
+
+impl Partial {
+    fn begin(&mut self, header: &FrameHeader, length: u64, max_message: usize) -> Result<(), Violation> {
+        if header.rsv1 || header.rsv2 || header.rsv3 {
+            return Err(protocol("reserved bits are set"));
+        }
+        let Some(mask) = header.mask else {
+            return Err(protocol("a client's frames must be masked"));
+        };
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        match header.opcode {
+            OpCode::Control(_) if length > MAX_CONTROL => return Err(protocol("control frame longer than 125 bytes")),
+            OpCode::Control(_) if !header.is_final => return Err(protocol("fragmented control frame")),
+            OpCode::Control(_) => {}
+            OpCode::Data(data) => {
+                let message = match (data, &mut self.message) {
+                    (Data::Continue, Some(message)) => message,
+                    (Data::Continue, None) => return Err(protocol("continuation of nothing")),
+                    (_, Some(_)) => return Err(protocol("a message began before the last one ended")),
+                    (_, none) => {
+                        none.insert(Message { is_text: data == Data::Text, bytes: Vec::new(), checked: 0 })
+                    }
+                };
+                if length > max_message - message.bytes.len().min(max_message) {
+                    return Err(TOO_BIG);
+                }
+                // A header alone is not worth a megabyte: memory follows the bytes that do arrive.
+                message.bytes.reserve(length.min(64 * 1024));
+            }
+        }
+        self.frame = Some(Payload { opcode: header.opcode, is_final: header.is_final, mask, remaining: length });
+        Ok(())
+    }
+}
+
+impl Message {
+    /// Checks new text as soon as it is there: the client is told of a bad byte at once, not at the message's end.
+    fn check(&mut self, is_final: bool) -> Result<(), Violation> {
+        if !self.is_text {
+            return Ok(());
+        }
+        // The whole of a short message is checked once, when it becomes a `String`.
+        if is_final && self.checked == 0 {
+            return Ok(());
+        }
+        match std::str::from_utf8(&self.bytes[self.checked..]) {
+            Ok(_) => self.checked = self.bytes.len(),
+            Err(error) if error.error_len().is_none() && !is_final => self.checked += error.valid_up_to(),
+            Err(_) => return Err(NOT_UTF8),
+        }
+        Ok(())
+    }
+
+    fn into_frame(self) -> Result<Frame, Violation> {
+        if self.is_text {
+            String::from_utf8(self.bytes).map(Frame::Text).map_err(|_| NOT_UTF8)
+        } else {
+            Ok(Frame::Binary(self.bytes.into()))
+        }
+    }
+}
+
+fn close(body: &[u8]) -> Result<CloseCode, Violation> {
+    let Some((code, reason)) = body.split_first_chunk::<2>() else {
+        return if body.is_empty() { Ok(CloseCode::NO_STATUS) } else { Err(protocol("close code cut in half")) };
+    };
+    let code = CloseCode::new(u16::from_be_bytes(*code)).ok_or(protocol("close code that may not be sent"))?;
+    std::str::from_utf8(reason).map_err(|_| NOT_UTF8)?;
+    Ok(code)
+}
+
+/// Appends the unmasked bytes and turns the mask so that it fits what comes next.
+fn unmask_into(to: &mut Vec<u8>, from: &[u8], payload: &mut Payload) {
+    let start = to.len();
+    to.extend_from_slice(from);
+    let mask = u64::from_ne_bytes([payload.mask, payload.mask].concat().try_into().expect("twice four is eight"));
+    let mut words = to[start..].chunks_exact_mut(8);
+    for word in &mut words {
+        let plain = u64::from_ne_bytes((&*word).try_into().expect("chunks of eight")) ^ mask;
+        word.copy_from_slice(&plain.to_ne_bytes());
+    }
+    for (byte, mask) in words.into_remainder().iter_mut().zip(payload.mask.iter().cycle()) {
+        *byte ^= mask;
+    }
+    payload.mask.rotate_left(from.len() % 4);
+    payload.remaining -= from.len();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mask = [0x37, 0xfa, 0x21, 0x3d];
+        let mut bytes = vec![first];
+        match payload.len() {
+            length @ 0..=125 => bytes.push(0x80 | u8::try_from(length).unwrap()),
+            length @ 126..=65535 => {
+                bytes.push(0x80 | 126);
+                bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
+            }
+            length => {
+                bytes.push(0x80 | 127);
+                bytes.extend((length as u64).to_be_bytes());
+            }
+        }
+        bytes.extend(mask);
+        bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        bytes
+    }
+
+    /// Feeds the bytes in pieces of every size and asserts that the outcome is the same.
+    fn decode(bytes: &[u8], max: usize) -> Result<Vec<Incoming>, Violation> {
+        let run = |size: usize| {
+            let mut decoder = Decoder::new(max);
+            let mut all = Vec::new();
+            for piece in bytes.chunks(size) {
+                let mut input = piece;
+                while let Some(incoming) = decoder.next(input)? {
+                    all.push(incoming);
+                    input = &[];
+                }
+            }
+            Ok(all)
+        };
+        let whole = run(bytes.len().max(1));
+        for size in [1, 2, 3, 7, 64] {
+            let pieces = run(size);
+            match (&whole, &pieces) {
+                (Ok(whole), Ok(pieces)) => assert_eq!(whole, pieces, "in pieces of {size}"),
+                (Err(whole), Err(pieces)) => assert_eq!(whole, pieces, "in pieces of {size}"),
+                _ => panic!("{whole:?} as a whole, {pieces:?} in pieces of {size}"),
+            }
+        }
+        whole
+    }
+
+    fn text(text: &str) -> Incoming {
+        Incoming::Frame(Frame::text(text))
+    }
+
+    #[test]
+    fn messages_come_out_however_the_bytes_are_cut() {
+        let mut bytes = frame(0x81, "hällo".as_bytes());
+        bytes.extend(frame(0x82, &[0, 1, 2]));
+        bytes.extend(frame(0x81, b""));
+        bytes.extend(frame(0x89, b"are you there"));
+        bytes.extend(frame(0x81, "long ".repeat(30_000).as_bytes()));
+        bytes.extend(frame(0x88, &[0x03, 0xe8]));
+        let all = decode(&bytes, 1 << 20).unwrap();
+        assert_eq!(all[0], text("hällo"));
+        assert_eq!(all[1], Incoming::Frame(Frame::binary(vec![0, 1, 2])));
+        assert_eq!(all[2], text(""));
+        assert_eq!(all[3], Incoming::Ping(b"are you there".to_vec()));
+        assert_eq!(all[4], text(&"long ".repeat(30_000)));
+        assert_eq!(all[5], Incoming::Close(CloseCode::NORMAL));
+    }
+
+    #[test]
+    fn fragments_are_joined_around_a_ping() {
+        let mut bytes = frame(0x01, b"a\xc3");
+        bytes.extend(frame(0x89, b"?"));
+        bytes.extend(frame(0x00, b"\xa4"));
+        bytes.extend(frame(0x80, b"c"));
+        assert_eq!(decode(&bytes, 1024).unwrap(), [Incoming::Ping(b"?".to_vec()), text("aäc")]);
+    }
+
+    #[test]
+    fn every_broken_rule_has_its_code() {
+        let too_long = frame(0x89, &[0; 126]);
+        let mut twice = frame(0x01, b"a");
+        twice.extend(frame(0x81, b"b"));
+        for (bytes, code) in [
+            (frame(0xc1, b"x"), 1002),
+            (frame(0x83, b"x"), 1002),
+            (frame(0x8b, b"x"), 1002),
+            (frame(0x80, b"x"), 1002),
+            (frame(0x09, b"x"), 1002),
+            (vec![0x81, 0x01, b'x'], 1002),
+            (too_long, 1002),
+            (twice, 1002),
+            (frame(0x88, &[0x03]), 1002),
+            (frame(0x88, &999_u16.to_be_bytes()), 1002),
+            (frame(0x88, &1005_u16.to_be_bytes()), 1002),
+            (frame(0x88, &[0x03, 0xe8, 0xff]), 1007),
+            (frame(0x81, b"\xff"), 1007),
+            (frame(0x01, b"ok\xff"), 1007),
+            (frame(0x81, b"\xc3"), 1007),
+            (frame(0x82, &[0; 1025]), 1009),
+        ] {
+            let violation = decode(&bytes, 1024).unwrap_err();
+            assert_eq!(violation.code, code, "{bytes:02x?}: {violation}");
+        }
+    }
+
+    #[test]
+    fn bad_text_is_seen_before_the_message_ends() {
+        let mut bytes = frame(0x81, &[b'a'; 100]);
+        bytes[6 + 10] ^= 0x80;
+        bytes.truncate(6 + 20);
+        assert_eq!(decode(&bytes, 1024).unwrap_err(), NOT_UTF8);
+    }
+
+    #[test]
+    fn a_limit_counts_all_fragments() {
+        let mut bytes = frame(0x02, &[0; 600]);
+        bytes.extend(frame(0x80, &[0; 424]));
+        assert!(decode(&bytes, 1024).is_ok());
+        assert_eq!(decode(&bytes, 1023).unwrap_err(), TOO_BIG);
+    }
+
+    #[test]
+    fn an_idle_decoder_holds_no_buffer() {
+        let mut decoder = Decoder::new(1024);
+        assert_eq!(decoder.next(&frame(0x81, b"hi")).unwrap(), Some(text("hi")));
+        assert_eq!(decoder.next(&[]).unwrap(), None);
+        assert!(decoder.partial.is_none());
+        assert_eq!(decoder.rest.capacity(), 0);
+    }
+
+    #[test]
+    fn a_close_reason_is_cut_at_a_character() {
+        let bytes = Rendered::close(CloseCode::NORMAL, &"ä".repeat(100)).into_bytes();
+        assert_eq!(bytes[..2], [0x88, 124]);
+        assert!(std::str::from_utf8(&bytes[4..]).is_ok());
+        assert_eq!(Rendered::close(CloseCode::NO_STATUS, "").into_bytes()[..], [0x88, 0]);
+    }
+}
