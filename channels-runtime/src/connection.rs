@@ -315,9 +315,8 @@ impl Connection {
         if state.outbound.needs_task(self.outbound_limit as usize) {
             wake(&mut state.task);
         }
-        state.outbound.scheduled = !state.outbound.frames.is_empty()
-            && !state.outbound.blocked
-            && state.outbound.stage != Stage::Broken;
+        state.outbound.scheduled =
+            !state.outbound.frames.is_empty() && !state.outbound.blocked && state.outbound.stage != Stage::Broken;
         state.outbound.scheduled
     }
 }

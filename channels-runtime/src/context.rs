@@ -39,12 +39,7 @@ pub(crate) struct Answer {
 }
 
 impl<C> Context<C> {
-    pub(crate) fn new(
-        scope: Scope,
-        channel: ChannelName,
-        layer: ChannelLayer,
-        connection: Arc<Connection>,
-    ) -> Self {
+    pub(crate) fn new(scope: Scope, channel: ChannelName, layer: ChannelLayer, connection: Arc<Connection>) -> Self {
         let answer = Some(Box::default());
         Self { scope: Box::new(scope), channel, layer, connection, answer, consumer: PhantomData }
     }

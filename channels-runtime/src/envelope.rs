@@ -8,10 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeSeed;
 use serde_json::Value;
 
+use crate::__private::Named;
 use crate::error::{CommandError, DecodeError, EncodeError, FrameError, LayerError};
 use crate::event::Event;
 use crate::frame::{Frame, FrameKind};
-use crate::__private::Named;
 use crate::tag::{FindTag, Tagged, Untagged};
 
 /// The field that names an event, in Django Channels and here.
@@ -75,8 +75,7 @@ impl Envelope {
     /// Encodes an untyped message: a JSON object with a `type`.
     pub(crate) fn from_value(value: &Value, format: Format) -> Result<Self, LayerError> {
         let name = value.get(TYPE).and_then(Value::as_str).ok_or(LayerError::NotAnEvent)?.to_owned();
-        let body =
-            format.encode(value).map_err(|source| LayerError::Encode { event: name.clone(), source })?;
+        let body = format.encode(value).map_err(|source| LayerError::Encode { event: name.clone(), source })?;
         Ok(Self { name: Cow::Owned(name), format, body })
     }
 
@@ -85,10 +84,7 @@ impl Envelope {
     /// # Errors
     /// When it is not a map, or has no `type` that is a string.
     pub(crate) fn from_wire(body: Bytes, format: Format) -> Result<Self, DecodeError> {
-        fn not_a_map(
-            format: Format,
-            source: impl std::error::Error + Send + Sync + 'static,
-        ) -> DecodeError {
+        fn not_a_map(format: Format, source: impl std::error::Error + Send + Sync + 'static) -> DecodeError {
             DecodeError::NotAMap { format: format.name(), source: source.into() }
         }
         let name = match format {

@@ -177,7 +177,9 @@ pub enum LayerError {
         alias: String,
     },
     /// The blocking twin was called on a thread that runs async code, which it would stop.
-    #[error("a blocking call in async code would stop its thread; use the async method of the same name and `.await` it")]
+    #[error(
+        "a blocking call in async code would stop its thread; use the async method of the same name and `.await` it"
+    )]
     BlockingInAsync,
 }
 
@@ -278,7 +280,8 @@ fn list(names: &[&str]) -> String {
 
 /// How `#[connect]` refuses a connection: the HTTP status that answers the handshake. 403 unless another is named.
 ///
-/// Every [`std::error::Error`] becomes one through `?`: status 500, with the error in the log and not in the answer.
+/// Every [`std::error::Error`] becomes one through `?`: status 500 (503 if the channel layer cannot be reached), with the
+/// error in the log and not in the answer.
 ///
 /// ```
 /// use channels_runtime::Reject;
@@ -344,13 +347,18 @@ impl Default for Reject {
 
 impl<E: StdError + Send + Sync + 'static> From<E> for Reject {
     fn from(error: E) -> Self {
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, reason: None, source: Some(error.into()) }
+        Error::from(error).into()
     }
 }
 
 impl From<Error> for Reject {
     fn from(error: Error) -> Self {
-        Self { status: StatusCode::INTERNAL_SERVER_ERROR, reason: None, source: Some(error) }
+        // The program is not at fault when Redis is away: the client may come back.
+        let status = match error.downcast_ref() {
+            Some(LayerError::Unavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self { status, reason: None, source: Some(error) }
     }
 }
 

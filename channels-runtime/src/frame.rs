@@ -36,12 +36,6 @@ impl Frame {
         serde_json::to_string(value).map(Self::Text).map_err(EncodeError::new)
     }
 
-    pub(crate) fn kind(&self) -> FrameKind {
-        match self {
-            Self::Text(_) => FrameKind::Text,
-            Self::Binary(_) => FrameKind::Binary,
-        }
-    }
 }
 
 /// Whether a [`Frame`] is text or binary.

@@ -59,6 +59,9 @@
 //! - `redis` (on by default): the Redis channel layer, which lets several processes share groups.
 //! - `testing`: `testing::WebsocketCommunicator`, which drives a consumer in a test without a socket.
 
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
 mod channels;
 mod connection;
 mod consumer;
@@ -70,9 +73,6 @@ mod flusher;
 mod frame;
 mod layer;
 mod name;
-#[doc(hidden)]
-#[path = "private.rs"]
-pub mod __private;
 mod scope;
 mod server;
 mod session;
@@ -86,9 +86,7 @@ pub use channels::{Channels, ChannelsBuilder};
 pub use consumer::{BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo};
 pub use context::Context;
 pub use envelope::{Envelope, Format};
-pub use error::{
-    CommandError, DecodeError, EncodeError, Error, FrameError, LayerError, Reject, Result, SendError,
-};
+pub use error::{CommandError, DecodeError, EncodeError, Error, FrameError, LayerError, Reject, Result, SendError};
 pub use event::{Carries, Direct, Event, EventInfo, Group, Handles, JoinedBy, Sends};
 pub use frame::{CloseCode, Frame, FrameKind, FromFrame, IntoFrame, Json};
 pub use layer::{
@@ -103,7 +101,7 @@ pub use channels_macros::{consumer, event, group};
 /// Everything that a program with consumers usually needs.
 pub mod prelude {
     pub use crate::{
-        ChannelLayer, ChannelName, Channels, CloseCode, Context, Error, Event, Frame, Group, Json, Reject, Result, Scope,
-        channel_layer, consumer, event, group,
+        ChannelLayer, ChannelName, Channels, CloseCode, Context, Error, Event, Frame, Group, Json, Reject, Result,
+        Scope, channel_layer, consumer, event, group,
     };
 }

@@ -83,7 +83,9 @@ pub(crate) async fn open<C: Consumer>(
     );
     let channel = layer.backend().new_channel_name();
     layer.backend().table().register(channel.clone(), Arc::clone(&connection) as Arc<dyn Mailbox>);
-    let mut cx = Context::new(scope, channel, layer.clone(), connection);
+    // From here on the context takes the channel out of the layer again, whatever happens.
+    let mut cx = Context::new(scope, channel.clone(), layer.clone(), connection);
+    layer.backend().announce(&channel).await?;
     let connecting = AssertUnwindSafe(async { C::connect(&mut cx, captures).await }).catch_unwind();
     let consumer = match connecting.await {
         Ok(connected) => connected?,

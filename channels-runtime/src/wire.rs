@@ -222,9 +222,7 @@ impl Partial {
                     (Data::Continue, Some(message)) => message,
                     (Data::Continue, None) => return Err(protocol("continuation of nothing")),
                     (_, Some(_)) => return Err(protocol("a message began before the last one ended")),
-                    (_, none) => {
-                        none.insert(Message { is_text: data == Data::Text, bytes: Vec::new(), checked: 0 })
-                    }
+                    (_, none) => none.insert(Message { is_text: data == Data::Text, bytes: Vec::new(), checked: 0 }),
                 };
                 if length > max_message - message.bytes.len().min(max_message) {
                     return Err(TOO_BIG);

@@ -63,7 +63,9 @@ impl Config {
 #[non_exhaustive]
 pub enum ConfigError {
     /// `CHANNEL_LAYERS` is not JSON.
-    #[error("{VARIABLE} is not a JSON object such as {{\"default\": {{\"BACKEND\": \"channels.layers.InMemoryChannelLayer\"}}}}")]
+    #[error(
+        "{VARIABLE} is not a JSON object such as {{\"default\": {{\"BACKEND\": \"channels.layers.InMemoryChannelLayer\"}}}}"
+    )]
     NotJson(#[source] serde_json::Error),
     /// A key is missing, unknown, or holds something that is not legal there.
     #[error("{VARIABLE}[\"{alias}\"]{path}: {problem}")]

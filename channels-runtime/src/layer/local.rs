@@ -91,6 +91,13 @@ impl Counters {
         self.expired.fetch_add(1, Relaxed);
     }
 
+    /// A message that came from elsewhere for a full mailbox; its sender cannot be told.
+    pub(crate) fn count_full(&self, channel: &str) {
+        if self.dropped_full.fetch_add(1, Relaxed) == 0 {
+            tracing::warn!(channel, "a full mailbox missed a message; further ones are only counted");
+        }
+    }
+
     /// A message that is not even an envelope.
     pub(crate) fn count_garbage(&self, from: &str, error: &DecodeError) {
         // Once aloud, then only in the figure: a peer that sends garbage sends a lot of it.
@@ -199,23 +206,21 @@ impl LocalTable {
         lock(&self.channels).insert(name, Channel { mailbox, groups: Vec::new() });
     }
 
-    /// Takes a channel out, and out of all its groups. Gives the groups it was in, and what that meant for each.
-    pub(crate) fn remove(&self, name: &ChannelName) -> Vec<(GroupName, Change)> {
+    /// Takes a channel out, and out of all its groups. Gives the groups it was in, and what that meant for each; `None` if
+    /// there is no such channel.
+    pub(crate) fn remove(&self, name: &ChannelName) -> Option<Vec<(GroupName, Change)>> {
         let mut channels = lock(&self.channels);
-        let Some(channel) = channels.remove(name) else { return Vec::new() };
+        let channel = channels.remove(name)?;
         if channels.len() * 4 < channels.capacity() {
             // A crowd came and went: give its memory back, in steps that keep the cost of each removal constant.
             let keep = channels.len() * 2;
             channels.shrink_to(keep);
         }
-        channel
-            .groups
-            .into_iter()
-            .map(|group| {
-                let change = self.leave(&group, name);
-                (group, change)
-            })
-            .collect()
+        let left = channel.groups.into_iter().map(|group| {
+            let change = self.leave(&group, name);
+            (group, change)
+        });
+        Some(left.collect())
     }
 
     /// Adds a channel of this process to a group. `None` if there is no such channel here.
@@ -271,6 +276,16 @@ impl LocalTable {
         lock(&self.channels).len()
     }
 
+    /// Whether there is a channel of that name here.
+    pub(crate) fn has_channel(&self, name: &ChannelName) -> bool {
+        lock(&self.channels).contains_key(name)
+    }
+
+    /// The names of all channels.
+    pub(crate) fn channel_names(&self) -> Vec<ChannelName> {
+        lock(&self.channels).keys().cloned().collect()
+    }
+
     /// The groups that have a member here.
     pub(crate) fn groups(&self) -> Vec<GroupName> {
         self.groups.iter().flat_map(|shard| lock(shard).keys().cloned().collect::<Vec<_>>()).collect()
@@ -287,10 +302,8 @@ impl LocalTable {
         for mailbox in members.values() {
             let prepare = mailbox.prepare();
             if !prepared.get(last).is_some_and(|(kind, _)| std::ptr::fn_addr_eq(*kind, prepare)) {
-                last = prepared
-                    .iter()
-                    .position(|(kind, _)| std::ptr::fn_addr_eq(*kind, prepare))
-                    .unwrap_or_else(|| {
+                last =
+                    prepared.iter().position(|(kind, _)| std::ptr::fn_addr_eq(*kind, prepare)).unwrap_or_else(|| {
                         prepared.push((prepare, self.prepared(prepare, envelope)));
                         prepared.len() - 1
                     });

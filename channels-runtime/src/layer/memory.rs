@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use futures_util::future::{BoxFuture, ready};
 use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
 use uuid::Uuid;
 
 use crate::envelope::{Envelope, Format};

@@ -23,6 +23,7 @@ mod registry;
 use std::fmt;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
@@ -37,8 +38,6 @@ pub use blocking::BlockingChannelLayer;
 pub use config::{Config, ConfigError};
 pub use local::LayerStats;
 pub use mailbox::Channel;
-#[cfg(feature = "redis")]
-pub use redis::RedisPubSub;
 pub use registry::channel_layer;
 
 /// What a layer must do. A layer keeps its table of local channels by these rules: a channel is registered in the table
@@ -58,6 +57,12 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
     /// A name that no other channel has.
     fn new_channel_name(&self) -> ChannelName;
 
+    /// Lets other processes send to a channel that is in the table: when it returns, what they send arrives.
+    fn announce<'a>(&'a self, channel: &'a ChannelName) -> BoxFuture<'a, Result<(), LayerError>> {
+        _ = channel;
+        std::future::ready(Ok(())).boxed()
+    }
+
     /// A channel is gone: takes it out of the table at once, and out of its groups elsewhere soon.
     fn release(&self, channel: &ChannelName);
 
@@ -66,11 +71,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
     fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> BoxFuture<'a, Result<(), LayerError>>;
 
     /// When it returns, a message that is sent to the group reaches the channel.
-    fn group_add<'a>(
-        &'a self,
-        group: &'a GroupName,
-        channel: &'a ChannelName,
-    ) -> BoxFuture<'a, Result<(), LayerError>>;
+    fn group_add<'a>(&'a self, group: &'a GroupName, channel: &'a ChannelName)
+    -> BoxFuture<'a, Result<(), LayerError>>;
 
     fn group_discard<'a>(
         &'a self,
@@ -203,9 +205,15 @@ impl ChannelLayer {
         self.backend.group_discard(&group.name()?, &channel.untyped()).await
     }
 
-    /// A channel of one's own, without a consumer: for a job that waits for answers, or for a test.
-    pub fn new_channel(&self) -> Channel {
-        Channel::new(Arc::clone(&self.backend), &self.config)
+    /// A channel of one's own, without a consumer: for a job that waits for answers, or for a test. When it returns,
+    /// what is sent to its name arrives.
+    ///
+    /// # Errors
+    /// When the other end of the layer cannot be reached.
+    pub async fn new_channel(&self) -> Result<Channel, LayerError> {
+        let channel = Channel::new(Arc::clone(&self.backend), &self.config);
+        self.backend.announce(channel.name()).await?;
+        Ok(channel)
     }
 
     /// How many channels of this process are in the group.

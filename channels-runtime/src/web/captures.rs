@@ -13,9 +13,7 @@ use crate::consumer::Consumer;
 pub trait Captures<C: Consumer>: Sized {
     /// The same filter, with its captures in one piece.
     #[doc(hidden)]
-    fn collect<F>(
-        path: F,
-    ) -> impl Filter<Extract = (C::Captures,), Error = Rejection> + Clone + Send + Sync + 'static
+    fn collect<F>(path: F) -> impl Filter<Extract = (C::Captures,), Error = Rejection> + Clone + Send + Sync + 'static
     where
         F: Filter<Extract = Self, Error = Rejection> + Clone + Send + Sync + 'static;
 }

@@ -1,0 +1,263 @@
+//! The layer of `channels_redis.pubsub.RedisPubSubChannelLayer`: one PUBLISH for each send, one SUBSCRIBE for each group
+//! and process.
+//!
+//! On the wire: the group `room` is the Redis channel `asgi__group__room`, a channel's own name is its Redis channel, and
+//! the payload is the serialized message with nothing around it. Redis keeps nothing, so what is published while a process
+//! is cut off does not reach it, and a sender never learns that a mailbox elsewhere is full.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::envelope::{Envelope, Format};
+use crate::error::LayerError;
+use crate::layer::local::{Change, LocalTable};
+use crate::layer::redis::publisher::Publisher;
+use crate::layer::redis::shard::shard_of;
+use crate::layer::redis::subscriber::{Subscriptions, Topics};
+use crate::layer::redis::{DEADLINE, Host, unavailable};
+use crate::layer::{Backend, ChannelLayer, Config};
+use crate::name::{ChannelName, GroupName};
+
+impl ChannelLayer {
+    /// The layer of channels_redis' `RedisPubSubChannelLayer`, with its defaults: processes that use the same Redis share
+    /// groups, whether they are Rust or Python.
+    ///
+    /// Several addresses spread the names over several servers, as channels_redis does; every process must list the same
+    /// ones in the same order.
+    ///
+    /// # Errors
+    /// When an address is not one, or a server does not answer.
+    pub async fn redis_pubsub<S: AsRef<str>>(hosts: &[S]) -> Result<Self, LayerError> {
+        Self::redis_pubsub_with(hosts, Config::default()).await
+    }
+
+    /// As [`Self::redis_pubsub`], with another configuration.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn redis_pubsub_with<S: AsRef<str>>(hosts: &[S], config: Config) -> Result<Self, LayerError> {
+        let hosts = hosts.iter().map(|url| Host::new(url.as_ref()).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+        if hosts.is_empty() {
+            return Err(unavailable("reading the addresses of Redis", "the list is empty"));
+        }
+        for host in &hosts {
+            // A wrong address or password shows now, and not with the first message.
+            let connection = tokio::time::timeout(DEADLINE, host.pool.get()).await;
+            connection
+                .map_err(|late| unavailable("connecting to Redis", late))?
+                .map_err(|error| unavailable("connecting to Redis", error))?;
+        }
+        Ok(Self::new(Arc::new(PubSub::start(hosts, &config)), config))
+    }
+}
+
+/// What the tasks share with the layer.
+struct Shared {
+    table: LocalTable,
+    prefix: String,
+    servers: usize,
+}
+
+pub(crate) struct PubSub {
+    shared: Arc<Shared>,
+    servers: Vec<Server>,
+    tasks: TaskTracker,
+    /// Ends the tasks; when the layer is dropped, too.
+    stop: CancellationToken,
+    runtime: Handle,
+}
+
+struct Server {
+    publisher: Publisher,
+    subscriptions: Arc<Subscriptions>,
+}
+
+impl PubSub {
+    fn start(hosts: Vec<Arc<Host>>, config: &Config) -> Self {
+        let shared = Arc::new(Shared { table: LocalTable::new(), prefix: config.prefix.clone(), servers: hosts.len() });
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let servers = hosts.into_iter().enumerate().map(|(index, host)| {
+            let (publisher, publishing) = Publisher::new(Arc::clone(&host));
+            let subscriptions = Arc::<Subscriptions>::default();
+            let topics = Arc::new(OfServer { shared: Arc::clone(&shared), index });
+            let subscribing = Arc::clone(&subscriptions).run(host, topics);
+            tasks.spawn(stop.clone().run_until_cancelled_owned(publishing));
+            tasks.spawn(stop.clone().run_until_cancelled_owned(subscribing));
+            Server { publisher, subscriptions }
+        });
+        let servers = servers.collect();
+        Self { shared, servers, tasks, stop, runtime: Handle::current() }
+    }
+
+    fn server(&self, topic: &str) -> &Server {
+        &self.servers[shard_of(topic, self.servers.len())]
+    }
+
+    async fn publish(&self, topic: String, body: Bytes) -> Result<(), LayerError> {
+        if self.stop.is_cancelled() {
+            return Err(LayerError::Closed);
+        }
+        self.server(&topic).publisher.publish(topic, body).await
+    }
+}
+
+impl Shared {
+    fn topic_of(&self, group: &GroupName) -> String {
+        format!("{}__group__{group}", self.prefix)
+    }
+
+    /// The group of a name of Redis; `None` if it is a channel's.
+    fn group_of(&self, topic: &str) -> Option<GroupName> {
+        let group = topic.strip_prefix(&self.prefix)?.strip_prefix("__group__")?;
+        GroupName::new(group).ok()
+    }
+}
+
+/// The names that belong on one server.
+struct OfServer {
+    shared: Arc<Shared>,
+    index: usize,
+}
+
+impl Topics for OfServer {
+    fn is_wanted(&self, topic: &str) -> bool {
+        match self.shared.group_of(topic) {
+            Some(group) => self.shared.table.members(&group) > 0,
+            None => ChannelName::new(topic).is_ok_and(|name| self.shared.table.has_channel(&name)),
+        }
+    }
+
+    fn wanted(&self) -> Vec<String> {
+        let groups = self.shared.table.groups().into_iter().map(|group| self.shared.topic_of(&group));
+        let channels = self.shared.table.channel_names().into_iter().map(|name| name.to_string());
+        groups.chain(channels).filter(|topic| shard_of(topic, self.shared.servers) == self.index).collect()
+    }
+
+    fn arrived(&self, topic: &str, body: Bytes) {
+        let envelope = match Envelope::from_wire(body, Format::Msgpack) {
+            Ok(envelope) => envelope,
+            Err(error) => return self.shared.table.counters().count_garbage(topic, &error),
+        };
+        match self.shared.group_of(topic) {
+            Some(group) => self.shared.table.group_send(&group, &envelope),
+            None => {
+                let Ok(name) = ChannelName::new(topic) else { return };
+                if self.shared.table.send(&name, &envelope).is_err() {
+                    self.shared.table.counters().count_full(topic);
+                }
+            }
+        }
+    }
+}
+
+impl Backend for PubSub {
+    fn table(&self) -> &LocalTable {
+        &self.shared.table
+    }
+
+    fn format(&self) -> Format {
+        Format::Msgpack
+    }
+
+    fn runtime(&self) -> Option<&Handle> {
+        Some(&self.runtime)
+    }
+
+    fn new_channel_name(&self) -> ChannelName {
+        ChannelName::from_checked(format!("{}specific.{}", self.shared.prefix, Uuid::new_v4().simple()).into())
+    }
+
+    fn announce<'a>(&'a self, channel: &'a ChannelName) -> BoxFuture<'a, Result<(), LayerError>> {
+        self.server(channel.as_str()).subscriptions.confirmed(channel.to_string()).boxed()
+    }
+
+    fn release(&self, channel: &ChannelName) {
+        let Some(groups) = self.shared.table.remove(channel) else { return };
+        for (group, change) in groups {
+            if change == Change::OfGroup {
+                let topic = self.shared.topic_of(&group);
+                self.server(&topic).subscriptions.look_at(topic);
+            }
+        }
+        self.server(channel.as_str()).subscriptions.look_at(channel.to_string());
+    }
+
+    fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> BoxFuture<'a, Result<(), LayerError>> {
+        self.publish(channel.to_string(), envelope.body().clone()).boxed()
+    }
+
+    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> BoxFuture<'a, Result<(), LayerError>> {
+        self.publish(self.shared.topic_of(group), envelope.body().clone()).boxed()
+    }
+
+    fn group_add<'a>(
+        &'a self,
+        group: &'a GroupName,
+        channel: &'a ChannelName,
+    ) -> BoxFuture<'a, Result<(), LayerError>> {
+        async move {
+            if self.shared.table.add(group, channel).is_none() {
+                return Err(LayerError::NotLocal { channel: channel.to_string() });
+            }
+            // Here first, then there: a message that comes between the two finds its member.
+            let topic = self.shared.topic_of(group);
+            self.server(&topic).subscriptions.confirmed(topic).await
+        }
+        .boxed()
+    }
+
+    fn group_discard<'a>(
+        &'a self,
+        group: &'a GroupName,
+        channel: &'a ChannelName,
+    ) -> BoxFuture<'a, Result<(), LayerError>> {
+        if self.shared.table.discard(group, channel) == Change::OfGroup {
+            let topic = self.shared.topic_of(group);
+            self.server(&topic).subscriptions.look_at(topic);
+        }
+        std::future::ready(Ok(())).boxed()
+    }
+
+    fn flush(&self) -> BoxFuture<'_, Result<(), LayerError>> {
+        let topics = self.shared.table.groups().into_iter().map(|group| self.shared.topic_of(&group));
+        let topics: Vec<_> = topics.collect();
+        self.shared.table.flush();
+        for topic in topics {
+            self.server(&topic).subscriptions.look_at(topic);
+        }
+        std::future::ready(Ok(())).boxed()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        async {
+            self.stop.cancel();
+            self.tasks.close();
+            self.tasks.wait().await;
+            for server in &self.servers {
+                server.subscriptions.close();
+            }
+            self.shared.table.close();
+        }
+        .boxed()
+    }
+}
+
+impl Drop for PubSub {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl fmt::Debug for PubSub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedisPubSub({} servers, prefix {:?})", self.servers.len(), self.shared.prefix)
+    }
+}

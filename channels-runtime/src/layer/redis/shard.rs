@@ -1,0 +1,37 @@
+//! Which of several Redis servers holds a name: the ring of channels_redis, so that all peers agree.
+
+/// The bits of the checksum that place a name on the ring.
+const RING: u32 = 0xFFF;
+
+/// The server for `name`, of `servers` many.
+pub(super) fn shard_of(name: &str, servers: usize) -> usize {
+    if servers <= 1 {
+        return 0;
+    }
+    let place = crc32fast::hash(name.as_bytes()) & RING;
+    // Python divides in floating point and cuts off; so does this, so that both cut at the same places.
+    let slice = f64::from(RING + 1) / servers as f64;
+    (f64::from(place) / slice) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shard_of;
+
+    #[test]
+    fn names_land_where_channels_redis_puts_them() {
+        for (name, servers, shard) in [
+            ("key_one", 1, 0),
+            ("key_one", 2, 1),
+            ("key_two", 2, 0),
+            ("key_one", 10, 6),
+            ("key_two", 10, 4),
+            ("test-group", 2, 1),
+            ("test-group", 3, 2),
+            ("test-group", 4, 3),
+            ("test-group", 10, 8),
+        ] {
+            assert_eq!(shard_of(name, servers), shard, "{name} of {servers}");
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The subscriptions of this process on one Redis server: one connection, and the task that owns it.
+//!
+//! What should be subscribed is never told to the task; it is read from the table of local channels when the task gets to
+//! it. Whoever changes the table only says which name to look at again. So a join and a leave that cross each other cannot
+//! leave the wrong state behind, and after a lost connection everything is subscribed anew from the same source.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use deadpool_redis::redis::aio::{PubSubSink, PubSubStream};
+use deadpool_redis::redis::{RedisError, RedisResult};
+use futures_util::StreamExt;
+use tokio::sync::{Notify, oneshot};
+
+use crate::error::LayerError;
+use crate::layer::redis::{DEADLINE, Host, unavailable};
+
+/// How many names go into one SUBSCRIBE.
+const BATCH: usize = 512;
+
+/// How often the connection is asked whether it is alive: a bus that is silent and one that is dead look the same.
+const PROBE: Duration = Duration::from_secs(10);
+
+/// The first and the longest pause between two tries to connect.
+const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+/// How many messages are handed out before other tasks (the writer of the sockets, above all) get their turn.
+const TURN: usize = 8;
+
+/// What the subscriber serves: the table's side of it.
+pub(super) trait Topics: Send + Sync + 'static {
+    /// Whether this name of Redis has to be subscribed, by the table as it is now.
+    fn is_wanted(&self, topic: &str) -> bool;
+    /// All names that have to be subscribed on this server.
+    fn wanted(&self) -> Vec<String>;
+    /// A message came.
+    fn arrived(&self, topic: &str, body: Bytes);
+}
+
+/// The subscriptions of one server.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Names to look at again. Bound: callers add a name for each change that they have made in the table and the task
+    /// takes all at once, so it grows with the changes during one round trip.
+    dirty: Vec<String>,
+    confirmed: HashSet<String>,
+    waiting: HashMap<String, Vec<oneshot::Sender<()>>>,
+}
+
+impl Subscriptions {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until a name that the table wants is subscribed.
+    ///
+    /// # Cancel safety
+    /// The table decides, not the waiting: a dropped future changes nothing.
+    pub(super) async fn confirmed(&self, topic: String) -> Result<(), LayerError> {
+        let confirmed = {
+            let mut state = self.lock();
+            if state.confirmed.contains(&topic) {
+                return Ok(());
+            }
+            let (tx, rx) = oneshot::channel();
+            state.dirty.push(topic.clone());
+            state.waiting.entry(topic).or_default().push(tx);
+            rx
+        };
+        self.changed.notify_one();
+        match tokio::time::timeout(DEADLINE, confirmed).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(LayerError::Closed),
+            Err(late) => Err(unavailable("SUBSCRIBE", late)),
+        }
+    }
+
+    /// The table has changed: look at this name again.
+    pub(super) fn look_at(&self, topic: String) {
+        self.lock().dirty.push(topic);
+        self.changed.notify_one();
+    }
+
+    /// Nobody will be told any more.
+    pub(super) fn close(&self) {
+        self.lock().waiting.clear();
+    }
+
+    /// Works until it is dropped: connects, subscribes what the table wants, hands messages on; and again, when the
+    /// connection is lost.
+    pub(super) async fn run(self: Arc<Self>, host: Arc<Host>, topics: Arc<impl Topics>) {
+        let (first, longest) = RETRY;
+        let mut pause = first;
+        loop {
+            match self.connected(&host, &*topics, &mut pause).await {
+                Ok(never) => match never {},
+                Err(error) => {
+                    tracing::warn!(%error, retry = ?pause, "the subscriptions in Redis are lost; what is sent meanwhile does not arrive here")
+                }
+            }
+            self.lock().confirmed.clear();
+            tokio::time::sleep(pause.mul_f64(0.5 + jitter())).await;
+            pause = (pause * 2).min(longest);
+        }
+    }
+
+    async fn connected(
+        &self,
+        host: &Host,
+        topics: &impl Topics,
+        pause: &mut Duration,
+    ) -> Result<std::convert::Infallible, Lost> {
+        let connection = tokio::time::timeout(DEADLINE, host.client.get_async_pubsub()).await??;
+        let (sink, stream) = connection.split();
+        self.lock().dirty = topics.wanted();
+        // Three loops that end only with an error; then the connection is over, so dropping the others loses nothing.
+        tokio::select! {
+            error = self.subscribe(sink.clone(), topics, pause) => Err(error),
+            error = probe(sink) => Err(error),
+            () = read(stream, topics) => Err(Lost::Closed),
+        }
+    }
+
+    /// Brings Redis to what the table wants, whenever something changed.
+    async fn subscribe(&self, mut sink: PubSubSink, topics: &impl Topics, pause: &mut Duration) -> Lost {
+        loop {
+            let (add, remove) = {
+                let state = &mut *self.lock();
+                let (mut add, mut remove) = (Vec::new(), Vec::new());
+                let mut seen = HashSet::new();
+                for topic in state.dirty.drain(..) {
+                    if !seen.insert(topic.clone()) {
+                        continue;
+                    }
+                    // Decided and noted under one lock: who joins after this line finds the name unconfirmed, and waits.
+                    match (topics.is_wanted(&topic), state.confirmed.contains(&topic)) {
+                        (true, false) => add.push(topic),
+                        (false, true) => {
+                            state.confirmed.remove(&topic);
+                            remove.push(topic);
+                        }
+                        (false, false) => _ = state.waiting.remove(&topic),
+                        (true, true) => {
+                            for waiting in state.waiting.remove(&topic).into_iter().flatten() {
+                                _ = waiting.send(());
+                            }
+                        }
+                    }
+                }
+                (add, remove)
+            };
+            for batch in remove.chunks(BATCH) {
+                if let Err(error) = answered(sink.unsubscribe(batch)).await {
+                    return error;
+                }
+            }
+            for batch in add.chunks(BATCH) {
+                if let Err(error) = answered(sink.subscribe(batch)).await {
+                    return error;
+                }
+                let mut state = self.lock();
+                for topic in batch {
+                    state.confirmed.insert(topic.clone());
+                    for waiting in state.waiting.remove(topic).into_iter().flatten() {
+                        _ = waiting.send(());
+                    }
+                }
+            }
+            *pause = RETRY.0;
+            self.changed.notified().await;
+        }
+    }
+}
+
+/// Hands on what comes, until the connection ends.
+async fn read(mut stream: PubSubStream, topics: &impl Topics) {
+    let mut turn = 0;
+    while let Some(message) = stream.next().await {
+        topics.arrived(message.get_channel_name(), Bytes::copy_from_slice(message.get_payload_bytes()));
+        turn += 1;
+        if turn % TURN == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+async fn probe(mut sink: PubSubSink) -> Lost {
+    loop {
+        tokio::time::sleep(PROBE).await;
+        if let Err(error) = answered(sink.ping::<Vec<String>>()).await {
+            return error;
+        }
+    }
+}
+
+async fn answered<T>(command: impl Future<Output = RedisResult<T>>) -> Result<T, Lost> {
+    Ok(tokio::time::timeout(DEADLINE, command).await??)
+}
+
+/// Half the pause to one and a half: processes that lost the same Redis do not all come back at once.
+fn jitter() -> f64 {
+    let random = uuid::Uuid::new_v4().as_u128() as u32;
+    f64::from(random) / f64::from(u32::MAX)
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Lost {
+    #[error("Redis does not answer")]
+    Late(#[from] tokio::time::error::Elapsed),
+    #[error("{0}")]
+    Redis(#[from] RedisError),
+    #[error("the connection was closed")]
+    Closed,
+}
