@@ -1,0 +1,513 @@
+//! A consumer as code. Whatever is here can be written down, so nothing fails.
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::{Attribute, Ident, LitStr, Type, WherePredicate, parse_quote};
+
+use super::model::{Command, Connect, Consumer, Handler, Handles, Method, Raw};
+use crate::source::{place, text};
+
+/// Input: the model of `impl ChatConsumer { .. }`.
+///
+/// Output: its two enums, `Handles` and `Sends`, `Consumer`, and the check of its handlers' names.
+pub(super) fn emit(consumer: &Consumer) -> TokenStream {
+    let names = Names::new(consumer);
+    let items = [
+        enums(consumer, &names),
+        handles(consumer, &names),
+        sends(consumer, &names),
+        implementation(consumer, &names),
+        name_checks(consumer, &names),
+    ];
+    quote!(#(#items)*)
+}
+
+/// The names that the items share.
+struct Names {
+    /// `::channels_runtime::__private`.
+    private: TokenStream,
+    event: Ident,
+    command: Ident,
+}
+
+impl Names {
+    fn new(consumer: &Consumer) -> Self {
+        let Consumer { name, runtime, .. } = consumer;
+        let span = place(name.span());
+        Self {
+            private: runtime.private(),
+            event: format_ident!("{name}Event", span = span),
+            command: format_ident!("{name}Command", span = span),
+        }
+    }
+}
+
+/// Input: `#[handler("chat.message")] fn chat_message(event: &ChatMessage) -> ..`.
+///
+/// Output: `pub enum ChatConsumerEvent { ChatMessage(ChatMessage) }`, and the same of the commands.
+fn enums(consumer: &Consumer, names: &Names) -> TokenStream {
+    let Names { event, command, .. } = names;
+    let events: Vec<Variant<'_>> = consumer
+        .handlers
+        .iter()
+        .map(|handler| Variant {
+            ident: handler.variant.clone(),
+            payload: &handler.payload,
+            method: &handler.method,
+            doc: format!(" `{}`", handler.event.value()),
+        })
+        .collect();
+    let commands: Vec<Variant<'_>> = consumer
+        .commands
+        .iter()
+        .map(|command| Variant {
+            ident: command.variant.clone(),
+            payload: &command.payload,
+            method: &command.method,
+            doc: format!(" `{}`", command.name.value()),
+        })
+        .chain(consumer.raw.iter().map(|raw| Variant {
+            ident: format_ident!("Raw"),
+            payload: &raw.payload,
+            method: &raw.method,
+            doc: " Any other frame.".into(),
+        }))
+        .collect();
+    let accepts =
+        format!(" What `{}` accepts from the channel layer: one variant for each `#[handler]`.", consumer.name);
+    let says = format!(" What a client may say to `{}`: one variant for each `#[receive]`.", consumer.name);
+    let (events, commands) =
+        (one_enum(consumer, event, &accepts, &events), one_enum(consumer, command, &says, &commands));
+    quote!(#events #commands)
+}
+
+struct Variant<'a> {
+    ident: Ident,
+    payload: &'a Type,
+    method: &'a Method,
+    /// What is said of it where the method says nothing.
+    doc: String,
+}
+
+fn one_enum(consumer: &Consumer, name: &Ident, doc: &str, variants: &[Variant<'_>]) -> TokenStream {
+    let Consumer { cfgs, .. } = consumer;
+    let definitions = variants.iter().map(|Variant { ident, payload, method, doc }| {
+        let Method { cfgs, carried, .. } = method;
+        let documented = carried.iter().any(|attribute| attribute.path().is_ident("doc"));
+        let doc = (!documented).then(|| quote!(#[doc = #doc]));
+        quote!(#(#cfgs)* #doc #(#carried)* #ident(#payload))
+    });
+    let arms = variants.iter().map(|Variant { ident, method, .. }| {
+        let (cfgs, name) = (&method.cfgs, ident.to_string());
+        quote!(#(#cfgs)* Self::#ident(_) => #name)
+    });
+    // An enum without variants has nothing to print. One whose variants are all cut away has the same `match`.
+    let printed = if variants.is_empty() {
+        quote!(match *self {})
+    } else {
+        quote!(formatter.write_str(match *self { #(#arms,)* }))
+    };
+    quote! {
+        #(#cfgs)*
+        #[doc = #doc]
+        #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
+        pub enum #name { #(#definitions,)* }
+
+        #(#cfgs)*
+        #[automatically_derived]
+        #[allow(unreachable_code, unused_variables)]
+        impl ::core::fmt::Debug for #name {
+            fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                #printed
+            }
+        }
+    }
+}
+
+/// Input: `#[handler("chat.message")] fn chat_message(event: &ChatMessage) -> ..`.
+///
+/// Output: `impl<G: ?Sized> Handles<ChatMessage, G> for ChatConsumer {}`, wherever the event comes from.
+fn handles(consumer: &Consumer, names: &Names) -> TokenStream {
+    let (private, Consumer { self_ty, cfgs, .. }) = (&names.private, consumer);
+    match &consumer.handles {
+        Handles::Listed(payloads) => {
+            let implementations = payloads.iter().map(|(method_cfgs, payload)| {
+                quote! {
+                    #(#cfgs)* #(#method_cfgs)*
+                    #[automatically_derived]
+                    impl<__G: ?::core::marker::Sized> #private::Handles<#payload, __G> for #self_ty {}
+                }
+            });
+            quote!(#(#implementations)*)
+        }
+        Handles::Anything => {
+            let parameters = &consumer.generics.params;
+            let parameters = if parameters.empty_or_trailing() { quote!(#parameters) } else { quote!(#parameters,) };
+            let where_clause = &consumer.generics.where_clause;
+            quote! {
+                #(#cfgs)*
+                #[automatically_derived]
+                impl<#parameters __E, __G: ?::core::marker::Sized> #private::Handles<__E, __G> for #self_ty #where_clause {}
+            }
+        }
+    }
+}
+
+/// Input: `#[consumer(sends(ChatLine))]`. Output: `impl Sends<ChatLine> for ChatConsumer {}`.
+fn sends(consumer: &Consumer, names: &Names) -> TokenStream {
+    let (private, Consumer { self_ty, cfgs, sends, generics, .. }) = (&names.private, consumer);
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    let implementations = sends.iter().map(|sent| {
+        quote! {
+            #(#cfgs)*
+            #[automatically_derived]
+            impl #impl_generics #private::Sends<#sent> for #self_ty #where_clause {}
+        }
+    });
+    quote!(#(#implementations)*)
+}
+
+fn implementation(consumer: &Consumer, names: &Names) -> TokenStream {
+    let (Names { private, event, command }, Consumer { self_ty, cfgs, .. }) = (names, consumer);
+    let mut generics = consumer.generics.clone();
+    if !generics.params.is_empty() {
+        let bound: WherePredicate = parse_quote!(Self: ::core::marker::Send + 'static);
+        generics.make_where_clause().predicates.push(bound);
+    }
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    let info = info(consumer, private);
+    let connect = connect(consumer, private);
+    let decode = decode(consumer, names);
+    let dispatch = dispatch(consumer, names);
+    let decode_command = decode_command(consumer, names);
+    let receive = receive(consumer, names);
+    let disconnect = disconnect(consumer, private);
+    quote! {
+        #(#cfgs)*
+        #[automatically_derived]
+        #[allow(deprecated, unreachable_code, unused_variables)]
+        impl #impl_generics #private::Consumer for #self_ty #where_clause {
+            type Event = #event;
+            type Command = #command;
+            #info
+            #connect
+            #decode
+            #dispatch
+            #decode_command
+            #receive
+            #disconnect
+        }
+    }
+}
+
+/// Output: the static dispatch table, `const INFO: ConsumerInfo = ..`.
+fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
+    let Consumer { name, tag, sends, .. } = consumer;
+    let name = name.to_string();
+    let handlers = consumer.handlers.iter().map(|Handler { method, event, variant, payload, shared }| {
+        let Method { ident, cfgs, line, .. } = method;
+        let (variant, ident) = (variant.to_string(), ident.to_string());
+        quote! {
+            #(#cfgs)*
+            #private::HandlerInfo {
+                event: #event,
+                variant: #variant,
+                method: #ident,
+                payload: ::core::any::type_name::<#payload>,
+                shared: #shared,
+                line: #line,
+            }
+        }
+    });
+    let commands = consumer.commands.iter().map(|Command { method, name, variant, payload }| {
+        let Method { ident, cfgs, line, .. } = method;
+        let (variant, ident) = (variant.to_string(), ident.to_string());
+        quote! {
+            #(#cfgs)*
+            #private::CommandInfo {
+                name: #name,
+                variant: #variant,
+                method: #ident,
+                payload: ::core::any::type_name::<#payload>,
+                line: #line,
+            }
+        }
+    });
+    quote! {
+        const INFO: #private::ConsumerInfo = #private::ConsumerInfo {
+            name: #name,
+            handlers: &[#(#handlers),*],
+            commands: &[#(#commands),*],
+            sends: &[#(::core::any::type_name::<#sends>),*],
+            tag: #tag,
+        };
+    }
+}
+
+/// Input: `#[connect] async fn connect(cx: &mut Context<Self>, room_id: u64) -> Result<Self, Reject>`.
+///
+/// Output: `type Captures = (u64,);`, and `connect`, which gives them to the method one by one.
+fn connect(consumer: &Consumer, private: &TokenStream) -> TokenStream {
+    let one = |cfgs: &TokenStream, captures: &[Type], body: &TokenStream| {
+        quote! {
+            #cfgs
+            type Captures = (#(#captures,)*);
+
+            #cfgs
+            fn connect(
+                cx: &mut #private::Context<Self>,
+                captures: Self::Captures,
+            ) -> #private::BoxFuture<'_, ::core::result::Result<Self, #private::Reject>> {
+                #body
+            }
+        }
+    };
+    let called = consumer.connects.iter().map(|Connect { method, captures }| {
+        let Method { ident, cfgs, .. } = method;
+        let span = place(ident.span());
+        let ident = placed(ident);
+        let arguments: Vec<Ident> = (0..captures.len()).map(|at| format_ident!("capture_{at}", span = span)).collect();
+        let call = quote_spanned!(span=> Self::#ident(cx, #(#arguments),*));
+        let output = output(method);
+        let call = if method.is_async {
+            quote!(#private::connecting::<Self, #output, _>(#call))
+        } else {
+            quote!(#private::connected::<Self, #output>(#call))
+        };
+        one(&quote!(#(#cfgs)*), captures, &quote!(let (#(#arguments,)*) = captures; #call))
+    });
+    let called = quote!(#(#called)*);
+    let otherwise = otherwise(consumer.connects.iter().map(|connect| &connect.method)).map(|cfg| {
+        match &consumer.broken_connect {
+            Some(captures) => one(&cfg, captures, &quote!(::core::unreachable!())),
+            None => {
+                let self_ty = &consumer.self_ty;
+                // Where `Default` is missing, the name of the consumer is the place to say so.
+                one(&cfg, &[], &quote!(#private::connected_by_default::<#self_ty>()))
+            }
+        }
+    });
+    quote!(#called #otherwise)
+}
+
+/// Output: `"chat.join" => the payload`, and `"chat.message" => the frame` where the handler has no `self`.
+fn decode(consumer: &Consumer, Names { private, event: enumeration, .. }: &Names) -> TokenStream {
+    let arms = consumer.handlers.iter().map(|Handler { method, event, variant, payload, shared }| {
+        let cfgs = &method.cfgs;
+        let decoded = if *shared && !method.is_async {
+            let (ident, output) = (placed(&method.ident), output(method));
+            let called = quote_spanned!(ident.span()=> Self::#ident);
+            quote!(#private::rendered::<#payload, #output, _>(envelope, #called))
+        } else {
+            quote!(#private::decoded::<#payload, _>(envelope, #enumeration::#variant))
+        };
+        quote!(#(#cfgs)* #event => #decoded)
+    });
+    let unhandled = quote!(::core::result::Result::Ok(#private::Decoded::Unhandled));
+    let body = if consumer.handlers.is_empty() {
+        unhandled
+    } else {
+        quote!(match envelope.event_name() { #(#arms,)* _ => #unhandled })
+    };
+    quote! {
+        fn decode(
+            envelope: &#private::Envelope,
+        ) -> ::core::result::Result<#private::Decoded<Self::Event>, #private::DecodeError> {
+            #body
+        }
+    }
+}
+
+/// Output: each variant to its method, as `run(Self::chat_join(self, cx, payload))`.
+fn dispatch(consumer: &Consumer, Names { private, event: enumeration, .. }: &Names) -> TokenStream {
+    let arms = consumer.handlers.iter().map(|Handler { method, variant, shared, .. }| {
+        let (ident, cfgs, output) = (placed(&method.ident), &method.cfgs, output(method));
+        let span = ident.span();
+        let (pattern, call) = match (shared, method.is_async) {
+            // Its frame was made by `decode`.
+            (true, false) => (quote!(_), quote!(#private::rendered_already())),
+            (true, true) => {
+                let call = quote_spanned!(span=> Self::#ident(payload));
+                (quote!(ref payload), quote!(#private::render_once::<#output, _, _, _>(cx, event, #call)))
+            }
+            (false, _) => {
+                let call = quote_spanned!(span=> Self::#ident(self, cx, payload));
+                (quote!(ref payload), run(method, private, &call))
+            }
+        };
+        quote!(#(#cfgs)* #enumeration::#variant(#pattern) => #call)
+    });
+    quote! {
+        fn dispatch<'a>(
+            &'a mut self,
+            cx: &'a mut #private::Context<Self>,
+            event: &'a #private::Delivered<Self::Event>,
+        ) -> #private::BoxFuture<'a, #private::Result<()>> {
+            match *event.event() { #(#arms,)* }
+        }
+    }
+}
+
+/// Output: the name in the frame's tag to the payload of its command; other frames to `#[receive]`, if there is one.
+fn decode_command(consumer: &Consumer, Names { private, command: enumeration, .. }: &Names) -> TokenStream {
+    let tag = &consumer.tag;
+    let raw = |frame: &TokenStream, otherwise_error: &TokenStream| {
+        let raw = consumer.raw.iter().map(|Raw { method, payload }| {
+            let cfgs = &method.cfgs;
+            statement(cfgs, &quote!(#private::decode_frame::<#payload>(#frame).map(#enumeration::Raw)))
+        });
+        let raw = quote!(#(#raw)*);
+        let otherwise = otherwise(consumer.raw.iter().map(|raw| &raw.method))
+            .map(|cfg| conditional(&cfg, &quote!(::core::result::Result::Err(#otherwise_error))));
+        quote!(#raw #otherwise)
+    };
+    let body = if consumer.commands.is_empty() {
+        raw(&quote!(frame), &quote!(#private::CommandError::NotListening))
+    } else {
+        let arms = consumer.commands.iter().map(|Command { method, name, variant, payload }| {
+            let cfgs = &method.cfgs;
+            quote! {
+                #(#cfgs)*
+                #name => #private::decode_command::<#payload>(&text, #tag, #name).map(#enumeration::#variant)
+            }
+        });
+        let names = consumer.commands.iter().map(|Command { method, name, .. }| {
+            let cfgs = &method.cfgs;
+            quote!(#(#cfgs)* #name)
+        });
+        let unknown = raw(
+            &quote!(#private::Frame::Text(text)),
+            &quote!(#private::CommandError::Unknown { name, commands: &[#(#names),*] }),
+        );
+        let other = raw(&quote!(frame), &quote!(error));
+        quote! {
+            match #private::named(frame, #tag) {
+                #private::Named::Command { name, text } => match name.as_str() {
+                    #(#arms,)*
+                    _ => { #unknown }
+                },
+                #private::Named::Other { frame, error } => { #other }
+            }
+        }
+    };
+    quote! {
+        fn decode_command(
+            frame: #private::Frame,
+        ) -> ::core::result::Result<Self::Command, #private::CommandError> {
+            #body
+        }
+    }
+}
+
+/// Output: each command to its method.
+fn receive(consumer: &Consumer, Names { private, command: enumeration, .. }: &Names) -> TokenStream {
+    let commands = consumer.commands.iter().map(|command| (&command.method, command.variant.clone()));
+    let raw = consumer.raw.iter().map(|raw| (&raw.method, format_ident!("Raw")));
+    let arms = commands.chain(raw).map(|(method, variant)| {
+        let (ident, cfgs) = (placed(&method.ident), &method.cfgs);
+        let call = quote_spanned!(ident.span()=> Self::#ident(self, cx, payload));
+        let run = run(method, private, &call);
+        quote!(#(#cfgs)* #enumeration::#variant(payload) => #run)
+    });
+    quote! {
+        fn receive<'a>(
+            &'a mut self,
+            cx: &'a mut #private::Context<Self>,
+            command: Self::Command,
+        ) -> #private::BoxFuture<'a, #private::Result<()>> {
+            match command { #(#arms,)* }
+        }
+    }
+}
+
+/// Output: `run(Self::disconnect(self, cx, code))`, or nothing to do.
+fn disconnect(consumer: &Consumer, private: &TokenStream) -> TokenStream {
+    let called = consumer.disconnects.iter().map(|disconnect| {
+        let method = &disconnect.method;
+        let (ident, cfgs) = (placed(&method.ident), &method.cfgs);
+        let run = run(method, private, &quote_spanned!(ident.span()=> Self::#ident(self, cx, code)));
+        statement(cfgs, &run)
+    });
+    let called = quote!(#(#called)*);
+    let otherwise = otherwise(consumer.disconnects.iter().map(|disconnect| &disconnect.method))
+        .map(|cfg| conditional(&cfg, &quote!(#private::ran(()))));
+    quote! {
+        fn disconnect<'a>(
+            &'a mut self,
+            cx: &'a mut #private::Context<Self>,
+            code: #private::CloseCode,
+        ) -> #private::BoxFuture<'a, #private::Result<()>> {
+            #called #otherwise
+        }
+    }
+}
+
+/// Output: `const _: () = check_name("chat_message", "chat.message", "ChatMessage", its name);` for each handler.
+fn name_checks(consumer: &Consumer, names: &Names) -> TokenStream {
+    if consumer.handlers.is_empty() {
+        return TokenStream::new();
+    }
+    let (private, Consumer { cfgs, .. }) = (&names.private, consumer);
+    let checks = consumer.handlers.iter().map(|Handler { method, event, payload, .. }| {
+        let Method { ident, cfgs, .. } = method;
+        let (ident, payload_name) = (ident.to_string(), text(payload));
+        let event = LitStr::new(&event.value(), place(event.span()));
+        let check = quote_spanned! {event.span()=>
+            #private::check_name(#ident, #event, #payload_name, #private::NameOf::<#payload>::NAME)
+        };
+        quote!(#(#cfgs)* const _: () = #check;)
+    });
+    quote! {
+        #(#cfgs)*
+        const _: () = {
+            #[allow(unused_imports)]
+            use #private::NotAnEvent as _;
+            #(#checks)*
+        };
+    }
+}
+
+/// A method with `&mut self`, called.
+///
+/// What it returns is named where the user named it, so that a wrong type is reported there; that its future is not
+/// `Send` is reported at its name.
+fn run(method: &Method, private: &TokenStream, call: &TokenStream) -> TokenStream {
+    let output = output(method);
+    if method.is_async { quote!(#private::run::<#output, _>(#call)) } else { quote!(#private::ran::<#output>(#call)) }
+}
+
+/// The last expression of a body, which may be cut away.
+fn statement(cfgs: &[Attribute], expression: &TokenStream) -> TokenStream {
+    conditional(&quote!(#(#cfgs)*), expression)
+}
+
+fn conditional(cfg: &TokenStream, expression: &TokenStream) -> TokenStream {
+    if cfg.is_empty() { expression.clone() } else { quote!(#cfg { #expression }) }
+}
+
+fn output(method: &Method) -> TokenStream {
+    method.output.as_ref().map_or_else(|| quote!(_), |output| quote!(#output))
+}
+
+fn placed(ident: &Ident) -> Ident {
+    let mut ident = ident.clone();
+    ident.set_span(place(ident.span()));
+    ident
+}
+
+/// The `#[cfg]` of what stands in for these methods where none of them is there: `None` if one always is.
+fn otherwise<'a>(methods: impl Iterator<Item = &'a Method>) -> Option<TokenStream> {
+    let mut conditions = Vec::new();
+    for method in methods {
+        if method.cfgs.is_empty() {
+            return None;
+        }
+        let predicates = method.cfgs.iter().filter_map(predicate);
+        conditions.push(quote!(all(#(#predicates),*)));
+    }
+    Some(if conditions.is_empty() { TokenStream::new() } else { quote!(#[cfg(not(any(#(#conditions),*)))]) })
+}
+
+fn predicate(cfg: &Attribute) -> Option<TokenStream> {
+    cfg.meta.require_list().ok().map(|list| list.tokens.clone())
+}

@@ -1,0 +1,29 @@
+//! `#[consumer]`: parse -> check -> emit over a model.
+
+mod check;
+mod emit;
+mod model;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::diagnostics::Diagnostics;
+
+/// What `#[consumer]` makes of an `impl` block.
+pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
+    let mut diagnostics = Diagnostics::default();
+    let arguments = parse::arguments(arguments, &mut diagnostics);
+    let mut block = match syn::parse2::<parse::Block>(item.clone()) {
+        Ok(block) => block,
+        Err(error) => {
+            diagnostics.push(parse::explain(error, item));
+            return quote!(#diagnostics #item);
+        }
+    };
+    let model = check::check(arguments, &mut block, &mut diagnostics);
+    let expansion = model.map(|model| emit::emit(&model));
+    quote!(#diagnostics #block #expansion)
+}

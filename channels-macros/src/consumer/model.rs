@@ -1,0 +1,83 @@
+//! A consumer as `check` understood it and `emit` writes it: only what is right.
+
+use syn::{Attribute, Generics, Ident, LitStr, Type};
+
+use crate::source::Runtime;
+
+/// `impl ChatConsumer { .. }`.
+pub(super) struct Consumer {
+    pub(super) runtime: Runtime,
+    pub(super) self_ty: Type,
+    /// Empty, unless the consumer is wrong: a consumer has no generics.
+    pub(super) generics: Generics,
+    /// The `#[cfg]`s of the block, which every item made of it carries.
+    pub(super) cfgs: Vec<Attribute>,
+    /// `ChatConsumer`.
+    pub(super) name: Ident,
+    pub(super) tag: LitStr,
+    pub(super) sends: Vec<Type>,
+    pub(super) handlers: Vec<Handler>,
+    pub(super) handles: Handles,
+    pub(super) commands: Vec<Command>,
+    pub(super) raw: Vec<Raw>,
+    pub(super) connects: Vec<Connect>,
+    pub(super) disconnects: Vec<Disconnect>,
+    /// What a `#[connect]` captures that is there but wrong, so that its lack is not reported too.
+    pub(super) broken_connect: Option<Vec<Type>>,
+}
+
+/// Which events the consumer says that it handles.
+pub(super) enum Handles {
+    /// Those of its handlers.
+    Listed(Vec<(Vec<Attribute>, Type)>),
+    /// Any: a handler is so wrong that its event is not known, and was reported for that.
+    Anything,
+}
+
+/// A method, as it is called.
+pub(super) struct Method {
+    pub(super) ident: Ident,
+    /// The `#[cfg]`s, which everything that stands for the method carries too.
+    pub(super) cfgs: Vec<Attribute>,
+    /// Docs and lint levels, for its variant.
+    pub(super) carried: Vec<Attribute>,
+    pub(super) is_async: bool,
+    /// The type behind `->`, if there is one that can be written elsewhere again.
+    pub(super) output: Option<Type>,
+    pub(super) line: u32,
+}
+
+/// `#[handler("chat.message")]`.
+pub(super) struct Handler {
+    pub(super) method: Method,
+    pub(super) event: LitStr,
+    pub(super) variant: Ident,
+    pub(super) payload: Type,
+    /// No `self`: what it returns is rendered once and shared.
+    pub(super) shared: bool,
+}
+
+/// `#[receive("send")]`.
+pub(super) struct Command {
+    pub(super) method: Method,
+    pub(super) name: LitStr,
+    pub(super) variant: Ident,
+    pub(super) payload: Type,
+}
+
+/// `#[receive]`.
+pub(super) struct Raw {
+    pub(super) method: Method,
+    pub(super) payload: Type,
+}
+
+/// `#[connect]`.
+pub(super) struct Connect {
+    pub(super) method: Method,
+    pub(super) captures: Vec<Type>,
+}
+
+/// `#[disconnect]`.
+pub(super) struct Disconnect {
+    pub(super) method: Method,
+}

@@ -1,0 +1,417 @@
+//! `#[event("chat.message")]`: serde in the flat shape of Channels, and `Event`.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Field, Fields, Generics, Ident, Item, LitStr, Meta, Path, Token, parse_quote};
+
+use crate::arguments::{self, Argument, Value};
+use crate::diagnostics::Diagnostics;
+use crate::event_name;
+use crate::source::{Runtime, text};
+
+const ARGUMENTS: [(&str, &str); 1] = [("crate", "crate = path")];
+
+/// What `#[event]` makes of a struct.
+pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let mut diagnostics = Diagnostics::default();
+    let expansion = match syn::parse2::<Item>(item.clone()) {
+        Ok(parsed) => {
+            let (name, runtime) = parse_arguments(arguments, &mut diagnostics);
+            check_item(&parsed, &mut diagnostics);
+            emit(&name, &runtime, parsed)
+        }
+        Err(error) => {
+            diagnostics.push(error);
+            item
+        }
+    };
+    quote!(#diagnostics #expansion)
+}
+
+fn parse_arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -> (LitStr, Runtime) {
+    const SHAPE: &str = "an event has a name, in quotes: `#[event(\"chat.message\")]`";
+    let mut pieces = arguments::split(arguments).into_iter();
+    // Without a usable name the expansion goes on with an empty one, which no other check looks at.
+    let unnamed = || LitStr::new("", Span::call_site());
+    let mut path = None;
+    let name = match pieces.next() {
+        None => {
+            diagnostics.error_at(Span::call_site(), SHAPE);
+            unnamed()
+        }
+        Some(first) => match syn::parse2::<LitStr>(first.clone()) {
+            Ok(name) => {
+                if let Err(sentence) = event_name::check_event(&name.value()) {
+                    diagnostics.error(&name, sentence);
+                }
+                name
+            }
+            Err(_) => {
+                let meant = event_name::unquoted(&first).map_or_else(
+                    || SHAPE.to_owned(),
+                    |name| format!("the name of an event stands in quotes: `#[event(\"{name}\")]`"),
+                );
+                diagnostics.error(first, meant);
+                unnamed()
+            }
+        },
+    };
+    for piece in pieces {
+        match syn::parse2::<Argument>(piece.clone()) {
+            Ok(Argument { name, value }) if name == "crate" => {
+                path = arguments::crate_path(&value, &name, diagnostics).or(path);
+            }
+            Ok(Argument { name, value: Value::None | Value::Equals(_) | Value::List(_) }) => {
+                arguments::unknown("#[event]", &name, &ARGUMENTS, diagnostics);
+            }
+            Err(_) => diagnostics.error(&piece, format!("`{}` is no argument of `#[event]`: {SHAPE}", text(&piece))),
+        }
+    }
+    (name, Runtime::new(path))
+}
+
+fn check_item(item: &Item, diagnostics: &mut Diagnostics) {
+    const WANTED: &str = "an event is a struct with named fields, because it travels as a map of names to values";
+    match item {
+        Item::Struct(item) => {
+            if let Fields::Unnamed(fields) = &item.fields {
+                diagnostics
+                    .error(fields, format!("{WANTED}\nname the fields: `struct {} {{ message: String }}`", item.ident));
+            }
+            check_generics(&item.generics, &item.ident, diagnostics);
+            check_fields(&item.attrs, &item.fields, diagnostics);
+        }
+        Item::Enum(item) => diagnostics.error(
+            &item.ident,
+            format!(
+                "{WANTED}\nmake one struct of each variant of `{}`, each with its own `#[event(\"..\")]`",
+                item.ident
+            ),
+        ),
+        Item::Union(item) => diagnostics.error(&item.ident, WANTED),
+        other => diagnostics.error(other, format!("`#[event]` stands above a struct; {WANTED}")),
+    }
+}
+
+fn check_generics(generics: &Generics, ident: &Ident, diagnostics: &mut Diagnostics) {
+    for lifetime in generics.lifetimes() {
+        diagnostics.error(
+            lifetime,
+            format!("event `{ident}` owns what it holds, because it outlives its sender: `String` and not `&str`"),
+        );
+    }
+}
+
+/// `type` is the key of the event's name: a field of that name would overwrite it.
+fn check_fields(attributes: &[Attribute], fields: &Fields, diagnostics: &mut Diagnostics) {
+    const TAKEN: &str = "`type` holds the name of the event on the wire";
+    let mut camel_case = false;
+    for_each_serde(attributes, &mut |key, value| match (key, value) {
+        ("tag", Some(tag)) if tag.value() == "type" => {
+            diagnostics.error(tag, format!("{TAKEN}, and `#[event]` writes it: take this `tag` away"));
+        }
+        ("rename_all" | "serialize" | "deserialize", Some(rule)) if rule.value() == "camelCase" => camel_case = true,
+        _ => {}
+    });
+    for Field { attrs, ident, .. } in fields {
+        let Some(ident) = ident else { continue };
+        let name = ident.unraw().to_string();
+        let (mut renamed, mut skipped) = (false, false);
+        for_each_serde(attrs, &mut |key, value| match (key, value) {
+            ("rename" | "alias" | "serialize" | "deserialize", Some(to)) => {
+                renamed |= key != "alias";
+                if to.value() == "type" {
+                    diagnostics.error(to, format!("{TAKEN}, so no field can be called `type` there: use another name"));
+                }
+            }
+            ("skip", None) => skipped = true,
+            _ => {}
+        });
+        if renamed || skipped {
+            continue;
+        }
+        if name == "type" {
+            diagnostics.error(ident, format!("{TAKEN}, so an event has no field of that name: call it `kind`"));
+        } else if camel_case && is_type_in_camel_case(&name) {
+            diagnostics.error(
+                ident,
+                format!("{TAKEN}, and `rename_all = \"camelCase\"` makes `type` of `{name}`: call the field `kind`"),
+            );
+        }
+    }
+}
+
+// What serde makes of a field: every letter behind a `_` is raised, then the first one is lowered.
+fn is_type_in_camel_case(name: &str) -> bool {
+    let mut letters = name.trim_matches('_').chars();
+    !name.trim_matches('_').contains('_')
+        && letters.next().is_some_and(|first| first.eq_ignore_ascii_case(&'t'))
+        && letters.as_str() == "ype"
+}
+
+/// Every `key` or `key = "value"` of `#[serde(..)]`, those of `rename(serialize = "..")` too.
+fn for_each_serde(attributes: &[Attribute], each: &mut impl FnMut(&str, Option<&LitStr>)) {
+    fn walk(list: TokenStream, each: &mut impl FnMut(&str, Option<&LitStr>)) {
+        for piece in arguments::split(list) {
+            // What is no such piece is serde's to complain about.
+            let Ok(Argument { name, value }) = syn::parse2::<Argument>(piece) else { continue };
+            match value {
+                Value::None => each(&name.to_string(), None),
+                Value::Equals(value) => each(&name.to_string(), syn::parse2::<LitStr>(value).ok().as_ref()),
+                Value::List(list) => walk(list, each),
+            }
+        }
+    }
+    for attribute in attributes {
+        if let Meta::List(list) = &attribute.meta
+            && list.path.is_ident("serde")
+        {
+            walk(list.tokens.clone(), each);
+        }
+    }
+}
+
+/// Input: `#[event("chat.message")] struct ChatMessage { message: String }`.
+///
+/// Output: the struct with the derives that it lacks, and `impl Event for ChatMessage { const TYPE = "chat.message" }`.
+fn emit(name: &LitStr, runtime: &Runtime, mut item: Item) -> TokenStream {
+    let private = runtime.private();
+    let (attributes, ident, generics) = match &mut item {
+        Item::Struct(item) => (&mut item.attrs, &item.ident, &item.generics),
+        // Wrong, and reported. With the trait in place there is one error and not one for each use.
+        Item::Enum(item) => (&mut item.attrs, &item.ident, &item.generics),
+        other => return other.to_token_stream(),
+    };
+    let missing: Vec<TokenStream> = ["Serialize", "Deserialize"]
+        .into_iter()
+        .filter(|derive| !derives(attributes, derive))
+        .map(|derive| {
+            let derive = Ident::new(derive, Span::call_site());
+            quote!(#private::serde::#derive)
+        })
+        .collect();
+    if !missing.is_empty() {
+        let mut says_crate = false;
+        for_each_serde(attributes, &mut |key, _| says_crate |= key == "crate");
+        let mut added: Vec<Attribute> = vec![parse_quote!(#[derive(#(#missing),*)])];
+        if !says_crate {
+            let path = text(quote!(#private::serde));
+            added.push(parse_quote!(#[serde(crate = #path)]));
+        }
+        added.append(attributes);
+        *attributes = added;
+    }
+    let mut generics = generics.clone();
+    if !generics.params.is_empty() {
+        generics.make_where_clause().predicates.push(parse_quote! {
+            Self: #private::serde::Serialize + #private::serde::de::DeserializeOwned
+                + ::core::marker::Send + ::core::marker::Sync + 'static
+        });
+    }
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+    let implementation = quote! {
+        #[automatically_derived]
+        impl #impl_generics #private::Event for #ident #type_generics #where_clause {
+            const TYPE: &'static str = #name;
+        }
+    };
+    quote!(#item #implementation)
+}
+
+fn derives(attributes: &[Attribute], wanted: &str) -> bool {
+    attributes.iter().filter(|attribute| attribute.path().is_ident("derive")).any(|attribute| {
+        attribute
+            .parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)
+            .is_ok_and(|paths| paths.iter().any(|path| path.segments.last().is_some_and(|last| last.ident == wanted)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostics::tests::{errors, formatted};
+
+    #[test]
+    fn the_expansion_is_reviewed_like_code() {
+        let expansion = expand(
+            quote!("chat.message"),
+            quote! {
+                /// Somebody said something.
+                #[derive(Debug, Clone)]
+                pub struct ChatMessage {
+                    pub message: String,
+                }
+            },
+        );
+        expectorate::assert_contents("tests/expansion/event.rs", &formatted(expansion));
+    }
+
+    #[test]
+    fn the_derives_of_the_user_are_kept() {
+        let both = expand(quote!("a.b"), quote! { #[derive(Serialize, serde::Deserialize)] struct A { a: u8 } });
+        assert!(!both.to_string().contains("crate ="), "{both}");
+        let one = expand(quote!("a.b", crate = rt), quote! { #[derive(Serialize)] struct A { a: u8 } });
+        let one = text(one);
+        assert!(one.contains("#[derive(rt::__private::serde::Deserialize)]"), "{one}");
+        assert!(one.contains("#[serde(crate = \"rt::__private::serde\")]"), "{one}");
+    }
+
+    #[test]
+    fn a_wrong_shape_is_said_in_one_sentence() {
+        let cases = [
+            (
+                quote!(
+                    enum Chat {
+                        Message,
+                    }
+                ),
+                "an event is a struct with named fields",
+            ),
+            (
+                quote!(
+                    struct Chat(String);
+                ),
+                "an event is a struct with named fields",
+            ),
+            (quote!(union Chat { a: u8 }), "an event is a struct with named fields"),
+            (
+                quote!(
+                    fn chat() {}
+                ),
+                "`#[event]` stands above a struct",
+            ),
+            (
+                quote!(
+                    struct Chat<'a> {
+                        a: &'a str,
+                    }
+                ),
+                "event `Chat` owns what it holds",
+            ),
+            (
+                quote!(
+                    struct Chat {
+                        r#type: u8,
+                    }
+                ),
+                "so an event has no field of that name: call it `kind`",
+            ),
+            (
+                quote!(
+                    struct Chat {
+                        #[serde(rename = "type")]
+                        kind: u8,
+                    }
+                ),
+                "no field can be called `type` there",
+            ),
+            (
+                quote!(
+                    struct Chat {
+                        #[serde(rename(serialize = "type"))]
+                        kind: u8,
+                    }
+                ),
+                "no field can be called `type`",
+            ),
+            (
+                quote!(
+                    struct Chat {
+                        #[serde(alias = "type")]
+                        kind: u8,
+                    }
+                ),
+                "no field can be called `type` there",
+            ),
+            (
+                quote!(
+                    #[serde(rename_all = "camelCase")]
+                    struct Chat {
+                        type_: u8,
+                    }
+                ),
+                "makes `type` of `type_`",
+            ),
+            (
+                quote!(
+                    #[serde(tag = "type")]
+                    struct Chat {
+                        a: u8,
+                    }
+                ),
+                "take this `tag` away",
+            ),
+        ];
+        for (item, sentence) in cases {
+            let errors = errors(expand(quote!("chat.message"), item.clone()));
+            assert_eq!(errors.len(), 1, "{item}: {errors:?}");
+            assert!(errors[0].contains(sentence), "{item}: {errors:?}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_is_no_type_on_the_wire_is_fine() {
+        for item in [
+            quote!(
+                struct Chat {
+                    #[serde(rename = "kind")]
+                    r#type: u8,
+                }
+            ),
+            quote!(
+                struct Chat {
+                    #[serde(skip)]
+                    r#type: u8,
+                }
+            ),
+            quote!(
+                struct Chat {
+                    type_: u8,
+                }
+            ),
+            quote!(
+                struct Chat;
+            ),
+            quote!(
+                struct Chat<T> {
+                    inner: T,
+                }
+            ),
+            quote!(
+                #[serde(rename_all = "camelCase")]
+                struct Chat {
+                    type_name: u8,
+                }
+            ),
+        ] {
+            assert_eq!(errors(expand(quote!("chat.message"), item.clone())), Vec::<String>::new(), "{item}");
+        }
+    }
+
+    #[test]
+    fn wrong_arguments_say_what_is_right() {
+        let cases = [
+            (quote!(), "an event has a name, in quotes: `#[event(\"chat.message\")]`"),
+            (quote!(chat.message), "the name of an event stands in quotes: `#[event(\"chat.message\")]`"),
+            (quote!(name = "a"), "an event has a name, in quotes"),
+            (quote!("a.b", crat = rt), "`#[event]` has no argument `crat`; did you mean `crate`?"),
+            (quote!("a.b", crate), "`crate` names where `channels_runtime` is: `crate = rt`"),
+            (quote!("a.b", "c.d"), "`\"c.d\"` is no argument of `#[event]`"),
+            (quote!("A"), "contains the upper-case letter `A`"),
+        ];
+        for (arguments, sentence) in cases {
+            let errors = errors(expand(
+                arguments.clone(),
+                quote!(
+                    struct Chat {
+                        a: u8,
+                    }
+                ),
+            ));
+            assert_eq!(errors.len(), 1, "{arguments}: {errors:?}");
+            assert!(errors[0].contains(sentence), "{arguments}: {errors:?}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Names on the wire: which are legal, and which variant they become.
+
+use crate::source::text;
+
+/// Names whose events are the protocol's own: `AsyncConsumer` of Django Channels has methods for them.
+const RESERVED: [&str; 3] = ["http", "lifespan", "websocket"];
+
+/// Why a string is not the name of an event, as a sentence.
+///
+/// Channels makes a method of the name by replacing `.` with `_`, and refuses a method that starts with `_`. So a name
+/// is what such a method can be called: lower-case letters, digits, `_` and `.`, with a letter first.
+pub(crate) fn check_event(name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("the name of an event cannot be empty; write it like `\"chat.message\"`".into());
+    }
+    if let Some(wrong) = name.chars().find(|letter| !matches!(letter, 'a'..='z' | '0'..='9' | '_' | '.')) {
+        return Err(format!(
+            "event name {name:?} contains {}; a name is made of `a-z`, `0-9`, `_` and `.`{}",
+            character(wrong),
+            instead(name)
+        ));
+    }
+    let problem = match name.chars().next() {
+        Some('_') => Some("starts with `_`, which Channels keeps for private methods"),
+        Some('.') => Some("starts with `.`"),
+        Some('0'..='9') => Some("starts with a digit, but it names a method in Python"),
+        _ if name.ends_with('.') => Some("ends with `.`"),
+        _ if name.contains("..") => Some("contains `..`"),
+        _ => None,
+    };
+    if let Some(problem) = problem {
+        return Err(format!("event name {name:?} {problem}{}", instead(name)));
+    }
+    let method = name.replace('.', "_");
+    for reserved in RESERVED {
+        if method.strip_prefix(reserved).is_some_and(|rest| rest.starts_with('_')) {
+            return Err(format!(
+                "event name {name:?} is reserved: the names under `{reserved}.` belong to the protocol{}",
+                match (reserved, &method[reserved.len() + 1..]) {
+                    ("websocket", "connect" | "disconnect" | "receive") =>
+                        format!("; that is `#[{}]`", &method[reserved.len() + 1..]),
+                    _ => String::new(),
+                }
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Why a string is not the name of a client's command, as a sentence.
+pub(crate) fn check_command(name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err(
+            "the name of a command cannot be empty; write it like `\"send\"`, or `#[receive]` alone for every \
+                    frame"
+                .into(),
+        );
+    }
+    let legal = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.' | ':' | '/');
+    if let Some(wrong) = name.chars().find(|letter| !legal(letter)) {
+        return Err(format!(
+            "command name {name:?} contains {}; a name is made of `A-Z`, `a-z`, `0-9`, `_`, `-`, `.`, `:` and `/`",
+            character(wrong)
+        ));
+    }
+    if !name.starts_with(|letter: char| letter.is_ascii_alphabetic()) {
+        return Err(format!("command name {name:?} does not start with a letter"));
+    }
+    Ok(())
+}
+
+/// `chat.message` becomes `ChatMessage`.
+pub(crate) fn variant(name: &str) -> String {
+    let mut variant = String::new();
+    for word in name.split(|letter: char| !letter.is_ascii_alphanumeric()) {
+        let mut letters = word.chars();
+        variant.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        variant.extend(letters);
+    }
+    // The one word in this shape that Rust keeps for itself.
+    if variant == "Self" { "Self_".into() } else { variant }
+}
+
+fn character(wrong: char) -> String {
+    match wrong {
+        ' ' => "a space".into(),
+        'A'..='Z' => format!("the upper-case letter `{wrong}`"),
+        wrong if wrong.is_control() => format!("{wrong:?}"),
+        wrong => format!("`{wrong}`"),
+    }
+}
+
+/// A legal name near an illegal one, offered as a question.
+fn instead(name: &str) -> String {
+    let mut legal = String::new();
+    for letter in name.chars() {
+        match letter {
+            'A'..='Z' => {
+                if legal.ends_with(|last: char| last.is_ascii_lowercase()) {
+                    legal.push('.');
+                }
+                legal.push(letter.to_ascii_lowercase());
+            }
+            'a'..='z' | '0'..='9' | '_' => legal.push(letter),
+            '-' => legal.push('_'),
+            ' ' | '.' | ':' | '/' => {
+                if !legal.ends_with('.') {
+                    legal.push('.');
+                }
+            }
+            _ => return String::new(),
+        }
+    }
+    let legal = legal.trim_start_matches(|first: char| !first.is_ascii_lowercase()).trim_end_matches('.');
+    match check_event(legal) {
+        Ok(()) => format!("; did you mean {legal:?}?"),
+        Err(_) => String::new(),
+    }
+}
+
+/// What was probably meant by a name without quotes: `chat.message` of `#[handler(chat.message)]`.
+pub(crate) fn unquoted(tokens: &proc_macro2::TokenStream) -> Option<String> {
+    let name = text(tokens).replace(' ', "");
+    check_event(&name).is_ok().then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_channels_can_call_is_legal() {
+        for name in ["chat.message", "a", "chat_message", "chat.force_disconnect", "v2.chat.join", "chat._x", "raw"] {
+            assert_eq!(check_event(name), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_illegal_name_says_why_and_offers_another() {
+        for (name, sentence) in [
+            ("", "the name of an event cannot be empty; write it like `\"chat.message\"`"),
+            ("_chat", "starts with `_`, which Channels keeps for private methods; did you mean \"chat\"?"),
+            (".chat", "starts with `.`; did you mean \"chat\"?"),
+            ("chat.", "ends with `.`; did you mean \"chat\"?"),
+            ("chat..join", "contains `..`; did you mean \"chat.join\"?"),
+            ("2chat", "starts with a digit, but it names a method in Python; did you mean \"chat\"?"),
+            (
+                "chat message",
+                "contains a space; a name is made of `a-z`, `0-9`, `_` and `.`; did you mean \"chat.message\"?",
+            ),
+            (
+                "ChatMessage",
+                "contains the upper-case letter `C`; a name is made of `a-z`, `0-9`, `_` and `.`; did you mean \"chat.message\"?",
+            ),
+            (
+                "chat-message",
+                "contains `-`; a name is made of `a-z`, `0-9`, `_` and `.`; did you mean \"chat_message\"?",
+            ),
+            ("chät", "contains `ä`; a name is made of `a-z`, `0-9`, `_` and `.`"),
+            ("chat\n", "contains '\\n'; a name is made of `a-z`, `0-9`, `_` and `.`"),
+            (
+                "websocket.receive",
+                "is reserved: the names under `websocket.` belong to the protocol; that is `#[receive]`",
+            ),
+            (
+                "websocket_receive",
+                "is reserved: the names under `websocket.` belong to the protocol; that is `#[receive]`",
+            ),
+            ("http.request", "is reserved: the names under `http.` belong to the protocol"),
+            ("lifespan.startup", "is reserved: the names under `lifespan.` belong to the protocol"),
+        ] {
+            let error = check_event(name).unwrap_err();
+            assert!(error.ends_with(sentence), "{name:?}: {error}");
+        }
+        assert_eq!(check_event("websockets.open"), Ok(()));
+    }
+
+    #[test]
+    fn names_that_differ_in_their_dots_fold_to_one_variant() {
+        assert_eq!(variant("chat.message"), "ChatMessage");
+        assert_eq!(variant("chat_message"), "ChatMessage");
+        assert_eq!(variant("sendMessage"), "SendMessage");
+        assert_eq!(variant("user:typing-now"), "UserTypingNow");
+        assert_eq!(variant("self"), "Self_");
+    }
+
+    #[test]
+    fn a_command_may_be_what_a_browser_program_calls_it() {
+        for name in ["send", "SEND_MESSAGE", "sendMessage", "user:typing", "chat/join", "set-name"] {
+            assert_eq!(check_command(name), Ok(()), "{name}");
+        }
+        for (name, sentence) in [
+            ("", "the name of a command cannot be empty"),
+            ("say hi", "command name \"say hi\" contains a space"),
+            ("9", "command name \"9\" does not start with a letter"),
+            ("grüße", "command name \"grüße\" contains `ü`"),
+        ] {
+            let error = check_command(name).unwrap_err();
+            assert!(error.starts_with(sentence), "{name:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,445 @@
+//! `#[group("chat_{room}", events(ChatMessage))]`: checked names, and which events the group carries.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Fields, ItemStruct, LitStr, Type, parse_quote};
+
+use crate::arguments::{self, Argument};
+use crate::diagnostics::Diagnostics;
+use crate::source::{Runtime, last_word, place, text};
+use crate::suggest::did_you_mean;
+
+/// The longest legal name, as Django Channels has it.
+const MAX_NAME_LENGTH: usize = 99;
+
+const ARGUMENTS: [(&str, &str); 2] = [("events", "events(ChatMessage, ..)"), ("crate", "crate = path")];
+
+const SHAPE: &str = "a group has a name and events: `#[group(\"chat_{room}\", events(ChatMessage))]`";
+
+/// A part of a pattern: `chat_` or `{room}`.
+enum Part {
+    Literal(String),
+    Field(String),
+}
+
+/// A group as `#[group]` reads it.
+struct Group {
+    runtime: Runtime,
+    pattern: LitStr,
+    parts: Vec<Part>,
+    events: Vec<Type>,
+}
+
+/// What `#[group]` makes of a struct.
+pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let mut diagnostics = Diagnostics::default();
+    let expansion = match syn::parse2::<ItemStruct>(item.clone()) {
+        Ok(parsed) => {
+            let group = parse(arguments, &parsed, &mut diagnostics);
+            check(&group, &parsed, &mut diagnostics);
+            emit(&group, &parsed)
+        }
+        Err(_) => {
+            diagnostics.error(
+                syn::parse2::<syn::Item>(item.clone()).map_or_else(|_| item.clone(), head),
+                "`#[group]` stands above a struct, whose fields make the name: `struct Room { id: u64 }`",
+            );
+            item
+        }
+    };
+    quote!(#diagnostics #expansion)
+}
+
+fn head(item: syn::Item) -> TokenStream {
+    match item {
+        syn::Item::Enum(item) => item.ident.into_token_stream(),
+        syn::Item::Impl(item) => item.self_ty.into_token_stream(),
+        syn::Item::Fn(item) => item.sig.ident.into_token_stream(),
+        other => other.into_token_stream(),
+    }
+}
+
+fn parse(arguments: TokenStream, item: &ItemStruct, diagnostics: &mut Diagnostics) -> Group {
+    let mut pieces = arguments::split(arguments).into_iter().peekable();
+    let pattern = pieces.peek().and_then(|first| syn::parse2::<LitStr>(first.clone()).ok());
+    match &pattern {
+        Some(_) => drop(pieces.next()),
+        None => match pieces.peek() {
+            Some(first) => diagnostics.error(first, SHAPE),
+            None => diagnostics.error_at(Span::call_site(), SHAPE),
+        },
+    }
+    let (mut events, mut path, mut listed) = (Vec::new(), None, false);
+    for piece in pieces {
+        match syn::parse2::<Argument>(piece.clone()) {
+            Ok(Argument { name, value }) if name == "events" => {
+                listed = true;
+                let before = diagnostics.count();
+                let types = arguments::types(&value, &name, diagnostics);
+                if types.is_empty() && diagnostics.count() == before {
+                    diagnostics.error(name, format!("group `{}` carries no event; list them: {SHAPE}", item.ident));
+                }
+                events.extend(types);
+            }
+            Ok(Argument { name, value }) if name == "crate" => {
+                path = arguments::crate_path(&value, &name, diagnostics).or(path);
+            }
+            Ok(Argument { name, .. }) if pattern.is_some() => {
+                arguments::unknown("#[group]", &name, &ARGUMENTS, diagnostics);
+            }
+            Err(_) if pattern.is_some() => {
+                diagnostics.error(&piece, format!("`{}` is no argument of `#[group]`: {SHAPE}", text(&piece)));
+            }
+            _ => {}
+        }
+    }
+    if let Some(pattern) = &pattern
+        && !listed
+    {
+        let names = format!("`#[group({}, events(ChatMessage))]`", pattern.token());
+        diagnostics.error(pattern, format!("group `{}` does not list the events that it carries: {names}", item.ident));
+    }
+    let parts = pattern.as_ref().map_or_else(Vec::new, |pattern| parse_pattern(pattern, diagnostics));
+    let pattern = pattern.unwrap_or_else(|| LitStr::new("", Span::call_site()));
+    Group { runtime: Runtime::new(path), pattern, parts, events }
+}
+
+fn parse_pattern(pattern: &LitStr, diagnostics: &mut Diagnostics) -> Vec<Part> {
+    let value = pattern.value();
+    if value.is_empty() {
+        diagnostics.error(pattern, "the name of a group cannot be empty; write it like `\"chat_{room}\"`");
+    }
+    let (mut parts, mut rest) = (Vec::new(), value.as_str());
+    while !rest.is_empty() {
+        let at = rest.find(['{', '}']).unwrap_or(rest.len());
+        if at > 0 {
+            parts.push(Part::Literal(rest[..at].to_owned()));
+            rest = &rest[at..];
+            continue;
+        }
+        if rest.starts_with("{{") || rest.starts_with('}') {
+            let brace = &rest[..1];
+            diagnostics
+                .error(pattern, format!("a `{brace}` cannot stand in the name of a group; `{{field}}` is a field"));
+            return Vec::new();
+        }
+        let Some(end) = rest.find('}') else {
+            diagnostics.error(pattern, format!("`{rest}` has no `}}` at its end; a field is written `{{field}}`"));
+            return Vec::new();
+        };
+        parts.push(Part::Field(rest[1..end].to_owned()));
+        rest = &rest[end + 1..];
+    }
+    parts
+}
+
+fn check(group: &Group, item: &ItemStruct, diagnostics: &mut Diagnostics) {
+    if let Fields::Unnamed(fields) = &item.fields {
+        diagnostics.error(
+            fields,
+            format!("a group is a struct with named fields: `struct {} {{ room: String }}`", item.ident),
+        );
+        return;
+    }
+    let names: Vec<String> =
+        item.fields.iter().filter_map(|field| field.ident.as_ref()).map(|ident| ident.unraw().to_string()).collect();
+    let all_names = || match names.as_slice() {
+        [] => "it has no fields".to_owned(),
+        names => {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            format!("its fields are {}", names.join(", "))
+        }
+    };
+    let (pattern, ident) = (&group.pattern, &item.ident);
+    let (mut known, mut longest) = (true, 0);
+    for part in &group.parts {
+        match part {
+            Part::Literal(literal) => {
+                longest += literal.len();
+                let legal = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+                if let Some(wrong) = literal.chars().find(|letter| !legal(letter)) {
+                    diagnostics.error(
+                        pattern,
+                        format!(
+                            "the name of group `{ident}` contains {}; a name is made of `A-Z`, `a-z`, `0-9`, `-`, \
+                             `_` and `.`{}",
+                            if wrong == ' ' { "a space".to_owned() } else { format!("`{wrong}`") },
+                            if literal.contains('!') { " (a `!` is for names of channels)" } else { "" },
+                        ),
+                    );
+                }
+            }
+            Part::Field(name) => {
+                known = false;
+                if names.contains(name) {
+                    longest += shortest_worst_case(item, name);
+                    continue;
+                }
+                let (bare, spec) =
+                    name.split_once(':').map_or((name.as_str(), None), |(bare, spec)| (bare, Some(spec)));
+                let sentence = match spec {
+                    _ if bare.is_empty() => {
+                        format!("`{{{name}}}` names no field of group `{ident}`: {}", all_names())
+                    }
+                    Some(spec) => format!(
+                        "`{{{name}}}` asks for a format, but a field stands in a name as its `Display` writes it: \
+                         `{{{bare}}}` without `:{spec}`"
+                    ),
+                    None => format!(
+                        "group `{ident}` has no field `{bare}`: {}{}",
+                        all_names(),
+                        did_you_mean(bare, names.iter().map(String::as_str))
+                    ),
+                };
+                diagnostics.error(pattern, sentence);
+            }
+        }
+    }
+    if longest > MAX_NAME_LENGTH {
+        let how = if known { "is" } else { "can be" };
+        diagnostics.error(
+            pattern,
+            format!(
+                "the name of group `{ident}` {how} {longest} characters long; at most {MAX_NAME_LENGTH} are allowed"
+            ),
+        );
+    }
+    // A pattern that could not be read uses no field at all, and a misspelt one was reported as that.
+    let uses = |name: &String| group.parts.iter().any(|part| matches!(part, Part::Field(used) if used == name));
+    let is_read = !group.parts.is_empty()
+        && group.parts.iter().all(|part| !matches!(part, Part::Field(used) if !names.contains(used)));
+    for field in item.fields.iter().filter_map(|field| field.ident.as_ref()).filter(|_| is_read) {
+        let name = field.unraw().to_string();
+        if !uses(&name) {
+            diagnostics.error(
+                field,
+                format!(
+                    "the name of group `{ident}` does not use the field `{name}`, so two groups that differ in it \
+                     would be one\nadd `{{{name}}}` to {}, or take the field away",
+                    pattern.token()
+                ),
+            );
+        }
+    }
+    for (at, event) in group.events.iter().enumerate() {
+        if group.events[..at].iter().any(|other| text(other) == text(event)) {
+            diagnostics.error(event, format!("group `{ident}` lists the event `{}` twice", text(event)));
+        }
+    }
+}
+
+/// How long a field can be, where its type says so; what is not known counts nothing.
+fn shortest_worst_case(item: &ItemStruct, name: &str) -> usize {
+    let field = item.fields.iter().find(|field| field.ident.as_ref().is_some_and(|ident| ident.unraw() == name));
+    match field.and_then(|field| last_word(&field.ty)).as_deref() {
+        Some("u8") => 3,
+        Some("i8") => 4,
+        Some("u16" | "bool") => 5,
+        Some("i16") => 6,
+        Some("u32") => 10,
+        Some("i32") => 11,
+        Some("u64" | "i64" | "usize" | "isize") => 20,
+        Some("u128") => 39,
+        Some("i128") => 40,
+        _ => 0,
+    }
+}
+
+/// Input: `#[group("chat_{room}", events(ChatMessage))] struct Room { room: String }`.
+///
+/// Output: `Group`, `Carries` for each event, and `JoinedBy` for every consumer that handles them all.
+fn emit(group: &Group, item: &ItemStruct) -> TokenStream {
+    let Group { runtime, pattern, parts, events } = group;
+    let private = runtime.private();
+    let ident = &item.ident;
+
+    let (mut format, mut fields, mut bounds) = (String::new(), Vec::new(), Vec::<syn::WherePredicate>::new());
+    for part in parts {
+        match part {
+            Part::Literal(literal) => format.push_str(literal),
+            Part::Field(name) => {
+                let field = item.fields.iter().find(|field| field.ident.as_ref().is_some_and(|i| i.unraw() == name));
+                // Others were reported.
+                if let Some(field) = field {
+                    let (mut name, ty) = (field.ident.clone().expect("it was found by its name"), &field.ty);
+                    name.set_span(place(name.span()));
+                    format.push_str("{}");
+                    fields.push(quote!(#private::part::<#ty>(&self.#name)));
+                    if !item.generics.params.is_empty() {
+                        bounds.push(parse_quote!(#ty: ::core::fmt::Display));
+                    }
+                }
+            }
+        }
+    }
+    let mut generics = item.generics.clone();
+    if !generics.params.is_empty() {
+        let predicates = &mut generics.make_where_clause().predicates;
+        predicates.push(parse_quote!(Self: ::core::marker::Send + ::core::marker::Sync));
+        predicates.extend(bounds);
+    }
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+
+    let mut listed: Vec<&Type> = Vec::new();
+    for event in events {
+        if !listed.iter().any(|other| text(other) == text(event)) {
+            listed.push(event);
+        }
+    }
+    let carries = listed.iter().map(|event| {
+        quote! {
+            #[automatically_derived]
+            impl #impl_generics #private::Carries<#event> for #ident #type_generics #where_clause {}
+        }
+    });
+
+    let mut joined = generics.clone();
+    joined.params.push(parse_quote!(__C));
+    let predicates = &mut joined.make_where_clause().predicates;
+    for event in &listed {
+        let span = place(event.span());
+        let bound = quote_spanned!(span=> #private::Handles<#event, #ident #type_generics>);
+        predicates.push(parse_quote!(__C: #bound));
+    }
+    let (joined_generics, _, joined_where) = joined.split_for_impl();
+
+    quote! {
+        #item
+
+        #[automatically_derived]
+        impl #impl_generics #private::Group for #ident #type_generics #where_clause {
+            const PATTERN: &'static str = #pattern;
+            const EVENTS: &'static [#private::EventInfo] = &[#(#private::EventInfo::of::<#listed>()),*];
+
+            fn name(&self) -> ::core::result::Result<#private::GroupName, #private::NameError> {
+                #private::group_name(::core::format_args!(#format #(, #fields)*))
+            }
+        }
+
+        #(#carries)*
+
+        #[automatically_derived]
+        impl #joined_generics #private::JoinedBy<__C> for #ident #type_generics #joined_where {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostics::tests::{errors, formatted};
+
+    #[test]
+    fn the_expansion_is_reviewed_like_code() {
+        let expansion = expand(
+            quote!("chat_{room}", events(ChatMessage, events::ChatJoin)),
+            quote! {
+                /// The people of one room.
+                pub struct Room {
+                    pub room: String,
+                }
+            },
+        );
+        expectorate::assert_contents("tests/expansion/group.rs", &formatted(expansion));
+    }
+
+    #[test]
+    fn a_group_may_borrow_its_fields_and_be_generic() {
+        let expansion = expand(quote!("g.{r#in}", events(A)), quote! { struct G<'a, T> { r#in: &'a T } });
+        assert_eq!(errors(expansion), ["group `G` has no field `r#in`: its fields are `in`"]);
+        let expansion = expand(quote!("g.{in}", events(A), crate = "rt"), quote! { struct G<'a, T> { r#in: &'a T } });
+        let expansion = text(expansion);
+        assert!(expansion.contains("impl<'a, T> rt::__private::Group for G<'a, T> where"), "{expansion}");
+        assert!(expansion.contains("part::<&'a T>(&self.r#in)"), "{expansion}");
+        assert!(expansion.contains("impl<'a, T, __C> rt::__private::JoinedBy<__C> for G<'a, T>"), "{expansion}");
+    }
+
+    #[test]
+    fn each_mistake_is_said_in_one_sentence() {
+        let long = "g".repeat(100);
+        let nearly = format!("{}_{{id}}", "g".repeat(79));
+        let cases = [
+            (quote!(), SHAPE),
+            (quote!(events(A)), SHAPE),
+            (quote!(room, events(A)), SHAPE),
+            (
+                quote!("room_{id}"),
+                "group `Room` does not list the events that it carries: `#[group(\"room_{id}\", events(ChatMessage))]`",
+            ),
+            (quote!("room_{id}", events()), "group `Room` carries no event; list them"),
+            (quote!("room_{id}", events), "`events` lists types in parentheses"),
+            (quote!("room_{id}", events("chat.message")), "`events(\"chat.message\")` is no list of types"),
+            (
+                quote!("room_{id}", events(A), event(B)),
+                "`#[group]` has no argument `event`; did you mean `events`?\nthe arguments are `events(ChatMessage, ..)`, `crate = path`",
+            ),
+            (quote!("room_{id}", events(A, B, A)), "group `Room` lists the event `A` twice"),
+            (
+                quote!("room_{ids}", events(A)),
+                "group `Room` has no field `ids`: its fields are `id`; did you mean `id`?",
+            ),
+            (quote!("room_{id:03}", events(A)), "`{id:03}` asks for a format"),
+            (quote!("room", events(A)), "the name of group `Room` does not use the field `id`"),
+            (quote!("room {id}", events(A)), "the name of group `Room` contains a space"),
+            (
+                quote!("room!{id}", events(A)),
+                "contains `!`; a name is made of `A-Z`, `a-z`, `0-9`, `-`, `_` and `.` (a `!` is for names of channels)",
+            ),
+            (quote!("room_{id", events(A)), "`{id` has no `}` at its end"),
+            (quote!("room_{{id}}", events(A)), "a `{` cannot stand in the name of a group"),
+            (quote!("", events(A)), "the name of a group cannot be empty"),
+            (quote!(#nearly, events(A)), "the name of group `Room` can be 100 characters long; at most 99 are allowed"),
+        ];
+        for (arguments, sentence) in cases {
+            let errors = errors(expand(
+                arguments.clone(),
+                quote!(
+                    struct Room {
+                        id: u64,
+                    }
+                ),
+            ));
+            assert_eq!(errors.len(), 1, "{arguments}: {errors:?}");
+            assert!(errors[0].contains(sentence), "{arguments}: {errors:?}");
+        }
+        let errors = errors(expand(
+            quote!(#long, events(A)),
+            quote!(
+                struct Room;
+            ),
+        ));
+        assert_eq!(errors, ["the name of group `Room` is 100 characters long; at most 99 are allowed"]);
+    }
+
+    #[test]
+    fn an_empty_placeholder_names_no_field() {
+        let errors = errors(expand(
+            quote!("room_{}", events(A)),
+            quote!(
+                struct Room;
+            ),
+        ));
+        assert_eq!(errors, ["`{}` names no field of group `Room`: it has no fields"]);
+    }
+
+    #[test]
+    fn only_a_struct_with_named_fields_is_a_group() {
+        let tuple = errors(expand(
+            quote!("room_{id}", events(A)),
+            quote!(
+                struct Room(u64);
+            ),
+        ));
+        assert_eq!(tuple, ["a group is a struct with named fields: `struct Room { room: String }`"]);
+        let choice = errors(expand(
+            quote!("room_{id}", events(A)),
+            quote!(
+                enum Room {
+                    A,
+                }
+            ),
+        ));
+        assert_eq!(choice, ["`#[group]` stands above a struct, whose fields make the name: `struct Room { id: u64 }`"]);
+    }
+}

@@ -1,0 +1,346 @@
+impl ChatConsumer {
+    async fn connect(cx: &mut Context<Self>, room_id: u64) -> Result<Self, Reject> {
+        Ok(Self { room: Room { id: room_id } })
+    }
+    /// A line of the chat.
+    async fn send(
+        &mut self,
+        cx: &mut Context<Self>,
+        command: SendCommand,
+    ) -> Result<()> {
+        cx.group_send(
+                &self.room,
+                &ChatMessage {
+                    message: command.message,
+                },
+            )
+            .await
+    }
+    /// Somebody came.
+    async fn chat_join(
+        &mut self,
+        cx: &mut Context<Self>,
+        event: &ChatJoin,
+    ) -> Result<()> {
+        cx.send(
+                &Joined {
+                    username: event.username.clone(),
+                },
+            )
+            .await
+    }
+    fn chat_message(event: &ChatMessage) -> Json<ChatLine> {
+        Json(ChatLine {
+            message: event.message.clone(),
+        })
+    }
+    async fn chat_history(event: &ChatHistory) -> Json<Vec<ChatLine>> {
+        Json(event.load().await)
+    }
+    #[cfg(feature = "kick")]
+    fn kick(&mut self, cx: &mut Context<Self>, _: &ForceDisconnect) {
+        cx.close(CloseCode::POLICY);
+    }
+    async fn disconnect(
+        &mut self,
+        cx: &mut Context<Self>,
+        code: CloseCode,
+    ) -> Result<()> {
+        Ok(())
+    }
+    fn helper(&self) {}
+}
+/// What `ChatConsumer` accepts from the channel layer: one variant for each `#[handler]`.
+#[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
+pub enum ChatConsumerEvent {
+    /// Somebody came.
+    ChatJoin(ChatJoin),
+    /// `chat.message`
+    ChatMessage(ChatMessage),
+    /// `chat.history`
+    ChatHistory(ChatHistory),
+    #[cfg(feature = "kick")]
+    /// `chat.force_disconnect`
+    ChatForceDisconnect(ForceDisconnect),
+}
+#[automatically_derived]
+#[allow(unreachable_code, unused_variables)]
+impl ::core::fmt::Debug for ChatConsumerEvent {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter
+            .write_str(
+                match *self {
+                    Self::ChatJoin(_) => "ChatJoin",
+                    Self::ChatMessage(_) => "ChatMessage",
+                    Self::ChatHistory(_) => "ChatHistory",
+                    #[cfg(feature = "kick")]
+                    Self::ChatForceDisconnect(_) => "ChatForceDisconnect",
+                },
+            )
+    }
+}
+/// What a client may say to `ChatConsumer`: one variant for each `#[receive]`.
+#[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
+pub enum ChatConsumerCommand {
+    /// A line of the chat.
+    Send(SendCommand),
+}
+#[automatically_derived]
+#[allow(unreachable_code, unused_variables)]
+impl ::core::fmt::Debug for ChatConsumerCommand {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter
+            .write_str(
+                match *self {
+                    Self::Send(_) => "Send",
+                },
+            )
+    }
+}
+#[automatically_derived]
+impl<__G: ?::core::marker::Sized> ::channels_runtime::__private::Handles<ChatJoin, __G>
+for ChatConsumer {}
+#[automatically_derived]
+impl<
+    __G: ?::core::marker::Sized,
+> ::channels_runtime::__private::Handles<ChatMessage, __G> for ChatConsumer {}
+#[automatically_derived]
+impl<
+    __G: ?::core::marker::Sized,
+> ::channels_runtime::__private::Handles<ChatHistory, __G> for ChatConsumer {}
+#[cfg(feature = "kick")]
+#[automatically_derived]
+impl<
+    __G: ?::core::marker::Sized,
+> ::channels_runtime::__private::Handles<ForceDisconnect, __G> for ChatConsumer {}
+#[automatically_derived]
+impl ::channels_runtime::__private::Sends<Joined> for ChatConsumer {}
+#[automatically_derived]
+#[allow(deprecated, unreachable_code, unused_variables)]
+impl ::channels_runtime::__private::Consumer for ChatConsumer {
+    type Event = ChatConsumerEvent;
+    type Command = ChatConsumerCommand;
+    const INFO: ::channels_runtime::__private::ConsumerInfo = ::channels_runtime::__private::ConsumerInfo {
+        name: "ChatConsumer",
+        handlers: &[
+            ::channels_runtime::__private::HandlerInfo {
+                event: "chat.join",
+                variant: "ChatJoin",
+                method: "chat_join",
+                payload: ::core::any::type_name::<ChatJoin>,
+                shared: false,
+                line: 1u32,
+            },
+            ::channels_runtime::__private::HandlerInfo {
+                event: "chat.message",
+                variant: "ChatMessage",
+                method: "chat_message",
+                payload: ::core::any::type_name::<ChatMessage>,
+                shared: true,
+                line: 1u32,
+            },
+            ::channels_runtime::__private::HandlerInfo {
+                event: "chat.history",
+                variant: "ChatHistory",
+                method: "chat_history",
+                payload: ::core::any::type_name::<ChatHistory>,
+                shared: true,
+                line: 1u32,
+            },
+            #[cfg(feature = "kick")]
+            ::channels_runtime::__private::HandlerInfo {
+                event: "chat.force_disconnect",
+                variant: "ChatForceDisconnect",
+                method: "kick",
+                payload: ::core::any::type_name::<ForceDisconnect>,
+                shared: false,
+                line: 1u32,
+            },
+        ],
+        commands: &[
+            ::channels_runtime::__private::CommandInfo {
+                name: "send",
+                variant: "Send",
+                method: "send",
+                payload: ::core::any::type_name::<SendCommand>,
+                line: 1u32,
+            },
+        ],
+        sends: &[::core::any::type_name::<Joined>],
+        tag: "command",
+    };
+    type Captures = (u64,);
+    fn connect(
+        cx: &mut ::channels_runtime::__private::Context<Self>,
+        captures: Self::Captures,
+    ) -> ::channels_runtime::__private::BoxFuture<
+        '_,
+        ::core::result::Result<Self, ::channels_runtime::__private::Reject>,
+    > {
+        let (capture_0,) = captures;
+        ::channels_runtime::__private::connecting::<
+            Self,
+            Result<Self, Reject>,
+            _,
+        >(Self::connect(cx, capture_0))
+    }
+    fn decode(
+        envelope: &::channels_runtime::__private::Envelope,
+    ) -> ::core::result::Result<
+        ::channels_runtime::__private::Decoded<Self::Event>,
+        ::channels_runtime::__private::DecodeError,
+    > {
+        match envelope.event_name() {
+            "chat.join" => {
+                ::channels_runtime::__private::decoded::<
+                    ChatJoin,
+                    _,
+                >(envelope, ChatConsumerEvent::ChatJoin)
+            }
+            "chat.message" => {
+                ::channels_runtime::__private::rendered::<
+                    ChatMessage,
+                    Json<ChatLine>,
+                    _,
+                >(envelope, Self::chat_message)
+            }
+            "chat.history" => {
+                ::channels_runtime::__private::decoded::<
+                    ChatHistory,
+                    _,
+                >(envelope, ChatConsumerEvent::ChatHistory)
+            }
+            #[cfg(feature = "kick")]
+            "chat.force_disconnect" => {
+                ::channels_runtime::__private::decoded::<
+                    ForceDisconnect,
+                    _,
+                >(envelope, ChatConsumerEvent::ChatForceDisconnect)
+            }
+            _ => {
+                ::core::result::Result::Ok(
+                    ::channels_runtime::__private::Decoded::Unhandled,
+                )
+            }
+        }
+    }
+    fn dispatch<'a>(
+        &'a mut self,
+        cx: &'a mut ::channels_runtime::__private::Context<Self>,
+        event: &'a ::channels_runtime::__private::Delivered<Self::Event>,
+    ) -> ::channels_runtime::__private::BoxFuture<
+        'a,
+        ::channels_runtime::__private::Result<()>,
+    > {
+        match *event.event() {
+            ChatConsumerEvent::ChatJoin(ref payload) => {
+                ::channels_runtime::__private::run::<
+                    Result<()>,
+                    _,
+                >(Self::chat_join(self, cx, payload))
+            }
+            ChatConsumerEvent::ChatMessage(_) => {
+                ::channels_runtime::__private::rendered_already()
+            }
+            ChatConsumerEvent::ChatHistory(ref payload) => {
+                ::channels_runtime::__private::render_once::<
+                    Json<Vec<ChatLine>>,
+                    _,
+                    _,
+                    _,
+                >(cx, event, Self::chat_history(payload))
+            }
+            #[cfg(feature = "kick")]
+            ChatConsumerEvent::ChatForceDisconnect(ref payload) => {
+                ::channels_runtime::__private::ran::<()>(Self::kick(self, cx, payload))
+            }
+        }
+    }
+    fn decode_command(
+        frame: ::channels_runtime::__private::Frame,
+    ) -> ::core::result::Result<
+        Self::Command,
+        ::channels_runtime::__private::CommandError,
+    > {
+        match ::channels_runtime::__private::named(frame, "command") {
+            ::channels_runtime::__private::Named::Command { name, text } => {
+                match name.as_str() {
+                    "send" => {
+                        ::channels_runtime::__private::decode_command::<
+                            SendCommand,
+                        >(&text, "command", "send")
+                            .map(ChatConsumerCommand::Send)
+                    }
+                    _ => {
+                        ::core::result::Result::Err(::channels_runtime::__private::CommandError::Unknown {
+                            name,
+                            commands: &["send"],
+                        })
+                    }
+                }
+            }
+            ::channels_runtime::__private::Named::Other { frame, error } => {
+                ::core::result::Result::Err(error)
+            }
+        }
+    }
+    fn receive<'a>(
+        &'a mut self,
+        cx: &'a mut ::channels_runtime::__private::Context<Self>,
+        command: Self::Command,
+    ) -> ::channels_runtime::__private::BoxFuture<
+        'a,
+        ::channels_runtime::__private::Result<()>,
+    > {
+        match command {
+            ChatConsumerCommand::Send(payload) => {
+                ::channels_runtime::__private::run::<
+                    Result<()>,
+                    _,
+                >(Self::send(self, cx, payload))
+            }
+        }
+    }
+    fn disconnect<'a>(
+        &'a mut self,
+        cx: &'a mut ::channels_runtime::__private::Context<Self>,
+        code: ::channels_runtime::__private::CloseCode,
+    ) -> ::channels_runtime::__private::BoxFuture<
+        'a,
+        ::channels_runtime::__private::Result<()>,
+    > {
+        ::channels_runtime::__private::run::<
+            Result<()>,
+            _,
+        >(Self::disconnect(self, cx, code))
+    }
+}
+const _: () = {
+    #[allow(unused_imports)]
+    use ::channels_runtime::__private::NotAnEvent as _;
+    const _: () = ::channels_runtime::__private::check_name(
+        "chat_join",
+        "chat.join",
+        "ChatJoin",
+        ::channels_runtime::__private::NameOf::<ChatJoin>::NAME,
+    );
+    const _: () = ::channels_runtime::__private::check_name(
+        "chat_message",
+        "chat.message",
+        "ChatMessage",
+        ::channels_runtime::__private::NameOf::<ChatMessage>::NAME,
+    );
+    const _: () = ::channels_runtime::__private::check_name(
+        "chat_history",
+        "chat.history",
+        "ChatHistory",
+        ::channels_runtime::__private::NameOf::<ChatHistory>::NAME,
+    );
+    #[cfg(feature = "kick")]
+    const _: () = ::channels_runtime::__private::check_name(
+        "kick",
+        "chat.force_disconnect",
+        "ForceDisconnect",
+        ::channels_runtime::__private::NameOf::<ForceDisconnect>::NAME,
+    );
+};

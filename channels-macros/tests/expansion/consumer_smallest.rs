@@ -1,0 +1,108 @@
+impl Echo {
+    fn receive(&mut self, cx: &mut Context<Self>, frame: Frame) {
+        cx.send_frame(frame);
+    }
+}
+/// What `Echo` accepts from the channel layer: one variant for each `#[handler]`.
+#[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
+pub enum EchoEvent {}
+#[automatically_derived]
+#[allow(unreachable_code, unused_variables)]
+impl ::core::fmt::Debug for EchoEvent {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        match *self {}
+    }
+}
+/// What a client may say to `Echo`: one variant for each `#[receive]`.
+#[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
+pub enum EchoCommand {
+    /// Any other frame.
+    Raw(Frame),
+}
+#[automatically_derived]
+#[allow(unreachable_code, unused_variables)]
+impl ::core::fmt::Debug for EchoCommand {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter
+            .write_str(
+                match *self {
+                    Self::Raw(_) => "Raw",
+                },
+            )
+    }
+}
+#[automatically_derived]
+#[allow(deprecated, unreachable_code, unused_variables)]
+impl ::channels_runtime::__private::Consumer for Echo {
+    type Event = EchoEvent;
+    type Command = EchoCommand;
+    const INFO: ::channels_runtime::__private::ConsumerInfo = ::channels_runtime::__private::ConsumerInfo {
+        name: "Echo",
+        handlers: &[],
+        commands: &[],
+        sends: &[],
+        tag: "type",
+    };
+    type Captures = ();
+    fn connect(
+        cx: &mut ::channels_runtime::__private::Context<Self>,
+        captures: Self::Captures,
+    ) -> ::channels_runtime::__private::BoxFuture<
+        '_,
+        ::core::result::Result<Self, ::channels_runtime::__private::Reject>,
+    > {
+        ::channels_runtime::__private::connected_by_default::<Echo>()
+    }
+    fn decode(
+        envelope: &::channels_runtime::__private::Envelope,
+    ) -> ::core::result::Result<
+        ::channels_runtime::__private::Decoded<Self::Event>,
+        ::channels_runtime::__private::DecodeError,
+    > {
+        ::core::result::Result::Ok(::channels_runtime::__private::Decoded::Unhandled)
+    }
+    fn dispatch<'a>(
+        &'a mut self,
+        cx: &'a mut ::channels_runtime::__private::Context<Self>,
+        event: &'a ::channels_runtime::__private::Delivered<Self::Event>,
+    ) -> ::channels_runtime::__private::BoxFuture<
+        'a,
+        ::channels_runtime::__private::Result<()>,
+    > {
+        match *event.event() {}
+    }
+    fn decode_command(
+        frame: ::channels_runtime::__private::Frame,
+    ) -> ::core::result::Result<
+        Self::Command,
+        ::channels_runtime::__private::CommandError,
+    > {
+        ::channels_runtime::__private::decode_frame::<Frame>(frame).map(EchoCommand::Raw)
+    }
+    fn receive<'a>(
+        &'a mut self,
+        cx: &'a mut ::channels_runtime::__private::Context<Self>,
+        command: Self::Command,
+    ) -> ::channels_runtime::__private::BoxFuture<
+        'a,
+        ::channels_runtime::__private::Result<()>,
+    > {
+        match command {
+            EchoCommand::Raw(payload) => {
+                ::channels_runtime::__private::ran::<
+                    (),
+                >(Self::receive(self, cx, payload))
+            }
+        }
+    }
+    fn disconnect<'a>(
+        &'a mut self,
+        cx: &'a mut ::channels_runtime::__private::Context<Self>,
+        code: ::channels_runtime::__private::CloseCode,
+    ) -> ::channels_runtime::__private::BoxFuture<
+        'a,
+        ::channels_runtime::__private::Result<()>,
+    > {
+        ::channels_runtime::__private::ran(())
+    }
+}

@@ -1,0 +1,14 @@
+#[derive(
+    ::channels_runtime::__private::serde::Serialize,
+    ::channels_runtime::__private::serde::Deserialize
+)]
+#[serde(crate = "::channels_runtime::__private::serde")]
+/// Somebody said something.
+#[derive(Debug, Clone)]
+pub struct ChatMessage {
+    pub message: String,
+}
+#[automatically_derived]
+impl ::channels_runtime::__private::Event for ChatMessage {
+    const TYPE: &'static str = "chat.message";
+}

@@ -1,0 +1,34 @@
+/// The people of one room.
+pub struct Room {
+    pub room: String,
+}
+#[automatically_derived]
+impl ::channels_runtime::__private::Group for Room {
+    const PATTERN: &'static str = "chat_{room}";
+    const EVENTS: &'static [::channels_runtime::__private::EventInfo] = &[
+        ::channels_runtime::__private::EventInfo::of::<ChatMessage>(),
+        ::channels_runtime::__private::EventInfo::of::<events::ChatJoin>(),
+    ];
+    fn name(
+        &self,
+    ) -> ::core::result::Result<
+        ::channels_runtime::__private::GroupName,
+        ::channels_runtime::__private::NameError,
+    > {
+        ::channels_runtime::__private::group_name(
+            ::core::format_args!(
+                "chat_{}", ::channels_runtime::__private::part:: < String > (& self.room)
+            ),
+        )
+    }
+}
+#[automatically_derived]
+impl ::channels_runtime::__private::Carries<ChatMessage> for Room {}
+#[automatically_derived]
+impl ::channels_runtime::__private::Carries<events::ChatJoin> for Room {}
+#[automatically_derived]
+impl<__C> ::channels_runtime::__private::JoinedBy<__C> for Room
+where
+    __C: ::channels_runtime::__private::Handles<ChatMessage, Room>,
+    __C: ::channels_runtime::__private::Handles<events::ChatJoin, Room>,
+{}
