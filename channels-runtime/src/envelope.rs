@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
+use rmp_serde::config::DefaultConfig;
+use rmp_serde::decode::ReadRefReader;
 use serde::Serialize;
 use serde::de::DeserializeSeed;
 use serde_json::Value;
@@ -89,7 +91,7 @@ impl Envelope {
         }
         let name = match format {
             Format::Msgpack => {
-                let mut reader = rmp_serde::Deserializer::from_read_ref(&body);
+                let mut reader = msgpack(&body);
                 FindTag(TYPE).deserialize(&mut reader).map_err(|error| not_a_map(format, error))?
             }
             Format::Json => {
@@ -138,7 +140,7 @@ impl Envelope {
     fn decode_as<T: serde::de::DeserializeOwned>(&self) -> Result<T, DecodeError> {
         let direct = match self.format {
             Format::Msgpack => {
-                let mut reader = rmp_serde::Deserializer::from_read_ref(&self.body).with_human_readable();
+                let mut reader = msgpack(&self.body);
                 T::deserialize(Untagged { tag: TYPE, inner: &mut reader }).ok()
             }
             Format::Json => {
@@ -160,7 +162,7 @@ impl Envelope {
         };
         match self.format {
             Format::Msgpack => {
-                let mut reader = rmp_serde::Deserializer::from_read_ref(&self.body).with_human_readable();
+                let mut reader = msgpack(&self.body);
                 serde_path_to_error::deserialize(Untagged { tag: TYPE, inner: &mut reader })
                     .map_err(|error| failed(error.path().to_string(), error.into_inner().into()))
             }
@@ -171,6 +173,17 @@ impl Envelope {
             }
         }
     }
+}
+
+/// How deep a message may be nested: serde_json's own limit. Deeper ones would end in a stack overflow.
+const MAX_DEPTH: usize = 128;
+
+fn msgpack(
+    body: &[u8],
+) -> rmp_serde::Deserializer<ReadRefReader<'_, [u8]>, rmp_serde::config::HumanReadableConfig<DefaultConfig>> {
+    let mut reader = rmp_serde::Deserializer::from_read_ref(body).with_human_readable();
+    reader.set_max_depth(MAX_DEPTH);
+    reader
 }
 
 impl fmt::Debug for Envelope {
