@@ -44,7 +44,7 @@ pub trait Group: Send + Sync {
     label = "`{E}` is not in the list of this group",
     note = "add `{E}` to the group: `#[group(\"..\", events(.., {E}))] struct {Self}`"
 )]
-pub trait Carries<E: Event>: Group {}
+pub trait Carries<E>: Group {}
 
 /// `ChatConsumer: Handles<ChatMessage>`: the consumer has a `#[handler]` for the event.
 ///
@@ -54,7 +54,8 @@ pub trait Carries<E: Event>: Group {}
     label = "`{Self}` does not handle `{E}`",
     note = "add a `#[handler(\"..\")]` method for `{E}` to `impl {Self}`, or take `{E}` from the events of `{G}`"
 )]
-pub trait Handles<E: Event, G: ?Sized = Direct> {}
+// `E` is not asked to be an event here: where it is none, its handler or its group has said so.
+pub trait Handles<E, G: ?Sized = Direct> {}
 
 /// The way of an event that is sent to one channel by its name, and not through a group.
 #[derive(Debug)]
@@ -62,7 +63,7 @@ pub trait Handles<E: Event, G: ?Sized = Direct> {}
 pub enum Direct {}
 
 // A name made from a plain string does not know its consumer, so nothing is checked.
-impl<E: Event, G: ?Sized> Handles<E, G> for Untyped {}
+impl<E, G: ?Sized> Handles<E, G> for Untyped {}
 
 /// `Room: JoinedBy<ChatConsumer>`: the consumer handles every event of the group. `#[group]` writes it.
 pub trait JoinedBy<C>: Group {}

@@ -1,19 +1,21 @@
 //! What the expansions of the macros call. Not part of the public API: it changes without notice.
 
+use std::fmt;
 use std::future::{Future, ready};
+use std::marker::PhantomData;
 
 pub use serde;
 
-use crate::consumer::{BoxFuture, Consumer, Decoded, Delivered};
-use crate::context::Context;
-use crate::envelope::{self, Envelope};
-use crate::error::{CommandError, DecodeError, Error, Reject, Result};
-use crate::event::Event;
-use crate::frame::{Frame, FromFrame, IntoFrame};
-use crate::wire::Rendered;
+pub use crate::consumer::{BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo};
+pub use crate::context::Context;
+pub use crate::envelope::Envelope;
+pub use crate::error::{CommandError, DecodeError, Error, Reject, Result};
+pub use crate::event::{Carries, Event, EventInfo, Group, Handles, JoinedBy, Sends};
+pub use crate::frame::{CloseCode, Frame, FromFrame, IntoFrame};
+pub use crate::name::{GroupName, NameError};
 
-pub use crate::consumer::{CommandInfo, ConsumerInfo, HandlerInfo};
-pub use crate::event::EventInfo;
+use crate::envelope;
+use crate::wire::Rendered;
 
 /// What a handler with `&mut self` may return.
 #[diagnostic::on_unimplemented(
@@ -68,31 +70,31 @@ pub trait MadeByDefault: Default {}
 impl<T: Default> MadeByDefault for T {}
 
 /// An async method with `&mut self`.
-pub fn run<'a, F>(future: F) -> BoxFuture<'a, Result<()>>
+pub fn run<'a, O, F>(future: F) -> BoxFuture<'a, Result<()>>
 where
-    F: Future + Send + 'a,
-    F::Output: Outcome,
+    O: Outcome,
+    F: Future<Output = O> + Send + 'a,
 {
     Box::pin(async move { future.await.into_result() })
 }
 
 /// A plain method with `&mut self`, which has run already.
-pub fn ran<'a>(outcome: impl Outcome) -> BoxFuture<'a, Result<()>> {
+pub fn ran<'a, O: Outcome>(outcome: O) -> BoxFuture<'a, Result<()>> {
     Box::pin(ready(outcome.into_result()))
 }
 
 /// An async `#[connect]`.
-pub fn connecting<'a, C, F>(future: F) -> BoxFuture<'a, Result<C, Reject>>
+pub fn connecting<'a, C, O, F>(future: F) -> BoxFuture<'a, Result<C, Reject>>
 where
     C: Consumer,
-    F: Future + Send + 'a,
-    F::Output: Accept<C>,
+    O: Accept<C>,
+    F: Future<Output = O> + Send + 'a,
 {
     Box::pin(async move { future.await.into_accept() })
 }
 
 /// A plain `#[connect]`, which has run already.
-pub fn connected<'a, C: Consumer>(outcome: impl Accept<C>) -> BoxFuture<'a, Result<C, Reject>> {
+pub fn connected<'a, C: Consumer, O: Accept<C>>(outcome: O) -> BoxFuture<'a, Result<C, Reject>> {
     Box::pin(ready(outcome.into_accept()))
 }
 
@@ -101,9 +103,9 @@ pub fn connected_by_default<'a, C: Consumer + MadeByDefault>() -> BoxFuture<'a, 
     Box::pin(ready(Ok(C::default())))
 }
 
-/// The payload of a handler with `&mut self` (or an async one without).
-pub fn decode<E: Event>(envelope: &Envelope) -> Result<E, DecodeError> {
-    envelope.decode()
+/// The payload of a handler with `&mut self` (or an async one without), in its variant.
+pub fn decoded<E: Event, V>(envelope: &Envelope, variant: impl FnOnce(E) -> V) -> Result<Decoded<V>, DecodeError> {
+    envelope.decode().map(variant).map(Decoded::Event)
 }
 
 /// A plain handler without `self`: runs once for a message, however many members there are.
@@ -117,17 +119,22 @@ where
     Ok(Decoded::Frame(frame))
 }
 
+/// The arm of a plain handler without `self`, whose variant is never made: `decode` gave its frame.
+pub fn rendered_already<'a>() -> BoxFuture<'a, Result<()>> {
+    Box::pin(ready(Ok(())))
+}
+
 /// An async handler without `self`: the first member's task runs it, the others share what it made.
-pub fn render_once<'a, C, V, F>(
+pub fn render_once<'a, O, C, V, F>(
     cx: &'a mut Context<C>,
     delivered: &'a Delivered<V>,
     future: F,
 ) -> BoxFuture<'a, Result<()>>
 where
+    O: IntoFrame + Send,
     C: Consumer,
     V: Sync,
-    F: Future + Send + 'a,
-    F::Output: IntoFrame + Send,
+    F: Future<Output = O> + Send + 'a,
 {
     Box::pin(async move {
         let render = async { future.await.into_frame().map(|frame| frame.map(|frame| Rendered::new(&frame))) };
@@ -152,8 +159,17 @@ pub fn named(frame: Frame, tag: &'static str) -> Named {
     envelope::named_command(frame, tag)
 }
 
+/// What `#[receive("name")]` may take.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from what a client says",
+    label = "a command implements `serde::Deserialize`",
+    note = "add `#[derive(serde::Deserialize)]` to `{Self}`"
+)]
+pub trait Said: serde::de::DeserializeOwned {}
+impl<T: serde::de::DeserializeOwned> Said for T {}
+
 /// The payload of `#[receive("name")]`.
-pub fn decode_command<T: serde::de::DeserializeOwned>(
+pub fn decode_command<T: Said>(
     text: &str,
     tag: &'static str,
     name: &'static str,
@@ -166,15 +182,62 @@ pub fn decode_frame<T: FromFrame>(frame: Frame) -> Result<T, CommandError> {
     T::from_frame(frame).map_err(CommandError::from)
 }
 
+/// What can stand in the name of a group.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand in the name of a group",
+    label = "a field of the name implements `Display`",
+    note = "implement `std::fmt::Display` for `{Self}`, or use a number or a `String`"
+)]
+pub trait Part: fmt::Display {}
+impl<T: fmt::Display + ?Sized> Part for T {}
+
+/// A field of a group, asked for its `Display` where the user wrote its type.
+pub fn part<T: Part + ?Sized>(field: &T) -> &T {
+    field
+}
+
+/// The name of a group, checked.
+pub fn group_name(name: fmt::Arguments<'_>) -> Result<GroupName, NameError> {
+    GroupName::new(name.to_string())
+}
+
+/// The name of an event, asked of a type that may be none.
+///
+/// That a payload is no event is reported by `decode`; a second question would be a second error. So
+/// `NameOf::<T>::NAME` is the constant below for an event, and that of [`NotAnEvent`], empty, for everything else.
+#[derive(Debug)]
+pub struct NameOf<T>(PhantomData<T>);
+
+impl<E: Event> NameOf<E> {
+    pub const NAME: &'static str = E::TYPE;
+}
+
+pub trait NotAnEvent {
+    const NAME: &'static str = "";
+}
+
+impl<T> NotAnEvent for NameOf<T> {}
+
 /// The const assertion behind `#[handler("chat.message")]`: is this the name of its payload?
-pub const fn same_name(handler: &str, event: &str) -> bool {
-    let (handler, event) = (handler.as_bytes(), event.as_bytes());
-    if handler.len() != event.len() {
+#[track_caller]
+pub const fn check_name(handler: &str, says: &str, payload: &str, event: &str) {
+    if event.is_empty() || is_same(says, event) {
+        return;
+    }
+    let message = Message::new()
+        .and(&["handler `", handler, "` says \"", says, "\", but `", payload, "` is the event \"", event, "\": "])
+        .and(&["write `#[handler(\"", event, "\")]`"]);
+    panic!("{}", message.as_str());
+}
+
+pub const fn is_same(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    if left.len() != right.len() {
         return false;
     }
     let mut at = 0;
-    while at < handler.len() {
-        if handler[at] != event[at] {
+    while at < left.len() {
+        if left[at] != right[at] {
             return false;
         }
         at += 1;
@@ -182,28 +245,36 @@ pub const fn same_name(handler: &str, event: &str) -> bool {
     true
 }
 
-/// The length of the parts of a message together.
-pub const fn length(parts: &[&str]) -> usize {
-    let (mut part, mut length) = (0, 0);
-    while part < parts.len() {
-        length += parts[part].len();
-        part += 1;
-    }
-    length
+/// A sentence made at compile time, where there is no heap. What does not fit is left out.
+struct Message {
+    bytes: [u8; 1024],
+    length: usize,
 }
 
-/// The parts of a message in one array, so that a const panic can say them.
-pub const fn concat<const N: usize>(parts: &[&str]) -> [u8; N] {
-    let mut message = [0; N];
-    let (mut part, mut to) = (0, 0);
-    while part < parts.len() {
-        let bytes = parts[part].as_bytes();
-        let mut at = 0;
-        while at < bytes.len() {
-            message[to] = bytes[at];
-            (at, to) = (at + 1, to + 1);
-        }
-        part += 1;
+impl Message {
+    const fn new() -> Self {
+        Self { bytes: [0; 1024], length: 0 }
     }
-    message
+
+    const fn and(mut self, parts: &[&str]) -> Self {
+        let mut part = 0;
+        while part < parts.len() {
+            let bytes = parts[part].as_bytes();
+            let mut at = 0;
+            while at < bytes.len() && self.length < self.bytes.len() {
+                self.bytes[self.length] = bytes[at];
+                (at, self.length) = (at + 1, self.length + 1);
+            }
+            part += 1;
+        }
+        self
+    }
+
+    const fn as_str(&self) -> &str {
+        match std::str::from_utf8(self.bytes.split_at(self.length).0) {
+            Ok(message) => message,
+            // Cut in the middle of a letter.
+            Err(_) => "a name is wrong, and too long to be shown",
+        }
+    }
 }
