@@ -35,7 +35,6 @@ impl Frame {
     pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, EncodeError> {
         serde_json::to_string(value).map(Self::Text).map_err(EncodeError::new)
     }
-
 }
 
 /// Whether a [`Frame`] is text or binary.

@@ -169,11 +169,7 @@ pub trait Said: serde::de::DeserializeOwned {}
 impl<T: serde::de::DeserializeOwned> Said for T {}
 
 /// The payload of `#[receive("name")]`.
-pub fn decode_command<T: Said>(
-    text: &str,
-    tag: &'static str,
-    name: &'static str,
-) -> Result<T, CommandError> {
+pub fn decode_command<T: Said>(text: &str, tag: &'static str, name: &'static str) -> Result<T, CommandError> {
     envelope::decode_command(text, tag, name)
 }
 

@@ -1,1 +1,4 @@
 //! The whole system, through its public API.
+
+mod layers;
+mod redis;

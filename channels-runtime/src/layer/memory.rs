@@ -1,6 +1,6 @@
 //! The layer of one process: nothing leaves it.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
@@ -17,6 +17,7 @@ pub(crate) struct Memory {
     table: LocalTable,
     process: String,
     next: AtomicU64,
+    closed: AtomicBool,
 }
 
 impl Memory {
@@ -25,7 +26,14 @@ impl Memory {
             table: LocalTable::new(),
             process: format!("specific.{}", Uuid::new_v4().simple()),
             next: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
         }
+    }
+}
+
+impl Memory {
+    fn open(&self) -> Result<(), LayerError> {
+        if self.closed.load(Relaxed) { Err(LayerError::Closed) } else { Ok(()) }
     }
 }
 
@@ -48,6 +56,9 @@ impl Backend for Memory {
     }
 
     fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> BoxFuture<'a, Result<(), LayerError>> {
+        if let Err(closed) = self.open() {
+            return ready(Err(closed)).boxed();
+        }
         let sent = match self.table.send(channel, &envelope) {
             // Like Channels, a message for a channel that nobody reads is not an error.
             Ok(true | false) => Ok(()),
@@ -57,8 +68,11 @@ impl Backend for Memory {
     }
 
     fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> BoxFuture<'a, Result<(), LayerError>> {
-        self.table.group_send(group, &envelope);
-        ready(Ok(())).boxed()
+        let open = self.open();
+        if open.is_ok() {
+            self.table.group_send(group, &envelope);
+        }
+        ready(open).boxed()
     }
 
     fn group_add<'a>(
@@ -86,6 +100,7 @@ impl Backend for Memory {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
+        self.closed.store(true, Relaxed);
         self.table.close();
         ready(()).boxed()
     }
