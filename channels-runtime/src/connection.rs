@@ -232,6 +232,14 @@ impl Connection {
         self.lock().outbound.stage = Stage::Broken;
     }
 
+    /// Tells the client that nothing more will come, while it may still send.
+    pub(crate) fn half_close(&self) {
+        if let Some(socket) = self.socket.get() {
+            // If it fails, the socket is gone already.
+            _ = socket2::SockRef::from(socket.as_ref()).shutdown(std::net::Shutdown::Write);
+        }
+    }
+
     /// The code that the connection is being closed with.
     pub(crate) fn closing(&self) -> Option<CloseCode> {
         match self.lock().outbound.stage {

@@ -347,6 +347,7 @@ impl<C: Consumer> Session<C> {
     /// What the client still says is read meanwhile: otherwise the kernel would answer it with a reset, which destroys
     /// the close frame on its way.
     async fn linger(&mut self, mut last: Last) {
+        let mut half_closed = false;
         poll_fn(|task| {
             let output = self.poll_output(task);
             if output == Output::Broken {
@@ -357,6 +358,14 @@ impl<C: Consumer> Session<C> {
                     Ok(Some(Incoming::Close(_)) | None) => last = Last::Flush,
                     Ok(Some(_)) => {}
                     Err(_) => last = Last::HangUp,
+                }
+            }
+            if last == Last::HangUp && output == Output::Flushed && !half_closed {
+                // The client sees the close frame and then the end, and hangs up too.
+                half_closed = true;
+                match &mut self.reader {
+                    Reader::Tcp(_) => self.cx.connection().half_close(),
+                    Reader::Stream(stream) => _ = Pin::new(stream).poll_shutdown(task),
                 }
             }
             while last == Last::HangUp {

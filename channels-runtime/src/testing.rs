@@ -303,8 +303,14 @@ impl Client {
             return match self.socket.next().await {
                 Some(Ok(Message::Text(text))) => Ok(Frame::text(text.as_str())),
                 Some(Ok(Message::Binary(bytes))) => Ok(Frame::Binary(bytes)),
-                Some(Ok(Message::Close(Some(frame)))) => closed(frame.code.into(), frame.reason.to_string()),
-                Some(Ok(Message::Close(None))) => closed(1005, String::new()),
+                Some(Ok(Message::Close(frame))) => {
+                    // Its answer goes out with the next call, as a browser's does by itself.
+                    _ = self.socket.flush().await;
+                    match frame {
+                        Some(frame) => closed(frame.code.into(), frame.reason.to_string()),
+                        None => closed(1005, String::new()),
+                    }
+                }
                 Some(Ok(_)) => continue,
                 Some(Err(_)) | None => closed(1006, String::new()),
             };

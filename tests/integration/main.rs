@@ -1,4 +1,5 @@
 //! The whole system, through its public API.
 
+mod consumers;
 mod layers;
 mod redis;
