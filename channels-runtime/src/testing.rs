@@ -116,6 +116,8 @@ pub struct WebsocketCommunicator<F> {
     path: String,
     headers: HeaderMap,
     connected: Option<Client>,
+    /// How the connection was closed from the other side.
+    closed: Option<(u16, String)>,
 }
 
 struct Client {
@@ -132,7 +134,7 @@ where
 {
     /// A client that will connect to this path of these routes.
     pub fn new(route: F, path: impl Into<String>) -> Self {
-        Self { route, path: path.into(), headers: HeaderMap::new(), connected: None }
+        Self { route, path: path.into(), headers: HeaderMap::new(), connected: None, closed: None }
     }
 
     /// Adds a header to the handshake.
@@ -188,7 +190,20 @@ where
     }
 
     fn client(&mut self) -> Result<&mut Client, CommunicatorError> {
-        self.connected.as_mut().ok_or(CommunicatorError::NotConnected)
+        match (&mut self.connected, &self.closed) {
+            (Some(client), _) => Ok(client),
+            (None, Some((code, reason))) => Err(CommunicatorError::Closed { code: *code, reason: reason.clone() }),
+            (None, None) => Err(CommunicatorError::NotConnected),
+        }
+    }
+
+    /// Remembers how the connection was closed, and hangs up, as a browser does.
+    fn heard(&mut self, heard: Result<Frame, CommunicatorError>) -> Result<Frame, CommunicatorError> {
+        if let Err(CommunicatorError::Closed { code, reason }) = &heard {
+            self.closed = Some((*code, reason.clone()));
+            self.connected = None;
+        }
+        heard
     }
 
     /// Sends text.
@@ -231,7 +246,8 @@ where
         if let Some(early) = client.early.take() {
             return Ok(early);
         }
-        tokio::time::timeout(PATIENCE, client.next()).await.unwrap_or(Err(CommunicatorError::Nothing))
+        let heard = tokio::time::timeout(PATIENCE, client.next()).await.unwrap_or(Err(CommunicatorError::Nothing));
+        self.heard(heard)
     }
 
     /// The next frame, which is text.
@@ -260,10 +276,9 @@ where
         if client.early.is_some() {
             return false;
         }
-        match tokio::time::timeout(SILENCE, client.next()).await {
-            Ok(Ok(frame)) => client.early = Some(frame),
-            Ok(Err(_)) => {}
-            Err(_) => return true,
+        let Ok(heard) = tokio::time::timeout(SILENCE, client.next()).await else { return true };
+        if let (Ok(frame), Some(client)) = (self.heard(heard), &mut self.connected) {
+            client.early = Some(frame);
         }
         false
     }
@@ -285,9 +300,11 @@ where
     /// Closes the connection, and waits until the consumer's end has answered.
     ///
     /// # Errors
-    /// When there was no connection, or it does not end within a second.
+    /// When there was no connection, or it does not end within a second. One that the consumer has closed is no error.
     pub async fn disconnect(&mut self, code: CloseCode) -> Result<(), CommunicatorError> {
-        let mut client = self.connected.take().ok_or(CommunicatorError::NotConnected)?;
+        let Some(mut client) = self.connected.take() else {
+            return if self.closed.is_some() { Ok(()) } else { Err(CommunicatorError::NotConnected) };
+        };
         let close = CloseFrame { code: code.as_u16().into(), reason: "".into() };
         // It may be closed from the other side already.
         _ = client.socket.close(Some(close)).await;

@@ -3,3 +3,4 @@
 mod consumers;
 mod layers;
 mod redis;
+mod sockets;
