@@ -269,7 +269,7 @@ impl Connection {
                 return Output::Pending;
             }
             let written = write(cx, &mut state.outbound);
-            return state.written(written);
+            return state.written(&written);
         };
         if state.outbound.blocked {
             match socket.as_ref().poll_write_ready(cx) {
@@ -387,7 +387,7 @@ impl Outbound {
 }
 
 impl State {
-    fn written(&mut self, written: Poll<io::Result<()>>) -> Output {
+    fn written(&mut self, written: &Poll<io::Result<()>>) -> Output {
         match written {
             Poll::Ready(Ok(())) => Output::Flushed,
             Poll::Pending => Output::Pending,

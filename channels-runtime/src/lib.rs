@@ -58,6 +58,7 @@
 //!
 //! - `redis` (on by default): the Redis channel layer, which lets several processes share groups.
 //! - `testing`: `testing::WebsocketCommunicator`, which drives a consumer in a test without a socket.
+#![deny(clippy::print_stdout, clippy::unwrap_used)]
 
 #[doc(hidden)]
 #[path = "private.rs"]
@@ -105,3 +106,8 @@ pub mod prelude {
         Scope, channel_layer, consumer, event, group,
     };
 }
+
+/// The README's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeDoctests;

@@ -65,8 +65,9 @@ impl Scope {
             .iter()
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(','))
-            .map(|offered| offered.trim().into())
-            .filter(|offered: &Box<str>| !offered.is_empty())
+            .map(str::trim)
+            .filter(|offered| !offered.is_empty())
+            .map(Into::into)
             .collect();
         Self {
             path: uri.path().into(),

@@ -135,8 +135,8 @@ impl ChatConsumer {
     }
 
     #[receive("close")]
-    fn close(&mut self, cx: &mut Context<Self>, close: Close) {
-        cx.close_with(CloseCode::new(close.code).unwrap(), "as you wish");
+    fn close(&mut self, cx: &mut Context<Self>, Close { code }: Close) {
+        cx.close_with(CloseCode::new(code).unwrap(), "as you wish");
     }
 
     #[receive("fail")]

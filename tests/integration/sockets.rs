@@ -162,7 +162,7 @@ async fn a_flood_arrives_whole_and_in_order_at_every_member() {
         let heard = rx.next().await.unwrap().unwrap();
         assert_eq!(heard.into_text().unwrap().as_str(), number.to_string());
     }
-    drop(flood.await.unwrap());
+    drop((rx, flood.await.unwrap()));
     for member in reading {
         member.await.unwrap();
     }

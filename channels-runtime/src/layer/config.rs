@@ -193,9 +193,8 @@ async fn open(alias: &str, settings: Value) -> Result<ChannelLayer, ConfigError>
         return Err(wrong("", "must be an object with `BACKEND` and `CONFIG`".into()));
     };
     let legal = || BACKENDS.map(|backend| format!("\"{backend}\"")).join(", ");
-    let backend = match settings.remove("BACKEND") {
-        Some(Value::String(backend)) => backend,
-        _ => return Err(wrong("[\"BACKEND\"]", format!("must be one of {}", legal()))),
+    let Some(Value::String(backend)) = settings.remove("BACKEND") else {
+        return Err(wrong("[\"BACKEND\"]", format!("must be one of {}", legal())));
     };
     let config = match settings.remove("CONFIG") {
         None => Map::new(),
