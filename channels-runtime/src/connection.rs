@@ -55,8 +55,11 @@ pub(crate) struct Connection {
 
 #[derive(Default)]
 struct State {
-    /// Bound: `capacity` messages. Policy: the new one is dropped, counted, and its sender told where it can be.
+    /// Bound: `capacity` events. Policy: the new one is dropped, counted, and its sender told where it can be. Frames that
+    /// wait here for their turn count as outbound bytes instead: they need nobody's attention, only room.
     mailbox: VecDeque<(Instant, Delivery)>,
+    /// How many of the mailbox are events.
+    events: u32,
     outbound: Outbound,
     /// The connection's task, while it sleeps.
     task: Option<Waker>,
@@ -72,6 +75,7 @@ struct Outbound {
     frames: VecDeque<Bytes>,
     /// How much of the first frame is written.
     written: usize,
+    /// What waits for the client, in bytes: here, and in the mailbox.
     bytes: usize,
     stage: Stage,
     /// In the flusher's ring, or about to be looked at by the connection's task.
@@ -157,13 +161,29 @@ impl Connection {
 
     /// The next of the mailbox. When there is none, the task will be woken by the next to come.
     pub(crate) fn poll_mail(&self, cx: &mut Context<'_>) -> Poll<Mail> {
-        let mut state = self.lock();
+        let state = &mut *self.lock();
         while let Some((at, delivery)) = state.mailbox.pop_front() {
-            if at.elapsed() < self.expiry {
-                state.busy = true;
-                return Poll::Ready(Mail::Delivery(delivery));
+            let expired = at.elapsed() >= self.expiry;
+            if expired {
+                self.layer.count_expired();
             }
-            self.layer.count_expired();
+            match delivery {
+                // Its turn has come, and it needs no handler.
+                Delivery::Frame(frame) if expired || state.outbound.stage != Stage::Open => {
+                    state.outbound.bytes -= frame.len();
+                }
+                Delivery::Frame(frame) => {
+                    state.outbound.frames.push_back(frame.into_bytes());
+                    self.schedule(state);
+                }
+                event => {
+                    state.events -= 1;
+                    if !expired {
+                        state.busy = true;
+                        return Poll::Ready(Mail::Delivery(event));
+                    }
+                }
+            }
         }
         if state.mailbox.capacity() > 0 {
             state.mailbox = VecDeque::new();
@@ -422,26 +442,31 @@ impl Mailbox for Connection {
     }
 
     fn deliver(&self, delivery: &Delivery) -> Result<(), Full> {
-        let mut state = self.lock();
+        let state = &mut *self.lock();
         match delivery {
             Delivery::Nothing => Ok(()),
-            // Nothing is ahead of it: the frame needs neither the consumer nor its task.
-            Delivery::Frame(frame) if !state.busy && state.mailbox.is_empty() => {
-                if state.outbound.stage != Stage::Open {
+            Delivery::Frame(frame) => {
+                if !matches!(state.outbound.stage, Stage::Connecting | Stage::Open) {
                     return Ok(());
                 }
-                state.outbound.push(frame.clone());
-                if state.outbound.bytes > self.outbound_limit as usize {
+                if state.outbound.bytes + frame.len() > self.outbound_limit as usize {
                     self.flusher.counters().too_slow.fetch_add(1, Relaxed);
-                    self.close_locked(&mut state, CloseCode::TRY_AGAIN_LATER, "you read too slowly");
+                    self.close_locked(state, CloseCode::TRY_AGAIN_LATER, "you read too slowly");
+                } else if state.busy || !state.mailbox.is_empty() {
+                    state.outbound.bytes += frame.len();
+                    state.mailbox.push_back((Instant::now(), delivery.clone()));
+                } else {
+                    // Nothing is ahead of it: it needs neither the consumer nor its task.
+                    state.outbound.push(frame.clone());
+                    self.schedule(state);
                 }
-                self.schedule(&mut state);
                 Ok(())
             }
-            Delivery::Frame(_) | Delivery::Event(_) | Delivery::Raw(_) => {
-                if state.mailbox.len() >= self.mailbox_capacity as usize {
+            Delivery::Event(_) | Delivery::Raw(_) => {
+                if state.events >= self.mailbox_capacity {
                     return Err(Full { capacity: self.mailbox_capacity as usize });
                 }
+                state.events += 1;
                 state.mailbox.push_back((Instant::now(), delivery.clone()));
                 if !state.busy {
                     wake(&mut state.task);

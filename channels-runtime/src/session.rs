@@ -32,6 +32,10 @@ use crate::wire::{Decoder, Incoming, Rendered, Violation};
 /// How long the client may take to answer a close frame before the socket is closed anyway.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 
+/// How many events of the layer are handled before a frame of the client gets its turn: as many as the mailbox holds by
+/// default, so that a client who talks much does not make its own mailbox overflow.
+const MAILS: u32 = 100;
+
 thread_local! {
     /// One for each thread that runs connections, so that an idle connection owns no buffer.
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch { read: vec![0; 64 * 1024].into(), write: Vec::new() });
@@ -132,7 +136,7 @@ impl<C: Consumer> Opened<C> {
         };
         let mut decoder = Decoder::new(max_message);
         decoder.keep(read_ahead);
-        Session { consumer, cx, reader, decoder, mail_next: true }
+        Session { consumer, cx, reader, decoder, mails_left: MAILS }
     }
 
     /// The client was gone before the handshake was answered.
@@ -158,8 +162,8 @@ pub(crate) struct Session<C: Consumer> {
     cx: Context<C>,
     reader: Reader,
     decoder: Decoder,
-    /// Whose turn it is: the layer's or the client's.
-    mail_next: bool,
+    /// How many events are handled before it is the client's turn.
+    mails_left: u32,
 }
 
 /// What happens next.
@@ -196,12 +200,8 @@ impl<C: Consumer> Session<C> {
                     let done = done.catch_unwind().await;
                     self.check(done, "event");
                 }
-                Step::Mail(Delivery::Frame(frame)) => {
-                    // It waited in the mailbox so that it would not overtake; now it is its turn. If the client reads
-                    // too slowly, the wait is this connection's alone.
-                    _ = self.cx.send_rendered(frame).await;
-                }
-                Step::Mail(Delivery::Raw(_) | Delivery::Nothing) => {}
+                // A connection's mailbox gives no other kind.
+                Step::Mail(_) => {}
                 Step::Client(Incoming::Frame(frame)) => {
                     self.cx.connection().begin();
                     self.receive(frame).await;
@@ -277,13 +277,14 @@ impl<C: Consumer> Session<C> {
         if output == Output::Broken {
             return Poll::Ready(Step::Gone);
         }
-        let first = if self.mail_next { self.poll_mail(task) } else { self.poll_client(task) };
+        let mail_first = self.mails_left > 0;
+        let first = if mail_first { self.poll_mail(task) } else { self.poll_client(task) };
         let step = match first {
             Poll::Ready(step) => step,
-            Poll::Pending if self.mail_next => ready!(self.poll_client(task)),
+            Poll::Pending if mail_first => ready!(self.poll_client(task)),
             Poll::Pending => ready!(self.poll_mail(task)),
         };
-        self.mail_next = !matches!(step, Step::Mail(_));
+        self.mails_left = if matches!(step, Step::Mail(_)) { self.mails_left.saturating_sub(1) } else { MAILS };
         Poll::Ready(step)
     }
 

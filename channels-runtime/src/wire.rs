@@ -52,6 +52,10 @@ impl Rendered {
         Self(bytes.into())
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn into_bytes(self) -> Bytes {
         self.0
     }

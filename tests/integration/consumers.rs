@@ -542,8 +542,8 @@ async fn a_slow_handler_fills_its_own_mailbox_only() {
             std::future::pending().await
         }
         #[handler("chat.message")]
-        fn message(_event: &ChatMessage) -> String {
-            "message".into()
+        fn message(event: &ChatMessage) -> String {
+            event.text.clone()
         }
         #[handler("chat.slow")]
         fn slow(_event: &ChatSlow) -> Option<String> {
@@ -568,10 +568,22 @@ async fn a_slow_handler_fills_its_own_mailbox_only() {
     let mut other = app.client("in");
     other.connect().await.unwrap();
     for number in 0..8 {
+        layer.group_send(&room(), &ChatNote { text: number.to_string() }).await.unwrap();
+        let heard: Value = other.receive_json_from().await.unwrap();
+        assert_eq!(heard, json!({"note": number.to_string()}));
+    }
+    assert_eq!(layer.stats().dropped_full, 3);
+    // Frames that wait behind the handler are bounded by their bytes, as everything is that waits for a client.
+    for number in 0..200 {
         layer.group_send(&room(), &ChatMessage { text: number.to_string() }).await.unwrap();
         assert_eq!(other.receive_json_from::<Line>().await.unwrap().line, number.to_string());
     }
-    assert_eq!(layer.stats().dropped_full, 3);
+    assert_eq!((layer.stats().dropped_full, app.channels.too_slow()), (3, 0));
+    for _ in 0..2 {
+        layer.group_send(&room(), &ChatMessage { text: "x".repeat(600_000) }).await.unwrap();
+        assert_eq!(other.receive_json_from::<Line>().await.unwrap().line.len(), 600_000);
+    }
+    assert_eq!(app.channels.too_slow(), 1);
     let full = layer.send(&name, &ChatNote { text: "one more".into() }).await.unwrap_err();
     assert!(matches!(full, LayerError::ChannelFull { capacity: 5, .. }), "{full}");
 }

@@ -280,9 +280,13 @@ async fn plain_threads_send_too(two: Two) {
         layer.send(&name, &Note { from: 1, number: 2 })?;
         layer.group_send_raw("notes-a", json!({"type": "note", "from": 1, "number": 3}))
     });
-    for number in 1..=3 {
-        assert_eq!(note(&channel).await, Note { from: 1, number });
+    // Order is promised within a group and within a channel, and several servers do not wait for each other.
+    let mut heard = Vec::new();
+    for _ in 0..3 {
+        heard.push(note(&channel).await.number);
     }
+    heard.retain(|number| *number != 2);
+    assert_eq!(heard, [1, 3]);
     sender.join().unwrap().unwrap();
     let error = two.here.blocking().group_send(&NOTES, &Note { from: 1, number: 1 }).unwrap_err();
     assert!(matches!(error, LayerError::BlockingInAsync), "{error}");

@@ -1,6 +1,9 @@
 //! The whole system, through its public API.
 
+mod chat_processes;
 mod consumers;
+mod example;
 mod layers;
 mod redis;
+mod refusals;
 mod sockets;

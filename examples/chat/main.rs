@@ -1,0 +1,114 @@
+//! The chat of Django Channels' tutorial: `cargo run --example chat`, then open http://127.0.0.1:8000/ in two tabs.
+//!
+//! Several processes share their rooms over one Redis:
+//! `cargo run --example chat -- --layer pubsub --addr 127.0.0.1:8001`
+//!
+//! A client of `/ws/chat/<room>/` sends `{"message": "hi"}`, and every member of the room receives `{"message": "hi"}`.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use channels_runtime::prelude::*;
+use clap::{Parser, ValueEnum};
+use serde::{Deserialize, Serialize};
+use warp::http::StatusCode;
+use warp::reply::Response;
+use warp::{Filter, Reply};
+
+/// A chat with rooms.
+#[derive(Parser)]
+struct Flags {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8000")]
+    addr: SocketAddr,
+
+    /// What connects the processes: `memory` is for one, `pubsub` for several.
+    #[arg(long, value_enum, default_value_t = Layer::Memory)]
+    layer: Layer,
+
+    /// A Redis server; may be repeated.
+    #[arg(long, default_value = "redis://127.0.0.1:6379/0")]
+    redis: Vec<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Layer {
+    Memory,
+    Pubsub,
+}
+
+#[event("chat.message")]
+struct ChatMessage {
+    message: String,
+}
+
+#[group("chat_{room}", events(ChatMessage))]
+struct Room {
+    room: String,
+}
+
+/// What the page sends, and what it is sent.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    message: String,
+}
+
+struct ChatConsumer {
+    room: Room,
+}
+
+#[consumer]
+impl ChatConsumer {
+    #[connect]
+    async fn connect(cx: &mut Context<Self>, room: String) -> Result<Self, Reject> {
+        let room = Room { room };
+        // A name that no group may have is the client's mistake.
+        room.name().map_err(|error| Reject::not_found().with_reason(error.to_string()))?;
+        cx.group_add(&room).await?;
+        Ok(Self { room })
+    }
+
+    #[receive]
+    async fn receive(&mut self, cx: &mut Context<Self>, Json(line): Json<Line>) -> Result<()> {
+        cx.group_send(&self.room, &ChatMessage { message: line.message }).await
+    }
+
+    #[handler("chat.message")]
+    fn chat_message(event: &ChatMessage) -> Json<Line> {
+        Json(Line { message: event.message.clone() })
+    }
+}
+
+/// The page of a room. It reads the room's name from its own address.
+fn room_page(room: String) -> Response {
+    match (Room { room }).name() {
+        Ok(_) => warp::reply::html(include_str!("room.html")).into_response(),
+        Err(error) => warp::reply::with_status(error.to_string(), StatusCode::NOT_FOUND).into_response(),
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .with_writer(std::io::stderr)
+        .init();
+    let flags = Flags::parse();
+    let layer = match flags.layer {
+        Layer::Memory => ChannelLayer::in_memory(),
+        Layer::Pubsub => ChannelLayer::redis_pubsub(&flags.redis).await?,
+    };
+    let channels = Channels::builder().layer(layer).build();
+    let routes = warp::path::end()
+        .and(warp::get())
+        .map(|| warp::reply::html(include_str!("index.html")))
+        .or(warp::path!("chat" / String).and(warp::get()).map(room_page))
+        .or(channels.route::<ChatConsumer>(warp::path!("ws" / "chat" / String)));
+
+    let server = channels.bind(flags.addr).await?;
+    let mut out = std::io::stdout();
+    writeln!(out, "listening on http://{}/", server.local_addr())?;
+    out.flush()?;
+    server.serve(routes).await;
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! The smallest consumer there is: `cargo run --example echo`. Every text and binary message comes back unchanged on
+//! `ws://127.0.0.1:8000/echo`.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use channels_runtime::prelude::*;
+use clap::Parser;
+
+/// An echo.
+#[derive(Parser)]
+struct Flags {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8000")]
+    addr: SocketAddr,
+
+    /// The largest message that a client may send, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
+    max_message: usize,
+}
+
+#[derive(Default)]
+struct EchoConsumer;
+
+#[consumer]
+impl EchoConsumer {
+    #[receive]
+    async fn receive(&mut self, cx: &mut Context<Self>, frame: Frame) -> Result<()> {
+        cx.send_frame(frame).await
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let flags = Flags::parse();
+    let channels = Channels::builder().max_message_size(flags.max_message).build();
+    let echo = channels.route::<EchoConsumer>(warp::path!("echo"));
+
+    let server = channels.bind(flags.addr).await?;
+    let mut out = std::io::stdout();
+    writeln!(out, "listening on http://{}/", server.local_addr())?;
+    out.flush()?;
+    server.serve(echo).await;
+    Ok(())
+}

@@ -1,0 +1,54 @@
+//! The examples as real processes: started on a free port, ended with the test.
+//!
+//! `cargo test` builds them; `cargo test --test integration` alone takes them as they lie there.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+/// A running example.
+pub(crate) struct Example {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Example {
+    /// Starts it with these flags, and waits until it listens.
+    pub(crate) fn start(name: &str, flags: &[&str]) -> Self {
+        Self::start_at(name, "127.0.0.1:0", flags)
+    }
+
+    pub(crate) fn start_at(name: &str, address: &str, flags: &[&str]) -> Self {
+        let mut child = Command::new(program(name))
+            .args(["--addr", address])
+            .args(flags)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("cargo builds the examples before it runs the tests");
+        let mut line = String::new();
+        let out = child.stdout.take().expect("its output is a pipe");
+        BufReader::new(out).read_line(&mut line).expect("its output is text");
+        let address = line.trim().strip_prefix("listening on http://").and_then(|url| url.strip_suffix('/'));
+        let address = address.unwrap_or_else(|| panic!("example {name} says where it listens, and not {line:?}"));
+        Self { child, address: address.parse().expect("an address") }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// `target/<profile>/deps/<this test>` stands beside `target/<profile>/examples/<name>`.
+fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("this test is a file");
+    let profile = test.ancestors().nth(2).expect("it lies in target/<profile>/deps");
+    profile.join("examples").join(name)
+}
