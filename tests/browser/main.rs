@@ -1,0 +1,170 @@
+//! Real browser windows talk through the example `chat`: headless Chromium, driven through its ChromeDriver.
+
+#[path = "../integration/example.rs"]
+mod example;
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use fantoccini::key::Key;
+use fantoccini::{Client, ClientBuilder, Locator};
+use serde_json::json;
+
+use example::Example;
+
+/// How long something may take to show up on a page.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A ChromeDriver on a free port, with all that it started; gone with the test.
+struct Driver {
+    child: Child,
+    url: String,
+}
+
+impl Driver {
+    fn start() -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = free.local_addr().expect("it listens").port();
+        drop(free);
+        let child = Command::new("chromedriver")
+            .arg(format!("--port={port}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("this test needs the programs `chromium` and `chromedriver`; `scripts/test` installs them");
+        Self { child, url: format!("http://127.0.0.1:{port}") }
+    }
+
+    /// A window of its own, with an empty profile.
+    async fn window(&self) -> Window {
+        let arguments = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--window-size=420,800",
+        ];
+        let capabilities = json!({"goog:chromeOptions": {"args": arguments}});
+        let serde_json::Value::Object(capabilities) = capabilities else { unreachable!("it is an object") };
+        let begun = Instant::now();
+        loop {
+            let opened = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
+                .capabilities(capabilities.clone())
+                .connect(&self.url)
+                .await;
+            match opened {
+                Ok(client) => return Window(client),
+                // The driver may not listen yet.
+                Err(error) if begun.elapsed() > PATIENCE => panic!("no window of Chromium: {error}"),
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+struct Window(Client);
+
+impl Window {
+    /// Opens a room, and waits until its socket is open.
+    async fn enter(&self, chat: &Example, room: &str) {
+        self.0.goto(&format!("http://{}/chat/{room}/", chat.address())).await.unwrap();
+        self.wait_for("body[data-state=open]").await;
+    }
+
+    async fn wait_for(&self, selector: &str) {
+        self.0.wait().at_most(PATIENCE).for_element(Locator::Css(selector)).await.unwrap();
+    }
+
+    /// Types a message and presses Enter, as a person does.
+    async fn say(&self, message: &str) {
+        let input = self.0.find(Locator::Css("#message")).await.unwrap();
+        input.send_keys(message).await.unwrap();
+        input.send_keys(&char::from(Key::Enter).to_string()).await.unwrap();
+    }
+
+    async fn log(&self) -> String {
+        self.0.find(Locator::Css("#log")).await.unwrap().text().await.unwrap()
+    }
+
+    async fn sees(&self, message: &str) {
+        let begun = Instant::now();
+        loop {
+            let log = self.log().await;
+            if log.contains(message) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{message:?} does not show up in:\n{log}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_windows_chat_and_a_third_in_another_room_sees_nothing() {
+    let chat = Example::start("chat", &[]);
+    let driver = Driver::start();
+    let (ann, bob, eve) = (driver.window().await, driver.window().await, driver.window().await);
+    ann.enter(&chat, "lobby").await;
+    bob.enter(&chat, "lobby").await;
+    eve.enter(&chat, "elsewhere").await;
+
+    ann.say("good morning").await;
+    bob.sees("good morning").await;
+    ann.sees("good morning").await;
+    bob.say("and to you").await;
+    ann.sees("and to you").await;
+
+    // Markup stays text.
+    bob.say("<b id=\"bold\">bold</b><img src=x onerror=\"document.title='hacked'\">").await;
+    ann.sees("<b id=\"bold\">bold</b>").await;
+    assert!(ann.0.find(Locator::Css("#bold")).await.is_err(), "the page has no such element");
+    assert_ne!(ann.0.title().await.unwrap(), "hacked");
+
+    // What eve would have seen by mistake stands before her own line.
+    eve.say("nobody here").await;
+    eve.sees("nobody here").await;
+    let log = eve.log().await;
+    assert!(!log.contains("good morning") && !log.contains("and to you"), "{log}");
+    let log = ann.log().await;
+    assert_eq!(log.matches("good morning").count(), 1, "{log}");
+
+    // The server goes away and comes back on the same port: the pages find it by themselves.
+    let address = chat.address().to_string();
+    drop(chat);
+    ann.wait_for("body:not([data-state=open])").await;
+    let chat = Example::start_at("chat", &address, &[]);
+    for window in [&ann, &bob] {
+        window.wait_for("body[data-state=open]").await;
+    }
+    ann.say("back again").await;
+    bob.sees("back again").await;
+
+    // The first page asks for a room and leads there.
+    eve.0.goto(&format!("http://{}/", chat.address())).await.unwrap();
+    let input = eve.0.wait().at_most(PATIENCE).for_element(Locator::Css("input")).await.unwrap();
+    input.send_keys("lobby").await.unwrap();
+    input.send_keys(&char::from(Key::Enter).to_string()).await.unwrap();
+    eve.wait_for("body[data-state=open]").await;
+    ann.say("hello eve").await;
+    eve.sees("hello eve").await;
+
+    if let Ok(folder) = std::env::var("SCREENSHOTS") {
+        std::fs::write(format!("{folder}/chat.png"), ann.0.screenshot().await.unwrap()).unwrap();
+    }
+    for window in [ann, bob, eve] {
+        window.0.close().await.unwrap();
+    }
+}
