@@ -9,7 +9,7 @@ use syn::{Fields, ItemStruct, LitStr, Type, parse_quote};
 use crate::arguments::{self, Argument};
 use crate::diagnostics::Diagnostics;
 use crate::source::{Runtime, last_word, place, text};
-use crate::suggest::did_you_mean;
+use crate::suggest::{did_you_mean, near};
 
 /// The longest legal name, as Django Channels has it.
 const MAX_NAME_LENGTH: usize = 99;
@@ -79,14 +79,25 @@ fn parse(arguments: TokenStream, item: &ItemStruct, diagnostics: &mut Diagnostic
                 let before = diagnostics.count();
                 let types = arguments::types(&value, &name, diagnostics);
                 if types.is_empty() && diagnostics.count() == before {
-                    diagnostics.error(name, format!("group `{}` carries no event; list them: {SHAPE}", item.ident));
+                    diagnostics.error(
+                        name,
+                        format!(
+                            "group `{}` carries no event, so nothing can be sent to it: `events(ChatMessage)`",
+                            item.ident
+                        ),
+                    );
                 }
                 events.extend(types);
             }
             Ok(Argument { name, value }) if name == "crate" => {
                 path = arguments::crate_path(&value, &name, diagnostics).or(path);
             }
-            Ok(Argument { name, .. }) if pattern.is_some() => {
+            Ok(Argument { name, value }) if pattern.is_some() => {
+                // A slip of `events` lists them all the same.
+                if near(&name.to_string(), ["events"]).is_some() {
+                    listed = true;
+                    events.extend(arguments::types(&value, &name, diagnostics));
+                }
                 arguments::unknown("#[group]", &name, &ARGUMENTS, diagnostics);
             }
             Err(_) if pattern.is_some() => {
@@ -367,7 +378,7 @@ mod tests {
                 quote!("room_{id}"),
                 "group `Room` does not list the events that it carries: `#[group(\"room_{id}\", events(ChatMessage))]`",
             ),
-            (quote!("room_{id}", events()), "group `Room` carries no event; list them"),
+            (quote!("room_{id}", events()), "group `Room` carries no event, so nothing can be sent to it"),
             (quote!("room_{id}", events), "`events` lists types in parentheses"),
             (quote!("room_{id}", events("chat.message")), "`events(\"chat.message\")` is no list of types"),
             (

@@ -65,6 +65,15 @@ impl Runtime {
             Some(path) => quote!(#path::__private),
         }
     }
+
+    /// The same, in the user's place: what is wrong with a call is shown under all of its tokens.
+    pub(crate) fn private_at(&self, place: Span) -> TokenStream {
+        let placed = |mut token: TokenTree| {
+            token.set_span(place);
+            token
+        };
+        self.private().into_iter().map(placed).collect()
+    }
 }
 
 /// The attributes that decide whether an item exists.

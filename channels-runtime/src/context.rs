@@ -1,7 +1,7 @@
 //! What a consumer holds: the means to act.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -9,7 +9,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 
 use crate::connection::{Closed, Connection};
-use crate::error::{Error, Result, SendError};
+use crate::consumer::BoxFuture;
+use crate::envelope::Envelope;
+use crate::error::{Error, LayerError, Result, SendError};
 use crate::event::{Carries, Event, Group, Handles, JoinedBy, Sends};
 use crate::frame::{CloseCode, Frame};
 use crate::layer::ChannelLayer;
@@ -80,8 +82,9 @@ impl<C> Context<C> {
     ///
     /// # Errors
     /// When the group's name is not legal, or the other end of the layer cannot be reached.
-    pub async fn group_add<G: JoinedBy<C> + ?Sized>(&mut self, group: &G) -> Result<()> {
-        Ok(self.layer.backend().group_add(&group.name()?, &self.channel).await?)
+    // See `ChannelLayer::group_send` for why these are no `async fn`s.
+    pub fn group_add<G: JoinedBy<C> + ?Sized>(&mut self, group: &G) -> BoxFuture<'_, Result<()>> {
+        lifted(self.layer.join(group.name(), self.channel.clone()))
     }
 
     /// Leaves a group. If it was not joined, nothing happens.
@@ -97,36 +100,37 @@ impl<C> Context<C> {
     ///
     /// # Errors
     /// When the group's name or the event cannot be written, or the other end of the layer cannot be reached.
-    pub async fn group_send<G, E>(&self, group: &G, event: &E) -> Result<()>
+    pub fn group_send<G, E>(&self, group: &G, event: &E) -> BoxFuture<'_, Result<()>>
     where
         G: Carries<E> + ?Sized,
         E: Event,
     {
-        Ok(self.layer.group_send(group, event).await?)
+        lifted(self.layer.deliver_to_group(group.name(), Envelope::from_event(event, self.layer.backend().format())))
     }
 
     /// Sends an event to one channel. See [`ChannelLayer::send`].
     ///
     /// # Errors
     /// When the channel's mailbox is full, the event cannot be written, or the other end of the layer cannot be reached.
-    pub async fn send_event<T, E>(&self, channel: &ChannelName<T>, event: &E) -> Result<()>
+    pub fn send_event<T, E>(&self, channel: &ChannelName<T>, event: &E) -> BoxFuture<'_, Result<()>>
     where
         T: Handles<E>,
         E: Event,
     {
-        Ok(self.layer.send(channel, event).await?)
+        lifted(self.layer.deliver(channel.untyped(), Envelope::from_event(event, self.layer.backend().format())))
     }
 
     /// Sends the client one of the messages that `#[consumer(sends(..))]` lists, as JSON.
     ///
     /// # Errors
     /// When the connection is closed, or the value cannot be written.
-    pub async fn send<T>(&mut self, message: &T) -> Result<()>
+    pub fn send<T>(&mut self, message: &T) -> BoxFuture<'_, Result<()>>
     where
         C: Sends<T>,
         T: Serialize,
     {
-        self.send_json(message).await
+        let frame = Frame::json(message);
+        Box::pin(async move { self.send_frame(frame.map_err(SendError::Encode)?).await })
     }
 
     /// Sends the client a value as JSON, in a text frame.
@@ -204,6 +208,11 @@ impl<C> Context<C> {
             answer.headers.append(name, value);
         }
     }
+}
+
+/// What the layer did, as a handler's result.
+fn lifted<'a>(done: impl Future<Output = Result<(), LayerError>> + Send + 'a) -> BoxFuture<'a, Result<()>> {
+    Box::pin(async move { Ok(done.await?) })
 }
 
 impl<C> Drop for Context<C> {

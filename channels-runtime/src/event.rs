@@ -74,7 +74,7 @@ pub trait JoinedBy<C>: Group {}
     label = "`{T}` is not in the list",
     note = "add it: `#[consumer(sends({T}))]`; or send it unchecked with `cx.send_json(..)`"
 )]
-pub trait Sends<T: Serialize> {}
+pub trait Sends<T> {}
 
 /// An event as a fact to read at run time.
 #[derive(Debug, Clone, Copy)]

@@ -27,12 +27,14 @@ pub trait Outcome {
     fn into_result(self) -> Result<()>;
 }
 
+#[diagnostic::do_not_recommend]
 impl Outcome for () {
     fn into_result(self) -> Result<()> {
         Ok(())
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Into<Error>> Outcome for Result<(), E> {
     fn into_result(self) -> Result<()> {
         self.map_err(Into::into)
@@ -48,12 +50,14 @@ pub trait Accept<C> {
     fn into_accept(self) -> Result<C, Reject>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<C: Consumer> Accept<C> for C {
     fn into_accept(self) -> Result<C, Reject> {
         Ok(self)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<C: Consumer, E: Into<Reject>> Accept<C> for Result<C, E> {
     fn into_accept(self) -> Result<C, Reject> {
         self.map_err(Into::into)
@@ -67,6 +71,8 @@ impl<C: Consumer, E: Into<Reject>> Accept<C> for Result<C, E> {
     note = "add `#[connect] async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject>`, or `#[derive(Default)]`"
 )]
 pub trait MadeByDefault: Default {}
+
+#[diagnostic::do_not_recommend]
 impl<T: Default> MadeByDefault for T {}
 
 /// An async method with `&mut self`.
@@ -166,6 +172,8 @@ pub fn named(frame: Frame, tag: &'static str) -> Named {
     note = "add `#[derive(serde::Deserialize)]` to `{Self}`"
 )]
 pub trait Said: serde::de::DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
 impl<T: serde::de::DeserializeOwned> Said for T {}
 
 /// The payload of `#[receive("name")]`.
@@ -178,6 +186,32 @@ pub fn decode_frame<T: FromFrame>(frame: Frame) -> Result<T, CommandError> {
     T::from_frame(frame).map_err(CommandError::from)
 }
 
+/// What `#[consumer(sends(..))]` may list.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent to a client as JSON",
+    label = "what is sent implements `serde::Serialize`",
+    note = "add `#[derive(serde::Serialize)]` to `{Self}`"
+)]
+pub trait Sent: serde::Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: serde::Serialize> Sent for T {}
+
+/// The path of a Rust type that is sent, asked for its serde where the user lists it.
+pub const fn sent<T: Sent>() -> fn() -> &'static str {
+    std::any::type_name::<T>
+}
+
+/// An event that every group carries and that does not exist.
+///
+/// Where a group carries a single event, or a consumer handles or sends a single one, the compiler infers that it must be
+/// the one that is meant, and calls every other a mistaken type. With a second one it asks, and says which is missing.
+#[derive(Debug)]
+pub enum Nothing {}
+
+#[diagnostic::do_not_recommend]
+impl<G: Group + ?Sized> Carries<Nothing> for G {}
+
 /// What can stand in the name of a group.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot stand in the name of a group",
@@ -185,10 +219,12 @@ pub fn decode_frame<T: FromFrame>(frame: Frame) -> Result<T, CommandError> {
     note = "implement `std::fmt::Display` for `{Self}`, or use a number or a `String`"
 )]
 pub trait Part: fmt::Display {}
-impl<T: fmt::Display + ?Sized> Part for T {}
 
-/// A field of a group, asked for its `Display` where the user wrote its type.
-pub fn part<T: Part + ?Sized>(field: &T) -> &T {
+#[diagnostic::do_not_recommend]
+impl<T: fmt::Display> Part for T {}
+
+/// A field of a group, asked for its `Display` where the user wrote its type and nowhere else.
+pub fn part<T: Part>(field: &T) -> &dyn fmt::Display {
     field
 }
 

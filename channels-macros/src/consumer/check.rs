@@ -316,15 +316,16 @@ impl Checker<'_> {
             ),
         };
         let payload = check_acting(signature, &wanted, self.diagnostics)
-            .and_then(|ty| by_value(ty, "its command", self.diagnostics));
+            .and_then(|ty| by_value(ty, "a command", self.diagnostics));
         let method = called(method);
-        let variant = Ident::new(&event_name::variant(&name.value()), place(name.span()));
+        let variant = event_name::variant(&name.value());
         let is_second = method.cfgs.is_empty()
             && self.consumer.commands.iter().any(|other| other.method.cfgs.is_empty() && other.variant == variant);
         if let Some(payload) = payload
             && self.diagnostics.count() == before
             && !is_second
         {
+            let variant = Ident::new(&variant, place(name.span()));
             self.consumer.commands.push(Command { method, name, variant, payload });
         }
     }
@@ -345,8 +346,8 @@ impl Checker<'_> {
                 signature.ident
             ),
         };
-        let payload = check_acting(signature, &wanted, self.diagnostics)
-            .and_then(|ty| by_value(ty, "its frame", self.diagnostics));
+        let payload =
+            check_acting(signature, &wanted, self.diagnostics).and_then(|ty| by_value(ty, "a frame", self.diagnostics));
         let method = called(method);
         let is_second = method.cfgs.is_empty() && self.consumer.raw.iter().any(|other| other.method.cfgs.is_empty());
         if let Some(payload) = payload
@@ -398,7 +399,8 @@ impl Checker<'_> {
                 self.diagnostics.error(
                     &argument.ty,
                     format!(
-                        "what the path captures is given away, not lent: `String` and not `&str`; this is `{}`",
+                        "`#[connect]` takes what the path captures by value: `{}`, not `{}`",
+                        owned_text(stripped(&argument.ty)),
                         text(&argument.ty)
                     ),
                 );
@@ -591,18 +593,12 @@ fn check_qualifiers(subject: &str, signature: &Signature, one_type: &str, diagno
 
 /// `&mut Context<Self>`, to the letter.
 fn check_context(ty: &Type, subject: &str, diagnostics: &mut Diagnostics) {
-    let right = "`cx: &mut Context<Self>`";
-    match ty {
-        Type::Reference(reference) if reference.mutability.is_some() => match &*reference.elem {
-            Type::Path(path) if path.path.segments.last().is_some_and(|last| last.arguments.is_none()) => {
-                diagnostics.error(ty, format!("the context of {subject} is the context of its consumer: {right}"));
-            }
-            _ => {}
-        },
-        Type::Reference(_) => {
-            diagnostics.error(ty, format!("the context of {subject} is lent to be changed: {right}"));
-        }
-        _ => diagnostics.error(ty, format!("the context of {subject} is lent, not given away: {right}")),
+    let is_right = matches!(ty, Type::Reference(reference)
+        if reference.mutability.is_some()
+            && matches!(&*reference.elem, Type::Path(path)
+                if path.path.segments.last().is_some_and(|last| !last.arguments.is_none())));
+    if !is_right {
+        diagnostics.error(ty, format!("the context of {subject} is `cx: &mut Context<Self>`, not `{}`", text(ty)));
     }
 }
 
@@ -649,15 +645,18 @@ fn by_reference(ty: &Type, subject: &str, diagnostics: &mut Diagnostics) -> Opti
 fn by_value(ty: &Type, noun: &str, diagnostics: &mut Diagnostics) -> Option<Type> {
     let payload = stripped(ty);
     if let Type::Reference(_) = ty {
-        let owned = match text(payload).as_str() {
-            "str" => "String".to_owned(),
-            "[u8]" => "Vec<u8>".to_owned(),
-            other => other.to_owned(),
-        };
-        diagnostics.error(ty, format!("this method is given {noun} for good: `{owned}`, not `{}`", text(ty)));
+        diagnostics.error(ty, format!("{noun} is taken by value: `{}`, not `{}`", owned_text(payload), text(ty)));
         return None;
     }
     owned(payload, diagnostics)
+}
+
+fn owned_text(borrowed: &Type) -> String {
+    match text(borrowed).as_str() {
+        "str" => "String".to_owned(),
+        "[u8]" => "Vec<u8>".to_owned(),
+        other => other.to_owned(),
+    }
 }
 
 fn owned(payload: &Type, diagnostics: &mut Diagnostics) -> Option<Type> {

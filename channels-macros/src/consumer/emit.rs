@@ -138,7 +138,15 @@ fn handles(consumer: &Consumer, names: &Names) -> TokenStream {
                     impl<__G: ?::core::marker::Sized> #private::Handles<#payload, __G> for #self_ty {}
                 }
             });
-            quote!(#(#implementations)*)
+            // Of a single one the compiler would infer that it is meant, and call every other event a mistaken type.
+            let second = (payloads.len() == 1).then(|| {
+                quote! {
+                    #(#cfgs)*
+                    #[automatically_derived]
+                    impl<__G: ?::core::marker::Sized> #private::Handles<#private::Nothing, __G> for #self_ty {}
+                }
+            });
+            quote!(#(#implementations)* #second)
         }
         Handles::Anything => {
             let parameters = &consumer.generics.params;
@@ -164,16 +172,27 @@ fn sends(consumer: &Consumer, names: &Names) -> TokenStream {
             impl #impl_generics #private::Sends<#sent> for #self_ty #where_clause {}
         }
     });
-    quote!(#(#implementations)*)
+    let second = (sends.len() == 1).then(|| {
+        quote! {
+            #(#cfgs)*
+            #[automatically_derived]
+            impl #impl_generics #private::Sends<#private::Nothing> for #self_ty #where_clause {}
+        }
+    });
+    quote!(#(#implementations)* #second)
 }
 
 fn implementation(consumer: &Consumer, names: &Names) -> TokenStream {
     let (Names { private, event, command }, Consumer { self_ty, cfgs, .. }) = (names, consumer);
     let mut generics = consumer.generics.clone();
-    if !generics.params.is_empty() {
-        let bound: WherePredicate = parse_quote!(Self: ::core::marker::Send + 'static);
-        generics.make_where_clause().predicates.push(bound);
-    }
+    // What `Consumer` asks for anyway. Asked here, a consumer that is not `Send` is reported once, at its name, and not
+    // again for each of its methods.
+    let bound: WherePredicate = if generics.params.is_empty() {
+        parse_quote!(#self_ty: ::core::marker::Send)
+    } else {
+        parse_quote!(Self: ::core::marker::Send + 'static)
+    };
+    generics.make_where_clause().predicates.push(bound);
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let info = info(consumer, private);
     let connect = connect(consumer, private);
@@ -185,7 +204,7 @@ fn implementation(consumer: &Consumer, names: &Names) -> TokenStream {
     quote! {
         #(#cfgs)*
         #[automatically_derived]
-        #[allow(deprecated, unreachable_code, unused_variables)]
+        #[allow(deprecated, trivial_bounds, unreachable_code, unused_variables)]
         impl #impl_generics #private::Consumer for #self_ty #where_clause {
             type Event = #event;
             type Command = #command;
@@ -238,7 +257,7 @@ fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
             name: #name,
             handlers: &[#(#handlers),*],
             commands: &[#(#commands),*],
-            sends: &[#(::core::any::type_name::<#sends>),*],
+            sends: &[#(#private::sent::<#sends>()),*],
             tag: #tag,
         };
     }
@@ -270,7 +289,8 @@ fn connect(consumer: &Consumer, private: &TokenStream) -> TokenStream {
         let call = quote_spanned!(span=> Self::#ident(cx, #(#arguments),*));
         let output = output(method);
         let call = if method.is_async {
-            quote!(#private::connecting::<Self, #output, _>(#call))
+            let future = inferred(method);
+            quote!(#private::connecting::<Self, #output, #future>(#call))
         } else {
             quote!(#private::connected::<Self, #output>(#call))
         };
@@ -328,7 +348,8 @@ fn dispatch(consumer: &Consumer, Names { private, event: enumeration, .. }: &Nam
             (true, false) => (quote!(_), quote!(#private::rendered_already())),
             (true, true) => {
                 let call = quote_spanned!(span=> Self::#ident(payload));
-                (quote!(ref payload), quote!(#private::render_once::<#output, _, _, _>(cx, event, #call)))
+                let future = inferred(method);
+                (quote!(ref payload), quote!(#private::render_once::<#output, _, _, #future>(cx, event, #call)))
             }
             (false, _) => {
                 let call = quote_spanned!(span=> Self::#ident(self, cx, payload));
@@ -452,6 +473,7 @@ fn name_checks(consumer: &Consumer, names: &Names) -> TokenStream {
         let Method { ident, cfgs, .. } = method;
         let (ident, payload_name) = (ident.to_string(), text(payload));
         let event = LitStr::new(&event.value(), place(event.span()));
+        let private = consumer.runtime.private_at(event.span());
         let check = quote_spanned! {event.span()=>
             #private::check_name(#ident, #event, #payload_name, #private::NameOf::<#payload>::NAME)
         };
@@ -473,7 +495,17 @@ fn name_checks(consumer: &Consumer, names: &Names) -> TokenStream {
 /// `Send` is reported at its name.
 fn run(method: &Method, private: &TokenStream, call: &TokenStream) -> TokenStream {
     let output = output(method);
-    if method.is_async { quote!(#private::run::<#output, _>(#call)) } else { quote!(#private::ran::<#output>(#call)) }
+    if method.is_async {
+        let future = inferred(method);
+        quote!(#private::run::<#output, #future>(#call))
+    } else {
+        quote!(#private::ran::<#output>(#call))
+    }
+}
+
+/// `_`, at the name of the method: what is asked of the inferred type is answered there.
+fn inferred(method: &Method) -> TokenStream {
+    quote_spanned!(place(method.ident.span())=> _)
 }
 
 /// The last expression of a body, which may be cut away.

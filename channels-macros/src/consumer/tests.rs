@@ -436,21 +436,21 @@ fn a_handler_that_acts_takes_self_the_context_and_its_event() {
                 #[handler("a.b")]
                 fn a(&mut self, cx: &Context<Self>, event: &A) {}
             ),
-            "the context of handler `a` is lent to be changed: `cx: &mut Context<Self>`",
+            "the context of handler `a` is `cx: &mut Context<Self>`, not `&Context<Self>`",
         ),
         (
             quote!(
                 #[handler("a.b")]
                 fn a(&mut self, cx: Context<Self>, event: &A) {}
             ),
-            "the context of handler `a` is lent, not given away",
+            "the context of handler `a` is `cx: &mut Context<Self>`, not `Context<Self>`",
         ),
         (
             quote!(
                 #[handler("a.b")]
                 fn a(&mut self, cx: &mut Context, event: &A) {}
             ),
-            "the context of handler `a` is the context of its consumer",
+            "the context of handler `a` is `cx: &mut Context<Self>`, not `&mut Context`",
         ),
         (
             quote!(
@@ -588,7 +588,7 @@ fn the_other_methods_say_their_signatures() {
                 #[connect]
                 fn open(cx: &mut Context<Self>, room: &str) -> Self {}
             ),
-            "what the path captures is given away, not lent",
+            "`#[connect]` takes what the path captures by value: `String`, not `&str`",
         ),
         (
             quote!(
@@ -616,14 +616,14 @@ fn the_other_methods_say_their_signatures() {
                 #[receive("a")]
                 fn a(&mut self, cx: &mut Context<Self>, command: &A) {}
             ),
-            "this method is given its command for good: `A`, not `&A`",
+            "a command is taken by value: `A`, not `&A`",
         ),
         (
             quote!(
                 #[receive]
                 fn a(&mut self, cx: &mut Context<Self>, text: &str) {}
             ),
-            "this method is given its frame for good: `String`, not `&str`",
+            "a frame is taken by value: `String`, not `&str`",
         ),
         (
             quote!(

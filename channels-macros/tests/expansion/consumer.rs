@@ -116,8 +116,14 @@ impl<
 #[automatically_derived]
 impl ::channels_runtime::__private::Sends<Joined> for ChatConsumer {}
 #[automatically_derived]
-#[allow(deprecated, unreachable_code, unused_variables)]
-impl ::channels_runtime::__private::Consumer for ChatConsumer {
+impl ::channels_runtime::__private::Sends<::channels_runtime::__private::Nothing>
+for ChatConsumer {}
+#[automatically_derived]
+#[allow(deprecated, trivial_bounds, unreachable_code, unused_variables)]
+impl ::channels_runtime::__private::Consumer for ChatConsumer
+where
+    ChatConsumer: ::core::marker::Send,
+{
     type Event = ChatConsumerEvent;
     type Command = ChatConsumerCommand;
     const INFO: ::channels_runtime::__private::ConsumerInfo = ::channels_runtime::__private::ConsumerInfo {
@@ -166,7 +172,7 @@ impl ::channels_runtime::__private::Consumer for ChatConsumer {
                 line: 1u32,
             },
         ],
-        sends: &[::core::any::type_name::<Joined>],
+        sends: &[::channels_runtime::__private::sent::<Joined>()],
         tag: "command",
     };
     type Captures = (u64,);

@@ -32,8 +32,11 @@ impl ::core::fmt::Debug for EchoCommand {
     }
 }
 #[automatically_derived]
-#[allow(deprecated, unreachable_code, unused_variables)]
-impl ::channels_runtime::__private::Consumer for Echo {
+#[allow(deprecated, trivial_bounds, unreachable_code, unused_variables)]
+impl ::channels_runtime::__private::Consumer for Echo
+where
+    Echo: ::core::marker::Send,
+{
     type Event = EchoEvent;
     type Command = EchoCommand;
     const INFO: ::channels_runtime::__private::ConsumerInfo = ::channels_runtime::__private::ConsumerInfo {

@@ -30,7 +30,7 @@ use serde_json::Value;
 use crate::envelope::{Envelope, Format};
 use crate::error::LayerError;
 use crate::event::{Carries, Event, Group, Handles, JoinedBy};
-use crate::name::{ChannelName, GroupName};
+use crate::name::{ChannelName, GroupName, NameError};
 use local::LocalTable;
 use memory::Memory;
 
@@ -139,13 +139,22 @@ impl ChannelLayer {
     ///
     /// # Cancel safety
     /// Dropping the future may or may not have sent the event; it is never sent in half.
-    pub async fn group_send<G, E>(&self, group: &G, event: &E) -> Result<(), LayerError>
+    // The checked methods return a future that knows nothing of their types. With an `async fn`, a group that does not
+    // carry the event is reported three times: for the argument, for the call, and for the `.await`.
+    pub fn group_send<G, E>(&self, group: &G, event: &E) -> BoxFuture<'_, Result<(), LayerError>>
     where
         G: Carries<E> + ?Sized,
         E: Event,
     {
-        let envelope = Envelope::from_event(event, self.backend.format())?;
-        self.backend.group_send(&group.name()?, envelope).await
+        self.deliver_to_group(group.name(), Envelope::from_event(event, self.backend.format())).boxed()
+    }
+
+    pub(crate) async fn deliver_to_group(
+        &self,
+        group: Result<GroupName, NameError>,
+        envelope: Result<Envelope, LayerError>,
+    ) -> Result<(), LayerError> {
+        self.backend.group_send(&group?, envelope?).await
     }
 
     /// Sends an event to one channel. Compiles only if the channel's consumer handles the event; a name made from a plain
@@ -154,13 +163,20 @@ impl ChannelLayer {
     /// # Errors
     /// [`LayerError::ChannelFull`] when the channel's mailbox is full, as far as this layer can know; otherwise as
     /// [`Self::group_send`]. A channel that nobody reads is not an error.
-    pub async fn send<C, E>(&self, channel: &ChannelName<C>, event: &E) -> Result<(), LayerError>
+    pub fn send<C, E>(&self, channel: &ChannelName<C>, event: &E) -> BoxFuture<'_, Result<(), LayerError>>
     where
         C: Handles<E>,
         E: Event,
     {
-        let envelope = Envelope::from_event(event, self.backend.format())?;
-        self.backend.send(&channel.untyped(), envelope).await
+        self.deliver(channel.untyped(), Envelope::from_event(event, self.backend.format())).boxed()
+    }
+
+    pub(crate) async fn deliver(
+        &self,
+        channel: ChannelName,
+        envelope: Result<Envelope, LayerError>,
+    ) -> Result<(), LayerError> {
+        self.backend.send(&channel, envelope?).await
     }
 
     /// Sends a message that no type describes: a JSON object with a `type`. The compiler checks nothing of it.
@@ -187,11 +203,19 @@ impl ChannelLayer {
     ///
     /// # Errors
     /// [`LayerError::NotLocal`] for a channel of another process; or the other end of the layer cannot be reached.
-    pub async fn group_add<G, C>(&self, group: &G, channel: &ChannelName<C>) -> Result<(), LayerError>
+    pub fn group_add<G, C>(&self, group: &G, channel: &ChannelName<C>) -> BoxFuture<'_, Result<(), LayerError>>
     where
         G: JoinedBy<C> + ?Sized,
     {
-        self.backend.group_add(&group.name()?, &channel.untyped()).await
+        self.join(group.name(), channel.untyped()).boxed()
+    }
+
+    pub(crate) async fn join(
+        &self,
+        group: Result<GroupName, NameError>,
+        channel: ChannelName,
+    ) -> Result<(), LayerError> {
+        self.backend.group_add(&group?, &channel).await
     }
 
     /// Takes a channel out of a group. If it was in none, nothing happens.

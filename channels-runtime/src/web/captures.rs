@@ -8,7 +8,7 @@ use crate::consumer::Consumer;
 #[diagnostic::on_unimplemented(
     message = "the route captures `{Self}`, but `#[connect]` of `{C}` takes other arguments",
     label = "this path does not fit `{C}`",
-    note = "what the path captures must be, in number and type, the arguments of `#[connect]` behind `cx`"
+    note = "what the path captures must be, in number and type, the arguments of `#[connect]` behind `cx`, and at most eight"
 )]
 pub trait Captures<C: Consumer>: Sized {
     /// The same filter, with its captures in one piece.
@@ -18,12 +18,32 @@ pub trait Captures<C: Consumer>: Sized {
         F: Filter<Extract = Self, Error = Rejection> + Clone + Send + Sync + 'static;
 }
 
+/// The arguments of `#[connect]`, if they are what the path captures.
+#[diagnostic::on_unimplemented(
+    message = "this route captures `{T}`, but `#[connect]` of its consumer takes `{Self}` behind `cx`",
+    label = "captures `{T}`",
+    note = "what the path captures must be, in number and type, the arguments of `#[connect]` behind `cx`"
+)]
+pub trait Takes<T> {
+    #[doc(hidden)]
+    fn take(captured: T) -> Self;
+}
+
+// A projection that does not match is an error of its own, which cannot be given words; a trait that is missing is one
+// that can.
+#[diagnostic::do_not_recommend]
+impl<T> Takes<T> for T {
+    fn take(captured: T) -> Self {
+        captured
+    }
+}
+
 macro_rules! captures {
     ($($name:ident)*) => {
         #[allow(non_snake_case, reason = "one letter is a type and its value")]
         impl<Consuming, $($name,)*> Captures<Consuming> for ($($name,)*)
         where
-            Consuming: Consumer<Captures = ($($name,)*)>,
+            Consuming: Consumer<Captures: Takes<($($name,)*)>>,
             $($name: Send + 'static,)*
         {
             fn collect<Path>(
@@ -32,7 +52,7 @@ macro_rules! captures {
             where
                 Path: Filter<Extract = Self, Error = Rejection> + Clone + Send + Sync + 'static,
             {
-                path.map(|$($name: $name),*| ($($name,)*))
+                path.map(|$($name: $name),*| Takes::take(($($name,)*)))
             }
         }
     };

@@ -1,0 +1,16 @@
+//! What the path captures is given away.
+
+use channels_runtime::prelude::*;
+
+#[derive(Default)]
+struct ChatConsumer;
+
+#[consumer]
+impl ChatConsumer {
+    #[connect]
+    async fn connect(_cx: &mut Context<Self>, _room: &str) -> Result<Self, Reject> {
+        Ok(Self)
+    }
+}
+
+fn main() {}
