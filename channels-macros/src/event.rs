@@ -215,6 +215,10 @@ fn emit(name: &LitStr, runtime: &Runtime, mut item: Item) -> TokenStream {
         #[automatically_derived]
         impl #impl_generics #private::Event for #ident #type_generics #where_clause {
             const TYPE: &'static str = #name;
+            const DEFINED: &'static str = ::core::concat!(
+                ::core::module_path!(), "::", ::core::stringify!(#ident),
+                " (", ::core::file!(), ":", ::core::line!(), ")",
+            );
         }
     };
     quote!(#item #implementation)

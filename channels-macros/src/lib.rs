@@ -3,6 +3,7 @@
 //! Depend on `channels-runtime`, which re-exports them with their documentation. This crate knows the runtime only as
 //! a path, `::channels_runtime` unless `crate = path` names another.
 
+mod application;
 mod arguments;
 mod consumer;
 mod diagnostics;
@@ -33,4 +34,10 @@ pub fn event(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn group(arguments: TokenStream, item: TokenStream) -> TokenStream {
     group::expand(arguments.into(), item.into()).into()
+}
+
+/// Checks that the parts of an application fit together: `check_app! { consumers: [ChatConsumer], groups: [Room] }`.
+#[proc_macro]
+pub fn check_app(input: TokenStream) -> TokenStream {
+    application::expand(input.into()).into()
 }

@@ -68,12 +68,17 @@ impl Runtime {
 
     /// The same, in the user's place: what is wrong with a call is shown under all of its tokens.
     pub(crate) fn private_at(&self, place: Span) -> TokenStream {
-        let placed = |mut token: TokenTree| {
-            token.set_span(place);
-            token
-        };
-        self.private().into_iter().map(placed).collect()
+        placed(self.private(), place)
     }
+}
+
+/// All of the tokens in one place.
+pub(crate) fn placed(tokens: TokenStream, place: Span) -> TokenStream {
+    let placed = |mut token: TokenTree| {
+        token.set_span(place);
+        token
+    };
+    tokens.into_iter().map(placed).collect()
 }
 
 /// The attributes that decide whether an item exists.

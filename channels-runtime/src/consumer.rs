@@ -124,6 +124,9 @@ pub struct HandlerInfo {
     pub shared: bool,
     /// The line of the method in its source file.
     pub line: u32,
+    /// Where the payload is defined: `Event::DEFINED`.
+    #[doc(hidden)]
+    pub defined: &'static str,
 }
 
 /// One command of a client: a `#[receive("name")]` method.

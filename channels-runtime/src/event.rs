@@ -16,6 +16,10 @@ use crate::name::{GroupName, NameError, Untyped};
 pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The name on the wire: the value of `type`.
     const TYPE: &'static str;
+
+    /// Where the type is defined, to tell two types of one name apart at compile time. `#[event]` writes it.
+    #[doc(hidden)]
+    const DEFINED: &'static str = "";
 }
 
 /// A group: a struct with `#[group("chat_{room}", events(ChatMessage))]` above it.
@@ -48,19 +52,19 @@ pub trait Carries<E>: Group {}
 
 /// `ChatConsumer: Handles<ChatMessage>`: the consumer has a `#[handler]` for the event.
 ///
-/// `G` is where the event comes from: a group that the consumer joins, or [`Direct`] for what is sent to its channel.
+/// `G` is where the event comes from: a group that the consumer joins, or [`DirectSend`] for what is sent to its channel.
 #[diagnostic::on_unimplemented(
     message = "consumer `{Self}` has no handler for `{E}`, which reaches it through `{G}`",
     label = "`{Self}` does not handle `{E}`",
-    note = "add a `#[handler(\"..\")]` method for `{E}` to `impl {Self}`, or take `{E}` from the events of `{G}`"
+    note = "add a `#[handler(\"..\")]` method for `{E}` to `impl {Self}`"
 )]
 // `E` is not asked to be an event here: where it is none, its handler or its group has said so.
-pub trait Handles<E, G: ?Sized = Direct> {}
+pub trait Handles<E, G: ?Sized = DirectSend> {}
 
 /// The way of an event that is sent to one channel by its name, and not through a group.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Direct {}
+pub enum DirectSend {}
 
 // A name made from a plain string does not know its consumer, so nothing is checked.
 impl<E, G: ?Sized> Handles<E, G> for Untyped {}
@@ -84,11 +88,12 @@ pub struct EventInfo {
     pub name: &'static str,
     /// The Rust type's path, from [`std::any::type_name`].
     pub payload: fn() -> &'static str,
+    pub(crate) defined: &'static str,
 }
 
 impl EventInfo {
     /// The row of `E`.
     pub const fn of<E: Event>() -> Self {
-        Self { name: E::TYPE, payload: std::any::type_name::<E> }
+        Self { name: E::TYPE, payload: std::any::type_name::<E>, defined: E::DEFINED }
     }
 }

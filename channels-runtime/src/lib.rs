@@ -64,6 +64,7 @@
 #[path = "private.rs"]
 pub mod __private;
 mod channels;
+mod check;
 mod connection;
 mod consumer;
 mod context;
@@ -88,7 +89,7 @@ pub use consumer::{BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Deli
 pub use context::Context;
 pub use envelope::{Envelope, Format};
 pub use error::{CommandError, DecodeError, EncodeError, Error, FrameError, LayerError, Reject, Result, SendError};
-pub use event::{Carries, Direct, Event, EventInfo, Group, Handles, JoinedBy, Sends};
+pub use event::{Carries, DirectSend, Event, EventInfo, Group, Handles, JoinedBy, Sends};
 pub use frame::{CloseCode, Frame, FrameKind, FromFrame, IntoFrame, Json};
 pub use layer::{
     BlockingChannelLayer, Channel, ChannelLayer, Config as LayerConfig, ConfigError, LayerStats, channel_layer,
@@ -97,7 +98,7 @@ pub use name::{ChannelName, GroupName, MAX_NAME_LENGTH, NameError, Untyped};
 pub use scope::Scope;
 pub use web::{Captures, ServeError, WebServer};
 
-pub use channels_macros::{consumer, event, group};
+pub use channels_macros::{check_app, consumer, event, group};
 
 /// Everything that a program with consumers usually needs.
 pub mod prelude {

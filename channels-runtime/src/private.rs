@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 
 pub use serde;
 
+pub use crate::check::{check_consumer, check_direct, check_group, check_name};
 pub use crate::consumer::{BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo};
 pub use crate::context::Context;
 pub use crate::envelope::Envelope;
@@ -242,71 +243,12 @@ pub struct NameOf<T>(PhantomData<T>);
 
 impl<E: Event> NameOf<E> {
     pub const NAME: &'static str = E::TYPE;
+    pub const DEFINED: &'static str = E::DEFINED;
 }
 
 pub trait NotAnEvent {
     const NAME: &'static str = "";
+    const DEFINED: &'static str = "";
 }
 
 impl<T> NotAnEvent for NameOf<T> {}
-
-/// The const assertion behind `#[handler("chat.message")]`: is this the name of its payload?
-#[track_caller]
-pub const fn check_name(handler: &str, says: &str, payload: &str, event: &str) {
-    if event.is_empty() || is_same(says, event) {
-        return;
-    }
-    let message = Message::new()
-        .and(&["handler `", handler, "` says \"", says, "\", but `", payload, "` is the event \"", event, "\": "])
-        .and(&["write `#[handler(\"", event, "\")]`"]);
-    panic!("{}", message.as_str());
-}
-
-pub const fn is_same(left: &str, right: &str) -> bool {
-    let (left, right) = (left.as_bytes(), right.as_bytes());
-    if left.len() != right.len() {
-        return false;
-    }
-    let mut at = 0;
-    while at < left.len() {
-        if left[at] != right[at] {
-            return false;
-        }
-        at += 1;
-    }
-    true
-}
-
-/// A sentence made at compile time, where there is no heap. What does not fit is left out.
-struct Message {
-    bytes: [u8; 1024],
-    length: usize,
-}
-
-impl Message {
-    const fn new() -> Self {
-        Self { bytes: [0; 1024], length: 0 }
-    }
-
-    const fn and(mut self, parts: &[&str]) -> Self {
-        let mut part = 0;
-        while part < parts.len() {
-            let bytes = parts[part].as_bytes();
-            let mut at = 0;
-            while at < bytes.len() && self.length < self.bytes.len() {
-                self.bytes[self.length] = bytes[at];
-                (at, self.length) = (at + 1, self.length + 1);
-            }
-            part += 1;
-        }
-        self
-    }
-
-    const fn as_str(&self) -> &str {
-        match std::str::from_utf8(self.bytes.split_at(self.length).0) {
-            Ok(message) => message,
-            // Cut in the middle of a letter.
-            Err(_) => "a name is wrong, and too long to be shown",
-        }
-    }
-}

@@ -143,6 +143,7 @@ fn handles(consumer: &Consumer, names: &Names) -> TokenStream {
                 quote! {
                     #(#cfgs)*
                     #[automatically_derived]
+                    #[diagnostic::do_not_recommend]
                     impl<__G: ?::core::marker::Sized> #private::Handles<#private::Nothing, __G> for #self_ty {}
                 }
             });
@@ -176,6 +177,7 @@ fn sends(consumer: &Consumer, names: &Names) -> TokenStream {
         quote! {
             #(#cfgs)*
             #[automatically_derived]
+            #[diagnostic::do_not_recommend]
             impl #impl_generics #private::Sends<#private::Nothing> for #self_ty #where_clause {}
         }
     });
@@ -188,7 +190,8 @@ fn implementation(consumer: &Consumer, names: &Names) -> TokenStream {
     // What `Consumer` asks for anyway. Asked here, a consumer that is not `Send` is reported once, at its name, and not
     // again for each of its methods.
     let bound: WherePredicate = if generics.params.is_empty() {
-        parse_quote!(#self_ty: ::core::marker::Send)
+        let send = quote_spanned!(place(consumer.name.span())=> : ::core::marker::Send);
+        parse_quote!(#self_ty #send)
     } else {
         parse_quote!(Self: ::core::marker::Send + 'static)
     };
@@ -235,6 +238,7 @@ fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
                 payload: ::core::any::type_name::<#payload>,
                 shared: #shared,
                 line: #line,
+                defined: #private::NameOf::<#payload>::DEFINED,
             }
         }
     });
@@ -253,12 +257,16 @@ fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
         }
     });
     quote! {
-        const INFO: #private::ConsumerInfo = #private::ConsumerInfo {
-            name: #name,
-            handlers: &[#(#handlers),*],
-            commands: &[#(#commands),*],
-            sends: &[#(#private::sent::<#sends>()),*],
-            tag: #tag,
+        const INFO: #private::ConsumerInfo = {
+            #[allow(unused_imports)]
+            use #private::NotAnEvent as _;
+            #private::ConsumerInfo {
+                name: #name,
+                handlers: &[#(#handlers),*],
+                commands: &[#(#commands),*],
+                sends: &[#(#private::sent::<#sends>()),*],
+                tag: #tag,
+            }
         };
     }
 }

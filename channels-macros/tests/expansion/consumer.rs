@@ -116,6 +116,7 @@ impl<
 #[automatically_derived]
 impl ::channels_runtime::__private::Sends<Joined> for ChatConsumer {}
 #[automatically_derived]
+#[diagnostic::do_not_recommend]
 impl ::channels_runtime::__private::Sends<::channels_runtime::__private::Nothing>
 for ChatConsumer {}
 #[automatically_derived]
@@ -126,54 +127,68 @@ where
 {
     type Event = ChatConsumerEvent;
     type Command = ChatConsumerCommand;
-    const INFO: ::channels_runtime::__private::ConsumerInfo = ::channels_runtime::__private::ConsumerInfo {
-        name: "ChatConsumer",
-        handlers: &[
-            ::channels_runtime::__private::HandlerInfo {
-                event: "chat.join",
-                variant: "ChatJoin",
-                method: "chat_join",
-                payload: ::core::any::type_name::<ChatJoin>,
-                shared: false,
-                line: 1u32,
-            },
-            ::channels_runtime::__private::HandlerInfo {
-                event: "chat.message",
-                variant: "ChatMessage",
-                method: "chat_message",
-                payload: ::core::any::type_name::<ChatMessage>,
-                shared: true,
-                line: 1u32,
-            },
-            ::channels_runtime::__private::HandlerInfo {
-                event: "chat.history",
-                variant: "ChatHistory",
-                method: "chat_history",
-                payload: ::core::any::type_name::<ChatHistory>,
-                shared: true,
-                line: 1u32,
-            },
-            #[cfg(feature = "kick")]
-            ::channels_runtime::__private::HandlerInfo {
-                event: "chat.force_disconnect",
-                variant: "ChatForceDisconnect",
-                method: "kick",
-                payload: ::core::any::type_name::<ForceDisconnect>,
-                shared: false,
-                line: 1u32,
-            },
-        ],
-        commands: &[
-            ::channels_runtime::__private::CommandInfo {
-                name: "send",
-                variant: "Send",
-                method: "send",
-                payload: ::core::any::type_name::<SendCommand>,
-                line: 1u32,
-            },
-        ],
-        sends: &[::channels_runtime::__private::sent::<Joined>()],
-        tag: "command",
+    const INFO: ::channels_runtime::__private::ConsumerInfo = {
+        #[allow(unused_imports)]
+        use ::channels_runtime::__private::NotAnEvent as _;
+        ::channels_runtime::__private::ConsumerInfo {
+            name: "ChatConsumer",
+            handlers: &[
+                ::channels_runtime::__private::HandlerInfo {
+                    event: "chat.join",
+                    variant: "ChatJoin",
+                    method: "chat_join",
+                    payload: ::core::any::type_name::<ChatJoin>,
+                    shared: false,
+                    line: 1u32,
+                    defined: ::channels_runtime::__private::NameOf::<ChatJoin>::DEFINED,
+                },
+                ::channels_runtime::__private::HandlerInfo {
+                    event: "chat.message",
+                    variant: "ChatMessage",
+                    method: "chat_message",
+                    payload: ::core::any::type_name::<ChatMessage>,
+                    shared: true,
+                    line: 1u32,
+                    defined: ::channels_runtime::__private::NameOf::<
+                        ChatMessage,
+                    >::DEFINED,
+                },
+                ::channels_runtime::__private::HandlerInfo {
+                    event: "chat.history",
+                    variant: "ChatHistory",
+                    method: "chat_history",
+                    payload: ::core::any::type_name::<ChatHistory>,
+                    shared: true,
+                    line: 1u32,
+                    defined: ::channels_runtime::__private::NameOf::<
+                        ChatHistory,
+                    >::DEFINED,
+                },
+                #[cfg(feature = "kick")]
+                ::channels_runtime::__private::HandlerInfo {
+                    event: "chat.force_disconnect",
+                    variant: "ChatForceDisconnect",
+                    method: "kick",
+                    payload: ::core::any::type_name::<ForceDisconnect>,
+                    shared: false,
+                    line: 1u32,
+                    defined: ::channels_runtime::__private::NameOf::<
+                        ForceDisconnect,
+                    >::DEFINED,
+                },
+            ],
+            commands: &[
+                ::channels_runtime::__private::CommandInfo {
+                    name: "send",
+                    variant: "Send",
+                    method: "send",
+                    payload: ::core::any::type_name::<SendCommand>,
+                    line: 1u32,
+                },
+            ],
+            sends: &[::channels_runtime::__private::sent::<Joined>()],
+            tag: "command",
+        }
     };
     type Captures = (u64,);
     fn connect(

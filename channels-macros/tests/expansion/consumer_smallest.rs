@@ -39,12 +39,16 @@ where
 {
     type Event = EchoEvent;
     type Command = EchoCommand;
-    const INFO: ::channels_runtime::__private::ConsumerInfo = ::channels_runtime::__private::ConsumerInfo {
-        name: "Echo",
-        handlers: &[],
-        commands: &[],
-        sends: &[],
-        tag: "type",
+    const INFO: ::channels_runtime::__private::ConsumerInfo = {
+        #[allow(unused_imports)]
+        use ::channels_runtime::__private::NotAnEvent as _;
+        ::channels_runtime::__private::ConsumerInfo {
+            name: "Echo",
+            handlers: &[],
+            commands: &[],
+            sends: &[],
+            tag: "type",
+        }
     };
     type Captures = ();
     fn connect(

@@ -11,4 +11,8 @@ pub struct ChatMessage {
 #[automatically_derived]
 impl ::channels_runtime::__private::Event for ChatMessage {
     const TYPE: &'static str = "chat.message";
+    const DEFINED: &'static str = ::core::concat!(
+        ::core::module_path!(), "::", ::core::stringify!(ChatMessage), " (",
+        ::core::file!(), ":", ::core::line!(), ")",
+    );
 }

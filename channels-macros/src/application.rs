@@ -1,0 +1,186 @@
+//! `check_app! { consumers: [..], groups: [..], direct: [..] }`: whether the parts of an application fit together.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{Ident, LitStr, Path, Token, Type};
+
+use crate::arguments;
+use crate::diagnostics::Diagnostics;
+use crate::source::{Runtime, place, placed, text};
+use crate::suggest::{did_you_mean, near};
+
+const LISTS: [&str; 3] = ["consumers", "groups", "direct"];
+
+const SHAPE: &str = "`check_app! { consumers: [ChatConsumer], groups: [Room], direct: [ForceDisconnect] }`";
+
+/// What stands in `check_app! { .. }`.
+#[derive(Default)]
+struct Application {
+    path: Option<Path>,
+    consumers: Vec<Type>,
+    groups: Vec<Type>,
+    direct: Vec<Type>,
+}
+
+/// `name: [..]`.
+struct Entry {
+    name: Ident,
+    value: TokenStream,
+}
+
+impl Parse for Entry {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name = input.call(Ident::parse_any)?;
+        if input.parse::<Option<Token![=]>>()?.is_none() {
+            input.parse::<Token![:]>()?;
+        }
+        Ok(Self { name, value: input.parse()? })
+    }
+}
+
+/// What `check_app!` makes: constants that do not compile if something does not fit.
+pub(crate) fn expand(input: TokenStream) -> TokenStream {
+    let mut diagnostics = Diagnostics::default();
+    let application = parse(input, &mut diagnostics);
+    let checks = emit(&application);
+    quote!(#diagnostics #checks)
+}
+
+fn parse(input: TokenStream, diagnostics: &mut Diagnostics) -> Application {
+    let mut application = Application::default();
+    let mut seen: Vec<String> = Vec::new();
+    for piece in arguments::split(input) {
+        let Ok(Entry { name, value }) = syn::parse2::<Entry>(piece.clone()) else {
+            diagnostics.error(&piece, format!("`{}` is no list of an application: {SHAPE}", text(&piece)));
+            continue;
+        };
+        let mut word = name.to_string();
+        if word != "crate" && !LISTS.contains(&word.as_str()) {
+            diagnostics
+                .error(&name, format!("an application has no `{word}`{}\nwrite {SHAPE}", did_you_mean(&word, LISTS)));
+            // A slip is taken for what it was meant to be.
+            word = near(&word, LISTS).unwrap_or_default().to_owned();
+        }
+        if seen.contains(&word) {
+            diagnostics.error(&name, format!("`{word}` stands twice in `check_app!`; make one list of both"));
+            continue;
+        }
+        match word.as_str() {
+            "consumers" => application.consumers = list(&name, &value, diagnostics),
+            "groups" => application.groups = list(&name, &value, diagnostics),
+            "direct" => application.direct = list(&name, &value, diagnostics),
+            "crate" => {
+                let quoted = |input: ParseStream<'_>| match input.peek(LitStr) {
+                    true => input.parse::<LitStr>()?.parse_with(Path::parse_mod_style),
+                    false => input.call(Path::parse_mod_style),
+                };
+                match quoted.parse2(value.clone()) {
+                    Ok(path) => application.path = Some(path),
+                    Err(_) => diagnostics.error(value, "`crate` names where `channels_runtime` is: `crate: rt`"),
+                }
+            }
+            _ => diagnostics
+                .error(&name, format!("an application has no `{word}`{}\nwrite {SHAPE}", did_you_mean(&word, LISTS))),
+        }
+        seen.push(word);
+    }
+    if application.consumers.is_empty() && !seen.iter().any(|word| word == "consumers") {
+        diagnostics.error_at(Span::call_site(), format!("an application has consumers: {SHAPE}"));
+    }
+    application
+}
+
+fn list(name: &Ident, value: &TokenStream, diagnostics: &mut Diagnostics) -> Vec<Type> {
+    let types = |input: ParseStream<'_>| {
+        let content;
+        syn::bracketed!(content in input);
+        Punctuated::<Type, Token![,]>::parse_terminated(&content)
+    };
+    let Ok(types) = types.parse2(value.clone()) else {
+        diagnostics.error(name, format!("`{name}` lists types in brackets: {SHAPE}"));
+        return Vec::new();
+    };
+    let mut distinct: Vec<Type> = Vec::new();
+    for ty in types {
+        if distinct.iter().any(|other| text(other) == text(&ty)) {
+            diagnostics.error(&ty, format!("`{}` stands twice in `{name}`", text(&ty)));
+        } else {
+            distinct.push(ty);
+        }
+    }
+    distinct
+}
+
+/// Input: `consumers: [ChatConsumer], groups: [Room]`.
+///
+/// Output: `const _: () = check_group("Room", ..);` and so on, each in the place of what it is about.
+fn emit(application: &Application) -> TokenStream {
+    let runtime = Runtime::new(application.path.clone());
+    let private = runtime.private();
+    let Application { consumers, groups, direct, .. } = application;
+    let checks = |types: &[Type], check: &dyn Fn(&TokenStream, usize, String) -> TokenStream| {
+        let checks = types.iter().enumerate().map(|(at, ty)| {
+            let span = place(ty.span());
+            let call = placed(check(&runtime.private_at(span), at, text(ty)), span);
+            quote_spanned!(span=> const _: () = #call;)
+        });
+        checks.collect::<TokenStream>()
+    };
+    let group_checks =
+        checks(groups, &|private, at, name| quote!(#private::check_group(#name, EVENTS[#at], CONSUMERS, EVENTS)));
+    let direct_checks =
+        checks(direct, &|private, at, _| quote!(#private::check_direct(&DIRECT[#at], CONSUMERS, EVENTS)));
+    let consumer_checks =
+        checks(consumers, &|private, at, _| quote!(#private::check_consumer(&CONSUMERS[#at], EVENTS)));
+    quote! {
+        const _: () = {
+            const CONSUMERS: &[#private::ConsumerInfo] = &[#(<#consumers as #private::Consumer>::INFO),*];
+            const DIRECT: &[#private::EventInfo] = &[#(#private::EventInfo::of::<#direct>()),*];
+            const EVENTS: &[&[#private::EventInfo]] = &[#(<#groups as #private::Group>::EVENTS,)* DIRECT];
+            #group_checks
+            #direct_checks
+            #consumer_checks
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnostics::tests::{errors, formatted};
+
+    #[test]
+    fn the_expansion_is_reviewed_like_code() {
+        let expansion = expand(quote! {
+            consumers: [ChatConsumer, admin::AdminConsumer],
+            groups: [Room],
+            direct: [ForceDisconnect],
+        });
+        expectorate::assert_contents("tests/expansion/application.rs", &formatted(expansion));
+    }
+
+    #[test]
+    fn each_mistake_is_said_in_one_sentence() {
+        let cases = [
+            (quote!(consumer: [Chat]), vec!["an application has no `consumer`; did you mean `consumers`?"]),
+            (quote!(groups: [Room]), vec!["an application has consumers"]),
+            (quote!(consumers: [Chat], group: [Room]), vec!["an application has no `group`; did you mean `groups`?"]),
+            (quote!(consumers: Chat), vec!["`consumers` lists types in brackets"]),
+            (quote!(consumers: [Chat, Chat]), vec!["`Chat` stands twice in `consumers`"]),
+            (quote!(consumers: [Chat], consumers: [Other]), vec!["`consumers` stands twice in `check_app!`"]),
+            (quote!(Chat, consumers: [Chat]), vec!["`Chat` is no list of an application"]),
+            (quote!(crate: 1, consumers: [Chat]), vec!["`crate` names where `channels_runtime` is"]),
+        ];
+        for (input, sentences) in cases {
+            let errors = errors(expand(input.clone()));
+            assert_eq!(errors.len(), sentences.len(), "{input}: {errors:?}");
+            for (error, sentence) in errors.iter().zip(sentences) {
+                assert!(error.contains(sentence), "{input}: {errors:?}");
+            }
+        }
+    }
+}
