@@ -1,7 +1,7 @@
 //! `#[event("chat.message")]`: serde in the flat shape of Channels, and `Event`.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Field, Fields, Generics, Ident, Item, LitStr, Meta, Path, Token, parse_quote};
@@ -9,7 +9,7 @@ use syn::{Attribute, Field, Fields, Generics, Ident, Item, LitStr, Meta, Path, T
 use crate::arguments::{self, Argument, Value};
 use crate::diagnostics::Diagnostics;
 use crate::event_name;
-use crate::source::{Runtime, text};
+use crate::source::{Runtime, place, text};
 
 const ARGUMENTS: [(&str, &str); 1] = [("crate", "crate = path")];
 
@@ -188,8 +188,10 @@ fn emit(name: &LitStr, runtime: &Runtime, mut item: Item) -> TokenStream {
         .into_iter()
         .filter(|derive| !derives(attributes, derive))
         .map(|derive| {
-            let derive = Ident::new(derive, Span::call_site());
-            quote!(#private::serde::#derive)
+            // What a field lacks is then shown at the struct, and not at the whole of the attribute.
+            let derive = Ident::new(derive, place(ident.span()));
+            let private = runtime.private_at(derive.span());
+            quote_spanned!(derive.span()=> #private::serde::#derive)
         })
         .collect();
     if !missing.is_empty() {

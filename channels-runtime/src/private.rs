@@ -213,6 +213,16 @@ pub enum Nothing {}
 #[diagnostic::do_not_recommend]
 impl<G: Group + ?Sized> Carries<Nothing> for G {}
 
+#[diagnostic::do_not_recommend]
+impl<C: Consumer> Sends<Nothing> for C {}
+
+/// A consumer that handles what its handlers say. One with a handler that is too wrong to say it handles everything, so
+/// that the joining of its groups is not reported as well.
+pub trait HandlesListed {}
+
+#[diagnostic::do_not_recommend]
+impl<C: HandlesListed, G: ?Sized> Handles<Nothing, G> for C {}
+
 /// What can stand in the name of a group.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot stand in the name of a group",

@@ -138,16 +138,12 @@ fn handles(consumer: &Consumer, names: &Names) -> TokenStream {
                     impl<__G: ?::core::marker::Sized> #private::Handles<#payload, __G> for #self_ty {}
                 }
             });
-            // Of a single one the compiler would infer that it is meant, and call every other event a mistaken type.
-            let second = (payloads.len() == 1).then(|| {
-                quote! {
-                    #(#cfgs)*
-                    #[automatically_derived]
-                    #[diagnostic::do_not_recommend]
-                    impl<__G: ?::core::marker::Sized> #private::Handles<#private::Nothing, __G> for #self_ty {}
-                }
-            });
-            quote!(#(#implementations)* #second)
+            quote! {
+                #(#implementations)*
+                #(#cfgs)*
+                #[automatically_derived]
+                impl #private::HandlesListed for #self_ty {}
+            }
         }
         Handles::Anything => {
             let parameters = &consumer.generics.params;
@@ -173,15 +169,7 @@ fn sends(consumer: &Consumer, names: &Names) -> TokenStream {
             impl #impl_generics #private::Sends<#sent> for #self_ty #where_clause {}
         }
     });
-    let second = (sends.len() == 1).then(|| {
-        quote! {
-            #(#cfgs)*
-            #[automatically_derived]
-            #[diagnostic::do_not_recommend]
-            impl #impl_generics #private::Sends<#private::Nothing> for #self_ty #where_clause {}
-        }
-    });
-    quote!(#(#implementations)* #second)
+    quote!(#(#implementations)*)
 }
 
 fn implementation(consumer: &Consumer, names: &Names) -> TokenStream {

@@ -114,11 +114,9 @@ impl<
     __G: ?::core::marker::Sized,
 > ::channels_runtime::__private::Handles<ForceDisconnect, __G> for ChatConsumer {}
 #[automatically_derived]
-impl ::channels_runtime::__private::Sends<Joined> for ChatConsumer {}
+impl ::channels_runtime::__private::HandlesListed for ChatConsumer {}
 #[automatically_derived]
-#[diagnostic::do_not_recommend]
-impl ::channels_runtime::__private::Sends<::channels_runtime::__private::Nothing>
-for ChatConsumer {}
+impl ::channels_runtime::__private::Sends<Joined> for ChatConsumer {}
 #[automatically_derived]
 #[allow(deprecated, trivial_bounds, unreachable_code, unused_variables)]
 impl ::channels_runtime::__private::Consumer for ChatConsumer

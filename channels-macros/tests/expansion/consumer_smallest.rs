@@ -32,6 +32,8 @@ impl ::core::fmt::Debug for EchoCommand {
     }
 }
 #[automatically_derived]
+impl ::channels_runtime::__private::HandlesListed for Echo {}
+#[automatically_derived]
 #[allow(deprecated, trivial_bounds, unreachable_code, unused_variables)]
 impl ::channels_runtime::__private::Consumer for Echo
 where

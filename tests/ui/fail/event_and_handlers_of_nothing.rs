@@ -1,0 +1,28 @@
+//! Attributes where they do not belong.
+
+use channels_runtime::prelude::*;
+
+#[event("chat.message")]
+struct ChatMessage {
+    message: String,
+}
+
+#[derive(Default)]
+struct ChatConsumer;
+
+#[consumer]
+impl ChatConsumer {
+    #[event("chat.message")]
+    fn chat_message(event: &ChatMessage) -> String {
+        event.message.clone()
+    }
+
+    #[handler("chat.message")]
+    const NAME: &'static str = "";
+
+    #[receive]
+    #[disconnect]
+    async fn all(&mut self, _cx: &mut Context<Self>, _frame: Frame) {}
+}
+
+fn main() {}

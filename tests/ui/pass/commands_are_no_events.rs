@@ -1,0 +1,39 @@
+//! What a client says and what the layer brings are two tables: a client cannot call a handler.
+
+use channels_runtime::prelude::*;
+use channels_runtime::{CommandError, Consumer};
+
+#[event("chat.kick")]
+struct ChatKick;
+
+#[derive(serde::Deserialize)]
+struct Say {
+    text: String,
+}
+
+#[derive(Default)]
+struct ChatConsumer;
+
+#[consumer]
+impl ChatConsumer {
+    #[receive("say")]
+    async fn say(&mut self, cx: &mut Context<Self>, command: Say) -> Result<()> {
+        cx.send_text(command.text).await
+    }
+
+    #[handler("chat.kick")]
+    fn chat_kick(&mut self, cx: &mut Context<Self>, _event: &ChatKick) {
+        cx.close(CloseCode::POLICY);
+    }
+}
+
+fn main() {
+    let decode = |text: &str| ChatConsumer::decode_command(Frame::text(text));
+    assert!(matches!(decode(r#"{"type": "say", "text": "hi"}"#), Ok(ChatConsumerCommand::Say(Say { text })) if text == "hi"));
+    let Err(CommandError::Unknown { name, commands }) = decode(r#"{"type": "chat.kick"}"#) else {
+        panic!("a client called a handler")
+    };
+    assert_eq!((name.as_str(), commands), ("chat.kick", ["say"].as_slice()));
+    assert!(matches!(decode(r#"{"type": "say"}"#), Err(CommandError::Malformed { name: "say", .. })));
+    assert!(matches!(decode("hello"), Err(_)));
+}
