@@ -6,8 +6,9 @@
 
 /// How far behind the newest number of a sender a delivery may come and still be told from a double.
 ///
-/// Never reached while deliveries are whole: a sender's window is far smaller, so a number this old was given up.
-const SPAN: u64 = 64;
+/// The closed loop sends no message this far ahead of its oldest unfinished one, so only a message that was given up
+/// can be older.
+pub const SPAN: u64 = 64;
 
 /// What has gone wrong, and how often. All zero is what a correct server leaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

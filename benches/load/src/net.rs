@@ -386,14 +386,14 @@ impl Net {
                     self.write(id, &wire::client_frame(opcode::TEXT, b"40"));
                 }
                 (State::Greeting, opcode::TEXT) if payload.starts_with(b"40") => self.opened(id),
-                (State::Open, opcode::TEXT)
-                    if payload == b"2" && self.dialect == Dialect::SocketIo =>
-                {
+                // engine.io's own ping; the first may come before the greeting is over.
+                (_, opcode::TEXT) if payload == b"2" && self.dialect == Dialect::SocketIo => {
                     self.write(id, &wire::client_frame(opcode::TEXT, b"3"));
                 }
                 (State::Open, _) => texts(self.connections[id].seat, payload, now),
                 _ => {
-                    self.fail(id, "a frame before the greeting was over");
+                    let text = String::from_utf8_lossy(payload);
+                    self.fail(id, &format!("an unexpected frame: {code} {text:?}"));
                     return bytes.len();
                 }
             }

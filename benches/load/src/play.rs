@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::books::{Books, Verdict};
+use crate::books::{Books, SPAN, Verdict};
 use crate::histogram::Histogram;
 use crate::net::{Id, Net, Seat, Ticket};
 use crate::process::{self, Cpu};
@@ -306,7 +306,8 @@ impl Play {
             if !self.sending || !self.enabled[sender.class] || sender.unfinished >= limit {
                 break;
             }
-            if !net.is_open(sender.connection) {
+            // A server that reorders may finish many messages before an old one.
+            if sender.messages.len() as u64 >= SPAN || !net.is_open(sender.connection) {
                 break;
             }
             self.send(index, net);
