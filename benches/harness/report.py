@@ -167,7 +167,17 @@ def _slow(rounds) -> list[str]:
     )
 
 
-_TABLES = {"idle": _idle, "connect": _connect, "growth": _growth, "fair": _fair, "slow": _slow}
+def _groups(rounds) -> list[str]:
+    sizes = [size["standing"] for size in next((r["standing_sizes"] for one in rounds for r in one.values() if "standing_sizes" in r), [])]
+    of = lambda place, key: lambda report: report["standing_sizes"][place][key]
+    return table(
+        ["nanoseconds", *(f"beside {size:,} groups" for size in sizes)],
+        [[what, *(spread(absolute(rounds, "ours-stateful", of(place, key))) for place in range(len(sizes)))]
+         for what, key in (("join", "join_ns"), ("leave", "leave_ns"))],
+    )
+
+
+_TABLES = {"groups": _groups, "idle": _idle, "connect": _connect, "growth": _growth, "fair": _fair, "slow": _slow}
 
 
 def _noise(results: dict) -> list[str]:

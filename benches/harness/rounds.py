@@ -5,7 +5,7 @@ import subprocess
 import time
 
 from . import contestants, machine, scenarios
-from .machine import BENCHES, LOAD_CORE, say
+from .machine import BENCHES, LOAD_CORE, SERVER_CORE, say
 
 LOAD = BENCHES / "load/target/release/load"
 FOREIGN = 0.15
@@ -58,6 +58,7 @@ def _arguments(scenario: scenarios.Scenario, contestant: contestants.Contestant,
     warm_up = min(seconds, 2.0 if contestant.slow else 0.5)
     room_for = machine.open_files() - 2_500
     arguments = [scenario.name, "--seconds", str(seconds), "--warm-up", str(warm_up)]
+    arguments += scenario.load
     arguments += [part.format(standing=max(1, min(100_000, room_for))) for part in contestant.load]
     members = options.members
     match scenario.name:
@@ -83,6 +84,8 @@ def play(scenario: scenarios.Scenario, contestant: contestants.Contestant, redis
     `beside` is called with the servers' processes before the play begins.
     """
     quiet = machine.wait_until_quiet(options.quiet)
+    if scenario.alone:
+        return _alone(scenario) | {"quiet": quiet}
     servers = []
     try:
         servers, addresses = _serve(contestant, redis)
@@ -102,6 +105,16 @@ def play(scenario: scenarios.Scenario, contestant: contestants.Contestant, redis
             machine.stop(server)
     report["quiet"] = quiet
     return report
+
+
+def _alone(scenario: scenarios.Scenario) -> dict:
+    program = contestants.STATEFUL / "target/release" / scenario.alone
+    try:
+        done = subprocess.run(["taskset", "-c", machine.cores([SERVER_CORE]), str(program)], capture_output=True, text=True,
+                              timeout=300, check=True)
+        return json.loads(done.stdout)
+    except (subprocess.SubprocessError, json.JSONDecodeError, OSError) as error:
+        return {"error": str(error).replace(str(machine.ROOT), ".")}
 
 
 def _foreign(report: dict) -> float:
@@ -144,6 +157,8 @@ def _brief(report: dict) -> str:
         return "FAILED"
     if "sizes" in report:
         return " ".join(f"{size['members']}: {size['server_us'] or 0:.2f} us" for size in report["sizes"])
+    if "standing_sizes" in report:
+        return " ".join(f"{size['standing']}: {size['join_ns']:.0f} + {size['leave_ns']:.0f} ns" for size in report["standing_sizes"])
     parts = []
     for key, unit in (("server_us", "us"), ("p99_ms", "ms p99"), ("rss_per_connection", "bytes each"),
                       ("connects_per_s", "connects/s"), ("connect_cpu_us", "us a connect")):

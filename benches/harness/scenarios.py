@@ -16,6 +16,10 @@ class Scenario:
     """Times the length of a window."""
     few: bool = False
     """Fewer rounds: the figure is not a close race, or the play is long."""
+    load: tuple[str, ...] = ()
+    """More arguments for the load generator."""
+    alone: str = ""
+    """A program that is played without a load generator, below `servers/stateful`."""
 
 
 ALL = {
@@ -39,7 +43,11 @@ ALL = {
                  ("ours", "floor-batch", "bun", "warp-tuned"), few=True),
         Scenario("fair", "ten rooms of 10 with 20 messages a second each, beside a room of 10,000 under full load",
                  ("ours", "bun", "warp-tuned"), stretch=2, few=True),
-        Scenario("slow", "one room of 1,000 of whom one never reads, 4 messages under way",
-                 ("ours", "bun", "warp", "warp-tuned"), stretch=2, few=True),
+        Scenario("slow", "one room of 1,000 of whom one never reads, 4 messages of 4,000 bytes under way",
+                 ("ours", "bun", "warp", "warp-tuned"), stretch=2, few=True,
+                 # Large enough to fill what the kernel holds for a socket within the window.
+                 load=("--bytes", "4000")),
+        Scenario("groups", "joining and leaving a group in memory, beside other groups", ("ours-stateful",), few=True,
+                 alone="groups"),
     )
 }

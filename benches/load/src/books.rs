@@ -63,11 +63,7 @@ impl Received {
     fn take(&mut self, number: u64) -> Verdict {
         if number >= self.end {
             let ahead = number - self.end + 1;
-            self.recent = if ahead >= SPAN {
-                1
-            } else {
-                self.recent << ahead | 1
-            };
+            self.recent = if ahead >= SPAN { 1 } else { self.recent << ahead | 1 };
             self.end = number + 1;
             self.distinct += 1;
             return Verdict::Fresh;
@@ -121,11 +117,7 @@ impl Books {
     /// How many members of `room` are owed every message.
     #[must_use]
     pub fn owed(&self, room: u32) -> u32 {
-        let owed = self.rooms[room as usize]
-            .owed
-            .iter()
-            .filter(|owed| **owed)
-            .count();
+        let owed = self.rooms[room as usize].owed.iter().filter(|owed| **owed).count();
         u32::try_from(owed).expect("no more than the members")
     }
 
@@ -137,14 +129,7 @@ impl Books {
     }
 
     /// Notes that `member` of `room` received message `number` of `sender`, which was addressed to `addressed`.
-    pub fn received(
-        &mut self,
-        room: u32,
-        member: u32,
-        addressed: u32,
-        sender: u32,
-        number: u64,
-    ) -> Verdict {
+    pub fn received(&mut self, room: u32, member: u32, addressed: u32, sender: u32, number: u64) -> Verdict {
         let verdict = self.judge(room, member, addressed, sender, number);
         match verdict {
             Verdict::Fresh => {}
@@ -156,20 +141,9 @@ impl Books {
         verdict
     }
 
-    fn judge(
-        &mut self,
-        room: u32,
-        member: u32,
-        addressed: u32,
-        sender: u32,
-        number: u64,
-    ) -> Verdict {
+    fn judge(&mut self, room: u32, member: u32, addressed: u32, sender: u32, number: u64) -> Verdict {
         if addressed != room {
-            return if (addressed as usize) < self.rooms.len() {
-                Verdict::WrongRoom
-            } else {
-                Verdict::Unknown
-            };
+            return if (addressed as usize) < self.rooms.len() { Verdict::WrongRoom } else { Verdict::Unknown };
         }
         let page = &mut self.rooms[room as usize];
         match page.sent.get(sender as usize) {
@@ -189,10 +163,7 @@ impl Books {
     pub fn distinct(&self, room: u32, member: u32) -> u64 {
         let page = &self.rooms[room as usize];
         let row = member as usize * page.sent.len();
-        page.received[row..row + page.sent.len()]
-            .iter()
-            .map(|received| received.distinct)
-            .sum()
+        page.received[row..row + page.sent.len()].iter().map(|received| received.distinct).sum()
     }
 
     /// How many deliveries are owed over the whole run, and the columns, `lost` included.
@@ -231,10 +202,7 @@ mod tests {
         for room in 0..2 {
             for member in 0..2 {
                 for number in (0..5).filter(|number| !skip.contains(&(room, member, *number))) {
-                    assert_eq!(
-                        books.received(room, member, room, 0, number),
-                        Verdict::Fresh
-                    );
+                    assert_eq!(books.received(room, member, room, 0, number), Verdict::Fresh);
                 }
             }
         }
@@ -251,13 +219,7 @@ mod tests {
     fn a_hole_and_a_missing_tail_are_lost() {
         let mut books = books();
         deliver_all_but(&mut books, &[(0, 1, 2), (1, 0, 4)]);
-        assert_eq!(
-            books.close().1,
-            Tally {
-                lost: 2,
-                ..Tally::default()
-            }
-        );
+        assert_eq!(books.close().1, Tally { lost: 2, ..Tally::default() });
     }
 
     #[test]
@@ -265,14 +227,7 @@ mod tests {
         let mut books = books();
         deliver_all_but(&mut books, &[(0, 0, 4)]);
         assert_eq!(books.received(0, 0, 0, 0, 3), Verdict::Double);
-        assert_eq!(
-            books.close().1,
-            Tally {
-                lost: 1,
-                doubled: 1,
-                ..Tally::default()
-            }
-        );
+        assert_eq!(books.close().1, Tally { lost: 1, doubled: 1, ..Tally::default() });
     }
 
     #[test]
@@ -281,14 +236,7 @@ mod tests {
         deliver_all_but(&mut books, &[(0, 0, 1)]);
         assert_eq!(books.received(0, 0, 0, 0, 1), Verdict::Late);
         assert_eq!(books.received(0, 0, 0, 0, 1), Verdict::Double);
-        assert_eq!(
-            books.close().1,
-            Tally {
-                doubled: 1,
-                reordered: 1,
-                ..Tally::default()
-            }
-        );
+        assert_eq!(books.close().1, Tally { doubled: 1, reordered: 1, ..Tally::default() });
     }
 
     #[test]
@@ -297,14 +245,7 @@ mod tests {
         deliver_all_but(&mut books, &[]);
         assert_eq!(books.received(0, 0, 1, 0, 1), Verdict::WrongRoom);
         assert_eq!(books.received(0, 0, 9, 0, 1), Verdict::Unknown);
-        assert_eq!(
-            books.close().1,
-            Tally {
-                wrong_room: 1,
-                malformed: 1,
-                ..Tally::default()
-            }
-        );
+        assert_eq!(books.close().1, Tally { wrong_room: 1, malformed: 1, ..Tally::default() });
     }
 
     #[test]
@@ -313,13 +254,7 @@ mod tests {
         deliver_all_but(&mut books, &[]);
         assert_eq!(books.received(0, 0, 0, 0, 5), Verdict::Unknown);
         assert_eq!(books.received(0, 0, 0, 1, 0), Verdict::Unknown);
-        assert_eq!(
-            books.close().1,
-            Tally {
-                malformed: 2,
-                ..Tally::default()
-            }
-        );
+        assert_eq!(books.close().1, Tally { malformed: 2, ..Tally::default() });
     }
 
     #[test]
@@ -328,16 +263,7 @@ mod tests {
         books.excuse(0, 1);
         deliver_all_but(&mut books, &[(0, 1, 3), (0, 1, 4)]);
         assert_eq!(books.received(0, 1, 0, 0, 0), Verdict::Double);
-        assert_eq!(
-            books.close(),
-            (
-                15,
-                Tally {
-                    doubled: 1,
-                    ..Tally::default()
-                }
-            )
-        );
+        assert_eq!(books.close(), (15, Tally { doubled: 1, ..Tally::default() }));
         assert_eq!(books.distinct(0, 1), 3);
     }
 
@@ -352,13 +278,6 @@ mod tests {
             assert_eq!(books.received(0, 0, 0, 0, number), Verdict::Fresh);
         }
         assert_eq!(books.received(0, 0, 0, 0, 198), Verdict::Late);
-        assert_eq!(
-            books.close().1,
-            Tally {
-                lost: 191,
-                reordered: 1,
-                ..Tally::default()
-            }
-        );
+        assert_eq!(books.close().1, Tally { lost: 191, reordered: 1, ..Tally::default() });
     }
 }

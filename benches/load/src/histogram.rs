@@ -13,11 +13,7 @@ pub struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Self {
-            counts: vec![0; bucket(u64::MAX) + 1],
-            total: 0,
-            max: 0,
-        }
+        Self { counts: vec![0; bucket(u64::MAX) + 1], total: 0, max: 0 }
     }
 }
 
@@ -99,10 +95,7 @@ mod tests {
     fn every_duration_has_a_bucket_that_contains_it() {
         for nanos in (0..64).flat_map(|bit| [(1_u64 << bit) - 1, 1 << bit, (1 << bit) + 1]) {
             let centre = middle(bucket(nanos));
-            assert!(
-                (centre - nanos as f64).abs() <= nanos as f64 / 64.0 + 1.0,
-                "{nanos}: {centre}"
-            );
+            assert!((centre - nanos as f64).abs() <= nanos as f64 / 64.0 + 1.0, "{nanos}: {centre}");
         }
     }
 

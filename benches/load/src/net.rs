@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
-use rustix::net::{
-    self as socket, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt,
-};
+use rustix::net::{self as socket, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
 
 use crate::wire::{self, Answer, Dialect, Frame, opcode};
 
@@ -94,8 +92,7 @@ impl Net {
     /// When the kernel has no epoll set to give.
     pub fn new(targets: &[SocketAddrV4], dialect: Dialect) -> Result<Self, String> {
         Ok(Self {
-            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)
-                .map_err(|error| format!("epoll: {error}"))?,
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|error| format!("epoll: {error}"))?,
             events: Vec::with_capacity(1024),
             connections: Vec::new(),
             buffer: vec![0; 64 * 1024],
@@ -112,8 +109,7 @@ impl Net {
     /// Nanoseconds since the start.
     #[must_use]
     pub fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_nanos())
-            .expect("a run is shorter than five centuries")
+        u64::try_from(self.started.elapsed().as_nanos()).expect("a run is shorter than five centuries")
     }
 
     /// Opens a connection for each ticket, `pending` handshakes at a time, and returns when all are open.
@@ -143,10 +139,7 @@ impl Net {
                 break;
             }
             if began.elapsed() > within {
-                return Err(format!(
-                    "only {open} of {} connections open after {within:?}",
-                    tickets.len()
-                ));
+                return Err(format!("only {open} of {} connections open after {within:?}", tickets.len()));
             }
             for event in 0..self.wait(Duration::from_millis(50)) {
                 self.handle(event, texts);
@@ -156,14 +149,8 @@ impl Net {
             }
         }
         self.opened = 0;
-        debug_assert!(
-            self.connections[first..]
-                .iter()
-                .all(|connection| connection.state == State::Open)
-        );
-        Ok(Connected {
-            elapsed: began.elapsed(),
-        })
+        debug_assert!(self.connections[first..].iter().all(|connection| connection.state == State::Open));
+        Ok(Connected { elapsed: began.elapsed() })
     }
 
     fn open(&mut self, ticket: Ticket) -> Result<(), String> {
@@ -179,29 +166,20 @@ impl Net {
                 .map_err(|error| fail("bind", error))?;
         }
         if ticket.cramped {
-            sockopt::set_socket_recv_buffer_size(&fd, 2048)
-                .map_err(|error| fail("receive buffer", error))?;
+            sockopt::set_socket_recv_buffer_size(&fd, 2048).map_err(|error| fail("receive buffer", error))?;
         }
         match socket::connect(&fd, &target) {
             Ok(()) | Err(Errno::INPROGRESS) => {}
             Err(error) => return Err(fail("connect", error)),
         }
         sockopt::set_tcp_nodelay(&fd, true).map_err(|error| fail("TCP_NODELAY", error))?;
-        epoll::add(
-            &self.epoll,
-            &fd,
-            epoll::EventData::new_u64(id as u64),
-            epoll::EventFlags::OUT,
-        )
-        .map_err(|error| fail("epoll", error))?;
+        epoll::add(&self.epoll, &fd, epoll::EventData::new_u64(id as u64), epoll::EventFlags::OUT)
+            .map_err(|error| fail("epoll", error))?;
         self.connections.push(Connection {
             fd: Some(fd),
             seat: ticket.seat,
             state: State::Connecting,
-            request: self
-                .dialect
-                .request(&target.to_string(), ticket.seat.room)
-                .into_bytes(),
+            request: self.dialect.request(&target.to_string(), ticket.seat.room).into_bytes(),
             rest: Vec::new(),
             unsent: Vec::new(),
         });
@@ -215,11 +193,7 @@ impl Net {
             tv_nsec: i64::from(timeout.subsec_nanos()),
         };
         self.events.clear();
-        match epoll::wait(
-            &self.epoll,
-            rustix::buffer::spare_capacity(&mut self.events),
-            Some(&timeout),
-        ) {
+        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), Some(&timeout)) {
             Ok(_) | Err(Errno::INTR) => self.events.len(),
             Err(error) => {
                 self.failure.get_or_insert(format!("epoll_wait: {error}"));
@@ -239,8 +213,7 @@ impl Net {
         if flags.contains(epoll::EventFlags::OUT) {
             self.writable(id);
         }
-        if flags.intersects(epoll::EventFlags::IN | epoll::EventFlags::HUP | epoll::EventFlags::ERR)
-        {
+        if flags.intersects(epoll::EventFlags::IN | epoll::EventFlags::HUP | epoll::EventFlags::ERR) {
             self.readable(id, texts);
         }
     }
@@ -271,9 +244,7 @@ impl Net {
         let mut flags = epoll::EventFlags::empty();
         flags.set(epoll::EventFlags::IN, reading);
         flags.set(epoll::EventFlags::OUT, !connection.unsent.is_empty());
-        if let Err(error) =
-            epoll::modify(&self.epoll, fd, epoll::EventData::new_u64(id as u64), flags)
-        {
+        if let Err(error) = epoll::modify(&self.epoll, fd, epoll::EventData::new_u64(id as u64), flags) {
             self.fail(id, &format!("epoll: {error}"));
         }
     }
@@ -337,13 +308,7 @@ impl Net {
     }
 
     /// Takes whole frames (or the handshake's answer) off the head of `bytes`; says how many bytes that were.
-    fn frames(
-        &mut self,
-        id: Id,
-        bytes: &[u8],
-        now: u64,
-        texts: &mut impl FnMut(Seat, &[u8], u64),
-    ) -> usize {
+    fn frames(&mut self, id: Id, bytes: &[u8], now: u64, texts: &mut impl FnMut(Seat, &[u8], u64)) -> usize {
         let mut used = 0;
         if self.connections[id].state == State::Handshaking {
             match wire::answer(bytes) {
@@ -410,8 +375,7 @@ impl Net {
             State::Closing | State::Gone => {}
             State::Open => {
                 self.dropped += 1;
-                self.failure
-                    .get_or_insert(format!("connection {id}: {why}"));
+                self.failure.get_or_insert(format!("connection {id}: {why}"));
             }
             State::Connecting | State::Handshaking | State::Greeting => {
                 self.failure = Some(format!("connection {id} (handshake): {why}"));
@@ -457,11 +421,7 @@ impl Net {
             }
         }
         let until = Instant::now() + within;
-        while Instant::now() < until
-            && self.connections[first..]
-                .iter()
-                .any(|connection| connection.fd.is_some())
-        {
+        while Instant::now() < until && self.connections[first..].iter().any(|connection| connection.fd.is_some()) {
             for event in 0..self.wait(Duration::from_millis(20)) {
                 self.handle(event, &mut |_, _, _| {});
             }

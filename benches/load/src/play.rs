@@ -137,14 +137,7 @@ pub struct Play {
 impl Play {
     /// Seats the members of `specs`; their connections are those that `net` opens next.
     #[must_use]
-    pub fn new(
-        net: &Net,
-        script: Script,
-        run: u16,
-        offset: u32,
-        specs: &[RoomSpec],
-        give_up: Duration,
-    ) -> Self {
+    pub fn new(net: &Net, script: Script, run: u16, offset: u32, specs: &[RoomSpec], give_up: Duration) -> Self {
         let classes = specs.iter().map(|spec| spec.class + 1).max().unwrap_or(0);
         let mut play = Self {
             script,
@@ -168,13 +161,9 @@ impl Play {
         for spec in specs {
             let room = play.books.room(spec.members, spec.senders);
             if spec.slow {
-                let seat = Seat {
-                    room: offset + room,
-                    member: spec.members - 1,
-                };
+                let seat = Seat { room: offset + room, member: spec.members - 1 };
                 play.books.excuse(room, seat.member);
-                play.slow
-                    .push((connection + spec.members as usize - 1, seat));
+                play.slow.push((connection + spec.members as usize - 1, seat));
             }
             play.rooms.push(Room {
                 first_sender: play.senders.len(),
@@ -198,10 +187,7 @@ impl Play {
                 });
             }
             play.tickets.extend((0..spec.members).map(|member| Ticket {
-                seat: Seat {
-                    room: offset + room,
-                    member,
-                },
+                seat: Seat { room: offset + room, member },
                 cramped: spec.slow && member == spec.members - 1,
             }));
             connection += spec.members as usize;
@@ -217,17 +203,11 @@ impl Play {
 
     /// Takes a text that a connection received.
     pub fn text(&mut self, seat: Seat, payload: &[u8], now: u64) {
-        let Some(label) = self
-            .script
-            .read(payload)
-            .filter(|label| label.run == self.run)
-        else {
+        let Some(label) = self.script.read(payload).filter(|label| label.run == self.run) else {
             return self.books.malformed();
         };
-        let (Some(room), Some(addressed)) = (
-            seat.room.checked_sub(self.offset),
-            label.room.checked_sub(self.offset),
-        ) else {
+        let (Some(room), Some(addressed)) = (seat.room.checked_sub(self.offset), label.room.checked_sub(self.offset))
+        else {
             return self.books.malformed();
         };
         if label.probe && addressed == room {
@@ -238,10 +218,7 @@ impl Play {
             self.probes_seen += 1;
             return;
         }
-        match self
-            .books
-            .received(room, seat.member, addressed, label.sender, label.number)
-        {
+        match self.books.received(room, seat.member, addressed, label.sender, label.number) {
             Verdict::Fresh | Verdict::Late => {}
             Verdict::Double | Verdict::WrongRoom | Verdict::Unknown => return,
         }
@@ -261,18 +238,12 @@ impl Play {
             return;
         };
         if self.measuring {
-            self.figures[sender.class]
-                .latency
-                .add(now.saturating_sub(message.sent_at));
+            self.figures[sender.class].latency.add(now.saturating_sub(message.sent_at));
         }
         message.outstanding -= 1;
         if message.outstanding == 0 {
             sender.unfinished -= 1;
-            while sender
-                .messages
-                .front()
-                .is_some_and(|message| message.outstanding == 0)
-            {
+            while sender.messages.front().is_some_and(|message| message.outstanding == 0) {
                 sender.messages.pop_front();
                 sender.base += 1;
             }
@@ -283,18 +254,10 @@ impl Play {
     fn send(&mut self, index: usize, net: &mut Net) {
         let sender = &mut self.senders[index];
         let number = self.books.sent(sender.room, sender.local);
-        let label = Label {
-            run: self.run,
-            probe: false,
-            room: self.offset + sender.room,
-            sender: sender.local,
-            number,
-        };
+        let label =
+            Label { run: self.run, probe: false, room: self.offset + sender.room, sender: sender.local, number };
         let frame = self.script.message(&label);
-        sender.messages.push_back(UnderWay {
-            sent_at: net.now(),
-            outstanding: sender.owed,
-        });
+        sender.messages.push_back(UnderWay { sent_at: net.now(), outstanding: sender.owed });
         sender.unfinished += 1;
         net.write(sender.connection, &frame);
     }
@@ -358,10 +321,7 @@ impl Play {
     /// Goes on for a while: sends and receives until `done` or `until` (a moment of `net`'s clock).
     fn go(&mut self, net: &mut Net, until: u64, done: impl Fn(&Self) -> bool) {
         const LOOK: u64 = 50_000_000;
-        let paced = self
-            .senders
-            .iter()
-            .any(|sender| matches!(sender.pace, Pace::Every(_)));
+        let paced = self.senders.iter().any(|sender| matches!(sender.pace, Pace::Every(_)));
         let mut look_at = net.now() + LOOK;
         loop {
             let now = net.now();
@@ -376,9 +336,7 @@ impl Play {
             let wake = until.min(look_at).min(tick).saturating_sub(net.now());
             let count = net.wait(Duration::from_nanos(wake));
             for event in 0..count {
-                net.handle(event, &mut |seat, payload, now| {
-                    self.text(seat, payload, now)
-                });
+                net.handle(event, &mut |seat, payload, now| self.text(seat, payload, now));
                 while let Some(index) = self.ready.pop() {
                     self.fill(index, net);
                 }
@@ -407,21 +365,14 @@ impl Play {
                 return Err(format!("{missing} members saw no probe within {within:?}"));
             }
             for (number, room) in (0..).zip(&self.rooms).filter(|(_, room)| room.missing > 0) {
-                let label = Label {
-                    run: self.run,
-                    probe: true,
-                    room: self.offset + number,
-                    sender: 0,
-                    number: attempt,
-                };
+                let label =
+                    Label { run: self.run, probe: true, room: self.offset + number, sender: 0, number: attempt };
                 net.write(room.first_connection, &self.script.message(&label));
                 owed += u64::from(room.members);
             }
             attempt += 1;
             let until = (net.now() + 1_500_000_000).min(end);
-            self.go(net, until, |play| {
-                play.rooms.iter().all(|room| room.missing == 0)
-            });
+            self.go(net, until, |play| play.rooms.iter().all(|room| room.missing == 0));
         }
         // What is still on its way must not reach into the first window.
         let until = (net.now() + 3_000_000_000).min(end);
@@ -445,23 +396,17 @@ impl Play {
         let end = net.now() + u64::try_from(within.as_nanos()).expect("a short patience");
         let mut before = None;
         loop {
-            let seen: u64 = self
-                .slow
-                .iter()
-                .map(|(_, seat)| self.books.distinct(self.room(*seat), seat.member))
-                .sum();
+            let seen: u64 = self.slow.iter().map(|(_, seat)| self.books.distinct(self.room(*seat), seat.member)).sum();
             if before == Some(seen) || net.now() >= end {
                 break;
             }
             before = Some(seen);
-            let until = (net.now() + 300_000_000).min(end);
+            // A server that was stopped by a full socket learns that it has room again by a timer, if the news is lost.
+            let until = (net.now() + 1_500_000_000).min(end);
             self.go(net, until, |_| false);
         }
         let end = |(connection, seat): &(Id, Seat)| {
-            (
-                self.books.distinct(self.room(*seat), seat.member),
-                net.is_open(*connection),
-            )
+            (self.books.distinct(self.room(*seat), seat.member), net.is_open(*connection))
         };
         self.slow.iter().map(end).collect()
     }
@@ -514,16 +459,10 @@ impl Play {
 
         self.sending = false;
         let until = net.now() + nanos(drain);
-        self.go(net, until, |play| {
-            play.senders.iter().all(|sender| sender.unfinished == 0)
-        });
+        self.go(net, until, |play| play.senders.iter().all(|sender| sender.unfinished == 0));
 
         let seconds = (ended - began) as f64 / 1e9;
-        let (server, side, load) = (
-            after.server - before.server,
-            after.side - before.side,
-            after.load - before.load,
-        );
+        let (server, side, load) = (after.server - before.server, after.side - before.side, after.load - before.load);
         let foreign = after.busy - before.busy - server.total - side.total - load.total;
         Window {
             seconds,

@@ -18,32 +18,20 @@ pub struct Cpu {
 impl std::ops::Sub for Cpu {
     type Output = Self;
     fn sub(self, earlier: Self) -> Self {
-        Self {
-            total: self.total - earlier.total,
-            user: self.user - earlier.user,
-        }
+        Self { total: self.total - earlier.total, user: self.user - earlier.user }
     }
 }
 
 /// The fields of `/proc/PID/stat` behind the command's name, which may itself hold blanks and brackets.
 fn stat(process: u32) -> Option<Vec<String>> {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    Some(
-        text[text.rfind(')')? + 1..]
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect(),
-    )
+    Some(text[text.rfind(')')? + 1..].split_whitespace().map(str::to_owned).collect())
 }
 
 fn tree(roots: &[u32]) -> Vec<u32> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(process) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok())
-        else {
+        let Some(process) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
         let Some(parent) = stat(process).and_then(|fields| fields.get(1)?.parse().ok()) else {
@@ -65,10 +53,7 @@ fn tree(roots: &[u32]) -> Vec<u32> {
 /// The nanoseconds that the living threads of a process have run.
 fn schedstat(process: u32) -> Option<u64> {
     let mut sum = 0;
-    for task in fs::read_dir(format!("/proc/{process}/task"))
-        .ok()?
-        .flatten()
-    {
+    for task in fs::read_dir(format!("/proc/{process}/task")).ok()?.flatten() {
         // A thread may end between the listing and the reading.
         let Ok(text) = fs::read_to_string(task.path().join("schedstat")) else {
             continue;
@@ -86,12 +71,7 @@ pub fn cpu(roots: &[u32]) -> Cpu {
         let Some(fields) = stat(process) else {
             continue;
         };
-        let ticks = |index: usize| {
-            fields
-                .get(index)
-                .and_then(|field| field.parse::<f64>().ok())
-                .unwrap_or(0.0)
-        };
+        let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
         // utime and stime of the process with its ended threads, then those of its children that were waited for.
         let ended = (ticks(13) + ticks(14)) / TICKS;
         let coarse = (ticks(11) + ticks(12)) / TICKS;
@@ -108,9 +88,7 @@ pub fn cpu(roots: &[u32]) -> Cpu {
 pub fn rss(roots: &[u32]) -> u64 {
     let resident = |process: u32| -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         line.split_whitespace().next()?.parse::<u64>().ok()
     };
     tree(roots).into_iter().filter_map(resident).sum::<u64>() * 1024
@@ -121,13 +99,7 @@ pub fn rss(roots: &[u32]) -> u64 {
 pub fn machine_busy() -> f64 {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let first = text.lines().next().unwrap_or_default();
-    first
-        .split_whitespace()
-        .skip(1)
-        .take(3)
-        .filter_map(|field| field.parse::<f64>().ok())
-        .sum::<f64>()
-        / TICKS
+    first.split_whitespace().skip(1).take(3).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / TICKS
 }
 
 #[cfg(test)]
@@ -149,10 +121,7 @@ mod tests {
         assert!(own > 0.02 && own < 1.0, "{own} ({spun})");
 
         let script = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done; sleep 5";
-        let mut child = std::process::Command::new("sh")
-            .args(["-c", script])
-            .spawn()
-            .expect("sh");
+        let mut child = std::process::Command::new("sh").args(["-c", script]).spawn().expect("sh");
         std::thread::sleep(Duration::from_millis(400));
         let of_child = cpu(&[child.id()]).total;
         assert!(of_child > 0.0 && cpu(&[this]).total >= before.total + own);

@@ -98,10 +98,7 @@ pub struct Options {
 
 impl Options {
     fn watched(&self) -> Watched {
-        Watched {
-            servers: self.pid.clone(),
-            side: self.side_pid.clone(),
-        }
+        Watched { servers: self.pid.clone(), side: self.side_pid.clone() }
     }
 
     fn patience(&self) -> Duration {
@@ -135,12 +132,7 @@ impl Options {
 ///
 /// When it could not be played: refused connections, members that nothing reaches, too small a size.
 pub fn run(options: &Options) -> Result<Value, String> {
-    let sizes = [
-        options.members,
-        options.rooms,
-        options.senders,
-        options.under_way,
-    ];
+    let sizes = [options.members, options.rooms, options.senders, options.under_way];
     if sizes.contains(&Some(0)) || options.sizes.contains(&0) || options.pending == 0 {
         return Err("sizes begin at 1".into());
     }
@@ -163,12 +155,7 @@ pub fn run(options: &Options) -> Result<Value, String> {
         Scenario::Fair => stage.fair(),
         Scenario::Slow => stage.slow(),
     }?;
-    let name = options
-        .scenario
-        .to_possible_value()
-        .expect("no scenario is hidden")
-        .get_name()
-        .to_owned();
+    let name = options.scenario.to_possible_value().expect("no scenario is hidden").get_name().to_owned();
     report["scenario"] = json!(name);
     Ok(report)
 }
@@ -188,12 +175,7 @@ impl<'a> Stage<'a> {
         let run = time.map_or(0, |time| time.subsec_micros() ^ std::process::id());
         // Two runs against one store must not share rooms either, or members of the last run would still be in them.
         let rooms = (run & 0xff) << 16;
-        Ok(Self {
-            options,
-            net: Net::new(&options.addr, options.dialect)?,
-            run: run as u16,
-            rooms,
-        })
+        Ok(Self { options, net: Net::new(&options.addr, options.dialect)?, run: run as u16, rooms })
     }
 
     /// Opens the connections of a play and makes sure that every member is in its group.
@@ -202,14 +184,10 @@ impl<'a> Stage<'a> {
         let before = process::cpu(&self.options.pid).total;
         let rss_before = process::rss(&self.options.pid);
         let tickets = play.tickets();
-        let connected = self.net.connect(
-            &tickets,
-            self.options.pending,
-            self.options.patience(),
-            &mut |seat, text, now| {
+        let connected =
+            self.net.connect(&tickets, self.options.pending, self.options.patience(), &mut |seat, text, now| {
                 play.text(seat, text, now);
-            },
-        )?;
+            })?;
         let cpu = self.settle() - before;
         let rss = process::rss(&self.options.pid);
         play.probe(&mut self.net, self.options.patience())?;
@@ -253,14 +231,7 @@ impl<'a> Stage<'a> {
         let seconds = Duration::from_secs_f64(self.options.seconds);
         let warm_up = Duration::from_secs_f64(self.options.warm_up);
         let drain = Duration::from_secs_f64(self.options.give_up + 0.5);
-        play.measure(
-            &mut self.net,
-            &self.options.watched(),
-            enabled,
-            warm_up,
-            seconds,
-            drain,
-        )
+        play.measure(&mut self.net, &self.options.watched(), enabled, warm_up, seconds, drain)
     }
 
     fn traffic(&mut self, specs: &[RoomSpec]) -> Result<Value, String> {
@@ -296,53 +267,34 @@ impl<'a> Stage<'a> {
         let before = process::cpu(&self.options.pid).total;
         let began = Instant::now();
         std::thread::sleep(Duration::from_secs_f64(self.options.seconds));
-        let share =
-            (process::cpu(&self.options.pid).total - before) / began.elapsed().as_secs_f64();
+        let share = (process::cpu(&self.options.pid).total - before) / began.elapsed().as_secs_f64();
         let mut report = seated.report();
         extend(&mut report, json!({ "idle_cpu_percent": share * 100.0 }));
         extend(&mut report, self.books(&play));
         self.net.close(0, self.options.patience());
         self.settle();
-        extend(
-            &mut report,
-            json!({ "rss_after_close": process::rss(&self.options.pid) }),
-        );
+        extend(&mut report, json!({ "rss_after_close": process::rss(&self.options.pid) }));
         Ok(report)
     }
 
     fn connect(&mut self) -> Result<Value, String> {
         let standing: Vec<Ticket> = (0..self.options.standing)
-            .map(|room| Ticket {
-                seat: Seat {
-                    room: self.rooms + room,
-                    member: 0,
-                },
-                cramped: false,
-            })
+            .map(|room| Ticket { seat: Seat { room: self.rooms + room, member: 0 }, cramped: false })
             .collect();
         self.rooms += self.options.standing;
         self.open(&standing)?;
         let standing = standing.len();
         let began = Instant::now();
-        let (mut count, mut cycles, mut connecting, mut connect_cpu, mut close_cpu) =
-            (0, 0, 0.0, 0.0, 0.0);
+        let (mut count, mut cycles, mut connecting, mut connect_cpu, mut close_cpu) = (0, 0, 0.0, 0.0, 0.0);
         let mut rates = Vec::new();
         // A cycle too many is better than none, and fifty are enough for any server.
         while cycles == 0
-            || (connecting < self.options.seconds
-                && cycles < 50
-                && began.elapsed() < self.options.patience())
+            || (connecting < self.options.seconds && cycles < 50 && began.elapsed() < self.options.patience())
         {
             let members = self.options.members.unwrap_or(10);
             let tickets: Vec<Ticket> = (0..self.options.rooms.unwrap_or(200))
                 .flat_map(|room| (0..members).map(move |member| (room, member)))
-                .map(|(room, member)| Ticket {
-                    seat: Seat {
-                        room: self.rooms + room,
-                        member,
-                    },
-                    cramped: false,
-                })
+                .map(|(room, member)| Ticket { seat: Seat { room: self.rooms + room, member }, cramped: false })
                 .collect();
             self.rooms += self.options.rooms.unwrap_or(200);
             let before = process::cpu(&self.options.pid).total;
@@ -375,9 +327,7 @@ impl<'a> Stage<'a> {
 
     fn open(&mut self, tickets: &[Ticket]) -> Result<f64, String> {
         let patience = self.options.patience();
-        let connected =
-            self.net
-                .connect(tickets, self.options.pending, patience, &mut |_, _, _| {})?;
+        let connected = self.net.connect(tickets, self.options.pending, patience, &mut |_, _, _| {})?;
         Ok(connected.elapsed.as_secs_f64())
     }
 
@@ -403,13 +353,7 @@ impl<'a> Stage<'a> {
     }
 
     fn fair(&mut self) -> Result<Value, String> {
-        let small = RoomSpec {
-            members: 10,
-            senders: 1,
-            pace: self.options.every(20.0),
-            class: 0,
-            slow: false,
-        };
+        let small = RoomSpec { members: 10, senders: 1, pace: self.options.every(20.0), class: 0, slow: false };
         let mut specs = vec![small; self.options.rooms.unwrap_or(10) as usize];
         specs.push(RoomSpec {
             members: self.options.members.unwrap_or(10_000),

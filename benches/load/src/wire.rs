@@ -52,11 +52,7 @@ pub enum Answer {
 #[must_use]
 pub fn answer(bytes: &[u8]) -> Answer {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
-        return if bytes.len() > 16 * 1024 {
-            Answer::Refused("an endless head".into())
-        } else {
-            Answer::Partial
-        };
+        return if bytes.len() > 16 * 1024 { Answer::Refused("an endless head".into()) } else { Answer::Partial };
     };
     let head = String::from_utf8_lossy(&bytes[..end]);
     let mut lines = head.lines();
@@ -66,14 +62,8 @@ pub fn answer(bytes: &[u8]) -> Answer {
     }
     let accepted = lines
         .filter_map(|line| line.split_once(':'))
-        .any(|(name, value)| {
-            name.eq_ignore_ascii_case("sec-websocket-accept") && value.trim() == ACCEPT
-        });
-    if accepted {
-        Answer::Accepted(end + 4)
-    } else {
-        Answer::Refused("101 with a wrong Sec-WebSocket-Accept".into())
-    }
+        .any(|(name, value)| name.eq_ignore_ascii_case("sec-websocket-accept") && value.trim() == ACCEPT);
+    if accepted { Answer::Accepted(end + 4) } else { Answer::Refused("101 with a wrong Sec-WebSocket-Accept".into()) }
 }
 
 /// A text frame from a client. Its masking key is zero, so the payload's bytes are as they are.
@@ -181,16 +171,8 @@ impl Script {
     /// A script whose JSON has `bytes` bytes as the client writes it.
     #[must_use]
     pub fn new(dialect: Dialect, bytes: usize) -> Self {
-        let padding = b" the quick brown fox jumps over the lazy dog;"
-            .iter()
-            .copied();
-        Self {
-            dialect,
-            padding: padding
-                .cycle()
-                .take(bytes.saturating_sub(SHORTEST))
-                .collect(),
-        }
+        let padding = b" the quick brown fox jumps over the lazy dog;".iter().copied();
+        Self { dialect, padding: padding.cycle().take(bytes.saturating_sub(SHORTEST)).collect() }
     }
 
     /// The text frame that sends a message.
@@ -251,13 +233,7 @@ fn hexadecimal(digits: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    const LABEL: Label = Label {
-        run: 0xbeef,
-        probe: false,
-        room: 0x1234,
-        sender: 7,
-        number: 0xfedc_ba98,
-    };
+    const LABEL: Label = Label { run: 0xbeef, probe: false, room: 0x1234, sender: 7, number: 0xfedc_ba98 };
 
     fn payload(dialect: Dialect) -> (Script, Vec<u8>) {
         let script = Script::new(dialect, 100);
@@ -271,18 +247,14 @@ mod tests {
         let (script, payload) = payload(Dialect::Plain);
         assert_eq!(payload.len(), 100);
         assert_eq!(script.read(&payload), Some(LABEL));
-        let compact = String::from_utf8(payload)
-            .expect("ASCII")
-            .replacen(": ", ":", 1);
+        let compact = String::from_utf8(payload).expect("ASCII").replacen(": ", ":", 1);
         assert_eq!(script.read(compact.as_bytes()), Some(LABEL));
     }
 
     #[test]
     fn socket_io_wraps_the_same_object() {
         let (script, payload) = payload(Dialect::SocketIo);
-        assert!(
-            payload.starts_with(br#"42["message",{"message": "m"#) && payload.ends_with(br#""}]"#)
-        );
+        assert!(payload.starts_with(br#"42["message",{"message": "m"#) && payload.ends_with(br#""}]"#));
         assert_eq!(script.read(&payload), Some(LABEL));
     }
 
@@ -306,10 +278,7 @@ mod tests {
             bytes[1] &= 0x7f;
             let key = bytes.len() - length - 4;
             bytes.drain(key..key + 4);
-            assert_eq!(
-                frame(&bytes),
-                Frame::Whole(opcode::TEXT, &vec![b'x'; length], bytes.len())
-            );
+            assert_eq!(frame(&bytes), Frame::Whole(opcode::TEXT, &vec![b'x'; length], bytes.len()));
             for cut in [0, 1, bytes.len() - 1] {
                 assert_eq!(frame(&bytes[..cut.min(bytes.len() - 1)]), Frame::Partial);
             }
@@ -325,16 +294,10 @@ mod tests {
 
     #[test]
     fn the_handshake_is_checked() {
-        let good =
-            format!("HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: {ACCEPT}\r\n\r\n");
+        let good = format!("HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: {ACCEPT}\r\n\r\n");
         assert_eq!(answer(good.as_bytes()), Answer::Accepted(good.len()));
         assert_eq!(answer(&good.as_bytes()[..40]), Answer::Partial);
-        assert!(
-            matches!(answer(b"HTTP/1.1 403 Forbidden\r\n\r\n"), Answer::Refused(line) if line.contains("403"))
-        );
-        assert!(matches!(
-            answer(b"HTTP/1.1 101 x\r\nSec-WebSocket-Accept: y\r\n\r\n"),
-            Answer::Refused(_)
-        ));
+        assert!(matches!(answer(b"HTTP/1.1 403 Forbidden\r\n\r\n"), Answer::Refused(line) if line.contains("403")));
+        assert!(matches!(answer(b"HTTP/1.1 101 x\r\nSec-WebSocket-Accept: y\r\n\r\n"), Answer::Refused(_)));
     }
 }

@@ -39,21 +39,10 @@ impl House {
         let mut frame = vec![0x81, u8::try_from(payload.len()).expect("100 bytes")];
         frame.extend(payload);
         if now && fault == Fault::OtherRoom {
-            let other = self
-                .rooms
-                .iter_mut()
-                .find(|(name, _)| *name != room)
-                .expect("two rooms")
-                .1;
+            let other = self.rooms.iter_mut().find(|(name, _)| *name != room).expect("two rooms").1;
             other[0].write_all(&frame).expect("the client reads");
         }
-        for (place, member) in self
-            .rooms
-            .get_mut(room)
-            .expect("it sent")
-            .iter_mut()
-            .enumerate()
-        {
+        for (place, member) in self.rooms.get_mut(room).expect("it sent").iter_mut().enumerate() {
             // The client hangs up on a member that was sent an illegal frame; the others go on.
             let mut send = |frame: &[u8]| drop(member.write_all(frame));
             match (now && place == 1, fault) {
@@ -73,9 +62,7 @@ impl House {
                     masked.extend(payload);
                     send(&masked);
                 }
-                (true, Fault::Hangup) => member
-                    .shutdown(std::net::Shutdown::Both)
-                    .expect("it was open"),
+                (true, Fault::Hangup) => member.shutdown(std::net::Shutdown::Both).expect("it was open"),
                 _ => {
                     send(&frame);
                     // What was held back comes right behind its successor.
@@ -106,14 +93,8 @@ fn serve(mut stream: TcpStream, house: &Mutex<House>, fault: Fault) {
             let mut house = house.lock().expect("no test panics here");
             let answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                           Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-            stream
-                .write_all(answer.as_bytes())
-                .expect("the client reads");
-            house
-                .rooms
-                .entry(name.clone())
-                .or_default()
-                .push(stream.try_clone().expect("a second handle"));
+            stream.write_all(answer.as_bytes()).expect("the client reads");
+            house.rooms.entry(name.clone()).or_default().push(stream.try_clone().expect("a second handle"));
             room = Some(name);
         }
         while let Some(room) = &room {
@@ -129,19 +110,14 @@ fn serve(mut stream: TcpStream, house: &Mutex<House>, fault: Fault) {
                 let _ = stream.write_all(&[0x88, 0]);
                 return;
             }
-            house
-                .lock()
-                .expect("no test panics here")
-                .broadcast(room, &frame[6..], fault);
+            house.lock().expect("no test panics here").broadcast(room, &frame[6..], fault);
         }
     }
 }
 
 fn play(fault: Fault) -> Value {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    let Ok(SocketAddr::V4(address)) = listener.local_addr() else {
-        panic!("bound to IPv4")
-    };
+    let Ok(SocketAddr::V4(address)) = listener.local_addr() else { panic!("bound to IPv4") };
     let house = Arc::new(Mutex::new(House::default()));
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
@@ -155,42 +131,17 @@ fn play(fault: Fault) -> Value {
 fn run(scenario: &str, address: SocketAddrV4, more: &[&str]) -> Value {
     let address = address.to_string();
     let pid = std::process::id().to_string();
-    let fixed = [
-        "load",
-        scenario,
-        "--addr",
-        &address,
-        "--pid",
-        &pid,
-        "--seconds",
-        "0.4",
-        "--warm-up",
-        "0.1",
-    ];
+    let fixed = ["load", scenario, "--addr", &address, "--pid", &pid, "--seconds", "0.4", "--warm-up", "0.1"];
     let options = load::scenario::Options::parse_from(
-        fixed
-            .iter()
-            .chain(&["--give-up", "0.3", "--patience", "10"])
-            .chain(more)
-            .copied(),
+        fixed.iter().chain(&["--give-up", "0.3", "--patience", "10"]).chain(more).copied(),
     );
     load::scenario::run(&options).expect("a play")
 }
 
 /// Checks that `columns` have these counts, and all other columns are zero.
 fn assert_columns(report: &Value, columns: &[(&str, u64)]) {
-    for column in [
-        "lost",
-        "doubled",
-        "reordered",
-        "wrong_room",
-        "malformed",
-        "dropped_connections",
-    ] {
-        let expected = columns
-            .iter()
-            .find(|(name, _)| *name == column)
-            .map_or(0, |(_, count)| *count);
+    for column in ["lost", "doubled", "reordered", "wrong_room", "malformed", "dropped_connections"] {
+        let expected = columns.iter().find(|(name, _)| *name == column).map_or(0, |(_, count)| *count);
         assert_eq!(report[column], expected, "{column} in {report:#}");
     }
     assert_eq!(report["clean"], columns.is_empty(), "{report:#}");
@@ -201,10 +152,7 @@ fn assert_columns(report: &Value, columns: &[(&str, u64)]) {
 fn a_good_server_is_clean() {
     let report = play(Fault::None);
     assert_columns(&report, &[]);
-    assert!(
-        report["server_us"].as_f64() > Some(0.0) && report["p99_ms"].as_f64() > Some(0.0),
-        "{report:#}"
-    );
+    assert!(report["server_us"].as_f64() > Some(0.0) && report["p99_ms"].as_f64() > Some(0.0), "{report:#}");
 }
 
 #[test]

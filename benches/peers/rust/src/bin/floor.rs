@@ -94,14 +94,8 @@ impl Floor {
                 self.connections.len() - 1
             });
             if epoll::add(&self.epoll, &fd, EventData::new_u64(slot as u64), EventFlags::IN).is_ok() {
-                let connection = Connection {
-                    fd,
-                    room: None,
-                    rest: Vec::new(),
-                    unsent: Vec::new(),
-                    dirty: false,
-                    blocked: false,
-                };
+                let connection =
+                    Connection { fd, room: None, rest: Vec::new(), unsent: Vec::new(), dirty: false, blocked: false };
                 self.connections[slot] = Some(connection);
             }
         }

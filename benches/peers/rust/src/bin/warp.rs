@@ -21,9 +21,7 @@ async fn main() {
     let rooms = Rooms::default();
     let rooms = warp::any().map(move || rooms.clone());
     let chat = warp::path!("ws" / "chat" / String).and(warp::ws()).and(rooms).map(
-        |room: String, ws: warp::ws::Ws, rooms: Rooms| {
-            ws.on_upgrade(move |socket| user_connected(socket, room, rooms))
-        },
+        |room: String, ws: warp::ws::Ws, rooms: Rooms| ws.on_upgrade(move |socket| user_connected(socket, room, rooms)),
     );
     let address = peers::address();
     let server = warp::serve(chat).bind(address).await;
