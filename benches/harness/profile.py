@@ -42,12 +42,15 @@ def profile(name: str, options: Namespace) -> dict | None:
         return None
     shown = subprocess.run(
         ["perf", "report", "-i", str(data), "--stdio", "--no-children", "-g", "none", "-F", "overhead,sym",
-         "--percent-limit", "1"], capture_output=True, text=True, timeout=60, check=False)
+         "--percent-limit", "0"], capture_output=True, text=True, timeout=60, check=False)
     lines = [line.rstrip() for line in shown.stdout.split("\n") if line.strip() and not line.startswith("#")]
-    kernel = any("[k]" in line for line in lines)
-    note = f"`perf record` on our server for {_LENGTH:g} s of the traffic; symbols above 1 %."
-    if not kernel:
+    share = {kind: sum(float(line.split("%")[0]) for line in lines if f"[{kind}]" in line) for kind in "k."}
+    note = f"`perf record` on our server for {_LENGTH:g} s of the traffic; symbols above 1 %. "
+    if share["k"]:
+        note += f"The kernel has {share['k']:.0f} %, the server itself {share['.']:.0f} %."
+    else:
         user = report["server_user_us"] / report["server_us"] * 100 if report.get("server_us") else 0
-        note += (f" The kernel's symbols are closed to `perf` on this machine, so this divides the user's part only, "
-                 f"which was {user:.0f} % of the CPU time; the rest is the kernel's.")
+        note += (f"The kernel's symbols are closed to `perf` on this machine, so this divides the user's part only, which was "
+                 f"{user:.0f} % of the CPU time; the rest is the kernel's.")
+    lines = [line for line in lines if float(line.split("%")[0]) >= 1]
     return {"note": note, "lines": lines[:30]}

@@ -70,8 +70,8 @@ def _goals(results: dict) -> list[str]:
         f"{peer.name} in {name}": books(entry["rounds"], peer.name)
         for name, entry in results["scenarios"].items() for peer in ours if faults(entry["rounds"], peer.name)
     }
-    plays = sum(1 for entry in results["scenarios"].values() for one in entry["rounds"] for peer in one
-                if contestants.ALL[peer].ours)
+    plays = sum(1 for name, entry in results["scenarios"].items() for one in entry["rounds"] for peer in one
+                if contestants.ALL[peer].ours and not scenarios.ALL[name].alone)
     if wrong:
         lines += ["**Our books are not clean:** " + "; ".join(f"{where}: {what}" for where, what in wrong.items()) + ".", ""]
     elif plays:

@@ -404,7 +404,7 @@ impl<'a> Stage<'a> {
         let mine: Vec<u64> = ends.iter().map(|(seen, _)| *seen).collect();
         extend(
             &mut report,
-            json!({ "clean": clean, "slow_received": mine, "slow_cut": cut, "slow_sent": sent, "rss_growth": grown }),
+            json!({ "clean": clean, "dropped_connections": self.net.dropped - cut, "slow_received": mine, "slow_cut": cut, "slow_sent": sent, "rss_growth": grown }),
         );
         extend(&mut report, seated.report());
         self.net.close(0, Duration::from_secs(5));
