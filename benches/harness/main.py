@@ -1,0 +1,110 @@
+"""The command line of `benches/run`."""
+
+import argparse
+import json
+import time
+
+from . import chart, contestants, machine, profile, report, rounds, scenarios
+from .machine import BENCHES, ROOT, say
+
+RESULTS = BENCHES / "results.json"
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="benches/run",
+        description="Builds everything, plays every contestant in turn, writes benches/RESULTS.md and "
+                    "docs/img/benchmark.svg. A scenario that is played replaces its earlier results; others stay.",
+    )
+    names = lambda known: lambda text: [name for name in _known(text, known)]
+    parser.add_argument("--rounds", type=int, default=7, help="rounds of a close race (default 7)")
+    parser.add_argument("--few", type=int, help="rounds of the other scenarios and of Django (default: half, rounded down)")
+    parser.add_argument("--seconds", type=float, default=1.5, help="length of a measured window (default 1.5)")
+    parser.add_argument("--scenarios", type=names(scenarios.ALL), default=list(scenarios.ALL),
+                        help="comma-separated: " + ", ".join(scenarios.ALL))
+    parser.add_argument("--peers", type=names(contestants.ALL), default=list(contestants.ALL),
+                        help="comma-separated: " + ", ".join(contestants.ALL))
+    parser.add_argument("--members", type=int, default=1000,
+                        help="scales every scenario down; RESULTS.md says so (default 1000: full size)")
+    parser.add_argument("--quiet", type=float, default=60.0,
+                        help="seconds to wait before each play until the machine is quiet (default 60)")
+    parser.add_argument("--profile", action="store_true", help="profile our server in the scenarios played, with perf")
+    parser.add_argument("--no-write", action="store_true", help="print the report in place of writing it")
+    parser.add_argument("--report", action="store_true", help="play nothing, write the report of what was measured")
+    options = parser.parse_args()
+    if min(options.rounds, options.members) < 1 or options.members < 10 or options.seconds <= 0:
+        parser.error("rounds begin at 1, members at 10, and a window has some length")
+    if options.few is None:
+        options.few = max(1, options.rounds // 2)
+    options.few = min(options.few, options.rounds)
+    return options
+
+
+def _known(text: str, known) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in known:
+            raise argparse.ArgumentTypeError(f"unknown: {name}; there are {', '.join(known)}")
+    return names
+
+
+def _rounded(value):
+    """Five digits are more than the machine can tell apart, and the file stays readable."""
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_rounded(inner) for inner in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
+def _save(results: dict) -> None:
+    # One line for each round of a scenario, so that a later run's difference can be read.
+    scenarios_text = []
+    for name, entry in results["scenarios"].items():
+        head = {key: value for key, value in entry.items() if key != "rounds"}
+        lines = ",\n".join(json.dumps(one) for one in entry["rounds"])
+        scenarios_text.append(f"{json.dumps(name)}: {json.dumps(head)[:-1]}, \"rounds\": [\n{lines}\n]}}")
+    body = ",\n".join(scenarios_text)
+    RESULTS.write_text(f'{{"profiles": {json.dumps(results["profiles"])},\n"scenarios": {{\n{body}\n}}}}\n')
+
+
+def main() -> int:
+    options = _options()
+    results = {"profiles": {}, "scenarios": {}}
+    if RESULTS.exists() and not options.no_write:
+        results |= json.loads(RESULTS.read_text())
+    if not options.report:
+        machine.prepare()
+        wanted = [peer for peer in options.peers if any(peer in scenarios.ALL[name].peers for name in options.scenarios)]
+        peers = contestants.build(wanted)
+        where = machine.description()
+        began = time.monotonic()
+        try:
+            for scenario, played in rounds.all_rounds(options.scenarios, peers, options):
+                results["scenarios"][scenario.name] = {
+                    "machine": where, "seconds": options.seconds, "scale": options.members, "rounds": _rounded(played),
+                }
+                if not options.no_write:
+                    _save(results)
+            if options.profile and "ours" in peers:
+                for name in (name for name in options.scenarios if name in profile.SCENARIOS):
+                    if found := profile.profile(name, options):
+                        results["profiles"][name] = found
+                if not options.no_write:
+                    _save(results)
+        except KeyboardInterrupt:
+            say("stopped; finished scenarios are kept")
+        finally:
+            machine.stop_all()
+        say(f"played for {(time.monotonic() - began) / 60:.1f} minutes")
+    text = report.write(results)
+    if options.no_write:
+        print(text)
+        return 0
+    (BENCHES / "RESULTS.md").write_text(text)
+    if picture := chart.draw(results):
+        target = ROOT / "docs/img/benchmark.svg"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(picture)
+        say("wrote benches/results.json, benches/RESULTS.md and docs/img/benchmark.svg")
+    return 0

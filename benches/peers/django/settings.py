@@ -1,0 +1,22 @@
+"""Settings of the chat on Django Channels. LAYER picks the channel layer, REDIS_URL is where the two on Redis find it."""
+
+import os
+
+SECRET_KEY = "only the benchmark uses this"
+DEBUG = False
+ALLOWED_HOSTS = ["*"]
+INSTALLED_APPS = ["channels"]
+ROOT_URLCONF = "urls"
+USE_TZ = True
+
+_REDIS = {"hosts": [os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")]}
+# A channel of the core layer holds 100 messages unless told otherwise and drops what comes after. A process keeps what
+# it has fetched in queues of that capacity too, so one sender with several messages under way overflows them.
+_CAPACITY = 100_000
+CHANNEL_LAYERS = {
+    "default": {
+        "memory": {"BACKEND": "channels.layers.InMemoryChannelLayer", "CONFIG": {"capacity": _CAPACITY}},
+        "core": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {**_REDIS, "capacity": _CAPACITY}},
+        "pubsub": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": _REDIS},
+    }[os.environ.get("LAYER", "memory")]
+}

@@ -1,0 +1,3 @@
+"""No pages: the chat is all there is."""
+
+urlpatterns = []
