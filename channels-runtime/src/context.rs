@@ -91,8 +91,8 @@ impl<C> Context<C> {
     ///
     /// # Errors
     /// When the group's name is not legal, or the other end of the layer cannot be reached.
-    pub async fn group_discard<G: Group + ?Sized>(&mut self, group: &G) -> Result<()> {
-        Ok(self.layer.backend().group_discard(&group.name()?, &self.channel).await?)
+    pub fn group_discard<G: Group + ?Sized>(&mut self, group: &G) -> BoxFuture<'_, Result<()>> {
+        lifted(self.layer.leave(group.name(), self.channel.clone()))
     }
 
     /// Sends an event to every member of a group, this connection too if it is one. Compiles only if the group carries

@@ -46,7 +46,7 @@ pub trait Group: Send + Sync {
 #[diagnostic::on_unimplemented(
     message = "group `{Self}` does not carry the event `{E}`",
     label = "`{E}` is not in the list of this group",
-    note = "add `{E}` to the group: `#[group(\"..\", events(.., {E}))] struct {Self}`"
+    note = "a group is a struct that lists its events: `#[group(\"..\", events(.., {E}))] struct {Self}`"
 )]
 pub trait Carries<E>: Group {}
 
@@ -70,6 +70,11 @@ pub enum DirectSend {}
 impl<E, G: ?Sized> Handles<E, G> for Untyped {}
 
 /// `Room: JoinedBy<ChatConsumer>`: the consumer handles every event of the group. `#[group]` writes it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a group, so `{C}` cannot join it",
+    label = "not a group",
+    note = "write `#[group(\"its_name_{{field}}\", events(..))]` above a struct, and join a value of it"
+)]
 pub trait JoinedBy<C>: Group {}
 
 /// `ChatConsumer: Sends<ChatLine>`: the consumer says so in `#[consumer(sends(ChatLine))]`.

@@ -22,7 +22,8 @@ use crate::wire::Rendered;
 #[diagnostic::on_unimplemented(
     message = "a handler cannot return `{Self}`",
     label = "return `Result<()>` or nothing",
-    note = "a handler with `&mut self` sends with `cx.send_json(..)`; one without `self` returns what the client is sent"
+    note = "a handler with `&mut self` sends with `cx.send_json(..)`; one without `self` returns what the client is sent",
+    note = "the error of a `Result` is anything that implements `std::error::Error`"
 )]
 pub trait Outcome {
     fn into_result(self) -> Result<()>;
@@ -45,7 +46,8 @@ impl<E: Into<Error>> Outcome for Result<(), E> {
 /// What `#[connect]` may return.
 #[diagnostic::on_unimplemented(
     message = "`#[connect]` of `{C}` cannot return `{Self}`",
-    label = "return `Result<Self, Reject>` or `Self`"
+    label = "return `Result<Self, Reject>` or `Self`",
+    note = "the error of a `Result` is a `Reject`, or anything that implements `std::error::Error`: that is status 500"
 )]
 pub trait Accept<C> {
     fn into_accept(self) -> Result<C, Reject>;
@@ -203,25 +205,37 @@ pub const fn sent<T: Sent>() -> fn() -> &'static str {
     std::any::type_name::<T>
 }
 
-/// An event that every group carries and that does not exist.
+/// Two events that every group carries, and that do not exist.
 ///
 /// Where a group carries a single event, or a consumer handles or sends a single one, the compiler infers that it must be
-/// the one that is meant, and calls every other a mistaken type. With a second one it asks, and says which is missing.
+/// the one that is meant, and calls every other a mistaken type. With more than one it asks, and says which is missing.
+/// There are two, so that neither is inferred where there is nothing else, as for a `str` that is taken for a group.
 #[derive(Debug)]
 pub enum Nothing {}
 
-#[diagnostic::do_not_recommend]
-impl<G: Group + ?Sized> Carries<Nothing> for G {}
-
-#[diagnostic::do_not_recommend]
-impl<C: Consumer> Sends<Nothing> for C {}
+#[derive(Debug)]
+pub enum NothingElse {}
 
 /// A consumer that handles what its handlers say. One with a handler that is too wrong to say it handles everything, so
 /// that the joining of its groups is not reported as well.
 pub trait HandlesListed {}
 
-#[diagnostic::do_not_recommend]
-impl<C: HandlesListed, G: ?Sized> Handles<Nothing, G> for C {}
+macro_rules! nothing {
+    ($($nothing:ident)*) => {
+        $(
+            #[diagnostic::do_not_recommend]
+            impl<G: Group + ?Sized> Carries<$nothing> for G {}
+
+            #[diagnostic::do_not_recommend]
+            impl<C: Consumer> Sends<$nothing> for C {}
+
+            #[diagnostic::do_not_recommend]
+            impl<C: HandlesListed, G: ?Sized> Handles<$nothing, G> for C {}
+        )*
+    };
+}
+
+nothing!(Nothing NothingElse);
 
 /// What can stand in the name of a group.
 #[diagnostic::on_unimplemented(

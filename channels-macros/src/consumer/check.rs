@@ -2,12 +2,13 @@
 
 use proc_macro2::Span;
 use quote::ToTokens;
+use syn::spanned::Spanned;
 use syn::{
     Attribute, FnArg, GenericParam, Ident, ImplItem, LitStr, Meta, PatType, Receiver, ReceiverKind, ReturnType, Safety,
     Signature, Type,
 };
 
-use super::model::{Command, Connect, Consumer, Disconnect, Handler, Handles, Method, Raw};
+use super::model::{Command, Connect, Consumer, Disconnect, Handler, Handles, Method, Output, Raw};
 use super::parse::{self, Arguments, Block, Member};
 use crate::diagnostics::Diagnostics;
 use crate::event_name;
@@ -128,7 +129,12 @@ fn take_role(attributes: &mut Vec<Attribute>, method: &Ident, diagnostics: &mut 
     let mut role: Option<(Role, String)> = None;
     attributes.retain(|attribute| {
         let Some((helper, exact)) = helper(attribute) else { return true };
-        if !exact {
+        if attribute.path().get_ident().is_none() {
+            diagnostics.error(
+                attribute.path(),
+                format!("`#[consumer]` knows this attribute by its bare name: `#[{helper}]`, without a path"),
+            );
+        } else if !exact {
             let word = text(attribute.path());
             diagnostics.error(
                 attribute.path(),
@@ -171,10 +177,11 @@ fn take_from_other(item: &mut ImplItem, diagnostics: &mut Diagnostics) {
 
 /// The helper attribute that this is, or that it was meant to be.
 fn helper(attribute: &Attribute) -> Option<(&'static str, bool)> {
-    let word = attribute.path().get_ident()?.to_string();
+    let word = attribute.path().segments.last()?.ident.to_string();
     if let Some(helper) = HELPERS.iter().find(|helper| **helper == word) {
         return Some((helper, true));
     }
+    attribute.path().get_ident()?;
     // `#[event(..)]` exists, but it makes events, and of structs.
     if word == "event" {
         return Some(("handler", false));
@@ -317,6 +324,14 @@ impl Checker<'_> {
         };
         let payload = check_acting(signature, &wanted, self.diagnostics)
             .and_then(|ty| by_value(ty, "a command", self.diagnostics));
+        if let Some(payload) = &payload
+            && last_word(payload).as_deref() == Some("Json")
+        {
+            let inner = text(payload);
+            let inner = inner.split_once('<').map_or("Say", |(_, inner)| inner.trim_end_matches('>'));
+            self.diagnostics
+                .error(payload, format!("a command is read from JSON as it is: `{inner}`, not `{}`", text(payload)));
+        }
         let method = called(method);
         let variant = event_name::variant(&name.value());
         let is_second = method.cfgs.is_empty()
@@ -695,9 +710,9 @@ fn called(method: &parse::Method) -> Method {
     let signature = &method.signature;
     let carried = ["doc", "allow", "warn", "deny", "forbid"];
     let output = match &signature.output {
-        ReturnType::Default => Some(syn::parse_quote!(())),
-        ReturnType::Type(_, ty) if borrows(ty) || is_unnameable(ty) => None,
-        ReturnType::Type(_, ty) => Some((**ty).clone()),
+        ReturnType::Default => Output::Named(Box::new(syn::parse_quote!(()))),
+        ReturnType::Type(_, ty) if borrows(ty) || is_unnameable(ty) => Output::Inferred(ty.span()),
+        ReturnType::Type(_, ty) => Output::Named(ty.clone()),
     };
     Method {
         ident: signature.ident.clone(),

@@ -1,10 +1,11 @@
 //! A consumer as code. Whatever is here can be written down, so nothing fails.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{Attribute, Ident, LitStr, Type, WherePredicate, parse_quote};
 
-use super::model::{Command, Connect, Consumer, Handler, Handles, Method, Raw};
+use super::model::{Command, Connect, Consumer, Handler, Handles, Method, Output, Raw};
 use crate::source::{place, text};
 
 /// Input: the model of `impl ChatConsumer { .. }`.
@@ -264,9 +265,12 @@ fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
 /// Output: `type Captures = (u64,);`, and `connect`, which gives them to the method one by one.
 fn connect(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let one = |cfgs: &TokenStream, captures: &[Type], body: &TokenStream| {
+        // A private type among them is reported for the item, whose place is then that of the type.
+        let span = captures.first().map_or_else(Span::call_site, |first| place(first.span()));
+        let captures = quote_spanned!(span=> type Captures = (#(#captures,)*););
         quote! {
             #cfgs
-            type Captures = (#(#captures,)*);
+            #captures
 
             #cfgs
             fn connect(
@@ -514,7 +518,10 @@ fn conditional(cfg: &TokenStream, expression: &TokenStream) -> TokenStream {
 }
 
 fn output(method: &Method) -> TokenStream {
-    method.output.as_ref().map_or_else(|| quote!(_), |output| quote!(#output))
+    match &method.output {
+        Output::Named(output) => quote!(#output),
+        Output::Inferred(span) => quote_spanned!(place(*span)=> _),
+    }
 }
 
 fn placed(ident: &Ident) -> Ident {

@@ -1,5 +1,6 @@
 //! A consumer as `check` understood it and `emit` writes it: only what is right.
 
+use proc_macro2::Span;
 use syn::{Attribute, Generics, Ident, LitStr, Type};
 
 use crate::source::Runtime;
@@ -42,9 +43,16 @@ pub(super) struct Method {
     /// Docs and lint levels, for its variant.
     pub(super) carried: Vec<Attribute>,
     pub(super) is_async: bool,
-    /// The type behind `->`, if there is one that can be written elsewhere again.
-    pub(super) output: Option<Type>,
+    pub(super) output: Output,
     pub(super) line: u32,
+}
+
+/// The type behind `->`.
+pub(super) enum Output {
+    /// One that can be written elsewhere again.
+    Named(Box<Type>),
+    /// One that borrows or that has no name, and its place.
+    Inferred(Span),
 }
 
 /// `#[handler("chat.message")]`.

@@ -222,11 +222,19 @@ impl ChannelLayer {
     ///
     /// # Errors
     /// When the group's name is not legal, or the other end of the layer cannot be reached.
-    pub async fn group_discard<G, C>(&self, group: &G, channel: &ChannelName<C>) -> Result<(), LayerError>
+    pub fn group_discard<G, C>(&self, group: &G, channel: &ChannelName<C>) -> BoxFuture<'_, Result<(), LayerError>>
     where
         G: Group + ?Sized,
     {
-        self.backend.group_discard(&group.name()?, &channel.untyped()).await
+        self.leave(group.name(), channel.untyped()).boxed()
+    }
+
+    pub(crate) async fn leave(
+        &self,
+        group: Result<GroupName, NameError>,
+        channel: ChannelName,
+    ) -> Result<(), LayerError> {
+        self.backend.group_discard(&group?, &channel).await
     }
 
     /// A channel of one's own, without a consumer: for a job that waits for answers, or for a test. When it returns,

@@ -1,0 +1,20 @@
+//! A command is read from JSON as it is.
+
+use channels_runtime::prelude::*;
+
+#[derive(serde::Deserialize)]
+struct Say {
+    #[allow(dead_code)]
+    text: String,
+}
+
+#[derive(Default)]
+struct ChatConsumer;
+
+#[consumer]
+impl ChatConsumer {
+    #[receive("say")]
+    async fn say(&mut self, _cx: &mut Context<Self>, _command: Json<Say>) {}
+}
+
+fn main() {}

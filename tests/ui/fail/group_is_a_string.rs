@@ -1,0 +1,24 @@
+//! A group is a value of a struct, not its name.
+
+use channels_runtime::prelude::*;
+
+#[event("chat.message")]
+struct ChatMessage {
+    message: String,
+}
+
+#[derive(Default)]
+struct ChatConsumer;
+
+#[consumer]
+impl ChatConsumer {
+    #[connect]
+    async fn connect(cx: &mut Context<Self>, room: String) -> Result<Self, Reject> {
+        cx.group_add("room").await?;
+        cx.group_send("room", &ChatMessage { message: room }).await?;
+        cx.group_discard("room").await?;
+        Ok(Self)
+    }
+}
+
+fn main() {}
