@@ -24,6 +24,14 @@ def spread(seen: Spread | None) -> str:
     return f"{number(seen.middle)} [{number(seen.low)}–{number(seen.high)}]"
 
 
+def of_goal(goal: Goal, seen: Spread | None) -> str:
+    """The spread as its goal is written: as a part of one where the goal is a small part of one."""
+    if seen is None or not goal.limit_text.startswith("1/"):
+        return spread(seen)
+    part = lambda value: f"1/{1 / value:,.0f}"
+    return part(seen.middle) if seen.count == 1 else f"{part(seen.middle)} [{part(seen.low)}–{part(seen.high)}]"
+
+
 def middle(rounds, peer: str, key) -> str:
     seen = absolute(rounds, peer, key)
     return number(seen.middle if seen else None)
@@ -62,7 +70,7 @@ def _goals(results: dict) -> list[str]:
     lines = ["## The goals", ""]
     lines += table(
         ["scenario", "what", "goal", "seen [lowest–highest]", "rounds", "verdict"],
-        [[goal.scenario, goal.what, goal.goal(), spread(seen), str(seen.count if seen else 0), goal.verdict(seen)]
+        [[goal.scenario, goal.what, goal.goal(), of_goal(goal, seen), str(seen.count if seen else 0), goal.verdict(seen)]
          for goal, seen in rows],
     )
     ours = [peer for peer in contestants.ALL.values() if peer.ours]
@@ -79,7 +87,7 @@ def _goals(results: dict) -> list[str]:
     missed = [(goal, seen) for goal, seen in rows if seen and not goal.met(seen)]
     absent = [goal for goal, seen in rows if seen is None]
     lines += ["## What is not met", ""]
-    lines += [f"- {goal.scenario}, {goal.what}: {spread(seen)}, the goal is {goal.goal()}: {goal.verdict(seen)}."
+    lines += [f"- {goal.scenario}, {goal.what}: {of_goal(goal, seen)}, the goal is {goal.goal()}: {goal.verdict(seen)}."
               for goal, seen in missed]
     if absent:
         lines += [f"- {len(absent)} of the {len(rows)} goals were not measured: no verdict on them."]
