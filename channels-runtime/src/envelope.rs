@@ -14,10 +14,18 @@ use crate::__private::Named;
 use crate::error::{CommandError, DecodeError, EncodeError, FrameError, LayerError};
 use crate::event::Event;
 use crate::frame::{Frame, FrameKind};
+#[cfg(feature = "redis")]
+use crate::route::FindRoute;
 use crate::tag::{FindTag, Tagged, Untagged};
 
 /// The field that names an event, in Django Channels and here.
 const TYPE: &str = "type";
+
+/// The field that says which channels a message is for, where many share one queue: channels_redis' core layer.
+const TO: &str = "__asgi_channel__";
+
+/// The fields that are not the payload's.
+const FRAMEWORK: [&str; 2] = [TYPE, TO];
 
 /// How the fields are written: the `serializer_format` of channels_redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -86,9 +94,6 @@ impl Envelope {
     /// # Errors
     /// When it is not a map, or has no `type` that is a string.
     pub(crate) fn from_wire(body: Bytes, format: Format) -> Result<Self, DecodeError> {
-        fn not_a_map(format: Format, source: impl std::error::Error + Send + Sync + 'static) -> DecodeError {
-            DecodeError::NotAMap { format: format.name(), source: source.into() }
-        }
         let name = match format {
             Format::Msgpack => {
                 let mut reader = msgpack(&body);
@@ -100,6 +105,47 @@ impl Envelope {
             }
         };
         Ok(Self { name: Cow::Owned(name.ok_or(DecodeError::NoType)?), format, body })
+    }
+
+    /// As [`Self::from_wire`], for a message that says which channels it is for. Gives it with their names: none if it
+    /// says nothing.
+    #[cfg(feature = "redis")]
+    pub(crate) fn from_shared_queue(body: &Bytes, format: Format) -> Result<(Self, Vec<Cow<'_, str>>), DecodeError> {
+        let find = FindRoute { tag: TYPE, to: TO };
+        let route = match format {
+            Format::Msgpack => find.deserialize(&mut msgpack(body)).map_err(|error| not_a_map(format, error))?,
+            Format::Json => {
+                let mut reader = serde_json::Deserializer::from_slice(body);
+                find.deserialize(&mut reader).map_err(|error| not_a_map(format, error))?
+            }
+        };
+        let name = Cow::Owned(route.tag.ok_or(DecodeError::NoType)?);
+        Ok((Self { name, format, body: body.clone() }, route.to))
+    }
+
+    /// The encoded message with one more field: the channel, or the list of channels, that it is for.
+    #[cfg(feature = "redis")]
+    pub(crate) fn body_for<T: Serialize + ?Sized>(&self, channels: &T) -> Result<Vec<u8>, EncodeError> {
+        let mut body = Vec::with_capacity(self.body.len() + 128);
+        match self.format {
+            Format::Msgpack => {
+                let fields = one_more(&self.body, &mut body).ok_or_else(|| EncodeError::new(NotAMap))?;
+                body.extend_from_slice(fields);
+                let mut writer = rmp_serde::Serializer::new(&mut body);
+                TO.serialize(&mut writer).map_err(EncodeError::new)?;
+                channels.serialize(&mut writer).map_err(EncodeError::new)?;
+            }
+            Format::Json => {
+                let fields = self.body.strip_suffix(b"}").ok_or_else(|| EncodeError::new(NotAMap))?;
+                body.extend_from_slice(fields);
+                body.extend_from_slice(b",\"");
+                body.extend_from_slice(TO.as_bytes());
+                body.extend_from_slice(b"\":");
+                serde_json::to_writer(&mut body, channels).map_err(EncodeError::new)?;
+                body.push(b'}');
+            }
+        }
+        Ok(body)
     }
 
     /// The name of the event: `"chat.message"`.
@@ -141,11 +187,11 @@ impl Envelope {
         let direct = match self.format {
             Format::Msgpack => {
                 let mut reader = msgpack(&self.body);
-                T::deserialize(Untagged { tag: TYPE, inner: &mut reader }).ok()
+                T::deserialize(Untagged { tags: &FRAMEWORK, inner: &mut reader }).ok()
             }
             Format::Json => {
                 let mut reader = serde_json::Deserializer::from_slice(&self.body);
-                T::deserialize(Untagged { tag: TYPE, inner: &mut reader }).ok()
+                T::deserialize(Untagged { tags: &FRAMEWORK, inner: &mut reader }).ok()
             }
         };
         direct.map_or_else(|| self.decode_with_path(), Ok)
@@ -163,16 +209,50 @@ impl Envelope {
         match self.format {
             Format::Msgpack => {
                 let mut reader = msgpack(&self.body);
-                serde_path_to_error::deserialize(Untagged { tag: TYPE, inner: &mut reader })
+                serde_path_to_error::deserialize(Untagged { tags: &FRAMEWORK, inner: &mut reader })
                     .map_err(|error| failed(error.path().to_string(), error.into_inner().into()))
             }
             Format::Json => {
                 let mut reader = serde_json::Deserializer::from_slice(&self.body);
-                serde_path_to_error::deserialize(Untagged { tag: TYPE, inner: &mut reader })
+                serde_path_to_error::deserialize(Untagged { tags: &FRAMEWORK, inner: &mut reader })
                     .map_err(|error| failed(error.path().to_string(), error.into_inner().into()))
             }
         }
     }
+}
+
+fn not_a_map(format: Format, source: impl std::error::Error + Send + Sync + 'static) -> DecodeError {
+    DecodeError::NotAMap { format: format.name(), source: source.into() }
+}
+
+/// An event always serializes as a map, so this is for a `Serialize` that does not keep to it.
+#[cfg(feature = "redis")]
+#[derive(Debug, thiserror::Error)]
+#[error("the message is not a map")]
+struct NotAMap;
+
+/// Writes the head of a msgpack map with one field more than `map` has, and gives what stands behind `map`'s own head.
+#[cfg(feature = "redis")]
+fn one_more<'a>(map: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
+    let (length, fields) = match map {
+        [fix @ 0x80..=0x8f, fields @ ..] => (u32::from(fix & 0x0f), fields),
+        [0xde, a, b, fields @ ..] => (u32::from(u16::from_be_bytes([*a, *b])), fields),
+        [0xdf, a, b, c, d, fields @ ..] => (u32::from_be_bytes([*a, *b, *c, *d]), fields),
+        _ => return None,
+    };
+    let length = length.checked_add(1)?;
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(small @ 0..=15), _) => out.push(0x80 | small),
+        (_, Ok(medium)) => {
+            out.push(0xde);
+            out.extend_from_slice(&medium.to_be_bytes());
+        }
+        _ => {
+            out.push(0xdf);
+            out.extend_from_slice(&length.to_be_bytes());
+        }
+    }
+    Some(fields)
 }
 
 /// How deep a message may be nested: serde_json's own limit. Deeper ones would end in a stack overflow.
@@ -220,7 +300,7 @@ pub(crate) fn decode_command<T: serde::de::DeserializeOwned>(
     name: &'static str,
 ) -> Result<T, CommandError> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(Untagged { tag, inner: &mut reader }).map_err(|error| {
+    serde_path_to_error::deserialize(Untagged { tags: &[tag], inner: &mut reader }).map_err(|error| {
         let path = error.path().to_string();
         CommandError::Malformed { name, path, source: error.into_inner() }
     })
@@ -319,6 +399,54 @@ mod tests {
         // {1: 2}, as a Python peer can write it
         let int_key = Bytes::from_static(b"\x81\x01\x02");
         assert!(matches!(Envelope::from_wire(int_key, Format::Msgpack), Err(DecodeError::NotAMap { .. })));
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn a_message_says_which_channels_it_is_for_and_its_payload_does_not_see_it() {
+        let event = ChatMessage { text: "hi".into(), at: None };
+        for format in [Format::Msgpack, Format::Json] {
+            let sent = Envelope::from_event(&event, format).unwrap();
+            let one = Bytes::from(sent.body_for("specific.a!1").unwrap());
+            let (received, to) = Envelope::from_shared_queue(&one, format).unwrap();
+            assert_eq!(to, ["specific.a!1"]);
+            // `ChatMessage` denies unknown fields.
+            assert_eq!(received.decode::<ChatMessage>().unwrap(), event);
+            let names = ["specific.a!1", "specific.a!2"];
+            let many = Bytes::from(sent.body_for(&names[..]).unwrap());
+            let (received, to) = Envelope::from_shared_queue(&many, format).unwrap();
+            assert_eq!(to, names);
+            assert_eq!(received.to_value().unwrap(), json!({"type": "chat.message", "text": "hi", "at": null}));
+            let (_, to) = Envelope::from_shared_queue(sent.body(), format).unwrap();
+            assert!(to.is_empty());
+            for wrong in [json!({"type": "a", TO: 7}), json!({"type": "a", TO: ["b", 7]}), json!({"type": "a", TO: {}})]
+            {
+                let wrong = format.encode(&wrong).unwrap();
+                assert!(matches!(
+                    Envelope::from_shared_queue(&wrong, format),
+                    Err(DecodeError::NotAMap { .. } | DecodeError::NoType)
+                ));
+            }
+        }
+        // As msgpack of Python writes it.
+        let sent = Envelope::from_value(&json!({"type": "a"}), Format::Msgpack).unwrap();
+        let hex: String = sent.body_for(&["b"][..]).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "82a474797065a161b05f5f617367695f6368616e6e656c5f5f91a162");
+    }
+
+    #[cfg(feature = "redis")]
+    #[test]
+    fn a_map_takes_one_more_field_whatever_its_size() {
+        for fields in [1, 14, 15, 16, 65_534, 65_535, 65_536] {
+            let mut value = serde_json::Map::new();
+            value.insert(TYPE.into(), "a".into());
+            value.extend((1..fields).map(|number| (format!("f{number}"), number.into())));
+            let sent = Envelope::from_value(&value.into(), Format::Msgpack).unwrap();
+            let body = Bytes::from(sent.body_for("b").unwrap());
+            let (received, to) = Envelope::from_shared_queue(&body, Format::Msgpack).unwrap();
+            assert_eq!(to, ["b"], "{fields}");
+            assert_eq!(received.to_value().unwrap().as_object().unwrap().len(), fields);
+        }
     }
 
     #[test]

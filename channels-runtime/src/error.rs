@@ -89,6 +89,18 @@ pub enum DecodeError {
     /// The message does not say which event it is.
     #[error("the message has no `type`")]
     NoType,
+    /// The message came through the queue of all channels of this process, and does not say for which of them it is.
+    #[error("the message has no `__asgi_channel__`")]
+    NoChannel,
+    /// The message is shorter than the random bytes that stand before it.
+    #[error("the message is shorter than its `random_prefix_length`")]
+    Truncated,
+    /// The message is not encrypted with one of the keys, or it is too old, or its sender's clock is more than a minute
+    /// ahead.
+    #[error(
+        "the message cannot be decrypted: none of `symmetric_encryption_keys` fits, or it is too old or from the future"
+    )]
+    Undecryptable,
     /// A field is missing or is not what the payload says.
     #[error("event `{event}` does not fit `{payload}`{at}: {source}", at = at(.path))]
     Payload {

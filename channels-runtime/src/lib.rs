@@ -75,6 +75,8 @@ mod flusher;
 mod frame;
 mod layer;
 mod name;
+#[cfg(feature = "redis")]
+mod route;
 mod scope;
 mod server;
 mod session;
@@ -91,6 +93,8 @@ pub use envelope::{Envelope, Format};
 pub use error::{CommandError, DecodeError, EncodeError, Error, FrameError, LayerError, Reject, Result, SendError};
 pub use event::{Carries, DirectSend, Event, EventInfo, Group, Handles, JoinedBy, Sends};
 pub use frame::{CloseCode, Frame, FrameKind, FromFrame, IntoFrame, Json};
+#[cfg(feature = "redis")]
+pub use layer::RedisHost;
 pub use layer::{
     BlockingChannelLayer, Channel, ChannelLayer, Config as LayerConfig, ConfigError, LayerStats, channel_layer,
 };

@@ -4,6 +4,7 @@
 //! nothing but ASCII letters, digits, `-`, `_` and `.`. A channel name may hold one `!`; what stands before it names a
 //! process, what stands behind it one channel of that process.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -187,6 +188,13 @@ impl<C> Eq for ChannelName<C> {}
 impl<C> std::hash::Hash for ChannelName<C> {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.name.hash(state);
+    }
+}
+
+// Equal and hashed as the string is, so that a table of names is asked with a string.
+impl<C> Borrow<str> for ChannelName<C> {
+    fn borrow(&self) -> &str {
+        &self.name
     }
 }
 

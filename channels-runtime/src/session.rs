@@ -77,15 +77,15 @@ pub(crate) async fn open<C: Consumer>(
 ) -> Result<Opened<C>, Reject> {
     let layer = server.layer();
     let config = layer.config();
+    let channel = layer.backend().new_channel_name();
     let connection = Connection::new(
         prepare::<C>,
         Arc::clone(server.flusher()),
         server.limits(),
-        config.capacity,
+        config.capacity_of(channel.as_str()),
         config.expiry,
         Arc::clone(layer.backend().table().counters()),
     );
-    let channel = layer.backend().new_channel_name();
     layer.backend().table().register(channel.clone(), Arc::clone(&connection) as Arc<dyn Mailbox>);
     // From here on the context takes the channel out of the layer again, whatever happens.
     let mut cx = Context::new(scope, channel.clone(), layer.clone(), connection);

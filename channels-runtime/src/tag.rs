@@ -160,21 +160,21 @@ impl<S: Serializer> Serializer for TagFirst<'_, S> {
     }
 }
 
-/// A deserializer of a map that does not show the tag to the type that is read.
-pub(crate) struct Untagged<D> {
-    pub(crate) tag: &'static str,
+/// A deserializer of a map that does not show the tags to the type that is read.
+pub(crate) struct Untagged<'a, D> {
+    pub(crate) tags: &'a [&'static str],
     pub(crate) inner: D,
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Untagged<D> {
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Untagged<'_, D> {
     type Error = D::Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_map(MapWithoutTag { tag: self.tag, visitor })
+        self.inner.deserialize_map(MapWithoutTag { tags: self.tags, visitor })
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_map(MapWithoutTag { tag: self.tag, visitor: OnlyTag })?;
+        self.inner.deserialize_map(MapWithoutTag { tags: self.tags, visitor: OnlyTag })?;
         visitor.visit_unit()
     }
 
@@ -196,12 +196,12 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Untagged<D> {
     }
 }
 
-struct MapWithoutTag<V> {
-    tag: &'static str,
+struct MapWithoutTag<'a, V> {
+    tags: &'a [&'static str],
     visitor: V,
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for MapWithoutTag<V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for MapWithoutTag<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -209,23 +209,23 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for MapWithoutTag<V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<V::Value, A::Error> {
-        self.visitor.visit_map(EntriesWithoutTag { tag: self.tag, entries })
+        self.visitor.visit_map(EntriesWithoutTag { tags: self.tags, entries })
     }
 }
 
-struct EntriesWithoutTag<A> {
-    tag: &'static str,
+struct EntriesWithoutTag<'a, A> {
+    tags: &'a [&'static str],
     entries: A,
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for EntriesWithoutTag<A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for EntriesWithoutTag<'_, A> {
     type Error = A::Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
         loop {
             match self.entries.next_key_seed(KeySeed)? {
                 None => return Ok(None),
-                Some(key) if key.as_str() == self.tag => {
+                Some(key) if self.tags.contains(&key.as_str()) => {
                     self.entries.next_value::<IgnoredAny>()?;
                 }
                 Some(Key::Borrowed(key)) => return seed.deserialize(BorrowedStrDeserializer::new(key)).map(Some),
@@ -261,13 +261,13 @@ impl<'de> Visitor<'de> for OnlyTag {
     }
 }
 
-enum Key<'de> {
+pub(crate) enum Key<'de> {
     Borrowed(&'de str),
     Owned(String),
 }
 
 impl Key<'_> {
-    fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         match self {
             Self::Borrowed(key) => key,
             Self::Owned(key) => key,
@@ -275,7 +275,8 @@ impl Key<'_> {
     }
 }
 
-struct KeySeed;
+/// A field's name.
+pub(crate) struct KeySeed;
 
 impl<'de> DeserializeSeed<'de> for KeySeed {
     type Value = Key<'de>;
@@ -340,7 +341,8 @@ impl<'de> Visitor<'de> for FindTag {
     }
 }
 
-struct StringOrNothing<'de>(PhantomData<&'de ()>);
+/// A string; any other value counts as absent.
+pub(crate) struct StringOrNothing<'de>(pub(crate) PhantomData<&'de ()>);
 
 impl<'de> DeserializeSeed<'de> for StringOrNothing<'de> {
     type Value = Option<String>;

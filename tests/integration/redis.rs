@@ -1,6 +1,6 @@
 //! A redis-server of the test's own, on a free port of loopback, gone when the test is.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -35,7 +35,7 @@ impl RedisServer {
             .expect("these tests need the program `redis-server`; `scripts/test` installs it");
         let server = Self { child, port, folder };
         let begun = Instant::now();
-        while server.ask(b"PING\r\n").is_none_or(|answer| answer != b"+PONG\r\n") {
+        while !server.answers() {
             assert!(begun.elapsed() < Duration::from_secs(20), "redis-server does not answer");
             std::thread::yield_now();
         }
@@ -55,21 +55,98 @@ impl RedisServer {
 
     /// Publishes bytes as they are, as a peer with a fault would.
     pub(crate) fn publish(&self, channel: &str, payload: &[u8]) {
-        let mut command = format!("*3\r\n$7\r\nPUBLISH\r\n${}\r\n{channel}\r\n", channel.len()).into_bytes();
-        command.extend(format!("${}\r\n", payload.len()).into_bytes());
-        command.extend(payload);
-        command.extend(b"\r\n");
-        assert!(self.ask(&command).is_some_and(|answer| answer.starts_with(b":")));
+        assert!(matches!(self.run(&[b"PUBLISH", channel.as_bytes(), payload]), Reply::Number(_)));
     }
 
-    fn ask(&self, command: &[u8]) -> Option<Vec<u8>> {
-        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        socket.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        socket.write_all(command).ok()?;
-        let mut answer = vec![0; 64];
-        let length = socket.read(&mut answer).ok()?;
-        answer.truncate(length);
-        Some(answer)
+    /// Runs a command, as raw as it can be: a look into Redis that owes nothing to the code under test.
+    pub(crate) fn run(&self, command: &[&[u8]]) -> Reply {
+        let socket = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let mut bytes = format!("*{}\r\n", command.len()).into_bytes();
+        for argument in command {
+            bytes.extend(format!("${}\r\n", argument.len()).into_bytes());
+            bytes.extend(*argument);
+            bytes.extend(b"\r\n");
+        }
+        (&socket).write_all(&bytes).unwrap();
+        Reply::read(&mut BufReader::new(socket))
+    }
+
+    /// As [`Self::run`], of words.
+    pub(crate) fn ask(&self, command: &str) -> Reply {
+        self.run(&command.split(' ').map(str::as_bytes).collect::<Vec<_>>())
+    }
+
+    fn answers(&self) -> bool {
+        TcpStream::connect(("127.0.0.1", self.port)).is_ok_and(|mut socket| {
+            let mut answer = [0; 7];
+            socket.write_all(b"PING\r\n").is_ok()
+                && socket.set_read_timeout(Some(Duration::from_secs(5))).is_ok()
+                && socket.read_exact(&mut answer).is_ok()
+                && &answer == b"+PONG\r\n"
+        })
+    }
+}
+
+/// What Redis says.
+#[derive(Debug, PartialEq, Clone)]
+pub(crate) enum Reply {
+    Nothing,
+    Number(i64),
+    Bytes(Vec<u8>),
+    List(Vec<Self>),
+    Error(String),
+}
+
+impl Reply {
+    fn read(from: &mut impl BufRead) -> Self {
+        let mut line = String::new();
+        from.read_line(&mut line).unwrap();
+        let (kind, rest) = line.trim_end().split_at(1);
+        match kind {
+            "+" => Self::Bytes(rest.into()),
+            "-" => Self::Error(rest.into()),
+            ":" => Self::Number(rest.parse().unwrap()),
+            "$" if rest == "-1" => Self::Nothing,
+            "*" if rest == "-1" => Self::Nothing,
+            "$" => {
+                let mut bytes = vec![0; rest.parse::<usize>().unwrap() + 2];
+                from.read_exact(&mut bytes).unwrap();
+                bytes.truncate(bytes.len() - 2);
+                Self::Bytes(bytes)
+            }
+            "*" => Self::List((0..rest.parse().unwrap()).map(|_| Self::read(from)).collect()),
+            other => panic!("{other}"),
+        }
+    }
+
+    pub(crate) fn number(&self) -> i64 {
+        match self {
+            Self::Number(number) => *number,
+            other => panic!("no number: {other:?}"),
+        }
+    }
+
+    pub(crate) fn list(&self) -> &[Self] {
+        match self {
+            Self::List(items) => items,
+            other => panic!("no list: {other:?}"),
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            other => panic!("no bytes: {other:?}"),
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(self.bytes()).into_owned()
+    }
+
+    pub(crate) fn texts(&self) -> Vec<String> {
+        self.list().iter().map(Self::text).collect()
     }
 }
 

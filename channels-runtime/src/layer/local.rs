@@ -98,6 +98,16 @@ impl Counters {
         }
     }
 
+    /// Queues elsewhere that hold `capacity` messages already, so that a message to a group did not get in.
+    #[cfg(feature = "redis")]
+    pub(crate) fn count_over_capacity(&self, group: &GroupName, over: usize, of: usize) {
+        if self.dropped_full.fetch_add(over as u64, Relaxed) == 0 {
+            tracing::warn!(%group, "{over} of {of} channels over capacity; further ones are only counted");
+        } else {
+            tracing::debug!(%group, "{over} of {of} channels over capacity");
+        }
+    }
+
     /// A message that is not even an envelope.
     pub(crate) fn count_garbage(&self, from: &str, error: &DecodeError) {
         // Once aloud, then only in the figure: a peer that sends garbage sends a lot of it.
@@ -281,6 +291,21 @@ impl LocalTable {
         lock(&self.channels).contains_key(name)
     }
 
+    /// Whether a channel of this process is in the group.
+    #[cfg(feature = "redis")]
+    pub(crate) fn is_member(&self, group: &GroupName, name: &ChannelName) -> bool {
+        self.shard(group).get(group).is_some_and(|members| members.contains_key(name))
+    }
+
+    /// All groups that have a member here, with their members.
+    #[cfg(feature = "redis")]
+    pub(crate) fn memberships(&self) -> Vec<(GroupName, Vec<ChannelName>)> {
+        let of_shard = |shard: &Mutex<HashMap<GroupName, Members>>| -> Vec<_> {
+            lock(shard).iter().map(|(group, members)| (group.clone(), members.keys().cloned().collect())).collect()
+        };
+        self.groups.iter().flat_map(of_shard).collect()
+    }
+
     /// The names of all channels.
     pub(crate) fn channel_names(&self) -> Vec<ChannelName> {
         lock(&self.channels).keys().cloned().collect()
@@ -295,11 +320,28 @@ impl LocalTable {
     pub(crate) fn group_send(&self, group: &GroupName, envelope: &Envelope) {
         let shard = self.shard(group);
         let Some(members) = shard.get(group) else { return };
-        // Nearly every group has one kind of consumer, so the last one's result is kept, and the others' in a list.
+        self.fan_out(members.values(), envelope);
+    }
+
+    /// Hands a message to these channels, one after the other. A full mailbox misses it, and is counted; a name that is
+    /// no channel's here is passed over: a message may be under way while its reader goes.
+    #[cfg(feature = "redis")]
+    pub(crate) fn send_many<S: AsRef<str>>(&self, names: &[S], envelope: &Envelope) {
+        let mailboxes: Vec<_> = {
+            let channels = lock(&self.channels);
+            let known = names.iter().filter_map(|name| channels.get(name.as_ref()));
+            known.map(|channel| Arc::clone(&channel.mailbox)).collect()
+        };
+        self.fan_out(&mailboxes, envelope);
+    }
+
+    /// Prepares the message once for each kind of mailbox, and hands it to all of them.
+    fn fan_out<'a>(&self, mailboxes: impl IntoIterator<Item = &'a Arc<dyn Mailbox>>, envelope: &Envelope) {
+        // Nearly always there is one kind of consumer, so the last one's result is kept, and the others' in a list.
         let mut prepared: Vec<(Prepare, Result<Delivery, ()>)> = Vec::new();
         let (mut delivered, mut dropped) = (0, 0);
         let mut last = 0;
-        for mailbox in members.values() {
+        for mailbox in mailboxes {
             let prepare = mailbox.prepare();
             if !prepared.get(last).is_some_and(|(kind, _)| std::ptr::fn_addr_eq(*kind, prepare)) {
                 last =
@@ -314,10 +356,13 @@ impl LocalTable {
                 Err(Full { .. }) => dropped += 1,
             }
         }
-        drop(shard);
         self.counters.delivered.fetch_add(delivered, Relaxed);
         if dropped > 0 && self.counters.dropped_full.fetch_add(dropped, Relaxed) == 0 {
-            tracing::warn!(%group, event = envelope.event_name(), dropped, "full mailboxes missed a message; further ones are only counted");
+            tracing::warn!(
+                event = envelope.event_name(),
+                dropped,
+                "full mailboxes missed a message; further ones are only counted"
+            );
         }
     }
 

@@ -29,7 +29,7 @@ impl Channel {
         let queue = Arc::new(Queue {
             state: Mutex::default(),
             arrived: Notify::new(),
-            capacity: config.capacity,
+            capacity: config.capacity_of(name.as_str()),
             expiry: config.expiry,
             counters: Arc::clone(backend.table().counters()),
         });

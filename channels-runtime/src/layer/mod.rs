@@ -16,6 +16,7 @@ mod config;
 pub(crate) mod local;
 mod mailbox;
 mod memory;
+mod pattern;
 #[cfg(feature = "redis")]
 mod redis;
 mod registry;
@@ -38,6 +39,8 @@ pub use blocking::BlockingChannelLayer;
 pub use config::{Config, ConfigError};
 pub use local::LayerStats;
 pub use mailbox::Channel;
+#[cfg(feature = "redis")]
+pub use redis::RedisHost;
 pub use registry::channel_layer;
 
 /// What a layer must do. A layer keeps its table of local channels by these rules: a channel is registered in the table

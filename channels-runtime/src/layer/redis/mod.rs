@@ -1,47 +1,95 @@
 //! The Redis layers, wire-compatible with channels_redis: Python and Rust processes share groups.
 //!
+//! - [`core`]: `channels_redis.core.RedisChannelLayer`, messages in sorted sets.
+//! - [`pubsub`]: `channels_redis.pubsub.RedisPubSubChannelLayer`, messages through PUBLISH.
+//!
 //! Only this folder knows deadpool and redis.
 
-mod publisher;
+mod address;
+mod clock;
+mod codec;
+mod commands;
+mod core;
+mod host;
+mod keys;
+mod memberships;
 mod pubsub;
+mod queue;
 mod shard;
 mod subscriber;
 
 use std::error::Error as StdError;
+use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_redis::redis::Client;
-use deadpool_redis::{Config as PoolConfig, Pool, Runtime};
+use deadpool_redis::redis::RedisError;
 
 use crate::error::LayerError;
+use host::Host;
+
+pub use address::RedisHost;
 
 /// How long one answer of Redis is waited for before the send counts as failed.
 const DEADLINE: Duration = Duration::from_secs(5);
+
+/// How many messages are handed out before other tasks (the writer of the sockets, above all) get their turn.
+const TURN: usize = 8;
 
 fn unavailable(action: &'static str, source: impl Into<Box<dyn StdError + Send + Sync>>) -> LayerError {
     LayerError::Unavailable { action, source: source.into() }
 }
 
-/// One Redis server: a pool for commands, and a way to open the connection for subscriptions.
-#[derive(Debug)]
-struct Host {
-    pool: Pool,
-    client: Client,
+/// Reads the addresses and connects to each: a wrong address or password shows now, and not with the first message.
+async fn connect(hosts: impl IntoIterator<Item = RedisHost>) -> Result<Vec<Arc<Host>>, LayerError> {
+    let hosts: Vec<_> = hosts.into_iter().map(|host| Host::new(&host).map(Arc::new)).collect::<Result<_, _>>()?;
+    if hosts.is_empty() {
+        return Err(unavailable("reading the addresses of Redis", "the list is empty"));
+    }
+    for host in &hosts {
+        let connected = tokio::time::timeout(DEADLINE, host.commanding()).await;
+        let connected = connected.map_err(|late| unavailable("connecting to Redis", late))?;
+        connected.map_err(|error| unavailable("connecting to Redis", error))?;
+    }
+    Ok(hosts)
 }
 
-impl Host {
-    /// Reads the address. Nothing is opened yet.
-    fn new(url: &str) -> Result<Self, LayerError> {
-        let client = Client::open(url).map_err(|error| unavailable("reading the address of Redis", error))?;
-        let pool = PoolConfig::from_url(url)
-            .builder()
-            .map_err(|error| unavailable("reading the address of Redis", error))?
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(DEADLINE))
-            .create_timeout(Some(DEADLINE))
-            .recycle_timeout(Some(DEADLINE))
-            .build()
-            .map_err(|error| unavailable("making the pool of connections", error))?;
-        Ok(Self { pool, client })
+/// Why a connection is given up.
+#[derive(Debug, thiserror::Error)]
+enum Lost {
+    #[error("Redis does not answer")]
+    Late(#[from] tokio::time::error::Elapsed),
+    #[error("{0}")]
+    Redis(#[from] RedisError),
+    #[error("no connection to Redis: {0}")]
+    Pool(#[from] deadpool_redis::PoolError),
+    #[error("the connection was closed")]
+    Closed,
+}
+
+/// The pause between two tries to connect, longer each time.
+#[derive(Debug)]
+struct Backoff {
+    pause: Duration,
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(50);
+    const LONGEST: Duration = Duration::from_secs(2);
+
+    fn new() -> Self {
+        Self { pause: Self::FIRST }
+    }
+
+    /// The connection works.
+    fn reset(&mut self) {
+        self.pause = Self::FIRST;
+    }
+
+    /// Half the pause to one and a half: processes that lost the same Redis do not all come back at once.
+    async fn wait(&mut self) {
+        let random = uuid::Uuid::new_v4().as_u128() as u32;
+        let jitter = 0.5 + f64::from(random) / f64::from(u32::MAX);
+        tokio::time::sleep(self.pause.mul_f64(jitter)).await;
+        self.pause = (self.pause * 2).min(Self::LONGEST);
     }
 }

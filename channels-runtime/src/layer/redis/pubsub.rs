@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use deadpool_redis::redis::cmd;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
@@ -19,10 +20,12 @@ use uuid::Uuid;
 use crate::envelope::{Envelope, Format};
 use crate::error::LayerError;
 use crate::layer::local::{Change, LocalTable};
-use crate::layer::redis::publisher::Publisher;
+use crate::layer::redis::codec::Codec;
+use crate::layer::redis::commands::Commands;
+use crate::layer::redis::host::Host;
 use crate::layer::redis::shard::shard_of;
 use crate::layer::redis::subscriber::{Subscriptions, Topics};
-use crate::layer::redis::{DEADLINE, Host, unavailable};
+use crate::layer::redis::{RedisHost, connect};
 use crate::layer::{Backend, ChannelLayer, Config};
 use crate::name::{ChannelName, GroupName};
 
@@ -35,7 +38,7 @@ impl ChannelLayer {
     ///
     /// # Errors
     /// When an address is not one, or a server does not answer.
-    pub async fn redis_pubsub<S: AsRef<str>>(hosts: &[S]) -> Result<Self, LayerError> {
+    pub async fn redis_pubsub<H: Clone + Into<RedisHost>>(hosts: &[H]) -> Result<Self, LayerError> {
         Self::redis_pubsub_with(hosts, Config::default()).await
     }
 
@@ -43,18 +46,11 @@ impl ChannelLayer {
     ///
     /// # Errors
     /// The same.
-    pub async fn redis_pubsub_with<S: AsRef<str>>(hosts: &[S], config: Config) -> Result<Self, LayerError> {
-        let hosts = hosts.iter().map(|url| Host::new(url.as_ref()).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
-        if hosts.is_empty() {
-            return Err(unavailable("reading the addresses of Redis", "the list is empty"));
-        }
-        for host in &hosts {
-            // A wrong address or password shows now, and not with the first message.
-            let connection = tokio::time::timeout(DEADLINE, host.pool.get()).await;
-            connection
-                .map_err(|late| unavailable("connecting to Redis", late))?
-                .map_err(|error| unavailable("connecting to Redis", error))?;
-        }
+    pub async fn redis_pubsub_with<H: Clone + Into<RedisHost>>(
+        hosts: &[H],
+        config: Config,
+    ) -> Result<Self, LayerError> {
+        let hosts = connect(hosts.iter().cloned().map(Into::into)).await?;
         Ok(Self::new(Arc::new(PubSub::start(hosts, &config)), config))
     }
 }
@@ -62,6 +58,7 @@ impl ChannelLayer {
 /// What the tasks share with the layer.
 struct Shared {
     table: LocalTable,
+    codec: Codec,
     prefix: String,
     servers: usize,
 }
@@ -76,22 +73,23 @@ pub(crate) struct PubSub {
 }
 
 struct Server {
-    publisher: Publisher,
+    commands: Commands,
     subscriptions: Arc<Subscriptions>,
 }
 
 impl PubSub {
     fn start(hosts: Vec<Arc<Host>>, config: &Config) -> Self {
-        let shared = Arc::new(Shared { table: LocalTable::new(), prefix: config.prefix.clone(), servers: hosts.len() });
+        let (codec, prefix) = (Codec::for_pubsub(config), config.prefix.clone());
+        let shared = Arc::new(Shared { table: LocalTable::new(), codec, prefix, servers: hosts.len() });
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let servers = hosts.into_iter().enumerate().map(|(index, host)| {
-            let (publisher, publishing) = Publisher::new(Arc::clone(&host));
+            let (commands, commanding) = Commands::new(Arc::clone(&host));
             let subscriptions = Arc::<Subscriptions>::default();
             let topics = Arc::new(OfServer { shared: Arc::clone(&shared), index });
             let subscribing = Arc::clone(&subscriptions).run(host, topics);
-            tasks.spawn(stop.clone().run_until_cancelled_owned(publishing));
+            tasks.spawn(stop.clone().run_until_cancelled_owned(commanding));
             tasks.spawn(stop.clone().run_until_cancelled_owned(subscribing));
-            Server { publisher, subscriptions }
+            Server { commands, subscriptions }
         });
         let servers = servers.collect();
         Self { shared, servers, tasks, stop, runtime: Handle::current() }
@@ -105,7 +103,9 @@ impl PubSub {
         if self.stop.is_cancelled() {
             return Err(LayerError::Closed);
         }
-        self.server(&topic).publisher.publish(topic, body).await
+        let mut publish = cmd("PUBLISH");
+        publish.arg(&topic).arg(&self.shared.codec.seal(body)[..]);
+        self.server(&topic).commands.send("PUBLISH", publish).await
     }
 }
 
@@ -142,7 +142,8 @@ impl Topics for OfServer {
     }
 
     fn arrived(&self, topic: &str, body: Bytes) {
-        let envelope = match Envelope::from_wire(body, Format::Msgpack) {
+        let codec = &self.shared.codec;
+        let envelope = match codec.open(body).and_then(|body| Envelope::from_wire(body, codec.format())) {
             Ok(envelope) => envelope,
             Err(error) => return self.shared.table.counters().count_garbage(topic, &error),
         };
@@ -164,7 +165,7 @@ impl Backend for PubSub {
     }
 
     fn format(&self) -> Format {
-        Format::Msgpack
+        self.shared.codec.format()
     }
 
     fn runtime(&self) -> Option<&Handle> {

@@ -9,25 +9,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use deadpool_redis::redis::RedisResult;
 use deadpool_redis::redis::aio::{PubSubSink, PubSubStream};
-use deadpool_redis::redis::{RedisError, RedisResult};
 use futures_util::StreamExt;
 use tokio::sync::{Notify, oneshot};
 
 use crate::error::LayerError;
-use crate::layer::redis::{DEADLINE, Host, unavailable};
+use crate::layer::redis::host::Host;
+use crate::layer::redis::{Backoff, DEADLINE, Lost, TURN, unavailable};
 
 /// How many names go into one SUBSCRIBE.
 const BATCH: usize = 512;
 
 /// How often the connection is asked whether it is alive: a bus that is silent and one that is dead look the same.
 const PROBE: Duration = Duration::from_secs(10);
-
-/// The first and the longest pause between two tries to connect.
-const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
-
-/// How many messages are handed out before other tasks (the writer of the sockets, above all) get their turn.
-const TURN: usize = 8;
 
 /// What the subscriber serves: the table's side of it.
 pub(super) trait Topics: Send + Sync + 'static {
@@ -97,18 +92,16 @@ impl Subscriptions {
     /// Works until it is dropped: connects, subscribes what the table wants, hands messages on; and again, when the
     /// connection is lost.
     pub(super) async fn run(self: Arc<Self>, host: Arc<Host>, topics: Arc<impl Topics>) {
-        let (first, longest) = RETRY;
-        let mut pause = first;
+        let mut backoff = Backoff::new();
         loop {
-            match self.connected(&host, &*topics, &mut pause).await {
+            match self.connected(&host, &*topics, &mut backoff).await {
                 Ok(never) => match never {},
                 Err(error) => {
-                    tracing::warn!(%error, retry = ?pause, "the subscriptions in Redis are lost; what is sent meanwhile does not arrive here")
+                    tracing::warn!(?host, %error, "the subscriptions in Redis are lost; what is sent meanwhile does not arrive here")
                 }
             }
             self.lock().confirmed.clear();
-            tokio::time::sleep(pause.mul_f64(0.5 + jitter())).await;
-            pause = (pause * 2).min(longest);
+            backoff.wait().await;
         }
     }
 
@@ -116,21 +109,21 @@ impl Subscriptions {
         &self,
         host: &Host,
         topics: &impl Topics,
-        pause: &mut Duration,
+        backoff: &mut Backoff,
     ) -> Result<std::convert::Infallible, Lost> {
-        let connection = tokio::time::timeout(DEADLINE, host.client.get_async_pubsub()).await??;
+        let connection = host.subscribing().await?;
         let (sink, stream) = connection.split();
         self.lock().dirty = topics.wanted();
         // Three loops that end only with an error; then the connection is over, so dropping the others loses nothing.
         tokio::select! {
-            error = self.subscribe(sink.clone(), topics, pause) => Err(error),
+            error = self.subscribe(sink.clone(), topics, backoff) => Err(error),
             error = probe(sink) => Err(error),
             () = read(stream, topics) => Err(Lost::Closed),
         }
     }
 
     /// Brings Redis to what the table wants, whenever something changed.
-    async fn subscribe(&self, mut sink: PubSubSink, topics: &impl Topics, pause: &mut Duration) -> Lost {
+    async fn subscribe(&self, mut sink: PubSubSink, topics: &impl Topics, backoff: &mut Backoff) -> Lost {
         loop {
             let (add, remove) = {
                 let state = &mut *self.lock();
@@ -174,7 +167,7 @@ impl Subscriptions {
                     }
                 }
             }
-            *pause = RETRY.0;
+            backoff.reset();
             self.changed.notified().await;
         }
     }
@@ -203,20 +196,4 @@ async fn probe(mut sink: PubSubSink) -> Lost {
 
 async fn answered<T>(command: impl Future<Output = RedisResult<T>>) -> Result<T, Lost> {
     Ok(tokio::time::timeout(DEADLINE, command).await??)
-}
-
-/// Half the pause to one and a half: processes that lost the same Redis do not all come back at once.
-fn jitter() -> f64 {
-    let random = uuid::Uuid::new_v4().as_u128() as u32;
-    f64::from(random) / f64::from(u32::MAX)
-}
-
-#[derive(Debug, thiserror::Error)]
-enum Lost {
-    #[error("Redis does not answer")]
-    Late(#[from] tokio::time::error::Elapsed),
-    #[error("{0}")]
-    Redis(#[from] RedisError),
-    #[error("the connection was closed")]
-    Closed,
 }

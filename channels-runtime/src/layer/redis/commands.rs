@@ -1,0 +1,191 @@
+//! Commands to one Redis server: what waits goes out in one pipeline, in order.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use deadpool_redis::redis::{
+    self, Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ServerErrorKind, Value,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout};
+
+use crate::error::LayerError;
+use crate::layer::redis::host::{Commanding, Host};
+use crate::layer::redis::{DEADLINE, Lost, unavailable};
+
+/// Bound: this many commands wait. Policy: the next sender waits for room, no longer than the deadline.
+const QUEUE: usize = 1024;
+
+/// The most commands in one pipeline.
+const PIPELINE: usize = 256;
+
+/// A connection that was not used for this long is asked whether it still works before it is used again.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// Puts messages into queues, each only if it holds fewer than its capacity. Gives the places, from 0, of those that
+/// are full.
+///
+/// channels_redis does the same in two to four commands, which let a queue grow beyond its capacity when two senders
+/// meet.
+const STORE: &str = "\
+local full = {}
+for i, key in ipairs(KEYS) do
+  redis.call('ZREMRANGEBYSCORE', key, 0, ARGV[2])
+  if redis.call('ZCARD', key) >= tonumber(ARGV[2 * i + 2]) then
+    full[#full + 1] = i - 1
+  else
+    redis.call('ZADD', key, ARGV[1], ARGV[2 * i + 3])
+    redis.call('EXPIRE', key, ARGV[3])
+  end
+end
+return full";
+
+/// One message for each of several queues of a server.
+#[derive(Debug)]
+pub(super) struct Store {
+    /// Of the new entries.
+    pub(super) score: f64,
+    /// Older entries are removed.
+    pub(super) cutoff: f64,
+    /// For how many seconds Redis keeps a queue.
+    pub(super) expiry: u64,
+    pub(super) entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) queue: String,
+    pub(super) capacity: usize,
+    pub(super) message: Bytes,
+}
+
+impl Store {
+    fn command(&self, loaded: bool) -> Cmd {
+        static HASH: LazyLock<String> = LazyLock::new(|| Script::new(STORE).get_hash().to_owned());
+        let mut command = if loaded { redis::cmd("EVALSHA") } else { redis::cmd("EVAL") };
+        command.arg(if loaded { &HASH } else { STORE }).arg(self.entries.len());
+        for entry in &self.entries {
+            command.arg(&entry.queue);
+        }
+        command.arg(self.score).arg(self.cutoff).arg(self.expiry);
+        for entry in &self.entries {
+            command.arg(entry.capacity).arg(&entry.message[..]);
+        }
+        command
+    }
+}
+
+enum Command {
+    Plain(Cmd),
+    Store(Store),
+}
+
+struct Waiting {
+    command: Command,
+    /// What it is, for the error message.
+    action: &'static str,
+    /// The sender is told when Redis has answered. It may have gone away meanwhile; the command is sent all the same.
+    done: oneshot::Sender<Result<Value, LayerError>>,
+}
+
+/// The sending end of a [`run`].
+#[derive(Debug, Clone)]
+pub(super) struct Commands(mpsc::Sender<Waiting>);
+
+impl Commands {
+    /// Commands for a host, and the task that sends them until all ends are dropped.
+    pub(super) fn new(host: Arc<Host>) -> (Self, impl Future<Output = ()> + Send + 'static) {
+        let (tx, rx) = mpsc::channel(QUEUE);
+        (Self(tx), run(host, rx))
+    }
+
+    /// Sends a command, and waits until Redis has done it.
+    ///
+    /// Two calls of one sender, one after the other, are done in that order.
+    pub(super) async fn send<T: FromRedisValue>(&self, action: &'static str, command: Cmd) -> Result<T, LayerError> {
+        self.done(action, Command::Plain(command)).await
+    }
+
+    /// Puts messages into queues. Gives the places, in the list of entries, of those that were full.
+    pub(super) async fn store(&self, store: Store) -> Result<Vec<usize>, LayerError> {
+        self.done("ZADD", Command::Store(store)).await
+    }
+
+    async fn done<T: FromRedisValue>(&self, action: &'static str, command: Command) -> Result<T, LayerError> {
+        let (done, answer) = oneshot::channel();
+        let sent = async {
+            self.0.send(Waiting { command, action, done }).await.map_err(|_| LayerError::Closed)?;
+            answer.await.unwrap_or(Err(LayerError::Closed))
+        };
+        let value = timeout(DEADLINE, sent).await.unwrap_or_else(|late| Err(unavailable(action, late)))?;
+        redis::from_redis_value(value).map_err(|error| unavailable(action, error))
+    }
+}
+
+async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<Waiting>) {
+    let mut batch = Vec::with_capacity(PIPELINE);
+    let mut held: Option<(Commanding, Instant)> = None;
+    // While one pipeline is under way, the next gathers: no command is held back, and a busy time needs few round trips.
+    while queue.recv_many(&mut batch, PIPELINE).await > 0 {
+        let sent = timeout(DEADLINE, async {
+            let mut commanding = match held.take() {
+                Some((commanding, used)) if used.elapsed() < IDLE => commanding,
+                // The pool takes it back, and gives it out again if it answers.
+                _ => host.commanding().await?,
+            };
+            let answers = pipeline(&mut batch).query_async(commanding.connection()).await;
+            Ok::<_, Lost>((commanding, answers))
+        });
+        match sent.await {
+            Ok(Ok((commanding, Ok(answers)))) => {
+                if answer(&mut batch, answers) {
+                    held = Some((commanding, Instant::now()));
+                } else {
+                    commanding.discard();
+                }
+            }
+            // Whether Redis got some of it is not known. Sending again could deliver twice, so it is not done.
+            Ok(Ok((commanding, Err(error)))) => {
+                commanding.discard();
+                fail(&mut batch, &Arc::new(Lost::from(error)));
+            }
+            Ok(Err(error)) => fail(&mut batch, &Arc::new(error)),
+            Err(late) => fail(&mut batch, &Arc::new(late.into())),
+        }
+    }
+}
+
+fn pipeline(batch: &mut [Waiting]) -> Pipeline {
+    let mut pipeline = Pipeline::with_capacity(batch.len());
+    // The first one brings the script with it, so that it is there for the others whatever happened to the server.
+    let mut loaded = false;
+    for waiting in batch {
+        pipeline.add_command(match &mut waiting.command {
+            Command::Plain(command) => std::mem::take(command),
+            Command::Store(store) => store.command(std::mem::replace(&mut loaded, true)),
+        });
+    }
+    pipeline.ignore_errors();
+    pipeline
+}
+
+/// Tells everyone the answer. Gives whether the connection is still good.
+fn answer(batch: &mut Vec<Waiting>, answers: Vec<RedisResult<Value>>) -> bool {
+    let mut good = true;
+    for (waiting, answer) in batch.drain(..).zip(answers) {
+        let answer = answer.map_err(|error: RedisError| {
+            // A master that became a replica stays connected and refuses to write.
+            good &= error.kind() != ServerErrorKind::ReadOnly.into();
+            unavailable(waiting.action, error)
+        });
+        _ = waiting.done.send(answer);
+    }
+    good
+}
+
+fn fail(batch: &mut Vec<Waiting>, error: &Arc<Lost>) {
+    for waiting in batch.drain(..) {
+        _ = waiting.done.send(Err(unavailable(waiting.action, Arc::clone(error))));
+    }
+}

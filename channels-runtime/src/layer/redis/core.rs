@@ -1,0 +1,357 @@
+//! The layer of `channels_redis.core.RedisChannelLayer`: messages wait in sorted sets, one for each process.
+//!
+//! On the wire: the members of the group `room` are the sorted set `asgi:group:room`; a process reads the sorted set
+//! `asgispecific.<its id>!`, whose entries name the channels they are for; a general channel is a sorted set of its own.
+//! A sender asks Redis who is in the group, and puts one entry into the queue of each process that has members, this one
+//! included, so that one sender's messages keep their order wherever they go.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use deadpool_redis::redis::cmd;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, try_join_all};
+use indexmap::IndexMap;
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::envelope::{Envelope, Format};
+use crate::error::LayerError;
+use crate::layer::local::LocalTable;
+use crate::layer::redis::clock::{self, Scores};
+use crate::layer::redis::codec::Codec;
+use crate::layer::redis::commands::{Commands, Entry, Store};
+use crate::layer::redis::host::Host;
+use crate::layer::redis::keys::Keys;
+use crate::layer::redis::memberships::Memberships;
+use crate::layer::redis::shard::shard_of;
+use crate::layer::redis::{DEADLINE, RedisHost, connect, queue};
+use crate::layer::{Backend, ChannelLayer, Config};
+use crate::name::{ChannelName, GroupName};
+
+/// How many keys are asked for, and deleted, at once.
+const FLUSH: usize = 1000;
+
+impl ChannelLayer {
+    /// The layer of channels_redis' `RedisChannelLayer`, with its defaults: processes that use the same Redis share
+    /// groups, whether they are Rust or Python.
+    ///
+    /// What differs from [`Self::redis_pubsub`]: messages wait in Redis, up to `capacity` for each process and general
+    /// channel, so a process that was cut off for less than `expiry` misses nothing; a sender to a channel is told when
+    /// the queue is full; and several workers share the messages of a general channel, each message going to one of
+    /// them. It costs a round trip more for each message to a group.
+    ///
+    /// A message is delivered at most once: it is lost if a process dies with it in its hands.
+    ///
+    /// Several addresses spread the queues over several servers, as channels_redis does; every process must list the
+    /// same ones in the same order.
+    ///
+    /// # Errors
+    /// When an address is not one, or a server does not answer.
+    pub async fn redis_core<H: Clone + Into<RedisHost>>(hosts: &[H]) -> Result<Self, LayerError> {
+        Self::redis_core_with(hosts, Config::default()).await
+    }
+
+    /// As [`Self::redis_core`], with another configuration.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn redis_core_with<H: Clone + Into<RedisHost>>(hosts: &[H], config: Config) -> Result<Self, LayerError> {
+        let hosts = connect(hosts.iter().cloned().map(Into::into)).await?;
+        Ok(Self::new(Arc::new(Core::start(hosts, &config)), config))
+    }
+}
+
+/// What the tasks share with the layer.
+pub(super) struct Shared {
+    pub(super) table: LocalTable,
+    pub(super) config: Config,
+    pub(super) codec: Codec,
+    pub(super) keys: Keys,
+    pub(super) servers: usize,
+    /// What the names of this process's channels begin with: `specific.<32 hex digits>!`.
+    process: String,
+}
+
+impl Shared {
+    pub(super) fn own_queue(&self) -> String {
+        self.keys.queue(&self.process)
+    }
+}
+
+pub(crate) struct Core {
+    shared: Arc<Shared>,
+    servers: Vec<Server>,
+    scores: Scores,
+    /// The server for the next message to a general channel: they take turns.
+    next: AtomicUsize,
+    tasks: TaskTracker,
+    /// Nothing is sent any more.
+    closed: CancellationToken,
+    /// Ends the tasks; when the layer is dropped, too.
+    stop: CancellationToken,
+    runtime: Handle,
+}
+
+struct Server {
+    host: Arc<Host>,
+    commands: Commands,
+    memberships: Arc<Memberships>,
+}
+
+impl Core {
+    fn start(hosts: Vec<Arc<Host>>, config: &Config) -> Self {
+        let shared = Arc::new(Shared {
+            table: LocalTable::new(),
+            config: config.clone(),
+            codec: Codec::for_core(config),
+            keys: Keys::new(&config.prefix),
+            servers: hosts.len(),
+            process: format!("specific.{}!", Uuid::new_v4().simple()),
+        });
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let servers = hosts.into_iter().enumerate().map(|(index, host)| {
+            let (commands, commanding) = Commands::new(Arc::clone(&host));
+            let memberships = Arc::new(Memberships::new(Arc::clone(&shared), index));
+            let writing = Arc::clone(&memberships).run(Arc::clone(&host));
+            // On every server, although ours all come through one: channels_redis sends to a channel by the hash of its
+            // whole name, and so to the wrong server.
+            let reading = queue::run(Arc::clone(&host), Arc::clone(&shared), Arc::clone(&memberships));
+            tasks.spawn(stop.clone().run_until_cancelled_owned(commanding));
+            tasks.spawn(stop.clone().run_until_cancelled_owned(writing));
+            tasks.spawn(stop.clone().run_until_cancelled_owned(reading));
+            Server { host, commands, memberships }
+        });
+        let servers = servers.collect();
+        let (scores, next, closed) = (Scores::default(), AtomicUsize::new(0), CancellationToken::new());
+        Self { shared, servers, scores, next, tasks, closed, stop, runtime: Handle::current() }
+    }
+
+    /// The server of a group, or of a process.
+    fn server(&self, name: &str) -> &Server {
+        &self.servers[shard_of(name, self.servers.len())]
+    }
+
+    fn open(&self) -> Result<(), LayerError> {
+        if self.closed.is_cancelled() { Err(LayerError::Closed) } else { Ok(()) }
+    }
+
+    fn store(&self, entries: Vec<Entry>) -> Store {
+        let expiry = self.shared.config.expiry;
+        let score = self.scores.next();
+        Store { score, cutoff: clock::cutoff(score, expiry), expiry: clock::whole_seconds(expiry), entries }
+    }
+
+    async fn send_one(&self, channel: &ChannelName, envelope: Envelope) -> Result<(), LayerError> {
+        self.open()?;
+        let shared = &self.shared;
+        let non_local = channel.non_local();
+        let (server, body) = if non_local.ends_with('!') {
+            let body = envelope.body_for(channel.as_str());
+            (self.server(non_local), body.map_err(|source| encoding(&envelope, source))?.into())
+        } else {
+            let turn = self.next.fetch_add(1, Relaxed);
+            (&self.servers[turn % self.servers.len()], envelope.body().clone())
+        };
+        let capacity = shared.config.capacity_of(channel.as_str());
+        let entry = Entry { queue: shared.keys.queue(non_local), capacity, message: shared.codec.seal(body) };
+        let full = server.commands.store(self.store(vec![entry])).await?;
+        if full.is_empty() { Ok(()) } else { Err(LayerError::ChannelFull { channel: channel.to_string(), capacity }) }
+    }
+
+    /// The channels in the group, as Redis knows them, in the order in which they joined.
+    async fn members(&self, group: &GroupName) -> Result<Vec<Vec<u8>>, LayerError> {
+        let cutoff = clock::cutoff(clock::now(), self.shared.config.group_expiry);
+        let mut members = cmd("ZRANGEBYSCORE");
+        // Above the cutoff. What is below is taken out when a channel joins.
+        members.arg(self.shared.keys.group(group)).arg(format!("({cutoff}")).arg("+inf");
+        self.server(group.as_str()).commands.send("ZRANGEBYSCORE", members).await
+    }
+
+    async fn send_to_group(&self, group: &GroupName, envelope: Envelope) -> Result<(), LayerError> {
+        self.open()?;
+        let members = self.members(group).await?;
+        let mut queues: IndexMap<&str, Vec<&str>> = IndexMap::new();
+        for channel in members.iter().filter_map(|member| std::str::from_utf8(member).ok()) {
+            let non_local = channel.find('!').map_or(channel, |bang| &channel[..=bang]);
+            queues.entry(non_local).or_default().push(channel);
+        }
+        let shared = &self.shared;
+        let mut stores: BTreeMap<usize, (Vec<Entry>, Vec<usize>)> = BTreeMap::new();
+        for (non_local, channels) in &queues {
+            let body = envelope.body_for(channels).map_err(|source| encoding(&envelope, source))?;
+            let entry = Entry {
+                queue: shared.keys.queue(non_local),
+                // That of the first, as in channels_redis; the others share its queue.
+                capacity: shared.config.capacity_of(channels[0]),
+                message: shared.codec.seal(Bytes::from(body)),
+            };
+            let (entries, sizes) = stores.entry(shard_of(non_local, self.servers.len())).or_default();
+            entries.push(entry);
+            sizes.push(channels.len());
+        }
+        let stored = stores.into_iter().map(|(server, (entries, sizes))| async move {
+            let full = self.servers[server].commands.store(self.store(entries)).await?;
+            Ok::<_, LayerError>(full.into_iter().filter_map(|place| sizes.get(place)).sum::<usize>())
+        });
+        let over: usize = try_join_all(stored).await?.into_iter().sum();
+        if over > 0 {
+            shared.table.counters().count_over_capacity(group, over, members.len());
+        }
+        Ok(())
+    }
+
+    /// Deletes the keys of this prefix.
+    async fn delete_all(&self) -> Result<(), LayerError> {
+        let pattern = self.shared.keys.all();
+        for server in &self.servers {
+            let mut cursor = 0_u64;
+            loop {
+                let mut scan = cmd("SCAN");
+                scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(FLUSH);
+                let (next, keys): (u64, Vec<Vec<u8>>) = server.commands.send("SCAN", scan).await?;
+                if !keys.is_empty() {
+                    let mut delete = cmd("DEL");
+                    delete.arg(keys);
+                    server.commands.send::<u64>("DEL", delete).await?;
+                }
+                cursor = next;
+                if cursor == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn end(&self) {
+        self.closed.cancel();
+        let memberships = self.shared.table.memberships();
+        // From here on the table says that nobody is a member, and so will Redis.
+        self.shared.table.close();
+        let left = async {
+            for server in &self.servers {
+                server.memberships.look_at_all(memberships.clone());
+                server.memberships.settled().await;
+                let mut delete = cmd("DEL");
+                delete.arg(self.shared.own_queue());
+                _ = server.commands.send::<u64>("DEL", delete).await;
+            }
+        };
+        if timeout(DEADLINE, left).await.is_err() {
+            tracing::warn!("memberships are left in Redis until they expire");
+        }
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        for server in &self.servers {
+            server.memberships.close();
+        }
+    }
+}
+
+fn encoding(envelope: &Envelope, source: crate::error::EncodeError) -> LayerError {
+    LayerError::Encode { event: envelope.event_name().into(), source }
+}
+
+impl Backend for Core {
+    fn table(&self) -> &LocalTable {
+        &self.shared.table
+    }
+
+    fn format(&self) -> Format {
+        self.shared.codec.format()
+    }
+
+    fn runtime(&self) -> Option<&Handle> {
+        Some(&self.runtime)
+    }
+
+    fn new_channel_name(&self) -> ChannelName {
+        // 72 random bits in 12 characters: as hard to guess as it has to be, and every message to a group lists it. The
+        // middle of a UUID holds its version, so its ends are taken.
+        let random = Uuid::new_v4();
+        let mut bits = [0; 9];
+        bits.copy_from_slice(&random.as_bytes()[7..]);
+        bits[1] = random.as_bytes()[0];
+        ChannelName::from_checked(format!("{}{}", self.shared.process, URL_SAFE_NO_PAD.encode(bits)).into())
+    }
+
+    fn release(&self, channel: &ChannelName) {
+        let Some(groups) = self.shared.table.remove(channel) else { return };
+        for (group, _) in groups {
+            self.server(group.as_str()).memberships.look_at(group.clone(), channel.clone());
+        }
+    }
+
+    fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> BoxFuture<'a, Result<(), LayerError>> {
+        self.send_one(channel, envelope).boxed()
+    }
+
+    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> BoxFuture<'a, Result<(), LayerError>> {
+        self.send_to_group(group, envelope).boxed()
+    }
+
+    fn group_add<'a>(
+        &'a self,
+        group: &'a GroupName,
+        channel: &'a ChannelName,
+    ) -> BoxFuture<'a, Result<(), LayerError>> {
+        async move {
+            if self.shared.table.add(group, channel).is_none() {
+                return Err(LayerError::NotLocal { channel: channel.to_string() });
+            }
+            self.server(group.as_str()).memberships.written(group, channel).await
+        }
+        .boxed()
+    }
+
+    fn group_discard<'a>(
+        &'a self,
+        group: &'a GroupName,
+        channel: &'a ChannelName,
+    ) -> BoxFuture<'a, Result<(), LayerError>> {
+        async move {
+            self.shared.table.discard(group, channel);
+            // Also for a channel of another process: in Redis it can be taken out.
+            self.server(group.as_str()).memberships.written(group, channel).await
+        }
+        .boxed()
+    }
+
+    fn flush(&self) -> BoxFuture<'_, Result<(), LayerError>> {
+        async {
+            self.shared.table.flush();
+            for server in &self.servers {
+                // A membership that is being written now would come behind the deletion.
+                server.memberships.settled().await;
+            }
+            self.delete_all().await
+        }
+        .boxed()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.end().boxed()
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedisCore({} servers, prefix {:?})", self.servers.len(), self.shared.config.prefix)
+    }
+}

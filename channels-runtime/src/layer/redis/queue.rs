@@ -1,0 +1,94 @@
+//! The queue of this process on one Redis server: one connection, and the task that empties it.
+//!
+//! All channels of the process share the queue, so it is emptied at once, whoever is slow: the messages wait in the
+//! mailboxes of this process, each with a bound of its own. Python processes take one message at a time, and note it in a
+//! second key until they have it; nobody else reads this queue, so neither is needed here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use deadpool_redis::redis::{Pipeline, cmd};
+use tokio::time::timeout;
+
+use crate::envelope::Envelope;
+use crate::error::DecodeError;
+use crate::layer::redis::core::Shared;
+use crate::layer::redis::host::Host;
+use crate::layer::redis::memberships::Memberships;
+use crate::layer::redis::{Backoff, DEADLINE, Lost, TURN, clock};
+
+/// How long Redis waits for a message before it says that there is none. So long does a dead connection go unnoticed.
+const BLOCK: Duration = Duration::from_secs(5);
+
+/// How many more messages are taken with the one that was waited for.
+const BATCH: usize = 127;
+
+/// An entry of a queue: the message and its score.
+pub(super) type Popped = (Vec<u8>, f64);
+
+/// Empties the queue until it is dropped; connects again when the connection is lost.
+pub(super) async fn run(host: Arc<Host>, shared: Arc<Shared>, memberships: Arc<Memberships>) {
+    let mut backoff = Backoff::new();
+    loop {
+        match connected(&host, &shared, &memberships, &mut backoff).await {
+            Ok(never) => match never {},
+            Err(error) => {
+                tracing::warn!(?host, %error, "the connection to the process's queue in Redis is lost; messages wait there");
+            }
+        }
+        backoff.wait().await;
+    }
+}
+
+async fn connected(
+    host: &Host,
+    shared: &Shared,
+    memberships: &Memberships,
+    backoff: &mut Backoff,
+) -> Result<std::convert::Infallible, Lost> {
+    let mut connection = host.blocking().await?;
+    // A server that was away may have come back empty.
+    memberships.renew();
+    let queue = shared.own_queue();
+    let mut pop = Pipeline::with_capacity(2);
+    // Both in one round trip: Redis goes on with the second when the first has something, or has waited long enough.
+    pop.add_command(pop_one(&queue, BLOCK));
+    pop.cmd("ZPOPMIN").arg(&queue).arg(BATCH);
+    loop {
+        let popped = timeout(BLOCK + DEADLINE, pop.query_async(&mut connection)).await??;
+        backoff.reset();
+        let (first, more): (Option<(String, Vec<u8>, f64)>, Vec<Popped>) = popped;
+        let first = first.map(|(_, message, score)| (message, score));
+        for (at, (message, score)) in first.into_iter().chain(more).enumerate() {
+            arrived(shared, &queue, message, score);
+            if at % TURN == TURN - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+/// Takes the oldest entry of a queue; waits until there is one.
+pub(super) fn pop_one(queue: &str, block: Duration) -> deadpool_redis::redis::Cmd {
+    let mut pop = cmd("BZPOPMIN");
+    pop.arg(queue).arg(block.as_secs());
+    pop
+}
+
+fn arrived(shared: &Shared, queue: &str, message: Vec<u8>, score: f64) {
+    let counters = shared.table.counters();
+    if score <= clock::cutoff(clock::now(), shared.config.expiry) {
+        return counters.count_expired();
+    }
+    let garbage = |error: &DecodeError| counters.count_garbage(queue, error);
+    let body = match shared.codec.open(Bytes::from(message)) {
+        Ok(body) => body,
+        Err(error) => return garbage(&error),
+    };
+    match Envelope::from_shared_queue(&body, shared.codec.format()) {
+        Ok((_, to)) if to.is_empty() => garbage(&DecodeError::NoChannel),
+        Ok((envelope, to)) => shared.table.send_many(&to, &envelope),
+        Err(error) => garbage(&error),
+    }
+}
