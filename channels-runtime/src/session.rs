@@ -5,7 +5,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -13,17 +13,16 @@ use std::sync::Arc;
 use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 
 use crate::connection::{Connection, Mail, Output, Write};
-use crate::consumer::{Consumer, Decoded, Delivered};
+use crate::consumer::{BoxFuture, Consumer, Decoded, Delivered};
 use crate::context::Context;
 use crate::envelope::Envelope;
 use crate::error::{CommandError, Error, FrameError, Reject};
-use crate::frame::{CloseCode, Frame};
+use crate::frame::CloseCode;
 use crate::layer::local::{Delivery, Mailbox, Undeliverable};
 use crate::scope::Scope;
 use crate::server::Server;
@@ -90,8 +89,7 @@ pub(crate) async fn open<C: Consumer>(
     // From here on the context takes the channel out of the layer again, whatever happens.
     let mut cx = Context::new(scope, channel.clone(), layer.clone(), connection);
     layer.backend().announce(&channel).await?;
-    let connecting = AssertUnwindSafe(async { C::connect(&mut cx, captures).await }).catch_unwind();
-    let consumer = match connecting.await {
+    let consumer = match guarded(|| C::connect(&mut cx, captures)).await {
         Ok(connected) => connected?,
         Err(panic) => return Err(Error::msg(format!("`connect` panicked: {}", message(&*panic))).into()),
     };
@@ -148,11 +146,53 @@ impl<C: Consumer> Opened<C> {
 /// Leaves the groups, then runs `#[disconnect]`, once.
 async fn end<C: Consumer>(consumer: &mut C, cx: &mut Context<C>, code: CloseCode) {
     cx.leave();
-    let disconnecting = AssertUnwindSafe(async { consumer.disconnect(cx, code).await }).catch_unwind();
-    match disconnecting.await {
+    match guarded(|| consumer.disconnect(cx, code)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(consumer = C::INFO.name, %error, "`disconnect` failed"),
         Err(panic) => tracing::error!(consumer = C::INFO.name, panic = message(&*panic), "`disconnect` panicked"),
+    }
+}
+
+/// A frame that is no command never reaches the consumer.
+async fn refuse<C: Consumer>(cx: &mut Context<C>, error: CommandError) -> Result<(), Error> {
+    tracing::debug!(consumer = C::INFO.name, %error, "a client's frame is no command");
+    match error {
+        CommandError::NotListening => Ok(()),
+        CommandError::Frame(FrameError::Kind { .. }) => {
+            cx.close_with(CloseCode::UNSUPPORTED, &error.to_string());
+            Ok(())
+        }
+        _ => {
+            let said = serde_json::json!({"error": {"code": error.code(), "message": error.to_string()}});
+            cx.send_json(&said).await
+        }
+    }
+}
+
+/// A call of the user's code: a panic is its result, and goes no further.
+enum Guarded<'a, T> {
+    Running(BoxFuture<'a, T>),
+    Panicked(Option<Box<dyn Any + Send>>),
+}
+
+fn guarded<'a, T>(call: impl FnOnce() -> BoxFuture<'a, T>) -> Guarded<'a, T> {
+    match std::panic::catch_unwind(AssertUnwindSafe(call)) {
+        Ok(future) => Guarded::Running(future),
+        Err(panic) => Guarded::Panicked(Some(panic)),
+    }
+}
+
+impl<T> Future for Guarded<'_, T> {
+    type Output = Result<T, Box<dyn Any + Send>>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Running(future) => match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(task))) {
+                Ok(poll) => poll.map(Ok),
+                Err(panic) => Poll::Ready(Err(panic)),
+            },
+            Self::Panicked(panic) => Poll::Ready(Err(panic.take().expect("polled after its end"))),
+        }
     }
 }
 
@@ -185,9 +225,10 @@ impl<C: Consumer> Session<C> {
 
     pub(crate) async fn run(mut self) {
         let (code, last) = self.talk().await;
-        end(&mut self.consumer, &mut self.cx, code).await;
+        // Boxed, because an idle connection should not carry the room for its end with it.
+        Box::pin(end(&mut self.consumer, &mut self.cx, code)).await;
         // A close frame may still wait; the client's answer to it may, too.
-        _ = tokio::time::timeout(CLOSE_DEADLINE, self.linger(last)).await;
+        _ = Box::pin(tokio::time::timeout(CLOSE_DEADLINE, self.linger(last))).await;
     }
 
     /// Handles one message after the other, to the end. Gives the code for `disconnect`, and what is left to wait for.
@@ -196,15 +237,20 @@ impl<C: Consumer> Session<C> {
             match poll_fn(|task| self.poll_step(task)).await {
                 Step::Mail(Delivery::Event(event)) => {
                     let event = event.downcast::<Delivered<C::Event>>().expect("prepared for this consumer");
-                    let done = AssertUnwindSafe(async { self.consumer.dispatch(&mut self.cx, &event).await });
-                    let done = done.catch_unwind().await;
+                    let done = guarded(|| self.consumer.dispatch(&mut self.cx, &event)).await;
                     self.check(done, "event");
                 }
                 // A connection's mailbox gives no other kind.
                 Step::Mail(_) => {}
                 Step::Client(Incoming::Frame(frame)) => {
                     self.cx.connection().begin();
-                    self.receive(frame).await;
+                    let Self { consumer, cx, .. } = self;
+                    let done = guarded(|| match C::decode_command(frame) {
+                        Ok(command) => consumer.receive(cx, command),
+                        Err(error) => Box::pin(refuse(cx, error)),
+                    });
+                    let done = done.await;
+                    self.check(done, "receive");
                     // What a client's frame set off is written before the next one is read: a flood of frames cannot
                     // outrun the sockets.
                     if self.cx.connection().flusher().is_pending() {
@@ -227,34 +273,6 @@ impl<C: Consumer> Session<C> {
                     self.cx.connection().break_off();
                     return (CloseCode::ABNORMAL, Last::Flush);
                 }
-            }
-        }
-    }
-
-    async fn receive(&mut self, frame: Frame) {
-        let decoded = std::panic::catch_unwind(AssertUnwindSafe(|| C::decode_command(frame)));
-        let done = match decoded {
-            Ok(Ok(command)) => {
-                let done = AssertUnwindSafe(async { self.consumer.receive(&mut self.cx, command).await });
-                done.catch_unwind().await
-            }
-            Ok(Err(error)) => return self.refuse(error).await,
-            Err(panic) => Err(panic),
-        };
-        self.check(done, "receive");
-    }
-
-    /// A frame that is no command never reaches the consumer.
-    async fn refuse(&mut self, error: CommandError) {
-        tracing::debug!(consumer = C::INFO.name, %error, "a client's frame is no command");
-        match error {
-            CommandError::NotListening => {}
-            CommandError::Frame(FrameError::Kind { .. }) => {
-                self.cx.close_with(CloseCode::UNSUPPORTED, &error.to_string());
-            }
-            _ => {
-                let said = serde_json::json!({"error": {"code": error.code(), "message": error.to_string()}});
-                _ = self.cx.send_json(&said).await;
             }
         }
     }
@@ -422,5 +440,35 @@ fn write(
             0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             n => outbound.advance(n),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Connection, Context, Decoder, Reader, Scope, Session};
+    use crate::prelude::{CloseCode, consumer};
+
+    #[derive(Default)]
+    struct Small;
+
+    #[consumer(crate = crate)]
+    impl Small {
+        #[disconnect]
+        fn disconnect(&mut self, _cx: &mut super::Context<Self>, _code: CloseCode) {}
+    }
+
+    fn future_of<S, F>(_: impl FnOnce(S) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn sizes() {
+        eprintln!("run {}", future_of(Session::<Small>::run));
+        eprintln!("session {}", size_of::<Session<Small>>());
+        eprintln!("cx {}", size_of::<Context<Small>>());
+        eprintln!("decoder {}", size_of::<Decoder>());
+        eprintln!("reader {}", size_of::<Reader>());
+        eprintln!("conn {}", size_of::<Connection>());
+        eprintln!("scope {}", size_of::<Scope>());
     }
 }
