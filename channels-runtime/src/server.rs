@@ -100,7 +100,7 @@ impl Server {
         // The handshake's future is larger than the session's, so the session gets a task of its own size.
         self.sessions.spawn(async move {
             let Some((transport, read_ahead)) = upgrade.await else { return opened.abandon().await };
-            let session = opened.into_session(transport, &read_ahead, server.limits().max_message);
+            let mut session = opened.into_session(transport, &read_ahead, server.limits().max_message);
             let alive = Alive::new(server, session.connection());
             let sessions = alive.server.sessions.clone();
             sessions.spawn(async move {

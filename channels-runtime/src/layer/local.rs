@@ -246,6 +246,8 @@ impl LocalTable {
         if members.insert(name.clone(), Arc::clone(&channel.mailbox)).is_some() {
             return Some(Change::None);
         }
+        // Most are in one group, and there are many of them.
+        channel.groups.reserve_exact(1);
         channel.groups.push(group.clone());
         Some(if was_empty { Change::OfGroup } else { Change::OfMember })
     }
