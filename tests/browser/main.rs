@@ -3,7 +3,8 @@
 #[path = "../integration/example.rs"]
 mod example;
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A ChromeDriver on a free port, with all that it started; gone with the test.
 struct Driver {
     child: Child,
-    url: String,
+    port: u16,
 }
 
 impl Driver {
@@ -33,10 +34,19 @@ impl Driver {
             .stderr(Stdio::null())
             .spawn()
             .expect("this test needs the programs `chromium` and `chromedriver`; `scripts/test` installs them");
-        Self { child, url: format!("http://127.0.0.1:{port}") }
+        Self { child, port }
     }
 
-    /// A window of its own, with an empty profile.
+    /// Asks the driver to end its browsers and itself. Killed, it would leave every browser running.
+    fn shut_down(&self) -> std::io::Result<()> {
+        let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.write_all(b"GET /shutdown HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        // The answer comes when the browsers are gone.
+        socket.read(&mut [0; 64]).map(drop)
+    }
+
+    /// A phone of its own, with an empty profile.
     async fn window(&self) -> Window {
         let arguments = [
             "--headless",
@@ -48,15 +58,15 @@ impl Driver {
             "--disable-background-networking",
             "--disable-component-update",
             "--disable-sync",
-            "--window-size=420,800",
         ];
-        let capabilities = json!({"goog:chromeOptions": {"args": arguments}});
+        let phone = json!({"deviceMetrics": {"width": 360, "height": 740, "pixelRatio": 2.0}});
+        let capabilities = json!({"goog:chromeOptions": {"args": arguments, "mobileEmulation": phone}});
         let serde_json::Value::Object(capabilities) = capabilities else { unreachable!("it is an object") };
         let begun = Instant::now();
         loop {
             let opened = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new())
                 .capabilities(capabilities.clone())
-                .connect(&self.url)
+                .connect(&format!("http://127.0.0.1:{}", self.port))
                 .await;
             match opened {
                 Ok(client) => return Window(client),
@@ -70,6 +80,7 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        _ = self.shut_down();
         _ = self.child.kill();
         _ = self.child.wait();
     }
@@ -93,6 +104,13 @@ impl Window {
         let input = self.0.find(Locator::Css("#message")).await.unwrap();
         input.send_keys(message).await.unwrap();
         input.send_keys(&char::from(Key::Enter).to_string()).await.unwrap();
+    }
+
+    /// Nothing sticks out to the right of the screen.
+    async fn fits(&self) {
+        let script = "return [document.documentElement.scrollWidth, innerWidth]";
+        let widths = self.0.execute(script, Vec::new()).await.unwrap();
+        assert_eq!(widths, json!([360, 360]), "the page's width and the screen's");
     }
 
     async fn log(&self) -> String {
@@ -136,6 +154,7 @@ async fn two_windows_chat_and_a_third_in_another_room_sees_nothing() {
     // What eve would have seen by mistake stands before her own line.
     eve.say("nobody here").await;
     eve.sees("nobody here").await;
+    eve.fits().await;
     let log = eve.log().await;
     assert!(!log.contains("good morning") && !log.contains("and to you"), "{log}");
     let log = ann.log().await;
@@ -144,7 +163,8 @@ async fn two_windows_chat_and_a_third_in_another_room_sees_nothing() {
     // The server goes away and comes back on the same port: the pages find it by themselves.
     let address = chat.address().to_string();
     drop(chat);
-    ann.wait_for("body:not([data-state=open])").await;
+    ann.wait_for("body[data-state=waiting]").await;
+    ann.fits().await;
     let chat = Example::start_at("chat", &address, &[]);
     for window in [&ann, &bob] {
         window.wait_for("body[data-state=open]").await;
@@ -155,6 +175,7 @@ async fn two_windows_chat_and_a_third_in_another_room_sees_nothing() {
     // The first page asks for a room and leads there.
     eve.0.goto(&format!("http://{}/", chat.address())).await.unwrap();
     let input = eve.0.wait().at_most(PATIENCE).for_element(Locator::Css("input")).await.unwrap();
+    eve.fits().await;
     input.send_keys("lobby").await.unwrap();
     input.send_keys(&char::from(Key::Enter).to_string()).await.unwrap();
     eve.wait_for("body[data-state=open]").await;
