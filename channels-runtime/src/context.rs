@@ -27,7 +27,8 @@ pub struct Context<C> {
     scope: Box<Scope>,
     channel: ChannelName,
     layer: ChannelLayer,
-    connection: Arc<Connection>,
+    /// The client's; a worker has none.
+    connection: Option<Arc<Connection>>,
     /// What the answer to the handshake will say; gone once it is given.
     answer: Option<Box<Answer>>,
     consumer: PhantomData<fn() -> C>,
@@ -42,12 +43,18 @@ pub(crate) struct Answer {
 
 impl<C> Context<C> {
     pub(crate) fn new(scope: Scope, channel: ChannelName, layer: ChannelLayer, connection: Arc<Connection>) -> Self {
-        let answer = Some(Box::default());
+        let (answer, connection) = (Some(Box::default()), Some(connection));
+        Self { scope: Box::new(scope), channel, layer, connection, answer, consumer: PhantomData }
+    }
+
+    /// That of a worker: there is no client.
+    pub(crate) fn of_worker(scope: Scope, channel: ChannelName, layer: ChannelLayer) -> Self {
+        let (answer, connection) = (None, None);
         Self { scope: Box::new(scope), channel, layer, connection, answer, consumer: PhantomData }
     }
 
     pub(crate) fn connection(&self) -> &Arc<Connection> {
-        &self.connection
+        self.connection.as_ref().expect("a session has a client")
     }
 
     pub(crate) fn take_answer(&mut self) -> Answer {
@@ -173,18 +180,22 @@ impl<C> Context<C> {
 
     pub(crate) async fn send_rendered(&mut self, frame: Rendered) -> Result<()> {
         let closed = |_: Closed| Error::from(SendError::Closed);
-        poll_fn(|task| self.connection.poll_room(task)).await.map_err(closed)?;
-        self.connection.send(frame).map_err(closed)
+        let connection = self.connection.as_ref().ok_or(SendError::NoClient)?;
+        poll_fn(|task| connection.poll_room(task)).await.map_err(closed)?;
+        connection.send(frame).map_err(closed)
     }
 
-    /// Closes the connection: what was sent so far still goes out, and `#[disconnect]` runs when this handler returns.
+    /// Closes the connection: what was sent so far still goes out, and `#[disconnect]` runs when this handler returns. In
+    /// a worker, which has no connection, it does nothing.
     pub fn close(&mut self, code: CloseCode) {
         self.close_with(code, "");
     }
 
     /// Closes the connection and tells the client why, in at most 123 bytes (the rest is cut off).
     pub fn close_with(&mut self, code: CloseCode, reason: &str) {
-        self.connection.close(code, reason);
+        if let Some(connection) = &self.connection {
+            connection.close(code, reason);
+        }
     }
 
     /// Accepts with one of the subprotocols that the client offers. Only in `#[connect]`; otherwise none is named.

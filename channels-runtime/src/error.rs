@@ -169,6 +169,12 @@ pub enum LayerError {
         /// The channel that should have joined.
         channel: String,
     },
+    /// Only one worker in a process can read a channel of this layer, and one does.
+    #[error("channel `{channel}` has its worker in this process already; raise the `concurrency` of that one")]
+    HasWorker {
+        /// The channel.
+        channel: String,
+    },
     /// The other end of the layer (Redis) did not do what was asked.
     #[error("the channel layer cannot be reached: {action} failed")]
     Unavailable {
@@ -202,6 +208,9 @@ pub enum SendError {
     /// The connection is closed, or is closing.
     #[error("the connection is closed")]
     Closed,
+    /// The consumer runs in a worker.
+    #[error("a worker has no client to send to; answer with `cx.send_event(..)` or `cx.group_send(..)`")]
+    NoClient,
     /// The value could not be written.
     #[error(transparent)]
     Encode(#[from] EncodeError),

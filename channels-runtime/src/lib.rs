@@ -52,11 +52,13 @@
 //! - [`Channels`]: the application, its routes and its server.
 //! - [`Context`] and [`Scope`]: what a consumer holds.
 //! - [`ChannelLayer`]: groups and channels, also from outside of consumers.
+//! - [`Worker`]: a consumer without a client, on a named channel.
 //! - [`Frame`], [`Json`], [`CloseCode`]: what a client sends and is sent.
 //!
 //! # Feature flags
 //!
-//! - `redis` (on by default): the Redis channel layer, which lets several processes share groups.
+//! - `redis` (on by default): the Redis channel layers, which let several processes share groups.
+//! - `tls`: Redis over TLS (`rediss://`).
 //! - `testing`: `testing::WebsocketCommunicator`, which drives a consumer in a test without a socket.
 #![deny(clippy::print_stdout, clippy::unwrap_used)]
 
@@ -80,11 +82,13 @@ mod route;
 mod scope;
 mod server;
 mod session;
+mod signal;
 mod tag;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod web;
 mod wire;
+mod worker;
 
 pub use channels::{Channels, ChannelsBuilder};
 pub use consumer::{BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo};
@@ -101,6 +105,7 @@ pub use layer::{
 pub use name::{ChannelName, GroupName, MAX_NAME_LENGTH, NameError, Untyped};
 pub use scope::Scope;
 pub use web::{Captures, ServeError, WebServer};
+pub use worker::{Worker, WorkerStats};
 
 pub use channels_macros::{check_app, consumer, event, group};
 

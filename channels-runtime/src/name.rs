@@ -26,6 +26,7 @@ pub struct NameError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Channel,
+    Worker,
     Group,
 }
 
@@ -33,7 +34,7 @@ impl Kind {
     fn more(self) -> &'static str {
         match self {
             Self::Channel => ", with at most one `!`",
-            Self::Group => "",
+            Self::Worker | Self::Group => "",
         }
     }
 }
@@ -42,6 +43,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Channel => "channel",
+            Self::Worker => "worker channel",
             Self::Group => "group",
         })
     }
@@ -121,6 +123,28 @@ impl ChannelName {
 }
 
 impl<C> ChannelName<C> {
+    /// The name of a channel that workers of `C` read: only events that `C` handles can be sent to it.
+    ///
+    /// ```
+    /// # use channels_runtime::prelude::*;
+    /// # #[event("thumbnail.wanted")] struct ThumbnailWanted { id: u64 }
+    /// # #[derive(Default)] struct ThumbnailConsumer;
+    /// # #[consumer] impl ThumbnailConsumer {
+    /// #     #[handler("thumbnail.wanted")] fn thumbnail_wanted(&mut self, event: &ThumbnailWanted) {}
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+    /// let thumbnails = ChannelName::<ThumbnailConsumer>::of_worker("thumbnails")?;
+    /// ChannelLayer::in_memory().send(&thumbnails, &ThumbnailWanted { id: 7 }).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// When it is not a legal name, or is that of one channel of one process (has a `!`).
+    pub fn of_worker(name: impl AsRef<str>) -> Result<Self, NameError> {
+        check(Kind::Worker, name.as_ref())?;
+        Ok(Self::from_checked(name.as_ref().into()))
+    }
+
     pub(crate) fn from_checked(name: Arc<str>) -> Self {
         Self { name, consumer: PhantomData }
     }

@@ -59,6 +59,11 @@ impl Headers {
 }
 
 impl Scope {
+    /// That of a worker: its path is the channel that it reads.
+    pub(crate) fn of_worker(channel: &str) -> Self {
+        Self { path: channel.into(), ..Self::default() }
+    }
+
     pub(crate) fn new(uri: &Uri, headers: &HeaderMap, client: Option<SocketAddr>) -> Self {
         let subprotocols = headers
             .get_all("sec-websocket-protocol")

@@ -118,7 +118,12 @@ impl Server {
         for connection in connections {
             connection.close(code, reason);
         }
-        tokio::time::timeout(deadline, self.sessions.wait()).await.is_ok()
+        let ended = async {
+            self.sessions.wait().await;
+            // What the process is about to forget, the layer's other end would keep for a day.
+            self.layer.backend().settled().await;
+        };
+        tokio::time::timeout(deadline, ended).await.is_ok()
     }
 }
 

@@ -100,7 +100,7 @@ pub(crate) async fn open<C: Consumer>(
 }
 
 /// Decodes a message for all connections of `C` in this process, and renders it where no state is needed.
-fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
+pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
     // A handler without `self` is the user's code, and it runs in whoever sends: a panic must not hurt the sender.
     let decoded = std::panic::catch_unwind(AssertUnwindSafe(|| C::decode(envelope)));
     let decoded = decoded.unwrap_or_else(|panic| {
@@ -115,7 +115,7 @@ fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Undeliverable> 
     }
 }
 
-fn message(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("a value that is no text").into()
 }
@@ -147,7 +147,7 @@ impl<C: Consumer> Opened<C> {
 }
 
 /// Leaves the groups, then runs `#[disconnect]`, once.
-async fn end<C: Consumer>(consumer: &mut C, cx: &mut Context<C>, code: CloseCode) {
+pub(crate) async fn end<C: Consumer>(consumer: &mut C, cx: &mut Context<C>, code: CloseCode) {
     cx.leave();
     match guarded(|| consumer.disconnect(cx, code)).await {
         Ok(Ok(())) => {}

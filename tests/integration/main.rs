@@ -2,8 +2,10 @@
 
 mod chat_processes;
 mod consumers;
+mod core;
 mod example;
 mod layers;
 mod redis;
 mod refusals;
 mod sockets;
+mod workers;

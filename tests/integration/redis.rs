@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -13,23 +13,53 @@ pub(crate) struct RedisServer {
     folder: PathBuf,
 }
 
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn new_folder() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let folder = std::env::temp_dir().join(format!("channels-redis-{}-{number}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
 impl RedisServer {
     pub(crate) fn start() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        Self::start_on(port)
+        Self::start_with(&[])
     }
 
-    fn start_on(port: u16) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let folder = std::env::temp_dir().join(format!("channels-redis-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let child = Command::new("redis-server")
+    /// With more options, as on its command line.
+    pub(crate) fn start_with(options: &[&str]) -> Self {
+        Self::start_on(free_port(), options)
+    }
+
+    /// A Sentinel that watches this one as `mymaster`.
+    pub(crate) fn start_sentinel(master: &Self) -> Self {
+        let port = free_port();
+        let folder = new_folder();
+        let file = folder.join("sentinel.conf");
+        let watched = format!("sentinel monitor mymaster 127.0.0.1 {} 1\n", master.port);
+        std::fs::write(&file, format!("port {port}\nbind 127.0.0.1\ndir {}\n{watched}", folder.display())).unwrap();
+        let mut command = Command::new("redis-server");
+        command.arg(&file).arg("--sentinel");
+        Self::run_program(command, port, folder)
+    }
+
+    fn start_on(port: u16, options: &[&str]) -> Self {
+        let folder = new_folder();
+        let mut command = Command::new("redis-server");
+        command
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .arg("--dir")
             .arg(&folder)
+            .args(options);
+        Self::run_program(command, port, folder)
+    }
+
+    fn run_program(mut command: Command, port: u16, folder: PathBuf) -> Self {
+        let child = command
             .stdout(Stdio::null())
             .spawn()
             .expect("these tests need the program `redis-server`; `scripts/test` installs it");
@@ -42,6 +72,14 @@ impl RedisServer {
         server
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
@@ -50,7 +88,7 @@ impl RedisServer {
     pub(crate) fn restart(self) -> Self {
         let port = self.port;
         drop(self);
-        Self::start_on(port)
+        Self::start_on(port, &[])
     }
 
     /// Publishes bytes as they are, as a peer with a fault would.
@@ -83,7 +121,8 @@ impl RedisServer {
             socket.write_all(b"PING\r\n").is_ok()
                 && socket.set_read_timeout(Some(Duration::from_secs(5))).is_ok()
                 && socket.read_exact(&mut answer).is_ok()
-                && &answer == b"+PONG\r\n"
+                // With a password it answers that it wants one.
+                && (&answer == b"+PONG\r\n" || answer.starts_with(b"-NOAUTH"))
         })
     }
 }

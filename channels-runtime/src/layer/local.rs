@@ -118,7 +118,7 @@ impl Counters {
         }
     }
 
-    fn count_undeliverable(&self, envelope: &Envelope, problem: &Undeliverable) {
+    pub(crate) fn count_undeliverable(&self, envelope: &Envelope, problem: &Undeliverable) {
         let event = envelope.event_name();
         match problem {
             Undeliverable::Unhandled { consumer } => {
@@ -214,6 +214,17 @@ impl LocalTable {
     /// Puts a mailbox behind a name.
     pub(crate) fn register(&self, name: ChannelName, mailbox: Arc<dyn Mailbox>) {
         lock(&self.channels).insert(name, Channel { mailbox, groups: Vec::new() });
+    }
+
+    /// As [`Self::register`], unless there is a mailbox behind that name.
+    pub(crate) fn register_new(&self, name: ChannelName, mailbox: Arc<dyn Mailbox>) -> bool {
+        match lock(&self.channels).entry(name) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(none) => {
+                none.insert(Channel { mailbox, groups: Vec::new() });
+                true
+            }
+        }
     }
 
     /// Takes a channel out, and out of all its groups. Gives the groups it was in, and what that meant for each; `None` if

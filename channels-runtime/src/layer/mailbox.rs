@@ -26,15 +26,16 @@ pub struct Channel {
 impl Channel {
     pub(crate) fn new(backend: Arc<dyn Backend>, config: &Config) -> Self {
         let name = backend.new_channel_name();
-        let queue = Arc::new(Queue {
-            state: Mutex::default(),
-            arrived: Notify::new(),
-            capacity: config.capacity_of(name.as_str()),
-            expiry: config.expiry,
-            counters: Arc::clone(backend.table().counters()),
-        });
+        let queue = Queue::new(&*backend, config, &name);
         backend.table().register(name.clone(), Arc::clone(&queue) as Arc<dyn Mailbox>);
         Self { name, queue, backend }
+    }
+
+    /// The channel of that name. `None` if this process has one.
+    pub(crate) fn named(backend: Arc<dyn Backend>, config: &Config, name: ChannelName) -> Option<Self> {
+        let queue = Queue::new(&*backend, config, &name);
+        let registered = backend.table().register_new(name.clone(), Arc::clone(&queue) as Arc<dyn Mailbox>);
+        registered.then(|| Self { name, queue, backend })
     }
 
     /// The name that others send to.
@@ -99,6 +100,16 @@ struct State {
 }
 
 impl Queue {
+    fn new(backend: &dyn Backend, config: &Config, name: &ChannelName) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::default(),
+            arrived: Notify::new(),
+            capacity: config.capacity_of(name.as_str()),
+            expiry: config.expiry,
+            counters: Arc::clone(backend.table().counters()),
+        })
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

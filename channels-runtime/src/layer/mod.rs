@@ -20,9 +20,11 @@ mod pattern;
 #[cfg(feature = "redis")]
 mod redis;
 mod registry;
+mod settings;
 
 use std::fmt;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -36,12 +38,13 @@ use local::LocalTable;
 use memory::Memory;
 
 pub use blocking::BlockingChannelLayer;
-pub use config::{Config, ConfigError};
+pub use config::Config;
 pub use local::LayerStats;
 pub use mailbox::Channel;
 #[cfg(feature = "redis")]
 pub use redis::RedisHost;
 pub use registry::channel_layer;
+pub use settings::ConfigError;
 
 /// What a layer must do. A layer keeps its table of local channels by these rules: a channel is registered in the table
 /// before the other end is told, and taken out of it after.
@@ -83,9 +86,30 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
         channel: &'a ChannelName,
     ) -> BoxFuture<'a, Result<(), LayerError>>;
 
+    /// The messages of a general channel, shared by workers of all processes. `None` where such a channel is a mailbox
+    /// like any other, in the table.
+    fn jobs(&self, channel: &ChannelName) -> Option<Box<dyn Jobs>> {
+        _ = channel;
+        None
+    }
+
+    /// Waits until the other end knows which channels are gone.
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        std::future::ready(()).boxed()
+    }
+
     fn flush(&self) -> BoxFuture<'_, Result<(), LayerError>>;
 
     fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// The messages of a general channel, one by one.
+pub(crate) trait Jobs: Send {
+    /// The next message. It is taken only when it is asked for, and never lost between two calls.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Envelope>;
+
+    /// What is taken and was not given out yet; `None` when there is no more.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Envelope>>;
 }
 
 /// A handle to a channel layer. Cloning is cheap; all clones are one layer.

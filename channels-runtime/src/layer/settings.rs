@@ -227,9 +227,8 @@ async fn open(alias: &str, settings: Value) -> Result<ChannelLayer, ConfigError>
     // TEST_CONFIG is for Django's test runner; nothing here reads it.
     let mut settings = Settings::new(alias, String::new(), settings, &["BACKEND", "CONFIG", "TEST_CONFIG"])?;
     let legal = || BACKENDS.map(|backend| format!("\"{backend}\"")).join(", ");
-    let backend = match settings.entries.remove("BACKEND") {
-        Some(Value::String(backend)) => backend,
-        _ => return Err(settings.wrong("BACKEND", format!("must be one of {}", legal()))),
+    let Some(Value::String(backend)) = settings.entries.remove("BACKEND") else {
+        return Err(settings.wrong("BACKEND", format!("must be one of {}", legal())));
     };
     let config = settings.entries.remove("CONFIG").unwrap_or_else(|| Map::new().into());
     let path = "[\"CONFIG\"]".to_owned();

@@ -14,6 +14,7 @@ use warp::{Filter, Rejection, Reply};
 
 use crate::channels::Channels;
 use crate::error::Result;
+use crate::signal::signal;
 use crate::web::Peer;
 
 /// How long a client may take to send the head of a request.
@@ -139,25 +140,5 @@ impl Server {
         if tokio::time::timeout(SHUTDOWN_DEADLINE, ends).await.is_err() {
             tracing::warn!("some connections did not end in time");
         }
-    }
-}
-
-/// Waits for SIGINT (Ctrl-C) or SIGTERM.
-async fn signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                // Both only wait.
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
-    }
-    // Where signals cannot be waited for, `Channels::shutdown` remains.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }

@@ -30,11 +30,12 @@ use crate::layer::redis::clock::{self, Scores};
 use crate::layer::redis::codec::Codec;
 use crate::layer::redis::commands::{Commands, Entry, Store};
 use crate::layer::redis::host::Host;
+use crate::layer::redis::jobs::Queues;
 use crate::layer::redis::keys::Keys;
 use crate::layer::redis::memberships::Memberships;
 use crate::layer::redis::shard::shard_of;
-use crate::layer::redis::{DEADLINE, RedisHost, connect, queue};
-use crate::layer::{Backend, ChannelLayer, Config};
+use crate::layer::redis::{DEADLINE, RedisHost, connect, queue, unavailable};
+use crate::layer::{Backend, ChannelLayer, Config, Jobs};
 use crate::name::{ChannelName, GroupName};
 
 /// How many keys are asked for, and deleted, at once.
@@ -327,13 +328,27 @@ impl Backend for Core {
         .boxed()
     }
 
+    fn jobs(&self, channel: &ChannelName) -> Option<Box<dyn Jobs>> {
+        let hosts = self.servers.iter().map(|server| Arc::clone(&server.host));
+        let queue = self.shared.keys.queue(channel.as_str());
+        Some(Box::new(Queues::new(Arc::clone(&self.shared), hosts, &queue)))
+    }
+
+    fn settled(&self) -> BoxFuture<'_, ()> {
+        async {
+            for server in &self.servers {
+                server.memberships.settled().await;
+            }
+        }
+        .boxed()
+    }
+
     fn flush(&self) -> BoxFuture<'_, Result<(), LayerError>> {
         async {
             self.shared.table.flush();
-            for server in &self.servers {
-                // A membership that is being written now would come behind the deletion.
-                server.memberships.settled().await;
-            }
+            // A membership that is being written now would come behind the deletion.
+            let settled = timeout(DEADLINE, self.settled()).await;
+            settled.map_err(|late| unavailable("writing the memberships", late))?;
             self.delete_all().await
         }
         .boxed()

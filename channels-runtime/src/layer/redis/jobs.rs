@@ -4,7 +4,6 @@
 //! that no message waits here while another worker is idle. What channels_redis does besides, to note each message in a
 //! second key and to put that back later, would run jobs of other workers twice, and is not done here.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -19,7 +18,7 @@ use crate::envelope::Envelope;
 use crate::layer::Jobs;
 use crate::layer::redis::core::Shared;
 use crate::layer::redis::host::Host;
-use crate::layer::redis::queue::{Popped, pop_one};
+use crate::layer::redis::queue::{Popped, PoppedFrom, pop_one};
 use crate::layer::redis::{Backoff, DEADLINE, Lost, clock};
 
 /// How long Redis waits for a job before it says that there is none. So long does a stop take.
@@ -36,9 +35,11 @@ pub(super) struct Queues {
 /// The channel on one server, and the question that is under way there. It is not forgotten when nobody waits for the
 /// answer, which may be a job: with several servers, one job of each may so be in this process's hands.
 struct Server {
-    waiting: Option<BoxFuture<'static, (Taker, Option<Popped>)>>,
+    waiting: Option<Taking>,
     idle: Option<Taker>,
 }
+
+type Taking = BoxFuture<'static, (Taker, Option<Popped>)>;
 
 struct Taker {
     host: Arc<Host>,
@@ -71,7 +72,7 @@ impl Taker {
             none => none.insert(self.host.blocking().await?),
         };
         let pop = pop_one(&self.queue, BLOCK);
-        let popped: Option<(String, Vec<u8>, f64)> = timeout(BLOCK + DEADLINE, pop.query_async(connection)).await??;
+        let popped: Option<PoppedFrom> = timeout(BLOCK + DEADLINE, pop.query_async(connection)).await??;
         Ok(popped.map(|(_, message, score)| (message, score)))
     }
 }
@@ -123,7 +124,7 @@ impl Queues {
 }
 
 impl Server {
-    fn next(&mut self, ask: bool) -> Option<&mut Pin<Box<dyn Future<Output = (Taker, Option<Popped>)> + Send>>> {
+    fn next(&mut self, ask: bool) -> Option<&mut Taking> {
         if self.waiting.is_none() && ask {
             self.waiting = self.idle.take().map(|taker| taker.take().boxed());
         }
@@ -132,8 +133,8 @@ impl Server {
 }
 
 impl Jobs for Queues {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Envelope>> {
-        self.poll(cx, true)
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Envelope> {
+        self.poll(cx, true).map(|job| job.expect("more are asked for"))
     }
 
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Envelope>> {

@@ -146,7 +146,8 @@ impl Memberships {
                 }
                 continue;
             };
-            match timeout(DEADLINE, self.write(&host, &mut held, &batch)).await.map_err(Lost::from).flatten() {
+            let written = timeout(DEADLINE, self.write(&host, &mut held, &batch)).await;
+            match written.unwrap_or_else(|late| Err(late.into())) {
                 Ok(()) => {
                     backoff.reset();
                     for waiting in batch.into_values().flatten() {

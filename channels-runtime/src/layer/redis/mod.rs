@@ -11,6 +11,7 @@ mod codec;
 mod commands;
 mod core;
 mod host;
+mod jobs;
 mod keys;
 mod memberships;
 mod pubsub;
@@ -22,7 +23,8 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_redis::redis::RedisError;
+use deadpool_redis::redis::{RedisError, cmd};
+use tokio::time::timeout;
 
 use crate::error::LayerError;
 use host::Host;
@@ -46,9 +48,12 @@ async fn connect(hosts: impl IntoIterator<Item = RedisHost>) -> Result<Vec<Arc<H
         return Err(unavailable("reading the addresses of Redis", "the list is empty"));
     }
     for host in &hosts {
-        let connected = tokio::time::timeout(DEADLINE, host.commanding()).await;
-        let connected = connected.map_err(|late| unavailable("connecting to Redis", late))?;
-        connected.map_err(|error| unavailable("connecting to Redis", error))?;
+        let asked = async {
+            // Asked something, because a server that wants a password lets everyone connect.
+            cmd("PING").exec_async(host.commanding().await?.connection()).await.map_err(Lost::from)
+        };
+        let answered = timeout(DEADLINE, asked).await.unwrap_or_else(|late| Err(late.into()));
+        answered.map_err(|error| unavailable("connecting to Redis", error))?;
     }
     Ok(hosts)
 }

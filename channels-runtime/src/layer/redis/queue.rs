@@ -27,6 +27,9 @@ const BATCH: usize = 127;
 /// An entry of a queue: the message and its score.
 pub(super) type Popped = (Vec<u8>, f64);
 
+/// The same, with the name of the queue.
+pub(super) type PoppedFrom = (String, Vec<u8>, f64);
+
 /// Empties the queue until it is dropped; connects again when the connection is lost.
 pub(super) async fn run(host: Arc<Host>, shared: Arc<Shared>, memberships: Arc<Memberships>) {
     let mut backoff = Backoff::new();
@@ -58,7 +61,7 @@ async fn connected(
     loop {
         let popped = timeout(BLOCK + DEADLINE, pop.query_async(&mut connection)).await??;
         backoff.reset();
-        let (first, more): (Option<(String, Vec<u8>, f64)>, Vec<Popped>) = popped;
+        let (first, more): (Option<PoppedFrom>, Vec<Popped>) = popped;
         let first = first.map(|(_, message, score)| (message, score));
         for (at, (message, score)) in first.into_iter().chain(more).enumerate() {
             arrived(shared, &queue, message, score);

@@ -1,0 +1,342 @@
+//! A consumer on a named channel, without a client: what Django's `runworker` runs.
+
+use std::any::Any;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::channels::Channels;
+use crate::consumer::{Consumer, Delivered};
+use crate::context::Context;
+use crate::envelope::Envelope;
+use crate::error::{Error, LayerError, Result};
+use crate::frame::CloseCode;
+use crate::layer::local::Delivery;
+use crate::layer::{Channel, ChannelLayer, Jobs};
+use crate::name::ChannelName;
+use crate::scope::Scope;
+use crate::session;
+use crate::signal::signal;
+
+/// How long a worker waits before it tries again to make a consumer whose `#[connect]` failed.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A consumer that takes messages from a named channel, one after the other: Django's `runworker`. Made by
+/// [`Channels::worker`].
+///
+/// Whoever sends to the channel ([`ChannelLayer::send`], or `channel_layer.send("thumbnails", ..)` in Python) gives it a
+/// job. The consumer's `#[connect]` runs once, before the first job, and its `#[disconnect]` when the worker stops. There
+/// is no client: `cx.send_json(..)` and its like are an error that says so. Groups can be joined; their events come
+/// between the jobs.
+///
+/// With the core layer of Redis any number of processes may work on one channel, in Rust and in Python: each job goes to
+/// one of them. Jobs wait in Redis for `expiry` at most, `capacity` of them; a sender to a full channel is told. A job is
+/// done **at most once**: it is taken from Redis before it begins, so it is lost if the process is killed in the middle of
+/// it. (Workers of channels_redis take each other's jobs back now and then, which does them twice; against workers of
+/// this kind they do not.) With the pub/sub layer every process's worker gets every job; with the one in memory a job
+/// stays in the process.
+///
+/// A handler that fails or panics is logged and counted ([`Self::stats`]), and the worker goes on; after a panic with a
+/// new consumer.
+///
+/// ```no_run
+/// use channels_runtime::prelude::*;
+///
+/// #[event("thumbnail.wanted")]
+/// struct ThumbnailWanted { id: u64 }
+///
+/// #[derive(Default)]
+/// struct ThumbnailConsumer { made: u64 }
+///
+/// #[consumer]
+/// impl ThumbnailConsumer {
+///     #[handler("thumbnail.wanted")]
+///     async fn thumbnail_wanted(&mut self, cx: &mut Context<Self>, event: &ThumbnailWanted) -> Result<()> {
+///         self.made += 1;
+///         Ok(())
+///     }
+/// }
+///
+/// #[tokio::main]
+/// async fn main() -> Result<()> {
+///     let channels = Channels::builder().layer(ChannelLayer::from_env().await?).build();
+///     channels.worker::<ThumbnailConsumer>("thumbnails").run().await
+/// }
+/// ```
+#[must_use = "call `.run().await`"]
+pub struct Worker<C> {
+    layer: ChannelLayer,
+    channel: String,
+    concurrency: usize,
+    stopping: CancellationToken,
+    counters: Arc<Counters>,
+    consumer: PhantomData<fn() -> C>,
+}
+
+/// What happened to the jobs of a [`Worker`] so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct WorkerStats {
+    /// Jobs whose handler ended well.
+    pub done: u64,
+    /// Jobs whose handler failed, or that were no event which the consumer handles.
+    pub failed: u64,
+    /// Jobs whose handler panicked.
+    pub panicked: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    done: AtomicU64,
+    failed: AtomicU64,
+    panicked: AtomicU64,
+}
+
+impl Channels {
+    /// A worker: a consumer that takes jobs from the channel of this name.
+    ///
+    /// The name is checked when the worker runs.
+    pub fn worker<C: Consumer<Captures = ()>>(&self, channel: impl Into<String>) -> Worker<C> {
+        Worker {
+            layer: self.channel_layer().clone(),
+            channel: channel.into(),
+            concurrency: 1,
+            stopping: self.server().stopping().clone(),
+            counters: Arc::default(),
+            consumer: PhantomData,
+        }
+    }
+}
+
+impl<C: Consumer<Captures = ()>> Worker<C> {
+    /// How many jobs this worker does at the same time, each with a consumer of its own: 1 unless said otherwise.
+    pub fn concurrency(mut self, jobs: usize) -> Self {
+        self.concurrency = jobs.max(1);
+        self
+    }
+
+    /// What happened to the jobs so far.
+    pub fn stats(&self) -> WorkerStats {
+        let Counters { done, failed, panicked } = &*self.counters;
+        WorkerStats { done: done.load(Relaxed), failed: failed.load(Relaxed), panicked: panicked.load(Relaxed) }
+    }
+
+    /// Works until [`Channels::shutdown`] is called, or until the process gets SIGINT or SIGTERM. Then the running jobs
+    /// are finished, no more are taken, and `#[disconnect]` runs.
+    ///
+    /// # Errors
+    /// When the name of the channel is not legal, `#[connect]` refuses or fails, the layer cannot be reached at the
+    /// beginning, or the layer is closed.
+    pub async fn run(&self) -> Result<()> {
+        self.run_until(signal()).await
+    }
+
+    /// As [`Self::run`], until `stop` is done instead of until a signal comes.
+    ///
+    /// # Errors
+    /// The same.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops at once, in the middle of a job. Let `stop` end instead.
+    pub async fn run_until(&self, stop: impl Future<Output = ()>) -> Result<()> {
+        let name = ChannelName::<C>::of_worker(&self.channel)?.untyped();
+        let stopping = self.stopping.child_token();
+        let source = self.source(&name).await?;
+        let mut instances = JoinSet::new();
+        for _ in 0..self.concurrency {
+            let instance = Instance::<C>::new(&self.layer, &name).await?;
+            let jobs = match &source {
+                Some(mailbox) => Source::Mailbox(Arc::clone(mailbox)),
+                None => Source::Shared(self.layer.backend().jobs(&name).expect("asked before")),
+            };
+            let (layer, counters) = (self.layer.clone(), Arc::clone(&self.counters));
+            let task = Task { layer, name: name.clone(), instance, jobs, counters, stopping: stopping.clone() };
+            instances.spawn(task.run());
+        }
+        tracing::info!(channel = self.channel, consumer = C::INFO.name, "running worker");
+        let mut stop = std::pin::pin!(stop);
+        let mut outcome = Ok(());
+        loop {
+            tokio::select! {
+                // Only waits, and is not asked again when it is done.
+                () = &mut stop, if !stopping.is_cancelled() => stopping.cancel(),
+                // What is not taken out stays in the set.
+                ended = instances.join_next() => match ended {
+                    None => return outcome,
+                    Some(Ok(Ok(()))) => {}
+                    Some(Ok(Err(error))) => {
+                        outcome = Err(error);
+                        stopping.cancel();
+                    }
+                    Some(Err(died)) => {
+                        outcome = Err(died.into());
+                        stopping.cancel();
+                    }
+                },
+            }
+        }
+    }
+
+    /// The mailbox behind the name, where the layer has no queue that workers share.
+    async fn source(&self, name: &ChannelName) -> Result<Option<Arc<Channel>>> {
+        let backend = self.layer.backend();
+        if backend.jobs(name).is_some() {
+            return Ok(None);
+        }
+        let mailbox = Channel::named(Arc::clone(backend), self.layer.config(), name.clone());
+        let mailbox = mailbox.ok_or_else(|| LayerError::HasWorker { channel: name.to_string() })?;
+        backend.announce(name).await?;
+        Ok(Some(Arc::new(mailbox)))
+    }
+}
+
+/// Where the jobs come from.
+enum Source {
+    Shared(Box<dyn Jobs>),
+    Mailbox(Arc<Channel>),
+}
+
+impl Source {
+    /// The next job; `None` once the layer is closed.
+    ///
+    /// # Cancel safety
+    /// A job is only taken when it is returned, or kept for the next call.
+    async fn next(&mut self) -> Option<Envelope> {
+        match self {
+            Self::Shared(jobs) => Some(poll_fn(|cx| jobs.poll_next(cx)).await),
+            Self::Mailbox(channel) => channel.receive().await,
+        }
+    }
+
+    /// A job that nobody else can do any more, because it is in this process's hands.
+    async fn rest(&mut self) -> Option<Envelope> {
+        match self {
+            Self::Shared(jobs) => poll_fn(|cx| jobs.poll_rest(cx)).await,
+            Self::Mailbox(channel) => channel.try_receive(),
+        }
+    }
+}
+
+/// A consumer, and the channel that its groups and its own name lead to.
+struct Instance<C> {
+    consumer: C,
+    cx: Context<C>,
+    own: Channel,
+}
+
+impl<C: Consumer<Captures = ()>> Instance<C> {
+    async fn new(layer: &ChannelLayer, name: &ChannelName) -> Result<Self> {
+        let own = layer.new_channel().await?;
+        let mut cx = Context::of_worker(Scope::of_worker(name.as_str()), own.name().clone(), layer.clone());
+        let connecting = AssertUnwindSafe(async { C::connect(&mut cx, ()).await }).catch_unwind();
+        let consumer = match connecting.await {
+            Ok(Ok(consumer)) => consumer,
+            Ok(Err(reject)) => return Err(Error::msg(format!("`connect` of `{}` refused: {reject:?}", C::INFO.name))),
+            Err(panic) => {
+                let said = session::message(&*panic);
+                return Err(Error::msg(format!("`connect` of `{}` panicked: {said}", C::INFO.name)));
+            }
+        };
+        Ok(Self { consumer, cx, own })
+    }
+
+    async fn end(mut self) {
+        session::end(&mut self.consumer, &mut self.cx, CloseCode::GOING_AWAY).await;
+    }
+}
+
+/// One consumer at its work.
+struct Task<C: Consumer> {
+    layer: ChannelLayer,
+    name: ChannelName,
+    instance: Instance<C>,
+    jobs: Source,
+    counters: Arc<Counters>,
+    stopping: CancellationToken,
+}
+
+impl<C: Consumer<Captures = ()>> Task<C> {
+    async fn run(mut self) -> Result<()> {
+        loop {
+            let job = tokio::select! {
+                biased;
+                () = self.stopping.cancelled() => break,
+                // Both keep what they have not returned.
+                event = self.instance.own.receive() => event,
+                job = self.jobs.next() => job,
+            };
+            let Some(job) = job else {
+                self.instance.end().await;
+                return Err(LayerError::Closed.into());
+            };
+            if let Err(panic) = self.work(&job).await {
+                self.counters.panicked.fetch_add(1, Relaxed);
+                let (consumer, event, panic) = (C::INFO.name, job.event_name(), session::message(&*panic));
+                tracing::error!(consumer, event, panic, "a job panicked");
+                self.begin_anew().await?;
+            }
+        }
+        while let Some(job) = self.jobs.rest().await {
+            if self.work(&job).await.is_err() {
+                self.counters.panicked.fetch_add(1, Relaxed);
+            }
+        }
+        self.instance.end().await;
+        Ok(())
+    }
+
+    /// Puts a new consumer in the place of the one that panicked: nobody knows what state that is in.
+    async fn begin_anew(&mut self) -> Result<()> {
+        let new = loop {
+            match Instance::new(&self.layer, &self.name).await {
+                Ok(instance) => break instance,
+                Err(error) if self.stopping.is_cancelled() => return Err(error),
+                Err(error) => {
+                    tracing::error!(consumer = C::INFO.name, %error, "no new consumer; trying again");
+                    tokio::time::sleep(RETRY).await;
+                }
+            }
+        };
+        std::mem::replace(&mut self.instance, new).end().await;
+        Ok(())
+    }
+
+    /// Does one job. Gives the panic, if it panicked.
+    async fn work(&mut self, job: &Envelope) -> Result<(), Box<dyn Any + Send>> {
+        let failed = |error: &Error| {
+            self.counters.failed.fetch_add(1, Relaxed);
+            tracing::error!(consumer = C::INFO.name, event = job.event_name(), %error, "a job failed");
+        };
+        match session::prepare::<C>(job) {
+            Ok(Delivery::Event(event)) => {
+                let event = event.downcast::<Delivered<C::Event>>().expect("prepared for this consumer");
+                let Instance { consumer, cx, .. } = &mut self.instance;
+                match AssertUnwindSafe(async { consumer.dispatch(cx, &event).await }).catch_unwind().await? {
+                    Ok(()) => _ = self.counters.done.fetch_add(1, Relaxed),
+                    Err(error) => failed(&error),
+                }
+            }
+            Ok(Delivery::Nothing | Delivery::Raw(_)) => _ = self.counters.done.fetch_add(1, Relaxed),
+            Ok(Delivery::Frame(_)) => failed(&crate::error::SendError::NoClient.into()),
+            Err(problem) => {
+                self.counters.failed.fetch_add(1, Relaxed);
+                self.layer.backend().table().counters().count_undeliverable(job, &problem);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<C> fmt::Debug for Worker<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("channel", &self.channel).field("layer", &self.layer).finish_non_exhaustive()
+    }
+}
