@@ -4,6 +4,7 @@ mod chat_processes;
 mod consumers;
 mod example;
 mod layers;
+mod multichat;
 mod redis;
 mod refusals;
 mod sockets;
