@@ -61,13 +61,13 @@ async fn says<R: Reply + 'static>(client: &mut Client<R>, command: &Value) {
     client.send_to(command.to_string().as_str()).await.unwrap();
 }
 
-async fn hears<R: Reply + 'static>(client: &mut Client<R>, wanted: Value) {
-    assert_eq!(client.receive_json_from::<Value>().await.unwrap(), wanted);
+async fn hears<R: Reply + 'static>(client: &mut Client<R>, wanted: &Value) {
+    assert_eq!(client.receive_json_from::<Value>().await.unwrap(), *wanted);
 }
 
 async fn joins<R: Reply + 'static>(client: &mut Client<R>, room: &str, title: &str) {
     says(client, &json!({"command": "join", "room": room})).await;
-    hears(client, json!({"join": room, "title": title})).await;
+    hears(client, &json!({"join": room, "title": title})).await;
 }
 
 #[tokio::test]
@@ -92,19 +92,19 @@ async fn people_in_a_room_hear_each_other_come_talk_and_go() {
     assert!(ann.receive_nothing().await, "nobody is greeted");
     joins(&mut ann, "1", "Lobby").await;
     joins(&mut bob, "1", "Lobby").await;
-    hears(&mut ann, json!({"msg_type": 4, "room": "1", "username": "bob"})).await;
+    hears(&mut ann, &json!({"msg_type": 4, "room": "1", "username": "bob"})).await;
     assert!(bob.receive_nothing().await, "who joins is not told of it twice");
 
     says(&mut bob, &json!({"command": "send", "room": "1", "message": "<b>hi</b> 🦀"})).await;
     let said = json!({"msg_type": 0, "room": "1", "username": "bob", "message": "<b>hi</b> 🦀"});
-    hears(&mut ann, said.clone()).await;
-    hears(&mut bob, said).await;
+    hears(&mut ann, &said).await;
+    hears(&mut bob, &said).await;
 
     says(&mut bob, &json!({"command": "leave", "room": "1"})).await;
-    hears(&mut bob, json!({"leave": "1"})).await;
-    hears(&mut ann, json!({"msg_type": 5, "room": "1", "username": "bob"})).await;
+    hears(&mut bob, &json!({"leave": "1"})).await;
+    hears(&mut ann, &json!({"msg_type": 5, "room": "1", "username": "bob"})).await;
     says(&mut ann, &json!({"command": "send", "room": "1", "message": "alone?"})).await;
-    hears(&mut ann, json!({"msg_type": 0, "room": "1", "username": "ann", "message": "alone?"})).await;
+    hears(&mut ann, &json!({"msg_type": 0, "room": "1", "username": "ann", "message": "alone?"})).await;
     assert!(bob.receive_nothing().await);
 }
 
@@ -116,11 +116,11 @@ async fn several_rooms_share_a_socket_and_all_are_left_when_it_closes() {
     joins(&mut ann, "2", "Coffee & tea").await;
     for (room, title) in [("1", "Lobby"), ("2", "Coffee & tea")] {
         joins(&mut bob, room, title).await;
-        hears(&mut ann, json!({"msg_type": 4, "room": room, "username": "bob"})).await;
+        hears(&mut ann, &json!({"msg_type": 4, "room": room, "username": "bob"})).await;
     }
     bob.disconnect(CloseCode::GOING_AWAY).await.unwrap();
-    hears(&mut ann, json!({"msg_type": 5, "room": "1", "username": "bob"})).await;
-    hears(&mut ann, json!({"msg_type": 5, "room": "2", "username": "bob"})).await;
+    hears(&mut ann, &json!({"msg_type": 5, "room": "1", "username": "bob"})).await;
+    hears(&mut ann, &json!({"msg_type": 5, "room": "2", "username": "bob"})).await;
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn what_may_not_be_done_is_answered_with_a_code() {
         (json!({"command": "join", "room": "lobby"}), json!({"error": "ROOM_INVALID"})),
     ] {
         says(&mut ann, &command).await;
-        hears(&mut ann, answer).await;
+        hears(&mut ann, &answer).await;
     }
     joins(&mut admin, "3", "Staff").await;
     // A command that there is not is passed over; one without its fields is answered; both connections live on.
@@ -148,7 +148,7 @@ async fn what_may_not_be_done_is_answered_with_a_code() {
     assert_eq!(answer["error"]["code"], "malformed_command");
     // A number is as good as a string.
     says(&mut ann, &json!({"command": "join", "room": 1})).await;
-    hears(&mut ann, json!({"join": "1", "title": "Lobby"})).await;
+    hears(&mut ann, &json!({"join": "1", "title": "Lobby"})).await;
 }
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn a_peer_in_the_group_sees_the_events_of_django() {
     for id in [json!("1"), json!(1)] {
         let said = json!({"type": "chat.message", "room_id": id, "username": "dora", "message": "from Django"});
         layer.group_send_raw("room-1", said).await.unwrap();
-        hears(&mut bob, json!({"msg_type": 0, "room": "1", "username": "dora", "message": "from Django"})).await;
+        hears(&mut bob, &json!({"msg_type": 0, "room": "1", "username": "dora", "message": "from Django"})).await;
     }
 }
 

@@ -42,23 +42,31 @@ pub(crate) fn build(layer: ChannelLayer, accounts: Arc<Accounts>) -> (Channels, 
 
     let session = warp::cookie::optional::<String>(COOKIE);
     let accounts = warp::any().map(move || Arc::clone(&accounts));
-    let index = warp::path::end().and(warp::get()).and(session).and(accounts.clone()).map(index);
+    let index = warp::path::end()
+        .and(warp::get())
+        .and(session)
+        .and(accounts.clone())
+        .map(|session: Option<String>, accounts: Arc<Accounts>| index(session.as_deref(), &accounts));
     let form = warp::path!("accounts" / "login").and(warp::get()).map(|| page(login_page("")));
     let log_in = warp::path!("accounts" / "login")
         .and(warp::post())
         .and(warp::body::content_length_limit(MAX_FORM))
         .and(warp::body::form())
         .and(accounts.clone())
-        .map(log_in);
-    let log_out = warp::path!("accounts" / "logout").and(warp::post()).and(session).and(accounts).map(log_out);
+        .map(|login: Login, accounts: Arc<Accounts>| log_in(&login, &accounts));
+    let log_out = warp::path!("accounts" / "logout")
+        .and(warp::post())
+        .and(session)
+        .and(accounts)
+        .map(|session: Option<String>, accounts: Arc<Accounts>| log_out(session.as_deref(), &accounts));
     let style = warp::path!("static" / "style.css").map(|| file("text/css", include_str!("style.css")));
     let script = warp::path!("static" / "chat.js").map(|| file("text/javascript", include_str!("chat.js")));
     let pages = index.or(form).unify().or(log_in).unify().or(log_out).unify().or(style).unify().or(script).unify();
     (channels, stream.or(pages).boxed())
 }
 
-fn index(session: Option<String>, accounts: Arc<Accounts>) -> Response<String> {
-    let Some(User { name, .. }) = session.and_then(|session| accounts.user_of(&session)) else {
+fn index(session: Option<&str>, accounts: &Accounts) -> Response<String> {
+    let Some(User { name, .. }) = session.and_then(|session| accounts.user_of(session)) else {
         return redirect("/accounts/login/?next=/", None);
     };
     let rooms: String = rooms::ROOMS
@@ -70,16 +78,16 @@ fn index(session: Option<String>, accounts: Arc<Accounts>) -> Response<String> {
     page(include_str!("index.html").replace("{{username}}", &escape(name)).replace("{{rooms}}", &rooms))
 }
 
-fn log_in(login: Login, accounts: Arc<Accounts>) -> Response<String> {
+fn log_in(login: &Login, accounts: &Accounts) -> Response<String> {
     match accounts.log_in(&login.username, &login.password) {
         Some(session) => redirect("/", Some(&session)),
         None => page(login_page("That name and password do not go together.")),
     }
 }
 
-fn log_out(session: Option<String>, accounts: Arc<Accounts>) -> Response<String> {
+fn log_out(session: Option<&str>, accounts: &Accounts) -> Response<String> {
     if let Some(session) = session {
-        accounts.log_out(&session);
+        accounts.log_out(session);
     }
     redirect("/accounts/login/", Some(""))
 }
