@@ -67,7 +67,8 @@ fn all_kinds(with_bytes: bool) -> AllKinds {
         text: "¯\\_(ツ)_/¯ \u{1f980} ü \"quoted\" \u{0}\n".into(),
         lowest: i64::MIN,
         highest: u64::MAX,
-        floats: vec![0.1 + 0.2, 2.0, -0.0, 5e-324, f64::MAX, 1.0 / 3.0, 9_007_199_254_740_993.0, 6.022_140_76e23],
+        // The last one is read wrong by a JSON reader that takes the short cut.
+        floats: vec![0.1 + 0.2, 2.0, -0.0, 5e-324, f64::MAX, 1.0 / 3.0, 0.907_303_832_202_868_9],
         nothing: None,
         yes: true,
         nested: json!({"list": [1, -1, null, false, 0.5, {"deep": ["x", {}, []]}], "ключ": {"": "an empty key"}}),

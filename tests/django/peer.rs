@@ -150,7 +150,9 @@ impl Daphne {
 /// Starts a program in the tutorial's folder, and waits for a line with this text: gives what stands behind it.
 fn site(mut command: Command, layers: &Value, awaited: &'static str) -> (Process, Arc<Mutex<Vec<String>>>, String) {
     command.current_dir(folder().join("tutorial")).env("CHANNEL_LAYERS", layers.to_string());
-    command.env("DJANGO_SETTINGS_MODULE", "settings").env("PYTHONUNBUFFERED", "1").stderr(Stdio::piped());
+    command.env("DJANGO_SETTINGS_MODULE", "settings").env("PYTHONUNBUFFERED", "1");
+    // Its access log, a line for each connection, goes nowhere.
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let output = child.stderr.take().unwrap();
     let process = Process(child);
