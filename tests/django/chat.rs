@@ -112,34 +112,33 @@ async fn hear(socket: &mut Socket) -> Option<String> {
 /// Who says how much.
 const SOCKETS_EACH: usize = 50;
 /// Of Python's, these many are the older synchronous consumer, which costs several times as much.
-const SYNCHRONOUS: usize = 2;
+const SYNCHRONOUS: usize = 5;
 /// Half of the sockets speak. Each waits for its own line before it says the next, so never more than 50 lines are on
 /// their way: channels_redis' capacity of 100 is not met.
 const SENDERS: usize = SOCKETS_EACH;
-const LINES_EACH: usize = 100;
 
 /// Reads every line of every sender, and says its own.
-async fn take_part(mut socket: Socket, own: Option<usize>) {
+async fn take_part(mut socket: Socket, own: Option<usize>, lines_each: usize) {
     let mut next = [0; SENDERS];
     let line = |sender: usize, number: usize| format!("{sender} {number}");
     if let Some(own) = own {
         say(&mut socket, &line(own, 0)).await;
     }
-    for _ in 0..SENDERS * LINES_EACH {
+    for _ in 0..SENDERS * lines_each {
         let heard = hear(&mut socket).await.expect("nobody is cut off");
         let (sender, number) = heard.split_once(' ').expect("a line of ours");
         let (sender, number): (usize, usize) = (sender.parse().unwrap(), number.parse().unwrap());
         // Neither lost, nor doubled, nor out of order.
         assert_eq!(number, next[sender], "of sender {sender}");
         next[sender] += 1;
-        if own == Some(sender) && number + 1 < LINES_EACH {
+        if own == Some(sender) && number + 1 < lines_each {
             say(&mut socket, &line(sender, number + 1)).await;
         }
     }
-    assert_eq!(next, [LINES_EACH; SENDERS]);
+    assert_eq!(next, [lines_each; SENDERS]);
 }
 
-async fn a_room_on_both_servers(backend: &str) {
+async fn a_room_on_both_servers(backend: &str, lines_each: usize) {
     let servers = TwoServers::start(backend).await;
     let mut sockets = Vec::new();
     for number in 0..SOCKETS_EACH {
@@ -154,12 +153,12 @@ async fn a_room_on_both_servers(backend: &str) {
     for (number, socket) in sockets.into_iter().enumerate() {
         // Of each two neighbours, which are one of each server, both speak or none does.
         let own = (number / 2 % 2 == 0).then_some(number / 4 * 2 + number % 2);
-        taking_part.spawn(take_part(socket, own));
+        taking_part.spawn(take_part(socket, own, lines_each));
     }
     while let Some(done) = taking_part.join_next().await {
         done.unwrap();
     }
-    println!("{backend}: {} lines to {} sockets in {:?}", SENDERS * LINES_EACH, 2 * SOCKETS_EACH, begun.elapsed());
+    println!("{backend}: {} lines to {} sockets in {:?}", SENDERS * lines_each, 2 * SOCKETS_EACH, begun.elapsed());
 
     say(&mut elsewhere, "only this").await;
     assert_eq!(hear(&mut elsewhere).await.as_deref(), Some("only this"));
@@ -169,12 +168,14 @@ async fn a_room_on_both_servers(backend: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_room_on_both_servers_through_core() {
-    a_room_on_both_servers(CORE).await;
+    // 5,000 lines to 100 sockets.
+    a_room_on_both_servers(CORE, 100).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_room_on_both_servers_through_pubsub() {
-    a_room_on_both_servers(PUBSUB).await;
+    // Fewer, for daphne needs most of a minute for 5,000.
+    a_room_on_both_servers(PUBSUB, 20).await;
 }
 
 /// Upstream's nature, and the reason why a group that Python shares carries only what Python's consumers handle.

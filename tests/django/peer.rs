@@ -131,9 +131,9 @@ pub(crate) struct Daphne {
 impl Daphne {
     /// Starts it with this `CHANNEL_LAYERS`, and waits until it listens.
     pub(crate) fn start(layers: &Value) -> Self {
-        let mut command = program("daphne");
+        let mut command = in_tutorial("daphne", layers);
         command.args(["--bind", "127.0.0.1", "--port", "0", "--verbosity", "1", "asgi:application"]);
-        let (process, errors, address) = site(command, layers, "Listening on TCP address ");
+        let (process, errors, address) = started(command, "Listening on TCP address ");
         Self { address: address.parse().expect("daphne names its address"), errors, _process: process }
     }
 
@@ -147,12 +147,18 @@ impl Daphne {
     }
 }
 
-/// Starts a program in the tutorial's folder, and waits for a line with this text: gives what stands behind it.
-fn site(mut command: Command, layers: &Value, awaited: &'static str) -> (Process, Arc<Mutex<Vec<String>>>, String) {
+/// A program of the tutorial's site.
+fn in_tutorial(name: &str, layers: &Value) -> Command {
+    let mut command = program(name);
     command.current_dir(folder().join("tutorial")).env("CHANNEL_LAYERS", layers.to_string());
-    command.env("DJANGO_SETTINGS_MODULE", "settings").env("PYTHONUNBUFFERED", "1");
-    // Its access log, a line for each connection, goes nowhere.
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    // Daphne's access log, a line for each connection, goes nowhere.
+    command.env("DJANGO_SETTINGS_MODULE", "settings").env("PYTHONUNBUFFERED", "1").stdout(Stdio::null());
+    command
+}
+
+/// Starts a program, and waits for a line with this text: gives what stands behind it, and all lines so far.
+fn started(mut command: Command, awaited: &'static str) -> (Process, Arc<Mutex<Vec<String>>>, String) {
+    command.stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let output = child.stderr.take().unwrap();
     let process = Process(child);
@@ -171,16 +177,15 @@ fn site(mut command: Command, layers: &Value, awaited: &'static str) -> (Process
     (process, lines, behind)
 }
 
-/// Channels' `runworker`.
+/// Channels' `runworker`. It does not say when it begins.
 pub(crate) struct Worker {
     _process: Process,
 }
 
 impl Worker {
     pub(crate) fn start(layers: &Value, channel: &str) -> Self {
-        let mut command = program("python");
+        let mut command = in_tutorial("python", layers);
         command.args(["-m", "django", "runworker", channel]);
-        let (process, _, _) = site(command, layers, "Running worker for channels ");
-        Self { _process: process }
+        Self { _process: Process(command.spawn().unwrap()) }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use channels_runtime::prelude::*;
 use channels_runtime::{Channel, Envelope};
 use serde_json::{Value, json};
@@ -38,6 +40,13 @@ impl Rig {
         self.peer.call("open", &json!({"layer": prefix, "backend": backend, "config": python})).await;
         let urls = rust["hosts"].as_array().unwrap().iter().map(|url| url.as_str().unwrap().to_owned()).collect();
         Pair { here, there: Python { peer: &self.peer, layer: prefix }, backend, urls }
+    }
+
+    /// What Redis answers to a command that gives a list of strings.
+    pub(crate) async fn text(&self, url: &str, command: Value) -> Vec<String> {
+        let answer = self.peer.redis(url, &command).await;
+        let strings = answer.as_array().expect("a list").iter().map(from_bytes);
+        strings.map(|bytes| String::from_utf8(bytes).expect("text")).collect()
     }
 
     /// The same with one configuration on both sides.
@@ -144,4 +153,30 @@ pub(crate) async fn next(channel: &Channel) -> Envelope {
 /// Whether nothing arrives for a moment.
 pub(crate) async fn nothing(channel: &Channel) -> bool {
     tokio::time::timeout(Duration::from_millis(200), channel.receive()).await.is_err()
+}
+
+/// A message that both sides know.
+#[event("note")]
+#[derive(Debug, PartialEq)]
+pub(crate) struct Note {
+    pub(crate) number: u32,
+}
+
+/// The group `notes`.
+#[group("notes", events(Note))]
+pub(crate) struct Notes;
+
+/// The same as Python has it.
+pub(crate) fn note(number: u32) -> Value {
+    json!({"type": "note", "number": number})
+}
+
+/// Bytes as `peer.py` reads them.
+pub(crate) fn bytes(bytes: &[u8]) -> Value {
+    json!({"__bytes__": STANDARD.encode(bytes)})
+}
+
+/// Bytes as `peer.py` writes them.
+pub(crate) fn from_bytes(value: &Value) -> Vec<u8> {
+    STANDARD.decode(value["__bytes__"].as_str().expect("bytes")).expect("base64")
 }
