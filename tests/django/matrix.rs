@@ -144,10 +144,11 @@ async fn every_way(pair: &Pair<'_>, event: &AllKinds) {
     here.send(&name, event).await.unwrap();
     assert_eq!(there.receive(&python_member).await, message);
 
-    // To a general channel, whose readers are workers.
-    let receiving = there.begin("receive", json!({"channel": "jobs-for-python"}));
-    pair.python_listens("jobs-for-python").await;
-    here.send_raw("jobs-for-python", small(1)).await.unwrap();
+    // To a general channel, whose readers are workers. Pub/sub has no prefix before its name.
+    let jobs = format!("jobs-for-{}", there.layer());
+    let receiving = there.begin("receive", json!({"channel": jobs}));
+    pair.python_listens(&jobs).await;
+    here.send_raw(&jobs, small(1)).await.unwrap();
     assert_eq!(receiving.await.unwrap(), small(1), "a general channel from Rust");
 
     // A megabyte.

@@ -141,9 +141,16 @@ impl Daphne {
         format!("ws://{}{path}", self.address)
     }
 
-    /// What it wrote to its standard error so far.
-    pub(crate) fn errors(&self) -> String {
-        self.errors.lock().unwrap().join("\n")
+    /// Waits until this stands in its log.
+    pub(crate) async fn says(&self, text: &str) {
+        let said = async {
+            while !self.errors.lock().unwrap().iter().any(|line| line.contains(text)) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, said).await.is_err() {
+            panic!("daphne says: {}", self.errors.lock().unwrap().join("\n"));
+        }
     }
 }
 

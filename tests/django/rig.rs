@@ -115,6 +115,11 @@ pub(crate) struct Python<'a> {
 }
 
 impl Python<'_> {
+    /// Its name in `peer.py`: the prefix.
+    pub(crate) fn layer(&self) -> &str {
+        &self.layer
+    }
+
     pub(crate) fn begin(
         &self,
         name: &str,
