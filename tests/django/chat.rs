@@ -1,5 +1,7 @@
 //! The tutorial's chat, served by Django on daphne and by us, in one room of one Redis.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use channels_runtime::prelude::*;
@@ -7,6 +9,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
@@ -109,30 +112,62 @@ async fn hear(socket: &mut Socket) -> Option<String> {
     }
 }
 
-/// Who says how much.
 const SOCKETS_EACH: usize = 50;
 /// Of Python's, these many are the older synchronous consumer, which costs several times as much.
 const SYNCHRONOUS: usize = 5;
-/// Half of the sockets speak. Each waits for its own line before it says the next, so never more than 50 lines are on
-/// their way: channels_redis' capacity of 100 is not met.
+/// Half of the sockets speak.
 const SENDERS: usize = SOCKETS_EACH;
 
-/// Reads every line of every sender, and says its own.
-async fn take_part(mut socket: Socket, own: Option<usize>, lines_each: usize) {
-    let mut next = [0; SENDERS];
-    let line = |sender: usize, number: usize| format!("{sender} {number}");
-    if let Some(own) = own {
-        say(&mut socket, &line(own, 0)).await;
+/// Who may speak: a sender says its next line when everybody has heard the last one. So never more than 50 lines are on
+/// their way, and channels_redis' capacity of 100, where it begins to lose messages, is not met.
+struct Floor {
+    heard: Vec<AtomicUsize>,
+    heard_by_all: Vec<Notify>,
+}
+
+impl Floor {
+    fn new() -> Self {
+        let heard = (0..SENDERS).map(|_| AtomicUsize::new(0)).collect();
+        Self { heard, heard_by_all: (0..SENDERS).map(|_| Notify::new()).collect() }
     }
-    for _ in 0..SENDERS * lines_each {
-        let heard = hear(&mut socket).await.expect("nobody is cut off");
-        let (sender, number) = heard.split_once(' ').expect("a line of ours");
-        let (sender, number): (usize, usize) = (sender.parse().unwrap(), number.parse().unwrap());
-        // Neither lost, nor doubled, nor out of order.
-        assert_eq!(number, next[sender], "of sender {sender}");
-        next[sender] += 1;
-        if own == Some(sender) && number + 1 < lines_each {
-            say(&mut socket, &line(sender, number + 1)).await;
+
+    fn heard(&self, sender: usize) {
+        if self.heard[sender].fetch_add(1, SeqCst) + 1 == 2 * SOCKETS_EACH {
+            self.heard[sender].store(0, SeqCst);
+            self.heard_by_all[sender].notify_one();
+        }
+    }
+}
+
+/// Reads every line of every sender, and says its own.
+async fn take_part(floor: Arc<Floor>, mut socket: Socket, own: Option<usize>, lines_each: usize) {
+    let mut next = [0; SENDERS];
+    let mut said = 0;
+    if let Some(own) = own {
+        floor.heard_by_all[own].notify_one();
+    }
+    while next.iter().sum::<usize>() < SENDERS * lines_each {
+        let may_speak = async {
+            match own {
+                Some(own) if said < lines_each => floor.heard_by_all[own].notified().await,
+                _ => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            // Both may be dropped: what was read of a frame stays in the socket, and a notification is kept.
+            heard = hear(&mut socket) => {
+                let heard = heard.expect("nobody is cut off");
+                let (sender, number) = heard.split_once(' ').expect("a line of ours");
+                let (sender, number): (usize, usize) = (sender.parse().unwrap(), number.parse().unwrap());
+                // Neither lost, nor doubled, nor out of order.
+                assert_eq!(number, next[sender], "of sender {sender}");
+                next[sender] += 1;
+                floor.heard(sender);
+            }
+            () = may_speak => {
+                say(&mut socket, &format!("{} {said}", own.expect("only a sender may"))).await;
+                said += 1;
+            }
         }
     }
     assert_eq!(next, [lines_each; SENDERS]);
@@ -149,11 +184,12 @@ async fn a_room_on_both_servers(backend: &str, lines_each: usize) {
     let mut elsewhere = connect(servers.on_rust("elsewhere")).await;
 
     let begun = Instant::now();
+    let floor = Arc::new(Floor::new());
     let mut taking_part = JoinSet::new();
     for (number, socket) in sockets.into_iter().enumerate() {
         // Of each two neighbours, which are one of each server, both speak or none does.
         let own = (number / 2 % 2 == 0).then_some(number / 4 * 2 + number % 2);
-        taking_part.spawn(take_part(socket, own, lines_each));
+        taking_part.spawn(take_part(Arc::clone(&floor), socket, own, lines_each));
     }
     while let Some(done) = taking_part.join_next().await {
         done.unwrap();

@@ -18,7 +18,7 @@ async fn messages_to_a_channel_keep_their_order(pair: &Pair<'_>) {
     let channel = pair.here.new_channel().await.unwrap();
     let theirs = pair.there.new_channel().await;
     let first = pair.there.begin("receive", json!({"channel": theirs}));
-    pair.python_listens(&theirs).await;
+    pair.reader_listens(&theirs).await;
     for number in 0..50 {
         pair.there.send(channel.name().as_str(), &note(number)).await.unwrap();
         pair.here.send_raw(&theirs, note(number)).await.unwrap();

@@ -136,7 +136,7 @@ async fn every_way(pair: &Pair<'_>, event: &AllKinds) {
         assert_eq!(next(&channel).await.to_value().unwrap(), small(number), "send from Python");
         let python_channel = there.new_channel().await;
         let receiving = there.begin("receive", json!({"channel": python_channel}));
-        pair.python_listens(&python_channel).await;
+        pair.reader_listens(&python_channel).await;
         here.send_raw(&python_channel, small(number)).await.unwrap();
         assert_eq!(receiving.await.unwrap(), small(number), "send from Rust");
     }
@@ -147,7 +147,7 @@ async fn every_way(pair: &Pair<'_>, event: &AllKinds) {
     // To a general channel, whose readers are workers. Pub/sub has no prefix before its name.
     let jobs = format!("jobs-for-{}", there.layer());
     let receiving = there.begin("receive", json!({"channel": jobs}));
-    pair.python_listens(&jobs).await;
+    pair.reader_listens(&jobs).await;
     here.send_raw(&jobs, small(1)).await.unwrap();
     assert_eq!(receiving.await.unwrap(), small(1), "a general channel from Rust");
 

@@ -77,8 +77,8 @@ pub(crate) struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// Waits until Python listens to a name that nobody else listens to: its pub/sub layer subscribes within `receive`.
-    pub(crate) async fn python_listens(&self, topic: &str) {
+    /// Waits until somebody listens to a name that nobody else listens to: pub/sub subscribes when a reader begins.
+    pub(crate) async fn reader_listens(&self, topic: &str) {
         if self.backend != PUBSUB {
             return;
         }
@@ -92,7 +92,7 @@ impl Pair<'_> {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, listens).await.expect("Python subscribes");
+        tokio::time::timeout(PATIENCE, listens).await.expect("a reader subscribes");
     }
 
     /// A member of a group in Python.

@@ -13,7 +13,7 @@ async fn python_works_for_us(backend: &'static str) {
     let rig = Rig::start(1);
     let pair = rig.open_alike(backend, "asgi", &json!({})).await;
     let _worker = Worker::start(&layers(backend, &json!({"hosts": rig.hosts(1)})), "jobs-for-python");
-    let listens = pair.python_listens("jobs-for-python");
+    let listens = pair.reader_listens("jobs-for-python");
     tokio::time::timeout(Duration::from_secs(10), listens).await.unwrap();
     let answers = pair.here.new_channel().await.unwrap();
     for number in 0..JOBS {
