@@ -5,6 +5,7 @@ mod consumers;
 mod core;
 mod example;
 mod layers;
+mod multichat;
 mod redis;
 mod refusals;
 mod sockets;

@@ -1,0 +1,58 @@
+//! Who may log in, and who has.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use uuid::Uuid;
+
+/// How many logins are remembered; the oldest is forgotten first.
+const MAX_SESSIONS: usize = 10_000;
+
+/// Somebody who has logged in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct User {
+    pub(crate) name: &'static str,
+    /// May enter the rooms of the staff.
+    pub(crate) is_staff: bool,
+}
+
+/// The users, and their passwords as they are: an example has no secrets. A site of yours asks its database.
+const USERS: [(User, &str); 4] = [
+    (User { name: "ann", is_staff: false }, "ann"),
+    (User { name: "bob", is_staff: false }, "bob"),
+    (User { name: "cleo", is_staff: false }, "cleo"),
+    (User { name: "admin", is_staff: true }, "admin"),
+];
+
+/// The sessions: cookie to user.
+#[derive(Default)]
+pub(crate) struct Accounts {
+    sessions: Mutex<VecDeque<(String, User)>>,
+}
+
+impl Accounts {
+    /// Begins a session and gives its cookie, if name and password go together.
+    pub(crate) fn log_in(&self, name: &str, password: &str) -> Option<String> {
+        let (user, _) = USERS.iter().find(|(user, secret)| user.name == name && *secret == password)?;
+        // 122 random bits of the system: nobody guesses one.
+        let session = Uuid::new_v4().simple().to_string();
+        let mut sessions = self.lock();
+        sessions.push_back((session.clone(), *user));
+        if sessions.len() > MAX_SESSIONS {
+            sessions.pop_front();
+        }
+        Some(session)
+    }
+
+    pub(crate) fn user_of(&self, session: &str) -> Option<User> {
+        self.lock().iter().find(|(known, _)| known == session).map(|(_, user)| *user)
+    }
+
+    pub(crate) fn log_out(&self, session: &str) {
+        self.lock().retain(|(known, _)| known != session);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(String, User)>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,156 @@
+//! One socket, any number of rooms.
+
+use std::collections::BTreeSet;
+
+use channels_runtime::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::accounts::User;
+use super::rooms::{ChatJoin, ChatLeave, ChatMessage, Room, RoomId, RoomInfo};
+
+/// `{"command": "join", "room": "1"}` and `{"command": "leave", "room": "1"}`.
+#[derive(Deserialize)]
+pub(crate) struct InRoom {
+    room: RoomId,
+}
+
+/// `{"command": "send", "room": "1", "message": "hi"}`
+#[derive(Deserialize)]
+pub(crate) struct Say {
+    room: RoomId,
+    message: String,
+}
+
+/// The answer to `join`.
+#[derive(Serialize)]
+pub(crate) struct Joined {
+    join: RoomId,
+    title: &'static str,
+}
+
+/// The answer to `leave`.
+#[derive(Serialize)]
+pub(crate) struct Left {
+    leave: RoomId,
+}
+
+/// The answer to a command that is not obeyed.
+#[derive(Serialize)]
+pub(crate) struct Refusal {
+    error: Refused,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum Refused {
+    RoomInvalid,
+    RoomAccessDenied,
+}
+
+/// What happened in a room.
+#[derive(Serialize)]
+pub(crate) struct News {
+    msg_type: u8,
+    room: RoomId,
+    username: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+const MESSAGE: u8 = 0;
+const ENTER: u8 = 4;
+const LEAVE: u8 = 5;
+
+pub(crate) struct ChatConsumer {
+    user: User,
+    rooms: BTreeSet<u32>,
+}
+
+impl ChatConsumer {
+    fn enter(&self, id: &RoomId) -> Result<&'static RoomInfo, Refused> {
+        match id.room() {
+            Some(room) if room.staff_only && !self.user.is_staff => Err(Refused::RoomAccessDenied),
+            Some(room) => Ok(room),
+            None => Err(Refused::RoomInvalid),
+        }
+    }
+}
+
+#[consumer(tag = "command", sends(Joined, Left, Refusal))]
+impl ChatConsumer {
+    #[connect]
+    fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+        let user = *cx.scope().user::<User>().ok_or(Reject::forbidden().with_reason("log in first"))?;
+        Ok(Self { user, rooms: BTreeSet::new() })
+    }
+
+    #[receive("join")]
+    async fn join(&mut self, cx: &mut Context<Self>, command: InRoom) -> Result<()> {
+        let RoomInfo { id, title, .. } = match self.enter(&command.room) {
+            Ok(room) => room,
+            Err(error) => return cx.send(&Refusal { error }).await,
+        };
+        let room = Room { id: *id };
+        // Told to the others before this socket is one of them: it learns it from the answer.
+        cx.group_send(&room, &ChatJoin { room_id: (*id).into(), username: self.user.name.into() }).await?;
+        self.rooms.insert(*id);
+        cx.group_add(&room).await?;
+        cx.send(&Joined { join: (*id).into(), title }).await
+    }
+
+    #[receive("leave")]
+    async fn leave(&mut self, cx: &mut Context<Self>, command: InRoom) -> Result<()> {
+        let id = match self.enter(&command.room) {
+            Ok(room) => room.id,
+            Err(error) => return cx.send(&Refusal { error }).await,
+        };
+        let room = Room { id };
+        cx.group_discard(&room).await?;
+        // Nobody is told that somebody left who was not there.
+        if self.rooms.remove(&id) {
+            cx.group_send(&room, &ChatLeave { room_id: id.into(), username: self.user.name.into() }).await?;
+        }
+        cx.send(&Left { leave: id.into() }).await
+    }
+
+    #[receive("send")]
+    async fn say(&mut self, cx: &mut Context<Self>, command: Say) -> Result<()> {
+        let id = match self.enter(&command.room) {
+            Ok(room) if self.rooms.contains(&room.id) => room.id,
+            Ok(_) => return cx.send(&Refusal { error: Refused::RoomAccessDenied }).await,
+            Err(error) => return cx.send(&Refusal { error }).await,
+        };
+        let said = ChatMessage { room_id: id.into(), username: self.user.name.into(), message: command.message };
+        cx.group_send(&Room { id }, &said).await
+    }
+
+    /// Other commands are none of ours, and are passed over in silence.
+    #[receive]
+    fn other(&mut self, _cx: &mut Context<Self>, _text: String) {}
+
+    #[handler("chat.join")]
+    fn chat_join(event: &ChatJoin) -> Json<News> {
+        Json(News { msg_type: ENTER, room: event.room_id.clone(), username: event.username.clone(), message: None })
+    }
+
+    #[handler("chat.leave")]
+    fn chat_leave(event: &ChatLeave) -> Json<News> {
+        Json(News { msg_type: LEAVE, room: event.room_id.clone(), username: event.username.clone(), message: None })
+    }
+
+    #[handler("chat.message")]
+    fn chat_message(event: &ChatMessage) -> Json<News> {
+        let message = Some(event.message.clone());
+        Json(News { msg_type: MESSAGE, room: event.room_id.clone(), username: event.username.clone(), message })
+    }
+
+    /// The groups are left without a word; the people in the rooms are told here.
+    #[disconnect]
+    async fn disconnect(&mut self, cx: &mut Context<Self>, _code: CloseCode) -> Result<()> {
+        for id in std::mem::take(&mut self.rooms) {
+            let left = ChatLeave { room_id: id.into(), username: self.user.name.into() };
+            cx.group_send(&Room { id }, &left).await?;
+        }
+        Ok(())
+    }
+}

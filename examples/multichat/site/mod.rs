@@ -1,0 +1,134 @@
+//! The site: pages, login, and the socket.
+
+pub(crate) mod accounts;
+mod consumer;
+mod rooms;
+
+use std::sync::Arc;
+
+use channels_runtime::prelude::*;
+use serde::Deserialize;
+use warp::filters::BoxedFilter;
+use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE};
+use warp::http::{Response, StatusCode};
+use warp::{Filter, Reply};
+
+use accounts::{Accounts, User};
+use consumer::ChatConsumer;
+
+/// The cookie that says who it is.
+const COOKIE: &str = "sessionid";
+
+/// More than any login form needs.
+const MAX_FORM: u64 = 4096;
+
+#[derive(Deserialize)]
+struct Login {
+    username: String,
+    password: String,
+}
+
+/// The application, and all its routes.
+pub(crate) fn build(layer: ChannelLayer, accounts: Arc<Accounts>) -> (Channels, BoxedFilter<(impl Reply + use<>,)>) {
+    let known = Arc::clone(&accounts);
+    let channels = Channels::builder()
+        .layer(layer)
+        .authenticator(move |scope: Scope| {
+            let user = scope.cookie(COOKIE).and_then(|session| known.user_of(session));
+            async move { Ok(user) }
+        })
+        .build();
+    let stream = channels.route::<ChatConsumer>(warp::path!("chat" / "stream"));
+
+    let session = warp::cookie::optional::<String>(COOKIE);
+    let accounts = warp::any().map(move || Arc::clone(&accounts));
+    let index = warp::path::end()
+        .and(warp::get())
+        .and(session)
+        .and(accounts.clone())
+        .map(|session: Option<String>, accounts: Arc<Accounts>| index(session.as_deref(), &accounts));
+    let form = warp::path!("accounts" / "login").and(warp::get()).map(|| page(login_page("")));
+    let log_in = warp::path!("accounts" / "login")
+        .and(warp::post())
+        .and(warp::body::content_length_limit(MAX_FORM))
+        .and(warp::body::form())
+        .and(accounts.clone())
+        .map(|login: Login, accounts: Arc<Accounts>| log_in(&login, &accounts));
+    let log_out = warp::path!("accounts" / "logout")
+        .and(warp::post())
+        .and(session)
+        .and(accounts)
+        .map(|session: Option<String>, accounts: Arc<Accounts>| log_out(session.as_deref(), &accounts));
+    let style = warp::path!("static" / "style.css").map(|| file("text/css", include_str!("style.css")));
+    let script = warp::path!("static" / "chat.js").map(|| file("text/javascript", include_str!("chat.js")));
+    let pages = index.or(form).unify().or(log_in).unify().or(log_out).unify().or(style).unify().or(script).unify();
+    (channels, stream.or(pages).boxed())
+}
+
+fn index(session: Option<&str>, accounts: &Accounts) -> Response<String> {
+    let Some(User { name, .. }) = session.and_then(|session| accounts.user_of(session)) else {
+        return redirect("/accounts/login/?next=/", None);
+    };
+    let rooms: String = rooms::ROOMS
+        .iter()
+        .map(|room| {
+            format!(r#"<li class="room-link" data-room-id="{}"><button>{}</button></li>"#, room.id, escape(room.title))
+        })
+        .collect();
+    page(include_str!("index.html").replace("{{username}}", &escape(name)).replace("{{rooms}}", &rooms))
+}
+
+fn log_in(login: &Login, accounts: &Accounts) -> Response<String> {
+    match accounts.log_in(&login.username, &login.password) {
+        Some(session) => redirect("/", Some(&session)),
+        None => page(login_page("That name and password do not go together.")),
+    }
+}
+
+fn log_out(session: Option<&str>, accounts: &Accounts) -> Response<String> {
+    if let Some(session) = session {
+        accounts.log_out(session);
+    }
+    redirect("/accounts/login/", Some(""))
+}
+
+fn login_page(problem: &str) -> String {
+    include_str!("login.html").replace("{{problem}}", &escape(problem))
+}
+
+fn page(html: String) -> Response<String> {
+    let response =
+        Response::builder().header(CONTENT_TYPE, "text/html; charset=utf-8").header(CACHE_CONTROL, "no-store");
+    response.body(html).expect("the headers are legal")
+}
+
+fn file(kind: &'static str, text: &'static str) -> Response<String> {
+    let response = Response::builder().header(CONTENT_TYPE, format!("{kind}; charset=utf-8"));
+    response.body(text.into()).expect("the headers are legal")
+}
+
+/// Sends the browser elsewhere; with a session to keep, or with an empty one to forget it.
+fn redirect(to: &str, session: Option<&str>) -> Response<String> {
+    let mut response = Response::builder().status(StatusCode::SEE_OTHER).header(LOCATION, to);
+    if let Some(session) = session {
+        let age = if session.is_empty() { "; Max-Age=0" } else { "" };
+        // `Lax`: a page of another site cannot open our socket in the user's name.
+        response = response.header(SET_COOKIE, format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Lax{age}"));
+    }
+    response.body(String::new()).expect("the headers are legal")
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}

@@ -1,0 +1,96 @@
+//! The rooms, and what travels through their groups.
+
+use std::fmt;
+
+use channels_runtime::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// A room of the list.
+pub(crate) struct RoomInfo {
+    pub(crate) id: u32,
+    pub(crate) title: &'static str,
+    pub(crate) staff_only: bool,
+}
+
+/// All rooms, by title.
+pub(crate) const ROOMS: [RoomInfo; 3] = [
+    RoomInfo { id: 2, title: "Coffee & tea", staff_only: false },
+    RoomInfo { id: 1, title: "Lobby", staff_only: false },
+    RoomInfo { id: 3, title: "Staff", staff_only: true },
+];
+
+/// The id of a room as it travels: a string, and read from a number too, for a peer in Python passes on what its client
+/// wrote.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(from = "Spelling", into = "String")]
+pub(crate) struct RoomId(String);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Spelling {
+    Text(String),
+    Number(u32),
+}
+
+impl RoomId {
+    /// The room, if there is one.
+    pub(crate) fn room(&self) -> Option<&'static RoomInfo> {
+        let id: u32 = self.0.parse().ok()?;
+        ROOMS.iter().find(|room| room.id == id)
+    }
+}
+
+impl From<Spelling> for RoomId {
+    fn from(spelling: Spelling) -> Self {
+        match spelling {
+            Spelling::Text(text) => Self(text),
+            Spelling::Number(number) => number.into(),
+        }
+    }
+}
+
+impl From<u32> for RoomId {
+    fn from(id: u32) -> Self {
+        Self(id.to_string())
+    }
+}
+
+impl From<RoomId> for String {
+    fn from(id: RoomId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for RoomId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Somebody joined.
+#[event("chat.join")]
+pub(crate) struct ChatJoin {
+    pub(crate) room_id: RoomId,
+    pub(crate) username: String,
+}
+
+/// Somebody left.
+#[event("chat.leave")]
+pub(crate) struct ChatLeave {
+    pub(crate) room_id: RoomId,
+    pub(crate) username: String,
+}
+
+/// Somebody says something.
+#[event("chat.message")]
+pub(crate) struct ChatMessage {
+    pub(crate) room_id: RoomId,
+    pub(crate) username: String,
+    pub(crate) message: String,
+}
+
+/// The sockets that are in one room.
+#[group("room-{id}", events(ChatJoin, ChatLeave, ChatMessage))]
+pub(crate) struct Room {
+    pub(crate) id: u32,
+}

@@ -1,0 +1,217 @@
+//! Groups and channels with members on both sides: what channels_redis' own tests say of two Python layers.
+
+use std::time::Duration;
+
+use channels_runtime::Channel;
+use serde_json::json;
+
+use crate::rig::{CORE, Note, Notes, PUBSUB, Pair, Rig, next, note, nothing};
+
+async fn member(pair: &Pair<'_>) -> Channel {
+    let channel = pair.here.new_channel().await.unwrap();
+    pair.here.group_add(&Notes, channel.name()).await.unwrap();
+    channel
+}
+
+/// `test_multi_send_receive`
+async fn messages_to_a_channel_keep_their_order(pair: &Pair<'_>) {
+    let channel = pair.here.new_channel().await.unwrap();
+    let theirs = pair.there.new_channel().await;
+    let first = pair.there.begin("receive", json!({"channel": theirs}));
+    pair.reader_listens(&theirs).await;
+    for number in 0..50 {
+        pair.there.send(channel.name().as_str(), &note(number)).await.unwrap();
+        pair.here.send_raw(&theirs, note(number)).await.unwrap();
+    }
+    assert_eq!(first.await.unwrap(), note(0));
+    for number in 0..50 {
+        assert_eq!(next(&channel).await.decode::<Note>().unwrap().number, number);
+        if number > 0 {
+            assert_eq!(pair.there.receive(&theirs).await, note(number));
+        }
+    }
+}
+
+/// `test_groups_basic`
+async fn whoever_left_a_group_hears_nothing(pair: &Pair<'_>) {
+    let (stays, left) = (member(pair).await, member(pair).await);
+    let (theirs, theirs_left) = (pair.python_member("notes").await, pair.python_member("notes").await);
+    pair.here.group_discard(&Notes, left.name()).await.unwrap();
+    pair.there.call("group_discard", json!({"group": "notes", "channel": theirs_left})).await;
+    for number in 0..2 {
+        if number == 0 {
+            pair.here.group_send(&Notes, &Note { number }).await.unwrap();
+        } else {
+            pair.there.group_send("notes", &note(number)).await;
+        }
+        assert_eq!(next(&stays).await.decode::<Note>().unwrap().number, number);
+        assert_eq!(pair.there.receive(&theirs).await, note(number));
+    }
+    assert!(nothing(&left).await);
+    let heard = pair.there.call("receive_nothing", json!({"channel": theirs_left, "timeout": 0.2})).await;
+    assert!(heard.is_null(), "{heard}");
+}
+
+/// `test_groups_same_prefix`
+async fn all_members_of_a_process_hear_one_message_once(pair: &Pair<'_>) {
+    let ours = [member(pair).await, member(pair).await, member(pair).await];
+    let mut theirs = Vec::new();
+    for _ in 0..3 {
+        theirs.push(pair.python_member("notes").await);
+    }
+    pair.here.group_send(&Notes, &Note { number: 1 }).await.unwrap();
+    pair.there.group_send("notes", &note(2)).await;
+    for channel in &ours {
+        for number in [1, 2] {
+            assert_eq!(next(channel).await.decode::<Note>().unwrap().number, number);
+        }
+        assert!(channel.try_receive().is_none());
+    }
+    for channel in &theirs {
+        let heard = pair.there.call("drain", json!({"channel": channel, "timeout": 0.1})).await;
+        assert_eq!(heard, json!([note(1), note(2)]));
+    }
+}
+
+/// `test_discard_before_add`
+async fn leaving_a_group_that_was_not_joined_is_no_error(pair: &Pair<'_>) {
+    let channel = pair.here.new_channel().await.unwrap();
+    pair.here.group_discard(&Notes, channel.name()).await.unwrap();
+    pair.here.group_add(&Notes, channel.name()).await.unwrap();
+    pair.there.group_send("notes", &note(1)).await;
+    assert_eq!(next(&channel).await.decode::<Note>().unwrap().number, 1);
+}
+
+macro_rules! on_both_layers {
+    ($($test:ident),*) => {
+        mod core {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                let rig = super::Rig::start(1);
+                super::$test(&rig.open_alike(super::CORE, "asgi", &super::json!({})).await).await;
+            })*
+        }
+        mod pubsub {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                let rig = super::Rig::start(1);
+                super::$test(&rig.open_alike(super::PUBSUB, "asgi", &super::json!({})).await).await;
+            })*
+        }
+    };
+}
+
+on_both_layers!(
+    messages_to_a_channel_keep_their_order,
+    whoever_left_a_group_hears_nothing,
+    all_members_of_a_process_hear_one_message_once,
+    leaving_a_group_that_was_not_joined_is_no_error
+);
+
+/// `test_groups_multiple_hosts` and `test_groups_multiple_hosts_performance`: ten databases of one server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn groups_are_spread_over_ten_databases() {
+    let rig = Rig::start(1);
+    let url = rig.hosts(1).remove(0);
+    let hosts: Vec<_> = (0..10).map(|number| url.replace("/0", &format!("/{number}"))).collect();
+    let config = json!({"hosts": hosts, "prefix": "asgi"});
+    let pair = rig.open(CORE, &config, &config).await;
+    for number in 0..40 {
+        let group = format!("notes-{number}");
+        let theirs = pair.python_member(&group).await;
+        pair.here.group_send_raw(&group, note(number)).await.unwrap();
+        assert_eq!(pair.there.receive(&theirs).await, note(number));
+    }
+    let ours: Vec<_> = [member(&pair).await, member(&pair).await].into();
+    for number in 0..100 {
+        pair.there.group_send("notes", &note(number)).await;
+        for channel in &ours {
+            assert_eq!(next(channel).await.decode::<Note>().unwrap().number, number);
+        }
+    }
+}
+
+/// `test_default_group_key_format` and `test_custom_group_key_format`
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_membership_is_where_python_looks_for_it() {
+    let rig = Rig::start(1);
+    for prefix in ["asgi", "test_prefix"] {
+        let pair = rig.open_alike(CORE, prefix, &json!({})).await;
+        let channel = member(&pair).await;
+        let key = format!("{prefix}:group:notes");
+        let members = rig.text(pair.url(), json!(["ZRANGE", key, 0, -1])).await;
+        assert_eq!(members, [channel.name().as_str()]);
+        let lasts = rig.peer.redis(pair.url(), &json!(["TTL", key])).await;
+        assert!((86_000..=86_400).contains(&lasts.as_u64().unwrap()), "{lasts}");
+        drop(channel);
+        let gone = async { while rig.peer.redis(pair.url(), &json!(["EXISTS", key])).await != 0 {} };
+        tokio::time::timeout(Duration::from_secs(5), gone).await.expect("a dropped channel leaves its groups");
+    }
+}
+
+/// `test_auto_reconnect`
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_sides_come_back_when_their_connections_are_cut() {
+    let rig = Rig::start(1);
+    let pair = rig.open_alike(PUBSUB, "asgi", &json!({})).await;
+    let (stays, left) = (member(&pair).await, member(&pair).await);
+    let theirs = pair.python_member("notes").await;
+    pair.here.group_discard(&Notes, left.name()).await.unwrap();
+    for round in 0..2 {
+        rig.peer.redis(pair.url(), &json!(["CLIENT", "KILL", "TYPE", "pubsub"])).await;
+        let back = async {
+            // What is published before both listen again is lost: that is this layer.
+            while rig.peer.redis(pair.url(), &json!(["PUBSUB", "NUMSUB", "asgi__group__notes"])).await[1] != 2 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), back).await.expect("both subscribe again");
+        pair.here.group_send(&Notes, &Note { number: round }).await.unwrap();
+        assert_eq!(next(&stays).await.decode::<Note>().unwrap().number, round);
+        assert_eq!(pair.there.receive(&theirs).await, note(round));
+    }
+    assert!(nothing(&left).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flush_of_core_forgets_the_groups_of_both_sides() {
+    let rig = Rig::start(1);
+    let pair = rig.open_alike(CORE, "asgi", &json!({})).await;
+    for by_python in [false, true] {
+        let channel = member(&pair).await;
+        let theirs = pair.python_member("notes").await;
+        if by_python {
+            pair.there.call("flush", json!({})).await;
+        } else {
+            pair.here.flush().await.unwrap();
+        }
+        assert!(rig.text(pair.url(), json!(["KEYS", "asgi*"])).await.is_empty());
+        pair.here.group_send(&Notes, &Note { number: 1 }).await.unwrap();
+        pair.there.group_send("notes", &note(2)).await;
+        assert!(nothing(&channel).await);
+        let heard = pair.there.call("receive_nothing", json!({"channel": theirs, "timeout": 0.2})).await;
+        assert!(heard.is_null(), "{heard}");
+        // Whoever joins again hears again.
+        pair.here.group_add(&Notes, channel.name()).await.unwrap();
+        pair.there.group_send("notes", &note(3)).await;
+        assert_eq!(next(&channel).await.decode::<Note>().unwrap().number, 3);
+        pair.here.group_discard(&Notes, channel.name()).await.unwrap();
+    }
+}
+
+/// Pub/sub keeps nothing in Redis: each side forgets its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flush_of_pubsub_forgets_the_groups_of_one_side() {
+    let rig = Rig::start(1);
+    let pair = rig.open_alike(PUBSUB, "asgi", &json!({})).await;
+    let channel = member(&pair).await;
+    let theirs = pair.python_member("notes").await;
+    pair.here.flush().await.unwrap();
+    pair.there.group_send("notes", &note(1)).await;
+    assert_eq!(pair.there.receive(&theirs).await, note(1));
+    assert!(nothing(&channel).await);
+    pair.here.group_add(&Notes, channel.name()).await.unwrap();
+    pair.there.call("flush", json!({})).await;
+    pair.here.group_send(&Notes, &Note { number: 2 }).await.unwrap();
+    assert_eq!(next(&channel).await.decode::<Note>().unwrap().number, 2);
+}

@@ -1,0 +1,183 @@
+//! Capacity and expiry of the core layer, each side's as the other sees it.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use channels_runtime::prelude::*;
+use channels_runtime::{ChannelName, LayerError, Untyped};
+use serde_json::json;
+
+use crate::rig::{CORE, Note, Notes, Rig, layers, merge, next, note, nothing};
+
+fn channel(name: &str) -> ChannelName<Untyped> {
+    ChannelName::new(name).unwrap()
+}
+
+fn is_full(sent: Result<(), LayerError>, of: usize) {
+    match sent {
+        Err(LayerError::ChannelFull { capacity, .. }) => assert_eq!(capacity, of),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// `test_send_capacity`, across the two.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_queue_of_python_that_is_full_says_so() {
+    let rig = Rig::start(1);
+    let pair = rig.open_alike(CORE, "asgi", &json!({"capacity": 3})).await;
+    // A process's queue that nobody reads, and a general channel without a worker.
+    let stuck = pair.there.new_channel().await;
+    for name in [stuck.as_str(), "test-channel"] {
+        for number in 0..3 {
+            pair.here.send(&channel(name), &Note { number }).await.unwrap();
+        }
+        is_full(pair.here.send(&channel(name), &Note { number: 3 }).await, 3);
+        let raised = pair.there.send(name, &note(3)).await.unwrap_err();
+        assert_eq!(raised.name, "ChannelFull");
+        // Taking one makes room for one.
+        assert_eq!(pair.there.receive(name).await, note(0));
+        pair.here.send(&channel(name), &Note { number: 4 }).await.unwrap();
+        for number in [1, 2, 4] {
+            assert_eq!(pair.there.receive(name).await, note(number));
+        }
+    }
+}
+
+/// A Rust process whose thread is stopped, as by a handler that blocks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rust_process_that_is_stuck_is_full_for_python() {
+    let rig = Rig::start(1);
+    let pair = rig.open_alike(CORE, "asgi", &json!({"capacity": 3})).await;
+    let settings = layers(CORE, &json!({"hosts": rig.hosts(1), "capacity": 100})).to_string();
+    let (named, name) = mpsc::channel();
+    let (go_on, stopped) = mpsc::channel::<()>();
+    let stuck = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let layer = ChannelLayer::from_json(&settings).await.unwrap();
+            let channel = layer.new_channel().await.unwrap();
+            layer.group_add(&Notes, channel.name()).await.unwrap();
+            named.send(channel.name().to_string()).unwrap();
+            stopped.recv().unwrap();
+            let mut heard = Vec::new();
+            loop {
+                let number = next(&channel).await.decode::<Note>().unwrap().number;
+                if number == 1000 {
+                    layer.close().await;
+                    return heard;
+                }
+                heard.push(number);
+            }
+        })
+    });
+    let name = tokio::task::spawn_blocking(move || name.recv().unwrap()).await.unwrap();
+    let mut accepted = 0;
+    let raised = loop {
+        match pair.there.send(&name, &note(accepted)).await {
+            Ok(()) => accepted += 1,
+            Err(raised) => break raised,
+        }
+        assert!(accepted < 10, "three wait, and one more may be on its way");
+    };
+    assert_eq!(raised.name, "ChannelFull");
+    is_full(pair.here.send(&channel(&name), &Note { number: 999 }).await, 3);
+    // To the group it is no error, and Python's log says it in upstream's words.
+    pair.there.call("flood", json!({"group": "notes", "count": 1, "message": {"type": "note"}})).await;
+    let logged = rig.peer.call("logged", &json!({})).await;
+    assert!(logged.to_string().contains("1 of 1 channels over capacity in group notes"), "{logged}");
+    pair.here.group_send(&Notes, &Note { number: 999 }).await.unwrap();
+    assert_eq!(pair.here.stats().dropped_full, 1);
+
+    go_on.send(()).unwrap();
+    let end = async {
+        while pair.here.send(&channel(&name), &Note { number: 1000 }).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), end).await.expect("it reads again");
+    let heard = tokio::task::spawn_blocking(|| stuck.join().unwrap()).await.unwrap();
+    assert_eq!(heard, (0..accepted).collect::<Vec<_>>());
+}
+
+/// `test_send_specific_capacity`
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_capacity_may_belong_to_names_of_a_pattern() {
+    let rig = Rig::start(1);
+    let pair = rig.open_alike(CORE, "asgi", &json!({"capacity": 3, "channel_capacity": {"one*": 1}})).await;
+    pair.here.send(&channel("one-1"), &Note { number: 0 }).await.unwrap();
+    is_full(pair.here.send(&channel("one-1"), &Note { number: 1 }).await, 1);
+    assert_eq!(pair.there.send("one-1", &note(1)).await.unwrap_err().name, "ChannelFull");
+    for number in 0..3 {
+        pair.here.send(&channel("two"), &Note { number }).await.unwrap();
+    }
+    is_full(pair.here.send(&channel("two"), &Note { number: 3 }).await, 3);
+}
+
+/// `test_groups_channel_full`, `test_group_send_capacity` and `test_group_send_capacity_multiple_channels`
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_member_misses_what_the_others_get() {
+    let rig = Rig::start(1);
+    let pair = rig.open_alike(CORE, "asgi", &json!({"capacity": 3})).await;
+    let full = pair.python_member("notes").await;
+    let ours = pair.here.new_channel().await.unwrap();
+    pair.here.group_add(&Notes, ours.name()).await.unwrap();
+    for number in 0..5 {
+        pair.here.group_send(&Notes, &Note { number }).await.unwrap();
+        assert_eq!(next(&ours).await.decode::<Note>().unwrap().number, number);
+    }
+    assert_eq!(pair.here.stats().dropped_full, 2);
+    pair.there.group_send("notes", &note(5)).await;
+    assert_eq!(next(&ours).await.decode::<Note>().unwrap().number, 5);
+    let logged = rig.peer.call("logged", &json!({})).await;
+    assert!(logged.to_string().contains("1 of 2 channels over capacity in group notes"), "{logged}");
+    let heard = pair.there.call("drain", json!({"channel": full, "timeout": 0.2})).await;
+    assert_eq!(heard, json!([note(0), note(1), note(2)]));
+}
+
+/// `test_message_expiry__earliest_message_expires`, `..all_messages_under_expiration_time` and `..group_send`: the third
+/// message finds the first one too old and the second one not, whoever wrote them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_side_drops_what_the_other_left_too_long() {
+    let rig = Rig::start(1);
+    let pair = rig.open_alike(CORE, "asgi", &json!({"expiry": 2})).await;
+    let member = pair.python_member("notes").await;
+    for number in 0..3 {
+        if number == 2 {
+            pair.here.send(&channel("of-python"), &Note { number }).await.unwrap();
+            pair.there.send("of-rust", &note(number)).await.unwrap();
+        } else {
+            pair.there.send("of-python", &note(number)).await.unwrap();
+            pair.here.send(&channel("of-rust"), &Note { number }).await.unwrap();
+        }
+        pair.here.group_send(&Notes, &Note { number }).await.unwrap();
+        if number < 2 {
+            // Whole seconds are compared: after 3.2 s the first is too old whenever it was, and 1.6 s are not too old.
+            tokio::time::sleep(Duration::from_millis(1600)).await;
+        }
+    }
+    for name in ["of-python", "of-rust", member.as_str()] {
+        let heard = pair.there.call("drain", json!({"channel": name, "timeout": 0.2})).await;
+        assert_eq!(heard, json!([note(1), note(2)]), "{name}");
+    }
+}
+
+/// A socket of Python's falls out of its groups `group_expiry` after it joined, though it lives. Ours does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_membership_of_ours_is_renewed() {
+    let rig = Rig::start(1);
+    let mut config = json!({"hosts": rig.hosts(1), "prefix": "asgi"});
+    merge(&mut config, &json!({"group_expiry": 2}));
+    let pair = rig.open(CORE, &config, &config).await;
+    let theirs = pair.python_member("notes").await;
+    let ours = pair.here.new_channel().await.unwrap();
+    pair.here.group_add(&Notes, ours.name()).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(3200)).await;
+    pair.there.group_send("notes", &note(1)).await;
+    pair.here.group_send(&Notes, &Note { number: 2 }).await.unwrap();
+    for number in [1, 2] {
+        assert_eq!(next(&ours).await.decode::<Note>().unwrap().number, number);
+    }
+    assert!(nothing(&ours).await);
+    let heard = pair.there.call("receive_nothing", json!({"channel": theirs, "timeout": 0.2})).await;
+    assert!(heard.is_null(), "{heard}");
+}

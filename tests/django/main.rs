@@ -1,0 +1,17 @@
+//! The layers beside real Django Channels: channels_redis in Python processes, on the same Redis.
+//!
+//! `scripts/test` makes the virtual environment that this needs.
+
+#![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect stops")]
+
+mod chat;
+mod garbage;
+mod groups;
+mod limits;
+mod matrix;
+mod peer;
+#[path = "../integration/redis.rs"]
+#[allow(dead_code, reason = "the other tests use the rest")]
+mod redis;
+mod rig;
+mod workers;

@@ -1,0 +1,150 @@
+"""Real channels_redis on a lead: reads commands as lines of JSON, and answers each with a line of JSON.
+
+Byte strings, which JSON does not know, travel as {"__bytes__": base64}.
+"""
+
+import asyncio
+import base64
+import json
+import logging
+import sys
+import time
+
+import msgpack
+import redis.asyncio
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+# One line may hold a message of several megabytes.
+LINE_LIMIT = 64 * 1024 * 1024
+
+
+def tagged(value):
+    if isinstance(value, bytes):
+        return {"__bytes__": base64.b64encode(value).decode()}
+    if isinstance(value, dict):
+        return {key: tagged(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [tagged(item) for item in value]
+    return value
+
+
+def untagged(value):
+    if isinstance(value, dict):
+        if "__bytes__" in value:
+            return base64.b64decode(value["__bytes__"])
+        return {key: untagged(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [untagged(item) for item in value]
+    return value
+
+
+class Kept(logging.Handler):
+    """Keeps what is logged, for a test to look at."""
+
+    def __init__(self):
+        super().__init__()
+        self.lines = []
+
+    def emit(self, record):
+        self.lines.append(record.getMessage())
+
+
+class Peer:
+    def __init__(self):
+        self.layers = {}
+        self.servers = {}
+        self.log = Kept()
+        logging.getLogger("channels_redis").addHandler(self.log)
+        logging.getLogger("channels_redis").setLevel(logging.INFO)
+
+    async def open(self, layer, backend, config):
+        self.layers[layer] = import_string(backend)(**config)
+
+    async def new_channel(self, layer):
+        return await self.layers[layer].new_channel()
+
+    async def group_add(self, layer, group, channel):
+        await self.layers[layer].group_add(group, channel)
+
+    async def group_discard(self, layer, group, channel):
+        await self.layers[layer].group_discard(group, channel)
+
+    async def group_send(self, layer, group, message):
+        await self.layers[layer].group_send(group, untagged(message))
+
+    async def send(self, layer, channel, message):
+        await self.layers[layer].send(channel, untagged(message))
+
+    async def receive(self, layer, channel, timeout=10):
+        return tagged(await asyncio.wait_for(self.layers[layer].receive(channel), timeout))
+
+    async def receive_nothing(self, layer, channel, timeout):
+        """What arrived although nothing should have, or null."""
+        try:
+            return await self.receive(layer, channel, timeout)
+        except asyncio.TimeoutError:
+            return None
+
+    async def drain(self, layer, channel, timeout):
+        """Everything that arrives until nothing has for `timeout` seconds."""
+        messages = []
+        while (message := await self.receive_nothing(layer, channel, timeout)) is not None:
+            messages.append(message)
+        return messages
+
+    async def flush(self, layer):
+        await self.layers[layer].flush()
+
+    async def flood(self, layer, group, count, message):
+        for number in range(count):
+            await self.layers[layer].group_send(group, {**message, "number": number})
+
+    async def redis(self, url, command):
+        if url not in self.servers:
+            self.servers[url] = redis.asyncio.from_url(url)
+        return tagged(await self.servers[url].execute_command(*untagged(command)))
+
+    async def int_keys(self):
+        """A map whose keys are no strings, as a careless writer packs it."""
+        return tagged(msgpack.packb({1: "one", "type": "note"}))
+
+    async def token(self, key, body, age):
+        """A token of `age` seconds ago, as the layers encrypt with `key`."""
+        import hashlib
+
+        from cryptography.fernet import Fernet
+
+        fernet = Fernet(base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest()))
+        return tagged(fernet.encrypt_at_time(untagged(body), int(time.time()) - age))
+
+    async def logged(self):
+        lines, self.log.lines = self.log.lines, []
+        return lines
+
+
+async def answer(peer, line):
+    call = json.loads(line)
+    number, name = call.pop("id"), call.pop("do")
+    try:
+        reply = {"id": number, "ok": await getattr(peer, name)(**call)}
+    except Exception as error:
+        reply = {"id": number, "error": type(error).__name__, "text": str(error)}
+    sys.stdout.write(json.dumps(reply) + "\n")
+    sys.stdout.flush()
+
+
+async def main():
+    settings.configure()
+    peer = Peer()
+    reader = asyncio.StreamReader(limit=LINE_LIMIT)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    running = set()
+    # The test closes our input when it ends, however it ends.
+    while line := await reader.readline():
+        task = asyncio.create_task(answer(peer, line))
+        running.add(task)
+        task.add_done_callback(running.discard)
+
+
+asyncio.run(main())

@@ -1,0 +1,198 @@
+//! Python processes: `peer.py`, which does with real channels_redis what a test says, and the tutorial's Django site.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+/// How long an answer of Python may take, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/django")
+}
+
+/// A program of the virtual environment.
+fn program(name: &str) -> Command {
+    let path = folder().join(".venv/bin").join(name);
+    assert!(
+        path.exists(),
+        "these tests run real Django Channels, and tests/django/.venv is not there: run `scripts/test`, which makes it"
+    );
+    Command::new(path)
+}
+
+/// A process that ends with its owner.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+/// What Python raised.
+#[derive(Debug)]
+pub(crate) struct Raised {
+    /// The exception's class.
+    pub(crate) name: String,
+    pub(crate) text: String,
+}
+
+impl fmt::Display for Raised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Python raised {}: {}", self.name, self.text)
+    }
+}
+
+type Answer = Result<Value, Raised>;
+
+/// A process with channels_redis' layers. Calls may overlap.
+pub(crate) struct Peer {
+    input: Mutex<(ChildStdin, u64)>,
+    waiting: Arc<Mutex<HashMap<u64, oneshot::Sender<Answer>>>>,
+    _process: Process,
+}
+
+impl Peer {
+    pub(crate) fn start() -> Self {
+        let mut command = program("python");
+        command.arg(folder().join("peer.py")).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let waiting = Arc::<Mutex<HashMap<u64, oneshot::Sender<Answer>>>>::default();
+        let answered = Arc::clone(&waiting);
+        // Ends when the process does.
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines() {
+                let Ok(line) = line else { break };
+                let mut reply: Value = serde_json::from_str(&line).expect("peer.py writes JSON");
+                let id = reply["id"].as_u64().expect("peer.py answers a call");
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                let answer = match reply.get("error") {
+                    Some(name) => Err(Raised { name: text(name), text: text(&reply["text"]) }),
+                    None => Ok(reply["ok"].take()),
+                };
+                if let Some(waits) = answered.lock().unwrap().remove(&id) {
+                    _ = waits.send(answer);
+                }
+            }
+            // Whoever still waits learns that nothing comes any more.
+            answered.lock().unwrap().clear();
+        });
+        Self { input: Mutex::new((input, 0)), waiting, _process: Process(child) }
+    }
+
+    /// Calls a method of `peer.py`'s `Peer`: `call("send", json!({"layer": .., ..}))`. The call is on its way when this
+    /// returns; the future is its answer.
+    pub(crate) fn begin(&self, name: &str, arguments: &Value) -> impl Future<Output = Answer> + use<> {
+        let (tx, rx) = oneshot::channel();
+        let mut call = arguments.clone();
+        {
+            let mut input = self.input.lock().unwrap();
+            input.1 += 1;
+            call["id"] = input.1.into();
+            call["do"] = name.into();
+            self.waiting.lock().unwrap().insert(input.1, tx);
+            writeln!(input.0, "{call}").expect("peer.py reads");
+        }
+        let name = name.to_owned();
+        async move {
+            let answer = tokio::time::timeout(PATIENCE, rx).await;
+            answer.unwrap_or_else(|_| panic!("peer.py does not answer `{name}`")).expect("peer.py lives")
+        }
+    }
+
+    pub(crate) async fn call(&self, name: &str, arguments: &Value) -> Value {
+        self.begin(name, arguments).await.unwrap_or_else(|raised| panic!("{name}: {raised}"))
+    }
+
+    /// A command for Redis, as it is.
+    pub(crate) async fn redis(&self, url: &str, command: &Value) -> Value {
+        self.call("redis", &json!({"url": url, "command": command})).await
+    }
+}
+
+/// The tutorial's chat on daphne.
+pub(crate) struct Daphne {
+    address: SocketAddr,
+    errors: Arc<Mutex<Vec<String>>>,
+    _process: Process,
+}
+
+impl Daphne {
+    /// Starts it with this `CHANNEL_LAYERS`, and waits until it listens.
+    pub(crate) fn start(layers: &Value) -> Self {
+        let mut command = in_tutorial("daphne", layers);
+        command.args(["--bind", "127.0.0.1", "--port", "0", "--verbosity", "1", "asgi:application"]);
+        let (process, errors, address) = started(command, "Listening on TCP address ");
+        Self { address: address.parse().expect("daphne names its address"), errors, _process: process }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("ws://{}{path}", self.address)
+    }
+
+    /// Waits until this stands in its log.
+    pub(crate) async fn says(&self, text: &str) {
+        let said = async {
+            while !self.errors.lock().unwrap().iter().any(|line| line.contains(text)) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, said).await.is_err() {
+            panic!("daphne says: {}", self.errors.lock().unwrap().join("\n"));
+        }
+    }
+}
+
+/// A program of the tutorial's site.
+fn in_tutorial(name: &str, layers: &Value) -> Command {
+    let mut command = program(name);
+    command.current_dir(folder().join("tutorial")).env("CHANNEL_LAYERS", layers.to_string());
+    // Daphne's access log, a line for each connection, goes nowhere.
+    command.env("DJANGO_SETTINGS_MODULE", "settings").env("PYTHONUNBUFFERED", "1").stdout(Stdio::null());
+    command
+}
+
+/// Starts a program, and waits for a line with this text: gives what stands behind it, and all lines so far.
+fn started(mut command: Command, awaited: &'static str) -> (Process, Arc<Mutex<Vec<String>>>, String) {
+    command.stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let output = child.stderr.take().unwrap();
+    let process = Process(child);
+    let lines = Arc::<Mutex<Vec<String>>>::default();
+    let kept = Arc::clone(&lines);
+    let (tx, rx) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            if let Some((_, behind)) = line.split_once(awaited) {
+                _ = tx.send(behind.to_owned());
+            }
+            kept.lock().unwrap().push(line);
+        }
+    });
+    let behind = rx.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it says: {}", lines.lock().unwrap().join("\n")));
+    (process, lines, behind)
+}
+
+/// Channels' `runworker`. It does not say when it begins.
+pub(crate) struct Worker {
+    _process: Process,
+}
+
+impl Worker {
+    pub(crate) fn start(layers: &Value, channel: &str) -> Self {
+        let mut command = in_tutorial("python", layers);
+        command.args(["-m", "django", "runworker", channel]);
+        Self { _process: Process(command.spawn().unwrap()) }
+    }
+}

@@ -1,0 +1,187 @@
+//! Redis servers, a Python process, and layers on both sides that are configured by one text.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use channels_runtime::prelude::*;
+use channels_runtime::{Channel, Envelope};
+use serde_json::{Value, json};
+
+use crate::peer::{Peer, Raised};
+use crate::redis::RedisServer;
+
+pub(crate) const CORE: &str = "channels_redis.core.RedisChannelLayer";
+pub(crate) const PUBSUB: &str = "channels_redis.pubsub.RedisPubSubChannelLayer";
+
+/// How long a message may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Servers, and one Python process for all layers of a test.
+pub(crate) struct Rig {
+    servers: Vec<RedisServer>,
+    pub(crate) peer: Peer,
+}
+
+impl Rig {
+    pub(crate) fn start(servers: usize) -> Self {
+        Self { servers: (0..servers).map(|_| RedisServer::start()).collect(), peer: Peer::start() }
+    }
+
+    /// The addresses of the first servers.
+    pub(crate) fn hosts(&self, count: usize) -> Vec<String> {
+        self.servers[..count].iter().map(RedisServer::url).collect()
+    }
+
+    /// A layer of each side. `config` is the `CONFIG` of Django's settings, and Rust's may differ from Python's.
+    pub(crate) async fn open(&self, backend: &'static str, python: &Value, rust: &Value) -> Pair<'_> {
+        let prefix = rust["prefix"].as_str().expect("each pair has its own prefix").to_owned();
+        let here = ChannelLayer::from_json(&layers(backend, rust).to_string()).await.unwrap();
+        self.peer.call("open", &json!({"layer": prefix, "backend": backend, "config": python})).await;
+        let urls = rust["hosts"].as_array().unwrap().iter().map(|url| url.as_str().unwrap().to_owned()).collect();
+        Pair { here, there: Python { peer: &self.peer, layer: prefix }, backend, urls }
+    }
+
+    /// What Redis answers to a command that gives a list of strings.
+    pub(crate) async fn text(&self, url: &str, command: Value) -> Vec<String> {
+        let answer = self.peer.redis(url, &command).await;
+        let strings = answer.as_array().expect("a list").iter().map(from_bytes);
+        strings.map(|bytes| String::from_utf8(bytes).expect("text")).collect()
+    }
+
+    /// The same with one configuration on both sides.
+    pub(crate) async fn open_alike(&self, backend: &'static str, prefix: &str, more: &Value) -> Pair<'_> {
+        let mut config = json!({"hosts": self.hosts(1), "prefix": prefix});
+        merge(&mut config, more);
+        self.open(backend, &config, &config).await
+    }
+}
+
+/// Django's `CHANNEL_LAYERS`.
+pub(crate) fn layers(backend: &str, config: &Value) -> Value {
+    json!({"default": {"BACKEND": backend, "CONFIG": config}})
+}
+
+pub(crate) fn merge(config: &mut Value, more: &Value) {
+    for (key, value) in more.as_object().unwrap() {
+        config[key] = value.clone();
+    }
+}
+
+/// One layer, here and in Python.
+pub(crate) struct Pair<'a> {
+    pub(crate) here: ChannelLayer,
+    pub(crate) there: Python<'a>,
+    backend: &'static str,
+    urls: Vec<String>,
+}
+
+impl Pair<'_> {
+    /// Waits until somebody listens to a name that nobody else listens to: pub/sub subscribes when a reader begins.
+    pub(crate) async fn reader_listens(&self, topic: &str) {
+        if self.backend != PUBSUB {
+            return;
+        }
+        let listens = async {
+            loop {
+                for url in &self.urls {
+                    let found = self.there.peer.redis(url, &json!(["PUBSUB", "NUMSUB", topic])).await;
+                    if found[1] == 1 {
+                        return;
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, listens).await.expect("a reader subscribes");
+    }
+
+    /// A member of a group in Python.
+    pub(crate) async fn python_member(&self, group: &str) -> String {
+        let channel = self.there.new_channel().await;
+        self.there.call("group_add", json!({"group": group, "channel": channel})).await;
+        channel
+    }
+
+    /// The server that holds the key.
+    pub(crate) fn url(&self) -> &str {
+        &self.urls[0]
+    }
+}
+
+/// The layer of the Python process.
+pub(crate) struct Python<'a> {
+    pub(crate) peer: &'a Peer,
+    layer: String,
+}
+
+impl Python<'_> {
+    /// Its name in `peer.py`: the prefix.
+    pub(crate) fn layer(&self) -> &str {
+        &self.layer
+    }
+
+    pub(crate) fn begin(
+        &self,
+        name: &str,
+        mut arguments: Value,
+    ) -> impl Future<Output = Result<Value, Raised>> + use<> {
+        arguments["layer"] = self.layer.as_str().into();
+        self.peer.begin(name, &arguments)
+    }
+
+    pub(crate) async fn call(&self, name: &str, arguments: Value) -> Value {
+        self.begin(name, arguments).await.unwrap_or_else(|raised| panic!("{name}: {raised}"))
+    }
+
+    pub(crate) async fn new_channel(&self) -> String {
+        self.call("new_channel", json!({})).await.as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn group_send(&self, group: &str, message: &Value) {
+        self.call("group_send", json!({"group": group, "message": message})).await;
+    }
+
+    pub(crate) async fn send(&self, channel: &str, message: &Value) -> Result<(), Raised> {
+        self.begin("send", json!({"channel": channel, "message": message})).await.map(|_| ())
+    }
+
+    pub(crate) async fn receive(&self, channel: &str) -> Value {
+        self.call("receive", json!({"channel": channel})).await
+    }
+}
+
+pub(crate) async fn next(channel: &Channel) -> Envelope {
+    let arrived = tokio::time::timeout(PATIENCE, channel.receive()).await;
+    arrived.expect("a message within ten seconds").expect("the layer is open")
+}
+
+/// Whether nothing arrives for a moment.
+pub(crate) async fn nothing(channel: &Channel) -> bool {
+    tokio::time::timeout(Duration::from_millis(200), channel.receive()).await.is_err()
+}
+
+/// A message that both sides know.
+#[event("note")]
+#[derive(Debug, PartialEq)]
+pub(crate) struct Note {
+    pub(crate) number: u32,
+}
+
+/// The group `notes`.
+#[group("notes", events(Note))]
+pub(crate) struct Notes;
+
+/// The same as Python has it.
+pub(crate) fn note(number: u32) -> Value {
+    json!({"type": "note", "number": number})
+}
+
+/// Bytes as `peer.py` reads them.
+pub(crate) fn bytes(bytes: &[u8]) -> Value {
+    json!({"__bytes__": STANDARD.encode(bytes)})
+}
+
+/// Bytes as `peer.py` writes them.
+pub(crate) fn from_bytes(value: &Value) -> Vec<u8> {
+    STANDARD.decode(value["__bytes__"].as_str().expect("bytes")).expect("base64")
+}

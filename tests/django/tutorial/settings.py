@@ -1,0 +1,10 @@
+import json
+import os
+
+SECRET_KEY = "only for tests"
+ALLOWED_HOSTS = ["*"]
+INSTALLED_APPS = ["daphne", "channels"]
+ASGI_APPLICATION = "asgi.application"
+
+# The same variable, in the same shape, configures the Rust process beside it.
+CHANNEL_LAYERS = json.loads(os.environ["CHANNEL_LAYERS"])
