@@ -441,7 +441,7 @@ impl Mailbox for Connection {
         self.prepare
     }
 
-    fn deliver(&self, delivery: &Delivery) -> Result<(), Full> {
+    fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<(), Full> {
         let state = &mut *self.lock();
         match delivery {
             Delivery::Nothing => Ok(()),
@@ -454,7 +454,7 @@ impl Mailbox for Connection {
                     self.close_locked(state, CloseCode::TRY_AGAIN_LATER, "you read too slowly");
                 } else if state.busy || !state.mailbox.is_empty() {
                     state.outbound.bytes += frame.len();
-                    state.mailbox.push_back((Instant::now(), delivery.clone()));
+                    state.mailbox.push_back((now, delivery.clone()));
                 } else {
                     // Nothing is ahead of it: it needs neither the consumer nor its task.
                     state.outbound.push(frame.clone());
@@ -467,7 +467,7 @@ impl Mailbox for Connection {
                     return Err(Full { capacity: self.mailbox_capacity as usize });
                 }
                 state.events += 1;
-                state.mailbox.push_back((Instant::now(), delivery.clone()));
+                state.mailbox.push_back((now, delivery.clone()));
                 if !state.busy {
                     wake(&mut state.task);
                 }

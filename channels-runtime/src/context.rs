@@ -24,7 +24,7 @@ use crate::wire::Rendered;
 /// Sends to the client wait while more than half of the outbound queue (1 MiB) is full, so a handler that talks to a slow
 /// client slows itself, and nobody else.
 pub struct Context<C> {
-    scope: Box<Scope>,
+    scope: Scope,
     channel: ChannelName,
     layer: ChannelLayer,
     /// The client's; a worker has none.
@@ -44,13 +44,13 @@ pub(crate) struct Answer {
 impl<C> Context<C> {
     pub(crate) fn new(scope: Scope, channel: ChannelName, layer: ChannelLayer, connection: Arc<Connection>) -> Self {
         let (answer, connection) = (Some(Box::default()), Some(connection));
-        Self { scope: Box::new(scope), channel, layer, connection, answer, consumer: PhantomData }
+        Self { scope, channel, layer, connection, answer, consumer: PhantomData }
     }
 
     /// That of a worker: there is no client.
     pub(crate) fn of_worker(scope: Scope, channel: ChannelName, layer: ChannelLayer) -> Self {
         let (answer, connection) = (None, None);
-        Self { scope: Box::new(scope), channel, layer, connection, answer, consumer: PhantomData }
+        Self { scope, channel, layer, connection, answer, consumer: PhantomData }
     }
 
     pub(crate) fn connection(&self) -> &Arc<Connection> {
@@ -145,7 +145,7 @@ impl<C> Context<C> {
     /// # Errors
     /// When the connection is closed, or the value cannot be written.
     pub async fn send_json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.send_frame(Frame::json(value).map_err(SendError::Encode)?).await
+        self.send_rendered(Rendered::json(value).map_err(SendError::Encode)?).await
     }
 
     /// Sends the client text.

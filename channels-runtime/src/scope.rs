@@ -21,91 +21,80 @@ const OF_THE_HANDSHAKE: [&str; 6] = [
 ///
 /// It is kept for the connection's whole life, so it is packed: one block of text, without the headers that belong to the
 /// handshake alone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Scope {
-    path: Box<str>,
-    query: Option<Box<str>>,
-    headers: Headers,
-    subprotocols: Box<[Box<str>]>,
+    /// Lines: the path; the query behind its `?`, or nothing; the subprotocols with commas between them; and then a line
+    /// for each header, `name:value`, the name in lower case. None of them can hold a line feed.
+    facts: Box<[u8]>,
     client: Option<SocketAddr>,
     user: Option<Arc<dyn Any + Send + Sync>>,
-}
-
-/// `name: value` lines, names in lower case.
-#[derive(Clone, Default)]
-struct Headers(Box<[u8]>);
-
-impl Headers {
-    fn pack(headers: &HeaderMap) -> Self {
-        let mut block = Vec::new();
-        for (name, value) in headers {
-            if !OF_THE_HANDSHAKE.contains(&name.as_str()) {
-                block.extend_from_slice(name.as_str().as_bytes());
-                block.push(b':');
-                block.extend_from_slice(value.as_bytes());
-                // A header value never holds a line feed.
-                block.push(b'\n');
-            }
-        }
-        Self(block.into())
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.0.split(|byte| *byte == b'\n').filter_map(|line| {
-            let colon = line.iter().position(|byte| *byte == b':')?;
-            Some((&line[..colon], &line[colon + 1..]))
-        })
-    }
 }
 
 impl Scope {
     /// That of a worker: its path is the channel that it reads.
     pub(crate) fn of_worker(channel: &str) -> Self {
-        Self { path: channel.into(), ..Self::default() }
+        Self { facts: format!("{channel}\n\n").into_bytes().into(), client: None, user: None }
     }
 
     pub(crate) fn new(uri: &Uri, headers: &HeaderMap, client: Option<SocketAddr>) -> Self {
-        let subprotocols = headers
-            .get_all("sec-websocket-protocol")
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
-            .filter(|offered| !offered.is_empty())
-            .map(Into::into)
-            .collect();
-        Self {
-            path: uri.path().into(),
-            query: uri.query().map(Into::into),
-            headers: Headers::pack(headers),
-            subprotocols,
-            client,
-            user: None,
+        let mut facts = uri.path().as_bytes().to_vec();
+        facts.push(b'\n');
+        if let Some(query) = uri.query() {
+            facts.push(b'?');
+            facts.extend_from_slice(query.as_bytes());
         }
+        facts.push(b'\n');
+        for offered in headers.get_all("sec-websocket-protocol") {
+            facts.extend_from_slice(offered.as_bytes());
+            facts.push(b',');
+        }
+        for (name, value) in headers {
+            if !OF_THE_HANDSHAKE.contains(&name.as_str()) {
+                facts.push(b'\n');
+                facts.extend_from_slice(name.as_str().as_bytes());
+                facts.push(b':');
+                facts.extend_from_slice(value.as_bytes());
+            }
+        }
+        Self { facts: facts.into(), client, user: None }
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        self.facts.split(|byte| *byte == b'\n')
+    }
+
+    fn line(&self, number: usize) -> &str {
+        // The path and the query of a URI are text; a header that is none counts as not there.
+        self.lines().nth(number).and_then(|line| std::str::from_utf8(line).ok()).unwrap_or_default()
+    }
+
+    fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.lines().skip(3).filter_map(|line| {
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            Some((&line[..colon], &line[colon + 1..]))
+        })
     }
 
     /// The path of the request, still percent-encoded: `/ws/chat/lobby/`.
     pub fn path(&self) -> &str {
-        &self.path
+        self.line(0)
     }
 
     /// What stands behind the `?`, still percent-encoded.
     pub fn query_string(&self) -> Option<&str> {
-        self.query.as_deref()
+        self.line(1).strip_prefix('?')
     }
 
     /// A header, if it is there and is text. The first one, if there are several of that name.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
+        self.headers()
             .find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()))
             .and_then(|(_, value)| std::str::from_utf8(value).ok())
     }
 
     /// A cookie.
     pub fn cookie(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
+        self.headers()
             .filter(|(known, _)| *known == b"cookie")
             .filter_map(|(_, value)| std::str::from_utf8(value).ok())
             .flat_map(|cookies| cookies.split(';'))
@@ -116,7 +105,7 @@ impl Scope {
 
     /// The subprotocols that the client offers, in its order of preference.
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
-        self.subprotocols.iter().map(|offered| &**offered)
+        self.line(2).split(',').map(str::trim).filter(|offered| !offered.is_empty())
     }
 
     /// The address of the peer: the client's, or that of the proxy in front.
@@ -137,7 +126,7 @@ impl Scope {
 impl fmt::Debug for Scope {
     // Neither query nor headers: they hold tokens and cookies, and this goes to logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scope").field("path", &self.path).field("client", &self.client).finish_non_exhaustive()
+        f.debug_struct("Scope").field("path", &self.path()).field("client", &self.client).finish_non_exhaustive()
     }
 }
 

@@ -7,9 +7,11 @@
 use std::io::Cursor;
 
 use bytes::{Buf, Bytes, BytesMut};
+use serde::Serialize;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
+use crate::error::EncodeError;
 use crate::frame::{CloseCode, Frame};
 
 /// The most that the payload of a control frame may hold (RFC 6455, section 5.5).
@@ -25,6 +27,19 @@ impl Rendered {
             Frame::Text(text) => Self::encode(OpCode::Data(Data::Text), text.as_bytes()),
             Frame::Binary(bytes) => Self::encode(OpCode::Data(Data::Binary), bytes),
         }
+    }
+
+    /// A text frame that holds `value` as JSON, written where it stays: behind room for the longest header.
+    pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, EncodeError> {
+        const ROOM: usize = 10;
+        let mut bytes = Vec::with_capacity(128);
+        bytes.resize(ROOM, 0);
+        serde_json::to_writer(&mut bytes, value).map_err(EncodeError::new)?;
+        let header = FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
+        let length = (bytes.len() - ROOM) as u64;
+        let start = ROOM - header.len(length);
+        header.format(length, &mut &mut bytes[start..ROOM]).expect("the header fits the room made for it");
+        Ok(Self(Bytes::from(bytes).slice(start..)))
     }
 
     pub(crate) fn pong(payload: &[u8]) -> Self {
@@ -423,6 +438,15 @@ mod tests {
         assert_eq!(decoder.next(&[]).unwrap(), None);
         assert!(decoder.partial.is_none());
         assert_eq!(decoder.rest.capacity(), 0);
+    }
+
+    #[test]
+    fn json_is_framed_in_place() {
+        for size in [0, 1, 123, 124, 70_000] {
+            let text = "x".repeat(size);
+            let framed = Rendered::json(&text).unwrap().into_bytes();
+            assert_eq!(framed, Rendered::new(&Frame::json(&text).unwrap()).into_bytes(), "{size} characters");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexmap::IndexMap;
+use tokio::time::Instant;
 
 use crate::envelope::Envelope;
 use crate::error::DecodeError;
@@ -54,8 +55,8 @@ pub(crate) struct Full {
 pub(crate) trait Mailbox: Send + Sync {
     fn prepare(&self) -> Prepare;
 
-    /// Takes a message. Never waits.
-    fn deliver(&self, delivery: &Delivery) -> Result<(), Full>;
+    /// Takes a message that came `now`. Never waits.
+    fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<(), Full>;
 
     /// Whoever reads the mailbox is told that nothing more will come.
     fn layer_closed(&self);
@@ -353,6 +354,7 @@ impl LocalTable {
         // Nearly always there is one kind of consumer, so the last one's result is kept, and the others' in a list.
         let mut prepared: Vec<(Prepare, Result<Delivery, ()>)> = Vec::new();
         let (mut delivered, mut dropped) = (0, 0);
+        let now = Instant::now();
         let mut last = 0;
         for mailbox in mailboxes {
             let prepare = mailbox.prepare();
@@ -364,7 +366,7 @@ impl LocalTable {
                     });
             }
             let Ok(delivery) = &prepared[last].1 else { continue };
-            match mailbox.deliver(delivery) {
+            match mailbox.deliver(delivery, now) {
                 Ok(()) => delivered += 1,
                 Err(Full { .. }) => dropped += 1,
             }
@@ -386,7 +388,7 @@ impl LocalTable {
             None => return Ok(false),
         };
         if let Ok(delivery) = self.prepared(mailbox.prepare(), envelope) {
-            mailbox.deliver(&delivery)?;
+            mailbox.deliver(&delivery, Instant::now())?;
             self.counters.delivered.fetch_add(1, Relaxed);
         }
         Ok(true)

@@ -131,14 +131,14 @@ impl Mailbox for Queue {
         as_it_is
     }
 
-    fn deliver(&self, delivery: &Delivery) -> Result<(), Full> {
+    fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<(), Full> {
         let Delivery::Raw(envelope) = delivery else { return Ok(()) };
         let mut state = self.lock();
         self.expire(&mut state);
         if state.messages.len() >= self.capacity {
             return Err(Full { capacity: self.capacity });
         }
-        state.messages.push_back((Instant::now(), envelope.clone()));
+        state.messages.push_back((now, envelope.clone()));
         drop(state);
         self.arrived.notify_waiters();
         Ok(())
