@@ -93,6 +93,7 @@ impl Envelope {
     ///
     /// # Errors
     /// When it is not a map, or has no `type` that is a string.
+    #[cfg(any(feature = "redis", test))]
     pub(crate) fn from_wire(body: Bytes, format: Format) -> Result<Self, DecodeError> {
         let name = match format {
             Format::Msgpack => {
@@ -221,6 +222,7 @@ impl Envelope {
     }
 }
 
+#[cfg(any(feature = "redis", test))]
 fn not_a_map(format: Format, source: impl std::error::Error + Send + Sync + 'static) -> DecodeError {
     DecodeError::NotAMap { format: format.name(), source: source.into() }
 }

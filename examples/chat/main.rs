@@ -22,7 +22,8 @@ struct Flags {
     #[arg(long, default_value = "127.0.0.1:8000")]
     addr: SocketAddr,
 
-    /// What connects the processes: `memory` is for one, `pubsub` for several.
+    /// What connects the processes: `memory` is for one, `pubsub` and `core` for several. A Django process with the layer
+    /// of that name in channels_redis talks with them.
     #[arg(long, value_enum, default_value_t = Layer::Memory)]
     layer: Layer,
 
@@ -35,6 +36,7 @@ struct Flags {
 enum Layer {
     Memory,
     Pubsub,
+    Core,
 }
 
 #[event("chat.message")]
@@ -97,6 +99,7 @@ async fn main() -> Result<()> {
     let layer = match flags.layer {
         Layer::Memory => ChannelLayer::in_memory(),
         Layer::Pubsub => ChannelLayer::redis_pubsub(&flags.redis).await?,
+        Layer::Core => ChannelLayer::redis_core(&flags.redis).await?,
     };
     let channels = Channels::builder().layer(layer).build();
     let routes = warp::path::end()

@@ -31,8 +31,17 @@ const MESSAGES: usize = 1000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_messages_each_way_none_lost_none_doubled_all_in_order() {
+    a_thousand_messages_each_way("pubsub").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_messages_each_way_on_the_core_layer() {
+    a_thousand_messages_each_way("core").await;
+}
+
+async fn a_thousand_messages_each_way(layer: &str) {
     let redis = RedisServer::start();
-    let flags = ["--layer", "pubsub", "--redis", &redis.url()];
+    let flags = ["--layer", layer, "--redis", &redis.url()];
     let (one, two) = (Example::start("chat", &flags), Example::start("chat", &flags));
     let clients = [client(&one, "lobby").await, client(&two, "lobby").await];
     let mut strangers = [client(&one, "elsewhere").await, client(&two, "elsewhere").await];

@@ -429,3 +429,41 @@ async fn sentinels_say_where_the_master_is() {
         assert_eq!(next(&channel).await, 7);
     }
 }
+
+#[tokio::test]
+async fn redis_over_tls_is_believed_only_with_its_certificate() {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let folder = std::env::temp_dir().join(format!("channels-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+    std::fs::write(&certificate, certified.cert.pem()).unwrap();
+    std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
+    let port = crate::redis::free_port();
+    let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    let server = RedisServer::start_with(&[
+        "--tls-port",
+        &port.to_string(),
+        "--tls-auth-clients",
+        "no",
+        "--tls-cert-file",
+        &text(&certificate),
+        "--tls-key-file",
+        &text(&key),
+    ]);
+    let url = format!("rediss://localhost:{port}/0");
+    let refused = ChannelLayer::redis_core(&[url.as_str()]).await.unwrap_err();
+    assert!(matches!(refused, LayerError::Unavailable { .. }), "{refused}");
+    for is_core in [true, false] {
+        let hosts = [RedisHost::from(url.as_str()).with_ca_file(&certificate)];
+        let layer = match is_core {
+            true => ChannelLayer::redis_core(&hosts).await.unwrap(),
+            false => ChannelLayer::redis_pubsub(&hosts).await.unwrap(),
+        };
+        let channel = layer.new_channel().await.unwrap();
+        layer.group_add(&Room, channel.name()).await.unwrap();
+        layer.group_send(&Room, &Tick { number: 7 }).await.unwrap();
+        assert_eq!(next(&channel).await, 7);
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+    drop(server);
+}

@@ -93,6 +93,7 @@ impl Counters {
     }
 
     /// A message that came from elsewhere for a full mailbox; its sender cannot be told.
+    #[cfg(feature = "redis")]
     pub(crate) fn count_full(&self, channel: &str) {
         if self.dropped_full.fetch_add(1, Relaxed) == 0 {
             tracing::warn!(channel, "a full mailbox missed a message; further ones are only counted");
@@ -110,6 +111,7 @@ impl Counters {
     }
 
     /// A message that is not even an envelope.
+    #[cfg(feature = "redis")]
     pub(crate) fn count_garbage(&self, from: &str, error: &DecodeError) {
         // Once aloud, then only in the figure: a peer that sends garbage sends a lot of it.
         if self.undecodable.fetch_add(1, Relaxed) == 0 {
@@ -301,6 +303,7 @@ impl LocalTable {
     }
 
     /// Whether there is a channel of that name here.
+    #[cfg(feature = "redis")]
     pub(crate) fn has_channel(&self, name: &ChannelName) -> bool {
         lock(&self.channels).contains_key(name)
     }
@@ -321,6 +324,7 @@ impl LocalTable {
     }
 
     /// The names of all channels.
+    #[cfg(feature = "redis")]
     pub(crate) fn channel_names(&self) -> Vec<ChannelName> {
         lock(&self.channels).keys().cloned().collect()
     }

@@ -128,6 +128,26 @@ pub(crate) trait Jobs: Send {
 /// layer.group_send(&User { id: 7 }, &ReportReady { id: 1 }).await?;
 /// # Ok(()) }
 /// ```
+///
+/// # Delivery
+///
+/// Whatever is behind it: a message is delivered at most once to each member, one sender's messages to one group or
+/// channel arrive in the order in which its sends returned, and a send never waits for a slow reader. A mailbox holds
+/// `capacity` messages; one more is dropped and counted ([`Self::stats`]).
+///
+/// What differs:
+///
+/// | | memory | Redis, pub/sub | Redis, core |
+/// |---|---|---|---|
+/// | reaches | this process | all processes | all processes |
+/// | while a process is cut off from Redis | | it misses what is sent | its messages wait, `capacity` of them, for `expiry` |
+/// | the sender to a full channel | is told | is not told | is told when `capacity` messages wait in Redis |
+/// | a message to a group costs Redis | | one command | two, and the list of members twice |
+/// | a named channel with workers in several processes | | each gets each message | each message goes to one of them |
+/// | a process that is killed | | leaves nothing | stays in its groups until `group_expiry`; what is sent to it expires |
+///
+/// With the core layer all channels of a process share one queue in Redis, which is emptied at once into the mailboxes
+/// here. So a sender elsewhere is told when the process hangs, and not when one of its connections is slow.
 #[derive(Clone)]
 pub struct ChannelLayer {
     backend: Arc<dyn Backend>,

@@ -138,6 +138,7 @@ impl<'a> Settings<'a> {
         wrong(self.alias, format!("{}[\"{key}\"]", self.path), problem)
     }
 
+    #[cfg(feature = "redis")]
     fn has(&self, key: &str) -> bool {
         self.entries.get(key).is_some_and(|value| !value.is_null())
     }

@@ -33,6 +33,10 @@ impl ChannelLayer {
     /// The layer of channels_redis' `RedisPubSubChannelLayer`, with its defaults: processes that use the same Redis share
     /// groups, whether they are Rust or Python.
     ///
+    /// Redis keeps nothing: what is sent while a process is cut off does not reach it, and a sender to a channel is not
+    /// told when its mailbox is full. What is sent to a channel with workers in several processes, each of them gets.
+    /// [`Self::redis_core`] differs in all three.
+    ///
     /// Several addresses spread the names over several servers, as channels_redis does; every process must list the same
     /// ones in the same order.
     ///

@@ -1,0 +1,103 @@
+//! Work for other processes: `cargo run --example worker -- work` in as many terminals as you like, then
+//! `cargo run --example worker -- ask 10000 200000 3000000`. Needs a redis-server.
+//!
+//! A Django process asks in the same way, with its layer `channels_redis.core.RedisChannelLayer`:
+//! `await channel_layer.send("primes", {"type": "primes.wanted", "below": 10000, "reply_to": channel_name})`
+
+use std::io::Write;
+use std::time::Duration;
+
+use channels_runtime::prelude::*;
+use clap::{Parser, Subcommand};
+
+/// Counts prime numbers in other processes.
+#[derive(Parser)]
+struct Flags {
+    /// A Redis server; may be repeated.
+    #[arg(long, default_value = "redis://127.0.0.1:6379/0")]
+    redis: Vec<String>,
+
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    /// Takes jobs until it gets Ctrl-C; finishes the running ones first.
+    Work {
+        /// How many jobs at the same time.
+        #[arg(long, default_value_t = 2)]
+        jobs: usize,
+    },
+    /// Sends one job for each number, and waits for the answers.
+    Ask { below: Vec<u64> },
+}
+
+/// A job: how many primes are there below this number?
+#[event("primes.wanted")]
+struct PrimesWanted {
+    below: u64,
+    reply_to: ChannelName,
+}
+
+/// Its answer.
+#[event("primes.counted")]
+struct PrimesCounted {
+    below: u64,
+    count: u64,
+}
+
+const CHANNEL: &str = "primes";
+
+#[derive(Default)]
+struct PrimesConsumer;
+
+#[consumer]
+impl PrimesConsumer {
+    #[handler("primes.wanted")]
+    async fn primes_wanted(&mut self, cx: &mut Context<Self>, event: &PrimesWanted) -> Result<()> {
+        let below = event.below;
+        // A long computation belongs on a thread of its own, as anywhere in async code.
+        let count = tokio::task::spawn_blocking(move || primes(below)).await?;
+        cx.send_event(&event.reply_to, &PrimesCounted { below, count }).await
+    }
+}
+
+fn primes(below: u64) -> u64 {
+    let is_prime = |n: &u64| (2..).take_while(|d| d * d <= *n).all(|d| !n.is_multiple_of(d));
+    (2..below).filter(is_prime).count() as u64
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let flags = Flags::parse();
+    let layer = ChannelLayer::redis_core(&flags.redis).await?;
+    match flags.role {
+        Role::Work { jobs } => {
+            let channels = Channels::builder().layer(layer.clone()).build();
+            let worker = channels.worker::<PrimesConsumer>(CHANNEL).concurrency(jobs);
+            worker.run().await?;
+            writeln!(std::io::stdout(), "{:?}", worker.stats())?;
+        }
+        Role::Ask { below } => ask(&layer, &below).await?,
+    }
+    layer.close().await;
+    Ok(())
+}
+
+async fn ask(layer: &ChannelLayer, questions: &[u64]) -> Result<()> {
+    // The compiler knows who reads this channel: an event that `PrimesConsumer` does not handle cannot be sent to it.
+    let workers = ChannelName::<PrimesConsumer>::of_worker(CHANNEL)?;
+    let answers = layer.new_channel().await?;
+    for below in questions {
+        layer.send(&workers, &PrimesWanted { below: *below, reply_to: answers.name().clone() }).await?;
+    }
+    let mut out = std::io::stdout();
+    for _ in questions {
+        let answer = tokio::time::timeout(Duration::from_secs(60), answers.receive()).await?;
+        let PrimesCounted { below, count } = answer.ok_or(Error::msg("the layer is closed"))?.decode()?;
+        writeln!(out, "{count} primes below {below}")?;
+    }
+    Ok(())
+}
