@@ -121,3 +121,8 @@ pub mod prelude {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct ReadmeDoctests;
+
+/// So does the code of the guide for Django projects.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/django.md")]
+struct GuideDoctests;

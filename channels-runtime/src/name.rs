@@ -130,8 +130,7 @@ impl<C> ChannelName<C> {
     /// # #[event("thumbnail.wanted")] struct ThumbnailWanted { id: u64 }
     /// # #[derive(Default)] struct ThumbnailConsumer;
     /// # #[consumer] impl ThumbnailConsumer {
-    /// #     #[handler("thumbnail.wanted")]
-    /// #     async fn thumbnail_wanted(&mut self, cx: &mut Context<Self>, event: &ThumbnailWanted) -> Result<()> { Ok(()) }
+    /// #     #[handler("thumbnail.wanted")] fn thumbnail_wanted(&mut self, _cx: &mut Context<Self>, event: &ThumbnailWanted) {}
     /// # }
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
     /// let thumbnails = ChannelName::<ThumbnailConsumer>::of_worker("thumbnails")?;

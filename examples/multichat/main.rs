@@ -2,7 +2,7 @@
 //! prints.
 //!
 //! It speaks the protocol of the multichat in Andrew Godwin's channels-examples, to its clients and through the channel
-//! layer, so that a Django process may serve the same rooms: `--layer pubsub --redis redis://127.0.0.1:6379/0`.
+//! layer, so that a Django process may serve the same rooms: `--layer core --redis redis://127.0.0.1:6379/0`.
 
 mod site;
 
@@ -32,6 +32,8 @@ enum Layer {
     Memory,
     /// `channels_redis.pubsub.RedisPubSubChannelLayer`.
     Pubsub,
+    /// `channels_redis.core.RedisChannelLayer`.
+    Core,
 }
 
 #[tokio::main]
@@ -41,6 +43,7 @@ async fn main() -> Result<()> {
     let layer = match flags.layer {
         Layer::Memory => ChannelLayer::in_memory(),
         Layer::Pubsub => ChannelLayer::redis_pubsub(&flags.redis).await?,
+        Layer::Core => ChannelLayer::redis_core(&flags.redis).await?,
     };
     let (channels, routes) = site::build(layer, Arc::default());
     let server = channels.bind(flags.addr).await?;

@@ -1,7 +1,8 @@
-//! Real browser windows talk through the example `chat`: headless Chromium, driven through its ChromeDriver.
+//! Real browser windows talk through the examples: headless Chromium, driven through its ChromeDriver.
 
 #[path = "../integration/example.rs"]
 mod example;
+mod multichat;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -118,15 +119,24 @@ impl Window {
     }
 
     async fn sees(&self, message: &str) {
+        self.reads("#log", message).await;
+    }
+
+    /// Waits until this stands in the element.
+    async fn reads(&self, selector: &str, text: &str) {
         let begun = Instant::now();
-        loop {
-            let log = self.log().await;
-            if log.contains(message) {
+        let mut seen = String::new();
+        while begun.elapsed() < PATIENCE {
+            // The page may be on its way to another one.
+            if let Ok(element) = self.0.find(Locator::Css(selector)).await {
+                seen = element.text().await.unwrap_or_default();
+            }
+            if seen.contains(text) {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "{message:?} does not show up in:\n{log}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        panic!("{text:?} does not show up in:\n{seen}");
     }
 }
 

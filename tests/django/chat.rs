@@ -114,7 +114,7 @@ async fn hear(socket: &mut Socket) -> Option<String> {
 
 const SOCKETS_EACH: usize = 50;
 /// Of Python's, these many are the older synchronous consumer, which costs several times as much.
-const SYNCHRONOUS: usize = 5;
+const SYNCHRONOUS: usize = 2;
 /// Half of the sockets speak.
 const SENDERS: usize = SOCKETS_EACH;
 

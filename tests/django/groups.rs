@@ -73,6 +73,28 @@ async fn all_members_of_a_process_hear_one_message_once(pair: &Pair<'_>) {
     }
 }
 
+/// `test_receive_cancel` and `test_receive_hang`
+async fn a_receive_that_is_given_up_loses_nothing(pair: &Pair<'_>) {
+    let channel = member(pair).await;
+    let flood = json!({"group": "notes", "count": 80, "message": {"type": "note"}});
+    let flooding = pair.there.begin("flood", flood);
+    let mut given_up = 0_u64;
+    for number in 0..80 {
+        let heard = loop {
+            // Nothing at first, then as long as about a message takes.
+            let patience = Duration::from_micros(given_up * 37 % 2000);
+            match tokio::time::timeout(patience, channel.receive()).await {
+                Ok(heard) => break heard.unwrap(),
+                Err(_) => given_up += 1,
+            }
+            assert!(given_up < 100_000, "message {number} does not come");
+        };
+        assert_eq!(heard.decode::<Note>().unwrap().number, number);
+    }
+    assert!(given_up > 0);
+    flooding.await.unwrap();
+}
+
 /// `test_discard_before_add`
 async fn leaving_a_group_that_was_not_joined_is_no_error(pair: &Pair<'_>) {
     let channel = pair.here.new_channel().await.unwrap();
@@ -105,6 +127,7 @@ on_both_layers!(
     messages_to_a_channel_keep_their_order,
     whoever_left_a_group_hears_nothing,
     all_members_of_a_process_hear_one_message_once,
+    a_receive_that_is_given_up_loses_nothing,
     leaving_a_group_that_was_not_joined_is_no_error
 );
 

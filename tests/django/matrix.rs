@@ -1,6 +1,7 @@
 //! Every way a message can go, in every configuration: what arrives is what was sent.
 
 use std::fmt;
+use std::time::Duration;
 
 use channels_runtime::Untyped;
 use channels_runtime::prelude::*;
@@ -61,6 +62,22 @@ struct AllKinds {
 
 #[group("kinds", events(AllKinds))]
 struct Kinds;
+
+/// What the worker was given.
+#[group("worked", events(AllKinds))]
+struct Worked;
+
+/// A worker that shows what it was given.
+#[derive(Default)]
+struct Shows;
+
+#[consumer]
+impl Shows {
+    #[handler("all.kinds")]
+    async fn all_kinds(&mut self, cx: &mut Context<Self>, event: &AllKinds) -> Result<()> {
+        cx.group_send(&Worked, event).await
+    }
+}
 
 fn all_kinds(with_bytes: bool) -> AllKinds {
     AllKinds {
@@ -150,6 +167,21 @@ async fn every_way(pair: &Pair<'_>, event: &AllKinds) {
     pair.reader_listens(&jobs).await;
     here.send_raw(&jobs, small(1)).await.unwrap();
     assert_eq!(receiving.await.unwrap(), small(1), "a general channel from Rust");
+
+    let channels = Channels::builder().layer(here.clone()).build();
+    let shown = here.new_channel().await.unwrap();
+    here.group_add(&Worked, shown.name()).await.unwrap();
+    let jobs = format!("jobs-of-{}", there.layer());
+    let worker = channels.worker::<Shows>(jobs.as_str());
+    let working = tokio::spawn(async move { worker.run_until(std::future::pending()).await });
+    pair.reader_listens(&jobs).await;
+    // One for each server at least: channels_redis takes them in turn.
+    for _ in 0..4 {
+        there.send(&jobs, &message).await.unwrap();
+        assert_eq!(next(&shown).await.decode::<AllKinds>().unwrap(), *event, "a general channel from Python");
+    }
+    channels.shutdown(Duration::from_secs(5)).await;
+    working.await.unwrap().unwrap();
 
     // A megabyte.
     let large = AllKinds { text: "\u{fc}bung ".repeat(143_000), ..event.clone() };

@@ -1,13 +1,37 @@
-//! Jobs on named channels: Python's `runworker` for Rust.
+//! Jobs on named channels: Python's `runworker` for Rust, and our workers for Python.
 
 use std::time::Duration;
 
+use channels_runtime::Untyped;
+use channels_runtime::prelude::*;
 use serde_json::json;
 
 use crate::peer::Worker;
 use crate::rig::{CORE, PUBSUB, Rig, layers, next};
 
 const JOBS: u32 = 50;
+
+#[event("job")]
+struct Job {
+    number: u32,
+    answer_to: ChannelName<Untyped>,
+}
+
+#[event("job.done")]
+struct JobDone {
+    number: u32,
+}
+
+#[derive(Default)]
+struct JobConsumer;
+
+#[consumer]
+impl JobConsumer {
+    #[handler("job")]
+    async fn job(&mut self, cx: &mut Context<Self>, event: &Job) -> Result<()> {
+        cx.send_event(&event.answer_to, &JobDone { number: event.number }).await
+    }
+}
 
 async fn python_works_for_us(backend: &'static str) {
     let rig = Rig::start(1);
@@ -34,4 +58,57 @@ async fn python_works_for_us_through_core() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn python_works_for_us_through_pubsub() {
     python_works_for_us(PUBSUB).await;
+}
+
+/// As many processes' worth of workers as `workers`, on one channel.
+async fn we_work_for_python(backend: &'static str, workers: usize) {
+    let rig = Rig::start(1);
+    let pair = rig.open_alike(backend, "asgi", &json!({})).await;
+    let mut working = Vec::new();
+    for _ in 0..workers {
+        let settings = layers(backend, &json!({"hosts": rig.hosts(1)})).to_string();
+        let layer = ChannelLayer::from_json(&settings).await.unwrap();
+        let channels = Channels::builder().layer(layer).build();
+        let worker = channels.worker::<JobConsumer>("jobs-for-rust");
+        let stopped = tokio::spawn(async move { worker.run_until(std::future::pending()).await });
+        working.push((channels, stopped));
+    }
+    pair.reader_listens("jobs-for-rust").await;
+    let answers = pair.there.new_channel().await;
+    let first = pair.there.begin("receive", json!({"channel": answers}));
+    pair.reader_listens(&answers).await;
+    for number in 0..JOBS {
+        let job = json!({"type": "job", "number": number, "answer_to": answers});
+        pair.there.send("jobs-for-rust", &job).await.unwrap();
+    }
+    let mut done = vec![first.await.unwrap()];
+    let more = pair.there.call("drain", json!({"channel": answers, "timeout": 0.5})).await;
+    done.extend(more.as_array().unwrap().clone());
+    // Each once, whoever did it.
+    let mut numbers: Vec<_> = done.iter().map(|done| done["number"].as_u64().unwrap()).collect();
+    if workers > 1 {
+        numbers.sort_unstable();
+    }
+    assert_eq!(numbers, (0..u64::from(JOBS)).collect::<Vec<_>>());
+    for (channels, stopped) in working {
+        channels.shutdown(Duration::from_secs(5)).await;
+        stopped.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn we_work_for_python_through_core() {
+    we_work_for_python(CORE, 1).await;
+}
+
+/// Three workers of channels_redis do a third of such jobs twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_workers_share_the_jobs_and_double_none() {
+    we_work_for_python(CORE, 3).await;
+}
+
+/// Pub/sub has no queues: each worker would get every job.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn we_work_for_python_through_pubsub() {
+    we_work_for_python(PUBSUB, 1).await;
 }
