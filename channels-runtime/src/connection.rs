@@ -24,12 +24,18 @@ use crate::wire::Rendered;
 /// Frames up to this size are copied together and written in one call; a larger one is written from where it lies.
 const JOINED: usize = 64 * 1024;
 
+/// What a frame counts beside its own bytes: about what it takes to keep it in a queue.
+const OVERHEAD: usize = 64;
+
+/// A queue that has grown beyond this many frames gives its memory back when it is empty.
+const KEPT: usize = 32;
+
 /// Limits of one connection, the same for all of a server.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     /// The largest message a client may send, in bytes.
     pub(crate) max_message: usize,
-    /// How many bytes may wait for the client before the connection is closed with 1013.
+    /// How many bytes may wait for the client; with more waiting, the next frame closes the connection with 1013.
     pub(crate) outbound: usize,
 }
 
@@ -48,12 +54,10 @@ pub(crate) struct Connection {
     socket: OnceLock<OwnedWriteHalf>,
     flusher: Arc<Flusher>,
     mailbox_capacity: u32,
-    outbound_limit: u32,
     expiry: Duration,
     layer: Arc<Counters>,
 }
 
-#[derive(Default)]
 struct State {
     /// Bound: `capacity` events. Policy: the new one is dropped, counted, and its sender told where it can be. Frames that
     /// wait here for their turn count as outbound bytes instead: they need nobody's attention, only room.
@@ -68,22 +72,23 @@ struct State {
     layer_closed: bool,
 }
 
-/// Bound: `outbound_limit` bytes. Policy: a handler of the connection's own waits for room; a frame from elsewhere that
-/// finds none closes the connection with 1013, so that no sender and no other member ever waits for a slow client.
-#[derive(Default)]
+/// Bound: `limit` bytes, and one frame more. Policy: a handler of the connection's own waits for room; a frame from elsewhere
+/// that finds more than the limit waiting closes the connection with 1013, so that no sender and no other member ever waits
+/// for a slow client.
 struct Outbound {
     frames: VecDeque<Bytes>,
     /// How much of the first frame is written.
     written: usize,
-    /// What waits for the client, in bytes: here, and in the mailbox.
-    bytes: usize,
+    /// What waits for the client, here and in the mailbox: the sum of all [`Self::weigh`]s.
+    weight: usize,
+    limit: u32,
     stage: Stage,
     /// In the flusher's ring, or about to be looked at by the connection's task.
     scheduled: bool,
     /// The socket took no more; the connection's task waits until it does.
     blocked: bool,
-    /// The connection's task waits for room.
-    waiting: bool,
+    /// Who waits for room. A handler may wait in a future of a future, so this is not always the connection's task.
+    room: Option<Waker>,
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq, Debug)]
@@ -126,11 +131,17 @@ impl Connection {
             this: Weak::clone(this),
             prepare,
             // `connect` runs before anything is taken from the mailbox.
-            state: Mutex::new(State { busy: true, ..State::default() }),
+            state: Mutex::new(State {
+                mailbox: VecDeque::new(),
+                events: 0,
+                outbound: Outbound::new(small(limits.outbound)),
+                task: None,
+                busy: true,
+                layer_closed: false,
+            }),
             socket: OnceLock::new(),
             flusher,
             mailbox_capacity: small(mailbox_capacity),
-            outbound_limit: small(limits.outbound),
             expiry,
             layer,
         })
@@ -161,6 +172,8 @@ impl Connection {
 
     /// The next of the mailbox. When there is none, the task will be woken by the next to come.
     pub(crate) fn poll_mail(&self, cx: &mut Context<'_>) -> Poll<Mail> {
+        // Declared before the lock is taken, so that a payload's own `drop` runs when it is free again.
+        let mut too_old = Vec::new();
         let state = &mut *self.lock();
         while let Some((at, delivery)) = state.mailbox.pop_front() {
             let expired = at.elapsed() >= self.expiry;
@@ -170,7 +183,7 @@ impl Connection {
             match delivery {
                 // Its turn has come, and it needs no handler.
                 Delivery::Frame(frame) if expired || state.outbound.stage != Stage::Open => {
-                    state.outbound.bytes -= frame.len();
+                    state.outbound.weight -= state.outbound.weigh(frame.len());
                 }
                 Delivery::Frame(frame) => {
                     state.outbound.frames.push_back(frame.into_bytes());
@@ -182,6 +195,7 @@ impl Connection {
                         state.busy = true;
                         return Poll::Ready(Mail::Delivery(event));
                     }
+                    too_old.push(event);
                 }
             }
         }
@@ -210,11 +224,10 @@ impl Connection {
             Stage::Connecting => return Poll::Ready(Ok(())),
             Stage::Open => {}
         }
-        if state.outbound.bytes <= self.outbound_limit as usize / 2 {
+        if state.outbound.has_room() {
             return Poll::Ready(Ok(()));
         }
-        state.outbound.waiting = true;
-        store(&mut state.task, cx);
+        store(&mut state.outbound.room, cx);
         Poll::Pending
     }
 
@@ -244,12 +257,13 @@ impl Connection {
                 self.schedule(state);
             }
             wake(&mut state.task);
+            wake(&mut state.outbound.room);
         }
     }
 
     /// The client is gone: nothing more is written.
     pub(crate) fn break_off(&self) {
-        self.lock().outbound.stage = Stage::Broken;
+        self.lock().outbound.break_off();
     }
 
     /// Tells the client that nothing more will come, while it may still send.
@@ -289,13 +303,13 @@ impl Connection {
                 return Output::Pending;
             }
             let written = write(cx, &mut state.outbound);
-            return state.written(&written);
+            return state.outbound.written(&written);
         };
         if state.outbound.blocked {
             match socket.as_ref().poll_write_ready(cx) {
                 Poll::Pending => return Output::Pending,
                 Poll::Ready(Err(_)) => {
-                    state.outbound.stage = Stage::Broken;
+                    state.outbound.break_off();
                     return Output::Broken;
                 }
                 Poll::Ready(Ok(())) => {
@@ -338,9 +352,10 @@ impl Connection {
         match written {
             Ok(n) => state.outbound.advance(n),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => state.outbound.blocked = true,
-            Err(_) => state.outbound.stage = Stage::Broken,
+            Err(_) => state.outbound.break_off(),
         }
-        if state.outbound.needs_task(self.outbound_limit as usize) {
+        state.outbound.tell_room();
+        if state.outbound.needs_task() {
             wake(&mut state.task);
         }
         state.outbound.scheduled =
@@ -376,46 +391,78 @@ impl Write for Outbound {
     }
 
     fn advance(&mut self, n: usize) {
-        self.bytes -= n;
         self.written += n;
         while let Some(first) = self.frames.front() {
             if self.written < first.len() {
-                break;
+                return;
             }
             self.written -= first.len();
+            self.weight -= self.weigh(first.len());
             self.frames.pop_front();
+        }
+        if self.frames.capacity() > KEPT {
+            self.frames = VecDeque::new();
         }
     }
 }
 
 impl Outbound {
-    fn push(&mut self, frame: Rendered) {
-        let frame = frame.into_bytes();
-        self.bytes += frame.len();
-        self.frames.push_back(frame);
-    }
-
-    /// Whether the connection's task has something to do now: wait for the socket, go on sending, or end.
-    fn needs_task(&mut self, limit: usize) -> bool {
-        let room = self.waiting && self.bytes <= limit / 2;
-        if room {
-            self.waiting = false;
+    fn new(limit: u32) -> Self {
+        Self {
+            frames: VecDeque::new(),
+            written: 0,
+            weight: 0,
+            limit,
+            stage: Stage::Connecting,
+            scheduled: false,
+            blocked: false,
+            room: None,
         }
-        let closed = matches!(self.stage, Stage::Closing(_)) && self.frames.is_empty();
-        room || closed || self.blocked || self.stage == Stage::Broken
     }
-}
 
-impl State {
+    /// What a frame counts: its bytes and what it takes to keep it, but at most half of the limit. So one large frame,
+    /// whoever sends it, is never by itself a reason to call the client slow.
+    fn weigh(&self, bytes: usize) -> usize {
+        (bytes + OVERHEAD).min(self.limit as usize / 2)
+    }
+
+    fn push(&mut self, frame: Rendered) {
+        self.weight += self.weigh(frame.len());
+        self.frames.push_back(frame.into_bytes());
+    }
+
+    fn has_room(&self) -> bool {
+        self.weight <= self.limit as usize / 2
+    }
+
+    /// Wakes whoever waits for room, if there is some.
+    fn tell_room(&mut self) {
+        if self.room.is_some() && self.has_room() {
+            wake(&mut self.room);
+        }
+    }
+
+    fn break_off(&mut self) {
+        self.stage = Stage::Broken;
+        wake(&mut self.room);
+    }
+
     fn written(&mut self, written: &Poll<io::Result<()>>) -> Output {
+        self.tell_room();
         match written {
             Poll::Ready(Ok(())) => Output::Flushed,
             Poll::Pending => Output::Pending,
             Poll::Ready(Err(_)) => {
-                self.outbound.stage = Stage::Broken;
+                self.break_off();
                 Output::Broken
             }
         }
+    }
+
+    /// Whether the connection's task has something to do now: wait for the socket, or end.
+    fn needs_task(&self) -> bool {
+        let closed = matches!(self.stage, Stage::Closing(_)) && self.frames.is_empty();
+        closed || self.blocked || self.stage == Stage::Broken
     }
 }
 
@@ -449,11 +496,11 @@ impl Mailbox for Connection {
                 if !matches!(state.outbound.stage, Stage::Connecting | Stage::Open) {
                     return Ok(());
                 }
-                if state.outbound.bytes + frame.len() > self.outbound_limit as usize {
+                if state.outbound.weight > state.outbound.limit as usize {
                     self.flusher.counters().too_slow.fetch_add(1, Relaxed);
                     self.close_locked(state, CloseCode::TRY_AGAIN_LATER, "you read too slowly");
                 } else if state.busy || !state.mailbox.is_empty() {
-                    state.outbound.bytes += frame.len();
+                    state.outbound.weight += state.outbound.weigh(frame.len());
                     state.mailbox.push_back((now, delivery.clone()));
                 } else {
                     // Nothing is ahead of it: it needs neither the consumer nor its task.

@@ -4,11 +4,12 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -20,6 +21,9 @@ use crate::frame::CloseCode;
 use crate::layer::ChannelLayer;
 use crate::scope::Scope;
 use crate::session::{Opened, Transport};
+
+/// How long the answer to a handshake may take to reach the client.
+const UPGRADE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Finds out who a client is, before `connect` runs.
 pub(crate) type Authenticator =
@@ -35,7 +39,7 @@ pub(crate) struct Server {
     stopping: CancellationToken,
     connections: Mutex<HashMap<usize, Weak<Connection>>>,
     /// The flusher's task, which ends when the server is dropped: sessions hold the server, so it outlives them.
-    flushing: OnceLock<DropGuard>,
+    flushing: Mutex<Option<(JoinHandle<()>, DropGuard)>>,
 }
 
 pub(crate) struct Settings {
@@ -53,7 +57,7 @@ impl Server {
             sessions: TaskTracker::new(),
             stopping: CancellationToken::new(),
             connections: Mutex::default(),
-            flushing: OnceLock::new(),
+            flushing: Mutex::default(),
         })
     }
 
@@ -89,17 +93,13 @@ impl Server {
         opened: Opened<C>,
         upgrade: impl Future<Output = Option<(Transport, Bytes)>> + Send + 'static,
     ) {
-        // A server that no connection ever reached needs no flusher; and only here is a runtime sure to be there.
-        self.flushing.get_or_init(|| {
-            let stop = CancellationToken::new();
-            let guard = stop.clone().drop_guard();
-            tokio::spawn(Arc::clone(&self.flusher).run(stop.cancelled_owned()));
-            guard
-        });
+        self.flush_from_now_on();
         let server = Arc::clone(self);
         // The handshake's future is larger than the session's, so the session gets a task of its own size.
         self.sessions.spawn(async move {
-            let Some((transport, read_ahead)) = upgrade.await else { return opened.abandon().await };
+            // A client that vanished without a word, before its answer was written, would be waited for without end.
+            let upgraded = tokio::time::timeout(UPGRADE_DEADLINE, upgrade).await.ok().flatten();
+            let Some((transport, read_ahead)) = upgraded else { return opened.abandon().await };
             let mut session = opened.into_session(transport, &read_ahead, server.limits().max_message);
             let alive = Alive::new(server, session.connection());
             let sessions = alive.server.sessions.clone();
@@ -108,6 +108,18 @@ impl Server {
                 drop(alive);
             });
         });
+    }
+
+    /// Starts the flusher, if it does not run: a server that no connection ever reached needs none, and only when one comes
+    /// is a runtime sure to be there. It may be another one than the last time (in tests), which took its tasks with it.
+    fn flush_from_now_on(&self) {
+        let mut flushing = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        if flushing.as_ref().is_none_or(|(task, _)| task.is_finished()) {
+            let stop = CancellationToken::new();
+            let guard = stop.clone().drop_guard();
+            let task = tokio::spawn(Arc::clone(&self.flusher).run(stop.cancelled_owned()));
+            *flushing = Some((task, guard));
+        }
     }
 
     /// Closes all connections with this code, lets none in, and waits until all are gone, or until the deadline.

@@ -7,6 +7,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -156,6 +157,54 @@ pub(crate) async fn end<C: Consumer>(consumer: &mut C, cx: &mut Context<C>, code
     }
 }
 
+/// A handler that has begun, and what it handles: for the log.
+type Begun<'a> = (Guarded<'a, Result<(), Error>>, &'static str);
+
+/// Begins what the step asks for: a handler, or what is done without one. Breaks off where the connection is over.
+///
+/// A function of its own, so that a connection that waits for its handler does not carry the step with it.
+fn begin<'a, C: Consumer>(
+    consumer: &'a mut C,
+    cx: &'a mut Context<C>,
+    connection: &Connection,
+    step: Step,
+    event: &'a mut Option<Arc<Delivered<C::Event>>>,
+) -> ControlFlow<(CloseCode, Last), Option<Begun<'a>>> {
+    match step {
+        Step::Mail(Delivery::Event(mail)) => {
+            let event = &**event.insert(mail.downcast().expect("prepared for this consumer"));
+            return ControlFlow::Continue(Some((guarded(|| consumer.dispatch(cx, event)), "event")));
+        }
+        Step::Client(Incoming::Frame(frame)) => {
+            connection.begin();
+            let call = guarded(|| match C::decode_command(frame) {
+                Ok(command) => consumer.receive(cx, command),
+                Err(error) => Box::pin(refuse(cx, error)),
+            });
+            return ControlFlow::Continue(Some((call, "receive")));
+        }
+        // A connection's mailbox gives nothing but events.
+        Step::Mail(_) | Step::Client(Incoming::Pong) => {}
+        // If it is closing, the client needs no pong.
+        Step::Client(Incoming::Ping(payload)) => _ = connection.send(Rendered::pong(&payload)),
+        Step::Client(Incoming::Close(code)) => {
+            connection.close(code, "");
+            return ControlFlow::Break((code, Last::Flush));
+        }
+        Step::Violation(violation) => {
+            connection.close(violation.code, violation.reason);
+            return ControlFlow::Break((violation.code, Last::HangUp));
+        }
+        Step::LayerClosed => connection.close(CloseCode::GOING_AWAY, "the channel layer is closed"),
+        Step::Closing(code) => return ControlFlow::Break((code, Last::Answer)),
+        Step::Gone => {
+            connection.break_off();
+            return ControlFlow::Break((CloseCode::ABNORMAL, Last::Flush));
+        }
+    }
+    ControlFlow::Continue(None)
+}
+
 /// A frame that is no command never reaches the consumer.
 async fn refuse<C: Consumer>(cx: &mut Context<C>, error: CommandError) -> Result<(), Error> {
     tracing::debug!(consumer = C::INFO.name, %error, "a client's frame is no command");
@@ -229,7 +278,10 @@ impl<C: Consumer> Session<C> {
     pub(crate) async fn run(&mut self) {
         let (code, last) = self.talk().await;
         // Boxed, because an idle connection should not carry the room for its end with it.
-        Box::pin(end(&mut self.consumer, &mut self.cx, code)).await;
+        let connection = Arc::clone(self.connection());
+        let Self { consumer, cx, reader, .. } = self;
+        let ending: BoxFuture<'_, ()> = Box::pin(end(consumer, cx, code));
+        beside(&connection, reader, ending).await;
         // A close frame may still wait; the client's answer to it may, too.
         _ = Box::pin(tokio::time::timeout(CLOSE_DEADLINE, self.linger(last))).await;
     }
@@ -238,49 +290,24 @@ impl<C: Consumer> Session<C> {
     async fn talk(&mut self) -> (CloseCode, Last) {
         let mut burst = 0;
         loop {
-            match poll_fn(|task| self.poll_step(task)).await {
-                Step::Mail(Delivery::Event(event)) => {
-                    let event = event.downcast::<Delivered<C::Event>>().expect("prepared for this consumer");
-                    let done = guarded(|| self.consumer.dispatch(&mut self.cx, &event)).await;
-                    self.check(done, "event");
-                }
-                // A connection's mailbox gives no other kind.
-                Step::Mail(_) => {}
-                Step::Client(Incoming::Frame(frame)) => {
-                    self.cx.connection().begin();
-                    let Self { consumer, cx, .. } = self;
-                    let done = guarded(|| match C::decode_command(frame) {
-                        Ok(command) => consumer.receive(cx, command),
-                        Err(error) => Box::pin(refuse(cx, error)),
-                    });
-                    let done = done.await;
-                    self.check(done, "receive");
-                    // What one read brought is handled together, so that what it sets off is written together. Before the
-                    // next read, the sockets get their turn: a flood of frames cannot outrun them.
-                    burst += 1;
-                    if !self.decoder.has_rest() || burst >= BURST {
-                        burst = 0;
-                        if self.cx.connection().flusher().is_pending() {
-                            tokio::task::yield_now().await;
-                        }
-                    }
-                }
-                Step::Client(Incoming::Ping(payload)) => _ = self.cx.connection().send(Rendered::pong(&payload)),
-                Step::Client(Incoming::Pong) => {}
-                Step::Client(Incoming::Close(code)) => {
-                    self.cx.connection().close(code, "");
-                    return (code, Last::Flush);
-                }
-                Step::Violation(violation) => {
-                    self.cx.connection().close(violation.code, violation.reason);
-                    return (violation.code, Last::HangUp);
-                }
-                Step::LayerClosed => self.cx.connection().close(CloseCode::GOING_AWAY, "the channel layer is closed"),
-                Step::Closing(code) => return (code, Last::Answer),
-                Step::Gone => {
-                    self.cx.connection().break_off();
-                    return (CloseCode::ABNORMAL, Last::Flush);
-                }
+            let step = poll_fn(|task| self.poll_step(task)).await;
+            let connection = Arc::clone(self.connection());
+            let Self { consumer, cx, reader, .. } = self;
+            let mut event = None;
+            let (call, at) = match begin(consumer, cx, &connection, step, &mut event) {
+                ControlFlow::Continue(Some(call)) => call,
+                ControlFlow::Continue(None) => continue,
+                ControlFlow::Break(end) => return end,
+            };
+            let done = beside(&connection, reader, call).await;
+            self.check(done, at);
+            // What one read brought is handled together, so that what it sets off is written together. Before the next
+            // read, the sockets get their turn: neither a flood of frames nor one of events can outrun them.
+            burst += 1;
+            let last_of_a_read = at == "receive" && !self.decoder.has_rest();
+            if burst >= BURST || (last_of_a_read && connection.flusher().is_pending()) {
+                burst = 0;
+                tokio::task::yield_now().await;
             }
         }
     }
@@ -324,7 +351,9 @@ impl<C: Consumer> Session<C> {
     fn poll_client(&mut self, task: &mut Task<'_>) -> Poll<Step> {
         // A client that does not read its answers is not listened to.
         if ready!(self.cx.connection().poll_room(task)).is_err() {
-            return Poll::Ready(Step::Gone);
+            // Closed from elsewhere since the look at the output.
+            let code = self.cx.connection().closing().unwrap_or(CloseCode::ABNORMAL);
+            return Poll::Ready(Step::Closing(code));
         }
         let next = ready!(self.poll_read(task));
         Poll::Ready(match next {
@@ -359,14 +388,7 @@ impl<C: Consumer> Session<C> {
     }
 
     fn poll_output(&mut self, task: &mut Task<'_>) -> Output {
-        let stream = match &mut self.reader {
-            Reader::Tcp(_) => None,
-            Reader::Stream(stream) => Some(stream),
-        };
-        self.cx.connection().poll_output(task, |task, outbound| match stream {
-            Some(stream) => SCRATCH.with_borrow_mut(|scratch| write(stream, task, outbound, &mut scratch.write)),
-            None => Poll::Ready(Ok(())),
-        })
+        poll_output(self.cx.connection(), &mut self.reader, task)
     }
 
     /// Waits until the close frame is written, and until the client has done its part.
@@ -405,6 +427,31 @@ impl<C: Consumer> Session<C> {
         })
         .await;
     }
+}
+
+/// Does what the connection's task has to do for the output: helps a full socket on, or writes to its own stream.
+fn poll_output(connection: &Connection, reader: &mut Reader, task: &mut Task<'_>) -> Output {
+    connection.poll_output(task, |task, outbound| match reader {
+        Reader::Stream(stream) => SCRATCH.with_borrow_mut(|scratch| write(stream, task, outbound, &mut scratch.write)),
+        Reader::Tcp(_) => Poll::Ready(Ok(())),
+    })
+}
+
+/// Runs the user's code, and the output beside it: a handler that waits for room in the queue, or for anything else, must
+/// not keep from the client what is in the queue already.
+fn beside<'a, F: Future + Unpin>(
+    connection: &'a Connection,
+    reader: &'a mut Reader,
+    mut code: F,
+) -> impl Future<Output = F::Output> + use<'a, F> {
+    poll_fn(move |task| {
+        let done = Pin::new(&mut code).poll(task);
+        if done.is_pending() {
+            // What this finds out (the client is gone, the queue is flushed) is found out again after the handler.
+            poll_output(connection, reader, task);
+        }
+        done
+    })
 }
 
 /// What a connection that is over still waits for.
@@ -474,6 +521,6 @@ mod tests {
     fn the_task_of_a_connection_stays_small() {
         let task = size_of_output(|mut session: Session<Small>| async move { session.run().await });
         assert!(task <= 352, "{task} bytes for the future of a connection, its consumer apart");
-        assert!(size_of::<Connection>() <= 208, "{} bytes for a connection", size_of::<Connection>());
+        assert!(size_of::<Connection>() <= 224, "{} bytes for a connection", size_of::<Connection>());
     }
 }

@@ -47,7 +47,8 @@ impl Rendered {
     }
 
     pub(crate) fn close(code: CloseCode, reason: &str) -> Self {
-        if code == CloseCode::NO_STATUS {
+        // Two codes only say that none came; they are never sent (RFC 6455, section 7.4.1).
+        if matches!(code, CloseCode::NO_STATUS | CloseCode::ABNORMAL) {
             return Self::encode(OpCode::Control(Control::Close), &[]);
         }
         let mut payload = code.as_u16().to_be_bytes().to_vec();

@@ -579,7 +579,7 @@ async fn a_slow_handler_fills_its_own_mailbox_only() {
         assert_eq!(other.receive_json_from::<Line>().await.unwrap().line, number.to_string());
     }
     assert_eq!((layer.stats().dropped_full, app.channels.too_slow()), (3, 0));
-    for _ in 0..2 {
+    for _ in 0..3 {
         layer.group_send(&room(), &ChatMessage { text: "x".repeat(600_000) }).await.unwrap();
         assert_eq!(other.receive_json_from::<Line>().await.unwrap().line.len(), 600_000);
     }
@@ -624,4 +624,63 @@ async fn the_layer_of_the_last_application_is_the_default_one() {
     assert!(missing.contains("there is no channel layer `no such name`"), "{missing}");
     let _ = Channels::builder().build();
     assert!(channel_layer("default").is_ok());
+}
+
+#[tokio::test]
+async fn a_rendering_may_use_the_layer() {
+    static LAYER: std::sync::OnceLock<ChannelLayer> = std::sync::OnceLock::new();
+    #[derive(Default)]
+    struct Counting;
+    #[group("census", events(ChatMessage))]
+    struct Census;
+    #[consumer]
+    impl Counting {
+        #[connect]
+        async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+            cx.group_add(&Census).await?;
+            Ok(Self)
+        }
+        #[handler("chat.message")]
+        fn message(_event: &ChatMessage) -> String {
+            let layer = LAYER.get().unwrap();
+            format!("{} of {}", layer.members_here(&Census).unwrap(), layer.channels_here())
+        }
+    }
+    let channels = Channels::builder().build();
+    LAYER.set(channels.channel_layer().clone()).unwrap();
+    let mut client = WebsocketCommunicator::new(channels.route::<Counting>(warp::path!("ws")), "/ws");
+    client.connect().await.unwrap();
+    let sent = channels.channel_layer().group_send(&Census, &ChatMessage { text: String::new() });
+    tokio::time::timeout(Duration::from_secs(5), sent).await.expect("no deadlock").unwrap();
+    assert_eq!(client.receive_text_from().await.unwrap(), "1 of 1");
+}
+
+/// Sends the client more than its queue holds, in one handler.
+#[derive(Default)]
+struct Talker;
+
+#[consumer]
+impl Talker {
+    #[receive]
+    async fn receive(&mut self, cx: &mut Context<Self>, much: String) -> Result<()> {
+        for _ in 0..20 {
+            cx.send_text(much.clone()).await?;
+        }
+        cx.send_text("done").await?;
+        // What is in the queue reaches the client though the handler goes on.
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_sends_more_than_the_queue_holds_waits_for_the_client_and_no_longer() {
+    let channels = Channels::builder().build();
+    let mut client = WebsocketCommunicator::new(channels.route::<Talker>(warp::path!("ws")), "/ws");
+    client.connect().await.unwrap();
+    let much = "x".repeat(400_000);
+    client.send_to(much.clone()).await.unwrap();
+    for _ in 0..20 {
+        assert!(client.receive_text_from().await.unwrap() == much);
+    }
+    assert_eq!(client.receive_text_from().await.unwrap(), "done");
 }

@@ -467,3 +467,22 @@ async fn redis_over_tls_is_believed_only_with_its_certificate() {
     std::fs::remove_dir_all(&folder).unwrap();
     drop(server);
 }
+
+#[tokio::test]
+async fn a_key_that_is_somebody_elses_hurts_its_own_group_only() {
+    #[group("room-2", events(Tick))]
+    struct Spoilt;
+
+    let server = RedisServer::start();
+    let layer = open(&server, LayerConfig::default()).await;
+    server.ask("SET asgi:group:room-2 spoilt");
+    let channel = layer.new_channel().await.unwrap();
+    let (spoilt, joined) =
+        tokio::join!(layer.group_add(&Spoilt, channel.name()), layer.group_add(&Room, channel.name()),);
+    let error = spoilt.unwrap_err();
+    assert!(matches!(error, LayerError::Unavailable { .. }), "{error}");
+    assert_eq!(layer.members_here(&Spoilt).unwrap(), 0);
+    joined.unwrap();
+    layer.group_send(&Room, &Tick { number: 1 }).await.unwrap();
+    assert_eq!(next(&channel).await, 1);
+}

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as ClientError, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use warp::Filter;
 
 #[event("line")]
 struct Line {
@@ -20,6 +21,22 @@ struct Line {
 
 #[group("everyone", events(Line))]
 struct Everyone;
+
+/// Sends the client more than all the buffers on the way hold, in one handler.
+#[derive(Default)]
+struct Talker;
+
+#[consumer]
+impl Talker {
+    #[receive]
+    async fn receive(&mut self, cx: &mut Context<Self>, much: String) -> Result<()> {
+        for _ in 0..100 {
+            cx.send_text(much.clone()).await?;
+        }
+        cx.send_text("done").await?;
+        std::future::pending().await
+    }
+}
 
 /// Gives back what it is sent, to everyone.
 struct Repeater;
@@ -68,6 +85,7 @@ impl Server {
         let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = server.local_addr();
         let route = channels.route::<Repeater>(warp::path!("ws"));
+        let route = route.or(channels.route::<Talker>(warp::path!("talker")));
         Self { channels, address, task: tokio::spawn(server.serve(route)) }
     }
 
@@ -83,8 +101,12 @@ impl Server {
 }
 
 async fn connect(address: SocketAddr) -> Client {
+    connect_to(address, "ws").await
+}
+
+async fn connect_to(address: SocketAddr, path: &str) -> Client {
     let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
-    let url = format!("ws://{address}/ws");
+    let url = format!("ws://{address}/{path}");
     tokio_tungstenite::connect_async_with_config(url, Some(config), false).await.unwrap().0
 }
 
@@ -129,6 +151,39 @@ async fn one_who_does_not_read_is_let_go_and_nobody_waits_for_him() {
     assert_eq!(server.channels.too_slow(), 1);
     assert_eq!(server.channels.channel_layer().members_here(&Everyone).unwrap(), 2);
     drop(sleeper);
+    drop((sender, member));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_waits_for_a_client_that_pauses_and_goes_on_with_it() {
+    let server = Server::start(Channels::builder()).await;
+    let mut client = connect_to(server.address, "talker").await;
+    let much = "x".repeat(400_000);
+    client.send(Message::text(much.clone())).await.unwrap();
+    // 40 MB do not fit into any buffer, so the handler waits until the client reads.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    for _ in 0..100 {
+        assert!(next(&mut client).await.into_text().unwrap().as_str() == much);
+    }
+    assert_eq!(next(&mut client).await.into_text().unwrap().as_str(), "done");
+    drop(client);
+    // Its handler never returns; nothing waits for it.
+    server.task.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_largest_message_is_no_reason_to_call_a_client_slow() {
+    let server = Server::start(Channels::builder()).await;
+    let (mut sender, mut member) = (server.client().await, server.client().await);
+    let largest = "x".repeat(1024 * 1024);
+    for _ in 0..3 {
+        sender.send(Message::text(largest.clone())).await.unwrap();
+        for client in [&mut sender, &mut member] {
+            assert!(next(client).await.into_text().unwrap().as_str() == largest);
+        }
+    }
+    assert_eq!(server.channels.too_slow(), 0);
     drop((sender, member));
     server.stop().await;
 }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
 use std::fmt;
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexmap::IndexMap;
@@ -152,6 +152,40 @@ impl Counters {
     }
 }
 
+/// A message, made ready once for each kind of mailbox. Nearly always there is one kind.
+#[derive(Default)]
+struct Prepared(Vec<(Prepare, Option<Delivery>)>);
+
+impl Prepared {
+    fn add_kinds<'a>(&mut self, mailboxes: impl IntoIterator<Item = &'a Arc<dyn Mailbox>>) {
+        let mut last = 0;
+        for mailbox in mailboxes {
+            let kind = mailbox.prepare();
+            match self.place(kind, last) {
+                Some(place) => last = place,
+                None => self.0.push((kind, None)),
+            }
+        }
+    }
+
+    fn prepare(&mut self, table: &LocalTable, envelope: &Envelope) {
+        for (kind, delivery) in &mut self.0 {
+            *delivery = table.prepared(*kind, envelope).ok();
+        }
+    }
+
+    /// What is ready for this kind. `last` is where the one before was found.
+    fn find(&self, kind: Prepare, last: &mut usize) -> Option<&Delivery> {
+        *last = self.place(kind, *last)?;
+        self.0[*last].1.as_ref()
+    }
+
+    fn place(&self, kind: Prepare, last: usize) -> Option<usize> {
+        let is_it = |(known, _): &(Prepare, _)| std::ptr::fn_addr_eq(*known, kind);
+        if self.0.get(last).is_some_and(is_it) { Some(last) } else { self.0.iter().position(is_it) }
+    }
+}
+
 /// How many locks the groups are spread over: enough that two busy groups seldom share one.
 const SHARDS: usize = 64;
 
@@ -172,6 +206,7 @@ pub(crate) struct LocalTable {
     groups: Box<[Mutex<HashMap<GroupName, Members>>]>,
     hasher: RandomState,
     counters: Arc<Counters>,
+    closed: AtomicBool,
 }
 
 /// What a change of membership means for the group as a whole.
@@ -186,7 +221,7 @@ pub(crate) enum Change {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No user code runs under these locks, so a poisoned one is still whole.
+    // No user code runs under these locks (see `group_send`), so a poisoned one is still whole.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -197,6 +232,7 @@ impl LocalTable {
             groups: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             counters: Arc::default(),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -216,6 +252,10 @@ impl LocalTable {
 
     /// Puts a mailbox behind a name.
     pub(crate) fn register(&self, name: ChannelName, mailbox: Arc<dyn Mailbox>) {
+        if self.closed.load(Relaxed) {
+            // Whoever comes after the end is told, too.
+            mailbox.layer_closed();
+        }
         lock(&self.channels).insert(name, Channel { mailbox, groups: Vec::new() });
     }
 
@@ -336,9 +376,18 @@ impl LocalTable {
 
     /// Hands a message to every member of the group here. A full mailbox misses it, and is counted.
     pub(crate) fn group_send(&self, group: &GroupName, envelope: &Envelope) {
+        let mut prepared = Prepared::default();
+        match self.shard(group).get(group) {
+            Some(members) => prepared.add_kinds(members.values()),
+            None => return,
+        }
+        // The lock is free meanwhile: this runs the user's code, which may use the layer. A member that joins in between is
+        // of a known kind and gets the message, or of a new one and does not: it was not there when the message was sent.
+        prepared.prepare(self, envelope);
         let shard = self.shard(group);
-        let Some(members) = shard.get(group) else { return };
-        self.fan_out(members.values(), envelope);
+        if let Some(members) = shard.get(group) {
+            self.deliver(members.values(), &prepared, envelope);
+        }
     }
 
     /// Hands a message to these channels, one after the other. A full mailbox misses it, and is counted; a name that is
@@ -350,26 +399,23 @@ impl LocalTable {
             let known = names.iter().filter_map(|name| channels.get(name.as_ref()));
             known.map(|channel| Arc::clone(&channel.mailbox)).collect()
         };
-        self.fan_out(&mailboxes, envelope);
+        let mut prepared = Prepared::default();
+        prepared.add_kinds(&mailboxes);
+        prepared.prepare(self, envelope);
+        self.deliver(&mailboxes, &prepared, envelope);
     }
 
-    /// Prepares the message once for each kind of mailbox, and hands it to all of them.
-    fn fan_out<'a>(&self, mailboxes: impl IntoIterator<Item = &'a Arc<dyn Mailbox>>, envelope: &Envelope) {
-        // Nearly always there is one kind of consumer, so the last one's result is kept, and the others' in a list.
-        let mut prepared: Vec<(Prepare, Result<Delivery, ()>)> = Vec::new();
+    fn deliver<'a>(
+        &self,
+        mailboxes: impl IntoIterator<Item = &'a Arc<dyn Mailbox>>,
+        prepared: &Prepared,
+        envelope: &Envelope,
+    ) {
         let (mut delivered, mut dropped) = (0, 0);
         let now = Instant::now();
         let mut last = 0;
         for mailbox in mailboxes {
-            let prepare = mailbox.prepare();
-            if !prepared.get(last).is_some_and(|(kind, _)| std::ptr::fn_addr_eq(*kind, prepare)) {
-                last =
-                    prepared.iter().position(|(kind, _)| std::ptr::fn_addr_eq(*kind, prepare)).unwrap_or_else(|| {
-                        prepared.push((prepare, self.prepared(prepare, envelope)));
-                        prepared.len() - 1
-                    });
-            }
-            let Ok(delivery) = &prepared[last].1 else { continue };
+            let Some(delivery) = prepared.find(mailbox.prepare(), &mut last) else { continue };
             match mailbox.deliver(delivery, now) {
                 Ok(()) => delivered += 1,
                 Err(Full { .. }) => dropped += 1,
@@ -404,6 +450,7 @@ impl LocalTable {
 
     /// Forgets every channel and group, and tells their owners.
     pub(crate) fn close(&self) {
+        self.closed.store(true, Relaxed);
         let channels = std::mem::take(&mut *lock(&self.channels));
         for shard in &self.groups {
             lock(shard).clear();

@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use crate::envelope::{Envelope, Format};
 use crate::error::LayerError;
-use crate::layer::local::LocalTable;
+use crate::layer::local::{Change, LocalTable};
 use crate::layer::redis::clock::{self, Scores};
 use crate::layer::redis::codec::Codec;
 use crate::layer::redis::commands::{Commands, Entry, Store};
@@ -307,10 +307,17 @@ impl Backend for Core {
         channel: &'a ChannelName,
     ) -> BoxFuture<'a, Result<(), LayerError>> {
         async move {
-            if self.shared.table.add(group, channel).is_none() {
+            let Some(change) = self.shared.table.add(group, channel) else {
                 return Err(LayerError::NotLocal { channel: channel.to_string() });
+            };
+            let memberships = &self.server(group.as_str()).memberships;
+            let written = memberships.written(group, channel).await;
+            if written.is_err() && change != Change::None {
+                // Who is told that it did not join should not hear the group later.
+                self.shared.table.discard(group, channel);
+                memberships.look_at(group.clone(), channel.clone());
             }
-            self.server(group.as_str()).memberships.written(group, channel).await
+            written
         }
         .boxed()
     }

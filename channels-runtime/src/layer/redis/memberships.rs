@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use deadpool_redis::redis::Pipeline;
+use deadpool_redis::redis::{Pipeline, RedisError, RedisResult, Value};
 use indexmap::IndexMap;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
@@ -37,6 +37,12 @@ const PERIOD: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 
 type Membership = (GroupName, ChannelName);
 
+/// Who waits until a membership is written, and is told what Redis says.
+type Waiting = oneshot::Sender<Result<(), Arc<RedisError>>>;
+
+/// What Redis refused, by group: somebody else's key under that name, or a command that is not allowed on it.
+type Refused = HashMap<GroupName, Arc<RedisError>>;
+
 pub(super) struct Memberships {
     shared: Arc<Shared>,
     /// Which of the servers this one is.
@@ -49,7 +55,7 @@ pub(super) struct Memberships {
 #[derive(Default)]
 struct State {
     /// To be looked at, each with those who wait for it. Bound: one entry for each caller that waits, and [`LEAVES`].
-    dirty: IndexMap<Membership, Vec<oneshot::Sender<()>>>,
+    dirty: IndexMap<Membership, Vec<Waiting>>,
     /// To be looked at when nothing else is: at most all memberships there are, put in at once.
     renewing: VecDeque<Membership>,
     /// A batch is under way.
@@ -80,7 +86,8 @@ impl Memberships {
         self.lock().dirty.entry((group.clone(), channel.clone())).or_default().push(tx);
         self.changed.notify_one();
         match timeout(DEADLINE, rx).await {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(error))) => Err(unavailable("writing a membership", error)),
             Ok(Err(_)) => Err(LayerError::Closed),
             Err(late) => Err(unavailable("writing a membership", late)),
         }
@@ -123,7 +130,10 @@ impl Memberships {
 
     /// Nobody will be told any more.
     pub(super) fn close(&self) {
-        self.lock().dirty.clear();
+        let mut state = self.lock();
+        *state = State::default();
+        drop(state);
+        self.settled.notify_waiters();
     }
 
     /// Works until it is dropped.
@@ -148,10 +158,16 @@ impl Memberships {
             };
             let written = timeout(DEADLINE, self.write(&host, &mut held, &batch)).await;
             match written.unwrap_or_else(|late| Err(late.into())) {
-                Ok(()) => {
+                Ok(refused) => {
                     backoff.reset();
-                    for waiting in batch.into_values().flatten() {
-                        _ = waiting.send(());
+                    for (group, error) in &refused {
+                        // It is tried again with the next renewal; until then it must not hold the others up.
+                        tracing::warn!(?host, %group, %error, "Redis refuses the memberships of this group");
+                    }
+                    for ((group, _), waiting) in batch {
+                        for waiting in waiting {
+                            _ = waiting.send(refused.get(&group).map_or(Ok(()), |error| Err(Arc::clone(error))));
+                        }
                     }
                     self.lock().writing = false;
                 }
@@ -170,7 +186,7 @@ impl Memberships {
         }
     }
 
-    fn take(&self) -> Option<IndexMap<Membership, Vec<oneshot::Sender<()>>>> {
+    fn take(&self) -> Option<IndexMap<Membership, Vec<Waiting>>> {
         let mut state = self.lock();
         let urgent = state.dirty.len().min(BATCH);
         let mut batch: IndexMap<_, _> = state.dirty.drain(..urgent).collect();
@@ -185,7 +201,7 @@ impl Memberships {
         state.writing.then_some(batch)
     }
 
-    fn put_back(&self, batch: IndexMap<Membership, Vec<oneshot::Sender<()>>>) {
+    fn put_back(&self, batch: IndexMap<Membership, Vec<Waiting>>) {
         let mut state = self.lock();
         for (membership, waiting) in batch {
             let waiting = waiting.into_iter().filter(|waiting| !waiting.is_closed());
@@ -198,27 +214,39 @@ impl Memberships {
         &self,
         host: &Host,
         held: &mut Option<Commanding>,
-        batch: &IndexMap<Membership, Vec<oneshot::Sender<()>>>,
-    ) -> Result<(), Lost> {
-        let pipeline = self.pipeline(batch.keys());
+        batch: &IndexMap<Membership, Vec<Waiting>>,
+    ) -> Result<Refused, Lost> {
+        let (pipeline, groups) = self.pipeline(batch.keys());
         let mut commanding = match held.take() {
             Some(commanding) => commanding,
             None => host.commanding().await?,
         };
-        let written = pipeline.exec_async(commanding.connection()).await;
-        match written {
-            Ok(()) => {
-                *held = Some(commanding);
-                Ok(())
+        let answers: RedisResult<Vec<RedisResult<Value>>> = pipeline.query_async(commanding.connection()).await;
+        let failed = match answers {
+            Ok(answers) => {
+                let errors: Vec<_> = answers
+                    .into_iter()
+                    .zip(groups)
+                    .filter_map(|(answer, group)| Some((group, answer.err()?)))
+                    .collect();
+                let all = errors.len() == pipeline.len();
+                match errors.into_iter().map(|(group, error)| (group, Arc::new(error))).collect::<Refused>() {
+                    refused if !all => {
+                        *held = Some(commanding);
+                        return Ok(refused);
+                    }
+                    // Nothing was done: it is not one group that is at fault, but the server (a replica now, still loading).
+                    refused => refused.into_values().next().map(Lost::Refused).unwrap_or(Lost::Closed),
+                }
             }
-            Err(error) => {
-                commanding.discard();
-                Err(error.into())
-            }
-        }
+            Err(error) => error.into(),
+        };
+        commanding.discard();
+        Err(failed)
     }
 
-    fn pipeline<'a>(&self, batch: impl Iterator<Item = &'a Membership>) -> Pipeline {
+    /// The commands, and for each the group that it is for.
+    fn pipeline<'a>(&self, batch: impl Iterator<Item = &'a Membership>) -> (Pipeline, Vec<GroupName>) {
         #[derive(Default)]
         struct OfGroup<'a> {
             joined: Vec<&'a str>,
@@ -234,6 +262,7 @@ impl Memberships {
         let now = clock::now();
         let group_expiry = self.shared.config.group_expiry;
         let mut pipeline = Pipeline::new();
+        let mut of = Vec::new();
         for (group, OfGroup { joined, left }) in groups {
             let key = self.shared.keys.group(group);
             if !left.is_empty() {
@@ -247,8 +276,10 @@ impl Memberships {
                 }
                 pipeline.cmd("EXPIRE").arg(&key).arg(clock::whole_seconds(group_expiry));
             }
+            of.resize(pipeline.len(), group.clone());
         }
-        pipeline
+        pipeline.ignore_errors();
+        (pipeline, of)
     }
 }
 

@@ -69,6 +69,8 @@ enum Lost {
     Pool(#[from] deadpool_redis::PoolError),
     #[error("the connection was closed")]
     Closed,
+    #[error("Redis refuses: {0}")]
+    Refused(std::sync::Arc<RedisError>),
 }
 
 /// The pause between two tries to connect, longer each time.

@@ -209,12 +209,17 @@ impl Backend for PubSub {
         channel: &'a ChannelName,
     ) -> BoxFuture<'a, Result<(), LayerError>> {
         async move {
-            if self.shared.table.add(group, channel).is_none() {
+            let Some(change) = self.shared.table.add(group, channel) else {
                 return Err(LayerError::NotLocal { channel: channel.to_string() });
-            }
+            };
             // Here first, then there: a message that comes between the two finds its member.
             let topic = self.shared.topic_of(group);
-            self.server(&topic).subscriptions.confirmed(topic).await
+            let confirmed = self.server(&topic).subscriptions.confirmed(topic).await;
+            if confirmed.is_err() && change != Change::None {
+                // Who is told that it did not join should not hear the group later.
+                self.group_discard(group, channel).await?;
+            }
+            confirmed
         }
         .boxed()
     }

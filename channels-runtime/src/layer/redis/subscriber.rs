@@ -12,6 +12,7 @@ use bytes::Bytes;
 use deadpool_redis::redis::RedisResult;
 use deadpool_redis::redis::aio::{PubSubSink, PubSubStream};
 use futures_util::StreamExt;
+use indexmap::IndexSet;
 use tokio::sync::{Notify, oneshot};
 
 use crate::error::LayerError;
@@ -43,9 +44,9 @@ pub(super) struct Subscriptions {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Names to look at again. Bound: callers add a name for each change that they have made in the table and the task
-    /// takes all at once, so it grows with the changes during one round trip.
-    dirty: Vec<String>,
+    /// Names to look at again, each once. Bound: the names that changed since the task last took them all, which it does
+    /// once in a round trip; while Redis is away, those that changed since.
+    dirty: IndexSet<String>,
     confirmed: HashSet<String>,
     waiting: HashMap<String, Vec<oneshot::Sender<()>>>,
 }
@@ -66,7 +67,7 @@ impl Subscriptions {
                 return Ok(());
             }
             let (tx, rx) = oneshot::channel();
-            state.dirty.push(topic.clone());
+            state.dirty.insert(topic.clone());
             state.waiting.entry(topic).or_default().push(tx);
             rx
         };
@@ -80,7 +81,7 @@ impl Subscriptions {
 
     /// The table has changed: look at this name again.
     pub(super) fn look_at(&self, topic: String) {
-        self.lock().dirty.push(topic);
+        self.lock().dirty.insert(topic);
         self.changed.notify_one();
     }
 
@@ -113,7 +114,9 @@ impl Subscriptions {
     ) -> Result<std::convert::Infallible, Lost> {
         let connection = host.subscribing().await?;
         let (sink, stream) = connection.split();
-        self.lock().dirty = topics.wanted();
+        // Added to what waits already: a name that was joined while the table was read must not get lost.
+        let wanted = topics.wanted();
+        self.lock().dirty.extend(wanted);
         // Three loops that end only with an error; then the connection is over, so dropping the others loses nothing.
         tokio::select! {
             error = self.subscribe(sink.clone(), topics, backoff) => Err(error),
@@ -128,11 +131,7 @@ impl Subscriptions {
             let (add, remove) = {
                 let state = &mut *self.lock();
                 let (mut add, mut remove) = (Vec::new(), Vec::new());
-                let mut seen = HashSet::new();
                 for topic in state.dirty.drain(..) {
-                    if !seen.insert(topic.clone()) {
-                        continue;
-                    }
                     // Decided and noted under one lock: who joins after this line finds the name unconfirmed, and waits.
                     match (topics.is_wanted(&topic), state.confirmed.contains(&topic)) {
                         (true, false) => add.push(topic),
