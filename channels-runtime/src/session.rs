@@ -290,7 +290,15 @@ impl<C: Consumer> Session<C> {
     async fn talk(&mut self) -> (CloseCode, Last) {
         let mut burst = 0;
         loop {
-            let step = poll_fn(|task| self.poll_step(task)).await;
+            let step = poll_fn(|task| {
+                let step = self.poll_step(task);
+                if step.is_pending() {
+                    // The others get their turn now.
+                    burst = 0;
+                }
+                step
+            });
+            let step = step.await;
             let connection = Arc::clone(self.connection());
             let Self { consumer, cx, reader, .. } = self;
             let mut event = None;

@@ -150,9 +150,21 @@ impl<C: Consumer<Captures = ()>> Worker<C> {
         let name = ChannelName::<C>::of_worker(&self.channel)?.untyped();
         let stopping = self.stopping.child_token();
         let source = self.source(&name).await?;
-        let mut instances = JoinSet::new();
+        // All are there before the first one takes a job: one that cannot be made must not end the others in the middle.
+        let mut ready = Vec::new();
         for _ in 0..self.concurrency {
-            let instance = Instance::<C>::new(&self.layer, &name).await?;
+            match Instance::<C>::new(&self.layer, &name).await {
+                Ok(instance) => ready.push(instance),
+                Err(error) => {
+                    for instance in ready {
+                        instance.end().await;
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        let mut instances = JoinSet::new();
+        for instance in ready {
             let jobs = match &source {
                 Some(mailbox) => Source::Mailbox(Arc::clone(mailbox)),
                 None => Source::Shared(self.layer.backend().jobs(&name).expect("asked before")),
@@ -281,7 +293,10 @@ impl<C: Consumer<Captures = ()>> Task<C> {
                 self.counters.panicked.fetch_add(1, Relaxed);
                 let (consumer, event, panic) = (C::INFO.name, job.event_name(), session::message(&*panic));
                 tracing::error!(consumer, event, panic, "a job panicked");
-                self.begin_anew().await?;
+                if let Err(error) = self.begin_anew().await {
+                    self.instance.end().await;
+                    return Err(error);
+                }
             }
         }
         while let Some(job) = self.jobs.rest().await {
