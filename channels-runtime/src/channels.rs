@@ -117,7 +117,7 @@ impl ChannelsBuilder {
         self
     }
 
-    /// How many bytes may wait for a client that reads slowly: 1 MiB unless said otherwise.
+    /// How many bytes may wait for a client that reads slowly: 1 MiB unless said otherwise, and 4 KiB at the least.
     ///
     /// A consumer's own sends wait for room. A rendered event that finds none closes the connection with 1013, so that no
     /// other member waits.

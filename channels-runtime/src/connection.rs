@@ -27,6 +27,9 @@ const JOINED: usize = 64 * 1024;
 /// What a frame counts beside its own bytes: about what it takes to keep it in a queue.
 const OVERHEAD: usize = 64;
 
+/// The least that a limit can be: with less, half of it would not even count what keeps a frame, and nothing be bounded.
+const LEAST: u32 = 4 * 1024;
+
 /// A queue that has grown beyond this many frames gives its memory back when it is empty.
 const KEPT: usize = 32;
 
@@ -412,7 +415,7 @@ impl Outbound {
             frames: VecDeque::new(),
             written: 0,
             weight: 0,
-            limit,
+            limit: limit.max(LEAST),
             stage: Stage::Connecting,
             scheduled: false,
             blocked: false,
@@ -533,5 +536,43 @@ impl Mailbox for Connection {
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Connection")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Frame;
+
+    #[test]
+    fn a_queue_is_bounded_whatever_its_limit_and_weighs_nothing_when_it_is_empty() {
+        for limit in [0, 1, 4096, 1 << 20] {
+            let mut outbound = Outbound::new(limit);
+            let mut frames = 0;
+            while outbound.weight <= outbound.limit as usize {
+                outbound.push(Rendered::new(&Frame::text("x".repeat(frames % 200))));
+                frames += 1;
+                assert!(frames <= 1 << 20, "limit {limit} bounds nothing");
+            }
+            assert!(!outbound.has_room());
+            let mut scratch = Vec::new();
+            loop {
+                let written = outbound.chunk(&mut scratch).len();
+                if written == 0 {
+                    break;
+                }
+                // A socket that takes a part only.
+                outbound.advance(written.div_ceil(2));
+            }
+            assert!(outbound.has_room() && outbound.frames.is_empty() && outbound.weight == 0);
+            assert!(outbound.frames.capacity() <= KEPT, "its memory is given back");
+        }
+    }
+
+    #[test]
+    fn one_large_frame_is_no_reason_to_call_a_client_slow() {
+        let mut outbound = Outbound::new(1 << 20);
+        outbound.push(Rendered::new(&Frame::binary(vec![0; 16 << 20])));
+        assert!(outbound.has_room());
     }
 }
