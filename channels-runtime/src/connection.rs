@@ -4,15 +4,16 @@
 //! frame. So one sender's order holds, whoever writes to the socket. Both queues are behind one lock that is never held
 //! over an await, and whoever puts something in never waits.
 
+use std::any::Any;
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
-use std::io;
+use std::io::{self, IoSlice};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::Instant;
 
@@ -21,17 +22,45 @@ use crate::frame::CloseCode;
 use crate::layer::local::{Counters, Delivery, Full, Mailbox, Prepare};
 use crate::wire::Rendered;
 
-/// Frames up to this size are copied together and written in one call; a larger one is written from where it lies.
-const JOINED: usize = 64 * 1024;
+/// A frame up to this size is copied into the outbound queue of each member, behind the one before, so that all of them
+/// are written from one place. A larger one is shared.
+const COPIED: usize = 4 * 1024;
 
-/// What a frame counts beside its own bytes: about what it takes to keep it in a queue.
+/// How many pieces of an outbound queue are written in one call.
+const PIECES: usize = 16;
+
+/// What is written already of a piece is taken out of it when it is more than this, and more than half of the piece.
+const WRITTEN: usize = 16 * 1024;
+
+/// What a frame that waits in a mailbox counts beside its own bytes: about what it takes to keep it there.
 const OVERHEAD: usize = 64;
 
-/// The least that a limit can be: with less, half of it would not even count what keeps a frame, and nothing be bounded.
+/// The least that a limit can be: room for one frame of the size that is copied.
 const LEAST: u32 = 4 * 1024;
 
-/// A queue that has grown beyond this many frames gives its memory back when it is empty.
-const KEPT: usize = 32;
+/// How many empty buffers a thread keeps for the next queues, and how large they may be: as many as a large room needs at
+/// once, so that a message to it takes none from the allocator.
+const SPARES: usize = 1024;
+const SPARE: usize = 2 * 1024;
+
+thread_local! {
+    static SPARE_BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+fn spare_buffer() -> Vec<u8> {
+    SPARE_BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(256))
+}
+
+fn give_back(mut buffer: Vec<u8>) {
+    if buffer.capacity() <= SPARE {
+        buffer.clear();
+        SPARE_BUFFERS.with_borrow_mut(|spares| {
+            if spares.len() < SPARES {
+                spares.push(buffer);
+            }
+        });
+    }
+}
 
 /// Limits of one connection, the same for all of a server.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +93,7 @@ pub(crate) struct Connection {
 struct State {
     /// Bound: `capacity` events. Policy: the new one is dropped, counted, and its sender told where it can be. Frames that
     /// wait here for their turn count as outbound bytes instead: they need nobody's attention, only room.
-    mailbox: VecDeque<(Instant, Delivery)>,
+    mailbox: VecDeque<(Instant, Mail)>,
     /// How many of the mailbox are events.
     events: u32,
     outbound: Outbound,
@@ -78,11 +107,14 @@ struct State {
 /// Bound: `limit` bytes, and one frame more. Policy: a handler of the connection's own waits for room; a frame from elsewhere
 /// that finds more than the limit waiting closes the connection with 1013, so that no sender and no other member ever waits
 /// for a slow client.
-struct Outbound {
-    frames: VecDeque<Bytes>,
-    /// How much of the first frame is written.
+pub(crate) struct Outbound {
+    /// What is written next: finished frames, one behind the other.
+    next: Vec<u8>,
+    /// What comes behind that, if there are large frames among what waits; never empty.
+    behind: Option<Box<VecDeque<Piece>>>,
+    /// How much of the first piece is written.
     written: usize,
-    /// What waits for the client, here and in the mailbox: the sum of all [`Self::weigh`]s.
+    /// What waits for the client, here and in the mailbox.
     weight: usize,
     limit: u32,
     stage: Stage,
@@ -92,6 +124,23 @@ struct Outbound {
     blocked: bool,
     /// Who waits for room. A handler may wait in a future of a future, so this is not always the connection's task.
     room: Option<Waker>,
+}
+
+/// A part of what waits to be written.
+enum Piece {
+    /// Small frames, one behind the other.
+    Copied(Vec<u8>),
+    /// One large frame, shared with the other members.
+    Shared(Rendered),
+}
+
+impl Piece {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Copied(bytes) => bytes,
+            Self::Shared(frame) => frame.as_bytes(),
+        }
+    }
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,10 +163,27 @@ pub(crate) enum Output {
     Broken,
 }
 
-/// What the connection's task finds in its mailbox.
-pub(crate) enum Mail {
-    Delivery(Delivery),
+/// An event for the consumer: an `Arc<Delivered<C::Event>>`.
+pub(crate) type Event = Arc<dyn Any + Send + Sync>;
+
+/// What waits in the mailbox.
+enum Mail {
+    Event(Event),
+    Frame(Rendered),
+}
+
+/// What the connection's task does next.
+pub(crate) enum Next {
+    Event(Event),
+    /// Nothing is ahead of the client: whatever it said is next.
+    Client,
+    /// Nothing; and a client that does not read its answers is not listened to.
+    Nothing,
+    /// The connection is being closed from this side.
+    Closing(CloseCode),
     LayerClosed,
+    /// The socket is gone.
+    Broken,
 }
 
 impl Connection {
@@ -173,44 +239,66 @@ impl Connection {
         self.schedule(&mut state);
     }
 
-    /// The next of the mailbox. When there is none, the task will be woken by the next to come.
-    pub(crate) fn poll_mail(&self, cx: &mut Context<'_>) -> Poll<Mail> {
+    /// Does what this task has to for the output, and says what comes next; `write` as in [`Self::poll_output`]. Without
+    /// `mails` the mailbox has to wait. Unless something is next, the task will be woken when there is.
+    ///
+    /// `fresh` says that this task looked at the mailbox in the same poll already: what stands behind an event that was not
+    /// too old then is younger, and needs no look at the clock.
+    pub(crate) fn next(
+        &self,
+        cx: &mut Context<'_>,
+        mails: bool,
+        fresh: &mut bool,
+        write: impl FnOnce(&mut Context<'_>, &mut Outbound) -> Poll<io::Result<()>>,
+    ) -> Next {
         // Declared before the lock is taken, so that a payload's own `drop` runs when it is free again.
         let mut too_old = Vec::new();
         let state = &mut *self.lock();
-        while let Some((at, delivery)) = state.mailbox.pop_front() {
-            let expired = at.elapsed() >= self.expiry;
-            if expired {
-                self.layer.count_expired();
-            }
-            match delivery {
-                // Its turn has come, and it needs no handler.
-                Delivery::Frame(frame) if expired || state.outbound.stage != Stage::Open => {
-                    state.outbound.weight -= state.outbound.weigh(frame.len());
+        self.output(state, cx, write);
+        match state.outbound.stage {
+            Stage::Broken => return Next::Broken,
+            Stage::Closing(code) => return Next::Closing(code),
+            Stage::Connecting | Stage::Open => {}
+        }
+        if mails {
+            while let Some((at, mail)) = state.mailbox.pop_front() {
+                let expired = !*fresh && at.elapsed() >= self.expiry;
+                *fresh = !expired;
+                if expired {
+                    self.layer.count_expired();
                 }
-                Delivery::Frame(frame) => {
-                    state.outbound.frames.push_back(frame.into_bytes());
-                    self.schedule(state);
-                }
-                event => {
-                    state.events -= 1;
-                    if !expired {
-                        state.busy = true;
-                        return Poll::Ready(Mail::Delivery(event));
+                match mail {
+                    Mail::Frame(frame) => {
+                        state.outbound.weight -= state.outbound.weigh_mail(&frame);
+                        // Its turn has come, and it needs no handler.
+                        if !expired && state.outbound.stage == Stage::Open {
+                            state.outbound.push(&frame);
+                            self.schedule(state);
+                        }
                     }
-                    too_old.push(event);
+                    Mail::Event(event) => {
+                        state.events -= 1;
+                        if !expired {
+                            state.busy = true;
+                            return Next::Event(event);
+                        }
+                        too_old.push(event);
+                    }
                 }
             }
+            if state.mailbox.capacity() > 0 {
+                state.mailbox = VecDeque::new();
+            }
+            if state.layer_closed {
+                return Next::LayerClosed;
+            }
+            state.busy = false;
         }
-        if state.mailbox.capacity() > 0 {
-            state.mailbox = VecDeque::new();
+        if state.outbound.has_room() {
+            return Next::Client;
         }
-        if state.layer_closed {
-            return Poll::Ready(Mail::LayerClosed);
-        }
-        state.busy = false;
-        store(&mut state.task, cx);
-        Poll::Pending
+        store(&mut state.outbound.room, cx);
+        Next::Nothing
     }
 
     /// A handler is about to run.
@@ -218,32 +306,45 @@ impl Connection {
         self.lock().busy = true;
     }
 
-    /// Waits until the outbound queue is no longer full.
-    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
+    /// Puts a frame of the connection's own into the outbound queue, if there is room.
+    pub(crate) fn offer(&self, frame: &[u8]) -> Result<bool, Closed> {
         let mut state = self.lock();
-        match state.outbound.stage {
-            Stage::Closing(_) | Stage::Broken => return Poll::Ready(Err(Closed)),
-            // Nothing flows yet, so nothing can be waited for.
-            Stage::Connecting => return Poll::Ready(Ok(())),
-            Stage::Open => {}
-        }
-        if state.outbound.has_room() {
-            return Poll::Ready(Ok(()));
-        }
-        store(&mut state.outbound.room, cx);
-        Poll::Pending
+        self.offer_locked(&mut state, |outbound| outbound.push_bytes(frame))
     }
 
-    /// Puts a frame of the connection's own into the outbound queue.
-    pub(crate) fn send(&self, frame: Rendered) -> Result<(), Closed> {
+    /// Puts a frame of the connection's own into the outbound queue, when there is room.
+    pub(crate) fn poll_send(&self, cx: &mut Context<'_>, frame: &Rendered) -> Poll<Result<(), Closed>> {
         let mut state = self.lock();
-        match state.outbound.stage {
-            Stage::Connecting | Stage::Open => {}
-            Stage::Closing(_) | Stage::Broken => return Err(Closed),
+        match self.offer_locked(&mut state, |outbound| outbound.push(frame)) {
+            Ok(true) => Poll::Ready(Ok(())),
+            Ok(false) => {
+                store(&mut state.outbound.room, cx);
+                Poll::Pending
+            }
+            Err(closed) => Poll::Ready(Err(closed)),
         }
-        state.outbound.push(frame);
-        self.schedule(&mut state);
-        Ok(())
+    }
+
+    fn offer_locked(&self, state: &mut State, push: impl FnOnce(&mut Outbound)) -> Result<bool, Closed> {
+        match state.outbound.stage {
+            Stage::Closing(_) | Stage::Broken => return Err(Closed),
+            // Nothing flows yet, so nothing can be waited for.
+            Stage::Connecting => {}
+            Stage::Open if state.outbound.has_room() => {}
+            Stage::Open => return Ok(false),
+        }
+        push(&mut state.outbound);
+        self.schedule(state);
+        Ok(true)
+    }
+
+    /// Puts an answer to the protocol into the outbound queue. If the connection is closing, the client needs none.
+    pub(crate) fn answer(&self, frame: &Rendered) {
+        let mut state = self.lock();
+        if matches!(state.outbound.stage, Stage::Connecting | Stage::Open) {
+            state.outbound.push(frame);
+            self.schedule(&mut state);
+        }
     }
 
     /// Puts the close frame behind everything that waits. The first close counts.
@@ -254,7 +355,7 @@ impl Connection {
     fn close_locked(&self, state: &mut State, code: CloseCode, reason: &str) {
         if matches!(state.outbound.stage, Stage::Connecting | Stage::Open) {
             let connecting = state.outbound.stage == Stage::Connecting;
-            state.outbound.push(Rendered::close(code, reason));
+            state.outbound.push(&Rendered::close(code, reason));
             state.outbound.stage = Stage::Closing(code);
             if !connecting {
                 self.schedule(state);
@@ -277,15 +378,6 @@ impl Connection {
         }
     }
 
-    /// The code that the connection is being closed with.
-    pub(crate) fn closing(&self) -> Option<CloseCode> {
-        match self.lock().outbound.stage {
-            Stage::Closing(code) => Some(code),
-            Stage::Broken => Some(CloseCode::ABNORMAL),
-            Stage::Connecting | Stage::Open => None,
-        }
-    }
-
     /// Waits for the output, as far as this task has to: helps a full socket on, or writes to a stream of its own.
     ///
     /// `Flushed` means that nothing waits now; the task is woken when something does and it is this task that writes, and
@@ -293,9 +385,17 @@ impl Connection {
     pub(crate) fn poll_output(
         &self,
         cx: &mut Context<'_>,
-        write: impl FnOnce(&mut Context<'_>, &mut dyn Write) -> Poll<io::Result<()>>,
+        write: impl FnOnce(&mut Context<'_>, &mut Outbound) -> Poll<io::Result<()>>,
     ) -> Output {
-        let mut state = self.lock();
+        self.output(&mut self.lock(), cx, write)
+    }
+
+    fn output(
+        &self,
+        state: &mut State,
+        cx: &mut Context<'_>,
+        write: impl FnOnce(&mut Context<'_>, &mut Outbound) -> Poll<io::Result<()>>,
+    ) -> Output {
         store(&mut state.task, cx);
         if state.outbound.stage == Stage::Broken {
             return Output::Broken;
@@ -317,11 +417,11 @@ impl Connection {
                 }
                 Poll::Ready(Ok(())) => {
                     state.outbound.blocked = false;
-                    self.schedule(&mut state);
+                    self.schedule(state);
                 }
             }
         }
-        if state.outbound.frames.is_empty() { Output::Flushed } else { Output::Pending }
+        if state.outbound.is_empty() { Output::Flushed } else { Output::Pending }
     }
 
     // Everyone.
@@ -329,7 +429,7 @@ impl Connection {
     /// Wakes whoever writes, if something waits and nobody knows of it yet.
     fn schedule(&self, state: &mut State) {
         let outbound = &mut state.outbound;
-        if outbound.scheduled || outbound.blocked || outbound.frames.is_empty() || outbound.stage == Stage::Connecting {
+        if outbound.scheduled || outbound.blocked || outbound.is_empty() || outbound.stage == Stage::Connecting {
             return;
         }
         outbound.scheduled = true;
@@ -343,15 +443,18 @@ impl Connection {
     }
 
     /// The flusher's turn: writes all that waits, in one call where it fits. `true` if more is left to write.
-    pub(crate) fn flush(&self, scratch: &mut Vec<u8>) -> bool {
+    pub(crate) fn flush(&self) -> bool {
         let mut state = self.lock();
         let state = &mut *state;
         state.outbound.scheduled = false;
         let Some(socket) = self.socket.get() else { return false };
-        if state.outbound.blocked || state.outbound.stage == Stage::Broken || state.outbound.frames.is_empty() {
+        if state.outbound.blocked || state.outbound.stage == Stage::Broken || state.outbound.is_empty() {
             return false;
         }
-        let written = socket.try_write(state.outbound.chunk(scratch));
+        let written = state.outbound.write_with(|pieces| match pieces {
+            [one] => socket.try_write(one),
+            many => socket.try_write_vectored(many),
+        });
         match written {
             Ok(n) => state.outbound.advance(n),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => state.outbound.blocked = true,
@@ -362,57 +465,16 @@ impl Connection {
             wake(&mut state.task);
         }
         state.outbound.scheduled =
-            !state.outbound.frames.is_empty() && !state.outbound.blocked && state.outbound.stage != Stage::Broken;
+            !state.outbound.is_empty() && !state.outbound.blocked && state.outbound.stage != Stage::Broken;
         state.outbound.scheduled
-    }
-}
-
-/// What a writer of a generic stream sees of the outbound queue.
-pub(crate) trait Write {
-    /// The bytes to write next; empty if there are none.
-    fn chunk<'a>(&'a self, scratch: &'a mut Vec<u8>) -> &'a [u8];
-    /// So many were written.
-    fn advance(&mut self, n: usize);
-}
-
-impl Write for Outbound {
-    fn chunk<'a>(&'a self, scratch: &'a mut Vec<u8>) -> &'a [u8] {
-        let Some(first) = self.frames.front() else { return &[] };
-        let first = &first[self.written..];
-        if self.frames.len() == 1 || first.len() >= JOINED {
-            return first;
-        }
-        scratch.clear();
-        scratch.extend_from_slice(first);
-        for frame in self.frames.iter().skip(1) {
-            if scratch.len() + frame.len() > JOINED {
-                break;
-            }
-            scratch.extend_from_slice(frame);
-        }
-        scratch
-    }
-
-    fn advance(&mut self, n: usize) {
-        self.written += n;
-        while let Some(first) = self.frames.front() {
-            if self.written < first.len() {
-                return;
-            }
-            self.written -= first.len();
-            self.weight -= self.weigh(first.len());
-            self.frames.pop_front();
-        }
-        if self.frames.capacity() > KEPT {
-            self.frames = VecDeque::new();
-        }
     }
 }
 
 impl Outbound {
     fn new(limit: u32) -> Self {
         Self {
-            frames: VecDeque::new(),
+            next: Vec::new(),
+            behind: None,
             written: 0,
             weight: 0,
             limit: limit.max(LEAST),
@@ -423,15 +485,106 @@ impl Outbound {
         }
     }
 
-    /// What a frame counts: its bytes and what it takes to keep it, but at most half of the limit. So one large frame,
-    /// whoever sends it, is never by itself a reason to call the client slow.
-    fn weigh(&self, bytes: usize) -> usize {
-        (bytes + OVERHEAD).min(self.limit as usize / 2)
+    /// Whether nothing waits to be written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.next.is_empty() && self.behind.is_none()
     }
 
-    fn push(&mut self, frame: Rendered) {
-        self.weight += self.weigh(frame.len());
-        self.frames.push_back(frame.into_bytes());
+    /// Has what waits written in one call.
+    pub(crate) fn write_with<T>(&self, write: impl FnOnce(&[IoSlice<'_>]) -> T) -> T {
+        let Some(behind) = &self.behind else { return write(&[IoSlice::new(&self.next[self.written..])]) };
+        let mut pieces = [IoSlice::new(&[]); PIECES];
+        let next = (!self.next.is_empty()).then_some(&*self.next);
+        let all = next.into_iter().chain(behind.iter().map(Piece::as_bytes));
+        let mut count = 0;
+        for (slice, bytes) in pieces.iter_mut().zip(all) {
+            *slice = IoSlice::new(bytes);
+            count += 1;
+        }
+        let mut pieces = &mut pieces[..count];
+        IoSlice::advance_slices(&mut pieces, self.written);
+        write(pieces)
+    }
+
+    /// So many bytes were written.
+    pub(crate) fn advance(&mut self, mut n: usize) {
+        loop {
+            if !self.next.is_empty() {
+                let left = self.next.len() - self.written;
+                self.weight -= n.min(left);
+                if n < left {
+                    self.written += n;
+                    return;
+                }
+                n -= left;
+                self.written = 0;
+                give_back(std::mem::take(&mut self.next));
+            }
+            let Some(behind) = &mut self.behind else { return };
+            match behind.pop_front() {
+                Some(Piece::Copied(bytes)) => self.next = bytes,
+                Some(Piece::Shared(frame)) => {
+                    let left = frame.as_bytes().len() - self.written;
+                    if n < left {
+                        self.written += n;
+                        behind.push_front(Piece::Shared(frame));
+                        return;
+                    }
+                    n -= left;
+                    self.written = 0;
+                    self.weight -= weigh(frame.as_bytes().len(), self.limit);
+                }
+                None => {}
+            }
+            if behind.is_empty() {
+                self.behind = None;
+            }
+        }
+    }
+
+    /// What a frame in the mailbox counts.
+    fn weigh_mail(&self, frame: &Rendered) -> usize {
+        weigh(frame.as_bytes().len() + OVERHEAD, self.limit)
+    }
+
+    fn push(&mut self, frame: &Rendered) {
+        let bytes = frame.as_bytes();
+        if bytes.len() <= COPIED { self.copy(bytes) } else { self.share(frame.clone()) }
+    }
+
+    fn push_bytes(&mut self, frame: &[u8]) {
+        if frame.len() <= COPIED { self.copy(frame) } else { self.share(Rendered::copied(frame)) }
+    }
+
+    fn copy(&mut self, frame: &[u8]) {
+        self.weight += frame.len();
+        let last = match &mut self.behind {
+            None => {
+                if self.written > WRITTEN && self.written > self.next.len() / 2 {
+                    self.next.drain(..self.written);
+                    self.written = 0;
+                }
+                &mut self.next
+            }
+            Some(behind) => {
+                if !matches!(behind.back(), Some(Piece::Copied(_))) {
+                    behind.push_back(Piece::Copied(Vec::new()));
+                }
+                match behind.back_mut() {
+                    Some(Piece::Copied(bytes)) => bytes,
+                    _ => return,
+                }
+            }
+        };
+        if last.capacity() == 0 {
+            *last = spare_buffer();
+        }
+        last.extend_from_slice(frame);
+    }
+
+    fn share(&mut self, frame: Rendered) {
+        self.weight += weigh(frame.as_bytes().len(), self.limit);
+        self.behind.get_or_insert_default().push_back(Piece::Shared(frame));
     }
 
     fn has_room(&self) -> bool {
@@ -464,9 +617,15 @@ impl Outbound {
 
     /// Whether the connection's task has something to do now: wait for the socket, or end.
     fn needs_task(&self) -> bool {
-        let closed = matches!(self.stage, Stage::Closing(_)) && self.frames.is_empty();
+        let closed = matches!(self.stage, Stage::Closing(_)) && self.is_empty();
         closed || self.blocked || self.stage == Stage::Broken
     }
+}
+
+/// What a frame counts: its bytes, but at most half of the limit. So one large frame, whoever sends it, is never by itself
+/// a reason to call the client slow.
+fn weigh(bytes: usize, limit: u32) -> usize {
+    bytes.min(limit as usize / 2)
 }
 
 /// The connection is closed, or is closing.
@@ -494,7 +653,6 @@ impl Mailbox for Connection {
     fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<(), Full> {
         let state = &mut *self.lock();
         match delivery {
-            Delivery::Nothing => Ok(()),
             Delivery::Frame(frame) => {
                 if !matches!(state.outbound.stage, Stage::Connecting | Stage::Open) {
                     return Ok(());
@@ -503,21 +661,23 @@ impl Mailbox for Connection {
                     self.flusher.counters().too_slow.fetch_add(1, Relaxed);
                     self.close_locked(state, CloseCode::TRY_AGAIN_LATER, "you read too slowly");
                 } else if state.busy || !state.mailbox.is_empty() {
-                    state.outbound.weight += state.outbound.weigh(frame.len());
-                    state.mailbox.push_back((now, delivery.clone()));
+                    state.outbound.weight += state.outbound.weigh_mail(frame);
+                    state.mailbox.push_back((now, Mail::Frame(frame.clone())));
                 } else {
                     // Nothing is ahead of it: it needs neither the consumer nor its task.
-                    state.outbound.push(frame.clone());
+                    state.outbound.push(frame);
                     self.schedule(state);
                 }
                 Ok(())
             }
-            Delivery::Event(_) | Delivery::Raw(_) => {
+            // A connection asks for its messages prepared.
+            Delivery::Raw(_) | Delivery::Nothing => Ok(()),
+            Delivery::Event(event) => {
                 if state.events >= self.mailbox_capacity {
                     return Err(Full { capacity: self.mailbox_capacity as usize });
                 }
                 state.events += 1;
-                state.mailbox.push_back((now, delivery.clone()));
+                state.mailbox.push_back((now, Mail::Event(Arc::clone(event))));
                 if !state.busy {
                     wake(&mut state.task);
                 }
@@ -544,35 +704,73 @@ mod tests {
     use super::*;
     use crate::frame::Frame;
 
+    fn text(length: usize) -> Rendered {
+        Rendered::new(&Frame::text("x".repeat(length)))
+    }
+
     #[test]
     fn a_queue_is_bounded_whatever_its_limit_and_weighs_nothing_when_it_is_empty() {
         for limit in [0, 1, 4096, 1 << 20] {
-            let mut outbound = Outbound::new(limit);
-            let mut frames = 0;
-            while outbound.weight <= outbound.limit as usize {
-                outbound.push(Rendered::new(&Frame::text("x".repeat(frames % 200))));
-                frames += 1;
-                assert!(frames <= 1 << 20, "limit {limit} bounds nothing");
-            }
-            assert!(!outbound.has_room());
-            let mut scratch = Vec::new();
-            loop {
-                let written = outbound.chunk(&mut scratch).len();
-                if written == 0 {
-                    break;
+            for large in [200, 10_000] {
+                let mut outbound = Outbound::new(limit);
+                let mut frames = 0;
+                while outbound.weight <= outbound.limit as usize {
+                    outbound.push(&text(frames * 37 % large));
+                    frames += 1;
+                    assert!(frames <= 1 << 20, "limit {limit} bounds nothing");
                 }
-                // A socket that takes a part only.
-                outbound.advance(written.div_ceil(2));
+                assert!(!outbound.has_room());
+                while !outbound.is_empty() {
+                    let waiting: usize = outbound.write_with(|pieces| pieces.iter().map(|piece| piece.len()).sum());
+                    // A socket that takes a part only.
+                    outbound.advance(waiting.div_ceil(2));
+                }
+                assert!(outbound.has_room() && outbound.weight == 0);
+                assert_eq!(outbound.next.capacity(), 0, "its memory is given back");
             }
-            assert!(outbound.has_room() && outbound.frames.is_empty() && outbound.weight == 0);
-            assert!(outbound.frames.capacity() <= KEPT, "its memory is given back");
         }
+    }
+
+    #[test]
+    fn what_is_written_is_what_was_sent_whatever_a_socket_takes() {
+        let mut random = 1_u32;
+        let mut next = |below: u32| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (random >> 8) % below
+        };
+        let (mut outbound, mut sent, mut written) = (Outbound::new(1 << 20), Vec::new(), Vec::new());
+        for number in 0..3_000 {
+            let length = [3, 100, 4000, 5000, 40_000][next(5) as usize];
+            let frame = Rendered::new(&Frame::text(format!("{number:0>width$}", width = next(length) as usize)));
+            sent.extend_from_slice(frame.as_bytes());
+            if number % 2 == 0 {
+                outbound.push(&frame)
+            } else {
+                outbound.push_bytes(frame.as_bytes())
+            }
+            while next(3) > 0 && !outbound.is_empty() {
+                let taken = outbound.write_with(|pieces| {
+                    let all: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
+                    let taken = all.len().min(1 + next(60_000) as usize);
+                    written.extend_from_slice(&all[..taken]);
+                    taken
+                });
+                outbound.advance(taken);
+            }
+        }
+        while !outbound.is_empty() {
+            let all: Vec<u8> = outbound.write_with(|pieces| pieces.iter().flat_map(|piece| piece.to_vec()).collect());
+            written.extend_from_slice(&all);
+            outbound.advance(all.len());
+        }
+        assert!(sent == written);
+        assert_eq!(outbound.weight, 0);
     }
 
     #[test]
     fn one_large_frame_is_no_reason_to_call_a_client_slow() {
         let mut outbound = Outbound::new(1 << 20);
-        outbound.push(Rendered::new(&Frame::binary(vec![0; 16 << 20])));
+        outbound.push(&Rendered::new(&Frame::binary(vec![0; 16 << 20])));
         assert!(outbound.has_room());
     }
 }

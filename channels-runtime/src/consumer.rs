@@ -71,7 +71,7 @@ pub enum Decoded<E> {
     /// An event that needs the connection's state.
     Event(E),
     /// What a handler without `self` rendered: one frame for every member, or nothing.
-    Frame(Option<Frame>),
+    Frame(Option<Rendered>),
     /// No handler has this name.
     Unhandled,
 }

@@ -17,7 +17,7 @@ use crate::frame::{CloseCode, Frame};
 use crate::layer::ChannelLayer;
 use crate::name::ChannelName;
 use crate::scope::Scope;
-use crate::wire::Rendered;
+use crate::wire::{Rendered, with_frame, with_json};
 
 /// A consumer's means to act: its connection, its channel, its groups, the layer. Always called `cx`.
 ///
@@ -136,8 +136,8 @@ impl<C> Context<C> {
         C: Sends<T>,
         T: Serialize,
     {
-        let frame = Frame::json(message);
-        Box::pin(async move { self.send_frame(frame.map_err(SendError::Encode)?).await })
+        let frame = Rendered::json(message);
+        Box::pin(async move { self.send_rendered(&frame.map_err(SendError::Encode)?).await })
     }
 
     /// Sends the client a value as JSON, in a text frame.
@@ -145,7 +145,8 @@ impl<C> Context<C> {
     /// # Errors
     /// When the connection is closed, or the value cannot be written.
     pub async fn send_json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        self.send_rendered(Rendered::json(value).map_err(SendError::Encode)?).await
+        let rest = with_json(value, |frame| self.offer(frame)).map_err(SendError::Encode)??;
+        self.send_rest(rest).await
     }
 
     /// Sends the client text.
@@ -174,15 +175,28 @@ impl<C> Context<C> {
     /// # Cancel safety
     /// The frame goes into the outbound queue in one step, when there is room. A dropped future has sent nothing.
     pub async fn send_frame(&mut self, frame: Frame) -> Result<()> {
-        let frame = Rendered::new(&frame);
-        self.send_rendered(frame).await
+        let rest = with_frame(&frame, |frame| self.offer(frame))?;
+        self.send_rest(rest).await
     }
 
-    pub(crate) async fn send_rendered(&mut self, frame: Rendered) -> Result<()> {
-        let closed = |_: Closed| Error::from(SendError::Closed);
+    pub(crate) async fn send_rendered(&mut self, frame: &Rendered) -> Result<()> {
+        let rest = self.offer(frame.as_bytes())?;
+        self.send_rest(rest).await
+    }
+
+    /// Sends a finished frame if there is room for it. Otherwise gives a copy, to be sent when there is.
+    fn offer(&self, frame: &[u8]) -> Result<Option<Rendered>> {
         let connection = self.connection.as_ref().ok_or(SendError::NoClient)?;
-        poll_fn(|task| connection.poll_room(task)).await.map_err(closed)?;
-        connection.send(frame).map_err(closed)
+        let sent = connection.offer(frame).map_err(closed)?;
+        Ok(if sent { None } else { Some(Rendered::copied(frame)) })
+    }
+
+    async fn send_rest(&mut self, rest: Option<Rendered>) -> Result<()> {
+        if let Some(frame) = rest {
+            let connection = self.connection.as_ref().ok_or(SendError::NoClient)?;
+            poll_fn(|task| connection.poll_send(task, &frame)).await.map_err(closed)?;
+        }
+        Ok(())
     }
 
     /// Closes the connection: what was sent so far still goes out, and `#[disconnect]` runs when this handler returns. In
@@ -219,6 +233,10 @@ impl<C> Context<C> {
             answer.headers.append(name, value);
         }
     }
+}
+
+fn closed(_: Closed) -> Error {
+    SendError::Closed.into()
 }
 
 /// What the layer did, as a handler's result.

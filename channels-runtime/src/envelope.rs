@@ -302,9 +302,13 @@ pub(crate) fn decode_command<T: serde::de::DeserializeOwned>(
     name: &'static str,
 ) -> Result<T, CommandError> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    serde_path_to_error::deserialize(Untagged { tags: &[tag], inner: &mut reader }).map_err(|error| {
-        let path = error.path().to_string();
-        CommandError::Malformed { name, path, source: error.into_inner() }
+    T::deserialize(Untagged { tags: &[tag], inner: &mut reader }).or_else(|_| {
+        // The path costs something, so it is only tracked in a second reading.
+        let mut reader = serde_json::Deserializer::from_str(text);
+        serde_path_to_error::deserialize(Untagged { tags: &[tag], inner: &mut reader }).map_err(|error| {
+            let path = error.path().to_string();
+            CommandError::Malformed { name, path, source: error.into_inner() }
+        })
     })
 }
 

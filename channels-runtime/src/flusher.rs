@@ -77,7 +77,6 @@ impl Flusher {
     pub(crate) async fn run(self: Arc<Self>, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
         let mut turn = Vec::with_capacity(TURN);
-        let mut scratch = Vec::new();
         loop {
             let stopped = poll_fn(|cx| {
                 if stop.as_mut().poll(cx).is_ready() {
@@ -97,7 +96,7 @@ impl Flusher {
             }
             while self.take(&mut turn) {
                 for connection in turn.drain(..) {
-                    if connection.flush(&mut scratch) {
+                    if connection.flush() {
                         self.push(connection);
                     }
                 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{EncodeError, FrameError};
+use crate::wire::Rendered;
 
 /// One whole WebSocket message, from a client or for one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +79,15 @@ pub trait IntoFrame {
     /// # Errors
     /// When the value cannot be encoded.
     fn into_frame(self) -> Result<Option<Frame>, EncodeError>;
+
+    /// The frame as it is written to sockets. A shortcut, for what need not become a [`Frame`] first.
+    #[doc(hidden)]
+    fn into_rendered(self) -> Result<Option<Rendered>, EncodeError>
+    where
+        Self: Sized,
+    {
+        Ok(self.into_frame()?.as_ref().map(Rendered::new))
+    }
 }
 
 impl IntoFrame for Frame {
@@ -114,11 +124,19 @@ impl<T: Serialize> IntoFrame for Json<T> {
     fn into_frame(self) -> Result<Option<Frame>, EncodeError> {
         Frame::json(&self.0).map(Some)
     }
+
+    fn into_rendered(self) -> Result<Option<Rendered>, EncodeError> {
+        Rendered::json(&self.0).map(Some)
+    }
 }
 
 impl<T: IntoFrame> IntoFrame for Option<T> {
     fn into_frame(self) -> Result<Option<Frame>, EncodeError> {
         self.map_or(Ok(None), T::into_frame)
+    }
+
+    fn into_rendered(self) -> Result<Option<Rendered>, EncodeError> {
+        self.map_or(Ok(None), T::into_rendered)
     }
 }
 
@@ -172,10 +190,21 @@ impl FromFrame for Vec<u8> {
 impl<T: DeserializeOwned> FromFrame for Json<T> {
     fn from_frame(frame: Frame) -> Result<Self, FrameError> {
         let text = String::from_frame(frame)?;
-        let mut json = serde_json::Deserializer::from_str(&text);
-        let value = serde_path_to_error::deserialize(&mut json).map_err(FrameError::json)?;
-        json.end().map_err(|error| FrameError::Json { path: String::new(), source: error })?;
-        Ok(Self(value))
+        match serde_json::from_str(&text) {
+            Ok(value) => Ok(Self(value)),
+            Err(error) => Err(where_in_json::<T>(&text, error)),
+        }
+    }
+}
+
+/// The path costs something, so it is only tracked in a second reading, when the first has failed.
+#[cold]
+fn where_in_json<T: DeserializeOwned>(text: &str, error: serde_json::Error) -> FrameError {
+    let mut json = serde_json::Deserializer::from_str(text);
+    match serde_path_to_error::deserialize::<_, T>(&mut json) {
+        Err(error) => FrameError::json(error),
+        // A value with something behind it.
+        Ok(_) => FrameError::Json { path: String::new(), source: error },
     }
 }
 

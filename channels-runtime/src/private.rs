@@ -16,7 +16,7 @@ pub use crate::frame::{CloseCode, Frame, FromFrame, IntoFrame};
 pub use crate::name::{GroupName, NameError};
 
 use crate::envelope;
-use crate::wire::Rendered;
+pub use crate::wire::Rendered;
 
 /// What a handler with `&mut self` may return.
 #[diagnostic::on_unimplemented(
@@ -124,7 +124,8 @@ where
     F: IntoFrame,
 {
     let event = envelope.decode::<E>()?;
-    let frame = render(&event).into_frame().map_err(|source| DecodeError::Render { event: E::TYPE.into(), source })?;
+    let frame =
+        render(&event).into_rendered().map_err(|source| DecodeError::Render { event: E::TYPE.into(), source })?;
     Ok(Decoded::Frame(frame))
 }
 
@@ -146,9 +147,9 @@ where
     F: Future<Output = O> + Send + 'a,
 {
     Box::pin(async move {
-        let render = async { future.await.into_frame().map(|frame| frame.map(|frame| Rendered::new(&frame))) };
+        let render = async { future.await.into_rendered() };
         if let Some(frame) = delivered.rendered.get_or_try_init(|| render).await? {
-            cx.send_rendered(frame.clone()).await?;
+            cx.send_rendered(frame).await?;
         }
         Ok(())
     })

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 
-use crate::connection::{Connection, Mail, Output, Write};
+use crate::connection::{self, Connection, Next, Outbound, Output};
 use crate::consumer::{BoxFuture, Consumer, Decoded, Delivered};
 use crate::context::Context;
 use crate::envelope::Envelope;
@@ -41,12 +41,7 @@ const BURST: u32 = 16;
 
 thread_local! {
     /// One for each thread that runs connections, so that an idle connection owns no buffer.
-    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch { read: vec![0; 64 * 1024].into(), write: Vec::new() });
-}
-
-struct Scratch {
-    read: Box<[u8]>,
-    write: Vec<u8>,
+    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; 64 * 1024].into());
 }
 
 /// A stream that is not a plain TCP socket: TLS, a Unix socket, a test's pipe.
@@ -109,7 +104,7 @@ pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Unde
     });
     match decoded {
         Ok(Decoded::Event(event)) => Ok(Delivery::Event(Arc::new(Delivered::new(event)))),
-        Ok(Decoded::Frame(Some(frame))) => Ok(Delivery::Frame(Rendered::new(&frame))),
+        Ok(Decoded::Frame(Some(frame))) => Ok(Delivery::Frame(frame)),
         Ok(Decoded::Frame(None)) => Ok(Delivery::Nothing),
         Ok(Decoded::Unhandled) => Err(Undeliverable::Unhandled { consumer: C::INFO.name }),
         Err(error) => Err(Undeliverable::Undecodable { consumer: C::INFO.name, error }),
@@ -138,7 +133,7 @@ impl<C: Consumer> Opened<C> {
         };
         let mut decoder = Decoder::new(max_message);
         decoder.keep(read_ahead);
-        Session { consumer, cx, reader, decoder, mails_left: MAILS }
+        Session { consumer, cx, reader, decoder, mails_left: MAILS, fresh: false }
     }
 
     /// The client was gone before the handshake was answered.
@@ -171,8 +166,8 @@ fn begin<'a, C: Consumer>(
     event: &'a mut Option<Arc<Delivered<C::Event>>>,
 ) -> ControlFlow<(CloseCode, Last), Option<Begun<'a>>> {
     match step {
-        Step::Mail(Delivery::Event(mail)) => {
-            let event = &**event.insert(mail.downcast().expect("prepared for this consumer"));
+        Step::Event(delivered) => {
+            let event = &**event.insert(delivered.downcast().expect("prepared for this consumer"));
             return ControlFlow::Continue(Some((guarded(|| consumer.dispatch(cx, event)), "event")));
         }
         Step::Client(Incoming::Frame(frame)) => {
@@ -183,10 +178,8 @@ fn begin<'a, C: Consumer>(
             });
             return ControlFlow::Continue(Some((call, "receive")));
         }
-        // A connection's mailbox gives nothing but events.
-        Step::Mail(_) | Step::Client(Incoming::Pong) => {}
-        // If it is closing, the client needs no pong.
-        Step::Client(Incoming::Ping(payload)) => _ = connection.send(Rendered::pong(&payload)),
+        Step::Client(Incoming::Pong) => {}
+        Step::Client(Incoming::Ping(payload)) => connection.answer(&Rendered::pong(&payload)),
         Step::Client(Incoming::Close(code)) => {
             connection.close(code, "");
             return ControlFlow::Break((code, Last::Flush));
@@ -256,11 +249,13 @@ pub(crate) struct Session<C: Consumer> {
     decoder: Decoder,
     /// How many events are handled before it is the client's turn.
     mails_left: u32,
+    /// In this poll of the task the mailbox was looked at already.
+    fresh: bool,
 }
 
 /// What happens next.
 enum Step {
-    Mail(Delivery),
+    Event(connection::Event),
     Client(Incoming),
     Violation(Violation),
     /// The connection is closing from this side.
@@ -281,33 +276,34 @@ impl<C: Consumer> Session<C> {
         let connection = Arc::clone(self.connection());
         let Self { consumer, cx, reader, .. } = self;
         let ending: BoxFuture<'_, ()> = Box::pin(end(consumer, cx, code));
-        beside(&connection, reader, ending).await;
+        beside(&connection, reader, ending, || ()).await;
         // A close frame may still wait; the client's answer to it may, too.
         _ = Box::pin(tokio::time::timeout(CLOSE_DEADLINE, self.linger(last))).await;
     }
 
     /// Handles one message after the other, to the end. Gives the code for `disconnect`, and what is left to wait for.
     async fn talk(&mut self) -> (CloseCode, Last) {
+        let connection = Arc::clone(self.connection());
         let mut burst = 0;
         loop {
             let step = poll_fn(|task| {
-                let step = self.poll_step(task);
+                let step = self.poll_step(&connection, task);
                 if step.is_pending() {
                     // The others get their turn now.
                     burst = 0;
+                    self.fresh = false;
                 }
                 step
             });
             let step = step.await;
-            let connection = Arc::clone(self.connection());
-            let Self { consumer, cx, reader, .. } = self;
+            let Self { consumer, cx, reader, fresh, .. } = self;
             let mut event = None;
             let (call, at) = match begin(consumer, cx, &connection, step, &mut event) {
                 ControlFlow::Continue(Some(call)) => call,
                 ControlFlow::Continue(None) => continue,
                 ControlFlow::Break(end) => return end,
             };
-            let done = beside(&connection, reader, call).await;
+            let done = beside(&connection, reader, call, || *fresh = false).await;
             self.check(done, at);
             // What one read brought is handled together, so that what it sets off is written together. Before the next
             // read, the sockets get their turn: neither a flood of frames nor one of events can outrun them.
@@ -315,6 +311,7 @@ impl<C: Consumer> Session<C> {
             let last_of_a_read = at == "receive" && !self.decoder.has_rest();
             if burst >= BURST || (last_of_a_read && connection.flusher().is_pending()) {
                 burst = 0;
+                self.fresh = false;
                 tokio::task::yield_now().await;
             }
         }
@@ -330,39 +327,35 @@ impl<C: Consumer> Session<C> {
         self.cx.connection().close(CloseCode::INTERNAL_ERROR, "");
     }
 
-    fn poll_step(&mut self, task: &mut Task<'_>) -> Poll<Step> {
-        let output = self.poll_output(task);
-        if let Some(code) = self.cx.connection().closing() {
-            return Poll::Ready(Step::Closing(code));
+    fn poll_step(&mut self, connection: &Connection, task: &mut Task<'_>) -> Poll<Step> {
+        // Whoever does not have the first turn has the second.
+        let mails_first = self.mails_left > 0;
+        for mails in [mails_first, true] {
+            let reader = &mut self.reader;
+            let next = connection.next(task, mails, &mut self.fresh, |task, outbound| write(reader, task, outbound));
+            let step = match next {
+                Next::Event(event) => {
+                    self.mails_left = self.mails_left.saturating_sub(1);
+                    return Poll::Ready(Step::Event(event));
+                }
+                Next::Client => match self.poll_client(task) {
+                    Poll::Ready(step) => step,
+                    Poll::Pending if mails => return Poll::Pending,
+                    Poll::Pending => continue,
+                },
+                Next::Nothing if mails => return Poll::Pending,
+                Next::Nothing => continue,
+                Next::Closing(code) => Step::Closing(code),
+                Next::LayerClosed => Step::LayerClosed,
+                Next::Broken => Step::Gone,
+            };
+            self.mails_left = MAILS;
+            return Poll::Ready(step);
         }
-        if output == Output::Broken {
-            return Poll::Ready(Step::Gone);
-        }
-        let mail_first = self.mails_left > 0;
-        let first = if mail_first { self.poll_mail(task) } else { self.poll_client(task) };
-        let step = match first {
-            Poll::Ready(step) => step,
-            Poll::Pending if mail_first => ready!(self.poll_client(task)),
-            Poll::Pending => ready!(self.poll_mail(task)),
-        };
-        self.mails_left = if matches!(step, Step::Mail(_)) { self.mails_left.saturating_sub(1) } else { MAILS };
-        Poll::Ready(step)
-    }
-
-    fn poll_mail(&self, task: &mut Task<'_>) -> Poll<Step> {
-        self.cx.connection().poll_mail(task).map(|mail| match mail {
-            Mail::Delivery(delivery) => Step::Mail(delivery),
-            Mail::LayerClosed => Step::LayerClosed,
-        })
+        Poll::Pending
     }
 
     fn poll_client(&mut self, task: &mut Task<'_>) -> Poll<Step> {
-        // A client that does not read its answers is not listened to.
-        if ready!(self.cx.connection().poll_room(task)).is_err() {
-            // Closed from elsewhere since the look at the output.
-            let code = self.cx.connection().closing().unwrap_or(CloseCode::ABNORMAL);
-            return Poll::Ready(Step::Closing(code));
-        }
         let next = ready!(self.poll_read(task));
         Poll::Ready(match next {
             Ok(Some(incoming)) => Step::Client(incoming),
@@ -396,7 +389,8 @@ impl<C: Consumer> Session<C> {
     }
 
     fn poll_output(&mut self, task: &mut Task<'_>) -> Output {
-        poll_output(self.cx.connection(), &mut self.reader, task)
+        let reader = &mut self.reader;
+        self.cx.connection().poll_output(task, |task, outbound| write(reader, task, outbound))
     }
 
     /// Waits until the close frame is written, and until the client has done its part.
@@ -437,26 +431,20 @@ impl<C: Consumer> Session<C> {
     }
 }
 
-/// Does what the connection's task has to do for the output: helps a full socket on, or writes to its own stream.
-fn poll_output(connection: &Connection, reader: &mut Reader, task: &mut Task<'_>) -> Output {
-    connection.poll_output(task, |task, outbound| match reader {
-        Reader::Stream(stream) => SCRATCH.with_borrow_mut(|scratch| write(stream, task, outbound, &mut scratch.write)),
-        Reader::Tcp(_) => Poll::Ready(Ok(())),
-    })
-}
-
 /// Runs the user's code, and the output beside it: a handler that waits for room in the queue, or for anything else, must
-/// not keep from the client what is in the queue already.
-fn beside<'a, F: Future + Unpin>(
-    connection: &'a Connection,
-    reader: &'a mut Reader,
+/// not keep from the client what is in the queue already. Tells when it waits.
+fn beside<F: Future + Unpin>(
+    connection: &Connection,
+    reader: &mut Reader,
     mut code: F,
-) -> impl Future<Output = F::Output> + use<'a, F> {
+    mut waits: impl FnMut(),
+) -> impl Future<Output = F::Output> {
     poll_fn(move |task| {
         let done = Pin::new(&mut code).poll(task);
         if done.is_pending() {
+            waits();
             // What this finds out (the client is gone, the queue is flushed) is found out again after the handler.
-            poll_output(connection, reader, task);
+            connection.poll_output(task, |task, outbound| write(reader, task, outbound));
         }
         done
     })
@@ -476,8 +464,8 @@ enum Last {
 impl Reader {
     /// Reads once, into the thread's buffer. Empty: the client is gone.
     fn poll_read<T>(&mut self, task: &mut Task<'_>, use_it: impl FnOnce(io::Result<&[u8]>) -> T) -> Poll<T> {
-        SCRATCH.with_borrow_mut(|scratch| {
-            let mut buffer = ReadBuf::new(&mut scratch.read);
+        READ.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
             let read = match self {
                 Self::Tcp(reader) => Pin::new(reader).poll_read(task, &mut buffer),
                 Self::Stream(stream) => Pin::new(stream).poll_read(task, &mut buffer),
@@ -488,22 +476,19 @@ impl Reader {
 }
 
 /// Writes what waits to a stream of the connection's own.
-fn write(
-    stream: &mut Box<dyn Duplex>,
-    task: &mut Task<'_>,
-    outbound: &mut dyn Write,
-    scratch: &mut Vec<u8>,
-) -> Poll<io::Result<()>> {
-    loop {
-        let chunk = outbound.chunk(scratch);
-        if chunk.is_empty() {
-            return Pin::new(stream).poll_flush(task);
-        }
-        match ready!(Pin::new(&mut *stream).poll_write(task, chunk))? {
+fn write(reader: &mut Reader, task: &mut Task<'_>, outbound: &mut Outbound) -> Poll<io::Result<()>> {
+    let Reader::Stream(stream) = reader else { return Poll::Ready(Ok(())) };
+    while !outbound.is_empty() {
+        let written = outbound.write_with(|pieces| match pieces {
+            [one] => Pin::new(&mut *stream).poll_write(task, one),
+            many => Pin::new(&mut *stream).poll_write_vectored(task, many),
+        });
+        match ready!(written)? {
             0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
             n => outbound.advance(n),
         }
     }
+    Pin::new(stream).poll_flush(task)
 }
 
 #[cfg(test)]

@@ -4,9 +4,12 @@
 //! fragments, check text as it arrives, hold the limits. A server's frames are not masked, so the bytes of one frame
 //! serve every member of a group.
 
+use std::cell::Cell;
+use std::fmt;
 use std::io::Cursor;
+use std::sync::Arc;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use serde::Serialize;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
@@ -17,29 +20,77 @@ use crate::frame::{CloseCode, Frame};
 /// The most that the payload of a control frame may hold (RFC 6455, section 5.5).
 const MAX_CONTROL: usize = 125;
 
+/// The largest buffer that a thread keeps for its next frame.
+const KEPT: usize = 64 * 1024;
+
+thread_local! {
+    /// Where frames are put together.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 /// A finished frame, header included: made once, shared by everyone who is sent it.
-#[derive(Debug, Clone)]
-pub(crate) struct Rendered(Bytes);
+#[derive(Clone)]
+pub struct Rendered(Arc<[u8]>);
 
-impl Rendered {
-    pub(crate) fn new(frame: &Frame) -> Self {
-        match frame {
-            Frame::Text(text) => Self::encode(OpCode::Data(Data::Text), text.as_bytes()),
-            Frame::Binary(bytes) => Self::encode(OpCode::Data(Data::Binary), bytes),
-        }
+/// Lends an empty buffer. Taken out of its place meanwhile, because user code (a `Serialize`) may run and come back here.
+fn with_scratch<R>(use_it: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    let mut scratch = SCRATCH.take();
+    scratch.clear();
+    let made = use_it(&mut scratch);
+    if scratch.capacity() <= KEPT {
+        SCRATCH.set(scratch);
     }
+    made
+}
 
-    /// A text frame that holds `value` as JSON, written where it stays: behind room for the longest header.
-    pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, EncodeError> {
-        const ROOM: usize = 10;
-        let mut bytes = Vec::with_capacity(128);
+/// Puts a text frame together that holds `value` as JSON, and lends it. The value is written where it stays: behind room
+/// for the longest header.
+pub(crate) fn with_json<T: Serialize + ?Sized, R>(
+    value: &T,
+    use_it: impl FnOnce(&[u8]) -> R,
+) -> Result<R, EncodeError> {
+    const ROOM: usize = 10;
+    with_scratch(|bytes| {
         bytes.resize(ROOM, 0);
-        serde_json::to_writer(&mut bytes, value).map_err(EncodeError::new)?;
+        serde_json::to_writer(&mut *bytes, value).map_err(EncodeError::new)?;
         let header = FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
         let length = (bytes.len() - ROOM) as u64;
         let start = ROOM - header.len(length);
         header.format(length, &mut &mut bytes[start..ROOM]).expect("the header fits the room made for it");
-        Ok(Self(Bytes::from(bytes).slice(start..)))
+        Ok(use_it(&bytes[start..]))
+    })
+}
+
+/// Puts a frame together, and lends it.
+pub(crate) fn with_frame<R>(frame: &Frame, use_it: impl FnOnce(&[u8]) -> R) -> R {
+    match frame {
+        Frame::Text(text) => with_header(OpCode::Data(Data::Text), text.as_bytes(), use_it),
+        Frame::Binary(bytes) => with_header(OpCode::Data(Data::Binary), bytes, use_it),
+    }
+}
+
+fn with_header<R>(opcode: OpCode, payload: &[u8], use_it: impl FnOnce(&[u8]) -> R) -> R {
+    with_scratch(|bytes| {
+        let header = FrameHeader { opcode, ..FrameHeader::default() };
+        header.format(payload.len() as u64, &mut *bytes).expect("writing to a Vec does not fail");
+        bytes.extend_from_slice(payload);
+        use_it(bytes)
+    })
+}
+
+impl Rendered {
+    pub(crate) fn new(frame: &Frame) -> Self {
+        with_frame(frame, Self::copied)
+    }
+
+    /// A text frame that holds `value` as JSON.
+    pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, EncodeError> {
+        with_json(value, Self::copied)
+    }
+
+    /// A finished frame that was lent.
+    pub(crate) fn copied(frame: &[u8]) -> Self {
+        Self(frame.into())
     }
 
     pub(crate) fn pong(payload: &[u8]) -> Self {
@@ -61,19 +112,17 @@ impl Rendered {
     }
 
     fn encode(opcode: OpCode, payload: &[u8]) -> Self {
-        let header = FrameHeader { opcode, ..FrameHeader::default() };
-        let mut bytes = Vec::with_capacity(10 + payload.len());
-        header.format(payload.len() as u64, &mut bytes).expect("writing to a Vec does not fail");
-        bytes.extend_from_slice(payload);
-        Self(bytes.into())
+        with_header(opcode, payload, Self::copied)
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
+}
 
-    pub(crate) fn into_bytes(self) -> Bytes {
-        self.0
+impl fmt::Debug for Rendered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rendered({} bytes)", self.0.len())
     }
 }
 
@@ -105,11 +154,12 @@ const TOO_BIG: Violation = Violation { code: CloseCode::TOO_BIG, reason: "messag
 /// Makes messages of a client's bytes. Holds no buffer while nothing is under way.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    /// Bytes that were read but not looked at yet: a piece of a header, or what stood behind a finished message.
-    rest: BytesMut,
-    /// What is under way; boxed, because an idle connection has none.
+    /// Bytes that were read but not looked at yet: a piece of a header, or what stood behind a finished message. Boxed,
+    /// as what is under way is, because an idle connection has neither.
+    rest: Option<Box<BytesMut>>,
+    /// What is under way.
     partial: Option<Box<Partial>>,
-    max_message: usize,
+    max_message: u32,
 }
 
 #[derive(Debug, Default)]
@@ -139,61 +189,78 @@ struct Message {
 
 impl Decoder {
     pub(crate) fn new(max_message: usize) -> Self {
-        Self { rest: BytesMut::new(), partial: None, max_message }
+        Self { rest: None, partial: None, max_message: u32::try_from(max_message).unwrap_or(u32::MAX) }
     }
 
     /// Keeps bytes that were read before the decoder was there.
     pub(crate) fn keep(&mut self, bytes: &[u8]) {
-        self.rest.extend_from_slice(bytes);
+        if !bytes.is_empty() {
+            self.rest.get_or_insert_default().extend_from_slice(bytes);
+        }
     }
 
     /// Whether there are bytes that [`Self::next`] has not looked at.
     pub(crate) fn has_rest(&self) -> bool {
-        !self.rest.is_empty()
+        self.rest.is_some()
     }
 
     /// The next message, from what was kept and then from `input`. What is not needed for it is kept.
     pub(crate) fn next(&mut self, input: &[u8]) -> Result<Option<Incoming>, Violation> {
-        if self.rest.is_empty() {
+        let Some(mut rest) = self.rest.take() else {
             let mut left = input;
             let next = self.parse(&mut left);
-            self.rest.extend_from_slice(left);
+            self.keep(left);
             return next;
-        }
-        let mut rest = std::mem::take(&mut self.rest);
+        };
         rest.extend_from_slice(input);
         let mut left = &rest[..];
         let next = self.parse(&mut left);
         let used = rest.len() - left.len();
         rest.advance(used);
         if !rest.is_empty() {
-            self.rest = rest;
+            self.rest = Some(rest);
         }
         next
     }
 
+    /// A message that is one frame and has arrived as a whole, which most are: nothing has to be remembered for it.
+    fn whole(&self, header: &FrameHeader, length: u64, payload: &[u8]) -> Option<Result<(Incoming, usize), Violation>> {
+        let length = usize::try_from(length).ok().filter(|length| *length <= self.max_message as usize)?;
+        let payload = payload.get(..length)?;
+        let OpCode::Data(data @ (Data::Text | Data::Binary)) = header.opcode else { return None };
+        if !header.is_final || header.rsv1 || header.rsv2 || header.rsv3 {
+            return None;
+        }
+        let mut message = Message { is_text: data == Data::Text, bytes: Vec::with_capacity(length), checked: 0 };
+        unmask_into(&mut message.bytes, payload, header.mask?);
+        Some(message.into_frame().map(|frame| (Incoming::Frame(frame), length)))
+    }
+
     fn parse(&mut self, input: &mut &[u8]) -> Result<Option<Incoming>, Violation> {
         loop {
-            let partial = self.partial.get_or_insert_default();
-            let Some(payload) = &mut partial.frame else {
+            let under_way = self.partial.as_mut().filter(|partial| partial.frame.is_some());
+            let Some(partial) = under_way else {
                 let mut cursor = Cursor::new(*input);
                 let header = FrameHeader::parse(&mut cursor).map_err(|_| protocol("reserved opcode"))?;
-                let Some((header, length)) = header else {
-                    if partial.message.is_none() {
-                        self.partial = None;
-                    }
-                    return Ok(None);
-                };
+                let Some((header, length)) = header else { return Ok(None) };
                 let read = usize::try_from(cursor.position()).unwrap_or(usize::MAX);
-                partial.begin(&header, length, self.max_message)?;
                 *input = &input[read..];
+                if self.partial.is_none()
+                    && let Some(whole) = self.whole(&header, length, input)
+                {
+                    let (incoming, length) = whole?;
+                    *input = &input[length..];
+                    return Ok(Some(incoming));
+                }
+                self.partial.get_or_insert_default().begin(&header, length, self.max_message as usize)?;
                 continue;
             };
+            let Some(payload) = &mut partial.frame else { continue };
             let (now, later) = input.split_at(payload.remaining.min(input.len()));
             *input = later;
             let done = payload.remaining == now.len();
             if let OpCode::Control(control) = payload.opcode {
-                unmask_into(&mut partial.control, now, payload);
+                payload.unmask_into(&mut partial.control, now);
                 if !done {
                     return Ok(None);
                 }
@@ -210,7 +277,7 @@ impl Decoder {
             }
             let is_final = payload.is_final && done;
             let message = partial.message.as_mut().expect("a data frame has begun its message");
-            unmask_into(&mut message.bytes, now, payload);
+            payload.unmask_into(&mut message.bytes, now);
             message.check(is_final)?;
             if !done {
                 return Ok(None);
@@ -292,21 +359,28 @@ fn close(body: &[u8]) -> Result<CloseCode, Violation> {
     Ok(code)
 }
 
-/// Appends the unmasked bytes and turns the mask so that it fits what comes next.
-fn unmask_into(to: &mut Vec<u8>, from: &[u8], payload: &mut Payload) {
+impl Payload {
+    /// Appends the unmasked bytes and turns the mask so that it fits what comes next.
+    fn unmask_into(&mut self, to: &mut Vec<u8>, from: &[u8]) {
+        unmask_into(to, from, self.mask);
+        self.mask.rotate_left(from.len() % 4);
+        self.remaining -= from.len();
+    }
+}
+
+/// Appends the unmasked bytes.
+fn unmask_into(to: &mut Vec<u8>, from: &[u8], mask: [u8; 4]) {
     let start = to.len();
     to.extend_from_slice(from);
-    let mask = u64::from_ne_bytes([payload.mask, payload.mask].concat().try_into().expect("twice four is eight"));
+    let twice = u64::from_ne_bytes([mask[0], mask[1], mask[2], mask[3], mask[0], mask[1], mask[2], mask[3]]);
     let mut words = to[start..].chunks_exact_mut(8);
     for word in &mut words {
-        let plain = u64::from_ne_bytes((&*word).try_into().expect("chunks of eight")) ^ mask;
+        let plain = u64::from_ne_bytes((&*word).try_into().expect("chunks of eight")) ^ twice;
         word.copy_from_slice(&plain.to_ne_bytes());
     }
-    for (byte, mask) in words.into_remainder().iter_mut().zip(payload.mask.iter().cycle()) {
+    for (byte, mask) in words.into_remainder().iter_mut().zip(mask.iter().cycle()) {
         *byte ^= mask;
     }
-    payload.mask.rotate_left(from.len() % 4);
-    payload.remaining -= from.len();
 }
 
 #[cfg(test)]
@@ -437,24 +511,25 @@ mod tests {
         let mut decoder = Decoder::new(1024);
         assert_eq!(decoder.next(&frame(0x81, b"hi")).unwrap(), Some(text("hi")));
         assert_eq!(decoder.next(&[]).unwrap(), None);
-        assert!(decoder.partial.is_none());
-        assert_eq!(decoder.rest.capacity(), 0);
+        assert!(decoder.partial.is_none() && decoder.rest.is_none());
     }
 
     #[test]
     fn json_is_framed_in_place() {
         for size in [0, 1, 123, 124, 70_000] {
             let text = "x".repeat(size);
-            let framed = Rendered::json(&text).unwrap().into_bytes();
-            assert_eq!(framed, Rendered::new(&Frame::json(&text).unwrap()).into_bytes(), "{size} characters");
+            let framed = Rendered::json(&text).unwrap();
+            let frame = Rendered::new(&Frame::json(&text).unwrap());
+            assert_eq!(framed.as_bytes(), frame.as_bytes(), "{size} characters");
         }
     }
 
     #[test]
     fn a_close_reason_is_cut_at_a_character() {
-        let bytes = Rendered::close(CloseCode::NORMAL, &"ä".repeat(100)).into_bytes();
+        let bytes = Rendered::close(CloseCode::NORMAL, &"ä".repeat(100));
+        let bytes = bytes.as_bytes();
         assert_eq!(bytes[..2], [0x88, 124]);
         assert!(std::str::from_utf8(&bytes[4..]).is_ok());
-        assert_eq!(Rendered::close(CloseCode::NO_STATUS, "").into_bytes()[..], [0x88, 0]);
+        assert_eq!(Rendered::close(CloseCode::NO_STATUS, "").as_bytes(), [0x88, 0]);
     }
 }
