@@ -120,6 +120,13 @@ GOALS = (
     _ratio("rooms", "CPU per delivery, × Django in memory", "ours", "django-memory", 1 / 150, limit_text="1/150"),
     *(_ratio(scenario, "pub/sub: CPU per delivery with Redis's, × Django's pub/sub with Redis's", "ours-pubsub",
              "django-pubsub", 1 / 20, all_costs, limit_text="1/20") for scenario in ("fan8", "fan1", "rooms")),
+    *(_ratio(scenario, "core: CPU per delivery, × Django's core", "ours-core", "django-core", 1 / 30, limit_text="1/30")
+      for scenario in ("fan8", "fan1", "rooms")),
+    *(_ratio(scenario, f"{layer}: p99, × Django's {layer}", f"ours-{layer}", f"django-{layer}", 1, "p99_ms")
+      for scenario in ("fan8", "fan1") for layer in ("core", "pubsub")),
+    # As many deliveries for each message, so the ratio is the same for a message to the group.
+    *(_ratio(scenario, f"{layer}: Redis' own CPU per `group_send`, × Python's", f"ours-{layer}", f"django-{layer}", 1, "side_us")
+      for scenario in ("fan8", "fan1") for layer in ("core", "pubsub")),
 )
 
 

@@ -26,11 +26,11 @@ ALL = {
     scenario.name: scenario
     for scenario in (
         Scenario("fan8", "one room of 1,000, one sender, 8 messages under way",
-                 ("ours", "ours-stateful", "ours-2w", "ours-pubsub", "ours-pubsub-2p", *RUST_AND_JS, *DJANGO)),
+                 ("ours", "ours-stateful", "ours-2w", "ours-pubsub", "ours-pubsub-2p", "ours-core", *RUST_AND_JS, *DJANGO)),
         Scenario("fan1", "one room of 1,000, one sender, one message under way",
-                 ("ours", "ours-stateful", "ours-pubsub", *RUST_AND_JS, *DJANGO)),
+                 ("ours", "ours-stateful", "ours-pubsub", "ours-core", *RUST_AND_JS, *DJANGO)),
         Scenario("rooms", "100 rooms of 10, a sender in each, 4 messages under way in each",
-                 ("ours", "ours-2w", "ours-pubsub", *RUST_AND_JS, *DJANGO)),
+                 ("ours", "ours-2w", "ours-pubsub", "ours-core", *RUST_AND_JS, *DJANGO)),
         Scenario("echo", "100 connections, each alone in its room, a round trip through the group",
                  ("ours", *RUST_AND_JS, *DJANGO)),
         Scenario("paced", "one room of 1,000, 2 messages a second",

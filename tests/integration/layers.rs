@@ -289,6 +289,16 @@ async fn a_closed_layer_tells_everyone(two: Two) {
     assert!(matches!(error, LayerError::Closed), "{error}");
 }
 
+async fn it_is_ready_until_it_is_closed(two: Two) {
+    for layer in [&two.here, &two.there] {
+        layer.ready(Duration::from_secs(5)).await.unwrap();
+        assert_eq!(layer.channels_here(), 0, "the question leaves nothing behind");
+    }
+    two.here.close().await;
+    let error = two.here.ready(Duration::from_secs(5)).await.unwrap_err();
+    assert!(matches!(error, LayerError::Closed), "{error}");
+}
+
 async fn plain_threads_send_too(two: Two) {
     let channel = two.here.new_channel().await.unwrap();
     two.here.group_add(&NOTES, channel.name()).await.unwrap();
@@ -350,6 +360,7 @@ macro_rules! for_every_layer {
                 every_value_arrives_as_it_was_sent,
                 a_flush_forgets_the_groups,
                 a_closed_layer_tells_everyone,
+                it_is_ready_until_it_is_closed,
                 plain_threads_send_too;
             )*
         }

@@ -4,6 +4,7 @@ mod chat_processes;
 mod consumers;
 mod core;
 mod example;
+mod faults;
 mod layers;
 mod multichat;
 mod redis;

@@ -26,6 +26,11 @@ pub struct Channel {
 impl Channel {
     pub(crate) fn new(backend: Arc<dyn Backend>, config: &Config) -> Self {
         let name = backend.new_channel_name();
+        Self::with_name(backend, config, name)
+    }
+
+    /// The channel of that name, which nobody else has.
+    pub(crate) fn with_name(backend: Arc<dyn Backend>, config: &Config, name: ChannelName) -> Self {
         let queue = Queue::new(&*backend, config, &name);
         backend.table().register(name.clone(), Arc::clone(&queue) as Arc<dyn Mailbox>);
         Self { name, queue, backend }

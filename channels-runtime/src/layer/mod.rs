@@ -25,9 +25,10 @@ mod settings;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, try_join_all};
 use serde_json::Value;
 
 use crate::envelope::{Envelope, Format};
@@ -62,6 +63,28 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
 
     /// A name that no other channel has.
     fn new_channel_name(&self) -> ChannelName;
+
+    /// How many servers are behind the layer.
+    fn servers(&self) -> usize {
+        1
+    }
+
+    /// A name that no other channel has, for a channel that is reached through that server.
+    fn new_channel_name_on(&self, server: usize) -> ChannelName {
+        _ = server;
+        self.new_channel_name()
+    }
+
+    /// Sends to a channel of this process through that server.
+    fn send_through<'a>(
+        &'a self,
+        server: usize,
+        channel: &'a ChannelName,
+        envelope: Envelope,
+    ) -> BoxFuture<'a, Result<(), LayerError>> {
+        _ = server;
+        self.send(channel, envelope)
+    }
 
     /// Lets other processes send to a channel that is in the table: when it returns, what they send arrives.
     fn announce<'a>(&'a self, channel: &'a ChannelName) -> BoxFuture<'a, Result<(), LayerError>> {
@@ -293,6 +316,43 @@ impl ChannelLayer {
         let channel = Channel::new(Arc::clone(&self.backend), &self.config);
         self.backend.announce(channel.name()).await?;
         Ok(channel)
+    }
+
+    /// Whether messages come through: sends one to a new channel of this process, through each server behind the layer, and
+    /// waits until all are back. For a health check; it goes the way of every message, so it also fails where Redis answers
+    /// and the subscription or the queue of this process is dead.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use channels_runtime::prelude::*;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+    /// let layer = ChannelLayer::in_memory();
+    /// layer.ready(Duration::from_secs(1)).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`LayerError::Unavailable`] when a message is not back within the deadline; the error of a step that failed before.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves nothing behind: a message that comes back later is passed over.
+    pub async fn ready(&self, deadline: Duration) -> Result<(), LayerError> {
+        let each = try_join_all((0..self.backend.servers()).map(|server| self.round_trip(server)));
+        match tokio::time::timeout(deadline, each).await {
+            Ok(back) => back.map(drop),
+            Err(late) => {
+                Err(LayerError::Unavailable { action: "a message to this process itself", source: late.into() })
+            }
+        }
+    }
+
+    async fn round_trip(&self, server: usize) -> Result<(), LayerError> {
+        let name = self.backend.new_channel_name_on(server);
+        let channel = Channel::with_name(Arc::clone(&self.backend), &self.config, name);
+        self.backend.announce(channel.name()).await?;
+        let envelope = Envelope::from_value(&serde_json::json!({"type": "channels.ready"}), self.backend.format())?;
+        self.backend.send_through(server, channel.name(), envelope).await?;
+        channel.receive().await.map(drop).ok_or(LayerError::Closed)
     }
 
     /// How many channels of this process are in the group.

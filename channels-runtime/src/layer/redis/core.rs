@@ -152,15 +152,30 @@ impl Core {
     }
 
     async fn send_one(&self, channel: &ChannelName, envelope: Envelope) -> Result<(), LayerError> {
+        let non_local = channel.non_local();
+        let server = if non_local.ends_with('!') {
+            self.server(non_local)
+        } else {
+            &self.servers[self.next.fetch_add(1, Relaxed) % self.servers.len()]
+        };
+        self.send_one_through(server, channel, envelope).await
+    }
+
+    async fn send_one_through(
+        &self,
+        server: &Server,
+        channel: &ChannelName,
+        envelope: Envelope,
+    ) -> Result<(), LayerError> {
         self.open()?;
         let shared = &self.shared;
         let non_local = channel.non_local();
-        let (server, body) = if non_local.ends_with('!') {
+        let body = if non_local.ends_with('!') {
+            // Others share the queue, so the message says whom it is for.
             let body = envelope.body_for(channel.as_str());
-            (self.server(non_local), body.map_err(|source| encoding(&envelope, source))?.into())
+            body.map_err(|source| encoding(&envelope, source))?.into()
         } else {
-            let turn = self.next.fetch_add(1, Relaxed);
-            (&self.servers[turn % self.servers.len()], envelope.body().clone())
+            envelope.body().clone()
         };
         let capacity = shared.config.capacity_of(channel.as_str());
         let entry = Entry { queue: shared.keys.queue(non_local), capacity, message: shared.codec.seal(body) };
@@ -284,6 +299,19 @@ impl Backend for Core {
         bits.copy_from_slice(&random.as_bytes()[7..]);
         bits[1] = random.as_bytes()[0];
         ChannelName::from_checked(format!("{}{}", self.shared.process, URL_SAFE_NO_PAD.encode(bits)).into())
+    }
+
+    fn servers(&self) -> usize {
+        self.servers.len()
+    }
+
+    fn send_through<'a>(
+        &'a self,
+        server: usize,
+        channel: &'a ChannelName,
+        envelope: Envelope,
+    ) -> BoxFuture<'a, Result<(), LayerError>> {
+        self.send_one_through(&self.servers[server], channel, envelope).boxed()
     }
 
     fn release(&self, channel: &ChannelName) {

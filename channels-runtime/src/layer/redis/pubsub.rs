@@ -180,6 +180,20 @@ impl Backend for PubSub {
         ChannelName::from_checked(format!("{}specific.{}", self.shared.prefix, Uuid::new_v4().simple()).into())
     }
 
+    fn servers(&self) -> usize {
+        self.servers.len()
+    }
+
+    fn new_channel_name_on(&self, server: usize) -> ChannelName {
+        // The name decides on the server: so many are tried, on average, as there are servers.
+        loop {
+            let name = self.new_channel_name();
+            if shard_of(name.as_str(), self.servers.len()) == server {
+                return name;
+            }
+        }
+    }
+
     fn announce<'a>(&'a self, channel: &'a ChannelName) -> BoxFuture<'a, Result<(), LayerError>> {
         self.server(channel.as_str()).subscriptions.confirmed(channel.to_string()).boxed()
     }

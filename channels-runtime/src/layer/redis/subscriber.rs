@@ -49,6 +49,7 @@ struct State {
     dirty: IndexSet<String>,
     confirmed: HashSet<String>,
     waiting: HashMap<String, Vec<oneshot::Sender<()>>>,
+    closed: bool,
 }
 
 impl Subscriptions {
@@ -63,6 +64,9 @@ impl Subscriptions {
     pub(super) async fn confirmed(&self, topic: String) -> Result<(), LayerError> {
         let confirmed = {
             let mut state = self.lock();
+            if state.closed {
+                return Err(LayerError::Closed);
+            }
             if state.confirmed.contains(&topic) {
                 return Ok(());
             }
@@ -87,7 +91,9 @@ impl Subscriptions {
 
     /// Nobody will be told any more.
     pub(super) fn close(&self) {
-        self.lock().waiting.clear();
+        let mut state = self.lock();
+        state.closed = true;
+        state.waiting.clear();
     }
 
     /// Works until it is dropped: connects, subscribes what the table wants, hands messages on; and again, when the
