@@ -111,6 +111,7 @@ pub(crate) struct Outbound {
     /// What is written next: finished frames, one behind the other.
     next: Vec<u8>,
     /// What comes behind that, if there are large frames among what waits; never empty.
+    #[expect(clippy::box_collection, reason = "nearly always there is none, and every connection has the room for it")]
     behind: Option<Box<VecDeque<Piece>>>,
     /// How much of the first piece is written.
     written: usize,

@@ -16,6 +16,7 @@ use crate::event::Event;
 use crate::frame::{Frame, FrameKind};
 #[cfg(feature = "redis")]
 use crate::route::FindRoute;
+use crate::scratch::with_scratch;
 use crate::tag::{FindTag, Tagged, Untagged};
 
 /// The field that names an event, in Django Channels and here.
@@ -47,16 +48,17 @@ impl Format {
     }
 
     fn encode<T: Serialize + ?Sized>(self, value: &T) -> Result<Bytes, EncodeError> {
-        let mut body = Vec::with_capacity(128);
-        match self {
-            // Structs as maps and readable forms (a UUID as a string), so that both formats have one shape and Python
-            // can read it.
-            Self::Msgpack => value
-                .serialize(&mut rmp_serde::Serializer::new(&mut body).with_struct_map().with_human_readable())
-                .map_err(EncodeError::new)?,
-            Self::Json => serde_json::to_writer(&mut body, value).map_err(EncodeError::new)?,
-        }
-        Ok(body.into())
+        with_scratch(|body| {
+            match self {
+                // Structs as maps and readable forms (a UUID as a string), so that both formats have one shape and Python
+                // can read it.
+                Self::Msgpack => value
+                    .serialize(&mut rmp_serde::Serializer::new(&mut *body).with_struct_map().with_human_readable())
+                    .map_err(EncodeError::new)?,
+                Self::Json => serde_json::to_writer(&mut *body, value).map_err(EncodeError::new)?,
+            }
+            Ok(Bytes::copy_from_slice(body))
+        })
     }
 }
 

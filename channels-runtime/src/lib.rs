@@ -80,6 +80,7 @@ mod name;
 #[cfg(feature = "redis")]
 mod route;
 mod scope;
+mod scratch;
 mod server;
 mod session;
 mod signal;

@@ -256,7 +256,7 @@ pub fn part<T: Part>(field: &T) -> &dyn fmt::Display {
 
 /// The name of a group, checked.
 pub fn group_name(name: fmt::Arguments<'_>) -> Result<GroupName, NameError> {
-    GroupName::new(name.to_string())
+    GroupName::written(name)
 }
 
 /// The name of an event, asked of a type that may be none.

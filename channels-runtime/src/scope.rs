@@ -23,17 +23,17 @@ const OF_THE_HANDSHAKE: [&str; 6] = [
 /// handshake alone.
 #[derive(Clone)]
 pub struct Scope {
-    /// Lines: the path; the query behind its `?`, or nothing; the subprotocols with commas between them; and then a line
-    /// for each header, `name:value`, the name in lower case. None of them can hold a line feed.
+    /// Lines: the path; the query behind its `?`, or nothing; the subprotocols with commas between them; the client's
+    /// address, or nothing; and then a line for each header, `name:value`, the name in lower case. None of them can hold a
+    /// line feed.
     facts: Box<[u8]>,
-    client: Option<SocketAddr>,
     user: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Scope {
     /// That of a worker: its path is the channel that it reads.
     pub(crate) fn of_worker(channel: &str) -> Self {
-        Self { facts: format!("{channel}\n\n").into_bytes().into(), client: None, user: None }
+        Self { facts: format!("{channel}\n\n\n").into_bytes().into(), user: None }
     }
 
     pub(crate) fn new(uri: &Uri, headers: &HeaderMap, client: Option<SocketAddr>) -> Self {
@@ -48,6 +48,10 @@ impl Scope {
             facts.extend_from_slice(offered.as_bytes());
             facts.push(b',');
         }
+        facts.push(b'\n');
+        if let Some(client) = client {
+            facts.extend_from_slice(client.to_string().as_bytes());
+        }
         for (name, value) in headers {
             if !OF_THE_HANDSHAKE.contains(&name.as_str()) {
                 facts.push(b'\n');
@@ -56,7 +60,7 @@ impl Scope {
                 facts.extend_from_slice(value.as_bytes());
             }
         }
-        Self { facts: facts.into(), client, user: None }
+        Self { facts: facts.into(), user: None }
     }
 
     fn lines(&self) -> impl Iterator<Item = &[u8]> {
@@ -69,7 +73,7 @@ impl Scope {
     }
 
     fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.lines().skip(3).filter_map(|line| {
+        self.lines().skip(4).filter_map(|line| {
             let colon = line.iter().position(|byte| *byte == b':')?;
             Some((&line[..colon], &line[colon + 1..]))
         })
@@ -110,7 +114,7 @@ impl Scope {
 
     /// The address of the peer: the client's, or that of the proxy in front.
     pub fn client(&self) -> Option<SocketAddr> {
-        self.client
+        self.line(3).parse().ok()
     }
 
     /// Who it is: what the authenticator of [`Channels`](crate::Channels) found out, if it made a `U`.
@@ -126,7 +130,7 @@ impl Scope {
 impl fmt::Debug for Scope {
     // Neither query nor headers: they hold tokens and cookies, and this goes to logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scope").field("path", &self.path()).field("client", &self.client).finish_non_exhaustive()
+        f.debug_struct("Scope").field("path", &self.path()).field("client", &self.client()).finish_non_exhaustive()
     }
 }
 
@@ -154,6 +158,11 @@ mod tests {
         assert_eq!(scope.cookie("sessionid"), Some("x=y"));
         assert_eq!(scope.cookie("b"), None);
         assert_eq!(scope.subprotocols().collect::<Vec<_>>(), ["chat.v2", "chat.v1"]);
+        assert_eq!(scope.client(), None);
         assert!(!format!("{scope:?}").contains("token"));
+        for address in ["127.0.0.1:80", "[fe80::1%3]:443"] {
+            let scope = Scope::new(&"/".parse().unwrap(), &HeaderMap::new(), Some(address.parse().unwrap()));
+            assert_eq!(scope.client(), Some(address.parse().unwrap()));
+        }
     }
 }

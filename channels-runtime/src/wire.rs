@@ -4,7 +4,6 @@
 //! fragments, check text as it arrives, hold the limits. A server's frames are not masked, so the bytes of one frame
 //! serve every member of a group.
 
-use std::cell::Cell;
 use std::fmt;
 use std::io::Cursor;
 use std::sync::Arc;
@@ -16,32 +15,14 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use crate::error::EncodeError;
 use crate::frame::{CloseCode, Frame};
+use crate::scratch::with_scratch;
 
 /// The most that the payload of a control frame may hold (RFC 6455, section 5.5).
 const MAX_CONTROL: usize = 125;
 
-/// The largest buffer that a thread keeps for its next frame.
-const KEPT: usize = 64 * 1024;
-
-thread_local! {
-    /// Where frames are put together.
-    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
 /// A finished frame, header included: made once, shared by everyone who is sent it.
 #[derive(Clone)]
 pub struct Rendered(Arc<[u8]>);
-
-/// Lends an empty buffer. Taken out of its place meanwhile, because user code (a `Serialize`) may run and come back here.
-fn with_scratch<R>(use_it: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-    let mut scratch = SCRATCH.take();
-    scratch.clear();
-    let made = use_it(&mut scratch);
-    if scratch.capacity() <= KEPT {
-        SCRATCH.set(scratch);
-    }
-    made
-}
 
 /// Puts a text frame together that holds `value` as JSON, and lends it. The value is written where it stays: behind room
 /// for the longest header.

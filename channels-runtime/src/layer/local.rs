@@ -12,7 +12,9 @@ use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hashbrown::HashTable;
 use indexmap::IndexMap;
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::envelope::Envelope;
@@ -154,7 +156,7 @@ impl Counters {
 
 /// A message, made ready once for each kind of mailbox. Nearly always there is one kind.
 #[derive(Default)]
-struct Prepared(Vec<(Prepare, Option<Delivery>)>);
+struct Prepared(SmallVec<[(Prepare, Option<Delivery>); 1]>);
 
 impl Prepared {
     fn add_kinds<'a>(&mut self, mailboxes: impl IntoIterator<Item = &'a Arc<dyn Mailbox>>) {
@@ -191,6 +193,9 @@ const SHARDS: usize = 64;
 
 type Members = IndexMap<ChannelName, Arc<dyn Mailbox>>;
 
+/// Some of the groups, by their names. Its user brings the hash, which has chosen the shard already.
+type Shard = HashTable<(GroupName, Members)>;
+
 struct Channel {
     mailbox: Arc<dyn Mailbox>,
     /// So that a channel leaves its groups without a search.
@@ -203,7 +208,7 @@ struct Channel {
 /// the group's messages in one order; it never waits for anything while it does.
 pub(crate) struct LocalTable {
     channels: Mutex<HashMap<ChannelName, Channel>>,
-    groups: Box<[Mutex<HashMap<GroupName, Members>>]>,
+    groups: Box<[Mutex<Shard>]>,
     hasher: RandomState,
     counters: Arc<Counters>,
     closed: AtomicBool,
@@ -244,10 +249,13 @@ impl LocalTable {
         self.counters.snapshot()
     }
 
-    fn shard(&self, group: &GroupName) -> MutexGuard<'_, HashMap<GroupName, Members>> {
-        let hash = self.hasher.hash_one(group);
-        // The map within the shard uses the low bits of a hash of its own; any bits will do here.
-        lock(&self.groups[usize::try_from(hash % SHARDS as u64).expect("less than 64")])
+    fn hash(&self, group: &GroupName) -> u64 {
+        self.hasher.hash_one(group)
+    }
+
+    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
+        // The table within the shard uses the lowest bits and the highest ones.
+        lock(&self.groups[usize::try_from((hash >> 32) % SHARDS as u64).expect("less than 64")])
     }
 
     /// Puts a mailbox behind a name.
@@ -291,11 +299,10 @@ impl LocalTable {
     pub(crate) fn add(&self, group: &GroupName, name: &ChannelName) -> Option<Change> {
         let mut channels = lock(&self.channels);
         let channel = channels.get_mut(name)?;
-        let mut shard = self.shard(group);
-        let members = match shard.entry(group.clone()) {
-            Entry::Occupied(members) => members.into_mut(),
-            Entry::Vacant(none) => none.insert(Members::default()),
-        };
+        let hash = self.hash(group);
+        let mut shard = self.shard(hash);
+        let found = shard.entry(hash, |(known, _)| known == group, |(known, _)| self.hash(known));
+        let (_, members) = found.or_insert_with(|| (group.clone(), Members::default())).into_mut();
         let was_empty = members.is_empty();
         if members.insert(name.clone(), Arc::clone(&channel.mailbox)).is_some() {
             return Some(Change::None);
@@ -316,25 +323,33 @@ impl LocalTable {
     }
 
     fn leave(&self, group: &GroupName, name: &ChannelName) -> Change {
-        let mut shard = self.shard(group);
-        let Some(members) = shard.get_mut(group) else { return Change::None };
+        let hash = self.hash(group);
+        let mut shard = self.shard(hash);
+        let Ok(mut found) = shard.find_entry(hash, |(known, _)| known == group) else { return Change::None };
+        let (_, members) = found.get_mut();
         if members.swap_remove(name).is_none() {
             return Change::None;
         }
         if !members.is_empty() {
             return Change::OfMember;
         }
-        shard.remove(group);
+        found.remove();
         if shard.len() * 4 < shard.capacity() {
             let keep = shard.len() * 2;
-            shard.shrink_to(keep);
+            shard.shrink_to(keep, |(known, _)| self.hash(known));
         }
         Change::OfGroup
     }
 
+    /// Looks at the members of a group, under the lock of its shard. `None` if it has none here.
+    fn with_members<T>(&self, hash: u64, group: &GroupName, look: impl FnOnce(&Members) -> T) -> Option<T> {
+        let shard = self.shard(hash);
+        shard.find(hash, |(known, _)| known == group).map(|(_, members)| look(members))
+    }
+
     /// How many channels of this process are in the group.
     pub(crate) fn members(&self, group: &GroupName) -> usize {
-        self.shard(group).get(group).map_or(0, IndexMap::len)
+        self.with_members(self.hash(group), group, IndexMap::len).unwrap_or(0)
     }
 
     /// How many channels there are.
@@ -351,13 +366,13 @@ impl LocalTable {
     /// Whether a channel of this process is in the group.
     #[cfg(feature = "redis")]
     pub(crate) fn is_member(&self, group: &GroupName, name: &ChannelName) -> bool {
-        self.shard(group).get(group).is_some_and(|members| members.contains_key(name))
+        self.with_members(self.hash(group), group, |members| members.contains_key(name)).unwrap_or(false)
     }
 
     /// All groups that have a member here, with their members.
     #[cfg(feature = "redis")]
     pub(crate) fn memberships(&self) -> Vec<(GroupName, Vec<ChannelName>)> {
-        let of_shard = |shard: &Mutex<HashMap<GroupName, Members>>| -> Vec<_> {
+        let of_shard = |shard: &Mutex<Shard>| -> Vec<_> {
             lock(shard).iter().map(|(group, members)| (group.clone(), members.keys().cloned().collect())).collect()
         };
         self.groups.iter().flat_map(of_shard).collect()
@@ -371,23 +386,23 @@ impl LocalTable {
 
     /// The groups that have a member here.
     pub(crate) fn groups(&self) -> Vec<GroupName> {
-        self.groups.iter().flat_map(|shard| lock(shard).keys().cloned().collect::<Vec<_>>()).collect()
+        self.groups
+            .iter()
+            .flat_map(|shard| lock(shard).iter().map(|(group, _)| group.clone()).collect::<Vec<_>>())
+            .collect()
     }
 
     /// Hands a message to every member of the group here. A full mailbox misses it, and is counted.
     pub(crate) fn group_send(&self, group: &GroupName, envelope: &Envelope) {
+        let hash = self.hash(group);
         let mut prepared = Prepared::default();
-        match self.shard(group).get(group) {
-            Some(members) => prepared.add_kinds(members.values()),
-            None => return,
+        if self.with_members(hash, group, |members| prepared.add_kinds(members.values())).is_none() {
+            return;
         }
         // The lock is free meanwhile: this runs the user's code, which may use the layer. A member that joins in between is
         // of a known kind and gets the message, or of a new one and does not: it was not there when the message was sent.
         prepared.prepare(self, envelope);
-        let shard = self.shard(group);
-        if let Some(members) = shard.get(group) {
-            self.deliver(members.values(), &prepared, envelope);
-        }
+        self.with_members(hash, group, |members| self.deliver(members.values(), &prepared, envelope));
     }
 
     /// Hands a message to these channels, one after the other. A full mailbox misses it, and is counted; a name that is

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use crate::envelope::{Envelope, Format};
 use crate::error::LayerError;
-use crate::layer::Backend;
 use crate::layer::local::{Full, LocalTable};
+use crate::layer::{Backend, Sent};
 use crate::name::{ChannelName, GroupName};
 
 #[derive(Debug)]
@@ -56,24 +56,24 @@ impl Backend for Memory {
         self.table.remove(channel);
     }
 
-    fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> BoxFuture<'a, Result<(), LayerError>> {
+    fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> Sent<'a> {
         if let Err(closed) = self.open() {
-            return ready(Err(closed)).boxed();
+            return ready(Err(closed)).left_future();
         }
         let sent = match self.table.send(channel, &envelope) {
             // Like Channels, a message for a channel that nobody reads is not an error.
             Ok(true | false) => Ok(()),
             Err(Full { capacity }) => Err(LayerError::ChannelFull { channel: channel.to_string(), capacity }),
         };
-        ready(sent).boxed()
+        ready(sent).left_future()
     }
 
-    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> BoxFuture<'a, Result<(), LayerError>> {
+    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> Sent<'a> {
         let open = self.open();
         if open.is_ok() {
             self.table.group_send(group, &envelope);
         }
-        ready(open).boxed()
+        ready(open).left_future()
     }
 
     fn group_add<'a>(

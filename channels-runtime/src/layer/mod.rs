@@ -28,7 +28,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, try_join_all};
+use futures_util::future::{BoxFuture, Either, Ready, try_join_all};
 use serde_json::Value;
 
 use crate::envelope::{Envelope, Format};
@@ -46,6 +46,9 @@ pub use mailbox::Channel;
 pub use redis::RedisHost;
 pub use registry::channel_layer;
 pub use settings::ConfigError;
+
+/// How a send goes: done already, as within a process, or under way.
+pub(crate) type Sent<'a> = Either<Ready<Result<(), LayerError>>, BoxFuture<'a, Result<(), LayerError>>>;
 
 /// What a layer must do. A layer keeps its table of local channels by these rules: a channel is registered in the table
 /// before the other end is told, and taken out of it after.
@@ -83,7 +86,7 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
         envelope: Envelope,
     ) -> BoxFuture<'a, Result<(), LayerError>> {
         _ = server;
-        self.send(channel, envelope)
+        self.send(channel, envelope).boxed()
     }
 
     /// Lets other processes send to a channel that is in the table: when it returns, what they send arrives.
@@ -95,9 +98,9 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
     /// A channel is gone: takes it out of the table at once, and out of its groups elsewhere soon.
     fn release(&self, channel: &ChannelName);
 
-    fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> BoxFuture<'a, Result<(), LayerError>>;
+    fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> Sent<'a>;
 
-    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> BoxFuture<'a, Result<(), LayerError>>;
+    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> Sent<'a>;
 
     /// When it returns, a message that is sent to the group reaches the channel.
     fn group_add<'a>(&'a self, group: &'a GroupName, channel: &'a ChannelName)
@@ -173,8 +176,13 @@ pub(crate) trait Jobs: Send {
 /// here. So a sender elsewhere is told when the process hangs, and not when one of its connections is slow.
 #[derive(Clone)]
 pub struct ChannelLayer {
+    // One pointer, because every connection has a handle.
+    layer: Arc<Layer>,
+}
+
+struct Layer {
     backend: Arc<dyn Backend>,
-    config: Arc<Config>,
+    config: Config,
 }
 
 impl ChannelLayer {
@@ -189,15 +197,15 @@ impl ChannelLayer {
     }
 
     pub(crate) fn new(backend: Arc<dyn Backend>, config: Config) -> Self {
-        Self { backend, config: Arc::new(config) }
+        Self { layer: Arc::new(Layer { backend, config }) }
     }
 
     pub(crate) fn backend(&self) -> &Arc<dyn Backend> {
-        &self.backend
+        &self.layer.backend
     }
 
     pub(crate) fn config(&self) -> &Config {
-        &self.config
+        &self.layer.config
     }
 
     /// Sends an event to every member of a group. Compiles only if the group carries the event.
@@ -216,7 +224,7 @@ impl ChannelLayer {
         G: Carries<E> + ?Sized,
         E: Event,
     {
-        self.deliver_to_group(group.name(), Envelope::from_event(event, self.backend.format())).boxed()
+        self.deliver_to_group(group.name(), Envelope::from_event(event, self.layer.backend.format())).boxed()
     }
 
     pub(crate) async fn deliver_to_group(
@@ -224,7 +232,7 @@ impl ChannelLayer {
         group: Result<GroupName, NameError>,
         envelope: Result<Envelope, LayerError>,
     ) -> Result<(), LayerError> {
-        self.backend.group_send(&group?, envelope?).await
+        self.layer.backend.group_send(&group?, envelope?).await
     }
 
     /// Sends an event to one channel. Compiles only if the channel's consumer handles the event; a name made from a plain
@@ -238,7 +246,7 @@ impl ChannelLayer {
         C: Handles<E>,
         E: Event,
     {
-        self.deliver(channel.untyped(), Envelope::from_event(event, self.backend.format())).boxed()
+        self.deliver(channel.untyped(), Envelope::from_event(event, self.layer.backend.format())).boxed()
     }
 
     pub(crate) async fn deliver(
@@ -246,7 +254,7 @@ impl ChannelLayer {
         channel: ChannelName,
         envelope: Result<Envelope, LayerError>,
     ) -> Result<(), LayerError> {
-        self.backend.send(&channel, envelope?).await
+        self.layer.backend.send(&channel, envelope?).await
     }
 
     /// Sends a message that no type describes: a JSON object with a `type`. The compiler checks nothing of it.
@@ -254,8 +262,8 @@ impl ChannelLayer {
     /// # Errors
     /// When the group's name is not legal or the message has no `type`; otherwise as [`Self::group_send`].
     pub async fn group_send_raw(&self, group: &str, message: Value) -> Result<(), LayerError> {
-        let envelope = Envelope::from_value(&message, self.backend.format())?;
-        self.backend.group_send(&GroupName::new(group)?, envelope).await
+        let envelope = Envelope::from_value(&message, self.layer.backend.format())?;
+        self.layer.backend.group_send(&GroupName::new(group)?, envelope).await
     }
 
     /// Sends a message that no type describes to one channel.
@@ -263,8 +271,8 @@ impl ChannelLayer {
     /// # Errors
     /// When the channel's name is not legal or the message has no `type`; otherwise as [`Self::send`].
     pub async fn send_raw(&self, channel: &str, message: Value) -> Result<(), LayerError> {
-        let envelope = Envelope::from_value(&message, self.backend.format())?;
-        self.backend.send(&ChannelName::new(channel)?, envelope).await
+        let envelope = Envelope::from_value(&message, self.layer.backend.format())?;
+        self.layer.backend.send(&ChannelName::new(channel)?, envelope).await
     }
 
     /// Adds a channel of this process to a group. When it returns, what is sent to the group reaches the channel.
@@ -285,7 +293,7 @@ impl ChannelLayer {
         group: Result<GroupName, NameError>,
         channel: ChannelName,
     ) -> Result<(), LayerError> {
-        self.backend.group_add(&group?, &channel).await
+        self.layer.backend.group_add(&group?, &channel).await
     }
 
     /// Takes a channel out of a group. If it was in none, nothing happens.
@@ -304,7 +312,7 @@ impl ChannelLayer {
         group: Result<GroupName, NameError>,
         channel: ChannelName,
     ) -> Result<(), LayerError> {
-        self.backend.group_discard(&group?, &channel).await
+        self.layer.backend.group_discard(&group?, &channel).await
     }
 
     /// A channel of one's own, without a consumer: for a job that waits for answers, or for a test. When it returns,
@@ -313,8 +321,8 @@ impl ChannelLayer {
     /// # Errors
     /// When the other end of the layer cannot be reached.
     pub async fn new_channel(&self) -> Result<Channel, LayerError> {
-        let channel = Channel::new(Arc::clone(&self.backend), &self.config);
-        self.backend.announce(channel.name()).await?;
+        let channel = Channel::new(Arc::clone(&self.layer.backend), &self.layer.config);
+        self.layer.backend.announce(channel.name()).await?;
         Ok(channel)
     }
 
@@ -337,7 +345,7 @@ impl ChannelLayer {
     /// # Cancel safety
     /// Dropping the future leaves nothing behind: a message that comes back later is passed over.
     pub async fn ready(&self, deadline: Duration) -> Result<(), LayerError> {
-        let each = try_join_all((0..self.backend.servers()).map(|server| self.round_trip(server)));
+        let each = try_join_all((0..self.layer.backend.servers()).map(|server| self.round_trip(server)));
         match tokio::time::timeout(deadline, each).await {
             Ok(back) => back.map(drop),
             Err(late) => {
@@ -347,11 +355,12 @@ impl ChannelLayer {
     }
 
     async fn round_trip(&self, server: usize) -> Result<(), LayerError> {
-        let name = self.backend.new_channel_name_on(server);
-        let channel = Channel::with_name(Arc::clone(&self.backend), &self.config, name);
-        self.backend.announce(channel.name()).await?;
-        let envelope = Envelope::from_value(&serde_json::json!({"type": "channels.ready"}), self.backend.format())?;
-        self.backend.send_through(server, channel.name(), envelope).await?;
+        let name = self.layer.backend.new_channel_name_on(server);
+        let channel = Channel::with_name(Arc::clone(&self.layer.backend), &self.layer.config, name);
+        self.layer.backend.announce(channel.name()).await?;
+        let envelope =
+            Envelope::from_value(&serde_json::json!({"type": "channels.ready"}), self.layer.backend.format())?;
+        self.layer.backend.send_through(server, channel.name(), envelope).await?;
         channel.receive().await.map(drop).ok_or(LayerError::Closed)
     }
 
@@ -360,22 +369,22 @@ impl ChannelLayer {
     /// # Errors
     /// When the group's name is not legal.
     pub fn members_here<G: Group + ?Sized>(&self, group: &G) -> Result<usize, LayerError> {
-        Ok(self.backend.table().members(&group.name()?))
+        Ok(self.layer.backend.table().members(&group.name()?))
     }
 
     /// How many channels this process has.
     pub fn channels_here(&self) -> usize {
-        self.backend.table().channels()
+        self.layer.backend.table().channels()
     }
 
     /// How many groups have a member in this process.
     pub fn groups_here(&self) -> usize {
-        self.backend.table().groups().len()
+        self.layer.backend.table().groups().len()
     }
 
     /// What happened to the messages so far.
     pub fn stats(&self) -> LayerStats {
-        self.backend.table().stats()
+        self.layer.backend.table().stats()
     }
 
     /// The same layer for plain synchronous code: what `async_to_sync` is in Django.
@@ -388,17 +397,17 @@ impl ChannelLayer {
     /// # Errors
     /// When the other end of the layer cannot be reached.
     pub async fn flush(&self) -> Result<(), LayerError> {
-        self.backend.flush().await
+        self.layer.backend.flush().await
     }
 
     /// Ends the layer: its connections are closed, its tasks end, and every channel is told.
     pub async fn close(&self) {
-        self.backend.close().await;
+        self.layer.backend.close().await;
     }
 }
 
 impl fmt::Debug for ChannelLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ChannelLayer").field(&self.backend).finish()
+        f.debug_tuple("ChannelLayer").field(&self.layer.backend).finish()
     }
 }

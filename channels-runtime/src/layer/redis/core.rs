@@ -35,7 +35,7 @@ use crate::layer::redis::keys::Keys;
 use crate::layer::redis::memberships::Memberships;
 use crate::layer::redis::shard::shard_of;
 use crate::layer::redis::{DEADLINE, RedisHost, connect, queue, unavailable};
-use crate::layer::{Backend, ChannelLayer, Config, Jobs};
+use crate::layer::{Backend, ChannelLayer, Config, Jobs, Sent};
 use crate::name::{ChannelName, GroupName};
 
 /// How many keys are asked for, and deleted, at once.
@@ -321,12 +321,12 @@ impl Backend for Core {
         }
     }
 
-    fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> BoxFuture<'a, Result<(), LayerError>> {
-        self.send_one(channel, envelope).boxed()
+    fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> Sent<'a> {
+        self.send_one(channel, envelope).boxed().right_future()
     }
 
-    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> BoxFuture<'a, Result<(), LayerError>> {
-        self.send_to_group(group, envelope).boxed()
+    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> Sent<'a> {
+        self.send_to_group(group, envelope).boxed().right_future()
     }
 
     fn group_add<'a>(

@@ -26,7 +26,7 @@ use crate::layer::redis::host::Host;
 use crate::layer::redis::shard::shard_of;
 use crate::layer::redis::subscriber::{Subscriptions, Topics};
 use crate::layer::redis::{RedisHost, connect};
-use crate::layer::{Backend, ChannelLayer, Config};
+use crate::layer::{Backend, ChannelLayer, Config, Sent};
 use crate::name::{ChannelName, GroupName};
 
 impl ChannelLayer {
@@ -209,12 +209,12 @@ impl Backend for PubSub {
         self.server(channel.as_str()).subscriptions.look_at(channel.to_string());
     }
 
-    fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> BoxFuture<'a, Result<(), LayerError>> {
-        self.publish(channel.to_string(), envelope.body().clone()).boxed()
+    fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> Sent<'a> {
+        self.publish(channel.to_string(), envelope.body().clone()).boxed().right_future()
     }
 
-    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> BoxFuture<'a, Result<(), LayerError>> {
-        self.publish(self.shared.topic_of(group), envelope.body().clone()).boxed()
+    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> Sent<'a> {
+        self.publish(self.shared.topic_of(group), envelope.body().clone()).boxed().right_future()
     }
 
     fn group_add<'a>(
