@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, IoSlice};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -20,7 +20,9 @@ use tokio::time::Instant;
 use crate::flusher::Flusher;
 use crate::frame::CloseCode;
 use crate::layer::local::{Counters, Delivery, Full, Mailbox, Prepare};
-use crate::wire::Rendered;
+use crate::living::Patience;
+use crate::meter::Rate;
+use crate::wire::{PING, Rendered};
 
 /// A frame up to this size is copied into the outbound queue of each member, behind the one before, so that all of them
 /// are written from one place. A larger one is shared.
@@ -69,12 +71,52 @@ pub(crate) struct Limits {
     pub(crate) max_message: usize,
     /// How many bytes may wait for the client; with more waiting, the next frame closes the connection with 1013.
     pub(crate) outbound: usize,
+    /// How much the client may say.
+    pub(crate) inbound: Rate,
 }
 
 /// Figures of all connections of a server.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionCounters {
-    pub(crate) too_slow: AtomicU64,
+    too_slow: AtomicU64,
+    unanswered: AtomicU64,
+    idle: AtomicU64,
+    throttled: AtomicU64,
+    behind: AtomicU64,
+}
+
+impl ConnectionCounters {
+    pub(crate) fn count_throttled(&self) {
+        if self.throttled.fetch_add(1, Relaxed) == 0 {
+            tracing::warn!("a client sends more than it may and is made to wait; further ones are only counted");
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> ConnectionStats {
+        ConnectionStats {
+            too_slow: self.too_slow.load(Relaxed),
+            unanswered: self.unanswered.load(Relaxed),
+            idle: self.idle.load(Relaxed),
+            throttled: self.throttled.load(Relaxed),
+            behind: self.behind.load(Relaxed),
+        }
+    }
+}
+
+/// What happened to the connections of [`Channels`](crate::Channels) since the process began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ConnectionStats {
+    /// Connections closed with 1013 because the client read too slowly: its outbound queue was full.
+    pub too_slow: u64,
+    /// Connections given up because the client did not answer the heartbeat. Their `#[disconnect]` gets 1006.
+    pub unanswered: u64,
+    /// Connections closed with 1001 because the client said nothing for longer than the idle limit.
+    pub idle: u64,
+    /// How often a client that sent more than it may was not read from for a moment (50 ms).
+    pub throttled: u64,
+    /// Connections closed with 1013 because the consumer fell behind: its mailbox was full, and its policy is `disconnect`.
+    pub behind: u64,
 }
 
 /// One connection, as senders and the flusher see it.
@@ -86,6 +128,10 @@ pub(crate) struct Connection {
     socket: OnceLock<OwnedWriteHalf>,
     flusher: Arc<Flusher>,
     mailbox_capacity: u32,
+    /// How often the heartbeat passed by since the client was last heard.
+    silent: AtomicU16,
+    /// And since it last sent a message: a pong is none.
+    idle: AtomicU16,
     expiry: Duration,
     layer: Arc<Counters>,
 }
@@ -120,7 +166,7 @@ pub(crate) struct Outbound {
     stage: Stage,
     /// In the flusher's ring, or about to be looked at by the connection's task.
     scheduled: bool,
-    /// The socket took no more; the connection's task waits until it does.
+    /// The socket, or the stream, took no more; the connection's task waits until it does.
     blocked: bool,
     /// Who waits for room. A handler may wait in a future of a future, so this is not always the connection's task.
     room: Option<Waker>,
@@ -211,6 +257,8 @@ impl Connection {
             socket: OnceLock::new(),
             flusher,
             mailbox_capacity: small(mailbox_capacity),
+            silent: AtomicU16::new(0),
+            idle: AtomicU16::new(0),
             expiry,
             layer,
         })
@@ -301,9 +349,15 @@ impl Connection {
         Next::Nothing
     }
 
-    /// A handler is about to run.
+    /// The handler of a client's message is about to run.
     pub(crate) fn begin(&self) {
+        self.idle.store(0, Relaxed);
         self.lock().busy = true;
+    }
+
+    /// The client lives: it sent something, or it takes what waited for it.
+    pub(crate) fn heard(&self) {
+        self.silent.store(0, Relaxed);
     }
 
     /// Puts a frame of the connection's own into the outbound queue, if there is room.
@@ -405,7 +459,12 @@ impl Connection {
             if state.outbound.stage == Stage::Connecting {
                 return Output::Pending;
             }
+            let before = (state.outbound.weight, state.outbound.written);
             let written = write(cx, &mut state.outbound);
+            if state.outbound.blocked && before != (state.outbound.weight, state.outbound.written) {
+                self.heard();
+            }
+            state.outbound.blocked = written.is_pending();
             return state.outbound.written(&written);
         };
         if state.outbound.blocked {
@@ -417,6 +476,8 @@ impl Connection {
                 }
                 Poll::Ready(Ok(())) => {
                     state.outbound.blocked = false;
+                    // Somebody took what filled it.
+                    self.heard();
                     self.schedule(state);
                 }
             }
@@ -425,6 +486,45 @@ impl Connection {
     }
 
     // Everyone.
+
+    /// The heartbeat passes by: asks a client that is silent, and lets go of one that did not answer.
+    pub(crate) fn pass(&self, patience: &Patience) {
+        let once_more = |count: &AtomicU16| u32::from(count.fetch_add(1, Relaxed)) + 1;
+        let (mut silent, idle) = (once_more(&self.silent), once_more(&self.idle));
+        if silent < patience.ask && idle < patience.idle {
+            return;
+        }
+        let state = &mut *self.lock();
+        if state.outbound.stage != Stage::Open {
+            return;
+        }
+        if silent >= patience.lost {
+            if !state.busy || state.outbound.blocked {
+                self.flusher.counters().unanswered.fetch_add(1, Relaxed);
+                tracing::debug!("a client did not answer the heartbeat");
+                state.outbound.break_off();
+                if let Some(socket) = self.socket.get() {
+                    // Nor does the kernel keep for minutes what this client will never take.
+                    _ = socket.as_ref().set_zero_linger();
+                }
+                wake(&mut state.task);
+                return;
+            }
+            // Nobody listens while a handler runs, and the answer may lie in the socket. The client is asked anew, and
+            // the answer must come when the handler is done.
+            silent = patience.ask;
+            self.silent.store(u16::try_from(silent).unwrap_or(u16::MAX), Relaxed);
+        }
+        // Behind a full socket a ping would not arrive.
+        if silent == patience.ask && !state.outbound.blocked {
+            state.outbound.push_bytes(&PING);
+            self.schedule(state);
+        }
+        if idle >= patience.idle {
+            self.flusher.counters().idle.fetch_add(1, Relaxed);
+            self.close_locked(state, CloseCode::GOING_AWAY, "nothing was said for too long");
+        }
+    }
 
     /// Wakes whoever writes, if something waits and nobody knows of it yet.
     fn schedule(&self, state: &mut State) {
@@ -729,6 +829,42 @@ mod tests {
                 assert_eq!(outbound.next.capacity(), 0, "its memory is given back");
             }
         }
+    }
+
+    /// A connection over a stream that takes what the test says.
+    fn connection() -> Arc<Connection> {
+        let inbound = Rate { frames: 1, bytes: 1 };
+        let limits = Limits { max_message: 1, outbound: 1 << 20, inbound };
+        let nothing = |_: &crate::envelope::Envelope| Ok(Delivery::Nothing);
+        let connection =
+            Connection::new(nothing, Flusher::new(limits), limits, 3, Duration::from_secs(60), Arc::default());
+        connection.open(None);
+        connection
+    }
+
+    #[test]
+    fn a_client_that_takes_what_waits_for_it_lives() {
+        let patience = Patience::new(Some((Duration::from_secs(20), Duration::from_secs(30))), None).unwrap();
+        let connection = connection();
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(connection.offer(text(10_000).as_bytes()).unwrap());
+        let mut take = |bytes: usize| {
+            let takes = |_: &mut Context<'_>, outbound: &mut Outbound| {
+                outbound.advance(bytes);
+                Poll::Pending
+            };
+            assert_eq!(connection.poll_output(cx, takes), Output::Pending);
+        };
+        for bytes in [0, 1, 1, 1] {
+            take(bytes);
+            for _ in 1..patience.lost {
+                connection.pass(&patience);
+            }
+            assert_eq!(connection.lock().outbound.stage, Stage::Open);
+        }
+        take(0);
+        connection.pass(&patience);
+        assert_eq!(connection.lock().outbound.stage, Stage::Broken);
     }
 
     #[test]

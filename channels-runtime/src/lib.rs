@@ -76,6 +76,8 @@ mod event;
 mod flusher;
 mod frame;
 mod layer;
+mod living;
+mod meter;
 mod name;
 #[cfg(feature = "redis")]
 mod route;
@@ -91,6 +93,7 @@ mod wire;
 mod worker;
 
 pub use channels::{Channels, ChannelsBuilder};
+pub use connection::ConnectionStats;
 pub use consumer::{BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo};
 pub use context::Context;
 pub use envelope::{Envelope, Format};

@@ -28,6 +28,9 @@ thread_local! {
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
+/// A ping without a payload: whatever comes back answers it.
+pub(crate) const PING: [u8; 2] = [0x89, 0];
+
 /// A finished frame, header included: made once, shared by everyone who is sent it.
 #[derive(Clone)]
 pub struct Rendered(Arc<[u8]>);

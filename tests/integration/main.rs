@@ -5,6 +5,7 @@ mod consumers;
 mod core;
 mod example;
 mod faults;
+mod heartbeat;
 mod layers;
 mod multichat;
 mod redis;
