@@ -104,9 +104,9 @@ pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Unde
         Err(crate::error::DecodeError::Panicked { event: envelope.event_name().into(), message: message(&*panic) })
     });
     match decoded {
-        Ok(Decoded::Event(event)) => Ok(Delivery::Event(Arc::new(Delivered::new(event)))),
-        Ok(Decoded::Frame(Some(frame))) => Ok(Delivery::Frame(frame)),
-        Ok(Decoded::Frame(None)) => Ok(Delivery::Nothing),
+        Ok(Decoded::Event(event, loss)) => Ok(Delivery::Event(Arc::new(Delivered::new(event)), loss, C::INFO.mailbox)),
+        Ok(Decoded::Frame(Some(frame), loss)) => Ok(Delivery::Frame(frame, loss)),
+        Ok(Decoded::Frame(None, _)) => Ok(Delivery::Nothing),
         Ok(Decoded::Unhandled) => Err(Undeliverable::Unhandled { consumer: C::INFO.name }),
         Err(error) => Err(Undeliverable::Undecodable { consumer: C::INFO.name, error }),
     }

@@ -8,6 +8,7 @@ mod faults;
 mod heartbeat;
 mod layers;
 mod multichat;
+mod pressure;
 mod redis;
 mod refusals;
 mod sockets;

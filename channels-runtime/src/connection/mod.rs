@@ -4,6 +4,8 @@
 //! frame. So one sender's order holds, whoever writes to the socket. Both queues are behind one lock that is never held
 //! over an await, and whoever puts something in never waits.
 
+mod pressure;
+
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -17,6 +19,7 @@ use std::time::Duration;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::Instant;
 
+use crate::event::Loss;
 use crate::flusher::Flusher;
 use crate::frame::CloseCode;
 use crate::layer::local::{Counters, Delivery, Full, Mailbox, Prepare};
@@ -137,8 +140,9 @@ pub(crate) struct Connection {
 }
 
 struct State {
-    /// Bound: `capacity` events. Policy: the new one is dropped, counted, and its sender told where it can be. Frames that
-    /// wait here for their turn count as outbound bytes instead: they need nobody's attention, only room.
+    /// Bound: `capacity` events. Policy: the consumer's; unless it says otherwise the new one is dropped, counted, and its
+    /// sender told where it can be. Frames that wait here for their turn count as outbound bytes instead: they need nobody's
+    /// attention, only room.
     mailbox: VecDeque<(Instant, Mail)>,
     /// How many of the mailbox are events.
     events: u32,
@@ -214,8 +218,8 @@ pub(crate) type Event = Arc<dyn Any + Send + Sync>;
 
 /// What waits in the mailbox.
 enum Mail {
-    Event(Event),
-    Frame(Rendered),
+    Event(Event, Loss),
+    Frame(Rendered, Loss),
 }
 
 /// What the connection's task does next.
@@ -309,14 +313,16 @@ impl Connection {
             Stage::Connecting | Stage::Open => {}
         }
         if mails {
-            while let Some((at, mail)) = state.mailbox.pop_front() {
+            while !state.holds_back()
+                && let Some((at, mail)) = state.mailbox.pop_front()
+            {
                 let expired = !*fresh && at.elapsed() >= self.expiry;
                 *fresh = !expired;
                 if expired {
                     self.layer.count_expired();
                 }
                 match mail {
-                    Mail::Frame(frame) => {
+                    Mail::Frame(frame, _) => {
                         state.outbound.weight -= state.outbound.weigh_mail(&frame);
                         // Its turn has come, and it needs no handler.
                         if !expired && state.outbound.stage == Stage::Open {
@@ -324,7 +330,7 @@ impl Connection {
                             self.schedule(state);
                         }
                     }
-                    Mail::Event(event) => {
+                    Mail::Event(event, _) => {
                         state.events -= 1;
                         if !expired {
                             state.busy = true;
@@ -334,7 +340,7 @@ impl Connection {
                     }
                 }
             }
-            if state.mailbox.capacity() > 0 {
+            if state.mailbox.is_empty() && state.mailbox.capacity() > 0 {
                 state.mailbox = VecDeque::new();
             }
             if state.layer_closed {
@@ -409,6 +415,9 @@ impl Connection {
     fn close_locked(&self, state: &mut State, code: CloseCode, reason: &str) {
         if matches!(state.outbound.stage, Stage::Connecting | Stage::Open) {
             let connecting = state.outbound.stage == Stage::Connecting;
+            if !state.busy {
+                state.let_out();
+            }
             state.outbound.push(&Rendered::close(code, reason));
             state.outbound.stage = Stage::Closing(code);
             if !connecting {
@@ -687,8 +696,14 @@ impl Outbound {
         self.behind.get_or_insert_default().push_back(Piece::Shared(frame));
     }
 
+    /// Whether a handler may put something in. What waits in the mailbox counts, but as it waits for the handler, the
+    /// handler never waits for it: when all else is written, there is room.
     fn has_room(&self) -> bool {
-        self.weight <= self.limit as usize / 2
+        !self.is_half_full() || self.is_empty()
+    }
+
+    fn is_half_full(&self) -> bool {
+        self.weight > self.limit as usize / 2
     }
 
     /// Wakes whoever waits for room, if there is some.
@@ -750,38 +765,54 @@ impl Mailbox for Connection {
         self.prepare
     }
 
-    fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<(), Full> {
+    fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<bool, Full> {
+        // Declared before the lock is taken, so that a payload's own `drop` runs when it is free again.
+        let mut gone = Vec::new();
         let state = &mut *self.lock();
+        if let Some(key) = delivery.loss().key()
+            && let Some(outdated) = state.outdated(key)
+        {
+            self.layer.count_coalesced();
+            gone.push(outdated);
+        }
         match delivery {
-            Delivery::Frame(frame) => {
+            Delivery::Frame(frame, loss) => {
                 if !matches!(state.outbound.stage, Stage::Connecting | Stage::Open) {
-                    return Ok(());
+                    return Ok(true);
+                }
+                if self.gives_up(state, *loss) {
+                    return Ok(false);
+                }
+                if state.outbound.weight > state.outbound.limit as usize {
+                    self.make_room_for_frame(state);
                 }
                 if state.outbound.weight > state.outbound.limit as usize {
                     self.flusher.counters().too_slow.fetch_add(1, Relaxed);
                     self.close_locked(state, CloseCode::TRY_AGAIN_LATER, "you read too slowly");
-                } else if state.busy || !state.mailbox.is_empty() {
+                } else if state.busy || !state.mailbox.is_empty() || (state.outbound.blocked && loss.key().is_some()) {
                     state.outbound.weight += state.outbound.weigh_mail(frame);
-                    state.mailbox.push_back((now, Mail::Frame(frame.clone())));
+                    state.mailbox.push_back((now, Mail::Frame(frame.clone(), *loss)));
                 } else {
                     // Nothing is ahead of it: it needs neither the consumer nor its task.
                     state.outbound.push(frame);
                     self.schedule(state);
                 }
-                Ok(())
+                Ok(true)
             }
             // A connection asks for its messages prepared.
-            Delivery::Raw(_) | Delivery::Nothing => Ok(()),
-            Delivery::Event(event) => {
-                if state.events >= self.mailbox_capacity {
-                    return Err(Full { capacity: self.mailbox_capacity as usize });
+            Delivery::Raw(_) | Delivery::Nothing => Ok(true),
+            Delivery::Event(event, loss, policy) => {
+                if state.events >= self.mailbox_capacity
+                    && !self.make_room_for_event(state, *loss, *policy, &mut gone)?
+                {
+                    return Ok(false);
                 }
                 state.events += 1;
-                state.mailbox.push_back((now, Mail::Event(Arc::clone(event))));
+                state.mailbox.push_back((now, Mail::Event(Arc::clone(event), *loss)));
                 if !state.busy {
                     wake(&mut state.task);
                 }
-                Ok(())
+                Ok(true)
             }
         }
     }
@@ -819,13 +850,13 @@ mod tests {
                     frames += 1;
                     assert!(frames <= 1 << 20, "limit {limit} bounds nothing");
                 }
-                assert!(!outbound.has_room());
+                assert!(!outbound.has_room() && outbound.is_half_full());
                 while !outbound.is_empty() {
                     let waiting: usize = outbound.write_with(|pieces| pieces.iter().map(|piece| piece.len()).sum());
                     // A socket that takes a part only.
                     outbound.advance(waiting.div_ceil(2));
                 }
-                assert!(outbound.has_room() && outbound.weight == 0);
+                assert!(!outbound.is_half_full() && outbound.weight == 0);
                 assert_eq!(outbound.next.capacity(), 0, "its memory is given back");
             }
         }
@@ -907,6 +938,6 @@ mod tests {
     fn one_large_frame_is_no_reason_to_call_a_client_slow() {
         let mut outbound = Outbound::new(1 << 20);
         outbound.push(&Rendered::new(&Frame::binary(vec![0; 16 << 20])));
-        assert!(outbound.has_room());
+        assert!(!outbound.is_half_full() && outbound.has_room());
     }
 }
