@@ -4,23 +4,34 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Field, Fields, Generics, Ident, Item, LitStr, Meta, Path, Token, parse_quote};
+use syn::{Attribute, Field, Fields, Generics, Ident, Item, LitStr, Meta, Path, Token, Type, parse_quote};
 
 use crate::arguments::{self, Argument, Value};
 use crate::diagnostics::Diagnostics;
 use crate::event_name;
 use crate::source::{Runtime, place, text};
+use crate::suggest::did_you_mean;
 
-const ARGUMENTS: [(&str, &str); 1] = [("crate", "crate = path")];
+const ARGUMENTS: [(&str, &str); 3] =
+    [("volatile", "volatile"), ("coalesce", "coalesce = \"field\""), ("crate", "crate = path")];
+
+/// What stands in `#[event(..)]`.
+struct Arguments {
+    name: LitStr,
+    runtime: Runtime,
+    volatile: bool,
+    coalesce: Option<LitStr>,
+}
 
 /// What `#[event]` makes of a struct.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let expansion = match syn::parse2::<Item>(item.clone()) {
         Ok(parsed) => {
-            let (name, runtime) = parse_arguments(arguments, &mut diagnostics);
+            let arguments = parse_arguments(arguments, &mut diagnostics);
             check_item(&parsed, &mut diagnostics);
-            emit(&name, &runtime, parsed)
+            let key = arguments.coalesce.as_ref().and_then(|field| check_key(field, &parsed, &mut diagnostics));
+            emit(&arguments, key, parsed)
         }
         Err(error) => {
             diagnostics.push(error);
@@ -30,12 +41,13 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     quote!(#diagnostics #expansion)
 }
 
-fn parse_arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -> (LitStr, Runtime) {
+fn parse_arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Arguments {
     const SHAPE: &str = "an event has a name, in quotes: `#[event(\"chat.message\")]`";
     let mut pieces = arguments::split(arguments).into_iter();
     // Without a usable name the expansion goes on with an empty one, which no other check looks at.
     let unnamed = || LitStr::new("", Span::call_site());
-    let mut path = None;
+    let (mut path, mut volatile, mut coalesce) = (None, false, None);
+    let mut seen: Vec<String> = Vec::new();
     let name = match pieces.next() {
         None => {
             diagnostics.error_at(Span::call_site(), SHAPE);
@@ -60,6 +72,20 @@ fn parse_arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -> (Li
     };
     for piece in pieces {
         match syn::parse2::<Argument>(piece.clone()) {
+            Ok(Argument { name, .. }) if seen.contains(&name.to_string()) => {
+                diagnostics.error(&name, format!("`{name}` stands twice in `#[event(..)]`"));
+            }
+            Ok(Argument { name, value }) if name == "volatile" => {
+                if !matches!(value, Value::None) {
+                    diagnostics.error(&piece, "`volatile` stands alone: `#[event(\"cursor.move\", volatile)]`");
+                }
+                volatile = true;
+                seen.push(name.to_string());
+            }
+            Ok(Argument { name, value }) if name == "coalesce" => {
+                coalesce = key_field(&value, &name, diagnostics);
+                seen.push(name.to_string());
+            }
             Ok(Argument { name, value }) if name == "crate" => {
                 path = arguments::crate_path(&value, &name, diagnostics).or(path);
             }
@@ -69,7 +95,60 @@ fn parse_arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -> (Li
             Err(_) => diagnostics.error(&piece, format!("`{}` is no argument of `#[event]`: {SHAPE}", text(&piece))),
         }
     }
-    (name, Runtime::new(path))
+    Arguments { name, runtime: Runtime::new(path), volatile, coalesce }
+}
+
+/// `coalesce = "user_id"`.
+fn key_field(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> Option<LitStr> {
+    const SHAPE: &str = "`coalesce` names one field: of the events that wait, only the newest with the same value in it is \
+                         kept: `coalesce = \"user_id\"`";
+    let Value::Equals(value) = value else {
+        diagnostics.error(name, SHAPE);
+        return None;
+    };
+    let sentence = |_| match syn::parse2::<Ident>(value.clone()) {
+        Ok(field) => format!("the field of `coalesce` stands in quotes: `coalesce = \"{field}\"`"),
+        Err(_) => SHAPE.to_owned(),
+    };
+    syn::parse2::<LitStr>(value.clone()).map_err(|error| diagnostics.error(value, sentence(error))).ok()
+}
+
+/// Finds the field that `coalesce` names.
+fn check_key(key: &LitStr, item: &Item, diagnostics: &mut Diagnostics) -> Option<(Ident, Type)> {
+    // What is no struct with named fields was reported as that.
+    let Item::Struct(item) = item else { return None };
+    if let Fields::Unnamed(_) = item.fields {
+        return None;
+    }
+    let (event, wanted) = (&item.ident, key.value());
+    let fields: Vec<(&Ident, &Field)> =
+        item.fields.iter().filter_map(|field| Some((field.ident.as_ref()?, field))).collect();
+    let Some((ident, field)) = fields.iter().find(|(ident, _)| ident.unraw() == wanted) else {
+        let names: Vec<String> = fields.iter().map(|(ident, _)| ident.unraw().to_string()).collect();
+        let listed: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let has = match listed.len() {
+            0 => "it has none".to_owned(),
+            1 => format!("its field is {}", listed[0]),
+            _ => format!("its fields are {}", listed.join(", ")),
+        };
+        let meant = did_you_mean(&wanted, names.iter().map(String::as_str));
+        diagnostics.error(key, format!("event `{event}` has no field `{wanted}`: {has}{meant}"));
+        return None;
+    };
+    let mut sent = true;
+    for_each_serde(&field.attrs, &mut |key, _| {
+        sent &= !matches!(key, "skip" | "skip_serializing" | "skip_deserializing")
+    });
+    if !sent {
+        diagnostics.error(
+            key,
+            format!(
+                "the field `{wanted}` does not travel with event `{event}`, so it is the same in each that arrives"
+            ),
+        );
+        return None;
+    }
+    Some(((*ident).clone(), field.ty.clone()))
 }
 
 fn check_item(item: &Item, diagnostics: &mut Diagnostics) {
@@ -175,9 +254,23 @@ fn for_each_serde(attributes: &[Attribute], each: &mut impl FnMut(&str, Option<&
 
 /// Input: `#[event("chat.message")] struct ChatMessage { message: String }`.
 ///
-/// Output: the struct with the derives that it lacks, and `impl Event for ChatMessage { const TYPE = "chat.message" }`.
-fn emit(name: &LitStr, runtime: &Runtime, mut item: Item) -> TokenStream {
+/// Output: the struct with the derives that it lacks, and `impl Event for ChatMessage { const TYPE = "chat.message" }`;
+/// with `volatile` also `const VOLATILE`, with `coalesce` also `fn key`.
+fn emit(arguments: &Arguments, key: Option<(Ident, Type)>, mut item: Item) -> TokenStream {
+    let Arguments { name, runtime, volatile, .. } = arguments;
     let private = runtime.private();
+    let volatile = volatile.then(|| {
+        quote!(
+            const VOLATILE: bool = true;
+        )
+    });
+    let key = key.map(|(field, ty)| {
+        quote! {
+            fn key(&self) -> ::core::option::Option<#private::NonZeroU64> {
+                #private::key::<#ty>(Self::TYPE, &self.#field)
+            }
+        }
+    });
     let (attributes, ident, generics) = match &mut item {
         Item::Struct(item) => (&mut item.attrs, &item.ident, &item.generics),
         // Wrong, and reported. With the trait in place there is one error and not one for each use.
@@ -221,6 +314,8 @@ fn emit(name: &LitStr, runtime: &Runtime, mut item: Item) -> TokenStream {
                 ::core::module_path!(), "::", ::core::stringify!(#ident),
                 " (", ::core::file!(), ":", ::core::line!(), ")",
             );
+            #volatile
+            #key
         }
     };
     quote!(#item #implementation)
@@ -252,6 +347,20 @@ mod tests {
             },
         );
         expectorate::assert_contents("tests/expansion/event.rs", &formatted(expansion));
+    }
+
+    #[test]
+    fn what_may_be_lost_is_part_of_the_event() {
+        let expansion = expand(
+            quote!("cursor.move", volatile, coalesce = "user_id"),
+            quote! {
+                struct CursorMove {
+                    user_id: u64,
+                    x: f64,
+                }
+            },
+        );
+        expectorate::assert_contents("tests/expansion/event_that_may_be_lost.rs", &formatted(expansion));
     }
 
     #[test]
@@ -406,6 +515,13 @@ mod tests {
             (quote!("a.b", crate), "`crate` names where `channels_runtime` is: `crate = rt`"),
             (quote!("a.b", "c.d"), "`\"c.d\"` is no argument of `#[event]`"),
             (quote!("A"), "contains the upper-case letter `A`"),
+            (quote!("a.b", volatil), "did you mean `volatile`?\nthe arguments are `volatile`, `coalesce = \"field\"`"),
+            (quote!("a.b", volatile = true), "`volatile` stands alone: `#[event(\"cursor.move\", volatile)]`"),
+            (quote!("a.b", volatile, volatile), "`volatile` stands twice"),
+            (quote!("a.b", coalesce), "`coalesce` names one field"),
+            (quote!("a.b", coalesce("a", "b")), "`coalesce` names one field"),
+            (quote!("a.b", coalesce = a), "stands in quotes: `coalesce = \"a\"`"),
+            (quote!("a.b", coalesce = "b"), "event `Chat` has no field `b`: its field is `a`"),
         ];
         for (arguments, sentence) in cases {
             let errors = errors(expand(

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use crate::connection::Limits;
+use crate::connection::{ConnectionStats, Limits};
 use crate::error::Reject;
 use crate::frame::CloseCode;
 use crate::layer::ChannelLayer;
+use crate::living::Patience;
+use crate::meter::Rate;
 use crate::scope::Scope;
 use crate::server::{Authenticator, Server, Settings};
 
@@ -63,9 +65,9 @@ impl Channels {
         self.server.connections()
     }
 
-    /// How many connections were closed with 1013 because the client read too slowly.
-    pub fn too_slow(&self) -> u64 {
-        self.server.flusher().counters().too_slow.load(std::sync::atomic::Ordering::Relaxed)
+    /// What happened to the connections so far.
+    pub fn stats(&self) -> ConnectionStats {
+        self.server.flusher().counters().snapshot()
     }
 
     /// Ends all connections: lets none in, closes the living with 1012 (service restart), runs their `disconnect`, and
@@ -87,6 +89,9 @@ pub struct ChannelsBuilder {
     layer: Option<ChannelLayer>,
     max_message: usize,
     outbound: usize,
+    inbound: Rate,
+    heartbeat: Option<(Duration, Duration)>,
+    idle_limit: Option<Duration>,
     connect_deadline: Duration,
     authenticator: Option<Box<Authenticator>>,
 }
@@ -97,6 +102,9 @@ impl Default for ChannelsBuilder {
             layer: None,
             max_message: 1024 * 1024,
             outbound: 1024 * 1024,
+            inbound: Rate { frames: 20_000, bytes: 64 * 1024 * 1024 },
+            heartbeat: Some((Duration::from_secs(20), Duration::from_secs(30))),
+            idle_limit: None,
             connect_deadline: Duration::from_secs(5),
             authenticator: None,
         }
@@ -123,6 +131,45 @@ impl ChannelsBuilder {
     /// other member waits.
     pub fn outbound_limit(mut self, bytes: usize) -> Self {
         self.outbound = bytes;
+        self
+    }
+
+    /// How much one client may send: so many messages and so many bytes in a second, and as much at once after it was
+    /// quiet; 20,000 messages and 64 MiB unless said otherwise. Pings count as messages.
+    ///
+    /// A client that sends more is not read from for a moment ([`ConnectionStats::throttled`] counts how often), so that its
+    /// own sends wait. Nothing is lost and the connection stays open: a flood costs the client that makes it. The default
+    /// only keeps one client from filling a processor; most applications need far less (a person types 20 messages a
+    /// second at the most) and should say so.
+    ///
+    /// The clock is looked at when the allowance is used up, so that up to twice as much may pass within a second.
+    pub fn inbound_limit(mut self, messages: u32, bytes: usize) -> Self {
+        self.inbound = Rate { frames: messages, bytes };
+        self
+    }
+
+    /// How it is noticed that a client is gone without a word (its network, its power, its laptop's lid): every 20 s and 30 s
+    /// unless said otherwise.
+    ///
+    /// A client from which nothing has come for `interval` is sent a ping, which browsers answer by themselves. One from
+    /// which nothing has come for `deadline` is given up, and its socket is closed: its groups are left, `#[disconnect]`
+    /// gets 1006, and [`ConnectionStats::unanswered`] counts it. Both may happen up to a quarter of the interval, or of the
+    /// time between the two, earlier. Every byte counts as life, and so does it when a client that reads slowly has taken
+    /// a part of what waits for it. While a handler runs nobody listens, so the answer may come until it is done.
+    ///
+    /// A `deadline` that is not longer than the interval is taken as twice the interval. An interval of zero turns the
+    /// heartbeat off; a client that vanishes is then noticed only when something is sent to it.
+    pub fn heartbeat(mut self, interval: Duration, deadline: Duration) -> Self {
+        self.heartbeat = Some((interval, deadline));
+        self
+    }
+
+    /// How long a client may say nothing before it is closed with 1001: without end unless said otherwise.
+    ///
+    /// Only its messages count, not its pongs, and not what it is sent. It may take a quarter longer.
+    /// [`ConnectionStats::idle`] counts them.
+    pub fn idle_limit(mut self, limit: Duration) -> Self {
+        self.idle_limit = Some(limit);
         self
     }
 
@@ -165,7 +212,8 @@ impl ChannelsBuilder {
         let layer = self.layer.unwrap_or_else(ChannelLayer::in_memory);
         layer.install("default");
         let settings = Settings {
-            limits: Limits { max_message: self.max_message, outbound: self.outbound },
+            limits: Limits { max_message: self.max_message, outbound: self.outbound, inbound: self.inbound },
+            patience: Patience::new(self.heartbeat, self.idle_limit),
             connect_deadline: self.connect_deadline,
             authenticator: self.authenticator,
         };

@@ -208,7 +208,7 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::consumer::HandlerInfo;
+    use crate::consumer::{HandlerInfo, MailboxPolicy};
 
     const fn event(name: &'static str, defined: &'static str) -> EventInfo {
         EventInfo { name, payload: std::any::type_name::<()>, defined }
@@ -220,7 +220,14 @@ mod tests {
     }
 
     const fn consumer(handlers: &'static [HandlerInfo]) -> ConsumerInfo {
-        ConsumerInfo { name: "Chat", handlers, commands: &[], sends: &[], tag: "type" }
+        ConsumerInfo {
+            name: "Chat",
+            handlers,
+            commands: &[],
+            sends: &[],
+            tag: "type",
+            mailbox: MailboxPolicy::DropNewest,
+        }
     }
 
     const JOIN: EventInfo = event("chat.join", "a::Join");

@@ -8,6 +8,7 @@ use tokio::sync::OnceCell;
 use crate::context::Context;
 use crate::envelope::Envelope;
 use crate::error::{CommandError, DecodeError, Reject, Result};
+use crate::event::Loss;
 use crate::frame::{CloseCode, Frame};
 use crate::wire::Rendered;
 
@@ -69,9 +70,9 @@ pub trait Consumer: Sized + Send + 'static {
 #[non_exhaustive]
 pub enum Decoded<E> {
     /// An event that needs the connection's state.
-    Event(E),
+    Event(E, Loss),
     /// What a handler without `self` rendered: one frame for every member, or nothing.
-    Frame(Option<Rendered>),
+    Frame(Option<Rendered>, Loss),
     /// No handler has this name.
     Unhandled,
 }
@@ -107,6 +108,25 @@ pub struct ConsumerInfo {
     pub sends: &'static [fn() -> &'static str],
     /// The field of a command that holds its name.
     pub tag: &'static str,
+    /// What gives way when an event comes for a full mailbox.
+    pub mailbox: MailboxPolicy,
+}
+
+/// What gives way when an event comes and `capacity` of them wait for the consumer already: `mailbox` of `#[consumer]`.
+///
+/// Outdated and volatile events go first, whatever the policy (see [`Event`](crate::Event)). It is about events for handlers
+/// with `&mut self`; a frame that is rendered without `self` waits for the client, not for the consumer, and counts as bytes
+/// in its outbound queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum MailboxPolicy {
+    /// `"drop_newest"`, as in Django Channels: the new event is dropped, and its sender told where it can be.
+    #[default]
+    DropNewest,
+    /// `"drop_oldest"`: the event that has waited longest is dropped. For a consumer that shows what is now.
+    DropOldest,
+    /// `"disconnect"`: the connection is closed with 1013, so that its client begins anew. For one that may miss nothing.
+    Disconnect,
 }
 
 /// One row of the static dispatch table: a `#[handler]` method.

@@ -1,5 +1,7 @@
 //! Events and groups: the typed side of what travels through the channel layer.
 
+use std::num::NonZeroU64;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -8,6 +10,26 @@ use crate::name::{GroupName, NameError, Untyped};
 /// A message of the channel layer: a struct with `#[event("chat.message")]` above it.
 ///
 /// On the wire it is the flat map of Django Channels, `{"type": "chat.message", ..fields}`.
+///
+/// # What may be lost
+///
+/// An event that is worth little beside the others, or nothing once there is a newer one, can say so:
+///
+/// ```
+/// # use channels_runtime::prelude::*;
+/// #[event("cursor.move", volatile, coalesce = "user_id")]
+/// struct CursorMove { user_id: u64, x: f64, y: f64 }
+/// ```
+///
+/// - `volatile`: where there is no room, it goes first. In a full mailbox the oldest volatile event gives way before
+///   anything else; for a client that reads slowly (its socket takes no more, or half of its outbound queue is full) it is
+///   not sent at all, where any other frame would wait and in the end close the connection.
+/// - `coalesce = "user_id"`: of those that wait for one connection, only the newest with the same value in this field is
+///   kept, at its own place in the order. As long as nothing waits, every one is delivered.
+///
+/// Neither changes what is on the wire, nor the order. What was left out is counted:
+/// [`LayerStats::dropped_volatile`](crate::LayerStats::dropped_volatile),
+/// [`LayerStats::coalesced`](crate::LayerStats::coalesced).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event",
     label = "not an event",
@@ -20,6 +42,39 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Where the type is defined, to tell two types of one name apart at compile time. `#[event]` writes it.
     #[doc(hidden)]
     const DEFINED: &'static str = "";
+
+    /// Whether it goes first where there is no room. `#[event(.., volatile)]` writes it.
+    const VOLATILE: bool = false;
+
+    /// What a newer event must share with it to take its place. `#[event(.., coalesce = "field")]` writes it.
+    #[doc(hidden)]
+    fn key(&self) -> Option<NonZeroU64> {
+        None
+    }
+}
+
+/// What may be lost of one event on its way: its `volatile` and `coalesce`.
+///
+/// Eight bytes, because each message that waits carries it: the lowest bit says whether it is volatile, the others are its
+/// key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Loss(u64);
+
+impl Loss {
+    pub(crate) fn of<E: Event>(event: &E) -> Self {
+        let key = event.key().map_or(0, |key| (key.get() & !1).max(2));
+        Self(key | u64::from(E::VOLATILE))
+    }
+
+    /// What a newer event must share with it to take its place.
+    pub fn key(self) -> Option<NonZeroU64> {
+        NonZeroU64::new(self.0 & !1)
+    }
+
+    /// Whether it goes first where there is no room.
+    pub fn is_volatile(self) -> bool {
+        self.0 & 1 == 1
+    }
 }
 
 /// A group: a struct with `#[group("chat_{room}", events(ChatMessage))]` above it.

@@ -17,17 +17,18 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
-use crate::connection::{Connection, ConnectionCounters};
+use crate::connection::{Connection, ConnectionCounters, Limits};
 
 /// How many connections are written between two turns of the readers.
 const TURN: usize = 32;
 
 /// The ring. Its bound is the number of open connections: each is in it at most once.
-#[derive(Default)]
 pub(crate) struct Flusher {
     ring: Mutex<Ring>,
     /// Something is in the ring: readers that cause more let the flusher go first.
     pending: AtomicBool,
+    /// Every connection holds its flusher, so what they all share is here.
+    limits: Limits,
     counters: ConnectionCounters,
 }
 
@@ -39,8 +40,18 @@ struct Ring {
 
 impl Flusher {
     /// A flusher whose task ends when `stop` is done. The task must outlive all connections: without it nothing is sent.
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::default()
+    pub(crate) fn new(limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            ring: Mutex::default(),
+            pending: AtomicBool::new(false),
+            limits,
+            counters: ConnectionCounters::default(),
+        })
+    }
+
+    /// The limits of each of its connections.
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
     }
 
     pub(crate) fn counters(&self) -> &ConnectionCounters {

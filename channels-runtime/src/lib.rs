@@ -76,6 +76,8 @@ mod event;
 mod flusher;
 mod frame;
 mod layer;
+mod living;
+mod meter;
 mod name;
 #[cfg(feature = "redis")]
 mod route;
@@ -92,11 +94,12 @@ mod wire;
 mod worker;
 
 pub use channels::{Channels, ChannelsBuilder};
-pub use consumer::{BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo};
+pub use connection::ConnectionStats;
+pub use consumer::{BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo, MailboxPolicy};
 pub use context::Context;
 pub use envelope::{Envelope, Format};
 pub use error::{CommandError, DecodeError, EncodeError, Error, FrameError, LayerError, Reject, Result, SendError};
-pub use event::{Carries, DirectSend, Event, EventInfo, Group, Handles, JoinedBy, Sends};
+pub use event::{Carries, DirectSend, Event, EventInfo, Group, Handles, JoinedBy, Loss, Sends};
 pub use frame::{CloseCode, Frame, FrameKind, FromFrame, IntoFrame, Json};
 #[cfg(feature = "redis")]
 pub use layer::RedisHost;

@@ -2,12 +2,17 @@
 
 use std::fmt;
 use std::future::{Future, ready};
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::marker::PhantomData;
+pub use std::num::NonZeroU64;
+use std::sync::LazyLock;
 
 pub use serde;
 
 pub use crate::check::{check_consumer, check_direct, check_group, check_name};
-pub use crate::consumer::{BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo};
+pub use crate::consumer::{
+    BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo, MailboxPolicy,
+};
 pub use crate::context::Context;
 pub use crate::envelope::Envelope;
 pub use crate::error::{CommandError, DecodeError, Error, Reject, Result};
@@ -16,6 +21,7 @@ pub use crate::frame::{CloseCode, Frame, FromFrame, IntoFrame};
 pub use crate::name::{GroupName, NameError};
 
 use crate::envelope;
+use crate::event::Loss;
 pub use crate::wire::Rendered;
 
 /// What a handler with `&mut self` may return.
@@ -114,7 +120,9 @@ pub fn connected_by_default<'a, C: Consumer + MadeByDefault>() -> BoxFuture<'a, 
 
 /// The payload of a handler with `&mut self` (or an async one without), in its variant.
 pub fn decoded<E: Event, V>(envelope: &Envelope, variant: impl FnOnce(E) -> V) -> Result<Decoded<V>, DecodeError> {
-    envelope.decode().map(variant).map(Decoded::Event)
+    let event = envelope.decode::<E>()?;
+    let loss = Loss::of(&event);
+    Ok(Decoded::Event(variant(event), loss))
 }
 
 /// A plain handler without `self`: runs once for a message, however many members there are.
@@ -126,7 +134,7 @@ where
     let event = envelope.decode::<E>()?;
     let frame =
         render(&event).into_rendered().map_err(|source| DecodeError::Render { event: E::TYPE.into(), source })?;
-    Ok(Decoded::Frame(frame))
+    Ok(Decoded::Frame(frame, Loss::of(&event)))
 }
 
 /// The arm of a plain handler without `self`, whose variant is never made: `decode` gave its frame.
@@ -252,6 +260,24 @@ impl<T: fmt::Display> Part for T {}
 /// A field of a group, asked for its `Display` where the user wrote its type and nowhere else.
 pub fn part<T: Part>(field: &T) -> &dyn fmt::Display {
     field
+}
+
+/// What can be the key of `coalesce`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the key of `coalesce`",
+    label = "of this type it cannot be said for sure that two values are the same",
+    note = "a key implements `Hash`: use a number without a fraction, a `String`, or `#[derive(Hash)]` for `{Self}`"
+)]
+pub trait Key: Hash {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Hash> Key for T {}
+
+/// The key of an event that waits. Two keys that differ collide once in 2^63, and nobody outside of this process can
+/// know which.
+pub fn key<T: Key>(event: &'static str, field: &T) -> Option<NonZeroU64> {
+    static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    NonZeroU64::new(HASHER.hash_one((event, field))).or(Some(NonZeroU64::MIN))
 }
 
 /// The name of a group, checked.

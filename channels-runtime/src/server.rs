@@ -1,10 +1,9 @@
 //! What all connections of a process share: the layer, the flusher, the limits, and who is alive.
 
 use std::any::Any;
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +18,7 @@ use crate::error::Reject;
 use crate::flusher::Flusher;
 use crate::frame::CloseCode;
 use crate::layer::ChannelLayer;
+use crate::living::{Living, Patience};
 use crate::scope::Scope;
 use crate::session::{Opened, Transport};
 
@@ -37,13 +37,16 @@ pub(crate) struct Server {
     sessions: TaskTracker,
     /// No new connections; the living are being closed.
     stopping: CancellationToken,
-    connections: Mutex<HashMap<usize, Weak<Connection>>>,
-    /// The flusher's task, which ends when the server is dropped: sessions hold the server, so it outlives them.
-    flushing: Mutex<Option<(JoinHandle<()>, DropGuard)>>,
+    living: Arc<Living>,
+    /// The tasks that serve all connections: the flusher's, and the one that watches for clients who are gone. They end when
+    /// the server is dropped: sessions hold the server, so the tasks outlive them.
+    serving: Mutex<Option<(JoinHandle<()>, DropGuard)>>,
 }
 
 pub(crate) struct Settings {
     pub(crate) limits: Limits,
+    /// What silence of a client leads to, if to anything.
+    pub(crate) patience: Option<Patience>,
     pub(crate) connect_deadline: Duration,
     pub(crate) authenticator: Option<Box<Authenticator>>,
 }
@@ -52,12 +55,12 @@ impl Server {
     pub(crate) fn new(layer: ChannelLayer, settings: Settings) -> Arc<Self> {
         Arc::new(Self {
             layer,
-            flusher: Flusher::new(),
+            flusher: Flusher::new(settings.limits),
             settings,
             sessions: TaskTracker::new(),
             stopping: CancellationToken::new(),
-            connections: Mutex::default(),
-            flushing: Mutex::default(),
+            living: Arc::default(),
+            serving: Mutex::default(),
         })
     }
 
@@ -79,11 +82,7 @@ impl Server {
 
     /// How many connections are open.
     pub(crate) fn connections(&self) -> usize {
-        self.living().len()
-    }
-
-    fn living(&self) -> std::sync::MutexGuard<'_, HashMap<usize, Weak<Connection>>> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+        self.living.len()
     }
 
     /// Runs a connection that has accepted in a task of its own. `upgrade` answers the handshake and gives what carries
@@ -93,7 +92,7 @@ impl Server {
         opened: Opened<C>,
         upgrade: impl Future<Output = Option<(Transport, Bytes)>> + Send + 'static,
     ) {
-        self.flush_from_now_on();
+        self.serve_from_now_on();
         let server = Arc::clone(self);
         // The handshake's future is larger than the session's, so the session gets a task of its own size.
         self.sessions.spawn(async move {
@@ -110,15 +109,19 @@ impl Server {
         });
     }
 
-    /// Starts the flusher, if it does not run: a server that no connection ever reached needs none, and only when one comes
-    /// is a runtime sure to be there. It may be another one than the last time (in tests), which took its tasks with it.
-    fn flush_from_now_on(&self) {
-        let mut flushing = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
-        if flushing.as_ref().is_none_or(|(task, _)| task.is_finished()) {
+    /// Starts what serves all connections, if it does not run: a server that no connection ever reached needs none, and only
+    /// when one comes is a runtime sure to be there. It may be another one than the last time (in tests), which took its
+    /// tasks with it.
+    fn serve_from_now_on(&self) {
+        let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
+        if serving.as_ref().is_none_or(|(task, _)| task.is_finished()) {
             let stop = CancellationToken::new();
             let guard = stop.clone().drop_guard();
+            if let Some(patience) = self.settings.patience {
+                tokio::spawn(Arc::clone(&self.living).watch(patience, stop.clone().cancelled_owned()));
+            }
             let task = tokio::spawn(Arc::clone(&self.flusher).run(stop.cancelled_owned()));
-            *flushing = Some((task, guard));
+            *serving = Some((task, guard));
         }
     }
 
@@ -126,8 +129,7 @@ impl Server {
     pub(crate) async fn shutdown(&self, code: CloseCode, reason: &str, deadline: Duration) -> bool {
         self.stopping.cancel();
         self.sessions.close();
-        let connections: Vec<_> = self.living().values().filter_map(Weak::upgrade).collect();
-        for connection in connections {
+        for connection in self.living.all() {
             connection.close(code, reason);
         }
         let ended = async {
@@ -142,29 +144,23 @@ impl Server {
 /// The place of a connection among the living.
 struct Alive {
     server: Arc<Server>,
-    key: usize,
+    place: u32,
 }
 
 impl Alive {
     fn new(server: Arc<Server>, connection: &Arc<Connection>) -> Self {
-        let key = Arc::as_ptr(connection).addr();
-        server.living().insert(key, Arc::downgrade(connection));
+        let place = server.living.enter(connection);
         // A shutdown that began between the handshake and this line has not seen the connection.
         if server.stopping.is_cancelled() {
             connection.close(CloseCode::SERVICE_RESTART, "the server stops");
         }
-        Self { server, key }
+        Self { server, place }
     }
 }
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        let mut living = self.server.living();
-        living.remove(&self.key);
-        if living.len() * 4 < living.capacity() {
-            let keep = living.len() * 2;
-            living.shrink_to(keep);
-        }
+        self.server.living.leave(self.place);
     }
 }
 

@@ -25,6 +25,7 @@ use crate::envelope::Envelope;
 use crate::error::{CommandError, Error, FrameError, Reject};
 use crate::frame::CloseCode;
 use crate::layer::local::{Delivery, Mailbox, Undeliverable};
+use crate::meter::Meter;
 use crate::scope::Scope;
 use crate::server::Server;
 use crate::wire::{Decoder, Incoming, Rendered, Violation};
@@ -103,9 +104,9 @@ pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Unde
         Err(crate::error::DecodeError::Panicked { event: envelope.event_name().into(), message: message(&*panic) })
     });
     match decoded {
-        Ok(Decoded::Event(event)) => Ok(Delivery::Event(Arc::new(Delivered::new(event)))),
-        Ok(Decoded::Frame(Some(frame))) => Ok(Delivery::Frame(frame)),
-        Ok(Decoded::Frame(None)) => Ok(Delivery::Nothing),
+        Ok(Decoded::Event(event, loss)) => Ok(Delivery::Event(Arc::new(Delivered::new(event)), loss, C::INFO.mailbox)),
+        Ok(Decoded::Frame(Some(frame), loss)) => Ok(Delivery::Frame(frame, loss)),
+        Ok(Decoded::Frame(None, _)) => Ok(Delivery::Nothing),
         Ok(Decoded::Unhandled) => Err(Undeliverable::Unhandled { consumer: C::INFO.name }),
         Err(error) => Err(Undeliverable::Undecodable { consumer: C::INFO.name, error }),
     }
@@ -133,7 +134,8 @@ impl<C: Consumer> Opened<C> {
         };
         let mut decoder = Decoder::new(max_message);
         decoder.keep(read_ahead);
-        Session { consumer, cx, reader, decoder, mails_left: MAILS, fresh: false }
+        let meter = Meter::new(cx.connection().flusher().limits().inbound);
+        Session { consumer, cx, reader, decoder, meter, mails_left: MAILS, fresh: false }
     }
 
     /// The client was gone before the handshake was answered.
@@ -247,6 +249,7 @@ pub(crate) struct Session<C: Consumer> {
     cx: Context<C>,
     reader: Reader,
     decoder: Decoder,
+    meter: Meter,
     /// How many events are handled before it is the client's turn.
     mails_left: u32,
     /// In this poll of the task the mailbox was looked at already.
@@ -356,9 +359,14 @@ impl<C: Consumer> Session<C> {
     }
 
     fn poll_client(&mut self, task: &mut Task<'_>) -> Poll<Step> {
+        // A client that has said more than it may is not listened to, for a moment.
+        ready!(self.meter.poll_ready(self.cx.connection(), task));
         let next = ready!(self.poll_read(task));
         Poll::Ready(match next {
-            Ok(Some(incoming)) => Step::Client(incoming),
+            Ok(Some(incoming)) => {
+                self.meter.heard();
+                Step::Client(incoming)
+            }
             Ok(None) => Step::Gone,
             Err(violation) => Step::Violation(violation),
         })
@@ -373,14 +381,18 @@ impl<C: Consumer> Session<C> {
             }
         }
         loop {
-            let decoder = &mut self.decoder;
-            let read = self.reader.poll_read(task, |read| match read {
-                Ok(bytes) if !bytes.is_empty() => decoder.next(bytes).map(Some),
+            let Self { cx, reader, decoder, meter, .. } = self;
+            let read = reader.poll_read(task, |read| match read {
+                Ok(bytes) if !bytes.is_empty() => {
+                    cx.connection().heard();
+                    meter.read(bytes.len());
+                    decoder.next(bytes).map(Some)
+                }
                 _ => Ok(None),
             });
             match ready!(read) {
                 // Bytes came, but no whole message yet.
-                Ok(Some(None)) => {}
+                Ok(Some(None)) => ready!(self.meter.poll_ready(self.cx.connection(), task)),
                 Ok(Some(incoming)) => return Poll::Ready(Ok(incoming)),
                 Ok(None) => return Poll::Ready(Ok(None)),
                 Err(violation) => return Poll::Ready(Err(violation)),

@@ -20,6 +20,9 @@ use crate::scratch::with_scratch;
 /// The most that the payload of a control frame may hold (RFC 6455, section 5.5).
 const MAX_CONTROL: usize = 125;
 
+/// A ping without a payload: whatever comes back answers it.
+pub(crate) const PING: [u8; 2] = [0x89, 0];
+
 /// A finished frame, header included: made once, shared by everyone who is sent it.
 #[derive(Clone)]
 pub struct Rendered(Arc<[u8]>);

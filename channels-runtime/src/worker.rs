@@ -331,7 +331,7 @@ impl<C: Consumer<Captures = ()>> Task<C> {
             tracing::error!(consumer = C::INFO.name, event = job.event_name(), %error, "a job failed");
         };
         match session::prepare::<C>(job) {
-            Ok(Delivery::Event(event)) => {
+            Ok(Delivery::Event(event, ..)) => {
                 let event = event.downcast::<Delivered<C::Event>>().expect("prepared for this consumer");
                 let Instance { consumer, cx, .. } = &mut self.instance;
                 match AssertUnwindSafe(async { consumer.dispatch(cx, &event).await }).catch_unwind().await? {
@@ -340,7 +340,7 @@ impl<C: Consumer<Captures = ()>> Task<C> {
                 }
             }
             Ok(Delivery::Nothing | Delivery::Raw(_)) => _ = self.counters.done.fetch_add(1, Relaxed),
-            Ok(Delivery::Frame(_)) => failed(&crate::error::SendError::NoClient.into()),
+            Ok(Delivery::Frame(..)) => failed(&crate::error::SendError::NoClient.into()),
             Err(problem) => {
                 self.counters.failed.fetch_add(1, Relaxed);
                 self.layer.backend().table().counters().count_undeliverable(job, &problem);

@@ -59,6 +59,7 @@ pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut D
             name,
             tag: arguments.tag,
             sends: arguments.sends,
+            mailbox: arguments.mailbox,
             handlers: Vec::new(),
             handles: Handles::Listed(Vec::new()),
             commands: Vec::new(),

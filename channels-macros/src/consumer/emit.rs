@@ -213,7 +213,7 @@ fn implementation(consumer: &Consumer, names: &Names) -> TokenStream {
 
 /// Output: the static dispatch table, `const INFO: ConsumerInfo = ..`.
 fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
-    let Consumer { name, tag, sends, .. } = consumer;
+    let Consumer { name, tag, sends, mailbox, .. } = consumer;
     let name = name.to_string();
     let handlers = consumer.handlers.iter().map(|Handler { method, event, variant, payload, shared }| {
         let Method { ident, cfgs, line, .. } = method;
@@ -255,6 +255,7 @@ fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
                 commands: &[#(#commands),*],
                 sends: &[#(#private::sent::<#sends>()),*],
                 tag: #tag,
+                mailbox: #private::MailboxPolicy::#mailbox,
             }
         };
     }

@@ -17,6 +17,8 @@ pub(super) struct Consumer {
     pub(super) name: Ident,
     pub(super) tag: LitStr,
     pub(super) sends: Vec<Type>,
+    /// A variant of `MailboxPolicy`.
+    pub(super) mailbox: Ident,
     pub(super) handlers: Vec<Handler>,
     pub(super) handles: Handles,
     pub(super) commands: Vec<Command>,

@@ -4,24 +4,38 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Generics, ImplItem, Item, LitStr, Path, Signature, Token, Type, Visibility, token};
+use syn::{Attribute, Generics, Ident, ImplItem, Item, LitStr, Path, Signature, Token, Type, Visibility, token};
 
-use crate::arguments::{self, Argument};
+use crate::arguments::{self, Argument, Value};
 use crate::diagnostics::Diagnostics;
 use crate::source::{Runtime, text};
+use crate::suggest::did_you_mean;
 
-const ARGUMENTS: [(&str, &str); 3] =
-    [("tag", "tag = \"command\""), ("sends", "sends(ChatLine, ..)"), ("crate", "crate = path")];
+const ARGUMENTS: [(&str, &str); 4] = [
+    ("tag", "tag = \"command\""),
+    ("sends", "sends(ChatLine, ..)"),
+    ("mailbox", "mailbox = \"drop_oldest\""),
+    ("crate", "crate = path"),
+];
+
+/// What gives way when an event comes for a full mailbox, and the variant of `MailboxPolicy`.
+const POLICIES: [(&str, &str, &str); 3] = [
+    ("drop_newest", "DropNewest", "the new event is dropped, as in Channels"),
+    ("drop_oldest", "DropOldest", "the event that has waited longest is dropped"),
+    ("disconnect", "Disconnect", "the connection is closed with 1013"),
+];
 
 /// What stands in `#[consumer(..)]`.
 pub(super) struct Arguments {
     pub(super) runtime: Runtime,
     pub(super) tag: LitStr,
     pub(super) sends: Vec<Type>,
+    /// A variant of `MailboxPolicy`.
+    pub(super) mailbox: Ident,
 }
 
 pub(super) fn arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Arguments {
-    let (mut path, mut tag, mut sends) = (None, None, Vec::new());
+    let (mut path, mut tag, mut sends, mut mailbox) = (None, None, Vec::new(), None);
     let mut seen: Vec<String> = Vec::new();
     for piece in arguments::split(arguments) {
         let Ok(Argument { name, value }) = syn::parse2::<Argument>(piece.clone()) else {
@@ -47,6 +61,7 @@ pub(super) fn arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -
                 }
             }
             "sends" => sends = arguments::types(&value, &name, diagnostics),
+            "mailbox" => mailbox = policy(&value, &name, diagnostics),
             _ => {
                 arguments::unknown("#[consumer]", &name, &ARGUMENTS, diagnostics);
                 continue;
@@ -63,7 +78,31 @@ pub(super) fn arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -
         }
     }
     let tag = tag.unwrap_or_else(|| LitStr::new("type", Span::call_site()));
-    Arguments { runtime: Runtime::new(path), tag, sends: distinct }
+    let mailbox = Ident::new(mailbox.unwrap_or(POLICIES[0].1), Span::call_site());
+    Arguments { runtime: Runtime::new(path), tag, sends: distinct, mailbox }
+}
+
+/// `mailbox = "drop_oldest"`.
+fn policy(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> Option<&'static str> {
+    let explain = |problem: String| {
+        let legal: Vec<String> = POLICIES.iter().map(|(name, _, what)| format!("`\"{name}\"`: {what}")).collect();
+        format!("{problem}\nwhen an event comes for a full mailbox:\n- {}", legal.join("\n- "))
+    };
+    let shape = || explain("`mailbox` takes a policy in quotes: `mailbox = \"drop_oldest\"`".into());
+    let Value::Equals(value) = value else {
+        diagnostics.error(name, shape());
+        return None;
+    };
+    let Ok(wanted) = syn::parse2::<LitStr>(value.clone()) else {
+        diagnostics.error(value, shape());
+        return None;
+    };
+    let known = POLICIES.iter().find(|(name, ..)| *name == wanted.value());
+    if known.is_none() {
+        let meant = did_you_mean(&wanted.value(), POLICIES.iter().map(|(name, ..)| *name));
+        diagnostics.error(&wanted, explain(format!("there is no policy {:?} for a mailbox{meant}", wanted.value())));
+    }
+    known.map(|(_, variant, _)| *variant)
 }
 
 /// `impl ChatConsumer { .. }`.

@@ -160,13 +160,20 @@ fn wrong_arguments_list_the_right_ones() {
     let cases = [
         (
             quote!(tags = "command"),
-            "`#[consumer]` has no argument `tags`; did you mean `tag`?\nthe arguments are `tag = \"command\"`, `sends(ChatLine, ..)`, `crate = path`",
+            "`#[consumer]` has no argument `tags`; did you mean `tag`?\nthe arguments are `tag = \"command\"`, `sends(ChatLine, ..)`, `mailbox = \"drop_oldest\"`, `crate = path`",
         ),
         (quote!(grops = [Room]), "`#[consumer]` has no argument `grops`\nthe arguments are"),
         (quote!("command"), "`\"command\"` is no argument of `#[consumer]`"),
         (quote!(tag = command), "`tag` takes a string: `tag = \"command\"`"),
         (quote!(tag = ""), "it cannot be empty"),
         (quote!(tag = "a", tag = "b"), "`tag` stands twice"),
+        (
+            quote!(mailbox = "drop_oldst"),
+            "there is no policy \"drop_oldst\" for a mailbox; did you mean `drop_oldest`?",
+        ),
+        (quote!(mailbox = "block"), "- `\"disconnect\"`: the connection is closed with 1013"),
+        (quote!(mailbox = drop_oldest), "`mailbox` takes a policy in quotes: `mailbox = \"drop_oldest\"`"),
+        (quote!(mailbox), "`mailbox` takes a policy in quotes: `mailbox = \"drop_oldest\"`"),
         (quote!(sends), "`sends` lists types in parentheses"),
         (quote!(sends(A, A)), "`sends` lists `A` twice"),
         (quote!(crate), "`crate` names where `channels_runtime` is"),

@@ -186,6 +186,7 @@ where
             ],
             sends: &[::channels_runtime::__private::sent::<Joined>()],
             tag: "command",
+            mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
         }
     };
     type Captures = (u64,);

@@ -50,6 +50,7 @@ where
             commands: &[],
             sends: &[],
             tag: "type",
+            mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
         }
     };
     type Captures = ();

@@ -17,8 +17,10 @@ use indexmap::IndexMap;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
+use crate::consumer::MailboxPolicy;
 use crate::envelope::Envelope;
 use crate::error::DecodeError;
+use crate::event::Loss;
 use crate::name::{ChannelName, GroupName};
 use crate::wire::Rendered;
 
@@ -26,13 +28,23 @@ use crate::wire::Rendered;
 #[derive(Clone)]
 pub(crate) enum Delivery {
     /// A finished frame for the client.
-    Frame(Rendered),
+    Frame(Rendered, Loss),
     /// An event for the consumer: an `Arc<Delivered<C::Event>>`.
-    Event(Arc<dyn Any + Send + Sync>),
+    Event(Arc<dyn Any + Send + Sync>, Loss, MailboxPolicy),
     /// The message as it is.
     Raw(Envelope),
     /// Nothing at all: a rendering that shows this client nothing.
     Nothing,
+}
+
+impl Delivery {
+    /// What may be lost of it.
+    pub(crate) fn loss(&self) -> Loss {
+        match self {
+            Self::Frame(_, loss) | Self::Event(_, loss, _) => *loss,
+            Self::Raw(_) | Self::Nothing => Loss::default(),
+        }
+    }
 }
 
 /// Why a message could not be made ready.
@@ -57,8 +69,8 @@ pub(crate) struct Full {
 pub(crate) trait Mailbox: Send + Sync {
     fn prepare(&self) -> Prepare;
 
-    /// Takes a message that came `now`. Never waits.
-    fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<(), Full>;
+    /// Takes a message that came `now`. Never waits. `false` if it may be lost, and was: that is counted already.
+    fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<bool, Full>;
 
     /// Whoever reads the mailbox is told that nothing more will come.
     fn layer_closed(&self);
@@ -72,6 +84,12 @@ pub struct LayerStats {
     pub delivered: u64,
     /// Messages dropped because the mailbox held `capacity` of them already.
     pub dropped_full: u64,
+    /// Messages that waited in a full mailbox and gave way to newer ones, where the consumer's policy is `drop_oldest`.
+    pub dropped_oldest: u64,
+    /// Messages of volatile events that were dropped for want of room: in a mailbox, or behind a client that reads slowly.
+    pub dropped_volatile: u64,
+    /// Messages that still waited when a newer one with the same key came (`coalesce`), which took their place.
+    pub coalesced: u64,
     /// Messages for a consumer that has no handler of that name.
     pub unhandled: u64,
     /// Messages that were no event, or did not fit the payload of theirs.
@@ -84,6 +102,9 @@ pub struct LayerStats {
 pub(crate) struct Counters {
     delivered: AtomicU64,
     dropped_full: AtomicU64,
+    dropped_oldest: AtomicU64,
+    dropped_volatile: AtomicU64,
+    coalesced: AtomicU64,
     unhandled: AtomicU64,
     undecodable: AtomicU64,
     expired: AtomicU64,
@@ -92,6 +113,20 @@ pub(crate) struct Counters {
 impl Counters {
     pub(crate) fn count_expired(&self) {
         self.expired.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn count_oldest(&self) {
+        if self.dropped_oldest.fetch_add(1, Relaxed) == 0 {
+            tracing::warn!("a full mailbox dropped its oldest message; further ones are only counted");
+        }
+    }
+
+    pub(crate) fn count_volatile(&self, many: usize) {
+        self.dropped_volatile.fetch_add(many as u64, Relaxed);
+    }
+
+    pub(crate) fn count_coalesced(&self) {
+        self.coalesced.fetch_add(1, Relaxed);
     }
 
     /// A message that came from elsewhere for a full mailbox; its sender cannot be told.
@@ -147,6 +182,9 @@ impl Counters {
         LayerStats {
             delivered: self.delivered.load(Relaxed),
             dropped_full: self.dropped_full.load(Relaxed),
+            dropped_oldest: self.dropped_oldest.load(Relaxed),
+            dropped_volatile: self.dropped_volatile.load(Relaxed),
+            coalesced: self.coalesced.load(Relaxed),
             unhandled: self.unhandled.load(Relaxed),
             undecodable: self.undecodable.load(Relaxed),
             expired: self.expired.load(Relaxed),
@@ -432,7 +470,7 @@ impl LocalTable {
         for mailbox in mailboxes {
             let Some(delivery) = prepared.find(mailbox.prepare(), &mut last) else { continue };
             match mailbox.deliver(delivery, now) {
-                Ok(()) => delivered += 1,
+                Ok(taken) => delivered += u64::from(taken),
                 Err(Full { .. }) => dropped += 1,
             }
         }
@@ -453,8 +491,8 @@ impl LocalTable {
             None => return Ok(false),
         };
         if let Ok(delivery) = self.prepared(mailbox.prepare(), envelope) {
-            mailbox.deliver(&delivery, Instant::now())?;
-            self.counters.delivered.fetch_add(1, Relaxed);
+            let taken = mailbox.deliver(&delivery, Instant::now())?;
+            self.counters.delivered.fetch_add(taken.into(), Relaxed);
         }
         Ok(true)
     }

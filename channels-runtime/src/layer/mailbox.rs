@@ -136,8 +136,8 @@ impl Mailbox for Queue {
         as_it_is
     }
 
-    fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<(), Full> {
-        let Delivery::Raw(envelope) = delivery else { return Ok(()) };
+    fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<bool, Full> {
+        let Delivery::Raw(envelope) = delivery else { return Ok(true) };
         let mut state = self.lock();
         self.expire(&mut state);
         if state.messages.len() >= self.capacity {
@@ -146,7 +146,7 @@ impl Mailbox for Queue {
         state.messages.push_back((now, envelope.clone()));
         drop(state);
         self.arrived.notify_waiters();
-        Ok(())
+        Ok(true)
     }
 
     fn layer_closed(&self) {

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
@@ -10,7 +9,6 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
-use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 use tungstenite::handshake::derive_accept_key;
 use warp::reply::{Reply, Response};
@@ -20,9 +18,6 @@ use crate::error::Reject;
 use crate::scope::Scope;
 use crate::server::Server;
 use crate::session::{self, Opened, Transport};
-
-/// How long a client may be silent before the kernel asks whether it is there.
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// A request to become a WebSocket.
 pub(super) struct Handshake {
@@ -131,8 +126,5 @@ fn carrier(upgraded: Upgraded) -> Option<(Transport, Bytes)> {
     };
     // What waits is joined here, so the kernel need not wait for more. An error means that the client is gone.
     socket.set_nodelay(true).ok()?;
-    // A client that vanishes without a word (its power, its network) is noticed within a minute: the kernel asks for it.
-    let keepalive = TcpKeepalive::new().with_time(SILENCE).with_interval(SILENCE / 3).with_retries(3);
-    SockRef::from(&socket).set_tcp_keepalive(&keepalive).ok()?;
     Some((Transport::Tcp(socket), read_ahead))
 }

@@ -4,12 +4,14 @@
 //! frame. So one sender's order holds, whoever writes to the socket. Both queues are behind one lock that is never held
 //! over an await, and whoever puts something in never waits.
 
+mod pressure;
+
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, IoSlice};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -17,10 +19,13 @@ use std::time::Duration;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::Instant;
 
+use crate::event::Loss;
 use crate::flusher::Flusher;
 use crate::frame::CloseCode;
 use crate::layer::local::{Counters, Delivery, Full, Mailbox, Prepare};
-use crate::wire::Rendered;
+use crate::living::Patience;
+use crate::meter::Rate;
+use crate::wire::{PING, Rendered};
 
 /// A frame up to this size is copied into the outbound queue of each member, behind the one before, so that all of them
 /// are written from one place. A larger one is shared.
@@ -69,12 +74,52 @@ pub(crate) struct Limits {
     pub(crate) max_message: usize,
     /// How many bytes may wait for the client; with more waiting, the next frame closes the connection with 1013.
     pub(crate) outbound: usize,
+    /// How much the client may say.
+    pub(crate) inbound: Rate,
 }
 
 /// Figures of all connections of a server.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionCounters {
-    pub(crate) too_slow: AtomicU64,
+    too_slow: AtomicU64,
+    unanswered: AtomicU64,
+    idle: AtomicU64,
+    throttled: AtomicU64,
+    behind: AtomicU64,
+}
+
+impl ConnectionCounters {
+    pub(crate) fn count_throttled(&self) {
+        if self.throttled.fetch_add(1, Relaxed) == 0 {
+            tracing::warn!("a client sends more than it may and is made to wait; further ones are only counted");
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> ConnectionStats {
+        ConnectionStats {
+            too_slow: self.too_slow.load(Relaxed),
+            unanswered: self.unanswered.load(Relaxed),
+            idle: self.idle.load(Relaxed),
+            throttled: self.throttled.load(Relaxed),
+            behind: self.behind.load(Relaxed),
+        }
+    }
+}
+
+/// What happened to the connections of [`Channels`](crate::Channels) since the process began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ConnectionStats {
+    /// Connections closed with 1013 because the client read too slowly: its outbound queue was full.
+    pub too_slow: u64,
+    /// Connections given up because the client did not answer the heartbeat. Their `#[disconnect]` gets 1006.
+    pub unanswered: u64,
+    /// Connections closed with 1001 because the client said nothing for longer than the idle limit.
+    pub idle: u64,
+    /// How often a client that sent more than it may was not read from for a moment (50 ms).
+    pub throttled: u64,
+    /// Connections closed with 1013 because the consumer fell behind: its mailbox was full, and its policy is `disconnect`.
+    pub behind: u64,
 }
 
 /// One connection, as senders and the flusher see it.
@@ -86,13 +131,18 @@ pub(crate) struct Connection {
     socket: OnceLock<OwnedWriteHalf>,
     flusher: Arc<Flusher>,
     mailbox_capacity: u32,
+    /// How often the heartbeat passed by since the client was last heard.
+    silent: AtomicU16,
+    /// And since it last sent a message: a pong is none.
+    idle: AtomicU16,
     expiry: Duration,
     layer: Arc<Counters>,
 }
 
 struct State {
-    /// Bound: `capacity` events. Policy: the new one is dropped, counted, and its sender told where it can be. Frames that
-    /// wait here for their turn count as outbound bytes instead: they need nobody's attention, only room.
+    /// Bound: `capacity` events. Policy: the consumer's; unless it says otherwise the new one is dropped, counted, and its
+    /// sender told where it can be. Frames that wait here for their turn count as outbound bytes instead: they need nobody's
+    /// attention, only room.
     mailbox: VecDeque<(Instant, Mail)>,
     /// How many of the mailbox are events.
     events: u32,
@@ -121,7 +171,7 @@ pub(crate) struct Outbound {
     stage: Stage,
     /// In the flusher's ring, or about to be looked at by the connection's task.
     scheduled: bool,
-    /// The socket took no more; the connection's task waits until it does.
+    /// The socket, or the stream, took no more; the connection's task waits until it does.
     blocked: bool,
     /// Who waits for room. A handler may wait in a future of a future, so this is not always the connection's task.
     room: Option<Waker>,
@@ -169,8 +219,8 @@ pub(crate) type Event = Arc<dyn Any + Send + Sync>;
 
 /// What waits in the mailbox.
 enum Mail {
-    Event(Event),
-    Frame(Rendered),
+    Event(Event, Loss),
+    Frame(Rendered, Loss),
 }
 
 /// What the connection's task does next.
@@ -212,6 +262,8 @@ impl Connection {
             socket: OnceLock::new(),
             flusher,
             mailbox_capacity: small(mailbox_capacity),
+            silent: AtomicU16::new(0),
+            idle: AtomicU16::new(0),
             expiry,
             layer,
         })
@@ -262,14 +314,16 @@ impl Connection {
             Stage::Connecting | Stage::Open => {}
         }
         if mails {
-            while let Some((at, mail)) = state.mailbox.pop_front() {
+            while !state.holds_back()
+                && let Some((at, mail)) = state.mailbox.pop_front()
+            {
                 let expired = !*fresh && at.elapsed() >= self.expiry;
                 *fresh = !expired;
                 if expired {
                     self.layer.count_expired();
                 }
                 match mail {
-                    Mail::Frame(frame) => {
+                    Mail::Frame(frame, _) => {
                         state.outbound.weight -= state.outbound.weigh_mail(&frame);
                         // Its turn has come, and it needs no handler.
                         if !expired && state.outbound.stage == Stage::Open {
@@ -277,7 +331,7 @@ impl Connection {
                             self.schedule(state);
                         }
                     }
-                    Mail::Event(event) => {
+                    Mail::Event(event, _) => {
                         state.events -= 1;
                         if !expired {
                             state.busy = true;
@@ -287,7 +341,7 @@ impl Connection {
                     }
                 }
             }
-            if state.mailbox.capacity() > 0 {
+            if state.mailbox.is_empty() && state.mailbox.capacity() > 0 {
                 state.mailbox = VecDeque::new();
             }
             if state.layer_closed {
@@ -302,9 +356,15 @@ impl Connection {
         Next::Nothing
     }
 
-    /// A handler is about to run.
+    /// The handler of a client's message is about to run.
     pub(crate) fn begin(&self) {
+        self.idle.store(0, Relaxed);
         self.lock().busy = true;
+    }
+
+    /// The client lives: it sent something, or it takes what waited for it.
+    pub(crate) fn heard(&self) {
+        self.silent.store(0, Relaxed);
     }
 
     /// Puts a frame of the connection's own into the outbound queue, if there is room.
@@ -356,6 +416,9 @@ impl Connection {
     fn close_locked(&self, state: &mut State, code: CloseCode, reason: &str) {
         if matches!(state.outbound.stage, Stage::Connecting | Stage::Open) {
             let connecting = state.outbound.stage == Stage::Connecting;
+            if !state.busy {
+                state.let_out();
+            }
             state.outbound.push(&Rendered::close(code, reason));
             state.outbound.stage = Stage::Closing(code);
             if !connecting {
@@ -406,7 +469,12 @@ impl Connection {
             if state.outbound.stage == Stage::Connecting {
                 return Output::Pending;
             }
+            let before = (state.outbound.weight, state.outbound.written);
             let written = write(cx, &mut state.outbound);
+            if state.outbound.blocked && before != (state.outbound.weight, state.outbound.written) {
+                self.heard();
+            }
+            state.outbound.blocked = written.is_pending();
             return state.outbound.written(&written);
         };
         if state.outbound.blocked {
@@ -418,6 +486,8 @@ impl Connection {
                 }
                 Poll::Ready(Ok(())) => {
                     state.outbound.blocked = false;
+                    // Somebody took what filled it.
+                    self.heard();
                     self.schedule(state);
                 }
             }
@@ -426,6 +496,45 @@ impl Connection {
     }
 
     // Everyone.
+
+    /// The heartbeat passes by: asks a client that is silent, and lets go of one that did not answer.
+    pub(crate) fn pass(&self, patience: &Patience) {
+        let once_more = |count: &AtomicU16| u32::from(count.fetch_add(1, Relaxed)) + 1;
+        let (mut silent, idle) = (once_more(&self.silent), once_more(&self.idle));
+        if silent < patience.ask && idle < patience.idle {
+            return;
+        }
+        let state = &mut *self.lock();
+        if state.outbound.stage != Stage::Open {
+            return;
+        }
+        if silent >= patience.lost {
+            if !state.busy || state.outbound.blocked {
+                self.flusher.counters().unanswered.fetch_add(1, Relaxed);
+                tracing::debug!("a client did not answer the heartbeat");
+                state.outbound.break_off();
+                if let Some(socket) = self.socket.get() {
+                    // Nor does the kernel keep for minutes what this client will never take.
+                    _ = socket.as_ref().set_zero_linger();
+                }
+                wake(&mut state.task);
+                return;
+            }
+            // Nobody listens while a handler runs, and the answer may lie in the socket. The client is asked anew, and
+            // the answer must come when the handler is done.
+            silent = patience.ask;
+            self.silent.store(u16::try_from(silent).unwrap_or(u16::MAX), Relaxed);
+        }
+        // Behind a full socket a ping would not arrive.
+        if silent == patience.ask && !state.outbound.blocked {
+            state.outbound.push_bytes(&PING);
+            self.schedule(state);
+        }
+        if idle >= patience.idle {
+            self.flusher.counters().idle.fetch_add(1, Relaxed);
+            self.close_locked(state, CloseCode::GOING_AWAY, "nothing was said for too long");
+        }
+    }
 
     /// Wakes whoever writes, if something waits and nobody knows of it yet.
     fn schedule(&self, state: &mut State) {
@@ -588,8 +697,14 @@ impl Outbound {
         self.behind.get_or_insert_default().push_back(Piece::Shared(frame));
     }
 
+    /// Whether a handler may put something in. What waits in the mailbox counts, but as it waits for the handler, the
+    /// handler never waits for it: when all else is written, there is room.
     fn has_room(&self) -> bool {
-        self.weight <= self.limit as usize / 2
+        !self.is_half_full() || self.is_empty()
+    }
+
+    fn is_half_full(&self) -> bool {
+        self.weight > self.limit as usize / 2
     }
 
     /// Wakes whoever waits for room, if there is some.
@@ -651,38 +766,54 @@ impl Mailbox for Connection {
         self.prepare
     }
 
-    fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<(), Full> {
+    fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<bool, Full> {
+        // Declared before the lock is taken, so that a payload's own `drop` runs when it is free again.
+        let mut gone = Vec::new();
         let state = &mut *self.lock();
+        if let Some(key) = delivery.loss().key()
+            && let Some(outdated) = state.outdated(key)
+        {
+            self.layer.count_coalesced();
+            gone.push(outdated);
+        }
         match delivery {
-            Delivery::Frame(frame) => {
+            Delivery::Frame(frame, loss) => {
                 if !matches!(state.outbound.stage, Stage::Connecting | Stage::Open) {
-                    return Ok(());
+                    return Ok(true);
+                }
+                if self.gives_up(state, *loss) {
+                    return Ok(false);
+                }
+                if state.outbound.weight > state.outbound.limit as usize {
+                    self.make_room_for_frame(state);
                 }
                 if state.outbound.weight > state.outbound.limit as usize {
                     self.flusher.counters().too_slow.fetch_add(1, Relaxed);
                     self.close_locked(state, CloseCode::TRY_AGAIN_LATER, "you read too slowly");
-                } else if state.busy || !state.mailbox.is_empty() {
+                } else if state.busy || !state.mailbox.is_empty() || (state.outbound.blocked && loss.key().is_some()) {
                     state.outbound.weight += state.outbound.weigh_mail(frame);
-                    state.mailbox.push_back((now, Mail::Frame(frame.clone())));
+                    state.mailbox.push_back((now, Mail::Frame(frame.clone(), *loss)));
                 } else {
                     // Nothing is ahead of it: it needs neither the consumer nor its task.
                     state.outbound.push(frame);
                     self.schedule(state);
                 }
-                Ok(())
+                Ok(true)
             }
             // A connection asks for its messages prepared.
-            Delivery::Raw(_) | Delivery::Nothing => Ok(()),
-            Delivery::Event(event) => {
-                if state.events >= self.mailbox_capacity {
-                    return Err(Full { capacity: self.mailbox_capacity as usize });
+            Delivery::Raw(_) | Delivery::Nothing => Ok(true),
+            Delivery::Event(event, loss, policy) => {
+                if state.events >= self.mailbox_capacity
+                    && !self.make_room_for_event(state, *loss, *policy, &mut gone)?
+                {
+                    return Ok(false);
                 }
                 state.events += 1;
-                state.mailbox.push_back((now, Mail::Event(Arc::clone(event))));
+                state.mailbox.push_back((now, Mail::Event(Arc::clone(event), *loss)));
                 if !state.busy {
                     wake(&mut state.task);
                 }
-                Ok(())
+                Ok(true)
             }
         }
     }
@@ -720,16 +851,52 @@ mod tests {
                     frames += 1;
                     assert!(frames <= 1 << 20, "limit {limit} bounds nothing");
                 }
-                assert!(!outbound.has_room());
+                assert!(!outbound.has_room() && outbound.is_half_full());
                 while !outbound.is_empty() {
                     let waiting: usize = outbound.write_with(|pieces| pieces.iter().map(|piece| piece.len()).sum());
                     // A socket that takes a part only.
                     outbound.advance(waiting.div_ceil(2));
                 }
-                assert!(outbound.has_room() && outbound.weight == 0);
+                assert!(!outbound.is_half_full() && outbound.weight == 0);
                 assert_eq!(outbound.next.capacity(), 0, "its memory is given back");
             }
         }
+    }
+
+    /// A connection over a stream that takes what the test says.
+    fn connection() -> Arc<Connection> {
+        let inbound = Rate { frames: 1, bytes: 1 };
+        let limits = Limits { max_message: 1, outbound: 1 << 20, inbound };
+        let nothing = |_: &crate::envelope::Envelope| Ok(Delivery::Nothing);
+        let connection =
+            Connection::new(nothing, Flusher::new(limits), limits, 3, Duration::from_secs(60), Arc::default());
+        connection.open(None);
+        connection
+    }
+
+    #[test]
+    fn a_client_that_takes_what_waits_for_it_lives() {
+        let patience = Patience::new(Some((Duration::from_secs(20), Duration::from_secs(30))), None).unwrap();
+        let connection = connection();
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(connection.offer(text(10_000).as_bytes()).unwrap());
+        let mut take = |bytes: usize| {
+            let takes = |_: &mut Context<'_>, outbound: &mut Outbound| {
+                outbound.advance(bytes);
+                Poll::Pending
+            };
+            assert_eq!(connection.poll_output(cx, takes), Output::Pending);
+        };
+        for bytes in [0, 1, 1, 1] {
+            take(bytes);
+            for _ in 1..patience.lost {
+                connection.pass(&patience);
+            }
+            assert_eq!(connection.lock().outbound.stage, Stage::Open);
+        }
+        take(0);
+        connection.pass(&patience);
+        assert_eq!(connection.lock().outbound.stage, Stage::Broken);
     }
 
     #[test]
@@ -772,6 +939,6 @@ mod tests {
     fn one_large_frame_is_no_reason_to_call_a_client_slow() {
         let mut outbound = Outbound::new(1 << 20);
         outbound.push(&Rendered::new(&Frame::binary(vec![0; 16 << 20])));
-        assert!(outbound.has_room());
+        assert!(!outbound.is_half_full() && outbound.has_room());
     }
 }
