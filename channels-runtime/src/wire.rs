@@ -244,6 +244,9 @@ impl Decoder {
                 let header = FrameHeader::parse(&mut cursor).map_err(|_| protocol("reserved opcode"))?;
                 let Some((header, length)) = header else { return Ok(None) };
                 let read = usize::try_from(cursor.position()).unwrap_or(usize::MAX);
+                if read != header.len(length) || length > i64::MAX as u64 {
+                    return Err(protocol("length of a frame not in its shortest form"));
+                }
                 *input = &input[read..];
                 if self.partial.is_none()
                     && let Some(whole) = self.whole(&header, length, input)
@@ -484,6 +487,10 @@ mod tests {
             (frame(0x01, b"ok\xff"), 1007),
             (frame(0x81, b"\xc3"), 1007),
             (frame(0x82, &[0; 1025]), 1009),
+            // One byte, by a length of two and of eight; a length with its highest bit.
+            (b"\x82\xfe\0\x01\0\0\0\0x".to_vec(), 1002),
+            (b"\x82\xff\0\0\0\0\0\0\0\x01\0\0\0\0x".to_vec(), 1002),
+            (b"\x82\xff\x80\0\0\0\0\0\0\x01\0\0\0\0x".to_vec(), 1002),
         ] {
             let violation = decode(&bytes, 1024).unwrap_err();
             assert_eq!(violation.code, code, "{bytes:02x?}: {violation}");

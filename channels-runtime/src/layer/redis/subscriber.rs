@@ -45,7 +45,7 @@ pub(super) struct Subscriptions {
 #[derive(Debug, Default)]
 struct State {
     /// Names to look at again, each once. Bound: the names that changed since the task last took them all, which it does
-    /// once in a round trip; while Redis is away, those that changed since.
+    /// once in a round trip; while Redis is away, since the last try to reach it.
     dirty: IndexSet<String>,
     confirmed: HashSet<String>,
     waiting: HashMap<String, Vec<oneshot::Sender<()>>>,
@@ -89,6 +89,18 @@ impl Subscriptions {
         self.changed.notify_one();
     }
 
+    /// The connection is lost, or could not be made. The next one begins with all that the table wants, so nothing needs to
+    /// be kept for it but those who still wait.
+    fn lost(&self) {
+        let state = &mut *self.lock();
+        state.confirmed.clear();
+        state.dirty.clear();
+        state.waiting.retain(|_, waiting| {
+            waiting.retain(|waiting| !waiting.is_closed());
+            !waiting.is_empty()
+        });
+    }
+
     /// Nobody will be told any more.
     pub(super) fn close(&self) {
         let mut state = self.lock();
@@ -107,7 +119,7 @@ impl Subscriptions {
                     tracing::warn!(?host, %error, "the subscriptions in Redis are lost; what is sent meanwhile does not arrive here")
                 }
             }
-            self.lock().confirmed.clear();
+            self.lost();
             backoff.wait().await;
         }
     }
@@ -122,7 +134,11 @@ impl Subscriptions {
         let (sink, stream) = connection.split();
         // Added to what waits already: a name that was joined while the table was read must not get lost.
         let wanted = topics.wanted();
-        self.lock().dirty.extend(wanted);
+        {
+            let state = &mut *self.lock();
+            state.dirty.extend(wanted);
+            state.dirty.extend(state.waiting.keys().cloned());
+        }
         // Three loops that end only with an error; then the connection is over, so dropping the others loses nothing.
         tokio::select! {
             error = self.subscribe(sink.clone(), topics, backoff) => Err(error),
