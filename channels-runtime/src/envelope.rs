@@ -186,6 +186,12 @@ impl Envelope {
         Ok(value)
     }
 
+    /// Reads the fields as a type that need be no event.
+    #[cfg(all(feature = "redis", any(test, fuzzing)))]
+    pub(crate) fn decode_payload<T: serde::de::DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        self.decode_as()
+    }
+
     fn decode_as<T: serde::de::DeserializeOwned>(&self) -> Result<T, DecodeError> {
         let direct = match self.format {
             Format::Msgpack => {

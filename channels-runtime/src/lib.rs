@@ -75,6 +75,9 @@ mod error;
 mod event;
 mod flusher;
 mod frame;
+#[cfg(all(feature = "redis", any(test, fuzzing)))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod layer;
 mod living;
 mod meter;

@@ -85,7 +85,7 @@ pub(crate) async fn open<C: Consumer>(
         config.expiry,
         Arc::clone(layer.backend().table().counters()),
     );
-    layer.backend().table().register(channel.clone(), Arc::clone(&connection) as Arc<dyn Mailbox>);
+    layer.backend().table().register(channel.clone(), &(Arc::clone(&connection) as Arc<dyn Mailbox>));
     // From here on the context takes the channel out of the layer again, whatever happens.
     let mut cx = Context::new(scope, channel.clone(), layer.clone(), connection);
     layer.backend().announce(&channel).await?;
@@ -303,7 +303,15 @@ impl<C: Consumer> Session<C> {
             let mut event = None;
             let (call, at) = match begin(consumer, cx, &connection, step, &mut event) {
                 ControlFlow::Continue(Some(call)) => call,
-                ControlFlow::Continue(None) => continue,
+                ControlFlow::Continue(None) => {
+                    // A flood of pings or pongs is a flood, too.
+                    burst += 1;
+                    if burst >= BURST {
+                        burst = 0;
+                        tokio::task::yield_now().await;
+                    }
+                    continue;
+                }
                 ControlFlow::Break(end) => return end,
             };
             let done = beside(&connection, reader, call, || *fresh = false).await;

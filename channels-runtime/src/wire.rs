@@ -228,6 +228,9 @@ impl Decoder {
                 let header = FrameHeader::parse(&mut cursor).map_err(|_| protocol("reserved opcode"))?;
                 let Some((header, length)) = header else { return Ok(None) };
                 let read = usize::try_from(cursor.position()).unwrap_or(usize::MAX);
+                if read != header.len(length) || length > i64::MAX as u64 {
+                    return Err(protocol("length of a frame not in its shortest form"));
+                }
                 *input = &input[read..];
                 if self.partial.is_none()
                     && let Some(whole) = self.whole(&header, length, input)
@@ -369,6 +372,8 @@ fn unmask_into(to: &mut Vec<u8>, from: &[u8], mask: [u8; 4]) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -446,6 +451,49 @@ mod tests {
         assert_eq!(decode(&bytes, 1024).unwrap(), [Incoming::Ping(b"?".to_vec()), text("aäc")]);
     }
 
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 500, ..ProptestConfig::default() })]
+
+        /// Messages in fragments with pings between, cut anywhere: they come out as they were, and nothing is kept.
+        #[test]
+        fn what_was_sent_comes_out(
+            messages in prop::collection::vec((any::<bool>(), "\\PC{0,200}", 1..90_usize, any::<bool>()), 0..6),
+            cuts in prop::collection::vec(1..400_usize, 1..40),
+        ) {
+            let (mut bytes, mut expected) = (Vec::new(), Vec::new());
+            for (is_text, content, size, pings) in messages {
+                let content = content.into_bytes();
+                let pieces: Vec<&[u8]> = if content.is_empty() { vec![&[]] } else { content.chunks(size).collect() };
+                for (at, piece) in pieces.iter().enumerate() {
+                    let opcode = if at > 0 { 0 } else if is_text { 1 } else { 2 };
+                    let fin = if at + 1 == pieces.len() { 0x80 } else { 0 };
+                    if pings && at > 0 {
+                        bytes.extend(frame(0x89, &[u8::try_from(at % 256).unwrap()]));
+                        expected.push(Incoming::Ping(vec![u8::try_from(at % 256).unwrap()]));
+                    }
+                    bytes.extend(frame(fin | opcode, piece));
+                }
+                expected.push(Incoming::Frame(if is_text {
+                    Frame::text(String::from_utf8(content).unwrap())
+                } else {
+                    Frame::binary(content)
+                }));
+            }
+            let mut decoder = Decoder::new(1 << 20);
+            let (mut all, mut left, mut cuts) = (Vec::new(), &bytes[..], cuts.into_iter().cycle());
+            while !left.is_empty() {
+                let (mut input, later) = left.split_at(cuts.next().unwrap().min(left.len()));
+                left = later;
+                while let Some(incoming) = decoder.next(input).unwrap() {
+                    all.push(incoming);
+                    input = &[];
+                }
+            }
+            prop_assert_eq!(all, expected);
+            prop_assert!(!decoder.has_rest() && decoder.partial.is_none());
+        }
+    }
+
     #[test]
     fn every_broken_rule_has_its_code() {
         let too_long = frame(0x89, &[0; 126]);
@@ -468,6 +516,10 @@ mod tests {
             (frame(0x01, b"ok\xff"), 1007),
             (frame(0x81, b"\xc3"), 1007),
             (frame(0x82, &[0; 1025]), 1009),
+            // One byte, by a length of two and of eight; a length with its highest bit.
+            (b"\x82\xfe\0\x01\0\0\0\0x".to_vec(), 1002),
+            (b"\x82\xff\0\0\0\0\0\0\0\x01\0\0\0\0x".to_vec(), 1002),
+            (b"\x82\xff\x80\0\0\0\0\0\0\x01\0\0\0\0x".to_vec(), 1002),
         ] {
             let violation = decode(&bytes, 1024).unwrap_err();
             assert_eq!(violation.code, code, "{bytes:02x?}: {violation}");

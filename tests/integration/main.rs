@@ -1,6 +1,7 @@
 //! The whole system, through its public API.
 
 mod chat_processes;
+mod conformance;
 mod consumers;
 mod core;
 mod example;

@@ -833,8 +833,214 @@ impl fmt::Debug for Connection {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
+    use std::task::Wake;
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::envelope::Envelope;
     use crate::frame::Frame;
+    use crate::layer::local::Undeliverable;
+
+    #[derive(Debug, Clone)]
+    enum Call {
+        /// A rendered frame of so many bytes for the client.
+        Frame(usize),
+        Event,
+        /// The handler that runs sends so many bytes.
+        Reply(usize),
+        /// The handler is done; the task runs until it has nothing to do. The socket takes so many bytes.
+        Run(usize),
+        LayerClosed,
+        Close,
+    }
+
+    fn calls() -> impl Strategy<Value = Vec<Call>> {
+        let call = prop_oneof![
+            8 => (0..3000_usize).prop_map(Call::Frame),
+            6 => Just(Call::Event),
+            6 => (0..3000_usize).prop_map(Call::Reply),
+            8 => prop_oneof![0..200_usize, 0..20_000_usize].prop_map(Call::Run),
+            1 => Just(Call::LayerClosed),
+            1 => Just(Call::Close),
+        ];
+        prop::collection::vec(call, 0..60)
+    }
+
+    /// Whether the task was woken since it went to sleep.
+    #[derive(Default)]
+    struct Alarm(AtomicBool);
+
+    impl Wake for Alarm {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Relaxed);
+        }
+    }
+
+    fn never(_: &Envelope) -> Result<Delivery, Undeliverable> {
+        Ok(Delivery::Nothing)
+    }
+
+    /// Text that begins with its place in the order.
+    fn labelled(label: usize, size: usize) -> Rendered {
+        Rendered::new(&Frame::text(format!("{label:06}{}", "x".repeat(size))))
+    }
+
+    /// The labels of the frames, in their order; a close frame is `None`.
+    fn labels(mut bytes: &[u8]) -> Vec<Option<usize>> {
+        let mut all = Vec::new();
+        while let [first, length, rest @ ..] = bytes {
+            let (length, rest) = match *length {
+                126 => (usize::from(u16::from_be_bytes([rest[0], rest[1]])), &rest[2..]),
+                short => (usize::from(short), rest),
+            };
+            all.push((*first == 0x81).then(|| std::str::from_utf8(&rest[..6]).unwrap().parse().unwrap()));
+            let Some(next) = rest.get(length..) else { break };
+            bytes = next;
+        }
+        all
+    }
+
+    /// Every method takes the one lock once, so threads that call them at the same time are an order of calls. Here are
+    /// orders: nobody sleeps while there is something to do, nothing overtakes, and every byte is counted.
+    fn run(calls: Vec<Call>) {
+        let capacity = 3;
+        let limits = Limits { max_message: 1, outbound: 8 * 1024 };
+        let connection =
+            Connection::new(never, Flusher::new(), limits, capacity, Duration::from_secs(3600), Arc::default());
+        connection.open(None);
+        let alarm = Arc::<Alarm>::default();
+        let waker = Waker::from(Arc::clone(&alarm));
+        let mut task = Context::from_waker(&waker);
+        let (mut label, mut handling, mut asleep, mut output_waits) = (0, None, false, false);
+        let (mut handled, mut accepted, mut written) = (Vec::new(), Vec::new(), Vec::new());
+        let mut over = false;
+        for call in calls {
+            label += 1;
+            match call {
+                Call::Frame(size) => {
+                    connection.deliver(&Delivery::Frame(labelled(label, size)), Instant::now()).unwrap()
+                }
+                Call::Event => {
+                    let waiting = accepted.len() - handled.len();
+                    let event = Delivery::Event(Arc::new(label));
+                    let delivered = connection.deliver(&event, Instant::now());
+                    assert_eq!(delivered.is_ok(), waiting < capacity, "{waiting} events wait");
+                    if delivered.is_ok() {
+                        accepted.push(label);
+                    }
+                }
+                Call::Reply(size) => {
+                    if let Some(of) = handling {
+                        _ = connection.send(labelled(of, size));
+                    }
+                }
+                Call::LayerClosed => connection.layer_closed(),
+                Call::Close => connection.close(CloseCode::NORMAL, ""),
+                Call::Run(mut takes) => {
+                    handling = None;
+                    asleep = false;
+                    alarm.0.store(false, Relaxed);
+                    while !over && handling.is_none() && !asleep {
+                        let output = connection.poll_output(&mut task, |_, outbound| {
+                            let mut scratch = Vec::new();
+                            loop {
+                                let chunk = outbound.chunk(&mut scratch);
+                                let now = chunk.len().min(takes);
+                                written.extend_from_slice(&chunk[..now]);
+                                if chunk.is_empty() {
+                                    return Poll::Ready(Ok(()));
+                                }
+                                if now == 0 {
+                                    return Poll::Pending;
+                                }
+                                takes -= now;
+                                outbound.advance(now);
+                            }
+                        });
+                        output_waits = output == Output::Pending;
+                        if connection.closing().is_some() {
+                            over = true;
+                            break;
+                        }
+                        match connection.poll_mail(&mut task) {
+                            Poll::Ready(Mail::Delivery(Delivery::Event(event))) => {
+                                let event = *event.downcast_ref::<usize>().unwrap();
+                                handled.push(event);
+                                handling = Some(event);
+                            }
+                            Poll::Ready(Mail::Delivery(_)) => panic!("only events are for the task"),
+                            Poll::Ready(Mail::LayerClosed) => connection.close(CloseCode::GOING_AWAY, ""),
+                            // What it was woken for while it looked, it looks at again.
+                            Poll::Pending => asleep = !alarm.0.swap(false, Relaxed),
+                        }
+                    }
+                }
+            }
+            let state = connection.lock();
+            let outbound = &state.outbound;
+            let frames = state.mailbox.iter().filter_map(|(_, mail)| match mail {
+                Delivery::Frame(frame) => Some(outbound.weigh(frame.len())),
+                _ => None,
+            });
+            let queued = outbound.frames.iter().map(|frame| outbound.weigh(frame.len()));
+            assert_eq!(outbound.weight, frames.sum::<usize>() + queued.sum::<usize>(), "what waits is what is counted");
+            assert_eq!(state.events as usize, accepted.len() - handled.len());
+            if asleep && !alarm.0.load(Relaxed) {
+                assert!(state.mailbox.is_empty() && !state.layer_closed, "asleep beside mail");
+                assert!(matches!(outbound.stage, Stage::Open), "asleep beside {:?}", outbound.stage);
+                assert!(outbound.frames.is_empty() || output_waits, "asleep beside output");
+            }
+        }
+        assert_eq!(handled, accepted[..handled.len()], "events in their order, each once");
+        let labels = labels(&written);
+        let data = labels.iter().take_while(|label| label.is_some()).count();
+        assert!(labels.len() - data <= 1, "nothing stands behind a close frame: {labels:?}");
+        assert!(labels[..data].is_sorted(), "nothing overtakes: {labels:?}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 3000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn nobody_sleeps_beside_work_and_nothing_overtakes(calls in calls()) {
+            run(calls);
+        }
+
+        #[test]
+        fn a_queue_gives_back_every_byte_it_was_given(
+            sizes in prop::collection::vec(0..70_000_usize, 1..30),
+            takes in prop::collection::vec(1..100_000_usize, 1..10),
+            limit in 0..200_000_u32,
+        ) {
+            let mut outbound = Outbound::new(limit);
+            let (mut expected, mut written, mut scratch) = (Vec::new(), Vec::new(), Vec::new());
+            let mut takes = takes.into_iter().cycle();
+            for (at, size) in sizes.into_iter().enumerate() {
+                let frame = Rendered::new(&Frame::binary(vec![u8::try_from(at).unwrap(); size]));
+                expected.extend_from_slice(&frame.clone().into_bytes());
+                outbound.push(frame);
+                let chunk = outbound.chunk(&mut scratch);
+                let now = chunk.len().min(takes.next().unwrap());
+                written.extend_from_slice(&chunk[..now]);
+                outbound.advance(now);
+                let weights: usize = outbound.frames.iter().map(|frame| outbound.weigh(frame.len())).sum();
+                prop_assert_eq!(outbound.weight, weights);
+            }
+            loop {
+                let chunk = outbound.chunk(&mut scratch);
+                if chunk.is_empty() {
+                    break;
+                }
+                let now = chunk.len().min(takes.next().unwrap());
+                written.extend_from_slice(&chunk[..now]);
+                outbound.advance(now);
+            }
+            prop_assert!(written == expected);
+            prop_assert_eq!(outbound.weight, 0);
+        }
+    }
 
     fn text(length: usize) -> Rendered {
         Rendered::new(&Frame::text("x".repeat(length)))

@@ -297,23 +297,27 @@ impl LocalTable {
     }
 
     /// Puts a mailbox behind a name.
-    pub(crate) fn register(&self, name: ChannelName, mailbox: Arc<dyn Mailbox>) {
+    pub(crate) fn register(&self, name: ChannelName, mailbox: &Arc<dyn Mailbox>) {
+        let channel = Channel { mailbox: Arc::clone(mailbox), groups: Vec::new() };
+        lock(&self.channels).insert(name, channel);
+        self.tell_if_closed(&**mailbox);
+    }
+
+    /// Whoever comes after the end is told, too. Asked behind the lock: before it, a `close` could come between.
+    fn tell_if_closed(&self, mailbox: &dyn Mailbox) {
         if self.closed.load(Relaxed) {
-            // Whoever comes after the end is told, too.
             mailbox.layer_closed();
         }
-        lock(&self.channels).insert(name, Channel { mailbox, groups: Vec::new() });
     }
 
     /// As [`Self::register`], unless there is a mailbox behind that name.
-    pub(crate) fn register_new(&self, name: ChannelName, mailbox: Arc<dyn Mailbox>) -> bool {
+    pub(crate) fn register_new(&self, name: ChannelName, mailbox: &Arc<dyn Mailbox>) -> bool {
         match lock(&self.channels).entry(name) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(none) => {
-                none.insert(Channel { mailbox, groups: Vec::new() });
-                true
-            }
+            Entry::Occupied(_) => return false,
+            Entry::Vacant(none) => _ = none.insert(Channel { mailbox: Arc::clone(mailbox), groups: Vec::new() }),
         }
+        self.tell_if_closed(&**mailbox);
+        true
     }
 
     /// Takes a channel out, and out of all its groups. Gives the groups it was in, and what that meant for each; `None` if

@@ -32,14 +32,14 @@ impl Channel {
     /// The channel of that name, which nobody else has.
     pub(crate) fn with_name(backend: Arc<dyn Backend>, config: &Config, name: ChannelName) -> Self {
         let queue = Queue::new(&*backend, config, &name);
-        backend.table().register(name.clone(), Arc::clone(&queue) as Arc<dyn Mailbox>);
+        backend.table().register(name.clone(), &(Arc::clone(&queue) as Arc<dyn Mailbox>));
         Self { name, queue, backend }
     }
 
     /// The channel of that name. `None` if this process has one.
     pub(crate) fn named(backend: Arc<dyn Backend>, config: &Config, name: ChannelName) -> Option<Self> {
         let queue = Queue::new(&*backend, config, &name);
-        let registered = backend.table().register_new(name.clone(), Arc::clone(&queue) as Arc<dyn Mailbox>);
+        let registered = backend.table().register_new(name.clone(), &(Arc::clone(&queue) as Arc<dyn Mailbox>));
         registered.then(|| Self { name, queue, backend })
     }
 

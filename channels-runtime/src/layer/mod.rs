@@ -14,6 +14,8 @@
 mod blocking;
 mod config;
 pub(crate) mod local;
+#[cfg(all(test, feature = "redis"))]
+mod local_model;
 mod mailbox;
 mod memory;
 mod pattern;
@@ -46,6 +48,8 @@ pub use mailbox::Channel;
 pub use redis::RedisHost;
 pub use registry::channel_layer;
 pub use settings::ConfigError;
+#[cfg(all(feature = "redis", any(test, fuzzing)))]
+pub(crate) use {redis::Codec, settings::read as read_settings};
 
 /// How a send goes: done already, as within a process, or under way.
 pub(crate) type Sent<'a> = Either<Ready<Result<(), LayerError>>, BoxFuture<'a, Result<(), LayerError>>>;

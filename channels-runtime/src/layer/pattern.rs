@@ -76,7 +76,48 @@ fn set(pattern: &[u8], character: u8) -> Option<(bool, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// What a pattern says, by trying everything: the first thing in it, and then the rest.
+    fn fits_by_hand(pattern: &[char], name: &[char]) -> bool {
+        let first = name.first();
+        match pattern {
+            [] => name.is_empty(),
+            ['*', rest @ ..] => (0..=name.len()).any(|taken| fits_by_hand(rest, &name[taken..])),
+            ['?', rest @ ..] => first.is_some() && fits_by_hand(rest, &name[1..]),
+            ['[', rest @ ..] => {
+                let negated = rest.first() == Some(&'!');
+                let items = if negated { &rest[1..] } else { rest };
+                // The first may be a bracket, which then closes nothing.
+                let Some(end) = items.iter().skip(1).position(|item| *item == ']').map(|at| at + 1) else {
+                    return first == Some(&'[') && fits_by_hand(rest, &name[1..]);
+                };
+                let (set, rest) = (&items[..end], &items[end + 1..]);
+                first.is_some_and(|first| is_in(set, *first) != negated) && fits_by_hand(rest, &name[1..])
+            }
+            [plain, rest @ ..] => first == Some(plain) && fits_by_hand(rest, &name[1..]),
+        }
+    }
+
+    fn is_in(set: &[char], character: char) -> bool {
+        match set {
+            [low, '-', high, rest @ ..] => (*low <= character && character <= *high) || is_in(rest, character),
+            [one, rest @ ..] => *one == character || is_in(rest, character),
+            [] => false,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 20_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_pattern_fits_as_by_hand(pattern in "[ab*?!\\[\\]-]{0,9}", name in "[ab!\\[\\]-]{0,7}") {
+            let by_hand = fits_by_hand(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>());
+            prop_assert_eq!(fits(pattern.as_bytes(), name.as_bytes()), by_hand, "{} {}", pattern, name);
+        }
+    }
 
     #[test]
     fn a_pattern_fits_as_in_python() {

@@ -125,7 +125,7 @@ impl<'a> Settings<'a> {
     fn new(alias: &'a str, path: String, value: Value, legal: &'static [&'static str]) -> Result<Self, ConfigError> {
         let entries = match value {
             Value::Object(entries) => entries,
-            other => return Err(wrong(alias, path, format!("{other} is not an object"))),
+            other => return Err(wrong(alias, path, format!("{} is not an object", shown(&other)))),
         };
         let this = Self { alias, path, entries, legal };
         match this.entries.keys().find(|key| !legal.contains(&key.as_str())) {
@@ -196,8 +196,8 @@ impl<'a> Settings<'a> {
             config.serializer_format = format;
         }
         // As in channels_redis, nothing below 0 is more than nothing.
-        let length = |value: &Value| usize::try_from(value.as_i64()?.max(0)).ok();
-        if let Some(length) = self.take("random_prefix_length", "a number of bytes", length)? {
+        let length = |value: &Value| usize::try_from(value.as_i64()?.max(0)).ok().filter(|length| *length <= 1024);
+        if let Some(length) = self.take("random_prefix_length", "a number of bytes, 1024 at most", length)? {
             config.random_prefix_length = length;
         }
         let keys = |value: &Value| -> Option<Vec<String>> {
@@ -244,6 +244,21 @@ async fn open(alias: &str, settings: Value) -> Result<ChannelLayer, ConfigError>
         CORE | PUBSUB => Err(settings.wrong("BACKEND", "needs the feature `redis` of channels-runtime")),
         other => Err(settings.wrong("BACKEND", format!("\"{other}\" is not known; legal are {}", legal()))),
     }
+}
+
+/// Reads a document to the end, addresses too, and opens nothing.
+#[cfg(all(feature = "redis", any(test, fuzzing)))]
+pub(crate) fn read(json: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let aliases: Map<String, Value> = serde_json::from_str(json)?;
+    for (alias, settings) in aliases {
+        let mut settings = Settings::new(&alias, String::new(), settings, &["BACKEND", "CONFIG", "TEST_CONFIG"])?;
+        let backend = settings.string("BACKEND")?.unwrap_or_default();
+        let config = settings.entries.remove("CONFIG").unwrap_or_else(|| Map::new().into());
+        for host in redis::read(&alias, &backend, "[\"CONFIG\"]".into(), config)?.0 {
+            host.read()?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(feature = "redis")]
@@ -308,6 +323,21 @@ mod redis {
         path: String,
         config: Value,
     ) -> Result<ChannelLayer, ConfigError> {
+        let (hosts, config) = read(alias, backend, path, config)?;
+        let opened = if backend == CORE {
+            ChannelLayer::redis_core_with(&hosts, config).await
+        } else {
+            ChannelLayer::redis_pubsub_with(&hosts, config).await
+        };
+        opened.map_err(|source| ConfigError::Open { alias: alias.into(), source: source.into() })
+    }
+
+    pub(super) fn read(
+        alias: &str,
+        backend: &str,
+        path: String,
+        config: Value,
+    ) -> Result<(Vec<RedisHost>, Config), ConfigError> {
         let is_core = backend == CORE;
         let legal: &'static [&'static str] = if is_core { &OF_CORE } else { &OF_PUBSUB };
         let mut settings = Settings::new(alias, path, config, legal)?;
@@ -319,13 +349,8 @@ mod redis {
         let hosts = settings.take("hosts", wanted, |value| value.as_array().cloned())?;
         let hosts = hosts.filter(|hosts| !hosts.is_empty()).unwrap_or_else(|| vec!["redis://localhost:6379".into()]);
         let read = |(at, value)| host(alias, format!("{}[\"hosts\"][{at}]", settings.path), value);
-        let hosts: Vec<RedisHost> = hosts.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
-        let opened = if is_core {
-            ChannelLayer::redis_core_with(&hosts, config).await
-        } else {
-            ChannelLayer::redis_pubsub_with(&hosts, config).await
-        };
-        opened.map_err(|source| ConfigError::Open { alias: alias.into(), source: source.into() })
+        let hosts = hosts.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
+        Ok((hosts, config))
     }
 
     fn host(alias: &str, path: String, value: Value) -> Result<RedisHost, ConfigError> {

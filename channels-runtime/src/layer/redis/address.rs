@@ -99,7 +99,7 @@ impl RedisHost {
     }
 
     /// Reads the address.
-    pub(super) fn read(&self) -> RedisResult<Target> {
+    pub(in crate::layer) fn read(&self) -> RedisResult<Target> {
         if !cfg!(feature = "tls") && (self.tls || self.ca.is_some()) {
             return Err(wrong("TLS needs the feature `tls` of channels-runtime"));
         }
@@ -152,7 +152,7 @@ impl RedisHost {
 
 /// An address that was read.
 #[derive(Debug)]
-pub(super) enum Target {
+pub(in crate::layer) enum Target {
     Server(ConnectionInfo),
     Sentinel { sentinels: Vec<ConnectionInfo>, master: String, node: SentinelNodeConnectionInfo },
 }

@@ -22,7 +22,7 @@ const CLOCK_SKEW: u64 = 60;
 const GRACE: u64 = 10;
 
 /// Packs and unpacks messages as `channels_redis.serializers` does.
-pub(super) struct Codec {
+pub(crate) struct Codec {
     format: Format,
     random_prefix: usize,
     /// The first one encrypts; all of them are tried to decrypt.
@@ -33,23 +33,23 @@ pub(super) struct Codec {
 
 impl Codec {
     /// That of the pub/sub layer: no random bytes, and an encrypted message stays valid.
-    pub(super) fn for_pubsub(config: &Config) -> Self {
+    pub(crate) fn for_pubsub(config: &Config) -> Self {
         Self { format: config.serializer_format, random_prefix: 0, keys: keys(config), lifetime: None }
     }
 
     /// That of the core layer. The random bytes make two equal messages two entries of a sorted set.
-    pub(super) fn for_core(config: &Config) -> Self {
+    pub(crate) fn for_core(config: &Config) -> Self {
         let lifetime = Some(lifetime(config.expiry));
         let random_prefix = config.random_prefix_length;
         Self { format: config.serializer_format, random_prefix, keys: keys(config), lifetime }
     }
 
-    pub(super) fn format(&self) -> Format {
+    pub(crate) fn format(&self) -> Format {
         self.format
     }
 
     /// Packs a serialized message.
-    pub(super) fn seal(&self, body: Bytes) -> Bytes {
+    pub(crate) fn seal(&self, body: Bytes) -> Bytes {
         let body = match self.keys.first() {
             Some(key) => key.encrypt(&body).into(),
             None => body,
@@ -71,7 +71,7 @@ impl Codec {
     ///
     /// # Errors
     /// When it is shorter than its random bytes, or none of the keys fits, or it is too old or from the future.
-    pub(super) fn open(&self, mut sealed: Bytes) -> Result<Bytes, DecodeError> {
+    pub(crate) fn open(&self, mut sealed: Bytes) -> Result<Bytes, DecodeError> {
         if sealed.len() < self.random_prefix {
             return Err(DecodeError::Truncated);
         }

@@ -25,9 +25,10 @@ use crate::name::{ChannelName, GroupName};
 /// How many memberships are written in one round trip.
 const BATCH: usize = 512;
 
-/// How many leaves wait while Redis is away. Policy: further ones are not written, so those memberships expire in Redis
-/// by themselves; what is sent to them meanwhile finds no channel here and is passed over.
-const LEAVES: usize = 100_000;
+/// How many joins and leaves wait while Redis is away. Policy: a further join is refused at once; a further leave is not
+/// written, so that membership expires in Redis by itself, and what is sent to it meanwhile finds no channel here and is
+/// passed over.
+const PENDING: usize = 100_000;
 
 /// A membership is renewed this many times before it would expire.
 const RENEWALS: u32 = 3;
@@ -54,7 +55,7 @@ pub(super) struct Memberships {
 
 #[derive(Default)]
 struct State {
-    /// To be looked at, each with those who wait for it. Bound: one entry for each caller that waits, and [`LEAVES`].
+    /// To be looked at, each with those who wait for it. Bound: [`PENDING`], and the batch that is put back.
     dirty: IndexMap<Membership, Vec<Waiting>>,
     /// To be looked at when nothing else is: at most all memberships there are, put in at once.
     renewing: VecDeque<Membership>,
@@ -83,7 +84,13 @@ impl Memberships {
     /// The table decides, not the waiting: a dropped future changes nothing.
     pub(super) async fn written(&self, group: &GroupName, channel: &ChannelName) -> Result<(), LayerError> {
         let (tx, rx) = oneshot::channel();
-        self.lock().dirty.entry((group.clone(), channel.clone())).or_default().push(tx);
+        {
+            let mut state = self.lock();
+            if state.dirty.len() >= PENDING {
+                return Err(unavailable("writing a membership", "too many wait for Redis already"));
+            }
+            state.dirty.entry((group.clone(), channel.clone())).or_default().push(tx);
+        }
         self.changed.notify_one();
         match timeout(DEADLINE, rx).await {
             Ok(Ok(Ok(()))) => Ok(()),
@@ -96,7 +103,7 @@ impl Memberships {
     /// A channel has left: look at this membership again.
     pub(super) fn look_at(&self, group: GroupName, channel: ChannelName) {
         let mut state = self.lock();
-        if state.dirty.len() < LEAVES {
+        if state.dirty.len() < PENDING {
             state.dirty.entry((group, channel)).or_default();
             drop(state);
             self.changed.notify_one();

@@ -30,6 +30,8 @@ use crate::error::LayerError;
 use host::Host;
 
 pub use address::RedisHost;
+#[cfg(any(test, fuzzing))]
+pub(crate) use codec::Codec;
 
 /// How long one answer of Redis is waited for before the send counts as failed.
 const DEADLINE: Duration = Duration::from_secs(5);

@@ -45,7 +45,7 @@ pub(super) struct Subscriptions {
 #[derive(Debug, Default)]
 struct State {
     /// Names to look at again, each once. Bound: the names that changed since the task last took them all, which it does
-    /// once in a round trip; while Redis is away, those that changed since.
+    /// once in a round trip; while Redis is away, since the last try to reach it.
     dirty: IndexSet<String>,
     confirmed: HashSet<String>,
     waiting: HashMap<String, Vec<oneshot::Sender<()>>>,
@@ -89,6 +89,18 @@ impl Subscriptions {
         self.changed.notify_one();
     }
 
+    /// The connection is lost, or could not be made. The next one begins with all that the table wants, so nothing needs to
+    /// be kept for it but those who still wait.
+    fn lost(&self) {
+        let state = &mut *self.lock();
+        state.confirmed.clear();
+        state.dirty.clear();
+        state.waiting.retain(|_, waiting| {
+            waiting.retain(|waiting| !waiting.is_closed());
+            !waiting.is_empty()
+        });
+    }
+
     /// Nobody will be told any more.
     pub(super) fn close(&self) {
         let mut state = self.lock();
@@ -107,7 +119,7 @@ impl Subscriptions {
                     tracing::warn!(?host, %error, "the subscriptions in Redis are lost; what is sent meanwhile does not arrive here")
                 }
             }
-            self.lock().confirmed.clear();
+            self.lost();
             backoff.wait().await;
         }
     }
@@ -120,9 +132,7 @@ impl Subscriptions {
     ) -> Result<std::convert::Infallible, Lost> {
         let connection = host.subscribing().await?;
         let (sink, stream) = connection.split();
-        // Added to what waits already: a name that was joined while the table was read must not get lost.
-        let wanted = topics.wanted();
-        self.lock().dirty.extend(wanted);
+        self.begin(topics);
         // Three loops that end only with an error; then the connection is over, so dropping the others loses nothing.
         tokio::select! {
             error = self.subscribe(sink.clone(), topics, backoff) => Err(error),
@@ -131,30 +141,53 @@ impl Subscriptions {
         }
     }
 
+    /// A new connection has nothing yet.
+    fn begin(&self, topics: &impl Topics) {
+        // Added to what waits already: a name that was joined while the table was read must not get lost.
+        let wanted = topics.wanted();
+        let state = &mut *self.lock();
+        state.dirty.extend(wanted);
+        state.dirty.extend(state.waiting.keys().cloned());
+    }
+
+    /// What has to be subscribed and unsubscribed by now.
+    fn changes(&self, topics: &impl Topics) -> (Vec<String>, Vec<String>) {
+        let state = &mut *self.lock();
+        let (mut add, mut remove) = (Vec::new(), Vec::new());
+        for topic in state.dirty.drain(..) {
+            // Decided and noted under one lock: who joins after this line finds the name unconfirmed, and waits.
+            match (topics.is_wanted(&topic), state.confirmed.contains(&topic)) {
+                (true, false) => add.push(topic),
+                (false, true) => {
+                    state.confirmed.remove(&topic);
+                    remove.push(topic);
+                }
+                (false, false) => _ = state.waiting.remove(&topic),
+                (true, true) => {
+                    for waiting in state.waiting.remove(&topic).into_iter().flatten() {
+                        _ = waiting.send(());
+                    }
+                }
+            }
+        }
+        (add, remove)
+    }
+
+    /// Redis has these now.
+    fn subscribed(&self, batch: &[String]) {
+        let mut state = self.lock();
+        for topic in batch {
+            state.confirmed.insert(topic.clone());
+            for waiting in state.waiting.remove(topic).into_iter().flatten() {
+                _ = waiting.send(());
+            }
+        }
+    }
+
     /// Brings Redis to what the table wants, whenever something changed.
     async fn subscribe(&self, mut sink: PubSubSink, topics: &impl Topics, backoff: &mut Backoff) -> Lost {
         loop {
-            let (add, remove) = {
-                let state = &mut *self.lock();
-                let (mut add, mut remove) = (Vec::new(), Vec::new());
-                for topic in state.dirty.drain(..) {
-                    // Decided and noted under one lock: who joins after this line finds the name unconfirmed, and waits.
-                    match (topics.is_wanted(&topic), state.confirmed.contains(&topic)) {
-                        (true, false) => add.push(topic),
-                        (false, true) => {
-                            state.confirmed.remove(&topic);
-                            remove.push(topic);
-                        }
-                        (false, false) => _ = state.waiting.remove(&topic),
-                        (true, true) => {
-                            for waiting in state.waiting.remove(&topic).into_iter().flatten() {
-                                _ = waiting.send(());
-                            }
-                        }
-                    }
-                }
-                (add, remove)
-            };
+            let (add, remove) = self.changes(topics);
             for batch in remove.chunks(BATCH) {
                 if let Err(error) = answered(sink.unsubscribe(batch)).await {
                     return error;
@@ -164,13 +197,7 @@ impl Subscriptions {
                 if let Err(error) = answered(sink.subscribe(batch)).await {
                     return error;
                 }
-                let mut state = self.lock();
-                for topic in batch {
-                    state.confirmed.insert(topic.clone());
-                    for waiting in state.waiting.remove(topic).into_iter().flatten() {
-                        _ = waiting.send(());
-                    }
-                }
+                self.subscribed(batch);
             }
             backoff.reset();
             self.changed.notified().await;
@@ -201,4 +228,176 @@ async fn probe(mut sink: PubSubSink) -> Lost {
 
 async fn answered<T>(command: impl Future<Output = RedisResult<T>>) -> Result<T, Lost> {
     Ok(tokio::time::timeout(DEADLINE, command).await??)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::pin::Pin;
+    use std::task::{Context, Poll, Waker};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Table(Mutex<BTreeSet<String>>);
+
+    impl Topics for Table {
+        fn is_wanted(&self, topic: &str) -> bool {
+            self.0.lock().unwrap().contains(topic)
+        }
+
+        fn wanted(&self) -> Vec<String> {
+            self.0.lock().unwrap().iter().cloned().collect()
+        }
+
+        fn arrived(&self, _: &str, _: Bytes) {}
+    }
+
+    #[derive(Debug, Clone)]
+    enum Call {
+        Join(usize),
+        Leave(usize),
+        /// Whoever waits the longest goes away.
+        Cancel,
+        /// The task looks at what has changed, and asks Redis.
+        Look,
+        /// Redis answers what it was asked first.
+        Answer,
+        /// The connection is lost, and the next one made.
+        Lose,
+    }
+
+    fn calls() -> impl Strategy<Value = Vec<Call>> {
+        let call = prop_oneof![
+            5 => (0..4_usize).prop_map(Call::Join),
+            4 => (0..4_usize).prop_map(Call::Leave),
+            1 => Just(Call::Cancel),
+            4 => Just(Call::Look),
+            6 => Just(Call::Answer),
+            1 => Just(Call::Lose),
+        ];
+        prop::collection::vec(call, 0..80)
+    }
+
+    type Joining = (String, Pin<Box<dyn Future<Output = Result<(), LayerError>>>>);
+
+    /// A Redis that does what it is asked, in order, and the one task that asks.
+    #[derive(Default)]
+    struct Redis {
+        subscribed: BTreeSet<String>,
+        /// To do, one after the other; the task looks again only when all is done.
+        asked: std::collections::VecDeque<(bool, String)>,
+    }
+
+    impl Redis {
+        fn look(&mut self, subscriptions: &Subscriptions, table: &Table) {
+            if self.asked.is_empty() {
+                let (add, remove) = subscriptions.changes(table);
+                self.asked.extend(remove.into_iter().map(|topic| (false, topic)));
+                self.asked.extend(add.into_iter().map(|topic| (true, topic)));
+            }
+        }
+
+        fn answer(&mut self, subscriptions: &Subscriptions) {
+            match self.asked.pop_front() {
+                Some((true, topic)) => {
+                    self.subscribed.insert(topic.clone());
+                    subscriptions.subscribed(&[topic]);
+                }
+                Some((false, topic)) => _ = self.subscribed.remove(&topic),
+                None => {}
+            }
+        }
+    }
+
+    fn poll(joining: &mut Vec<Joining>, table: &Table, redis: &Redis) {
+        let mut task = Context::from_waker(Waker::noop());
+        joining.retain_mut(|(topic, joined)| match joined.as_mut().poll(&mut task) {
+            Poll::Pending => true,
+            Poll::Ready(Ok(())) => {
+                // Told so while it is still a member, it hears everything from now on.
+                assert!(!table.is_wanted(topic) || redis.subscribed.contains(topic), "{topic} is not subscribed");
+                false
+            }
+            Poll::Ready(Err(error)) => {
+                assert!(!table.is_wanted(topic), "{topic}: {error}");
+                false
+            }
+        });
+    }
+
+    fn run(calls: Vec<Call>) {
+        // Paused time: no deadline passes.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let _inside = runtime.enter();
+        let (subscriptions, table, mut redis) = (Arc::<Subscriptions>::default(), Table::default(), Redis::default());
+        let mut joining: Vec<Joining> = Vec::new();
+        for call in calls {
+            match call {
+                Call::Join(at) => {
+                    let topic = format!("group-{at}");
+                    // Here first, then there.
+                    table.0.lock().unwrap().insert(topic.clone());
+                    let (this, of) = (Arc::clone(&subscriptions), topic.clone());
+                    joining.push((topic, Box::pin(async move { this.confirmed(of).await })));
+                }
+                Call::Leave(at) => {
+                    let topic = format!("group-{at}");
+                    if table.0.lock().unwrap().remove(&topic) {
+                        subscriptions.look_at(topic);
+                    }
+                }
+                Call::Cancel if joining.is_empty() => {}
+                Call::Cancel => _ = joining.remove(0),
+                Call::Look => redis.look(&subscriptions, &table),
+                Call::Answer => redis.answer(&subscriptions),
+                Call::Lose => {
+                    redis = Redis::default();
+                    subscriptions.lost();
+                    subscriptions.begin(&table);
+                }
+            }
+            poll(&mut joining, &table, &redis);
+        }
+        // The task goes on until there is nothing left to do.
+        for _ in 0..100 {
+            redis.look(&subscriptions, &table);
+            redis.answer(&subscriptions);
+            poll(&mut joining, &table, &redis);
+        }
+        assert_eq!(redis.subscribed, *table.0.lock().unwrap(), "Redis has what the table wants");
+        assert!(joining.is_empty(), "nobody waits for ever");
+        let state = subscriptions.lock();
+        assert!(state.dirty.is_empty() && state.waiting.is_empty(), "nothing is kept: {state:?}");
+        assert_eq!(state.confirmed, redis.subscribed.iter().cloned().collect::<HashSet<_>>());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn redis_comes_to_what_the_table_wants_in_any_order_of_events(calls in calls()) {
+            run(calls);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_a_redis_that_is_away_is_bounded() {
+        let subscriptions = Subscriptions::default();
+        let mut task = Context::from_waker(Waker::noop());
+        let waits = Box::pin(subscriptions.confirmed("asgi.waits".into()));
+        let mut waits = waits;
+        assert!(waits.as_mut().poll(&mut task).is_pending());
+        for attempt in 0..1000 {
+            let mut gone = Box::pin(subscriptions.confirmed(format!("asgi.{attempt}")));
+            assert!(gone.as_mut().poll(&mut task).is_pending());
+            drop(gone);
+            subscriptions.look_at(format!("asgi.{attempt}"));
+        }
+        subscriptions.lost();
+        let state = subscriptions.lock();
+        assert_eq!((state.dirty.len(), state.waiting.len()), (0, 1), "only the one who still waits");
+    }
 }

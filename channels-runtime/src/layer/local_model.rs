@@ -1,0 +1,238 @@
+//! The table beside a model that is too simple to be wrong, in any order of calls.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
+use proptest::prelude::*;
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::envelope::{Envelope, Format};
+use crate::layer::local::{Change, Delivery, Full, LocalTable, Mailbox, Prepare, Undeliverable};
+use crate::name::{ChannelName, GroupName};
+
+const CHANNELS: usize = 6;
+const GROUPS: usize = 4;
+const CAPACITY: usize = 3;
+
+#[derive(Default)]
+struct Inbox {
+    messages: Mutex<VecDeque<u64>>,
+    closed: AtomicBool,
+}
+
+fn raw(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
+    Ok(Delivery::Raw(envelope.clone()))
+}
+
+impl Mailbox for Inbox {
+    fn prepare(&self) -> Prepare {
+        raw
+    }
+
+    fn deliver(&self, delivery: &Delivery, _: Instant) -> Result<(), Full> {
+        let Delivery::Raw(envelope) = delivery else { panic!("prepared by `raw`") };
+        let mut messages = self.messages.lock().unwrap();
+        if messages.len() >= CAPACITY {
+            return Err(Full { capacity: CAPACITY });
+        }
+        messages.push_back(envelope.to_value().unwrap()["number"].as_u64().unwrap());
+        Ok(())
+    }
+
+    fn layer_closed(&self) {
+        self.closed.store(true, Relaxed);
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Call {
+    Register(usize),
+    Remove(usize),
+    Add(usize, usize),
+    Discard(usize, usize),
+    Send(usize),
+    SendMany(Vec<usize>),
+    GroupSend(usize),
+    Read(usize),
+    Flush,
+    Close,
+}
+
+fn calls() -> impl Strategy<Value = Vec<Call>> {
+    let (channel, group) = (0..CHANNELS, 0..GROUPS);
+    let call = prop_oneof![
+        6 => channel.clone().prop_map(Call::Register),
+        3 => channel.clone().prop_map(Call::Remove),
+        8 => (group.clone(), channel.clone()).prop_map(|(group, channel)| Call::Add(group, channel)),
+        4 => (group.clone(), channel.clone()).prop_map(|(group, channel)| Call::Discard(group, channel)),
+        4 => channel.clone().prop_map(Call::Send),
+        2 => prop::collection::vec(channel.clone(), 0..5).prop_map(Call::SendMany),
+        6 => group.prop_map(Call::GroupSend),
+        4 => channel.prop_map(Call::Read),
+        1 => Just(Call::Flush),
+        1 => Just(Call::Close),
+    ];
+    prop::collection::vec(call, 0..80)
+}
+
+#[derive(Default)]
+struct Model {
+    channels: BTreeMap<usize, (Arc<Inbox>, VecDeque<u64>)>,
+    groups: BTreeMap<usize, BTreeSet<usize>>,
+    delivered: u64,
+    dropped: u64,
+    closed: bool,
+}
+
+impl Model {
+    fn deliver(&mut self, channel: usize, number: u64) -> bool {
+        let messages = &mut self.channels.get_mut(&channel).unwrap().1;
+        let fits = messages.len() < CAPACITY;
+        if fits {
+            messages.push_back(number);
+            self.delivered += 1;
+        }
+        fits
+    }
+
+    fn leave(&mut self, group: usize, channel: usize) -> Change {
+        let Some(members) = self.groups.get_mut(&group) else { return Change::None };
+        match (members.remove(&channel), members.is_empty()) {
+            (false, _) => Change::None,
+            (true, false) => Change::OfMember,
+            (true, true) => {
+                self.groups.remove(&group);
+                Change::OfGroup
+            }
+        }
+    }
+}
+
+fn channel(number: usize) -> ChannelName {
+    ChannelName::new(format!("specific.a!{number}")).unwrap()
+}
+
+fn group(number: usize) -> GroupName {
+    GroupName::new(format!("group-{number}")).unwrap()
+}
+
+fn run(calls: Vec<Call>) {
+    let (table, mut model) = (LocalTable::new(), Model::default());
+    let mut number = 0;
+    for call in calls {
+        number += 1;
+        let envelope = Envelope::from_value(&json!({"type": "a", "number": number}), Format::Json).unwrap();
+        match call {
+            Call::Register(at) => {
+                let inbox = Arc::<Inbox>::default();
+                let is_new = !model.channels.contains_key(&at);
+                assert_eq!(table.register_new(channel(at), &(Arc::clone(&inbox) as Arc<dyn Mailbox>)), is_new);
+                if is_new {
+                    assert_eq!(inbox.closed.load(Relaxed), model.closed, "whoever comes after the end is told");
+                    model.channels.insert(at, (inbox, VecDeque::new()));
+                }
+            }
+            Call::Remove(at) => {
+                let left = table.remove(&channel(at));
+                assert_eq!(left.is_some(), model.channels.remove(&at).is_some());
+                let mut left = left.unwrap_or_default();
+                left.sort_by(|(one, _), (other, _)| one.cmp(other));
+                let of: Vec<usize> =
+                    (0..GROUPS).filter(|of| model.groups.get(of).is_some_and(|g| g.contains(&at))).collect();
+                let expected: Vec<_> = of.into_iter().map(|of| (group(of), model.leave(of, at))).collect();
+                assert_eq!(left, expected);
+            }
+            Call::Add(of, at) => {
+                let change = table.add(&group(of), &channel(at));
+                let expected = model.channels.contains_key(&at).then(|| {
+                    let members = model.groups.entry(of).or_default();
+                    match (members.is_empty(), members.insert(at)) {
+                        (_, false) => Change::None,
+                        (true, true) => Change::OfGroup,
+                        (false, true) => Change::OfMember,
+                    }
+                });
+                assert_eq!(change, expected);
+            }
+            Call::Discard(of, at) => assert_eq!(table.discard(&group(of), &channel(at)), model.leave(of, at)),
+            Call::Send(at) => {
+                let expected = match model.channels.contains_key(&at) {
+                    false => Ok(false),
+                    true if model.deliver(at, number) => Ok(true),
+                    true => Err(Full { capacity: CAPACITY }),
+                };
+                assert_eq!(table.send(&channel(at), &envelope), expected);
+            }
+            Call::SendMany(to) => {
+                let names: Vec<String> = to.iter().map(|at| channel(*at).to_string()).collect();
+                table.send_many(&names, &envelope);
+                for at in to {
+                    if model.channels.contains_key(&at) && !model.deliver(at, number) {
+                        model.dropped += 1;
+                    }
+                }
+            }
+            Call::GroupSend(of) => {
+                table.group_send(&group(of), &envelope);
+                for at in model.groups.get(&of).cloned().unwrap_or_default() {
+                    if !model.deliver(at, number) {
+                        model.dropped += 1;
+                    }
+                }
+            }
+            Call::Read(at) => {
+                if let Some((inbox, messages)) = model.channels.get_mut(&at) {
+                    assert_eq!(inbox.messages.lock().unwrap().pop_front(), messages.pop_front());
+                }
+            }
+            Call::Flush => {
+                table.flush();
+                model.groups.clear();
+            }
+            Call::Close => {
+                table.close();
+                for (inbox, _) in std::mem::take(&mut model.channels).into_values() {
+                    assert!(inbox.closed.load(Relaxed), "everyone is told of the end");
+                }
+                model.groups.clear();
+                model.closed = true;
+            }
+        }
+        check(&table, &model);
+    }
+}
+
+fn check(table: &LocalTable, model: &Model) {
+    assert_eq!(table.channels(), model.channels.len());
+    for at in 0..CHANNELS {
+        assert_eq!(table.has_channel(&channel(at)), model.channels.contains_key(&at));
+        if let Some((inbox, messages)) = model.channels.get(&at) {
+            assert_eq!(*inbox.messages.lock().unwrap(), *messages, "in their order, and each once");
+        }
+    }
+    for of in 0..GROUPS {
+        let members = model.groups.get(&of).cloned().unwrap_or_default();
+        assert_eq!(table.members(&group(of)), members.len());
+        for at in 0..CHANNELS {
+            assert_eq!(table.is_member(&group(of), &channel(at)), members.contains(&at));
+        }
+    }
+    let mut groups = table.groups();
+    groups.sort();
+    assert_eq!(groups, model.groups.keys().map(|of| group(*of)).collect::<Vec<_>>());
+    let memberships: usize = table.memberships().iter().map(|(_, members)| members.len()).sum();
+    assert_eq!(memberships, model.groups.values().map(BTreeSet::len).sum());
+    let stats = table.stats();
+    assert_eq!((stats.delivered, stats.dropped_full), (model.delivered, model.dropped));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_table_does_what_the_model_does(calls in calls()) {
+        run(calls);
+    }
+}
