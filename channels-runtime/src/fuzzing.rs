@@ -37,12 +37,12 @@ pub fn frames(data: &[u8]) {
 }
 
 fn decode<'a>(limit: usize, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Incoming>, Option<Violation>) {
-    let mut decoder = Decoder::new(limit);
+    let mut decoder = Decoder::default();
     let mut all = Vec::new();
     for piece in pieces {
         let mut input = piece;
         loop {
-            match decoder.next(input) {
+            match decoder.next(input, limit) {
                 Ok(Some(incoming)) => all.push(incoming),
                 Ok(None) => break,
                 Err(violation) => return (all, Some(violation)),

@@ -99,13 +99,10 @@ impl Server {
             // A client that vanished without a word, before its answer was written, would be waited for without end.
             let upgraded = tokio::time::timeout(UPGRADE_DEADLINE, upgrade).await.ok().flatten();
             let Some((transport, read_ahead)) = upgraded else { return opened.abandon().await };
-            let mut session = opened.into_session(transport, &read_ahead, server.limits().max_message);
+            let session = opened.into_session(transport, &read_ahead);
             let alive = Alive::new(server, session.connection());
             let sessions = alive.server.sessions.clone();
-            sessions.spawn(async move {
-                session.run().await;
-                drop(alive);
-            });
+            sessions.spawn(session.run(alive));
         });
     }
 

@@ -35,10 +35,10 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How many events of the layer are handled before a frame of the client gets its turn: as many as the mailbox holds by
 /// default, so that a client who talks much does not make its own mailbox overflow.
-const MAILS: u32 = 100;
+const MAILS: u8 = 100;
 
 /// How many frames of one read are handled before the sockets are written to.
-const BURST: u32 = 16;
+const BURST: u8 = 16;
 
 thread_local! {
     /// One for each thread that runs connections, so that an idle connection owns no buffer.
@@ -119,7 +119,7 @@ pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
 
 impl<C: Consumer> Opened<C> {
     /// Serves the connection to its end.
-    pub(crate) fn into_session(self, transport: Transport, read_ahead: &[u8], max_message: usize) -> Session<C> {
+    pub(crate) fn into_session(self, transport: Transport, read_ahead: &[u8]) -> Session<C> {
         let Self { consumer, cx } = self;
         let reader = match transport {
             Transport::Tcp(socket) => {
@@ -132,10 +132,10 @@ impl<C: Consumer> Opened<C> {
                 Reader::Stream(stream)
             }
         };
-        let mut decoder = Decoder::new(max_message);
+        let mut decoder = Decoder::default();
         decoder.keep(read_ahead);
         let meter = Meter::new(cx.connection().flusher().limits().inbound);
-        Session { consumer, cx, reader, decoder, meter, mails_left: MAILS, fresh: false }
+        Session { consumer, cx, reader, decoder, meter, mails_left: MAILS, burst: 0, fresh: false }
     }
 
     /// The client was gone before the handshake was answered.
@@ -154,9 +154,6 @@ pub(crate) async fn end<C: Consumer>(consumer: &mut C, cx: &mut Context<C>, code
     }
 }
 
-/// A handler that has begun, and what it handles: for the log.
-type Begun<'a> = (Guarded<'a, Result<(), Error>>, &'static str);
-
 /// Begins what the step asks for: a handler, or what is done without one. Breaks off where the connection is over.
 ///
 /// A function of its own, so that a connection that waits for its handler does not carry the step with it.
@@ -166,11 +163,11 @@ fn begin<'a, C: Consumer>(
     connection: &Connection,
     step: Step,
     event: &'a mut Option<Arc<Delivered<C::Event>>>,
-) -> ControlFlow<(CloseCode, Last), Option<Begun<'a>>> {
+) -> ControlFlow<(CloseCode, Last), Option<Guarded<'a, Result<(), Error>>>> {
     match step {
         Step::Event(delivered) => {
             let event = &**event.insert(delivered.downcast().expect("prepared for this consumer"));
-            return ControlFlow::Continue(Some((guarded(|| consumer.dispatch(cx, event)), "event")));
+            return ControlFlow::Continue(Some(guarded(|| consumer.dispatch(cx, event))));
         }
         Step::Client(Incoming::Frame(frame)) => {
             connection.begin();
@@ -178,7 +175,7 @@ fn begin<'a, C: Consumer>(
                 Ok(command) => consumer.receive(cx, command),
                 Err(error) => Box::pin(refuse(cx, error)),
             });
-            return ControlFlow::Continue(Some((call, "receive")));
+            return ControlFlow::Continue(Some(call));
         }
         Step::Client(Incoming::Pong) => {}
         Step::Client(Incoming::Ping(payload)) => connection.answer(&Rendered::pong(&payload)),
@@ -217,28 +214,23 @@ async fn refuse<C: Consumer>(cx: &mut Context<C>, error: CommandError) -> Result
 }
 
 /// A call of the user's code: a panic is its result, and goes no further.
-enum Guarded<'a, T> {
-    Running(BoxFuture<'a, T>),
-    Panicked(Option<Box<dyn Any + Send>>),
-}
+struct Guarded<'a, T>(BoxFuture<'a, T>);
 
-fn guarded<'a, T>(call: impl FnOnce() -> BoxFuture<'a, T>) -> Guarded<'a, T> {
-    match std::panic::catch_unwind(AssertUnwindSafe(call)) {
-        Ok(future) => Guarded::Running(future),
-        Err(panic) => Guarded::Panicked(Some(panic)),
-    }
+fn guarded<'a, T: Send + 'a>(call: impl FnOnce() -> BoxFuture<'a, T>) -> Guarded<'a, T> {
+    Guarded(match std::panic::catch_unwind(AssertUnwindSafe(call)) {
+        Ok(future) => future,
+        // Goes on where the future is polled.
+        Err(panic) => Box::pin(async { std::panic::resume_unwind(panic) }),
+    })
 }
 
 impl<T> Future for Guarded<'_, T> {
     type Output = Result<T, Box<dyn Any + Send>>;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        match &mut *self {
-            Self::Running(future) => match std::panic::catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(task))) {
-                Ok(poll) => poll.map(Ok),
-                Err(panic) => Poll::Ready(Err(panic)),
-            },
-            Self::Panicked(panic) => Poll::Ready(Err(panic.take().expect("polled after its end"))),
+        match std::panic::catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(task))) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
         }
     }
 }
@@ -251,7 +243,9 @@ pub(crate) struct Session<C: Consumer> {
     decoder: Decoder,
     meter: Meter,
     /// How many events are handled before it is the client's turn.
-    mails_left: u32,
+    mails_left: u8,
+    /// How much was handled without a turn for the others.
+    burst: u8,
     /// In this poll of the task the mailbox was looked at already.
     fresh: bool,
 }
@@ -273,72 +267,68 @@ impl<C: Consumer> Session<C> {
         self.cx.connection()
     }
 
-    pub(crate) async fn run(&mut self) {
-        let (code, last) = self.talk().await;
-        // Boxed, because an idle connection should not carry the room for its end with it.
+    /// Serves the connection to its end; `alive` is dropped with it.
+    // One future that owns all of it: one inside of another would keep what both know twice, in every idle connection.
+    pub(crate) fn run(mut self, alive: impl Send) -> impl Future<Output = ()> + Send {
         let connection = Arc::clone(self.connection());
-        let Self { consumer, cx, reader, .. } = self;
-        let ending: BoxFuture<'_, ()> = Box::pin(end(consumer, cx, code));
-        beside(&connection, reader, ending, || ()).await;
-        // A close frame may still wait; the client's answer to it may, too.
-        _ = Box::pin(tokio::time::timeout(CLOSE_DEADLINE, self.linger(last))).await;
-    }
-
-    /// Handles one message after the other, to the end. Gives the code for `disconnect`, and what is left to wait for.
-    async fn talk(&mut self) -> (CloseCode, Last) {
-        let connection = Arc::clone(self.connection());
-        let mut burst = 0;
-        loop {
-            let step = poll_fn(|task| {
-                let step = self.poll_step(&connection, task);
-                if step.is_pending() {
-                    // The others get their turn now.
-                    burst = 0;
-                    self.fresh = false;
-                }
-                step
-            });
-            let step = step.await;
-            let Self { consumer, cx, reader, fresh, .. } = self;
-            let mut event = None;
-            let (call, at) = match begin(consumer, cx, &connection, step, &mut event) {
-                ControlFlow::Continue(Some(call)) => call,
-                ControlFlow::Continue(None) => {
-                    // A flood of pings or pongs is a flood, too.
-                    burst += 1;
-                    if burst >= BURST {
-                        burst = 0;
-                        tokio::task::yield_now().await;
+        async move {
+            let _alive = &alive;
+            // One message after the other, until it is over.
+            let (code, last) = loop {
+                let step = poll_fn(|task| self.poll_step(&connection, task)).await;
+                let of_client = matches!(step, Step::Client(_));
+                let Self { consumer, cx, reader, fresh, .. } = &mut self;
+                let mut event = None;
+                match begin(consumer, cx, &connection, step, &mut event) {
+                    ControlFlow::Continue(Some(call)) => {
+                        let done = beside(&connection, reader, call, || *fresh = false).await;
+                        check::<C>(&connection, done, of_client);
                     }
-                    continue;
+                    ControlFlow::Continue(None) => {}
+                    ControlFlow::Break(end) => break end,
                 }
-                ControlFlow::Break(end) => return end,
+                if self.has_had_its_turn(&connection, of_client) {
+                    tokio::task::yield_now().await;
+                }
             };
-            let done = beside(&connection, reader, call, || *fresh = false).await;
-            self.check(done, at);
-            // What one read brought is handled together, so that what it sets off is written together. Before the next
-            // read, the sockets get their turn: neither a flood of frames nor one of events can outrun them.
-            burst += 1;
-            let last_of_a_read = at == "receive" && !self.decoder.has_rest();
-            if burst >= BURST || (last_of_a_read && connection.flusher().is_pending()) {
-                burst = 0;
-                self.fresh = false;
-                tokio::task::yield_now().await;
-            }
+            let Self { consumer, cx, reader, .. } = &mut self;
+            // Boxed, because an idle connection should not carry the room for its end with it.
+            let ending: BoxFuture<'_, ()> = Box::pin(end(consumer, cx, code));
+            beside(&connection, reader, ending, || ()).await;
+            // A close frame may still wait; the client's answer to it may, too.
+            _ = Box::pin(tokio::time::timeout(CLOSE_DEADLINE, self.linger(last))).await;
         }
     }
 
-    /// A handler that failed ends its own connection, with no detail for the client.
-    fn check(&self, done: Result<Result<(), Error>, Box<dyn Any + Send>>, at: &'static str) {
-        match done {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => tracing::error!(consumer = C::INFO.name, at, %error, "a handler failed"),
-            Err(panic) => tracing::error!(consumer = C::INFO.name, at, panic = message(&*panic), "a handler panicked"),
+    /// Whether the sockets and the other connections get their turn now.
+    ///
+    /// What one read brought is handled together, so that what it sets off is written together. Before the next read the
+    /// sockets get their turn: neither a flood of frames (pings and pongs are frames, too) nor one of events can outrun them.
+    fn has_had_its_turn(&mut self, connection: &Connection, of_client: bool) -> bool {
+        self.burst += 1;
+        let last_of_a_read = of_client && !self.decoder.has_rest();
+        let over = self.burst >= BURST || (last_of_a_read && connection.flusher().is_pending());
+        if over {
+            self.rests();
         }
-        self.cx.connection().close(CloseCode::INTERNAL_ERROR, "");
+        over
+    }
+
+    /// The others get their turn: what comes next is another poll of the task.
+    fn rests(&mut self) {
+        self.burst = 0;
+        self.fresh = false;
     }
 
     fn poll_step(&mut self, connection: &Connection, task: &mut Task<'_>) -> Poll<Step> {
+        let step = self.poll_next(connection, task);
+        if step.is_pending() {
+            self.rests();
+        }
+        step
+    }
+
+    fn poll_next(&mut self, connection: &Connection, task: &mut Task<'_>) -> Poll<Step> {
         // Whoever does not have the first turn has the second.
         let mails_first = self.mails_left > 0;
         for mails in [mails_first, true] {
@@ -382,8 +372,9 @@ impl<C: Consumer> Session<C> {
 
     /// The client's next message; `None` when it is gone.
     fn poll_read(&mut self, task: &mut Task<'_>) -> Poll<Result<Option<Incoming>, Violation>> {
+        let max_message = self.cx.connection().flusher().limits().max_message;
         if self.decoder.has_rest() {
-            match self.decoder.next(&[]) {
+            match self.decoder.next(&[], max_message) {
                 Ok(None) => {}
                 next => return Poll::Ready(next),
             }
@@ -394,7 +385,7 @@ impl<C: Consumer> Session<C> {
                 Ok(bytes) if !bytes.is_empty() => {
                     cx.connection().heard();
                     meter.read(bytes.len());
-                    decoder.next(bytes).map(Some)
+                    decoder.next(bytes, max_message).map(Some)
                 }
                 _ => Ok(None),
             });
@@ -449,6 +440,17 @@ impl<C: Consumer> Session<C> {
         })
         .await;
     }
+}
+
+/// A handler that failed ends its own connection, with no detail for the client.
+fn check<C: Consumer>(connection: &Connection, done: Result<Result<(), Error>, Box<dyn Any + Send>>, of_client: bool) {
+    let at = if of_client { "receive" } else { "event" };
+    match done {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => tracing::error!(consumer = C::INFO.name, at, %error, "a handler failed"),
+        Err(panic) => tracing::error!(consumer = C::INFO.name, at, panic = message(&*panic), "a handler panicked"),
+    }
+    connection.close(CloseCode::INTERNAL_ERROR, "");
 }
 
 /// Runs the user's code, and the output beside it: a handler that waits for room in the queue, or for anything else, must
@@ -532,8 +534,8 @@ mod tests {
     /// What an idle connection costs is mostly its task. If this fails, a branch that is rarely taken should be boxed.
     #[test]
     fn the_task_of_a_connection_stays_small() {
-        let task = size_of_output(|mut session: Session<Small>| async move { session.run().await });
-        assert!(task <= 352, "{task} bytes for the future of a connection, its consumer apart");
+        let task = size_of_output(|session: Session<Small>| session.run(()));
+        assert!(task <= 208, "{task} bytes for the future of a connection, its consumer apart");
         assert!(size_of::<Connection>() <= 224, "{} bytes for a connection", size_of::<Connection>());
     }
 }

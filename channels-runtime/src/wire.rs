@@ -136,14 +136,13 @@ const NOT_UTF8: Violation = Violation { code: CloseCode::INVALID_TEXT, reason: "
 const TOO_BIG: Violation = Violation { code: CloseCode::TOO_BIG, reason: "message too big" };
 
 /// Makes messages of a client's bytes. Holds no buffer while nothing is under way.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Decoder {
     /// Bytes that were read but not looked at yet: a piece of a header, or what stood behind a finished message. Boxed,
     /// as what is under way is, because an idle connection has neither.
     rest: Option<Box<BytesMut>>,
     /// What is under way.
     partial: Option<Box<Partial>>,
-    max_message: u32,
 }
 
 #[derive(Debug, Default)]
@@ -172,10 +171,6 @@ struct Message {
 }
 
 impl Decoder {
-    pub(crate) fn new(max_message: usize) -> Self {
-        Self { rest: None, partial: None, max_message: u32::try_from(max_message).unwrap_or(u32::MAX) }
-    }
-
     /// Keeps bytes that were read before the decoder was there.
     pub(crate) fn keep(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
@@ -189,16 +184,18 @@ impl Decoder {
     }
 
     /// The next message, from what was kept and then from `input`. What is not needed for it is kept.
-    pub(crate) fn next(&mut self, input: &[u8]) -> Result<Option<Incoming>, Violation> {
+    ///
+    /// A message that is larger than `max_message` bytes is a violation.
+    pub(crate) fn next(&mut self, input: &[u8], max_message: usize) -> Result<Option<Incoming>, Violation> {
         let Some(mut rest) = self.rest.take() else {
             let mut left = input;
-            let next = self.parse(&mut left);
+            let next = self.parse(&mut left, max_message);
             self.keep(left);
             return next;
         };
         rest.extend_from_slice(input);
         let mut left = &rest[..];
-        let next = self.parse(&mut left);
+        let next = self.parse(&mut left, max_message);
         let used = rest.len() - left.len();
         rest.advance(used);
         if !rest.is_empty() {
@@ -208,8 +205,13 @@ impl Decoder {
     }
 
     /// A message that is one frame and has arrived as a whole, which most are: nothing has to be remembered for it.
-    fn whole(&self, header: &FrameHeader, length: u64, payload: &[u8]) -> Option<Result<(Incoming, usize), Violation>> {
-        let length = usize::try_from(length).ok().filter(|length| *length <= self.max_message as usize)?;
+    fn whole(
+        header: &FrameHeader,
+        length: u64,
+        payload: &[u8],
+        max_message: usize,
+    ) -> Option<Result<(Incoming, usize), Violation>> {
+        let length = usize::try_from(length).ok().filter(|length| *length <= max_message)?;
         let payload = payload.get(..length)?;
         let OpCode::Data(data @ (Data::Text | Data::Binary)) = header.opcode else { return None };
         if !header.is_final || header.rsv1 || header.rsv2 || header.rsv3 {
@@ -220,7 +222,7 @@ impl Decoder {
         Some(message.into_frame().map(|frame| (Incoming::Frame(frame), length)))
     }
 
-    fn parse(&mut self, input: &mut &[u8]) -> Result<Option<Incoming>, Violation> {
+    fn parse(&mut self, input: &mut &[u8], max_message: usize) -> Result<Option<Incoming>, Violation> {
         loop {
             let under_way = self.partial.as_mut().filter(|partial| partial.frame.is_some());
             let Some(partial) = under_way else {
@@ -233,13 +235,13 @@ impl Decoder {
                 }
                 *input = &input[read..];
                 if self.partial.is_none()
-                    && let Some(whole) = self.whole(&header, length, input)
+                    && let Some(whole) = Self::whole(&header, length, input, max_message)
                 {
                     let (incoming, length) = whole?;
                     *input = &input[length..];
                     return Ok(Some(incoming));
                 }
-                self.partial.get_or_insert_default().begin(&header, length, self.max_message as usize)?;
+                self.partial.get_or_insert_default().begin(&header, length, max_message)?;
                 continue;
             };
             let Some(payload) = &mut partial.frame else { continue };
@@ -398,11 +400,11 @@ mod tests {
     /// Feeds the bytes in pieces of every size and asserts that the outcome is the same.
     fn decode(bytes: &[u8], max: usize) -> Result<Vec<Incoming>, Violation> {
         let run = |size: usize| {
-            let mut decoder = Decoder::new(max);
+            let mut decoder = Decoder::default();
             let mut all = Vec::new();
             for piece in bytes.chunks(size) {
                 let mut input = piece;
-                while let Some(incoming) = decoder.next(input)? {
+                while let Some(incoming) = decoder.next(input, max)? {
                     all.push(incoming);
                     input = &[];
                 }
@@ -479,12 +481,12 @@ mod tests {
                     Frame::binary(content)
                 }));
             }
-            let mut decoder = Decoder::new(1 << 20);
+            let mut decoder = Decoder::default();
             let (mut all, mut left, mut cuts) = (Vec::new(), &bytes[..], cuts.into_iter().cycle());
             while !left.is_empty() {
                 let (mut input, later) = left.split_at(cuts.next().unwrap().min(left.len()));
                 left = later;
-                while let Some(incoming) = decoder.next(input).unwrap() {
+                while let Some(incoming) = decoder.next(input, 1 << 20).unwrap() {
                     all.push(incoming);
                     input = &[];
                 }
@@ -544,9 +546,9 @@ mod tests {
 
     #[test]
     fn an_idle_decoder_holds_no_buffer() {
-        let mut decoder = Decoder::new(1024);
-        assert_eq!(decoder.next(&frame(0x81, b"hi")).unwrap(), Some(text("hi")));
-        assert_eq!(decoder.next(&[]).unwrap(), None);
+        let mut decoder = Decoder::default();
+        assert_eq!(decoder.next(&frame(0x81, b"hi"), 1024).unwrap(), Some(text("hi")));
+        assert_eq!(decoder.next(&[], 1024).unwrap(), None);
         assert!(decoder.partial.is_none() && decoder.rest.is_none());
     }
 
