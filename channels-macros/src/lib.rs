@@ -21,6 +21,22 @@ use proc_macro::TokenStream;
 /// said otherwise), `sends(ChatLine, ..)` (what `cx.send(..)` may send), `mailbox = "drop_oldest"` (what gives way when an
 /// event comes for a full mailbox: `"drop_newest"` unless said otherwise, `"drop_oldest"`, or `"disconnect"`), `crate = path`
 /// (where `channels_runtime` is).
+///
+/// The attributes of its methods, all optional:
+///
+/// | | runs |
+/// |---|---|
+/// | `#[connect]` | before the handshake is answered; `Ok` accepts |
+/// | `#[receive("send")]` | for the client's command `send`; `#[receive]` for every other frame |
+/// | `#[handler("chat.message")]` | for an event of the layer |
+/// | `#[disconnect]` | once, whatever ended the connection |
+/// | `#[layer_lost]` | when the layer has lost its other end, so that events may be missed from now on |
+/// | `#[layer_restored]` | when it works again, and no event is missed from now on: the time to bring the client up to date |
+///
+/// The last two are `async fn lost(&mut self, cx: &mut Context<Self>) -> Result<()>`, with or without `async`. They take
+/// their turn among the events, in order: what came before the loss is handled before it. However often the layer is lost
+/// while a consumer is busy, it is told of one beginning and one end. A consumer that has neither pays nothing for them;
+/// with the layer in memory, and for the consumer of a worker, they never run.
 #[proc_macro_attribute]
 pub fn consumer(arguments: TokenStream, item: TokenStream) -> TokenStream {
     consumer::expand(arguments.into(), &item.into()).into()

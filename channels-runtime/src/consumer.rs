@@ -10,6 +10,7 @@ use crate::envelope::Envelope;
 use crate::error::{CommandError, DecodeError, Reject, Result};
 use crate::event::Loss;
 use crate::frame::{CloseCode, Frame};
+use crate::layer::Gap;
 use crate::wire::Rendered;
 
 /// The future of one call of a handler.
@@ -63,6 +64,15 @@ pub trait Consumer: Sized + Send + 'static {
 
     /// Runs `#[disconnect]`.
     fn disconnect<'a>(&'a mut self, cx: &'a mut Context<Self>, code: CloseCode) -> BoxFuture<'a, Result<()>>;
+
+    /// Whether it has a `#[layer_lost]` or a `#[layer_restored]`. One that has neither is not woken for them.
+    const HEARS_OF_GAPS: bool = false;
+
+    /// Runs `#[layer_lost]` or `#[layer_restored]`.
+    fn gap<'a>(&'a mut self, cx: &'a mut Context<Self>, gap: Gap) -> BoxFuture<'a, Result<()>> {
+        _ = (cx, gap);
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// What [`Consumer::decode`] makes of a message of the layer.

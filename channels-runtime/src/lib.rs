@@ -107,7 +107,7 @@ pub use frame::{CloseCode, Frame, FrameKind, FromFrame, IntoFrame, Json};
 #[cfg(feature = "redis")]
 pub use layer::RedisHost;
 pub use layer::{
-    BlockingChannelLayer, Channel, ChannelLayer, Config as LayerConfig, ConfigError, LayerStats, channel_layer,
+    BlockingChannelLayer, Channel, ChannelLayer, Config as LayerConfig, ConfigError, Gap, LayerStats, channel_layer,
 };
 pub use name::{ChannelName, GroupName, MAX_NAME_LENGTH, NameError, Untyped};
 pub use scope::Scope;

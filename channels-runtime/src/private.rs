@@ -18,6 +18,7 @@ pub use crate::envelope::Envelope;
 pub use crate::error::{CommandError, DecodeError, Error, Reject, Result};
 pub use crate::event::{Carries, Event, EventInfo, Group, Handles, JoinedBy, Sends};
 pub use crate::frame::{CloseCode, Frame, FromFrame, IntoFrame};
+pub use crate::layer::Gap;
 pub use crate::name::{GroupName, NameError};
 
 use crate::envelope;

@@ -24,6 +24,7 @@ use crate::context::Context;
 use crate::envelope::Envelope;
 use crate::error::{CommandError, Error, FrameError, Reject};
 use crate::frame::CloseCode;
+use crate::layer::Gap;
 use crate::layer::local::{Delivery, Mailbox, Undeliverable};
 use crate::meter::Meter;
 use crate::scope::Scope;
@@ -84,6 +85,7 @@ pub(crate) async fn open<C: Consumer>(
         config.capacity_of(channel.as_str()),
         config.expiry,
         Arc::clone(layer.backend().table().counters()),
+        C::HEARS_OF_GAPS,
     );
     layer.backend().table().register(channel.clone(), &(Arc::clone(&connection) as Arc<dyn Mailbox>));
     // From here on the context takes the channel out of the layer again, whatever happens.
@@ -169,6 +171,9 @@ fn begin<'a, C: Consumer>(
             let event = &**event.insert(delivered.downcast().expect("prepared for this consumer"));
             return ControlFlow::Continue(Some(guarded(|| consumer.dispatch(cx, event))));
         }
+        Step::Gap(gap) => {
+            return ControlFlow::Continue(Some((guarded(|| consumer.gap(cx, gap)), gap.attribute())));
+        }
         Step::Client(Incoming::Frame(frame)) => {
             connection.begin();
             let call = guarded(|| match C::decode_command(frame) {
@@ -253,6 +258,7 @@ pub(crate) struct Session<C: Consumer> {
 /// What happens next.
 enum Step {
     Event(connection::Event),
+    Gap(Gap),
     Client(Incoming),
     Violation(Violation),
     /// The connection is closing from this side.
@@ -339,6 +345,7 @@ impl<C: Consumer> Session<C> {
                     self.mails_left = self.mails_left.saturating_sub(1);
                     return Poll::Ready(Step::Event(event));
                 }
+                Next::Gap(gap) => Step::Gap(gap),
                 Next::Client => match self.poll_client(task) {
                     Poll::Ready(step) => step,
                     Poll::Pending if mails => return Poll::Pending,

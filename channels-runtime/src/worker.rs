@@ -339,7 +339,7 @@ impl<C: Consumer<Captures = ()>> Task<C> {
                     Err(error) => failed(&error),
                 }
             }
-            Ok(Delivery::Nothing | Delivery::Raw(_)) => _ = self.counters.done.fetch_add(1, Relaxed),
+            Ok(Delivery::Nothing | Delivery::Raw(_) | Delivery::Gap(_)) => _ = self.counters.done.fetch_add(1, Relaxed),
             Ok(Delivery::Frame(..)) => failed(&crate::error::SendError::NoClient.into()),
             Err(problem) => {
                 self.counters.failed.fetch_add(1, Relaxed);

@@ -35,12 +35,28 @@ impl RedisServer {
         Self::start_on(free_port(), options)
     }
 
-    /// A Sentinel that watches this one as `mymaster`.
+    /// A copy of another one.
+    pub(crate) fn start_replica(master: &Self) -> Self {
+        let replica = Self::start_with(&["--replicaof", "127.0.0.1", &master.port.to_string()]);
+        let begun = Instant::now();
+        while !replica.ask("INFO replication").text().contains("master_link_status:up") {
+            assert!(begun.elapsed() < Duration::from_secs(20), "the replica does not reach its master");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        replica
+    }
+
+    /// A Sentinel that watches this one as `mymaster`, and puts a replica in its place half a second after it is gone.
     pub(crate) fn start_sentinel(master: &Self) -> Self {
         let port = free_port();
         let folder = new_folder();
         let file = folder.join("sentinel.conf");
-        let watched = format!("sentinel monitor mymaster 127.0.0.1 {} 1\n", master.port);
+        let watched = format!(
+            "sentinel monitor mymaster 127.0.0.1 {} 1\n\
+             sentinel down-after-milliseconds mymaster 500\n\
+             sentinel failover-timeout mymaster 3000\n",
+            master.port
+        );
         std::fs::write(&file, format!("port {port}\nbind 127.0.0.1\ndir {}\n{watched}", folder.display())).unwrap();
         let mut command = Command::new("redis-server");
         command.arg(&file).arg("--sentinel");
@@ -98,21 +114,25 @@ impl RedisServer {
 
     /// Runs a command, as raw as it can be: a look into Redis that owes nothing to the code under test.
     pub(crate) fn run(&self, command: &[&[u8]]) -> Reply {
+        self.connect().run(command)
+    }
+
+    /// A connection that stays when others are refused.
+    pub(crate) fn connect(&self) -> Connection {
         let socket = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        let mut bytes = format!("*{}\r\n", command.len()).into_bytes();
-        for argument in command {
-            bytes.extend(format!("${}\r\n", argument.len()).into_bytes());
-            bytes.extend(*argument);
-            bytes.extend(b"\r\n");
-        }
-        (&socket).write_all(&bytes).unwrap();
-        Reply::read(&mut BufReader::new(socket))
+        Connection(BufReader::new(socket))
+    }
+
+    /// Sends its process a signal: `STOP`, `CONT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        assert!(sent.success());
     }
 
     /// As [`Self::run`], of words.
     pub(crate) fn ask(&self, command: &str) -> Reply {
-        self.run(&command.split(' ').map(str::as_bytes).collect::<Vec<_>>())
+        self.connect().ask(command)
     }
 
     fn answers(&self) -> bool {
@@ -124,6 +144,27 @@ impl RedisServer {
                 // With a password it answers that it wants one.
                 && (&answer == b"+PONG\r\n" || answer.starts_with(b"-NOAUTH"))
         })
+    }
+}
+
+/// One connection to it.
+pub(crate) struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    pub(crate) fn run(&mut self, command: &[&[u8]]) -> Reply {
+        let mut bytes = format!("*{}\r\n", command.len()).into_bytes();
+        for argument in command {
+            bytes.extend(format!("${}\r\n", argument.len()).into_bytes());
+            bytes.extend(*argument);
+            bytes.extend(b"\r\n");
+        }
+        self.0.get_mut().write_all(&bytes).unwrap();
+        Reply::read(&mut self.0)
+    }
+
+    /// As [`Self::run`], of words.
+    pub(crate) fn ask(&mut self, command: &str) -> Reply {
+        self.run(&command.split(' ').map(str::as_bytes).collect::<Vec<_>>())
     }
 }
 

@@ -8,7 +8,7 @@ use syn::{
     Signature, Type,
 };
 
-use super::model::{Command, Connect, Consumer, Disconnect, Handler, Handles, Method, Output, Raw};
+use super::model::{Command, Connect, Consumer, Disconnect, Gap, GapKind, Handler, Handles, Method, Output, Raw};
 use super::parse::{self, Arguments, Block, Member};
 use crate::diagnostics::Diagnostics;
 use crate::event_name;
@@ -16,9 +16,10 @@ use crate::source::{borrows, cfgs, is_unnameable, last_word, place, text};
 use crate::suggest::near;
 
 /// The attributes that `#[consumer]` understands on a method, and takes away.
-const HELPERS: [&str; 4] = ["connect", "receive", "handler", "disconnect"];
+const HELPERS: [&str; 6] = ["connect", "receive", "handler", "disconnect", "layer_lost", "layer_restored"];
 
-const HELPERS_IN_WORDS: &str = "`#[connect]`, `#[receive(\"name\")]`, `#[handler(\"event.name\")]` and `#[disconnect]`";
+const HELPERS_IN_WORDS: &str = "`#[connect]`, `#[receive(\"name\")]`, `#[handler(\"event.name\")]`, `#[disconnect]`, \
+                                `#[layer_lost]` and `#[layer_restored]`";
 
 /// What a method is for.
 enum Role {
@@ -28,7 +29,8 @@ enum Role {
     /// `None` if the name could not be read, which was reported.
     Handler(Option<LitStr>),
     Disconnect,
-    /// Something of the four, and wrong.
+    Gap(GapKind),
+    /// Something of these, and wrong.
     Unknown,
 }
 
@@ -66,6 +68,7 @@ pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut D
             raw: Vec::new(),
             connects: Vec::new(),
             disconnects: Vec::new(),
+            gaps: Vec::new(),
             broken_connect: None,
         },
     };
@@ -77,6 +80,7 @@ pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut D
             Role::Receive(Some(name)) => checker.command(method, name),
             Role::Handler(name) => checker.handler(method, name),
             Role::Disconnect => checker.disconnect(method),
+            Role::Gap(kind) => checker.gap(method, kind),
             Role::Unknown => {}
         }
     }
@@ -88,6 +92,7 @@ pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut D
         consumer.commands.clear();
         consumer.raw.clear();
         consumer.disconnects.clear();
+        consumer.gaps.clear();
         consumer.broken_connect = Some(consumer.connects.drain(..).flat_map(|connect| connect.captures).collect());
         consumer.handles = Handles::Anything;
     }
@@ -192,11 +197,16 @@ fn helper(attribute: &Attribute) -> Option<(&'static str, bool)> {
 
 fn parse_role(helper: &str, attribute: &Attribute, diagnostics: &mut Diagnostics) -> Role {
     match helper {
-        "connect" | "disconnect" => {
+        "connect" | "disconnect" | "layer_lost" | "layer_restored" => {
             if !matches!(attribute.meta, Meta::Path(_)) {
                 diagnostics.error(&attribute.meta, format!("`#[{helper}]` takes no arguments"));
             }
-            if helper == "connect" { Role::Connect } else { Role::Disconnect }
+            match helper {
+                "connect" => Role::Connect,
+                "disconnect" => Role::Disconnect,
+                "layer_lost" => Role::Gap(GapKind::Lost),
+                _ => Role::Gap(GapKind::Restored),
+            }
         }
         "receive" => match &attribute.meta {
             Meta::Path(_) => Role::Receive(None),
@@ -472,6 +482,25 @@ impl Checker<'_> {
             self.consumer.disconnects.push(Disconnect { method });
         }
     }
+
+    fn gap(&mut self, method: &parse::Method, kind: GapKind) {
+        let signature = &method.signature;
+        let before = self.diagnostics.count();
+        let named = Named::of_method(method);
+        match kind {
+            GapKind::Lost => self.names.lost.push(named),
+            GapKind::Restored => self.names.restored.push(named),
+        }
+        let subject = format!("`#[{}]`", kind.helper());
+        check_qualifiers(&subject, signature, "it has no argument of its own", self.diagnostics);
+        check_alone(&subject, signature, self.diagnostics);
+        let method = called(method);
+        let is_same = |other: &Gap| other.kind == kind && other.method.cfgs.is_empty();
+        let is_second = method.cfgs.is_empty() && self.consumer.gaps.iter().any(is_same);
+        if self.diagnostics.count() == before && !is_second {
+            self.consumer.gaps.push(Gap { method, kind });
+        }
+    }
 }
 
 /// What a method with `&mut self` takes.
@@ -487,16 +516,7 @@ struct Wanted<'a> {
 /// `(&mut self, cx, last)`: the type of the last one, wherever it stands.
 fn check_acting<'a>(signature: &'a Signature, wanted: &Wanted<'_>, diagnostics: &mut Diagnostics) -> Option<&'a Type> {
     let Wanted { subject, last, signature: write } = wanted;
-    match signature.receiver() {
-        None => diagnostics.error(&signature.ident, format!("{subject} lacks `&mut self`\nwrite `{write}`")),
-        Some(Receiver { kind: ReceiverKind::Reference(_, _, Some(_)), .. }) => {}
-        Some(receiver) => {
-            diagnostics.error(
-                receiver,
-                format!("{subject} takes `&mut self`, and this is `{}`\nwrite `{write}`", text(receiver)),
-            );
-        }
-    }
+    check_receiver(signature, subject, write, diagnostics);
     let typed = typed(signature);
     let at = typed.iter().position(|argument| context(&argument.ty).is_some());
     match (typed.as_slice(), at) {
@@ -528,6 +548,40 @@ fn check_acting<'a>(signature: &'a Signature, wanted: &Wanted<'_>, diagnostics: 
         }
     }
     typed.iter().map(|argument| &*argument.ty).find(|ty| context(ty).is_none())
+}
+
+/// `(&mut self, cx)`.
+fn check_alone(subject: &str, signature: &Signature, diagnostics: &mut Diagnostics) {
+    let (asyncness, ident) = (asyncness(signature), &signature.ident);
+    let write = format!("{asyncness}fn {ident}(&mut self, cx: &mut Context<Self>) -> Result<()>");
+    check_receiver(signature, subject, &write, diagnostics);
+    match typed(signature).as_slice() {
+        [] => diagnostics.error(ident, format!("{subject} lacks the context\nwrite `{write}`")),
+        [cx] if context(&cx.ty).is_some() => check_context(&cx.ty, subject, diagnostics),
+        // An alias of the context's type cannot be told from another `&mut`.
+        [cx] if is_mutable_reference(&cx.ty) => {}
+        [other] => diagnostics.error(
+            other,
+            format!("the argument of {subject} is the context, `cx: &mut Context<Self>`\nwrite `{write}`"),
+        ),
+        [_, extra, ..] => diagnostics.error(
+            extra,
+            format!("{subject} takes the context and nothing else: what was missed is not known\nwrite `{write}`"),
+        ),
+    }
+}
+
+fn check_receiver(signature: &Signature, subject: &str, write: &str, diagnostics: &mut Diagnostics) {
+    match signature.receiver() {
+        None => diagnostics.error(&signature.ident, format!("{subject} lacks `&mut self`\nwrite `{write}`")),
+        Some(Receiver { kind: ReceiverKind::Reference(_, _, Some(_)), .. }) => {}
+        Some(receiver) => {
+            diagnostics.error(
+                receiver,
+                format!("{subject} takes `&mut self`, and this is `{}`\nwrite `{write}`", text(receiver)),
+            );
+        }
+    }
 }
 
 /// A handler without `self`: `(event: &ChatMessage) -> Json<ChatLine>`.
@@ -738,6 +792,8 @@ struct Names {
     raw: Vec<Named>,
     connects: Vec<Named>,
     disconnects: Vec<Named>,
+    lost: Vec<Named>,
+    restored: Vec<Named>,
 }
 
 /// A name, or a helper attribute, with its place.
@@ -786,9 +842,13 @@ impl Names {
                 ),
             );
         }
-        for (helper, methods) in
-            [("connect", &self.connects), ("disconnect", &self.disconnects), ("receive", &self.raw)]
-        {
+        for (helper, methods) in [
+            ("connect", &self.connects),
+            ("disconnect", &self.disconnects),
+            ("receive", &self.raw),
+            (GapKind::Lost.helper(), &self.lost),
+            (GapKind::Restored.helper(), &self.restored),
+        ] {
             check_once(helper, methods, diagnostics);
         }
     }

@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Ident, LitStr, Type, WherePredicate, parse_quote};
 
-use super::model::{Command, Connect, Consumer, Handler, Handles, Method, Output, Raw};
+use super::model::{Command, Connect, Consumer, Gap, Handler, Handles, Method, Output, Raw};
 use crate::source::{place, text};
 
 /// Input: the model of `impl ChatConsumer { .. }`.
@@ -193,6 +193,7 @@ fn implementation(consumer: &Consumer, names: &Names) -> TokenStream {
     let decode_command = decode_command(consumer, names);
     let receive = receive(consumer, names);
     let disconnect = disconnect(consumer, private);
+    let gap = gap(consumer, private);
     quote! {
         #(#cfgs)*
         #[automatically_derived]
@@ -207,6 +208,7 @@ fn implementation(consumer: &Consumer, names: &Names) -> TokenStream {
             #decode_command
             #receive
             #disconnect
+            #gap
         }
     }
 }
@@ -460,6 +462,31 @@ fn disconnect(consumer: &Consumer, private: &TokenStream) -> TokenStream {
             code: #private::CloseCode,
         ) -> #private::BoxFuture<'a, #private::Result<()>> {
             #called #otherwise
+        }
+    }
+}
+
+/// Output: `#[layer_lost]` and `#[layer_restored]` to their methods; nothing where there is neither.
+fn gap(consumer: &Consumer, private: &TokenStream) -> TokenStream {
+    if consumer.gaps.is_empty() {
+        return TokenStream::new();
+    }
+    let arms = consumer.gaps.iter().map(|Gap { method, kind }| {
+        let (ident, cfgs) = (placed(&method.ident), &method.cfgs);
+        let kind = Ident::new(kind.variant(), Span::call_site());
+        let run = run(method, private, &quote_spanned!(ident.span()=> Self::#ident(self, cx)));
+        quote!(#(#cfgs)* #private::Gap::#kind => #run)
+    });
+    quote! {
+        const HEARS_OF_GAPS: bool = true;
+
+        #[allow(unreachable_patterns)]
+        fn gap<'a>(
+            &'a mut self,
+            cx: &'a mut #private::Context<Self>,
+            gap: #private::Gap,
+        ) -> #private::BoxFuture<'a, #private::Result<()>> {
+            match gap { #(#arms,)* _ => #private::ran(()) }
         }
     }
 }

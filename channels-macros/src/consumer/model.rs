@@ -25,6 +25,7 @@ pub(super) struct Consumer {
     pub(super) raw: Vec<Raw>,
     pub(super) connects: Vec<Connect>,
     pub(super) disconnects: Vec<Disconnect>,
+    pub(super) gaps: Vec<Gap>,
     /// What a `#[connect]` captures that is there but wrong, so that its lack is not reported too.
     pub(super) broken_connect: Option<Vec<Type>>,
 }
@@ -90,4 +91,34 @@ pub(super) struct Connect {
 /// `#[disconnect]`.
 pub(super) struct Disconnect {
     pub(super) method: Method,
+}
+
+/// `#[layer_lost]` or `#[layer_restored]`.
+pub(super) struct Gap {
+    pub(super) method: Method,
+    pub(super) kind: GapKind,
+}
+
+/// Which of the two.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum GapKind {
+    Lost,
+    Restored,
+}
+
+impl GapKind {
+    pub(super) fn helper(self) -> &'static str {
+        match self {
+            Self::Lost => "layer_lost",
+            Self::Restored => "layer_restored",
+        }
+    }
+
+    /// The variant of the runtime's `Gap`.
+    pub(super) fn variant(self) -> &'static str {
+        match self {
+            Self::Lost => "Lost",
+            Self::Restored => "Restored",
+        }
+    }
 }

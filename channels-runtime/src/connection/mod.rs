@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use crate::event::Loss;
 use crate::flusher::Flusher;
 use crate::frame::CloseCode;
+use crate::layer::Gap;
 use crate::layer::local::{Counters, Delivery, Full, Mailbox, Prepare};
 use crate::living::Patience;
 use crate::meter::Rate;
@@ -152,6 +153,18 @@ struct State {
     /// A handler runs. What arrives now waits its turn in the mailbox, rendered frames too: nothing overtakes.
     busy: bool,
     layer_closed: bool,
+    gaps: Gaps,
+}
+
+/// What a consumer knows of gaps. Bound: one `Lost` and one `Restored` wait in the mailbox, in this order, however often
+/// the layer is lost meanwhile: the consumer is told of the end of the last gap.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gaps {
+    /// Nothing, and it does not want to.
+    Deaf,
+    Told(Gap),
+    /// It was told of the beginning, and will be of the end.
+    Ending,
 }
 
 /// Bound: `limit` bytes, and one frame more. Policy: a handler of the connection's own waits for room; a frame from elsewhere
@@ -221,11 +234,13 @@ pub(crate) type Event = Arc<dyn Any + Send + Sync>;
 enum Mail {
     Event(Event, Loss),
     Frame(Rendered, Loss),
+    Gap(Gap),
 }
 
 /// What the connection's task does next.
 pub(crate) enum Next {
     Event(Event),
+    Gap(Gap),
     /// Nothing is ahead of the client: whatever it said is next.
     Client,
     /// Nothing; and a client that does not read its answers is not listened to.
@@ -245,6 +260,7 @@ impl Connection {
         mailbox_capacity: usize,
         expiry: Duration,
         layer: Arc<Counters>,
+        hears_of_gaps: bool,
     ) -> Arc<Self> {
         let small = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
         Arc::new_cyclic(|this| Self {
@@ -258,6 +274,7 @@ impl Connection {
                 task: None,
                 busy: true,
                 layer_closed: false,
+                gaps: if hears_of_gaps { Gaps::Told(Gap::Restored) } else { Gaps::Deaf },
             }),
             socket: OnceLock::new(),
             flusher,
@@ -317,6 +334,14 @@ impl Connection {
             while !state.holds_back()
                 && let Some((at, mail)) = state.mailbox.pop_front()
             {
+                if let Mail::Gap(gap) = mail {
+                    // Never too old.
+                    if gap == Gap::Restored {
+                        state.gaps = Gaps::Told(gap);
+                    }
+                    state.busy = true;
+                    return Next::Gap(gap);
+                }
                 let expired = !*fresh && at.elapsed() >= self.expiry;
                 *fresh = !expired;
                 if expired {
@@ -339,6 +364,7 @@ impl Connection {
                         }
                         too_old.push(event);
                     }
+                    Mail::Gap(_) => unreachable!("it was given out above"),
                 }
             }
             if state.mailbox.is_empty() && state.mailbox.capacity() > 0 {
@@ -761,6 +787,27 @@ fn wake(task: &mut Option<Waker>) {
     }
 }
 
+impl State {
+    fn tell(&mut self, gap: Gap, now: Instant) {
+        match (self.gaps, gap) {
+            (Gaps::Told(Gap::Restored), Gap::Lost) => self.gaps = Gaps::Told(gap),
+            (Gaps::Told(Gap::Lost), Gap::Restored) => self.gaps = Gaps::Ending,
+            (Gaps::Ending, Gap::Lost) => {
+                // It has not heard of the end yet, and now this is not the end.
+                self.mailbox.retain(|(_, waiting)| !matches!(waiting, Mail::Gap(Gap::Restored)));
+                self.gaps = Gaps::Told(gap);
+                return;
+            }
+            // It came in the middle of a gap, and has joined nothing before.
+            _ => return,
+        }
+        self.mailbox.push_back((now, Mail::Gap(gap)));
+        if !self.busy {
+            wake(&mut self.task);
+        }
+    }
+}
+
 impl Mailbox for Connection {
     fn prepare(&self) -> Prepare {
         self.prepare
@@ -798,6 +845,10 @@ impl Mailbox for Connection {
                     state.outbound.push(frame);
                     self.schedule(state);
                 }
+                Ok(true)
+            }
+            Delivery::Gap(gap) => {
+                state.tell(*gap, now);
                 Ok(true)
             }
             // A connection asks for its messages prepared.
@@ -908,7 +959,7 @@ mod tests {
         let capacity = 3;
         let limits = Limits { max_message: 1, outbound: 8 * 1024 };
         let connection =
-            Connection::new(never, Flusher::new(), limits, capacity, Duration::from_secs(3600), Arc::default());
+            Connection::new(never, Flusher::new(), limits, capacity, Duration::from_secs(3600), Arc::default(), false);
         connection.open(None);
         let alarm = Arc::<Alarm>::default();
         let waker = Waker::from(Arc::clone(&alarm));
@@ -1075,7 +1126,7 @@ mod tests {
         let limits = Limits { max_message: 1, outbound: 1 << 20, inbound };
         let nothing = |_: &crate::envelope::Envelope| Ok(Delivery::Nothing);
         let connection =
-            Connection::new(nothing, Flusher::new(limits), limits, 3, Duration::from_secs(60), Arc::default());
+            Connection::new(nothing, Flusher::new(limits), limits, 3, Duration::from_secs(60), Arc::default(), false);
         connection.open(None);
         connection
     }

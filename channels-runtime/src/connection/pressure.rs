@@ -27,6 +27,7 @@ impl Mail {
     fn loss(&self) -> Loss {
         match self {
             Self::Event(_, loss) | Self::Frame(_, loss) => *loss,
+            Self::Gap(_) => Loss::default(),
         }
     }
 }
@@ -54,6 +55,7 @@ impl State {
                 self.outbound.weight -= self.outbound.weigh_mail(frame);
                 self.outbound.tell_room();
             }
+            Mail::Gap(_) => {}
         }
         taken
     }

@@ -33,6 +33,8 @@ pub(crate) enum Delivery {
     Event(Arc<dyn Any + Send + Sync>, Loss, MailboxPolicy),
     /// The message as it is.
     Raw(Envelope),
+    /// No message, but word that some may be missing.
+    Gap(Gap),
     /// Nothing at all: a rendering that shows this client nothing.
     Nothing,
 }
@@ -42,7 +44,27 @@ impl Delivery {
     pub(crate) fn loss(&self) -> Loss {
         match self {
             Self::Frame(_, loss) | Self::Event(_, loss, _) => *loss,
-            Self::Raw(_) | Self::Nothing => Loss::default(),
+            Self::Raw(_) | Self::Gap(_) | Self::Nothing => Loss::default(),
+        }
+    }
+}
+
+/// Between the two, events may have been missed: what `#[layer_lost]` and `#[layer_restored]` are called for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Gap {
+    /// A connection to the other end of the layer is lost.
+    Lost,
+    /// All connections work again, and what this process has joined is known at the other end.
+    Restored,
+}
+
+impl Gap {
+    /// The attribute of its method.
+    pub(crate) fn attribute(self) -> &'static str {
+        match self {
+            Self::Lost => "layer_lost",
+            Self::Restored => "layer_restored",
         }
     }
 }
@@ -96,6 +118,9 @@ pub struct LayerStats {
     pub undecodable: u64,
     /// Messages that waited longer than `expiry` in a mailbox and were dropped.
     pub expired: u64,
+    /// How often the connection to the other end of the layer was lost, so that messages may have been missed. Several
+    /// servers that are away at the same time count once.
+    pub gaps: u64,
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +133,7 @@ pub(crate) struct Counters {
     unhandled: AtomicU64,
     undecodable: AtomicU64,
     expired: AtomicU64,
+    gaps: AtomicU64,
 }
 
 impl Counters {
@@ -188,6 +214,7 @@ impl Counters {
             unhandled: self.unhandled.load(Relaxed),
             undecodable: self.undecodable.load(Relaxed),
             expired: self.expired.load(Relaxed),
+            gaps: self.gaps.load(Relaxed),
         }
     }
 }
@@ -242,7 +269,7 @@ struct Channel {
 
 /// The channels and groups of this process.
 ///
-/// Lock order: `channels` before a shard of `groups`. A fan-out holds its shard, so that all members of a group here see
+/// Lock order: `lost`, then `channels`, then a shard of `groups`. A fan-out holds its shard, so that all members of a group here see
 /// the group's messages in one order; it never waits for anything while it does.
 pub(crate) struct LocalTable {
     channels: Mutex<HashMap<ChannelName, Channel>>,
@@ -250,6 +277,9 @@ pub(crate) struct LocalTable {
     hasher: RandomState,
     counters: Arc<Counters>,
     closed: AtomicBool,
+    /// How many servers behind the layer are lost.
+    #[cfg(feature = "redis")]
+    lost: Mutex<usize>,
 }
 
 /// What a change of membership means for the group as a whole.
@@ -276,6 +306,38 @@ impl LocalTable {
             hasher: RandomState::new(),
             counters: Arc::default(),
             closed: AtomicBool::new(false),
+            #[cfg(feature = "redis")]
+            lost: Mutex::default(),
+        }
+    }
+
+    /// A server behind the layer is lost. Whoever wants to know is told at once, behind what has arrived so far.
+    #[cfg(feature = "redis")]
+    pub(crate) fn lost(&self) {
+        let mut lost = lock(&self.lost);
+        *lost += 1;
+        if *lost == 1 {
+            self.counters.gaps.fetch_add(1, Relaxed);
+            self.tell(Gap::Lost);
+        }
+    }
+
+    /// A lost server is back, and knows what this process has joined.
+    #[cfg(feature = "redis")]
+    pub(crate) fn restored(&self) {
+        let mut lost = lock(&self.lost);
+        *lost -= 1;
+        if *lost == 0 {
+            self.tell(Gap::Restored);
+        }
+    }
+
+    #[cfg(feature = "redis")]
+    fn tell(&self, gap: Gap) {
+        let now = Instant::now();
+        for channel in lock(&self.channels).values() {
+            // It needs no room, so it is never refused.
+            _ = channel.mailbox.deliver(&Delivery::Gap(gap), now);
         }
     }
 

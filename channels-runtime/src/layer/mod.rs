@@ -42,7 +42,7 @@ use memory::Memory;
 
 pub use blocking::BlockingChannelLayer;
 pub use config::Config;
-pub use local::LayerStats;
+pub use local::{Gap, LayerStats};
 pub use mailbox::Channel;
 #[cfg(feature = "redis")]
 pub use redis::RedisHost;
@@ -175,6 +175,12 @@ pub(crate) trait Jobs: Send {
 /// | a message to a group costs Redis | | one command | two, and the list of members twice |
 /// | a named channel with workers in several processes | | each gets each message | each message goes to one of them |
 /// | a process that is killed | | leaves nothing | stays in its groups until `group_expiry`; what is sent to it expires |
+///
+/// A gap is said aloud: when a process has lost Redis, a consumer's `#[layer_lost]` runs, and when all of its groups are
+/// heard again, its `#[layer_restored]` ([`consumer`](macro@crate::consumer)). Whatever was sent before the one, as far as it
+/// was heard, and after the other is delivered; what was sent in between may be missing, also on the core layer, if Redis
+/// came back empty or more than `capacity` messages waited. [`Self::stats`] counts the gaps, and [`Self::ready`] says whether
+/// messages come through now. A send fails within 5 s if Redis does not answer.
 ///
 /// With the core layer all channels of a process share one queue in Redis, which is emptied at once into the mailboxes
 /// here. So a sender elsewhere is told when the process hangs, and not when one of its connections is slow.

@@ -145,6 +145,14 @@ impl Topics for OfServer {
         groups.chain(channels).filter(|topic| shard_of(topic, self.shared.servers) == self.index).collect()
     }
 
+    fn lost(&self) {
+        self.shared.table.lost();
+    }
+
+    fn restored(&self) {
+        self.shared.table.restored();
+    }
+
     fn arrived(&self, topic: &str, body: Bytes) {
         let codec = &self.shared.codec;
         let envelope = match codec.open(body).and_then(|body| Envelope::from_wire(body, codec.format())) {

@@ -33,12 +33,16 @@ pub(super) type PoppedFrom = (String, Vec<u8>, f64);
 /// Empties the queue until it is dropped; connects again when the connection is lost.
 pub(super) async fn run(host: Arc<Host>, shared: Arc<Shared>, memberships: Arc<Memberships>) {
     let mut backoff = Backoff::new();
+    let mut lost = false;
     loop {
-        match connected(&host, &shared, &memberships, &mut backoff).await {
+        match connected(&host, &shared, &memberships, &mut backoff, &mut lost).await {
             Ok(never) => match never {},
             Err(error) => {
                 tracing::warn!(?host, %error, "the connection to the process's queue in Redis is lost; messages wait there");
             }
+        }
+        if !std::mem::replace(&mut lost, true) {
+            shared.table.lost();
         }
         backoff.wait().await;
     }
@@ -49,25 +53,53 @@ async fn connected(
     shared: &Shared,
     memberships: &Memberships,
     backoff: &mut Backoff,
+    lost: &mut bool,
 ) -> Result<std::convert::Infallible, Lost> {
     let mut connection = host.blocking().await?;
+    let queue = shared.own_queue();
+    // What waited meanwhile, at once; and a connection that can do this much works.
+    let mut pop_waiting = cmd("ZPOPMIN");
+    pop_waiting.arg(&queue).arg(BATCH + 1);
+    let waited: Vec<Popped> = timeout(DEADLINE, pop_waiting.query_async(&mut connection)).await??;
+    hand_out(shared, &queue, waited).await;
     // A server that was away may have come back empty.
     memberships.renew();
-    let queue = shared.own_queue();
+    let restored = async {
+        if *lost {
+            memberships.settled().await;
+            tracing::info!(?host, "the process's queue and its memberships in Redis work again");
+            shared.table.restored();
+            *lost = false;
+        }
+        std::future::pending().await
+    };
     let mut pop = Pipeline::with_capacity(2);
     // Both in one round trip: Redis goes on with the second when the first has something, or has waited long enough.
     pop.add_command(pop_one(&queue, BLOCK));
     pop.cmd("ZPOPMIN").arg(&queue).arg(BATCH);
-    loop {
-        let popped = timeout(BLOCK + DEADLINE, pop.query_async(&mut connection)).await??;
-        backoff.reset();
-        let (first, more): (Option<PoppedFrom>, Vec<Popped>) = popped;
-        let first = first.map(|(_, message, score)| (message, score));
-        for (at, (message, score)) in first.into_iter().chain(more).enumerate() {
-            arrived(shared, &queue, message, score);
-            if at % TURN == TURN - 1 {
-                tokio::task::yield_now().await;
-            }
+    let popping = async {
+        loop {
+            let popped = timeout(BLOCK + DEADLINE, pop.query_async(&mut connection)).await??;
+            backoff.reset();
+            let (first, more): (Option<PoppedFrom>, Vec<Popped>) = popped;
+            let first = first.map(|(_, message, score)| (message, score));
+            hand_out(shared, &queue, first.into_iter().chain(more)).await;
+        }
+    };
+    tokio::select! {
+        // Ends with an error only, and then the connection is over.
+        lost = popping => lost,
+        // Never ends. Dropped before it is done, the gap goes on.
+        never = restored => never,
+    }
+}
+
+/// Hands messages to the mailboxes here, and lets others have their turn meanwhile.
+async fn hand_out(shared: &Shared, queue: &str, popped: impl IntoIterator<Item = Popped, IntoIter: Send>) {
+    for (at, (message, score)) in popped.into_iter().enumerate() {
+        arrived(shared, queue, message, score);
+        if at % TURN == TURN - 1 {
+            tokio::task::yield_now().await;
         }
     }
 }

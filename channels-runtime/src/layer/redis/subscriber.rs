@@ -33,6 +33,10 @@ pub(super) trait Topics: Send + Sync + 'static {
     fn wanted(&self) -> Vec<String>;
     /// A message came.
     fn arrived(&self, topic: &str, body: Bytes);
+    /// Messages may be missed from now on.
+    fn lost(&self);
+    /// No longer: all that is wanted is subscribed.
+    fn restored(&self);
 }
 
 /// The subscriptions of one server.
@@ -50,6 +54,8 @@ struct State {
     confirmed: HashSet<String>,
     waiting: HashMap<String, Vec<oneshot::Sender<()>>>,
     closed: bool,
+    /// The connection is lost, or not everything is subscribed again yet.
+    lost: bool,
 }
 
 impl Subscriptions {
@@ -90,8 +96,8 @@ impl Subscriptions {
     }
 
     /// The connection is lost, or could not be made. The next one begins with all that the table wants, so nothing needs to
-    /// be kept for it but those who still wait.
-    fn lost(&self) {
+    /// be kept for it but those who still wait. Gives whether this is the beginning of a gap.
+    fn lost(&self) -> bool {
         let state = &mut *self.lock();
         state.confirmed.clear();
         state.dirty.clear();
@@ -99,6 +105,7 @@ impl Subscriptions {
             waiting.retain(|waiting| !waiting.is_closed());
             !waiting.is_empty()
         });
+        !std::mem::replace(&mut state.lost, true)
     }
 
     /// Nobody will be told any more.
@@ -119,7 +126,9 @@ impl Subscriptions {
                     tracing::warn!(?host, %error, "the subscriptions in Redis are lost; what is sent meanwhile does not arrive here")
                 }
             }
-            self.lost();
+            if self.lost() {
+                topics.lost();
+            }
             backoff.wait().await;
         }
     }
@@ -200,6 +209,11 @@ impl Subscriptions {
                 self.subscribed(batch);
             }
             backoff.reset();
+            let was_lost = std::mem::take(&mut self.lock().lost);
+            if was_lost {
+                tracing::info!("the subscriptions in Redis work again");
+                topics.restored();
+            }
             self.changed.notified().await;
         }
     }

@@ -1,0 +1,576 @@
+//! Redis in trouble: killed, hanging, refusing, full, or behind a bad line.
+//!
+//! Each fault is played once for each layer. `CHANNELS_FAULT_ROUNDS=20` plays it twenty times, and with `--nocapture`
+//! each test prints its figures.
+
+mod proxy;
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use channels_runtime::prelude::*;
+use channels_runtime::{Channel, RedisHost};
+use futures_util::StreamExt;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::redis::{Connection, RedisServer, Reply};
+use proxy::{Line, Proxy};
+
+/// How long a test waits for what should take a second or two; machines are busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A send answers within five seconds, whatever happens. The rest is for a busy machine.
+const ANSWER: Duration = Duration::from_secs(15);
+
+/// Sockets on each of the two servers.
+const SOCKETS: usize = 10;
+
+const SENDERS: usize = 2;
+
+#[event("note")]
+struct Note {
+    from: usize,
+    number: u32,
+}
+
+#[group("notes", events(Note))]
+struct Notes;
+
+/// Says to its client what it hears, in the order in which it hears it.
+struct Listener;
+
+#[consumer]
+impl Listener {
+    #[connect]
+    async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+        cx.group_add(&Notes).await?;
+        Ok(Self)
+    }
+
+    #[handler("note")]
+    fn note(event: &Note) -> String {
+        format!("{} {}", event.from, event.number)
+    }
+
+    #[layer_lost]
+    async fn lost(&mut self, cx: &mut Context<Self>) -> Result<()> {
+        cx.send_text("lost").await
+    }
+
+    #[layer_restored]
+    async fn restored(&mut self, cx: &mut Context<Self>) -> Result<()> {
+        cx.send_text("restored").await
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Pubsub,
+    Core,
+}
+
+impl Kind {
+    async fn open(self, host: RedisHost) -> ChannelLayer {
+        match self {
+            Self::Pubsub => ChannelLayer::redis_pubsub(&[host]).await.unwrap(),
+            Self::Core => ChannelLayer::redis_core(&[host]).await.unwrap(),
+        }
+    }
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fault {
+    /// Killed, and started again with nothing in it.
+    Killed,
+    /// Its process stands still for longer than a send waits.
+    Hangs,
+    /// It has as many clients as it allows.
+    Refuses,
+    /// It wants a password that nobody has.
+    Denies,
+    /// It has no memory left.
+    Full,
+    /// All connections are reset.
+    Cut,
+    /// Everything takes 100 ms longer, each way.
+    Slow,
+    /// What Redis says comes twice.
+    Doubled,
+    /// Nothing comes through, and nobody is told; connections that were open stay so for ever.
+    Silent,
+}
+
+impl Fault {
+    fn of_the_line(self) -> Option<Line> {
+        match self {
+            Self::Cut => Some(Line::Closed),
+            Self::Slow => Some(Line::Slow),
+            Self::Doubled => Some(Line::Doubled),
+            Self::Silent => Some(Line::Silent),
+            Self::Killed | Self::Hangs | Self::Refuses | Self::Denies | Self::Full => None,
+        }
+    }
+
+    /// Long enough for every limit of time to be met.
+    fn lasts(self) -> Duration {
+        match self {
+            Self::Hangs => Duration::from_secs(6),
+            Self::Silent => Duration::from_secs(16),
+            _ => Duration::from_millis(500),
+        }
+    }
+}
+
+/// What became of a sender's notes: `None` while it is under way.
+type Sent = Arc<Mutex<Vec<Option<bool>>>>;
+
+struct Sender {
+    sent: Sent,
+    slowest: Arc<Mutex<Duration>>,
+    task: JoinHandle<()>,
+}
+
+impl Sender {
+    fn start(from: usize, layer: ChannelLayer) -> Self {
+        let (sent, slowest) = (Sent::default(), Arc::<Mutex<Duration>>::default());
+        let task = tokio::spawn({
+            let (sent, slowest) = (Arc::clone(&sent), Arc::clone(&slowest));
+            async move {
+                for number in 0.. {
+                    sent.lock().unwrap().push(None);
+                    let begun = Instant::now();
+                    let done = layer.group_send(&Notes, &Note { from, number }).await;
+                    {
+                        let mut slowest = slowest.lock().unwrap();
+                        *slowest = begun.elapsed().max(*slowest);
+                    }
+                    sent.lock().unwrap()[number as usize] = Some(done.is_ok());
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+            }
+        });
+        Self { sent, slowest, task }
+    }
+
+    /// The number of its next note.
+    fn next(&self) -> u32 {
+        u32::try_from(self.sent.lock().unwrap().len()).unwrap()
+    }
+}
+
+/// What a client was told.
+#[derive(Debug, Clone, Copy)]
+enum Heard {
+    Note(usize, u32),
+    Lost,
+    /// With the numbers that are sent next.
+    Restored([u32; SENDERS]),
+}
+
+#[derive(Clone, Default)]
+struct Ear {
+    heard: Arc<Mutex<Vec<Heard>>>,
+    /// One more than the last number of each sender.
+    last: Arc<[AtomicU32; SENDERS]>,
+}
+
+/// Figures of a play.
+#[derive(Debug, Default)]
+struct Books {
+    /// A note, sent with success, outside of the gap that its listener was told of.
+    owed: usize,
+    delivered: usize,
+    /// What else was heard, within a gap or though its sender was told of an error.
+    besides: usize,
+    doubled_or_out_of_order: usize,
+    gaps: usize,
+}
+
+impl Books {
+    fn add(&mut self, heard: &[Heard], sent: &[Vec<bool>]) {
+        for (from, sent) in sent.iter().enumerate() {
+            let mut next_in_order = 0;
+            // What is owed begins with this number. In a gap nothing is.
+            let mut owed_from = Some(0);
+            let mut since = BTreeSet::new();
+            for heard in heard.iter().copied().map(Some).chain([None]) {
+                match heard {
+                    Some(Heard::Note(of, number)) if of == from => {
+                        self.doubled_or_out_of_order += usize::from(number < next_in_order);
+                        next_in_order = next_in_order.max(number + 1);
+                        if owed_from.is_some_and(|first| number >= first) {
+                            since.insert(number);
+                        } else {
+                            self.besides += 1;
+                        }
+                    }
+                    Some(Heard::Note(..)) => {}
+                    Some(Heard::Restored(next)) => owed_from = Some(next[from]),
+                    Some(Heard::Lost) | None => {
+                        if let Some(first) = owed_from.take() {
+                            // The gap begins behind the last note that was heard. At the end, all are owed.
+                            let end = match heard {
+                                Some(_) => since.last().map_or(first, |last| last + 1),
+                                None => sent.len() as u32,
+                            };
+                            let owed = (first..end).filter(|number| sent[*number as usize]);
+                            let delivered = owed.clone().filter(|number| since.contains(number)).count();
+                            self.owed += owed.count();
+                            self.delivered += delivered;
+                            self.besides += since.len() - delivered;
+                        }
+                        since.clear();
+                        self.gaps += usize::from(heard.is_some() && from == 0);
+                    }
+                }
+            }
+        }
+    }
+
+    fn lost(&self) -> usize {
+        self.owed - self.delivered
+    }
+}
+
+/// Two servers with sockets, and a sender on each, on one Redis that something happens to.
+struct Play {
+    kind: Kind,
+    redis: Option<RedisServer>,
+    admin: Connection,
+    proxy: Proxy,
+    servers: Vec<Channels>,
+    senders: Arc<Vec<Sender>>,
+    ears: Vec<Ear>,
+    listening: Vec<JoinHandle<()>>,
+}
+
+impl Play {
+    async fn start(kind: Kind, fault: Fault) -> Self {
+        let redis = RedisServer::start();
+        let proxy = Proxy::start(redis.port()).await;
+        let url = if fault.of_the_line().is_some() { proxy.url() } else { redis.url() };
+        let (mut servers, mut addresses) = (Vec::new(), Vec::new());
+        for _ in 0..2 {
+            let layer = kind.open(url.as_str().into()).await;
+            let channels = Channels::builder().layer(layer).build();
+            let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+            addresses.push(format!("ws://{}/ws", server.local_addr()));
+            tokio::spawn(server.serve(channels.route::<Listener>(warp::path!("ws"))));
+            servers.push(channels);
+        }
+        let mut sockets = Vec::new();
+        for number in 0..2 * SOCKETS {
+            sockets.push(tokio_tungstenite::connect_async(&addresses[number % 2]).await.unwrap().0);
+        }
+        // The last that joined is in the group before the first note.
+        let senders = servers.iter().enumerate();
+        let senders = senders.map(|(from, channels)| Sender::start(from, channels.channel_layer().clone()));
+        let senders = Arc::new(senders.collect::<Vec<_>>());
+        let ears: Vec<Ear> = sockets.iter().map(|_| Ear::default()).collect();
+        let listening = sockets.into_iter().zip(&ears).map(|(mut socket, ear)| {
+            let (ear, senders) = (ear.clone(), Arc::clone(&senders));
+            tokio::spawn(async move {
+                while let Some(Ok(message)) = socket.next().await {
+                    let Message::Text(text) = message else { panic!("a socket was closed: {message}") };
+                    let heard = match text.as_str() {
+                        "lost" => Heard::Lost,
+                        "restored" => Heard::Restored([senders[0].next(), senders[1].next()]),
+                        note => {
+                            let (from, number) = note.split_once(' ').unwrap();
+                            let (from, number): (usize, u32) = (from.parse().unwrap(), number.parse().unwrap());
+                            ear.last[from].store(number + 1, SeqCst);
+                            Heard::Note(from, number)
+                        }
+                    };
+                    ear.heard.lock().unwrap().push(heard);
+                }
+                panic!("a socket died");
+            })
+        });
+        let listening = listening.collect();
+        let admin = redis.connect();
+        Self { kind, redis: Some(redis), admin, proxy, servers, senders, ears, listening }
+    }
+
+    fn redis(&self) -> &RedisServer {
+        self.redis.as_ref().unwrap()
+    }
+
+    fn order(&mut self, command: &str) {
+        let reply = self.admin.ask(command);
+        assert!(!matches!(reply, Reply::Error(_)), "{command}: {reply:?}");
+    }
+
+    fn break_off_clients(&mut self) {
+        for kind in ["normal", "pubsub"] {
+            self.order(&format!("CLIENT KILL TYPE {kind} SKIPME yes"));
+        }
+    }
+
+    fn begin(&mut self, fault: Fault) {
+        match fault {
+            // Nobody can connect between the two, so it is over at once.
+            Fault::Killed => {}
+            Fault::Hangs => self.redis().signal("STOP"),
+            Fault::Refuses => {
+                self.order("CONFIG SET maxclients 1");
+                self.break_off_clients();
+            }
+            Fault::Denies => {
+                self.order("CONFIG SET requirepass nobody-knows");
+                self.break_off_clients();
+            }
+            Fault::Full => self.order("CONFIG SET maxmemory 1"),
+            Fault::Cut | Fault::Slow | Fault::Doubled | Fault::Silent => self.proxy.set(fault.of_the_line().unwrap()),
+        }
+    }
+
+    fn end(&mut self, fault: Fault) {
+        match fault {
+            Fault::Killed => {
+                let redis = self.redis.take().unwrap().restart();
+                self.admin = redis.connect();
+                self.redis = Some(redis);
+            }
+            Fault::Hangs => self.redis().signal("CONT"),
+            Fault::Refuses => self.order("CONFIG SET maxclients 1000"),
+            Fault::Denies => self.order("ACL SETUSER default nopass"),
+            Fault::Full => self.order("CONFIG SET maxmemory 0"),
+            // What was doubled has put the connections out of step; no line that does this recovers without a cut.
+            Fault::Doubled => {
+                self.proxy.set(Line::Open);
+                self.proxy.cut();
+            }
+            Fault::Cut | Fault::Slow | Fault::Silent => self.proxy.set(Line::Open),
+        }
+    }
+
+    /// Waits until everybody hears what every sender says from now on.
+    async fn recovered(&self) -> Duration {
+        let begun = Instant::now();
+        let next: Vec<u32> = self.senders.iter().map(Sender::next).collect();
+        let deaf = |ear: &Ear| next.iter().enumerate().any(|(from, next)| ear.last[from].load(SeqCst) <= *next);
+        while let Some(number) = self.ears.iter().position(deaf) {
+            assert!(self.listening.iter().all(|task| !task.is_finished()), "a socket died");
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "socket {number} is deaf; others: {:?}",
+                self.ears.iter().filter(|ear| deaf(ear)).count()
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        begun.elapsed()
+    }
+
+    /// How many are in the group, as Redis knows it.
+    fn members(&mut self) -> i64 {
+        match self.kind {
+            Kind::Core => self.admin.ask("ZCARD asgi:group:notes").number(),
+            Kind::Pubsub => self.admin.ask("PUBSUB NUMSUB asgi__group__notes").list()[1].number(),
+        }
+    }
+
+    async fn members_become(&mut self, wanted: i64) {
+        let begun = Instant::now();
+        while self.members() != wanted {
+            assert!(begun.elapsed() < PATIENCE, "{} members in Redis, not {wanted}", self.members());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Everybody goes home. Nobody is left behind, and the books are read.
+    async fn finish(mut self) -> (Books, usize, Duration) {
+        for sender in &*self.senders {
+            // Cut off in the middle of a note: it is under way, and not owed.
+            sender.task.abort();
+        }
+        let sent: Vec<Vec<bool>> = self
+            .senders
+            .iter()
+            .map(|sender| sender.sent.lock().unwrap().iter().map(|sent| *sent == Some(true)).collect())
+            .collect();
+        let begun = Instant::now();
+        for ear in &self.ears {
+            for (from, sent) in sent.iter().enumerate() {
+                let last = sent.iter().rposition(|ok| *ok).map_or(0, |last| last as u32 + 1);
+                while ear.last[from].load(SeqCst) < last {
+                    assert!(begun.elapsed() < PATIENCE, "the last note of {from} did not come");
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            }
+        }
+        let mut books = Books::default();
+        for ear in &self.ears {
+            books.add(&ear.heard.lock().unwrap(), &sent);
+        }
+        let everybody = if self.kind == Kind::Core { 2 * SOCKETS as i64 } else { 2 };
+        self.members_become(everybody).await;
+        for listening in self.listening.drain(..) {
+            listening.abort();
+        }
+        self.members_become(0).await;
+        for channels in &self.servers {
+            channels.channel_layer().close().await;
+        }
+        let failed = sent.iter().flatten().filter(|ok| !**ok).count();
+        let slowest = self.senders.iter().map(|sender| *sender.slowest.lock().unwrap()).max().unwrap();
+        (books, failed, slowest)
+    }
+}
+
+async fn play(kind: Kind, fault: Fault) {
+    let rounds = std::env::var("CHANNELS_FAULT_ROUNDS").map_or(1, |rounds| rounds.parse().expect("a number of rounds"));
+    let mut play = Play::start(kind, fault).await;
+    play.recovered().await;
+    let mut recovered = Vec::new();
+    for _ in 0..rounds {
+        play.begin(fault);
+        tokio::time::sleep(fault.lasts()).await;
+        play.end(fault);
+        recovered.push(play.recovered().await);
+    }
+    let (books, failed, slowest) = play.finish().await;
+    recovered.sort();
+    println!(
+        "| {kind:?} | {fault:?} | {rounds} | {} | {} | {} | {} | {failed} | {:.1} | {:.2} | {:.2} |",
+        books.owed,
+        books.delivered,
+        books.lost(),
+        books.gaps,
+        slowest.as_secs_f64(),
+        recovered[recovered.len() / 2].as_secs_f64(),
+        recovered[recovered.len() - 1].as_secs_f64(),
+    );
+    assert!(books.owed > 0);
+    // An answer that comes twice is the answer to the next question, too: nobody can tell.
+    if fault != Fault::Doubled {
+        assert_eq!(books.lost(), 0, "{books:?}");
+        assert_eq!(books.doubled_or_out_of_order, 0, "{books:?}");
+    }
+    assert!(slowest < ANSWER, "a send took {slowest:?}");
+    let gap_is_certain = match fault {
+        Fault::Killed | Fault::Refuses | Fault::Denies | Fault::Cut | Fault::Doubled | Fault::Silent => true,
+        Fault::Hangs | Fault::Full | Fault::Slow => false,
+    };
+    if gap_is_certain {
+        assert!(books.gaps >= 2 * SOCKETS, "everybody is told: {books:?}");
+    }
+}
+
+macro_rules! faults {
+    ($($kind:ident $module:ident: $($name:ident $fault:ident),*;)*) => {
+        $(mod $module {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() {
+                    super::play(super::Kind::$kind, super::Fault::$fault).await;
+                }
+            )*
+        })*
+    };
+}
+
+macro_rules! for_both {
+    ($($name:ident $fault:ident),*) => {
+        faults! {
+            Pubsub pubsub: $($name $fault),*;
+            Core core: $($name $fault),*;
+        }
+    };
+}
+
+for_both!(
+    redis_is_killed Killed, redis_hangs Hangs, redis_refuses Refuses, redis_denies Denies, redis_is_full Full,
+    the_line_is_cut Cut, the_line_is_slow Slow, the_line_doubles Doubled, the_line_is_silent Silent
+);
+
+/// Redis answers and takes messages, but this process hears nothing: what other projects' health checks call healthy.
+async fn a_dead_bus_is_not_ready(kind: Kind, command: &str) {
+    let server = RedisServer::start();
+    let layer = kind.open(server.url().into()).await;
+    layer.ready(PATIENCE).await.unwrap();
+    assert_eq!(server.ask(&format!("ACL SETUSER default -{command}")).text(), "OK");
+    for kind in ["pubsub", "normal"] {
+        server.ask(&format!("CLIENT KILL TYPE {kind}"));
+    }
+    assert_eq!(server.ask("PING"), Reply::Bytes(b"PONG".into()));
+    assert!(layer.ready(Duration::from_secs(2)).await.is_err());
+
+    assert_eq!(server.ask(&format!("ACL SETUSER default +{command}")).text(), "OK");
+    let ready = async { while layer.ready(Duration::from_secs(2)).await.is_err() {} };
+    tokio::time::timeout(PATIENCE, ready).await.expect("ready again");
+}
+
+#[tokio::test]
+async fn green_health_and_a_dead_bus_do_not_go_together_on_pubsub() {
+    a_dead_bus_is_not_ready(Kind::Pubsub, "subscribe").await;
+}
+
+#[tokio::test]
+async fn green_health_and_a_dead_bus_do_not_go_together_on_core() {
+    a_dead_bus_is_not_ready(Kind::Core, "bzpopmin").await;
+}
+
+/// A note that got through, in the end.
+async fn hears_again(channel: &Channel, layer: &ChannelLayer) {
+    let heard = async {
+        loop {
+            _ = layer.group_send(&Notes, &Note { from: 0, number: 7 }).await;
+            if let Ok(Some(_)) = tokio::time::timeout(Duration::from_millis(50), channel.receive()).await {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, heard).await.expect("heard again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_sentinel_promotes_takes_over() {
+    let master = RedisServer::start();
+    let replica = RedisServer::start_replica(&master);
+    let sentinel = RedisServer::start_sentinel(&master);
+    let begun = Instant::now();
+    while sentinel.ask("SENTINEL replicas mymaster").list().is_empty() {
+        assert!(begun.elapsed() < PATIENCE, "Sentinel finds the replica");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut both = Vec::new();
+    for kind in [Kind::Core, Kind::Pubsub] {
+        let host = || RedisHost::sentinel([sentinel.url()], "mymaster");
+        let (here, there) = (kind.open(host()).await, kind.open(host()).await);
+        let channel = here.new_channel().await.unwrap();
+        here.group_add(&Notes, channel.name()).await.unwrap();
+        hears_again(&channel, &there).await;
+        both.push((kind, here, there, channel));
+    }
+    drop(master);
+    let begun = Instant::now();
+    for (kind, here, there, channel) in &both {
+        hears_again(channel, there).await;
+        println!("{kind:?} after a failover: heard again after {:?}", begun.elapsed());
+        assert_eq!(here.stats().gaps, 1);
+    }
+    // The new master knows its members, and forgets those who leave.
+    assert_eq!(replica.ask("ZCARD asgi:group:notes").number(), 1);
+    assert_eq!(replica.ask("PUBSUB NUMSUB asgi__group__notes").list()[1].number(), 1);
+    let layers: Vec<_> = both
+        .into_iter()
+        .map(|(_, here, there, channel)| {
+            drop(channel);
+            (here, there)
+        })
+        .collect();
+    let begun = Instant::now();
+    while replica.ask("ZCARD asgi:group:notes").number()
+        + replica.ask("PUBSUB NUMSUB asgi__group__notes").list()[1].number()
+        > 0
+    {
+        assert!(begun.elapsed() < PATIENCE, "nobody is left behind");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    drop(layers);
+}

@@ -1,0 +1,116 @@
+//! A line to Redis that can go bad.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Line {
+    Open,
+    /// Open connections are closed, and new ones too.
+    Closed,
+    /// 100 ms later, each way.
+    Slow,
+    /// What comes from Redis is written twice.
+    Doubled,
+    /// Nothing comes through. A connection that was ever silent stays so.
+    Silent,
+}
+
+pub(super) struct Proxy {
+    port: u16,
+    /// With how often it was cut: a connection ends when it has missed one.
+    line: watch::Sender<(Line, u32)>,
+    accepting: JoinHandle<()>,
+}
+
+impl Proxy {
+    /// A line to this port of loopback.
+    pub(super) async fn start(to: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (line, state) = watch::channel((Line::Open, 0));
+        let accepting = tokio::spawn(async move {
+            loop {
+                let Ok((near, _)) = listener.accept().await else { return };
+                let state = state.clone();
+                tokio::spawn(async move {
+                    let Ok(far) = TcpStream::connect(("127.0.0.1", to)).await else { return };
+                    let cuts = state.borrow().1;
+                    let dead = Arc::<AtomicBool>::default();
+                    let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
+                    tokio::select! {
+                        () = pump(from_near, to_far, state.clone(), cuts, Arc::clone(&dead), false) => {}
+                        () = pump(from_far, to_near, state, cuts, dead, true) => {}
+                    }
+                });
+            }
+        });
+        Self { port, line, accepting }
+    }
+
+    pub(super) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    pub(super) fn set(&self, line: Line) {
+        self.line.send_modify(|(now, _)| *now = line);
+    }
+
+    /// Closes the connections that are open now.
+    pub(super) fn cut(&self) {
+        self.line.send_modify(|(_, cuts)| *cuts += 1);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.set(Line::Closed);
+        self.accepting.abort();
+    }
+}
+
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut state: watch::Receiver<(Line, u32)>,
+    cuts: u32,
+    dead: Arc<AtomicBool>,
+    is_from_redis: bool,
+) {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let (line, cuts_now) = *state.borrow_and_update();
+        if cuts_now != cuts {
+            return;
+        }
+        match line {
+            Line::Closed => return,
+            Line::Silent => dead.store(true, SeqCst),
+            Line::Open | Line::Slow | Line::Doubled => {}
+        }
+        let read = tokio::select! {
+            // What was not read stays in the socket, and a change is seen by the next look.
+            read = from.read(&mut buffer) => read,
+            _ = state.changed() => continue,
+        };
+        let Ok(read @ 1..) = read else { return };
+        if dead.load(SeqCst) {
+            continue;
+        }
+        if line == Line::Slow {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        for _ in 0..if line == Line::Doubled && is_from_redis { 2 } else { 1 } {
+            if to.write_all(&buffer[..read]).await.is_err() {
+                return;
+            }
+        }
+    }
+}
