@@ -110,6 +110,12 @@ impl RedisServer {
         Reply::read(&mut BufReader::new(socket))
     }
 
+    /// Stops it (`STOP`) as a machine does that hangs, or lets it go on (`CONT`).
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        assert!(sent.success());
+    }
+
     /// As [`Self::run`], of words.
     pub(crate) fn ask(&self, command: &str) -> Reply {
         self.run(&command.split(' ').map(str::as_bytes).collect::<Vec<_>>())
