@@ -1,6 +1,5 @@
 //! The application: one layer, any number of routes, and all their connections.
 
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -8,9 +7,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
+use crate::auth::Identity;
 use crate::connection::{ConnectionStats, Limits};
+use crate::door::{self, Door, DoorStats, Hosts, Origins, Proxies, SettingsError};
 use crate::error::Reject;
-use crate::frame::CloseCode;
 use crate::layer::ChannelLayer;
 use crate::living::Patience;
 use crate::meter::Rate;
@@ -70,10 +70,20 @@ impl Channels {
         self.server.flusher().counters().snapshot()
     }
 
+    /// How many handshakes there were, and what became of them.
+    pub fn door_stats(&self) -> DoorStats {
+        self.server.door_stats()
+    }
+
     /// Ends all connections: lets none in, closes the living with 1012 (service restart), runs their `disconnect`, and
     /// waits until all are gone, but no longer than `deadline`. Gives whether all are gone. [`Self::serve`] returns.
+    ///
+    /// They are closed in waves, at most 1,000 a second, over at most the
+    /// [window](ChannelsBuilder::drain_window) and at most half of the deadline. Each close carries the reason
+    /// `reconnect in 1234 ms`, a random wait of up to that window (and of up to a second where it is shorter). A client that
+    /// waits so long comes back spread over time, and not together with all others.
     pub async fn shutdown(&self, deadline: Duration) -> bool {
-        self.server.shutdown(CloseCode::SERVICE_RESTART, "the server stops", deadline).await
+        self.server.shutdown(deadline).await
     }
 }
 
@@ -94,6 +104,9 @@ pub struct ChannelsBuilder {
     idle_limit: Option<Duration>,
     connect_deadline: Duration,
     authenticator: Option<Box<Authenticator>>,
+    drain_window: Duration,
+    shutdown_deadline: Duration,
+    door: door::Settings,
 }
 
 impl Default for ChannelsBuilder {
@@ -107,6 +120,9 @@ impl Default for ChannelsBuilder {
             idle_limit: None,
             connect_deadline: Duration::from_secs(5),
             authenticator: None,
+            drain_window: Duration::from_secs(5),
+            shutdown_deadline: Duration::from_secs(10),
+            door: door::Settings::default(),
         }
     }
 }
@@ -180,7 +196,10 @@ impl ChannelsBuilder {
     }
 
     /// Finds out who a client is, before `#[connect]` runs. What it gives is [`Scope::user`]; `Ok(None)` lets the client
-    /// in as nobody; `Err` refuses it.
+    /// in as nobody; `Err` refuses it. A [`Login`](crate::Login) instead of an option also says until when the connection may
+    /// last.
+    ///
+    /// It runs within the [deadline of `#[connect]`](Self::connect_deadline).
     ///
     /// ```
     /// # use channels_runtime::prelude::*;
@@ -193,16 +212,156 @@ impl ChannelsBuilder {
     ///     })
     ///     .build();
     /// ```
-    pub fn authenticator<A, F, U>(mut self, authenticator: A) -> Self
+    pub fn authenticator<A, F, I>(mut self, authenticator: A) -> Self
     where
         A: Fn(Scope) -> F + Send + Sync + 'static,
-        F: Future<Output = Result<Option<U>, Reject>> + Send + 'static,
-        U: Any + Send + Sync,
+        F: Future<Output = Result<I, Reject>> + Send + 'static,
+        I: Identity,
     {
         self.authenticator = Some(Box::new(move |scope| {
-            let user = authenticator(scope);
-            async move { Ok(user.await?.map(|user| Arc::new(user) as Arc<dyn Any + Send + Sync>)) }.boxed()
+            let identity = authenticator(scope);
+            async move { Ok(identity.await?.into_parts()) }.boxed()
         }));
+        self
+    }
+
+    /// Allows tokens in this parameter of the query, as in `?token=abc`; none unless said otherwise.
+    ///
+    /// A query is no good place for a secret: proxies write it into their logs. Ours show none. See
+    /// [`Scope::bearer_token`] for the better places.
+    pub fn token_parameter(mut self, name: impl Into<String>) -> Self {
+        self.door.token_parameter = Some(name.into());
+        self
+    }
+
+    /// The pages that may connect: those of the same host and port as the socket, unless said otherwise.
+    ///
+    /// A browser says with every handshake which page opens it, and sends the user's cookies along whichever it is; so
+    /// without this check, any page on the web could act for your users. The patterns are those of Django Channels'
+    /// `OriginValidator`: `example.org` (any scheme and port), `.example.org` (that and all below it), `https://example.org`,
+    /// `https://example.org:8443`, `*` (all pages). They replace the default, so name your own host as well. What fits none
+    /// is refused with 403 and logged.
+    ///
+    /// A client that sends no `Origin` is no browser, holds nobody's cookies but its own, and passes; see
+    /// [`Self::require_origin`].
+    ///
+    /// ```
+    /// # fn main() -> channels_runtime::Result<()> {
+    /// use channels_runtime::prelude::*;
+    ///
+    /// let channels = Channels::builder().allowed_origins(["https://example.org", ".example.net"])?.build();
+    /// assert!(Channels::builder().allowed_origins(["*.example.org"]).is_err());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// When a pattern can never fit anything.
+    pub fn allowed_origins<S: AsRef<str>>(
+        mut self,
+        patterns: impl IntoIterator<Item = S>,
+    ) -> Result<Self, SettingsError> {
+        self.door.origins = Origins::listed(patterns)?;
+        Ok(self)
+    }
+
+    /// Refuses clients that send no `Origin`, with 403: then only browsers get in, and programs that say they were one.
+    pub fn require_origin(mut self) -> Self {
+        self.door.require_origin = true;
+        self
+    }
+
+    /// The hosts that a handshake may name in its header `Host`: all unless said otherwise. Django's `ALLOWED_HOSTS`:
+    /// `example.org`, `.example.org` (that and all below it), `[::1]`, `*`; the port does not matter. Others are refused with
+    /// 400 and logged.
+    ///
+    /// Say it where the server can be reached at an address that a browser of yours reaches, too, such as 127.0.0.1 or an
+    /// intranet: there a page from elsewhere can give its own name your address, and is then of the same host.
+    ///
+    /// # Errors
+    /// When a pattern is no host.
+    pub fn allowed_hosts<S: AsRef<str>>(mut self, hosts: impl IntoIterator<Item = S>) -> Result<Self, SettingsError> {
+        self.door.hosts = Hosts::listed(hosts)?;
+        Ok(self)
+    }
+
+    /// The addresses and networks of your proxies: none unless said otherwise. Only what they say is believed:
+    ///
+    /// - `X-Forwarded-For` is who the client is ([`Scope::client`], [`Self::max_connections_per_address`]): the last
+    ///   address in it that is no proxy of yours, because the client may have written those before it.
+    /// - `X-Forwarded-Host` is the host that the client asked for, for [`Self::allowed_hosts`] and for the same host of
+    ///   [`Self::allowed_origins`]. A proxy that passes `Host` on needs no word here for that.
+    ///
+    /// ```
+    /// # fn main() -> channels_runtime::Result<()> {
+    /// use channels_runtime::prelude::*;
+    ///
+    /// let channels = Channels::builder().trusted_proxies(["127.0.0.1", "10.0.0.0/8", "fd00::/8"])?.build();
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// When one is no address and no network.
+    pub fn trusted_proxies<S: AsRef<str>>(
+        mut self,
+        networks: impl IntoIterator<Item = S>,
+    ) -> Result<Self, SettingsError> {
+        self.door.proxies = Proxies::new(networks)?;
+        Ok(self)
+    }
+
+    /// How many connections there may be. One more is answered with 503 and `Retry-After`, before anything of yours runs.
+    ///
+    /// Unless said otherwise, as many as the process may open files for (`ulimit -n`, looked at when the application is
+    /// built), less those that wait to be served and 64 for everything else: where 1,024 files are allowed, 448.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.door.max_connections = Some(connections);
+        self
+    }
+
+    /// How many connections there may be from one address: any number unless said otherwise. One more is answered with 429
+    /// and `Retry-After`. Of an IPv6 address the first 64 bits count: a home has that many.
+    ///
+    /// There is no default because behind a proxy that is not among the [trusted](Self::trusted_proxies), all clients have one
+    /// address. An office or a mobile network may have one, too: think of hundreds rather than of ten.
+    pub fn max_connections_per_address(mut self, connections: usize) -> Self {
+        self.door.max_per_address = Some(connections);
+        self
+    }
+
+    /// How many handshakes there may be in a second, and at once after a quiet second: any number unless said otherwise. One
+    /// more is answered with 503 and `Retry-After`, before the authenticator and `#[connect]` run.
+    ///
+    /// Say how many your authenticator and your database can do. When a server starts again, all of its clients knock at once.
+    pub fn max_handshakes_per_second(mut self, handshakes: u32) -> Self {
+        self.door.handshakes_per_second = Some(handshakes);
+        self
+    }
+
+    /// How many sockets may be open that have not sent a whole request yet, or are done with one and may send another: 512
+    /// unless said otherwise. When one more comes, the one that has waited longest is dropped.
+    pub fn max_waiting_sockets(mut self, sockets: usize) -> Self {
+        self.door.max_waiting = sockets.max(1);
+        self
+    }
+
+    /// How long a client may take for the head of a request, and before that for a TLS handshake, each: 10 s unless said
+    /// otherwise. Then its socket is closed. A head may have 64 KiB and 100 lines; a larger one is answered with 431.
+    pub fn header_deadline(mut self, deadline: Duration) -> Self {
+        self.door.header_deadline = deadline;
+        self
+    }
+
+    /// Over how long connections are closed when the server stops: 5 s unless said otherwise, and less where there are few.
+    /// See [`Channels::shutdown`].
+    pub fn drain_window(mut self, window: Duration) -> Self {
+        self.drain_window = window;
+        self
+    }
+
+    /// How long [`Channels::serve`] waits for connections and requests to end when the process is told to stop: 10 s unless
+    /// said otherwise. Then it returns, whoever is left.
+    pub fn shutdown_deadline(mut self, deadline: Duration) -> Self {
+        self.shutdown_deadline = deadline;
         self
     }
 
@@ -216,8 +375,10 @@ impl ChannelsBuilder {
             patience: Patience::new(self.heartbeat, self.idle_limit),
             connect_deadline: self.connect_deadline,
             authenticator: self.authenticator,
+            drain_window: self.drain_window,
+            shutdown_deadline: self.shutdown_deadline,
         };
-        Channels { server: Server::new(layer, settings) }
+        Channels { server: Server::new(layer, settings, Door::new(self.door)) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -312,6 +313,7 @@ fn list(names: &[&str]) -> String {
 pub struct Reject {
     status: StatusCode,
     reason: Option<String>,
+    retry_after: Option<Duration>,
     source: Option<Error>,
 }
 
@@ -319,7 +321,7 @@ impl Reject {
     /// Refuses with this status. A status that is no refusal (below 400) becomes 403.
     pub fn new(status: u16) -> Self {
         let status = StatusCode::from_u16(status).ok().filter(|status| status.as_u16() >= 400);
-        Self { status: status.unwrap_or(StatusCode::FORBIDDEN), reason: None, source: None }
+        Self { status: status.unwrap_or(StatusCode::FORBIDDEN), reason: None, retry_after: None, source: None }
     }
 
     /// 401: who are you?
@@ -342,6 +344,19 @@ impl Reject {
     pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
+    }
+
+    /// Adds when the client may come back: the header `Retry-After`, in whole seconds, at least one. Browsers do not show it
+    /// to a page's script.
+    #[must_use]
+    pub fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// When the client may come back.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// The status of the answer.
@@ -379,7 +394,7 @@ impl From<Error> for Reject {
             Some(LayerError::Unavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self { status, reason: None, source: Some(error) }
+        Self { status, reason: None, retry_after: None, source: Some(error) }
     }
 }
 

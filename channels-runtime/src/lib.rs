@@ -58,6 +58,9 @@
 //! # Feature flags
 //!
 //! - `redis` (on by default): the Redis channel layers, which let several processes share groups.
+//! - `https`: `https://` and `wss://` without a proxy, by rustls.
+//! - `django`: sessions of Django as logins, verified without Python.
+//! - `jwt`: JSON Web Tokens as logins.
 //! - `tls`: Redis over TLS (`rediss://`).
 //! - `testing`: `testing::WebsocketCommunicator`, which drives a consumer in a test without a socket.
 #![deny(clippy::print_stdout, clippy::unwrap_used)]
@@ -65,11 +68,14 @@
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+mod auth;
 mod channels;
 mod check;
 mod connection;
 mod consumer;
 mod context;
+mod curfew;
+mod door;
 mod envelope;
 mod error;
 mod event;
@@ -96,10 +102,16 @@ mod web;
 mod wire;
 mod worker;
 
+#[cfg(feature = "django")]
+pub use auth::django::{DjangoSession, DjangoSessions, SessionError};
+#[cfg(feature = "jwt")]
+pub use auth::jwt::{Jwt, KeyError, TokenError};
+pub use auth::{Identity, Login};
 pub use channels::{Channels, ChannelsBuilder};
 pub use connection::ConnectionStats;
 pub use consumer::{BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo, MailboxPolicy};
 pub use context::Context;
+pub use door::{DoorStats, SettingsError};
 pub use envelope::{Envelope, Format};
 pub use error::{CommandError, DecodeError, EncodeError, Error, FrameError, LayerError, Reject, Result, SendError};
 pub use event::{Carries, DirectSend, Event, EventInfo, Group, Handles, JoinedBy, Loss, Sends};
@@ -133,3 +145,8 @@ struct ReadmeDoctests;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/django.md")]
 struct GuideDoctests;
+
+/// And that of the page about who gets in.
+#[cfg(all(doctest, feature = "django", feature = "https", feature = "jwt"))]
+#[doc = include_str!("../../docs/security.md")]
+struct SecurityDoctests;

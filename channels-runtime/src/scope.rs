@@ -1,10 +1,12 @@
 //! The facts of a connection, fixed when it is made.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, Uri};
 
 /// Headers that the handshake has used up; nobody needs them afterwards.
@@ -16,6 +18,9 @@ const OF_THE_HANDSHAKE: [&str; 6] = [
     "sec-websocket-extensions",
     "sec-websocket-protocol",
 ];
+
+/// The subprotocol that says that the next one is a token.
+pub(crate) const BEARER: &str = "bearer";
 
 /// Path, query, headers, cookies, subprotocols, address and user of a connection.
 ///
@@ -36,7 +41,13 @@ impl Scope {
         Self { facts: format!("{channel}\n\n\n").into_bytes().into(), user: None }
     }
 
-    pub(crate) fn new(uri: &Uri, headers: &HeaderMap, client: Option<SocketAddr>) -> Self {
+    /// `token_parameter` is the name of a parameter of the query that may hold a token.
+    pub(crate) fn new(
+        uri: &Uri,
+        headers: &HeaderMap,
+        client: Option<SocketAddr>,
+        token_parameter: Option<&str>,
+    ) -> Self {
         let mut facts = uri.path().as_bytes().to_vec();
         facts.push(b'\n');
         if let Some(query) = uri.query() {
@@ -44,10 +55,8 @@ impl Scope {
             facts.extend_from_slice(query.as_bytes());
         }
         facts.push(b'\n');
-        for offered in headers.get_all("sec-websocket-protocol") {
-            facts.extend_from_slice(offered.as_bytes());
-            facts.push(b',');
-        }
+        let (subprotocols, token) = offered(headers);
+        facts.extend_from_slice(subprotocols.join(",").as_bytes());
         facts.push(b'\n');
         if let Some(client) = client {
             facts.extend_from_slice(client.to_string().as_bytes());
@@ -58,6 +67,17 @@ impl Scope {
                 facts.extend_from_slice(name.as_str().as_bytes());
                 facts.push(b':');
                 facts.extend_from_slice(value.as_bytes());
+            }
+        }
+        if !headers.contains_key(AUTHORIZATION) {
+            let parameter = token_parameter.zip(uri.query()).and_then(|(wanted, query)| {
+                form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted).map(|(_, token)| token)
+            });
+            // What a line feed stands in is no token, and would be two lines.
+            let token = token.map(Cow::Borrowed).or(parameter).filter(|token| !token.contains('\n'));
+            if let Some(token) = token {
+                facts.extend_from_slice(b"\nauthorization:Bearer ");
+                facts.extend_from_slice(token.as_bytes());
             }
         }
         Self { facts: facts.into(), user: None }
@@ -107,12 +127,24 @@ impl Scope {
             .map(|(_, value)| value.trim_matches('"'))
     }
 
-    /// The subprotocols that the client offers, in its order of preference.
+    /// The token of `Authorization: Bearer <token>`.
+    ///
+    /// A page's script cannot send that header with a WebSocket. It may offer two subprotocols instead,
+    /// `new WebSocket(url, ["bearer", token])`, which count as the header, and of which `bearer` is chosen unless the consumer
+    /// chooses another. Or it may write the token into the query, where
+    /// [`token_parameter`](crate::ChannelsBuilder::token_parameter) allows that. The header comes first, the query last.
+    pub fn bearer_token(&self) -> Option<&str> {
+        let (kind, token) = self.header("authorization")?.split_once(' ')?;
+        Some(token.trim()).filter(|token| kind.eq_ignore_ascii_case("bearer") && !token.is_empty())
+    }
+
+    /// The subprotocols that the client offers, in its order of preference; without `bearer` and the token behind it.
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
         self.line(2).split(',').map(str::trim).filter(|offered| !offered.is_empty())
     }
 
-    /// The address of the peer: the client's, or that of the proxy in front.
+    /// The address of the client: that of the peer, or what a
+    /// [trusted proxy](crate::ChannelsBuilder::trusted_proxies) says; its port is 0 if the proxy does not tell it.
     pub fn client(&self) -> Option<SocketAddr> {
         self.line(3).parse().ok()
     }
@@ -125,6 +157,28 @@ impl Scope {
     pub(crate) fn set_user(&mut self, user: Option<Arc<dyn Any + Send + Sync>>) {
         self.user = user;
     }
+}
+
+/// The subprotocols that the client offers; and the token, if two of them are `bearer` and a token.
+fn offered(headers: &HeaderMap) -> (Vec<&str>, Option<&str>) {
+    let lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|line| line.to_str().ok());
+    let mut words = lines.flat_map(|line| line.split(',')).map(str::trim).filter(|word| !word.is_empty());
+    let (mut subprotocols, mut token) = (Vec::new(), None);
+    while let Some(word) = words.next() {
+        if token.is_none() && word.eq_ignore_ascii_case(BEARER) {
+            token = words.next();
+            if token.is_some() {
+                continue;
+            }
+        }
+        subprotocols.push(word);
+    }
+    (subprotocols, token)
+}
+
+/// Whether the client sent its token as a subprotocol. Its browser then wants to see one chosen.
+pub(crate) fn offers_bearer(headers: &HeaderMap) -> bool {
+    offered(headers).1.is_some()
 }
 
 impl fmt::Debug for Scope {
@@ -140,7 +194,7 @@ mod tests {
 
     fn scope(headers: &[(&'static str, &str)]) -> Scope {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        Scope::new(&"/ws/chat/lob%20by/?token=1".parse().unwrap(), &headers, None)
+        Scope::new(&"/ws/chat/lob%20by/?token=1".parse().unwrap(), &headers, None, Some("token"))
     }
 
     #[test]
@@ -164,5 +218,26 @@ mod tests {
             let scope = Scope::new(&"/".parse().unwrap(), &HeaderMap::new(), Some(address.parse().unwrap()));
             assert_eq!(scope.client(), Some(address.parse().unwrap()));
         }
+    }
+
+    #[test]
+    fn a_token_is_found_in_the_header_the_subprotocols_and_the_query() {
+        let token = |headers: &[(&'static str, &str)]| scope(headers).bearer_token().map(str::to_owned);
+        let header = ("authorization", "bearer  abc.def ");
+        let offer = ("sec-websocket-protocol", "chat.v2, Bearer, x.y-z, chat.v1");
+        assert_eq!(token(&[header, offer]).as_deref(), Some("abc.def"));
+        assert_eq!(token(&[offer]).as_deref(), Some("x.y-z"));
+        assert_eq!(token(&[]).as_deref(), Some("1"), "of the query");
+        assert_eq!(token(&[("authorization", "Basic abc")]), None);
+        assert_eq!(token(&[("authorization", "Bearer ")]), None);
+        let offered = scope(&[offer]);
+        assert_eq!(offered.subprotocols().collect::<Vec<_>>(), ["chat.v2", "chat.v1"]);
+        let alone = scope(&[("sec-websocket-protocol", "bearer")]);
+        assert_eq!(alone.subprotocols().collect::<Vec<_>>(), ["bearer"]);
+        let uri = "/?a=b&token=x%0Acookie:sessionid=1".parse().unwrap();
+        assert_eq!(Scope::new(&uri, &HeaderMap::new(), None, Some("token")).cookie("sessionid"), None);
+        assert_eq!(Scope::new(&uri, &HeaderMap::new(), None, Some("token")).bearer_token(), None);
+        let uri = "/?token=x".parse().unwrap();
+        assert_eq!(Scope::new(&uri, &HeaderMap::new(), None, None).bearer_token(), None, "unless it is allowed");
     }
 }

@@ -1,19 +1,23 @@
 //! What all connections of a process share: the layer, the flusher, the limits, and who is alive.
 
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use crate::auth::AnyUser;
 use crate::connection::{Connection, Limits};
 use crate::consumer::Consumer;
+use crate::curfew::Curfew;
+use crate::door::{self, Door, DoorStats};
 use crate::error::Reject;
 use crate::flusher::Flusher;
 use crate::frame::CloseCode;
@@ -25,21 +29,32 @@ use crate::session::{Opened, Transport};
 /// How long the answer to a handshake may take to reach the client.
 const UPGRADE_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Finds out who a client is, before `connect` runs.
+/// How often connections are closed when the server stops.
+const WAVE: Duration = Duration::from_millis(50);
+
+/// How fast connections are closed at the most when the server stops, so that a small server does not wait for nothing.
+const CLOSED_PER_SECOND: u32 = 1000;
+
+/// The least time over which clients come back to a server that restarts.
+const LEAST_SPREAD: Duration = Duration::from_secs(1);
+
+/// Finds out who a client is, and for how long, before `connect` runs.
 pub(crate) type Authenticator =
-    dyn Fn(Scope) -> BoxFuture<'static, Result<Option<Arc<dyn Any + Send + Sync>>, Reject>> + Send + Sync;
+    dyn Fn(Scope) -> BoxFuture<'static, Result<(Option<AnyUser>, Option<SystemTime>), Reject>> + Send + Sync;
 
 pub(crate) struct Server {
     layer: ChannelLayer,
     flusher: Arc<Flusher>,
+    door: Door,
+    curfew: Arc<Curfew>,
     pub(crate) settings: Settings,
     /// Every session is a task in here.
     sessions: TaskTracker,
     /// No new connections; the living are being closed.
     stopping: CancellationToken,
     living: Arc<Living>,
-    /// The tasks that serve all connections: the flusher's, and the one that watches for clients who are gone. They end when
-    /// the server is dropped: sessions hold the server, so the tasks outlive them.
+    /// The tasks that serve all connections: the flusher's, the one that watches for clients who are gone, and the one that
+    /// ends logins. They end when the server is dropped: sessions hold the server, so the tasks outlive them.
     serving: Mutex<Option<(JoinHandle<()>, DropGuard)>>,
 }
 
@@ -49,13 +64,18 @@ pub(crate) struct Settings {
     pub(crate) patience: Option<Patience>,
     pub(crate) connect_deadline: Duration,
     pub(crate) authenticator: Option<Box<Authenticator>>,
+    /// Over how long a server that stops closes its connections.
+    pub(crate) drain_window: Duration,
+    pub(crate) shutdown_deadline: Duration,
 }
 
 impl Server {
-    pub(crate) fn new(layer: ChannelLayer, settings: Settings) -> Arc<Self> {
+    pub(crate) fn new(layer: ChannelLayer, settings: Settings, door: Door) -> Arc<Self> {
         Arc::new(Self {
             layer,
             flusher: Flusher::new(settings.limits),
+            door,
+            curfew: Arc::default(),
             settings,
             sessions: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -70,6 +90,14 @@ impl Server {
 
     pub(crate) fn flusher(&self) -> &Arc<Flusher> {
         &self.flusher
+    }
+
+    pub(crate) fn door(&self) -> &Door {
+        &self.door
+    }
+
+    pub(crate) fn door_stats(&self) -> DoorStats {
+        DoorStats { logins_ended: self.curfew.ended(), ..self.door.stats() }
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -88,21 +116,24 @@ impl Server {
     /// Runs a connection that has accepted in a task of its own. `upgrade` answers the handshake and gives what carries
     /// the connection, with what was read ahead; or nothing, if the client is gone.
     pub(crate) fn spawn<C: Consumer>(
-        self: &Arc<Self>,
+        guest: Guest,
         opened: Opened<C>,
+        login_ends: Option<Instant>,
         upgrade: impl Future<Output = Option<(Transport, Bytes)>> + Send + 'static,
     ) {
-        self.serve_from_now_on();
-        let server = Arc::clone(self);
+        let server = Arc::clone(&guest.server);
+        server.serve_from_now_on();
         // The handshake's future is larger than the session's, so the session gets a task of its own size.
-        self.sessions.spawn(async move {
+        server.sessions.clone().spawn(async move {
             // A client that vanished without a word, before its answer was written, would be waited for without end.
             let upgraded = tokio::time::timeout(UPGRADE_DEADLINE, upgrade).await.ok().flatten();
-            let Some((transport, read_ahead)) = upgraded else { return opened.abandon().await };
+            let Some((transport, read_ahead)) = upgraded else {
+                opened.abandon().await;
+                return drop(guest);
+            };
             let session = opened.into_session(transport, &read_ahead);
-            let alive = Alive::new(server, session.connection());
-            let sessions = alive.server.sessions.clone();
-            sessions.spawn(session.run(alive));
+            let alive = Alive::new(guest, session.connection(), login_ends);
+            server.sessions.spawn(session.run(alive));
         });
     }
 
@@ -117,47 +148,99 @@ impl Server {
             if let Some(patience) = self.settings.patience {
                 tokio::spawn(Arc::clone(&self.living).watch(patience, stop.clone().cancelled_owned()));
             }
+            tokio::spawn(Arc::clone(&self.curfew).run(stop.clone().cancelled_owned()));
             let task = tokio::spawn(Arc::clone(&self.flusher).run(stop.cancelled_owned()));
             *serving = Some((task, guard));
         }
     }
 
-    /// Closes all connections with this code, lets none in, and waits until all are gone, or until the deadline.
-    pub(crate) async fn shutdown(&self, code: CloseCode, reason: &str, deadline: Duration) -> bool {
+    /// Lets none in, closes all connections in waves, and waits until all are gone, or until the deadline.
+    pub(crate) async fn shutdown(&self, deadline: Duration) -> bool {
         self.stopping.cancel();
         self.sessions.close();
-        for connection in self.living.all() {
-            connection.close(code, reason);
-        }
         let ended = async {
-            self.sessions.wait().await;
+            tokio::join!(self.close_in_waves(deadline / 2), self.sessions.wait());
             // What the process is about to forget, the layer's other end would keep for a day.
             self.layer.backend().settled().await;
         };
         tokio::time::timeout(deadline, ended).await.is_ok()
     }
+
+    /// Closes connections over the window, so that their clients do not all come back in one moment, and neither do all
+    /// `disconnect`s run in one.
+    async fn close_in_waves(&self, longest: Duration) {
+        let connections = self.living.all();
+        let many = u32::try_from(connections.len()).unwrap_or(u32::MAX);
+        let window = (Duration::from_secs(1) / CLOSED_PER_SECOND * many).min(self.settings.drain_window).min(longest);
+        let waves = usize::try_from(window.as_millis() / WAVE.as_millis()).unwrap_or(usize::MAX).max(1);
+        let mut begin = Instant::now();
+        for wave in connections.chunks(connections.len().div_ceil(waves).max(1)) {
+            // The first is closed at once.
+            tokio::time::sleep_until(begin).await;
+            for connection in wave {
+                close_for_restart(connection, window);
+            }
+            begin += WAVE;
+        }
+    }
+}
+
+/// Tells a client when to come back: spread over the time in which the others are closed.
+fn close_for_restart(connection: &Connection, window: Duration) {
+    let spread = window.max(LEAST_SPREAD).as_millis();
+    let wait = door::random_below(u64::try_from(spread).unwrap_or(u64::MAX));
+    connection.close(CloseCode::SERVICE_RESTART, &format!("reconnect in {wait} ms"));
+}
+
+/// A connection's place inside, from before its `connect` until it is gone.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    server: Arc<Server>,
+    /// Where that is counted. Boxed, because mostly it is not, and every connection carries this.
+    address: Option<Box<IpAddr>>,
+}
+
+impl Guest {
+    /// Lets one more in, if there is room.
+    pub(crate) fn enter(server: &Arc<Server>, client: Option<SocketAddr>) -> Result<Self, Reject> {
+        let address = server.door.enter(client)?;
+        Ok(Self { server: Arc::clone(server), address })
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.server.door.leave(self.address.as_deref());
+    }
 }
 
 /// The place of a connection among the living.
 struct Alive {
-    server: Arc<Server>,
+    guest: Guest,
     place: u32,
 }
 
 impl Alive {
-    fn new(server: Arc<Server>, connection: &Arc<Connection>) -> Self {
+    fn new(guest: Guest, connection: &Arc<Connection>, login_ends: Option<Instant>) -> Self {
+        let server = &guest.server;
         let place = server.living.enter(connection);
+        if let Some(end) = login_ends {
+            server.curfew.add(place, end, connection);
+        }
         // A shutdown that began between the handshake and this line has not seen the connection.
         if server.stopping.is_cancelled() {
-            connection.close(CloseCode::SERVICE_RESTART, "the server stops");
+            close_for_restart(connection, server.settings.drain_window);
         }
-        Self { server, place }
+        Self { guest, place }
     }
 }
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        self.server.living.leave(self.place);
+        let server = &self.guest.server;
+        // First, because the place is another's at once.
+        server.curfew.remove(self.place);
+        server.living.leave(self.place);
     }
 }
 

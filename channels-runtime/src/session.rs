@@ -172,7 +172,7 @@ fn begin<'a, C: Consumer>(
             return ControlFlow::Continue(Some(guarded(|| consumer.dispatch(cx, event))));
         }
         Step::Gap(gap) => {
-            return ControlFlow::Continue(Some((guarded(|| consumer.gap(cx, gap)), gap.attribute())));
+            return ControlFlow::Continue(Some(guarded(|| consumer.gap(cx, gap))));
         }
         Step::Client(Incoming::Frame(frame)) => {
             connection.begin();
@@ -268,6 +268,35 @@ enum Step {
     Gone,
 }
 
+impl Step {
+    fn cause(&self) -> Cause {
+        match self {
+            Self::Event(_) => Cause::Event,
+            Self::Gap(gap) => Cause::Gap(*gap),
+            _ => Cause::Client,
+        }
+    }
+}
+
+/// What a handler runs for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Event,
+    Client,
+    Gap(Gap),
+}
+
+impl Cause {
+    /// What stands above the handler, for the log.
+    fn attribute(self) -> &'static str {
+        match self {
+            Self::Event => "handler",
+            Self::Client => "receive",
+            Self::Gap(gap) => gap.attribute(),
+        }
+    }
+}
+
 impl<C: Consumer> Session<C> {
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         self.cx.connection()
@@ -282,18 +311,18 @@ impl<C: Consumer> Session<C> {
             // One message after the other, until it is over.
             let (code, last) = loop {
                 let step = poll_fn(|task| self.poll_step(&connection, task)).await;
-                let of_client = matches!(step, Step::Client(_));
+                let cause = step.cause();
                 let Self { consumer, cx, reader, fresh, .. } = &mut self;
                 let mut event = None;
                 match begin(consumer, cx, &connection, step, &mut event) {
                     ControlFlow::Continue(Some(call)) => {
                         let done = beside(&connection, reader, call, || *fresh = false).await;
-                        check::<C>(&connection, done, of_client);
+                        check::<C>(&connection, done, cause);
                     }
                     ControlFlow::Continue(None) => {}
                     ControlFlow::Break(end) => break end,
                 }
-                if self.has_had_its_turn(&connection, of_client) {
+                if self.has_had_its_turn(&connection, cause) {
                     tokio::task::yield_now().await;
                 }
             };
@@ -310,9 +339,9 @@ impl<C: Consumer> Session<C> {
     ///
     /// What one read brought is handled together, so that what it sets off is written together. Before the next read the
     /// sockets get their turn: neither a flood of frames (pings and pongs are frames, too) nor one of events can outrun them.
-    fn has_had_its_turn(&mut self, connection: &Connection, of_client: bool) -> bool {
+    fn has_had_its_turn(&mut self, connection: &Connection, cause: Cause) -> bool {
         self.burst += 1;
-        let last_of_a_read = of_client && !self.decoder.has_rest();
+        let last_of_a_read = cause == Cause::Client && !self.decoder.has_rest();
         let over = self.burst >= BURST || (last_of_a_read && connection.flusher().is_pending());
         if over {
             self.rests();
@@ -450,8 +479,8 @@ impl<C: Consumer> Session<C> {
 }
 
 /// A handler that failed ends its own connection, with no detail for the client.
-fn check<C: Consumer>(connection: &Connection, done: Result<Result<(), Error>, Box<dyn Any + Send>>, of_client: bool) {
-    let at = if of_client { "receive" } else { "event" };
+fn check<C: Consumer>(connection: &Connection, done: Result<Result<(), Error>, Box<dyn Any + Send>>, cause: Cause) {
+    let at = cause.attribute();
     match done {
         Ok(Ok(())) => return,
         Ok(Err(error)) => tracing::error!(consumer = C::INFO.name, at, %error, "a handler failed"),

@@ -14,4 +14,5 @@ mod peer;
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod redis;
 mod rig;
+mod sessions;
 mod workers;

@@ -10,6 +10,7 @@ import logging
 import sys
 import time
 
+import django
 import msgpack
 import redis.asyncio
 from django.conf import settings
@@ -118,6 +119,33 @@ class Peer:
         fernet = Fernet(base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest()))
         return tagged(fernet.encrypt_at_time(untagged(body), int(time.time()) - age))
 
+    async def session(self, backend, key, fallbacks, data, age=0, password=None):
+        """What Django keeps of a session of `age` seconds ago: a signed cookie, or what stands in a row or a file.
+
+        With a password of somebody who has logged in.
+        """
+        from unittest import mock
+
+        from django.contrib.auth.base_user import AbstractBaseUser
+        from django.test.utils import override_settings
+
+        class User:
+            get_session_auth_hash = AbstractBaseUser.get_session_auth_hash
+            _get_session_auth_hash = AbstractBaseUser._get_session_auth_hash
+
+        then = time.time() - age
+        with override_settings(SECRET_KEY=key, SECRET_KEY_FALLBACKS=fallbacks), mock.patch("time.time", lambda: then):
+            store = import_string(f"django.contrib.sessions.backends.{backend}.SessionStore")()
+            if password is not None:
+                user = User()
+                user.password = password
+                data = {**data, "_auth_user_id": "7", "_auth_user_hash": user.get_session_auth_hash()}
+            store.update(data)
+            return store._get_session_key() if backend == "signed_cookies" else store.encode(store._session)
+
+    async def cookie_age(self):
+        return settings.SESSION_COOKIE_AGE
+
     async def logged(self):
         lines, self.log.lines = self.log.lines, []
         return lines
@@ -135,7 +163,8 @@ async def answer(peer, line):
 
 
 async def main():
-    settings.configure()
+    settings.configure(SECRET_KEY="of nothing")
+    django.setup()
     peer = Peer()
     reader = asyncio.StreamReader(limit=LINE_LIMIT)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 /// A running example.
 pub(crate) struct Example {
@@ -37,6 +37,18 @@ impl Example {
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// The process.
+    #[allow(dead_code, reason = "one of two tests that use this file does")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it has ended.
+    #[allow(dead_code, reason = "one of two tests that use this file does")]
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.child.wait().expect("it is our child")
+    }
 }
 
 impl Drop for Example {
@@ -47,7 +59,7 @@ impl Drop for Example {
 }
 
 /// `target/<profile>/deps/<this test>` stands beside `target/<profile>/examples/<name>`.
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("this test is a file");
     let profile = test.ancestors().nth(2).expect("it lies in target/<profile>/deps");
     profile.join("examples").join(name)

@@ -1,8 +1,12 @@
 //! WebSocket routes for warp, and a server for them. The only folder that knows warp.
 
 mod captures;
+mod health;
 mod serve;
+#[cfg(feature = "https")]
+mod tls;
 mod upgrade;
+mod waiting;
 
 pub use captures::Captures;
 pub use serve::{ServeError, Server as WebServer};
@@ -20,7 +24,7 @@ use crate::channels::Channels;
 use crate::consumer::Consumer;
 use upgrade::Handshake;
 
-/// The address of the client, put into a request's extensions by [`Channels::serve`].
+/// The address of whoever sent it, put into a request's extensions by [`Channels::serve`].
 #[derive(Debug, Clone, Copy)]
 struct Peer(SocketAddr);
 
@@ -89,8 +93,8 @@ fn handshake() -> impl Filter<Extract = (Handshake,), Error = Infallible> + Clon
                     None => path.as_str().to_owned(),
                 };
                 let uri = Uri::try_from(path_and_query).unwrap_or_default();
-                let client = peer.map(|Peer(address)| address).or(remote);
-                Handshake { uri, headers, upgrade, client }
+                let peer = peer.map(|Peer(address)| address).or(remote);
+                Handshake { uri, headers, upgrade, peer }
             },
         )
 }

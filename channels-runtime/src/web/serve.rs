@@ -1,27 +1,36 @@
 //! A server for filters: what `warp::serve` is, and it knows when its WebSockets are gone.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+#[cfg(feature = "https")]
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use warp::{Filter, Rejection, Reply};
 
 use crate::channels::Channels;
+use crate::door::count;
 use crate::error::Result;
+use crate::server::Server as Core;
 use crate::signal::signal;
 use crate::web::Peer;
+#[cfg(feature = "https")]
+use crate::web::tls::Tls;
+use crate::web::waiting::{Seat, Waiting};
 
-/// How long a client may take to send the head of a request.
-const HEADER_DEADLINE: Duration = Duration::from_secs(10);
-
-/// How long a shutdown waits for connections to end.
-const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(10);
+/// The largest head of a request, in bytes. A larger one is answered with 431.
+const MAX_HEAD: usize = 64 * 1024;
 
 /// Why a server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +44,37 @@ pub enum ServeError {
         /// What the system says.
         source: io::Error,
     },
+    /// What systemd has handed over is no socket that listens for TCP.
+    #[error("the first socket in `LISTEN_FDS` cannot be listened on")]
+    HandedOver {
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file for TLS cannot be read.
+    #[cfg(feature = "https")]
+    #[error("cannot read {}", path.display())]
+    TlsFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file for TLS holds something else.
+    #[cfg(feature = "https")]
+    #[error("{} holds no {wanted} in PEM", path.display())]
+    TlsContent {
+        /// The file.
+        path: PathBuf,
+        /// What it should hold.
+        wanted: &'static str,
+    },
+    /// The certificate and the key cannot be used together.
+    #[cfg(feature = "https")]
+    #[error("the certificate and the private key cannot be used: {problem}")]
+    TlsPair {
+        /// What is wrong with them.
+        problem: String,
+    },
 }
 
 /// A server that listens and does not serve yet: made by [`Channels::bind`].
@@ -43,11 +83,14 @@ pub struct Server {
     channels: Channels,
     listener: TcpListener,
     address: SocketAddr,
+    #[cfg(feature = "https")]
+    tls: Option<Tls>,
 }
 
 impl Channels {
     /// Serves these filters on this address until [`Channels::shutdown`] is called, or until the process gets SIGINT or
-    /// SIGTERM: then the connections are closed with 1012, `disconnect` runs, and after 10 s at most it returns.
+    /// SIGTERM: then the connections are closed with 1012 as told there, `disconnect` runs, and it returns, after 10 s at
+    /// most ([`shutdown_deadline`](crate::ChannelsBuilder::shutdown_deadline)). A second signal makes it return at once.
     ///
     /// # Errors
     /// When it cannot listen on the address.
@@ -64,14 +107,33 @@ impl Channels {
     /// Listens, and serves when [`Server::serve`] is called. With port 0 the system chooses one; see
     /// [`Server::local_addr`].
     ///
+    /// Where systemd hands a socket over that listens already (`LISTEN_FDS`; a unit `.socket` beside the `.service`), the
+    /// first of them is used and the address is not: clients that knock while the process is being replaced then wait in
+    /// that socket's queue.
+    ///
     /// # Errors
     /// When it cannot listen on the address.
     pub async fn bind(&self, address: SocketAddr) -> std::result::Result<Server, ServeError> {
-        let bind = |source| ServeError::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(bind)?;
-        let address = listener.local_addr().map_err(bind)?;
-        Ok(Server { channels: self.clone(), listener, address })
+        let listener = match handed_over().map_err(|source| ServeError::HandedOver { source })? {
+            Some(listener) => listener,
+            None => TcpListener::bind(address).await.map_err(|source| ServeError::Bind { address, source })?,
+        };
+        let address = listener.local_addr().map_err(|source| ServeError::Bind { address, source })?;
+        Ok(Server {
+            channels: self.clone(),
+            listener,
+            address,
+            #[cfg(feature = "https")]
+            tls: None,
+        })
     }
+}
+
+/// The listener that systemd holds for this process, if there is one. Given once.
+fn handed_over() -> io::Result<Option<TcpListener>> {
+    let Some(listener) = listenfd::ListenFd::from_env().take_tcp_listener(0)? else { return Ok(None) };
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener).map(Some)
 }
 
 impl Server {
@@ -80,21 +142,43 @@ impl Server {
         self.address
     }
 
-    /// Serves until [`Channels::shutdown`] is called, or until the process gets SIGINT or SIGTERM.
+    /// Serves `https://` and `wss://` instead, with this certificate (and those that lead to it) and this private key, both
+    /// in PEM. TLS 1.2 and 1.3, by rustls.
+    ///
+    /// When the files change they are read again: they are looked at when a client connects, at most once a second. If they
+    /// cannot be used then (one is written before the other, say), that is logged and the old ones stay.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or the two do not fit together.
+    #[cfg(feature = "https")]
+    pub fn tls(
+        mut self,
+        certificate: impl AsRef<Path>,
+        private_key: impl AsRef<Path>,
+    ) -> std::result::Result<Self, ServeError> {
+        self.tls = Some(Tls::new(certificate.as_ref(), private_key.as_ref())?);
+        Ok(self)
+    }
+
+    /// Serves until [`Channels::shutdown`] is called, or until the process gets SIGINT or SIGTERM; see [`Channels::serve`].
     pub async fn serve<F>(self, routes: F)
     where
         F: Filter<Error = Rejection> + Clone + Send + Sync + 'static,
         F::Extract: Reply,
     {
-        let service = warp::service(routes);
+        let service = TowerToHyperService::new(warp::service(routes));
+        let core = self.channels.server();
+        let waiting = Waiting::new(core.door().settings.max_waiting);
         let requests = TaskTracker::new();
-        let stopping = self.channels.server().stopping().clone();
-        let mut signal = std::pin::pin!(signal());
+        let cut = CancellationToken::new();
+        // Sockets whose time is over when this returns, or is dropped, are not left to themselves.
+        let _cut = cut.clone().drop_guard();
+        let mut told = std::pin::pin!(signal());
         loop {
             let accepted = tokio::select! {
                 // All three may be dropped and asked anew: a connection that was not accepted stays in the kernel's queue.
-                () = stopping.cancelled() => break,
-                () = &mut signal => break,
+                () = core.stopping().cancelled() => break,
+                () = &mut told => break,
                 accepted = self.listener.accept() => accepted,
             };
             let (socket, peer) = match accepted {
@@ -106,39 +190,116 @@ impl Server {
                     continue;
                 }
             };
-            let service = TowerToHyperService::new(service.clone());
-            let with_peer = service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-                request.extensions_mut().insert(Peer(peer));
-                service.call(request)
-            });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADER_DEADLINE)
-                .serve_connection(TokioIo::new(socket), with_peer)
-                .with_upgrades();
-            let stopping = stopping.clone();
-            // Ends when the connection has become a WebSocket, too: that is then a session of the server's.
-            requests.spawn(async move {
-                let mut connection = std::pin::pin!(connection);
-                let served = tokio::select! {
-                    served = connection.as_mut() => served,
-                    () = stopping.cancelled() => {
-                        connection.as_mut().graceful_shutdown();
-                        connection.await
+            let caller = Caller { core: Arc::clone(core), seat: Seat::new(&waiting), peer };
+            caller.wait();
+            let service = service.clone();
+            #[cfg(feature = "https")]
+            if let Some(tls) = &self.tls {
+                let acceptor = tls.acceptor();
+                requests.spawn(cut.clone().run_until_cancelled_owned(async move {
+                    if let Some(stream) = caller.shake_hands(&acceptor, socket).await {
+                        caller.serve(stream, service).await;
                     }
-                };
-                if let Err(error) = served {
-                    tracing::debug!(%peer, %error, "an HTTP connection ended early");
-                }
-            });
+                }));
+                continue;
+            }
+            requests.spawn(cut.clone().run_until_cancelled_owned(async move { caller.serve(socket, service).await }));
         }
         drop(self.listener);
+        let deadline = core.settings.shutdown_deadline;
         let ends = async {
             requests.close();
-            tokio::join!(self.channels.shutdown(SHUTDOWN_DEADLINE), requests.wait());
+            tokio::join!(self.channels.shutdown(deadline), requests.wait());
         };
-        if tokio::time::timeout(SHUTDOWN_DEADLINE, ends).await.is_err() {
-            tracing::warn!("some connections did not end in time");
+        tokio::select! {
+            // When one is done, the other has nothing left to do.
+            ended = tokio::time::timeout(deadline, ends) => {
+                if ended.is_err() {
+                    tracing::warn!("some connections did not end in time");
+                }
+            }
+            () = signal() => tracing::warn!("a second signal: whoever is left is cut off"),
+        }
+    }
+}
+
+/// A socket that was accepted, and has not become a WebSocket.
+struct Caller {
+    core: Arc<Core>,
+    seat: Arc<Seat>,
+    peer: SocketAddr,
+}
+
+impl Caller {
+    /// It has a request to send from now on.
+    fn wait(&self) {
+        if self.seat.wait() {
+            count(&self.core.door().counters.crowded_out);
+        }
+    }
+
+    /// Begins TLS. `None` if that fails or takes too long.
+    #[cfg(feature = "https")]
+    async fn shake_hands(
+        &self,
+        acceptor: &tokio_rustls::TlsAcceptor,
+        socket: TcpStream,
+    ) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
+        // When it has become a WebSocket, the socket cannot be reached any more.
+        socket.set_nodelay(true).ok()?;
+        let shaking = tokio::time::timeout(self.core.door().settings.header_deadline, acceptor.accept(socket));
+        let shaken = tokio::select! {
+            // Whichever is done, the socket is dropped or handed on.
+            shaken = shaking => shaken,
+            () = self.seat.dropped() => return None,
+            () = self.core.stopping().cancelled() => return None,
+        };
+        match shaken.map_err(io::Error::from).flatten() {
+            Ok(stream) => Some(stream),
+            Err(error) => {
+                count(&self.core.door().counters.tls_failed);
+                tracing::debug!(peer = %self.peer, %error, "a TLS handshake failed");
+                None
+            }
+        }
+    }
+
+    /// Serves its requests, one after the other. Ends when it has become a WebSocket, too: that is then a session of the
+    /// server's.
+    async fn serve<I, S>(self, stream: I, service: S)
+    where
+        I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        S: Service<http::Request<Incoming>, Response = warp::reply::Response, Error = Infallible>,
+    {
+        let caller = &self;
+        let answer = service_fn(move |mut request: http::Request<Incoming>| {
+            caller.seat.serve();
+            request.extensions_mut().insert(Peer(caller.peer));
+            let answer = service.call(request);
+            async move {
+                let answer = answer.await;
+                // It may send another one, and until it does, it has waited since now.
+                caller.wait();
+                answer
+            }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.core.door().settings.header_deadline)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(stream), answer)
+            .with_upgrades();
+        let mut connection = std::pin::pin!(connection);
+        let served = tokio::select! {
+            served = connection.as_mut() => served,
+            () = self.seat.dropped() => return,
+            () = self.core.stopping().cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = served {
+            tracing::debug!(peer = %self.peer, %error, "an HTTP connection ended early");
         }
     }
 }

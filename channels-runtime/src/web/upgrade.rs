@@ -2,21 +2,26 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::header::{
+    CONNECTION, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tungstenite::handshake::derive_accept_key;
 use warp::reply::{Reply, Response};
 
 use crate::consumer::Consumer;
+use crate::door::count;
 use crate::error::Reject;
-use crate::scope::Scope;
-use crate::server::Server;
+use crate::scope::{BEARER, Scope, offers_bearer};
+use crate::server::{Guest, Server};
 use crate::session::{self, Opened, Transport};
 
 /// A request to become a WebSocket.
@@ -24,39 +29,69 @@ pub(super) struct Handshake {
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
     pub(super) upgrade: Option<OnUpgrade>,
-    pub(super) client: Option<SocketAddr>,
+    /// Who sent it: the client, or a proxy.
+    pub(super) peer: Option<SocketAddr>,
 }
 
 impl Handshake {
     /// Runs `connect`, and answers with 101, or with a refusal.
     pub(super) async fn answer<C: Consumer>(mut self, server: &Arc<Server>, captures: C::Captures) -> Response {
-        let consumer = C::INFO.name;
+        let counters = &server.door().counters;
         let (key, upgrade) = match self.check() {
             Ok(checked) => checked,
-            Err(response) => return *response,
+            Err(response) => {
+                count(&counters.malformed);
+                return *response;
+            }
         };
         if server.stopping().is_cancelled() {
-            return refusal(&Reject::new(503).with_reason("the server stops"));
+            count(&counters.stopping);
+            let reject = Reject::new(503).with_reason("the server stops").with_retry_after(Duration::from_secs(1));
+            return refusal(&reject);
         }
-        let scope = Scope::new(&self.uri, &self.headers, self.client);
+        let client = server.door().client(&self.headers, self.peer);
+        let admitted = server.door().check(&self.headers, self.peer, self.uri.path());
+        let guest = match admitted.and_then(|()| Guest::enter(server, client)) {
+            Ok(guest) => guest,
+            Err(reject) => return refusal(&reject),
+        };
+        let token_parameter = server.door().settings.token_parameter.as_deref();
+        let scope = Scope::new(&self.uri, &self.headers, client, token_parameter);
+        let (mut opened, login_ends) = match self.open::<C>(server, scope, captures).await {
+            Ok(opened) => opened,
+            Err(reject) => return refusal(&reject),
+        };
+        count(&counters.accepted);
+        let response = accepted(&key, &mut opened, offers_bearer(&self.headers));
+        Server::spawn(guest, opened, login_ends, async { carrier(upgrade.await.ok()?) });
+        response
+    }
+
+    /// Runs the authenticator and `connect`. What goes wrong is counted and logged here.
+    async fn open<C: Consumer>(
+        &self,
+        server: &Server,
+        scope: Scope,
+        captures: C::Captures,
+    ) -> Result<(Opened<C>, Option<Instant>), Reject> {
+        let (consumer, path) = (C::INFO.name, self.uri.path());
         let opening = tokio::time::timeout(server.settings.connect_deadline, open::<C>(server, scope, captures));
-        let mut opened = match opening.await {
-            Ok(Ok(opened)) => opened,
+        match opening.await {
+            Ok(Ok(opened)) => Ok(opened),
             Ok(Err(reject)) => {
+                count(&server.door().counters.rejected);
                 match reject.source() {
-                    Some(error) => tracing::error!(consumer, path = self.uri.path(), %error, "`connect` failed"),
-                    None => tracing::debug!(consumer, path = self.uri.path(), status = reject.status(), "refused"),
+                    Some(error) => tracing::error!(consumer, path, %error, "`connect` failed"),
+                    None => tracing::debug!(consumer, path, status = reject.status(), "refused"),
                 }
-                return refusal(&reject);
+                Err(reject)
             }
             Err(_) => {
-                tracing::warn!(consumer, path = self.uri.path(), "`connect` took too long");
-                return refusal(&Reject::new(503).with_reason("connecting took too long"));
+                count(&server.door().counters.timed_out);
+                tracing::warn!(consumer, path, "`connect` took too long");
+                Err(Reject::new(503).with_reason("connecting took too long"))
             }
-        };
-        let response = accepted(&key, &mut opened);
-        server.spawn(opened, async { carrier(upgrade.await.ok()?) });
-        response
+        }
     }
 
     /// Checks what every handshake must hold. Gives the client's key.
@@ -81,19 +116,36 @@ impl Handshake {
     }
 }
 
-async fn open<C: Consumer>(server: &Server, mut scope: Scope, captures: C::Captures) -> Result<Opened<C>, Reject> {
+async fn open<C: Consumer>(
+    server: &Server,
+    mut scope: Scope,
+    captures: C::Captures,
+) -> Result<(Opened<C>, Option<Instant>), Reject> {
+    let mut login_ends = None;
     if let Some(authenticator) = &server.settings.authenticator {
-        scope.set_user(authenticator(scope.clone()).await?);
+        let (user, until) = authenticator(scope.clone()).await?;
+        scope.set_user(user);
+        if let Some(until) = until {
+            let left = until.duration_since(SystemTime::now()).ok().filter(|left| !left.is_zero());
+            let left = left.ok_or_else(|| Reject::unauthorized().with_reason("the login has ended"))?;
+            // What ends in a thousand years has no end.
+            login_ends = Instant::now().checked_add(left);
+        }
     }
-    session::open::<C>(server, scope, captures).await
+    Ok((session::open::<C>(server, scope, captures).await?, login_ends))
 }
 
-fn refusal(reject: &Reject) -> Response {
+pub(super) fn refusal(reject: &Reject) -> Response {
     let status = StatusCode::from_u16(reject.status()).unwrap_or(StatusCode::FORBIDDEN);
-    warp::reply::with_status(reject.reason().to_owned(), status).into_response()
+    let mut response = warp::reply::with_status(reject.reason().to_owned(), status).into_response();
+    if let Some(wait) = reject.retry_after() {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    }
+    response
 }
 
-fn accepted<C: Consumer>(key: &HeaderValue, opened: &mut Opened<C>) -> Response {
+fn accepted<C: Consumer>(key: &HeaderValue, opened: &mut Opened<C>, bearer: bool) -> Response {
     let answer = opened.cx.take_answer();
     let mut response = Response::default();
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -103,7 +155,8 @@ fn accepted<C: Consumer>(key: &HeaderValue, opened: &mut Opened<C>) -> Response 
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes())).expect("base64 is a legal header");
     headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-    if let Some(subprotocol) = answer.subprotocol {
+    // A browser that offers some hangs up where none is chosen.
+    if let Some(subprotocol) = answer.subprotocol.or(bearer.then(|| BEARER.into())) {
         let subprotocol = HeaderValue::try_from(subprotocol).expect("it came in a header");
         headers.insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
     }

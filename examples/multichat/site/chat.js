@@ -117,14 +117,16 @@ function connect() {
     for (const id of wanted) tell({ command: "join", room: id });
   };
   socket.onmessage = (event) => received(JSON.parse(event.data));
-  socket.onclose = async () => {
+  socket.onclose = async ({ reason }) => {
     show("offline, trying again", true);
     // A refused handshake looks like a lost one. If it is the login that is gone, the page itself leads to it.
     if (!accepted && await loggedOut()) {
       location.assign("/accounts/login/?next=/");
       return;
     }
-    setTimeout(connect, wait * (0.5 + Math.random() / 2));
+    // A server that restarts says when to come back, another time to each client.
+    const told = /^reconnect in (\d+) ms$/.exec(reason);
+    setTimeout(connect, told ? Number(told[1]) : wait * (0.5 + Math.random() / 2));
     wait = Math.min(wait * 2, LONGEST_WAIT);
   };
 }

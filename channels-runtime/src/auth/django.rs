@@ -1,0 +1,338 @@
+//! Sessions that Django has signed, verified without Python.
+
+use std::fmt;
+use std::io::Read;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use flate2::read::ZlibDecoder;
+use hmac::{Hmac, Mac};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::auth::Login;
+
+/// The salt of `django.contrib.sessions.backends.signed_cookies`.
+const COOKIE_SALT: &str = "django.contrib.sessions.backends.signed_cookies";
+
+/// That of every backend that keeps its sessions elsewhere: all of their classes are called `SessionStore`.
+const STORE_SALT: &str = "django.contrib.sessions.SessionStore";
+
+/// `AbstractBaseUser.get_session_auth_hash`.
+const PASSWORD_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash";
+
+/// The largest session, unpacked: a cookie holds 4 KB, and what a database holds is signed. So this only bounds what a
+/// stolen key can do.
+const MAX_SESSION: u64 = 1024 * 1024;
+
+/// Django's default for `SESSION_COOKIE_AGE`.
+const TWO_WEEKS: Duration = Duration::from_secs(14 * 86_400);
+
+/// Digits of `django.core.signing.b62_encode`.
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// Why a session is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// It was not signed with one of the keys, or not for this use, or was changed.
+    #[error("the session's signature does not match")]
+    Signature,
+    /// It was signed too long ago.
+    #[error("the session has expired")]
+    Expired,
+    /// It is signed and holds no JSON: `SESSION_SERIALIZER` is another one, `PickleSerializer` for instance.
+    #[error("the session is signed, and is not what Django's JSONSerializer writes")]
+    Serializer,
+}
+
+/// Verifies sessions of a Django site, with its `SECRET_KEY`.
+///
+/// What it can read, of Django 4.0 and later with the default `SESSION_SERIALIZER`:
+///
+/// | `SESSION_ENGINE` `django.contrib.sessions.backends.` | how |
+/// | --- | --- |
+/// | `signed_cookies` | [`Self::verify_cookie`] of the cookie, nothing else is needed |
+/// | `db`, `cached_db`, `file` | you load the row or file by the cookie, [`Self::decode`] what it holds |
+/// | `cache` | not possible: a cache holds a pickled dict, which only Python reads. Use `cached_db` |
+///
+/// ```
+/// use channels_runtime::prelude::*;
+/// use channels_runtime::{DjangoSessions, Login};
+///
+/// struct User { id: u64 }
+///
+/// # let secret_key = "x";
+/// let sessions = DjangoSessions::new(secret_key);
+/// let channels = Channels::builder()
+///     .authenticator(move |scope: Scope| {
+///         let session = scope.cookie("sessionid").and_then(|cookie| sessions.verify_cookie(cookie).ok());
+///         async move {
+///             let Some(session) = session else { return Ok(Login::nobody()) };
+///             let Some(id) = session.user_id().and_then(|id| id.parse().ok()) else { return Ok(Login::nobody()) };
+///             Ok(session.login(User { id }))
+///         }
+///     })
+///     .build();
+/// ```
+#[derive(Clone)]
+pub struct DjangoSessions {
+    keys: Vec<String>,
+    cookie_age: Duration,
+}
+
+impl DjangoSessions {
+    /// With the site's `SECRET_KEY`, and Django's default `SESSION_COOKIE_AGE` of two weeks.
+    pub fn new(secret_key: impl Into<String>) -> Self {
+        Self { keys: vec![secret_key.into()], cookie_age: TWO_WEEKS }
+    }
+
+    /// Adds one of `SECRET_KEY_FALLBACKS`: what it has signed is believed, too.
+    #[must_use]
+    pub fn with_fallback(mut self, secret_key: impl Into<String>) -> Self {
+        self.keys.push(secret_key.into());
+        self
+    }
+
+    /// The site's `SESSION_COOKIE_AGE`.
+    #[must_use]
+    pub fn with_cookie_age(mut self, age: Duration) -> Self {
+        self.cookie_age = age;
+        self
+    }
+
+    /// The session in the cookie of `signed_cookies`.
+    ///
+    /// # Errors
+    /// When it is not signed with a key of the site, or longer ago than the age of a cookie.
+    pub fn verify_cookie(&self, cookie: &str) -> Result<DjangoSession, SessionError> {
+        let session = self.open(cookie, COOKIE_SALT)?;
+        match session.ends {
+            Some(end) if end > SystemTime::now() => Ok(session),
+            _ => Err(SessionError::Expired),
+        }
+    }
+
+    /// The session in the column `session_data` of the table `django_session`, or in a file of the backend `file`.
+    ///
+    /// Whether it has expired stands beside it, in the column `expire_date`: ask the database for
+    /// `session_key = $1 AND expire_date > now()`.
+    ///
+    /// # Errors
+    /// When it is not signed with a key of the site.
+    pub fn decode(&self, session_data: &str) -> Result<DjangoSession, SessionError> {
+        let mut session = self.open(session_data, STORE_SALT)?;
+        session.ends = None;
+        Ok(session)
+    }
+
+    /// Whether the session was made for this password: the column `password` of the user, `pbkdf2_sha256$..`. A user who
+    /// changes the password ends all other sessions in this way, and Django's own views look at it with every request.
+    ///
+    /// The hash of the password is needed for it, so without the user's row it cannot be known.
+    pub fn fits_password(&self, session: &DjangoSession, password: &str) -> bool {
+        let Some(hash) = session.get::<String>("_auth_user_hash").as_deref().and_then(from_hex) else { return false };
+        self.keys.iter().any(|key| salted_hmac(PASSWORD_SALT, key, password).verify_slice(&hash).is_ok())
+    }
+
+    /// What `signing.loads` does: `<base64 of JSON>:<when, in base 62>:<signature>`, with a dot before it if it is packed.
+    fn open(&self, signed: &str, salt: &str) -> Result<DjangoSession, SessionError> {
+        let (stamped, signature) = signed.rsplit_once(':').ok_or(SessionError::Signature)?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| SessionError::Signature)?;
+        let salt = format!("{salt}signer");
+        let verifies = |key: &String| salted_hmac(&salt, key, stamped).verify_slice(&signature).is_ok();
+        if !self.keys.iter().any(verifies) {
+            return Err(SessionError::Signature);
+        }
+        // From here on it is Django's own word, and no attacker's.
+        let (body, at) = stamped.rsplit_once(':').ok_or(SessionError::Serializer)?;
+        let at = base62(at).ok_or(SessionError::Serializer)?;
+        let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at)).ok_or(SessionError::Serializer)?;
+        let data = unpack(body).ok_or(SessionError::Serializer)?;
+        // Django reads it as Latin-1. What its JSON writes is ASCII, so UTF-8 does as well.
+        let data: Map<String, Value> = serde_json::from_slice(&data).map_err(|_| SessionError::Serializer)?;
+        // `set_expiry(seconds)`; what is none, or zero ("when the browser closes"), is as old as any cookie may get. A date
+        // as text counts in the browser alone, as with Django.
+        let own = data.get("_session_expiry").and_then(Value::as_u64).filter(|seconds| *seconds > 0);
+        let age = own.map_or(self.cookie_age, |seconds| Duration::from_secs(seconds).min(self.cookie_age));
+        Ok(DjangoSession { data, ends: at.checked_add(age) })
+    }
+}
+
+impl fmt::Debug for DjangoSessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DjangoSessions({} keys)", self.keys.len())
+    }
+}
+
+/// What a Django session holds.
+#[derive(Clone)]
+pub struct DjangoSession {
+    data: Map<String, Value>,
+    ends: Option<SystemTime>,
+}
+
+impl DjangoSession {
+    /// The primary key of the user who is logged in, as text.
+    pub fn user_id(&self) -> Option<&str> {
+        self.data.get("_auth_user_id")?.as_str()
+    }
+
+    /// A value that the site has put into the session, if it is there and a `T`.
+    pub fn get<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+        T::deserialize(self.data.get(key)?).ok()
+    }
+
+    /// When the session ends: that of a cookie, as far as it says so. A row of a database says it in `expire_date`.
+    pub fn ends(&self) -> Option<SystemTime> {
+        self.ends
+    }
+
+    /// A login of this user that ends with the session.
+    pub fn login<U>(&self, user: U) -> Login<U> {
+        match self.ends {
+            Some(end) => Login::new(user).until(end),
+            None => Login::new(user),
+        }
+    }
+}
+
+impl fmt::Debug for DjangoSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DjangoSession").field("ends", &self.ends).finish_non_exhaustive()
+    }
+}
+
+/// `django.utils.crypto.salted_hmac`, with SHA-256.
+fn salted_hmac(salt: &str, secret: &str, value: &str) -> Hmac<Sha256> {
+    let key = Sha256::new().chain_update(salt).chain_update(secret).finalize();
+    let mac = Hmac::<Sha256>::new_from_slice(&key).expect("a key may have any length");
+    mac.chain_update(value)
+}
+
+fn unpack(body: &str) -> Option<Vec<u8>> {
+    match body.strip_prefix('.') {
+        None => URL_SAFE_NO_PAD.decode(body).ok(),
+        Some(packed) => {
+            let packed = URL_SAFE_NO_PAD.decode(packed).ok()?;
+            let mut data = Vec::new();
+            ZlibDecoder::new(&*packed).take(MAX_SESSION + 1).read_to_end(&mut data).ok()?;
+            (data.len() as u64 <= MAX_SESSION).then_some(data)
+        }
+    }
+}
+
+fn base62(digits: &str) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.bytes().try_fold(0_u64, |number, digit| {
+        let digit = BASE62.iter().position(|known| *known == digit)?;
+        number.checked_mul(62)?.checked_add(u64::try_from(digit).ok()?)
+    })
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(2) || !text.is_ascii() {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "a secret of the test";
+
+    // What Django 5.2.8 makes with that key. The test with a real Django beside it makes others.
+    const SMALL: &str =
+        "eyJfYXV0aF91c2VyX2lkIjoiNyIsImNvbG91ciI6ImJsXHUwMGZjIn0:1r31eq:vqvvxQZTNmhOeh7x26g_SdiX7eT3UUsLIc_L-uZieJY";
+    const PACKED: &str =
+        ".eJyrVopPLC3JiC8tTi2Kz0xRslIyV9JRKkmtKAEyK0YB0UCpFgB1tpag:1r31eq:pCB3ep7KCVpapowAyiBHP5vlZ2dp8n00ImDqbTDFUP4";
+    const OLD: &str = "eyJfYXV0aF91c2VyX2lkIjoiNyJ9:1r31eq:yDjEneTwD6N2Y1enaCk4dI1RUv-HHevJrfxa2A8Fm-0";
+    /// Signed in the year 2096, which Django does not mind either.
+    const FAR: &str =
+        ".eJyrVopPLC3JiC8tTi2Kz0xRslIyV9JRKkmtKAEyK-kAlGoBCVE5RA:4Mhaj2:7bmpL4n3EBmPxolDSa5mZMmSEzodRYAKwugM7OHbY9E";
+    const A_MINUTE: &str =
+        "eyJfYXV0aF91c2VyX2lkIjoiNyIsIl9zZXNzaW9uX2V4cGlyeSI6NjB9:4Mhaj2:tyYBGZTi0r3aQCqUBWFeSJRx88aJUZr6UPDdYyTEcRo";
+    const HASHED: &str = ".eJwNykESgCAIAMC_-AJDBe0zDiCM58xT099rz_uEzvuefS-7-uQ1wxmSglgbmhupZY1VtSK6k3mWYoWBMQoyDHD8E0jFg2sRpwyYKLwfuM0Z5Q:1r31eq:if6Keu3s7AApNRRL3E90dwVzKarmNz9e2axvtNR03SU";
+
+    fn sessions() -> DjangoSessions {
+        DjangoSessions::new(KEY)
+    }
+
+    fn at(seconds: u64) -> Option<SystemTime> {
+        Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_row_is_read() {
+        let small = sessions().decode(SMALL).unwrap();
+        assert_eq!((small.user_id(), small.get::<String>("colour").as_deref()), (Some("7"), Some("blü")));
+        assert_eq!((small.ends(), small.get::<u32>("colour"), small.get::<u32>("size")), (None, None, None));
+        let packed = sessions().decode(PACKED).unwrap();
+        assert_eq!(packed.get::<String>("text").unwrap(), "x".repeat(300));
+    }
+
+    #[test]
+    fn a_cookie_is_read_until_it_ends() {
+        let far = sessions().verify_cookie(FAR).unwrap();
+        assert_eq!((far.user_id(), far.ends()), (Some("7"), at(4_000_000_000 + 14 * 86_400)));
+        let shorter = sessions().with_cookie_age(Duration::from_secs(3600)).verify_cookie(FAR).unwrap();
+        assert_eq!(shorter.ends(), at(4_000_003_600));
+        assert_eq!(sessions().verify_cookie(A_MINUTE).unwrap().ends(), at(4_000_000_060));
+        assert_eq!(sessions().verify_cookie(OLD).unwrap_err(), SessionError::Expired);
+        assert!(sessions().with_cookie_age(Duration::from_secs(1 << 33)).verify_cookie(OLD).is_ok());
+    }
+
+    #[test]
+    fn what_was_changed_is_not_believed() {
+        for signed in [SMALL, PACKED, FAR, HASHED] {
+            let wrong_salt = if signed == FAR { sessions().decode(signed) } else { sessions().verify_cookie(signed) };
+            assert_eq!(wrong_salt.unwrap_err(), SessionError::Signature, "{signed}");
+            for cut in 0..signed.len() {
+                assert!(
+                    sessions().decode(&signed[..cut]).is_err() && sessions().verify_cookie(&signed[..cut]).is_err()
+                );
+                let mut changed = signed.to_owned().into_bytes();
+                changed[cut] = if changed[cut] == b'A' { b'B' } else { b'A' };
+                let changed = String::from_utf8(changed).unwrap();
+                // The last character of base64 holds bits that mean nothing.
+                assert!(cut + 1 == signed.len() || sessions().decode(&changed).is_err(), "{changed}");
+            }
+        }
+        for nothing in ["", ":", "::", ":::", "a:b:c", "é:é:é"] {
+            assert_eq!(sessions().decode(nothing).unwrap_err(), SessionError::Signature);
+        }
+        assert_eq!(DjangoSessions::new("another").decode(SMALL).unwrap_err(), SessionError::Signature);
+        assert!(DjangoSessions::new("another").with_fallback(KEY).decode(SMALL).is_ok());
+    }
+
+    #[test]
+    fn a_session_is_bound_to_the_password() {
+        let session = sessions().decode(HASHED).unwrap();
+        assert!(sessions().fits_password(&session, "pbkdf2_sha256$1$x$y"));
+        assert!(!sessions().fits_password(&session, "pbkdf2_sha256$1$x$z"));
+        assert!(!DjangoSessions::new("another").fits_password(&session, "pbkdf2_sha256$1$x$y"));
+        assert!(!sessions().fits_password(&sessions().decode(SMALL).unwrap(), ""));
+    }
+
+    #[test]
+    fn a_bomb_does_not_go_off() {
+        let mut bomb = Vec::new();
+        flate2::read::ZlibEncoder::new(std::io::repeat(b' ').take(1 << 26), flate2::Compression::best())
+            .read_to_end(&mut bomb)
+            .unwrap();
+        assert_eq!(unpack(&format!(".{}", URL_SAFE_NO_PAD.encode(bomb))), None);
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        let session = sessions().decode(HASHED).unwrap();
+        let shown = format!("{:?} {session:?} {:?}", sessions(), session.login(KEY));
+        assert!(!shown.contains(KEY) && !shown.contains("hash"), "{shown}");
+    }
+}

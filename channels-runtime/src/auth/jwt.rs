@@ -1,0 +1,289 @@
+//! JSON Web Tokens (RFC 7519) as logins.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use futures_util::future::{Ready, ready};
+use jsonwebtoken::crypto::{CryptoProvider, rust_crypto};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::auth::Login;
+use crate::error::Reject;
+use crate::scope::Scope;
+
+/// How much the clocks of who signs and who verifies may differ.
+const LEEWAY: Duration = Duration::from_secs(60);
+
+/// Why a token is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// It is no JSON Web Token.
+    #[error("this is no JSON Web Token")]
+    Malformed,
+    /// It was signed with another key, or in another way, or was changed.
+    #[error("the token's signature does not match")]
+    Signature,
+    /// Its `exp` is over, or it has none.
+    #[error("the token has expired, or does not say when it does")]
+    Expired,
+    /// Its `nbf` is still to come.
+    #[error("the token is not valid yet")]
+    NotYet,
+    /// It is for somebody else, or from somebody else: its `aud` or its `iss`.
+    #[error("the token is not meant for this service")]
+    Audience,
+    /// It is valid, and its claims are not those that are wanted.
+    #[error("the token's claims are not those that are wanted")]
+    Claims,
+}
+
+/// A key that is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("this is no {wanted} public key in PEM")]
+pub struct KeyError {
+    wanted: &'static str,
+}
+
+/// Verifies JSON Web Tokens: one key, one way of signing.
+///
+/// A token must say when it expires (`exp`); a minute is added for clocks that differ. `nbf` counts where it is there. A token
+/// that names an audience (`aud`) is refused unless [`Self::with_audience`] names it, too.
+///
+/// ```
+/// use channels_runtime::prelude::*;
+/// use channels_runtime::Jwt;
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize)]
+/// struct User { sub: String }
+///
+/// # let secret = "x";
+/// let jwt = Jwt::hs256(secret).with_issuer("https://login.example.org");
+/// let channels = Channels::builder().authenticator(jwt.authenticator::<User>()).build();
+/// ```
+#[derive(Clone)]
+pub struct Jwt {
+    key: Arc<DecodingKey>,
+    validation: Validation,
+}
+
+impl Jwt {
+    /// Tokens that are signed with this secret, which whoever makes them knows, too.
+    pub fn hs256(secret: impl AsRef<[u8]>) -> Self {
+        Self::new(Algorithm::HS256, DecodingKey::from_secret(secret.as_ref()))
+    }
+
+    /// Tokens that are signed with RSA (RS256); `public_key` is the one of whoever makes them, in PEM.
+    ///
+    /// # Errors
+    /// When it is no such key.
+    pub fn rs256(public_key: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+        let key = DecodingKey::from_rsa_pem(public_key.as_ref()).map_err(|_| KeyError { wanted: "RSA" })?;
+        Ok(Self::new(Algorithm::RS256, key))
+    }
+
+    /// Tokens that are signed with ECDSA on P-256 (ES256); `public_key` is the one of whoever makes them, in PEM.
+    ///
+    /// # Errors
+    /// When it is no such key.
+    pub fn es256(public_key: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+        let key = DecodingKey::from_ec_pem(public_key.as_ref()).map_err(|_| KeyError { wanted: "P-256" })?;
+        Ok(Self::new(Algorithm::ES256, key))
+    }
+
+    /// Tokens that are signed with Ed25519 (EdDSA); `public_key` is the one of whoever makes them, in PEM.
+    ///
+    /// # Errors
+    /// When it is no such key.
+    pub fn eddsa(public_key: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+        let key = DecodingKey::from_ed_pem(public_key.as_ref()).map_err(|_| KeyError { wanted: "Ed25519" })?;
+        Ok(Self::new(Algorithm::EdDSA, key))
+    }
+
+    fn new(algorithm: Algorithm, key: DecodingKey) -> Self {
+        // Where a program has two, the library wants to be told. One that is installed already serves as well.
+        _ = CryptoProvider::install_default(&rust_crypto::DEFAULT_PROVIDER);
+        let mut validation = Validation::new(algorithm);
+        validation.leeway = LEEWAY.as_secs();
+        validation.validate_nbf = true;
+        Self { key: Arc::new(key), validation }
+    }
+
+    /// Takes only tokens for this audience (`aud`). May be said several times: any of them will do.
+    #[must_use]
+    pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
+        self.validation.required_spec_claims.insert("aud".into());
+        self.validation.aud.get_or_insert_with(HashSet::new).insert(audience.into());
+        self
+    }
+
+    /// Takes only tokens of this issuer (`iss`). May be said several times: any of them will do.
+    #[must_use]
+    pub fn with_issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.validation.required_spec_claims.insert("iss".into());
+        self.validation.iss.get_or_insert_with(HashSet::new).insert(issuer.into());
+        self
+    }
+
+    /// The claims of a token, as a login that ends with it.
+    ///
+    /// # Errors
+    /// When the token is not valid, or its claims are no `C`.
+    pub fn verify<C: DeserializeOwned>(&self, token: &str) -> Result<Login<C>, TokenError> {
+        let claims = jsonwebtoken::decode::<Map<String, Value>>(token, &self.key, &self.validation);
+        let claims = claims.map_err(|error| reason(error.kind()))?.claims;
+        // The library takes fractions of seconds, too.
+        let end = claims.get("exp").and_then(Value::as_f64).filter(|end| *end > 0.0).ok_or(TokenError::Expired)?;
+        let end = Duration::try_from_secs_f64(end).ok().and_then(|end| end.checked_add(LEEWAY));
+        let end = end.and_then(|end| SystemTime::UNIX_EPOCH.checked_add(end)).ok_or(TokenError::Expired)?;
+        let claims = C::deserialize(Value::Object(claims)).map_err(|_| TokenError::Claims)?;
+        Ok(Login::new(claims).until(end))
+    }
+
+    /// An authenticator for [`ChannelsBuilder::authenticator`](crate::ChannelsBuilder::authenticator): the claims of the
+    /// client's [bearer token](Scope::bearer_token) are [`Scope::user`], and the connection ends with the token. A client
+    /// without a token comes in as nobody, which `#[connect]` may refuse; one with a token that is not valid gets 401.
+    pub fn authenticator<C>(self) -> impl Fn(Scope) -> Ready<Result<Login<C>, Reject>> + Send + Sync + 'static
+    where
+        C: DeserializeOwned + Send + Sync + 'static,
+    {
+        move |scope| {
+            ready(match scope.bearer_token() {
+                None => Ok(Login::nobody()),
+                Some(token) => {
+                    self.verify(token).map_err(|error| Reject::unauthorized().with_reason(error.to_string()))
+                }
+            })
+        }
+    }
+}
+
+impl fmt::Debug for Jwt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Jwt").field("algorithms", &self.validation.algorithms).finish_non_exhaustive()
+    }
+}
+
+fn reason(kind: &ErrorKind) -> TokenError {
+    match kind {
+        ErrorKind::InvalidSignature | ErrorKind::InvalidAlgorithm => TokenError::Signature,
+        ErrorKind::ExpiredSignature => TokenError::Expired,
+        ErrorKind::MissingRequiredClaim(claim) if claim == "exp" => TokenError::Expired,
+        ErrorKind::ImmatureSignature => TokenError::NotYet,
+        ErrorKind::InvalidAudience | ErrorKind::InvalidIssuer => TokenError::Audience,
+        ErrorKind::MissingRequiredClaim(_) => TokenError::Audience,
+        ErrorKind::InvalidClaimFormat(_) => TokenError::Claims,
+        _ => TokenError::Malformed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jsonwebtoken::{EncodingKey, Header};
+    use serde_json::json;
+
+    const SECRET: &str = "a secret of the test";
+
+    /// Made by another program, good until 2100.
+    const ANN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjQxMDI0NDQ4MDB9.nLeBRgc0Udu4JuBGFDr7iC-oqbz62Duc3Aa8jEiq7yw";
+    const EXPIRED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjEwMDAwMDAwMDB9.oyX-X9F9soSFugnCfaSs7FfVu99Cwq4OR_uhfrXq1Y0";
+
+    /// A key pair of nobody, made for this test.
+    const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIHHeD6wbQxRNmGGjKy7JWvJaIYT9RUJAYXThAwFrP5ZH
+-----END PRIVATE KEY-----";
+    const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAndU4kAELnMTdacfZtmGsEDxInJLtswVS2YF4B/KPZR0=
+-----END PUBLIC KEY-----";
+
+    #[derive(serde::Deserialize, Debug, PartialEq)]
+    struct User {
+        sub: String,
+    }
+
+    fn signed(claims: &Value) -> String {
+        _ = CryptoProvider::install_default(&rust_crypto::DEFAULT_PROVIDER);
+        jsonwebtoken::encode(&Header::default(), claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
+    }
+
+    fn verify(jwt: &Jwt, token: &str) -> Result<(), TokenError> {
+        jwt.verify::<User>(token).map(drop)
+    }
+
+    #[test]
+    fn a_token_is_a_login_until_it_expires() {
+        let end = SystemTime::UNIX_EPOCH + Duration::from_secs(4_102_444_800) + LEEWAY;
+        let wanted = Login::new(User { sub: "ann".into() }).until(end);
+        assert_eq!(Jwt::hs256(SECRET).verify::<User>(ANN).unwrap(), wanted);
+    }
+
+    #[test]
+    fn what_is_not_meant_for_us_is_refused() {
+        let jwt = Jwt::hs256(SECRET);
+        let (past, future) = (1_000_000_000, 4_102_444_800_u64);
+        assert_eq!(verify(&jwt, EXPIRED), Err(TokenError::Expired));
+        assert_eq!(verify(&Jwt::hs256("another"), ANN), Err(TokenError::Signature));
+        assert_eq!(verify(&jwt, "nothing"), Err(TokenError::Malformed));
+        assert_eq!(verify(&jwt, ""), Err(TokenError::Malformed));
+        for (claims, wanted) in [
+            (json!({"sub": "ann"}), TokenError::Expired),
+            (json!({"sub": "ann", "exp": future, "nbf": future}), TokenError::NotYet),
+            (json!({"sub": "ann", "exp": future, "aud": "others"}), TokenError::Audience),
+            (json!({"sub": 7, "exp": future}), TokenError::Claims),
+            (json!({"sub": "ann", "exp": past}), TokenError::Expired),
+        ] {
+            assert_eq!(verify(&jwt, &signed(&claims)), Err(wanted), "{claims}");
+        }
+        // A wrong type is never the same as nothing.
+        for claims in [
+            json!({"sub": "ann", "exp": future.to_string()}),
+            json!({"sub": "ann", "exp": future, "nbf": future.to_string()}),
+        ] {
+            assert!(verify(&jwt, &signed(&claims)).is_err(), "{claims}");
+        }
+    }
+
+    #[test]
+    fn audience_and_issuer_must_be_there_when_they_are_asked_for() {
+        let jwt = Jwt::hs256(SECRET).with_audience("ours").with_audience("mine").with_issuer("us");
+        let token =
+            |aud: &Value, iss: &Value| signed(&json!({"sub": "ann", "exp": 4_102_444_800_u64, "aud": aud, "iss": iss}));
+        assert_eq!(verify(&jwt, &token(&json!("ours"), &json!("us"))), Ok(()));
+        assert_eq!(verify(&jwt, &token(&json!(["others", "mine"]), &json!("us"))), Ok(()));
+        assert_eq!(verify(&jwt, &token(&json!("others"), &json!("us"))), Err(TokenError::Audience));
+        assert_eq!(verify(&jwt, &token(&json!("ours"), &json!("them"))), Err(TokenError::Audience));
+        assert_eq!(verify(&jwt, ANN), Err(TokenError::Audience));
+    }
+
+    #[test]
+    fn a_public_key_verifies_and_is_no_secret_of_another_way_of_signing() {
+        let jwt = Jwt::eddsa(PUBLIC).unwrap();
+        let claims = json!({"sub": "ann", "exp": 4_102_444_800_u64});
+        let key = EncodingKey::from_ed_pem(PRIVATE.as_bytes()).unwrap();
+        let token = jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &key).unwrap();
+        assert_eq!(verify(&jwt, &token), Ok(()));
+        // `alg` is the sender's word: only ours counts.
+        assert_eq!(verify(&Jwt::hs256(SECRET), &token), Err(TokenError::Signature));
+        let key = EncodingKey::from_secret(PUBLIC.as_bytes());
+        let forged = jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap();
+        assert_eq!(verify(&jwt, &forged), Err(TokenError::Signature));
+        let unsigned = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm4iLCJleHAiOjQxMDI0NDQ4MDB9.";
+        assert!(verify(&jwt, unsigned).is_err() && verify(&Jwt::hs256(SECRET), unsigned).is_err());
+        for wrong in [Jwt::rs256("x").err(), Jwt::es256(SECRET).err(), Jwt::eddsa("").err()] {
+            let said = wrong.expect("no key").to_string();
+            assert!(said.contains("public key in PEM") && !said.contains(SECRET), "{said}");
+        }
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        assert!(!format!("{:?}", Jwt::hs256(SECRET)).contains(SECRET));
+    }
+}

@@ -1,0 +1,380 @@
+//! Who is let in: from which pages, under which names, through which proxies, and how many.
+//!
+//! All of it is asked before the application's own code runs: an authenticator that asks a database never hears of a
+//! handshake that is refused here.
+
+mod bucket;
+mod origin;
+mod proxies;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
+use http::header::{HOST, ORIGIN};
+
+use crate::error::Reject;
+use bucket::Bucket;
+pub(crate) use origin::{Hosts, Origins};
+pub(crate) use proxies::Proxies;
+
+/// Files that are left for everything but clients: Redis, logs, listeners, libraries.
+const RESERVED_FILES: u64 = 64;
+
+/// Those who are refused because there are too many come back after one to this many seconds, so that they do not come back
+/// all at once.
+const RETRY_SPREAD: u64 = 5;
+
+/// How much of a header a log line shows.
+const SHOWN: usize = 200;
+
+/// A setting of [`ChannelsBuilder`](crate::ChannelsBuilder) that can never do what it is meant to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// A pattern that fits no origin.
+    #[error("`{pattern}` is no origin: {problem}")]
+    Origin {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A pattern that fits no host.
+    #[error("`{pattern}` is no host: {problem}")]
+    Host {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Something that is no network.
+    #[error("`{network}` is neither an address nor a network like `10.0.0.0/8`")]
+    Network {
+        /// What was given.
+        network: String,
+    },
+}
+
+/// What [`ChannelsBuilder`](crate::ChannelsBuilder) says about the door.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) origins: Origins,
+    pub(crate) require_origin: bool,
+    pub(crate) hosts: Hosts,
+    pub(crate) proxies: Proxies,
+    /// `None`: as many as the process may open files for.
+    pub(crate) max_connections: Option<usize>,
+    pub(crate) max_per_address: Option<usize>,
+    pub(crate) handshakes_per_second: Option<u32>,
+    pub(crate) max_waiting: usize,
+    pub(crate) header_deadline: Duration,
+    pub(crate) token_parameter: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            origins: Origins::SameHost,
+            require_origin: false,
+            hosts: Hosts::any(),
+            proxies: Proxies::default(),
+            max_connections: None,
+            max_per_address: None,
+            handshakes_per_second: None,
+            max_waiting: 512,
+            header_deadline: Duration::from_secs(10),
+            token_parameter: None,
+        }
+    }
+}
+
+/// How many handshakes there were, and what became of them, since the application was built. Given by
+/// [`Channels::door_stats`](crate::Channels::door_stats).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct DoorStats {
+    /// Connections that are open, with those that `#[connect]` is just asked about.
+    pub inside: usize,
+    /// Handshakes that were answered with 101.
+    pub accepted: u64,
+    /// Refused with 400 or 426: no handshake of version 13.
+    pub malformed: u64,
+    /// Refused with 403: the page comes from elsewhere.
+    pub wrong_origin: u64,
+    /// Refused with 400: the request names a host that is not ours.
+    pub wrong_host: u64,
+    /// Refused with 503: as many connections as there may be.
+    pub full: u64,
+    /// Refused with 429: as many connections from one address as there may be.
+    pub address_full: u64,
+    /// Refused with 503: more handshakes in a second than there may be.
+    pub too_fast: u64,
+    /// Refused with 503: the server stops.
+    pub stopping: u64,
+    /// Refused by the authenticator or by `#[connect]`, whatever the status.
+    pub rejected: u64,
+    /// Refused with 503: the authenticator and `#[connect]` took longer than they may.
+    pub timed_out: u64,
+    /// Connections that were closed with 3000 because a login ended.
+    pub logins_ended: u64,
+    /// Sockets that were dropped before they had sent a request, because too many waited.
+    pub crowded_out: u64,
+    /// Sockets that were dropped because a TLS handshake failed or took too long.
+    pub tls_failed: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) accepted: AtomicU64,
+    pub(crate) malformed: AtomicU64,
+    wrong_origin: AtomicU64,
+    wrong_host: AtomicU64,
+    full: AtomicU64,
+    address_full: AtomicU64,
+    too_fast: AtomicU64,
+    pub(crate) stopping: AtomicU64,
+    pub(crate) rejected: AtomicU64,
+    pub(crate) timed_out: AtomicU64,
+    pub(crate) crowded_out: AtomicU64,
+    pub(crate) tls_failed: AtomicU64,
+}
+
+/// One more.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Relaxed);
+}
+
+/// The door of a server.
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) settings: Settings,
+    pub(crate) counters: Counters,
+    max_connections: usize,
+    bucket: Option<Mutex<Bucket>>,
+    inside: AtomicUsize,
+    /// How many are inside from each address; empty where that is no matter. Its bound is the number of connections.
+    addresses: Mutex<HashMap<IpAddr, usize>>,
+}
+
+impl Door {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            max_connections: settings.max_connections.unwrap_or_else(|| max_by_files(settings.max_waiting)),
+            bucket: settings.handshakes_per_second.map(|rate| Mutex::new(Bucket::new(rate, Instant::now()))),
+            settings,
+            counters: Counters::default(),
+            inside: AtomicUsize::new(0),
+            addresses: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn stats(&self) -> DoorStats {
+        let Counters {
+            accepted,
+            malformed,
+            wrong_origin,
+            wrong_host,
+            full,
+            address_full,
+            too_fast,
+            stopping,
+            rejected,
+            timed_out,
+            crowded_out,
+            tls_failed,
+        } = &self.counters;
+        DoorStats {
+            inside: self.inside.load(Relaxed),
+            accepted: accepted.load(Relaxed),
+            malformed: malformed.load(Relaxed),
+            wrong_origin: wrong_origin.load(Relaxed),
+            wrong_host: wrong_host.load(Relaxed),
+            full: full.load(Relaxed),
+            address_full: address_full.load(Relaxed),
+            too_fast: too_fast.load(Relaxed),
+            stopping: stopping.load(Relaxed),
+            rejected: rejected.load(Relaxed),
+            timed_out: timed_out.load(Relaxed),
+            logins_ended: 0,
+            crowded_out: crowded_out.load(Relaxed),
+            tls_failed: tls_failed.load(Relaxed),
+        }
+    }
+
+    /// Who the client is, if `peer` is a proxy that may say so, and otherwise `peer`.
+    pub(crate) fn client(&self, headers: &HeaderMap, peer: Option<SocketAddr>) -> Option<SocketAddr> {
+        Some(self.settings.proxies.client(peer?, headers))
+    }
+
+    /// Whether the request names a host of ours and comes from a page that may connect.
+    pub(crate) fn check(&self, headers: &HeaderMap, peer: Option<SocketAddr>, path: &str) -> Result<(), Reject> {
+        let Settings { origins, require_origin, hosts, proxies, .. } = &self.settings;
+        let named = headers.get(HOST).and_then(|host| host.to_str().ok());
+        let host = peer.and_then(|peer| proxies.host(peer, headers)).or(named);
+        if !hosts.allow(host) {
+            count(&self.counters.wrong_host);
+            let host = shown(host);
+            tracing::warn!(host, path, "a handshake names a host that is not allowed");
+            return Err(Reject::new(400).with_reason("this host is not served here"));
+        }
+        let mut given = headers.get_all(ORIGIN).iter();
+        let allowed = match (given.next(), given.next()) {
+            (None, _) => !require_origin,
+            (Some(origin), None) => origin.to_str().is_ok_and(|origin| origins.allow(origin, host)),
+            // A browser sends one.
+            (Some(_), Some(_)) => false,
+        };
+        if !allowed {
+            count(&self.counters.wrong_origin);
+            let origin = headers.get(ORIGIN).map(|origin| String::from_utf8_lossy(origin.as_bytes()));
+            let (origin, host) = (shown(origin.as_deref()), shown(host));
+            tracing::warn!(origin, host, path, "a handshake comes from an origin that is not allowed");
+            return Err(Reject::forbidden().with_reason("this origin is not allowed"));
+        }
+        Ok(())
+    }
+
+    /// Whether there is room for one more from this address.
+    pub(crate) fn enter(&self, client: Option<SocketAddr>) -> Result<Option<Box<IpAddr>>, Reject> {
+        let later = |status, reason| Err(Reject::new(status).with_reason(reason).with_retry_after(retry_after()));
+        if let Some(bucket) = &self.bucket
+            && !lock(bucket).take(Instant::now())
+        {
+            count(&self.counters.too_fast);
+            return later(503, "too many are connecting; come back later");
+        }
+        let more = |inside| (inside < self.max_connections).then_some(inside + 1);
+        if self.inside.fetch_update(Relaxed, Relaxed, more).is_err() {
+            count(&self.counters.full);
+            return later(503, "there are too many connections; come back later");
+        }
+        let (Some(max), Some(client)) = (self.settings.max_per_address, client) else { return Ok(None) };
+        let address = counted_as(client.ip());
+        let mut addresses = lock(&self.addresses);
+        let from_there = addresses.entry(address).or_default();
+        if *from_there >= max {
+            drop(addresses);
+            self.inside.fetch_sub(1, Relaxed);
+            count(&self.counters.address_full);
+            return later(429, "there are too many connections from your address");
+        }
+        *from_there += 1;
+        Ok(Some(Box::new(address)))
+    }
+
+    pub(crate) fn leave(&self, address: Option<&IpAddr>) {
+        self.inside.fetch_sub(1, Relaxed);
+        let Some(address) = address else { return };
+        let mut addresses = lock(&self.addresses);
+        if let Entry::Occupied(mut from_there) = addresses.entry(*address) {
+            *from_there.get_mut() -= 1;
+            if *from_there.get() == 0 {
+                from_there.remove();
+            }
+        }
+        if addresses.len() * 4 < addresses.capacity() {
+            let keep = addresses.len() * 2;
+            addresses.shrink_to(keep);
+        }
+    }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What counts as one address: of IPv6, the 64 bits that a customer gets for one home.
+fn counted_as(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        v4 => v4,
+    }
+}
+
+/// As many connections as the process may open files for, without those that it needs for other things.
+fn max_by_files(waiting: usize) -> usize {
+    #[cfg(unix)]
+    {
+        let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let Some(files) = files else { return usize::MAX };
+        let waiting = u64::try_from(waiting).unwrap_or(u64::MAX);
+        // Where files are few, a part of them for clients is more than nothing.
+        let rest = files.saturating_sub(waiting.saturating_add(RESERVED_FILES)).max(files / 4).max(1);
+        usize::try_from(rest).unwrap_or(usize::MAX)
+    }
+    #[cfg(not(unix))]
+    {
+        _ = waiting;
+        usize::MAX
+    }
+}
+
+/// A number below `end` that nobody can foresee.
+pub(crate) fn random_below(end: u64) -> u64 {
+    use std::hash::BuildHasher;
+    // Each state is keyed anew by the system's random numbers.
+    std::hash::RandomState::new().hash_one(0) % end.max(1)
+}
+
+fn retry_after() -> Duration {
+    Duration::from_secs(1 + random_below(RETRY_SPREAD))
+}
+
+/// A header for a log line: short, and without line breaks.
+fn shown(text: Option<&str>) -> String {
+    text.unwrap_or("none").chars().take(SHOWN).flat_map(char::escape_debug).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Option<SocketAddr> {
+        Some(SocketAddr::new(text.parse().unwrap(), 1))
+    }
+
+    #[test]
+    fn each_address_has_its_share_and_gives_it_back() {
+        let door = Door::new(Settings { max_connections: Some(5), max_per_address: Some(2), ..Settings::default() });
+        let first = door.enter(address("192.0.2.1")).unwrap();
+        let mapped = door.enter(address("::ffff:192.0.2.1")).unwrap();
+        assert_eq!(first, mapped, "one address in two spellings");
+        assert_eq!(door.enter(address("192.0.2.1")).unwrap_err().status(), 429);
+        // One home, two machines.
+        door.enter(address("2001:db8::1")).unwrap();
+        door.enter(address("2001:db8::2:3")).unwrap();
+        assert_eq!(door.enter(address("2001:db8::4")).unwrap_err().status(), 429);
+        door.enter(address("2001:db8:0:1::4")).unwrap();
+        let full = door.enter(address("192.0.2.9")).unwrap_err();
+        assert_eq!(full.status(), 503);
+        assert!((1..=5).contains(&full.retry_after().unwrap().as_secs()));
+        let stats = door.stats();
+        assert_eq!((stats.inside, stats.full, stats.address_full), (5, 1, 2));
+        door.leave(first.as_deref());
+        door.enter(address("192.0.2.1")).unwrap();
+        for client in ["192.0.2.1", "192.0.2.1", "2001:db8::", "2001:db8::", "2001:db8:0:1::"] {
+            door.leave(Some(&client.parse().unwrap()));
+        }
+        assert!(door.stats().inside == 0 && lock(&door.addresses).is_empty());
+    }
+
+    #[test]
+    fn where_no_address_counts_none_is_kept() {
+        let door = Door::new(Settings::default());
+        assert!(door.max_connections > 0);
+        assert_eq!(door.enter(address("192.0.2.1")).unwrap(), None);
+        assert!(lock(&door.addresses).is_empty());
+    }
+
+    #[test]
+    fn a_header_in_the_log_is_short_and_one_line() {
+        assert_eq!(shown(Some("a\r\nb")), "a\\r\\nb");
+        assert_eq!(shown(Some(&"x".repeat(10_000))).len(), SHOWN);
+        assert_eq!(shown(None), "none");
+    }
+}

@@ -1,0 +1,102 @@
+//! Certificates for the server's own socket, read again when their files change.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+use crate::web::ServeError;
+
+/// How often the files are looked at, at the most.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The two files, and what was made of them. Its `Debug` and its errors name the files, and nothing of what is in them.
+pub(super) struct Tls {
+    certificate: PathBuf,
+    private_key: PathBuf,
+    current: Mutex<Current>,
+}
+
+struct Current {
+    acceptor: TlsAcceptor,
+    seen: Seen,
+    looked: Instant,
+}
+
+/// When the files were changed, and how long they were.
+type Seen = [Option<(SystemTime, u64)>; 2];
+
+impl Tls {
+    pub(super) fn new(certificate: &Path, private_key: &Path) -> Result<Self, ServeError> {
+        // Looked at first: a change in between is then found later.
+        let seen = [certificate, private_key].map(seen);
+        let acceptor = load(certificate, private_key)?;
+        let current = Mutex::new(Current { acceptor, seen, looked: Instant::now() });
+        Ok(Self { certificate: certificate.into(), private_key: private_key.into(), current })
+    }
+
+    /// What a client is received with. Looks at two files at most once a second, and reads a few kilobytes when they changed.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.looked.elapsed() >= LOOK {
+            current.looked = Instant::now();
+            let seen = [&*self.certificate, &*self.private_key].map(seen);
+            if seen != current.seen {
+                current.seen = seen;
+                match load(&self.certificate, &self.private_key) {
+                    Ok(acceptor) => {
+                        current.acceptor = acceptor;
+                        tracing::info!(certificate = %self.certificate.display(), "the certificate was read again");
+                    }
+                    Err(error) => {
+                        let cause = std::error::Error::source(&error).map(ToString::to_string);
+                        tracing::error!(%error, cause, "the certificate has changed and cannot be used; the old one stays");
+                    }
+                }
+            }
+        }
+        current.acceptor.clone()
+    }
+}
+
+fn seen(path: &Path) -> Option<(SystemTime, u64)> {
+    let file = std::fs::metadata(path).ok()?;
+    Some((file.modified().ok()?, file.len()))
+}
+
+fn load(certificate: &Path, private_key: &Path) -> Result<TlsAcceptor, ServeError> {
+    let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect)
+        .map_err(|error| problem(certificate, "certificate", error))?;
+    if chain.is_empty() {
+        return Err(problem(certificate, "certificate", pem::Error::NoItemsFound));
+    }
+    let key = PrivateKeyDer::from_pem_file(private_key).map_err(|error| problem(private_key, "private key", error))?;
+    // Named, because a program may have more than one such library in it, and then there is no default.
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
+        .map_err(|error| ServeError::TlsPair { problem: error.to_string() })?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// The parser's own words may quote a line of the file, and that may be a secret.
+fn problem(path: &Path, wanted: &'static str, error: pem::Error) -> ServeError {
+    match error {
+        pem::Error::Io(source) => ServeError::TlsFile { path: path.into(), source },
+        _ => ServeError::TlsContent { path: path.into(), wanted },
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("certificate", &self.certificate).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,340 @@
+//! How a server ends, and how another one takes its place.
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use channels_runtime::prelude::*;
+use futures_util::{SinkExt, StreamExt};
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::example::{Example, program};
+use crate::raw::{ask, handshake, until};
+use crate::redis::{RedisServer, Reply};
+
+type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the client of a closed connection should wait.
+fn told_to_wait(message: &Message) -> Option<Duration> {
+    let Message::Close(Some(frame)) = message else { return None };
+    assert_eq!(u16::from(frame.code), 1012);
+    let wait = frame.reason.strip_prefix("reconnect in ")?.strip_suffix(" ms")?;
+    Some(Duration::from_millis(wait.parse().ok()?))
+}
+
+async fn next(client: &mut Client) -> Option<Message> {
+    tokio::time::timeout(PATIENCE, client.next()).await.expect("a message in time")?.ok()
+}
+
+static GONE: AtomicUsize = AtomicUsize::new(0);
+
+#[derive(Default)]
+struct Guest;
+
+#[consumer]
+impl Guest {
+    #[disconnect]
+    fn disconnect(&mut self, _cx: &mut Context<Self>, code: CloseCode) {
+        assert_eq!(code, 1012);
+        GONE.fetch_add(1, SeqCst);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_closes_in_waves_and_says_when_to_come_back() {
+    const CLIENTS: usize = 400;
+    let channels = Channels::builder().build();
+    let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let address = server.local_addr();
+    let serving = tokio::spawn(server.serve(channels.route::<Guest>(warp::path!("ws"))));
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENTS {
+        let mut client = connect_async(format!("ws://{address}/ws")).await.unwrap().0;
+        clients.spawn(async move {
+            let told = told_to_wait(&next(&mut client).await.expect("a close frame")).expect("a wait");
+            while next(&mut client).await.is_some() {}
+            told
+        });
+    }
+    let begun = Instant::now();
+    assert!(channels.shutdown(Duration::from_secs(20)).await, "every connection ends");
+    // 400 of them, at most 1,000 a second, every 50 ms.
+    assert!(begun.elapsed() >= Duration::from_millis(350), "in waves: {:?}", begun.elapsed());
+    assert_eq!(GONE.load(SeqCst), CLIENTS, "`disconnect` ran");
+    let waits = clients.join_all().await;
+    assert!(waits.iter().all(|wait| *wait < Duration::from_secs(1)), "{waits:?}");
+    let tenths: HashSet<_> = waits.iter().map(|wait| wait.as_millis() / 100).collect();
+    assert_eq!(tenths.len(), 10, "spread over a second");
+    tokio::time::timeout(PATIENCE, serving).await.expect("the server ends").unwrap();
+    assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+}
+
+/// Sends a signal to a process of this test.
+fn signal(chat: &Example, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &chat.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+async fn ended(mut chat: Example) -> ExitStatus {
+    tokio::task::spawn_blocking(move || chat.wait()).await.unwrap()
+}
+
+async fn member(address: SocketAddr) -> Client {
+    connect_async(format!("ws://{address}/ws/chat/lobby/")).await.unwrap().0
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_ends_everything_in_order_and_the_exit_code_is_0() {
+    let redis = RedisServer::start();
+    let chat = Example::start("chat", &["--layer", "core", "--redis", &redis.url()]);
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        clients.push(member(chat.address()).await);
+    }
+    assert_eq!(members(&redis), 20);
+    signal(&chat, "TERM");
+    for client in &mut clients {
+        assert!(told_to_wait(&next(client).await.expect("a close frame")).is_some());
+        assert!(next(client).await.is_none());
+    }
+    assert!(ended(chat).await.success());
+    assert_eq!(members(&redis), 0, "no ghosts");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_sigterm_waits_for_nobody() {
+    let chat = Example::start("chat", &[]);
+    // It never answers the close frame, and is waited for.
+    let mut deaf = ask(chat.address(), &handshake("/ws/chat/lobby/", "Host: ours\n")).await;
+    let begun = Instant::now();
+    signal(&chat, "TERM");
+    assert_eq!(tokio::io::AsyncReadExt::read_u8(&mut deaf.socket).await.unwrap(), 0x88);
+    signal(&chat, "TERM");
+    assert!(ended(chat).await.success());
+    assert!(begun.elapsed() < Duration::from_secs(5), "sooner than the client's time is over: {:?}", begun.elapsed());
+}
+
+fn members(redis: &RedisServer) -> i64 {
+    match redis.ask("ZCARD asgi:group:chat_lobby") {
+        Reply::Number(members) => members,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What stands before the processes in production: passes each connection on to the one that was started last.
+struct Balancer {
+    address: SocketAddr,
+    target: Arc<Mutex<SocketAddr>>,
+    task: JoinHandle<()>,
+}
+
+impl Balancer {
+    async fn start(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let target = Arc::new(Mutex::new(target));
+        let targets = Arc::clone(&target);
+        let task = tokio::spawn(async move {
+            let mut passing = JoinSet::new();
+            loop {
+                let (mut client, _) = listener.accept().await.unwrap();
+                let target = *targets.lock().unwrap();
+                passing.spawn(async move {
+                    let mut server = TcpStream::connect(target).await?;
+                    tokio::io::copy_bidirectional(&mut client, &mut server).await
+                });
+            }
+        });
+        Self { address, target, task }
+    }
+
+    fn turn_to(&self, chat: &Example) {
+        *self.target.lock().unwrap() = chat.address();
+    }
+}
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What all clients of the rolling restart saw.
+#[derive(Default)]
+struct Seen {
+    open: AtomicUsize,
+    /// How often a connection was lost without being told when to come back.
+    cut_off: AtomicUsize,
+    returned: Mutex<Vec<Instant>>,
+    heard: AtomicUsize,
+}
+
+/// A client that stays in the room whatever happens, as the example's page does, and now and then says something.
+async fn stay(address: SocketAddr, seen: Arc<Seen>) {
+    let mut again = false;
+    loop {
+        let mut client = member(address).await;
+        if again {
+            seen.returned.lock().unwrap().push(Instant::now());
+        }
+        again = true;
+        seen.open.fetch_add(1, SeqCst);
+        let mut talking = tokio::time::interval(Duration::from_millis(500));
+        let told = loop {
+            tokio::select! {
+                // Both may be dropped and asked anew. A send that fails is followed by the end of what is heard.
+                _ = talking.tick() => drop(client.send(Message::text(r#"{"message": "noise"}"#)).await),
+                heard = client.next() => match heard {
+                    Some(Ok(Message::Text(text))) => {
+                        if text.as_str().contains("at the end") {
+                            seen.heard.fetch_add(1, SeqCst);
+                        }
+                    }
+                    Some(Ok(close @ Message::Close(_))) => break told_to_wait(&close),
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => break None,
+                },
+            }
+        };
+        seen.open.fetch_sub(1, SeqCst);
+        match told {
+            Some(wait) => {
+                while let Some(Ok(_)) = client.next().await {}
+                tokio::time::sleep(wait).await;
+            }
+            None => _ = seen.cut_off.fetch_add(1, SeqCst),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_are_replaced_under_load_without_ghosts_and_without_a_herd() {
+    const CLIENTS: usize = 60;
+    let redis = RedisServer::start();
+    let flags = ["--layer", "core", "--redis", &redis.url()];
+    let mut chats = Vec::new();
+    let balancer = {
+        chats.push(Example::start("chat", &flags));
+        Balancer::start(chats[0].address()).await
+    };
+    let seen = Arc::<Seen>::default();
+    let mut clients = JoinSet::new();
+    for number in 0..CLIENTS {
+        if number == CLIENTS / 2 {
+            chats.push(Example::start("chat", &flags));
+            balancer.turn_to(&chats[1]);
+        }
+        clients.spawn(stay(balancer.address, Arc::clone(&seen)));
+        until("a client is in", || seen.open.load(SeqCst) == number + 1).await;
+    }
+    assert_eq!(members(&redis), i64::try_from(CLIENTS).unwrap());
+    for old in chats {
+        let new = Example::start("chat", &flags);
+        balancer.turn_to(&new);
+        let begun = Instant::now();
+        signal(&old, "TERM");
+        assert!(ended(old).await.success());
+        until("all are back", || seen.open.load(SeqCst) == CLIENTS).await;
+        let returned = std::mem::take(&mut *seen.returned.lock().unwrap());
+        // Nobody came in the first moment because everybody did: a tenth of the time holds no more than its share, and
+        // some.
+        let mut tenths = [0; 10];
+        for at in &returned {
+            let tenth = usize::try_from((*at - begun).as_millis() / 100).unwrap();
+            tenths[tenth.min(9)] += 1;
+        }
+        assert!(returned.len() >= CLIENTS / 2, "{tenths:?}");
+        assert!(tenths[..9].iter().all(|share| *share <= returned.len() / 2), "a herd: {tenths:?}");
+        KEPT.lock().unwrap().push(new);
+    }
+    assert_eq!(seen.cut_off.load(SeqCst), 0, "everybody was told when to come back");
+    assert_eq!(members(&redis), i64::try_from(CLIENTS).unwrap(), "no ghosts");
+    let mut speaker = member(balancer.address).await;
+    speaker.send(Message::text(json!({"message": "at the end"}).to_string())).await.unwrap();
+    until("everybody hears it", || seen.heard.load(SeqCst) == CLIENTS).await;
+    clients.shutdown().await;
+    KEPT.lock().unwrap().clear();
+}
+
+/// The new processes, until the test is done.
+static KEPT: Mutex<Vec<Example>> = Mutex::new(Vec::new());
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_that_systemd_hands_over_is_used() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // The socket becomes the shell's input, and then the file 3, where systemd puts it.
+    let mut child = Command::new("sh")
+        .arg("-c")
+        .arg(r#"exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" --addr 127.0.0.1:1"#)
+        .arg(program("chat"))
+        .stdin(Stdio::from(std::os::fd::OwnedFd::from(listener.try_clone().unwrap())))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line.trim(), format!("listening on http://{address}/"));
+    let mut client = member(address).await;
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert!(told_to_wait(&next(&mut client).await.unwrap()).is_some());
+    drop(client);
+    assert!(tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap().success());
+    // The socket outlives the process: who knocks now waits for the next one.
+    TcpStream::connect(address).await.unwrap();
+}
+
+/// The health of an application, asked over another one's socket, which goes on when it stops.
+async fn watch(channels: &Channels) -> (SocketAddr, JoinHandle<()>) {
+    let server = Channels::builder().build().bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    (server.local_addr(), tokio::spawn(server.serve(channels.health())))
+}
+
+/// What `/healthz` and `/readyz` are answered with.
+async fn health(address: SocketAddr) -> (u16, u16) {
+    let status = async |path| ask(address, &format!("GET /{path} HTTP/1.1\nHost: ours\n\n")).await.status;
+    (status("healthz").await, status("readyz").await)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn green_health_and_a_dead_bus_are_told_apart() {
+    let redis = RedisServer::start();
+    let url = [redis.url()];
+    for layer in [ChannelLayer::redis_core(&url).await.unwrap(), ChannelLayer::redis_pubsub(&url).await.unwrap()] {
+        let channels = Channels::builder().layer(layer).build();
+        let (address, watching) = watch(&channels).await;
+        assert_eq!(health(address).await, (200, 200));
+        redis.signal("STOP");
+        assert_eq!(health(address).await, (200, 503));
+        redis.signal("CONT");
+        let back = async {
+            while health(address).await != (200, 200) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, back).await.expect("it is ready again");
+        assert!(channels.shutdown(Duration::from_secs(10)).await);
+        assert_eq!(health(address).await, (200, 503));
+        watching.abort();
+    }
+}
+
+#[tokio::test]
+async fn the_layer_in_memory_is_ready_until_it_is_closed() {
+    let channels = Channels::builder().build();
+    let (address, watching) = watch(&channels).await;
+    assert_eq!(health(address).await, (200, 200));
+    channels.channel_layer().close().await;
+    assert_eq!(health(address).await, (200, 503));
+    watching.abort();
+}
