@@ -308,6 +308,7 @@ impl<C: Consumer> Session<C> {
                     burst += 1;
                     if burst >= BURST {
                         burst = 0;
+                        *fresh = false;
                         tokio::task::yield_now().await;
                     }
                     continue;
