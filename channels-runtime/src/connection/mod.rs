@@ -839,6 +839,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::consumer::MailboxPolicy;
     use crate::envelope::Envelope;
     use crate::frame::Frame;
     use crate::layer::local::Undeliverable;
@@ -940,9 +941,9 @@ mod tests {
     /// orders: nobody sleeps while there is something to do, nothing overtakes, and every byte is counted.
     fn run(calls: Vec<Call>) {
         let capacity = 3;
-        let limits = Limits { max_message: 1, outbound: 8 * 1024 };
+        let limits = Limits { max_message: 1, outbound: 8 * 1024, inbound: Rate { frames: 1, bytes: 1 } };
         let connection =
-            Connection::new(never, Flusher::new(), limits, capacity, Duration::from_secs(3600), Arc::default());
+            Connection::new(never, Flusher::new(limits), limits, capacity, Duration::from_secs(3600), Arc::default());
         connection.open(None);
         let alarm = Arc::<Alarm>::default();
         let waker = Waker::from(Arc::clone(&alarm));
@@ -954,11 +955,12 @@ mod tests {
             label += 1;
             match call {
                 Call::Frame(size) => {
-                    connection.deliver(&Delivery::Frame(labelled(label, size)), Instant::now()).unwrap()
+                    let frame = Delivery::Frame(labelled(label, size), Loss::default());
+                    assert_eq!(connection.deliver(&frame, Instant::now()), Ok(true));
                 }
                 Call::Event => {
                     let waiting = accepted.len() - handled.len();
-                    let event = Delivery::Event(Arc::new(label));
+                    let event = Delivery::Event(Arc::new(label), Loss::default(), MailboxPolicy::default());
                     let delivered = connection.deliver(&event, Instant::now());
                     assert_eq!(delivered.is_ok(), waiting < capacity, "{waiting} events wait");
                     if delivered.is_ok() {
@@ -1000,8 +1002,8 @@ mod tests {
             let state = connection.lock();
             let outbound = &state.outbound;
             let mails = state.mailbox.iter().filter_map(|(_, mail)| match mail {
-                Mail::Frame(frame) => Some(outbound.weigh_mail(frame)),
-                Mail::Event(_) => None,
+                Mail::Frame(frame, _) => Some(outbound.weigh_mail(frame)),
+                Mail::Event(..) => None,
             });
             assert_eq!(outbound.weight, mails.sum::<usize>() + queued(outbound), "what waits is what is counted");
             assert_eq!(state.events as usize, accepted.len() - handled.len());

@@ -31,14 +31,14 @@ impl Mailbox for Inbox {
         raw
     }
 
-    fn deliver(&self, delivery: &Delivery, _: Instant) -> Result<(), Full> {
+    fn deliver(&self, delivery: &Delivery, _: Instant) -> Result<bool, Full> {
         let Delivery::Raw(envelope) = delivery else { panic!("prepared by `raw`") };
         let mut messages = self.messages.lock().unwrap();
         if messages.len() >= CAPACITY {
             return Err(Full { capacity: CAPACITY });
         }
         messages.push_back(envelope.to_value().unwrap()["number"].as_u64().unwrap());
-        Ok(())
+        Ok(true)
     }
 
     fn layer_closed(&self) {
