@@ -272,12 +272,13 @@ enum Step {
 }
 
 impl Step {
-    fn cause(&self) -> Cause {
-        match self {
+    fn with_cause(self) -> (Self, Cause) {
+        let cause = match &self {
             Self::Event(_) => Cause::Event,
             Self::Gap(gap) => Cause::Gap(*gap),
             _ => Cause::Client,
-        }
+        };
+        (self, cause)
     }
 }
 
@@ -313,17 +314,19 @@ impl<C: Consumer> Session<C> {
             let _alive = &alive;
             // One message after the other, until it is over.
             let (code, last) = loop {
-                let step = poll_fn(|task| self.poll_step(&connection, task)).await;
-                let cause = step.cause();
-                let Self { consumer, cx, reader, fresh, .. } = &mut self;
-                let mut event = None;
-                let call = match begin(consumer, cx, &connection, step, &mut event) {
-                    ControlFlow::Continue(call) => call,
-                    ControlFlow::Break(end) => break end,
-                };
-                if let Some(call) = call {
-                    let done = beside(&connection, reader, call, || *fresh = false).await;
-                    check::<C>(&connection, done, cause);
+                // A local that is borrowed, as `cause` would borrow the step here, is kept while the handler runs.
+                let (step, cause) = poll_fn(|task| self.poll_step(&connection, task).map(Step::with_cause)).await;
+                {
+                    let Self { consumer, cx, reader, fresh, .. } = &mut self;
+                    let mut event = None;
+                    let call = match begin(consumer, cx, &connection, step, &mut event) {
+                        ControlFlow::Continue(call) => call,
+                        ControlFlow::Break(end) => break end,
+                    };
+                    if let Some(call) = call {
+                        let done = beside(&connection, reader, call, || *fresh = false).await;
+                        check::<C>(&connection, done, cause);
+                    }
                 }
                 if self.has_had_its_turn(&connection, cause) {
                     tokio::task::yield_now().await;
