@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(scope.client(), None);
         assert!(!format!("{scope:?}").contains("token"));
         for address in ["127.0.0.1:80", "[fe80::1%3]:443"] {
-            let scope = Scope::new(&"/".parse().unwrap(), &HeaderMap::new(), Some(address.parse().unwrap()));
+            let scope = Scope::new(&"/".parse().unwrap(), &HeaderMap::new(), Some(address.parse().unwrap()), None);
             assert_eq!(scope.client(), Some(address.parse().unwrap()));
         }
     }

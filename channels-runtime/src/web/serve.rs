@@ -254,7 +254,7 @@ impl Caller {
             () = self.seat.dropped() => return None,
             () = self.core.stopping().cancelled() => return None,
         };
-        match shaken.map_err(io::Error::from).flatten() {
+        match shaken.map_err(io::Error::from).and_then(|shaken| shaken) {
             Ok(stream) => Some(stream),
             Err(error) => {
                 count(&self.core.door().counters.tls_failed);
