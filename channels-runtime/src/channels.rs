@@ -345,7 +345,8 @@ impl ChannelsBuilder {
     }
 
     /// How long a client may take for the head of a request, and before that for a TLS handshake, each: 10 s unless said
-    /// otherwise. Then its socket is closed. A head may have 64 KiB and 100 lines; a larger one is answered with 431.
+    /// otherwise. Then its socket is closed. A head may have 64 KiB and 100 lines; one that is
+    /// much larger is answered with 431.
     pub fn header_deadline(mut self, deadline: Duration) -> Self {
         self.door.header_deadline = deadline;
         self

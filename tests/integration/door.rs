@@ -294,8 +294,13 @@ async fn a_head_has_a_deadline_and_a_size() {
     end(page.socket).await;
     assert_eq!(say(&mut open.socket, "hi").await, "hi 127.0.0.1");
 
-    let large = format!("GET /page HTTP/1.1\nHost: ours\nX: {}\n\n", "x".repeat(70_000));
-    assert_eq!(ask(server.address, &large).await.status, 431);
+    // The server hangs up on the rest, and that may overtake its answer.
+    let large = format!("GET /page HTTP/1.1\r\nHost: ours\r\nX: {}\r\n\r\n", "x".repeat(300_000));
+    let mut socket = TcpStream::connect(server.address).await.unwrap();
+    _ = socket.write_all(large.as_bytes()).await;
+    let mut answer = Vec::new();
+    _ = socket.read_to_end(&mut answer).await;
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431 "), "{}", String::from_utf8_lossy(&answer));
     let many = format!("GET /page HTTP/1.1\nHost: ours\n{}\n", "X: x\n".repeat(200));
     assert_eq!(ask(server.address, &many).await.status, 431);
     drop(open);

@@ -130,12 +130,6 @@ impl RedisServer {
         assert!(sent.success());
     }
 
-    /// Stops it (`STOP`) as a machine does that hangs, or lets it go on (`CONT`).
-    pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
-        assert!(sent.success());
-    }
-
     /// As [`Self::run`], of words.
     pub(crate) fn ask(&self, command: &str) -> Reply {
         self.connect().ask(command)

@@ -29,7 +29,7 @@ use crate::web::Peer;
 use crate::web::tls::Tls;
 use crate::web::waiting::{Seat, Waiting};
 
-/// The largest head of a request, in bytes. A larger one is answered with 431.
+/// The largest head of a request, in bytes, within a factor of two: so much is buffered before it must be whole.
 const MAX_HEAD: usize = 64 * 1024;
 
 /// Why a server could not start.
