@@ -275,7 +275,12 @@ impl Play {
             let (ear, senders) = (ear.clone(), Arc::clone(&senders));
             tokio::spawn(async move {
                 while let Some(Ok(message)) = socket.next().await {
-                    let Message::Text(text) = message else { panic!("a socket was closed: {message}") };
+                    let text = match message {
+                        Message::Text(text) => text,
+                        Message::Close(frame) => panic!("a socket was closed: {frame:?}"),
+                        // The heartbeat. What is read next answers it.
+                        _ => continue,
+                    };
                     let heard = match text.as_str() {
                         "lost" => Heard::Lost,
                         "restored" => Heard::Restored([senders[0].next(), senders[1].next()]),

@@ -266,6 +266,10 @@ mod tests {
             self.0.lock().unwrap().iter().cloned().collect()
         }
 
+        fn lost(&self) {}
+
+        fn restored(&self) {}
+
         fn arrived(&self, _: &str, _: Bytes) {}
 
         fn lost(&self) {}
