@@ -124,12 +124,6 @@ impl RedisServer {
         Connection(BufReader::new(socket))
     }
 
-    /// Sends its process a signal: `STOP`, `CONT`.
-    pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
-        assert!(sent.success());
-    }
-
     /// Stops it (`STOP`) as a machine does that hangs, or lets it go on (`CONT`).
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
