@@ -150,3 +150,8 @@ struct GuideDoctests;
 #[cfg(all(doctest, feature = "django", feature = "https", feature = "jwt"))]
 #[doc = include_str!("../../docs/security.md")]
 struct SecurityDoctests;
+
+/// And that of the page on delivery.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/delivery.md")]
+struct DeliveryDoctests;

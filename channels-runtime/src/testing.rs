@@ -85,6 +85,9 @@ pub enum CommunicatorError {
 /// A client of one route, without a socket: the whole way through warp's filters, handshake and framing, over a pipe in
 /// memory. What Channels' `WebsocketCommunicator` is.
 ///
+/// It answers the server's pings while it waits for something, and only then. A test that lets more than half a minute of
+/// paused time pass without a look at what arrives should turn the heartbeat off: `.heartbeat(Duration::ZERO, Duration::ZERO)`.
+///
 /// ```
 /// use channels_runtime::prelude::*;
 /// use channels_runtime::testing::WebsocketCommunicator;

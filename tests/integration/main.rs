@@ -18,4 +18,5 @@ mod refusals;
 mod shutdown;
 mod sockets;
 mod tls;
+mod ways_out;
 mod workers;

@@ -1,0 +1,315 @@
+//! Every way out is the same way out: the groups are left, `disconnect` runs once with its code, and nothing is left behind,
+//! seen from outside.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use channels_runtime::prelude::*;
+use channels_runtime::testing::WebsocketCommunicator;
+use channels_runtime::{ConnectionStats, LayerConfig};
+use tokio::runtime::{Builder, Handle, Runtime};
+use warp::Filter;
+
+#[event("way.note")]
+struct Note {
+    text: String,
+}
+
+#[event("way.shown")]
+struct Shown {
+    text: String,
+}
+
+#[group("ways", events(Note, Shown))]
+struct Ways;
+
+type Codes = Arc<Mutex<Vec<u16>>>;
+
+struct Leaver {
+    codes: Codes,
+}
+
+#[consumer(mailbox = "disconnect")]
+impl Leaver {
+    #[connect]
+    async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+        cx.group_add(&Ways).await?;
+        let codes = cx.scope().user::<Codes>().ok_or(Reject::unauthorized())?.clone();
+        if cx.scope().header("x-refuse").is_some() {
+            return Err(Reject::forbidden());
+        }
+        cx.send_json(&cx.channel_name()).await?;
+        Ok(Self { codes })
+    }
+
+    #[receive]
+    async fn receive(&mut self, cx: &mut Context<Self>, text: String) -> Result<()> {
+        Self::go(cx, &text).await
+    }
+
+    #[handler("way.note")]
+    async fn note(&mut self, cx: &mut Context<Self>, event: &Note) -> Result<()> {
+        Self::go(cx, &event.text).await
+    }
+
+    #[handler("way.shown")]
+    fn shown(event: &Shown) -> String {
+        event.text.clone()
+    }
+
+    #[disconnect]
+    fn disconnect(&mut self, cx: &mut Context<Self>, code: CloseCode) {
+        self.codes.lock().unwrap().push(code.as_u16());
+        // What runs now is outside of the group already; and a panic here hurts nobody.
+        assert!(!cx.scope().path().is_empty());
+        panic!("a mistake in disconnect");
+    }
+}
+
+impl Leaver {
+    async fn go(cx: &mut Context<Self>, how: &str) -> Result<()> {
+        match how {
+            "close" => cx.close(CloseCode::NORMAL),
+            "fail" => return Err(Error::msg("a mistake")),
+            "panic" => panic!("a mistake"),
+            "wait" => tokio::time::sleep(Duration::from_secs(5)).await,
+            "send" => {
+                for _ in 0..100 {
+                    cx.send_text("x".repeat(100_000)).await?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+type Route = warp::filters::BoxedFilter<(warp::reply::Response,)>;
+type Client = WebsocketCommunicator<Route>;
+
+struct App {
+    channels: Channels,
+    codes: Codes,
+}
+
+impl App {
+    fn new() -> Self {
+        let codes = Codes::default();
+        let known = Arc::clone(&codes);
+        let authenticator = move |_| {
+            let codes = Arc::clone(&known);
+            async move { Ok(Some(codes)) }
+        };
+        let layer = ChannelLayer::in_memory_with(LayerConfig::default().with_capacity(3));
+        let builder = Channels::builder().layer(layer).idle_limit(Duration::from_secs(600));
+        Self { channels: builder.authenticator(authenticator).build(), codes }
+    }
+
+    fn new_client(&self) -> Client {
+        WebsocketCommunicator::new(self.channels.route::<Leaver>(warp::path!("ws")).boxed(), "/ws")
+    }
+
+    async fn client(&self) -> (Client, ChannelName<Leaver>) {
+        let mut client = self.new_client();
+        client.connect().await.unwrap();
+        let name = client.receive_json_from().await.unwrap();
+        (client, name)
+    }
+
+    fn layer(&self) -> &ChannelLayer {
+        self.channels.channel_layer()
+    }
+
+    /// What can be seen of the connections from outside: members, channels, groups, and the gauge.
+    fn seen(&self) -> [usize; 4] {
+        let layer = self.layer();
+        [layer.members_here(&Ways).unwrap(), layer.channels_here(), layer.groups_here(), self.channels.connections()]
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Way {
+    ClientCloses,
+    ClientVanishes,
+    ClientBreaksTheProtocol,
+    ClientIsHalfOpen,
+    ClientIsHalfOpenWhileAHandlerSends,
+    ClientIsIdle,
+    ClientReadsTooSlowly,
+    MailboxIsFull,
+    HandlerCloses,
+    HandlerFails,
+    HandlerPanics,
+    Kicked,
+    FailsAtAnEvent,
+    PanicsAtAnEvent,
+    RefusedAfterAJoin,
+    LayerIsClosed,
+    ServerStops,
+}
+
+use Way::{
+    ClientBreaksTheProtocol, ClientCloses, ClientIsHalfOpen, ClientIsHalfOpenWhileAHandlerSends, ClientIsIdle,
+    ClientReadsTooSlowly, ClientVanishes, FailsAtAnEvent, HandlerCloses, HandlerFails, HandlerPanics, Kicked,
+    LayerIsClosed, MailboxIsFull, PanicsAtAnEvent, RefusedAfterAJoin, ServerStops,
+};
+
+/// Each way, and the code that `disconnect` gets.
+const WAYS: [(Way, Option<u16>); 17] = [
+    (ClientCloses, Some(4001)),
+    (ClientVanishes, Some(1006)),
+    (ClientBreaksTheProtocol, Some(1003)),
+    (ClientIsHalfOpen, Some(1006)),
+    (ClientIsHalfOpenWhileAHandlerSends, Some(1006)),
+    (ClientIsIdle, Some(1001)),
+    (ClientReadsTooSlowly, Some(1013)),
+    (MailboxIsFull, Some(1013)),
+    (HandlerCloses, Some(1000)),
+    (HandlerFails, Some(1011)),
+    (HandlerPanics, Some(1011)),
+    (Kicked, Some(1000)),
+    (FailsAtAnEvent, Some(1011)),
+    (PanicsAtAnEvent, Some(1011)),
+    (RefusedAfterAJoin, None),
+    (LayerIsClosed, Some(1001)),
+    (ServerStops, Some(1012)),
+];
+
+/// Takes one client out that way. Gives it, where somebody still holds its end.
+async fn take(way: Way, app: &App, (mut client, name): (Client, ChannelName<Leaver>)) -> Option<Client> {
+    let layer = app.layer();
+    match way {
+        ClientCloses => client.disconnect(CloseCode::new(4001).unwrap()).await.unwrap(),
+        ClientVanishes => return None,
+        ClientBreaksTheProtocol => client.send_binary_to("where text is wanted").await.unwrap(),
+        ClientIsHalfOpen | ClientIsIdle => {}
+        ClientIsHalfOpenWhileAHandlerSends => client.send_to("send").await.unwrap(),
+        ClientReadsTooSlowly => {
+            for _ in 0..30 {
+                layer.send(&name, &Shown { text: "x".repeat(100_000) }).await.unwrap();
+            }
+        }
+        MailboxIsFull => {
+            for text in ["wait", "", "", "", "", ""] {
+                _ = layer.send(&name, &Note { text: text.into() }).await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        HandlerCloses => client.send_to("close").await.unwrap(),
+        HandlerFails => client.send_to("fail").await.unwrap(),
+        HandlerPanics => client.send_to("panic").await.unwrap(),
+        Kicked => layer.send(&name, &Note { text: "close".into() }).await.unwrap(),
+        FailsAtAnEvent => layer.send(&name, &Note { text: "fail".into() }).await.unwrap(),
+        PanicsAtAnEvent => layer.send(&name, &Note { text: "panic".into() }).await.unwrap(),
+        RefusedAfterAJoin => {
+            drop(client);
+            let mut refused = app.new_client().with_header("x-refuse", "1");
+            assert!(refused.connect().await.is_err());
+            return None;
+        }
+        LayerIsClosed => layer.close().await,
+        ServerStops => {
+            let stopping = app.channels.clone();
+            tokio::spawn(async move { stopping.shutdown(Duration::from_secs(60)).await });
+        }
+    }
+    Some(client)
+}
+
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(3600), wait).await.unwrap_or_else(|_| panic!("{what}"));
+}
+
+async fn leaves_nothing(way: Way, code: Option<u16>) {
+    let app = App::new();
+    // One comes and goes, so that what serves all connections runs.
+    drop(app.client().await);
+    until("the first one goes", async || app.seen() == [0; 4]).await;
+    app.codes.lock().unwrap().clear();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let tasks = Handle::current().metrics().num_alive_tasks();
+
+    // The other member, who sees and suffers nothing of it, unless all have to go.
+    let others = !matches!(way, LayerIsClosed | ServerStops);
+    let mut other = if others { Some(app.client().await.0) } else { None };
+    let one = app.client().await;
+    assert_eq!(app.seen(), [1 + usize::from(others), 1 + usize::from(others), 1, 1 + usize::from(others)]);
+    let left = take(way, &app, one).await;
+    let mut held = left;
+    let mine = usize::from(others);
+    until("the connection ends", async || {
+        // The other one is alive: it reads, and so it answers.
+        if let Some(other) = &mut other {
+            while !other.receive_nothing().await {
+                other.receive_from().await.expect("the other connection lives");
+            }
+            if way == ClientIsIdle {
+                other.send_to("not idle").await.unwrap();
+            }
+        }
+        if way == ClientIsIdle
+            && let Some(idle) = &mut held
+        {
+            idle.receive_nothing().await;
+        }
+        app.seen() == [mine; 4]
+            && app.codes.lock().unwrap().len() == usize::from(code.is_some() || way == RefusedAfterAJoin)
+    })
+    .await;
+    let codes = app.codes.lock().unwrap().clone();
+    assert_eq!(codes.first().copied(), code.or(Some(1006)), "{way:?}");
+    drop((held, other));
+    until("all connections end", async || app.seen() == [0; 4]).await;
+    until("every task of theirs ends", async || Handle::current().metrics().num_alive_tasks() <= tasks).await;
+    assert_eq!(app.codes.lock().unwrap().len(), usize::from(others) + 1, "{way:?}: `disconnect` ran once for each");
+    let stats = app.channels.stats();
+    let counted = [
+        (ClientIsIdle, stats.idle),
+        (ClientReadsTooSlowly, stats.too_slow),
+        (MailboxIsFull, stats.behind),
+        (ClientIsHalfOpen, stats.unanswered),
+        (ClientIsHalfOpenWhileAHandlerSends, stats.unanswered),
+    ];
+    for (counted, figure) in counted {
+        assert!((counted == way) <= (figure == 1), "{way:?}: {stats:?}");
+    }
+    if !counted.iter().any(|(counted, _)| *counted == way) {
+        assert_eq!(stats, ConnectionStats::default(), "{way:?}");
+    }
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+}
+
+#[test]
+fn every_way_out_leaves_nothing_behind() {
+    for (way, code) in WAYS {
+        runtime().block_on(leaves_nothing(way, code));
+    }
+}
+
+#[test]
+fn a_runtime_that_is_dropped_leaves_no_ghost_in_a_group() {
+    let app = App::new();
+    for _ in 0..3 {
+        let runtime = runtime();
+        let clients = runtime.block_on(async {
+            let clients = (app.client().await, app.client().await, app.client().await);
+            app.layer().send(&clients.0.1, &Note { text: "wait".into() }).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert_eq!(app.seen(), [3, 3, 1, 3]);
+            clients
+        });
+        drop(runtime);
+        // The process lives on, and so does the layer: nothing of the connections does. Nobody is there to run `disconnect`.
+        assert_eq!(app.seen(), [0; 4]);
+        drop(clients);
+    }
+    assert!(app.codes.lock().unwrap().is_empty());
+}
