@@ -271,10 +271,6 @@ mod tests {
         fn restored(&self) {}
 
         fn arrived(&self, _: &str, _: Bytes) {}
-
-        fn lost(&self) {}
-
-        fn restored(&self) {}
     }
 
     #[derive(Debug, Clone)]
