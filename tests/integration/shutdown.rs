@@ -66,6 +66,7 @@ async fn a_server_closes_in_waves_and_says_when_to_come_back() {
             told
         });
     }
+    until("all are in", || channels.connections() == CLIENTS).await;
     let begun = Instant::now();
     assert!(channels.shutdown(Duration::from_secs(20)).await, "every connection ends");
     // 400 of them, at most 1,000 a second, every 50 ms.
