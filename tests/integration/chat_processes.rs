@@ -21,10 +21,15 @@ async fn client(chat: &Example, room: &str) -> Client {
 async fn next(
     client: &mut (impl StreamExt<Item = Result<Message, tokio_tungstenite::tungstenite::Error>> + Unpin),
 ) -> String {
-    let next = tokio::time::timeout(Duration::from_secs(30), client.next()).await;
-    let message = next.expect("a message in time").expect("the connection is open").unwrap();
-    let value: Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
-    value["message"].as_str().unwrap().to_owned()
+    loop {
+        let next = tokio::time::timeout(Duration::from_secs(30), client.next()).await;
+        let message = next.expect("a message in time").expect("the connection is open").unwrap();
+        // One that only listens is asked whether it is there.
+        if !message.is_ping() {
+            let value: Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
+            return value["message"].as_str().unwrap().to_owned();
+        }
+    }
 }
 
 const MESSAGES: usize = 1000;

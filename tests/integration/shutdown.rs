@@ -33,7 +33,12 @@ fn told_to_wait(message: &Message) -> Option<Duration> {
 }
 
 async fn next(client: &mut Client) -> Option<Message> {
-    tokio::time::timeout(PATIENCE, client.next()).await.expect("a message in time")?.ok()
+    loop {
+        let message = tokio::time::timeout(PATIENCE, client.next()).await.expect("a message in time")?.ok()?;
+        if !message.is_ping() {
+            return Some(message);
+        }
+    }
 }
 
 static GONE: AtomicUsize = AtomicUsize::new(0);
