@@ -1,8 +1,15 @@
 //! Real browser windows talk through the examples: headless Chromium, driven through its ChromeDriver.
 
+mod django;
 #[path = "../integration/example.rs"]
 mod example;
 mod multichat;
+#[path = "../django/peer.rs"]
+#[allow(dead_code, reason = "the tests with Python use the rest")]
+mod peer;
+#[path = "../integration/redis.rs"]
+#[allow(dead_code, reason = "the other tests use the rest")]
+mod redis;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -92,7 +99,11 @@ struct Window(Client);
 impl Window {
     /// Opens a room, and waits until its socket is open.
     async fn enter(&self, chat: &Example, room: &str) {
-        self.0.goto(&format!("http://{}/chat/{room}/", chat.address())).await.unwrap();
+        self.open(&format!("http://{}/chat/{room}/", chat.address())).await;
+    }
+
+    async fn open(&self, page: &str) {
+        self.0.goto(page).await.unwrap();
         self.wait_for("body[data-state=open]").await;
     }
 

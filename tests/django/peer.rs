@@ -137,6 +137,10 @@ impl Daphne {
         Self { address: address.parse().expect("daphne names its address"), errors, _process: process }
     }
 
+    pub(crate) fn page(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("ws://{}{path}", self.address)
     }

@@ -5,6 +5,7 @@ SECRET_KEY = "only for tests"
 ALLOWED_HOSTS = ["*"]
 INSTALLED_APPS = ["daphne", "channels"]
 ASGI_APPLICATION = "asgi.application"
+ROOT_URLCONF = "urls"
 
 # The same variable, in the same shape, configures the Rust process beside it.
 CHANNEL_LAYERS = json.loads(os.environ["CHANNEL_LAYERS"])

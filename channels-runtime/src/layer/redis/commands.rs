@@ -27,17 +27,20 @@ const IDLE: Duration = Duration::from_secs(5);
 /// are full.
 ///
 /// channels_redis does the same in two to four commands, which let a queue grow beyond its capacity when two senders
-/// meet.
+/// meet. What has expired is removed last: a script that has written something is let through by a Redis that is out of
+/// memory, and so the message would get in where no other would.
 const STORE: &str = "\
 local full = {}
 for i, key in ipairs(KEYS) do
-  redis.call('ZREMRANGEBYSCORE', key, 0, ARGV[2])
-  if redis.call('ZCARD', key) >= tonumber(ARGV[2 * i + 2]) then
+  if redis.call('ZCOUNT', key, '(' .. ARGV[2], '+inf') >= tonumber(ARGV[2 * i + 2]) then
     full[#full + 1] = i - 1
   else
     redis.call('ZADD', key, ARGV[1], ARGV[2 * i + 3])
     redis.call('EXPIRE', key, ARGV[3])
   end
+end
+for i, key in ipairs(KEYS) do
+  redis.call('ZREMRANGEBYSCORE', key, 0, ARGV[2])
 end
 return full";
 

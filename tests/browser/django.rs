@@ -1,0 +1,50 @@
+//! Two real browser windows in one room: one on Django's tutorial chat, one on our example, with one Redis between them.
+
+use serde_json::json;
+
+use crate::Driver;
+use crate::example::Example;
+use crate::peer::Daphne;
+use crate::redis::RedisServer;
+
+async fn a_window_on_each_server(backend: &str, layer: &str) {
+    let redis = RedisServer::start();
+    let url = redis.url();
+    let django = Daphne::start(&json!({"default": {"BACKEND": backend, "CONFIG": {"hosts": [url]}}}));
+    let chat = Example::start("chat", &["--layer", layer, "--redis", &url]);
+    let driver = Driver::start();
+    let (ann, bob) = (driver.window().await, driver.window().await);
+    ann.open(&django.page("/chat/lobby/")).await;
+    bob.enter(&chat, "lobby").await;
+
+    ann.say("good morning from Python").await;
+    bob.sees("good morning from Python").await;
+    ann.sees("good morning from Python").await;
+    bob.say("und zurück aus Rust ¯\\_(ツ)_/¯").await;
+    ann.sees("und zurück aus Rust ¯\\_(ツ)_/¯").await;
+    bob.sees("und zurück aus Rust ¯\\_(ツ)_/¯").await;
+    for window in [&ann, &bob] {
+        let log = window.log().await;
+        assert_eq!(log.matches("from Python").count(), 1, "{log}");
+        assert_eq!(log.matches("aus Rust").count(), 1, "{log}");
+    }
+
+    if let Ok(folder) = std::env::var("SCREENSHOTS") {
+        for (name, window) in [("django", &ann), ("rust", &bob)] {
+            std::fs::write(format!("{folder}/{layer}-{name}.png"), window.0.screenshot().await.unwrap()).unwrap();
+        }
+    }
+    for window in [ann, bob] {
+        window.0.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_window_on_each_server_through_core() {
+    a_window_on_each_server("channels_redis.core.RedisChannelLayer", "core").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_window_on_each_server_through_pubsub() {
+    a_window_on_each_server("channels_redis.pubsub.RedisPubSubChannelLayer", "pubsub").await;
+}

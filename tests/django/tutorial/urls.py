@@ -1,0 +1,10 @@
+"""The page of a room: that of the Rust example, whose socket is at the same path here."""
+
+from pathlib import Path
+
+from django.http import HttpResponse
+from django.urls import path
+
+PAGE = Path(__file__).resolve().parents[3] / "examples/chat/room.html"
+
+urlpatterns = [path("chat/<room>/", lambda request, room: HttpResponse(PAGE.read_text()))]
