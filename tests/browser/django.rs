@@ -14,7 +14,7 @@ async fn a_window_on_each_server(backend: &str, layer: &str) {
     let chat = Example::start("chat", &["--layer", layer, "--redis", &url]);
     let driver = Driver::start();
     let (ann, bob) = (driver.window().await, driver.window().await);
-    ann.open(&django.page("/chat/lobby/")).await;
+    ann.open(&django.url("http", "/chat/lobby/")).await;
     bob.enter(&chat, "lobby").await;
 
     ann.say("good morning from Python").await;

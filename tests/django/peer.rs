@@ -137,12 +137,9 @@ impl Daphne {
         Self { address: address.parse().expect("daphne names its address"), errors, _process: process }
     }
 
-    pub(crate) fn page(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-
-    pub(crate) fn url(&self, path: &str) -> String {
-        format!("ws://{}{path}", self.address)
+    /// Where a page (`http`) or a consumer (`ws`) of its is.
+    pub(crate) fn url(&self, scheme: &str, path: &str) -> String {
+        format!("{scheme}://{}{path}", self.address)
     }
 
     /// Waits until this stands in its log.

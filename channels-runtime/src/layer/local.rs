@@ -264,7 +264,9 @@ type Shard = HashTable<(GroupName, Members)>;
 struct Channel {
     mailbox: Arc<dyn Mailbox>,
     /// So that a channel leaves its groups without a search.
-    groups: Vec<GroupName>,
+    ///
+    /// Most are in one, and there are many of them: that one needs no memory of its own.
+    groups: SmallVec<[GroupName; 1]>,
 }
 
 /// The channels and groups of this process.
@@ -360,7 +362,7 @@ impl LocalTable {
 
     /// Puts a mailbox behind a name.
     pub(crate) fn register(&self, name: ChannelName, mailbox: &Arc<dyn Mailbox>) {
-        let channel = Channel { mailbox: Arc::clone(mailbox), groups: Vec::new() };
+        let channel = Channel { mailbox: Arc::clone(mailbox), groups: SmallVec::new() };
         lock(&self.channels).insert(name, channel);
         self.tell_if_closed(&**mailbox);
     }
@@ -376,7 +378,7 @@ impl LocalTable {
     pub(crate) fn register_new(&self, name: ChannelName, mailbox: &Arc<dyn Mailbox>) -> bool {
         match lock(&self.channels).entry(name) {
             Entry::Occupied(_) => return false,
-            Entry::Vacant(none) => _ = none.insert(Channel { mailbox: Arc::clone(mailbox), groups: Vec::new() }),
+            Entry::Vacant(none) => _ = none.insert(Channel { mailbox: Arc::clone(mailbox), groups: SmallVec::new() }),
         }
         self.tell_if_closed(&**mailbox);
         true
@@ -411,8 +413,6 @@ impl LocalTable {
         if members.insert(name.clone(), Arc::clone(&channel.mailbox)).is_some() {
             return Some(Change::None);
         }
-        // Most are in one group, and there are many of them.
-        channel.groups.reserve_exact(1);
         channel.groups.push(group.clone());
         Some(if was_empty { Change::OfGroup } else { Change::OfMember })
     }
