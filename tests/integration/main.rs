@@ -6,6 +6,7 @@ mod consumers;
 mod core;
 mod door;
 mod example;
+mod examples;
 mod faults;
 mod heartbeat;
 mod layers;

@@ -1,0 +1,71 @@
+//! Says something in a room of `examples/chat` from a plain synchronous program, as a cron job or a script would:
+//! `cargo run --example announce -- lobby "Back in five minutes"`. Without a text it says each line of its input:
+//! `tail -f log.txt | cargo run --example announce -- lobby`
+//!
+//! Needs a redis-server, and a chat that uses it: `cargo run --example chat -- --layer pubsub`.
+
+use std::io::stdin;
+
+use channels_runtime::prelude::*;
+use clap::{Parser, ValueEnum};
+
+/// Says something in a room of the chat.
+#[derive(Parser)]
+struct Flags {
+    /// The room.
+    room: String,
+
+    /// What to say; without it, each line of the input.
+    message: Option<String>,
+
+    /// The layer of the chat.
+    #[arg(long, value_enum, default_value_t = Layer::Pubsub)]
+    layer: Layer,
+
+    /// A Redis server; may be repeated.
+    #[arg(long, default_value = "redis://127.0.0.1:6379/0")]
+    redis: Vec<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Layer {
+    Pubsub,
+    Core,
+}
+
+// The chat has the same two types. In a project of your own they stand in one library, which both programs use.
+
+#[event("chat.message")]
+struct ChatMessage {
+    message: String,
+}
+
+#[group("chat_{room}", events(ChatMessage))]
+struct Room {
+    room: String,
+}
+
+fn main() -> Result<()> {
+    let Flags { room, message, layer, redis } = Flags::parse();
+    // The connections to Redis live in a runtime; nothing below the next lines is async.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let layer = runtime.block_on(async {
+        match layer {
+            Layer::Pubsub => ChannelLayer::redis_pubsub(&redis).await,
+            Layer::Core => ChannelLayer::redis_core(&redis).await,
+        }
+    })?;
+
+    let (room, announcer) = (Room { room }, layer.blocking());
+    match message {
+        Some(message) => announcer.group_send(&room, &ChatMessage { message })?,
+        None => {
+            for message in stdin().lines() {
+                announcer.group_send(&room, &ChatMessage { message: message? })?;
+            }
+        }
+    }
+
+    runtime.block_on(layer.close());
+    Ok(())
+}

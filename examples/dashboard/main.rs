@@ -1,0 +1,107 @@
+//! Live charts of the machine: `cargo run --example dashboard`, then open http://127.0.0.1:8000/ as often as you like.
+//!
+//! One producer publishes a sample each second. It is rendered once, however many look at it; who comes late gets the
+//! last minute first.
+
+mod machine;
+
+use std::collections::VecDeque;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use channels_runtime::prelude::*;
+use clap::Parser;
+use tokio::time::MissedTickBehavior;
+use warp::Filter;
+
+use machine::{Machine, Sample};
+
+/// Live charts of the machine.
+#[derive(Parser)]
+struct Flags {
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8000")]
+    addr: SocketAddr,
+}
+
+#[group("dashboard", events(Sample))]
+struct Dashboard;
+
+/// The samples of the last minute, the oldest first.
+#[derive(Default)]
+struct LastMinute(Mutex<VecDeque<Sample>>);
+
+impl LastMinute {
+    fn push(&self, sample: Sample) {
+        let mut samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if samples.len() == 60 {
+            samples.pop_front();
+        }
+        samples.push_back(sample);
+    }
+
+    fn samples(&self) -> VecDeque<Sample> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+struct DashboardConsumer;
+
+#[consumer]
+impl DashboardConsumer {
+    #[connect]
+    async fn connect(cx: &mut Context<Self>, last_minute: Arc<LastMinute>) -> Result<Self, Reject> {
+        // In this order no sample is missed; one may come twice, and the page knows it by its time.
+        cx.group_add(&Dashboard).await?;
+        cx.send_json(&last_minute.samples()).await?;
+        Ok(Self)
+    }
+
+    /// No `self`: rendered once, and the same bytes go to every viewer.
+    #[handler("machine.sample")]
+    fn machine_sample(event: &Sample) -> Json<[Sample; 1]> {
+        Json([event.clone()])
+    }
+}
+
+/// Publishes a sample each second, until it is dropped.
+async fn produce(layer: &ChannelLayer, last_minute: &LastMinute) -> Result<()> {
+    let mut machine = Machine::read()?;
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    // After a pause of the process: one sample, and not one for each second of it.
+    second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    second.tick().await;
+    loop {
+        second.tick().await;
+        let sample = machine.sample(layer.members_here(&Dashboard)?)?;
+        last_minute.push(sample.clone());
+        layer.group_send(&Dashboard, &sample).await?;
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let flags = Flags::parse();
+    let channels = Channels::builder().build();
+    let last_minute = Arc::<LastMinute>::default();
+    let shared = Arc::clone(&last_minute);
+    let routes = warp::path::end()
+        .and(warp::get())
+        .map(|| warp::reply::html(include_str!("index.html")))
+        // What the route gives behind the path is an argument of `connect`, too.
+        .or(channels.route::<DashboardConsumer>(
+            warp::path!("ws" / "dashboard").and(warp::any().map(move || Arc::clone(&shared))),
+        ));
+
+    let server = channels.bind(flags.addr).await?;
+    let mut out = std::io::stdout();
+    writeln!(out, "listening on http://{}/", server.local_addr())?;
+    out.flush()?;
+    // The producer ends with the server, and the program with a producer that fails.
+    tokio::select! {
+        () = server.serve(routes) => Ok(()),
+        failed = produce(channels.channel_layer(), &last_minute) => failed,
+    }
+}

@@ -1,0 +1,58 @@
+//! `examples/cursors`: where one moves, the others see it, until it is gone.
+
+use serde_json::{Value, json};
+
+use super::Client;
+use crate::example::Example;
+
+/// A client, and the id that it was given.
+async fn enter(example: &Example) -> (Client, Value) {
+    let mut client = Client::connect(example, "/ws/cursors/").await;
+    let news = client.next_json().await;
+    let id = news["you"].clone();
+    assert!(id.is_u64(), "{news}");
+    (client, id)
+}
+
+#[tokio::test]
+async fn a_cursor_moves_on_every_screen_and_is_gone_with_its_client() {
+    let example = Example::start("cursors", &[]);
+    let (mut ann, her) = enter(&example).await;
+    let (mut bob, him) = enter(&example).await;
+    assert_ne!(her, him);
+
+    ann.say(&json!([0.25, 0.5])).await;
+    for client in [&mut ann, &mut bob] {
+        assert_eq!(client.next_json().await, json!({"move": [her, 0.25, 0.5]}));
+    }
+    // Nobody leaves the canvas.
+    bob.say(&json!([-3, 1e30])).await;
+    for client in [&mut ann, &mut bob] {
+        assert_eq!(client.next_json().await, json!({"move": [him, 0.0, 1.0]}));
+    }
+
+    // Gone without a word of goodbye.
+    drop(bob);
+    assert_eq!(ann.next_json().await, json!({"gone": him}));
+}
+
+#[tokio::test]
+async fn of_many_positions_none_comes_after_a_newer_one() {
+    const STEPS: u16 = 500;
+
+    let example = Example::start("cursors", &[]);
+    let (mut ann, her) = enter(&example).await;
+    let (mut bob, _) = enter(&example).await;
+    for step in 1..=STEPS {
+        ann.say(&json!([f32::from(step) / f32::from(STEPS), 0.5])).await;
+    }
+    // Bob reads only now. His socket has room for all of them, so at least the last arrives.
+    let mut last = 0.0;
+    while last < 1.0 {
+        let news = bob.next_json().await;
+        assert_eq!(news["move"][0], her, "{news}");
+        let x = news["move"][1].as_f64().unwrap();
+        assert!(x > last, "{x} after {last}");
+        last = x;
+    }
+}

@@ -1,0 +1,57 @@
+//! `examples/dashboard`: one producer, and the same samples for every viewer.
+
+use serde_json::Value;
+
+use super::Client;
+use crate::example::Example;
+
+/// The next sample that is published.
+async fn sample(client: &mut Client) -> Value {
+    let Value::Array(mut samples) = client.next_json().await else { panic!("samples come in an array") };
+    assert_eq!(samples.len(), 1, "one each second");
+    samples.remove(0)
+}
+
+fn time(sample: &Value) -> u64 {
+    sample["at"].as_u64().expect("a sample has a time")
+}
+
+#[tokio::test]
+async fn all_viewers_get_the_same_and_who_comes_late_the_last_minute_first() {
+    let example = Example::start("dashboard", &[]);
+    let mut ann = Client::connect(&example, "/ws/dashboard/").await;
+    let mut bob = Client::connect(&example, "/ws/dashboard/").await;
+    for client in [&mut ann, &mut bob] {
+        assert!(client.next_json().await.is_array(), "the last minute comes first");
+    }
+
+    // From here on both are there.
+    let mut first = sample(&mut ann).await;
+    while first["viewers"] != 2 {
+        first = sample(&mut ann).await;
+    }
+    let second = sample(&mut ann).await;
+    assert!(time(&first) < time(&second));
+    let mut seen = sample(&mut bob).await;
+    while time(&seen) < time(&second) {
+        seen = sample(&mut bob).await;
+    }
+    assert_eq!(seen, second);
+
+    // The numbers are this machine's.
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap();
+    let total: u64 = memory.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert_eq!(second["memory_total"], total * 1024);
+    let used = second["memory_used"].as_u64().unwrap();
+    assert!(0 < used && used < total * 1024, "{used}");
+    let stat = std::fs::read_to_string("/proc/stat").unwrap();
+    let cores = stat.lines().filter(|line| line.starts_with("cpu")).count() - 1;
+    let busy: Vec<f64> = serde_json::from_value(second["cores"].clone()).unwrap();
+    assert!(busy.len() == cores && busy.iter().all(|percent| (0.0..=100.0).contains(percent)), "{busy:?}");
+    assert!(second["received"].is_u64() && second["sent"].is_u64());
+
+    let mut late = Client::connect(&example, "/ws/dashboard/").await;
+    let minute: Vec<Value> = serde_json::from_value(late.next_json().await).unwrap();
+    assert!(minute.contains(&first) && minute.contains(&second), "{minute:?}");
+    assert!(minute.is_sorted_by(|one, other| time(one) < time(other)), "{minute:?}");
+}

@@ -1,0 +1,44 @@
+//! `examples/forced-logout`: one user's connections close, and no others.
+
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+
+use super::Client;
+use crate::example::Example;
+use crate::raw::ask;
+
+/// What the handler of `POST /logout/<username>` says.
+async fn log_out(example: &Example, username: &str) -> String {
+    let request = format!("POST /logout/{username} HTTP/1.1\nhost: x\ncontent-length: 0\nconnection: close\n\n");
+    let mut answer = ask(example.address(), &request).await;
+    assert_eq!(answer.status, 200, "{}", answer.head);
+    let mut body = String::new();
+    answer.socket.read_to_string(&mut body).await.unwrap();
+    body
+}
+
+#[tokio::test]
+async fn every_connection_of_one_user_is_closed_and_no_other() {
+    let example = Example::start("forced-logout", &[]);
+    let mut ann = Client::connect(&example, "/ws/account/ann/").await;
+    let mut ann_again = Client::connect(&example, "/ws/account/ann/").await;
+    let mut bob = Client::connect(&example, "/ws/account/bob/").await;
+
+    assert_eq!(log_out(&example, "nobody").await, "nobody had 0 open\n");
+    assert_eq!(log_out(&example, "ann").await, "ann had 2 open\n");
+    let forced = (4001, "logged out by somebody else".to_owned());
+    assert_eq!(ann.closed().await, forced);
+    assert_eq!(ann_again.closed().await, forced);
+
+    // Their rows go with them; bob's is there, and so is bob.
+    let gone = async { while log_out(&example, "ann").await != "ann had 0 open\n" {} };
+    tokio::time::timeout(Duration::from_secs(30), gone).await.expect("the rows of ann are deleted");
+    assert_eq!(log_out(&example, "bob").await, "bob had 1 open\n");
+    assert_eq!(bob.closed().await, forced);
+
+    // Whoever is logged out may come again.
+    let mut ann = Client::connect(&example, "/ws/account/ann/").await;
+    assert_eq!(log_out(&example, "ann").await, "ann had 1 open\n");
+    assert_eq!(ann.closed().await, forced);
+}
