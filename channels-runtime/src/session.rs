@@ -105,6 +105,10 @@ pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Unde
     let decoded = decoded.unwrap_or_else(|panic| {
         Err(crate::error::DecodeError::Panicked { event: envelope.event_name().into(), message: message(&*panic) })
     });
+    #[cfg(feature = "metrics")]
+    if matches!(decoded, Ok(Decoded::Event(..) | Decoded::Frame(..))) {
+        crate::figures::received::<C>(envelope.event_name());
+    }
     match decoded {
         Ok(Decoded::Event(event, loss)) => Ok(Delivery::Event(Arc::new(Delivered::new(event)), loss, C::INFO.mailbox)),
         Ok(Decoded::Frame(Some(frame), loss)) => Ok(Delivery::Frame(frame, loss)),
@@ -207,6 +211,8 @@ fn begin<'a, C: Consumer>(
 
 /// A frame that is no command never reaches the consumer.
 async fn refuse<C: Consumer>(cx: &mut Context<C>, error: CommandError) -> Result<(), Error> {
+    #[cfg(feature = "metrics")]
+    crate::figures::refused::<C>(error.code());
     tracing::debug!(consumer = C::INFO.name, %error, "a client's frame is no command");
     match error {
         CommandError::NotListening => Ok(()),
@@ -324,6 +330,8 @@ impl<C: Consumer> Session<C> {
                         ControlFlow::Break(end) => break end,
                     };
                     if let Some(call) = call {
+                        #[cfg(feature = "metrics")]
+                        let call = Guarded(crate::figures::timed::<C, _>(cause.attribute(), call.0));
                         let done = beside(&connection, reader, call, || *fresh = false).await;
                         check::<C>(&connection, done, cause);
                     }
