@@ -209,6 +209,12 @@ fn begin<'a, C: Consumer>(
     ControlFlow::Continue(None)
 }
 
+/// A function, because what a connection's future holds for a moment it has the room for ever.
+#[cfg(feature = "metrics")]
+fn timed<'a, C: Consumer>(call: Begun<'a>, cause: Cause) -> Begun<'a> {
+    Guarded(crate::figures::timed::<C, _>(cause.attribute(), call.0))
+}
+
 /// A frame that is no command never reaches the consumer.
 async fn refuse<C: Consumer>(cx: &mut Context<C>, error: CommandError) -> Result<(), Error> {
     #[cfg(feature = "metrics")]
@@ -326,12 +332,13 @@ impl<C: Consumer> Session<C> {
                     let Self { consumer, cx, reader, fresh, .. } = &mut self;
                     let mut event = None;
                     let call = match begin(consumer, cx, &connection, step, &mut event) {
+                        #[cfg(feature = "metrics")]
+                        ControlFlow::Continue(call) => call.map(|call| timed::<C>(call, cause)),
+                        #[cfg(not(feature = "metrics"))]
                         ControlFlow::Continue(call) => call,
                         ControlFlow::Break(end) => break end,
                     };
                     if let Some(call) = call {
-                        #[cfg(feature = "metrics")]
-                        let call = Guarded(crate::figures::timed::<C, _>(cause.attribute(), call.0));
                         let done = beside(&connection, reader, call, || *fresh = false).await;
                         check::<C>(&connection, done, cause);
                     }
