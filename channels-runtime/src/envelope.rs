@@ -81,6 +81,8 @@ impl Envelope {
         let body = format
             .encode(&Tagged { tag: TYPE, name: E::TYPE, value: event })
             .map_err(|source| LayerError::Encode { event: E::TYPE.into(), source })?;
+        #[cfg(feature = "metrics")]
+        crate::figures::sent(E::TYPE);
         Ok(Self { name: Cow::Borrowed(E::TYPE), format, body })
     }
 

@@ -61,6 +61,8 @@
 //! - `https`: `https://` and `wss://` without a proxy, by rustls.
 //! - `django`: sessions of Django as logins, verified without Python.
 //! - `jwt`: JSON Web Tokens as logins.
+//! - `metrics`: the figures of an application, for the `metrics` facade (`Channels::record_metrics`).
+//! - `prometheus`: the page `/metrics` for Prometheus (`Channels::metrics`).
 //! - `tls`: Redis over TLS (`rediss://`).
 //! - `testing`: `testing::WebsocketCommunicator`, which drives a consumer in a test without a socket.
 #![deny(clippy::print_stdout, clippy::unwrap_used)]
@@ -79,6 +81,8 @@ mod door;
 mod envelope;
 mod error;
 mod event;
+#[cfg(feature = "metrics")]
+mod figures;
 mod flusher;
 mod frame;
 #[cfg(all(feature = "redis", any(test, fuzzing)))]
@@ -155,3 +159,8 @@ struct SecurityDoctests;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/delivery.md")]
 struct DeliveryDoctests;
+
+/// And that of the page on logs and figures.
+#[cfg(all(doctest, feature = "prometheus"))]
+#[doc = include_str!("../../docs/observability.md")]
+struct ObservabilityDoctests;

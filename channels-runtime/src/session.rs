@@ -105,6 +105,10 @@ pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Unde
     let decoded = decoded.unwrap_or_else(|panic| {
         Err(crate::error::DecodeError::Panicked { event: envelope.event_name().into(), message: message(&*panic) })
     });
+    #[cfg(feature = "metrics")]
+    if matches!(decoded, Ok(Decoded::Event(..) | Decoded::Frame(..))) {
+        crate::figures::received::<C>(envelope.event_name());
+    }
     match decoded {
         Ok(Decoded::Event(event, loss)) => Ok(Delivery::Event(Arc::new(Delivered::new(event)), loss, C::INFO.mailbox)),
         Ok(Decoded::Frame(Some(frame), loss)) => Ok(Delivery::Frame(frame, loss)),
@@ -205,8 +209,16 @@ fn begin<'a, C: Consumer>(
     ControlFlow::Continue(None)
 }
 
+/// A function, because what a connection's future holds for a moment it has the room for ever.
+#[cfg(feature = "metrics")]
+fn timed<'a, C: Consumer>(call: Begun<'a>, cause: Cause) -> Begun<'a> {
+    Guarded(crate::figures::timed::<C, _>(cause.attribute(), call.0))
+}
+
 /// A frame that is no command never reaches the consumer.
 async fn refuse<C: Consumer>(cx: &mut Context<C>, error: CommandError) -> Result<(), Error> {
+    #[cfg(feature = "metrics")]
+    crate::figures::refused::<C>(error.code());
     tracing::debug!(consumer = C::INFO.name, %error, "a client's frame is no command");
     match error {
         CommandError::NotListening => Ok(()),
@@ -320,6 +332,9 @@ impl<C: Consumer> Session<C> {
                     let Self { consumer, cx, reader, fresh, .. } = &mut self;
                     let mut event = None;
                     let call = match begin(consumer, cx, &connection, step, &mut event) {
+                        #[cfg(feature = "metrics")]
+                        ControlFlow::Continue(call) => call.map(|call| timed::<C>(call, cause)),
+                        #[cfg(not(feature = "metrics"))]
                         ControlFlow::Continue(call) => call,
                         ControlFlow::Break(end) => break end,
                     };

@@ -12,6 +12,7 @@ mod heartbeat;
 mod layers;
 mod logins;
 mod multichat;
+mod observability;
 mod pressure;
 mod raw;
 mod redis;

@@ -34,6 +34,7 @@ pub(crate) enum Delivery {
     /// The message as it is.
     Raw(Envelope),
     /// No message, but word that some may be missing.
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "within one process nothing can be lost"))]
     Gap(Gap),
     /// Nothing at all: a rendering that shows this client nothing.
     Nothing,

@@ -2,6 +2,8 @@
 
 mod captures;
 mod health;
+#[cfg(feature = "prometheus")]
+mod prometheus;
 mod serve;
 #[cfg(feature = "https")]
 mod tls;

@@ -58,7 +58,7 @@ impl Taker {
             }
             Err(error) => {
                 let (host, queue) = (&self.host, &self.queue);
-                tracing::warn!(?host, queue, %error, "the connection to a worker's queue in Redis is lost; jobs wait there");
+                tracing::warn!(redis = ?host, queue, %error, "the connection to a worker's queue in Redis is lost; jobs wait there");
                 self.connection = None;
                 self.backoff.wait().await;
                 (self, None)

@@ -169,7 +169,7 @@ impl Memberships {
                     backoff.reset();
                     for (group, error) in &refused {
                         // It is tried again with the next renewal; until then it must not hold the others up.
-                        tracing::warn!(?host, %group, %error, "Redis refuses the memberships of this group");
+                        tracing::warn!(redis = ?host, %group, %error, "Redis refuses the memberships of this group");
                     }
                     for ((group, _), waiting) in batch {
                         for waiting in waiting {
@@ -179,7 +179,7 @@ impl Memberships {
                     self.lock().writing = false;
                 }
                 Err(error) => {
-                    tracing::warn!(?host, %error, "memberships could not be written to Redis; they will be");
+                    tracing::warn!(redis = ?host, %error, "memberships could not be written to Redis; they will be");
                     held = None;
                     self.put_back(batch);
                     backoff.wait().await;

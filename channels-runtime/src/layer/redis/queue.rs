@@ -38,7 +38,7 @@ pub(super) async fn run(host: Arc<Host>, shared: Arc<Shared>, memberships: Arc<M
         match connected(&host, &shared, &memberships, &mut backoff, &mut lost).await {
             Ok(never) => match never {},
             Err(error) => {
-                tracing::warn!(?host, %error, "the connection to the process's queue in Redis is lost; messages wait there");
+                tracing::warn!(redis = ?host, %error, "the connection to the process's queue in Redis is lost; messages wait there");
             }
         }
         if !std::mem::replace(&mut lost, true) {
@@ -67,7 +67,7 @@ async fn connected(
     let restored = async {
         if *lost {
             memberships.settled().await;
-            tracing::info!(?host, "the process's queue and its memberships in Redis work again");
+            tracing::info!(redis = ?host, "the process's queue and its memberships in Redis work again");
             shared.table.restored();
             *lost = false;
         }

@@ -123,7 +123,7 @@ impl Subscriptions {
             match self.connected(&host, &*topics, &mut backoff).await {
                 Ok(never) => match never {},
                 Err(error) => {
-                    tracing::warn!(?host, %error, "the subscriptions in Redis are lost; what is sent meanwhile does not arrive here")
+                    tracing::warn!(redis = ?host, %error, "the subscriptions in Redis are lost; what is sent meanwhile does not arrive here")
                 }
             }
             if self.lost() {

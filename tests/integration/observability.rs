@@ -1,0 +1,244 @@
+//! What the process says about itself: the page for Prometheus, the dashboard and the page of the documentation that name
+//! its figures, and the log.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use channels_runtime::prelude::*;
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::AsyncReadExt;
+use tokio_tungstenite::tungstenite::Message;
+use warp::Filter;
+
+use crate::raw::{ask, handshake};
+
+#[event("watched.said")]
+struct Said {
+    text: String,
+}
+
+#[event("watched.rung")]
+struct Rung {
+    times: u32,
+}
+
+#[group("watched", events(Said, Rung))]
+struct Watched;
+
+#[derive(serde::Deserialize)]
+struct Say {
+    text: String,
+}
+
+struct WatchedConsumer;
+
+#[consumer]
+impl WatchedConsumer {
+    #[connect]
+    async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+        if cx.scope().query_string().is_some() {
+            return Err(Reject::forbidden());
+        }
+        cx.group_add(&Watched).await?;
+        Ok(Self)
+    }
+
+    #[receive("say")]
+    async fn say(&mut self, cx: &mut Context<Self>, say: Say) -> Result<()> {
+        metrics::counter!("shop_orders_total").increment(1);
+        cx.group_send(&Watched, &Said { text: say.text }).await
+    }
+
+    #[handler("watched.said")]
+    fn said(event: &Said) -> String {
+        event.text.clone()
+    }
+
+    #[handler("watched.rung")]
+    async fn rung(&mut self, cx: &mut Context<Self>, event: &Rung) -> Result<()> {
+        cx.send_text(format!("rung {}", event.times)).await
+    }
+}
+
+/// A page as Prometheus reads it.
+struct Page(String);
+
+impl Page {
+    async fn ask(address: std::net::SocketAddr) -> Self {
+        let mut answer = ask(address, "GET /metrics HTTP/1.1\nHost: localhost\nConnection: close\n\n").await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+        let mut text = String::new();
+        answer.socket.read_to_string(&mut text).await.unwrap();
+        Self(text)
+    }
+
+    /// The series, each with its value.
+    fn series(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.0
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+            .map(|line| line.rsplit_once(' ').unwrap())
+            .map(|(series, value)| (series, value.parse().unwrap()))
+    }
+
+    /// The value of a series; its labels may be in any order.
+    fn value(&self, name: &str, labels: &[&str]) -> Option<f64> {
+        let is_it = |series: &str| {
+            let (its_name, its_labels) = series.trim_end_matches('}').split_once('{').unwrap_or((series, ""));
+            let its_labels: BTreeSet<_> = its_labels.split(',').filter(|label| !label.is_empty()).collect();
+            its_name == name && its_labels == labels.iter().copied().collect()
+        };
+        self.series().find(|(series, _)| is_it(series)).map(|(_, value)| value)
+    }
+
+    fn names(&self) -> BTreeSet<String> {
+        let ours = self.series().filter(|(series, _)| series.starts_with("channels_"));
+        ours.map(|(series, _)| series.split('{').next().unwrap().to_owned()).collect()
+    }
+}
+
+fn file(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// Every name of a figure in a text.
+fn names_in(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("channels_") && *word != "channels_runtime").map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn prometheus_reads_what_happened_and_the_dashboard_asks_for_nothing_else() {
+    let channels = Channels::builder().build();
+    let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let address = server.local_addr();
+    let routes = channels.route::<WatchedConsumer>(warp::path!("ws")).or(channels.metrics());
+    let serving = tokio::spawn(server.serve(routes));
+
+    let refused = ask(address, &handshake("/ws?no=1", &format!("Host: {address}\n"))).await;
+    assert_eq!(refused.status, 403);
+    let (mut one, _) = tokio_tungstenite::connect_async(format!("ws://{address}/ws")).await.unwrap();
+    let (mut two, _) = tokio_tungstenite::connect_async(format!("ws://{address}/ws")).await.unwrap();
+    one.send(Message::text(r#"{"type": "say", "text": "hi"}"#)).await.unwrap();
+    one.send(Message::text(r#"{"type": "shout"}"#)).await.unwrap();
+    assert_eq!(one.next().await.unwrap().unwrap(), Message::text("hi"));
+    assert_eq!(two.next().await.unwrap().unwrap(), Message::text("hi"));
+    assert!(one.next().await.unwrap().unwrap().to_text().unwrap().contains("unknown_command"));
+    channels.channel_layer().group_send(&Watched, &Rung { times: 3 }).await.unwrap();
+    assert_eq!(one.next().await.unwrap().unwrap(), Message::text("rung 3"));
+    assert_eq!(two.next().await.unwrap().unwrap(), Message::text("rung 3"));
+    let nobodys = serde_json::json!({"type": "watched.unknown"});
+    channels.channel_layer().group_send_raw("watched", nobodys).await.unwrap();
+    // Both handlers are over when their connections have taken their turn after them.
+    for client in [&mut one, &mut two] {
+        client.send(Message::Ping("over?".into())).await.unwrap();
+        assert_eq!(client.next().await.unwrap().unwrap(), Message::Pong("over?".into()));
+    }
+
+    let page = Page::ask(address).await;
+    let consumer = r#"consumer="WatchedConsumer""#;
+    for (name, labels, expected) in [
+        ("channels_connections", &[] as &[&str], 2.0),
+        ("channels_handshakes_total", &[r#"outcome="accepted""#], 2.0),
+        ("channels_handshakes_total", &[r#"outcome="rejected""#], 1.0),
+        ("channels_handshakes_total", &[r#"outcome="wrong_origin""#], 0.0),
+        ("channels_messages_delivered_total", &[], 4.0),
+        ("channels_messages_dropped_total", &[r#"reason="unhandled""#], 1.0),
+        ("channels_messages_dropped_total", &[r#"reason="full""#], 0.0),
+        ("channels_events_sent_total", &[r#"event="watched.said""#], 1.0),
+        ("channels_events_sent_total", &[r#"event="watched.rung""#], 1.0),
+        // Once for the kind of consumer, not for each of the two.
+        ("channels_events_received_total", &[consumer, r#"event="watched.said""#], 1.0),
+        ("channels_commands_refused_total", &[consumer, r#"code="unknown_command""#], 1.0),
+        ("channels_handler_seconds_count", &[consumer, r#"at="handler""#], 2.0),
+        ("channels_handler_seconds_count", &[consumer, r#"at="receive""#], 2.0),
+        ("channels_handler_seconds_bucket", &[consumer, r#"at="receive""#, r#"le="+Inf""#], 2.0),
+        // What the application counts itself.
+        ("shop_orders_total", &[], 1.0),
+    ] {
+        assert_eq!(page.value(name, labels), Some(expected), "{name} {labels:?} of\n{}", page.0);
+    }
+    let unknown = page.series().find(|(series, _)| series.contains("watched.unknown"));
+    assert_eq!(unknown, None, "what a stranger calls an event is no label");
+    let took = page.value("channels_handler_seconds_sum", &[consumer, r#"at="handler""#]).unwrap();
+    assert!(took > 0.0 && took < 60.0, "{took} s for two handlers");
+
+    let dashboard: serde_json::Value = serde_json::from_str(&file("docs/grafana.json")).unwrap();
+    let mut asked = BTreeSet::new();
+    for panel in dashboard["panels"].as_array().unwrap() {
+        for target in panel["targets"].as_array().unwrap() {
+            let names = names_in(target["expr"].as_str().unwrap());
+            assert!(!names.is_empty(), "{target} asks for a figure of ours");
+            asked.extend(names);
+        }
+    }
+    let there = page.names();
+    assert_eq!(asked.difference(&there).collect::<Vec<_>>(), Vec::<&String>::new(), "asked for, and not there");
+    assert_eq!(names_in(&file("docs/observability.md")), there, "the documentation names each figure, and no other");
+
+    drop((one, two));
+    assert!(channels.shutdown(Duration::from_secs(10)).await);
+    serving.await.unwrap();
+}
+
+/// One record of the log: its level, its message, the names of its fields.
+type Record = (String, String, BTreeSet<String>);
+
+/// What the source logs.
+fn records_of(source: &str) -> Vec<Record> {
+    let mut records = Vec::new();
+    for call in source.split("tracing::").skip(1) {
+        let Some((level, rest)) = call.split_once("!(") else { continue };
+        if !["error", "warn", "info", "debug", "trace"].contains(&level) {
+            continue;
+        }
+        let (fields, rest) = rest.split_once('"').expect("a message");
+        let (message, _) = rest.split_once('"').expect("its end");
+        let fields =
+            fields.split(',').map(|field| field.split('=').next().unwrap().trim().trim_start_matches(['?', '%']));
+        let fields = fields.filter(|field| !field.is_empty()).map(str::to_owned).collect();
+        records.push((level.to_owned(), message.to_owned(), fields));
+    }
+    records
+}
+
+fn sources(folder: &Path, found: &mut Vec<Record>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else {
+            found.extend(records_of(&std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn the_documentation_names_every_record_of_the_log_and_its_fields() {
+    let mut logged = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("channels-runtime/src"), &mut logged);
+    assert!(logged.len() > 30, "{} records found", logged.len());
+    let logged: BTreeSet<Record> = logged.into_iter().collect();
+    let page = file("docs/observability.md");
+    let levels = ["error", "warn", "info", "debug", "trace"];
+    let rows = page.lines().filter_map(|line| {
+        let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [level, message, fields] = cells[..] else { return None };
+        levels.contains(&level).then(|| {
+            let fields = fields.split(',').map(|field| field.trim().trim_matches('`').to_owned());
+            (level.to_owned(), message.to_owned(), fields.filter(|field| !field.is_empty()).collect::<BTreeSet<_>>())
+        })
+    });
+    let told: BTreeSet<Record> = rows.collect();
+    let untold: Vec<_> = logged.difference(&told).collect();
+    let never: Vec<_> = told.difference(&logged).collect();
+    assert!(untold.is_empty() && never.is_empty(), "not in the documentation: {untold:#?}\nnot logged: {never:#?}");
+
+    let (_, after) = page.split_once("| field |").expect("the table of fields");
+    let known: BTreeSet<_> =
+        after.lines().skip(2).map_while(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let used: BTreeSet<_> = logged.iter().flat_map(|(_, _, fields)| fields).map(String::as_str).collect();
+    assert_eq!(used, known, "each field has a row, and each row is used");
+}
