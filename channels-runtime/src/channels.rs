@@ -68,6 +68,12 @@ impl Channels {
         self.server.flusher().counters().too_slow.load(std::sync::atomic::Ordering::Relaxed)
     }
 
+    /// How many frames of clients were no command of their consumer, and never reached it: text that is malformed, an unknown
+    /// command, or anything at all said to a consumer without `#[receive]`.
+    pub fn refused(&self) -> u64 {
+        self.server.flusher().counters().refused.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     /// Ends all connections: lets none in, closes the living with 1012 (service restart), runs their `disconnect`, and
     /// waits until all are gone, but no longer than `deadline`. Gives whether all are gone. [`Self::serve`] returns.
     pub async fn shutdown(&self, deadline: Duration) -> bool {

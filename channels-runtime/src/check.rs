@@ -211,16 +211,18 @@ mod tests {
     use crate::consumer::HandlerInfo;
 
     const fn event(name: &'static str, defined: &'static str) -> EventInfo {
-        EventInfo { name, payload: std::any::type_name::<()>, defined }
+        EventInfo { name, payload: std::any::type_name::<()>, fields: || &[], defined }
     }
 
     const fn handler(event: &'static str, defined: &'static str) -> HandlerInfo {
         let payload = std::any::type_name::<()>;
-        HandlerInfo { event, variant: "", method: "", payload, shared: false, line: 1, defined }
+        let (variant, method) = ("", "");
+        HandlerInfo { event, variant, method, payload, fields: || &[], shared: false, returns: None, line: 1, defined }
     }
 
     const fn consumer(handlers: &'static [HandlerInfo]) -> ConsumerInfo {
-        ConsumerInfo { name: "Chat", handlers, commands: &[], sends: &[], tag: "type" }
+        let (fallback, commands, raw, groups, sends) = (None, &[], None, &[], &[]);
+        ConsumerInfo { name: "Chat", handlers, fallback, commands, raw, groups, sends, tag: "type" }
     }
 
     const JOIN: EventInfo = event("chat.join", "a::Join");

@@ -75,6 +75,7 @@ pub(crate) struct Limits {
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionCounters {
     pub(crate) too_slow: AtomicU64,
+    pub(crate) refused: AtomicU64,
 }
 
 /// One connection, as senders and the flusher see it.

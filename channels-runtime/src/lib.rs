@@ -73,6 +73,7 @@ mod context;
 mod envelope;
 mod error;
 mod event;
+mod fields;
 mod flusher;
 mod frame;
 mod layer;
@@ -95,7 +96,7 @@ pub use consumer::{BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Deli
 pub use context::Context;
 pub use envelope::{Envelope, Format};
 pub use error::{CommandError, DecodeError, EncodeError, Error, FrameError, LayerError, Reject, Result, SendError};
-pub use event::{Carries, DirectSend, Event, EventInfo, Group, Handles, JoinedBy, Sends};
+pub use event::{Carries, DirectSend, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, Sends};
 pub use frame::{CloseCode, Frame, FrameKind, FromFrame, IntoFrame, Json};
 #[cfg(feature = "redis")]
 pub use layer::RedisHost;
@@ -112,8 +113,8 @@ pub use channels_macros::{check_app, consumer, event, group};
 /// Everything that a program with consumers usually needs.
 pub mod prelude {
     pub use crate::{
-        ChannelLayer, ChannelName, Channels, CloseCode, Context, Error, Event, Frame, Group, Json, Reject, Result,
-        Scope, channel_layer, consumer, event, group,
+        ChannelLayer, ChannelName, Channels, CloseCode, CommandError, Context, Envelope, Error, Event, Frame, Group,
+        Json, Reject, Result, Scope, channel_layer, check_app, consumer, event, group,
     };
 }
 

@@ -11,6 +11,7 @@ use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use crate::connection::{self, Connection, Next, Outbound, Output};
 use crate::consumer::{BoxFuture, Consumer, Decoded, Delivered};
 use crate::context::Context;
 use crate::envelope::Envelope;
-use crate::error::{CommandError, Error, FrameError, Reject};
+use crate::error::{CommandError, Error, Reject, shown};
 use crate::frame::CloseCode;
 use crate::layer::local::{Delivery, Mailbox, Undeliverable};
 use crate::scope::Scope;
@@ -174,7 +175,7 @@ fn begin<'a, C: Consumer>(
             connection.begin();
             let call = guarded(|| match C::decode_command(frame) {
                 Ok(command) => consumer.receive(cx, command),
-                Err(error) => Box::pin(refuse(cx, error)),
+                Err(error) => refuse(consumer, cx, error),
             });
             return ControlFlow::Continue(Some((call, "receive")));
         }
@@ -198,20 +199,24 @@ fn begin<'a, C: Consumer>(
     ControlFlow::Continue(None)
 }
 
-/// A frame that is no command never reaches the consumer.
-async fn refuse<C: Consumer>(cx: &mut Context<C>, error: CommandError) -> Result<(), Error> {
-    tracing::debug!(consumer = C::INFO.name, %error, "a client's frame is no command");
-    match error {
-        CommandError::NotListening => Ok(()),
-        CommandError::Frame(FrameError::Kind { .. }) => {
-            cx.close_with(CloseCode::UNSUPPORTED, &error.to_string());
-            Ok(())
-        }
-        _ => {
-            let said = serde_json::json!({"error": {"code": error.code(), "message": error.to_string()}});
-            cx.send_json(&said).await
-        }
-    }
+/// A frame that is no command is counted, logged and answered. Quietly, because any client can send a lot of them.
+#[cold]
+fn refuse<'a, C: Consumer>(
+    consumer: &'a mut C,
+    cx: &'a mut Context<C>,
+    error: CommandError,
+) -> BoxFuture<'a, Result<(), Error>> {
+    cx.connection().flusher().counters().refused.fetch_add(1, Relaxed);
+    tracing::debug!(
+        consumer = C::INFO.name,
+        command = error.command().map(shown),
+        field = error.field().map(shown),
+        channel = cx.channel_name().as_str(),
+        peer = cx.scope().client().map(tracing::field::display),
+        error = shown(&error.to_string()),
+        "a client's frame is no command"
+    );
+    consumer.refuse(cx, error)
 }
 
 /// A call of the user's code: a panic is its result, and goes no further.

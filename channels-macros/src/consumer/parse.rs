@@ -10,18 +10,24 @@ use crate::arguments::{self, Argument};
 use crate::diagnostics::Diagnostics;
 use crate::source::{Runtime, text};
 
-const ARGUMENTS: [(&str, &str); 3] =
-    [("tag", "tag = \"command\""), ("sends", "sends(ChatLine, ..)"), ("crate", "crate = path")];
+const ARGUMENTS: [(&str, &str); 4] = [
+    ("tag", "tag = \"command\""),
+    ("groups", "groups(Room, ..)"),
+    ("sends", "sends(ChatLine, ..)"),
+    ("crate", "crate = path"),
+];
 
 /// What stands in `#[consumer(..)]`.
 pub(super) struct Arguments {
     pub(super) runtime: Runtime,
     pub(super) tag: LitStr,
+    /// `None` if there is no such argument.
+    pub(super) groups: Option<Vec<Type>>,
     pub(super) sends: Vec<Type>,
 }
 
 pub(super) fn arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Arguments {
-    let (mut path, mut tag, mut sends) = (None, None, Vec::new());
+    let (mut path, mut tag, mut groups, mut sends) = (None, None, None, Vec::new());
     let mut seen: Vec<String> = Vec::new();
     for piece in arguments::split(arguments) {
         let Ok(Argument { name, value }) = syn::parse2::<Argument>(piece.clone()) else {
@@ -46,7 +52,17 @@ pub(super) fn arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -
                         .error(tag, "`tag` names the field of a command that holds its name; it cannot be empty");
                 }
             }
-            "sends" => sends = arguments::types(&value, &name, diagnostics),
+            "groups" => {
+                let before = diagnostics.count();
+                let listed =
+                    distinct(arguments::types(&value, &name, "Room, Lobby", diagnostics), "groups", diagnostics);
+                // One that is wrong lists none, so that the joining is not reported as well.
+                groups = (diagnostics.count() == before).then_some(listed);
+            }
+            "sends" => {
+                sends =
+                    distinct(arguments::types(&value, &name, "ChatLine, Joined", diagnostics), "sends", diagnostics);
+            }
             _ => {
                 arguments::unknown("#[consumer]", &name, &ARGUMENTS, diagnostics);
                 continue;
@@ -54,16 +70,20 @@ pub(super) fn arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -
         }
         seen.push(word);
     }
+    let tag = tag.unwrap_or_else(|| LitStr::new("type", Span::call_site()));
+    Arguments { runtime: Runtime::new(path), tag, groups, sends }
+}
+
+fn distinct(types: Vec<Type>, list: &str, diagnostics: &mut Diagnostics) -> Vec<Type> {
     let mut distinct: Vec<Type> = Vec::new();
-    for ty in sends {
+    for ty in types {
         if distinct.iter().any(|other| text(other) == text(&ty)) {
-            diagnostics.error(&ty, format!("`sends` lists `{}` twice", text(&ty)));
+            diagnostics.error(&ty, format!("`{list}` lists `{}` twice", text(&ty)));
         } else {
             distinct.push(ty);
         }
     }
-    let tag = tag.unwrap_or_else(|| LitStr::new("type", Span::call_site()));
-    Arguments { runtime: Runtime::new(path), tag, sends: distinct }
+    distinct
 }
 
 /// `impl ChatConsumer { .. }`.
