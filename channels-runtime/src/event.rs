@@ -47,8 +47,8 @@ pub trait Group: Send + Sync {
 #[diagnostic::on_unimplemented(
     message = "group `{Self}` does not carry the event `{E}`",
     label = "`{E}` is not in the list of this group",
-    note = "a group is a struct that lists its events: `#[group(\"room_{{id}}\", events(..))] struct Room {{ id: u64 }}`",
-    note = "what is sent to is a value of it, `&Room {{ id: 7 }}`, and not a name"
+    note = "a group is a struct that lists its events: `#[group(\"..\", events(.., {E}))] struct {Self}`",
+    note = "what is sent to is a value of that struct, and not its name"
 )]
 pub trait Carries<E>: Group {}
 

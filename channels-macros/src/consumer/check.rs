@@ -215,6 +215,7 @@ fn parse_role(helper: &str, attribute: &Attribute, diagnostics: &mut Diagnostics
         "receive" => match &attribute.meta {
             Meta::Path(_) => Role::Receive(None),
             _ if is_underscore(attribute) => Role::Refuse,
+            _ if check_meant_underscore(helper, attribute, diagnostics) => Role::Unknown,
             _ => match read_name(attribute) {
                 Ok(name) => Role::Receive(Some(name)),
                 Err(meant) => {
@@ -231,6 +232,7 @@ fn parse_role(helper: &str, attribute: &Attribute, diagnostics: &mut Diagnostics
             },
         },
         _ if is_underscore(attribute) => Role::Fallback,
+        _ if check_meant_underscore(helper, attribute, diagnostics) => Role::Unknown,
         _ => match read_name(attribute) {
             Ok(name) => Role::Handler(Some(name)),
             Err(meant) => {
@@ -249,6 +251,20 @@ fn parse_role(helper: &str, attribute: &Attribute, diagnostics: &mut Diagnostics
 /// `(_)`: whatever no other method is for.
 fn is_underscore(attribute: &Attribute) -> bool {
     attribute.parse_args::<Token![_]>().is_ok()
+}
+
+/// What others write for `(_)`.
+fn check_meant_underscore(helper: &str, attribute: &Attribute, diagnostics: &mut Diagnostics) -> bool {
+    const MEANT: [&str; 8] = ["\"_\"", "*", "\"*\"", "..", "else", "default", "other", "fallback"];
+    let Meta::List(list) = &attribute.meta else { return false };
+    let meant = MEANT.contains(&text(&list.tokens).as_str());
+    if meant {
+        let rest =
+            if helper == "handler" { "events that no other handler is for" } else { "frames that are no command" };
+        diagnostics
+            .error(&list.tokens, format!("the method for all {rest} is marked with a bare `_`: `#[{helper}(_)]`"));
+    }
+    meant
 }
 
 /// `("name")`; otherwise the name that was probably meant.

@@ -702,3 +702,19 @@ fn ten_mistakes_are_ten_errors_and_the_rest_expands() {
         assert!(expansion.contains(&format!("__private::Handles<{payload}, __G>")), "{payload}: {expansion}");
     }
 }
+
+#[test]
+fn what_others_write_for_an_underscore_is_understood() {
+    for meant in [quote!("_"), quote!(*), quote!("*"), quote!(..), quote!(default), quote!(other)] {
+        let handler = method(&quote!(
+            #[handler(#meant)]
+            fn a(&mut self, cx: &mut Context<Self>, event: &Envelope) {}
+        ));
+        assert!(handler.contains("is marked with a bare `_`: `#[handler(_)]`"), "{meant}: {handler}");
+        let refused = method(&quote!(
+            #[receive(#meant)]
+            fn a(&mut self, cx: &mut Context<Self>, error: CommandError) {}
+        ));
+        assert!(refused.contains("all frames that are no command is marked with a bare `_`"), "{meant}: {refused}");
+    }
+}
