@@ -55,6 +55,16 @@ fn parse(input: TokenStream, diagnostics: &mut Diagnostics) -> Application {
     let mut seen: Vec<String> = Vec::new();
     for piece in arguments::split(input) {
         let Ok(Entry { name, value }) = syn::parse2::<Entry>(piece.clone()) else {
+            if let Ok(list) = syn::parse2::<arguments::Argument>(piece.clone())
+                && let arguments::Value::List(types) = &list.value
+                && LISTS.contains(&list.name.to_string().as_str())
+            {
+                let (name, types) = (&list.name, text(types));
+                diagnostics
+                    .error(name, format!("`{name}` lists types in brackets, behind a colon: `{name}: [{types}]`"));
+                seen.push(name.to_string());
+                continue;
+            }
             diagnostics.error(&piece, format!("`{}` is no list of an application: {SHAPE}", text(&piece)));
             continue;
         };
@@ -172,6 +182,10 @@ mod tests {
             (quote!(consumers: Chat), vec!["`consumers` lists types in brackets"]),
             (quote!(consumers: [Chat, Chat]), vec!["`Chat` stands twice in `consumers`"]),
             (quote!(consumers: [Chat], consumers: [Other]), vec!["`consumers` stands twice in `check_app!`"]),
+            (
+                quote!(consumers(Chat, Other), groups: []),
+                vec!["`consumers` lists types in brackets, behind a colon: `consumers: [Chat, Other]`"],
+            ),
             (quote!(Chat, consumers: [Chat]), vec!["`Chat` is no list of an application"]),
             (quote!(crate: 1, consumers: [Chat]), vec!["`crate` names where `channels_runtime` is"]),
         ];

@@ -65,10 +65,10 @@ pub(crate) fn crate_path(value: &Value, name: &Ident, diagnostics: &mut Diagnost
     unquoted.parse2(value.clone()).map_err(|_| diagnostics.error(value, SHAPE)).ok()
 }
 
-/// `events(A, B)`: types behind commas.
-pub(crate) fn types(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> Vec<Type> {
+/// `events(A, B)`: types behind commas. `example` is what could stand there.
+pub(crate) fn types(value: &Value, name: &Ident, example: &str, diagnostics: &mut Diagnostics) -> Vec<Type> {
     let Value::List(list) = value else {
-        diagnostics.error(name, format!("`{name}` lists types in parentheses: `{name}(ChatMessage, ChatJoin)`"));
+        diagnostics.error(name, format!("`{name}` lists types in parentheses: `{name}({example})`"));
         return Vec::new();
     };
     let parser = Punctuated::<Type, Token![,]>::parse_terminated;
@@ -77,7 +77,7 @@ pub(crate) fn types(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) 
         Err(_) => {
             diagnostics.error(
                 list,
-                format!("`{name}({})` is no list of types; write it like `{name}(ChatMessage, ChatJoin)`", text(list)),
+                format!("`{name}({})` is no list of types; write it like `{name}({example})`", text(list)),
             );
             Vec::new()
         }

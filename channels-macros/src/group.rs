@@ -77,7 +77,7 @@ fn parse(arguments: TokenStream, item: &ItemStruct, diagnostics: &mut Diagnostic
             Ok(Argument { name, value }) if name == "events" => {
                 listed = true;
                 let before = diagnostics.count();
-                let types = arguments::types(&value, &name, diagnostics);
+                let types = arguments::types(&value, &name, "ChatMessage, ChatJoin", diagnostics);
                 if types.is_empty() && diagnostics.count() == before {
                     diagnostics.error(
                         name,
@@ -96,7 +96,7 @@ fn parse(arguments: TokenStream, item: &ItemStruct, diagnostics: &mut Diagnostic
                 // A slip of `events` lists them all the same.
                 if near(&name.to_string(), ["events"]).is_some() {
                     listed = true;
-                    events.extend(arguments::types(&value, &name, diagnostics));
+                    events.extend(arguments::types(&value, &name, "ChatMessage, ChatJoin", diagnostics));
                 }
                 arguments::unknown("#[group]", &name, &ARGUMENTS, diagnostics);
             }
@@ -309,6 +309,7 @@ fn emit(group: &Group, item: &ItemStruct) -> TokenStream {
     let mut joined = generics.clone();
     joined.params.push(parse_quote!(__C));
     let predicates = &mut joined.make_where_clause().predicates;
+    predicates.push(parse_quote!(__C: #private::Joins<#ident #type_generics>));
     for event in &listed {
         let span = place(event.span());
         let bound = quote_spanned!(span=> #private::Handles<#event, #ident #type_generics>);

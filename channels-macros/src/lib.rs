@@ -18,25 +18,32 @@ use proc_macro::TokenStream;
 /// Makes a consumer of an `impl` block: one instance for each connection.
 ///
 /// Arguments, all optional: `tag = "command"` (the field of a client's message that names its command, `type` unless
-/// said otherwise), `sends(ChatLine, ..)` (what `cx.send(..)` may send), `mailbox = "drop_oldest"` (what gives way when an
-/// event comes for a full mailbox: `"drop_newest"` unless said otherwise, `"drop_oldest"`, or `"disconnect"`), `crate = path`
-/// (where `channels_runtime` is).
+/// said otherwise), `groups(Room, ..)` (the groups that it joins: no other can be, and each is checked here), `sends(ChatLine,
+/// ..)` (what `cx.send(..)` may send), `mailbox = "drop_oldest"` (what gives way when an event comes for a full mailbox:
+/// `"drop_newest"` unless said otherwise, `"drop_oldest"`, or `"disconnect"`), `crate = path` (where `channels_runtime` is).
 ///
-/// The attributes of its methods, all optional:
+/// What its methods are for, each of them optional:
 ///
-/// | | runs |
-/// |---|---|
-/// | `#[connect]` | before the handshake is answered; `Ok` accepts |
-/// | `#[receive("send")]` | for the client's command `send`; `#[receive]` for every other frame |
-/// | `#[handler("chat.message")]` | for an event of the layer |
-/// | `#[disconnect]` | once, whatever ended the connection |
-/// | `#[layer_lost]` | when the layer has lost its other end, so that events may be missed from now on |
-/// | `#[layer_restored]` | when it works again, and no event is missed from now on: the time to bring the client up to date |
+/// | above the method | what it takes behind `&mut self, cx: &mut Context<Self>` |
+/// | --- | --- |
+/// | `#[connect]` | no `self`; behind `cx` what the route's path captures. Makes the consumer, or refuses. Without it: `Default` |
+/// | `#[handler("chat.message")]` | `event: &ChatMessage`. Without `self` and `cx` it returns a frame that is rendered once for all |
+/// | `#[handler(_)]` | `event: &Envelope`: an event that no other handler is for, as it came |
+/// | `#[receive("send")]` | `command: Send`: a client's command of that name |
+/// | `#[receive]` | `frame: Frame`, `String`, `Json<T>`, ..: any other frame of the client |
+/// | `#[receive(_)]` | `error: CommandError`: why a frame is no command. Without it the client is sent an error (`Context::refuse`) |
+/// | `#[disconnect]` | `code: CloseCode` |
+/// | `#[layer_lost]` | nothing: the layer has lost its other end, so that events may be missed from now on |
+/// | `#[layer_restored]` | nothing: it works again, and no event is missed from now on. The time to bring the client up to date |
 ///
-/// The last two are `async fn lost(&mut self, cx: &mut Context<Self>) -> Result<()>`, with or without `async`. They take
-/// their turn among the events, in order: what came before the loss is handled before it. However often the layer is lost
-/// while a consumer is busy, it is told of one beginning and one end. A consumer that has neither pays nothing for them;
-/// with the layer in memory, and for the consumer of a worker, they never run.
+/// `#[handler(_)]` stands for no event of a group: a consumer that joins it has a handler for each. Nor does it get an event
+/// whose handler is there and whose fields do not fit: that is a mistake of its sender, which is logged and counted in
+/// `LayerStats::undecodable`. What it does get is neither logged nor counted as `unhandled`. Without it an unknown event is,
+/// and costs nothing else.
+///
+/// `#[layer_lost]` and `#[layer_restored]` take their turn among the events, in order: what came before the loss is handled
+/// before it. However often the layer is lost while a consumer is busy, it is told of one beginning and one end. A consumer
+/// that has neither pays nothing for them; with the layer in memory, and for the consumer of a worker, they never run.
 #[proc_macro_attribute]
 pub fn consumer(arguments: TokenStream, item: TokenStream) -> TokenStream {
     consumer::expand(arguments.into(), &item.into()).into()
@@ -46,6 +53,9 @@ pub fn consumer(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// Arguments behind the name, all optional: `volatile` (goes first where there is no room), `coalesce = "field"` (of those
 /// that wait, only the newest with the same value in this field is kept), `crate = path` (where `channels_runtime` is).
+///
+/// serde's `Serialize` and `Deserialize` are derived where you do not derive them yourself. A `derive` of your own stands below
+/// `#[event]`; one above it is not seen, and both would be there.
 #[proc_macro_attribute]
 pub fn event(arguments: TokenStream, item: TokenStream) -> TokenStream {
     event::expand(arguments.into(), item.into()).into()
@@ -57,7 +67,26 @@ pub fn group(arguments: TokenStream, item: TokenStream) -> TokenStream {
     group::expand(arguments.into(), item.into()).into()
 }
 
-/// Checks that the parts of an application fit together: `check_app! { consumers: [ChatConsumer], groups: [Room] }`.
+/// Checks, when the program is compiled, that the parts of an application fit together.
+///
+/// ```text
+/// check_app! {
+///     consumers: [ChatConsumer, AdminConsumer],
+///     groups: [Room, Everyone],
+///     direct: [ForceDisconnect],
+/// }
+/// ```
+///
+/// It stands beside the items, once for the application, usually in `main.rs`. `consumers` lists all of them, `groups` what
+/// they join, `direct` the events that are sent to single channels (`layer.send(..)`) or come from elsewhere without a group.
+/// What does not compile then:
+///
+/// - a group that carries an event which no consumer handles, and such an event in `direct`;
+/// - a consumer with a handler for an event that neither a group carries nor `direct` lists: nothing would ever bring it;
+/// - two types that are one event by name.
+///
+/// `#[handler(_)]` counts for none of these: it is for what the application does not know. The last entry may be `crate: path`
+/// (where `channels_runtime` is).
 #[proc_macro]
 pub fn check_app(input: TokenStream) -> TokenStream {
     application::expand(input.into()).into()

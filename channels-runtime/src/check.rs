@@ -211,23 +211,19 @@ mod tests {
     use crate::consumer::{HandlerInfo, MailboxPolicy};
 
     const fn event(name: &'static str, defined: &'static str) -> EventInfo {
-        EventInfo { name, payload: std::any::type_name::<()>, defined }
+        EventInfo { name, payload: std::any::type_name::<()>, fields: || &[], defined }
     }
 
     const fn handler(event: &'static str, defined: &'static str) -> HandlerInfo {
         let payload = std::any::type_name::<()>;
-        HandlerInfo { event, variant: "", method: "", payload, shared: false, line: 1, defined }
+        let (variant, method) = ("", "");
+        HandlerInfo { event, variant, method, payload, fields: || &[], shared: false, returns: None, line: 1, defined }
     }
 
     const fn consumer(handlers: &'static [HandlerInfo]) -> ConsumerInfo {
-        ConsumerInfo {
-            name: "Chat",
-            handlers,
-            commands: &[],
-            sends: &[],
-            tag: "type",
-            mailbox: MailboxPolicy::DropNewest,
-        }
+        let (fallback, commands, raw, groups, sends) = (None, &[], None, &[], &[]);
+        let mailbox = MailboxPolicy::DropNewest;
+        ConsumerInfo { name: "Chat", handlers, fallback, commands, raw, groups, sends, tag: "type", mailbox }
     }
 
     const JOIN: EventInfo = event("chat.join", "a::Join");

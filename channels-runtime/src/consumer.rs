@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 use crate::context::Context;
 use crate::envelope::Envelope;
 use crate::error::{CommandError, DecodeError, Reject, Result};
-use crate::event::Loss;
+use crate::event::{GroupInfo, Loss};
 use crate::frame::{CloseCode, Frame};
 use crate::layer::Gap;
 use crate::wire::Rendered;
@@ -62,6 +62,12 @@ pub trait Consumer: Sized + Send + 'static {
     /// Runs the `#[receive]` of the command.
     fn receive<'a>(&'a mut self, cx: &'a mut Context<Self>, command: Self::Command) -> BoxFuture<'a, Result<()>>;
 
+    /// Runs `#[receive(_)]`: answers a frame that is none of the consumer's commands. Without it the answer is that of
+    /// [`Context::refuse`].
+    fn refuse<'a>(&'a mut self, cx: &'a mut Context<Self>, error: CommandError) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async move { cx.refuse(&error).await })
+    }
+
     /// Runs `#[disconnect]`.
     fn disconnect<'a>(&'a mut self, cx: &'a mut Context<Self>, code: CloseCode) -> BoxFuture<'a, Result<()>>;
 
@@ -112,8 +118,14 @@ pub struct ConsumerInfo {
     pub name: &'static str,
     /// The events that it handles, in the order of the source.
     pub handlers: &'static [HandlerInfo],
+    /// The method that gets every other event, if there is one: `#[handler(_)]`.
+    pub fallback: Option<&'static str>,
     /// The commands that a client may say.
     pub commands: &'static [CommandInfo],
+    /// The method that gets every other frame, if there is one: `#[receive]` without a name.
+    pub raw: Option<&'static str>,
+    /// What `#[consumer(groups(..))]` lists: the groups that it joins. Empty for a consumer that lists none.
+    pub groups: &'static [GroupInfo],
     /// What `#[consumer(sends(..))]` lists: the paths of the Rust types.
     pub sends: &'static [fn() -> &'static str],
     /// The field of a command that holds its name.
@@ -150,8 +162,14 @@ pub struct HandlerInfo {
     pub method: &'static str,
     /// The path of the payload's Rust type.
     pub payload: fn() -> &'static str,
+    /// The payload's fields, by their names on the wire. Empty where serde does not know them beforehand, as for a
+    /// flattened one.
+    pub fields: fn() -> &'static [&'static str],
     /// Whether the handler has no `self`, so that its frame is rendered once and shared.
     pub shared: bool,
+    /// The path of the Rust type that a handler without `self` returns, which is what the client is sent: `Json<ChatLine>`.
+    /// `None` for one with `self`, and for a type that has no name (`impl IntoFrame`).
+    pub returns: Option<fn() -> &'static str>,
     /// The line of the method in its source file.
     pub line: u32,
     /// Where the payload is defined: `Event::DEFINED`.
@@ -170,6 +188,8 @@ pub struct CommandInfo {
     pub method: &'static str,
     /// The path of the payload's Rust type.
     pub payload: fn() -> &'static str,
+    /// The payload's fields, by their names in the JSON; see [`HandlerInfo::fields`].
+    pub fields: fn() -> &'static [&'static str],
     /// The line of the method in its source file.
     pub line: u32,
 }

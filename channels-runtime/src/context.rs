@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::connection::{Closed, Connection};
 use crate::consumer::BoxFuture;
 use crate::envelope::Envelope;
-use crate::error::{Error, LayerError, Result, SendError};
+use crate::error::{CommandError, Error, FrameError, LayerError, Result, SendError, shown};
 use crate::event::{Carries, Event, Group, Handles, JoinedBy, Sends};
 use crate::frame::{CloseCode, Frame};
 use crate::layer::ChannelLayer;
@@ -197,6 +197,27 @@ impl<C> Context<C> {
             poll_fn(|task| connection.poll_send(task, &frame)).await.map_err(closed)?;
         }
         Ok(())
+    }
+
+    /// Answers a frame that is no command, as it is done where there is no `#[receive(_)]`: with
+    /// `{"error": {"code": "unknown_command", "message": ".."}}`, the code being [`CommandError::code`]. Binary where text is
+    /// wanted, or the other way round, closes the connection with 1003; a consumer without `#[receive]` says nothing.
+    ///
+    /// # Errors
+    /// When the connection is closed.
+    pub async fn refuse(&mut self, error: &CommandError) -> Result<()> {
+        let message = error.to_string();
+        match error {
+            CommandError::NotListening => Ok(()),
+            CommandError::Frame(FrameError::Kind { .. }) => {
+                self.close_with(CloseCode::UNSUPPORTED, &message);
+                Ok(())
+            }
+            _ => {
+                let said = serde_json::json!({"error": {"code": error.code(), "message": shown(&message)}});
+                self.send_json(&said).await
+            }
+        }
     }
 
     /// Closes the connection: what was sent so far still goes out, and `#[disconnect]` runs when this handler returns. In

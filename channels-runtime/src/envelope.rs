@@ -11,7 +11,7 @@ use serde::de::DeserializeSeed;
 use serde_json::Value;
 
 use crate::__private::Named;
-use crate::error::{CommandError, DecodeError, EncodeError, FrameError, LayerError};
+use crate::error::{CommandError, DecodeError, EncodeError, FrameError, LayerError, field_path};
 use crate::event::Event;
 use crate::frame::{Frame, FrameKind};
 #[cfg(feature = "redis")]
@@ -89,6 +89,9 @@ impl Envelope {
     /// Encodes an untyped message: a JSON object with a `type`.
     pub(crate) fn from_value(value: &Value, format: Format) -> Result<Self, LayerError> {
         let name = value.get(TYPE).and_then(Value::as_str).ok_or(LayerError::NotAnEvent)?.to_owned();
+        if !is_flat_enough(value, MAX_DEPTH) {
+            return Err(LayerError::Encode { event: name, source: EncodeError::new(TooDeep) });
+        }
         let body = format.encode(value).map_err(|source| LayerError::Encode { event: name.clone(), source })?;
         Ok(Self { name: Cow::Owned(name), format, body })
     }
@@ -221,15 +224,19 @@ impl Envelope {
             Format::Msgpack => {
                 let mut reader = msgpack(&self.body);
                 serde_path_to_error::deserialize(Untagged { tags: &FRAMEWORK, inner: &mut reader })
-                    .map_err(|error| failed(error.path().to_string(), error.into_inner().into()))
+                    .map_err(|error| failed(path_of(&error), error.into_inner().into()))
             }
             Format::Json => {
                 let mut reader = serde_json::Deserializer::from_slice(&self.body);
                 serde_path_to_error::deserialize(Untagged { tags: &FRAMEWORK, inner: &mut reader })
-                    .map_err(|error| failed(error.path().to_string(), error.into_inner().into()))
+                    .map_err(|error| failed(path_of(&error), error.into_inner().into()))
             }
         }
     }
+}
+
+fn path_of<E: fmt::Display>(error: &serde_path_to_error::Error<E>) -> String {
+    field_path(error.path(), &error.inner().to_string())
 }
 
 #[cfg(any(feature = "redis", test))]
@@ -269,6 +276,20 @@ fn one_more<'a>(map: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
 
 /// How deep a message may be nested: serde_json's own limit. Deeper ones would end in a stack overflow.
 const MAX_DEPTH: usize = 128;
+
+/// A raw message that no receiver would read, and whose writing could overflow the stack.
+#[derive(Debug, thiserror::Error)]
+#[error("it is nested more than {MAX_DEPTH} levels deep")]
+struct TooDeep;
+
+/// Looks no deeper than it has to.
+fn is_flat_enough(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(items) => levels > 0 && items.iter().all(|item| is_flat_enough(item, levels - 1)),
+        Value::Object(fields) => levels > 0 && fields.values().all(|field| is_flat_enough(field, levels - 1)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
+}
 
 fn msgpack(
     body: &[u8],
@@ -316,7 +337,7 @@ pub(crate) fn decode_command<T: serde::de::DeserializeOwned>(
         // The path costs something, so it is only tracked in a second reading.
         let mut reader = serde_json::Deserializer::from_str(text);
         serde_path_to_error::deserialize(Untagged { tags: &[tag], inner: &mut reader }).map_err(|error| {
-            let path = error.path().to_string();
+            let path = path_of(&error);
             CommandError::Malformed { name, path, source: error.into_inner() }
         })
     })

@@ -132,8 +132,41 @@ pub enum DecodeError {
     },
 }
 
+impl DecodeError {
+    /// Where in the message the mistake is, if the event is known: `user.name`. `None` for the message as a whole.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::Payload { path, .. } => Some(path.as_str()).filter(|path| is_field(path)),
+            _ => None,
+        }
+    }
+}
+
+/// How much of a peer's text is repeated, in the log or to itself, in characters.
+const SHOWN: usize = 200;
+
+/// The beginning of a peer's text.
+pub(crate) fn shown(text: &str) -> &str {
+    text.char_indices().nth(SHOWN).map_or(text, |(end, _)| &text[..end])
+}
+
+/// The path to what is wrong. A field that is missing is named by serde's sentence alone, and the path ends above it.
+pub(crate) fn field_path(path: &serde_path_to_error::Path, sentence: &str) -> String {
+    let path = path.to_string();
+    let missing = sentence.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'));
+    match missing {
+        Some((field, _)) if is_field(&path) => format!("{path}.{field}"),
+        Some((field, _)) => field.to_owned(),
+        None => path,
+    }
+}
+
+fn is_field(path: &str) -> bool {
+    !matches!(path, "" | "." | "?")
+}
+
 fn at(path: &str) -> String {
-    if path.is_empty() || path == "." { String::new() } else { format!(" at `{path}`") }
+    if is_field(path) { format!(" at `{path}`") } else { String::new() }
 }
 
 /// What a send through the channel layer, or a change of a group, can fail with.
@@ -241,7 +274,7 @@ pub enum FrameError {
 
 impl FrameError {
     pub(crate) fn json(error: serde_path_to_error::Error<serde_json::Error>) -> Self {
-        let path = error.path().to_string();
+        let path = field_path(error.path(), &error.inner().to_string());
         Self::Json { path, source: error.into_inner() }
     }
 }
@@ -292,6 +325,26 @@ impl CommandError {
             Self::Frame(FrameError::Kind { .. }) => "unsupported_frame",
             Self::Frame(FrameError::Json { .. }) => "malformed_json",
             Self::NotListening => "not_listening",
+        }
+    }
+
+    /// The name in the frame, if it names a command.
+    pub fn command(&self) -> Option<&str> {
+        match self {
+            Self::Unknown { name, .. } => Some(name),
+            Self::Malformed { name, .. } => Some(name),
+            Self::NoCommand { .. } | Self::Frame(_) | Self::NotListening => None,
+        }
+    }
+
+    /// Where in the frame the mistake is: `user.name`. `None` for the frame as a whole.
+    pub fn field(&self) -> Option<&str> {
+        match self {
+            Self::Malformed { path, .. } | Self::Frame(FrameError::Json { path, .. }) => {
+                Some(path.as_str()).filter(|path| is_field(path))
+            }
+            Self::NoCommand { tag } => Some(tag),
+            Self::Unknown { .. } | Self::Frame(FrameError::Kind { .. }) | Self::NotListening => None,
         }
     }
 }

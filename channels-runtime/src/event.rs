@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::fields::fields_of;
 use crate::name::{GroupName, NameError, Untyped};
 
 /// A message of the channel layer: a struct with `#[event("chat.message")]` above it.
@@ -101,7 +102,8 @@ pub trait Group: Send + Sync {
 #[diagnostic::on_unimplemented(
     message = "group `{Self}` does not carry the event `{E}`",
     label = "`{E}` is not in the list of this group",
-    note = "a group is a struct that lists its events: `#[group(\"..\", events(.., {E}))] struct {Self}`"
+    note = "a group is a struct that lists its events: `#[group(\"..\", events(.., {E}))] struct {Self}`",
+    note = "what is sent to is a value of that struct, and not its name"
 )]
 pub trait Carries<E>: Group {}
 
@@ -132,6 +134,16 @@ impl<E, G: ?Sized> Handles<E, G> for Untyped {}
 )]
 pub trait JoinedBy<C>: Group {}
 
+/// `ChatConsumer: Joins<Room>`: the consumer lists the group in `#[consumer(groups(Room))]`. One that lists none joins any.
+#[diagnostic::on_unimplemented(
+    message = "consumer `{Self}` does not say that it joins `{G}`",
+    label = "`{G}` is not in the list",
+    note = "add it to the list: `#[consumer(groups(.., {G}))]`"
+)]
+pub trait Joins<G: ?Sized> {}
+
+impl<G: ?Sized> Joins<G> for Untyped {}
+
 /// `ChatConsumer: Sends<ChatLine>`: the consumer says so in `#[consumer(sends(ChatLine))]`.
 #[diagnostic::on_unimplemented(
     message = "consumer `{Self}` does not say that it sends `{T}`",
@@ -148,12 +160,33 @@ pub struct EventInfo {
     pub name: &'static str,
     /// The Rust type's path, from [`std::any::type_name`].
     pub payload: fn() -> &'static str,
+    /// The fields, by their names on the wire. Empty where serde does not know them beforehand, as for a flattened one.
+    pub fields: fn() -> &'static [&'static str],
     pub(crate) defined: &'static str,
 }
 
 impl EventInfo {
     /// The row of `E`.
     pub const fn of<E: Event>() -> Self {
-        Self { name: E::TYPE, payload: std::any::type_name::<E>, defined: E::DEFINED }
+        Self { name: E::TYPE, payload: std::any::type_name::<E>, fields: fields_of::<E>, defined: E::DEFINED }
+    }
+}
+
+/// A group as a fact to read at run time.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct GroupInfo {
+    /// The path of the Rust type.
+    pub group: fn() -> &'static str,
+    /// How the name is built: `"chat_{room}"`.
+    pub pattern: &'static str,
+    /// The events that it carries.
+    pub events: &'static [EventInfo],
+}
+
+impl GroupInfo {
+    /// The facts of `G`.
+    pub const fn of<G: Group>() -> Self {
+        Self { group: std::any::type_name::<G>, pattern: G::PATTERN, events: G::EVENTS }
     }
 }

@@ -190,7 +190,8 @@ impl Channels {
     }
 
     fn record_connections(&self) {
-        let ConnectionStats { too_slow, unanswered, idle, throttled, behind } = self.stats();
+        // What was refused is counted by its code, where it happens.
+        let ConnectionStats { too_slow, unanswered, idle, throttled, behind, refused: _ } = self.stats();
         tell(
             "channels_connections_closed_total",
             "reason",

@@ -81,6 +81,7 @@ mod door;
 mod envelope;
 mod error;
 mod event;
+mod fields;
 #[cfg(feature = "metrics")]
 mod figures;
 mod flusher;
@@ -118,7 +119,7 @@ pub use context::Context;
 pub use door::{DoorStats, SettingsError};
 pub use envelope::{Envelope, Format};
 pub use error::{CommandError, DecodeError, EncodeError, Error, FrameError, LayerError, Reject, Result, SendError};
-pub use event::{Carries, DirectSend, Event, EventInfo, Group, Handles, JoinedBy, Loss, Sends};
+pub use event::{Carries, DirectSend, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, Loss, Sends};
 pub use frame::{CloseCode, Frame, FrameKind, FromFrame, IntoFrame, Json};
 #[cfg(feature = "redis")]
 pub use layer::RedisHost;
@@ -135,8 +136,8 @@ pub use channels_macros::{check_app, consumer, event, group};
 /// Everything that a program with consumers usually needs.
 pub mod prelude {
     pub use crate::{
-        ChannelLayer, ChannelName, Channels, CloseCode, Context, Error, Event, Frame, Group, Json, Reject, Result,
-        Scope, channel_layer, consumer, event, group,
+        ChannelLayer, ChannelName, Channels, CloseCode, CommandError, Context, Envelope, Error, Event, Frame, Group,
+        Json, Reject, Result, Scope, channel_layer, check_app, consumer, event, group,
     };
 }
 

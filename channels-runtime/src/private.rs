@@ -16,14 +16,15 @@ pub use crate::consumer::{
 pub use crate::context::Context;
 pub use crate::envelope::Envelope;
 pub use crate::error::{CommandError, DecodeError, Error, Reject, Result};
-pub use crate::event::{Carries, Event, EventInfo, Group, Handles, JoinedBy, Sends};
+pub use crate::event::{Carries, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, Sends};
 pub use crate::frame::{CloseCode, Frame, FromFrame, IntoFrame};
 pub use crate::layer::Gap;
 pub use crate::name::{GroupName, NameError};
+pub use crate::wire::Rendered;
 
 use crate::envelope;
 use crate::event::Loss;
-pub use crate::wire::Rendered;
+use crate::fields::fields_of;
 
 /// What a handler with `&mut self` may return.
 #[diagnostic::on_unimplemented(
@@ -126,6 +127,53 @@ pub fn decoded<E: Event, V>(envelope: &Envelope, variant: impl FnOnce(E) -> V) -
     Ok(Decoded::Event(variant(event), loss))
 }
 
+/// What `#[handler(_)]` may take, as a reference.
+#[diagnostic::on_unimplemented(
+    message = "`#[handler(_)]` gets what no other handler is for, as it came: an `Envelope`, and not a `{Self}`",
+    label = "write `&Envelope`",
+    note = "`envelope.event_name()` is its name, `envelope.to_value()` its fields, `envelope.decode::<ChatMessage>()` an event"
+)]
+pub trait Undecoded {
+    fn of(envelope: &Envelope) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl Undecoded for Envelope {
+    fn of(envelope: &Envelope) -> Self {
+        envelope.clone()
+    }
+}
+
+/// The argument of `#[handler(_)]`, in its variant.
+pub fn undecoded<T: Undecoded, V>(
+    envelope: &Envelope,
+    variant: impl FnOnce(T) -> V,
+) -> Result<Decoded<V>, DecodeError> {
+    Ok(Decoded::Event(variant(T::of(envelope)), Loss::default()))
+}
+
+/// What `#[receive(_)]` may take.
+#[diagnostic::on_unimplemented(
+    message = "`#[receive(_)]` is told why a frame is no command: by a `CommandError`, and not by a `{Self}`",
+    label = "write `CommandError`",
+    note = "`cx.refuse(&error).await` answers as it is done without `#[receive(_)]`"
+)]
+pub trait Refused {
+    fn of(error: CommandError) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl Refused for CommandError {
+    fn of(error: CommandError) -> Self {
+        error
+    }
+}
+
+/// The argument of `#[receive(_)]`.
+pub fn refused<T: Refused>(error: CommandError) -> T {
+    T::of(error)
+}
+
 /// A plain handler without `self`: runs once for a message, however many members there are.
 pub fn rendered<E, F, V>(envelope: &Envelope, render: impl FnOnce(&E) -> F) -> Result<Decoded<V>, DecodeError>
 where
@@ -215,6 +263,11 @@ pub const fn sent<T: Sent>() -> fn() -> &'static str {
     std::any::type_name::<T>
 }
 
+/// A group that a consumer lists, asked there whether the consumer handles what it carries.
+pub const fn joined<C, G: JoinedBy<C>>() -> GroupInfo {
+    GroupInfo::of::<G>()
+}
+
 /// Two events that every group carries, and that do not exist.
 ///
 /// Where a group carries a single event, or a consumer handles or sends a single one, the compiler infers that it must be
@@ -230,6 +283,9 @@ pub enum NothingElse {}
 /// that the joining of its groups is not reported as well.
 pub trait HandlesListed {}
 
+/// A consumer that lists the groups which it joins. One that lists none joins any.
+pub trait JoinsListed {}
+
 macro_rules! nothing {
     ($($nothing:ident)*) => {
         $(
@@ -241,6 +297,9 @@ macro_rules! nothing {
 
             #[diagnostic::do_not_recommend]
             impl<C: HandlesListed, G: ?Sized> Handles<$nothing, G> for C {}
+
+            #[diagnostic::do_not_recommend]
+            impl<C: JoinsListed> Joins<$nothing> for C {}
         )*
     };
 }
@@ -296,11 +355,27 @@ pub struct NameOf<T>(PhantomData<T>);
 impl<E: Event> NameOf<E> {
     pub const NAME: &'static str = E::TYPE;
     pub const DEFINED: &'static str = E::DEFINED;
+    pub const FIELDS: fn() -> &'static [&'static str] = fields_of::<E>;
 }
 
 pub trait NotAnEvent {
     const NAME: &'static str = "";
     const DEFINED: &'static str = "";
+    const FIELDS: fn() -> &'static [&'static str] = || &[];
 }
 
 impl<T> NotAnEvent for NameOf<T> {}
+
+/// As [`NameOf`], the fields of a command: that it has no serde is reported by `decode_command`.
+#[derive(Debug)]
+pub struct FieldsOf<T>(PhantomData<T>);
+
+impl<T: serde::de::DeserializeOwned> FieldsOf<T> {
+    pub const FIELDS: fn() -> &'static [&'static str] = fields_of::<T>;
+}
+
+pub trait NotACommand {
+    const FIELDS: fn() -> &'static [&'static str] = || &[];
+}
+
+impl<T> NotACommand for FieldsOf<T> {}

@@ -22,7 +22,7 @@ use crate::connection::{self, Connection, Next, Outbound, Output};
 use crate::consumer::{BoxFuture, Consumer, Decoded, Delivered};
 use crate::context::Context;
 use crate::envelope::Envelope;
-use crate::error::{CommandError, Error, FrameError, Reject};
+use crate::error::{CommandError, Error, Reject, shown};
 use crate::frame::CloseCode;
 use crate::layer::Gap;
 use crate::layer::local::{Delivery, Mailbox, Undeliverable};
@@ -185,7 +185,7 @@ fn begin<'a, C: Consumer>(
             connection.begin();
             let call = guarded(|| match C::decode_command(frame) {
                 Ok(command) => consumer.receive(cx, command),
-                Err(error) => Box::pin(refuse(cx, error)),
+                Err(error) => refuse(consumer, cx, error),
             });
             return ControlFlow::Continue(Some(call));
         }
@@ -215,22 +215,26 @@ fn timed<'a, C: Consumer>(call: Begun<'a>, cause: Cause) -> Begun<'a> {
     Guarded(crate::figures::timed::<C, _>(cause.attribute(), call.0))
 }
 
-/// A frame that is no command never reaches the consumer.
-async fn refuse<C: Consumer>(cx: &mut Context<C>, error: CommandError) -> Result<(), Error> {
+/// A frame that is no command is counted, logged and answered. Quietly, because any client can send a lot of them.
+#[cold]
+fn refuse<'a, C: Consumer>(
+    consumer: &'a mut C,
+    cx: &'a mut Context<C>,
+    error: CommandError,
+) -> BoxFuture<'a, Result<(), Error>> {
     #[cfg(feature = "metrics")]
     crate::figures::refused::<C>(error.code());
-    tracing::debug!(consumer = C::INFO.name, %error, "a client's frame is no command");
-    match error {
-        CommandError::NotListening => Ok(()),
-        CommandError::Frame(FrameError::Kind { .. }) => {
-            cx.close_with(CloseCode::UNSUPPORTED, &error.to_string());
-            Ok(())
-        }
-        _ => {
-            let said = serde_json::json!({"error": {"code": error.code(), "message": error.to_string()}});
-            cx.send_json(&said).await
-        }
-    }
+    cx.connection().flusher().counters().count_refused();
+    tracing::debug!(
+        consumer = C::INFO.name,
+        command = error.command().map(shown),
+        field = error.field().map(shown),
+        channel = cx.channel_name().as_str(),
+        peer = cx.scope().client().map(tracing::field::display),
+        error = shown(&error.to_string()),
+        "a client's frame is no command"
+    );
+    consumer.refuse(cx, error)
 }
 
 /// A call of the user's code: a panic is its result, and goes no further.

@@ -343,7 +343,7 @@ impl<C: Consumer<Captures = ()>> Task<C> {
             Ok(Delivery::Frame(..)) => failed(&crate::error::SendError::NoClient.into()),
             Err(problem) => {
                 self.counters.failed.fetch_add(1, Relaxed);
-                self.layer.backend().table().counters().count_undeliverable(job, &problem);
+                self.layer.backend().table().counters().count_undeliverable(job, self.name.as_str(), &problem);
             }
         }
         Ok(())

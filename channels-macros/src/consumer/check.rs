@@ -5,7 +5,7 @@ use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{
     Attribute, FnArg, GenericParam, Ident, ImplItem, LitStr, Meta, PatType, Receiver, ReceiverKind, ReturnType, Safety,
-    Signature, Type,
+    Signature, Token, Type,
 };
 
 use super::model::{Command, Connect, Consumer, Disconnect, Gap, GapKind, Handler, Handles, Method, Output, Raw};
@@ -21,13 +21,20 @@ const HELPERS: [&str; 6] = ["connect", "receive", "handler", "disconnect", "laye
 const HELPERS_IN_WORDS: &str = "`#[connect]`, `#[receive(\"name\")]`, `#[handler(\"event.name\")]`, `#[disconnect]`, \
                                 `#[layer_lost]` and `#[layer_restored]`";
 
+/// The variant of what has no name.
+pub(super) const RAW: &str = "Raw";
+
 /// What a method is for.
 enum Role {
     Connect,
     /// `None` for every frame.
     Receive(Option<LitStr>),
+    /// `#[receive(_)]`: for the frames that are no command.
+    Refuse,
     /// `None` if the name could not be read, which was reported.
     Handler(Option<LitStr>),
+    /// `#[handler(_)]`: for the events that no other handler is for.
+    Fallback,
     Disconnect,
     Gap(GapKind),
     /// Something of these, and wrong.
@@ -60,12 +67,15 @@ pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut D
             cfgs: cfgs(&block.attributes),
             name,
             tag: arguments.tag,
+            groups: arguments.groups,
             sends: arguments.sends,
             mailbox: arguments.mailbox,
             handlers: Vec::new(),
+            fallbacks: Vec::new(),
             handles: Handles::Listed(Vec::new()),
             commands: Vec::new(),
             raw: Vec::new(),
+            refusals: Vec::new(),
             connects: Vec::new(),
             disconnects: Vec::new(),
             gaps: Vec::new(),
@@ -78,7 +88,9 @@ pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut D
             Role::Connect => checker.connect(method),
             Role::Receive(None) => checker.raw(method),
             Role::Receive(Some(name)) => checker.command(method, name),
+            Role::Refuse => checker.refusal(method),
             Role::Handler(name) => checker.handler(method, name),
+            Role::Fallback => checker.fallback(method),
             Role::Disconnect => checker.disconnect(method),
             Role::Gap(kind) => checker.gap(method, kind),
             Role::Unknown => {}
@@ -89,8 +101,11 @@ pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut D
     if !consumer.generics.params.is_empty() {
         // Reported above. The methods would need the generics in every place that stands for them.
         consumer.handlers.clear();
+        consumer.fallbacks.clear();
         consumer.commands.clear();
         consumer.raw.clear();
+        consumer.refusals.clear();
+        consumer.groups = None;
         consumer.disconnects.clear();
         consumer.gaps.clear();
         consumer.broken_connect = Some(consumer.connects.drain(..).flat_map(|connect| connect.captures).collect());
@@ -210,6 +225,8 @@ fn parse_role(helper: &str, attribute: &Attribute, diagnostics: &mut Diagnostics
         }
         "receive" => match &attribute.meta {
             Meta::Path(_) => Role::Receive(None),
+            _ if is_underscore(attribute) => Role::Refuse,
+            _ if check_meant_underscore(helper, attribute, diagnostics) => Role::Unknown,
             _ => match read_name(attribute) {
                 Ok(name) => Role::Receive(Some(name)),
                 Err(meant) => {
@@ -225,6 +242,8 @@ fn parse_role(helper: &str, attribute: &Attribute, diagnostics: &mut Diagnostics
                 }
             },
         },
+        _ if is_underscore(attribute) => Role::Fallback,
+        _ if check_meant_underscore(helper, attribute, diagnostics) => Role::Unknown,
         _ => match read_name(attribute) {
             Ok(name) => Role::Handler(Some(name)),
             Err(meant) => {
@@ -238,6 +257,25 @@ fn parse_role(helper: &str, attribute: &Attribute, diagnostics: &mut Diagnostics
             }
         },
     }
+}
+
+/// `(_)`: whatever no other method is for.
+fn is_underscore(attribute: &Attribute) -> bool {
+    attribute.parse_args::<Token![_]>().is_ok()
+}
+
+/// What others write for `(_)`.
+fn check_meant_underscore(helper: &str, attribute: &Attribute, diagnostics: &mut Diagnostics) -> bool {
+    const MEANT: [&str; 8] = ["\"_\"", "*", "\"*\"", "..", "else", "default", "other", "fallback"];
+    let Meta::List(list) = &attribute.meta else { return false };
+    let meant = MEANT.contains(&text(&list.tokens).as_str());
+    if meant {
+        let rest =
+            if helper == "handler" { "events that no other handler is for" } else { "frames that are no command" };
+        diagnostics
+            .error(&list.tokens, format!("the method for all {rest} is marked with a bare `_`: `#[{helper}(_)]`"));
+    }
+    meant
 }
 
 /// `("name")`; otherwise the name that was probably meant.
@@ -375,13 +413,73 @@ impl Checker<'_> {
         let payload =
             check_acting(signature, &wanted, self.diagnostics).and_then(|ty| by_value(ty, "a frame", self.diagnostics));
         let method = called(method);
-        let is_second = method.cfgs.is_empty() && self.consumer.raw.iter().any(|other| other.method.cfgs.is_empty());
+        let is_second = is_second_of(&self.consumer.raw, &method);
         if let Some(payload) = payload
             && self.diagnostics.count() == before
             && !is_second
         {
             self.consumer.raw.push(Raw { method, payload });
         }
+    }
+
+    fn fallback(&mut self, method: &parse::Method) {
+        self.names.fallbacks.push(Named::of_method(method));
+        let signature = &method.signature;
+        let wanted = Wanted {
+            subject: "`#[handler(_)]`",
+            last: "the envelope",
+            signature: format!(
+                "{}fn {}(&mut self, cx: &mut Context<Self>, event: &Envelope) -> Result<()>",
+                asyncness(signature),
+                signature.ident
+            ),
+        };
+        let one_type = "an event without a handler is an `Envelope`";
+        let taken = self.unnamed(signature, &wanted, one_type, |ty, at| by_reference(ty, wanted.subject, at));
+        let method = called(method);
+        let is_second = is_second_of(&self.consumer.fallbacks, &method);
+        if let Some(payload) = taken
+            && !is_second
+        {
+            self.consumer.fallbacks.push(Raw { method, payload });
+        }
+    }
+
+    fn refusal(&mut self, method: &parse::Method) {
+        self.names.refusals.push(Named::of_method(method));
+        let signature = &method.signature;
+        let wanted = Wanted {
+            subject: "`#[receive(_)]`",
+            last: "the error",
+            signature: format!(
+                "{}fn {}(&mut self, cx: &mut Context<Self>, error: CommandError) -> Result<()>",
+                asyncness(signature),
+                signature.ident
+            ),
+        };
+        let one_type = "why a frame is refused is a `CommandError`";
+        let taken = self.unnamed(signature, &wanted, one_type, |ty, at| by_value(ty, wanted.last, at));
+        let method = called(method);
+        let is_second = is_second_of(&self.consumer.refusals, &method);
+        if let Some(payload) = taken
+            && !is_second
+        {
+            self.consumer.refusals.push(Raw { method, payload });
+        }
+    }
+
+    /// What a method for everything that has no name takes, if all of it is right.
+    fn unnamed(
+        &mut self,
+        signature: &Signature,
+        wanted: &Wanted<'_>,
+        one_type: &str,
+        taken: impl Fn(&Type, &mut Diagnostics) -> Option<Type>,
+    ) -> Option<Type> {
+        let before = self.diagnostics.count();
+        check_qualifiers(wanted.subject, signature, one_type, self.diagnostics);
+        let payload = check_acting(signature, wanted, self.diagnostics).and_then(|ty| taken(ty, self.diagnostics));
+        payload.filter(|_| self.diagnostics.count() == before)
     }
 
     fn connect(&mut self, method: &parse::Method) {
@@ -501,6 +599,11 @@ impl Checker<'_> {
             self.consumer.gaps.push(Gap { method, kind });
         }
     }
+}
+
+/// A second method was reported by [`Names`], and its variant would be there twice.
+fn is_second_of(others: &[Raw], method: &Method) -> bool {
+    method.cfgs.is_empty() && others.iter().any(|other| other.method.cfgs.is_empty())
 }
 
 /// What a method with `&mut self` takes.
@@ -790,6 +893,8 @@ struct Names {
     events: Vec<Named>,
     commands: Vec<Named>,
     raw: Vec<Named>,
+    fallbacks: Vec<Named>,
+    refusals: Vec<Named>,
     connects: Vec<Named>,
     disconnects: Vec<Named>,
     lost: Vec<Named>,
@@ -830,27 +935,34 @@ impl Names {
     fn check(&self, diagnostics: &mut Diagnostics) {
         check_table(&self.events, "event", "handled", "handler for", diagnostics);
         check_table(&self.commands, "command", "received", "method for", diagnostics);
-        if let Some(raw) = self.raw.first()
-            && let Some(command) = self.commands.iter().find(|command| event_name::variant(&command.name) == "Raw")
-        {
-            diagnostics.error_at(
-                command.at,
-                format!(
-                    "command {:?} and the `#[receive]` for every frame, `{}`, both become the variant `Raw`; \
-                     give the command another name",
-                    command.name, raw.method
-                ),
-            );
-        }
+        check_raw(&self.raw, "the `#[receive]` for every frame", &self.commands, "command", diagnostics);
+        check_raw(&self.fallbacks, "the `#[handler(_)]`", &self.events, "event", diagnostics);
         for (helper, methods) in [
             ("connect", &self.connects),
             ("disconnect", &self.disconnects),
             ("receive", &self.raw),
             (GapKind::Lost.helper(), &self.lost),
             (GapKind::Restored.helper(), &self.restored),
+            ("receive(_)", &self.refusals),
+            ("handler(_)", &self.fallbacks),
         ] {
             check_once(helper, methods, diagnostics);
         }
+    }
+}
+
+/// A name whose variant is that of what has no name.
+fn check_raw(raw: &[Named], what: &str, names: &[Named], noun: &str, diagnostics: &mut Diagnostics) {
+    if let Some(raw) = raw.first()
+        && let Some(named) = names.iter().find(|named| event_name::variant(&named.name) == RAW)
+    {
+        diagnostics.error_at(
+            named.at,
+            format!(
+                "{noun} {:?} and {what}, `{}`, both become the variant `{RAW}`; give the {noun} another name",
+                named.name, raw.method
+            ),
+        );
     }
 }
 

@@ -5,6 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Ident, LitStr, Type, WherePredicate, parse_quote};
 
+use super::check::RAW;
 use super::model::{Command, Connect, Consumer, Gap, Handler, Handles, Method, Output, Raw};
 use crate::source::{place, text};
 
@@ -16,6 +17,7 @@ pub(super) fn emit(consumer: &Consumer) -> TokenStream {
     let items = [
         enums(consumer, &names),
         handles(consumer, &names),
+        joins(consumer, &names),
         sends(consumer, &names),
         implementation(consumer, &names),
         name_checks(consumer, &names),
@@ -57,6 +59,7 @@ fn enums(consumer: &Consumer, names: &Names) -> TokenStream {
             method: &handler.method,
             doc: format!(" `{}`", handler.event.value()),
         })
+        .chain(raw_variants(&consumer.fallbacks, " Any other event, as it came."))
         .collect();
     let commands: Vec<Variant<'_>> = consumer
         .commands
@@ -67,12 +70,7 @@ fn enums(consumer: &Consumer, names: &Names) -> TokenStream {
             method: &command.method,
             doc: format!(" `{}`", command.name.value()),
         })
-        .chain(consumer.raw.iter().map(|raw| Variant {
-            ident: format_ident!("Raw"),
-            payload: &raw.payload,
-            method: &raw.method,
-            doc: " Any other frame.".into(),
-        }))
+        .chain(raw_variants(&consumer.raw, " Any other frame."))
         .collect();
     let accepts =
         format!(" What `{}` accepts from the channel layer: one variant for each `#[handler]`.", consumer.name);
@@ -80,6 +78,15 @@ fn enums(consumer: &Consumer, names: &Names) -> TokenStream {
     let (events, commands) =
         (one_enum(consumer, event, &accepts, &events), one_enum(consumer, command, &says, &commands));
     quote!(#events #commands)
+}
+
+fn raw_variants<'a>(raw: &'a [Raw], doc: &'static str) -> impl Iterator<Item = Variant<'a>> {
+    raw.iter().map(move |Raw { method, payload }| Variant {
+        ident: format_ident!("{RAW}"),
+        payload,
+        method,
+        doc: doc.into(),
+    })
 }
 
 struct Variant<'a> {
@@ -159,6 +166,38 @@ fn handles(consumer: &Consumer, names: &Names) -> TokenStream {
     }
 }
 
+/// Input: `#[consumer(groups(Room))]`. Output: `impl Joins<Room> for ChatConsumer {}`; without a list, of every group.
+fn joins(consumer: &Consumer, names: &Names) -> TokenStream {
+    let (private, Consumer { self_ty, cfgs, generics, .. }) = (&names.private, consumer);
+    match &consumer.groups {
+        Some(groups) => {
+            let implementations = groups.iter().map(|group| {
+                quote! {
+                    #(#cfgs)*
+                    #[automatically_derived]
+                    impl #private::Joins<#group> for #self_ty {}
+                }
+            });
+            quote! {
+                #(#implementations)*
+                #(#cfgs)*
+                #[automatically_derived]
+                impl #private::JoinsListed for #self_ty {}
+            }
+        }
+        None => {
+            let parameters = &generics.params;
+            let parameters = if parameters.empty_or_trailing() { quote!(#parameters) } else { quote!(#parameters,) };
+            let where_clause = &generics.where_clause;
+            quote! {
+                #(#cfgs)*
+                #[automatically_derived]
+                impl<#parameters __G: ?::core::marker::Sized> #private::Joins<__G> for #self_ty #where_clause {}
+            }
+        }
+    }
+}
+
 /// Input: `#[consumer(sends(ChatLine))]`. Output: `impl Sends<ChatLine> for ChatConsumer {}`.
 fn sends(consumer: &Consumer, names: &Names) -> TokenStream {
     let (private, Consumer { self_ty, cfgs, sends, generics, .. }) = (&names.private, consumer);
@@ -192,6 +231,7 @@ fn implementation(consumer: &Consumer, names: &Names) -> TokenStream {
     let dispatch = dispatch(consumer, names);
     let decode_command = decode_command(consumer, names);
     let receive = receive(consumer, names);
+    let refuse = refuse(consumer, private);
     let disconnect = disconnect(consumer, private);
     let gap = gap(consumer, private);
     quote! {
@@ -207,6 +247,7 @@ fn implementation(consumer: &Consumer, names: &Names) -> TokenStream {
             #dispatch
             #decode_command
             #receive
+            #refuse
             #disconnect
             #gap
         }
@@ -220,6 +261,10 @@ fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let handlers = consumer.handlers.iter().map(|Handler { method, event, variant, payload, shared }| {
         let Method { ident, cfgs, line, .. } = method;
         let (variant, ident) = (variant.to_string(), ident.to_string());
+        let returns = match &method.output {
+            Output::Named(output) if *shared => quote!(::core::option::Option::Some(::core::any::type_name::<#output>)),
+            Output::Named(_) | Output::Inferred(_) => quote!(::core::option::Option::None),
+        };
         quote! {
             #(#cfgs)*
             #private::HandlerInfo {
@@ -227,7 +272,9 @@ fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
                 variant: #variant,
                 method: #ident,
                 payload: ::core::any::type_name::<#payload>,
+                fields: #private::NameOf::<#payload>::FIELDS,
                 shared: #shared,
+                returns: #returns,
                 line: #line,
                 defined: #private::NameOf::<#payload>::DEFINED,
             }
@@ -243,24 +290,43 @@ fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
                 variant: #variant,
                 method: #ident,
                 payload: ::core::any::type_name::<#payload>,
+                fields: #private::FieldsOf::<#payload>::FIELDS,
                 line: #line,
             }
         }
     });
+    let (fallback, raw) = (method_name(&consumer.fallbacks), method_name(&consumer.raw));
+    let self_ty = &consumer.self_ty;
+    let groups = consumer.groups.iter().flatten();
     quote! {
         const INFO: #private::ConsumerInfo = {
             #[allow(unused_imports)]
-            use #private::NotAnEvent as _;
+            use #private::{NotACommand as _, NotAnEvent as _};
             #private::ConsumerInfo {
                 name: #name,
                 handlers: &[#(#handlers),*],
+                fallback: #fallback,
                 commands: &[#(#commands),*],
+                raw: #raw,
+                groups: &[#(#private::joined::<#self_ty, #groups>()),*],
                 sends: &[#(#private::sent::<#sends>()),*],
                 tag: #tag,
                 mailbox: #private::MailboxPolicy::#mailbox,
             }
         };
     }
+}
+
+/// Output: `Some("unknown")`, or `None`, also where a `#[cfg]` takes the method away.
+fn method_name(methods: &[Raw]) -> TokenStream {
+    let some = methods.iter().map(|Raw { method, .. }| {
+        let name = method.ident.to_string();
+        statement(&method.cfgs, &quote!(::core::option::Option::Some(#name)))
+    });
+    let none = otherwise(methods.iter().map(|raw| &raw.method))
+        .map(|cfg| conditional(&cfg, &quote!(::core::option::Option::None)));
+    let conditions = methods.iter().any(|raw| !raw.method.cfgs.is_empty());
+    if conditions { quote!({ #(#some)* #none }) } else { quote!(#(#some)* #none) }
 }
 
 /// Input: `#[connect] async fn connect(cx: &mut Context<Self>, room_id: u64) -> Result<Self, Reject>`.
@@ -327,10 +393,17 @@ fn decode(consumer: &Consumer, Names { private, event: enumeration, .. }: &Names
         quote!(#(#cfgs)* #event => #decoded)
     });
     let unhandled = quote!(::core::result::Result::Ok(#private::Decoded::Unhandled));
+    let fallback = consumer.fallbacks.iter().map(|Raw { method, payload }| {
+        let raw = format_ident!("{RAW}");
+        statement(&method.cfgs, &quote!(#private::undecoded::<#payload, _>(envelope, #enumeration::#raw)))
+    });
+    let otherwise =
+        otherwise(consumer.fallbacks.iter().map(|raw| &raw.method)).map(|cfg| conditional(&cfg, &unhandled));
+    let unhandled = quote!(#(#fallback)* #otherwise);
     let body = if consumer.handlers.is_empty() {
         unhandled
     } else {
-        quote!(match envelope.event_name() { #(#arms,)* _ => #unhandled })
+        quote!(match envelope.event_name() { #(#arms,)* _ => { #unhandled } })
     };
     quote! {
         fn decode(
@@ -361,6 +434,12 @@ fn dispatch(consumer: &Consumer, Names { private, event: enumeration, .. }: &Nam
         };
         quote!(#(#cfgs)* #enumeration::#variant(#pattern) => #call)
     });
+    let fallback = consumer.fallbacks.iter().map(|Raw { method, .. }| {
+        let (ident, cfgs, raw) = (placed(&method.ident), &method.cfgs, format_ident!("{RAW}"));
+        let run = run(method, private, &quote_spanned!(ident.span()=> Self::#ident(self, cx, payload)));
+        quote!(#(#cfgs)* #enumeration::#raw(ref payload) => #run)
+    });
+    let arms = arms.chain(fallback);
     quote! {
         fn dispatch<'a>(
             &'a mut self,
@@ -426,7 +505,7 @@ fn decode_command(consumer: &Consumer, Names { private, command: enumeration, ..
 /// Output: each command to its method.
 fn receive(consumer: &Consumer, Names { private, command: enumeration, .. }: &Names) -> TokenStream {
     let commands = consumer.commands.iter().map(|command| (&command.method, command.variant.clone()));
-    let raw = consumer.raw.iter().map(|raw| (&raw.method, format_ident!("Raw")));
+    let raw = consumer.raw.iter().map(|raw| (&raw.method, format_ident!("{RAW}")));
     let arms = commands.chain(raw).map(|(method, variant)| {
         let (ident, cfgs) = (placed(&method.ident), &method.cfgs);
         let call = quote_spanned!(ident.span()=> Self::#ident(self, cx, payload));
@@ -442,6 +521,26 @@ fn receive(consumer: &Consumer, Names { private, command: enumeration, .. }: &Na
             match command { #(#arms,)* }
         }
     }
+}
+
+/// Output: `run(Self::refused(self, cx, error))`; nothing where there is no `#[receive(_)]`.
+fn refuse(consumer: &Consumer, private: &TokenStream) -> TokenStream {
+    let methods = consumer.refusals.iter().map(|Raw { method, payload }| {
+        let (ident, cfgs) = (placed(&method.ident), &method.cfgs);
+        let error = quote!(#private::refused::<#payload>(error));
+        let run = run(method, private, &quote_spanned!(ident.span()=> Self::#ident(self, cx, #error)));
+        quote! {
+            #(#cfgs)*
+            fn refuse<'a>(
+                &'a mut self,
+                cx: &'a mut #private::Context<Self>,
+                error: #private::CommandError,
+            ) -> #private::BoxFuture<'a, #private::Result<()>> {
+                #run
+            }
+        }
+    });
+    quote!(#(#methods)*)
 }
 
 /// Output: `run(Self::disconnect(self, cx, code))`, or nothing to do.

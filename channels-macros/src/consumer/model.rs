@@ -16,13 +16,17 @@ pub(super) struct Consumer {
     /// `ChatConsumer`.
     pub(super) name: Ident,
     pub(super) tag: LitStr,
+    /// `None` for a consumer that lists no groups, and joins any.
+    pub(super) groups: Option<Vec<Type>>,
     pub(super) sends: Vec<Type>,
     /// A variant of `MailboxPolicy`.
     pub(super) mailbox: Ident,
     pub(super) handlers: Vec<Handler>,
+    pub(super) fallbacks: Vec<Raw>,
     pub(super) handles: Handles,
     pub(super) commands: Vec<Command>,
     pub(super) raw: Vec<Raw>,
+    pub(super) refusals: Vec<Raw>,
     pub(super) connects: Vec<Connect>,
     pub(super) disconnects: Vec<Disconnect>,
     pub(super) gaps: Vec<Gap>,
@@ -76,7 +80,7 @@ pub(super) struct Command {
     pub(super) payload: Type,
 }
 
-/// `#[receive]`.
+/// `#[receive]`, `#[receive(_)]` or `#[handler(_)]`.
 pub(super) struct Raw {
     pub(super) method: Method,
     pub(super) payload: Type,

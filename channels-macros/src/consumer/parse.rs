@@ -11,8 +11,9 @@ use crate::diagnostics::Diagnostics;
 use crate::source::{Runtime, text};
 use crate::suggest::did_you_mean;
 
-const ARGUMENTS: [(&str, &str); 4] = [
+const ARGUMENTS: [(&str, &str); 5] = [
     ("tag", "tag = \"command\""),
+    ("groups", "groups(Room, ..)"),
     ("sends", "sends(ChatLine, ..)"),
     ("mailbox", "mailbox = \"drop_oldest\""),
     ("crate", "crate = path"),
@@ -29,13 +30,15 @@ const POLICIES: [(&str, &str, &str); 3] = [
 pub(super) struct Arguments {
     pub(super) runtime: Runtime,
     pub(super) tag: LitStr,
+    /// `None` if there is no such argument.
+    pub(super) groups: Option<Vec<Type>>,
     pub(super) sends: Vec<Type>,
     /// A variant of `MailboxPolicy`.
     pub(super) mailbox: Ident,
 }
 
 pub(super) fn arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Arguments {
-    let (mut path, mut tag, mut sends, mut mailbox) = (None, None, Vec::new(), None);
+    let (mut path, mut tag, mut groups, mut sends, mut mailbox) = (None, None, None, Vec::new(), None);
     let mut seen: Vec<String> = Vec::new();
     for piece in arguments::split(arguments) {
         let Ok(Argument { name, value }) = syn::parse2::<Argument>(piece.clone()) else {
@@ -60,7 +63,17 @@ pub(super) fn arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -
                         .error(tag, "`tag` names the field of a command that holds its name; it cannot be empty");
                 }
             }
-            "sends" => sends = arguments::types(&value, &name, diagnostics),
+            "groups" => {
+                let before = diagnostics.count();
+                let listed =
+                    distinct(arguments::types(&value, &name, "Room, Lobby", diagnostics), "groups", diagnostics);
+                // One that is wrong lists none, so that the joining is not reported as well.
+                groups = (diagnostics.count() == before).then_some(listed);
+            }
+            "sends" => {
+                sends =
+                    distinct(arguments::types(&value, &name, "ChatLine, Joined", diagnostics), "sends", diagnostics);
+            }
             "mailbox" => mailbox = policy(&value, &name, diagnostics),
             _ => {
                 arguments::unknown("#[consumer]", &name, &ARGUMENTS, diagnostics);
@@ -69,17 +82,21 @@ pub(super) fn arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -
         }
         seen.push(word);
     }
+    let tag = tag.unwrap_or_else(|| LitStr::new("type", Span::call_site()));
+    let mailbox = Ident::new(mailbox.unwrap_or(POLICIES[0].1), Span::call_site());
+    Arguments { runtime: Runtime::new(path), tag, groups, sends, mailbox }
+}
+
+fn distinct(types: Vec<Type>, list: &str, diagnostics: &mut Diagnostics) -> Vec<Type> {
     let mut distinct: Vec<Type> = Vec::new();
-    for ty in sends {
+    for ty in types {
         if distinct.iter().any(|other| text(other) == text(&ty)) {
-            diagnostics.error(&ty, format!("`sends` lists `{}` twice", text(&ty)));
+            diagnostics.error(&ty, format!("`{list}` lists `{}` twice", text(&ty)));
         } else {
             distinct.push(ty);
         }
     }
-    let tag = tag.unwrap_or_else(|| LitStr::new("type", Span::call_site()));
-    let mailbox = Ident::new(mailbox.unwrap_or(POLICIES[0].1), Span::call_site());
-    Arguments { runtime: Runtime::new(path), tag, sends: distinct, mailbox }
+    distinct
 }
 
 /// `mailbox = "drop_oldest"`.

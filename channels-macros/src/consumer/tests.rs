@@ -87,6 +87,29 @@ fn the_smallest_consumer_gets_the_defaults() {
     expectorate::assert_contents("tests/expansion/consumer_smallest.rs", &formatted(expansion));
 }
 
+#[test]
+fn what_has_no_name_gets_a_method_of_its_own() {
+    let expansion = expand(
+        quote!(groups(Room)),
+        &quote! {
+            impl Log {
+                /// Whatever it is.
+                #[handler(_)]
+                async fn unknown(&mut self, cx: &mut Context<Self>, event: &Envelope) -> Result<()> {
+                    cx.send_json(&event.to_value()?).await
+                }
+
+                #[cfg(feature = "strict")]
+                #[receive(_)]
+                fn refused(&mut self, cx: &mut Context<Self>, error: CommandError) {
+                    cx.close(CloseCode::POLICY);
+                }
+            }
+        },
+    );
+    expectorate::assert_contents("tests/expansion/consumer_fallback.rs", &formatted(expansion));
+}
+
 /// Nothing in an expansion may depend on what is imported where it stands: every path starts at the root, at `Self`, at
 /// the user's own words, or is a local.
 #[test]
@@ -96,6 +119,8 @@ fn every_path_is_absolute() {
         &quote!(impl Chat {
             #[receive("say")] fn say(&mut self, cx: &mut Context<Self>, command: Say) {}
             #[handler("a.b")] async fn a(&mut self, cx: &mut Context<Self>, event: &A) {}
+            #[handler(_)] fn b(&mut self, cx: &mut Context<Self>, event: &Envelope) {}
+            #[receive(_)] fn c(&mut self, cx: &mut Context<Self>, error: CommandError) {}
         }),
     );
     let file: syn::File = syn::parse2(expansion).expect("it parses");
@@ -160,9 +185,9 @@ fn wrong_arguments_list_the_right_ones() {
     let cases = [
         (
             quote!(tags = "command"),
-            "`#[consumer]` has no argument `tags`; did you mean `tag`?\nthe arguments are `tag = \"command\"`, `sends(ChatLine, ..)`, `mailbox = \"drop_oldest\"`, `crate = path`",
+            "`#[consumer]` has no argument `tags`; did you mean `tag`?\nthe arguments are `tag = \"command\"`, `groups(Room, ..)`, `sends(ChatLine, ..)`, `mailbox = \"drop_oldest\"`, `crate = path`",
         ),
-        (quote!(grops = [Room]), "`#[consumer]` has no argument `grops`\nthe arguments are"),
+        (quote!(grops = [Room]), "`#[consumer]` has no argument `grops`; did you mean `groups`?\nthe arguments are"),
         (quote!("command"), "`\"command\"` is no argument of `#[consumer]`"),
         (quote!(tag = command), "`tag` takes a string: `tag = \"command\"`"),
         (quote!(tag = ""), "it cannot be empty"),
@@ -176,6 +201,8 @@ fn wrong_arguments_list_the_right_ones() {
         (quote!(mailbox), "`mailbox` takes a policy in quotes: `mailbox = \"drop_oldest\"`"),
         (quote!(sends), "`sends` lists types in parentheses"),
         (quote!(sends(A, A)), "`sends` lists `A` twice"),
+        (quote!(groups = [Room]), "`groups` lists types in parentheses: `groups(Room, Lobby)`"),
+        (quote!(groups(A, A)), "`groups` lists `A` twice"),
         (quote!(crate), "`crate` names where `channels_runtime` is"),
     ];
     for (arguments, sentence) in cases {
@@ -680,5 +707,21 @@ fn ten_mistakes_are_ten_errors_and_the_rest_expands() {
     assert!(expansion.contains("rendered::<Right, String, _>"), "{expansion}");
     for payload in ["A", "B", "C", "D", "E", "F", "G"] {
         assert!(expansion.contains(&format!("__private::Handles<{payload}, __G>")), "{payload}: {expansion}");
+    }
+}
+
+#[test]
+fn what_others_write_for_an_underscore_is_understood() {
+    for meant in [quote!("_"), quote!(*), quote!("*"), quote!(..), quote!(default), quote!(other)] {
+        let handler = method(&quote!(
+            #[handler(#meant)]
+            fn a(&mut self, cx: &mut Context<Self>, event: &Envelope) {}
+        ));
+        assert!(handler.contains("is marked with a bare `_`: `#[handler(_)]`"), "{meant}: {handler}");
+        let refused = method(&quote!(
+            #[receive(#meant)]
+            fn a(&mut self, cx: &mut Context<Self>, error: CommandError) {}
+        ));
+        assert!(refused.contains("all frames that are no command is marked with a bare `_`"), "{meant}: {refused}");
     }
 }

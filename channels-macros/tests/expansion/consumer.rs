@@ -116,6 +116,9 @@ impl<
 #[automatically_derived]
 impl ::channels_runtime::__private::HandlesListed for ChatConsumer {}
 #[automatically_derived]
+impl<__G: ?::core::marker::Sized> ::channels_runtime::__private::Joins<__G>
+for ChatConsumer {}
+#[automatically_derived]
 impl ::channels_runtime::__private::Sends<Joined> for ChatConsumer {}
 #[automatically_derived]
 #[allow(deprecated, trivial_bounds, unreachable_code, unused_variables)]
@@ -127,7 +130,7 @@ where
     type Command = ChatConsumerCommand;
     const INFO: ::channels_runtime::__private::ConsumerInfo = {
         #[allow(unused_imports)]
-        use ::channels_runtime::__private::NotAnEvent as _;
+        use ::channels_runtime::__private::{NotACommand as _, NotAnEvent as _};
         ::channels_runtime::__private::ConsumerInfo {
             name: "ChatConsumer",
             handlers: &[
@@ -136,7 +139,9 @@ where
                     variant: "ChatJoin",
                     method: "chat_join",
                     payload: ::core::any::type_name::<ChatJoin>,
+                    fields: ::channels_runtime::__private::NameOf::<ChatJoin>::FIELDS,
                     shared: false,
+                    returns: ::core::option::Option::None,
                     line: 1u32,
                     defined: ::channels_runtime::__private::NameOf::<ChatJoin>::DEFINED,
                 },
@@ -145,7 +150,11 @@ where
                     variant: "ChatMessage",
                     method: "chat_message",
                     payload: ::core::any::type_name::<ChatMessage>,
+                    fields: ::channels_runtime::__private::NameOf::<ChatMessage>::FIELDS,
                     shared: true,
+                    returns: ::core::option::Option::Some(
+                        ::core::any::type_name::<Json<ChatLine>>,
+                    ),
                     line: 1u32,
                     defined: ::channels_runtime::__private::NameOf::<
                         ChatMessage,
@@ -156,7 +165,11 @@ where
                     variant: "ChatHistory",
                     method: "chat_history",
                     payload: ::core::any::type_name::<ChatHistory>,
+                    fields: ::channels_runtime::__private::NameOf::<ChatHistory>::FIELDS,
                     shared: true,
+                    returns: ::core::option::Option::Some(
+                        ::core::any::type_name::<Json<Vec<ChatLine>>>,
+                    ),
                     line: 1u32,
                     defined: ::channels_runtime::__private::NameOf::<
                         ChatHistory,
@@ -168,22 +181,32 @@ where
                     variant: "ChatForceDisconnect",
                     method: "kick",
                     payload: ::core::any::type_name::<ForceDisconnect>,
+                    fields: ::channels_runtime::__private::NameOf::<
+                        ForceDisconnect,
+                    >::FIELDS,
                     shared: false,
+                    returns: ::core::option::Option::None,
                     line: 1u32,
                     defined: ::channels_runtime::__private::NameOf::<
                         ForceDisconnect,
                     >::DEFINED,
                 },
             ],
+            fallback: ::core::option::Option::None,
             commands: &[
                 ::channels_runtime::__private::CommandInfo {
                     name: "send",
                     variant: "Send",
                     method: "send",
                     payload: ::core::any::type_name::<SendCommand>,
+                    fields: ::channels_runtime::__private::FieldsOf::<
+                        SendCommand,
+                    >::FIELDS,
                     line: 1u32,
                 },
             ],
+            raw: ::core::option::Option::None,
+            groups: &[],
             sends: &[::channels_runtime::__private::sent::<Joined>()],
             tag: "command",
             mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,

@@ -34,6 +34,8 @@ impl ::core::fmt::Debug for EchoCommand {
 #[automatically_derived]
 impl ::channels_runtime::__private::HandlesListed for Echo {}
 #[automatically_derived]
+impl<__G: ?::core::marker::Sized> ::channels_runtime::__private::Joins<__G> for Echo {}
+#[automatically_derived]
 #[allow(deprecated, trivial_bounds, unreachable_code, unused_variables)]
 impl ::channels_runtime::__private::Consumer for Echo
 where
@@ -43,11 +45,14 @@ where
     type Command = EchoCommand;
     const INFO: ::channels_runtime::__private::ConsumerInfo = {
         #[allow(unused_imports)]
-        use ::channels_runtime::__private::NotAnEvent as _;
+        use ::channels_runtime::__private::{NotACommand as _, NotAnEvent as _};
         ::channels_runtime::__private::ConsumerInfo {
             name: "Echo",
             handlers: &[],
+            fallback: ::core::option::Option::None,
             commands: &[],
+            raw: ::core::option::Option::Some("receive"),
+            groups: &[],
             sends: &[],
             tag: "type",
             mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,

@@ -29,6 +29,7 @@ impl ::channels_runtime::__private::Carries<events::ChatJoin> for Room {}
 #[automatically_derived]
 impl<__C> ::channels_runtime::__private::JoinedBy<__C> for Room
 where
+    __C: ::channels_runtime::__private::Joins<Room>,
     __C: ::channels_runtime::__private::Handles<ChatMessage, Room>,
     __C: ::channels_runtime::__private::Handles<events::ChatJoin, Room>,
 {}

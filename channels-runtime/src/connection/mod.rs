@@ -87,6 +87,7 @@ pub(crate) struct ConnectionCounters {
     idle: AtomicU64,
     throttled: AtomicU64,
     behind: AtomicU64,
+    refused: AtomicU64,
 }
 
 impl ConnectionCounters {
@@ -96,6 +97,10 @@ impl ConnectionCounters {
         }
     }
 
+    pub(crate) fn count_refused(&self) {
+        self.refused.fetch_add(1, Relaxed);
+    }
+
     pub(crate) fn snapshot(&self) -> ConnectionStats {
         ConnectionStats {
             too_slow: self.too_slow.load(Relaxed),
@@ -103,6 +108,7 @@ impl ConnectionCounters {
             idle: self.idle.load(Relaxed),
             throttled: self.throttled.load(Relaxed),
             behind: self.behind.load(Relaxed),
+            refused: self.refused.load(Relaxed),
         }
     }
 }
@@ -121,6 +127,8 @@ pub struct ConnectionStats {
     pub throttled: u64,
     /// Connections closed with 1013 because the consumer fell behind: its mailbox was full, and its policy is `disconnect`.
     pub behind: u64,
+    /// Frames of clients that were no command of their consumer, and were answered with an error or by `#[receive(_)]`.
+    pub refused: u64,
 }
 
 /// One connection, as senders and the flusher see it.

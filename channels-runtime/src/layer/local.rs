@@ -5,10 +5,11 @@
 //! each member. Adding and removing a member costs the same however large the group or the table is.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::collections::hash_map::{Entry, RandomState};
+use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,7 +20,7 @@ use tokio::time::Instant;
 
 use crate::consumer::MailboxPolicy;
 use crate::envelope::Envelope;
-use crate::error::DecodeError;
+use crate::error::{DecodeError, shown};
 use crate::event::Loss;
 use crate::name::{ChannelName, GroupName};
 use crate::wire::Rendered;
@@ -113,9 +114,11 @@ pub struct LayerStats {
     pub dropped_volatile: u64,
     /// Messages that still waited when a newer one with the same key came (`coalesce`), which took their place.
     pub coalesced: u64,
-    /// Messages for a consumer that has no handler of that name.
+    /// Messages for a consumer that has neither a handler of that name nor a `#[handler(_)]`. The first one of each name
+    /// and consumer is logged.
     pub unhandled: u64,
-    /// Messages that were no event, or did not fit the payload of theirs.
+    /// Messages that were no event, or did not fit the payload of theirs. The first one of each event, field and consumer
+    /// is logged.
     pub undecodable: u64,
     /// Messages that waited longer than `expiry` in a mailbox and were dropped.
     pub expired: u64,
@@ -124,8 +127,38 @@ pub struct LayerStats {
     pub gaps: u64,
 }
 
+/// How many problems of one kind are logged aloud. A peer may invent names, so there has to be an end.
+const TOLD: usize = 1024;
+
+/// Which problems were logged aloud: their hashes, because a peer may invent long names, too. Bound: [`TOLD`]; what
+/// comes later is only counted.
+#[derive(Debug, Default)]
+struct Told {
+    hasher: RandomState,
+    problems: Mutex<HashSet<u64>>,
+}
+
+impl Told {
+    /// Whether this is to be logged aloud.
+    fn is_new(&self, problem: impl Hash) -> bool {
+        let mut problems = lock(&self.problems);
+        if problems.len() >= TOLD || !problems.insert(self.hasher.hash_one(problem)) {
+            return false;
+        }
+        if problems.len() == TOLD {
+            tracing::warn!(problems = TOLD, "so many different messages were dropped that new ones are only counted");
+        }
+        true
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
+    /// Who the messages come from, as far as the layer knows: for the log.
+    peer: Cow<'static, str>,
+    unknown: Told,
+    malformed: Told,
+    garbage: Told,
     delivered: AtomicU64,
     dropped_full: AtomicU64,
     dropped_oldest: AtomicU64,
@@ -176,30 +209,55 @@ impl Counters {
 
     /// A message that is not even an envelope.
     #[cfg(feature = "redis")]
-    pub(crate) fn count_garbage(&self, from: &str, error: &DecodeError) {
+    pub(crate) fn count_garbage(&self, to: &str, error: &DecodeError) {
+        self.undecodable.fetch_add(1, Relaxed);
+        let (peer, text) = (&*self.peer, error.to_string());
+        let error = shown(&text);
         // Once aloud, then only in the figure: a peer that sends garbage sends a lot of it.
-        if self.undecodable.fetch_add(1, Relaxed) == 0 {
-            tracing::warn!(from, %error, "a message that is no event was dropped; further ones are only counted");
+        if self.garbage.is_new(to) {
+            tracing::warn!(to, peer, error, "a message that is no event was dropped; further ones are only counted");
         } else {
-            tracing::debug!(from, %error, "a message that is no event was dropped");
+            tracing::debug!(to, peer, error, "a message that is no event was dropped");
         }
     }
 
-    pub(crate) fn count_undeliverable(&self, envelope: &Envelope, problem: &Undeliverable) {
-        let event = envelope.event_name();
+    /// A message that the mailbox could not take. `to` is the group or channel that it was sent to.
+    #[cold]
+    pub(crate) fn count_undeliverable(&self, envelope: &Envelope, to: &str, problem: &Undeliverable) {
+        let (peer, name) = (&*self.peer, envelope.event_name());
+        let event = shown(name);
         match problem {
             Undeliverable::Unhandled { consumer } => {
-                if self.unhandled.fetch_add(1, Relaxed) == 0 {
-                    tracing::warn!(consumer, event, "no handler for this event; further ones are only counted");
+                self.unhandled.fetch_add(1, Relaxed);
+                if self.unknown.is_new((consumer, name)) {
+                    tracing::warn!(
+                        consumer,
+                        event,
+                        to,
+                        peer,
+                        "no handler for this event; further ones are only counted"
+                    );
                 } else {
-                    tracing::debug!(consumer, event, "no handler for this event");
+                    tracing::debug!(consumer, event, to, peer, "no handler for this event");
                 }
             }
             Undeliverable::Undecodable { consumer, error } => {
-                if self.undecodable.fetch_add(1, Relaxed) == 0 {
-                    tracing::warn!(consumer, event, %error, "event dropped; further ones are only counted");
+                self.undecodable.fetch_add(1, Relaxed);
+                let (field, text) = (error.field().unwrap_or_default(), error.to_string());
+                let is_new = self.malformed.is_new((consumer, name, field));
+                let (field, error) = (shown(field), shown(&text));
+                if is_new {
+                    tracing::warn!(
+                        consumer,
+                        event,
+                        field,
+                        to,
+                        peer,
+                        error,
+                        "event dropped; further ones are only counted"
+                    );
                 } else {
-                    tracing::debug!(consumer, event, %error, "event dropped");
+                    tracing::debug!(consumer, event, field, to, peer, error, "event dropped");
                 }
             }
         }
@@ -236,9 +294,9 @@ impl Prepared {
         }
     }
 
-    fn prepare(&mut self, table: &LocalTable, envelope: &Envelope) {
+    fn prepare(&mut self, table: &LocalTable, envelope: &Envelope, to: &str) {
         for (kind, delivery) in &mut self.0 {
-            *delivery = table.prepared(*kind, envelope).ok();
+            *delivery = table.prepared(*kind, envelope, to).ok();
         }
     }
 
@@ -302,12 +360,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl LocalTable {
-    pub(crate) fn new() -> Self {
+    /// `peer` says in the log where messages come from.
+    pub(crate) fn new(peer: impl Into<Cow<'static, str>>) -> Self {
         Self {
             channels: Mutex::default(),
             groups: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
-            counters: Arc::default(),
+            counters: Arc::new(Counters { peer: peer.into(), ..Counters::default() }),
             closed: AtomicBool::new(false),
             #[cfg(feature = "redis")]
             lost: Mutex::default(),
@@ -506,7 +565,7 @@ impl LocalTable {
         }
         // The lock is free meanwhile: this runs the user's code, which may use the layer. A member that joins in between is
         // of a known kind and gets the message, or of a new one and does not: it was not there when the message was sent.
-        prepared.prepare(self, envelope);
+        prepared.prepare(self, envelope, group.as_str());
         self.with_members(hash, group, |members| self.deliver(members.values(), &prepared, envelope));
     }
 
@@ -521,7 +580,8 @@ impl LocalTable {
         };
         let mut prepared = Prepared::default();
         prepared.add_kinds(&mailboxes);
-        prepared.prepare(self, envelope);
+        let to = names.first().map_or("", AsRef::as_ref);
+        prepared.prepare(self, envelope, to);
         self.deliver(&mailboxes, &prepared, envelope);
     }
 
@@ -557,15 +617,15 @@ impl LocalTable {
             Some(channel) => Arc::clone(&channel.mailbox),
             None => return Ok(false),
         };
-        if let Ok(delivery) = self.prepared(mailbox.prepare(), envelope) {
+        if let Ok(delivery) = self.prepared(mailbox.prepare(), envelope, name.as_str()) {
             let taken = mailbox.deliver(&delivery, Instant::now())?;
             self.counters.delivered.fetch_add(taken.into(), Relaxed);
         }
         Ok(true)
     }
 
-    fn prepared(&self, prepare: Prepare, envelope: &Envelope) -> Result<Delivery, ()> {
-        prepare(envelope).map_err(|problem| self.counters.count_undeliverable(envelope, &problem))
+    fn prepared(&self, prepare: Prepare, envelope: &Envelope, to: &str) -> Result<Delivery, ()> {
+        prepare(envelope).map_err(|problem| self.counters.count_undeliverable(envelope, to, &problem))
     }
 
     /// Forgets every channel and group, and tells their owners.

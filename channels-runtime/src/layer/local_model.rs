@@ -119,7 +119,7 @@ fn group(number: usize) -> GroupName {
 }
 
 fn run(calls: Vec<Call>) {
-    let (table, mut model) = (LocalTable::new(), Model::default());
+    let (table, mut model) = (LocalTable::new("a model"), Model::default());
     let mut number = 0;
     for call in calls {
         number += 1;

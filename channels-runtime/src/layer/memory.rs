@@ -23,7 +23,7 @@ pub(crate) struct Memory {
 impl Memory {
     pub(crate) fn new() -> Self {
         Self {
-            table: LocalTable::new(),
+            table: LocalTable::new("this process"),
             // Twelve digits are enough to be told apart from another layer of this process; each connection carries them.
             process: format!("specific.{}", &Uuid::new_v4().simple().to_string()[..12]),
             next: AtomicU64::new(0),

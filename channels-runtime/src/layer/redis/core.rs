@@ -34,7 +34,7 @@ use crate::layer::redis::jobs::Queues;
 use crate::layer::redis::keys::Keys;
 use crate::layer::redis::memberships::Memberships;
 use crate::layer::redis::shard::shard_of;
-use crate::layer::redis::{DEADLINE, RedisHost, connect, queue, unavailable};
+use crate::layer::redis::{DEADLINE, RedisHost, connect, peers, queue, unavailable};
 use crate::layer::{Backend, ChannelLayer, Config, Jobs, Sent};
 use crate::name::{ChannelName, GroupName};
 
@@ -111,7 +111,7 @@ struct Server {
 impl Core {
     fn start(hosts: Vec<Arc<Host>>, config: &Config) -> Self {
         let shared = Arc::new(Shared {
-            table: LocalTable::new(),
+            table: LocalTable::new(peers(&hosts)),
             config: config.clone(),
             codec: Codec::for_core(config),
             keys: Keys::new(&config.prefix),

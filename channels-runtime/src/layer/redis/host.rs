@@ -129,11 +129,18 @@ fn open(host: &RedisHost, info: ConnectionInfo) -> RedisResult<Client> {
     Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert: Some(root_cert) })
 }
 
-impl fmt::Debug for Host {
+/// The address, without a password.
+impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Server { client, .. } => write!(f, "Host({})", client.get_connection_info().addr()),
-            Self::Sentinel(_) => f.write_str("Host(of a sentinel)"),
+            Self::Server { client, .. } => write!(f, "{}", client.get_connection_info().addr()),
+            Self::Sentinel(_) => f.write_str("the master that a sentinel names"),
         }
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Host({self})")
     }
 }

@@ -60,6 +60,12 @@ async fn connect(hosts: impl IntoIterator<Item = RedisHost>) -> Result<Vec<Arc<H
     Ok(hosts)
 }
 
+/// Where messages come from, for the log. Redis does not say which of its clients sent one.
+fn peers(hosts: &[Arc<Host>]) -> String {
+    let hosts: Vec<String> = hosts.iter().map(|host| host.to_string()).collect();
+    format!("Redis at {}", hosts.join(", "))
+}
+
 /// Why a connection is given up.
 #[derive(Debug, thiserror::Error)]
 enum Lost {

@@ -25,7 +25,7 @@ use crate::layer::redis::commands::Commands;
 use crate::layer::redis::host::Host;
 use crate::layer::redis::shard::shard_of;
 use crate::layer::redis::subscriber::{Subscriptions, Topics};
-use crate::layer::redis::{RedisHost, connect};
+use crate::layer::redis::{RedisHost, connect, peers};
 use crate::layer::{Backend, ChannelLayer, Config, Sent};
 use crate::name::{ChannelName, GroupName};
 
@@ -84,7 +84,7 @@ struct Server {
 impl PubSub {
     fn start(hosts: Vec<Arc<Host>>, config: &Config) -> Self {
         let (codec, prefix) = (Codec::for_pubsub(config), config.prefix.clone());
-        let shared = Arc::new(Shared { table: LocalTable::new(), codec, prefix, servers: hosts.len() });
+        let shared = Arc::new(Shared { table: LocalTable::new(peers(&hosts)), codec, prefix, servers: hosts.len() });
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let servers = hosts.into_iter().enumerate().map(|(index, host)| {
             let (commands, commanding) = Commands::new(Arc::clone(&host));

@@ -1,0 +1,16 @@
+//! A derive above `#[event]` is not seen by it.
+
+use channels_runtime::prelude::*;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize)]
+#[event("chat.message")]
+struct ChatMessage {
+    message: String,
+}
+
+#[event("chat.join")]
+#[derive(Serialize, Deserialize)]
+struct ChatJoin;
+
+fn main() {}
