@@ -1,5 +1,7 @@
 //! Real browser windows talk through the examples: headless Chromium, driven through its ChromeDriver.
 
+mod cursors;
+mod dashboard;
 mod django;
 #[path = "../integration/example.rs"]
 mod example;

@@ -1,0 +1,68 @@
+//! The charts of the example `dashboard`, drawn in real browser windows.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::example::Example;
+use crate::{Driver, PATIENCE, Window};
+
+impl Window {
+    async fn opens_dashboard(&self, dashboard: &Example) {
+        self.0.goto(&format!("http://{}/", dashboard.address())).await.unwrap();
+        self.wait_for("body[data-state=open][data-samples]").await;
+    }
+
+    /// How many points the line has, in each chart.
+    async fn points(&self) -> Vec<usize> {
+        let script = "return [...document.querySelectorAll('path.one, path.two')]\
+            .map((path) => path.getPointAtLength && path.getAttribute('d').split('L').length)";
+        serde_json::from_value(self.0.execute(script, Vec::new()).await.unwrap()).unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn charts_grow_in_every_window() {
+    let dashboard = Example::start("dashboard", &[]);
+    let driver = Driver::start();
+    let (ann, bob) = (driver.window().await, driver.window().await);
+    ann.opens_dashboard(&dashboard).await;
+    ann.reads("#state", "live, 1 viewer").await;
+    let begun = Instant::now();
+    let wanted = if std::env::var("SCREENSHOTS").is_ok() { 60 } else { 4 };
+    while ann.points().await.iter().any(|points| *points < wanted) {
+        assert!(begun.elapsed() < PATIENCE + Duration::from_secs(60), "{:?}", ann.points().await);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
+    // Who comes late has the whole chart at once.
+    bob.opens_dashboard(&dashboard).await;
+    assert!(bob.points().await.iter().all(|points| *points >= wanted), "{:?}", bob.points().await);
+    for window in [&ann, &bob] {
+        window.reads("#state", "live, 2 viewers").await;
+        window.reads("#cpu .now", "%").await;
+        window.fits().await;
+    }
+    let cores = std::thread::available_parallelism().unwrap().get();
+    ann.reads("#cpu .now", " cores").await;
+    let bars = ann.0.execute("return document.querySelectorAll('#cores i').length", Vec::new()).await.unwrap();
+    assert!(bars.as_u64().unwrap() >= cores as u64, "{bars} bars for {cores} cores");
+    ann.reads("#memory .now", "of ").await;
+
+    // Every point lies in its chart.
+    let outside = "return [...document.querySelectorAll('path')].map((path) => path.getBBox())\
+        .filter(({x, y, width, height}) => x < 0 || y < 0 || x + width > 59 || y + height > 100).length";
+    assert_eq!(ann.0.execute(outside, Vec::new()).await.unwrap(), json!(0));
+    if let Ok(folder) = std::env::var("SCREENSHOTS") {
+        std::fs::write(format!("{folder}/dashboard.png"), bob.0.screenshot().await.unwrap()).unwrap();
+    }
+
+    let address = dashboard.address().to_string();
+    drop(dashboard);
+    ann.wait_for("body[data-state=waiting]").await;
+    let _dashboard = Example::start_at("dashboard", &address, &[]);
+    ann.reads("#state", "live, 2 viewers").await;
+    for window in [ann, bob] {
+        window.0.close().await.unwrap();
+    }
+}
