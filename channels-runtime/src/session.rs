@@ -17,7 +17,6 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
-use tracing::field::display;
 
 use crate::connection::{self, Connection, Next, Outbound, Output};
 use crate::consumer::{BoxFuture, Consumer, Decoded, Delivered};
@@ -231,7 +230,7 @@ fn refuse<'a, C: Consumer>(
         command = error.command().map(shown),
         field = error.field().map(shown),
         channel = cx.channel_name().as_str(),
-        peer = cx.scope().client().map(display),
+        peer = cx.scope().client().map(|client| client.to_string()),
         error = shown(&error.to_string()),
         "a client's frame is no command"
     );
