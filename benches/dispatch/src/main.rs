@@ -11,6 +11,7 @@ use channels_runtime::Consumer;
 use channels_runtime::prelude::*;
 use serde::Serialize;
 
+#[expect(dead_code, reason = "what is decoded is measured, and not read")]
 mod chat;
 
 use chat::{ChatConsumer, Tagged, by_hand, number_of};

@@ -158,6 +158,7 @@ pub(crate) struct Counters {
     peer: Cow<'static, str>,
     unknown: Told,
     malformed: Told,
+    #[cfg(feature = "redis")]
     garbage: Told,
     delivered: AtomicU64,
     dropped_full: AtomicU64,
