@@ -2,8 +2,10 @@
 //!
 //! On the wire: the members of the group `room` are the sorted set `asgi:group:room`; a process reads the sorted set
 //! `asgispecific.<its id>!`, whose entries name the channels they are for; a general channel is a sorted set of its own.
-//! A sender asks Redis who is in the group, and puts one entry into the queue of each process that has members, this one
-//! included, so that one sender's messages keep their order wherever they go.
+//! A sender asks Redis who is in the group, and puts one entry into the queue of each process that has members. Its own
+//! channels have their messages at once: through Redis they would arrive later, and a process that sends faster than it
+//! reads would fill its own queue and lose what comes then. One sender's messages keep their order either way, because all
+//! those for one channel go the same way.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,7 +27,7 @@ use uuid::Uuid;
 
 use crate::envelope::{Envelope, Format};
 use crate::error::LayerError;
-use crate::layer::local::{Change, LocalTable};
+use crate::layer::local::{Change, Full, LocalTable};
 use crate::layer::redis::clock::{self, Scores};
 use crate::layer::redis::codec::Codec;
 use crate::layer::redis::commands::{Commands, Entry, Store};
@@ -153,6 +155,14 @@ impl Core {
 
     async fn send_one(&self, channel: &ChannelName, envelope: Envelope) -> Result<(), LayerError> {
         let non_local = channel.non_local();
+        if non_local == self.shared.process {
+            self.open()?;
+            return match self.shared.table.send(channel, &envelope) {
+                // As elsewhere, a message for a channel that nobody reads is not an error.
+                Ok(true | false) => Ok(()),
+                Err(Full { capacity }) => Err(LayerError::ChannelFull { channel: channel.to_string(), capacity }),
+            };
+        }
         let server = if non_local.ends_with('!') {
             self.server(non_local)
         } else {
@@ -201,6 +211,7 @@ impl Core {
             queues.entry(non_local).or_default().push(channel);
         }
         let shared = &self.shared;
+        let own = queues.swap_remove(shared.process.as_str());
         let mut stores: BTreeMap<usize, (Vec<Entry>, Vec<usize>)> = BTreeMap::new();
         for (non_local, channels) in &queues {
             let body = envelope.body_for(channels).map_err(|source| encoding(&envelope, source))?;
@@ -221,6 +232,10 @@ impl Core {
         let over: usize = try_join_all(stored).await?.into_iter().sum();
         if over > 0 {
             shared.table.counters().count_over_capacity(group, over, members.len());
+        }
+        // Last: when the sender is told that it failed, nobody here has heard it.
+        if let Some(own) = own {
+            shared.table.send_many(&own, &envelope);
         }
         Ok(())
     }
