@@ -4,9 +4,13 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use http::uri::Authority;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+#[cfg(feature = "django")]
+use crate::auth::django::{DjangoSessions, SessionError};
+use crate::door::{Hosts, Origins};
 use crate::envelope::{Envelope, Format};
 use crate::frame::Frame;
 use crate::layer::{Codec, Config, read_settings};
@@ -117,6 +121,144 @@ pub fn names(data: &[u8]) {
     }
 }
 
+/// What a browser sends and what the site lists, line by line: the header `Origin`, the header `Host`, and the patterns. Who
+/// is let in is of the host that everybody else (`http`, and so hyper) reads in these headers.
+pub fn origin(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let mut lines = text.split('\n');
+    let (origin, host) = (lines.next().unwrap_or_default(), lines.next());
+    let read = read_origin(origin);
+
+    let same_host = Origins::SameHost;
+    if same_host.allow(origin, host) {
+        let (scheme, asked, port) = read.clone().expect("it is an origin");
+        let host: Authority = host.expect("nothing is not the same").parse().expect("it is a host");
+        let its_port = host.port_u16().or(default_port(&scheme));
+        assert_eq!((asked, port), (host.host().to_ascii_lowercase(), its_port), "{origin:?}");
+    }
+    assert_eq!(same_host.allow(origin, host), same_host.allow(&origin.to_ascii_uppercase(), host), "{origin:?}");
+
+    for pattern in lines {
+        let listed = match Origins::listed([pattern]) {
+            Ok(listed) => listed,
+            Err(error) => {
+                assert!(!error.to_string().is_empty());
+                continue;
+            }
+        };
+        let hosts = Hosts::listed([pattern]);
+        if pattern == "*" {
+            assert!(listed.allow(origin, host) && hosts.expect("it is known").allow(host));
+            continue;
+        }
+        let of_hosts = !pattern.contains("://");
+        assert_eq!(hosts.is_ok(), of_hosts, "{pattern:?}");
+        if let (Ok(hosts), Some(host)) = (hosts, host)
+            && hosts.allow(Some(host))
+        {
+            let host: Authority = host.parse().expect("it is a host");
+            assert!(is_below(host.host(), pattern), "{host} by {pattern:?}");
+        }
+        if listed.allow(origin, host) {
+            let (scheme, asked, port) = read.clone().expect("it is an origin");
+            let domain = match pattern.split_once("://") {
+                None => pattern,
+                Some((wanted, rest)) => {
+                    assert_eq!(scheme, wanted.to_ascii_lowercase());
+                    let digits = |end: &&str| end.bytes().all(|byte| byte.is_ascii_digit());
+                    let (domain, wanted) = rest.rsplit_once(':').filter(|(_, end)| digits(end)).unwrap_or((rest, ""));
+                    assert_eq!(port, wanted.parse().ok().or(default_port(&scheme)), "{origin:?} by {pattern:?}");
+                    domain
+                }
+            };
+            assert!(is_below(&asked, domain), "{origin:?} by {pattern:?}");
+        }
+    }
+    // A site that lists exactly this page lets it in.
+    if let Ok(listed) = Origins::listed([origin])
+        && origin.contains("://")
+        && !origin.contains("://.")
+        && read.is_some()
+    {
+        assert!(listed.allow(origin, None), "{origin:?} by itself");
+    }
+}
+
+/// Scheme, host and port in the words of others. Not their scheme: they know fewer than there are.
+fn read_origin(origin: &str) -> Option<(String, String, Option<u16>)> {
+    let (scheme, rest) = origin.split_once("://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    let authority: Authority = rest.parse().ok()?;
+    let port = authority.port_u16().or(default_port(&scheme));
+    Some((scheme, authority.host().to_ascii_lowercase(), port))
+}
+
+fn default_port(scheme: &str) -> Option<u16> {
+    [("http", 80), ("ws", 80), ("https", 443), ("wss", 443)]
+        .into_iter()
+        .find(|(known, _)| *known == scheme)
+        .map(|it| it.1)
+}
+
+/// `example.org` by `example.org`; it and `www.example.org` by `.example.org`.
+fn is_below(host: &str, domain: &str) -> bool {
+    let (host, domain) = (host.to_ascii_lowercase(), domain.to_ascii_lowercase());
+    host == domain || domain.strip_prefix('.').is_some_and(|name| host == name || host.ends_with(&domain))
+}
+
+/// A cookie, or what a database holds, as it comes and signed by the site: without the key nothing is believed, with it
+/// nothing goes wrong, and what was signed for the one is not believed as the other.
+#[cfg(feature = "django")]
+pub fn django(data: &[u8]) {
+    const KEY: &str = "the site's";
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let sessions = DjangoSessions::new("of today").with_fallback(KEY);
+    let (cookies, rows) = ("signed_cookies", "SessionStore");
+    let salts =
+        [("django.contrib.sessions.backends.signed_cookies", cookies), ("django.contrib.sessions.SessionStore", rows)];
+    let open =
+        |signed: &str, kind| if kind == cookies { sessions.verify_cookie(signed) } else { sessions.decode(signed) };
+    for (salt, kind) in salts {
+        // Some of the seeds are signed with this key, and so are believed.
+        if open(text, kind).is_ok() {
+            let (stamped, _) = text.rsplit_once(':').expect("it has a signature");
+            assert_eq!(signed(salt, KEY, stamped), text, "believed without the key");
+        }
+        let sealed = signed(salt, KEY, text);
+        let other = if kind == cookies { rows } else { cookies };
+        assert_eq!(open(&sealed, other).err(), Some(SessionError::Signature), "signed for another use");
+        assert_eq!(DjangoSessions::new("of today").decode(&sealed).err(), Some(SessionError::Signature));
+        let session = match open(&sealed, kind) {
+            Ok(session) => session,
+            Err(error) => {
+                assert_ne!(error, SessionError::Signature, "{sealed:?}");
+                continue;
+            }
+        };
+        assert_eq!(session.ends().is_some(), kind == cookies, "a row says elsewhere when it ends");
+        assert_eq!(
+            session.get::<Value>("_auth_user_id").and_then(|id| Some(id.as_str()?.to_owned())).as_deref(),
+            session.user_id()
+        );
+        assert!(!sessions.fits_password(&session, text), "the session holds the hash of its own text");
+        _ = session.login(());
+    }
+}
+
+/// What Django's `TimestampSigner` makes of a text that holds its time.
+#[cfg(feature = "django")]
+fn signed(salt: &str, key: &str, text: &str) -> String {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use hmac::{Hmac, Mac};
+    use sha2::{Digest, Sha256};
+
+    let key = Sha256::digest(format!("{salt}signer{key}"));
+    let mut mac = Hmac::<Sha256>::new_from_slice(&key).expect("a key may have any length");
+    mac.update(text.as_bytes());
+    format!("{text}:{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+}
+
 /// A `CHANNEL_LAYERS`: read, or refused with a sentence.
 pub fn configuration(data: &[u8]) {
     let Ok(json) = std::str::from_utf8(data) else { return };
@@ -136,8 +278,15 @@ mod tests {
 
     type Target = fn(&[u8]);
 
-    const TARGETS: [(&str, Target); 4] =
-        [("frames", frames), ("envelopes", envelopes), ("names", names), ("configuration", configuration)];
+    const TARGETS: &[(&str, Target)] = &[
+        ("frames", frames),
+        ("envelopes", envelopes),
+        ("names", names),
+        ("configuration", configuration),
+        ("origin", origin),
+        #[cfg(feature = "django")]
+        ("django", django),
+    ];
 
     fn corpus(name: &str) -> Vec<Vec<u8>> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(name);

@@ -64,7 +64,8 @@
 //! - `metrics`: the figures of an application, for the `metrics` facade (`Channels::record_metrics`).
 //! - `prometheus`: the page `/metrics` for Prometheus (`Channels::metrics`).
 //! - `tls`: Redis over TLS (`rediss://`).
-//! - `testing`: `testing::WebsocketCommunicator`, which drives a consumer in a test without a socket.
+//! - `testing`: `testing::WebsocketCommunicator`, which drives a consumer in a test without a socket, and
+//!   `testing::LayerProbe`, layers that remember what was sent.
 #![deny(clippy::print_stdout, clippy::unwrap_used)]
 
 #[doc(hidden)]

@@ -20,6 +20,7 @@ mod redis;
 mod refusals;
 mod shutdown;
 mod sockets;
+mod testing;
 mod tls;
 mod ways_out;
 mod workers;

@@ -63,8 +63,9 @@ impl Pattern {
                 _ => Domain::new(pattern).map(Self::Host).map_err(problem),
             };
         };
+        let scheme =
+            scheme_of(scheme).ok_or_else(|| problem("before `://` stands a scheme, as in `https://example.org`"))?;
         let (host, port) = host_and_port(rest).ok_or_else(|| problem(NO_HOST))?;
-        let scheme = scheme.to_ascii_lowercase();
         let port = port.or(default_port(&scheme));
         Ok(Self::Whole { scheme, domain: Domain::new(&host).map_err(problem)?, port })
     }
@@ -110,15 +111,17 @@ struct Origin {
 impl Origin {
     fn new(origin: &str) -> Option<Self> {
         let (scheme, rest) = origin.split_once("://")?;
-        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
-        if scheme.is_empty() || !scheme.bytes().all(legal) {
-            return None;
-        }
-        let scheme = scheme.to_ascii_lowercase();
+        let scheme = scheme_of(scheme)?;
         let (host, port) = host_and_port(rest)?;
         let port = port.or(default_port(&scheme));
         Some(Self { scheme, host, port })
     }
+}
+
+/// A scheme in lower case.
+fn scheme_of(scheme: &str) -> Option<String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    (!scheme.is_empty() && scheme.bytes().all(legal)).then(|| scheme.to_ascii_lowercase())
 }
 
 fn default_port(scheme: &str) -> Option<u16> {
@@ -276,6 +279,10 @@ mod tests {
         ] {
             let error = Origins::listed([pattern]).unwrap_err().to_string();
             assert!(error.contains("write `example.org`"), "{error}");
+        }
+        for pattern in [" https://example.org", "://example.org", "http s://example.org"] {
+            let error = Origins::listed([pattern]).unwrap_err().to_string();
+            assert!(error.contains("before `://` stands a scheme"), "{error}");
         }
         let error = Origins::listed(["example.org:8000"]).unwrap_err().to_string();
         assert!(error.contains("needs its scheme"), "{error}");

@@ -191,7 +191,7 @@ impl Counters {
     }
 
     /// A message that came from elsewhere for a full mailbox; its sender cannot be told.
-    #[cfg(feature = "redis")]
+    #[cfg(any(feature = "redis", feature = "testing"))]
     pub(crate) fn count_full(&self, channel: &str) {
         if self.dropped_full.fetch_add(1, Relaxed) == 0 {
             tracing::warn!(channel, "a full mailbox missed a message; further ones are only counted");
@@ -523,7 +523,7 @@ impl LocalTable {
     }
 
     /// Whether there is a channel of that name here.
-    #[cfg(feature = "redis")]
+    #[cfg(any(feature = "redis", feature = "testing"))]
     pub(crate) fn has_channel(&self, name: &ChannelName) -> bool {
         lock(&self.channels).contains_key(name)
     }

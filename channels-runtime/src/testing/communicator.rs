@@ -17,13 +17,8 @@ use tokio_tungstenite::tungstenite::{Error as ClientError, Message};
 use tokio_util::task::AbortOnDropHandle;
 use warp::{Filter, Rejection, Reply};
 
+use super::{PATIENCE, SILENCE, Transcript};
 use crate::frame::{CloseCode, Frame};
-
-/// How long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// How long silence must last to count as nothing.
-const SILENCE: Duration = Duration::from_millis(100);
 
 /// The accepted handshake, as the client sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +31,9 @@ pub struct Connected {
 }
 
 /// What did not happen as the test says, and what happened instead.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Debug`, which a test prints that returns an error, says the same as `Display` and the cause behind it.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum CommunicatorError {
     /// The handshake was refused, or nothing stands at the path.
@@ -51,31 +48,52 @@ pub enum CommunicatorError {
     #[error("the communicator is not connected; call `connect` first")]
     NotConnected,
     /// Nothing arrived in time.
-    #[error("nothing arrived within a second")]
-    Nothing,
+    #[error("nothing arrived within {waited:?}{transcript}")]
+    Nothing {
+        /// How long it was waited for.
+        waited: Duration,
+        /// What was sent and received before.
+        transcript: Transcript,
+    },
     /// The connection was closed instead.
-    #[error("the connection was closed with code {code} and the reason {reason:?}")]
+    #[error("the connection was closed with code {code} and the reason {reason:?}{transcript}")]
     Closed {
         /// The code, 1006 if there was no close frame.
         code: u16,
         /// The reason.
         reason: String,
+        /// What was sent and received before.
+        transcript: Transcript,
     },
     /// Something else arrived.
-    #[error("{wanted} was expected, and this arrived: {arrived:?}")]
+    #[error("{wanted} was expected, and this arrived: {arrived:?}{transcript}")]
     Unexpected {
         /// What the test says.
         wanted: &'static str,
         /// What came.
         arrived: Frame,
+        /// What was sent and received, up to that.
+        transcript: Transcript,
     },
     /// The text that arrived is not the JSON that the test wants.
-    #[error("{text:?} is not the JSON that is expected")]
+    #[error("{text:?} is not the JSON that is expected{transcript}")]
     Json {
         /// What came.
         text: String,
         /// What the parser says.
         source: serde_json::Error,
+        /// What was sent and received, up to that.
+        transcript: Transcript,
+    },
+    /// After `disconnect`, the consumer's end stays.
+    #[error(
+        "the connection did not end within {waited:?}: `disconnect`, or the handler before it, does not return{transcript}"
+    )]
+    StillOpen {
+        /// How long it was waited for.
+        waited: Duration,
+        /// What was sent and received before.
+        transcript: Transcript,
     },
     /// The pipe broke.
     #[error("the connection broke")]
@@ -118,15 +136,19 @@ pub struct WebsocketCommunicator<F> {
     route: F,
     path: String,
     headers: HeaderMap,
+    patience: Duration,
     connected: Option<Client>,
     /// How the connection was closed from the other side.
     closed: Option<(u16, String)>,
+    transcript: Transcript,
 }
 
 struct Client {
     socket: WebSocketStream<DuplexStream>,
     /// What arrived while silence was hoped for.
     early: Option<Frame>,
+    /// The close that was heard.
+    close: Option<(u16, String)>,
     _server: AbortOnDropHandle<()>,
 }
 
@@ -137,7 +159,15 @@ where
 {
     /// A client that will connect to this path of these routes.
     pub fn new(route: F, path: impl Into<String>) -> Self {
-        Self { route, path: path.into(), headers: HeaderMap::new(), connected: None, closed: None }
+        Self {
+            route,
+            path: path.into(),
+            headers: HeaderMap::new(),
+            patience: PATIENCE,
+            connected: None,
+            closed: None,
+            transcript: Transcript::default(),
+        }
     }
 
     /// Adds a header to the handshake.
@@ -157,7 +187,18 @@ where
         self.with_header("sec-websocket-protocol", &subprotocols.join(", "))
     }
 
-    /// Connects.
+    /// How long an answer is waited for, and the end of the connection: a second unless said otherwise. For a consumer that
+    /// waits for something outside of the test; what only takes its time needs a paused clock instead (see
+    /// [the module](self)).
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Connects. When it returns, `#[connect]` has run: the groups that it joins are joined.
+    ///
+    /// After the connection has ended it may be called again, for the next one.
     ///
     /// # Errors
     /// [`CommunicatorError::Refused`] with the status of the refusal.
@@ -180,7 +221,9 @@ where
             Ok((socket, response)) => {
                 let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
                 let subprotocol = response.headers().get("sec-websocket-protocol").map(text);
-                self.connected = Some(Client { socket, early: None, _server: server });
+                self.connected = Some(Client { socket, early: None, close: None, _server: server });
+                self.closed = None;
+                self.transcript = Transcript::default();
                 Ok(Connected { subprotocol, headers: response.headers().clone() })
             }
             Err(ClientError::Http(response)) => {
@@ -195,18 +238,36 @@ where
     fn client(&mut self) -> Result<&mut Client, CommunicatorError> {
         match (&mut self.connected, &self.closed) {
             (Some(client), _) => Ok(client),
-            (None, Some((code, reason))) => Err(CommunicatorError::Closed { code: *code, reason: reason.clone() }),
+            (None, Some((code, reason))) => Err(CommunicatorError::Closed {
+                code: *code,
+                reason: reason.clone(),
+                transcript: self.transcript.clone(),
+            }),
             (None, None) => Err(CommunicatorError::NotConnected),
         }
     }
 
-    /// Remembers how the connection was closed, and hangs up, as a browser does.
-    fn heard(&mut self, heard: Result<Frame, CommunicatorError>) -> Result<Frame, CommunicatorError> {
-        if let Err(CommunicatorError::Closed { code, reason }) = &heard {
-            self.closed = Some((*code, reason.clone()));
-            self.connected = None;
+    /// What the client hears within that time. Remembers how the connection was closed, and hangs up, as a browser does.
+    async fn hear(&mut self, within: Duration) -> Result<Frame, CommunicatorError> {
+        let client = self.client()?;
+        let heard = tokio::time::timeout(within, client.next()).await;
+        let close = client.close.take();
+        let transcript = &mut self.transcript;
+        match (heard, close) {
+            (Ok(Some(frame)), _) => {
+                transcript.received(&frame);
+                Ok(frame)
+            }
+            // The consumer's end is not done with it in time, but the code is known.
+            (Ok(None) | Err(_), Some((code, reason))) => {
+                self.closed = Some((code, reason.clone()));
+                self.connected = None;
+                Err(CommunicatorError::Closed { code, reason, transcript: transcript.clone() })
+            }
+            (Ok(None) | Err(_), None) => {
+                Err(CommunicatorError::Nothing { waited: within, transcript: transcript.clone() })
+            }
         }
-        heard
     }
 
     /// Sends text.
@@ -214,7 +275,7 @@ where
     /// # Errors
     /// When the connection is closed.
     pub async fn send_to(&mut self, text: impl Into<String>) -> Result<(), CommunicatorError> {
-        self.send(Message::text(text.into())).await
+        self.send(Frame::text(text)).await
     }
 
     /// Sends bytes.
@@ -222,7 +283,7 @@ where
     /// # Errors
     /// When the connection is closed.
     pub async fn send_binary_to(&mut self, bytes: impl Into<bytes::Bytes>) -> Result<(), CommunicatorError> {
-        self.send(Message::binary(bytes.into())).await
+        self.send(Frame::binary(bytes)).await
     }
 
     /// Sends a value as JSON.
@@ -236,7 +297,13 @@ where
         self.send_to(serde_json::to_string(value).expect("a value that JSON can hold")).await
     }
 
-    async fn send(&mut self, message: Message) -> Result<(), CommunicatorError> {
+    async fn send(&mut self, frame: Frame) -> Result<(), CommunicatorError> {
+        self.client()?;
+        self.transcript.sent(&frame);
+        let message = match frame {
+            Frame::Text(text) => Message::text(text),
+            Frame::Binary(bytes) => Message::binary(bytes),
+        };
         self.client()?.socket.send(message).await.map_err(|error| CommunicatorError::Broken(Box::new(error)))
     }
 
@@ -245,12 +312,14 @@ where
     /// # Errors
     /// When nothing arrives, or the connection is closed.
     pub async fn receive_from(&mut self) -> Result<Frame, CommunicatorError> {
-        let client = self.client()?;
-        if let Some(early) = client.early.take() {
+        if let Some(early) = self.client()?.early.take() {
             return Ok(early);
         }
-        let heard = tokio::time::timeout(PATIENCE, client.next()).await.unwrap_or(Err(CommunicatorError::Nothing));
-        self.heard(heard)
+        self.hear(self.patience).await
+    }
+
+    fn unexpected(&self, wanted: &'static str, arrived: Frame) -> CommunicatorError {
+        CommunicatorError::Unexpected { wanted, arrived, transcript: self.transcript.clone() }
     }
 
     /// The next frame, which is text.
@@ -260,7 +329,7 @@ where
     pub async fn receive_text_from(&mut self) -> Result<String, CommunicatorError> {
         match self.receive_from().await? {
             Frame::Text(text) => Ok(text),
-            arrived @ Frame::Binary(_) => Err(CommunicatorError::Unexpected { wanted: "a text frame", arrived }),
+            arrived @ Frame::Binary(_) => Err(self.unexpected("a text frame", arrived)),
         }
     }
 
@@ -270,37 +339,44 @@ where
     /// When something else arrives, or nothing, or the connection is closed.
     pub async fn receive_json_from<T: DeserializeOwned>(&mut self) -> Result<T, CommunicatorError> {
         let text = self.receive_text_from().await?;
-        serde_json::from_str(&text).map_err(|source| CommunicatorError::Json { text, source })
+        serde_json::from_str(&text).map_err(|source| CommunicatorError::Json {
+            text,
+            source,
+            transcript: self.transcript.clone(),
+        })
     }
 
-    /// Whether nothing arrives for a tenth of a second. What does arrive is not lost.
+    /// Whether nothing arrives for a tenth of a second: at once, and with certainty, where the clock is paused. What does
+    /// arrive is not lost.
     pub async fn receive_nothing(&mut self) -> bool {
         let Ok(client) = self.client() else { return true };
         if client.early.is_some() {
             return false;
         }
-        let Ok(heard) = tokio::time::timeout(SILENCE, client.next()).await else { return true };
-        if let (Ok(frame), Some(client)) = (self.heard(heard), &mut self.connected) {
-            client.early = Some(frame);
+        match (self.hear(SILENCE).await, &mut self.connected) {
+            (Err(CommunicatorError::Nothing { .. }), _) => return true,
+            (Ok(frame), Some(client)) => client.early = Some(frame),
+            _ => {}
         }
         false
     }
 
-    /// The code and the reason that the consumer closes the connection with, within a second.
+    /// The code and the reason that the consumer closes the connection with, within a second. When it returns,
+    /// `#[disconnect]` has run, unless that takes longer than this second.
     ///
     /// # Errors
     /// When a frame arrives instead, or nothing.
     pub async fn receive_close(&mut self) -> Result<(CloseCode, String), CommunicatorError> {
         match self.receive_from().await {
-            Err(CommunicatorError::Closed { code, reason }) => {
+            Err(CommunicatorError::Closed { code, reason, .. }) => {
                 Ok((CloseCode::new(code).unwrap_or(CloseCode::ABNORMAL), reason))
             }
-            Ok(arrived) => Err(CommunicatorError::Unexpected { wanted: "a close", arrived }),
+            Ok(arrived) => Err(self.unexpected("a close", arrived)),
             Err(error) => Err(error),
         }
     }
 
-    /// Closes the connection, and waits until the consumer's end has answered.
+    /// Closes the connection, and waits until it has ended: the groups are left, and `#[disconnect]` has run.
     ///
     /// # Errors
     /// When there was no connection, or it does not end within a second. One that the consumer has closed is no error.
@@ -311,29 +387,43 @@ where
         let close = CloseFrame { code: code.as_u16().into(), reason: "".into() };
         // It may be closed from the other side already.
         _ = client.socket.close(Some(close)).await;
-        let drained = async { while client.next().await.is_ok() {} };
-        tokio::time::timeout(PATIENCE, drained).await.map_err(|_| CommunicatorError::Nothing)
+        let ended = tokio::time::timeout(self.patience, client.ended()).await;
+        ended.map_err(|_| CommunicatorError::StillOpen { waited: self.patience, transcript: self.transcript.clone() })
     }
 }
 
 impl Client {
-    async fn next(&mut self) -> Result<Frame, CommunicatorError> {
-        let closed = |code: u16, reason: String| Err(CommunicatorError::Closed { code, reason });
-        loop {
-            return match self.socket.next().await {
-                Some(Ok(Message::Text(text))) => Ok(Frame::text(text.as_str())),
-                Some(Ok(Message::Binary(bytes))) => Ok(Frame::Binary(bytes)),
-                Some(Ok(Message::Close(frame))) => {
-                    // Its answer goes out with the next call, as a browser's does by itself.
-                    _ = self.socket.flush().await;
-                    match frame {
-                        Some(frame) => closed(frame.code.into(), frame.reason.to_string()),
-                        None => closed(1005, String::new()),
-                    }
+    /// The next frame. `None` when the connection has ended: `close` says how.
+    async fn next(&mut self) -> Option<Frame> {
+        while self.close.is_none() {
+            match self.socket.next().await {
+                Some(Ok(Message::Text(text))) => return Some(Frame::text(text.as_str())),
+                Some(Ok(Message::Binary(bytes))) => return Some(Frame::Binary(bytes)),
+                Some(Ok(Message::Close(Some(frame)))) => {
+                    self.close = Some((frame.code.into(), frame.reason.to_string()))
                 }
-                Some(Ok(_)) => continue,
-                Some(Err(_)) | None => closed(1006, String::new()),
-            };
+                Some(Ok(Message::Close(None))) => self.close = Some((1005, String::new())),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => self.close = Some((1006, String::new())),
+            }
+        }
+        self.ended().await;
+        None
+    }
+
+    /// Waits until the other end has let go of the pipe, which it does when everything else is done.
+    async fn ended(&mut self) {
+        // The answer to a close frame goes out with the next call, as a browser's does by itself.
+        while let Some(Ok(_)) = self.socket.next().await {}
+    }
+}
+
+impl fmt::Debug for CommunicatorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        match std::error::Error::source(self) {
+            Some(cause) => write!(f, "\ncaused by: {cause}"),
+            None => Ok(()),
         }
     }
 }

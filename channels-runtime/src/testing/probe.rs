@@ -1,0 +1,487 @@
+//! Layers for tests: of any number of processes, in memory, with a record of what was sent.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, ready};
+use tokio::sync::Notify;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{PATIENCE, SILENCE};
+use crate::envelope::{Envelope, Format};
+use crate::error::{LayerError, shown};
+use crate::event::{Carries, Event, Handles};
+use crate::layer::local::{Full, LocalTable};
+use crate::layer::{Backend, ChannelLayer, Config, Sent as Sending};
+use crate::name::{ChannelName, GroupName};
+
+/// Channel layers for a test: one for each process that the test plays, all in memory, with a record of every message.
+///
+/// ```
+/// use channels_runtime::prelude::*;
+/// use channels_runtime::testing::LayerProbe;
+///
+/// #[event("report.ready")]
+/// struct ReportReady { id: u64 }
+///
+/// #[group("user-{id}", events(ReportReady))]
+/// struct User { id: u64 }
+///
+/// /// What is to be tested.
+/// async fn finish_report(layer: &ChannelLayer) -> Result<()> {
+///     Ok(layer.group_send(&User { id: 7 }, &ReportReady { id: 1 }).await?)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+/// let probe = LayerProbe::new();
+/// finish_report(&probe.process()).await?;
+/// let sent = probe.assert_sent::<ReportReady>(&User { id: 7 }).await;
+/// assert_eq!(sent.id, 1);
+/// probe.assert_nothing_more().await;
+/// # Ok(()) }
+/// ```
+///
+/// What a test itself sends through one of the layers is in the record, too. The record only grows, so this is no layer for
+/// a server.
+#[derive(Clone)]
+pub struct LayerProbe {
+    bus: Arc<Bus>,
+}
+
+/// A message that was sent, to a member or to nobody.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Sent {
+    /// The group or the channel that it was sent to.
+    pub to: Target,
+    /// The number of the process that sent it: 0 for the layer that [`LayerProbe::process`] gave first.
+    pub process: usize,
+    /// The message.
+    pub envelope: Envelope,
+}
+
+/// What a message is sent to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Target {
+    /// `group_send`.
+    Group(GroupName),
+    /// `send`.
+    Channel(ChannelName),
+}
+
+impl LayerProbe {
+    /// Layers over which a message has reached all processes when its send returns.
+    pub fn new() -> Self {
+        Self { bus: Arc::new(Bus { shared: Arc::default(), turns: None }) }
+    }
+
+    /// Layers like those over Redis: each process gets all messages in one order, but at a time of its own. Which process
+    /// is next, and how much else runs before, is chosen by the seed. A sender is not told of a full channel.
+    ///
+    /// On a runtime of one thread, whose clock is paused, the same test does the same in the same order for the same seed,
+    /// as far as it waits for nothing outside and asks for no randomness of its own (`tokio::select!` does, unless it is
+    /// `biased`). So a test that plays many seeds finds what depends on the order, and the seed shows it again.
+    ///
+    /// ```
+    /// # use channels_runtime::prelude::*;
+    /// # use channels_runtime::testing::LayerProbe;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// for seed in 0..20 {
+    ///     let probe = LayerProbe::with_seed(seed);
+    ///     let (here, there) = (probe.process(), probe.process());
+    ///     // .. the test, which says the seed when it fails
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn with_seed(seed: u64) -> Self {
+        let shared = Arc::new(Shared { has_turns: true, ..Shared::default() });
+        let turns = tokio::spawn(take_turns(Arc::clone(&shared), seed));
+        Self { bus: Arc::new(Bus { shared, turns: Some(AbortOnDropHandle::new(turns)) }) }
+    }
+
+    /// The layer of one more process. It shares nothing with those of the others but the messages: channels and members are
+    /// its own, and a handler without `self` renders once in each process.
+    pub fn process(&self) -> ChannelLayer {
+        self.process_with(Config::default())
+    }
+
+    /// As [`Self::process`], with a configuration.
+    pub fn process_with(&self, config: Config) -> ChannelLayer {
+        let mut state = self.bus.shared.lock();
+        let number = state.processes.len();
+        let table = Arc::new(LocalTable::new(format!("process {number}")));
+        state.processes.push(Process { table: Arc::clone(&table), waiting: VecDeque::new() });
+        drop(state);
+        let node =
+            Node { bus: Arc::clone(&self.bus), number, table, next: AtomicU64::new(0), closed: AtomicBool::new(false) };
+        ChannelLayer::new(Arc::new(node), config)
+    }
+
+    /// Every message so far, in the order of the sends.
+    pub fn sent(&self) -> Vec<Sent> {
+        self.bus.shared.lock().record.iter().map(|entry| entry.sent.clone()).collect()
+    }
+
+    /// The next event of this type that was sent to the group: the first one that no assertion has given out yet. Waits for
+    /// it for a second.
+    ///
+    /// # Panics
+    /// When there is none, or one that does not fit the type. The message lists what was sent.
+    ///
+    /// # Cancel safety
+    /// An event is given out when the future returns it; dropping the future loses nothing.
+    #[track_caller]
+    pub fn assert_sent<E: Event>(&self, group: &impl Carries<E>) -> impl Future<Output = E> {
+        self.next::<E>(group.name().map(Target::Group).map_err(LayerError::from), Location::caller())
+    }
+
+    /// As [`Self::assert_sent`], for what was sent to one channel.
+    ///
+    /// # Panics
+    /// When there is none, or one that does not fit the type. The message lists what was sent.
+    ///
+    /// # Cancel safety
+    /// An event is given out when the future returns it; dropping the future loses nothing.
+    #[track_caller]
+    pub fn assert_sent_to<E: Event>(&self, channel: &ChannelName<impl Handles<E>>) -> impl Future<Output = E> {
+        self.next::<E>(Ok(Target::Channel(channel.untyped())), Location::caller())
+    }
+
+    async fn next<E: Event>(&self, to: Result<Target, LayerError>, asked: &Location<'_>) -> E {
+        let to = to.unwrap_or_else(|error| panic!("{error}, asked for at {asked}"));
+        let found = async {
+            loop {
+                let more = self.bus.shared.changed.notified();
+                if let Some(envelope) = self.bus.shared.lock().give_out(&to, E::TYPE) {
+                    return envelope;
+                }
+                more.await;
+            }
+        };
+        let Ok(envelope) = tokio::time::timeout(PATIENCE, found).await else {
+            panic!("no `{}` was sent to {to}, asked for at {asked}{}", E::TYPE, self.bus.shared.lock());
+        };
+        envelope.decode().unwrap_or_else(|error| {
+            panic!("what was sent to {to} does not fit, asked for at {asked}: {error}{}", self.bus.shared.lock())
+        })
+    }
+
+    /// Nothing was sent but what the assertions before have given out, and nothing is for a tenth of a second.
+    ///
+    /// # Panics
+    /// When there is more. The message lists it.
+    #[track_caller]
+    pub fn assert_nothing_more(&self) -> impl Future<Output = ()> {
+        let asked = Location::caller();
+        async move {
+            let sent = async {
+                loop {
+                    let more = self.bus.shared.changed.notified();
+                    if self.bus.shared.lock().record.iter().any(|entry| !entry.given_out) {
+                        return;
+                    }
+                    more.await;
+                }
+            };
+            if tokio::time::timeout(SILENCE, sent).await.is_ok() {
+                panic!("more was sent than was asked for until {asked}{}", self.bus.shared.lock());
+            }
+        }
+    }
+}
+
+impl Default for LayerProbe {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What all processes share.
+struct Bus {
+    shared: Arc<Shared>,
+    /// Ends with the last layer and probe. Only where the order is a seed's.
+    turns: Option<AbortOnDropHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Notify,
+    has_turns: bool,
+}
+
+#[derive(Default)]
+struct State {
+    processes: Vec<Process>,
+    record: Vec<Entry>,
+}
+
+struct Process {
+    table: Arc<LocalTable>,
+    /// What has not arrived yet. No bound: everything that is sent is kept in the record anyway.
+    waiting: VecDeque<(Target, Envelope)>,
+}
+
+struct Entry {
+    sent: Sent,
+    given_out: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Messages are handed over without the lock: that runs the user's code, which may send.
+    fn send(&self, sent: Sent) -> Result<(), LayerError> {
+        let Sent { to, envelope, .. } = sent.clone();
+        let mut state = self.lock();
+        state.record.push(Entry { sent, given_out: false });
+        let readers = state.readers(&to);
+        if self.has_turns {
+            for reader in readers {
+                state.processes[reader].waiting.push_back((to.clone(), envelope.clone()));
+            }
+            drop(state);
+            self.changed.notify_waiters();
+            return Ok(());
+        }
+        let tables: Vec<_> = readers.into_iter().map(|reader| Arc::clone(&state.processes[reader].table)).collect();
+        drop(state);
+        self.changed.notify_waiters();
+        for table in tables {
+            if let Err(Full { capacity }) = hand_over(&table, &to, &envelope) {
+                return Err(LayerError::ChannelFull { channel: to.name().to_owned(), capacity });
+            }
+        }
+        Ok(())
+    }
+
+    /// The process whose turn it is, and what it gets.
+    fn turn(&self, dice: &mut Dice) -> Option<(Arc<LocalTable>, Target, Envelope)> {
+        let mut state = self.lock();
+        let mut waiting: Vec<_> = state.processes.iter_mut().filter(|process| !process.waiting.is_empty()).collect();
+        if waiting.is_empty() {
+            return None;
+        }
+        let next = dice.below(waiting.len());
+        let process = &mut waiting[next];
+        let (to, envelope) = process.waiting.pop_front()?;
+        Some((Arc::clone(&process.table), to, envelope))
+    }
+}
+
+impl State {
+    /// Who gets a message: all processes for a group, and for a channel the first one that has it.
+    fn readers(&self, to: &Target) -> Vec<usize> {
+        match to {
+            Target::Group(_) => (0..self.processes.len()).collect(),
+            Target::Channel(channel) => {
+                self.processes.iter().position(|process| process.table.has_channel(channel)).into_iter().collect()
+            }
+        }
+    }
+
+    fn give_out(&mut self, to: &Target, event: &str) -> Option<Envelope> {
+        let is_next =
+            |entry: &&mut Entry| !entry.given_out && entry.sent.to == *to && entry.sent.envelope.event_name() == event;
+        let entry = self.record.iter_mut().find(is_next)?;
+        entry.given_out = true;
+        Some(entry.sent.envelope.clone())
+    }
+}
+
+fn hand_over(table: &LocalTable, to: &Target, envelope: &Envelope) -> Result<(), Full> {
+    match to {
+        Target::Group(group) => {
+            table.group_send(group, envelope);
+            Ok(())
+        }
+        Target::Channel(channel) => table.send(channel, envelope).map(drop),
+    }
+}
+
+async fn take_turns(shared: Arc<Shared>, seed: u64) {
+    let mut dice = Dice(seed);
+    loop {
+        let more = shared.changed.notified();
+        // Between two messages, what they set off may go on for a while, or not at all.
+        for _ in 0..dice.below(8) {
+            tokio::task::yield_now().await;
+        }
+        match shared.turn(&mut dice) {
+            Some((table, to, envelope)) => {
+                if hand_over(&table, &to, &envelope).is_err() {
+                    table.counters().count_full(to.name());
+                }
+            }
+            None => more.await,
+        }
+    }
+}
+
+/// SplitMix64, so that a seed means the same with any version of any library.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        usize::try_from(mixed % bound as u64).expect("smaller than a bound that is a usize")
+    }
+}
+
+/// The layer of one process.
+struct Node {
+    bus: Arc<Bus>,
+    number: usize,
+    table: Arc<LocalTable>,
+    next: AtomicU64,
+    closed: AtomicBool,
+}
+
+impl Node {
+    fn sending(&self, to: Target, envelope: Envelope) -> Sending<'_> {
+        let closed = self.closed.load(Relaxed);
+        let sent = Sent { to, process: self.number, envelope };
+        ready(if closed { Err(LayerError::Closed) } else { self.bus.shared.send(sent) }).left_future()
+    }
+}
+
+impl Backend for Node {
+    fn table(&self) -> &LocalTable {
+        &self.table
+    }
+
+    fn format(&self) -> Format {
+        Format::Msgpack
+    }
+
+    fn new_channel_name(&self) -> ChannelName {
+        // The same in every run, unlike those of a real layer.
+        let (process, channel) = (self.number, self.next.fetch_add(1, Relaxed));
+        ChannelName::from_checked(format!("specific.process{process}!{channel:x}").into())
+    }
+
+    fn release(&self, channel: &ChannelName) {
+        self.table.remove(channel);
+    }
+
+    fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> Sending<'a> {
+        self.sending(Target::Channel(channel.clone()), envelope)
+    }
+
+    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> Sending<'a> {
+        self.sending(Target::Group(group.clone()), envelope)
+    }
+
+    fn group_add<'a>(
+        &'a self,
+        group: &'a GroupName,
+        channel: &'a ChannelName,
+    ) -> BoxFuture<'a, Result<(), LayerError>> {
+        let added = self.table.add(group, channel);
+        ready(added.map(drop).ok_or_else(|| LayerError::NotLocal { channel: channel.to_string() })).boxed()
+    }
+
+    fn group_discard<'a>(
+        &'a self,
+        group: &'a GroupName,
+        channel: &'a ChannelName,
+    ) -> BoxFuture<'a, Result<(), LayerError>> {
+        self.table.discard(group, channel);
+        ready(Ok(())).boxed()
+    }
+
+    /// Every process forgets its groups.
+    fn flush(&self) -> BoxFuture<'_, Result<(), LayerError>> {
+        for process in &self.bus.shared.lock().processes {
+            process.table.flush();
+        }
+        ready(Ok(())).boxed()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.closed.store(true, Relaxed);
+        self.table.close();
+        ready(()).boxed()
+    }
+}
+
+impl Target {
+    fn name(&self) -> &str {
+        match self {
+            Self::Group(group) => group.as_str(),
+            Self::Channel(channel) => channel.as_str(),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group(group) => write!(f, "group `{group}`"),
+            Self::Channel(channel) => write!(f, "channel `{channel}`"),
+        }
+    }
+}
+
+/// `process 0 to group `chat_lobby`: {"message":"hi","type":"chat.message"}`
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {} to {}: ", self.process, self.to)?;
+        match self.envelope.to_value() {
+            Ok(value) => f.write_str(shown(&value.to_string())),
+            Err(error) => write!(f, "`{}`, which is not JSON: {error}", self.envelope.event_name()),
+        }
+    }
+}
+
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sent({self})")
+    }
+}
+
+/// The record, as the end of a sentence.
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.record.is_empty() {
+            return f.write_str("; nothing was sent at all");
+        }
+        f.write_str("; what was sent:")?;
+        for Entry { sent, given_out } in &self.record {
+            write!(f, "\n  {sent}{}", if *given_out { " (asked for before)" } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for LayerProbe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.bus.shared.lock();
+        f.debug_struct("LayerProbe")
+            .field("processes", &state.processes.len())
+            .field("sent", &state.record.len())
+            .field("has_turns", &self.bus.turns.is_some())
+            .finish()
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LayerProbe(process {})", self.number)
+    }
+}

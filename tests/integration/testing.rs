@@ -1,0 +1,401 @@
+//! The testing kit itself: what it waits for, what it remembers, and what it says when a test fails.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use channels_runtime::prelude::*;
+use channels_runtime::testing::{CommunicatorError, LayerProbe, Target, WebsocketCommunicator};
+use channels_runtime::{LayerConfig, LayerError};
+use serde::Deserialize;
+use tokio::time::Instant;
+use warp::Filter;
+
+type Client = WebsocketCommunicator<warp::filters::BoxedFilter<(warp::reply::Response,)>>;
+
+#[event("chat.message")]
+#[derive(Debug, PartialEq)]
+struct ChatMessage {
+    message: String,
+}
+
+#[event("chat.kick")]
+#[derive(Debug, PartialEq)]
+struct Kick {
+    reason: String,
+}
+
+#[group("chat_{room}", events(ChatMessage, Kick))]
+struct Room {
+    room: String,
+}
+
+fn lobby() -> Room {
+    Room { room: "lobby".into() }
+}
+
+static RENDERED: AtomicUsize = AtomicUsize::new(0);
+
+struct Chatter {
+    room: Room,
+}
+
+#[consumer]
+impl Chatter {
+    #[connect]
+    async fn connect(cx: &mut Context<Self>, room: String) -> Result<Self, Reject> {
+        let room = Room { room };
+        cx.group_add(&room).await?;
+        Ok(Self { room })
+    }
+
+    #[receive]
+    async fn receive(&mut self, cx: &mut Context<Self>, message: String) -> Result<()> {
+        match message.as_str() {
+            "bytes" => cx.send_binary("b").await,
+            "name" => cx.send_text(cx.channel_name().as_str()).await,
+            "later" => {
+                let layer = cx.channel_layer().clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(99)).await;
+                    _ = layer.group_send(&lobby(), &ChatMessage { message: "at 99 ms".into() }).await;
+                    tokio::time::sleep(Duration::from_millis(101)).await;
+                    _ = layer.group_send(&lobby(), &ChatMessage { message: "at 200 ms".into() }).await;
+                });
+                Ok(())
+            }
+            _ => cx.group_send(&self.room, &ChatMessage { message }).await,
+        }
+    }
+
+    #[handler("chat.message")]
+    fn chat_message(event: &ChatMessage) -> String {
+        if event.message == "count me" {
+            RENDERED.fetch_add(1, SeqCst);
+        }
+        event.message.clone()
+    }
+
+    #[handler("chat.kick")]
+    fn kick(&mut self, cx: &mut Context<Self>, event: &Kick) {
+        cx.close_with(CloseCode::NORMAL, &event.reason);
+    }
+
+    #[disconnect]
+    async fn disconnect(&mut self, cx: &mut Context<Self>, _code: CloseCode) -> Result<()> {
+        // Long, but not longer than a test waits.
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        cx.group_send(&self.room, &ChatMessage { message: "gone".into() }).await
+    }
+}
+
+async fn client(layer: &ChannelLayer) -> Client {
+    let channels = Channels::builder().layer(layer.clone()).build();
+    let route = channels.route::<Chatter>(warp::path!("ws" / String)).boxed();
+    let mut client = WebsocketCommunicator::new(route, "/ws/lobby");
+    client.connect().await.unwrap();
+    client
+}
+
+/// What a test would print that fails.
+async fn complaint(failing: impl Future<Output = ()> + Send + 'static) -> String {
+    let panic = tokio::spawn(failing).await.expect_err("it should fail").into_panic();
+    *panic.downcast::<String>().expect("a panic with text")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_gives_out_what_was_sent_in_its_order() {
+    let probe = LayerProbe::new();
+    let layer = probe.process();
+    let mut ann = client(&layer).await;
+    ann.send_to("one").await.unwrap();
+    ann.send_to("two").await.unwrap();
+    // Both wait for it: the consumer has not run yet.
+    assert_eq!(probe.assert_sent::<ChatMessage>(&lobby()).await, ChatMessage { message: "one".into() });
+    assert_eq!(probe.assert_sent::<ChatMessage>(&lobby()).await, ChatMessage { message: "two".into() });
+    probe.assert_nothing_more().await;
+
+    ann.receive_text_from().await.unwrap();
+    ann.receive_text_from().await.unwrap();
+    ann.send_to("name").await.unwrap();
+    let name = ChannelName::new(ann.receive_text_from().await.unwrap()).unwrap();
+    layer.send(&name, &Kick { reason: "rude".into() }).await.unwrap();
+    assert_eq!(probe.assert_sent_to::<Kick>(&name).await, Kick { reason: "rude".into() });
+    let (code, reason) = ann.receive_close().await.unwrap();
+    assert_eq!((code, reason.as_str()), (CloseCode::NORMAL, "rude"));
+
+    let sent = probe.sent();
+    let to: Vec<_> = sent.iter().map(|sent| sent.to.clone()).collect();
+    let room = Target::Group(lobby().name().unwrap());
+    // The last one is what `disconnect` says, which has run when the close is heard.
+    assert_eq!(to, [room.clone(), room.clone(), Target::Channel(name), room]);
+    assert_eq!(sent[3].envelope.decode::<ChatMessage>().unwrap().message, "gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_says_what_was_sent_instead() {
+    let complains = complaint(async {
+        LayerProbe::new().assert_sent::<Kick>(&lobby()).await;
+    });
+    let said = complains.await;
+    let (sentence, rest) = said.split_once(", asked for at ").unwrap();
+    assert_eq!(sentence, "no `chat.kick` was sent to group `chat_lobby`");
+    assert!(rest.starts_with(&file!().replace('\\', "/")), "{rest}");
+    assert!(rest.ends_with("; nothing was sent at all"), "{rest}");
+
+    let probe = LayerProbe::new();
+    let layer = probe.process();
+    layer.group_send(&lobby(), &ChatMessage { message: "hi".into() }).await.unwrap();
+    layer.group_send_raw("chat_lobby", serde_json::json!({"type": "chat.kick"})).await.unwrap();
+    probe.process().send(&ChannelName::new("worker").unwrap(), &Kick { reason: "r".into() }).await.unwrap();
+    probe.assert_sent::<ChatMessage>(&lobby()).await;
+    let list = "; what was sent:\n  \
+        process 0 to group `chat_lobby`: {\"message\":\"hi\",\"type\":\"chat.message\"} (asked for before)\n  \
+        process 0 to group `chat_lobby`: {\"type\":\"chat.kick\"}";
+    let last = "\n  process 1 to channel `worker`: {\"reason\":\"r\",\"type\":\"chat.kick\"}";
+
+    let asked = probe.clone();
+    let said = complaint(async move { asked.assert_nothing_more().await }).await;
+    assert!(said.starts_with("more was sent than was asked for until "), "{said}");
+    assert!(said.ends_with(&format!("{list}{last}")), "{said}");
+
+    // It is there, and is not what its type says.
+    let asked = probe.clone();
+    let said = complaint(async move { _ = asked.assert_sent::<Kick>(&lobby()).await }).await;
+    assert!(said.starts_with("what was sent to group `chat_lobby` does not fit, asked for at "), "{said}");
+    assert!(said.contains("missing field `reason`"), "{said}");
+    assert!(said.ends_with(&format!("{list} (asked for before){last}")), "{said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn processes_share_the_messages_and_nothing_else() {
+    let probe = LayerProbe::new();
+    let (here, there) = (probe.process(), probe.process());
+    let (mut ann, mut bob, mut cid) = (client(&here).await, client(&there).await, client(&there).await);
+    assert_eq!((here.members_here(&lobby()).unwrap(), there.members_here(&lobby()).unwrap()), (1, 2));
+
+    ann.send_to("count me").await.unwrap();
+    for client in [&mut ann, &mut bob, &mut cid] {
+        assert_eq!(client.receive_text_from().await.unwrap(), "count me");
+        assert!(client.receive_nothing().await);
+    }
+    assert_eq!(RENDERED.load(SeqCst), 2, "once in each process");
+
+    // A channel of another process can be sent to, and joins nothing here.
+    bob.send_to("name").await.unwrap();
+    let name = ChannelName::new(bob.receive_text_from().await.unwrap()).unwrap();
+    let joined = here.group_add(&lobby(), &name).await;
+    assert!(matches!(joined, Err(LayerError::NotLocal { .. })), "{joined:?}");
+    here.send(&name, &ChatMessage { message: "only you".into() }).await.unwrap();
+    assert_eq!(bob.receive_text_from().await.unwrap(), "only you");
+    assert!(cid.receive_nothing().await);
+
+    here.ready(Duration::from_secs(1)).await.unwrap();
+    here.close().await;
+    assert!(matches!(here.group_send_raw("g", serde_json::json!({"type": "a"})).await, Err(LayerError::Closed)));
+    assert_eq!(bob.send_to("still here").await.map(|()| there.members_here(&lobby()).unwrap()).unwrap(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_channel_is_told_as_on_a_real_layer() {
+    let config = LayerConfig::default().with_capacity(1);
+    let probe = LayerProbe::new();
+    let (here, there) = (probe.process(), probe.process_with(config.clone()));
+    let channel = there.new_channel().await.unwrap();
+    here.send(channel.name(), &Kick { reason: "1".into() }).await.unwrap();
+    let full = here.send(channel.name(), &Kick { reason: "2".into() }).await;
+    assert!(matches!(full, Err(LayerError::ChannelFull { capacity: 1, .. })), "{full:?}");
+
+    let probe = LayerProbe::with_seed(1);
+    let (here, there) = (probe.process(), probe.process_with(config));
+    let channel = there.new_channel().await.unwrap();
+    for reason in ["1", "2"] {
+        here.send(channel.name(), &Kick { reason: reason.into() }).await.unwrap();
+    }
+    // As over pub/sub the sender is not told; it is counted when it arrives.
+    while there.stats().dropped_full == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(channel.receive().await.unwrap().decode::<Kick>().unwrap().reason, "1");
+}
+
+/// One seat, and whoever hears of it claims it: who is first depends on when each process hears.
+struct Claimer;
+
+#[event("seat.free")]
+struct Free {}
+
+#[event("seat.claim")]
+struct Claim {
+    by: u64,
+}
+
+#[group("seats", events(Free))]
+struct Seats;
+
+#[group("claims", events(Claim))]
+struct Claims;
+
+struct By(u64);
+
+#[consumer]
+impl Claimer {
+    #[connect]
+    async fn connect(cx: &mut Context<Self>, _by: u64) -> Result<Self, Reject> {
+        cx.group_add(&Seats).await?;
+        Ok(Self)
+    }
+
+    #[handler("seat.free")]
+    async fn free(&mut self, cx: &mut Context<Self>, _: &Free) -> Result<()> {
+        let By(by) = *cx.scope().user::<By>().expect("everybody has a number");
+        cx.group_send(&Claims, &Claim { by }).await
+    }
+}
+
+/// Who claims the seat in which order, with nine clients on three processes.
+fn claims(seed: u64) -> Vec<u64> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let probe = LayerProbe::with_seed(seed);
+        let layers = [probe.process(), probe.process(), probe.process()];
+        let mut clients = Vec::new();
+        for by in 0..9 {
+            let layer = layers[by as usize % 3].clone();
+            let channels =
+                Channels::builder().layer(layer).authenticator(move |_| async move { Ok(Some(By(by))) }).build();
+            let route = channels.route::<Claimer>(warp::path!("ws" / u64));
+            let mut client = WebsocketCommunicator::new(route.boxed(), format!("/ws/{by}"));
+            client.connect().await.unwrap();
+            clients.push(client);
+        }
+        layers[0].group_send(&Seats, &Free {}).await.unwrap();
+        probe.assert_sent::<Free>(&Seats).await;
+        let mut order = Vec::new();
+        for _ in 0..9 {
+            order.push(probe.assert_sent::<Claim>(&Claims).await.by);
+        }
+        probe.assert_nothing_more().await;
+        order
+    })
+}
+
+#[test]
+fn a_seed_is_an_order_and_another_seed_is_another() {
+    let orders: Vec<_> = (0..12).map(claims).collect();
+    for (seed, order) in orders.iter().enumerate() {
+        assert_eq!(claims(seed as u64), *order, "seed {seed}");
+        let mut all = order.clone();
+        all.sort_unstable();
+        assert_eq!(all, (0..9).collect::<Vec<_>>(), "seed {seed}");
+    }
+    let mut different = orders.clone();
+    different.sort();
+    different.dedup();
+    // Three processes take their turns in one of six orders, and more where claims fall between them.
+    assert!(different.len() >= 4, "{orders:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_of_one_sender_keep_their_order_under_every_seed() {
+    for seed in 0..8 {
+        let probe = LayerProbe::with_seed(seed);
+        let (here, there) = (probe.process(), probe.process());
+        let (mut ann, mut bob) = (client(&here).await, client(&there).await);
+        for number in 0..20 {
+            ann.send_to(number.to_string()).await.unwrap();
+        }
+        for number in 0..20 {
+            assert_eq!(bob.receive_text_from().await.unwrap(), number.to_string(), "seed {seed}");
+            assert_eq!(ann.receive_text_from().await.unwrap(), number.to_string(), "seed {seed}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_clock_makes_silence_certain() {
+    let mut ann = client(&LayerProbe::new().process()).await;
+    ann.send_to("later").await.unwrap();
+    // Of these tenths of a second, the first ends just behind the first message, the second well before the other.
+    assert!(!ann.receive_nothing().await);
+    assert_eq!(ann.receive_text_from().await.unwrap(), "at 99 ms");
+    let since = Instant::now();
+    assert!(ann.receive_nothing().await);
+    assert_eq!(since.elapsed().as_millis(), 100, "by the paused clock");
+    assert!(!ann.receive_nothing().await);
+    assert_eq!(ann.receive_text_from().await.unwrap(), "at 200 ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_communicator_says_what_came_instead() {
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only its shape matters")]
+    struct Line {
+        text: String,
+    }
+    let mut ann = client(&LayerProbe::new().process()).await;
+    let nothing = ann.receive_from().await.unwrap_err();
+    assert_eq!(nothing.to_string(), "nothing arrived within 1s; nothing was sent or received before");
+
+    ann.send_to("{}").await.unwrap();
+    let json = ann.receive_json_from::<Line>().await.unwrap_err();
+    // As a test prints it that returns the error.
+    assert_eq!(
+        format!("{json:?}"),
+        "\"{}\" is not the JSON that is expected; before that:\n  sent     {}\n  received {}\n\
+         caused by: missing field `text` at line 1 column 2"
+    );
+
+    ann.send_to("bytes").await.unwrap();
+    let bytes = ann.receive_text_from().await.unwrap_err().to_string();
+    assert!(
+        bytes.starts_with("a text frame was expected, and this arrived: Binary(b\"b\"); before that:\n"),
+        "{bytes}"
+    );
+    assert!(bytes.ends_with("\n  sent     bytes\n  received 1 bytes: [98]"), "{bytes}");
+
+    for number in 0..30 {
+        ann.send_to(number.to_string()).await.unwrap();
+        ann.receive_text_from().await.unwrap();
+    }
+    let closed = ann.receive_close().await.unwrap_err().to_string();
+    assert!(closed.contains("before that:\n  (44 more)\n  sent     20\n  received 20\n"), "{closed}");
+    ann.disconnect(CloseCode::NORMAL).await.unwrap();
+    let gone = ann.send_to("hi").await.unwrap_err();
+    assert!(matches!(gone, CommunicatorError::NotConnected), "{gone}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_has_ended_when_disconnect_returns() {
+    let probe = LayerProbe::new();
+    let layer = probe.process();
+    let mut ann = client(&layer).await;
+    ann.disconnect(CloseCode::NORMAL).await.unwrap();
+    assert_eq!(layer.channels_here(), 0);
+    let last = probe.sent().pop().expect("`disconnect` has run");
+    assert_eq!(last.to_string(), "process 0 to group `chat_lobby`: {\"message\":\"gone\",\"type\":\"chat.message\"}");
+
+    // And may be followed by another one.
+    ann.connect().await.unwrap();
+    ann.send_to("again").await.unwrap();
+    assert_eq!(ann.receive_text_from().await.unwrap(), "again");
+
+    let mut hasty = client(&layer).await.with_patience(Duration::from_millis(500));
+    let open = hasty.disconnect(CloseCode::NORMAL).await.unwrap_err();
+    assert!(matches!(open, CommunicatorError::StillOpen { .. }), "{open}");
+    assert!(open.to_string().starts_with("the connection did not end within 500ms: `disconnect`"), "{open}");
+}
+
+/// Where the clock runs on, too: this one waits for silence.
+#[tokio::test]
+async fn nothing_of_it_needs_a_paused_clock() {
+    let probe = LayerProbe::with_seed(7);
+    let (here, there) = (probe.process(), probe.process());
+    let (mut ann, mut bob) = (client(&here).await, client(&there).await);
+    ann.send_to("hi").await.unwrap();
+    assert_eq!(bob.receive_text_from().await.unwrap(), "hi");
+    probe.assert_sent::<ChatMessage>(&lobby()).await;
+    probe.assert_nothing_more().await;
+    assert!(bob.receive_nothing().await);
+    assert_eq!(Arc::new(probe).sent().len(), 1);
+}
