@@ -86,10 +86,11 @@ def main() -> int:
                 }
                 if not options.no_write:
                     _save(results)
-            if options.profile and "ours" in peers:
-                for name in (name for name in options.scenarios if name in profile.SCENARIOS):
-                    if found := profile.profile(name, options):
-                        results["profiles"][name] = found
+            if options.profile:
+                wanted = [(name, peer) for name in options.scenarios for peer in profile.SCENARIOS.get(name, ())]
+                for name, peer in wanted:
+                    if peer in peers and (found := profile.profile(name, peer, options)):
+                        results["profiles"][f"{name}, {peer}"] = found
                 if not options.no_write:
                     _save(results)
         except KeyboardInterrupt:

@@ -8,14 +8,21 @@ from argparse import Namespace
 from . import contestants, machine, rounds, scenarios
 from .machine import LOAD_CORE, WORK, say
 
-SCENARIOS = ("fan8", "fan1", "rooms", "echo")
+SCENARIOS = {
+    "fan8": ("ours", "ours-2w", "ours-pubsub"),
+    "fan1": ("ours",),
+    "rooms": ("ours",),
+    "echo": ("ours",),
+    "growth": ("ours",),
+}
+"""Whose time is looked at. What is recorded of `growth` is its first size, ten members."""
 _START = 1.5
 """Seconds until all members are seated and the traffic runs."""
 _LENGTH = 2.0
 
 
-def profile(name: str, options: Namespace) -> dict | None:
-    """Plays `name` once more with `perf record` on our server, and returns the heaviest symbols."""
+def profile(name: str, peer: str, options: Namespace) -> dict | None:
+    """Plays `name` once more with `perf record` on the server of `peer`, and returns the heaviest symbols."""
     if not shutil.which("perf"):
         say("no perf here, so no profile")
         return None
@@ -31,21 +38,21 @@ def profile(name: str, options: Namespace) -> dict | None:
     scenario = dataclasses.replace(scenarios.ALL[name], stretch=1.0)
     longer = Namespace(**{**vars(options), "seconds": _START + _LENGTH + 0.5})
     with rounds.Redis() as redis:
-        report = rounds.play(scenario, contestants.ALL["ours"], redis, longer, record)
+        report = rounds.play(scenario, contestants.ALL[peer], redis, longer, record)
     for perf in recording:
         try:
             perf.wait(20)
         except subprocess.TimeoutExpired:
             machine.stop(perf)
     if "error" in report or not data.exists():
-        say(f"no profile of {name}: {report.get('error', 'perf recorded nothing')}")
+        say(f"no profile of {name}, {peer}: {report.get('error', 'perf recorded nothing')}")
         return None
     shown = subprocess.run(
         ["perf", "report", "-i", str(data), "--stdio", "--no-children", "-g", "none", "-F", "overhead,sym",
          "--percent-limit", "0"], capture_output=True, text=True, timeout=60, check=False)
     lines = [line.rstrip() for line in shown.stdout.split("\n") if line.strip() and not line.startswith("#")]
     share = {kind: sum(float(line.split("%")[0]) for line in lines if f"[{kind}]" in line) for kind in "k."}
-    note = f"`perf record` on our server for {_LENGTH:g} s of the traffic; symbols above 1 %. "
+    note = f"{contestants.ALL[peer].label}: `perf record` for {_LENGTH:g} s of the traffic; symbols above 1 %. "
     if share["k"]:
         note += f"The kernel has {share['k']:.0f} %, the server itself {share['.']:.0f} %."
     else:
