@@ -8,6 +8,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 
+use crate::background::Tasks;
 use crate::connection::{Closed, Connection};
 use crate::consumer::BoxFuture;
 use crate::envelope::Envelope;
@@ -29,9 +30,16 @@ pub struct Context<C> {
     layer: ChannelLayer,
     /// The client's; a worker has none.
     connection: Option<Arc<Connection>>,
-    /// What the answer to the handshake will say; gone once it is given.
-    answer: Option<Box<Answer>>,
+    rare: Option<Box<Rare>>,
     consumer: PhantomData<fn() -> C>,
+}
+
+/// What few connections have, or none for long.
+#[derive(Debug, Default)]
+struct Rare {
+    /// What the answer to the handshake will say; gone once it is given.
+    answer: Option<Answer>,
+    tasks: Tasks,
 }
 
 /// What `#[connect]` adds to the answer that accepts the handshake.
@@ -43,14 +51,13 @@ pub(crate) struct Answer {
 
 impl<C> Context<C> {
     pub(crate) fn new(scope: Scope, channel: ChannelName, layer: ChannelLayer, connection: Arc<Connection>) -> Self {
-        let (answer, connection) = (Some(Box::default()), Some(connection));
-        Self { scope, channel, layer, connection, answer, consumer: PhantomData }
+        let rare = Some(Box::new(Rare { answer: Some(Answer::default()), tasks: Tasks::default() }));
+        Self { scope, channel, layer, connection: Some(connection), rare, consumer: PhantomData }
     }
 
     /// That of a worker: there is no client.
     pub(crate) fn of_worker(scope: Scope, channel: ChannelName, layer: ChannelLayer) -> Self {
-        let (answer, connection) = (None, None);
-        Self { scope, channel, layer, connection, answer, consumer: PhantomData }
+        Self { scope, channel, layer, connection: None, rare: None, consumer: PhantomData }
     }
 
     pub(crate) fn connection(&self) -> &Arc<Connection> {
@@ -58,7 +65,27 @@ impl<C> Context<C> {
     }
 
     pub(crate) fn take_answer(&mut self) -> Answer {
-        self.answer.take().map(|answer| *answer).unwrap_or_default()
+        let Some(rare) = &mut self.rare else { return Answer::default() };
+        let answer = rare.answer.take().unwrap_or_default();
+        if rare.tasks.is_empty() {
+            self.rare = None;
+        }
+        answer
+    }
+
+    pub(crate) fn tasks(&mut self) -> &mut Tasks {
+        &mut self.rare.get_or_insert_default().tasks
+    }
+
+    /// Aborts the consumer's timers and its other work, and waits until none of it runs any more.
+    pub(crate) async fn end_background(&mut self) {
+        if let Some(rare) = &mut self.rare {
+            rare.tasks.end().await;
+        }
+    }
+
+    fn answer(&mut self) -> Option<&mut Answer> {
+        self.rare.as_mut()?.answer.as_mut()
     }
 
     /// Takes the connection's channel out of the layer and out of all its groups.
@@ -238,7 +265,7 @@ impl<C> Context<C> {
     /// Gives `false`, and names none, if the client does not offer it: it would have to hang up.
     pub fn set_subprotocol(&mut self, subprotocol: &str) -> bool {
         let offered = self.scope.subprotocols().any(|offered| offered == subprotocol);
-        match &mut self.answer {
+        match self.answer() {
             Some(answer) if offered => {
                 answer.subprotocol = Some(subprotocol.into());
                 true
@@ -250,7 +277,7 @@ impl<C> Context<C> {
     /// Adds a header to the answer that accepts the connection (a cookie, for example). Only in `#[connect]`; later it
     /// does nothing.
     pub fn append_header(&mut self, name: HeaderName, value: HeaderValue) {
-        if let Some(answer) = &mut self.answer {
+        if let Some(answer) = self.answer() {
             answer.headers.append(name, value);
         }
     }

@@ -235,6 +235,20 @@ pub enum LayerError {
     BlockingInAsync,
 }
 
+/// Why a timer, or work beside the handlers, could not begin.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackgroundError {
+    /// The consumer has as many as it may have.
+    #[error(
+        "this consumer has {bound} timers and pieces of work already; cancel those that are outdated, or wait in one of them"
+    )]
+    TooMany {
+        /// The limit.
+        bound: usize,
+    },
+}
+
 /// Why something could not be sent to the client.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -50,7 +50,8 @@
 //!
 //! - [`consumer`], [`event`](macro@event) and [`group`]: the macros.
 //! - [`Channels`]: the application, its routes and its server.
-//! - [`Context`] and [`Scope`]: what a consumer holds.
+//! - [`Context`] and [`Scope`]: what a consumer holds. [`Context::after`] and [`Context::every`] are its timers,
+//!   [`Context::spawn`] runs work beside its handlers.
 //! - [`ChannelLayer`]: groups and channels, also from outside of consumers.
 //! - [`Worker`]: a consumer without a client, on a named channel.
 //! - [`Frame`], [`Json`], [`CloseCode`]: what a client sends and is sent.
@@ -72,6 +73,7 @@
 #[path = "private.rs"]
 pub mod __private;
 mod auth;
+mod background;
 mod channels;
 mod check;
 mod connection;
@@ -113,13 +115,16 @@ pub use auth::django::{DjangoSession, DjangoSessions, SessionError};
 #[cfg(feature = "jwt")]
 pub use auth::jwt::{Jwt, KeyError, TokenError};
 pub use auth::{Identity, Login};
+pub use background::Background;
 pub use channels::{Channels, ChannelsBuilder};
 pub use connection::ConnectionStats;
 pub use consumer::{BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo, MailboxPolicy};
 pub use context::Context;
 pub use door::{DoorStats, SettingsError};
 pub use envelope::{Envelope, Format};
-pub use error::{CommandError, DecodeError, EncodeError, Error, FrameError, LayerError, Reject, Result, SendError};
+pub use error::{
+    BackgroundError, CommandError, DecodeError, EncodeError, Error, FrameError, LayerError, Reject, Result, SendError,
+};
 pub use event::{Carries, DirectSend, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, Loss, Sends};
 pub use frame::{CloseCode, Frame, FrameKind, FromFrame, IntoFrame, Json};
 #[cfg(feature = "redis")]

@@ -150,9 +150,10 @@ impl<C: Consumer> Opened<C> {
     }
 }
 
-/// Leaves the groups, then runs `#[disconnect]`, once.
+/// Leaves the groups, ends what goes on beside the handlers, then runs `#[disconnect]`, once.
 pub(crate) async fn end<C: Consumer>(consumer: &mut C, cx: &mut Context<C>, code: CloseCode) {
     cx.leave();
+    cx.end_background().await;
     match guarded(|| consumer.disconnect(cx, code)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(consumer = C::INFO.name, %error, "`disconnect` failed"),

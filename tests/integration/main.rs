@@ -1,5 +1,6 @@
 //! The whole system, through its public API.
 
+mod background;
 mod bad_input;
 mod chat_processes;
 mod conformance;

@@ -190,8 +190,7 @@ impl Counters {
         self.coalesced.fetch_add(1, Relaxed);
     }
 
-    /// A message that came from elsewhere for a full mailbox; its sender cannot be told.
-    #[cfg(any(feature = "redis", feature = "testing"))]
+    /// A message for a full mailbox whose sender cannot be told: it is elsewhere, or a timer.
     pub(crate) fn count_full(&self, channel: &str) {
         if self.dropped_full.fetch_add(1, Relaxed) == 0 {
             tracing::warn!(channel, "a full mailbox missed a message; further ones are only counted");
