@@ -142,6 +142,53 @@ impl<C> Context<C> {
         lifted(self.layer.deliver_to_group(group.name(), Envelope::from_event(event, self.layer.backend().format())))
     }
 
+    /// Sends an event to every other member of a group: to all but this connection, whether it is a member or not.
+    ///
+    /// ```
+    /// # use channels_runtime::prelude::*;
+    /// #[event("chat.typing", volatile)]
+    /// struct ChatTyping { user: String }
+    ///
+    /// #[group("room", events(ChatTyping))]
+    /// struct Room;
+    ///
+    /// struct ChatConsumer { user: String }
+    ///
+    /// #[consumer]
+    /// impl ChatConsumer {
+    ///     #[connect]
+    ///     async fn connect(cx: &mut Context<Self>, user: String) -> Result<Self, Reject> {
+    ///         cx.group_add(&Room).await?;
+    ///         Ok(Self { user })
+    ///     }
+    ///
+    ///     /// The others learn that somebody types; who types knows it.
+    ///     #[receive]
+    ///     async fn receive(&mut self, cx: &mut Context<Self>, _text: String) -> Result<()> {
+    ///         cx.group_send_others(&Room, &ChatTyping { user: self.user.clone() }).await
+    ///     }
+    ///
+    ///     #[handler("chat.typing")]
+    ///     fn chat_typing(event: &ChatTyping) -> String {
+    ///         event.user.clone()
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// It keeps its place among the connection's other sends to the group. Other processes, Python's too, get the same message
+    /// as by [`Self::group_send`]. With the pub/sub layer of Redis it is the command `EVAL`, and not `PUBLISH`.
+    ///
+    /// # Errors
+    /// The same as those of [`Self::group_send`].
+    pub fn group_send_others<G, E>(&self, group: &G, event: &E) -> BoxFuture<'_, Result<()>>
+    where
+        G: Carries<E> + ?Sized,
+        E: Event,
+    {
+        let envelope = Envelope::from_event(event, self.layer.backend().format());
+        lifted(self.layer.deliver_to_others(group.name(), envelope, &self.channel))
+    }
+
     /// Sends an event to one channel. See [`ChannelLayer::send`].
     ///
     /// # Errors

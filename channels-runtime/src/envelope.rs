@@ -40,7 +40,7 @@ pub enum Format {
 }
 
 impl Format {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Msgpack => "msgpack",
             Self::Json => "json",

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use channels_runtime::Channel;
+use channels_runtime::prelude::*;
+use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
 use serde_json::json;
 
 use crate::rig::{CORE, Note, Notes, PUBSUB, Pair, Rig, next, note, nothing};
@@ -104,6 +106,47 @@ async fn leaving_a_group_that_was_not_joined_is_no_error(pair: &Pair<'_>) {
     assert_eq!(next(&channel).await.decode::<Note>().unwrap().number, 1);
 }
 
+struct Speaker;
+
+#[consumer]
+impl Speaker {
+    #[connect]
+    async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+        cx.group_add(&Notes).await?;
+        Ok(Self)
+    }
+
+    #[receive]
+    async fn receive(&mut self, cx: &mut Context<Self>, Json(number): Json<u32>) -> Result<()> {
+        cx.group_send_others(&Notes, &Note { number }).await
+    }
+
+    #[handler("note")]
+    fn note(event: &Note) -> Json<u32> {
+        Json(event.number)
+    }
+}
+
+/// What is for the others is to Python a message like any other.
+async fn python_hears_what_is_for_the_others(pair: &Pair<'_>) {
+    let channels = Channels::builder().layer(pair.here.clone()).build();
+    let mut speaker = WebsocketCommunicator::new(channels.route::<Speaker>(warp::path!("notes")), "/notes");
+    speaker.connect().await.unwrap();
+    let theirs = pair.python_member("notes").await;
+    for number in 0..10 {
+        speaker.send_json_to(&number).await.unwrap();
+        assert_eq!(pair.there.receive(&theirs).await, note(number));
+    }
+    pair.there.group_send("notes", &note(10)).await;
+    let first = loop {
+        match speaker.receive_json_from::<u32>().await {
+            Err(CommunicatorError::Nothing { .. }) => {}
+            heard => break heard.unwrap(),
+        }
+    };
+    assert_eq!(first, 10);
+}
+
 macro_rules! on_both_layers {
     ($($test:ident),*) => {
         mod core {
@@ -128,7 +171,8 @@ on_both_layers!(
     whoever_left_a_group_hears_nothing,
     all_members_of_a_process_hear_one_message_once,
     a_receive_that_is_given_up_loses_nothing,
-    leaving_a_group_that_was_not_joined_is_no_error
+    leaving_a_group_that_was_not_joined_is_no_error,
+    python_hears_what_is_for_the_others
 );
 
 /// `test_groups_multiple_hosts` and `test_groups_multiple_hosts_performance`: ten databases of one server.

@@ -100,7 +100,8 @@ impl TimerConsumer {
 
     #[receive("cancel")]
     fn cancel(&mut self, _: &mut Context<Self>, which: Which) {
-        self.begun.iter().filter(|(name, _)| *name == which.name).for_each(|(_, background)| background.cancel());
+        let Which { name: wanted, .. } = which;
+        self.begun.iter().filter(|(name, _)| *name == wanted).for_each(|(_, background)| background.cancel());
     }
 
     #[receive("living")]

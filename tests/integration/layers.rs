@@ -25,18 +25,18 @@ struct Notes {
 const NOTES: Notes = Notes { name: "a" };
 
 /// Two ends of one layer, and what must live as long as they do.
-struct Two {
-    here: ChannelLayer,
-    there: ChannelLayer,
+pub(crate) struct Two {
+    pub(crate) here: ChannelLayer,
+    pub(crate) there: ChannelLayer,
     _servers: Vec<RedisServer>,
 }
 
-async fn memory(config: LayerConfig) -> Two {
+pub(crate) async fn memory(config: LayerConfig) -> Two {
     let layer = ChannelLayer::in_memory_with(config);
     Two { here: layer.clone(), there: layer, _servers: Vec::new() }
 }
 
-async fn pubsub(config: LayerConfig) -> Two {
+pub(crate) async fn pubsub(config: LayerConfig) -> Two {
     let server = RedisServer::start();
     let hosts = [server.url()];
     let open = || ChannelLayer::redis_pubsub_with(&hosts, config.clone());
@@ -45,7 +45,7 @@ async fn pubsub(config: LayerConfig) -> Two {
 }
 
 /// Two servers' worth of Redis: the names are spread over both.
-async fn pubsub_sharded(config: LayerConfig) -> Two {
+pub(crate) async fn pubsub_sharded(config: LayerConfig) -> Two {
     let server = RedisServer::start();
     // Pub/Sub ignores the number of the database, so two addresses of one server would hear each other: two servers.
     let other = RedisServer::start();
@@ -55,7 +55,7 @@ async fn pubsub_sharded(config: LayerConfig) -> Two {
     Two { here, there, _servers: vec![server, other] }
 }
 
-async fn core(config: LayerConfig) -> Two {
+pub(crate) async fn core(config: LayerConfig) -> Two {
     let server = RedisServer::start();
     let hosts = [server.url()];
     let open = || ChannelLayer::redis_core_with(&hosts, config.clone());
@@ -63,7 +63,7 @@ async fn core(config: LayerConfig) -> Two {
     Two { here, there, _servers: vec![server] }
 }
 
-async fn core_sharded(config: LayerConfig) -> Two {
+pub(crate) async fn core_sharded(config: LayerConfig) -> Two {
     let (server, other, third) = (RedisServer::start(), RedisServer::start(), RedisServer::start());
     let hosts = [server.url(), other.url(), third.url()];
     let open = || ChannelLayer::redis_core_with(&hosts, config.clone());

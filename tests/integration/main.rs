@@ -10,6 +10,7 @@ mod door;
 mod example;
 mod examples;
 mod faults;
+mod groups;
 mod heartbeat;
 mod layers;
 mod logins;

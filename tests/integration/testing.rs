@@ -54,6 +54,7 @@ impl Chatter {
         match message.as_str() {
             "bytes" => cx.send_binary("b").await,
             "name" => cx.send_text(cx.channel_name().as_str()).await,
+            "not me" => cx.group_send_others(&self.room, &ChatMessage { message }).await,
             "later" => {
                 let layer = cx.channel_layer().clone();
                 tokio::spawn(async move {
@@ -180,6 +181,13 @@ async fn processes_share_the_messages_and_nothing_else() {
         assert!(client.receive_nothing().await);
     }
     assert_eq!(RENDERED.load(SeqCst), 2, "once in each process");
+
+    bob.send_to("not me").await.unwrap();
+    for client in [&mut ann, &mut cid] {
+        assert_eq!(client.receive_text_from().await.unwrap(), "not me");
+    }
+    assert!(bob.receive_nothing().await);
+    assert!(probe.sent()[1].but.is_some(), "{probe:?}");
 
     // A channel of another process can be sent to, and joins nothing here.
     bob.send_to("name").await.unwrap();

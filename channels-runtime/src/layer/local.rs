@@ -354,6 +354,14 @@ pub(crate) enum Change {
     None,
 }
 
+/// The mailboxes of those members that a message is for.
+fn those<'a>(
+    members: &'a Members,
+    wants: &'a impl Fn(&ChannelName) -> bool,
+) -> impl Iterator<Item = &'a Arc<dyn Mailbox>> {
+    members.iter().filter(|(name, _)| wants(name)).map(|(_, mailbox)| mailbox)
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // No user code runs under these locks (see `group_send`), so a poisoned one is still whole.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -558,15 +566,25 @@ impl LocalTable {
 
     /// Hands a message to every member of the group here. A full mailbox misses it, and is counted.
     pub(crate) fn group_send(&self, group: &GroupName, envelope: &Envelope) {
+        self.send_to_members(group, envelope, |_| true);
+    }
+
+    /// As [`Self::group_send`], to every member but this one.
+    pub(crate) fn group_send_others(&self, group: &GroupName, envelope: &Envelope, own: &ChannelName) {
+        self.send_to_members(group, envelope, |name| name != own);
+    }
+
+    fn send_to_members(&self, group: &GroupName, envelope: &Envelope, wants: impl Fn(&ChannelName) -> bool) {
         let hash = self.hash(group);
         let mut prepared = Prepared::default();
-        if self.with_members(hash, group, |members| prepared.add_kinds(members.values())).is_none() {
+        let add_kinds = |members: &Members| prepared.add_kinds(those(members, &wants));
+        if self.with_members(hash, group, add_kinds).is_none() {
             return;
         }
         // The lock is free meanwhile: this runs the user's code, which may use the layer. A member that joins in between is
         // of a known kind and gets the message, or of a new one and does not: it was not there when the message was sent.
         prepared.prepare(self, envelope, group.as_str());
-        self.with_members(hash, group, |members| self.deliver(members.values(), &prepared, envelope));
+        self.with_members(hash, group, |members| self.deliver(those(members, &wants), &prepared, envelope));
     }
 
     /// Hands a message to these channels, one after the other. A full mailbox misses it, and is counted; a name that is

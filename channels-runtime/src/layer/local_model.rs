@@ -55,6 +55,7 @@ enum Call {
     Send(usize),
     SendMany(Vec<usize>),
     GroupSend(usize),
+    GroupSendOthers(usize, usize),
     Read(usize),
     Flush,
     Close,
@@ -69,7 +70,8 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
         4 => (group.clone(), channel.clone()).prop_map(|(group, channel)| Call::Discard(group, channel)),
         4 => channel.clone().prop_map(Call::Send),
         2 => prop::collection::vec(channel.clone(), 0..5).prop_map(Call::SendMany),
-        6 => group.prop_map(Call::GroupSend),
+        6 => group.clone().prop_map(Call::GroupSend),
+        3 => (group, channel.clone()).prop_map(|(group, own)| Call::GroupSendOthers(group, own)),
         4 => channel.prop_map(Call::Read),
         1 => Just(Call::Flush),
         1 => Just(Call::Close),
@@ -177,6 +179,16 @@ fn run(calls: Vec<Call>) {
             Call::GroupSend(of) => {
                 table.group_send(&group(of), &envelope);
                 for at in model.groups.get(&of).cloned().unwrap_or_default() {
+                    if !model.deliver(at, number) {
+                        model.dropped += 1;
+                    }
+                }
+            }
+            Call::GroupSendOthers(of, own) => {
+                table.group_send_others(&group(of), &envelope, &channel(own));
+                let mut members = model.groups.get(&of).cloned().unwrap_or_default();
+                members.remove(&own);
+                for at in members {
                     if !model.deliver(at, number) {
                         model.dropped += 1;
                     }

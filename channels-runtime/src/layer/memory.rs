@@ -76,6 +76,14 @@ impl Backend for Memory {
         ready(open).left_future()
     }
 
+    fn group_send_others<'a>(&'a self, group: &'a GroupName, envelope: Envelope, own: &'a ChannelName) -> Sent<'a> {
+        let open = self.open();
+        if open.is_ok() {
+            self.table.group_send_others(group, &envelope, own);
+        }
+        ready(open).left_future()
+    }
+
     fn group_add<'a>(
         &'a self,
         group: &'a GroupName,

@@ -107,6 +107,9 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
 
     fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> Sent<'a>;
 
+    /// To every member but `own`, a channel of this process.
+    fn group_send_others<'a>(&'a self, group: &'a GroupName, envelope: Envelope, own: &'a ChannelName) -> Sent<'a>;
+
     /// When it returns, a message that is sent to the group reaches the channel.
     fn group_add<'a>(&'a self, group: &'a GroupName, channel: &'a ChannelName)
     -> BoxFuture<'a, Result<(), LayerError>>;
@@ -174,6 +177,7 @@ pub(crate) trait Jobs: Send {
 /// | while a process is cut off from Redis | | it misses what is sent | its messages wait, `capacity` of them, for `expiry` |
 /// | the sender to a full channel | is told | is not told | is told when `capacity` messages wait in Redis |
 /// | a message to a group costs Redis | | one command | two, and the list of members twice |
+/// | a message to all but oneself | | one command, and two words more to the sender's process | the same, less one name |
 /// | a named channel with workers in several processes | | each gets each message | each message goes to one of them |
 /// | a process that is killed | | leaves nothing | stays in its groups until `group_expiry`; what is sent to it expires |
 ///
@@ -244,6 +248,15 @@ impl ChannelLayer {
         envelope: Result<Envelope, LayerError>,
     ) -> Result<(), LayerError> {
         self.layer.backend.group_send(&group?, envelope?).await
+    }
+
+    pub(crate) async fn deliver_to_others(
+        &self,
+        group: Result<GroupName, NameError>,
+        envelope: Result<Envelope, LayerError>,
+        own: &ChannelName,
+    ) -> Result<(), LayerError> {
+        self.layer.backend.group_send_others(&group?, envelope?, own).await
     }
 
     /// Sends an event to one channel. Compiles only if the channel's consumer handles the event; a name made from a plain

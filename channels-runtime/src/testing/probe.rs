@@ -59,6 +59,8 @@ pub struct LayerProbe {
 pub struct Sent {
     /// The group or the channel that it was sent to.
     pub to: Target,
+    /// The member that it is not for: the connection that sent it with `group_send_others`.
+    pub but: Option<ChannelName>,
     /// The number of the process that sent it: 0 for the layer that [`LayerProbe::process`] gave first.
     pub process: usize,
     /// The message.
@@ -228,7 +230,7 @@ struct State {
 struct Process {
     table: Arc<LocalTable>,
     /// What has not arrived yet. No bound: everything that is sent is kept in the record anyway.
-    waiting: VecDeque<(Target, Envelope)>,
+    waiting: VecDeque<Sent>,
 }
 
 struct Entry {
@@ -242,14 +244,13 @@ impl Shared {
     }
 
     /// Messages are handed over without the lock: that runs the user's code, which may send.
-    fn send(&self, sent: Sent) -> Result<(), LayerError> {
-        let Sent { to, envelope, .. } = sent.clone();
+    fn send(&self, sent: &Sent) -> Result<(), LayerError> {
         let mut state = self.lock();
-        state.record.push(Entry { sent, given_out: false });
-        let readers = state.readers(&to);
+        state.record.push(Entry { sent: sent.clone(), given_out: false });
+        let readers = state.readers(&sent.to);
         if self.has_turns {
             for reader in readers {
-                state.processes[reader].waiting.push_back((to.clone(), envelope.clone()));
+                state.processes[reader].waiting.push_back(sent.clone());
             }
             drop(state);
             self.changed.notify_waiters();
@@ -259,15 +260,15 @@ impl Shared {
         drop(state);
         self.changed.notify_waiters();
         for table in tables {
-            if let Err(Full { capacity }) = hand_over(&table, &to, &envelope) {
-                return Err(LayerError::ChannelFull { channel: to.name().to_owned(), capacity });
+            if let Err(Full { capacity }) = hand_over(&table, sent) {
+                return Err(LayerError::ChannelFull { channel: sent.to.name().to_owned(), capacity });
             }
         }
         Ok(())
     }
 
     /// The process whose turn it is, and what it gets.
-    fn turn(&self, dice: &mut Dice) -> Option<(Arc<LocalTable>, Target, Envelope)> {
+    fn turn(&self, dice: &mut Dice) -> Option<(Arc<LocalTable>, Sent)> {
         let mut state = self.lock();
         let mut waiting: Vec<_> = state.processes.iter_mut().filter(|process| !process.waiting.is_empty()).collect();
         if waiting.is_empty() {
@@ -275,8 +276,8 @@ impl Shared {
         }
         let next = dice.below(waiting.len());
         let process = &mut waiting[next];
-        let (to, envelope) = process.waiting.pop_front()?;
-        Some((Arc::clone(&process.table), to, envelope))
+        let sent = process.waiting.pop_front()?;
+        Some((Arc::clone(&process.table), sent))
     }
 }
 
@@ -300,10 +301,13 @@ impl State {
     }
 }
 
-fn hand_over(table: &LocalTable, to: &Target, envelope: &Envelope) -> Result<(), Full> {
+fn hand_over(table: &LocalTable, Sent { to, but, envelope, .. }: &Sent) -> Result<(), Full> {
     match to {
         Target::Group(group) => {
-            table.group_send(group, envelope);
+            match but {
+                Some(but) => table.group_send_others(group, envelope, but),
+                None => table.group_send(group, envelope),
+            }
             Ok(())
         }
         Target::Channel(channel) => table.send(channel, envelope).map(drop),
@@ -319,9 +323,9 @@ async fn take_turns(shared: Arc<Shared>, seed: u64) {
             tokio::task::yield_now().await;
         }
         match shared.turn(&mut dice) {
-            Some((table, to, envelope)) => {
-                if hand_over(&table, &to, &envelope).is_err() {
-                    table.counters().count_full(to.name());
+            Some((table, sent)) => {
+                if hand_over(&table, &sent).is_err() {
+                    table.counters().count_full(sent.to.name());
                 }
             }
             None => more.await,
@@ -353,10 +357,10 @@ struct Node {
 }
 
 impl Node {
-    fn sending(&self, to: Target, envelope: Envelope) -> Sending<'_> {
+    fn sending(&self, to: Target, but: Option<ChannelName>, envelope: Envelope) -> Sending<'_> {
         let closed = self.closed.load(Relaxed);
-        let sent = Sent { to, process: self.number, envelope };
-        ready(if closed { Err(LayerError::Closed) } else { self.bus.shared.send(sent) }).left_future()
+        let sent = Sent { to, but, process: self.number, envelope };
+        ready(if closed { Err(LayerError::Closed) } else { self.bus.shared.send(&sent) }).left_future()
     }
 }
 
@@ -380,11 +384,15 @@ impl Backend for Node {
     }
 
     fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> Sending<'a> {
-        self.sending(Target::Channel(channel.clone()), envelope)
+        self.sending(Target::Channel(channel.clone()), None, envelope)
     }
 
     fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> Sending<'a> {
-        self.sending(Target::Group(group.clone()), envelope)
+        self.sending(Target::Group(group.clone()), None, envelope)
+    }
+
+    fn group_send_others<'a>(&'a self, group: &'a GroupName, envelope: Envelope, own: &'a ChannelName) -> Sending<'a> {
+        self.sending(Target::Group(group.clone()), Some(own.clone()), envelope)
     }
 
     fn group_add<'a>(
@@ -441,7 +449,11 @@ impl fmt::Display for Target {
 /// `process 0 to group `chat_lobby`: {"message":"hi","type":"chat.message"}`
 impl fmt::Display for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "process {} to {}: ", self.process, self.to)?;
+        write!(f, "process {} to {}", self.process, self.to)?;
+        if let Some(but) = &self.but {
+            write!(f, " but `{but}`")?;
+        }
+        f.write_str(": ")?;
         match self.envelope.to_value() {
             Ok(value) => f.write_str(shown(&value.to_string())),
             Err(error) => write!(f, "`{}`, which is not JSON: {error}", self.envelope.event_name()),

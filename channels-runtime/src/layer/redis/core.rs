@@ -202,9 +202,18 @@ impl Core {
         self.server(group.as_str()).commands.send("ZRANGEBYSCORE", members).await
     }
 
-    async fn send_to_group(&self, group: &GroupName, envelope: Envelope) -> Result<(), LayerError> {
+    /// To all members, or to all but one.
+    async fn send_to_group(
+        &self,
+        group: &GroupName,
+        envelope: Envelope,
+        but: Option<&ChannelName>,
+    ) -> Result<(), LayerError> {
         self.open()?;
-        let members = self.members(group).await?;
+        let mut members = self.members(group).await?;
+        if let Some(but) = but {
+            members.retain(|member| member != but.as_str().as_bytes());
+        }
         let mut queues: IndexMap<&str, Vec<&str>> = IndexMap::new();
         for channel in members.iter().filter_map(|member| std::str::from_utf8(member).ok()) {
             let non_local = channel.find('!').map_or(channel, |bang| &channel[..=bang]);
@@ -341,7 +350,11 @@ impl Backend for Core {
     }
 
     fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> Sent<'a> {
-        self.send_to_group(group, envelope).boxed().right_future()
+        self.send_to_group(group, envelope, None).boxed().right_future()
+    }
+
+    fn group_send_others<'a>(&'a self, group: &'a GroupName, envelope: Envelope, own: &'a ChannelName) -> Sent<'a> {
+        self.send_to_group(group, envelope, Some(own)).boxed().right_future()
     }
 
     fn group_add<'a>(

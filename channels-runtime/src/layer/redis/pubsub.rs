@@ -4,6 +4,8 @@
 //! On the wire: the group `room` is the Redis channel `asgi__group__room`, a channel's own name is its Redis channel, and
 //! the payload is the serialized message with nothing around it. Redis keeps nothing, so what is published while a process
 //! is cut off does not reach it, and a sender never learns that a mailbox elsewhere is full.
+//!
+//! A process also subscribes to a name that is its own, and that nobody else listens to ([`Word`]).
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,13 +14,14 @@ use bytes::Bytes;
 use deadpool_redis::redis::cmd;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::envelope::{Envelope, Format};
-use crate::error::LayerError;
+use crate::error::{DecodeError, LayerError};
 use crate::layer::local::{Change, LocalTable};
 use crate::layer::redis::codec::Codec;
 use crate::layer::redis::commands::Commands;
@@ -59,12 +62,32 @@ impl ChannelLayer {
     }
 }
 
+/// Publishes to a group between two words to the process that does it. Redis does all three as one, so what this process hears
+/// between the two words is that message and no other; or nothing, if it does not listen to the group. The names are no
+/// `KEYS`, because who may use keys is another question to Redis than who may use its channels.
+const PUBLISH_BETWEEN: &str = "\
+redis.call('PUBLISH', ARGV[1], ARGV[3])
+local heard = redis.pcall('PUBLISH', ARGV[2], ARGV[4])
+redis.call('PUBLISH', ARGV[1], ARGV[5])
+return heard";
+
+/// What a process of this layer says on the name of a process. Python peers do not listen there.
+#[derive(Debug, Serialize, Deserialize)]
+enum Word {
+    /// To itself: the next message is not for this channel.
+    But(ChannelName),
+    /// To itself: what comes now is for everyone again.
+    ForAll,
+}
+
 /// What the tasks share with the layer.
 struct Shared {
     table: LocalTable,
     codec: Codec,
     prefix: String,
     servers: usize,
+    /// The name of this process, subscribed on every server.
+    process: String,
 }
 
 pub(crate) struct PubSub {
@@ -84,7 +107,13 @@ struct Server {
 impl PubSub {
     fn start(hosts: Vec<Arc<Host>>, config: &Config) -> Self {
         let (codec, prefix) = (Codec::for_pubsub(config), config.prefix.clone());
-        let shared = Arc::new(Shared { table: LocalTable::new(peers(&hosts)), codec, prefix, servers: hosts.len() });
+        let shared = Arc::new(Shared {
+            table: LocalTable::new(peers(&hosts)),
+            codec,
+            process: format!("{prefix}__process__{}", Uuid::new_v4().simple()),
+            prefix,
+            servers: hosts.len(),
+        });
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let servers = hosts.into_iter().enumerate().map(|(index, host)| {
             let (commands, commanding) = Commands::new(Arc::clone(&host));
@@ -111,6 +140,20 @@ impl PubSub {
         publish.arg(&topic).arg(&self.shared.codec.seal(body)[..]);
         self.server(&topic).commands.send("PUBLISH", publish).await
     }
+
+    /// Publishes to a group, and tells this process to leave `own` out.
+    async fn publish_to_others(&self, topic: String, body: Bytes, own: &ChannelName) -> Result<(), LayerError> {
+        if self.stop.is_cancelled() {
+            return Err(LayerError::Closed);
+        }
+        let shared = &self.shared;
+        let mut publish = cmd("EVAL");
+        publish.arg(PUBLISH_BETWEEN).arg(0).arg(&shared.process).arg(&topic);
+        publish.arg(&shared.say(&Word::But(own.clone()))[..]);
+        publish.arg(&shared.codec.seal(body)[..]);
+        publish.arg(&shared.say(&Word::ForAll)[..]);
+        self.server(&topic).commands.send("PUBLISH", publish).await
+    }
 }
 
 impl Shared {
@@ -123,6 +166,34 @@ impl Shared {
         let group = topic.strip_prefix(&self.prefix)?.strip_prefix("__group__")?;
         GroupName::new(group).ok()
     }
+
+    fn say(&self, word: &Word) -> Bytes {
+        let body = rmp_serde::to_vec(word).expect("names and numbers can be written");
+        self.codec.seal(body.into())
+    }
+
+    /// What one of the processes says.
+    fn said(&self, body: Bytes) -> Result<Word, DecodeError> {
+        let body = self.codec.open(body)?;
+        rmp_serde::from_slice(&body)
+            .map_err(|error| DecodeError::NotAMap { format: Format::Msgpack.name(), source: error.into() })
+    }
+
+    /// A message came for a group or for a channel.
+    fn deliver(&self, but: Option<&ChannelName>, topic: &str, body: Bytes) -> Result<(), DecodeError> {
+        let envelope = Envelope::from_wire(self.codec.open(body)?, self.codec.format())?;
+        match (self.group_of(topic), but) {
+            (Some(group), None) => self.table.group_send(&group, &envelope),
+            (Some(group), Some(own)) => self.table.group_send_others(&group, &envelope, own),
+            (None, _) => {
+                let Ok(name) = ChannelName::new(topic) else { return Ok(()) };
+                if self.table.send(&name, &envelope).is_err() {
+                    self.table.counters().count_full(topic);
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The names that belong on one server.
@@ -132,9 +203,12 @@ struct OfServer {
 }
 
 impl Topics for OfServer {
+    type Mark = Option<ChannelName>;
+
     fn is_wanted(&self, topic: &str) -> bool {
         match self.shared.group_of(topic) {
             Some(group) => self.shared.table.members(&group) > 0,
+            None if topic == self.shared.process => true,
             None => ChannelName::new(topic).is_ok_and(|name| self.shared.table.has_channel(&name)),
         }
     }
@@ -142,7 +216,9 @@ impl Topics for OfServer {
     fn wanted(&self) -> Vec<String> {
         let groups = self.shared.table.groups().into_iter().map(|group| self.shared.topic_of(&group));
         let channels = self.shared.table.channel_names().into_iter().map(|name| name.to_string());
-        groups.chain(channels).filter(|topic| shard_of(topic, self.shared.servers) == self.index).collect()
+        let here = groups.chain(channels).filter(|topic| shard_of(topic, self.shared.servers) == self.index);
+        // Before the groups: whoever hears a group has heard what is said about its messages.
+        std::iter::once(self.shared.process.clone()).chain(here).collect()
     }
 
     fn lost(&self) {
@@ -153,20 +229,17 @@ impl Topics for OfServer {
         self.shared.table.restored();
     }
 
-    fn arrived(&self, topic: &str, body: Bytes) {
-        let codec = &self.shared.codec;
-        let envelope = match codec.open(body).and_then(|body| Envelope::from_wire(body, codec.format())) {
-            Ok(envelope) => envelope,
-            Err(error) => return self.shared.table.counters().count_garbage(topic, &error),
+    fn arrived(&self, but: &mut Option<ChannelName>, topic: &str, body: Bytes) {
+        let done = if topic == self.shared.process {
+            self.shared.said(body).map(|word| match word {
+                Word::But(own) => *but = Some(own),
+                Word::ForAll => *but = None,
+            })
+        } else {
+            self.shared.deliver(but.as_ref(), topic, body)
         };
-        match self.shared.group_of(topic) {
-            Some(group) => self.shared.table.group_send(&group, &envelope),
-            None => {
-                let Ok(name) = ChannelName::new(topic) else { return };
-                if self.shared.table.send(&name, &envelope).is_err() {
-                    self.shared.table.counters().count_full(topic);
-                }
-            }
+        if let Err(error) = done {
+            self.shared.table.counters().count_garbage(topic, &error);
         }
     }
 }
@@ -223,6 +296,10 @@ impl Backend for PubSub {
 
     fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> Sent<'a> {
         self.publish(self.shared.topic_of(group), envelope.body().clone()).boxed().right_future()
+    }
+
+    fn group_send_others<'a>(&'a self, group: &'a GroupName, envelope: Envelope, own: &'a ChannelName) -> Sent<'a> {
+        self.publish_to_others(self.shared.topic_of(group), envelope.body().clone(), own).boxed().right_future()
     }
 
     fn group_add<'a>(

@@ -27,12 +27,15 @@ const PROBE: Duration = Duration::from_secs(10);
 
 /// What the subscriber serves: the table's side of it.
 pub(super) trait Topics: Send + Sync + 'static {
+    /// What a message says about those that come behind it on the same connection.
+    type Mark: Default + Send;
+
     /// Whether this name of Redis has to be subscribed, by the table as it is now.
     fn is_wanted(&self, topic: &str) -> bool;
-    /// All names that have to be subscribed on this server.
+    /// All names that have to be subscribed on this server, those first that a new connection has to hear first.
     fn wanted(&self) -> Vec<String>;
     /// A message came.
-    fn arrived(&self, topic: &str, body: Bytes);
+    fn arrived(&self, mark: &mut Self::Mark, topic: &str, body: Bytes);
     /// Messages may be missed from now on.
     fn lost(&self);
     /// No longer: all that is wanted is subscribed.
@@ -155,7 +158,9 @@ impl Subscriptions {
         // Added to what waits already: a name that was joined while the table was read must not get lost.
         let wanted = topics.wanted();
         let state = &mut *self.lock();
+        let dirty = std::mem::take(&mut state.dirty);
         state.dirty.extend(wanted);
+        state.dirty.extend(dirty);
         state.dirty.extend(state.waiting.keys().cloned());
     }
 
@@ -222,8 +227,9 @@ impl Subscriptions {
 /// Hands on what comes, until the connection ends.
 async fn read(mut stream: PubSubStream, topics: &impl Topics) {
     let mut turn = 0;
+    let mut mark = Default::default();
     while let Some(message) = stream.next().await {
-        topics.arrived(message.get_channel_name(), Bytes::copy_from_slice(message.get_payload_bytes()));
+        topics.arrived(&mut mark, message.get_channel_name(), Bytes::copy_from_slice(message.get_payload_bytes()));
         turn += 1;
         if turn % TURN == 0 {
             tokio::task::yield_now().await;
@@ -258,6 +264,8 @@ mod tests {
     struct Table(Mutex<BTreeSet<String>>);
 
     impl Topics for Table {
+        type Mark = ();
+
         fn is_wanted(&self, topic: &str) -> bool {
             self.0.lock().unwrap().contains(topic)
         }
@@ -270,7 +278,7 @@ mod tests {
 
         fn restored(&self) {}
 
-        fn arrived(&self, _: &str, _: Bytes) {}
+        fn arrived(&self, (): &mut (), _: &str, _: Bytes) {}
     }
 
     #[derive(Debug, Clone)]

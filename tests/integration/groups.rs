@@ -1,0 +1,248 @@
+//! What a group can do besides carrying a message to everyone in it, on every layer.
+
+use std::time::Duration;
+
+use channels_runtime::prelude::*;
+use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
+use serde::Deserialize;
+use warp::Filter;
+
+use crate::layers::Two;
+
+#[event("talk.line")]
+struct TalkLine {
+    from: String,
+    number: u32,
+}
+
+#[group("talk", events(TalkLine))]
+struct Talk;
+
+/// Says to the group what its client tells it to.
+struct TalkConsumer {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Say {
+    number: u32,
+}
+
+#[consumer]
+impl TalkConsumer {
+    #[connect]
+    async fn connect(cx: &mut Context<Self>, name: String) -> Result<Self, Reject> {
+        if !name.starts_with("guest") {
+            cx.group_add(&Talk).await?;
+        }
+        Ok(Self { name })
+    }
+
+    #[receive("all")]
+    async fn all(&mut self, cx: &mut Context<Self>, say: Say) -> Result<()> {
+        cx.group_send(&Talk, &TalkLine { from: self.name.clone(), number: say.number }).await
+    }
+
+    #[receive("others")]
+    async fn others(&mut self, cx: &mut Context<Self>, say: Say) -> Result<()> {
+        cx.group_send_others(&Talk, &TalkLine { from: self.name.clone(), number: say.number }).await
+    }
+
+    /// Without a name, so that many say the same.
+    #[receive("same")]
+    async fn same(&mut self, cx: &mut Context<Self>, say: Say) -> Result<()> {
+        cx.group_send_others(&Talk, &TalkLine { from: String::new(), number: say.number }).await
+    }
+
+    #[receive("leave")]
+    async fn leave(&mut self, cx: &mut Context<Self>, _say: Say) -> Result<()> {
+        cx.group_discard(&Talk).await
+    }
+
+    #[receive("join")]
+    async fn join(&mut self, cx: &mut Context<Self>, say: Say) -> Result<()> {
+        cx.group_add(&Talk).await?;
+        cx.send_json(&("joined", say.number)).await
+    }
+
+    #[handler("talk.line")]
+    fn talk_line(event: &TalkLine) -> Json<(String, u32)> {
+        Json((event.from.clone(), event.number))
+    }
+}
+
+trait Route: Filter<Extract = (warp::reply::Response,), Error = warp::Rejection> + Clone + Send + Sync + 'static {}
+impl<F> Route for F where
+    F: Filter<Extract = (warp::reply::Response,), Error = warp::Rejection> + Clone + Send + Sync + 'static
+{
+}
+
+/// A process's worth of the application.
+fn app(layer: &ChannelLayer) -> (Channels, impl Route + use<>) {
+    let channels = Channels::builder().layer(layer.clone()).build();
+    let route = channels.route::<TalkConsumer>(warp::path!("talk" / String));
+    (channels, route)
+}
+
+struct Talker<F>(WebsocketCommunicator<F>);
+
+impl<F: Route> Talker<F> {
+    async fn connect(route: &F, name: &str) -> Self {
+        let mut client = WebsocketCommunicator::new(route.clone(), format!("/talk/{name}"));
+        client.connect().await.unwrap();
+        Self(client)
+    }
+
+    async fn says(&mut self, command: &str, number: u32) {
+        self.0.send_json_to(&serde_json::json!({"type": command, "number": number})).await.unwrap();
+    }
+
+    async fn hears(&mut self) -> (String, u32) {
+        for _ in 0..20 {
+            match self.0.receive_json_from().await {
+                // On a busy machine it may take longer than the communicator's patience.
+                Err(CommunicatorError::Nothing { .. }) => {}
+                heard => return heard.unwrap(),
+            }
+        }
+        panic!("nothing is heard");
+    }
+}
+
+fn line(from: &str, number: u32) -> (String, u32) {
+    (from.to_owned(), number)
+}
+
+async fn the_others_hear_it_and_all_keep_the_order(two: Two) {
+    const LINES: u32 = 40;
+    let ((_here, here), (_there, there)) = (app(&two.here), app(&two.there));
+    let mut speaker = Talker::connect(&here, "speaker").await;
+    let mut neighbour = Talker::connect(&here, "neighbour").await;
+    let mut far = Talker::connect(&there, "far").await;
+    for number in 0..LINES {
+        speaker.says(if number % 3 == 0 { "all" } else { "others" }, number).await;
+        far.says("others", number).await;
+    }
+    speaker.says("all", LINES).await;
+    far.says("all", LINES).await;
+
+    async fn hear<F: Route>(talker: &mut Talker<F>) -> (Vec<u32>, Vec<u32>) {
+        let (mut of_speaker, mut of_far) = (Vec::new(), Vec::new());
+        while of_speaker.last() != Some(&LINES) || of_far.last() != Some(&LINES) {
+            match talker.hears().await {
+                (from, number) if from == "speaker" => of_speaker.push(number),
+                (_, number) => of_far.push(number),
+            }
+        }
+        (of_speaker, of_far)
+    }
+    let all: Vec<_> = (0..=LINES).collect();
+    let to_all: Vec<_> = (0..LINES).filter(|number| number % 3 == 0).chain([LINES]).collect();
+    assert_eq!(hear(&mut neighbour).await, (all.clone(), all.clone()));
+    assert_eq!(hear(&mut far).await, (all.clone(), vec![LINES]));
+    assert_eq!(hear(&mut speaker).await, (to_all, all));
+}
+
+async fn of_equal_messages_each_spares_its_own_sender(two: Two) {
+    const LINES: usize = 30;
+    let ((_here, here), (_there, there)) = (app(&two.here), app(&two.there));
+    let mut one = Talker::connect(&here, "one").await;
+    let mut two = Talker::connect(&here, "two").await;
+    let mut far = Talker::connect(&there, "far").await;
+    let mut listener = Talker::connect(&here, "listener").await;
+    for _ in 0..LINES {
+        one.says("same", 7).await;
+        two.says("same", 7).await;
+        far.says("same", 7).await;
+    }
+    for _ in 0..3 * LINES {
+        assert_eq!(listener.hears().await, line("", 7));
+    }
+    // All is through by now where there is one server; each hears two thirds, and then the mark.
+    listener.says("all", 8).await;
+    for talker in [&mut one, &mut two] {
+        for _ in 0..2 * LINES {
+            assert_eq!(talker.hears().await, line("", 7));
+        }
+        assert_eq!(talker.hears().await, line("listener", 8));
+    }
+    for _ in 0..2 * LINES {
+        assert_eq!(far.hears().await, line("", 7));
+    }
+    assert_eq!(far.hears().await, line("listener", 8));
+}
+
+async fn a_guest_reaches_every_member_and_spares_nobody_later(two: Two) {
+    let ((_here, here), (_there, there)) = (app(&two.here), app(&two.there));
+    let mut far = Talker::connect(&there, "far").await;
+    let mut guest = Talker::connect(&here, "guest").await;
+    guest.says("others", 1).await;
+    assert_eq!(far.hears().await, line("guest", 1));
+    // The only member of its process leaves: what it said to the others must not be held against what comes later.
+    for round in 2..10 {
+        guest.says("join", round).await;
+        assert_eq!(guest.hears().await, line("joined", round));
+        guest.says("others", round).await;
+        assert_eq!(far.hears().await, line("guest", round));
+        guest.says("leave", round).await;
+        guest.says("others", round).await;
+        assert_eq!(far.hears().await, line("guest", round));
+        guest.says("join", round).await;
+        assert_eq!(guest.hears().await, line("joined", round));
+        far.says("all", round).await;
+        assert_eq!(far.hears().await, line("far", round));
+        assert_eq!(guest.hears().await, line("far", round));
+        guest.says("leave", round).await;
+    }
+}
+
+macro_rules! on_every_layer {
+    ($($layer:ident),*: $tests:tt) => {
+        $(mod $layer { on_every_layer!(@tests $layer $tests); })*
+    };
+    (@tests $layer:ident ($($test:ident),* $(,)?)) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                let config = channels_runtime::LayerConfig::default().with_capacity(1000);
+                super::$test(crate::layers::$layer(config).await).await;
+            }
+        )*
+    };
+}
+
+on_every_layer!(memory, pubsub, pubsub_sharded, core, core_sharded: (
+    the_others_hear_it_and_all_keep_the_order,
+    of_equal_messages_each_spares_its_own_sender,
+    a_guest_reaches_every_member_and_spares_nobody_later,
+));
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_was_cut_off_spares_its_senders_again() {
+    let server = crate::redis::RedisServer::start();
+    let layer = ChannelLayer::redis_pubsub(&[server.url()]).await.unwrap();
+    let (_app, route) = app(&layer);
+    let mut one = Talker::connect(&route, "one").await;
+    let mut two = Talker::connect(&route, "two").await;
+    let names = server.ask("PUBSUB CHANNELS asgi__process__*").texts();
+    assert_eq!(names.len(), 1, "{names:?}");
+    server.publish(&names[0], b"\xc1");
+    for round in 0..5 {
+        server.ask("CLIENT KILL TYPE pubsub");
+        let heard = async {
+            while layer.ready(Duration::from_millis(200)).await.is_err()
+                || server.ask("PUBSUB NUMSUB asgi__group__talk").list()[1].number() == 0
+            {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), heard).await.expect("the group is heard again");
+        one.says("others", round).await;
+        assert_eq!(two.hears().await, line("one", round));
+        two.says("all", round).await;
+        for talker in [&mut one, &mut two] {
+            assert_eq!(talker.hears().await, line("two", round));
+        }
+    }
+    assert_eq!(layer.stats().undecodable, 1, "what nobody of us said hurts nobody");
+}
