@@ -82,14 +82,8 @@ impl Domain {
     fn new(domain: &str) -> Result<Self, &'static str> {
         let domain = domain.to_ascii_lowercase();
         let name = domain.strip_prefix('.').unwrap_or(&domain);
-        let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-        let bracketed = domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        let is_host = !name.is_empty() && !name.starts_with('.') && name.bytes().all(legal);
-        if is_host || bracketed.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok()) {
-            Ok(Self(domain))
-        } else {
-            Err(NO_HOST)
-        }
+        let is_one = is_host(name) && !domain.starts_with("..") && !domain.starts_with(".[");
+        if is_one { Ok(Self(domain)) } else { Err(NO_HOST) }
     }
 
     /// Django's `is_same_domain`.
@@ -132,6 +126,15 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
+/// What stands for a host in a URL: no user, no path, nothing escaped.
+fn is_host(host: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    match host.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']').is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok()),
+        None => !host.is_empty() && host.bytes().all(legal),
+    }
+}
+
 /// `example.org:8000` in two parts, the host in lower case; nothing if it is more or less than that.
 fn host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
     let end_of_host = if authority.starts_with('[') { authority.find(']')? + 1 } else { 0 };
@@ -147,9 +150,7 @@ fn host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
         }
         None => (authority, None),
     };
-    let illegal = |byte: u8| byte <= b' ' || byte >= 0x7f || b"/\\?#@,".contains(&byte);
-    let bracket_inside = end_of_host > 0 && end_of_host != host.len();
-    (!host.is_empty() && !host.bytes().any(illegal) && !bracket_inside).then(|| (host.to_ascii_lowercase(), port))
+    is_host(host).then(|| (host.to_ascii_lowercase(), port))
 }
 
 /// The hosts that a request may name: Django's `ALLOWED_HOSTS`.
