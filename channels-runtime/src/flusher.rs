@@ -74,6 +74,8 @@ impl Flusher {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Ring> {
+        #[cfg(test)]
+        crate::interleaving::point_before(&self.ring);
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

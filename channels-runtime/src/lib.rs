@@ -92,6 +92,8 @@ mod frame;
 #[cfg(all(feature = "redis", any(test, fuzzing)))]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(test)]
+mod interleaving;
 mod layer;
 mod living;
 mod meter;

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 
-use crate::connection::{self, Connection, Next, Outbound, Output};
+use crate::connection::{self, Connection, Next, Outbound, Output, Socket};
 use crate::consumer::{BoxFuture, Consumer, Decoded, Delivered};
 use crate::context::Context;
 use crate::envelope::Envelope;
@@ -130,7 +130,7 @@ impl<C: Consumer> Opened<C> {
         let reader = match transport {
             Transport::Tcp(socket) => {
                 let (reader, writer) = socket.into_split();
-                cx.connection().open(Some(writer));
+                cx.connection().open(Some(Socket::Tcp(writer)));
                 Reader::Tcp(reader)
             }
             Transport::Stream(stream) => {

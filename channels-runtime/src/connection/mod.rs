@@ -4,8 +4,11 @@
 //! frame. So one sender's order holds, whoever writes to the socket. Both queues are behind one lock that is never held
 //! over an await, and whoever puts something in never waits.
 
+#[cfg(test)]
+mod interleaving;
 mod outbound;
 mod pressure;
+mod socket;
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -16,7 +19,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::Instant;
 
 use crate::event::Loss;
@@ -30,6 +32,7 @@ use crate::wire::{PING, Rendered};
 use outbound::Stage;
 
 pub(crate) use outbound::{Outbound, Output};
+pub(crate) use socket::Socket;
 
 /// Limits of one connection, the same for all of a server.
 #[derive(Debug, Clone, Copy)]
@@ -100,7 +103,7 @@ pub(crate) struct Connection {
     prepare: Prepare,
     state: Mutex<State>,
     /// The socket, if it is one that the flusher can write to. Otherwise the connection's own task writes.
-    socket: OnceLock<OwnedWriteHalf>,
+    socket: OnceLock<Socket>,
     flusher: Arc<Flusher>,
     mailbox_capacity: u32,
     /// How often the heartbeat passed by since the client was last heard.
@@ -198,6 +201,8 @@ impl Connection {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
+        #[cfg(test)]
+        crate::interleaving::point_before(&self.state);
         // Only code of this file runs under the lock, so a poisoned state is still whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -209,7 +214,7 @@ impl Connection {
     // The connection's task.
 
     /// The handshake is answered: what was sent so far goes out. Without a socket the connection's task writes.
-    pub(crate) fn open(&self, socket: Option<OwnedWriteHalf>) {
+    pub(crate) fn open(&self, socket: Option<Socket>) {
         if let Some(socket) = socket {
             assert!(self.socket.set(socket).is_ok(), "a connection is opened once");
         }
@@ -374,8 +379,7 @@ impl Connection {
     /// Tells the client that nothing more will come, while it may still send.
     pub(crate) fn half_close(&self) {
         if let Some(socket) = self.socket.get() {
-            // If it fails, the socket is gone already.
-            _ = socket2::SockRef::from(socket.as_ref()).shutdown(std::net::Shutdown::Write);
+            socket.shut_down();
         }
     }
 
@@ -415,7 +419,7 @@ impl Connection {
             return state.outbound.written(&written);
         };
         if state.outbound.blocked {
-            match socket.as_ref().poll_write_ready(cx) {
+            match socket.poll_write_ready(cx) {
                 Poll::Pending => return Output::Pending,
                 Poll::Ready(Err(_)) => {
                     state.outbound.break_off();
@@ -451,8 +455,7 @@ impl Connection {
                 tracing::debug!("a client did not answer the heartbeat");
                 state.outbound.break_off();
                 if let Some(socket) = self.socket.get() {
-                    // Nor does the kernel keep for minutes what this client will never take.
-                    _ = socket.as_ref().set_zero_linger();
+                    socket.forget_unread();
                 }
                 wake(&mut state.task);
                 return;
@@ -498,11 +501,7 @@ impl Connection {
         if state.outbound.blocked || state.outbound.stage == Stage::Broken || state.outbound.is_empty() {
             return false;
         }
-        let written = state.outbound.write_with(|pieces| match pieces {
-            [one] => socket.try_write(one),
-            many => socket.try_write_vectored(many),
-        });
-        match written {
+        match state.outbound.write_with(|pieces| socket.try_write(pieces)) {
             Ok(n) => state.outbound.advance(n),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => state.outbound.blocked = true,
             Err(_) => state.outbound.break_off(),
@@ -678,17 +677,17 @@ mod tests {
         }
     }
 
-    fn never(_: &Envelope) -> Result<Delivery, Undeliverable> {
+    pub(super) fn never(_: &Envelope) -> Result<Delivery, Undeliverable> {
         Ok(Delivery::Nothing)
     }
 
     /// Text that begins with its place in the order.
-    fn labelled(label: usize, size: usize) -> Rendered {
+    pub(super) fn labelled(label: usize, size: usize) -> Rendered {
         Rendered::new(&Frame::text(format!("{label:06}{}", "x".repeat(size))))
     }
 
     /// The labels of the frames, in their order; a close frame is `None`.
-    fn labels(mut bytes: &[u8]) -> Vec<Option<usize>> {
+    pub(super) fn labels(mut bytes: &[u8]) -> Vec<Option<usize>> {
         let mut all = Vec::new();
         while let [first, length, rest @ ..] = bytes {
             let (length, rest) = match (*length, rest) {

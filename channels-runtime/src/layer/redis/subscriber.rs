@@ -42,6 +42,22 @@ pub(super) trait Topics: Send + Sync + 'static {
     fn restored(&self);
 }
 
+/// Where subscriptions are made: a connection, or what stands for one in a test.
+trait Subscribing: Send {
+    fn subscribe(&mut self, topics: &[String]) -> impl Future<Output = RedisResult<()>> + Send;
+    fn unsubscribe(&mut self, topics: &[String]) -> impl Future<Output = RedisResult<()>> + Send;
+}
+
+impl Subscribing for PubSubSink {
+    async fn subscribe(&mut self, topics: &[String]) -> RedisResult<()> {
+        Self::subscribe(self, topics).await
+    }
+
+    async fn unsubscribe(&mut self, topics: &[String]) -> RedisResult<()> {
+        Self::unsubscribe(self, topics).await
+    }
+}
+
 /// The subscriptions of one server.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
@@ -63,6 +79,8 @@ struct State {
 
 impl Subscriptions {
     fn lock(&self) -> MutexGuard<'_, State> {
+        #[cfg(test)]
+        crate::interleaving::point_before(&self.state);
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -199,7 +217,7 @@ impl Subscriptions {
     }
 
     /// Brings Redis to what the table wants, whenever something changed.
-    async fn subscribe(&self, mut sink: PubSubSink, topics: &impl Topics, backoff: &mut Backoff) -> Lost {
+    async fn subscribe(&self, mut sink: impl Subscribing, topics: &impl Topics, backoff: &mut Backoff) -> Lost {
         loop {
             let (add, remove) = self.changes(topics);
             for batch in remove.chunks(BATCH) {
@@ -257,8 +275,10 @@ mod tests {
     use std::task::{Context, Poll, Waker};
 
     use proptest::prelude::*;
+    use shuttle::future::yield_now;
 
     use super::*;
+    use crate::interleaving::{explore, point};
 
     #[derive(Default)]
     struct Table(Mutex<BTreeSet<String>>);
@@ -425,5 +445,132 @@ mod tests {
         subscriptions.lost();
         let state = subscriptions.lock();
         assert_eq!((state.dirty.len(), state.waiting.len()), (0, 1), "only the one who still waits");
+    }
+
+    /// Who is in which group, and what Redis sends of them: both as several tasks see them at once.
+    #[derive(Default)]
+    struct Shared {
+        members: Mutex<BTreeSet<(String, usize)>>,
+        redis: Mutex<BTreeSet<String>>,
+        /// How often the connection was lost.
+        losses: Mutex<usize>,
+    }
+
+    impl Topics for Arc<Shared> {
+        fn is_wanted(&self, topic: &str) -> bool {
+            self.members.lock().unwrap().iter().any(|(of, _)| of == topic)
+        }
+
+        fn wanted(&self) -> Vec<String> {
+            point();
+            self.members.lock().unwrap().iter().map(|(topic, _)| topic.clone()).collect()
+        }
+
+        fn lost(&self) {}
+
+        fn restored(&self) {}
+
+        fn arrived(&self, _: &str, _: Bytes) {}
+    }
+
+    impl Subscribing for Arc<Shared> {
+        async fn subscribe(&mut self, topics: &[String]) -> RedisResult<()> {
+            yield_now().await;
+            self.redis.lock().unwrap().extend(topics.iter().cloned());
+            yield_now().await;
+            Ok(())
+        }
+
+        async fn unsubscribe(&mut self, topics: &[String]) -> RedisResult<()> {
+            yield_now().await;
+            self.redis.lock().unwrap().retain(|topic| !topics.contains(topic));
+            yield_now().await;
+            Ok(())
+        }
+    }
+
+    /// Comes into a group, and goes again if it does not stay.
+    async fn visit(subscriptions: Arc<Subscriptions>, shared: Arc<Shared>, topic: &str, member: usize, stays: bool) {
+        let membership = (topic.to_owned(), member);
+        point();
+        shared.members.lock().unwrap().insert(membership.clone());
+        point();
+        let before = *shared.losses.lock().unwrap();
+        subscriptions.confirmed(topic.into()).await.expect("it is a member");
+        // From now on it hears everything, until the connection is lost or it goes.
+        for _ in 0..3 {
+            let heard = shared.redis.lock().unwrap().contains(topic);
+            assert!(heard || before != *shared.losses.lock().unwrap(), "{topic} is not subscribed for {member}");
+            point();
+        }
+        if !stays {
+            point();
+            shared.members.lock().unwrap().remove(&membership);
+            if !shared.is_wanted(topic) {
+                subscriptions.look_at(topic.into());
+            }
+        }
+    }
+
+    fn meet(loses: bool) {
+        // Paused time: no deadline passes, so whoever waits in vain waits for ever.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let _inside = runtime.enter();
+        let (subscriptions, shared) = (Arc::<Subscriptions>::default(), Arc::<Shared>::default());
+        let (lose, lost) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let subscribing = shuttle::future::spawn({
+            let (subscriptions, shared) = (Arc::clone(&subscriptions), Arc::clone(&shared));
+            let (lose, lost) = (Arc::clone(&lose), Arc::clone(&lost));
+            async move {
+                loop {
+                    subscriptions.begin(&shared);
+                    let mut backoff = Backoff::new();
+                    tokio::select! {
+                        biased;
+                        () = lose.notified() => {}
+                        _ = subscriptions.subscribe(Arc::clone(&shared), &shared, &mut backoff) => {}
+                    }
+                    subscriptions.lost();
+                    // Nobody comes between these: a connection is lost when that is found out.
+                    *shared.losses.lock().unwrap() += 1;
+                    shared.redis.lock().unwrap().clear();
+                    lost.notify_one();
+                }
+            }
+        });
+        let visitors = [("both", 1, false), ("both", 2, true), ("gone", 3, false)];
+        let visitors = visitors.map(|(topic, member, stays)| {
+            let (subscriptions, shared) = (Arc::clone(&subscriptions), Arc::clone(&shared));
+            shuttle::future::spawn(async move {
+                for stays in [false, false, stays] {
+                    visit(Arc::clone(&subscriptions), Arc::clone(&shared), topic, member, stays).await;
+                }
+            })
+        });
+        shuttle::future::block_on(async {
+            if loses {
+                point();
+                lose.notify_one();
+                lost.notified().await;
+            }
+            for visitor in visitors {
+                visitor.await.unwrap();
+            }
+            // When this one is in, what was to look at before it is done.
+            visit(Arc::clone(&subscriptions), Arc::clone(&shared), "last", 4, true).await;
+            let wanted = BTreeSet::from(["both".to_owned(), "last".to_owned()]);
+            assert_eq!(*shared.redis.lock().unwrap(), wanted);
+            subscribing.abort();
+        });
+    }
+
+    #[test]
+    fn joins_and_leaves_meet_the_one_who_subscribes() {
+        explore(|| meet(false));
+    }
+
+    #[test]
+    fn joins_and_leaves_meet_a_lost_connection() {
+        explore(|| meet(true));
     }
 }
