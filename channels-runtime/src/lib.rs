@@ -148,28 +148,3 @@ pub mod prelude {
         Json, Reject, Result, Scope, channel_layer, check_app, consumer, event, group,
     };
 }
-
-/// The README's code compiles.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct ReadmeDoctests;
-
-/// So does the code of the guide for Django projects.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/django.md")]
-struct GuideDoctests;
-
-/// And that of the page about who gets in.
-#[cfg(all(doctest, feature = "django", feature = "https", feature = "jwt"))]
-#[doc = include_str!("../../docs/security.md")]
-struct SecurityDoctests;
-
-/// And that of the page on delivery.
-#[cfg(doctest)]
-#[doc = include_str!("../../docs/delivery.md")]
-struct DeliveryDoctests;
-
-/// And that of the page on logs and figures.
-#[cfg(all(doctest, feature = "prometheus"))]
-#[doc = include_str!("../../docs/observability.md")]
-struct ObservabilityDoctests;

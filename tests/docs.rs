@@ -1,0 +1,177 @@
+//! What the Markdown files say of each other and of the benchmark: links, anchors, figures.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every page: those at the top, of the guide, of the benchmark, and of the crates.
+fn pages() -> Vec<PathBuf> {
+    let folders = ["", "docs", "benches", "channels-macros", "channels-runtime"];
+    let entries = folders.iter().flat_map(|folder| fs::read_dir(root().join(folder)).unwrap());
+    let mut pages: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    pages.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    // A link to the README at the top; its links are relative to that.
+    pages.retain(|path| !path.is_symlink());
+    pages.sort();
+    pages
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}
+
+/// The lines outside of blocks of code.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut in_code = false;
+    text.lines().filter(move |line| {
+        let fence = line.trim_start().starts_with("```");
+        in_code ^= fence;
+        !in_code && !fence
+    })
+}
+
+/// The name that GitHub gives to a heading.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().to_lowercase();
+    kept.chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | ' '))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
+}
+
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings = prose(text).filter(|line| line.starts_with('#'));
+    headings.map(|line| anchor(line.trim_start_matches('#'))).collect()
+}
+
+/// What `[text](target)` and `src="target"` point at.
+fn targets(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in prose(text) {
+        // Within backquotes it is code.
+        let plain: String = line.split('`').step_by(2).collect();
+        for (open, close) in [("](", ')'), ("src=\"", '"')] {
+            for rest in plain.split(open).skip(1) {
+                found.extend(rest.split_once(close).map(|(target, _)| target.to_owned()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let pages = pages();
+    let mut dead = Vec::new();
+    let mut followed = 0;
+    for page in &pages {
+        let text = fs::read_to_string(page).unwrap();
+        for target in targets(&text) {
+            if target.contains("://") {
+                continue;
+            }
+            followed += 1;
+            let (file, fragment) = target.split_once('#').unwrap_or((&target, ""));
+            let path = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            let is_there = path.exists()
+                && (fragment.is_empty() || anchors(&fs::read_to_string(&path).unwrap()).contains(fragment));
+            if !is_there {
+                dead.push(format!("{}: {target}", shown(page)));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "these links lead nowhere:\n{}", dead.join("\n"));
+    assert!(followed > 100 && pages.len() > 15, "{followed} links on {} pages: are they found?", pages.len());
+}
+
+#[test]
+fn the_links_of_a_page_are_found() {
+    let page = "# A `b`: c\n[x](y.md#z) `[no](code)` <img src=\"p.png\"> [q](#a-b-c)\n```md\n[no](code)\n# no\n```\n";
+    assert_eq!(targets(page), ["y.md#z", "#a-b-c", "p.png"]);
+    assert_eq!(anchors(page), BTreeSet::from(["a-b-c".to_owned()]));
+}
+
+#[test]
+fn the_guide_lists_every_page_and_its_code_is_tested() {
+    let guide = fs::read_to_string(root().join("docs/guide.md")).unwrap();
+    let tested = fs::read_to_string(root().join("docs/doctests.rs")).unwrap();
+    for page in pages().iter().filter(|page| page.parent() == Some(&root().join("docs"))) {
+        let name = page.file_name().unwrap().to_str().unwrap();
+        if name == "guide.md" {
+            continue;
+        }
+        assert!(targets(&guide).iter().any(|target| target == name), "docs/guide.md does not list {name}");
+        let text = fs::read_to_string(page).unwrap();
+        for block in text.split("```rust").skip(1) {
+            let (kind, code) = block.split_once('\n').unwrap();
+            let code = code.split("```").next().unwrap();
+            // Otherwise rustdoc leaves it out, and nobody compiles it.
+            let is_test = code.contains("#[test]") || code.contains("#[tokio::test");
+            assert!(!is_test || kind == ",test_harness", "docs/{name}: a block with tests that are not run:\n{code}");
+        }
+        assert!(
+            !text.contains("```rust") || tested.contains(&format!("include_str!(\"{name}\")")),
+            "docs/doctests.rs leaves {name} out"
+        );
+    }
+}
+
+fn cells(row: &str) -> Vec<&str> {
+    row.trim().trim_matches('|').split('|').map(str::trim).collect()
+}
+
+/// The tables of the results: scenario, contestant, column, figure.
+fn results() -> BTreeMap<(String, String, String), String> {
+    let text = fs::read_to_string(root().join("benches/RESULTS.md")).unwrap();
+    let mut results = BTreeMap::new();
+    let (mut scenario, mut header) = (String::new(), Vec::new());
+    for line in text.lines() {
+        if let Some(heading) = line.strip_prefix("## ") {
+            scenario = heading.split('`').nth(1).map(|name| format!("`{name}`")).unwrap_or_default();
+        }
+        if !line.starts_with('|') {
+            header.clear();
+        } else if header.is_empty() {
+            header = cells(line).into_iter().map(str::to_owned).collect();
+        } else if let [contestant, figures @ ..] = &cells(line)[..] {
+            for (column, figure) in header[1..].iter().zip(figures) {
+                results.insert((scenario.clone(), (*contestant).to_owned(), column.clone()), (*figure).to_owned());
+            }
+        }
+    }
+    results
+}
+
+#[test]
+fn the_figures_of_the_guide_are_those_of_the_benchmark() {
+    let results = results();
+    for (page, at_least) in [("docs/performance.md", 20), ("docs/deployment.md", 5)] {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let mut compared = 0;
+        let mut wrong = Vec::new();
+        let mut in_table = false;
+        for line in text.lines() {
+            if line == "| scenario | contestant | what | measured |" {
+                in_table = true;
+                continue;
+            }
+            in_table &= line.starts_with('|');
+            if !in_table || line.starts_with("| ---") {
+                continue;
+            }
+            let [scenario, contestant, what, measured] = cells(line)[..] else { panic!("{page}: {line}") };
+            compared += 1;
+            let key = (scenario.to_owned(), contestant.to_owned(), what.to_owned());
+            match results.get(&key) {
+                Some(figure) if figure == measured => {}
+                other => wrong.push(format!("{line}\n  benches/RESULTS.md says: {other:?}")),
+            }
+        }
+        assert!(wrong.is_empty(), "{page}:\n{}", wrong.join("\n"));
+        assert!(compared >= at_least, "{page}: only {compared} figures; is the table found?");
+    }
+}
