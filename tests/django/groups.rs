@@ -147,6 +147,21 @@ async fn python_hears_what_is_for_the_others(pair: &Pair<'_>) {
     assert_eq!(first, 10);
 }
 
+/// Who is in a group is in Redis with `core`. With pub/sub every process knows its own, and Python's are not asked.
+async fn members_in_python_are_counted_where_redis_knows_them(pair: &Pair<'_>) {
+    let ours = member(pair).await;
+    let theirs = pair.python_member("notes").await;
+    let mut names = pair.here.group_members(&Notes).await.unwrap();
+    let count = pair.here.group_count(&Notes).await.unwrap();
+    if pair.backend() == CORE {
+        names.retain(|name| name.as_str() != theirs);
+        assert_eq!(count, 2);
+    } else {
+        assert_eq!(count, 1);
+    }
+    assert_eq!(names, [ours.name().clone()]);
+}
+
 macro_rules! on_both_layers {
     ($($test:ident),*) => {
         mod core {
@@ -172,7 +187,8 @@ on_both_layers!(
     all_members_of_a_process_hear_one_message_once,
     a_receive_that_is_given_up_loses_nothing,
     leaving_a_group_that_was_not_joined_is_no_error,
-    python_hears_what_is_for_the_others
+    python_hears_what_is_for_the_others,
+    members_in_python_are_counted_where_redis_knows_them
 );
 
 /// `test_groups_multiple_hosts` and `test_groups_multiple_hosts_performance`: ten databases of one server.

@@ -77,6 +77,11 @@ pub(crate) struct Pair<'a> {
 }
 
 impl Pair<'_> {
+    /// The class of the Python layer.
+    pub(crate) fn backend(&self) -> &'static str {
+        self.backend
+    }
+
     /// Waits until somebody listens to a name that nobody else listens to: pub/sub subscribes when a reader begins.
     pub(crate) async fn reader_listens(&self, topic: &str) {
         if self.backend != PUBSUB {

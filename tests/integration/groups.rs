@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use channels_runtime::prelude::*;
 use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
+use channels_runtime::{LayerConfig, LayerError};
 use serde::Deserialize;
 use warp::Filter;
 
@@ -17,6 +18,9 @@ struct TalkLine {
 
 #[group("talk", events(TalkLine))]
 struct Talk;
+
+#[group("empty", events(TalkLine))]
+struct Empty;
 
 /// Says to the group what its client tells it to.
 struct TalkConsumer {
@@ -196,6 +200,50 @@ async fn a_guest_reaches_every_member_and_spares_nobody_later(two: Two) {
     }
 }
 
+fn sorted(mut names: Vec<ChannelName>) -> Vec<String> {
+    names.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+    names.iter().map(ToString::to_string).collect()
+}
+
+async fn all_processes_say_who_is_in_a_group(two: Two) {
+    let mut members = Vec::new();
+    for layer in [&two.here, &two.here, &two.there, &two.there, &two.there] {
+        let channel = layer.new_channel().await.unwrap();
+        layer.group_add(&Talk, channel.name()).await.unwrap();
+        members.push(channel);
+    }
+    let _nobody = two.here.new_channel().await.unwrap();
+    for layer in [&two.here, &two.there] {
+        let expected = sorted(members.iter().map(|channel| channel.name().clone()).collect());
+        assert_eq!(sorted(layer.group_members(&Talk).await.unwrap()), expected);
+        assert_eq!(layer.group_count(&Talk).await.unwrap(), 5);
+        assert_eq!(layer.group_members(&Empty).await.unwrap(), []);
+        assert_eq!(layer.group_count(&Empty).await.unwrap(), 0);
+    }
+    let blocking = two.here.blocking();
+    let asked = std::thread::spawn(move || (blocking.group_count(&Talk), blocking.group_members(&Talk)));
+    let (count, names) = tokio::task::spawn_blocking(|| asked.join().unwrap()).await.unwrap();
+    assert_eq!((count.unwrap(), names.unwrap().len()), (5, 5));
+
+    // Many ask at once, and some do not wait for the answer.
+    let asks = (0..50).map(|_| two.there.group_count(&Talk));
+    let (given_up, counts) = tokio::join!(
+        tokio::time::timeout(Duration::ZERO, two.there.group_members(&Talk)),
+        futures_util::future::join_all(asks)
+    );
+    drop(given_up);
+    assert!(counts.into_iter().all(|count| count.unwrap() == 5));
+
+    two.here.group_discard(&Talk, members[0].name()).await.unwrap();
+    // It leaves Redis soon, and not at once.
+    drop(members.pop());
+    let gone = async { while two.here.group_count(&Talk).await.unwrap() != 3 {} };
+    tokio::time::timeout(Duration::from_secs(10), gone).await.expect("whoever left is not counted");
+    two.here.close().await;
+    let error = two.here.group_count(&Talk).await.unwrap_err();
+    assert!(matches!(error, LayerError::Closed), "{error}");
+}
+
 macro_rules! on_every_layer {
     ($($layer:ident),*: $tests:tt) => {
         $(mod $layer { on_every_layer!(@tests $layer $tests); })*
@@ -204,7 +252,7 @@ macro_rules! on_every_layer {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
-                let config = channels_runtime::LayerConfig::default().with_capacity(1000);
+                let config = super::LayerConfig::default().with_capacity(1000);
                 super::$test(crate::layers::$layer(config).await).await;
             }
         )*
@@ -215,6 +263,7 @@ on_every_layer!(memory, pubsub, pubsub_sharded, core, core_sharded: (
     the_others_hear_it_and_all_keep_the_order,
     of_equal_messages_each_spares_its_own_sender,
     a_guest_reaches_every_member_and_spares_nobody_later,
+    all_processes_say_who_is_in_a_group,
 ));
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -245,4 +294,39 @@ async fn a_process_that_was_cut_off_spares_its_senders_again() {
         }
     }
     assert_eq!(layer.stats().undecodable, 1, "what nobody of us said hurts nobody");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_group_is_told_in_parts_and_in_secret() {
+    const MEMBERS: usize = 2500;
+    let server = crate::redis::RedisServer::start();
+    let config = || LayerConfig::default().with_symmetric_encryption_keys(["of nobody"]);
+    let here = ChannelLayer::redis_pubsub_with(&[server.url()], config()).await.unwrap();
+    let there = ChannelLayer::redis_pubsub_with(&[server.url()], config()).await.unwrap();
+    let new = || async {
+        let channel = there.new_channel().await.unwrap();
+        there.group_add(&Talk, channel.name()).await.unwrap();
+        channel
+    };
+    let channels = futures_util::future::join_all((0..MEMBERS).map(|_| new())).await;
+    let expected = sorted(channels.iter().map(|channel| channel.name().clone()).collect());
+    assert_eq!(sorted(here.group_members(&Talk).await.unwrap()), expected);
+    assert_eq!(here.group_count(&Talk).await.unwrap(), MEMBERS);
+    assert_eq!(here.stats().undecodable + there.stats().undecodable, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_does_not_answer_is_told_of() {
+    let server = crate::redis::RedisServer::start();
+    let layer = ChannelLayer::redis_pubsub(&[server.url()]).await.unwrap();
+    assert_eq!(layer.group_count(&Talk).await.unwrap(), 0);
+    // It hears the question, as a process does that hangs.
+    let mut hangs = server.connect();
+    hangs.ask("SUBSCRIBE asgi__processes");
+    let error = layer.group_count(&Talk).await.unwrap_err();
+    let said = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(said, "1 of 2 have answered within 5 s", "{error}");
+    drop(hangs);
+    let answered = async { while layer.group_count(&Talk).await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(10), answered).await.expect("nobody waits for one that is gone");
 }

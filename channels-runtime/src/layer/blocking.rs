@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 
 use crate::error::LayerError;
-use crate::event::{Carries, Event, Handles};
+use crate::event::{Carries, Event, Group, Handles};
 use crate::layer::ChannelLayer;
 use crate::name::ChannelName;
 
@@ -82,23 +82,42 @@ impl BlockingChannelLayer {
         self.block_on(async move { layer.send_raw(&channel, message).await })
     }
 
-    fn block_on<F>(&self, send: F) -> Result<(), LayerError>
+    /// The twin of [`ChannelLayer::group_members`].
+    ///
+    /// # Errors
+    /// The same, and [`LayerError::BlockingInAsync`] on a thread that runs async code.
+    pub fn group_members<G: Group + ?Sized>(&self, group: &G) -> Result<Vec<ChannelName>, LayerError> {
+        let (layer, group) = (self.layer.clone(), group.name()?);
+        self.block_on(async move { layer.backend().group_members(&group).await })
+    }
+
+    /// The twin of [`ChannelLayer::group_count`].
+    ///
+    /// # Errors
+    /// The same, and [`LayerError::BlockingInAsync`] on a thread that runs async code.
+    pub fn group_count<G: Group + ?Sized>(&self, group: &G) -> Result<usize, LayerError> {
+        let (layer, group) = (self.layer.clone(), group.name()?);
+        self.block_on(async move { layer.backend().group_count(&group).await })
+    }
+
+    fn block_on<F, T>(&self, done: F) -> Result<T, LayerError>
     where
-        F: Future<Output = Result<(), LayerError>> + Send + 'static,
+        F: Future<Output = Result<T, LayerError>> + Send + 'static,
+        T: Send + 'static,
     {
         if Handle::try_current().is_ok() {
             return Err(LayerError::BlockingInAsync);
         }
         let Some(runtime) = self.layer.backend().runtime() else {
             // A layer without a runtime (the one in memory) never waits, so its future is done when it is first asked.
-            return match std::pin::pin!(send).poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(sent) => sent,
+            return match std::pin::pin!(done).poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(done) => done,
                 Poll::Pending => unreachable!("a layer that has no runtime has nothing to wait for"),
             };
         };
         // The runtime's own threads do the work: the I/O of the layer lives there. One answer, so one place.
         let (tx, rx) = mpsc::sync_channel(1);
-        runtime.spawn(async move { _ = tx.send(send.await) });
+        runtime.spawn(async move { _ = tx.send(done.await) });
         rx.recv().unwrap_or(Err(LayerError::Closed))
     }
 }

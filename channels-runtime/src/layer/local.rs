@@ -524,6 +524,12 @@ impl LocalTable {
         self.with_members(self.hash(group), group, IndexMap::len).unwrap_or(0)
     }
 
+    /// The channels of this process that are in the group.
+    pub(crate) fn member_names(&self, group: &GroupName) -> Vec<ChannelName> {
+        let names = |members: &Members| members.keys().cloned().collect();
+        self.with_members(self.hash(group), group, names).unwrap_or_default()
+    }
+
     /// How many channels there are.
     pub(crate) fn channels(&self) -> usize {
         lock(&self.channels).len()

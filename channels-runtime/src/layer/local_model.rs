@@ -227,6 +227,8 @@ fn check(table: &LocalTable, model: &Model) {
     for of in 0..GROUPS {
         let members = model.groups.get(&of).cloned().unwrap_or_default();
         assert_eq!(table.members(&group(of)), members.len());
+        let names: BTreeSet<_> = table.member_names(&group(of)).iter().map(ChannelName::to_string).collect();
+        assert_eq!(names, members.iter().map(|at| channel(*at).to_string()).collect());
         for at in 0..CHANNELS {
             assert_eq!(table.is_member(&group(of), &channel(at)), members.contains(&at));
         }

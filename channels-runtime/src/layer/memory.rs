@@ -103,6 +103,14 @@ impl Backend for Memory {
         ready(Ok(())).boxed()
     }
 
+    fn group_members<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<Vec<ChannelName>, LayerError>> {
+        ready(self.open().map(|()| self.table.member_names(group))).boxed()
+    }
+
+    fn group_count<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<usize, LayerError>> {
+        ready(self.open().map(|()| self.table.members(group))).boxed()
+    }
+
     fn flush(&self) -> BoxFuture<'_, Result<(), LayerError>> {
         self.table.flush();
         ready(Ok(())).boxed()

@@ -120,6 +120,12 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
         channel: &'a ChannelName,
     ) -> BoxFuture<'a, Result<(), LayerError>>;
 
+    /// Who is in the group, in all processes.
+    fn group_members<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<Vec<ChannelName>, LayerError>>;
+
+    /// How many they are.
+    fn group_count<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<usize, LayerError>>;
+
     /// The messages of a general channel, shared by workers of all processes. `None` where such a channel is a mailbox
     /// like any other, in the table.
     fn jobs(&self, channel: &ChannelName) -> Option<Box<dyn Jobs>> {
@@ -337,6 +343,55 @@ impl ChannelLayer {
         channel: ChannelName,
     ) -> Result<(), LayerError> {
         self.layer.backend.group_discard(&group?, &channel).await
+    }
+
+    /// The channels that are in a group, in all processes, in no order. Each connection is one.
+    ///
+    /// ```
+    /// # use channels_runtime::prelude::*;
+    /// # #[event("chat.message")] struct ChatMessage { message: String }
+    /// # #[group("chat", events(ChatMessage))] struct Chat;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+    /// let layer = ChannelLayer::in_memory();
+    /// let channel = layer.new_channel().await?;
+    /// layer.group_add(&Chat, channel.name()).await?;
+    /// assert_eq!(layer.group_members(&Chat).await?, [channel.name().clone()]);
+    /// assert_eq!(layer.group_count(&Chat).await?, 1);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// It is what was true a moment ago: others join and leave meanwhile. What is counted differs with the layer:
+    ///
+    /// - Redis, core: what Redis keeps of the group, Python's members too. A process that was killed stays in it until
+    ///   `group_expiry` (a day) has passed.
+    /// - Redis, pub/sub: nobody keeps a list, so every process of this layer is asked. A process that was killed is gone at
+    ///   once, and one that is cut off from Redis is not counted. Neither are Python's members, which cannot be asked.
+    ///
+    /// # Errors
+    /// When the group's name is not legal, or the other end of the layer cannot be reached. Over pub/sub also when not every
+    /// process answers within 5 s.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves nothing behind; answers that come later are passed over.
+    pub fn group_members<G>(&self, group: &G) -> BoxFuture<'_, Result<Vec<ChannelName>, LayerError>>
+    where
+        G: Group + ?Sized,
+    {
+        let group = group.name();
+        async move { self.layer.backend.group_members(&group?).await }.boxed()
+    }
+
+    /// How many channels are in a group, in all processes. Costs less than their names; see [`Self::group_members`] for
+    /// what is counted. Those of this process alone: [`Self::members_here`].
+    ///
+    /// # Errors
+    /// The same as those of [`Self::group_members`].
+    ///
+    /// # Cancel safety
+    /// The same.
+    pub fn group_count<G: Group + ?Sized>(&self, group: &G) -> BoxFuture<'_, Result<usize, LayerError>> {
+        let group = group.name();
+        async move { self.layer.backend.group_count(&group?).await }.boxed()
     }
 
     /// A channel of one's own, without a consumer: for a job that waits for answers, or for a test. When it returns,

@@ -413,6 +413,16 @@ impl Backend for Node {
         ready(Ok(())).boxed()
     }
 
+    fn group_members<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<Vec<ChannelName>, LayerError>> {
+        let state = self.bus.shared.lock();
+        let names = state.processes.iter().flat_map(|process| process.table.member_names(group)).collect();
+        ready(if self.closed.load(Relaxed) { Err(LayerError::Closed) } else { Ok(names) }).boxed()
+    }
+
+    fn group_count<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<usize, LayerError>> {
+        async move { Ok(self.group_members(group).await?.len()) }.boxed()
+    }
+
     /// Every process forgets its groups.
     fn flush(&self) -> BoxFuture<'_, Result<(), LayerError>> {
         for process in &self.bus.shared.lock().processes {

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use deadpool_redis::redis::cmd;
+use deadpool_redis::redis::{FromRedisValue, cmd};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, try_join_all};
 use indexmap::IndexMap;
@@ -195,11 +195,16 @@ impl Core {
 
     /// The channels in the group, as Redis knows them, in the order in which they joined.
     async fn members(&self, group: &GroupName) -> Result<Vec<Vec<u8>>, LayerError> {
+        self.of_members("ZRANGEBYSCORE", group).await
+    }
+
+    /// Asks Redis this about the channels in the group.
+    async fn of_members<T: FromRedisValue>(&self, command: &'static str, group: &GroupName) -> Result<T, LayerError> {
         let cutoff = clock::cutoff(clock::now(), self.shared.config.group_expiry);
-        let mut members = cmd("ZRANGEBYSCORE");
+        let mut members = cmd(command);
         // Above the cutoff. What is below is taken out when a channel joins.
         members.arg(self.shared.keys.group(group)).arg(format!("({cutoff}")).arg("+inf");
-        self.server(group.as_str()).commands.send("ZRANGEBYSCORE", members).await
+        self.server(group.as_str()).commands.send(command, members).await
     }
 
     /// To all members, or to all but one.
@@ -387,6 +392,24 @@ impl Backend for Core {
             self.shared.table.discard(group, channel);
             // Also for a channel of another process: in Redis it can be taken out.
             self.server(group.as_str()).memberships.written(group, channel).await
+        }
+        .boxed()
+    }
+
+    fn group_members<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<Vec<ChannelName>, LayerError>> {
+        async move {
+            self.open()?;
+            let members = self.members(group).await?;
+            let names = members.iter().filter_map(|member| std::str::from_utf8(member).ok());
+            Ok(names.filter_map(|name| ChannelName::new(name).ok()).collect())
+        }
+        .boxed()
+    }
+
+    fn group_count<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<usize, LayerError>> {
+        async move {
+            self.open()?;
+            self.of_members("ZCOUNT", group).await
         }
         .boxed()
     }

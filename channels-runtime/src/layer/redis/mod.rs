@@ -14,6 +14,7 @@ mod host;
 mod jobs;
 mod keys;
 mod memberships;
+mod processes;
 mod pubsub;
 mod queue;
 mod shard;

@@ -5,7 +5,7 @@
 //! the payload is the serialized message with nothing around it. Redis keeps nothing, so what is published while a process
 //! is cut off does not reach it, and a sender never learns that a mailbox elsewhere is full.
 //!
-//! A process also subscribes to a name that is its own, and that nobody else listens to ([`Word`]).
+//! A process also subscribes to a name of its own, and to one that all processes of this kind share ([`processes`](super::processes)).
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,8 +14,9 @@ use bytes::Bytes;
 use deadpool_redis::redis::cmd;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -26,9 +27,10 @@ use crate::layer::local::{Change, LocalTable};
 use crate::layer::redis::codec::Codec;
 use crate::layer::redis::commands::Commands;
 use crate::layer::redis::host::Host;
+use crate::layer::redis::processes::{Asked, Heard, QUESTIONS, Question, Word};
 use crate::layer::redis::shard::shard_of;
 use crate::layer::redis::subscriber::{Subscriptions, Topics};
-use crate::layer::redis::{RedisHost, connect, peers};
+use crate::layer::redis::{DEADLINE, RedisHost, connect, peers, unavailable};
 use crate::layer::{Backend, ChannelLayer, Config, Sent};
 use crate::name::{ChannelName, GroupName};
 
@@ -71,15 +73,6 @@ local heard = redis.pcall('PUBLISH', ARGV[2], ARGV[4])
 redis.call('PUBLISH', ARGV[1], ARGV[5])
 return heard";
 
-/// What a process of this layer says on the name of a process. Python peers do not listen there.
-#[derive(Debug, Serialize, Deserialize)]
-enum Word {
-    /// To itself: the next message is not for this channel.
-    But(ChannelName),
-    /// To itself: what comes now is for everyone again.
-    ForAll,
-}
-
 /// What the tasks share with the layer.
 struct Shared {
     table: LocalTable,
@@ -88,6 +81,9 @@ struct Shared {
     servers: usize,
     /// The name of this process, subscribed on every server.
     process: String,
+    /// The name of all processes, subscribed on every server.
+    processes: String,
+    asked: Asked,
 }
 
 pub(crate) struct PubSub {
@@ -111,6 +107,8 @@ impl PubSub {
             table: LocalTable::new(peers(&hosts)),
             codec,
             process: format!("{prefix}__process__{}", Uuid::new_v4().simple()),
+            processes: format!("{prefix}__processes"),
+            asked: Asked::default(),
             prefix,
             servers: hosts.len(),
         });
@@ -118,10 +116,13 @@ impl PubSub {
         let servers = hosts.into_iter().enumerate().map(|(index, host)| {
             let (commands, commanding) = Commands::new(Arc::clone(&host));
             let subscriptions = Arc::<Subscriptions>::default();
-            let topics = Arc::new(OfServer { shared: Arc::clone(&shared), index });
+            let (questions, to_answer) = mpsc::channel(QUESTIONS);
+            let topics = Arc::new(OfServer { shared: Arc::clone(&shared), index, questions });
             let subscribing = Arc::clone(&subscriptions).run(host, topics);
+            let answering = answer(Arc::clone(&shared), commands.clone(), to_answer);
             tasks.spawn(stop.clone().run_until_cancelled_owned(commanding));
             tasks.spawn(stop.clone().run_until_cancelled_owned(subscribing));
+            tasks.spawn(stop.clone().run_until_cancelled_owned(answering));
             Server { commands, subscriptions }
         });
         let servers = servers.collect();
@@ -132,27 +133,63 @@ impl PubSub {
         &self.servers[shard_of(topic, self.servers.len())]
     }
 
+    fn open(&self) -> Result<(), LayerError> {
+        if self.stop.is_cancelled() { Err(LayerError::Closed) } else { Ok(()) }
+    }
+
     async fn publish(&self, topic: String, body: Bytes) -> Result<(), LayerError> {
-        if self.stop.is_cancelled() {
-            return Err(LayerError::Closed);
-        }
-        let mut publish = cmd("PUBLISH");
-        publish.arg(&topic).arg(&self.shared.codec.seal(body)[..]);
-        self.server(&topic).commands.send("PUBLISH", publish).await
+        self.open()?;
+        let body = self.shared.codec.seal(body);
+        publish(&self.server(&topic).commands, &topic, &body).await.map(drop)
     }
 
     /// Publishes to a group, and tells this process to leave `own` out.
     async fn publish_to_others(&self, topic: String, body: Bytes, own: &ChannelName) -> Result<(), LayerError> {
-        if self.stop.is_cancelled() {
-            return Err(LayerError::Closed);
-        }
-        let shared = &self.shared;
+        self.open()?;
+        let Shared { codec, process, .. } = &*self.shared;
         let mut publish = cmd("EVAL");
-        publish.arg(PUBLISH_BETWEEN).arg(0).arg(&shared.process).arg(&topic);
-        publish.arg(&shared.say(&Word::But(own.clone()))[..]);
-        publish.arg(&shared.codec.seal(body)[..]);
-        publish.arg(&shared.say(&Word::ForAll)[..]);
+        publish.arg(PUBLISH_BETWEEN).arg(0).arg(process).arg(&topic);
+        publish.arg(&Word::But(own.clone()).seal(codec)[..]).arg(&codec.seal(body)[..]);
+        publish.arg(&Word::ForAll.seal(codec)[..]);
         self.server(&topic).commands.send("PUBLISH", publish).await
+    }
+
+    /// Asks all processes, this one too, who is in the group. Redis says how many have heard the question.
+    async fn ask(&self, group: &GroupName, names: bool) -> Result<Heard, LayerError> {
+        const ACTION: &str = "asking all processes who is in a group";
+        self.open()?;
+        let Shared { codec, process, processes, asked, .. } = &*self.shared;
+        let asking = asked.begin();
+        let question = asking.question(process, group, names).seal(codec);
+        let Server { commands, subscriptions } = self.server(&self.shared.topic_of(group));
+        // Otherwise the answers would not arrive, this process's own among them.
+        subscriptions.confirmed(process.clone()).await?;
+        let heard_by = publish(commands, processes, &question).await?;
+        if heard_by == 0 {
+            return Err(unavailable(ACTION, "this process is cut off from Redis"));
+        }
+        if timeout(DEADLINE, asking.answered_by(heard_by)).await.is_ok() {
+            return Ok(asking.heard());
+        }
+        let answered = asking.heard().processes;
+        Err(unavailable(ACTION, format!("{answered} of {heard_by} have answered within {} s", DEADLINE.as_secs())))
+    }
+}
+
+/// Gives how many have heard it.
+async fn publish(commands: &Commands, topic: &str, sealed: &[u8]) -> Result<usize, LayerError> {
+    let mut publish = cmd("PUBLISH");
+    publish.arg(topic).arg(sealed);
+    commands.send("PUBLISH", publish).await
+}
+
+/// Answers one question after the other, each through the server that it came from.
+async fn answer(shared: Arc<Shared>, commands: Commands, mut questions: mpsc::Receiver<Question>) {
+    while let Some(question) = questions.recv().await {
+        for answer in question.answers(&shared.table) {
+            // Whoever asked is told by its deadline.
+            _ = publish(&commands, question.asker(), &answer.seal(&shared.codec)).await;
+        }
     }
 }
 
@@ -165,18 +202,6 @@ impl Shared {
     fn group_of(&self, topic: &str) -> Option<GroupName> {
         let group = topic.strip_prefix(&self.prefix)?.strip_prefix("__group__")?;
         GroupName::new(group).ok()
-    }
-
-    fn say(&self, word: &Word) -> Bytes {
-        let body = rmp_serde::to_vec(word).expect("names and numbers can be written");
-        self.codec.seal(body.into())
-    }
-
-    /// What one of the processes says.
-    fn said(&self, body: Bytes) -> Result<Word, DecodeError> {
-        let body = self.codec.open(body)?;
-        rmp_serde::from_slice(&body)
-            .map_err(|error| DecodeError::NotAMap { format: Format::Msgpack.name(), source: error.into() })
     }
 
     /// A message came for a group or for a channel.
@@ -200,6 +225,7 @@ impl Shared {
 struct OfServer {
     shared: Arc<Shared>,
     index: usize,
+    questions: mpsc::Sender<Question>,
 }
 
 impl Topics for OfServer {
@@ -208,7 +234,7 @@ impl Topics for OfServer {
     fn is_wanted(&self, topic: &str) -> bool {
         match self.shared.group_of(topic) {
             Some(group) => self.shared.table.members(&group) > 0,
-            None if topic == self.shared.process => true,
+            None if topic == self.shared.process || topic == self.shared.processes => true,
             None => ChannelName::new(topic).is_ok_and(|name| self.shared.table.has_channel(&name)),
         }
     }
@@ -218,7 +244,7 @@ impl Topics for OfServer {
         let channels = self.shared.table.channel_names().into_iter().map(|name| name.to_string());
         let here = groups.chain(channels).filter(|topic| shard_of(topic, self.shared.servers) == self.index);
         // Before the groups: whoever hears a group has heard what is said about its messages.
-        std::iter::once(self.shared.process.clone()).chain(here).collect()
+        [self.shared.process.clone(), self.shared.processes.clone()].into_iter().chain(here).collect()
     }
 
     fn lost(&self) {
@@ -230,10 +256,13 @@ impl Topics for OfServer {
     }
 
     fn arrived(&self, but: &mut Option<ChannelName>, topic: &str, body: Bytes) {
-        let done = if topic == self.shared.process {
-            self.shared.said(body).map(|word| match word {
+        let Shared { codec, process, processes, asked, .. } = &*self.shared;
+        let done = if topic == process || topic == processes {
+            Word::open(body, codec).map(|word| match word {
                 Word::But(own) => *but = Some(own),
                 Word::ForAll => *but = None,
+                Word::WhoIsIn(question) => _ = self.questions.try_send(question),
+                Word::Members(answer) => asked.hear(answer),
             })
         } else {
             self.shared.deliver(but.as_ref(), topic, body)
@@ -333,6 +362,14 @@ impl Backend for PubSub {
             self.server(&topic).subscriptions.look_at(topic);
         }
         std::future::ready(Ok(())).boxed()
+    }
+
+    fn group_members<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<Vec<ChannelName>, LayerError>> {
+        async move { Ok(self.ask(group, true).await?.names) }.boxed()
+    }
+
+    fn group_count<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<usize, LayerError>> {
+        async move { Ok(self.ask(group, false).await?.count) }.boxed()
     }
 
     fn flush(&self) -> BoxFuture<'_, Result<(), LayerError>> {

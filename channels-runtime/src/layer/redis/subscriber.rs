@@ -457,6 +457,8 @@ mod tests {
     }
 
     impl Topics for Arc<Shared> {
+        type Mark = ();
+
         fn is_wanted(&self, topic: &str) -> bool {
             self.members.lock().unwrap().iter().any(|(of, _)| of == topic)
         }
@@ -470,7 +472,7 @@ mod tests {
 
         fn restored(&self) {}
 
-        fn arrived(&self, _: &str, _: Bytes) {}
+        fn arrived(&self, (): &mut (), _: &str, _: Bytes) {}
     }
 
     impl Subscribing for Arc<Shared> {
