@@ -8,14 +8,15 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use crate::auth::Identity;
-use crate::connection::{ConnectionStats, Limits};
-use crate::door::{self, Door, DoorStats, Hosts, Origins, Proxies, SettingsError};
+use crate::connection::Limits;
+use crate::door::{self, Door, Hosts, Origins, Proxies, SettingsError};
 use crate::error::Reject;
 use crate::layer::ChannelLayer;
 use crate::living::Patience;
 use crate::meter::Rate;
 use crate::scope::Scope;
 use crate::server::{Authenticator, Server, Settings};
+use crate::stats::Stats;
 
 /// An application: the channel layer, and the connections of all its routes. Cloning is cheap; all clones are one.
 ///
@@ -65,14 +66,16 @@ impl Channels {
         self.server.connections()
     }
 
-    /// What happened to the connections so far.
-    pub fn stats(&self) -> ConnectionStats {
-        self.server.flusher().counters().snapshot()
-    }
-
-    /// How many handshakes there were, and what became of them.
-    pub fn door_stats(&self) -> DoorStats {
-        self.server.door_stats()
+    /// All that is counted, in one place: handshakes, connections, messages of the layer. It costs a few loads.
+    ///
+    /// ```
+    /// use channels_runtime::prelude::*;
+    ///
+    /// let stats = Channels::builder().build().stats();
+    /// assert_eq!((stats.door.accepted, stats.connections.too_slow, stats.layer.dropped_full), (0, 0, 0));
+    /// ```
+    pub fn stats(&self) -> Stats {
+        self.server.stats()
     }
 
     /// Ends all connections: lets none in, closes the living with 1012 (service restart), runs their `disconnect`, and
@@ -153,7 +156,7 @@ impl ChannelsBuilder {
     /// How much one client may send: so many messages and so many bytes in a second, and as much at once after it was
     /// quiet; 20,000 messages and 64 MiB unless said otherwise. Pings count as messages.
     ///
-    /// A client that sends more is not read from for a moment ([`ConnectionStats::throttled`] counts how often), so that its
+    /// A client that sends more is not read from for a moment ([`ConnectionStats::throttled`](crate::ConnectionStats::throttled) counts how often), so that its
     /// own sends wait. Nothing is lost and the connection stays open: a flood costs the client that makes it. The default
     /// only keeps one client from filling a processor; most applications need far less (a person types 20 messages a
     /// second at the most) and should say so.
@@ -169,7 +172,7 @@ impl ChannelsBuilder {
     ///
     /// A client from which nothing has come for `interval` is sent a ping, which browsers answer by themselves. One from
     /// which nothing has come for `deadline` is given up, and its socket is closed: its groups are left, `#[disconnect]`
-    /// gets 1006, and [`ConnectionStats::unanswered`] counts it. Both may happen up to a quarter of the interval, or of the
+    /// gets 1006, and [`ConnectionStats::unanswered`](crate::ConnectionStats::unanswered) counts it. Both may happen up to a quarter of the interval, or of the
     /// time between the two, earlier. Every byte counts as life, and so does it when a client that reads slowly has taken
     /// a part of what waits for it. While a handler runs nobody listens, so the answer may come until it is done.
     ///
@@ -183,7 +186,7 @@ impl ChannelsBuilder {
     /// How long a client may say nothing before it is closed with 1001: without end unless said otherwise.
     ///
     /// Only its messages count, not its pongs, and not what it is sent. It may take a quarter longer.
-    /// [`ConnectionStats::idle`] counts them.
+    /// [`ConnectionStats::idle`](crate::ConnectionStats::idle) counts them.
     pub fn idle_limit(mut self, limit: Duration) -> Self {
         self.idle_limit = Some(limit);
         self

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
@@ -11,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::connection::Connection;
 use crate::frame::CloseCode;
+use crate::stats::count;
 
 /// All moments, and one task that waits for the next of them: no connection has a timer of its own, and one whose login has
 /// no end is not in here.
@@ -19,7 +19,6 @@ pub(crate) struct Curfew {
     ends: Mutex<Ends>,
     /// The next moment is another one than before.
     changed: Notify,
-    ended: AtomicU64,
 }
 
 /// Their bound is the number of connections: each is in here at most once, and leaves when it ends.
@@ -32,11 +31,6 @@ struct Ends {
 impl Curfew {
     fn lock(&self) -> MutexGuard<'_, Ends> {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// How many connections were closed.
-    pub(crate) fn ended(&self) -> u64 {
-        self.ended.load(Relaxed)
     }
 
     /// Closes the connection then. `place` is its alone while it lives.
@@ -77,7 +71,7 @@ impl Curfew {
         loop {
             while let Some(connection) = self.take(Instant::now()) {
                 if let Some(connection) = connection.upgrade() {
-                    self.ended.fetch_add(1, Relaxed);
+                    count(&connection.flusher().counters().login_ended);
                     connection.close(CloseCode::UNAUTHORIZED, "the login has ended");
                 }
             }

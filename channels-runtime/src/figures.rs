@@ -1,6 +1,6 @@
 //! The figures of an application, told to the `metrics` facade when somebody asks for them.
 //!
-//! Most are counted anyway, for [`Channels::stats`] and its like, and are only read here. Three are counted for this page
+//! Most are counted anyway, for [`Channels::stats`], and are only read here; which metric a figure is stands beside it. Three are counted for this page
 //! alone, with the feature `metrics`: events by name, refused commands, and how long handlers take. Their labels are names
 //! in the program's source, so however hostile the clients are, there are no more of them than the source has.
 
@@ -12,13 +12,90 @@ use std::time::{Duration, Instant};
 use metrics::{Label, counter, describe_counter, describe_gauge, gauge};
 
 use crate::channels::Channels;
-use crate::connection::ConnectionStats;
 use crate::consumer::{BoxFuture, Consumer};
-use crate::door::DoorStats;
-use crate::layer::LayerStats;
+use crate::stats::{Stats, count};
+
+/// What a recorder is told: its name, the names of its labels, and what it is.
+pub(crate) struct Metric {
+    kind: Kind,
+    name: &'static str,
+    labels: &'static [&'static str],
+    help: &'static str,
+}
+
+#[derive(PartialEq, Eq)]
+enum Kind {
+    /// It only grows.
+    Counter,
+    Gauge,
+}
+
+impl Metric {
+    /// Tells the recorder how much it is now, for these values of the labels.
+    pub(crate) fn tell(&self, values: &[&'static str], figure: u64) {
+        match self.kind {
+            Kind::Counter => counter!(self.name, self.labels(values)).absolute(figure),
+            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; there are not 2^53 connections")]
+            Kind::Gauge => gauge!(self.name, self.labels(values)).set(figure as f64),
+        }
+    }
+
+    fn tell_seconds(&self, values: &[&'static str], time: Duration) {
+        gauge!(self.name, self.labels(values)).set(time.as_secs_f64());
+    }
+
+    fn labels(&self, values: &[&'static str]) -> Vec<Label> {
+        debug_assert_eq!(self.labels.len(), values.len(), "the labels of {}", self.name);
+        self.labels.iter().zip(values).map(|(&name, &value)| Label::from_static_parts(name, value)).collect()
+    }
+
+    fn describe(&self) {
+        match self.kind {
+            Kind::Counter => describe_counter!(self.name, self.help),
+            Kind::Gauge => describe_gauge!(self.name, self.help),
+        }
+    }
+}
+
+macro_rules! metrics {
+    ($($constant:ident: $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+        $(pub(crate) const $constant: Metric =
+            Metric { kind: Kind::$kind, name: $name, labels: &[$($label),*], help: $help };)*
+        const ALL: &[Metric] = &[$($constant),*];
+    };
+}
+
+metrics! {
+    CONNECTIONS: Gauge "channels_connections" [] "Connections that are open.";
+    PLACES_TAKEN: Gauge "channels_places_taken" []
+        "Connections that are open or being connected, which is what limits count.";
+    HANDSHAKES: Counter "channels_handshakes_total" ["outcome"] "Handshakes, by what became of them.";
+    SOCKETS_DROPPED: Counter "channels_sockets_dropped_total" ["reason"]
+        "Sockets that were dropped before they had sent a request.";
+    CLOSED: Counter "channels_connections_closed_total" ["reason"]
+        "Connections that the server closed, by reason.";
+    THROTTLED: Counter "channels_throttled_total" []
+        "How often a client that sent too much was not read from for a moment.";
+    DELIVERED: Counter "channels_messages_delivered_total" []
+        "Messages handed to a mailbox or an outbound queue.";
+    DROPPED: Counter "channels_messages_dropped_total" ["reason"]
+        "Messages that did not reach a consumer, by reason.";
+    GAPS: Counter "channels_layer_gaps_total" [] "How often the connection of the channel layer was lost.";
+    EVENTS_SENT: Counter "channels_events_sent_total" ["event"] "Typed events that were sent, by name.";
+    EVENTS_RECEIVED: Counter "channels_events_received_total" ["consumer", "event"]
+        "Events that came for a kind of consumer here.";
+    COMMANDS_REFUSED: Counter "channels_commands_refused_total" ["consumer", "code"]
+        "Frames of clients that were no command, by code.";
+    JOBS: Counter "channels_jobs_total" ["outcome"] "Jobs of workers, by what became of them.";
+    HANDLER_BUCKET: Counter "channels_handler_seconds_bucket" ["consumer", "at", "le"]
+        "How long calls of a consumer took, cumulated.";
+    HANDLER_COUNT: Counter "channels_handler_seconds_count" ["consumer", "at"] "Calls of a consumer.";
+    HANDLER_SUM: Gauge "channels_handler_seconds_sum" ["consumer", "at"]
+        "How long calls of a consumer took together, in seconds.";
+}
 
 /// The values of the labels of one figure, in the order of its names.
-type Labels = [&'static str; 2];
+type Values = [&'static str; 2];
 
 /// Events that were encoded to be sent, by name.
 static SENT: Table<AtomicU64> = Table::new();
@@ -44,47 +121,43 @@ const BUCKETS: [(Duration, &str); 9] = [
 
 /// A figure for each value of its labels. Bound: the names in the program's source. The figures are of the process, because
 /// an event is encoded and decoded where no application is known.
-struct Table<T>(RwLock<BTreeMap<Labels, T>>);
+struct Table<T>(RwLock<BTreeMap<Values, T>>);
 
 impl<T: Default> Table<T> {
     const fn new() -> Self {
         Self(RwLock::new(BTreeMap::new()))
     }
 
-    fn with(&self, labels: Labels, change: impl Fn(&T)) {
-        if let Some(figure) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&labels) {
+    fn with(&self, values: Values, change: impl Fn(&T)) {
+        if let Some(figure) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&values) {
             return change(figure);
         }
-        change(self.0.write().unwrap_or_else(PoisonError::into_inner).entry(labels).or_default());
+        change(self.0.write().unwrap_or_else(PoisonError::into_inner).entry(values).or_default());
     }
 
-    fn each(&self, mut tell: impl FnMut(Labels, &T)) {
-        for (labels, figure) in &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
-            tell(*labels, figure);
+    fn each(&self, mut tell: impl FnMut(Values, &T)) {
+        for (values, figure) in &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+            tell(*values, figure);
         }
     }
-}
-
-fn one_more(figure: &AtomicU64) {
-    figure.fetch_add(1, Relaxed);
 }
 
 /// An event was encoded to be sent.
 pub(crate) fn sent(event: &'static str) {
-    SENT.with([event, ""], one_more);
+    SENT.with([event, ""], count);
 }
 
 /// An event came for this kind of consumer.
 pub(crate) fn received<C: Consumer>(event: &str) {
     // What the wire says is as long as its sender likes; what the source says is not.
     if let Some(handler) = C::INFO.handlers.iter().find(|handler| handler.event == event) {
-        RECEIVED.with([C::INFO.name, handler.event], one_more);
+        RECEIVED.with([C::INFO.name, handler.event], count);
     }
 }
 
 /// A client's frame was no command.
 pub(crate) fn refused<C: Consumer>(code: &'static str) {
-    REFUSED.with([C::INFO.name, code], one_more);
+    REFUSED.with([C::INFO.name, code], count);
 }
 
 #[derive(Default)]
@@ -97,21 +170,34 @@ struct Times {
 impl Times {
     fn add(&self, took: Duration) {
         let bucket = BUCKETS.iter().position(|(bound, _)| took <= *bound).unwrap_or(BUCKETS.len());
-        one_more(&self.calls[bucket]);
+        count(&self.calls[bucket]);
         self.nanoseconds.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// As the three series of a histogram of Prometheus: the facade has no histogram that can be set, only one that keeps
+    /// every single value until somebody comes for it.
+    fn tell([consumer, at]: Values, times: &Self) {
+        let bounds = BUCKETS.iter().map(|&(_, name)| name).chain(["+Inf"]);
+        let mut calls = 0;
+        for (bound, in_bucket) in bounds.zip(&times.calls) {
+            calls += in_bucket.load(Relaxed);
+            HANDLER_BUCKET.tell(&[consumer, at, bound], calls);
+        }
+        HANDLER_COUNT.tell(&[consumer, at], calls);
+        HANDLER_SUM.tell_seconds(&[consumer, at], Duration::from_nanos(times.nanoseconds.load(Relaxed)));
     }
 }
 
 /// Counts how long it took when it is dropped: a handler that panics took time, too.
 struct Timing {
-    labels: Labels,
+    values: Values,
     began: Instant,
 }
 
 impl Drop for Timing {
     fn drop(&mut self) {
         let took = self.began.elapsed();
-        TIMES.with(self.labels, |times| times.add(took));
+        TIMES.with(self.values, |times| times.add(took));
     }
 }
 
@@ -121,7 +207,7 @@ pub(crate) fn timed<'a, C: Consumer, T: Send + 'a>(
     call: BoxFuture<'a, T>,
 ) -> BoxFuture<'a, T> {
     Box::pin(async move {
-        let _timing = Timing { labels: [C::INFO.name, attribute], began: Instant::now() };
+        let _timing = Timing { values: [C::INFO.name, attribute], began: Instant::now() };
         call.await
     })
 }
@@ -141,161 +227,19 @@ impl Channels {
     /// channels.record_metrics();
     /// ```
     pub fn record_metrics(&self) {
-        describe();
-        gauge!("channels_connections").set(float(self.connections() as u64));
-        self.record_handshakes();
-        self.record_connections();
-        self.record_layer();
-        record_events();
-        record_times();
-    }
-
-    fn record_handshakes(&self) {
-        // Without `..`: a new figure does not compile until it is told, too.
-        let DoorStats {
-            inside,
-            accepted,
-            malformed,
-            wrong_origin,
-            wrong_host,
-            full,
-            address_full,
-            too_fast,
-            stopping,
-            rejected,
-            timed_out,
-            logins_ended,
-            crowded_out,
-            tls_failed,
-        } = self.door_stats();
-        gauge!("channels_places_taken").set(float(inside as u64));
-        tell(
-            "channels_handshakes_total",
-            "outcome",
-            &[
-                ("accepted", accepted),
-                ("malformed", malformed),
-                ("wrong_origin", wrong_origin),
-                ("wrong_host", wrong_host),
-                ("full", full),
-                ("address_full", address_full),
-                ("too_fast", too_fast),
-                ("stopping", stopping),
-                ("rejected", rejected),
-                ("timed_out", timed_out),
-            ],
-        );
-        tell("channels_sockets_dropped_total", "reason", &[("crowded_out", crowded_out), ("tls_failed", tls_failed)]);
-        tell("channels_connections_closed_total", "reason", &[("login_ended", logins_ended)]);
-    }
-
-    fn record_connections(&self) {
-        // What was refused is counted by its code, where it happens.
-        let ConnectionStats { too_slow, unanswered, idle, throttled, behind, refused: _ } = self.stats();
-        tell(
-            "channels_connections_closed_total",
-            "reason",
-            &[("too_slow", too_slow), ("unanswered", unanswered), ("idle", idle), ("behind", behind)],
-        );
-        counter!("channels_throttled_total").absolute(throttled);
-    }
-
-    fn record_layer(&self) {
-        let LayerStats {
-            delivered,
-            dropped_full,
-            dropped_oldest,
-            dropped_volatile,
-            coalesced,
-            unhandled,
-            undecodable,
-            expired,
-            gaps,
-        } = self.channel_layer().stats();
-        counter!("channels_messages_delivered_total").absolute(delivered);
-        tell(
-            "channels_messages_dropped_total",
-            "reason",
-            &[
-                ("full", dropped_full),
-                ("oldest", dropped_oldest),
-                ("volatile", dropped_volatile),
-                ("coalesced", coalesced),
-                ("unhandled", unhandled),
-                ("undecodable", undecodable),
-                ("expired", expired),
-            ],
-        );
-        counter!("channels_layer_gaps_total").absolute(gaps);
-    }
-}
-
-fn tell(name: &'static str, label: &'static str, figures: &[(&'static str, u64)]) {
-    for &(value, figure) in figures {
-        counter!(name, vec![Label::from_static_parts(label, value)]).absolute(figure);
-    }
-}
-
-fn labels(names: Labels, values: Labels) -> Vec<Label> {
-    names.into_iter().zip(values).map(|(name, value)| Label::from_static_parts(name, value)).collect()
-}
-
-fn record_events() {
-    SENT.each(|[event, _], sent| tell("channels_events_sent_total", "event", &[(event, sent.load(Relaxed))]));
-    RECEIVED.each(|values, received| {
-        counter!("channels_events_received_total", labels(["consumer", "event"], values))
-            .absolute(received.load(Relaxed));
-    });
-    REFUSED.each(|values, refused| {
-        counter!("channels_commands_refused_total", labels(["consumer", "code"], values))
-            .absolute(refused.load(Relaxed));
-    });
-}
-
-/// As the three series of a histogram of Prometheus: the facade has no histogram that can be set, only one that keeps every
-/// single value until somebody comes for it.
-fn record_times() {
-    TIMES.each(|values, times| {
-        let labels = labels(["consumer", "at"], values);
-        let bounds = BUCKETS.iter().map(|&(_, name)| name).chain(["+Inf"]);
-        let mut calls = 0;
-        for (bound, in_bucket) in bounds.zip(&times.calls) {
-            calls += in_bucket.load(Relaxed);
-            let mut labels = labels.clone();
-            labels.push(Label::from_static_parts("le", bound));
-            counter!("channels_handler_seconds_bucket", labels).absolute(calls);
+        for metric in ALL {
+            metric.describe();
         }
-        counter!("channels_handler_seconds_count", labels.clone()).absolute(calls);
-        let took = Duration::from_nanos(times.nanoseconds.load(Relaxed));
-        gauge!("channels_handler_seconds_sum", labels).set(took.as_secs_f64());
-    });
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; there are not 2^53 connections")]
-fn float(figure: u64) -> f64 {
-    figure as f64
-}
-
-fn describe() {
-    describe_gauge!("channels_connections", "Connections that are open.");
-    describe_gauge!(
-        "channels_places_taken",
-        "Connections that are open or being connected, which is what limits count."
-    );
-    describe_counter!("channels_handshakes_total", "Handshakes, by what became of them.");
-    describe_counter!("channels_sockets_dropped_total", "Sockets that were dropped before they had sent a request.");
-    describe_counter!("channels_connections_closed_total", "Connections that the server closed, by reason.");
-    describe_counter!(
-        "channels_throttled_total",
-        "How often a client that sent too much was not read from for a moment."
-    );
-    describe_counter!("channels_messages_delivered_total", "Messages handed to a mailbox or an outbound queue.");
-    describe_counter!("channels_messages_dropped_total", "Messages that did not reach a consumer, by reason.");
-    describe_counter!("channels_layer_gaps_total", "How often the connection of the channel layer was lost.");
-    describe_counter!("channels_events_sent_total", "Typed events that were sent, by name.");
-    describe_counter!("channels_events_received_total", "Events that came for a kind of consumer here.");
-    describe_counter!("channels_commands_refused_total", "Frames of clients that were no command, by code.");
-    describe_counter!("channels_handler_seconds_bucket", "How long calls of a consumer took, cumulated.");
-    describe_counter!("channels_handler_seconds_count", "Calls of a consumer.");
-    describe_gauge!("channels_handler_seconds_sum", "How long calls of a consumer took together, in seconds.");
+        let Stats { inside, door, connections, layer, jobs } = self.stats();
+        CONNECTIONS.tell(&[], self.connections() as u64);
+        PLACES_TAKEN.tell(&[], inside as u64);
+        door.tell();
+        connections.tell();
+        layer.tell();
+        jobs.tell();
+        SENT.each(|[event, _], sent| EVENTS_SENT.tell(&[event], sent.load(Relaxed)));
+        RECEIVED.each(|values, received| EVENTS_RECEIVED.tell(&values, received.load(Relaxed)));
+        REFUSED.each(|values, refused| COMMANDS_REFUSED.tell(&values, refused.load(Relaxed)));
+        TIMES.each(Times::tell);
+    }
 }

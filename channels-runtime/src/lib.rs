@@ -105,6 +105,7 @@ mod scratch;
 mod server;
 mod session;
 mod signal;
+mod stats;
 mod tag;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -136,8 +137,9 @@ pub use layer::{
 };
 pub use name::{ChannelName, GroupName, MAX_NAME_LENGTH, NameError, Untyped};
 pub use scope::Scope;
+pub use stats::Stats;
 pub use web::{Captures, ServeError, WebServer};
-pub use worker::{Worker, WorkerStats};
+pub use worker::{JobStats, Worker};
 
 pub use channels_macros::{check_app, consumer, event, group};
 

@@ -17,7 +17,7 @@ use crate::auth::AnyUser;
 use crate::connection::{Connection, Limits};
 use crate::consumer::Consumer;
 use crate::curfew::Curfew;
-use crate::door::{self, Door, DoorStats};
+use crate::door::{self, Door};
 use crate::error::Reject;
 use crate::flusher::Flusher;
 use crate::frame::CloseCode;
@@ -25,6 +25,8 @@ use crate::layer::ChannelLayer;
 use crate::living::{Living, Patience};
 use crate::scope::Scope;
 use crate::session::{Opened, Transport};
+use crate::stats::Stats;
+use crate::worker::JobCounters;
 
 /// How long the answer to a handshake may take to reach the client.
 const UPGRADE_DEADLINE: Duration = Duration::from_secs(10);
@@ -46,6 +48,8 @@ pub(crate) struct Server {
     layer: ChannelLayer,
     flusher: Arc<Flusher>,
     door: Door,
+    /// What workers count.
+    jobs: Arc<JobCounters>,
     curfew: Arc<Curfew>,
     pub(crate) settings: Settings,
     /// Every session is a task in here.
@@ -75,6 +79,7 @@ impl Server {
             layer,
             flusher: Flusher::new(settings.limits),
             door,
+            jobs: Arc::default(),
             curfew: Arc::default(),
             settings,
             sessions: TaskTracker::new(),
@@ -96,8 +101,18 @@ impl Server {
         &self.door
     }
 
-    pub(crate) fn door_stats(&self) -> DoorStats {
-        DoorStats { logins_ended: self.curfew.ended(), ..self.door.stats() }
+    pub(crate) fn jobs(&self) -> &Arc<JobCounters> {
+        &self.jobs
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        Stats {
+            inside: self.door.inside(),
+            door: self.door.counters.snapshot(),
+            connections: self.flusher.counters().snapshot(),
+            layer: self.layer.stats(),
+            jobs: self.jobs.snapshot(),
+        }
     }
 
     pub(crate) fn limits(&self) -> Limits {

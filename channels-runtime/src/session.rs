@@ -29,6 +29,7 @@ use crate::layer::local::{Delivery, Mailbox, Undeliverable};
 use crate::meter::Meter;
 use crate::scope::Scope;
 use crate::server::Server;
+use crate::stats::count;
 use crate::wire::{Decoder, Incoming, Rendered, Violation};
 
 /// How long the client may take to answer a close frame before the socket is closed anyway.
@@ -225,7 +226,7 @@ fn refuse<'a, C: Consumer>(
 ) -> BoxFuture<'a, Result<(), Error>> {
     #[cfg(feature = "metrics")]
     crate::figures::refused::<C>(error.code());
-    cx.connection().flusher().counters().count_refused();
+    count(&cx.connection().flusher().counters().refused);
     tracing::debug!(
         consumer = C::INFO.name,
         command = error.command().map(shown),

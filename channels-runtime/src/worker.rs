@@ -6,7 +6,6 @@ use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -25,6 +24,7 @@ use crate::name::ChannelName;
 use crate::scope::Scope;
 use crate::session;
 use crate::signal::signal;
+use crate::stats::{count, counted};
 
 /// How long a worker waits before it tries again to make a consumer whose `#[connect]` failed.
 const RETRY: Duration = Duration::from_secs(1);
@@ -77,27 +77,20 @@ pub struct Worker<C> {
     channel: String,
     concurrency: usize,
     stopping: CancellationToken,
-    counters: Arc<Counters>,
+    counters: Arc<JobCounters>,
     consumer: PhantomData<fn() -> C>,
 }
 
-/// What happened to the jobs of a [`Worker`] so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct WorkerStats {
-    /// Jobs whose handler ended well.
-    pub done: u64,
-    /// Jobs whose handler failed, or that were no event which the consumer handles.
-    pub failed: u64,
-    /// Jobs whose handler panicked.
-    pub panicked: u64,
-}
-
-#[derive(Debug, Default)]
-struct Counters {
-    done: AtomicU64,
-    failed: AtomicU64,
-    panicked: AtomicU64,
+counted! {
+    /// What happened to the jobs of an application's [`Worker`]s so far: a part of [`Stats`](crate::Stats).
+    pub struct JobStats of JobCounters {
+        /// Jobs whose handler ended well.
+        done => JOBS["done"],
+        /// Jobs whose handler failed, or that were no event which the consumer handles.
+        failed => JOBS["failed"],
+        /// Jobs whose handler panicked.
+        panicked => JOBS["panicked"],
+    }
 }
 
 impl Channels {
@@ -110,7 +103,7 @@ impl Channels {
             channel: channel.into(),
             concurrency: 1,
             stopping: self.server().stopping().clone(),
-            counters: Arc::default(),
+            counters: Arc::clone(self.server().jobs()),
             consumer: PhantomData,
         }
     }
@@ -121,12 +114,6 @@ impl<C: Consumer<Captures = ()>> Worker<C> {
     pub fn concurrency(mut self, jobs: usize) -> Self {
         self.concurrency = jobs.max(1);
         self
-    }
-
-    /// What happened to the jobs so far.
-    pub fn stats(&self) -> WorkerStats {
-        let Counters { done, failed, panicked } = &*self.counters;
-        WorkerStats { done: done.load(Relaxed), failed: failed.load(Relaxed), panicked: panicked.load(Relaxed) }
     }
 
     /// Works until [`Channels::shutdown`] is called, or until the process gets SIGINT or SIGTERM. Then the running jobs
@@ -271,7 +258,7 @@ struct Task<C: Consumer> {
     name: ChannelName,
     instance: Instance<C>,
     jobs: Source,
-    counters: Arc<Counters>,
+    counters: Arc<JobCounters>,
     stopping: CancellationToken,
 }
 
@@ -290,7 +277,7 @@ impl<C: Consumer<Captures = ()>> Task<C> {
                 return Err(LayerError::Closed.into());
             };
             if let Err(panic) = self.work(&job).await {
-                self.counters.panicked.fetch_add(1, Relaxed);
+                count(&self.counters.panicked);
                 let (consumer, event, panic) = (C::INFO.name, job.event_name(), session::message(&*panic));
                 tracing::error!(consumer, event, panic, "a job panicked");
                 if let Err(error) = self.begin_anew().await {
@@ -301,7 +288,7 @@ impl<C: Consumer<Captures = ()>> Task<C> {
         }
         while let Some(job) = self.jobs.rest().await {
             if self.work(&job).await.is_err() {
-                self.counters.panicked.fetch_add(1, Relaxed);
+                count(&self.counters.panicked);
             }
         }
         self.instance.end().await;
@@ -327,7 +314,7 @@ impl<C: Consumer<Captures = ()>> Task<C> {
     /// Does one job. Gives the panic, if it panicked.
     async fn work(&mut self, job: &Envelope) -> Result<(), Box<dyn Any + Send>> {
         let failed = |error: &Error| {
-            self.counters.failed.fetch_add(1, Relaxed);
+            count(&self.counters.failed);
             tracing::error!(consumer = C::INFO.name, event = job.event_name(), %error, "a job failed");
         };
         match session::prepare::<C>(job) {
@@ -335,14 +322,14 @@ impl<C: Consumer<Captures = ()>> Task<C> {
                 let event = event.downcast::<Delivered<C::Event>>().expect("prepared for this consumer");
                 let Instance { consumer, cx, .. } = &mut self.instance;
                 match AssertUnwindSafe(async { consumer.dispatch(cx, &event).await }).catch_unwind().await? {
-                    Ok(()) => _ = self.counters.done.fetch_add(1, Relaxed),
+                    Ok(()) => count(&self.counters.done),
                     Err(error) => failed(&error),
                 }
             }
-            Ok(Delivery::Nothing | Delivery::Raw(_) | Delivery::Gap(_)) => _ = self.counters.done.fetch_add(1, Relaxed),
+            Ok(Delivery::Nothing | Delivery::Raw(_) | Delivery::Gap(_)) => count(&self.counters.done),
             Ok(Delivery::Frame(..)) => failed(&crate::error::SendError::NoClient.into()),
             Err(problem) => {
-                self.counters.failed.fetch_add(1, Relaxed);
+                count(&self.counters.failed);
                 self.layer.backend().table().counters().count_undeliverable(job, self.name.as_str(), &problem);
             }
         }

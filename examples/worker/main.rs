@@ -76,9 +76,8 @@ async fn main() -> Result<()> {
     match flags.role {
         Role::Work { jobs } => {
             let channels = Channels::builder().layer(layer.clone()).build();
-            let worker = channels.worker::<PrimesConsumer>(CHANNEL).concurrency(jobs);
-            worker.run().await?;
-            writeln!(std::io::stdout(), "{:?}", worker.stats())?;
+            channels.worker::<PrimesConsumer>(CHANNEL).concurrency(jobs).run().await?;
+            writeln!(std::io::stdout(), "{:?}", channels.stats().jobs)?;
         }
         Role::Ask { below } => ask(&layer, &below).await?,
     }

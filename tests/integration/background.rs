@@ -395,7 +395,7 @@ async fn a_worker_has_timers_too() {
         // The channel is there when the worker is polled.
         until(|| layer.channels_here() == 3, "the worker runs").await;
         layer.send(&to, &job(0)).await.unwrap();
-        until(|| worker.stats().panicked == 1, "the job panics").await;
+        until(|| channels.stats().jobs.panicked == 1, "the job panics").await;
         layer.send(&to, &job(3)).await.unwrap();
         told.receive().await.unwrap();
         drop(stop);
@@ -404,7 +404,7 @@ async fn a_worker_has_timers_too() {
     ran.unwrap();
     assert_eq!(*TICKS.lock().unwrap(), [1, 2, 3]);
     // The first one went with the consumer that panicked, and did not ring for the next.
-    assert_eq!(worker.stats().panicked, 1);
+    assert_eq!(channels.stats().jobs.panicked, 1);
     advance(5 * SECOND).await;
     assert_eq!(layer.channels_here(), 1, "only that of the test");
 }

@@ -460,7 +460,7 @@ async fn a_frame_that_is_no_command_is_answered_counted_and_logged_and_the_next_
         let answer: Value = client.receive_json_from().await.unwrap();
         assert_eq!(answer["error"]["code"], code, "{told}: {answer}");
         assert!(answer["error"]["message"].as_str().unwrap().chars().count() <= 200);
-        assert_eq!(channels.stats().refused, at as u64 + 1);
+        assert_eq!(channels.stats().connections.refused, at as u64 + 1);
         let records = log.take("a client's frame is no command");
         let [record] = &records[..] else { panic!("{told}: {records:?}") };
         assert_eq!((record.field("consumer"), record.field("command")), ("ChatConsumer", command), "{told}");
@@ -495,7 +495,7 @@ async fn the_answer_to_a_frame_that_is_no_command_is_one_method() {
     assert_eq!(client.receive_text_from().await.unwrap(), "no: unsupported_frame");
     client.send_to(r#"{"type": "say", "text": "good"}"#).await.unwrap();
     assert_eq!(client.receive_text_from().await.unwrap(), "good");
-    assert_eq!(channels.stats().refused, 4);
+    assert_eq!(channels.stats().connections.refused, 4);
 }
 
 #[tokio::test]
@@ -524,7 +524,7 @@ async fn a_consumer_without_commands_may_answer_too() {
     let mut mute = client::<Mute>(&channels).await;
     mute.send_to("anybody there?").await.unwrap();
     assert!(mute.receive_nothing().await);
-    assert_eq!(channels.stats().refused, 2);
+    assert_eq!(channels.stats().connections.refused, 2);
 }
 
 #[tokio::test]

@@ -578,12 +578,12 @@ async fn a_slow_handler_fills_its_own_mailbox_only() {
         layer.group_send(&room(), &ChatMessage { text: number.to_string() }).await.unwrap();
         assert_eq!(other.receive_json_from::<Line>().await.unwrap().line, number.to_string());
     }
-    assert_eq!((layer.stats().dropped_full, app.channels.stats().too_slow), (3, 0));
+    assert_eq!((layer.stats().dropped_full, app.channels.stats().connections.too_slow), (3, 0));
     for _ in 0..3 {
         layer.group_send(&room(), &ChatMessage { text: "x".repeat(600_000) }).await.unwrap();
         assert_eq!(other.receive_json_from::<Line>().await.unwrap().line.len(), 600_000);
     }
-    assert_eq!(app.channels.stats().too_slow, 1);
+    assert_eq!(app.channels.stats().connections.too_slow, 1);
     let full = layer.send(&name, &ChatNote { text: "one more".into() }).await.unwrap_err();
     assert!(matches!(full, LayerError::ChannelFull { capacity: 5, .. }), "{full}");
 }

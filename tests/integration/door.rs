@@ -42,7 +42,7 @@ impl Server {
     }
 
     fn stats(&self) -> DoorStats {
-        self.channels.door_stats()
+        self.channels.stats().door
     }
 
     /// A handshake with these headers.
@@ -58,7 +58,7 @@ impl Server {
     async fn stop(self) {
         assert!(self.channels.shutdown(Duration::from_secs(10)).await, "every connection ends");
         tokio::time::timeout(Duration::from_secs(10), self.task).await.expect("the server ends").unwrap();
-        assert_eq!(self.channels.door_stats().inside, 0);
+        assert_eq!(self.channels.stats().inside, 0);
     }
 }
 
@@ -193,9 +193,9 @@ async fn beyond_the_limit_new_ones_come_back_later_and_the_living_are_served() {
         assert!((1..=5).contains(&wait), "{wait}");
         assert_eq!(say(&mut one.socket, "still here").await, "still here 127.0.0.1");
     }
-    assert_eq!((server.stats().inside, server.stats().full), (2, 10));
+    assert_eq!((server.channels.stats().inside, server.stats().full), (2, 10));
     drop(two);
-    until("a place is free", || server.stats().inside == 1).await;
+    until("a place is free", || server.channels.stats().inside == 1).await;
     assert_eq!(server.enter().await.status, 101);
     drop(one);
     server.stop().await;
@@ -216,7 +216,7 @@ async fn one_address_does_not_take_all_places() {
     assert!(inside.iter().all(|answer| answer.status == 101));
     assert_eq!(server.stats().address_full, 1);
     drop(inside);
-    until("all have left", || server.stats().inside == 0).await;
+    until("all have left", || server.channels.stats().inside == 0).await;
     assert_eq!(server.knock(&proxied("203.0.113.5")).await.status, 101);
     server.stop().await;
 }
@@ -251,7 +251,7 @@ async fn what_is_refused_at_the_door_never_reaches_the_application() {
     for _ in 0..3 {
         assert_eq!(server.enter().await.status, 401);
     }
-    assert_eq!((*asked.lock().unwrap(), server.stats().rejected, server.stats().inside), (3, 3, 0));
+    assert_eq!((*asked.lock().unwrap(), server.stats().rejected, server.channels.stats().inside), (3, 3, 0));
     server.stop().await;
 }
 

@@ -120,7 +120,7 @@ async fn a_client_that_does_not_answer_is_gone_within_the_deadline() {
     assert_eq!(app.ended().await, 1006);
     let gone = silent.elapsed();
     assert!(20 * SECOND < gone && gone <= 30 * SECOND + SECOND / 10, "gone after {gone:?}");
-    assert_eq!(app.channels.stats().unanswered, 1);
+    assert_eq!(app.channels.stats().connections.unanswered, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -135,7 +135,7 @@ async fn a_client_that_answers_stays_for_as_long_as_it_likes() {
     }
     client.send_to("and speaks").await.unwrap();
     assert_eq!(client.receive_text_from().await.unwrap(), "and speaks");
-    assert_eq!(app.channels.stats().unanswered, 0);
+    assert_eq!(app.channels.stats().connections.unanswered, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -167,7 +167,7 @@ async fn a_client_that_no_longer_reads_is_gone_within_the_deadline_whatever_wait
     let silent = Instant::now();
     assert_eq!(app.ended().await, 1006);
     assert!(silent.elapsed() <= 30 * SECOND + SECOND / 10, "gone after {:?}", silent.elapsed());
-    let stats = app.channels.stats();
+    let stats = app.channels.stats().connections;
     assert_eq!((stats.unanswered, stats.too_slow), (1, 0));
 }
 
@@ -194,7 +194,7 @@ async fn an_idle_client_is_sent_away_though_it_answers() {
     let gone = silent.elapsed();
     assert!(120 * SECOND < gone && gone < 155 * SECOND, "gone after {gone:?}");
     assert_eq!(app.ended().await, 1001);
-    assert_eq!((app.channels.stats().idle, app.channels.stats().unanswered), (1, 0));
+    assert_eq!((app.channels.stats().connections.idle, app.channels.stats().connections.unanswered), (1, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -234,7 +234,7 @@ async fn a_socket_whose_peer_is_dead_is_asked_once_and_then_closed() {
     let app = App::new(Channels::builder().heartbeat(SECOND / 5, SECOND));
     let mut peer = raw(listening(&app).await).await;
     assert_eq!(app.ended().await, 1006);
-    assert_eq!(app.channels.stats().unanswered, 1);
+    assert_eq!(app.channels.stats().connections.unanswered, 1);
     let mut left = Vec::new();
     // A reset, because nobody is there to read what is left.
     _ = peer.read_to_end(&mut left).await;
@@ -250,7 +250,7 @@ async fn a_socket_that_is_full_is_closed_too_while_a_handler_waits_for_it() {
     let text = [&[0x81, 0xff, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0][..], &vec![b'x'; 512 * 1024]].concat();
     let floods = async { while peer.write_all(&text).await.is_ok() {} };
     tokio::join!(floods, async { assert_eq!(app.ended().await, 1006) });
-    let stats = app.channels.stats();
+    let stats = app.channels.stats().connections;
     assert_eq!((stats.unanswered, stats.too_slow), (1, 0));
     assert!(app.channels.shutdown(10 * SECOND).await);
 }

@@ -156,7 +156,7 @@ async fn a_connection_ends_with_its_login_and_the_others_go_on() {
         let Message::Close(Some(frame)) = next(client).await else { panic!("a close frame") };
         assert_eq!((u16::from(frame.code), frame.reason.as_str()), (3000, "the login has ended"));
     }
-    assert_eq!(server.channels.door_stats().logins_ended, 4);
+    assert_eq!(server.channels.stats().connections.login_ended, 4);
     for (client, wanted) in [(&mut long, "long"), (&mut forever, "forever"), (&mut centuries, "centuries")] {
         assert_eq!(name(client).await, wanted);
     }

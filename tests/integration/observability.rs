@@ -160,6 +160,24 @@ async fn prometheus_reads_what_happened_and_the_dashboard_asks_for_nothing_else(
     ] {
         assert_eq!(page.value(name, labels), Some(expected), "{name} {labels:?} of\n{}", page.0);
     }
+    // What a program reads, what a collector reads and what a page shows is one list.
+    let stats = channels.stats();
+    assert_eq!((stats.inside, stats.door.accepted, stats.door.rejected), (2, 2, 1));
+    assert_eq!((stats.connections.refused, stats.layer.delivered, stats.layer.unhandled), (1, 4, 1));
+    let shown = serde_json::to_value(stats).unwrap();
+    for part in ["door", "connections", "layer", "jobs"] {
+        for (figure, value) in shown[part].as_object().unwrap() {
+            // Told by its code.
+            if figure == "refused" {
+                continue;
+            }
+            let label = format!(r#"="{}"}}"#, figure.trim_start_matches("dropped_"));
+            let value = value.as_u64().unwrap() as f64;
+            let by_name = format!("_{figure}_total");
+            let mut told = page.series().filter(|(series, _)| series.ends_with(&label) || series.contains(&by_name));
+            assert!(told.any(|(_, told)| told == value), "{part}.{figure} is {value}, on\n{}", page.0);
+        }
+    }
     let unknown = page.series().find(|(series, _)| series.contains("watched.unknown"));
     assert_eq!(unknown, None, "what a stranger calls an event is no label");
     let took = page.value("channels_handler_seconds_sum", &[consumer, r#"at="handler""#]).unwrap();
@@ -177,6 +195,9 @@ async fn prometheus_reads_what_happened_and_the_dashboard_asks_for_nothing_else(
     let there = page.names();
     assert_eq!(asked.difference(&there).collect::<Vec<_>>(), Vec::<&String>::new(), "asked for, and not there");
     assert_eq!(names_in(&file("docs/observability.md")), there, "the documentation names each figure, and no other");
+    for name in &there {
+        assert!(page.0.contains(&format!("# HELP {name} ")), "the page says what {name} is");
+    }
 
     drop((one, two));
     assert!(channels.shutdown(Duration::from_secs(10)).await);

@@ -231,7 +231,7 @@ async fn disconnect_lets_the_client_begin_anew() {
     for text in ["a", "b", "c", "d"] {
         app.note(text).await;
     }
-    assert_eq!(app.channels.stats().behind, 0);
+    assert_eq!(app.channels.stats().connections.behind, 0);
     for _ in 0..3 {
         let full = app.layer().send(&name, &Note { text: "e".into() }).await.unwrap_err();
         assert!(matches!(full, LayerError::ChannelFull { .. }), "{full}");
@@ -246,7 +246,7 @@ async fn disconnect_lets_the_client_begin_anew() {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), gone).await.expect("nothing is left of it");
-    assert_eq!(app.channels.stats().behind, 1, "counted once");
+    assert_eq!(app.channels.stats().connections.behind, 1, "counted once");
 }
 
 #[tokio::test(start_paused = true)]
@@ -324,7 +324,7 @@ async fn a_volatile_frame_is_not_sent_to_a_client_that_does_not_read() {
         assert_eq!(client.receive_text_from().await.unwrap().len(), 60_000);
     }
     assert_eq!(texts(&mut client, 1).await, ["this one matters"]);
-    assert_eq!((app.stats().dropped_volatile, app.channels.stats().too_slow), (5000, 0));
+    assert_eq!((app.stats().dropped_volatile, app.channels.stats().connections.too_slow), (5000, 0));
     // It reads again, and gets them again.
     app.layer().group_send(&Board, &ShownBlink { text: "seen".into() }).await.unwrap();
     assert_eq!(texts(&mut client, 1).await, ["seen"]);
@@ -342,7 +342,7 @@ async fn volatile_frames_behind_a_handler_go_before_the_connection_does() {
     for _ in 0..55 {
         app.layer().group_send(&Board, &ShownNote { text: note.clone() }).await.unwrap();
     }
-    assert_eq!((app.stats().dropped_volatile, app.channels.stats().too_slow), (20, 0));
+    assert_eq!((app.stats().dropped_volatile, app.channels.stats().connections.too_slow), (20, 0));
     // What the handler says comes first, though more than half of the queue waits for it to end.
     app.go_on(1);
     let heard = texts(&mut client, 56).await;
@@ -364,7 +364,7 @@ async fn a_client_that_does_not_read_finds_only_the_newest_of_each_key() {
         }
         app.layer().group_send(&Board, &cursor("bob", at)).await.unwrap();
     }
-    assert_eq!((app.stats().coalesced, app.channels.stats().too_slow), (9998, 0));
+    assert_eq!((app.stats().coalesced, app.channels.stats().connections.too_slow), (9998, 0));
     for _ in 0..3 {
         assert_eq!(client.receive_text_from().await.unwrap().len(), 60_000);
     }
@@ -429,7 +429,7 @@ async fn a_flood_slows_the_client_that_makes_it_and_nobody_else() {
     // Two seconds' worth at once, and the rest at its rate.
     let took = begun.elapsed();
     assert!(Duration::from_millis(7900) < took && took < Duration::from_millis(9500), "{took:?}");
-    assert!(app.channels.stats().throttled > 50);
+    assert!(app.channels.stats().connections.throttled > 50);
     // Nothing was lost, and the connection is as good as new.
     flooder.send_to("calm").await.unwrap();
     assert_eq!(flooder.receive_text_from().await.unwrap(), "calm");
@@ -456,7 +456,7 @@ async fn bytes_are_limited_too_and_a_slowed_client_is_still_sent_what_is_for_it(
     sent.await;
     let took = begun.elapsed();
     assert!(Duration::from_secs(3) < took && took < Duration::from_secs(6), "{took:?}");
-    assert_eq!(app.channels.stats().unanswered, 0);
+    assert_eq!(app.channels.stats().connections.unanswered, 0);
 }
 
 #[derive(Deserialize)]

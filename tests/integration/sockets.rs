@@ -154,7 +154,7 @@ async fn one_who_does_not_read_is_let_go_and_nobody_waits_for_him() {
         assert_eq!(next(&mut member).await.into_text().unwrap().as_str(), text(number));
     }
     assert_eq!(code_of(port(&sleeper)).await, 1013);
-    assert_eq!(server.channels.stats().too_slow, 1);
+    assert_eq!(server.channels.stats().connections.too_slow, 1);
     assert_eq!(server.channels.channel_layer().members_here(&Everyone).unwrap(), 2);
     drop(sleeper);
     drop((sender, member));
@@ -189,7 +189,7 @@ async fn the_largest_message_is_no_reason_to_call_a_client_slow() {
             assert!(next(client).await.into_text().unwrap().as_str() == largest);
         }
     }
-    assert_eq!(server.channels.stats().too_slow, 0);
+    assert_eq!(server.channels.stats().connections.too_slow, 0);
     drop((sender, member));
     server.stop().await;
 }

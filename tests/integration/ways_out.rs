@@ -281,7 +281,7 @@ async fn leaves_nothing(way: Way, code: Option<u16>) {
     until("all connections end", async || app.seen() == [0; 4]).await;
     until("every task of theirs ends", async || Handle::current().metrics().num_alive_tasks() <= tasks).await;
     assert_eq!(app.codes.lock().unwrap().len(), usize::from(others) + 1, "{way:?}: `disconnect` ran once for each");
-    let stats = app.channels.stats();
+    let stats = app.channels.stats().connections;
     let counted = [
         (ClientIsIdle, stats.idle),
         (ClientReadsTooSlowly, stats.too_slow),

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use channels_runtime::prelude::*;
-use channels_runtime::{LayerConfig, LayerError, WorkerStats};
+use channels_runtime::{JobStats, LayerConfig, LayerError};
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -80,7 +80,7 @@ const DISCONNECTED: u32 = 1_000_000;
 
 struct Running {
     stop: oneshot::Sender<()>,
-    task: tokio::task::JoinHandle<(Result<()>, WorkerStats)>,
+    task: tokio::task::JoinHandle<(Result<()>, JobStats)>,
 }
 
 impl Running {
@@ -90,12 +90,12 @@ impl Running {
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             let outcome = worker.run_until(async { _ = stopped.await }).await;
-            (outcome, worker.stats())
+            (outcome, channels.stats().jobs)
         });
         Self { stop, task }
     }
 
-    async fn stop(self) -> WorkerStats {
+    async fn stop(self) -> JobStats {
         _ = self.stop.send(());
         let (outcome, stats) = tokio::time::timeout(Duration::from_secs(10), self.task).await.unwrap().unwrap();
         outcome.unwrap();

@@ -14,7 +14,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -28,6 +28,7 @@ use crate::layer::Gap;
 use crate::layer::local::{Counters, Delivery, Full, Mailbox, Prepare};
 use crate::living::Patience;
 use crate::meter::Rate;
+use crate::stats::{count, counted};
 use crate::wire::{PING, Rendered};
 use outbound::Stage;
 
@@ -45,15 +46,26 @@ pub(crate) struct Limits {
     pub(crate) inbound: Rate,
 }
 
-/// Figures of all connections of a server.
-#[derive(Debug, Default)]
-pub(crate) struct ConnectionCounters {
-    too_slow: AtomicU64,
-    unanswered: AtomicU64,
-    idle: AtomicU64,
-    throttled: AtomicU64,
-    behind: AtomicU64,
-    refused: AtomicU64,
+counted! {
+    /// What happened to the connections of [`Channels`](crate::Channels) so far: a part of [`Stats`](crate::Stats).
+    pub struct ConnectionStats of ConnectionCounters {
+        /// Connections closed with 1013 because the client read too slowly: its outbound queue was full.
+        too_slow => CLOSED["too_slow"],
+        /// Connections given up because the client did not answer the heartbeat. Their `#[disconnect]` gets 1006.
+        unanswered => CLOSED["unanswered"],
+        /// Connections closed with 1001 because the client said nothing for longer than the idle limit.
+        idle => CLOSED["idle"],
+        /// Connections closed with 1013 because the consumer fell behind: its mailbox was full, and its policy is
+        /// `disconnect`.
+        behind => CLOSED["behind"],
+        /// Connections closed with 3000 because a login ended.
+        login_ended => CLOSED["login_ended"],
+        /// How often a client that sent more than it may was not read from for a moment (50 ms).
+        throttled => THROTTLED,
+        /// Frames of clients that were no command of their consumer, and were answered with an error or by `#[receive(_)]`.
+        // Told by its code, where it happens.
+        refused,
+    }
 }
 
 impl ConnectionCounters {
@@ -62,39 +74,6 @@ impl ConnectionCounters {
             tracing::warn!("a client sends more than it may and is made to wait; further ones are only counted");
         }
     }
-
-    pub(crate) fn count_refused(&self) {
-        self.refused.fetch_add(1, Relaxed);
-    }
-
-    pub(crate) fn snapshot(&self) -> ConnectionStats {
-        ConnectionStats {
-            too_slow: self.too_slow.load(Relaxed),
-            unanswered: self.unanswered.load(Relaxed),
-            idle: self.idle.load(Relaxed),
-            throttled: self.throttled.load(Relaxed),
-            behind: self.behind.load(Relaxed),
-            refused: self.refused.load(Relaxed),
-        }
-    }
-}
-
-/// What happened to the connections of [`Channels`](crate::Channels) since the process began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct ConnectionStats {
-    /// Connections closed with 1013 because the client read too slowly: its outbound queue was full.
-    pub too_slow: u64,
-    /// Connections given up because the client did not answer the heartbeat. Their `#[disconnect]` gets 1006.
-    pub unanswered: u64,
-    /// Connections closed with 1001 because the client said nothing for longer than the idle limit.
-    pub idle: u64,
-    /// How often a client that sent more than it may was not read from for a moment (50 ms).
-    pub throttled: u64,
-    /// Connections closed with 1013 because the consumer fell behind: its mailbox was full, and its policy is `disconnect`.
-    pub behind: u64,
-    /// Frames of clients that were no command of their consumer, and were answered with an error or by `#[receive(_)]`.
-    pub refused: u64,
 }
 
 /// One connection, as senders and the flusher see it.
@@ -451,7 +430,7 @@ impl Connection {
         }
         if silent >= patience.lost {
             if !state.busy || state.outbound.blocked {
-                self.flusher.counters().unanswered.fetch_add(1, Relaxed);
+                count(&self.flusher.counters().unanswered);
                 tracing::debug!("a client did not answer the heartbeat");
                 state.outbound.break_off();
                 if let Some(socket) = self.socket.get() {
@@ -471,7 +450,7 @@ impl Connection {
             self.schedule(state);
         }
         if idle >= patience.idle {
-            self.flusher.counters().idle.fetch_add(1, Relaxed);
+            count(&self.flusher.counters().idle);
             self.close_locked(state, CloseCode::GOING_AWAY, "nothing was said for too long");
         }
     }
@@ -581,7 +560,7 @@ impl Mailbox for Connection {
                     self.make_room_for_frame(state);
                 }
                 if state.outbound.weight > state.outbound.limit as usize {
-                    self.flusher.counters().too_slow.fetch_add(1, Relaxed);
+                    count(&self.flusher.counters().too_slow);
                     self.close_locked(state, CloseCode::TRY_AGAIN_LATER, "you read too slowly");
                 } else if state.busy || !state.mailbox.is_empty() || (state.outbound.blocked && loss.key().is_some()) {
                     state.outbound.weight += state.outbound.weigh_mail(frame);

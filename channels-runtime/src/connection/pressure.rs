@@ -4,13 +4,13 @@
 //! the consumer's policy count. Whatever stays keeps its order: a newer event never moves to the place of an older one.
 
 use std::num::NonZeroU64;
-use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Connection, Mail, Outbound, Stage, State};
 use crate::consumer::MailboxPolicy;
 use crate::event::Loss;
 use crate::frame::CloseCode;
 use crate::layer::local::Full;
+use crate::stats::count;
 
 /// How far back an older event of the same key is looked for. A mailbox of frames may be long, and whoever sends should
 /// not have to walk through all of it; what is not found is only sent in vain.
@@ -130,7 +130,7 @@ impl Connection {
             }
             MailboxPolicy::Disconnect => {
                 if matches!(state.outbound.stage, Stage::Connecting | Stage::Open) {
-                    self.flusher.counters().behind.fetch_add(1, Relaxed);
+                    count(&self.flusher.counters().behind);
                     self.close_locked(state, CloseCode::TRY_AGAIN_LATER, "too many events wait for this connection");
                 }
                 Err(full)

@@ -10,7 +10,7 @@ mod proxies;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use http::HeaderMap;
 use http::header::{HOST, ORIGIN};
 
 use crate::error::Reject;
+use crate::stats::{count, counted};
 use bucket::Bucket;
 pub(crate) use origin::{Hosts, Origins};
 pub(crate) use proxies::Proxies;
@@ -93,67 +94,41 @@ impl Default for Settings {
     }
 }
 
-/// How many handshakes there were, and what became of them, since the application was built. Given by
-/// [`Channels::door_stats`](crate::Channels::door_stats).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct DoorStats {
-    /// Connections that are open, with those that `#[connect]` is just asked about.
-    pub inside: usize,
-    /// Handshakes that were answered with 101.
-    pub accepted: u64,
-    /// Refused with 400 or 426: no handshake of version 13.
-    pub malformed: u64,
-    /// Refused with 403: the page comes from elsewhere.
-    pub wrong_origin: u64,
-    /// Refused with 400: the request names a host that is not ours.
-    pub wrong_host: u64,
-    /// Refused with 503: as many connections as there may be.
-    pub full: u64,
-    /// Refused with 429: as many connections from one address as there may be.
-    pub address_full: u64,
-    /// Refused with 503: more handshakes in a second than there may be.
-    pub too_fast: u64,
-    /// Refused with 503: the server stops.
-    pub stopping: u64,
-    /// Refused by the authenticator or by `#[connect]`, whatever the status.
-    pub rejected: u64,
-    /// Refused with 503: the authenticator and `#[connect]` took longer than they may.
-    pub timed_out: u64,
-    /// Connections that were closed with 3000 because a login ended.
-    pub logins_ended: u64,
-    /// Sockets that were dropped before they had sent a request, because too many waited.
-    pub crowded_out: u64,
-    /// Sockets that were dropped because a TLS handshake failed or took too long.
-    pub tls_failed: u64,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    pub(crate) accepted: AtomicU64,
-    pub(crate) malformed: AtomicU64,
-    wrong_origin: AtomicU64,
-    wrong_host: AtomicU64,
-    full: AtomicU64,
-    address_full: AtomicU64,
-    too_fast: AtomicU64,
-    pub(crate) stopping: AtomicU64,
-    pub(crate) rejected: AtomicU64,
-    pub(crate) timed_out: AtomicU64,
-    pub(crate) crowded_out: AtomicU64,
-    pub(crate) tls_failed: AtomicU64,
-}
-
-/// One more.
-pub(crate) fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Relaxed);
+counted! {
+    /// How many handshakes there were, and what became of them: a part of [`Stats`](crate::Stats).
+    pub struct DoorStats of DoorCounters {
+        /// Handshakes that were answered with 101.
+        accepted => HANDSHAKES["accepted"],
+        /// Refused with 400 or 426: no handshake of version 13.
+        malformed => HANDSHAKES["malformed"],
+        /// Refused with 403: the page comes from elsewhere.
+        wrong_origin => HANDSHAKES["wrong_origin"],
+        /// Refused with 400: the request names a host that is not ours.
+        wrong_host => HANDSHAKES["wrong_host"],
+        /// Refused with 503: as many connections as there may be.
+        full => HANDSHAKES["full"],
+        /// Refused with 429: as many connections from one address as there may be.
+        address_full => HANDSHAKES["address_full"],
+        /// Refused with 503: more handshakes in a second than there may be.
+        too_fast => HANDSHAKES["too_fast"],
+        /// Refused with 503: the server stops.
+        stopping => HANDSHAKES["stopping"],
+        /// Refused by the authenticator or by `#[connect]`, whatever the status.
+        rejected => HANDSHAKES["rejected"],
+        /// Refused with 503: the authenticator and `#[connect]` took longer than they may.
+        timed_out => HANDSHAKES["timed_out"],
+        /// Sockets that were dropped before they had sent a request, because too many waited.
+        crowded_out => SOCKETS_DROPPED["crowded_out"],
+        /// Sockets that were dropped because a TLS handshake failed or took too long.
+        tls_failed => SOCKETS_DROPPED["tls_failed"],
+    }
 }
 
 /// The door of a server.
 #[derive(Debug)]
 pub(crate) struct Door {
     pub(crate) settings: Settings,
-    pub(crate) counters: Counters,
+    pub(crate) counters: DoorCounters,
     max_connections: usize,
     bucket: Option<Mutex<Bucket>>,
     inside: AtomicUsize,
@@ -167,43 +142,15 @@ impl Door {
             max_connections: settings.max_connections.unwrap_or_else(|| max_by_files(settings.max_waiting)),
             bucket: settings.handshakes_per_second.map(|rate| Mutex::new(Bucket::new(rate, Instant::now()))),
             settings,
-            counters: Counters::default(),
+            counters: DoorCounters::default(),
             inside: AtomicUsize::new(0),
             addresses: Mutex::default(),
         }
     }
 
-    pub(crate) fn stats(&self) -> DoorStats {
-        let Counters {
-            accepted,
-            malformed,
-            wrong_origin,
-            wrong_host,
-            full,
-            address_full,
-            too_fast,
-            stopping,
-            rejected,
-            timed_out,
-            crowded_out,
-            tls_failed,
-        } = &self.counters;
-        DoorStats {
-            inside: self.inside.load(Relaxed),
-            accepted: accepted.load(Relaxed),
-            malformed: malformed.load(Relaxed),
-            wrong_origin: wrong_origin.load(Relaxed),
-            wrong_host: wrong_host.load(Relaxed),
-            full: full.load(Relaxed),
-            address_full: address_full.load(Relaxed),
-            too_fast: too_fast.load(Relaxed),
-            stopping: stopping.load(Relaxed),
-            rejected: rejected.load(Relaxed),
-            timed_out: timed_out.load(Relaxed),
-            logins_ended: 0,
-            crowded_out: crowded_out.load(Relaxed),
-            tls_failed: tls_failed.load(Relaxed),
-        }
+    /// How many places are taken.
+    pub(crate) fn inside(&self) -> usize {
+        self.inside.load(Relaxed)
     }
 
     /// Who the client is, if `peer` is a proxy that may say so, and otherwise `peer`.
@@ -353,14 +300,14 @@ mod tests {
         let full = door.enter(address("192.0.2.9")).unwrap_err();
         assert_eq!(full.status(), 503);
         assert!((1..=5).contains(&full.retry_after().unwrap().as_secs()));
-        let stats = door.stats();
-        assert_eq!((stats.inside, stats.full, stats.address_full), (5, 1, 2));
+        let stats = door.counters.snapshot();
+        assert_eq!((door.inside(), stats.full, stats.address_full), (5, 1, 2));
         door.leave(first.as_deref());
         door.enter(address("192.0.2.1")).unwrap();
         for client in ["192.0.2.1", "192.0.2.1", "2001:db8::", "2001:db8::", "2001:db8:0:1::"] {
             door.leave(Some(&client.parse().unwrap()));
         }
-        assert!(door.stats().inside == 0 && lock(&door.addresses).is_empty());
+        assert!(door.inside() == 0 && lock(&door.addresses).is_empty());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::collections::hash_map::{Entry, RandomState};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashTable;
@@ -23,6 +23,7 @@ use crate::envelope::Envelope;
 use crate::error::{DecodeError, shown};
 use crate::event::Loss;
 use crate::name::{ChannelName, GroupName};
+use crate::stats::{count, counted};
 use crate::wire::Rendered;
 
 /// A message, made ready for one kind of mailbox.
@@ -100,31 +101,32 @@ pub(crate) trait Mailbox: Send + Sync {
     fn layer_closed(&self);
 }
 
-/// What happened to the messages of a layer since the process began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct LayerStats {
-    /// Messages handed to a mailbox, or rendered straight into a connection's outbound queue.
-    pub delivered: u64,
-    /// Messages dropped because the mailbox held `capacity` of them already.
-    pub dropped_full: u64,
-    /// Messages that waited in a full mailbox and gave way to newer ones, where the consumer's policy is `drop_oldest`.
-    pub dropped_oldest: u64,
-    /// Messages of volatile events that were dropped for want of room: in a mailbox, or behind a client that reads slowly.
-    pub dropped_volatile: u64,
-    /// Messages that still waited when a newer one with the same key came (`coalesce`), which took their place.
-    pub coalesced: u64,
-    /// Messages for a consumer that has neither a handler of that name nor a `#[handler(_)]`. The first one of each name
-    /// and consumer is logged.
-    pub unhandled: u64,
-    /// Messages that were no event, or did not fit the payload of theirs. The first one of each event, field and consumer
-    /// is logged.
-    pub undecodable: u64,
-    /// Messages that waited longer than `expiry` in a mailbox and were dropped.
-    pub expired: u64,
-    /// How often the connection to the other end of the layer was lost, so that messages may have been missed. Several
-    /// servers that are away at the same time count once.
-    pub gaps: u64,
+counted! {
+    /// What happened to the messages of a layer so far.
+    pub struct LayerStats of LayerCounters {
+        /// Messages handed to a mailbox, or rendered straight into a connection's outbound queue.
+        delivered => DELIVERED,
+        /// Messages dropped because the mailbox held `capacity` of them already.
+        dropped_full => DROPPED["full"],
+        /// Messages that waited in a full mailbox and gave way to newer ones, where the consumer's policy is `drop_oldest`.
+        dropped_oldest => DROPPED["oldest"],
+        /// Messages of volatile events that were dropped for want of room: in a mailbox, or behind a client that reads
+        /// slowly.
+        dropped_volatile => DROPPED["volatile"],
+        /// Messages that still waited when a newer one with the same key came (`coalesce`), which took their place.
+        coalesced => DROPPED["coalesced"],
+        /// Messages for a consumer that has neither a handler of that name nor a `#[handler(_)]`. The first one of each name
+        /// and consumer is logged.
+        unhandled => DROPPED["unhandled"],
+        /// Messages that were no event, or did not fit the payload of theirs. The first one of each event, field and
+        /// consumer is logged.
+        undecodable => DROPPED["undecodable"],
+        /// Messages that waited longer than `expiry` in a mailbox and were dropped.
+        expired => DROPPED["expired"],
+        /// How often the connection to the other end of the layer was lost, so that messages may have been missed. Several
+        /// servers that are away at the same time count once.
+        gaps => GAPS,
+    }
 }
 
 /// How many problems of one kind are logged aloud. A peer may invent names, so there has to be an end.
@@ -160,39 +162,31 @@ pub(crate) struct Counters {
     malformed: Told,
     #[cfg(feature = "redis")]
     garbage: Told,
-    delivered: AtomicU64,
-    dropped_full: AtomicU64,
-    dropped_oldest: AtomicU64,
-    dropped_volatile: AtomicU64,
-    coalesced: AtomicU64,
-    unhandled: AtomicU64,
-    undecodable: AtomicU64,
-    expired: AtomicU64,
-    gaps: AtomicU64,
+    figures: LayerCounters,
 }
 
 impl Counters {
     pub(crate) fn count_expired(&self) {
-        self.expired.fetch_add(1, Relaxed);
+        count(&self.figures.expired);
     }
 
     pub(crate) fn count_oldest(&self) {
-        if self.dropped_oldest.fetch_add(1, Relaxed) == 0 {
+        if self.figures.dropped_oldest.fetch_add(1, Relaxed) == 0 {
             tracing::warn!("a full mailbox dropped its oldest message; further ones are only counted");
         }
     }
 
     pub(crate) fn count_volatile(&self, many: usize) {
-        self.dropped_volatile.fetch_add(many as u64, Relaxed);
+        self.figures.dropped_volatile.fetch_add(many as u64, Relaxed);
     }
 
     pub(crate) fn count_coalesced(&self) {
-        self.coalesced.fetch_add(1, Relaxed);
+        count(&self.figures.coalesced);
     }
 
     /// A message for a full mailbox whose sender cannot be told: it is elsewhere, or a timer.
     pub(crate) fn count_full(&self, channel: &str) {
-        if self.dropped_full.fetch_add(1, Relaxed) == 0 {
+        if self.figures.dropped_full.fetch_add(1, Relaxed) == 0 {
             tracing::warn!(channel, "a full mailbox missed a message; further ones are only counted");
         }
     }
@@ -200,7 +194,7 @@ impl Counters {
     /// Queues elsewhere that hold `capacity` messages already, so that a message to a group did not get in.
     #[cfg(feature = "redis")]
     pub(crate) fn count_over_capacity(&self, group: &GroupName, over: usize, of: usize) {
-        if self.dropped_full.fetch_add(over as u64, Relaxed) == 0 {
+        if self.figures.dropped_full.fetch_add(over as u64, Relaxed) == 0 {
             tracing::warn!(%group, "{over} of {of} channels over capacity; further ones are only counted");
         } else {
             tracing::debug!(%group, "{over} of {of} channels over capacity");
@@ -210,7 +204,7 @@ impl Counters {
     /// A message that is not even an envelope.
     #[cfg(feature = "redis")]
     pub(crate) fn count_garbage(&self, to: &str, error: &DecodeError) {
-        self.undecodable.fetch_add(1, Relaxed);
+        count(&self.figures.undecodable);
         let (peer, text) = (&*self.peer, error.to_string());
         let error = shown(&text);
         // Once aloud, then only in the figure: a peer that sends garbage sends a lot of it.
@@ -228,7 +222,7 @@ impl Counters {
         let event = shown(name);
         match problem {
             Undeliverable::Unhandled { consumer } => {
-                self.unhandled.fetch_add(1, Relaxed);
+                count(&self.figures.unhandled);
                 if self.unknown.is_new((consumer, name)) {
                     tracing::warn!(
                         consumer,
@@ -242,7 +236,7 @@ impl Counters {
                 }
             }
             Undeliverable::Undecodable { consumer, error } => {
-                self.undecodable.fetch_add(1, Relaxed);
+                count(&self.figures.undecodable);
                 let (field, text) = (error.field().unwrap_or_default(), error.to_string());
                 let is_new = self.malformed.is_new((consumer, name, field));
                 let (field, error) = (shown(field), shown(&text));
@@ -260,20 +254,6 @@ impl Counters {
                     tracing::debug!(consumer, event, field, to, peer, error, "event dropped");
                 }
             }
-        }
-    }
-
-    fn snapshot(&self) -> LayerStats {
-        LayerStats {
-            delivered: self.delivered.load(Relaxed),
-            dropped_full: self.dropped_full.load(Relaxed),
-            dropped_oldest: self.dropped_oldest.load(Relaxed),
-            dropped_volatile: self.dropped_volatile.load(Relaxed),
-            coalesced: self.coalesced.load(Relaxed),
-            unhandled: self.unhandled.load(Relaxed),
-            undecodable: self.undecodable.load(Relaxed),
-            expired: self.expired.load(Relaxed),
-            gaps: self.gaps.load(Relaxed),
         }
     }
 }
@@ -387,7 +367,7 @@ impl LocalTable {
         let mut lost = lock(&self.lost);
         *lost += 1;
         if *lost == 1 {
-            self.counters.gaps.fetch_add(1, Relaxed);
+            count(&self.counters.figures.gaps);
             self.tell(Gap::Lost);
         }
     }
@@ -416,7 +396,7 @@ impl LocalTable {
     }
 
     pub(crate) fn stats(&self) -> LayerStats {
-        self.counters.snapshot()
+        self.counters.figures.snapshot()
     }
 
     fn hash(&self, group: &GroupName) -> u64 {
@@ -625,8 +605,8 @@ impl LocalTable {
                 Err(Full { .. }) => dropped += 1,
             }
         }
-        self.counters.delivered.fetch_add(delivered, Relaxed);
-        if dropped > 0 && self.counters.dropped_full.fetch_add(dropped, Relaxed) == 0 {
+        self.counters.figures.delivered.fetch_add(delivered, Relaxed);
+        if dropped > 0 && self.counters.figures.dropped_full.fetch_add(dropped, Relaxed) == 0 {
             tracing::warn!(
                 event = envelope.event_name(),
                 dropped,
@@ -643,7 +623,7 @@ impl LocalTable {
         };
         if let Ok(delivery) = self.prepared(mailbox.prepare(), envelope, name.as_str()) {
             let taken = mailbox.deliver(&delivery, Instant::now())?;
-            self.counters.delivered.fetch_add(taken.into(), Relaxed);
+            self.counters.figures.delivered.fetch_add(taken.into(), Relaxed);
         }
         Ok(true)
     }

@@ -22,10 +22,10 @@ use tokio_util::task::TaskTracker;
 use warp::{Filter, Rejection, Reply};
 
 use crate::channels::Channels;
-use crate::door::count;
 use crate::error::Result;
 use crate::server::Server as Core;
 use crate::signal::signal;
+use crate::stats::count;
 use crate::web::Peer;
 #[cfg(feature = "https")]
 use crate::web::tls::Tls;

@@ -18,11 +18,11 @@ use tungstenite::handshake::derive_accept_key;
 use warp::reply::{Reply, Response};
 
 use crate::consumer::Consumer;
-use crate::door::count;
 use crate::error::Reject;
 use crate::scope::{BEARER, Scope, offers_bearer};
 use crate::server::{Guest, Server};
 use crate::session::{self, Opened, Transport};
+use crate::stats::count;
 
 /// A request to become a WebSocket.
 pub(super) struct Handshake {
