@@ -8,6 +8,7 @@ use syn::{Attribute, Field, Fields, Generics, Ident, Item, LitStr, Meta, Path, T
 
 use crate::arguments::{self, Argument, Value};
 use crate::diagnostics::Diagnostics;
+use crate::event_field;
 use crate::event_name;
 use crate::source::{Runtime, place, text};
 use crate::suggest::did_you_mean;
@@ -231,7 +232,7 @@ fn is_type_in_camel_case(name: &str) -> bool {
 }
 
 /// Every `key` or `key = "value"` of `#[serde(..)]`, those of `rename(serialize = "..")` too.
-fn for_each_serde(attributes: &[Attribute], each: &mut impl FnMut(&str, Option<&LitStr>)) {
+pub(crate) fn for_each_serde(attributes: &[Attribute], each: &mut impl FnMut(&str, Option<&LitStr>)) {
     fn walk(list: TokenStream, each: &mut impl FnMut(&str, Option<&LitStr>)) {
         for piece in arguments::split(list) {
             // What is no such piece is serde's to complain about.
@@ -271,10 +272,11 @@ fn emit(arguments: &Arguments, key: Option<(Ident, Type)>, mut item: Item) -> To
             }
         }
     });
-    let (attributes, ident, generics) = match &mut item {
-        Item::Struct(item) => (&mut item.attrs, &item.ident, &item.generics),
+    let mut no_fields = Fields::Unit;
+    let (attributes, ident, generics, fields) = match &mut item {
+        Item::Struct(item) => (&mut item.attrs, &item.ident, &item.generics, &mut item.fields),
         // Wrong, and reported. With the trait in place there is one error and not one for each use.
-        Item::Enum(item) => (&mut item.attrs, &item.ident, &item.generics),
+        Item::Enum(item) => (&mut item.attrs, &item.ident, &item.generics, &mut no_fields),
         other => return other.to_token_stream(),
     };
     let missing: Vec<TokenStream> = ["Serialize", "Deserialize"]
@@ -298,6 +300,13 @@ fn emit(arguments: &Arguments, key: Option<(Ident, Type)>, mut item: Item) -> To
         added.append(attributes);
         *attributes = added;
     }
+    let mut asked_for = ident.clone();
+    if missing.len() == 2
+        && generics.params.is_empty()
+        && let Some(place) = event_field::take_for_granted(runtime, ident, fields)
+    {
+        asked_for.set_span(place);
+    }
     let mut generics = generics.clone();
     if !generics.params.is_empty() {
         generics.make_where_clause().predicates.push(parse_quote! {
@@ -308,7 +317,7 @@ fn emit(arguments: &Arguments, key: Option<(Ident, Type)>, mut item: Item) -> To
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let implementation = quote! {
         #[automatically_derived]
-        impl #impl_generics #private::Event for #ident #type_generics #where_clause {
+        impl #impl_generics #private::Event for #asked_for #type_generics #where_clause {
             const TYPE: &'static str = #name;
             const DEFINED: &'static str = ::core::concat!(
                 ::core::module_path!(), "::", ::core::stringify!(#ident),
@@ -361,6 +370,24 @@ mod tests {
             },
         );
         expectorate::assert_contents("tests/expansion/event_that_may_be_lost.rs", &formatted(expansion));
+    }
+
+    #[test]
+    fn the_serde_of_a_field_is_asked_once() {
+        let expansion = expand(
+            quote!("chat.message"),
+            quote! {
+                pub struct ChatMessage {
+                    #[serde(rename = "from")]
+                    pub user: User,
+                    pub message: Option<String>,
+                    #[serde(with = "stamp")]
+                    pub at: Stamp,
+                    pub answers: Vec<ChatMessage>,
+                }
+            },
+        );
+        expectorate::assert_contents("tests/expansion/event_with_own_types.rs", &formatted(expansion));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod arguments;
 mod consumer;
 mod diagnostics;
 mod event;
+mod event_field;
 mod event_name;
 mod group;
 mod source;
@@ -55,7 +56,8 @@ pub fn consumer(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// that wait, only the newest with the same value in this field is kept), `crate = path` (where `channels_runtime` is).
 ///
 /// serde's `Serialize` and `Deserialize` are derived where you do not derive them yourself. A `derive` of your own stands below
-/// `#[event]`; one above it is not seen, and both would be there.
+/// `#[event]`; one above it is not seen, and both would be there. With the derives of `#[event]`, a field that holds events of
+/// its own type behind the name of an alias needs `#[serde(bound = "")]`; behind their own name it needs nothing.
 #[proc_macro_attribute]
 pub fn event(arguments: TokenStream, item: TokenStream) -> TokenStream {
     event::expand(arguments.into(), item.into()).into()

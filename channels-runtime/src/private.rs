@@ -306,6 +306,33 @@ macro_rules! nothing {
 
 nothing!(Nothing NothingElse);
 
+/// What a field of an event may be. Its serde is asked through this trait alone, once for both directions.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot travel in an event",
+    label = "serde cannot write and read this",
+    note = "an event's fields have serde: `#[derive(serde::Serialize, serde::Deserialize)]` stands above their types"
+)]
+pub trait Travels<'de>: serde::Deserialize<'de> {
+    // `Serialize` as a second supertrait would be asked for at each field again: it has no lifetime.
+    fn write<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<'de, T: serde::Serialize + serde::Deserialize<'de>> Travels<'de> for T {
+    fn write<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.serialize(serializer)
+    }
+}
+
+/// Writes a field of an event as its own serde does.
+pub fn write_field<T, S>(field: &T, serializer: S) -> Result<S::Ok, S::Error>
+where
+    T: for<'de> Travels<'de>,
+    S: serde::Serializer,
+{
+    field.write(serializer)
+}
+
 /// What can stand in the name of a group.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot stand in the name of a group",

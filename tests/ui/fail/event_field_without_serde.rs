@@ -1,4 +1,6 @@
-//! A field that serde cannot write.
+//! Fields that serde cannot write and read: of an own type, of one with half of serde, of one from elsewhere.
+
+use std::time::Instant;
 
 use channels_runtime::prelude::*;
 
@@ -7,6 +9,35 @@ struct User;
 #[event("chat.message")]
 struct ChatMessage {
     user: User,
+    message: String,
+}
+
+#[derive(serde::Serialize)]
+struct Place;
+
+#[event("chat.move")]
+struct ChatMove {
+    #[serde(default)]
+    places: Vec<Place>,
+}
+
+#[event("chat.seen")]
+struct ChatSeen {
+    at: Option<Instant>,
+}
+
+#[group("room", events(ChatMessage, ChatMove, ChatSeen))]
+struct Room;
+
+#[derive(Default)]
+struct ChatConsumer;
+
+#[consumer]
+impl ChatConsumer {
+    #[handler("chat.message")]
+    fn chat_message(event: &ChatMessage) -> String {
+        event.message.clone()
+    }
 }
 
 fn main() {}

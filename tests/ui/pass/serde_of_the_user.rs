@@ -30,7 +30,46 @@ struct Wrapped<T> {
     inner: T,
 }
 
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct User {
+    name: String,
+}
+
+type MaybeUser = Option<User>;
+
+#[event("told")]
+#[derive(Debug, PartialEq)]
+struct Told {
+    #[serde(rename = "from")]
+    user: User,
+    maybe: MaybeUser,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    others: Vec<User>,
+}
+
+// An event that holds others of its kind.
+#[event("thread")]
+struct Thread {
+    answers: Vec<Thread>,
+}
+
+// The same behind another name, which only the user can know.
+type Next = Option<Box<Step>>;
+
+#[event("step")]
+struct Step {
+    #[serde(bound = "")]
+    next: Next,
+}
+
 fn main() {
+    let told: Told = serde_json::from_str(r#"{"from":{"name":"ada"}}"#).unwrap();
+    assert_eq!(told, Told { user: User { name: "ada".into() }, maybe: None, others: Vec::new() });
+    assert_eq!(serde_json::to_string(&told).unwrap(), r#"{"from":{"name":"ada"},"maybe":null}"#);
+    let thread: Thread = serde_json::from_str(r#"{"answers":[{"answers":[]}]}"#).unwrap();
+    assert_eq!(thread.answers[0].answers.len(), 0);
+    let step: Step = serde_json::from_str(r#"{"next":{"next":null}}"#).unwrap();
+    assert!(step.next.unwrap().next.is_none());
     assert_eq!(Both::TYPE, "both");
     assert_eq!(serde_json::to_string(&One { r#type: 1 }).unwrap(), r#"{"kind":1}"#);
     let none: None_ = serde_json::from_str("{}").unwrap();

@@ -1,0 +1,91 @@
+//! The fields of an event whose types are not known here: that one lacks serde is reported once, at the type.
+
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::spanned::Spanned;
+use syn::{Field, Fields, GenericArgument, LitStr, PathArguments, Type, parse_quote};
+
+use crate::event::for_each_serde;
+use crate::source::{Runtime, place, text};
+
+/// What is known to have serde, if what it holds has.
+const KNOWN: [&str; 26] = [
+    "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32",
+    "f64", "String", "Option", "Vec", "VecDeque", "Box", "HashMap", "HashSet", "BTreeMap", "BTreeSet", "Duration",
+];
+
+/// Arguments of `#[serde(..)]` with which the field's own serde is not asked, or not by us.
+const OTHERWISE: [&str; 10] = [
+    "with",
+    "serialize_with",
+    "deserialize_with",
+    "getter",
+    "flatten",
+    "skip",
+    "skip_serializing",
+    "skip_deserializing",
+    "borrow",
+    "bound",
+];
+
+/// Input: `user: User`.
+///
+/// Output: `#[serde(bound(..), serialize_with = ..)] user: User`, so that the derived serde takes `User: Travels` for
+/// granted, where it would ask four times for its serde. What it takes for granted is then asked where the event is made an
+/// `Event`. Gives the place to ask it: the type, if there is one.
+pub(crate) fn take_for_granted(runtime: &Runtime, event: &Ident, fields: &mut Fields) -> Option<Span> {
+    let asked = |field: &&mut Field| !is_known(&field.ty) && !is_otherwise(field) && !mentions(&field.ty, event);
+    let mut places = Vec::new();
+    for field in fields.iter_mut().filter(asked) {
+        let span = place(field.ty.span());
+        let private = text(runtime.private());
+        let ty = field.ty.to_token_stream();
+        // With a lifetime that is used the compiler does not ask at once. It is an odd one, not to be one of the user's.
+        let bound = LitStr::new(&format!("for<'field> {ty}: {private}::Travels<'field>"), span);
+        let write = LitStr::new(&format!("{private}::write_field"), span);
+        field
+            .attrs
+            .push(parse_quote!(#[serde(bound(serialize = #bound, deserialize = #bound), serialize_with = #write)]));
+        places.push(span);
+    }
+    if let [only] = places[..] { Some(only) } else { None }
+}
+
+fn is_otherwise(field: &Field) -> bool {
+    let mut otherwise = false;
+    for_each_serde(&field.attrs, &mut |key, _| otherwise |= OTHERWISE.contains(&key));
+    otherwise
+}
+
+/// An event that holds others of its kind would be asked for what it is about to have. And what belongs to the crate of a
+/// macro (`$crate`) cannot be written in a string.
+fn mentions(ty: &Type, event: &Ident) -> bool {
+    fn any(tokens: TokenStream, event: &Ident) -> bool {
+        tokens.into_iter().any(|token| match token {
+            TokenTree::Ident(word) => word == *event || word == "Self" || word == "$crate",
+            TokenTree::Group(group) => any(group.stream(), event),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+        })
+    }
+    any(ty.to_token_stream(), event)
+}
+
+fn is_known(ty: &Type) -> bool {
+    match ty {
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| {
+            KNOWN.iter().any(|known| last.ident == known)
+                && match &last.arguments {
+                    PathArguments::None => true,
+                    PathArguments::AngleBracketed(arguments) => arguments
+                        .args
+                        .iter()
+                        .all(|argument| matches!(argument, GenericArgument::Type(ty) if is_known(ty))),
+                    PathArguments::Parenthesized(_) => false,
+                }
+        }),
+        Type::Tuple(tuple) => tuple.elems.iter().all(is_known),
+        Type::Group(group) => is_known(&group.elem),
+        Type::Paren(paren) => is_known(&paren.elem),
+        _ => false,
+    }
+}
