@@ -37,6 +37,15 @@ use proc_macro::TokenStream;
 /// | `#[layer_lost]` | nothing: the layer has lost its other end, so that events may be missed from now on |
 /// | `#[layer_restored]` | nothing: it works again, and no event is missed from now on. The time to bring the client up to date |
 ///
+/// A plain `fn` that blocks its thread (files, a database without async, much to compute) says so behind the name:
+/// `#[handler("report.build", blocking)]`, `#[receive("build", blocking)]`, `#[connect(blocking)]`. Then nobody else waits for
+/// it: tokio moves the other connections of that thread to another one meanwhile (`tokio::task::block_in_place`). For its own
+/// consumer nothing changes: it has `&mut self`, and the next event comes when it is done. What is async it reaches through
+/// `cx.block_on(async |cx| ..)`. Each method that blocks takes a thread while it does, of tokio's `max_blocking_threads`, 512
+/// unless said otherwise; when more block, others wait after all. A runtime with one thread (that of a plain `#[tokio::test]`)
+/// has no other to move to: there it runs in place, and everybody waits. An `async fn`, and a handler without `self`, cannot be
+/// `blocking`.
+///
 /// `#[handler(_)]` stands for no event of a group: a consumer that joins it has a handler for each. Nor does it get an event
 /// whose handler is there and whose fields do not fit: that is a mistake of its sender, which is logged and counted in
 /// `LayerStats::undecodable`. What it does get is neither logged nor counted as `unhandled`. Without it an unknown event is,

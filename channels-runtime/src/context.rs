@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::task::{Context as Task, Poll};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
@@ -18,6 +19,7 @@ use crate::frame::{CloseCode, Frame};
 use crate::layer::ChannelLayer;
 use crate::name::ChannelName;
 use crate::scope::Scope;
+use crate::stream::Stream;
 use crate::wire::{Rendered, with_frame, with_json};
 
 /// A consumer's means to act: its connection, its channel, its groups, the layer. Always called `cx`.
@@ -35,11 +37,13 @@ pub struct Context<C> {
 }
 
 /// What few connections have, or none for long.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Rare {
     /// What the answer to the handshake will say; gone once it is given.
-    answer: Option<Answer>,
+    answer: Option<Box<Answer>>,
     tasks: Tasks,
+    /// The client's, where it is not the flusher that writes.
+    stream: Option<Stream>,
 }
 
 /// What `#[connect]` adds to the answer that accepts the handshake.
@@ -51,7 +55,7 @@ pub(crate) struct Answer {
 
 impl<C> Context<C> {
     pub(crate) fn new(scope: Scope, channel: ChannelName, layer: ChannelLayer, connection: Arc<Connection>) -> Self {
-        let rare = Some(Box::new(Rare { answer: Some(Answer::default()), tasks: Tasks::default() }));
+        let rare = Some(Box::new(Rare { answer: Some(Box::default()), ..Rare::default() }));
         Self { scope, channel, layer, connection: Some(connection), rare, consumer: PhantomData }
     }
 
@@ -66,11 +70,29 @@ impl<C> Context<C> {
 
     pub(crate) fn take_answer(&mut self) -> Answer {
         let Some(rare) = &mut self.rare else { return Answer::default() };
-        let answer = rare.answer.take().unwrap_or_default();
+        let answer = rare.answer.take().map(|answer| *answer).unwrap_or_default();
         if rare.tasks.is_empty() {
             self.rare = None;
         }
         answer
+    }
+
+    pub(crate) fn share_stream(&mut self, stream: Stream) {
+        self.rare.get_or_insert_default().stream = Some(stream);
+    }
+
+    /// What writes to the client while a handler that waits keeps the session from it.
+    pub(crate) fn output(&self) -> impl Fn(&mut Task<'_>) + 'static {
+        let connection = self.connection.clone();
+        let stream = self.rare.as_ref().and_then(|rare| rare.stream.clone());
+        move |task| {
+            if let Some(connection) = &connection {
+                connection.poll_output(task, |task, outbound| match &stream {
+                    Some(stream) => stream.poll_write(task, outbound),
+                    None => Poll::Ready(Ok(())),
+                });
+            }
+        }
     }
 
     pub(crate) fn tasks(&mut self) -> &mut Tasks {
@@ -85,7 +107,7 @@ impl<C> Context<C> {
     }
 
     fn answer(&mut self) -> Option<&mut Answer> {
-        self.rare.as_mut()?.answer.as_mut()
+        self.rare.as_mut()?.answer.as_deref_mut()
     }
 
     /// Takes the connection's channel out of the layer and out of all its groups.

@@ -230,7 +230,8 @@ pub enum LayerError {
     },
     /// The blocking twin was called on a thread that runs async code, which it would stop.
     #[error(
-        "a blocking call in async code would stop its thread; use the async method of the same name and `.await` it"
+        "a blocking call in async code would stop its thread; use the async method of the same name and `.await` it, in a \
+         method marked `blocking` within `cx.block_on(async |cx| ..)`"
     )]
     BlockingInAsync,
 }
@@ -247,6 +248,18 @@ pub enum BackgroundError {
         /// The limit.
         bound: usize,
     },
+}
+
+/// Why [`Context::block_on`](crate::Context::block_on) could not wait.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BlockingError {
+    /// The runtime has one thread, and what is waited for needs it as well.
+    #[error(
+        "`block_on` would wait for ever: this runtime has one thread, which is blocked then; take one with several \
+         (`#[tokio::main]`, `#[tokio::test(flavor = \"multi_thread\")]`), or an `async fn`"
+    )]
+    OneThread,
 }
 
 /// Why something could not be sent to the client.

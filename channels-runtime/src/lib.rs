@@ -74,6 +74,7 @@
 pub mod __private;
 mod auth;
 mod background;
+mod blocking;
 mod channels;
 mod check;
 mod connection;
@@ -106,6 +107,7 @@ mod server;
 mod session;
 mod signal;
 mod stats;
+mod stream;
 mod tag;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -126,7 +128,8 @@ pub use context::Context;
 pub use door::{DoorStats, SettingsError};
 pub use envelope::{Envelope, Format};
 pub use error::{
-    BackgroundError, CommandError, DecodeError, EncodeError, Error, FrameError, LayerError, Reject, Result, SendError,
+    BackgroundError, BlockingError, CommandError, DecodeError, EncodeError, Error, FrameError, LayerError, Reject,
+    Result, SendError,
 };
 pub use event::{Carries, DirectSend, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, Loss, Sends};
 pub use frame::{CloseCode, Frame, FrameKind, FromFrame, IntoFrame, Json};

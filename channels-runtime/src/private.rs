@@ -22,6 +22,7 @@ pub use crate::layer::Gap;
 pub use crate::name::{GroupName, NameError};
 pub use crate::wire::Rendered;
 
+use crate::blocking;
 use crate::envelope;
 use crate::event::Loss;
 use crate::fields::fields_of;
@@ -100,6 +101,15 @@ pub fn ran<'a, O: Outcome>(outcome: O) -> BoxFuture<'a, Result<()>> {
     Box::pin(ready(outcome.into_result()))
 }
 
+/// A method that may block its thread.
+pub fn run_blocking<'a, O, F>(call: F) -> BoxFuture<'a, Result<()>>
+where
+    O: Outcome,
+    F: FnOnce() -> O + Send + 'a,
+{
+    Box::pin(async move { blocking::run(call).into_result() })
+}
+
 /// An async `#[connect]`.
 pub fn connecting<'a, C, O, F>(future: F) -> BoxFuture<'a, Result<C, Reject>>
 where
@@ -113,6 +123,16 @@ where
 /// A plain `#[connect]`, which has run already.
 pub fn connected<'a, C: Consumer, O: Accept<C>>(outcome: O) -> BoxFuture<'a, Result<C, Reject>> {
     Box::pin(ready(outcome.into_accept()))
+}
+
+/// A `#[connect]` that may block its thread.
+pub fn connecting_blocking<'a, C, O, F>(call: F) -> BoxFuture<'a, Result<C, Reject>>
+where
+    C: Consumer,
+    O: Accept<C>,
+    F: FnOnce() -> O + Send + 'a,
+{
+    Box::pin(async move { blocking::run(call).into_accept() })
 }
 
 /// No `#[connect]` at all.

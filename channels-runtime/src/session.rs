@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 
@@ -30,6 +30,7 @@ use crate::meter::Meter;
 use crate::scope::Scope;
 use crate::server::Server;
 use crate::stats::count;
+use crate::stream::Stream;
 use crate::wire::{Decoder, Incoming, Rendered, Violation};
 
 /// How long the client may take to answer a close frame before the socket is closed anyway.
@@ -47,21 +48,17 @@ thread_local! {
     static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; 64 * 1024].into());
 }
 
-/// A stream that is not a plain TCP socket: TLS, a Unix socket, a test's pipe.
-pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
-
 /// What carries a connection.
 pub(crate) enum Transport {
     /// The flusher writes.
     Tcp(TcpStream),
     /// The connection's own task writes.
-    Stream(Box<dyn Duplex>),
+    Stream(Stream),
 }
 
 enum Reader {
     Tcp(OwnedReadHalf),
-    Stream(Box<dyn Duplex>),
+    Stream(Stream),
 }
 
 /// A consumer that has accepted its connection; the client does not know it yet.
@@ -127,7 +124,7 @@ pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
 impl<C: Consumer> Opened<C> {
     /// Serves the connection to its end.
     pub(crate) fn into_session(self, transport: Transport, read_ahead: &[u8]) -> Session<C> {
-        let Self { consumer, cx } = self;
+        let Self { consumer, mut cx } = self;
         let reader = match transport {
             Transport::Tcp(socket) => {
                 let (reader, writer) = socket.into_split();
@@ -136,6 +133,7 @@ impl<C: Consumer> Opened<C> {
             }
             Transport::Stream(stream) => {
                 cx.connection().open(None);
+                cx.share_stream(stream.clone());
                 Reader::Stream(stream)
             }
         };
@@ -490,7 +488,7 @@ impl<C: Consumer> Session<C> {
                 half_closed = true;
                 match &mut self.reader {
                     Reader::Tcp(_) => self.cx.connection().half_close(),
-                    Reader::Stream(stream) => _ = Pin::new(stream).poll_shutdown(task),
+                    Reader::Stream(stream) => _ = stream.poll_shutdown(task),
                 }
             }
             while last == Last::HangUp {
@@ -553,7 +551,7 @@ impl Reader {
             let mut buffer = ReadBuf::new(scratch);
             let read = match self {
                 Self::Tcp(reader) => Pin::new(reader).poll_read(task, &mut buffer),
-                Self::Stream(stream) => Pin::new(stream).poll_read(task, &mut buffer),
+                Self::Stream(stream) => stream.poll_read(task, &mut buffer),
             };
             Poll::Ready(use_it(ready!(read).map(|()| buffer.filled())))
         })
@@ -562,18 +560,10 @@ impl Reader {
 
 /// Writes what waits to a stream of the connection's own.
 fn write(reader: &mut Reader, task: &mut Task<'_>, outbound: &mut Outbound) -> Poll<io::Result<()>> {
-    let Reader::Stream(stream) = reader else { return Poll::Ready(Ok(())) };
-    while !outbound.is_empty() {
-        let written = outbound.write_with(|pieces| match pieces {
-            [one] => Pin::new(&mut *stream).poll_write(task, one),
-            many => Pin::new(&mut *stream).poll_write_vectored(task, many),
-        });
-        match ready!(written)? {
-            0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-            n => outbound.advance(n),
-        }
+    match reader {
+        Reader::Tcp(_) => Poll::Ready(Ok(())),
+        Reader::Stream(stream) => stream.poll_write(task, outbound),
     }
-    Pin::new(stream).poll_flush(task)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod background;
 mod bad_input;
+mod blocking;
 mod chat_processes;
 mod conformance;
 mod consumers;

@@ -8,6 +8,7 @@ use syn::{
     Signature, Token, Type,
 };
 
+use super::blocking;
 use super::model::{Command, Connect, Consumer, Disconnect, Gap, GapKind, Handler, Handles, Method, Output, Raw};
 use super::parse::{self, Arguments, Block, Member};
 use crate::diagnostics::Diagnostics;
@@ -49,7 +50,7 @@ pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut D
     for (at, member) in block.members.iter_mut().enumerate() {
         match member {
             Member::Method(method) => {
-                if let Some(role) = take_role(&mut method.attributes, &method.signature.ident, diagnostics) {
+                if let Some(role) = take_role(method, diagnostics) {
                     methods.push((at, role));
                 }
             }
@@ -146,9 +147,11 @@ fn check_head(block: &Block, empty: bool, diagnostics: &mut Diagnostics) -> Opti
 }
 
 /// Takes the helper attributes away. The first of them is the role.
-fn take_role(attributes: &mut Vec<Attribute>, method: &Ident, diagnostics: &mut Diagnostics) -> Option<Role> {
+fn take_role(method: &mut parse::Method, diagnostics: &mut Diagnostics) -> Option<Role> {
+    let parse::Method { attributes, signature, blocking, .. } = method;
+    let method = &signature.ident;
     let mut role: Option<(Role, String)> = None;
-    attributes.retain(|attribute| {
+    attributes.retain_mut(|attribute| {
         let Some((helper, exact)) = helper(attribute) else { return true };
         if attribute.path().get_ident().is_none() {
             diagnostics.error(
@@ -162,6 +165,8 @@ fn take_role(attributes: &mut Vec<Attribute>, method: &Ident, diagnostics: &mut 
                 format!("there is no attribute `{word}` here; did you mean `{helper}`?\nthe attributes are {HELPERS_IN_WORDS}"),
             );
         }
+        let word = blocking::take(attribute, helper, diagnostics);
+        *blocking |= word.is_some_and(|word| blocking::check(&word, helper, signature, diagnostics));
         let parsed = parse_role(helper, attribute, diagnostics);
         if let Some((_, first)) = &role {
             diagnostics.error(
@@ -855,7 +860,7 @@ fn asyncness(signature: &Signature) -> &'static str {
 }
 
 /// The type that the user probably means by the last argument, for a signature to be copied.
-fn payload_text(signature: &Signature, otherwise: &str) -> String {
+pub(super) fn payload_text(signature: &Signature, otherwise: &str) -> String {
     let typed = typed(signature);
     // Behind the context, or before it by mistake; what comes third is too many.
     let places = if signature.receiver().is_none() { 1 } else { 2 };
@@ -882,6 +887,7 @@ fn called(method: &parse::Method) -> Method {
             .cloned()
             .collect(),
         is_async: signature.asyncness.is_some(),
+        blocking: method.blocking,
         output,
         line: u32::try_from(signature.ident.span().start().line).unwrap_or(u32::MAX),
     }

@@ -360,6 +360,8 @@ fn connect(consumer: &Consumer, private: &TokenStream) -> TokenStream {
         let call = if method.is_async {
             let future = inferred(method);
             quote!(#private::connecting::<Self, #output, #future>(#call))
+        } else if method.blocking {
+            quote!(#private::connecting_blocking::<Self, #output, _>(move || #call))
         } else {
             quote!(#private::connected::<Self, #output>(#call))
         };
@@ -625,6 +627,8 @@ fn run(method: &Method, private: &TokenStream, call: &TokenStream) -> TokenStrea
     if method.is_async {
         let future = inferred(method);
         quote!(#private::run::<#output, #future>(#call))
+    } else if method.blocking {
+        quote!(#private::run_blocking::<#output, _>(move || #call))
     } else {
         quote!(#private::ran::<#output>(#call))
     }

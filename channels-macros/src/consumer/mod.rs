@@ -1,5 +1,6 @@
 //! `#[consumer]`: parse -> check -> emit over a model.
 
+mod blocking;
 mod check;
 mod emit;
 mod model;

@@ -50,6 +50,8 @@ pub(super) struct Method {
     /// Docs and lint levels, for its variant.
     pub(super) carried: Vec<Attribute>,
     pub(super) is_async: bool,
+    /// It may block its thread, and is not `async`.
+    pub(super) blocking: bool,
     pub(super) output: Output,
     pub(super) line: u32,
 }

@@ -149,6 +149,8 @@ pub(super) struct Method {
     pub(super) default: Option<Token![default]>,
     pub(super) signature: Signature,
     pub(super) body: TokenTree,
+    /// Whether its attribute says so, which is known when that is taken away.
+    pub(super) blocking: bool,
 }
 
 impl Parse for Block {
@@ -189,7 +191,7 @@ impl Parse for Member {
         input.advance_to(&ahead);
         let signature = input.parse()?;
         let body = input.parse()?;
-        Ok(Self::Method(Box::new(Method { attributes, visibility, default, signature, body })))
+        Ok(Self::Method(Box::new(Method { attributes, visibility, default, signature, body, blocking: false })))
     }
 }
 
@@ -253,7 +255,7 @@ impl ToTokens for Member {
         match self {
             Self::Other(item) => item.to_tokens(tokens),
             Self::Method(method) => {
-                let Method { attributes, visibility, default, signature, body } = &**method;
+                let Method { attributes, visibility, default, signature, body, .. } = &**method;
                 for attribute in attributes {
                     attribute.to_tokens(tokens);
                 }

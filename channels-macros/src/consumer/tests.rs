@@ -110,6 +110,89 @@ fn what_has_no_name_gets_a_method_of_its_own() {
     expectorate::assert_contents("tests/expansion/consumer_fallback.rs", &formatted(expansion));
 }
 
+#[test]
+fn what_may_block_is_called_where_it_may() {
+    let expansion = expand(
+        TokenStream::new(),
+        &quote! {
+            impl Reports {
+                #[connect(blocking)]
+                fn connect(cx: &mut Context<Self>, id: u64) -> Result<Self, Reject> {
+                    Self::open(id)
+                }
+
+                #[handler("report.build", blocking)]
+                fn build(&mut self, cx: &mut Context<Self>, event: &ReportBuild) -> Result<()> {
+                    self.write(event)
+                }
+
+                #[receive("read", blocking)]
+                fn read(&mut self, cx: &mut Context<Self>, command: Read) {
+                    self.read_all();
+                }
+            }
+        },
+    );
+    expectorate::assert_contents("tests/expansion/consumer_blocking.rs", &formatted(expansion));
+}
+
+#[test]
+fn what_cannot_block_is_said() {
+    assert_says([
+        (
+            quote!(
+                #[handler("a.b", blocking)]
+                async fn a(&mut self, cx: &mut Context<Self>, e: &E) {}
+            ),
+            "`a` is `async`, so it awaits and does not block\nwrite `fn a(..)` if it blocks",
+        ),
+        (
+            quote!(
+                #[connect(blocking)]
+                async fn a(cx: &mut Context<Self>) -> Self {}
+            ),
+            "`a` is `async`, so it awaits and does not block",
+        ),
+        (
+            quote!(
+                #[handler("a.b", blocking)]
+                fn a(e: &E) -> String {}
+            ),
+            "handler `a` has no `self`, so it runs in whoever sends, once for all connections, and must not block\n\
+             write `fn a(&mut self, cx: &mut Context<Self>, event: &E) -> Result<()>`",
+        ),
+        (
+            quote!(
+                #[receive(blocking, "say")]
+                fn a(&mut self, cx: &mut Context<Self>, s: Say) {}
+            ),
+            "the name comes first: `#[receive(\"say\", blocking)]`",
+        ),
+        (
+            quote!(
+                #[handler("a.b", blokcing)]
+                fn a(&mut self, cx: &mut Context<Self>, e: &E) {}
+            ),
+            "`blokcing` cannot stand here; did you mean `blocking`?\nwrite `#[handler(\"a.b\")]`, or \
+             `#[handler(\"a.b\", blocking)]`",
+        ),
+        (
+            quote!(
+                #[receive(_, blocking, blocking)]
+                fn a(&mut self, cx: &mut Context<Self>, e: CommandError) {}
+            ),
+            "`blocking` cannot stand here",
+        ),
+        (
+            quote!(
+                #[handler(blocking)]
+                fn a(&mut self, cx: &mut Context<Self>, e: &E) {}
+            ),
+            "a handler names its event: `#[handler(\"chat.message\")]`",
+        ),
+    ]);
+}
+
 /// Nothing in an expansion may depend on what is imported where it stands: every path starts at the root, at `Self`, at
 /// the user's own words, or is a local.
 #[test]
@@ -121,6 +204,7 @@ fn every_path_is_absolute() {
             #[handler("a.b")] async fn a(&mut self, cx: &mut Context<Self>, event: &A) {}
             #[handler(_)] fn b(&mut self, cx: &mut Context<Self>, event: &Envelope) {}
             #[receive(_)] fn c(&mut self, cx: &mut Context<Self>, error: CommandError) {}
+            #[handler("c.d", blocking)] fn d(&mut self, cx: &mut Context<Self>, event: &D) {}
         }),
     );
     let file: syn::File = syn::parse2(expansion).expect("it parses");

@@ -23,6 +23,7 @@ use crate::scope::{BEARER, Scope, offers_bearer};
 use crate::server::{Guest, Server};
 use crate::session::{self, Opened, Transport};
 use crate::stats::count;
+use crate::stream::Stream;
 
 /// A request to become a WebSocket.
 pub(super) struct Handshake {
@@ -172,7 +173,7 @@ fn carrier(upgraded: Upgraded) -> Option<(Transport, Bytes)> {
         Err(upgraded) => match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
             Ok(parts) => (parts.io.into_inner(), parts.read_buf),
             Err(upgraded) => {
-                let stream = Transport::Stream(Box::new(TokioIo::new(upgraded)));
+                let stream = Transport::Stream(Stream::new(TokioIo::new(upgraded)));
                 return Some((stream, Bytes::new()));
             }
         },

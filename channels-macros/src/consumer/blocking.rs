@@ -1,0 +1,74 @@
+//! `blocking`: a plain method that may block its thread. It is the last word in the brackets of the method's attribute.
+
+use proc_macro2::TokenStream;
+use syn::{Attribute, Ident, Meta, Signature};
+
+use super::check::payload_text;
+use crate::arguments;
+use crate::diagnostics::Diagnostics;
+use crate::source::text;
+use crate::suggest::did_you_mean;
+
+const WORD: &str = "blocking";
+
+/// Takes the word out of the brackets, so that the rest reads as if it had never been there.
+pub(super) fn take(attribute: &mut Attribute, helper: &str, diagnostics: &mut Diagnostics) -> Option<Ident> {
+    let Meta::List(list) = &attribute.meta else { return None };
+    let mut pieces = arguments::split(list.tokens.clone()).into_iter();
+    let first = pieces.next()?;
+    let word = |piece: &TokenStream| syn::parse2::<Ident>(piece.clone()).ok().filter(|word| word == WORD);
+    let mut blocking = word(&first);
+    let alone = blocking.is_some();
+    for piece in pieces {
+        let found = word(&piece);
+        if alone {
+            // What stands behind it is the name, most likely.
+            let name = text(&piece);
+            diagnostics.error(&piece, format!("the name comes first: `#[{helper}({name}, {WORD})]`"));
+        } else if found.is_none() || blocking.is_some() {
+            let (written, first) = (text(&piece), text(&first));
+            let meant = did_you_mean(&written, [WORD]);
+            diagnostics.error(
+                &piece,
+                format!("`{written}` cannot stand here{meant}\nwrite `#[{helper}({first})]`, or `#[{helper}({first}, {WORD})]`"),
+            );
+        }
+        blocking = blocking.or(found);
+    }
+    if alone {
+        attribute.meta = Meta::Path(list.path.clone());
+    } else {
+        let mut list = list.clone();
+        list.tokens = first;
+        attribute.meta = Meta::List(list);
+    }
+    blocking
+}
+
+/// Whether the method can be `blocking`; says why not.
+pub(super) fn check(blocking: &Ident, helper: &str, signature: &Signature, diagnostics: &mut Diagnostics) -> bool {
+    let method = &signature.ident;
+    if signature.asyncness.is_some() {
+        diagnostics.error(
+            blocking,
+            format!(
+                "`{method}` is `async`, so it awaits and does not block\nwrite `fn {method}(..)` if it blocks: what is async \
+                 is reached through `cx.block_on(async |cx| ..)`; otherwise take `{WORD}` away"
+            ),
+        );
+        return false;
+    }
+    if helper == "handler" && signature.receiver().is_none() {
+        let payload = payload_text(signature, "ChatMessage");
+        diagnostics.error(
+            blocking,
+            format!(
+                "handler `{method}` has no `self`, so it runs in whoever sends, once for all connections, and must not \
+                 block\nwrite `fn {method}(&mut self, cx: &mut Context<Self>, event: &{payload}) -> Result<()>`, or take \
+                 `{WORD}` away"
+            ),
+        );
+        return false;
+    }
+    true
+}

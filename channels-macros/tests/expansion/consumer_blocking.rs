@@ -1,0 +1,219 @@
+impl Reports {
+    fn connect(cx: &mut Context<Self>, id: u64) -> Result<Self, Reject> {
+        Self::open(id)
+    }
+    fn build(&mut self, cx: &mut Context<Self>, event: &ReportBuild) -> Result<()> {
+        self.write(event)
+    }
+    fn read(&mut self, cx: &mut Context<Self>, command: Read) {
+        self.read_all();
+    }
+}
+/// What `Reports` accepts from the channel layer: one variant for each `#[handler]`.
+#[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
+pub enum ReportsEvent {
+    /// `report.build`
+    ReportBuild(ReportBuild),
+}
+#[automatically_derived]
+#[allow(unreachable_code, unused_variables)]
+impl ::core::fmt::Debug for ReportsEvent {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter
+            .write_str(
+                match *self {
+                    Self::ReportBuild(_) => "ReportBuild",
+                },
+            )
+    }
+}
+/// What a client may say to `Reports`: one variant for each `#[receive]`.
+#[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
+pub enum ReportsCommand {
+    /// `read`
+    Read(Read),
+}
+#[automatically_derived]
+#[allow(unreachable_code, unused_variables)]
+impl ::core::fmt::Debug for ReportsCommand {
+    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        formatter
+            .write_str(
+                match *self {
+                    Self::Read(_) => "Read",
+                },
+            )
+    }
+}
+#[automatically_derived]
+impl<
+    __G: ?::core::marker::Sized,
+> ::channels_runtime::__private::Handles<ReportBuild, __G> for Reports {}
+#[automatically_derived]
+impl ::channels_runtime::__private::HandlesListed for Reports {}
+#[automatically_derived]
+impl<__G: ?::core::marker::Sized> ::channels_runtime::__private::Joins<__G> for Reports {}
+#[automatically_derived]
+#[allow(deprecated, trivial_bounds, unreachable_code, unused_variables)]
+impl ::channels_runtime::__private::Consumer for Reports
+where
+    Reports: ::core::marker::Send,
+{
+    type Event = ReportsEvent;
+    type Command = ReportsCommand;
+    const INFO: ::channels_runtime::__private::ConsumerInfo = {
+        #[allow(unused_imports)]
+        use ::channels_runtime::__private::{NotACommand as _, NotAnEvent as _};
+        ::channels_runtime::__private::ConsumerInfo {
+            name: "Reports",
+            handlers: &[
+                ::channels_runtime::__private::HandlerInfo {
+                    event: "report.build",
+                    variant: "ReportBuild",
+                    method: "build",
+                    payload: ::core::any::type_name::<ReportBuild>,
+                    fields: ::channels_runtime::__private::NameOf::<ReportBuild>::FIELDS,
+                    shared: false,
+                    returns: ::core::option::Option::None,
+                    line: 1u32,
+                    defined: ::channels_runtime::__private::NameOf::<
+                        ReportBuild,
+                    >::DEFINED,
+                },
+            ],
+            fallback: ::core::option::Option::None,
+            commands: &[
+                ::channels_runtime::__private::CommandInfo {
+                    name: "read",
+                    variant: "Read",
+                    method: "read",
+                    payload: ::core::any::type_name::<Read>,
+                    fields: ::channels_runtime::__private::FieldsOf::<Read>::FIELDS,
+                    line: 1u32,
+                },
+            ],
+            raw: ::core::option::Option::None,
+            groups: &[],
+            sends: &[],
+            tag: "type",
+            mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
+        }
+    };
+    type Captures = (u64,);
+    fn connect(
+        cx: &mut ::channels_runtime::__private::Context<Self>,
+        captures: Self::Captures,
+    ) -> ::channels_runtime::__private::BoxFuture<
+        '_,
+        ::core::result::Result<Self, ::channels_runtime::__private::Reject>,
+    > {
+        let (capture_0,) = captures;
+        ::channels_runtime::__private::connecting_blocking::<
+            Self,
+            Result<Self, Reject>,
+            _,
+        >(move || Self::connect(cx, capture_0))
+    }
+    fn decode(
+        envelope: &::channels_runtime::__private::Envelope,
+    ) -> ::core::result::Result<
+        ::channels_runtime::__private::Decoded<Self::Event>,
+        ::channels_runtime::__private::DecodeError,
+    > {
+        match envelope.event_name() {
+            "report.build" => {
+                ::channels_runtime::__private::decoded::<
+                    ReportBuild,
+                    _,
+                >(envelope, ReportsEvent::ReportBuild)
+            }
+            _ => {
+                ::core::result::Result::Ok(
+                    ::channels_runtime::__private::Decoded::Unhandled,
+                )
+            }
+        }
+    }
+    fn dispatch<'a>(
+        &'a mut self,
+        cx: &'a mut ::channels_runtime::__private::Context<Self>,
+        event: &'a ::channels_runtime::__private::Delivered<Self::Event>,
+    ) -> ::channels_runtime::__private::BoxFuture<
+        'a,
+        ::channels_runtime::__private::Result<()>,
+    > {
+        match *event.event() {
+            ReportsEvent::ReportBuild(ref payload) => {
+                ::channels_runtime::__private::run_blocking::<
+                    Result<()>,
+                    _,
+                >(move || Self::build(self, cx, payload))
+            }
+        }
+    }
+    fn decode_command(
+        frame: ::channels_runtime::__private::Frame,
+    ) -> ::core::result::Result<
+        Self::Command,
+        ::channels_runtime::__private::CommandError,
+    > {
+        match ::channels_runtime::__private::named(frame, "type") {
+            ::channels_runtime::__private::Named::Command { name, text } => {
+                match name.as_str() {
+                    "read" => {
+                        ::channels_runtime::__private::decode_command::<
+                            Read,
+                        >(&text, "type", "read")
+                            .map(ReportsCommand::Read)
+                    }
+                    _ => {
+                        ::core::result::Result::Err(::channels_runtime::__private::CommandError::Unknown {
+                            name,
+                            commands: &["read"],
+                        })
+                    }
+                }
+            }
+            ::channels_runtime::__private::Named::Other { frame, error } => {
+                ::core::result::Result::Err(error)
+            }
+        }
+    }
+    fn receive<'a>(
+        &'a mut self,
+        cx: &'a mut ::channels_runtime::__private::Context<Self>,
+        command: Self::Command,
+    ) -> ::channels_runtime::__private::BoxFuture<
+        'a,
+        ::channels_runtime::__private::Result<()>,
+    > {
+        match command {
+            ReportsCommand::Read(payload) => {
+                ::channels_runtime::__private::run_blocking::<
+                    (),
+                    _,
+                >(move || Self::read(self, cx, payload))
+            }
+        }
+    }
+    fn disconnect<'a>(
+        &'a mut self,
+        cx: &'a mut ::channels_runtime::__private::Context<Self>,
+        code: ::channels_runtime::__private::CloseCode,
+    ) -> ::channels_runtime::__private::BoxFuture<
+        'a,
+        ::channels_runtime::__private::Result<()>,
+    > {
+        ::channels_runtime::__private::ran(())
+    }
+}
+const _: () = {
+    #[allow(unused_imports)]
+    use ::channels_runtime::__private::NotAnEvent as _;
+    const _: () = ::channels_runtime::__private::check_name(
+        "build",
+        "report.build",
+        "ReportBuild",
+        ::channels_runtime::__private::NameOf::<ReportBuild>::NAME,
+    );
+};

@@ -1,0 +1,53 @@
+//! What carries a connection and is no plain TCP socket: TLS, a Unix socket, a pipe in memory.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::connection::Outbound;
+
+trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// A stream that the connection's own task reads and writes; or the method that blocks it, instead of it.
+///
+/// Those two are one thread, so nobody ever waits for the lock.
+#[derive(Clone)]
+pub(crate) struct Stream(Arc<Mutex<dyn Duplex>>);
+
+impl Stream {
+    pub(crate) fn new(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
+        Self(Arc::new(Mutex::new(stream)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, dyn Duplex + 'static> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn poll_read(&self, task: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.lock()).poll_read(task, buffer)
+    }
+
+    /// Writes what waits.
+    pub(crate) fn poll_write(&self, task: &mut Context<'_>, outbound: &mut Outbound) -> Poll<io::Result<()>> {
+        let stream = &mut *self.lock();
+        while !outbound.is_empty() {
+            let written = outbound.write_with(|pieces| match pieces {
+                [one] => Pin::new(&mut *stream).poll_write(task, one),
+                many => Pin::new(&mut *stream).poll_write_vectored(task, many),
+            });
+            match ready!(written)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                n => outbound.advance(n),
+            }
+        }
+        Pin::new(stream).poll_flush(task)
+    }
+
+    pub(crate) fn poll_shutdown(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.lock()).poll_shutdown(task)
+    }
+}
