@@ -184,6 +184,17 @@ pub enum LayerError {
     /// The name of a channel or a group is not legal.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// The `prefix` of a pub/sub layer stands before every channel's own name, and none that begins with it is legal.
+    #[error(
+        "the prefix `{prefix}` cannot begin the name of a channel; it may have {} ASCII letters, digits, hyphens, underscores and periods",
+        crate::name::MAX_PREFIX_LENGTH
+    )]
+    Prefix {
+        /// The prefix.
+        prefix: String,
+        /// What is wrong with a name that begins with it.
+        source: NameError,
+    },
     /// The event could not be written.
     #[error("event `{event}` cannot be written")]
     Encode {

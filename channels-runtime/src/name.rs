@@ -15,6 +15,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The longest legal name of a channel or a group, in characters: Django Channels asks for fewer than 100.
 pub const MAX_NAME_LENGTH: usize = 99;
 
+/// How much of that the names that the pub/sub layer makes up leave for a prefix.
+pub(crate) const MAX_PREFIX_LENGTH: usize = MAX_NAME_LENGTH - "specific.".len() - 32;
+
 /// Why a string is not the name of a channel or a group.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} name {name:?} {problem}; a name is 1 to 99 characters of `A-Z a-z 0-9 - _ .`{more}", more = self.kind.more())]

@@ -515,3 +515,60 @@ async fn a_key_that_is_somebody_elses_hurts_its_own_group_only() {
     layer.group_send(&Room, &Tick { number: 1 }).await.unwrap();
     assert_eq!(next(&channel).await, 1);
 }
+
+/// One command is refused, and the one behind it in the same round trip takes messages.
+#[tokio::test]
+async fn what_is_taken_beside_a_refusal_is_not_lost() {
+    const MANY: u32 = 300;
+    let server = RedisServer::start();
+    let config = LayerConfig::default().with_capacity(1000);
+    let (here, there) = (open(&server, config.clone()).await, open(&server, config).await);
+    let channel = here.new_channel().await.unwrap();
+    let deny = |rules: &str| {
+        assert_eq!(server.ask(&format!("ACL SETUSER default {rules}")).text(), "OK");
+        server.ask("CLIENT KILL TYPE normal");
+    };
+    deny("-zpopmin -bzpopmin");
+    until(|| here.stats().gaps == 1, "the queue is lost").await;
+    // The connections were cut: the first ones may say so.
+    until_sent(&there, &channel).await;
+    for number in 1..MANY {
+        there.send(channel.name(), &Tick { number }).await.unwrap();
+    }
+    // 128 of them are taken on connecting. Behind the one that is refused come 127.
+    server.ask("ACL SETUSER default +zpopmin");
+    for number in 0..MANY {
+        assert_eq!(next(&channel).await, number);
+    }
+    server.ask("ACL SETUSER default +bzpopmin");
+    there.send(channel.name(), &Tick { number: MANY }).await.unwrap();
+    assert_eq!(next(&channel).await, MANY);
+}
+
+/// Sends number 0 until Redis has it.
+async fn until_sent(layer: &ChannelLayer, to: &Channel) {
+    let sent = async { while layer.send(to.name(), &Tick { number: 0 }).await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(10), sent).await.expect("sent");
+}
+
+#[tokio::test]
+async fn a_prefix_that_can_begin_no_name_is_refused() {
+    let server = RedisServer::start();
+    for bad in ["my site", "a:b", "é", &"x".repeat(59)] {
+        let config = LayerConfig::default().with_prefix(bad);
+        let refused = ChannelLayer::redis_pubsub_with(&[server.url()], config.clone()).await.unwrap_err();
+        assert!(matches!(&refused, LayerError::Prefix { prefix, .. } if prefix == bad), "{refused:?}");
+        assert!(refused.to_string().contains("it may have 58 ASCII letters"), "{refused}");
+        // On the core layer it is a part of a key, and no part of a name.
+        let layer = open(&server, config).await;
+        let channel = layer.new_channel().await.unwrap();
+        layer.group_add(&Room, channel.name()).await.unwrap();
+        layer.group_send(&Room, &Tick { number: 1 }).await.unwrap();
+        assert_eq!(next(&channel).await, 1);
+    }
+    let longest = LayerConfig::default().with_prefix("x".repeat(58));
+    let layer = ChannelLayer::redis_pubsub_with(&[server.url()], longest).await.unwrap();
+    let channel = layer.new_channel().await.unwrap();
+    layer.send(channel.name(), &Tick { number: 2 }).await.unwrap();
+    assert_eq!(next(&channel).await, 2);
+}

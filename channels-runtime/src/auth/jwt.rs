@@ -203,6 +203,23 @@ MC4CAQAwBQYDK2VwBCIEIHHeD6wbQxRNmGGjKy7JWvJaIYT9RUJAYXThAwFrP5ZH
 MCowBQYDK2VwAyEAndU4kAELnMTdacfZtmGsEDxInJLtswVS2YF4B/KPZR0=
 -----END PUBLIC KEY-----";
 
+    /// Public keys of nobody, and tokens that openssl has signed with their other halves, good until 2100.
+    const RSA: &str = "-----BEGIN PUBLIC KEY-----
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAveFByNHckqrYOkYx7KZl
+MS3G3srfp3EwEvUOTDkkFinb9I+9uSYxmix5U9MmmrN4EVoxN00ehoTzRVjye8p1
+4LOCpju06UMKgSY4HYyK/yRauotBbwxC2+vkNCbHuBOZWBZs0SmCjJ5+OgUlrFtE
+FMTQ8MOe3m1eEm1MWtft3MWCcbIpA8KzRMITyI0vNsyO05HbraQch6hsY/h0kBq2
+J0OcIb8luPu6cVrZlGsMcSBp6vdFnJG5YKkvvKMYboJlq0nsbUAkDhVn91sfSnTv
+qFntpfO7iqm+GTLT/r5BO8LrZ+f5no2Qil11pSj7A76v8C1iDRnOTbV+lcY8wHI7
+3QIDAQAB
+-----END PUBLIC KEY-----";
+    const SIGNED_WITH_RSA: &str = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjQxMDI0NDQ4MDB9.X3cVWaYHcxLpTph1NuHn-kuSSPzp4H618XFdHfepf--rsZ0Piar_3ujAhF2FAt64qJllvpu1s3EElsbnHwrKYLDqRRT4La9YQ0Y7hE48YmF-4ix888E-etoyQRy-R-GxHUF-2uOGR3PV2rLliEhAL6SWWkBK2fZbM-3dbkIeVp2FUzZ8qwimwuzt6GqxvxbtzKk8woZprlrKkX4xXDkjmvvIuREn-9ZYhKseha80QT8ax83RPbUIWHGUJX8wSdJulQ5-wdGmnm8rCoJOwZmx08OMLDvmwzWFj_JsZO0V9ygPISpJ89u7gCJvwm-ogsElzdn_sLDOeGD5IDLDVz79mw";
+    const P256: &str = "-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEXsbfYYFbbjgcYhXub92wysXM0xaL
+lOyjW2nCqiNZ7l+lwlm8tR43I2ZcdrNo8HrGkX4xYQonefJzNV2stcI5ug==
+-----END PUBLIC KEY-----";
+    const SIGNED_WITH_P256: &str = "eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjQxMDI0NDQ4MDB9.VhZWWfAFot31-tilFXy2pEN8Ek9au3lj7NfbtJkgVHjEjai7H6UrnjNsZHwXQ2eV6rKZklpyRzm2WtfCHIN5ZA";
+
     #[derive(serde::Deserialize, Debug, PartialEq)]
     struct User {
         sub: String,
@@ -280,6 +297,28 @@ MCowBQYDK2VwAyEAndU4kAELnMTdacfZtmGsEDxInJLtswVS2YF4B/KPZR0=
             let said = wrong.expect("no key").to_string();
             assert!(said.contains("public key in PEM") && !said.contains(SECRET), "{said}");
         }
+    }
+
+    #[test]
+    fn what_openssl_has_signed_is_believed_with_its_key_and_no_other() {
+        let ways = [
+            (Jwt::rs256(RSA).unwrap(), SIGNED_WITH_RSA),
+            (Jwt::es256(P256).unwrap(), SIGNED_WITH_P256),
+            (Jwt::hs256(SECRET), ANN),
+        ];
+        for (way, (jwt, _)) in ways.iter().enumerate() {
+            for (signed_with, (_, token)) in ways.iter().enumerate() {
+                let wanted = if way == signed_with { Ok(()) } else { Err(TokenError::Signature) };
+                assert_eq!(verify(jwt, token), wanted, "{jwt:?} and {token}");
+                // Nor is it when its claims are those of another one.
+                let (_, payload) = EXPIRED.rsplit_once('.').and_then(|(rest, _)| rest.split_once('.')).unwrap();
+                let (head, signature) = (token.split('.').next().unwrap(), token.rsplit('.').next().unwrap());
+                let changed = format!("{head}.{payload}.{signature}");
+                assert_eq!(verify(jwt, &changed), Err(TokenError::Signature), "{changed}");
+            }
+        }
+        // A key of the other kind is none.
+        assert!(Jwt::rs256(P256).is_err() && Jwt::es256(RSA).is_err());
     }
 
     #[test]

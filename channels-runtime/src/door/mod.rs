@@ -203,14 +203,14 @@ impl Door {
         let (Some(max), Some(client)) = (self.settings.max_per_address, client) else { return Ok(None) };
         let address = counted_as(client.ip());
         let mut addresses = lock(&self.addresses);
-        let from_there = addresses.entry(address).or_default();
-        if *from_there >= max {
+        let from_there = addresses.get(&address).copied().unwrap_or_default();
+        if from_there >= max {
             drop(addresses);
             self.inside.fetch_sub(1, Relaxed);
             count(&self.counters.address_full);
             return later(429, "there are too many connections from your address");
         }
-        *from_there += 1;
+        addresses.insert(address, from_there + 1);
         Ok(Some(Box::new(address)))
     }
 
@@ -308,6 +308,16 @@ mod tests {
             door.leave(Some(&client.parse().unwrap()));
         }
         assert!(door.inside() == 0 && lock(&door.addresses).is_empty());
+    }
+
+    #[test]
+    fn an_address_that_may_have_none_leaves_nothing_behind() {
+        let door = Door::new(Settings { max_per_address: Some(0), ..Settings::default() });
+        for last in 0..10 {
+            assert_eq!(door.enter(address(&format!("192.0.2.{last}"))).unwrap_err().status(), 429);
+        }
+        assert_eq!((door.stats().inside, door.stats().address_full), (0, 10));
+        assert!(lock(&door.addresses).is_empty());
     }
 
     #[test]

@@ -17,7 +17,8 @@ pub struct Config {
     /// How long a membership in Redis lasts that its owner does not renew: 86,400 s. Within a process, a channel is in its
     /// groups for as long as it lives.
     pub group_expiry: Duration,
-    /// What stands before every name in Redis: `"asgi"`.
+    /// What stands before every name in Redis: `"asgi"`. In the pub/sub layer it is a part of each channel's name: at most 58
+    /// ASCII letters, digits, hyphens, underscores and periods.
     pub prefix: String,
     /// How messages are written in Redis: msgpack.
     pub serializer_format: Format,

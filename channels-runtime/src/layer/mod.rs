@@ -47,6 +47,8 @@ pub use local::{Gap, LayerStats};
 pub use mailbox::Channel;
 #[cfg(feature = "redis")]
 pub use redis::RedisHost;
+#[cfg(feature = "redis")]
+use redis::check_prefix;
 pub use registry::channel_layer;
 pub use settings::ConfigError;
 #[cfg(all(feature = "redis", any(test, fuzzing)))]

@@ -264,7 +264,7 @@ pub(crate) fn read(json: &str) -> Result<(), Box<dyn std::error::Error>> {
 #[cfg(feature = "redis")]
 mod redis {
     use super::*;
-    use crate::layer::RedisHost;
+    use crate::layer::{RedisHost, check_prefix};
 
     const OF_CORE: [&str; 9] = [
         "hosts",
@@ -342,6 +342,9 @@ mod redis {
         let legal: &'static [&'static str] = if is_core { &OF_CORE } else { &OF_PUBSUB };
         let mut settings = Settings::new(alias, path, config, legal)?;
         let config = settings.config()?;
+        if backend == PUBSUB {
+            check_prefix(&config.prefix).map_err(|error| settings.wrong("prefix", error.to_string()))?;
+        }
         for callback in ["on_disconnect", "on_reconnect"] {
             settings.take(callback, "null, the only legal value here", |_| None::<()>)?;
         }
@@ -530,6 +533,11 @@ mod tests {
             (CORE, r#"{"prefix": 7}"#, "7 is not a string"),
             (PUBSUB, r#"{"random_prefix_length": 12}"#, "unknown key; legal are hosts, prefix, symmetric"),
             (PUBSUB, r#"{"on_reconnect": "f"}"#, "is not null, the only legal value here"),
+            (
+                PUBSUB,
+                r#"{"prefix": "my site"}"#,
+                "[\"prefix\"]: the prefix `my site` cannot begin the name of a channel",
+            ),
         ] {
             let said = error(&of(backend, config)).await;
             assert!(said.contains(expected), "{said}");

@@ -33,6 +33,7 @@ use host::Host;
 pub use address::RedisHost;
 #[cfg(any(test, fuzzing))]
 pub(crate) use codec::Codec;
+pub(crate) use pubsub::check_prefix;
 
 /// How long one answer of Redis is waited for before the send counts as failed.
 const DEADLINE: Duration = Duration::from_secs(5);

@@ -46,7 +46,7 @@ impl ChannelLayer {
     /// ones in the same order.
     ///
     /// # Errors
-    /// When an address is not one, or a server does not answer.
+    /// When an address is not one, a server does not answer, or no name that begins with the prefix is legal.
     pub async fn redis_pubsub<H: Clone + Into<RedisHost>>(hosts: &[H]) -> Result<Self, LayerError> {
         Self::redis_pubsub_with(hosts, Config::default()).await
     }
@@ -59,6 +59,7 @@ impl ChannelLayer {
         hosts: &[H],
         config: Config,
     ) -> Result<Self, LayerError> {
+        check_prefix(&config.prefix)?;
         let hosts = connect(hosts.iter().cloned().map(Into::into)).await?;
         Ok(Self::new(Arc::new(PubSub::start(hosts, &config)), config))
     }
@@ -72,6 +73,16 @@ redis.call('PUBLISH', ARGV[1], ARGV[3])
 local heard = redis.pcall('PUBLISH', ARGV[2], ARGV[4])
 redis.call('PUBLISH', ARGV[1], ARGV[5])
 return heard";
+
+/// Names begin with the prefix, and Redis has them as they are: one that is not legal could be subscribed by nobody.
+pub(crate) fn check_prefix(prefix: &str) -> Result<(), LayerError> {
+    let name = ChannelName::new(new_name(prefix)).map(drop);
+    name.map_err(|source| LayerError::Prefix { prefix: prefix.into(), source })
+}
+
+fn new_name(prefix: &str) -> String {
+    format!("{prefix}specific.{}", Uuid::new_v4().simple())
+}
 
 /// What the tasks share with the layer.
 struct Shared {
@@ -287,7 +298,7 @@ impl Backend for PubSub {
     }
 
     fn new_channel_name(&self) -> ChannelName {
-        ChannelName::from_checked(format!("{}specific.{}", self.shared.prefix, Uuid::new_v4().simple()).into())
+        ChannelName::from_checked(new_name(&self.shared.prefix).into())
     }
 
     fn servers(&self) -> usize {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use deadpool_redis::redis::{Pipeline, cmd};
+use deadpool_redis::redis::{Pipeline, RedisResult, cmd};
 use tokio::time::timeout;
 
 use crate::envelope::Envelope;
@@ -74,16 +74,30 @@ async fn connected(
         std::future::pending().await
     };
     let mut pop = Pipeline::with_capacity(2);
+    // If Redis refuses the first, what the second took is here all the same.
+    pop.ignore_errors();
     // Both in one round trip: Redis goes on with the second when the first has something, or has waited long enough.
     pop.add_command(pop_one(&queue, BLOCK));
     pop.cmd("ZPOPMIN").arg(&queue).arg(BATCH);
     let popping = async {
         loop {
             let popped = timeout(BLOCK + DEADLINE, pop.query_async(&mut connection)).await??;
-            backoff.reset();
-            let (first, more): (Option<PoppedFrom>, Vec<Popped>) = popped;
+            let (first, more): (RedisResult<Option<PoppedFrom>>, RedisResult<Vec<Popped>>) = popped;
+            let mut refused = None;
+            let first = first.unwrap_or_else(|error| {
+                refused = Some(error);
+                None
+            });
+            let more = more.unwrap_or_else(|error| {
+                refused = Some(error);
+                Vec::new()
+            });
             let first = first.map(|(_, message, score)| (message, score));
             hand_out(shared, &queue, first.into_iter().chain(more)).await;
+            if let Some(error) = refused {
+                return Err(error.into());
+            }
+            backoff.reset();
         }
     };
     tokio::select! {
