@@ -76,6 +76,7 @@ pub struct Worker<C> {
     layer: ChannelLayer,
     channel: String,
     concurrency: usize,
+    shutdown_deadline: Duration,
     stopping: CancellationToken,
     counters: Arc<JobCounters>,
     consumer: PhantomData<fn() -> C>,
@@ -102,6 +103,7 @@ impl Channels {
             layer: self.channel_layer().clone(),
             channel: channel.into(),
             concurrency: 1,
+            shutdown_deadline: self.server().settings.shutdown_deadline,
             stopping: self.server().stopping().clone(),
             counters: Arc::clone(self.server().jobs()),
             consumer: PhantomData,
@@ -117,13 +119,36 @@ impl<C: Consumer<Captures = ()>> Worker<C> {
     }
 
     /// Works until [`Channels::shutdown`] is called, or until the process gets SIGINT or SIGTERM. Then the running jobs
-    /// are finished, no more are taken, and `#[disconnect]` runs.
+    /// are finished, no more are taken, and `#[disconnect]` runs. Jobs that run longer than 10 s after the signal
+    /// ([`shutdown_deadline`](crate::ChannelsBuilder::shutdown_deadline)), or until a second one, are cut off and lost, without
+    /// a `#[disconnect]`.
     ///
     /// # Errors
     /// When the name of the channel is not legal, `#[connect]` refuses or fails, the layer cannot be reached at the
     /// beginning, or the layer is closed.
     pub async fn run(&self) -> Result<()> {
-        self.run_until(signal()).await
+        let told = CancellationToken::new();
+        let working = self.run_until(async {
+            signal().await;
+            tracing::info!(channel = self.channel, "the worker ends when its jobs are done");
+            told.cancel();
+        });
+        tokio::select! {
+            worked = working => worked,
+            // What still works is dropped, in the middle of its job.
+            () = self.cut(&told) => Ok(()),
+        }
+    }
+
+    /// Until the running jobs have had their time.
+    async fn cut(&self, told: &CancellationToken) {
+        told.cancelled().await;
+        let channel = &self.channel;
+        tokio::select! {
+            // Both only wait.
+            () = tokio::time::sleep(self.shutdown_deadline) => tracing::warn!(channel, "some jobs did not end in time"),
+            () = signal() => tracing::warn!(channel, "a second signal: jobs that run are cut off"),
+        }
     }
 
     /// As [`Self::run`], until `stop` is done instead of until a signal comes.

@@ -23,7 +23,7 @@ struct Flags {
 
 #[derive(Subcommand)]
 enum Role {
-    /// Takes jobs until it gets Ctrl-C; finishes the running ones first.
+    /// Takes jobs until it gets Ctrl-C; then finishes the running ones, for up to 10 s or until a second Ctrl-C.
     Work {
         /// How many jobs at the same time.
         #[arg(long, default_value_t = 2)]
@@ -57,8 +57,11 @@ impl PrimesConsumer {
     #[handler("primes.wanted")]
     async fn primes_wanted(&mut self, cx: &mut Context<Self>, event: &PrimesWanted) -> Result<()> {
         let below = event.below;
-        // A long computation belongs on a thread of its own, as anywhere in async code.
-        let count = tokio::task::spawn_blocking(move || primes(below)).await?;
+        // A long computation belongs on a thread of its own, as anywhere in async code. One of `spawn_blocking` would be waited
+        // for when the process ends, also when its time is over.
+        let (tx, rx) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || tx.send(primes(below)));
+        let count = rx.await?;
         cx.send_event(&event.reply_to, &PrimesCounted { below, count }).await
     }
 }
