@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::MissedTickBehavior;
+use tracing::Instrument;
 
 use crate::consumer::Consumer;
 use crate::context::Context;
@@ -141,7 +142,8 @@ impl<C: Consumer> Context<C> {
     /// # Ok(()) }
     /// ```
     ///
-    /// Work that fails or panics is logged, and nothing else: the connection goes on.
+    /// Work that fails or panics is logged, and nothing else: the connection goes on. What it logs stands in the span that it
+    /// was begun in.
     ///
     /// # Errors
     /// [`BackgroundError::TooMany`]; the future is then dropped.
@@ -158,7 +160,7 @@ impl<C: Consumer> Context<C> {
                 }
             }
         });
-        Ok(self.tasks().spawn(work)?)
+        Ok(self.tasks().spawn(work.in_current_span())?)
     }
 
     /// Sends this consumer an event when so much time has passed. Compiles only if the consumer handles the event.

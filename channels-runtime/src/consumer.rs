@@ -1,5 +1,6 @@
 //! What `#[consumer]` makes of an `impl` block.
 
+use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -26,10 +27,10 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 )]
 pub trait Consumer: Sized + Send + 'static {
     /// What the consumer accepts from the layer: one variant for each `#[handler]`.
-    type Event: Send + Sync + 'static;
+    type Event: Debug + Send + Sync + 'static;
 
     /// What a client may say: one variant for each `#[receive]`.
-    type Command: Send + 'static;
+    type Command: Debug + Send + 'static;
 
     /// The arguments of `#[connect]` behind `cx`: what the route's path captures.
     type Captures: Send + 'static;

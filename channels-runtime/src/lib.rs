@@ -106,6 +106,7 @@ mod scratch;
 mod server;
 mod session;
 mod signal;
+mod spans;
 mod stats;
 mod stream;
 mod tag;

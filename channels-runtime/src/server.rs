@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::auth::AnyUser;
 use crate::connection::{Connection, Limits};
@@ -142,13 +143,19 @@ impl Server {
         server.sessions.clone().spawn(async move {
             // A client that vanished without a word, before its answer was written, would be waited for without end.
             let upgraded = tokio::time::timeout(UPGRADE_DEADLINE, upgrade).await.ok().flatten();
+            let span = opened.span.clone();
             let Some((transport, read_ahead)) = upgraded else {
                 opened.abandon().await;
                 return drop(guest);
             };
             let session = opened.into_session(transport, &read_ahead);
             let alive = Alive::new(guest, session.connection(), login_ends);
-            server.sessions.spawn(session.run(alive));
+            // Most connections have no span, and then they have no room for one.
+            if span.is_disabled() {
+                server.sessions.spawn(session.run(alive));
+            } else {
+                server.sessions.spawn(session.run(alive).instrument(span));
+            }
         });
     }
 

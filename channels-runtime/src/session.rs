@@ -17,6 +17,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
+use tracing::{Instrument, Span};
 
 use crate::connection::{self, Connection, Next, Outbound, Output, Socket};
 use crate::consumer::{BoxFuture, Consumer, Decoded, Delivered};
@@ -29,6 +30,7 @@ use crate::layer::local::{Delivery, Mailbox, Undeliverable};
 use crate::meter::Meter;
 use crate::scope::Scope;
 use crate::server::Server;
+use crate::spans::{self, within};
 use crate::stats::count;
 use crate::stream::Stream;
 use crate::wire::{Decoder, Incoming, Rendered, Violation};
@@ -65,6 +67,8 @@ enum Reader {
 pub(crate) struct Opened<C: Consumer> {
     pub(crate) consumer: C,
     pub(crate) cx: Context<C>,
+    /// What is logged on its behalf stands in it, if anybody asks for that.
+    pub(crate) span: Span,
 }
 
 /// Runs `#[connect]`. If it refuses, fails, panics or is dropped, nothing of the connection stays behind.
@@ -86,20 +90,24 @@ pub(crate) async fn open<C: Consumer>(
         C::HEARS_OF_GAPS,
     );
     layer.backend().table().register(channel.clone(), &(Arc::clone(&connection) as Arc<dyn Mailbox>));
+    let span = spans::connection::<C>(&scope, &channel);
     // From here on the context takes the channel out of the layer again, whatever happens.
     let mut cx = Context::new(scope, channel.clone(), layer.clone(), connection);
     layer.backend().announce(&channel).await?;
-    let consumer = match guarded(|| C::connect(&mut cx, captures)).await {
+    let connecting =
+        span.in_scope(|| guarded(|| within(spans::call::<C>("connect"), || C::connect(&mut cx, captures))));
+    let consumer = match connecting.instrument(span.clone()).await {
         Ok(connected) => connected?,
         Err(panic) => return Err(Error::msg(format!("`connect` panicked: {}", message(&*panic))).into()),
     };
-    Ok(Opened { consumer, cx })
+    Ok(Opened { consumer, cx, span })
 }
 
 /// Decodes a message for all connections of `C` in this process, and renders it where no state is needed.
 pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
     // A handler without `self` is the user's code, and it runs in whoever sends: a panic must not hurt the sender.
-    let decoded = std::panic::catch_unwind(AssertUnwindSafe(|| C::decode(envelope)));
+    let decode = || spans::decode::<C>(envelope).in_scope(|| C::decode(envelope));
+    let decoded = std::panic::catch_unwind(AssertUnwindSafe(decode));
     let decoded = decoded.unwrap_or_else(|panic| {
         Err(crate::error::DecodeError::Panicked { event: envelope.event_name().into(), message: message(&*panic) })
     });
@@ -125,6 +133,7 @@ impl<C: Consumer> Opened<C> {
     /// Serves the connection to its end.
     pub(crate) fn into_session(self, transport: Transport, read_ahead: &[u8]) -> Session<C> {
         let Self { consumer, mut cx } = self;
+        let Self { consumer, cx, span: _ } = self;
         let reader = match transport {
             Transport::Tcp(socket) => {
                 let (reader, writer) = socket.into_split();
@@ -145,7 +154,7 @@ impl<C: Consumer> Opened<C> {
 
     /// The client was gone before the handshake was answered.
     pub(crate) async fn abandon(mut self) {
-        end(&mut self.consumer, &mut self.cx, CloseCode::ABNORMAL).await;
+        end(&mut self.consumer, &mut self.cx, CloseCode::ABNORMAL).instrument(self.span).await;
     }
 }
 
@@ -153,7 +162,7 @@ impl<C: Consumer> Opened<C> {
 pub(crate) async fn end<C: Consumer>(consumer: &mut C, cx: &mut Context<C>, code: CloseCode) {
     cx.leave();
     cx.end_background().await;
-    match guarded(|| consumer.disconnect(cx, code)).await {
+    match guarded(|| within(spans::call::<C>("disconnect"), || consumer.disconnect(cx, code))).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(consumer = C::INFO.name, %error, "`disconnect` failed"),
         Err(panic) => tracing::error!(consumer = C::INFO.name, panic = message(&*panic), "`disconnect` panicked"),
@@ -176,16 +185,18 @@ fn begin<'a, C: Consumer>(
     match step {
         Step::Event(delivered) => {
             let event = &**event.insert(delivered.downcast().expect("prepared for this consumer"));
-            return ControlFlow::Continue(Some(guarded(|| consumer.dispatch(cx, event))));
+            let span = spans::event::<C>(event.event());
+            return ControlFlow::Continue(Some(guarded(|| within(span, || consumer.dispatch(cx, event)))));
         }
         Step::Gap(gap) => {
-            return ControlFlow::Continue(Some(guarded(|| consumer.gap(cx, gap))));
+            let span = spans::call::<C>(gap.attribute());
+            return ControlFlow::Continue(Some(guarded(|| within(span, || consumer.gap(cx, gap)))));
         }
         Step::Client(Incoming::Frame(frame)) => {
             connection.begin();
             let call = guarded(|| match C::decode_command(frame) {
-                Ok(command) => consumer.receive(cx, command),
-                Err(error) => refuse(consumer, cx, error),
+                Ok(command) => within(spans::command::<C>(&command), || consumer.receive(cx, command)),
+                Err(error) => within(spans::call::<C>("receive"), || refuse(consumer, cx, error)),
             });
             return ControlFlow::Continue(Some(call));
         }

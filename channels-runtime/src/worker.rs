@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::channels::Channels;
 use crate::consumer::{Consumer, Delivered};
@@ -24,6 +25,7 @@ use crate::name::ChannelName;
 use crate::scope::Scope;
 use crate::session;
 use crate::signal::signal;
+use crate::spans::{self, within};
 use crate::stats::{count, counted};
 
 /// How long a worker waits before it tries again to make a consumer whose `#[connect]` failed.
@@ -164,8 +166,9 @@ impl<C: Consumer<Captures = ()>> Worker<C> {
         let source = self.source(&name).await?;
         // All are there before the first one takes a job: one that cannot be made must not end the others in the middle.
         let mut ready = Vec::new();
+        let span = spans::worker::<C>(&name);
         for _ in 0..self.concurrency {
-            match Instance::<C>::new(&self.layer, &name).await {
+            match Instance::<C>::new(&self.layer, &name).instrument(span.clone()).await {
                 Ok(instance) => ready.push(instance),
                 Err(error) => {
                     for instance in ready {
@@ -183,7 +186,7 @@ impl<C: Consumer<Captures = ()>> Worker<C> {
             };
             let (layer, counters) = (self.layer.clone(), Arc::clone(&self.counters));
             let task = Task { layer, name: name.clone(), instance, jobs, counters, stopping: stopping.clone() };
-            instances.spawn(task.run());
+            instances.spawn(task.run().instrument(span.clone()));
         }
         tracing::info!(channel = self.channel, consumer = C::INFO.name, "running worker");
         let mut stop = std::pin::pin!(stop);
@@ -346,7 +349,9 @@ impl<C: Consumer<Captures = ()>> Task<C> {
             Ok(Delivery::Event(event, ..)) => {
                 let event = event.downcast::<Delivered<C::Event>>().expect("prepared for this consumer");
                 let Instance { consumer, cx, .. } = &mut self.instance;
-                match AssertUnwindSafe(async { consumer.dispatch(cx, &event).await }).catch_unwind().await? {
+                let span = spans::event::<C>(event.event());
+                let job = async { within(span, || consumer.dispatch(cx, &event)).await };
+                match AssertUnwindSafe(job).catch_unwind().await? {
                     Ok(()) => count(&self.counters.done),
                     Err(error) => failed(&error),
                 }
