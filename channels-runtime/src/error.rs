@@ -102,6 +102,14 @@ pub enum DecodeError {
         "the message cannot be decrypted: none of `symmetric_encryption_keys` fits, or it is too old or from the future"
     )]
     Undecryptable,
+    /// Another event came than the one that was asked for.
+    #[error("event `{event}` came where `{wanted}` is wanted")]
+    Unexpected {
+        /// The name of the event that came.
+        event: String,
+        /// The one that was asked for.
+        wanted: &'static str,
+    },
     /// A field is missing or is not what the payload says.
     #[error("event `{event}` does not fit `{payload}`{at}: {source}", at = at(.path))]
     Payload {
@@ -227,6 +235,24 @@ pub enum LayerError {
         action: &'static str,
         /// Why it failed.
         source: Box<dyn StdError + Send + Sync>,
+    },
+    /// A question was not answered in time.
+    #[error("no `{event}` came from channel `{channel}` within {deadline:?}")]
+    NoReply {
+        /// The channel that was asked.
+        channel: String,
+        /// The name of the event that the answer would be.
+        event: &'static str,
+        /// How long it was waited for.
+        deadline: Duration,
+    },
+    /// A question was answered with another event, or with one that does not fit its type.
+    #[error("channel `{channel}` gave an answer that does not fit the question")]
+    WrongReply {
+        /// The channel that was asked.
+        channel: String,
+        /// What is wrong with the answer.
+        source: DecodeError,
     },
     /// The layer was closed.
     #[error("the channel layer is closed")]

@@ -99,6 +99,7 @@ mod layer;
 mod living;
 mod meter;
 mod name;
+mod reply;
 #[cfg(feature = "redis")]
 mod route;
 mod scope;
@@ -140,6 +141,7 @@ pub use layer::{
     BlockingChannelLayer, Channel, ChannelLayer, Config as LayerConfig, ConfigError, Gap, LayerStats, channel_layer,
 };
 pub use name::{ChannelName, GroupName, MAX_NAME_LENGTH, NameError, Untyped};
+pub use reply::ReplyTo;
 pub use scope::Scope;
 pub use stats::Stats;
 pub use web::{Captures, ServeError, WebServer};

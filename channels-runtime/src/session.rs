@@ -132,8 +132,7 @@ pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
 impl<C: Consumer> Opened<C> {
     /// Serves the connection to its end.
     pub(crate) fn into_session(self, transport: Transport, read_ahead: &[u8]) -> Session<C> {
-        let Self { consumer, mut cx } = self;
-        let Self { consumer, cx, span: _ } = self;
+        let Self { consumer, mut cx, span: _ } = self;
         let reader = match transport {
             Transport::Tcp(socket) => {
                 let (reader, writer) = socket.into_split();

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use channels_runtime::Untyped;
 use channels_runtime::prelude::*;
+use channels_runtime::{ReplyTo, Untyped};
 use serde_json::json;
 
 use crate::peer::Worker;
@@ -14,7 +14,7 @@ const JOBS: u32 = 50;
 #[event("job")]
 struct Job {
     number: u32,
-    answer_to: ChannelName<Untyped>,
+    answer_to: ReplyTo<JobDone>,
 }
 
 #[event("job.done")]
@@ -29,7 +29,7 @@ struct JobConsumer;
 impl JobConsumer {
     #[handler("job")]
     async fn job(&mut self, cx: &mut Context<Self>, event: &Job) -> Result<()> {
-        cx.send_event(&event.answer_to, &JobDone { number: event.number }).await
+        cx.reply(&event.answer_to, &JobDone { number: event.number }).await
     }
 }
 
@@ -48,6 +48,13 @@ async fn python_works_for_us(backend: &'static str) {
         assert_eq!(next(&answers).await.to_value().unwrap(), json!({"type": "job.done", "number": number}));
     }
     assert!(answers.try_receive().is_none());
+    // The same, one by one: what Python sends to the name in the job is the answer.
+    let jobs: ChannelName<Untyped> = ChannelName::new("jobs-for-python").unwrap();
+    for number in 0..10 {
+        let question = |answer_to| Job { number, answer_to };
+        let done = pair.here.request(&jobs, Duration::from_secs(10), question).await.unwrap();
+        assert_eq!(done.number, number);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -223,7 +223,7 @@ async fn a_method_that_waits_for_room_gets_it_over_tcp() {
     for _ in 0..256 {
         assert_eq!(within(client.next()).await.unwrap().unwrap().len(), 65_536);
     }
-    assert_eq!(app.channels.stats().too_slow, 0);
+    assert_eq!(app.channels.stats().connections.too_slow, 0);
 }
 
 /// On a runtime with one thread it runs in place. What is done at once is done; what would have to wait says why it cannot.

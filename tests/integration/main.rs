@@ -21,6 +21,7 @@ mod pressure;
 mod raw;
 mod redis;
 mod refusals;
+mod replies;
 mod shutdown;
 mod sockets;
 mod testing;

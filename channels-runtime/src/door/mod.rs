@@ -316,7 +316,7 @@ mod tests {
         for last in 0..10 {
             assert_eq!(door.enter(address(&format!("192.0.2.{last}"))).unwrap_err().status(), 429);
         }
-        assert_eq!((door.stats().inside, door.stats().address_full), (0, 10));
+        assert_eq!((door.inside(), door.counters.snapshot().address_full), (0, 10));
         assert!(lock(&door.addresses).is_empty());
     }
 

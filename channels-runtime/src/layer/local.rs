@@ -123,6 +123,9 @@ counted! {
         undecodable => DROPPED["undecodable"],
         /// Messages that waited longer than `expiry` in a mailbox and were dropped.
         expired => DROPPED["expired"],
+        /// Messages to a channel that nobody reads, or no longer: an answer that came too late, for example. With the core
+        /// layer of Redis they are counted by the process whose channel it was, otherwise by the sender.
+        unread => DROPPED["unread"],
         /// How often the connection to the other end of the layer was lost, so that messages may have been missed. Several
         /// servers that are away at the same time count once.
         gaps => GAPS,
@@ -166,6 +169,10 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    pub(crate) fn count_unread(&self, messages: usize) {
+        self.figures.unread.fetch_add(messages as u64, Relaxed);
+    }
+
     pub(crate) fn count_expired(&self) {
         count(&self.figures.expired);
     }
@@ -573,8 +580,8 @@ impl LocalTable {
         self.with_members(hash, group, |members| self.deliver(those(members, &wants), &prepared, envelope));
     }
 
-    /// Hands a message to these channels, one after the other. A full mailbox misses it, and is counted; a name that is
-    /// no channel's here is passed over: a message may be under way while its reader goes.
+    /// Hands a message to these channels, one after the other. A full mailbox misses it, and is counted; so is a name that is
+    /// no channel's here: a message may be under way while its reader goes.
     #[cfg(feature = "redis")]
     pub(crate) fn send_many<S: AsRef<str>>(&self, names: &[S], envelope: &Envelope) {
         let mailboxes: Vec<_> = {
@@ -582,6 +589,7 @@ impl LocalTable {
             let known = names.iter().filter_map(|name| channels.get(name.as_ref()));
             known.map(|channel| Arc::clone(&channel.mailbox)).collect()
         };
+        self.counters.count_unread(names.len() - mailboxes.len());
         let mut prepared = Prepared::default();
         prepared.add_kinds(&mailboxes);
         let to = names.first().map_or("", AsRef::as_ref);
@@ -615,11 +623,14 @@ impl LocalTable {
         }
     }
 
-    /// Hands a message to one channel. `Ok(false)` if there is no such channel here.
+    /// Hands a message to one channel. `Ok(false)` if there is no such channel here, which is counted.
     pub(crate) fn send(&self, name: &ChannelName, envelope: &Envelope) -> Result<bool, Full> {
         let mailbox = match lock(&self.channels).get(name) {
             Some(channel) => Arc::clone(&channel.mailbox),
-            None => return Ok(false),
+            None => {
+                self.counters.count_unread(1);
+                return Ok(false);
+            }
         };
         if let Ok(delivery) = self.prepared(mailbox.prepare(), envelope, name.as_str()) {
             let taken = mailbox.deliver(&delivery, Instant::now())?;

@@ -85,6 +85,7 @@ struct Model {
     groups: BTreeMap<usize, BTreeSet<usize>>,
     delivered: u64,
     dropped: u64,
+    unread: u64,
     closed: bool,
 }
 
@@ -161,7 +162,10 @@ fn run(calls: Vec<Call>) {
             Call::Discard(of, at) => assert_eq!(table.discard(&group(of), &channel(at)), model.leave(of, at)),
             Call::Send(at) => {
                 let expected = match model.channels.contains_key(&at) {
-                    false => Ok(false),
+                    false => {
+                        model.unread += 1;
+                        Ok(false)
+                    }
                     true if model.deliver(at, number) => Ok(true),
                     true => Err(Full { capacity: CAPACITY }),
                 };
@@ -171,7 +175,9 @@ fn run(calls: Vec<Call>) {
                 let names: Vec<String> = to.iter().map(|at| channel(*at).to_string()).collect();
                 table.send_many(&names, &envelope);
                 for at in to {
-                    if model.channels.contains_key(&at) && !model.deliver(at, number) {
+                    if !model.channels.contains_key(&at) {
+                        model.unread += 1;
+                    } else if !model.deliver(at, number) {
                         model.dropped += 1;
                     }
                 }
@@ -239,7 +245,8 @@ fn check(table: &LocalTable, model: &Model) {
     let memberships: usize = table.memberships().iter().map(|(_, members)| members.len()).sum();
     assert_eq!(memberships, model.groups.values().map(BTreeSet::len).sum::<usize>());
     let stats = table.stats();
-    assert_eq!((stats.delivered, stats.dropped_full), (model.delivered, model.dropped));
+    let counted = (stats.delivered, stats.dropped_full, stats.unread);
+    assert_eq!(counted, (model.delivered, model.dropped, model.unread));
 }
 
 proptest! {

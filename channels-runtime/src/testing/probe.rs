@@ -360,7 +360,6 @@ impl Node {
     fn sending(&self, to: Target, but: Option<ChannelName>, envelope: Envelope) -> Sending<'_> {
         let closed = self.closed.load(Relaxed);
         let sent = Sent { to, but, process: self.number, envelope };
-        let sent = Sent { to, process: self.number, but, envelope };
         ready(if closed { Err(LayerError::Closed) } else { self.bus.shared.send(&sent) }).left_future()
     }
 }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use deadpool_redis::redis::cmd;
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, TryFutureExt};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -148,10 +148,11 @@ impl PubSub {
         if self.stop.is_cancelled() { Err(LayerError::Closed) } else { Ok(()) }
     }
 
-    async fn publish(&self, topic: String, body: Bytes) -> Result<(), LayerError> {
+    /// Gives how many processes have heard it.
+    async fn publish(&self, topic: String, body: Bytes) -> Result<usize, LayerError> {
         self.open()?;
         let body = self.shared.codec.seal(body);
-        publish(&self.server(&topic).commands, &topic, &body).await.map(drop)
+        publish(&self.server(&topic).commands, &topic, &body).await
     }
 
     /// Publishes to a group, and tells this process to leave `own` out.
@@ -331,11 +332,18 @@ impl Backend for PubSub {
     }
 
     fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> Sent<'a> {
-        self.publish(channel.to_string(), envelope.body().clone()).boxed().right_future()
+        async move {
+            if self.publish(channel.to_string(), envelope.body().clone()).await? == 0 {
+                self.shared.table.counters().count_unread(1);
+            }
+            Ok(())
+        }
+        .boxed()
+        .right_future()
     }
 
     fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> Sent<'a> {
-        self.publish(self.shared.topic_of(group), envelope.body().clone()).boxed().right_future()
+        self.publish(self.shared.topic_of(group), envelope.body().clone()).map_ok(drop).boxed().right_future()
     }
 
     fn group_send_others<'a>(&'a self, group: &'a GroupName, envelope: Envelope, own: &'a ChannelName) -> Sent<'a> {
