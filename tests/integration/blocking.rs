@@ -22,7 +22,7 @@ struct BlockingStep {
     how: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone, Copy)]
 struct Send {
     bytes: usize,
     times: usize,
