@@ -322,6 +322,7 @@ fn emit(group: &Group, item: &ItemStruct) -> TokenStream {
 
         #[automatically_derived]
         impl #impl_generics #private::Group for #ident #type_generics #where_clause {
+            type Itself = Self;
             const PATTERN: &'static str = #pattern;
             const EVENTS: &'static [#private::EventInfo] = &[#(#private::EventInfo::of::<#listed>()),*];
 

@@ -11,7 +11,6 @@ use serde::Serialize;
 
 use crate::background::Tasks;
 use crate::connection::{Closed, Connection};
-use crate::consumer::BoxFuture;
 use crate::envelope::Envelope;
 use crate::error::{CommandError, Error, FrameError, LayerError, Result, SendError, shown};
 use crate::event::{Carries, Event, Group, Handles, JoinedBy, Sends};
@@ -20,6 +19,7 @@ use crate::layer::ChannelLayer;
 use crate::name::ChannelName;
 use crate::scope::Scope;
 use crate::stream::Stream;
+use crate::unawaited::Unawaited;
 use crate::wire::{Rendered, with_frame, with_json};
 
 /// A consumer's means to act: its connection, its channel, its groups, the layer. Always called `cx`.
@@ -139,7 +139,7 @@ impl<C> Context<C> {
     /// # Errors
     /// When the group's name is not legal, or the other end of the layer cannot be reached.
     // See `ChannelLayer::group_send` for why these are no `async fn`s.
-    pub fn group_add<G: JoinedBy<C> + ?Sized>(&mut self, group: &G) -> BoxFuture<'_, Result<()>> {
+    pub fn group_add<G: JoinedBy<C> + ?Sized>(&mut self, group: &G) -> Unawaited<'_, Result<()>> {
         lifted(self.layer.join(group.name(), self.channel.clone()))
     }
 
@@ -147,7 +147,7 @@ impl<C> Context<C> {
     ///
     /// # Errors
     /// When the group's name is not legal, or the other end of the layer cannot be reached.
-    pub fn group_discard<G: Group + ?Sized>(&mut self, group: &G) -> BoxFuture<'_, Result<()>> {
+    pub fn group_discard<G: Group + ?Sized>(&mut self, group: &G) -> Unawaited<'_, Result<()>> {
         lifted(self.layer.leave(group.name(), self.channel.clone()))
     }
 
@@ -156,9 +156,9 @@ impl<C> Context<C> {
     ///
     /// # Errors
     /// When the group's name or the event cannot be written, or the other end of the layer cannot be reached.
-    pub fn group_send<G, E>(&self, group: &G, event: &E) -> BoxFuture<'_, Result<()>>
+    pub fn group_send<G, E>(&self, group: &G, event: &E) -> Unawaited<'_, Result<()>>
     where
-        G: Carries<E> + ?Sized,
+        G: Group<Itself: Carries<E>> + ?Sized,
         E: Event,
     {
         lifted(self.layer.deliver_to_group(group.name(), Envelope::from_event(event, self.layer.backend().format())))
@@ -202,9 +202,9 @@ impl<C> Context<C> {
     ///
     /// # Errors
     /// The same as those of [`Self::group_send`].
-    pub fn group_send_others<G, E>(&self, group: &G, event: &E) -> BoxFuture<'_, Result<()>>
+    pub fn group_send_others<G, E>(&self, group: &G, event: &E) -> Unawaited<'_, Result<()>>
     where
-        G: Carries<E> + ?Sized,
+        G: Group<Itself: Carries<E>> + ?Sized,
         E: Event,
     {
         let envelope = Envelope::from_event(event, self.layer.backend().format());
@@ -215,7 +215,7 @@ impl<C> Context<C> {
     ///
     /// # Errors
     /// When the channel's mailbox is full, the event cannot be written, or the other end of the layer cannot be reached.
-    pub fn send_event<T, E>(&self, channel: &ChannelName<T>, event: &E) -> BoxFuture<'_, Result<()>>
+    pub fn send_event<T, E>(&self, channel: &ChannelName<T>, event: &E) -> Unawaited<'_, Result<()>>
     where
         T: Handles<E>,
         E: Event,
@@ -227,13 +227,13 @@ impl<C> Context<C> {
     ///
     /// # Errors
     /// When the connection is closed, or the value cannot be written.
-    pub fn send<T>(&mut self, message: &T) -> BoxFuture<'_, Result<()>>
+    pub fn send<T>(&mut self, message: &T) -> Unawaited<'_, Result<()>>
     where
         C: Sends<T>,
         T: Serialize,
     {
         let frame = Rendered::json(message);
-        Box::pin(async move { self.send_rendered(&frame.map_err(SendError::Encode)?).await })
+        Unawaited::new(async move { self.send_rendered(&frame.map_err(SendError::Encode)?).await })
     }
 
     /// Sends the client a value as JSON, in a text frame.
@@ -357,8 +357,8 @@ fn closed(_: Closed) -> Error {
 }
 
 /// What the layer did, as a handler's result.
-fn lifted<'a>(done: impl Future<Output = Result<(), LayerError>> + Send + 'a) -> BoxFuture<'a, Result<()>> {
-    Box::pin(async move { Ok(done.await?) })
+fn lifted<'a>(done: impl Future<Output = Result<(), LayerError>> + Send + 'a) -> Unawaited<'a, Result<()>> {
+    Unawaited::new(async move { Ok(done.await?) })
 }
 
 impl<C> Drop for Context<C> {

@@ -82,9 +82,14 @@ impl Loss {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a group",
     label = "not a group",
-    note = "write `#[group(\"its_name_{{field}}\", events(..))]` above `struct {Self}`"
+    note = "a group is a struct with `#[group(\"its_name_{{field}}\", events(..))]` above it; what is named here is a value of it",
+    note = "with nothing but a name there is `group_send_raw`, where the compiler checks nothing"
 )]
 pub trait Group: Send + Sync {
+    /// Itself. What is asked of it is not asked of a type that is no group.
+    #[doc(hidden)]
+    type Itself: ?Sized;
+
     /// How the name is built: `"chat_{room}"`.
     const PATTERN: &'static str;
 
@@ -102,10 +107,9 @@ pub trait Group: Send + Sync {
 #[diagnostic::on_unimplemented(
     message = "group `{Self}` does not carry the event `{E}`",
     label = "`{E}` is not in the list of this group",
-    note = "a group is a struct that lists its events: `#[group(\"..\", events(.., {E}))] struct {Self}`",
-    note = "what is sent to is a value of that struct, and not its name"
+    note = "a group lists its events: `#[group(\"..\", events(.., {E}))] struct {Self}`"
 )]
-pub trait Carries<E>: Group {}
+pub trait Carries<E>: Group<Itself = Self> {}
 
 /// `ChatConsumer: Handles<ChatMessage>`: the consumer has a `#[handler]` for the event.
 ///

@@ -113,6 +113,7 @@ mod stream;
 mod tag;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod unawaited;
 mod web;
 mod wire;
 mod worker;
@@ -144,6 +145,7 @@ pub use name::{ChannelName, GroupName, MAX_NAME_LENGTH, NameError, Untyped};
 pub use reply::ReplyTo;
 pub use scope::Scope;
 pub use stats::Stats;
+pub use unawaited::Unawaited;
 pub use web::{Captures, ServeError, WebServer};
 pub use worker::{JobStats, Worker};
 

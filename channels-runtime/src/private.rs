@@ -87,6 +87,28 @@ pub trait MadeByDefault: Default {}
 #[diagnostic::do_not_recommend]
 impl<T: Default> MadeByDefault for T {}
 
+/// The consumer in the `Context` that a method takes.
+#[diagnostic::on_unimplemented(
+    message = "the context of `{C}` is a `Context<Self>`, and not a `Context<{Self}>`",
+    label = "write `Self`",
+    note = "a method of `{C}` acts for a connection of `{C}`: `cx: &mut Context<Self>`"
+)]
+pub trait OwnContext<C>: Sized {
+    fn of(cx: &mut Context<C>) -> &mut Context<Self>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<C> OwnContext<C> for C {
+    fn of(cx: &mut Context<C>) -> &mut Context<Self> {
+        cx
+    }
+}
+
+/// The context for a method that calls its consumer by a name other than `Self`.
+pub fn own_context<C, T: OwnContext<C>>(cx: &mut Context<C>) -> &mut Context<T> {
+    T::of(cx)
+}
+
 /// An async method with `&mut self`.
 pub fn run<'a, O, F>(future: F) -> BoxFuture<'a, Result<()>>
 where
@@ -310,7 +332,7 @@ macro_rules! nothing {
     ($($nothing:ident)*) => {
         $(
             #[diagnostic::do_not_recommend]
-            impl<G: Group + ?Sized> Carries<$nothing> for G {}
+            impl<G: Group<Itself = G> + ?Sized> Carries<$nothing> for G {}
 
             #[diagnostic::do_not_recommend]
             impl<C: Consumer> Sends<$nothing> for C {}

@@ -5,17 +5,16 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio::time::timeout;
 
-use crate::consumer::BoxFuture;
 use crate::context::Context;
 use crate::envelope::Envelope;
 use crate::error::{DecodeError, LayerError, Result, shown};
 use crate::event::{Event, Handles};
 use crate::layer::{Channel, ChannelLayer};
 use crate::name::ChannelName;
+use crate::unawaited::Unawaited;
 
 /// Where the answer to an event goes, and which event the answer is: a field of the question.
 ///
@@ -96,7 +95,7 @@ impl ChannelLayer {
         channel: &ChannelName<C>,
         deadline: Duration,
         question: impl FnOnce(ReplyTo<R>) -> Q,
-    ) -> BoxFuture<'_, Result<R, LayerError>>
+    ) -> Unawaited<'_, Result<R, LayerError>>
     where
         C: Handles<Q>,
         Q: Event,
@@ -105,12 +104,11 @@ impl ChannelLayer {
         let answers = Channel::new(Arc::clone(self.backend()), self.config());
         let question = question(ReplyTo::new(answers.name().clone()));
         let envelope = Envelope::from_event(&question, self.backend().format());
-        self.answer(channel.untyped(), deadline, envelope, answers, R::TYPE)
-            .map(|answer| {
-                let (channel, answer) = answer?;
-                read(&answer).map_err(|source| LayerError::WrongReply { channel: channel.to_string(), source })
-            })
-            .boxed()
+        let answer = self.answer(channel.untyped(), deadline, envelope, answers, R::TYPE);
+        Unawaited::new(async move {
+            let (channel, answer) = answer.await?;
+            read(&answer).map_err(|source| LayerError::WrongReply { channel: channel.to_string(), source })
+        })
     }
 
     async fn answer(
@@ -136,7 +134,7 @@ impl ChannelLayer {
     ///
     /// # Errors
     /// The same as those of [`Self::send`]. Nobody waiting for it any more is none.
-    pub fn reply<E: Event>(&self, to: &ReplyTo<E>, event: &E) -> BoxFuture<'_, Result<(), LayerError>> {
+    pub fn reply<E: Event>(&self, to: &ReplyTo<E>, event: &E) -> Unawaited<'_, Result<(), LayerError>> {
         self.send(&to.channel, event)
     }
 }
@@ -170,9 +168,9 @@ impl<C> Context<C> {
     /// # Errors
     /// When the asker's mailbox is full, the event cannot be written, or the other end of the layer cannot be reached. That
     /// nobody waits for it any more is no error; it is counted in [`LayerStats::unread`](crate::LayerStats::unread).
-    pub fn reply<E: Event>(&self, to: &ReplyTo<E>, event: &E) -> BoxFuture<'_, Result<()>> {
+    pub fn reply<E: Event>(&self, to: &ReplyTo<E>, event: &E) -> Unawaited<'_, Result<()>> {
         let sent = self.channel_layer().reply(to, event);
-        Box::pin(async move { Ok(sent.await?) })
+        Unawaited::new(async move { Ok(sent.await?) })
     }
 }
 

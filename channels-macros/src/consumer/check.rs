@@ -4,8 +4,8 @@ use proc_macro2::Span;
 use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, FnArg, GenericParam, Ident, ImplItem, LitStr, Meta, PatType, Receiver, ReceiverKind, ReturnType, Safety,
-    Signature, Token, Type,
+    Attribute, FnArg, GenericArgument, GenericParam, Ident, ImplItem, LitStr, Meta, PatType, PathArguments, Receiver,
+    ReceiverKind, ReturnType, Safety, Signature, Token, Type,
 };
 
 use super::blocking;
@@ -786,6 +786,16 @@ fn context(ty: &Type) -> Option<&Type> {
     (last_word(inner).as_deref() == Some("Context")).then_some(inner)
 }
 
+/// `Chat` of `Context<Chat>`; nothing of `Context<Self>`.
+fn named_in_context(context: &Type) -> Option<&Type> {
+    let Type::Path(path) = context else { return None };
+    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
+    match arguments.args.first()? {
+        GenericArgument::Type(ty) if text(ty) != "Self" => Some(ty),
+        _ => None,
+    }
+}
+
 fn is_mutable_reference(ty: &Type) -> bool {
     matches!(ty, Type::Reference(reference) if reference.mutability.is_some())
 }
@@ -871,6 +881,7 @@ pub(super) fn payload_text(signature: &Signature, otherwise: &str) -> String {
 
 fn called(method: &parse::Method) -> Method {
     let signature = &method.signature;
+    let context = typed(signature).iter().find_map(|argument| context(&argument.ty)).and_then(named_in_context);
     let carried = ["doc", "allow", "warn", "deny", "forbid"];
     let output = match &signature.output {
         ReturnType::Default => Output::Named(Box::new(syn::parse_quote!(()))),
@@ -888,6 +899,7 @@ fn called(method: &parse::Method) -> Method {
             .collect(),
         is_async: signature.asyncness.is_some(),
         blocking: method.blocking,
+        context: context.cloned(),
         output,
         line: u32::try_from(signature.ident.span().start().line).unwrap_or(u32::MAX),
     }

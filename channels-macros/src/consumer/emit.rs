@@ -355,7 +355,8 @@ fn connect(consumer: &Consumer, private: &TokenStream) -> TokenStream {
         let span = place(ident.span());
         let ident = placed(ident);
         let arguments: Vec<Ident> = (0..captures.len()).map(|at| format_ident!("capture_{at}", span = span)).collect();
-        let call = quote_spanned!(span=> Self::#ident(cx, #(#arguments),*));
+        let cx = context(method, private);
+        let call = quote_spanned!(span=> Self::#ident(#cx, #(#arguments),*));
         let output = output(method);
         let call = if method.is_async {
             let future = inferred(method);
@@ -430,7 +431,8 @@ fn dispatch(consumer: &Consumer, Names { private, event: enumeration, .. }: &Nam
                 (quote!(ref payload), quote!(#private::render_once::<#output, _, _, #future>(cx, event, #call)))
             }
             (false, _) => {
-                let call = quote_spanned!(span=> Self::#ident(self, cx, payload));
+                let cx = context(method, private);
+                let call = quote_spanned!(span=> Self::#ident(self, #cx, payload));
                 (quote!(ref payload), run(method, private, &call))
             }
         };
@@ -438,7 +440,8 @@ fn dispatch(consumer: &Consumer, Names { private, event: enumeration, .. }: &Nam
     });
     let fallback = consumer.fallbacks.iter().map(|Raw { method, .. }| {
         let (ident, cfgs, raw) = (placed(&method.ident), &method.cfgs, format_ident!("{RAW}"));
-        let run = run(method, private, &quote_spanned!(ident.span()=> Self::#ident(self, cx, payload)));
+        let cx = context(method, private);
+        let run = run(method, private, &quote_spanned!(ident.span()=> Self::#ident(self, #cx, payload)));
         quote!(#(#cfgs)* #enumeration::#raw(ref payload) => #run)
     });
     let arms = arms.chain(fallback);
@@ -509,8 +512,8 @@ fn receive(consumer: &Consumer, Names { private, command: enumeration, .. }: &Na
     let commands = consumer.commands.iter().map(|command| (&command.method, command.variant.clone()));
     let raw = consumer.raw.iter().map(|raw| (&raw.method, format_ident!("{RAW}")));
     let arms = commands.chain(raw).map(|(method, variant)| {
-        let (ident, cfgs) = (placed(&method.ident), &method.cfgs);
-        let call = quote_spanned!(ident.span()=> Self::#ident(self, cx, payload));
+        let (ident, cfgs, cx) = (placed(&method.ident), &method.cfgs, context(method, private));
+        let call = quote_spanned!(ident.span()=> Self::#ident(self, #cx, payload));
         let run = run(method, private, &call);
         quote!(#(#cfgs)* #enumeration::#variant(payload) => #run)
     });
@@ -528,9 +531,9 @@ fn receive(consumer: &Consumer, Names { private, command: enumeration, .. }: &Na
 /// Output: `run(Self::refused(self, cx, error))`; nothing where there is no `#[receive(_)]`.
 fn refuse(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let methods = consumer.refusals.iter().map(|Raw { method, payload }| {
-        let (ident, cfgs) = (placed(&method.ident), &method.cfgs);
+        let (ident, cfgs, cx) = (placed(&method.ident), &method.cfgs, context(method, private));
         let error = quote!(#private::refused::<#payload>(error));
-        let run = run(method, private, &quote_spanned!(ident.span()=> Self::#ident(self, cx, #error)));
+        let run = run(method, private, &quote_spanned!(ident.span()=> Self::#ident(self, #cx, #error)));
         quote! {
             #(#cfgs)*
             fn refuse<'a>(
@@ -549,8 +552,8 @@ fn refuse(consumer: &Consumer, private: &TokenStream) -> TokenStream {
 fn disconnect(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let called = consumer.disconnects.iter().map(|disconnect| {
         let method = &disconnect.method;
-        let (ident, cfgs) = (placed(&method.ident), &method.cfgs);
-        let run = run(method, private, &quote_spanned!(ident.span()=> Self::#ident(self, cx, code)));
+        let (ident, cfgs, cx) = (placed(&method.ident), &method.cfgs, context(method, private));
+        let run = run(method, private, &quote_spanned!(ident.span()=> Self::#ident(self, #cx, code)));
         statement(cfgs, &run)
     });
     let called = quote!(#(#called)*);
@@ -573,9 +576,9 @@ fn gap(consumer: &Consumer, private: &TokenStream) -> TokenStream {
         return TokenStream::new();
     }
     let arms = consumer.gaps.iter().map(|Gap { method, kind }| {
-        let (ident, cfgs) = (placed(&method.ident), &method.cfgs);
+        let (ident, cfgs, cx) = (placed(&method.ident), &method.cfgs, context(method, private));
         let kind = Ident::new(kind.variant(), Span::call_site());
-        let run = run(method, private, &quote_spanned!(ident.span()=> Self::#ident(self, cx)));
+        let run = run(method, private, &quote_spanned!(ident.span()=> Self::#ident(self, #cx)));
         quote!(#(#cfgs)* #private::Gap::#kind => #run)
     });
     quote! {
@@ -631,6 +634,15 @@ fn run(method: &Method, private: &TokenStream, call: &TokenStream) -> TokenStrea
         quote!(#private::run_blocking::<#output, _>(move || #call))
     } else {
         quote!(#private::ran::<#output>(#call))
+    }
+}
+
+/// `cx`, or, where the method names the consumer in its type otherwise, what asks whether it is this one.
+fn context(method: &Method, private: &TokenStream) -> TokenStream {
+    let cx = Ident::new("cx", place(method.ident.span()));
+    match &method.context {
+        None => quote!(#cx),
+        Some(ty) => quote!(#private::own_context::<Self, #ty>(#cx)),
     }
 }
 

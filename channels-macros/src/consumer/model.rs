@@ -52,6 +52,8 @@ pub(super) struct Method {
     pub(super) is_async: bool,
     /// It may block its thread, and is not `async`.
     pub(super) blocking: bool,
+    /// The type in `Context<..>`, where it is not `Self`.
+    pub(super) context: Option<Type>,
     pub(super) output: Output,
     pub(super) line: u32,
 }

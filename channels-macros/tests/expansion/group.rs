@@ -4,6 +4,7 @@ pub struct Room {
 }
 #[automatically_derived]
 impl ::channels_runtime::__private::Group for Room {
+    type Itself = Self;
     const PATTERN: &'static str = "chat_{room}";
     const EVENTS: &'static [::channels_runtime::__private::EventInfo] = &[
         ::channels_runtime::__private::EventInfo::of::<ChatMessage>(),

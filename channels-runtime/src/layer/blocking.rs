@@ -42,7 +42,7 @@ impl BlockingChannelLayer {
     /// The same, and [`LayerError::BlockingInAsync`] on a thread that runs async code.
     pub fn group_send<G, E>(&self, group: &G, event: &E) -> Result<(), LayerError>
     where
-        G: Carries<E> + ?Sized,
+        G: Group<Itself: Carries<E>> + ?Sized,
         E: Event,
     {
         let envelope = crate::envelope::Envelope::from_event(event, self.layer.backend().format())?;

@@ -38,6 +38,7 @@ use crate::envelope::{Envelope, Format};
 use crate::error::LayerError;
 use crate::event::{Carries, Event, Group, Handles, JoinedBy};
 use crate::name::{ChannelName, GroupName, NameError};
+use crate::unawaited::Unawaited;
 use local::LocalTable;
 use memory::Memory;
 
@@ -242,12 +243,12 @@ impl ChannelLayer {
     /// Dropping the future may or may not have sent the event; it is never sent in half.
     // The checked methods return a future that knows nothing of their types. With an `async fn`, a group that does not
     // carry the event is reported three times: for the argument, for the call, and for the `.await`.
-    pub fn group_send<G, E>(&self, group: &G, event: &E) -> BoxFuture<'_, Result<(), LayerError>>
+    pub fn group_send<G, E>(&self, group: &G, event: &E) -> Unawaited<'_, Result<(), LayerError>>
     where
-        G: Carries<E> + ?Sized,
+        G: Group<Itself: Carries<E>> + ?Sized,
         E: Event,
     {
-        self.deliver_to_group(group.name(), Envelope::from_event(event, self.layer.backend.format())).boxed()
+        Unawaited::new(self.deliver_to_group(group.name(), Envelope::from_event(event, self.layer.backend.format())))
     }
 
     pub(crate) async fn deliver_to_group(
@@ -273,12 +274,12 @@ impl ChannelLayer {
     /// # Errors
     /// [`LayerError::ChannelFull`] when the channel's mailbox is full, as far as this layer can know; otherwise as
     /// [`Self::group_send`]. A channel that nobody reads is not an error.
-    pub fn send<C, E>(&self, channel: &ChannelName<C>, event: &E) -> BoxFuture<'_, Result<(), LayerError>>
+    pub fn send<C, E>(&self, channel: &ChannelName<C>, event: &E) -> Unawaited<'_, Result<(), LayerError>>
     where
         C: Handles<E>,
         E: Event,
     {
-        self.deliver(channel.untyped(), Envelope::from_event(event, self.layer.backend.format())).boxed()
+        Unawaited::new(self.deliver(channel.untyped(), Envelope::from_event(event, self.layer.backend.format())))
     }
 
     pub(crate) async fn deliver(
@@ -313,11 +314,11 @@ impl ChannelLayer {
     ///
     /// # Errors
     /// [`LayerError::NotLocal`] for a channel of another process; or the other end of the layer cannot be reached.
-    pub fn group_add<G, C>(&self, group: &G, channel: &ChannelName<C>) -> BoxFuture<'_, Result<(), LayerError>>
+    pub fn group_add<G, C>(&self, group: &G, channel: &ChannelName<C>) -> Unawaited<'_, Result<(), LayerError>>
     where
         G: JoinedBy<C> + ?Sized,
     {
-        self.join(group.name(), channel.untyped()).boxed()
+        Unawaited::new(self.join(group.name(), channel.untyped()))
     }
 
     pub(crate) async fn join(
@@ -332,11 +333,11 @@ impl ChannelLayer {
     ///
     /// # Errors
     /// When the group's name is not legal, or the other end of the layer cannot be reached.
-    pub fn group_discard<G, C>(&self, group: &G, channel: &ChannelName<C>) -> BoxFuture<'_, Result<(), LayerError>>
+    pub fn group_discard<G, C>(&self, group: &G, channel: &ChannelName<C>) -> Unawaited<'_, Result<(), LayerError>>
     where
         G: Group + ?Sized,
     {
-        self.leave(group.name(), channel.untyped()).boxed()
+        Unawaited::new(self.leave(group.name(), channel.untyped()))
     }
 
     pub(crate) async fn leave(
@@ -375,12 +376,12 @@ impl ChannelLayer {
     ///
     /// # Cancel safety
     /// Dropping the future leaves nothing behind; answers that come later are passed over.
-    pub fn group_members<G>(&self, group: &G) -> BoxFuture<'_, Result<Vec<ChannelName>, LayerError>>
+    pub fn group_members<G>(&self, group: &G) -> Unawaited<'_, Result<Vec<ChannelName>, LayerError>>
     where
         G: Group + ?Sized,
     {
         let group = group.name();
-        async move { self.layer.backend.group_members(&group?).await }.boxed()
+        Unawaited::new(async move { self.layer.backend.group_members(&group?).await })
     }
 
     /// How many channels are in a group, in all processes. Costs less than their names; see [`Self::group_members`] for
@@ -391,9 +392,9 @@ impl ChannelLayer {
     ///
     /// # Cancel safety
     /// The same.
-    pub fn group_count<G: Group + ?Sized>(&self, group: &G) -> BoxFuture<'_, Result<usize, LayerError>> {
+    pub fn group_count<G: Group + ?Sized>(&self, group: &G) -> Unawaited<'_, Result<usize, LayerError>> {
         let group = group.name();
-        async move { self.layer.backend.group_count(&group?).await }.boxed()
+        Unawaited::new(async move { self.layer.backend.group_count(&group?).await })
     }
 
     /// A channel of one's own, without a consumer: for a job that waits for answers, or for a test. When it returns,

@@ -2,57 +2,36 @@
 
 use warp::{Filter, Rejection};
 
-use crate::consumer::Consumer;
-
-/// What a path captures, if these are the arguments of `#[connect]` of `C` behind `cx`: as many, and of the same types.
+/// What a path captures, if these are the arguments of `#[connect]` behind `cx`: as many as `T` has, and of the same types.
 #[diagnostic::on_unimplemented(
-    message = "the route captures `{Self}`, but `#[connect]` of `{C}` takes other arguments",
-    label = "this path does not fit `{C}`",
+    message = "this route captures `{Self}`, but `#[connect]` of its consumer takes `{T}` behind `cx`",
+    label = "captures `{Self}`",
     note = "what the path captures must be, in number and type, the arguments of `#[connect]` behind `cx`, and at most eight"
 )]
-pub trait Captures<C: Consumer>: Sized {
+// `T` is what a consumer takes, and not the consumer: of a type that is none, it is then asked once.
+pub trait Captures<T>: Sized {
     /// The same filter, with its captures in one piece.
     #[doc(hidden)]
-    fn collect<F>(path: F) -> impl Filter<Extract = (C::Captures,), Error = Rejection> + Clone + Send + Sync + 'static
+    fn collect<F>(path: F) -> impl Filter<Extract = (T,), Error = Rejection> + Clone + Send + Sync + 'static
     where
         F: Filter<Extract = Self, Error = Rejection> + Clone + Send + Sync + 'static;
-}
-
-/// The arguments of `#[connect]`, if they are what the path captures.
-#[diagnostic::on_unimplemented(
-    message = "this route captures `{T}`, but `#[connect]` of its consumer takes `{Self}` behind `cx`",
-    label = "captures `{T}`",
-    note = "what the path captures must be, in number and type, the arguments of `#[connect]` behind `cx`"
-)]
-pub trait Takes<T> {
-    #[doc(hidden)]
-    fn take(captured: T) -> Self;
-}
-
-// A projection that does not match is an error of its own, which cannot be given words; a trait that is missing is one
-// that can.
-#[diagnostic::do_not_recommend]
-impl<T> Takes<T> for T {
-    fn take(captured: T) -> Self {
-        captured
-    }
 }
 
 macro_rules! captures {
     ($($name:ident)*) => {
         #[allow(non_snake_case, reason = "one letter is a type and its value")]
-        impl<Consuming, $($name,)*> Captures<Consuming> for ($($name,)*)
+        #[diagnostic::do_not_recommend]
+        impl<$($name,)*> Captures<($($name,)*)> for ($($name,)*)
         where
-            Consuming: Consumer<Captures: Takes<($($name,)*)>>,
             $($name: Send + 'static,)*
         {
             fn collect<Path>(
                 path: Path,
-            ) -> impl Filter<Extract = (Consuming::Captures,), Error = Rejection> + Clone + Send + Sync + 'static
+            ) -> impl Filter<Extract = (($($name,)*),), Error = Rejection> + Clone + Send + Sync + 'static
             where
                 Path: Filter<Extract = Self, Error = Rejection> + Clone + Send + Sync + 'static,
             {
-                path.map(|$($name: $name),*| Takes::take(($($name,)*)))
+                path.map(|$($name: $name),*| ($($name,)*))
             }
         }
     };

@@ -60,7 +60,7 @@ impl Channels {
     /// ```
     pub fn route<C: Consumer>(
         &self,
-        path: impl Filter<Extract: Captures<C>, Error = Rejection> + Clone + Send + Sync + 'static,
+        path: impl Filter<Extract: Captures<C::Captures>, Error = Rejection> + Clone + Send + Sync + 'static,
     ) -> BoxedFilter<(Response,)> {
         let server = self.server().clone();
         Captures::collect(path)

@@ -21,4 +21,14 @@ impl ChatConsumer {
     }
 }
 
+async fn outside(layer: &ChannelLayer, room: String) -> Result<()> {
+    layer.group_send(&room, &ChatMessage { message: "hi".into() }).await?;
+    Ok(())
+}
+
+fn job(layer: &ChannelLayer) -> Result<()> {
+    layer.blocking().group_send("room", &ChatMessage { message: "hi".into() })?;
+    Ok(())
+}
+
 fn main() {}

@@ -1,0 +1,37 @@
+//! What was called and not awaited has not happened.
+
+use channels_runtime::prelude::*;
+
+#[event("chat.message")]
+struct ChatMessage {
+    message: String,
+}
+
+#[group("room_{id}", events(ChatMessage))]
+struct Room {
+    id: u64,
+}
+
+#[derive(Default)]
+struct ChatConsumer;
+
+#[consumer]
+impl ChatConsumer {
+    #[handler("chat.message")]
+    async fn chat_message(&mut self, cx: &mut Context<Self>, event: &ChatMessage) -> Result<()> {
+        cx.send_text(&event.message)
+    }
+
+    #[receive("say")]
+    async fn say(&mut self, cx: &mut Context<Self>, message: String) -> Result<()> {
+        cx.group_send(&Room { id: 1 }, &ChatMessage { message })
+    }
+
+    #[receive("join")]
+    async fn join(&mut self, cx: &mut Context<Self>, id: u64) -> Result<()> {
+        cx.group_add(&Room { id })?;
+        Ok(())
+    }
+}
+
+fn main() {}

@@ -1,0 +1,34 @@
+//! A warning of the compiler, which is no error unless the user says so.
+
+#![deny(unused_must_use)]
+
+use channels_runtime::prelude::*;
+
+#[event("chat.message")]
+struct ChatMessage {
+    message: String,
+}
+
+#[group("room_{id}", events(ChatMessage))]
+struct Room {
+    id: u64,
+}
+
+#[derive(Default)]
+struct ChatConsumer;
+
+#[consumer]
+impl ChatConsumer {
+    #[receive("say")]
+    async fn say(&mut self, cx: &mut Context<Self>, message: String) {
+        cx.group_send(&Room { id: 1 }, &ChatMessage { message });
+        cx.send_text("said");
+    }
+
+    #[handler("chat.message")]
+    fn chat_message(event: &ChatMessage) -> String {
+        event.message.clone()
+    }
+}
+
+fn main() {}
