@@ -2,6 +2,7 @@
 
 mod blocking;
 mod check;
+mod earlier;
 mod emit;
 mod model;
 mod parse;
@@ -12,6 +13,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::diagnostics::Diagnostics;
+use crate::source::text;
 
 /// What `#[consumer]` makes of an `impl` block.
 pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
@@ -25,6 +27,16 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
         }
     };
     let model = check::check(arguments, &mut block, &mut diagnostics);
+    if block.of.is_none() && earlier::exists(&block.self_ty, item) {
+        let consumer = text(&block.self_ty);
+        diagnostics.error(
+            &block.self_ty,
+            format!(
+                "`{consumer}` has a `#[consumer]` block above; a consumer is one block: move these methods into it"
+            ),
+        );
+        return quote!(#diagnostics #block);
+    }
     let expansion = model.map(|model| emit::emit(&model));
     quote!(#diagnostics #block #expansion)
 }
