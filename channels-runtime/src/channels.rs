@@ -267,7 +267,8 @@ impl ChannelsBuilder {
         Ok(self)
     }
 
-    /// Refuses clients that send no `Origin`, with 403: then only browsers get in, and programs that say they were one.
+    /// Refuses clients that send no `Origin`, with 403: then only browsers get in, and programs that say they were one. (To a
+    /// page of the same host a browser sends none with [server-sent events](crate::Channels::sse), but says that it is one.)
     pub fn require_origin(mut self) -> Self {
         self.door.require_origin = true;
         self

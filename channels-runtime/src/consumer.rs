@@ -82,6 +82,14 @@ pub trait Consumer: Sized + Send + 'static {
     }
 }
 
+/// `NewsConsumer: OnlySends`: the consumer has no `#[receive]`, so its client need not be able to say anything.
+#[diagnostic::on_unimplemented(
+    message = "consumer `{Self}` has a `#[receive]`, but the client of an `sse` route cannot say anything",
+    label = "`{Self}` wants to hear from its client",
+    note = "serve it with `channels.route::<{Self}>(..)`; what only listens gets a consumer of its own, without `#[receive]`"
+)]
+pub trait OnlySends {}
+
 /// What [`Consumer::decode`] makes of a message of the layer.
 #[derive(Debug)]
 #[non_exhaustive]

@@ -49,7 +49,7 @@
 //! # Layout
 //!
 //! - [`consumer`], [`event`](macro@event) and [`group`]: the macros.
-//! - [`Channels`]: the application, its routes and its server.
+//! - [`Channels`]: the application, its routes ([`Channels::route`], [`Channels::sse`]) and its server.
 //! - [`Context`] and [`Scope`]: what a consumer holds. [`Context::after`] and [`Context::every`] are its timers,
 //!   [`Context::spawn`] runs work beside its handlers.
 //! - [`ChannelLayer`]: groups and channels, also from outside of consumers.
@@ -126,7 +126,9 @@ pub use auth::{Identity, Login};
 pub use background::Background;
 pub use channels::{Channels, ChannelsBuilder};
 pub use connection::ConnectionStats;
-pub use consumer::{BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo, MailboxPolicy};
+pub use consumer::{
+    BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo, MailboxPolicy, OnlySends,
+};
 pub use context::Context;
 pub use door::{DoorStats, SettingsError};
 pub use envelope::{Envelope, Format};

@@ -11,7 +11,7 @@ pub use serde;
 
 pub use crate::check::{check_consumer, check_direct, check_group, check_name};
 pub use crate::consumer::{
-    BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo, MailboxPolicy,
+    BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo, MailboxPolicy, OnlySends,
 };
 pub use crate::context::Context;
 pub use crate::envelope::Envelope;

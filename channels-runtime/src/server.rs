@@ -214,6 +214,11 @@ fn close_for_restart(connection: &Connection, window: Duration) {
     connection.close(CloseCode::SERVICE_RESTART, &format!("reconnect in {wait} ms"));
 }
 
+/// The milliseconds in the reason that [`close_for_restart`] gives.
+pub(crate) fn wait_before_return(reason: &str) -> Option<u64> {
+    reason.strip_prefix("reconnect in ")?.strip_suffix(" ms")?.parse().ok()
+}
+
 /// A connection's place inside, from before its `connect` until it is gone.
 #[derive(Debug)]
 pub(crate) struct Guest {

@@ -24,6 +24,7 @@ mod refusals;
 mod replies;
 mod shutdown;
 mod sockets;
+mod sse;
 mod testing;
 mod tls;
 mod ways_out;

@@ -19,6 +19,7 @@ pub(super) fn emit(consumer: &Consumer) -> TokenStream {
         handles(consumer, &names),
         joins(consumer, &names),
         sends(consumer, &names),
+        only_sends(consumer, &names),
         implementation(consumer, &names),
         name_checks(consumer, &names),
     ];
@@ -210,6 +211,21 @@ fn sends(consumer: &Consumer, names: &Names) -> TokenStream {
         }
     });
     quote!(#(#implementations)*)
+}
+
+/// Output: `impl OnlySends for NewsConsumer {}`, where there is no `#[receive]`.
+fn only_sends(consumer: &Consumer, names: &Names) -> TokenStream {
+    let (private, Consumer { self_ty, cfgs, commands, raw, refusals, generics, .. }) = (&names.private, consumer);
+    let receives = commands.iter().map(|command| &command.method);
+    let Some(cfg) = otherwise(receives.chain(raw.iter().chain(refusals).map(|raw| &raw.method))) else {
+        return TokenStream::new();
+    };
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    quote! {
+        #(#cfgs)* #cfg
+        #[automatically_derived]
+        impl #impl_generics #private::OnlySends for #self_ty #where_clause {}
+    }
 }
 
 fn implementation(consumer: &Consumer, names: &Names) -> TokenStream {

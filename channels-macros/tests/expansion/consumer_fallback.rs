@@ -42,6 +42,9 @@ impl ::channels_runtime::__private::HandlesListed for Log {}
 impl ::channels_runtime::__private::Joins<Room> for Log {}
 #[automatically_derived]
 impl ::channels_runtime::__private::JoinsListed for Log {}
+#[cfg(not(any(all(feature = "strict"))))]
+#[automatically_derived]
+impl ::channels_runtime::__private::OnlySends for Log {}
 #[automatically_derived]
 #[allow(deprecated, trivial_bounds, unreachable_code, unused_variables)]
 impl ::channels_runtime::__private::Consumer for Log

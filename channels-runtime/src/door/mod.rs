@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::HeaderMap;
 use http::header::{HOST, ORIGIN};
+use http::{HeaderMap, HeaderValue};
 
 use crate::error::Reject;
 use crate::stats::{count, counted};
@@ -97,7 +97,7 @@ impl Default for Settings {
 counted! {
     /// How many handshakes there were, and what became of them: a part of [`Stats`](crate::Stats).
     pub struct DoorStats of DoorCounters {
-        /// Handshakes that were answered with 101.
+        /// Handshakes that were answered with 101, and requests that were answered with an event stream.
         accepted => HANDSHAKES["accepted"],
         /// Refused with 400 or 426: no handshake of version 13.
         malformed => HANDSHAKES["malformed"],
@@ -171,7 +171,16 @@ impl Door {
         }
         let mut given = headers.get_all(ORIGIN).iter();
         let allowed = match (given.next(), given.next()) {
-            (None, _) => !require_origin,
+            (None, _) => match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
+                // A browser leaves the origin out where a page gets something from its own host, and says that it is so.
+                Some(b"same-origin") => host.is_some_and(|host| {
+                    ["https", "http"].iter().any(|scheme| origins.allow(&format!("{scheme}://{host}"), Some(host)))
+                }),
+                // Nobody's page, or no browser.
+                Some(b"none") | None => !require_origin,
+                // A page from elsewhere that gets something without asking whether it may: as if it were an image.
+                Some(_) => false,
+            },
             (Some(origin), None) => origin.to_str().is_ok_and(|origin| origins.allow(origin, host)),
             // A browser sends one.
             (Some(_), Some(_)) => false,
@@ -279,6 +288,8 @@ fn shown(text: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
 
     fn address(text: &str) -> Option<SocketAddr> {
@@ -318,6 +329,34 @@ mod tests {
         }
         assert_eq!((door.inside(), door.counters.snapshot().address_full), (0, 10));
         assert!(lock(&door.addresses).is_empty());
+    }
+
+    #[test]
+    fn a_browser_that_names_no_origin_says_where_its_page_is() {
+        let headers = |site: Option<&'static str>| {
+            let mut headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static("example.org:8000"))]);
+            headers
+                .extend(site.map(|site| (HeaderName::from_static("sec-fetch-site"), HeaderValue::from_static(site))));
+            headers
+        };
+        let strict = || Settings { require_origin: true, ..Settings::default() };
+        let listed = |pattern| Settings { origins: Origins::listed([pattern]).unwrap(), ..Settings::default() };
+        for (settings, site, allowed) in [
+            (Settings::default(), None, true),
+            (Settings::default(), Some("none"), true),
+            (Settings::default(), Some("same-origin"), true),
+            (Settings::default(), Some("same-site"), false),
+            (Settings::default(), Some("cross-site"), false),
+            (strict(), None, false),
+            (strict(), Some("none"), false),
+            (strict(), Some("same-origin"), true),
+            (listed("example.org"), Some("same-origin"), true),
+            (listed("example.net"), Some("same-origin"), false),
+            (listed("*"), Some("cross-site"), false),
+        ] {
+            let told = format!("{settings:?} {site:?}");
+            assert_eq!(Door::new(settings).check(&headers(site), None, "/").is_ok(), allowed, "{told}");
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! WebSocket routes for warp, and a server for them. The only folder that knows warp.
+//! Routes for warp, WebSockets and server-sent events, and a server for them. The only folder that knows warp.
 
 mod captures;
 mod health;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 mod serve;
+mod sse;
 #[cfg(feature = "https")]
 mod tls;
 mod upgrade;

@@ -5,10 +5,12 @@ use std::io;
 use std::net::SocketAddr;
 #[cfg(feature = "https")]
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::body::Incoming;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -225,7 +227,44 @@ impl Server {
     }
 }
 
+/// What an answer carries whose body has no end of its own, and is one of the connections that the door counts. All others
+/// count as waiting from their head on: whoever is slow to take them is not better than whoever is slow to ask.
+#[derive(Clone, Copy)]
+pub(super) struct KeepsItsSeat;
+
+/// The body of an answer. When it is done, the socket waits for another request, if it did not before.
+struct Seated<B> {
+    body: B,
+    caller: Option<Caller>,
+}
+
+impl<B: Body + Unpin> Body for Seated<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(task)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl<B> Drop for Seated<B> {
+    fn drop(&mut self) {
+        if let Some(caller) = &self.caller {
+            caller.wait();
+        }
+    }
+}
+
 /// A socket that was accepted, and has not become a WebSocket.
+#[derive(Clone)]
 struct Caller {
     core: Arc<Core>,
     seat: Arc<Seat>,
@@ -279,10 +318,13 @@ impl Caller {
             request.extensions_mut().insert(Peer(caller.peer));
             let answer = service.call(request);
             async move {
-                let answer = answer.await;
-                // It may send another one, and until it does, it has waited since now.
-                caller.wait();
-                answer
+                let answer = answer.await?;
+                let stays = answer.extensions().get::<KeepsItsSeat>().map(|_| caller.clone());
+                if stays.is_none() {
+                    // It may send another one, and until it does, it has waited since now.
+                    caller.wait();
+                }
+                Ok::<_, Infallible>(answer.map(|body| Seated { body, caller: stays }))
             }
         });
         let connection = http1::Builder::new()

@@ -25,7 +25,7 @@ use crate::session::{self, Opened, Transport};
 use crate::stats::count;
 use crate::stream::Stream;
 
-/// A request to become a WebSocket.
+/// A request to become a WebSocket, or to be answered with server-sent events.
 pub(super) struct Handshake {
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
@@ -45,27 +45,33 @@ impl Handshake {
                 return *response;
             }
         };
-        if server.stopping().is_cancelled() {
-            count(&counters.stopping);
-            let reject = Reject::new(503).with_reason("the server stops").with_retry_after(Duration::from_secs(1));
-            return refusal(&reject);
-        }
-        let client = server.door().client(&self.headers, self.peer);
-        let admitted = server.door().check(&self.headers, self.peer, self.uri.path());
-        let guest = match admitted.and_then(|()| Guest::enter(server, client)) {
-            Ok(guest) => guest,
-            Err(reject) => return refusal(&reject),
-        };
-        let token_parameter = server.door().settings.token_parameter.as_deref();
-        let scope = Scope::new(&self.uri, &self.headers, client, token_parameter);
-        let (mut opened, login_ends) = match self.open::<C>(server, scope, captures).await {
-            Ok(opened) => opened,
+        let (guest, mut opened, login_ends) = match self.admit::<C>(server, captures).await {
+            Ok(admitted) => admitted,
             Err(reject) => return refusal(&reject),
         };
         count(&counters.accepted);
         let response = accepted(&key, &mut opened, offers_bearer(&self.headers));
         Server::spawn(guest, opened, login_ends, async { carrier(upgrade.await.ok()?) });
         response
+    }
+
+    /// Looks at the door whether the client may come in, and runs `connect`. Also gives when its login ends.
+    pub(super) async fn admit<C: Consumer>(
+        &self,
+        server: &Arc<Server>,
+        captures: C::Captures,
+    ) -> Result<(Guest, Opened<C>, Option<Instant>), Reject> {
+        if server.stopping().is_cancelled() {
+            count(&server.door().counters.stopping);
+            return Err(Reject::new(503).with_reason("the server stops").with_retry_after(Duration::from_secs(1)));
+        }
+        let client = server.door().client(&self.headers, self.peer);
+        server.door().check(&self.headers, self.peer, self.uri.path())?;
+        let guest = Guest::enter(server, client)?;
+        let token_parameter = server.door().settings.token_parameter.as_deref();
+        let scope = Scope::new(&self.uri, &self.headers, client, token_parameter);
+        let (opened, login_ends) = self.open::<C>(server, scope, captures).await?;
+        Ok((guest, opened, login_ends))
     }
 
     /// Runs the authenticator and `connect`. What goes wrong is counted and logged here.

@@ -1,0 +1,341 @@
+//! Server-sent events: what a consumer sends, for a client that only listens, as lines of an HTTP answer without end.
+//!
+//! The consumer's session is that of a WebSocket, over a pipe in memory. Here is the other end of the pipe: it reads the
+//! session's frames, and answers its pings.
+
+use std::convert::Infallible;
+use std::io::Cursor;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::header::{
+    ACCEPT, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderName,
+    ORIGIN, VARY,
+};
+use http::{HeaderMap, HeaderValue};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use warp::filters::BoxedFilter;
+use warp::reply::{Reply, Response};
+use warp::{Filter, Rejection};
+
+use crate::channels::Channels;
+use crate::consumer::{Consumer, OnlySends};
+use crate::frame::CloseCode;
+use crate::server::{self, Server};
+use crate::session::Transport;
+use crate::stats::count;
+use crate::stream::Stream;
+use crate::web::serve::KeepsItsSeat;
+use crate::web::upgrade::{Handshake, refusal};
+use crate::web::{Captures, handshake};
+
+/// How many bytes of frames wait in the pipe for the client's socket. What more there is waits in the connection's outbound
+/// queue, which has the limit.
+const PIPE: usize = 16 * 1024;
+
+/// What each answer begins with: how long, in milliseconds, a browser waits before it connects again. A server that stops
+/// says something else at the end, and this takes it back.
+const OPENING: &str = "retry: 3000\n\n";
+
+/// A client's answer to a ping: masked, as a client's frames are, with a mask that changes nothing.
+const PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
+
+impl Channels {
+    /// A route for clients that only listen: server-sent events from a consumer, as an ordinary warp filter. For pages whose
+    /// network lets no WebSocket through, and for whatever reads HTTP better than WebSockets.
+    ///
+    /// The consumer may be that of a [`Self::route`]. It compiles only if it has no `#[receive]`: this client cannot say
+    /// anything.
+    ///
+    /// ```
+    /// use channels_runtime::prelude::*;
+    /// use warp::Filter;
+    ///
+    /// #[event("news.posted")]
+    /// struct NewsPosted { headline: String }
+    ///
+    /// #[group("news", events(NewsPosted))]
+    /// struct News;
+    ///
+    /// struct NewsConsumer;
+    ///
+    /// #[consumer]
+    /// impl NewsConsumer {
+    ///     #[connect]
+    ///     async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+    ///         cx.group_add(&News).await?;
+    ///         Ok(Self)
+    ///     }
+    ///
+    ///     #[handler("news.posted")]
+    ///     fn posted(event: &NewsPosted) -> String {
+    ///         event.headline.clone()
+    ///     }
+    /// }
+    ///
+    /// let channels = Channels::builder().build();
+    /// let news = warp::path!("news");
+    /// let routes = channels.route::<NewsConsumer>(news).or(channels.sse::<NewsConsumer>(news));
+    /// ```
+    ///
+    /// ```js
+    /// const source = new EventSource("/news");
+    /// source.onmessage = (event) => show(event.data);
+    /// // Unless it is told to stay away, a browser comes back whenever the connection ends.
+    /// source.addEventListener("close", (event) => {
+    ///   if (JSON.parse(event.data).code >= 4000) source.close();
+    /// });
+    /// ```
+    ///
+    /// What is the same as on a WebSocket route: `#[connect]` and the status of its [`Reject`](crate::Reject), the login, the
+    /// checks of origin and host, all limits and figures, the heartbeat's times, the order, the bound of what waits for a slow
+    /// client (1013 beyond), and the waves of [`Self::shutdown`]. What differs:
+    ///
+    /// - It answers `GET` with `Accept: text/event-stream`, as browsers' `EventSource` sends it; everything else is passed on
+    ///   to other filters.
+    /// - A text frame is one message, each of its lines behind `data:`. A line ends with `\n`, `\r\n` or `\r`; they all arrive as
+    ///   `\n`. A binary frame cannot be sent: it is logged as an error, and ends the connection with 1003.
+    /// - In place of a ping there is a comment. A client that is gone without a word is noticed when its socket takes no more:
+    ///   30 s after that, or when the kernel gives up (on Linux within a quarter of an hour).
+    /// - The client cannot say why it goes. `#[disconnect]` then gets 1006.
+    /// - A close is the last message, an event of the name `close`: `{"code": 4001, "reason": ".."}`. When the server stops, the
+    ///   browser comes back after the time that the reason names.
+    /// - Nothing has an id, and `Last-Event-ID` is not looked at: what was sent while the client was away is not sent again. A
+    ///   consumer brings its client up to date in `#[connect]`.
+    /// - No subprotocol is ever named. An [idle limit](crate::ChannelsBuilder::idle_limit) ends every stream in time, because
+    ///   none of them says anything.
+    /// - To a page of another host that [`allowed_origins`](crate::ChannelsBuilder::allowed_origins) lets in, the answer says
+    ///   so as well (CORS, with credentials).
+    ///
+    /// A browser allows six HTTP/1.1 connections to a host, over all of its tabs; with many tabs, take a WebSocket. What it
+    /// costs: a frame is copied once more, and wakes one more task.
+    pub fn sse<C: Consumer + OnlySends>(
+        &self,
+        path: impl Filter<Extract: Captures<C>, Error = Rejection> + Clone + Send + Sync + 'static,
+    ) -> BoxedFilter<(Response,)> {
+        let server = self.server().clone();
+        Captures::collect(path)
+            .and(warp::get())
+            .and(wants_events())
+            .and(handshake())
+            .then(move |captures: C::Captures, handshake: Handshake| {
+                let server = server.clone();
+                async move { listen::<C>(&handshake, &server, captures).await }
+            })
+            .boxed()
+    }
+}
+
+/// Passes by a request that does not ask for an event stream.
+fn wants_events() -> impl Filter<Extract = (), Error = Rejection> + Clone + Send + Sync + 'static {
+    warp::header::headers_cloned()
+        .and_then(|headers: HeaderMap| {
+            let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+            let wanted = accepted.any(|accept| accept.contains("text/event-stream"));
+            std::future::ready(if wanted { Ok(()) } else { Err(warp::reject::not_found()) })
+        })
+        .untuple_one()
+}
+
+/// Runs `connect`, and answers with a stream, or with a refusal.
+async fn listen<C: Consumer>(handshake: &Handshake, server: &Arc<Server>, captures: C::Captures) -> Response {
+    let (guest, mut opened, login_ends) = match handshake.admit::<C>(server, captures).await {
+        Ok(admitted) => admitted,
+        Err(reject) => return refusal(&reject),
+    };
+    count(&server.door().counters.accepted);
+    let answer = opened.cx.take_answer();
+    let (session, pipe) = tokio::io::duplex(PIPE);
+    let carrier = Some((Transport::Stream(Stream::new(session)), Bytes::new()));
+    Server::spawn(guest, opened, login_ends, std::future::ready(carrier));
+    let mut response = warp::reply::stream(EventStream::new(C::INFO.name, pipe)).into_response();
+    response.extensions_mut().insert(KeepsItsSeat);
+    let headers = response.headers_mut();
+    headers.extend(answer.headers);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // nginx would keep it until it has some kilobytes.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    if let Some(origin) = handshake.headers.get(ORIGIN) {
+        // The door let it in.
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+        headers.append(VARY, HeaderValue::from_name(ORIGIN));
+    }
+    response
+}
+
+/// The body of the answer. Dropped when the client is gone, which the session then sees.
+struct EventStream {
+    consumer: &'static str,
+    pipe: DuplexStream,
+    /// Bytes of a frame that is not whole yet: one at the most, and what was read behind it.
+    read: BytesMut,
+    /// What was not given to the client yet.
+    lines: String,
+    ended: bool,
+}
+
+impl EventStream {
+    fn new(consumer: &'static str, pipe: DuplexStream) -> Self {
+        Self { consumer, pipe, read: BytesMut::new(), lines: OPENING.into(), ended: false }
+    }
+
+    /// Makes lines of all frames that are whole.
+    fn translate(&mut self, task: &mut Context<'_>) {
+        while !self.ended
+            && let Some((opcode, payload)) = next_frame(&mut self.read)
+        {
+            match opcode {
+                OpCode::Data(Data::Text) => write_message(&mut self.lines, &String::from_utf8_lossy(&payload)),
+                OpCode::Control(Control::Ping) => {
+                    self.lines.push_str(": ping\n\n");
+                    self.say(task, &PONG);
+                }
+                OpCode::Control(Control::Close) => {
+                    let (code, reason) = payload.split_at_checked(2).unwrap_or((&[], &[]));
+                    let code = code.try_into().map_or(CloseCode::NO_STATUS.as_u16(), u16::from_be_bytes);
+                    write_close(&mut self.lines, code, &String::from_utf8_lossy(reason));
+                    self.ended = true;
+                }
+                OpCode::Data(Data::Binary) => {
+                    let consumer = self.consumer;
+                    tracing::error!(consumer, "a binary frame cannot be a server-sent event");
+                    let code = CloseCode::UNSUPPORTED.as_u16();
+                    write_close(&mut self.lines, code, "a binary frame cannot be a server-sent event");
+                    let [high, low] = code.to_be_bytes();
+                    self.say(task, &[0x88, 0x82, 0, 0, 0, 0, high, low]);
+                    self.ended = true;
+                }
+                // The session sends neither pongs, which nobody asks it for, nor fragments.
+                OpCode::Control(_) | OpCode::Data(_) => {}
+            }
+        }
+    }
+
+    /// Says something to the session, in a client's name. It is read long before the pipe is full of it.
+    fn say(&mut self, task: &mut Context<'_>, frame: &[u8]) {
+        _ = Pin::new(&mut self.pipe).poll_write(task, frame);
+    }
+}
+
+impl futures_util::Stream for EventStream {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if !self.lines.is_empty() {
+                return Poll::Ready(Some(Ok(std::mem::take(&mut self.lines).into())));
+            }
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            let mut scratch = [0; 8 * 1024];
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut self.pipe).poll_read(task, &mut buffer) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => self.read.extend_from_slice(buffer.filled()),
+                // The session is gone, and has said why, if it could.
+                Poll::Ready(_) => self.ended = true,
+            }
+            self.translate(task);
+        }
+    }
+}
+
+/// Takes a whole frame out of what was read.
+fn next_frame(read: &mut BytesMut) -> Option<(OpCode, BytesMut)> {
+    let mut cursor = Cursor::new(&**read);
+    let (header, length) = FrameHeader::parse(&mut cursor).expect("the session writes what is legal")?;
+    let (start, length) = (usize::try_from(cursor.position()).ok()?, usize::try_from(length).ok()?);
+    if read.len() - start < length {
+        return None;
+    }
+    read.advance(start);
+    Some((header.opcode, read.split_to(length)))
+}
+
+fn write_message(lines: &mut String, text: &str) {
+    let mut rest = text;
+    loop {
+        let (line, behind) = match rest.find(['\n', '\r']) {
+            Some(end) => {
+                let behind = &rest[end..];
+                (&rest[..end], Some(behind.strip_prefix("\r\n").unwrap_or(&behind[1..])))
+            }
+            None => (rest, None),
+        };
+        lines.extend(["data: ", line, "\n"]);
+        match behind {
+            Some(behind) => rest = behind,
+            None => break,
+        }
+    }
+    lines.push('\n');
+}
+
+fn write_close(lines: &mut String, code: u16, reason: &str) {
+    if let Some(wait) = server::wait_before_return(reason).filter(|_| code == CloseCode::SERVICE_RESTART.as_u16()) {
+        lines.extend(["retry: ", &wait.to_string(), "\n"]);
+    }
+    lines.push_str("event: close\n");
+    write_message(lines, &serde_json::json!({"code": code, "reason": reason}).to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Frame;
+    use crate::wire::Rendered;
+
+    fn message(text: &str) -> String {
+        let mut lines = String::new();
+        write_message(&mut lines, text);
+        lines
+    }
+
+    #[test]
+    fn each_line_stands_behind_its_own_word() {
+        assert_eq!(message("one"), "data: one\n\n");
+        assert_eq!(message(""), "data: \n\n");
+        assert_eq!(message(" a space"), "data:  a space\n\n");
+        assert_eq!(message("one\ntwo"), "data: one\ndata: two\n\n");
+        assert_eq!(
+            message("one\r\ntwo\rthree\n\nfive\n"),
+            "data: one\ndata: two\ndata: three\ndata: \ndata: five\ndata: \n\n"
+        );
+        // No text can end a message or begin a field.
+        assert_eq!(message("\n\nevent: close"), "data: \ndata: \ndata: event: close\n\n");
+    }
+
+    #[test]
+    fn a_close_says_why_and_when_to_come_back() {
+        let mut lines = String::new();
+        write_close(&mut lines, 4001, "banned\nfor ever");
+        assert_eq!(lines, "event: close\ndata: {\"code\":4001,\"reason\":\"banned\\nfor ever\"}\n\n");
+        lines.clear();
+        write_close(&mut lines, 1012, "reconnect in 1234 ms");
+        assert!(lines.starts_with("retry: 1234\nevent: close\n"), "{lines}");
+    }
+
+    #[test]
+    fn frames_may_come_in_any_pieces() {
+        let frames = [Rendered::new(&Frame::text("x".repeat(70_000))), Rendered::new(&Frame::text("short"))];
+        let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.as_bytes().to_vec()).collect();
+        for size in [1, 7, 4096, bytes.len()] {
+            let (mut read, mut lengths) = (BytesMut::new(), Vec::new());
+            for piece in bytes.chunks(size) {
+                read.extend_from_slice(piece);
+                while let Some((opcode, payload)) = next_frame(&mut read) {
+                    assert_eq!(opcode, OpCode::Data(Data::Text));
+                    lengths.push(payload.len());
+                }
+            }
+            assert_eq!(lengths, [70_000, 5]);
+        }
+    }
+}

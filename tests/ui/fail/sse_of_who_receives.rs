@@ -1,0 +1,19 @@
+//! The client of server-sent events cannot say anything.
+
+use channels_runtime::prelude::*;
+
+#[derive(Default)]
+struct ChatConsumer;
+
+#[consumer]
+impl ChatConsumer {
+    #[receive]
+    async fn receive(&mut self, cx: &mut Context<Self>, text: String) -> Result<()> {
+        cx.send_text(text).await
+    }
+}
+
+fn main() {
+    let channels = Channels::builder().build();
+    let _chat = channels.sse::<ChatConsumer>(warp::path!("chat"));
+}
