@@ -4,6 +4,7 @@ mod announce;
 mod cursors;
 mod dashboard;
 mod forced_logout;
+mod presence;
 
 use std::time::Duration;
 

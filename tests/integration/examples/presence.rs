@@ -1,0 +1,118 @@
+//! `examples/presence`: who is here, and no ghosts of those who are not.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::example::Example;
+use crate::redis::RedisServer;
+
+use super::Client;
+
+/// One page, and whom it shows besides its own user.
+struct Page {
+    client: Client,
+    shown: BTreeSet<String>,
+}
+
+impl Page {
+    async fn open(example: &Example, room: &str, user: &str) -> Self {
+        let client = Client::connect(example, &format!("/ws/presence/{room}/{user}")).await;
+        Self { client, shown: BTreeSet::new() }
+    }
+
+    async fn hear(&mut self) {
+        let news = loop {
+            match self.client.next().await {
+                // A page that only listens is asked whether it is there.
+                message if message.is_ping() => {}
+                message => break serde_json::from_str::<serde_json::Value>(message.to_text().unwrap()).unwrap(),
+            }
+        };
+        // A user comes once and goes once, however many tabs there are.
+        if let Some(user) = news["came"].as_str() {
+            assert!(self.shown.insert(user.to_owned()), "{news} twice");
+        } else {
+            assert!(self.shown.remove(news["went"].as_str().unwrap()), "{news}, who was not here");
+        }
+    }
+
+    /// Waits until just these are shown.
+    async fn shows(&mut self, users: &[&str]) {
+        let expected: BTreeSet<_> = users.iter().map(ToString::to_string).collect();
+        let shown = async {
+            while self.shown != expected {
+                self.hear().await;
+            }
+        };
+        if tokio::time::timeout(Duration::from_secs(30), shown).await.is_err() {
+            panic!("{:?} are shown, and not {expected:?}", self.shown);
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_comes_and_goes_is_told_and_two_tabs_are_one_user() {
+    let example = Example::start("presence", &[]);
+    let mut ann = Page::open(&example, "lobby", "ann").await;
+    let mut bob = Page::open(&example, "lobby", "bob").await;
+    let mut stranger = Page::open(&example, "elsewhere", "eve").await;
+    ann.shows(&["bob"]).await;
+    bob.shows(&["ann"]).await;
+
+    // One more tab of each: nobody is told, and the new tab is told who is there.
+    let mut second_ann = Page::open(&example, "lobby", "ann").await;
+    second_ann.shows(&["bob"]).await;
+    let mut second_bob = Page::open(&example, "lobby", "bob").await;
+    second_bob.shows(&["ann"]).await;
+    // What would have been told stands before this.
+    let mut carl = Page::open(&example, "lobby", "carl").await;
+    carl.shows(&["ann", "bob"]).await;
+    for page in [&mut ann, &mut bob, &mut second_ann, &mut second_bob] {
+        page.hear().await;
+        assert!(page.shown.contains("carl"), "{:?}", page.shown);
+    }
+
+    // The first tab of Ann closes, and she is still here; then the second one.
+    drop(ann);
+    drop(carl);
+    bob.shows(&["ann"]).await;
+    drop(second_ann);
+    bob.shows(&[]).await;
+    second_bob.shows(&[]).await;
+    let mut late = Page::open(&example, "elsewhere", "late").await;
+    late.shows(&["eve"]).await;
+    stranger.shows(&["late"]).await;
+}
+
+async fn a_killed_process_leaves_no_ghosts(layer: &str) {
+    let redis = RedisServer::start();
+    let flags = ["--layer", layer, "--redis", &redis.url(), "--every", "0.5"];
+    let (here, there) = (Example::start("presence", &flags), Example::start("presence", &flags));
+    let mut ann = Page::open(&here, "lobby", "ann").await;
+    let mut bob = Page::open(&there, "lobby", "bob").await;
+    let mut carl = Page::open(&there, "lobby", "carl").await;
+    let mut dora = Page::open(&here, "lobby", "dora").await;
+    ann.shows(&["bob", "carl", "dora"]).await;
+    dora.shows(&["ann", "bob", "carl"]).await;
+    bob.shows(&["ann", "carl", "dora"]).await;
+
+    // Goodbye is said through Redis, too.
+    drop(carl.client.0.close(None).await);
+    ann.shows(&["bob", "dora"]).await;
+    // SIGKILL: nothing is said.
+    drop(there);
+    ann.shows(&["dora"]).await;
+    dora.shows(&["ann"]).await;
+    let mut late = Page::open(&here, "lobby", "late").await;
+    late.shows(&["ann", "dora"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_process_leaves_no_ghosts_on_pubsub() {
+    a_killed_process_leaves_no_ghosts("pubsub").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_process_leaves_no_ghosts_on_core() {
+    a_killed_process_leaves_no_ghosts("core").await;
+}
