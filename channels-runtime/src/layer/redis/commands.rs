@@ -8,11 +8,11 @@ use deadpool_redis::redis::{
     self, Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ServerErrorKind, Value,
 };
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::LayerError;
 use crate::layer::redis::host::{Commanding, Host};
-use crate::layer::redis::{DEADLINE, Lost, unavailable};
+use crate::layer::redis::{Backoff, DEADLINE, Lost, unavailable};
 
 /// Bound: this many commands wait. Policy: the next sender waits for room, no longer than the deadline.
 const QUEUE: usize = 1024;
@@ -22,6 +22,15 @@ const PIPELINE: usize = 256;
 
 /// A connection that was not used for this long is asked whether it still works before it is used again.
 const IDLE: Duration = Duration::from_secs(5);
+
+/// By now a pipeline has its answers. If it has not, and a new connection is answered, then the line of this one is dead.
+const USUAL: Duration = Duration::from_millis(750);
+
+/// How many bytes even a slow line carries in a second: a large pipeline is waited for so much longer.
+const SLOW_LINE: u32 = 1024 * 1024;
+
+/// What was asked first is answered first: so long after the newer answer, the older one does not come any more.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// Puts messages into queues, each only if it holds fewer than its capacity. Gives the places, from 0, of those that
 /// are full.
@@ -132,13 +141,20 @@ async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<Waiting>) {
     // While one pipeline is under way, the next gathers: no command is held back, and a busy time needs few round trips.
     while queue.recv_many(&mut batch, PIPELINE).await > 0 {
         let sent = timeout(DEADLINE, async {
+            let asked = pipeline(&mut batch);
             let mut commanding = match held.take() {
                 Some((commanding, used)) if used.elapsed() < IDLE => commanding,
                 // The pool takes it back, and gives it out again if it answers.
                 _ => host.commanding().await?,
             };
-            let answers = pipeline(&mut batch).query_async(commanding.connection()).await;
-            Ok::<_, Lost>((commanding, answers))
+            tokio::select! {
+                biased;
+                answers = asked.query_async(commanding.connection()) => return Ok((commanding, answers)),
+                // Dropped when the answers come; nothing was said on what it opened.
+                fresh = overtaken(&host, &asked) => held = Some((fresh, Instant::now())),
+            }
+            commanding.discard();
+            Err(Lost::Overtaken)
         });
         match sent.await {
             Ok(Ok((commanding, Ok(answers)))) => {
@@ -154,8 +170,27 @@ async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<Waiting>) {
                 fail(&mut batch, &Arc::new(Lost::from(error)));
             }
             Ok(Err(error)) => fail(&mut batch, &Arc::new(error)),
-            Err(late) => fail(&mut batch, &Arc::new(late.into())),
+            Err(late) => {
+                host.forget_idle();
+                fail(&mut batch, &Arc::new(late.into()));
+            }
         }
+    }
+}
+
+/// Waits until a new connection is answered, where this pipeline is not.
+async fn overtaken(host: &Host, asked: &Pipeline) -> Commanding {
+    sleep(USUAL).await;
+    let bytes = u32::try_from(asked.get_packed_pipeline().len()).unwrap_or(u32::MAX);
+    sleep(Duration::from_secs_f64(f64::from(bytes) / f64::from(SLOW_LINE))).await;
+    host.forget_idle();
+    let mut backoff = Backoff::new();
+    loop {
+        if let Ok(fresh) = host.answered().await {
+            sleep(GRACE).await;
+            return fresh;
+        }
+        backoff.wait().await;
     }
 }
 

@@ -2,20 +2,26 @@
 
 use std::fmt;
 use std::ops::DerefMut;
+use std::time::Duration;
 
 use deadpool_redis::redis::aio::{MultiplexedConnection, PubSub};
 use deadpool_redis::redis::sentinel::{SentinelClient, SentinelServerType};
-use deadpool_redis::redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisResult};
+use deadpool_redis::redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisResult, cmd};
 use deadpool_redis::{Pool, Runtime, Timeouts};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::error::LayerError;
 use crate::layer::redis::address::{RedisHost, Target};
-use crate::layer::redis::{DEADLINE, Lost, unavailable};
+use crate::layer::redis::{DEADLINE, Lost, jittered, unavailable};
 
 /// How many connections for commands a process has to one server at most.
 const POOL: usize = 8;
+
+/// How long a try to connect is alone, half of it to one and a half; then another one begins beside it.
+const ALONE: Duration = Duration::from_millis(400);
 
 pub(super) enum Host {
     Server {
@@ -86,29 +92,60 @@ impl Host {
 
     /// A connection for commands.
     pub(super) async fn commanding(&self) -> Result<Commanding, Lost> {
+        first_outcome(|| self.open_commanding()).await
+    }
+
+    /// The same, and Redis has answered on it.
+    pub(super) async fn answered(&self) -> Result<Commanding, Lost> {
+        first_outcome(|| async {
+            let mut commanding = self.open_commanding().await?;
+            cmd("PING").exec_async(commanding.connection()).await?;
+            Ok(commanding)
+        })
+        .await
+    }
+
+    async fn open_commanding(&self) -> Result<Commanding, Lost> {
         match self {
             Self::Server { pool, .. } => Ok(Commanding::Pooled(pool.get().await?)),
-            Self::Sentinel(_) => Ok(Commanding::Own(self.dedicated(settings()).await?)),
+            Self::Sentinel(_) => Ok(Commanding::Own(self.open_dedicated(settings()).await?)),
         }
     }
 
     /// A connection of one's own for a command that Redis answers when it has something.
     pub(super) async fn blocking(&self) -> Result<MultiplexedConnection, Lost> {
-        self.dedicated(settings().set_response_timeout(None)).await
+        first_outcome(|| self.open_dedicated(settings().set_response_timeout(None))).await
     }
 
-    async fn dedicated(&self, settings: AsyncConnectionConfig) -> Result<MultiplexedConnection, Lost> {
-        let opened = async {
-            let client = self.client().await?;
-            client.get_multiplexed_async_connection_with_config(&settings).await
-        };
-        Ok(timeout(DEADLINE, opened).await??)
+    async fn open_dedicated(&self, settings: AsyncConnectionConfig) -> Result<MultiplexedConnection, Lost> {
+        Ok(self.client().await?.get_multiplexed_async_connection_with_config(&settings).await?)
     }
 
     /// A connection of one's own for subscriptions.
     pub(super) async fn subscribing(&self) -> Result<PubSub, Lost> {
-        let opened = async { self.client().await?.get_async_pubsub().await };
-        Ok(timeout(DEADLINE, opened).await??)
+        first_outcome(|| async { Ok(self.client().await?.get_async_pubsub().await?) }).await
+    }
+
+    /// Closes the connections that nobody uses: another one to this server was lost, and so may they be.
+    pub(super) fn forget_idle(&self) {
+        if let Self::Server { pool, .. } = self {
+            pool.retain(|_, _| false);
+        }
+    }
+}
+
+/// Connects. While a try has no outcome others begin beside it, and the first outcome counts: where nothing came through
+/// for a while, those who knock later are answered, and those who knocked before may never be.
+async fn first_outcome<T, F: Future<Output = Result<T, Lost>>>(connect: impl Fn() -> F) -> Result<T, Lost> {
+    // Bound: those that begin within the deadline, when the first one has its outcome; ten or so.
+    let mut tries = FuturesUnordered::new();
+    loop {
+        tries.push(timeout(DEADLINE, connect()));
+        tokio::select! {
+            // A try that has no outcome stays; one that has none when another is done is not needed.
+            Some(outcome) = tries.next() => return outcome?,
+            () = sleep(jittered(ALONE)) => {}
+        }
     }
 }
 
@@ -142,5 +179,43 @@ impl fmt::Display for Host {
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Host({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    // Paused time: what is measured is what was slept.
+    #[tokio::test(start_paused = true)]
+    async fn a_line_that_speaks_again_is_found_within_a_second() {
+        for silent in [0, 300, 1000, 3700] {
+            let back = Instant::now() + Duration::from_millis(silent);
+            let tries = AtomicUsize::new(0);
+            // Who knocked while it was silent is never answered.
+            let connect = || {
+                tries.fetch_add(1, Relaxed);
+                async move { if Instant::now() < back { pending().await } else { Ok(()) } }
+            };
+            first_outcome(connect).await.unwrap();
+            assert!(back.elapsed() <= ALONE.mul_f64(1.5), "{:?} after {silent} ms", back.elapsed());
+            let most = 2 + usize::try_from(2 * silent).unwrap() / ALONE.as_millis() as usize;
+            assert!(tries.load(Relaxed) <= most, "{tries:?} in {silent} ms");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_try_that_fails_is_an_outcome_and_the_longest_try_ends_all() {
+        let begun = Instant::now();
+        let refused = first_outcome(|| async { Err::<(), _>(Lost::Closed) }).await;
+        assert!(matches!(refused, Err(Lost::Closed)) && begun.elapsed().is_zero());
+        let late = first_outcome(pending::<Result<(), Lost>>).await;
+        assert!(matches!(late, Err(Lost::Late(_))));
+        assert_eq!(begun.elapsed(), DEADLINE);
     }
 }

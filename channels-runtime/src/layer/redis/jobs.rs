@@ -46,6 +46,8 @@ struct Taker {
     queue: String,
     connection: Option<MultiplexedConnection>,
     backoff: Backoff,
+    /// It was said that the connection is lost.
+    lost: bool,
 }
 
 impl Taker {
@@ -54,11 +56,14 @@ impl Taker {
         match self.ask().await {
             Ok(popped) => {
                 self.backoff.reset();
+                self.lost = false;
                 (self, popped)
             }
             Err(error) => {
                 let (host, queue) = (&self.host, &self.queue);
-                tracing::warn!(redis = ?host, queue, %error, "the connection to a worker's queue in Redis is lost; jobs wait there");
+                if !std::mem::replace(&mut self.lost, true) {
+                    tracing::warn!(redis = ?host, queue, %error, "the connection to a worker's queue in Redis is lost; jobs wait there");
+                }
                 self.connection = None;
                 self.backoff.wait().await;
                 (self, None)
@@ -80,7 +85,7 @@ impl Taker {
 impl Queues {
     pub(super) fn new(shared: Arc<Shared>, hosts: impl Iterator<Item = Arc<Host>>, queue: &str) -> Self {
         let servers = hosts.map(|host| {
-            let taker = Taker { host, queue: queue.into(), connection: None, backoff: Backoff::new() };
+            let taker = Taker { host, queue: queue.into(), connection: None, backoff: Backoff::new(), lost: false };
             Server { waiting: None, idle: Some(taker) }
         });
         Self { servers: servers.collect(), shared, turn: 0 }

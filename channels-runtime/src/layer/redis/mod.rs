@@ -24,7 +24,7 @@ use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_redis::redis::{RedisError, cmd};
+use deadpool_redis::redis::RedisError;
 use tokio::time::timeout;
 
 use crate::error::LayerError;
@@ -52,11 +52,8 @@ async fn connect(hosts: impl IntoIterator<Item = RedisHost>) -> Result<Vec<Arc<H
         return Err(unavailable("reading the addresses of Redis", "the list is empty"));
     }
     for host in &hosts {
-        let asked = async {
-            // Asked something, because a server that wants a password lets everyone connect.
-            cmd("PING").exec_async(host.commanding().await?.connection()).await.map_err(Lost::from)
-        };
-        let answered = timeout(DEADLINE, asked).await.unwrap_or_else(|late| Err(late.into()));
+        // Asked something, because a server that wants a password lets everyone connect.
+        let answered = timeout(DEADLINE, host.answered()).await.unwrap_or_else(|late| Err(late.into()));
         answered.map_err(|error| unavailable("connecting to Redis", error))?;
     }
     Ok(hosts)
@@ -77,6 +74,8 @@ enum Lost {
     Redis(#[from] RedisError),
     #[error("no connection to Redis: {0}")]
     Pool(#[from] deadpool_redis::PoolError),
+    #[error("Redis does not answer on this connection, and does on a new one")]
+    Overtaken,
     #[error("the connection was closed")]
     Closed,
     #[error("Redis refuses: {0}")]
@@ -91,7 +90,8 @@ struct Backoff {
 
 impl Backoff {
     const FIRST: Duration = Duration::from_millis(50);
-    const LONGEST: Duration = Duration::from_secs(2);
+    /// Short, because whoever waits here hears nothing: three tries a second are no load, not even those of a hundred processes.
+    const LONGEST: Duration = Duration::from_millis(400);
 
     fn new() -> Self {
         Self { pause: Self::FIRST }
@@ -102,11 +102,14 @@ impl Backoff {
         self.pause = Self::FIRST;
     }
 
-    /// Half the pause to one and a half: processes that lost the same Redis do not all come back at once.
     async fn wait(&mut self) {
-        let random = uuid::Uuid::new_v4().as_u128() as u32;
-        let jitter = 0.5 + f64::from(random) / f64::from(u32::MAX);
-        tokio::time::sleep(self.pause.mul_f64(jitter)).await;
+        tokio::time::sleep(jittered(self.pause)).await;
         self.pause = (self.pause * 2).min(Self::LONGEST);
     }
+}
+
+/// Half the pause to one and a half: processes that lost the same Redis do not all come back at once.
+fn jittered(pause: Duration) -> Duration {
+    let random = uuid::Uuid::new_v4().as_u128() as u32;
+    pause.mul_f64(0.5 + f64::from(random) / f64::from(u32::MAX))
 }

@@ -37,13 +37,14 @@ pub(super) async fn run(host: Arc<Host>, shared: Arc<Shared>, memberships: Arc<M
     loop {
         match connected(&host, &shared, &memberships, &mut backoff, &mut lost).await {
             Ok(never) => match never {},
-            Err(error) => {
+            Err(error) if !lost => {
                 tracing::warn!(redis = ?host, %error, "the connection to the process's queue in Redis is lost; messages wait there");
+                lost = true;
+                shared.table.lost();
             }
+            Err(error) => tracing::debug!(redis = ?host, %error, "the process's queue in Redis is still lost"),
         }
-        if !std::mem::replace(&mut lost, true) {
-            shared.table.lost();
-        }
+        host.forget_idle();
         backoff.wait().await;
     }
 }

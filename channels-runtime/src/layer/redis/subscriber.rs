@@ -144,12 +144,15 @@ impl Subscriptions {
             match self.connected(&host, &*topics, &mut backoff).await {
                 Ok(never) => match never {},
                 Err(error) => {
-                    tracing::warn!(redis = ?host, %error, "the subscriptions in Redis are lost; what is sent meanwhile does not arrive here")
+                    if self.lost() {
+                        tracing::warn!(redis = ?host, %error, "the subscriptions in Redis are lost; what is sent meanwhile does not arrive here");
+                        topics.lost();
+                    } else {
+                        tracing::debug!(redis = ?host, %error, "the subscriptions in Redis are still lost");
+                    }
                 }
             }
-            if self.lost() {
-                topics.lost();
-            }
+            host.forget_idle();
             backoff.wait().await;
         }
     }
