@@ -79,7 +79,7 @@ impl<C: Consumer, E: Into<Reject>> Accept<C> for Result<C, E> {
 /// A consumer without `#[connect]` is made by `Default`.
 #[diagnostic::on_unimplemented(
     message = "consumer `{Self}` has neither a `#[connect]` method nor a `Default`",
-    label = "how is a `{Self}` made when a client connects?",
+    label = "how is `{Self}` made when a client connects?",
     note = "add `#[connect] async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject>`, or `#[derive(Default)]`"
 )]
 pub trait MadeByDefault: Default {}
