@@ -115,7 +115,7 @@ impl Channels {
     /// costs: a frame is copied once more, and wakes one more task.
     pub fn sse<C: Consumer + OnlySends>(
         &self,
-        path: impl Filter<Extract: Captures<C>, Error = Rejection> + Clone + Send + Sync + 'static,
+        path: impl Filter<Extract: Captures<C::Captures>, Error = Rejection> + Clone + Send + Sync + 'static,
     ) -> BoxedFilter<(Response,)> {
         let server = self.server().clone();
         Captures::collect(path)
