@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use syn::{Attribute, Ident, Meta, Signature};
 
-use super::check::payload_text;
+use super::signature::payload_text;
 use crate::arguments;
 use crate::diagnostics::Diagnostics;
 use crate::source::text;

@@ -5,8 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Ident, LitStr, Type, WherePredicate, parse_quote};
 
-use super::check::RAW;
-use super::model::{Command, Connect, Consumer, Gap, Handler, Handles, Method, Output, Raw};
+use super::model::{Command, Connect, Consumer, Gap, Handler, Handles, Method, Output, RAW, Raw};
 use crate::source::{place, text};
 
 /// Input: the model of `impl ChatConsumer { .. }`.

@@ -5,7 +5,10 @@ mod check;
 mod earlier;
 mod emit;
 mod model;
+mod names;
 mod parse;
+mod role;
+mod signature;
 #[cfg(test)]
 mod tests;
 

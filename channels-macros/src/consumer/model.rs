@@ -5,6 +5,9 @@ use syn::{Attribute, Generics, Ident, LitStr, Type};
 
 use crate::source::Runtime;
 
+/// The variant of what has no name.
+pub(super) const RAW: &str = "Raw";
+
 /// `impl ChatConsumer { .. }`.
 pub(super) struct Consumer {
     pub(super) runtime: Runtime,

@@ -1,0 +1,310 @@
+//! The signature of a method: which arguments it takes, in which order, and what would be right.
+
+use syn::spanned::Spanned;
+use syn::{
+    FnArg, GenericArgument, GenericParam, PatType, PathArguments, Receiver, ReceiverKind, ReturnType, Safety,
+    Signature, Type,
+};
+
+use super::model::{Method, Output};
+use super::parse;
+use crate::diagnostics::Diagnostics;
+use crate::source::{borrows, cfgs, is_unnameable, last_word, text};
+
+/// What a method with `&mut self` takes.
+pub(super) struct Wanted<'a> {
+    /// `handler ``chat_join```.
+    pub(super) subject: &'a str,
+    /// `the event`.
+    pub(super) last: &'a str,
+    /// The whole of it, to be copied.
+    pub(super) signature: String,
+}
+
+/// `(&mut self, cx, last)`: the type of the last one, wherever it stands.
+pub(super) fn check_acting<'a>(
+    signature: &'a Signature,
+    wanted: &Wanted<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<&'a Type> {
+    let Wanted { subject, last, signature: write } = wanted;
+    check_receiver(signature, subject, write, diagnostics);
+    let typed = typed(signature);
+    let at = typed.iter().position(|argument| context(&argument.ty).is_some());
+    match (typed.as_slice(), at) {
+        ([], _) => {
+            diagnostics.error(&signature.ident, format!("{subject} lacks the context and {last}\nwrite `{write}`"));
+        }
+        ([_], Some(_)) => {
+            diagnostics.error(&signature.ident, format!("{subject} lacks {last} behind the context\nwrite `{write}`"));
+        }
+        ([only], None) => {
+            diagnostics.error(only, format!("{subject} lacks the context before {last}\nwrite `{write}`"));
+        }
+        ([first, _], Some(0)) => check_context(&first.ty, subject, diagnostics),
+        ([_, second], Some(_)) => {
+            diagnostics.error(second, format!("the context of {subject} comes before {last}\nwrite `{write}`"));
+        }
+        // An alias of the context's type cannot be told from another `&mut`.
+        ([first, second], None) if is_mutable_reference(&first.ty) => return Some(&second.ty),
+        ([first, second], None) => {
+            diagnostics.error(
+                first,
+                format!("the first argument of {subject} is the context, `cx: &mut Context<Self>`\nwrite `{write}`"),
+            );
+            return Some(&second.ty);
+        }
+        ([_, _, extra, ..], _) => {
+            let many = if typed.len() == 3 { "an argument" } else { "arguments" };
+            diagnostics.error(extra, format!("{subject} has {many} too many: {last} is the last\nwrite `{write}`"));
+        }
+    }
+    typed.iter().map(|argument| &*argument.ty).find(|ty| context(ty).is_none())
+}
+
+/// `(&mut self, cx)`.
+pub(super) fn check_alone(subject: &str, signature: &Signature, diagnostics: &mut Diagnostics) {
+    let (asyncness, ident) = (asyncness(signature), &signature.ident);
+    let write = format!("{asyncness}fn {ident}(&mut self, cx: &mut Context<Self>) -> Result<()>");
+    check_receiver(signature, subject, &write, diagnostics);
+    match typed(signature).as_slice() {
+        [] => diagnostics.error(ident, format!("{subject} lacks the context\nwrite `{write}`")),
+        [cx] if context(&cx.ty).is_some() => check_context(&cx.ty, subject, diagnostics),
+        // An alias of the context's type cannot be told from another `&mut`.
+        [cx] if is_mutable_reference(&cx.ty) => {}
+        [other] => diagnostics.error(
+            other,
+            format!("the argument of {subject} is the context, `cx: &mut Context<Self>`\nwrite `{write}`"),
+        ),
+        [_, extra, ..] => diagnostics.error(
+            extra,
+            format!("{subject} takes the context and nothing else: what was missed is not known\nwrite `{write}`"),
+        ),
+    }
+}
+
+fn check_receiver(signature: &Signature, subject: &str, write: &str, diagnostics: &mut Diagnostics) {
+    match signature.receiver() {
+        None => diagnostics.error(&signature.ident, format!("{subject} lacks `&mut self`\nwrite `{write}`")),
+        Some(Receiver { kind: ReceiverKind::Reference(_, _, Some(_)), .. }) => {}
+        Some(receiver) => {
+            diagnostics.error(
+                receiver,
+                format!("{subject} takes `&mut self`, and this is `{}`\nwrite `{write}`", text(receiver)),
+            );
+        }
+    }
+}
+
+/// A handler without `self`: `(event: &ChatMessage) -> Json<ChatLine>`.
+pub(super) fn check_shared(subject: &str, signature: &Signature, diagnostics: &mut Diagnostics) -> Option<Type> {
+    let ident = &signature.ident;
+    let payload = payload_text(signature, "ChatMessage");
+    let asyncness = asyncness(signature);
+    let acting =
+        format!("write `{asyncness}fn {ident}(&mut self, cx: &mut Context<Self>, event: &{payload}) -> Result<()>`");
+    let output = match &signature.output {
+        ReturnType::Type(_, output) => text(output),
+        ReturnType::Default => "Json<..>".into(),
+    };
+    let sharing = format!("`{asyncness}fn {ident}(event: &{payload}) -> {output}`");
+    let typed = typed(signature);
+    let before = diagnostics.count();
+    if let Some(cx) = typed.iter().find(|argument| context(&argument.ty).is_some()) {
+        diagnostics.error(
+            cx,
+            format!("{subject} has no `self`, so it runs once for all connections and has no context of one\n{acting}"),
+        );
+    } else {
+        match typed.as_slice() {
+            [] => diagnostics.error(ident, format!("{subject} lacks its event\nwrite {sharing}")),
+            [_] => {}
+            [_, extra, ..] => diagnostics.error(
+                extra,
+                format!("{subject} has no `self`, so it takes its event and nothing else\nwrite {sharing}"),
+            ),
+        }
+    }
+    match &signature.output {
+        ReturnType::Type(_, output) if borrows(output) => diagnostics.error(
+            output,
+            format!("{subject} has no `self`: what it returns outlives the event, so it owns it: `String`, not `&str`"),
+        ),
+        ReturnType::Type(..) => {}
+        // Where the context is asked for, the mistake is the lack of `self`, and was reported.
+        ReturnType::Default if diagnostics.count() == before => diagnostics.error(
+            ident,
+            format!(
+                "{subject} has no `self` and returns nothing, so it does nothing\nto send something to every client, \
+                 write {sharing}\nto act for each connection, {acting}"
+            ),
+        ),
+        ReturnType::Default => {}
+    }
+    let payload = typed.iter().map(|argument| &*argument.ty).find(|ty| context(ty).is_none())?;
+    by_reference(payload, subject, diagnostics)
+}
+
+/// Why a method could not be called with what is there.
+pub(super) fn check_qualifiers(subject: &str, signature: &Signature, one_type: &str, diagnostics: &mut Diagnostics) {
+    if let Some(constness) = &signature.constness {
+        diagnostics.error(constness, format!("{subject} cannot be `const`: it runs for a connection"));
+    }
+    if let Safety::Unsafe(unsafety) = &signature.safety {
+        diagnostics.error(unsafety, format!("{subject} cannot be `unsafe`: nobody could promise what it asks for"));
+    }
+    if let Some(abi) = &signature.abi {
+        diagnostics.error(abi, format!("{subject} cannot be `extern`: it is called from Rust"));
+    }
+    for parameter in &signature.generics.params {
+        match parameter {
+            // A method may name the lifetime that it would have anyway.
+            GenericParam::Lifetime(_) => {}
+            GenericParam::Type(_) | GenericParam::Const(_) => {
+                diagnostics.error(parameter, format!("{subject} cannot be generic: {one_type}"));
+            }
+        }
+    }
+    for argument in typed(signature) {
+        if is_unnameable(&argument.ty) {
+            diagnostics
+                .error(&argument.ty, format!("{subject} cannot be generic: {one_type}, and not an `impl Trait`"));
+        }
+    }
+}
+
+/// `&mut Context<Self>`, to the letter.
+pub(super) fn check_context(ty: &Type, subject: &str, diagnostics: &mut Diagnostics) {
+    let is_right = matches!(ty, Type::Reference(reference)
+        if reference.mutability.is_some()
+            && matches!(&*reference.elem, Type::Path(path)
+                if path.path.segments.last().is_some_and(|last| !last.arguments.is_none())));
+    if !is_right {
+        diagnostics.error(ty, format!("the context of {subject} is `cx: &mut Context<Self>`, not `{}`", text(ty)));
+    }
+}
+
+/// `Context<Self>`, behind a reference or not.
+pub(super) fn context(ty: &Type) -> Option<&Type> {
+    let inner = stripped(ty);
+    (last_word(inner).as_deref() == Some("Context")).then_some(inner)
+}
+
+/// `Chat` of `Context<Chat>`; nothing of `Context<Self>`.
+fn named_in_context(context: &Type) -> Option<&Type> {
+    let Type::Path(path) = context else { return None };
+    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
+    match arguments.args.first()? {
+        GenericArgument::Type(ty) if text(ty) != "Self" => Some(ty),
+        _ => None,
+    }
+}
+
+pub(super) fn is_mutable_reference(ty: &Type) -> bool {
+    matches!(ty, Type::Reference(reference) if reference.mutability.is_some())
+}
+
+pub(super) fn stripped(ty: &Type) -> &Type {
+    match ty {
+        Type::Reference(reference) => stripped(&reference.elem),
+        Type::Group(group) => stripped(&group.elem),
+        Type::Paren(paren) => stripped(&paren.elem),
+        ty => ty,
+    }
+}
+
+/// The event of a handler, which every member of a group shares.
+pub(super) fn by_reference(ty: &Type, subject: &str, diagnostics: &mut Diagnostics) -> Option<Type> {
+    let payload = stripped(ty);
+    let name = text(payload);
+    match ty {
+        Type::Reference(reference) if reference.mutability.is_none() && std::ptr::eq(&*reference.elem, payload) => {}
+        Type::Reference(reference) if reference.mutability.is_some() => diagnostics.error(
+            ty,
+            format!("{subject} cannot change its event, which all members of the group share: `event: &{name}`"),
+        ),
+        _ => diagnostics.error(
+            ty,
+            format!(
+                "{subject} takes its event by reference, because all members of the group share it: `event: &{name}`"
+            ),
+        ),
+    }
+    owned(payload, diagnostics)
+}
+
+/// What a client said, which is this connection's alone.
+pub(super) fn by_value(ty: &Type, noun: &str, diagnostics: &mut Diagnostics) -> Option<Type> {
+    let payload = stripped(ty);
+    if let Type::Reference(_) = ty {
+        diagnostics.error(ty, format!("{noun} is taken by value: `{}`, not `{}`", owned_text(payload), text(ty)));
+        return None;
+    }
+    owned(payload, diagnostics)
+}
+
+pub(super) fn owned_text(borrowed: &Type) -> String {
+    match text(borrowed).as_str() {
+        "str" => "String".to_owned(),
+        "[u8]" => "Vec<u8>".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+fn owned(payload: &Type, diagnostics: &mut Diagnostics) -> Option<Type> {
+    if borrows(payload) {
+        let sentence = format!("`{}` owns what it holds, so it has no lifetime: `String`, not `&str`", text(payload));
+        diagnostics.error(payload, sentence);
+        return None;
+    }
+    // An `impl Trait` was reported with the other generics.
+    (!is_unnameable(payload)).then(|| payload.clone())
+}
+
+pub(super) fn typed(signature: &Signature) -> Vec<&PatType> {
+    let typed = signature.inputs.iter().filter_map(|argument| match argument {
+        FnArg::Typed(argument) => Some(argument),
+        FnArg::Receiver(_) => None,
+    });
+    typed.collect()
+}
+
+pub(super) fn asyncness(signature: &Signature) -> &'static str {
+    if signature.asyncness.is_some() { "async " } else { "" }
+}
+
+/// The type that the user probably means by the last argument, for a signature to be copied.
+pub(super) fn payload_text(signature: &Signature, otherwise: &str) -> String {
+    let typed = typed(signature);
+    // Behind the context, or before it by mistake; what comes third is too many.
+    let places = if signature.receiver().is_none() { 1 } else { 2 };
+    let mut candidates = typed.iter().map(|argument| &*argument.ty).filter(|ty| context(ty).is_none());
+    let payload = if typed.len() > places { candidates.next() } else { candidates.next_back() };
+    payload.map_or_else(|| otherwise.to_owned(), |ty| text(stripped(ty)))
+}
+
+pub(super) fn called(method: &parse::Method) -> Method {
+    let signature = &method.signature;
+    let context = typed(signature).iter().find_map(|argument| context(&argument.ty)).and_then(named_in_context);
+    let carried = ["doc", "allow", "warn", "deny", "forbid"];
+    let output = match &signature.output {
+        ReturnType::Default => Output::Named(Box::new(syn::parse_quote!(()))),
+        ReturnType::Type(_, ty) if borrows(ty) || is_unnameable(ty) => Output::Inferred(ty.span()),
+        ReturnType::Type(_, ty) => Output::Named(ty.clone()),
+    };
+    Method {
+        ident: signature.ident.clone(),
+        cfgs: cfgs(&method.attributes),
+        carried: method
+            .attributes
+            .iter()
+            .filter(|attribute| carried.iter().any(|carried| attribute.path().is_ident(carried)))
+            .cloned()
+            .collect(),
+        is_async: signature.asyncness.is_some(),
+        blocking: method.blocking,
+        context: context.cloned(),
+        output,
+        line: u32::try_from(signature.ident.span().start().line).unwrap_or(u32::MAX),
+    }
+}
