@@ -1,16 +1,16 @@
 //! `#[event("chat.message")]`: serde in the flat shape of Channels, and `Event`.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Field, Fields, Generics, Ident, Item, LitStr, Meta, Path, Token, Type, parse_quote};
+use syn::{Attribute, Field, Fields, Generics, Ident, Item, ItemStruct, LitStr, Meta, Path, Token, Type, parse_quote};
 
 use crate::arguments::{self, Argument, Value};
 use crate::diagnostics::Diagnostics;
 use crate::event_field;
 use crate::event_name;
-use crate::source::{Runtime, place, text};
+use crate::source::{Runtime, borrows, place, text};
 use crate::suggest::did_you_mean;
 
 const ARGUMENTS: [(&str, &str); 3] =
@@ -28,8 +28,12 @@ struct Arguments {
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let expansion = match syn::parse2::<Item>(item.clone()) {
-        Ok(parsed) => {
+        Ok(mut parsed) => {
             let arguments = parse_arguments(arguments, &mut diagnostics);
+            if let Item::Struct(item) = &mut parsed {
+                take_second_name(item, &mut diagnostics);
+                take_borrows(item, &mut diagnostics);
+            }
             check_item(&parsed, &mut diagnostics);
             let key = arguments.coalesce.as_ref().and_then(|field| check_key(field, &parsed, &mut diagnostics));
             emit(&arguments, key, parsed)
@@ -175,12 +179,66 @@ fn check_item(item: &Item, diagnostics: &mut Diagnostics) {
     }
 }
 
+/// A second `#[event]` would make all of it twice.
+fn take_second_name(item: &mut ItemStruct, diagnostics: &mut Diagnostics) {
+    let ident = &item.ident;
+    item.attrs.retain(|attribute| {
+        let is_second = attribute.path().segments.last().is_some_and(|last| last.ident == "event");
+        if is_second {
+            let sentence =
+                format!("event `{ident}` has a name already; an event of another name is a struct of its own");
+            diagnostics.error(&attribute.meta, sentence);
+        }
+        !is_second
+    });
+}
+
+/// Takes the `&` away where the struct has no lifetime for it: the compiler would ask for one, and an event has none.
+fn take_borrows(item: &mut ItemStruct, diagnostics: &mut Diagnostics) {
+    if item.generics.lifetimes().next().is_some() {
+        return;
+    }
+    for field in item.fields.iter_mut().filter(|field| borrows(&field.ty)) {
+        diagnostics.error(&field.ty, owns(&item.ident));
+        if let Ok(owned) = syn::parse2(owned(field.ty.to_token_stream())) {
+            field.ty = owned;
+        }
+    }
+}
+
+/// `String` of `&str`, `Option<Vec<u8>>` of `Option<&[u8]>`.
+fn owned(borrowed: TokenStream) -> TokenStream {
+    let mut owned = TokenStream::new();
+    let mut tokens = borrowed.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Punct(and) if and.as_char() == '&' => {
+                let is_lifetime = |next: &TokenTree| matches!(next, TokenTree::Punct(tick) if tick.as_char() == '\'');
+                if tokens.next_if(is_lifetime).is_some() {
+                    tokens.next();
+                }
+                match tokens.next_if(|next| matches!(next, TokenTree::Group(_))) {
+                    Some(TokenTree::Group(slice)) if slice.delimiter() == Delimiter::Bracket => {
+                        let inner = slice.stream();
+                        owned.extend(quote!(::std::vec::Vec<#inner>));
+                    }
+                    other => owned.extend(other),
+                }
+            }
+            TokenTree::Ident(word) if word == "str" => owned.extend(quote!(::std::string::String)),
+            token => owned.extend([token]),
+        }
+    }
+    owned
+}
+
+fn owns(event: &Ident) -> String {
+    format!("event `{event}` owns what it holds, because it outlives its sender: `String` and not `&str`")
+}
+
 fn check_generics(generics: &Generics, ident: &Ident, diagnostics: &mut Diagnostics) {
     for lifetime in generics.lifetimes() {
-        diagnostics.error(
-            lifetime,
-            format!("event `{ident}` owns what it holds, because it outlives its sender: `String` and not `&str`"),
-        );
+        diagnostics.error(lifetime, owns(ident));
     }
 }
 
@@ -373,6 +431,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_borrowed_becomes_what_is_owned() {
+        let cases: [(Type, &str); 4] = [
+            (parse_quote!(&str), "::std::string::String"),
+            (parse_quote!(Option<&'_ str>), "Option<::std::string::String>"),
+            (parse_quote!(Vec<&[u8]>), "Vec<::std::vec::Vec<u8>>"),
+            (parse_quote!(&User), "User"),
+        ];
+        for (borrowed, wanted) in cases {
+            assert_eq!(text(owned(borrowed.to_token_stream())), wanted);
+        }
+    }
+
+    #[test]
     fn the_serde_of_a_field_is_asked_once() {
         let expansion = expand(
             quote!("chat.message"),
@@ -431,6 +502,23 @@ mod tests {
                     }
                 ),
                 "event `Chat` owns what it holds",
+            ),
+            (
+                quote!(
+                    struct Chat {
+                        a: Option<&str>,
+                    }
+                ),
+                "event `Chat` owns what it holds",
+            ),
+            (
+                quote!(
+                    #[rt::event("other")]
+                    struct Chat {
+                        a: u8,
+                    }
+                ),
+                "event `Chat` has a name already",
             ),
             (
                 quote!(

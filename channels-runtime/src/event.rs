@@ -34,7 +34,7 @@ use crate::name::{GroupName, NameError, Untyped};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event",
     label = "not an event",
-    note = "write `#[event(\"its.name\")]` above `struct {Self}`"
+    note = "an event is a struct of your own, with `#[event(\"its.name\")]` above it"
 )]
 pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// The name on the wire: the value of `type`.

@@ -157,6 +157,14 @@ impl Checker<'_> {
             check_acting(signature, &wanted, self.diagnostics)
                 .and_then(|ty| by_reference(ty, &subject, self.diagnostics))
         };
+        if let Some(payload) = &payload
+            && last_word(payload).as_deref() == Some("Json")
+        {
+            let inner = text(payload);
+            let inner = inner.split_once('<').map_or("ChatMessage", |(_, inner)| inner.trim_end_matches('>'));
+            self.diagnostics
+                .error(payload, format!("an event is taken as it is: `&{inner}`, not `&{}`", text(payload)));
+        }
         right &= self.diagnostics.count() == before;
         let Some(payload) = payload else {
             self.consumer.handles = Handles::Anything;
