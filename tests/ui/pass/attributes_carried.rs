@@ -1,0 +1,46 @@
+//! What stands above a method goes where something stands for it: docs and lint levels to its variant, everything to itself.
+
+#![deny(deprecated, non_camel_case_types)]
+
+use channels_runtime::prelude::*;
+
+#[event("chat.message")]
+#[derive(Debug)]
+struct ChatMessage {
+    message: String,
+}
+
+#[derive(serde::Deserialize)]
+#[allow(non_camel_case_types)]
+struct say {
+    text: String,
+}
+
+#[derive(Default)]
+struct ChatConsumer;
+
+#[consumer]
+#[allow(clippy::needless_pass_by_value)]
+impl ChatConsumer {
+    /// A line of the chat.
+    #[handler("chat.message")]
+    #[must_use]
+    #[inline]
+    fn chat_message(event: &ChatMessage) -> String {
+        event.message.clone()
+    }
+
+    /// What a client says.
+    #[receive("say")]
+    #[allow(unused_mut, unused_variables)]
+    async fn say(&mut self, cx: &mut Context<Self>, mut command: say) {
+        let unused = command.text;
+    }
+}
+
+fn main() {
+    let event = ChatConsumerEvent::ChatMessage(ChatMessage { message: "hi".into() });
+    assert_eq!(format!("{event:?}"), "ChatMessage");
+    assert_eq!(format!("{:?}", ChatConsumerCommand::Say(say { text: "hi".into() })), "Say");
+    assert_eq!(ChatConsumer::chat_message(&ChatMessage { message: "hi".into() }), "hi");
+}
