@@ -172,6 +172,60 @@ pub(crate) trait Jobs: Send {
 /// # Ok(()) }
 /// ```
 ///
+/// # From an HTTP handler
+///
+/// Whoever has a handle can send: a job, a command ([`Self::blocking`]), or an ordinary HTTP handler. Here `POST /news` with
+/// `{"headline": "it rains"}` reaches every consumer that has joined the group, in all processes that share the layer:
+///
+/// ```
+/// use channels_runtime::prelude::*;
+/// use warp::http::StatusCode;
+/// use warp::{Filter, Rejection, Reply};
+///
+/// #[event("news.posted")]
+/// struct NewsPosted { headline: String }
+///
+/// #[group("news", events(NewsPosted))]
+/// struct News;
+///
+/// fn post_news(layer: ChannelLayer) -> impl Filter<Extract = impl Reply, Error = Rejection> + Clone {
+///     warp::path!("news")
+///         .and(warp::post())
+///         .and(warp::body::content_length_limit(16 * 1024))
+///         .and(warp::body::json())                            // an event is read like any other struct
+///         .then(move |news: NewsPosted| {
+///             let layer = layer.clone();
+///             async move {
+///                 match layer.group_send(&News, &news).await {
+///                     Ok(()) => StatusCode::ACCEPTED,         // sent; nobody waits until it is read
+///                     Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+///                 }
+///             }
+///         })
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+/// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
+/// let channels = Channels::builder().build();
+/// let layer = channels.channel_layer().clone();
+/// let routes = post_news(layer.clone());      // .or(channels.route::<NewsConsumer>(..))
+/// # let reader = layer.new_channel().await?;
+/// # layer.group_add(&News, reader.name()).await?;
+/// # let server = channels.bind(([127, 0, 0, 1], 0).into()).await?;
+/// # let mut client = tokio::net::TcpStream::connect(server.local_addr()).await?;
+/// # tokio::spawn(server.serve(routes));
+/// # let request = "POST /news HTTP/1.0\r\nHost: x\r\nContent-Length: 24\r\n\r\n{\"headline\": \"it rains\"}";
+/// # client.write_all(request.as_bytes()).await?;
+/// # let mut answer = String::new();
+/// # client.read_to_string(&mut answer).await?;
+/// # assert!(answer.starts_with("HTTP/1.0 202"), "{answer}");
+/// # let news: NewsPosted = reader.receive().await.unwrap().decode()?;
+/// # assert_eq!(news.headline, "it rains");
+/// # Ok(()) }
+/// ```
+///
+/// Who may post is for your filters to ask: the checks of a WebSocket route (origin, login) are not those of this one.
+///
 /// # Delivery
 ///
 /// Whatever is behind it: a message is delivered at most once to each member, one sender's messages to one group or
