@@ -189,7 +189,7 @@ where
 
     /// How long an answer is waited for, and the end of the connection: a second unless said otherwise. For a consumer that
     /// waits for something outside of the test; what only takes its time needs a paused clock instead (see
-    /// [the module](self)).
+    /// [the module](crate::testing)).
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
