@@ -16,6 +16,20 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 ///
 /// A handler that returns it ends its own connection with code 1011, and no other. The text goes to the log, never to
 /// the client.
+///
+/// It is no `std::error::Error` itself, or `?` could not take them all. Where a function returns a boxed one, `?` gives the
+/// error within:
+///
+/// ```
+/// fn number() -> channels_runtime::Result<u8> {
+///     Ok("256".parse()?)
+/// }
+///
+/// fn main() {
+///     let run = || -> Result<u8, Box<dyn std::error::Error>> { Ok(number()?) };
+///     assert!(run().unwrap_err().is::<std::num::ParseIntError>());
+/// }
+/// ```
 pub struct Error(Box<dyn StdError + Send + Sync>);
 
 impl Error {
@@ -38,6 +52,18 @@ impl Error {
 impl<E: StdError + Send + Sync + 'static> From<E> for Error {
     fn from(error: E) -> Self {
         Self(Box::new(error))
+    }
+}
+
+impl From<Error> for Box<dyn StdError + Send + Sync> {
+    fn from(error: Error) -> Self {
+        error.0
+    }
+}
+
+impl From<Error> for Box<dyn StdError> {
+    fn from(error: Error) -> Self {
+        error.0
     }
 }
 

@@ -14,6 +14,12 @@ use crate::diagnostics::Diagnostics;
 use crate::event_name;
 use crate::source::{borrows, cfgs, is_unnameable, last_word, place, text};
 
+/// Types that no JSON object can be read as, so that a command of theirs would be refused whatever a client says.
+const WITHOUT_FIELDS: [&str; 18] = [
+    "String", "Vec", "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32",
+    "u64", "u128", "usize",
+];
+
 /// Reads the block, takes the helper attributes out of it, and says what is wrong.
 ///
 /// `None` if it cannot be the block of a consumer.
@@ -213,12 +219,22 @@ impl Checker<'_> {
         let payload = check_acting(signature, &wanted, self.diagnostics)
             .and_then(|ty| by_value(ty, "a command", self.diagnostics));
         if let Some(payload) = &payload
-            && last_word(payload).as_deref() == Some("Json")
+            && let Some(word) = last_word(payload)
         {
-            let inner = text(payload);
-            let inner = inner.split_once('<').map_or("Say", |(_, inner)| inner.trim_end_matches('>'));
-            self.diagnostics
-                .error(payload, format!("a command is read from JSON as it is: `{inner}`, not `{}`", text(payload)));
+            let whole = text(payload);
+            if word == "Json" {
+                let inner = whole.split_once('<').map_or("Say", |(_, inner)| inner.trim_end_matches('>'));
+                self.diagnostics
+                    .error(payload, format!("a command is read from JSON as it is: `{inner}`, not `{whole}`"));
+            } else if WITHOUT_FIELDS.contains(&word.as_str()) {
+                self.diagnostics.error(
+                    payload,
+                    format!(
+                        "a command is an object with fields, and `{whole}` has none: take a struct that derives \
+                         `Deserialize`; what a client says as it came is for `#[receive]` without a name"
+                    ),
+                );
+            }
         }
         let method = called(method);
         let variant = event_name::variant(&name.value());

@@ -22,14 +22,14 @@ impl ChatConsumer {
         cx.send_text(&event.message)
     }
 
-    #[receive("say")]
+    #[receive]
     async fn say(&mut self, cx: &mut Context<Self>, message: String) -> Result<()> {
         cx.group_send(&Room { id: 1 }, &ChatMessage { message })
     }
 
-    #[receive("join")]
-    async fn join(&mut self, cx: &mut Context<Self>, id: u64) -> Result<()> {
-        cx.group_add(&Room { id })?;
+    #[disconnect]
+    async fn disconnect(&mut self, cx: &mut Context<Self>, _code: CloseCode) -> Result<()> {
+        cx.group_add(&Room { id: 7 })?;
         Ok(())
     }
 }

@@ -19,7 +19,7 @@ struct ChatConsumer;
 
 #[consumer]
 impl ChatConsumer {
-    #[receive("say")]
+    #[receive]
     async fn say(&mut self, cx: &mut Context<Self>, message: String) {
         cx.group_send(&Room { id: 1 }, &ChatMessage { message });
         cx.send_text("said");
