@@ -13,7 +13,7 @@ use metrics::{Label, counter, describe_counter, describe_gauge, gauge};
 
 use crate::channels::Channels;
 use crate::consumer::{BoxFuture, Consumer};
-use crate::stats::{Stats, count};
+use crate::stats::{Stats, Waiting, count};
 
 /// What a recorder is told: its name, the names of its labels, and what it is.
 pub(crate) struct Metric {
@@ -87,11 +87,19 @@ metrics! {
     COMMANDS_REFUSED: Counter "channels_commands_refused_total" ["consumer", "code"]
         "Frames of clients that were no command, by code.";
     JOBS: Counter "channels_jobs_total" ["outcome"] "Jobs of workers, by what became of them.";
+    MAILBOX_EVENTS: Gauge "channels_mailbox_events" [] "Events that wait for their consumers.";
+    MAILBOX_EVENTS_MAX: Gauge "channels_mailbox_events_max" [] "Events in the fullest mailbox.";
+    OUTBOUND_BYTES: Gauge "channels_outbound_bytes" [] "Bytes that wait for their clients.";
+    OUTBOUND_BYTES_MAX: Gauge "channels_outbound_bytes_max" [] "Bytes for the client that most waits for.";
     HANDLER_BUCKET: Counter "channels_handler_seconds_bucket" ["consumer", "at", "le"]
         "How long calls of a consumer took, cumulated.";
     HANDLER_COUNT: Counter "channels_handler_seconds_count" ["consumer", "at"] "Calls of a consumer.";
     HANDLER_SUM: Gauge "channels_handler_seconds_sum" ["consumer", "at"]
         "How long calls of a consumer took together, in seconds.";
+    LAYER_BUCKET: Counter "channels_layer_seconds_bucket" ["le"]
+        "How long Redis took to answer what was sent in one write, cumulated.";
+    LAYER_COUNT: Counter "channels_layer_seconds_count" [] "Round trips to Redis.";
+    LAYER_SUM: Gauge "channels_layer_seconds_sum" [] "How long round trips to Redis took together, in seconds.";
 }
 
 /// The values of the labels of one figure, in the order of its names.
@@ -105,6 +113,8 @@ static RECEIVED: Table<AtomicU64> = Table::new();
 static REFUSED: Table<AtomicU64> = Table::new();
 /// How long handlers took: by consumer, and attribute.
 static TIMES: Table<Times> = Table::new();
+/// How long Redis took to answer.
+static ROUND_TRIPS: Times = Times::new();
 
 /// Up to how long a handler takes to be counted in the bucket of this name, which is in seconds.
 const BUCKETS: [(Duration, &str); 9] = [
@@ -160,7 +170,7 @@ pub(crate) fn refused<C: Consumer>(code: &'static str) {
     REFUSED.with([C::INFO.name, code], count);
 }
 
-#[derive(Default)]
+/// How long something took, in buckets.
 struct Times {
     /// Calls for each of [`BUCKETS`] and no bucket before it; the last took longer than all.
     calls: [AtomicU64; BUCKETS.len() + 1],
@@ -168,6 +178,10 @@ struct Times {
 }
 
 impl Times {
+    const fn new() -> Self {
+        Self { calls: [const { AtomicU64::new(0) }; BUCKETS.len() + 1], nanoseconds: AtomicU64::new(0) }
+    }
+
     fn add(&self, took: Duration) {
         let bucket = BUCKETS.iter().position(|(bound, _)| took <= *bound).unwrap_or(BUCKETS.len());
         count(&self.calls[bucket]);
@@ -176,16 +190,28 @@ impl Times {
 
     /// As the three series of a histogram of Prometheus: the facade has no histogram that can be set, only one that keeps
     /// every single value until somebody comes for it.
-    fn tell([consumer, at]: Values, times: &Self) {
+    fn tell(&self, [bucket, count, sum]: [&Metric; 3], values: &[&'static str]) {
         let bounds = BUCKETS.iter().map(|&(_, name)| name).chain(["+Inf"]);
         let mut calls = 0;
-        for (bound, in_bucket) in bounds.zip(&times.calls) {
+        for (bound, in_bucket) in bounds.zip(&self.calls) {
             calls += in_bucket.load(Relaxed);
-            HANDLER_BUCKET.tell(&[consumer, at, bound], calls);
+            bucket.tell(&[values, &[bound]].concat(), calls);
         }
-        HANDLER_COUNT.tell(&[consumer, at], calls);
-        HANDLER_SUM.tell_seconds(&[consumer, at], Duration::from_nanos(times.nanoseconds.load(Relaxed)));
+        count.tell(values, calls);
+        sum.tell_seconds(values, Duration::from_nanos(self.nanoseconds.load(Relaxed)));
     }
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Redis has answered what was sent to it in one write.
+#[cfg(feature = "redis")]
+pub(crate) fn round_trip(took: Duration) {
+    ROUND_TRIPS.add(took);
 }
 
 /// Counts how long it took when it is dropped: a handler that panics took time, too.
@@ -240,6 +266,12 @@ impl Channels {
         SENT.each(|[event, _], sent| EVENTS_SENT.tell(&[event], sent.load(Relaxed)));
         RECEIVED.each(|values, received| EVENTS_RECEIVED.tell(&values, received.load(Relaxed)));
         REFUSED.each(|values, refused| COMMANDS_REFUSED.tell(&values, refused.load(Relaxed)));
-        TIMES.each(Times::tell);
+        TIMES.each(|values, times| times.tell([&HANDLER_BUCKET, &HANDLER_COUNT, &HANDLER_SUM], &values));
+        ROUND_TRIPS.tell([&LAYER_BUCKET, &LAYER_COUNT, &LAYER_SUM], &[]);
+        let Waiting { events, most_events, bytes, most_bytes } = self.server().waiting();
+        MAILBOX_EVENTS.tell(&[], events);
+        MAILBOX_EVENTS_MAX.tell(&[], most_events);
+        OUTBOUND_BYTES.tell(&[], bytes);
+        OUTBOUND_BYTES_MAX.tell(&[], most_bytes);
     }
 }

@@ -93,6 +93,7 @@ mod frame;
 #[cfg(all(feature = "redis", any(test, fuzzing)))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod inspect;
 #[cfg(test)]
 mod interleaving;
 mod layer;
@@ -138,6 +139,7 @@ pub use error::{
 };
 pub use event::{Carries, DirectSend, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, Loss, Sends};
 pub use frame::{CloseCode, Frame, FrameKind, FromFrame, IntoFrame, Json};
+pub use inspect::{InspectedGroup, InspectedLayer, InspectedSettings, Inspection, Rates};
 #[cfg(feature = "redis")]
 pub use layer::RedisHost;
 pub use layer::{
@@ -146,7 +148,7 @@ pub use layer::{
 pub use name::{ChannelName, GroupName, MAX_NAME_LENGTH, NameError, Untyped};
 pub use reply::ReplyTo;
 pub use scope::Scope;
-pub use stats::Stats;
+pub use stats::{Stats, Waiting};
 pub use unawaited::Unawaited;
 pub use web::{Captures, ServeError, WebServer};
 pub use worker::{JobStats, Worker};

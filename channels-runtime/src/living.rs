@@ -5,6 +5,8 @@
 //! slices, so that ten thousand pings do not leave in one moment, and a process that was stopped for a minute has missed
 //! at most one round: it lets go of nobody because it slept itself.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -13,6 +15,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::connection::Connection;
+use crate::stats::Waiting;
 
 /// How many connections are passed by at once.
 const SLICE: usize = 256;
@@ -71,6 +74,8 @@ struct Places {
     connections: Vec<Weak<Connection>>,
     /// Places that nobody has.
     free: Vec<u32>,
+    /// How many there are of each consumer. Bound: the consumers in the program's source.
+    kinds: BTreeMap<&'static str, usize>,
 }
 
 impl Living {
@@ -84,14 +89,35 @@ impl Living {
         places.connections.len() - places.free.len()
     }
 
+    /// How many there are of each consumer.
+    pub(crate) fn kinds(&self) -> BTreeMap<&'static str, usize> {
+        self.lock().kinds.clone()
+    }
+
     /// All of them.
     pub(crate) fn all(&self) -> Vec<Arc<Connection>> {
         self.lock().connections.iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Gives a connection its place.
-    pub(crate) fn enter(&self, connection: &Arc<Connection>) -> u32 {
+    /// What waits in all of them. Asked slice by slice, so that whoever comes or goes does not wait for the whole.
+    pub(crate) fn waiting(&self) -> Waiting {
+        let mut waiting = Waiting::default();
+        let mut slice = Vec::with_capacity(SLICE);
+        let slices = self.lock().connections.len().div_ceil(SLICE);
+        for number in 0..slices {
+            self.slice(number, &mut slice);
+            for connection in slice.drain(..) {
+                let (events, bytes) = connection.waiting();
+                waiting.add(events, bytes);
+            }
+        }
+        waiting
+    }
+
+    /// Gives a connection of this consumer its place.
+    pub(crate) fn enter(&self, connection: &Arc<Connection>, consumer: &'static str) -> u32 {
         let mut places = self.lock();
+        *places.kinds.entry(consumer).or_default() += 1;
         let connection = Arc::downgrade(connection);
         if let Some(place) = places.free.pop() {
             places.connections[place as usize] = connection;
@@ -102,8 +128,14 @@ impl Living {
     }
 
     /// Takes its place from a connection.
-    pub(crate) fn leave(&self, place: u32) {
+    pub(crate) fn leave(&self, place: u32, consumer: &'static str) {
         let mut places = self.lock();
+        if let Entry::Occupied(mut kind) = places.kinds.entry(consumer) {
+            *kind.get_mut() -= 1;
+            if *kind.get() == 0 {
+                kind.remove();
+            }
+        }
         places.connections[place as usize] = Weak::new();
         places.free.push(place);
         if places.free.len() == places.connections.len() {

@@ -1,7 +1,9 @@
 //! What all connections of a process share: the layer, the flusher, the limits, and who is alive.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -26,7 +28,7 @@ use crate::layer::ChannelLayer;
 use crate::living::{Living, Patience};
 use crate::scope::Scope;
 use crate::session::{Opened, Transport};
-use crate::stats::Stats;
+use crate::stats::{Stats, Waiting};
 use crate::worker::JobCounters;
 
 /// How long the answer to a handshake may take to reach the client.
@@ -46,6 +48,7 @@ pub(crate) type Authenticator =
     dyn Fn(Scope) -> BoxFuture<'static, Result<(Option<AnyUser>, Option<SystemTime>), Reject>> + Send + Sync;
 
 pub(crate) struct Server {
+    begun: Instant,
     layer: ChannelLayer,
     flusher: Arc<Flusher>,
     door: Door,
@@ -77,6 +80,7 @@ pub(crate) struct Settings {
 impl Server {
     pub(crate) fn new(layer: ChannelLayer, settings: Settings, door: Door) -> Arc<Self> {
         Arc::new(Self {
+            begun: Instant::now(),
             layer,
             flusher: Flusher::new(settings.limits),
             door,
@@ -124,6 +128,21 @@ impl Server {
         &self.stopping
     }
 
+    /// How long ago it was made.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// How many connections each consumer has.
+    pub(crate) fn consumers(&self) -> BTreeMap<&'static str, usize> {
+        self.living.kinds()
+    }
+
+    /// What waits in the connections.
+    pub(crate) fn waiting(&self) -> Waiting {
+        self.living.waiting()
+    }
+
     /// How many connections are open.
     pub(crate) fn connections(&self) -> usize {
         self.living.len()
@@ -149,7 +168,7 @@ impl Server {
                 return drop(guest);
             };
             let session = opened.into_session(transport, &read_ahead);
-            let alive = Alive::new(guest, session.connection(), login_ends);
+            let alive = Alive::<C>::new(guest, session.connection(), login_ends);
             // Most connections have no span, and then they have no room for one.
             if span.is_disabled() {
                 server.sessions.spawn(session.run(alive));
@@ -242,15 +261,16 @@ impl Drop for Guest {
 }
 
 /// The place of a connection among the living.
-struct Alive {
+struct Alive<C: Consumer> {
     guest: Guest,
     place: u32,
+    consumer: PhantomData<fn() -> C>,
 }
 
-impl Alive {
+impl<C: Consumer> Alive<C> {
     fn new(guest: Guest, connection: &Arc<Connection>, login_ends: Option<Instant>) -> Self {
         let server = &guest.server;
-        let place = server.living.enter(connection);
+        let place = server.living.enter(connection, C::INFO.name);
         if let Some(end) = login_ends {
             server.curfew.add(place, end, connection);
         }
@@ -258,16 +278,16 @@ impl Alive {
         if server.stopping.is_cancelled() {
             close_for_restart(connection, server.settings.drain_window);
         }
-        Self { guest, place }
+        Self { guest, place, consumer: PhantomData }
     }
 }
 
-impl Drop for Alive {
+impl<C: Consumer> Drop for Alive<C> {
     fn drop(&mut self) {
         let server = &self.guest.server;
         // First, because the place is another's at once.
         server.curfew.remove(self.place);
-        server.living.leave(self.place);
+        server.living.leave(self.place, C::INFO.name);
     }
 }
 

@@ -30,6 +30,30 @@ pub struct Stats {
     pub jobs: JobStats,
 }
 
+/// What waits now, in all connections and in the one where most waits. It is looked at when somebody asks, connection by
+/// connection, and counted nowhere: a part of it may have gone when it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct Waiting {
+    /// Events in mailboxes, for the consumers.
+    pub events: u64,
+    /// Events in the fullest mailbox.
+    pub most_events: u64,
+    /// Bytes for the clients: in outbound queues, and of frames that wait behind an event in a mailbox.
+    pub bytes: u64,
+    /// Bytes for the client that most waits for.
+    pub most_bytes: u64,
+}
+
+impl Waiting {
+    pub(crate) fn add(&mut self, events: u64, bytes: u64) {
+        self.events += events;
+        self.most_events = self.most_events.max(events);
+        self.bytes += bytes;
+        self.most_bytes = self.most_bytes.max(bytes);
+    }
+}
+
 /// One more.
 pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Relaxed);

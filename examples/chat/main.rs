@@ -3,6 +3,8 @@
 //! Several processes share their rooms over one Redis:
 //! `cargo run --example chat -- --layer pubsub --addr 127.0.0.1:8001`
 //!
+//! With `--inspect`, http://127.0.0.1:8000/inspect shows who is here, what waits, and how much happens.
+//!
 //! A client of `/ws/chat/<room>/` sends `{"message": "hi"}`, and every member of the room receives `{"message": "hi"}`.
 
 use std::io::Write;
@@ -30,6 +32,10 @@ struct Flags {
     /// A Redis server; may be repeated.
     #[arg(long, default_value = "redis://127.0.0.1:6379/0")]
     redis: Vec<String>,
+
+    /// Serves `/inspect`, which tells who is here. Everybody who can chat can read it, so keep the address to yourself.
+    #[arg(long)]
+    inspect: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -107,6 +113,13 @@ async fn main() -> Result<()> {
         .map(|| warp::reply::html(include_str!("index.html")))
         .or(warp::path!("chat" / String).and(warp::get()).map(room_page))
         .or(channels.route::<ChatConsumer>(warp::path!("ws" / "chat" / String)));
+
+    // Away, the pages are not there at all.
+    let away = move || async move { if flags.inspect { Ok(()) } else { Err(warp::reject::not_found()) } };
+    let inspected = channels.clone();
+    let figures = warp::path!("inspect.json").map(move || warp::reply::json(&inspected.inspect()));
+    let page = warp::path!("inspect").map(|| warp::reply::html(include_str!("inspect.html")));
+    let routes = routes.or(warp::get().and_then(away).untuple_one().and(page.or(figures)));
 
     let server = channels.bind(flags.addr).await?;
     let mut out = std::io::stdout();

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::example::Example;
+use crate::raw::ask;
 use crate::redis::RedisServer;
 
 type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -30,6 +32,37 @@ async fn next(
             return value["message"].as_str().unwrap().to_owned();
         }
     }
+}
+
+/// Asks for a page of the chat's operator.
+async fn page(chat: &Example, path: &str) -> (u16, String) {
+    let request = format!("GET {path} HTTP/1.1\nhost: x\nconnection: close\n\n");
+    let mut answer = ask(chat.address(), &request).await;
+    let mut body = String::new();
+    answer.socket.read_to_string(&mut body).await.unwrap();
+    (answer.status, body)
+}
+
+#[tokio::test]
+async fn a_look_inside_is_there_for_whoever_asked_for_it() {
+    let plain = Example::start("chat", &[]);
+    for path in ["/inspect", "/inspect.json"] {
+        assert_eq!(page(&plain, path).await.0, 404, "{path}");
+    }
+
+    let chat = Example::start("chat", &["--inspect"]);
+    let (mut ann, mut bob) = (client(&chat, "lobby").await, client(&chat, "lobby").await);
+    ann.send(Message::text(json!({"message": "hi"}).to_string())).await.unwrap();
+    assert_eq!((next(&mut ann).await, next(&mut bob).await), ("hi".to_owned(), "hi".to_owned()));
+    let (status, html) = page(&chat, "/inspect").await;
+    assert_eq!(status, 200);
+    assert!(html.contains("<title>A look inside the chat</title>"), "{html}");
+    let (status, look) = page(&chat, "/inspect.json").await;
+    assert_eq!(status, 200);
+    let look: Value = serde_json::from_str(&look).unwrap();
+    assert_eq!((&look["connections"], &look["consumers"]), (&json!(2), &json!({"ChatConsumer": 2})));
+    assert_eq!(look["layer"]["largest_groups"], json!([{"name": "chat_lobby", "members": 2}]));
+    assert_eq!((&look["stats"]["layer"]["delivered"], &look["stats"]["door"]["rejected"]), (&json!(2), &json!(0)));
 }
 
 const MESSAGES: usize = 1000;

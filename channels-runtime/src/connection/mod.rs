@@ -455,6 +455,12 @@ impl Connection {
         }
     }
 
+    /// How many events wait for the consumer, and how many bytes for the client.
+    pub(crate) fn waiting(&self) -> (u64, u64) {
+        let state = self.lock();
+        (state.events.into(), state.outbound.weight as u64)
+    }
+
     /// Wakes whoever writes, if something waits and nobody knows of it yet.
     fn schedule(&self, state: &mut State) {
         let outbound = &mut state.outbound;

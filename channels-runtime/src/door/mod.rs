@@ -124,6 +124,27 @@ counted! {
     }
 }
 
+impl DoorStats {
+    pub(crate) fn refused(&self) -> u64 {
+        // Without `..`: a new reason does not compile until it is told, too.
+        let &Self {
+            accepted: _,
+            malformed,
+            wrong_origin,
+            wrong_host,
+            full,
+            address_full,
+            too_fast,
+            stopping,
+            rejected,
+            timed_out,
+            crowded_out: _,
+            tls_failed: _,
+        } = self;
+        malformed + wrong_origin + wrong_host + full + address_full + too_fast + stopping + rejected + timed_out
+    }
+}
+
 /// The door of a server.
 #[derive(Debug)]
 pub(crate) struct Door {
@@ -146,6 +167,11 @@ impl Door {
             inside: AtomicUsize::new(0),
             addresses: Mutex::default(),
         }
+    }
+
+    /// How many places there are.
+    pub(crate) fn max_connections(&self) -> usize {
+        self.max_connections
     }
 
     /// How many places are taken.

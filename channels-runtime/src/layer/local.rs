@@ -6,8 +6,9 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::hash_map::{Entry, RandomState};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -166,6 +167,26 @@ pub(crate) struct Counters {
     #[cfg(feature = "redis")]
     garbage: Told,
     figures: LayerCounters,
+}
+
+impl LayerStats {
+    /// Messages that did not reach a consumer.
+    pub(crate) fn dropped(&self) -> u64 {
+        // Without `..`: a new reason does not compile until it is told, too.
+        let &Self {
+            delivered: _,
+            dropped_full,
+            dropped_oldest,
+            dropped_volatile,
+            coalesced,
+            unhandled,
+            undecodable,
+            unread,
+            expired,
+            gaps: _,
+        } = self;
+        dropped_full + dropped_oldest + dropped_volatile + coalesced + unhandled + undecodable + unread + expired
+    }
 }
 
 impl Counters {
@@ -555,6 +576,38 @@ impl LocalTable {
             .iter()
             .flat_map(|shard| lock(shard).iter().map(|(group, _)| group.clone()).collect::<Vec<_>>())
             .collect()
+    }
+
+    /// How many there are.
+    pub(crate) fn group_count(&self) -> usize {
+        self.groups.iter().map(|shard| lock(shard).len()).sum()
+    }
+
+    /// The groups with the most members here, the largest first; of two that are as large, the one whose name comes first.
+    pub(crate) fn largest_groups(&self, most: usize) -> Vec<(GroupName, usize)> {
+        // The largest is the first, so the one that gives way is the last.
+        let mut largest = BTreeSet::new();
+        for shard in &self.groups {
+            for (group, members) in &*lock(shard) {
+                // Most groups are small, and their names are not copied.
+                if largest.len() == most && largest.last().is_some_and(|(Reverse(least), _)| members.len() < *least) {
+                    continue;
+                }
+                largest.insert((Reverse(members.len()), group.clone()));
+                if largest.len() > most {
+                    largest.pop_last();
+                }
+            }
+        }
+        largest.into_iter().map(|(Reverse(members), group)| (group, members)).collect()
+    }
+
+    /// Whether all servers behind the layer are there, as far as this process knows.
+    pub(crate) fn is_whole(&self) -> bool {
+        #[cfg(feature = "redis")]
+        return *lock(&self.lost) == 0;
+        #[cfg(not(feature = "redis"))]
+        true
     }
 
     /// Hands a message to every member of the group here. A full mailbox misses it, and is counted.

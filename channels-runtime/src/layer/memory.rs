@@ -39,6 +39,10 @@ impl Memory {
 }
 
 impl Backend for Memory {
+    fn kind(&self) -> &'static str {
+        "memory"
+    }
+
     fn table(&self) -> &LocalTable {
         &self.table
     }

@@ -61,6 +61,9 @@ pub(crate) type Sent<'a> = Either<Ready<Result<(), LayerError>>, BoxFuture<'a, R
 /// What a layer must do. A layer keeps its table of local channels by these rules: a channel is registered in the table
 /// before the other end is told, and taken out of it after.
 pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
+    /// What it is, in a word.
+    fn kind(&self) -> &'static str;
+
     /// The channels and groups of this process.
     fn table(&self) -> &LocalTable;
 
@@ -515,7 +518,7 @@ impl ChannelLayer {
 
     /// How many groups have a member in this process.
     pub fn groups_here(&self) -> usize {
-        self.layer.backend.table().groups().len()
+        self.layer.backend.table().group_count()
     }
 
     /// What happened to the messages so far.

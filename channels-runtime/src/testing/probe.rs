@@ -365,6 +365,10 @@ impl Node {
 }
 
 impl Backend for Node {
+    fn kind(&self) -> &'static str {
+        "memory"
+    }
+
     fn table(&self) -> &LocalTable {
         &self.table
     }

@@ -147,9 +147,17 @@ async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<Waiting>) {
                 // The pool takes it back, and gives it out again if it answers.
                 _ => host.commanding().await?,
             };
+            #[cfg(feature = "metrics")]
+            let begun = std::time::Instant::now();
             tokio::select! {
                 biased;
-                answers = asked.query_async(commanding.connection()) => return Ok((commanding, answers)),
+                answers = asked.query_async(commanding.connection()) => {
+                    #[cfg(feature = "metrics")]
+                    if answers.is_ok() {
+                        crate::figures::round_trip(begun.elapsed());
+                    }
+                    return Ok((commanding, answers));
+                }
                 // Dropped when the answers come; nothing was said on what it opened.
                 fresh = overtaken(&host, &asked) => held = Some((fresh, Instant::now())),
             }

@@ -308,6 +308,10 @@ fn encoding(envelope: &Envelope, source: crate::error::EncodeError) -> LayerErro
 }
 
 impl Backend for Core {
+    fn kind(&self) -> &'static str {
+        "core"
+    }
+
     fn table(&self) -> &LocalTable {
         &self.shared.table
     }

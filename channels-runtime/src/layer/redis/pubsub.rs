@@ -286,6 +286,10 @@ impl Topics for OfServer {
 }
 
 impl Backend for PubSub {
+    fn kind(&self) -> &'static str {
+        "pubsub"
+    }
+
     fn table(&self) -> &LocalTable {
         &self.shared.table
     }
