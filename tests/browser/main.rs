@@ -5,6 +5,8 @@ mod dashboard;
 mod django;
 #[path = "../integration/example.rs"]
 mod example;
+mod forced_logout;
+mod inspect;
 mod multichat;
 #[path = "../django/peer.rs"]
 #[allow(dead_code, reason = "the tests with Python use the rest")]

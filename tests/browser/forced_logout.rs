@@ -1,0 +1,59 @@
+//! The page of the example `forced-logout`, in real browser windows.
+
+use fantoccini::Locator;
+
+use crate::example::Example;
+use crate::{Driver, Window};
+
+impl Window {
+    /// Types a name into one of the page's two forms, and presses its button.
+    async fn submits(&self, form: &str, name: &str) {
+        let input = self.0.find(Locator::Css(&format!("#{form} input"))).await.unwrap();
+        input.clear().await.unwrap();
+        input.send_keys(name).await.unwrap();
+        self.0.find(Locator::Css(&format!("#{form} button"))).await.unwrap().click().await.unwrap();
+    }
+
+    async fn enters_as(&self, example: &Example, name: &str) {
+        self.0.goto(&format!("http://{}/", example.address())).await.unwrap();
+        self.submits("enter", name).await;
+        self.reads("#enter p", &format!("You are {name}.")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_is_logged_out_and_stays_out_while_the_other_stays() {
+    let example = Example::start("forced-logout", &[]);
+    let driver = Driver::start();
+    let (ann, bob) = (driver.window().await, driver.window().await);
+    ann.enters_as(&example, "ann").await;
+    bob.enters_as(&example, "bob").await;
+
+    bob.submits("logout", "ann").await;
+    bob.reads("#logout p", "ann had 1 open").await;
+    ann.reads("#enter p", "Closed with 4001: logged out by somebody else.").await;
+    bob.reads("#enter p", "You are bob.").await;
+    for window in [&ann, &bob] {
+        window.fits().await;
+    }
+    if let Ok(folder) = std::env::var("SCREENSHOTS") {
+        std::fs::write(format!("{folder}/forced-logout.png"), ann.0.screenshot().await.unwrap()).unwrap();
+    }
+
+    // The page does not come back by itself, and its user may.
+    ann.wait_for("body[data-state=out]").await;
+    bob.submits("logout", "ann").await;
+    bob.reads("#logout p", "ann had 0 open").await;
+    ann.submits("enter", "ann").await;
+    ann.reads("#enter p", "You are ann.").await;
+
+    // A server that restarts is waited for: that is no logout.
+    let address = example.address().to_string();
+    drop(example);
+    bob.wait_for("body[data-state=connecting]").await;
+    let _example = Example::start_at("forced-logout", &address, &[]);
+    bob.reads("#enter p", "You are bob.").await;
+    for window in [ann, bob] {
+        window.0.close().await.unwrap();
+    }
+}
