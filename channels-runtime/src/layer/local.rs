@@ -571,6 +571,7 @@ impl LocalTable {
     }
 
     /// The groups that have a member here.
+    #[cfg(any(feature = "redis", test))]
     pub(crate) fn groups(&self) -> Vec<GroupName> {
         self.groups
             .iter()
