@@ -28,7 +28,7 @@ def _options() -> argparse.Namespace:
                         help="scales every scenario down; RESULTS.md says so (default 1000: full size)")
     parser.add_argument("--quiet", type=float, default=60.0,
                         help="seconds to wait before each play until the machine is quiet (default 60)")
-    parser.add_argument("--profile", action="store_true", help="profile our server in the scenarios played, with perf")
+    parser.add_argument("--profile", action="store_true", help="play nothing, but profile our server in the scenarios, with perf")
     parser.add_argument("--no-write", action="store_true", help="print the report in place of writing it")
     parser.add_argument("--report", action="store_true", help="play nothing, write the report of what was measured")
     options = parser.parse_args()
@@ -80,19 +80,20 @@ def main() -> int:
         where = machine.description()
         began = time.monotonic()
         try:
-            for scenario, played in rounds.all_rounds(options.scenarios, peers, options):
-                results["scenarios"][scenario.name] = {
-                    "machine": where, "seconds": options.seconds, "scale": options.members, "rounds": _rounded(played),
-                }
-                if not options.no_write:
-                    _save(results)
             if options.profile:
                 wanted = [(name, peer) for name in options.scenarios for peer in profile.SCENARIOS.get(name, ())]
                 for name, peer in wanted:
                     if peer in peers and (found := profile.profile(name, peer, options)):
                         results["profiles"][f"{name}, {peer}"] = found
-                if not options.no_write:
-                    _save(results)
+            else:
+                for scenario, played in rounds.all_rounds(options.scenarios, peers, options):
+                    results["scenarios"][scenario.name] = {
+                        "machine": where, "seconds": options.seconds, "scale": options.members, "rounds": _rounded(played),
+                    }
+                    if not options.no_write:
+                        _save(results)
+            if not options.no_write:
+                _save(results)
         except KeyboardInterrupt:
             say("stopped; finished scenarios are kept")
         finally:
