@@ -1,11 +1,12 @@
 //! The figures of an application, told to the `metrics` facade when somebody asks for them.
 //!
 //! Most are counted anyway, for [`Channels::stats`], and are only read here; which metric a figure is stands beside it. Three are counted for this page
-//! alone, with the feature `metrics`: events by name, refused commands, and how long handlers take. Their labels are names
-//! in the program's source, so however hostile the clients are, there are no more of them than the source has.
+//! alone, with the feature `metrics`, from the moment on that somebody first asks: events by name, refused commands, and how
+//! long handlers take. Their labels are names in the program's source, so however hostile the clients are, there are no more
+//! of them than the source has.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -102,6 +103,18 @@ metrics! {
     LAYER_SUM: Gauge "channels_layer_seconds_sum" [] "How long round trips to Redis took together, in seconds.";
 }
 
+/// Whether somebody asks for figures: a library that the program uses for other things may have brought the feature.
+static WANTED: AtomicBool = AtomicBool::new(false);
+
+/// From now on they are counted.
+pub(crate) fn want() {
+    WANTED.store(true, Relaxed);
+}
+
+pub(crate) fn are_wanted() -> bool {
+    WANTED.load(Relaxed)
+}
+
 /// The values of the labels of one figure, in the order of its names.
 type Values = [&'static str; 2];
 
@@ -154,20 +167,26 @@ impl<T: Default> Table<T> {
 
 /// An event was encoded to be sent.
 pub(crate) fn sent(event: &'static str) {
-    SENT.with([event, ""], count);
+    if are_wanted() {
+        SENT.with([event, ""], count);
+    }
 }
 
 /// An event came for this kind of consumer.
 pub(crate) fn received<C: Consumer>(event: &str) {
     // What the wire says is as long as its sender likes; what the source says is not.
-    if let Some(handler) = C::INFO.handlers.iter().find(|handler| handler.event == event) {
+    if are_wanted()
+        && let Some(handler) = C::INFO.handlers.iter().find(|handler| handler.event == event)
+    {
         RECEIVED.with([C::INFO.name, handler.event], count);
     }
 }
 
 /// A client's frame was no command.
 pub(crate) fn refused<C: Consumer>(code: &'static str) {
-    REFUSED.with([C::INFO.name, code], count);
+    if are_wanted() {
+        REFUSED.with([C::INFO.name, code], count);
+    }
 }
 
 /// How long something took, in buckets.
@@ -240,11 +259,11 @@ pub(crate) fn timed<'a, C: Consumer, T: Send + 'a>(
 
 impl Channels {
     /// Tells the figures of this application to the `metrics` recorder of this thread or of the process, whichever there
-    /// is. Call it when your exporter is about to send or to be asked; between two calls the recorder knows nothing new. With
-    /// Prometheus, the feature `prometheus` and its page `/metrics` do that for you.
+    /// is. Call it once at the start, and then when your exporter is about to send or to be asked; between two calls the
+    /// recorder knows nothing new. With Prometheus, the feature `prometheus` and its page `/metrics` do that for you.
     ///
-    /// `docs/observability.md` names them all. Events, refused commands and the time of handlers are counted for the process;
-    /// where it has several `Channels`, each tells them.
+    /// `docs/observability.md` names them all. Events, refused commands and the time of handlers are counted from the first
+    /// call on, and for the process; where it has several `Channels`, each tells them.
     ///
     /// ```
     /// use channels_runtime::prelude::*;
@@ -253,6 +272,7 @@ impl Channels {
     /// channels.record_metrics();
     /// ```
     pub fn record_metrics(&self) {
+        want();
         for metric in ALL {
             metric.describe();
         }

@@ -222,7 +222,7 @@ fn begin<'a, C: Consumer>(
 /// A function, because what a connection's future holds for a moment it has the room for ever.
 #[cfg(feature = "metrics")]
 fn timed<'a, C: Consumer>(call: Begun<'a>, cause: Cause) -> Begun<'a> {
-    Guarded(crate::figures::timed::<C, _>(cause.attribute(), call.0))
+    if crate::figures::are_wanted() { Guarded(crate::figures::timed::<C, _>(cause.attribute(), call.0)) } else { call }
 }
 
 /// A frame that is no command is counted, logged and answered. Quietly, because any client can send a lot of them.

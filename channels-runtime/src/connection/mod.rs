@@ -389,9 +389,9 @@ impl Connection {
             if state.outbound.stage == Stage::Connecting {
                 return Output::Pending;
             }
-            let before = (state.outbound.weight, state.outbound.written);
+            let before = state.outbound.progress();
             let written = write(cx, &mut state.outbound);
-            if state.outbound.blocked && before != (state.outbound.weight, state.outbound.written) {
+            if state.outbound.blocked && before != state.outbound.progress() {
                 self.heard();
             }
             state.outbound.blocked = written.is_pending();
@@ -479,15 +479,20 @@ impl Connection {
 
     /// The flusher's turn: writes all that waits, in one call where it fits. `true` if more is left to write.
     pub(crate) fn flush(&self) -> bool {
-        let mut state = self.lock();
-        let state = &mut *state;
-        state.outbound.scheduled = false;
         let Some(socket) = self.socket.get() else { return false };
-        if state.outbound.blocked || state.outbound.stage == Stage::Broken || state.outbound.is_empty() {
-            return false;
-        }
-        match state.outbound.write_with(|pieces| socket.try_write(pieces)) {
-            Ok(n) => state.outbound.advance(n),
+        let taken = {
+            let outbound = &mut self.lock().outbound;
+            if outbound.blocked || outbound.stage == Stage::Broken || outbound.is_empty() {
+                outbound.scheduled = false;
+                return false;
+            }
+            outbound.take()
+        };
+        let result = taken.write_with(|pieces| socket.try_write(pieces));
+        let state = &mut *self.lock();
+        state.outbound.put_back(taken, *result.as_ref().unwrap_or(&0));
+        match result {
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => state.outbound.blocked = true,
             Err(_) => state.outbound.break_off(),
         }

@@ -53,23 +53,31 @@ fn give_back(mut buffer: Vec<u8>) {
 /// that finds more than the limit waiting closes the connection with 1013, so that no sender and no other member ever waits
 /// for a slow client.
 pub(crate) struct Outbound {
-    /// What is written next: finished frames, one behind the other.
-    next: Vec<u8>,
-    /// What comes behind that, if there are large frames among what waits; never empty.
-    #[expect(clippy::box_collection, reason = "nearly always there is none, and every connection has the room for it")]
-    behind: Option<Box<VecDeque<Piece>>>,
-    /// How much of the first piece is written.
-    pub(super) written: usize,
-    /// What waits for the client, here and in the mailbox.
+    queue: Queue,
+    /// What waits for the client, here, in the mailbox, and with the flusher.
     pub(super) weight: usize,
     pub(super) limit: u32,
     pub(super) stage: Stage,
     /// In the flusher's ring, or about to be looked at by the connection's task.
     pub(super) scheduled: bool,
+    /// The flusher has taken what waited and writes it.
+    writing: bool,
     /// The socket, or the stream, took no more; the connection's task waits until it does.
     pub(super) blocked: bool,
     /// Who waits for room. A handler may wait in a future of a future, so this is not always the connection's task.
     pub(super) room: Option<Waker>,
+}
+
+/// Finished frames, in their order.
+#[derive(Default)]
+pub(super) struct Queue {
+    /// What is written next: frames, one behind the other.
+    next: Vec<u8>,
+    /// What comes behind that, if there are large frames among what waits; never empty.
+    #[expect(clippy::box_collection, reason = "nearly always there is none, and every connection has the room for it")]
+    behind: Option<Box<VecDeque<Piece>>>,
+    /// How much of the first piece is written.
+    written: usize,
 }
 
 /// A part of what waits to be written.
@@ -109,28 +117,13 @@ pub(crate) enum Output {
     Broken,
 }
 
-impl Outbound {
-    pub(super) fn new(limit: u32) -> Self {
-        Self {
-            next: Vec::new(),
-            behind: None,
-            written: 0,
-            weight: 0,
-            limit: limit.max(LEAST),
-            stage: Stage::Connecting,
-            scheduled: false,
-            blocked: false,
-            room: None,
-        }
-    }
-
-    /// Whether nothing waits to be written.
-    pub(crate) fn is_empty(&self) -> bool {
+impl Queue {
+    fn is_empty(&self) -> bool {
         self.next.is_empty() && self.behind.is_none()
     }
 
     /// Has what waits written in one call.
-    pub(crate) fn write_with<T>(&self, write: impl FnOnce(&[IoSlice<'_>]) -> T) -> T {
+    pub(super) fn write_with<T>(&self, write: impl FnOnce(&[IoSlice<'_>]) -> T) -> T {
         let Some(behind) = &self.behind else { return write(&[IoSlice::new(&self.next[self.written..])]) };
         let mut pieces = [IoSlice::new(&[]); PIECES];
         let next = (!self.next.is_empty()).then_some(&*self.next);
@@ -145,21 +138,22 @@ impl Outbound {
         write(pieces)
     }
 
-    /// So many bytes were written.
-    pub(crate) fn advance(&mut self, mut n: usize) {
+    /// So many bytes were written. What they weighed.
+    fn advance(&mut self, mut n: usize, limit: u32) -> usize {
+        let mut weighed = 0;
         loop {
             if !self.next.is_empty() {
                 let left = self.next.len() - self.written;
-                self.weight -= n.min(left);
+                weighed += n.min(left);
                 if n < left {
                     self.written += n;
-                    return;
+                    return weighed;
                 }
                 n -= left;
                 self.written = 0;
                 give_back(std::mem::take(&mut self.next));
             }
-            let Some(behind) = &mut self.behind else { return };
+            let Some(behind) = &mut self.behind else { return weighed };
             match behind.pop_front() {
                 Some(Piece::Copied(bytes)) => self.next = bytes,
                 Some(Piece::Shared(frame)) => {
@@ -167,11 +161,11 @@ impl Outbound {
                     if n < left {
                         self.written += n;
                         behind.push_front(Piece::Shared(frame));
-                        return;
+                        return weighed;
                     }
                     n -= left;
                     self.written = 0;
-                    self.weight -= weigh(frame.as_bytes().len(), self.limit);
+                    weighed += weigh(frame.as_bytes().len(), limit);
                 }
                 None => {}
             }
@@ -181,22 +175,7 @@ impl Outbound {
         }
     }
 
-    /// What a frame in the mailbox counts.
-    pub(super) fn weigh_mail(&self, frame: &Rendered) -> usize {
-        weigh(frame.as_bytes().len() + OVERHEAD, self.limit)
-    }
-
-    pub(super) fn push(&mut self, frame: &Rendered) {
-        let bytes = frame.as_bytes();
-        if bytes.len() <= COPIED { self.copy(bytes) } else { self.share(frame.clone()) }
-    }
-
-    pub(super) fn push_bytes(&mut self, frame: &[u8]) {
-        if frame.len() <= COPIED { self.copy(frame) } else { self.share(Rendered::copied(frame)) }
-    }
-
     fn copy(&mut self, frame: &[u8]) {
-        self.weight += frame.len();
         let last = match &mut self.behind {
             None => {
                 if self.written > WRITTEN && self.written > self.next.len() / 2 {
@@ -222,8 +201,98 @@ impl Outbound {
     }
 
     fn share(&mut self, frame: Rendered) {
-        self.weight += weigh(frame.as_bytes().len(), self.limit);
         self.behind.get_or_insert_default().push_back(Piece::Shared(frame));
+    }
+
+    /// Puts another queue, of which nothing is written, behind this one.
+    fn append(&mut self, later: Self) {
+        if !later.next.is_empty() {
+            if self.behind.is_none() {
+                self.copy(&later.next);
+                give_back(later.next);
+            } else {
+                self.behind.get_or_insert_default().push_back(Piece::Copied(later.next));
+            }
+        }
+        if let Some(mut behind) = later.behind {
+            self.behind.get_or_insert_default().append(&mut behind);
+        }
+    }
+}
+
+impl Outbound {
+    pub(super) fn new(limit: u32) -> Self {
+        Self {
+            queue: Queue::default(),
+            weight: 0,
+            limit: limit.max(LEAST),
+            stage: Stage::Connecting,
+            scheduled: false,
+            writing: false,
+            blocked: false,
+            room: None,
+        }
+    }
+
+    /// Whether nothing waits to be written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty() && !self.writing
+    }
+
+    /// Has what waits written in one call.
+    pub(crate) fn write_with<T>(&self, write: impl FnOnce(&[IoSlice<'_>]) -> T) -> T {
+        self.queue.write_with(write)
+    }
+
+    /// So many bytes were written.
+    pub(crate) fn advance(&mut self, n: usize) {
+        self.weight -= self.queue.advance(n, self.limit);
+    }
+
+    /// Changes whenever a byte is written.
+    pub(super) fn progress(&self) -> (usize, usize) {
+        (self.weight, self.queue.written)
+    }
+
+    /// Takes what waits, to write it without the connection's lock: while a system call runs, senders go on. Until it is
+    /// [put back](Self::put_back) the connection stays scheduled.
+    pub(super) fn take(&mut self) -> Queue {
+        self.writing = true;
+        std::mem::take(&mut self.queue)
+    }
+
+    /// Puts back what was taken: so many bytes of it were written, and it goes before what came meanwhile.
+    pub(super) fn put_back(&mut self, mut taken: Queue, written: usize) {
+        self.writing = false;
+        self.weight -= taken.advance(written, self.limit);
+        if !taken.is_empty() {
+            taken.append(std::mem::take(&mut self.queue));
+            self.queue = taken;
+        }
+    }
+
+    /// What a frame in the mailbox counts.
+    pub(super) fn weigh_mail(&self, frame: &Rendered) -> usize {
+        weigh(frame.as_bytes().len() + OVERHEAD, self.limit)
+    }
+
+    pub(super) fn push(&mut self, frame: &Rendered) {
+        let bytes = frame.as_bytes();
+        if bytes.len() <= COPIED { self.copy(bytes) } else { self.share(frame.clone()) }
+    }
+
+    pub(super) fn push_bytes(&mut self, frame: &[u8]) {
+        if frame.len() <= COPIED { self.copy(frame) } else { self.share(Rendered::copied(frame)) }
+    }
+
+    fn copy(&mut self, frame: &[u8]) {
+        self.weight += frame.len();
+        self.queue.copy(frame);
+    }
+
+    fn share(&mut self, frame: Rendered) {
+        self.weight += weigh(frame.as_bytes().len(), self.limit);
+        self.queue.share(frame);
     }
 
     /// Whether a handler may put something in. What waits in the mailbox counts, but as it waits for the handler, the
@@ -280,20 +349,23 @@ pub(super) mod tests {
     use super::*;
     use crate::frame::Frame;
 
+    /// Writes so much of the pieces at most. How much it was.
+    fn copied(pieces: &[IoSlice<'_>], takes: usize, written: &mut Vec<u8>) -> usize {
+        let before = written.len();
+        for piece in pieces {
+            let now = piece.len().min(takes - (written.len() - before));
+            written.extend_from_slice(&piece[..now]);
+        }
+        written.len() - before
+    }
+
     /// Writes as much as may be taken. Whether that was all.
     pub(crate) fn take(outbound: &mut Outbound, takes: &mut usize, written: &mut Vec<u8>) -> bool {
         while !outbound.is_empty() {
             if *takes == 0 {
                 return false;
             }
-            let now = outbound.write_with(|pieces| {
-                let before = written.len();
-                for piece in pieces {
-                    let now = piece.len().min(*takes - (written.len() - before));
-                    written.extend_from_slice(&piece[..now]);
-                }
-                written.len() - before
-            });
+            let now = outbound.write_with(|pieces| copied(pieces, *takes, written));
             assert!(now > 0, "a queue that is not empty has something to write");
             *takes -= now;
             outbound.advance(now);
@@ -303,8 +375,9 @@ pub(super) mod tests {
 
     /// What the outbound queue should weigh.
     pub(crate) fn queued(outbound: &Outbound) -> usize {
-        let next = outbound.next.len() - if outbound.next.is_empty() { 0 } else { outbound.written };
-        let behind = outbound.behind.iter().flat_map(|behind| behind.iter());
+        let queue = &outbound.queue;
+        let next = queue.next.len() - if queue.next.is_empty() { 0 } else { queue.written };
+        let behind = queue.behind.iter().flat_map(|behind| behind.iter());
         let behind = behind.map(|piece| match piece {
             Piece::Copied(bytes) => bytes.len(),
             Piece::Shared(frame) => weigh(frame.as_bytes().len(), outbound.limit),
@@ -324,12 +397,29 @@ pub(super) mod tests {
             let mut outbound = Outbound::new(limit);
             let (mut expected, mut written) = (Vec::new(), Vec::new());
             let mut takes = takes.into_iter().cycle();
+            // What the flusher has taken, and not written yet.
+            let mut flushing = None::<Queue>;
             for (at, size) in sizes.into_iter().enumerate() {
                 let frame = Rendered::new(&Frame::binary(vec![u8::try_from(at).unwrap(); size]));
                 expected.extend_from_slice(frame.as_bytes());
                 if at % 2 == 0 { outbound.push(&frame) } else { outbound.push_bytes(frame.as_bytes()) }
-                take(&mut outbound, &mut takes.next().unwrap(), &mut written);
-                prop_assert_eq!(outbound.weight, queued(&outbound));
+                let mut takes = takes.next().unwrap();
+                match flushing.take() {
+                    Some(taken) => {
+                        prop_assert!(!outbound.is_empty());
+                        let n = taken.write_with(|pieces| copied(pieces, takes, &mut written));
+                        outbound.put_back(taken, n);
+                        prop_assert_eq!(outbound.weight, queued(&outbound));
+                    }
+                    None if at % 3 == 0 && !outbound.is_empty() => flushing = Some(outbound.take()),
+                    None => {
+                        take(&mut outbound, &mut takes, &mut written);
+                        prop_assert_eq!(outbound.weight, queued(&outbound));
+                    }
+                }
+            }
+            if let Some(taken) = flushing {
+                outbound.put_back(taken, 0);
             }
             let mut all = usize::MAX;
             take(&mut outbound, &mut all, &mut written);
@@ -361,7 +451,7 @@ pub(super) mod tests {
                     outbound.advance(waiting.div_ceil(2));
                 }
                 assert!(!outbound.is_half_full() && outbound.weight == 0);
-                assert_eq!(outbound.next.capacity(), 0, "its memory is given back");
+                assert_eq!(outbound.queue.next.capacity(), 0, "its memory is given back");
             }
         }
     }

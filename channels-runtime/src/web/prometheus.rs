@@ -28,6 +28,7 @@ impl Channels {
     /// let routes = channels.metrics().or(channels.health());
     /// ```
     pub fn metrics(&self) -> BoxedFilter<(Response,)> {
+        crate::figures::want();
         let channels = self.clone();
         let recorder = Arc::new(PrometheusBuilder::new().build_recorder());
         let page = recorder.handle();
