@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from ctypes.util import find_library
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,12 +31,18 @@ class Contestant:
     redis: bool = False
     load: tuple[str, ...] = ()
     """More arguments for the load generator."""
+    preload: str = ""
+    """A library that takes the place of libc's allocator, if it is on the machine: `LD_PRELOAD`."""
     slow: bool = False
     """Hundreds of microseconds for each delivery: longer windows, fewer rounds, fewer connections."""
 
     @property
     def ours(self) -> bool:
         return self.name.startswith("ours")
+
+    def environment(self, places: dict[str, str]) -> dict[str, str]:
+        filled = {name: value.format(**places) for name, value in self.env.items()}
+        return filled | ({"LD_PRELOAD": find_library(self.preload)} if self.preload else {})
 
 
 _CHAT = (str(ROOT / "target/release/examples/chat"), "--addr", "{addr}", "--layer")
@@ -61,6 +68,8 @@ ALL = {
         Contestant("ours", "**ours**, `examples/chat`", _OURS, (*_CHAT, "memory")),
         Contestant("ours-stateful", "ours, handler with `&mut self`", "stateful",
                    (str(STATEFUL / "target/release/stateful"), "--addr", "{addr}")),
+        Contestant("ours-jemalloc", "ours, jemalloc in place of glibc's allocator", _OURS, (*_CHAT, "memory"),
+                   preload="jemalloc"),
         Contestant("ours-2w", "ours, two workers on two cores", _OURS, (*_CHAT, "memory"),
                    {"TOKIO_WORKER_THREADS": "2"}, cores=(SERVER_CORE, LOAD_CORE)),
         Contestant("ours-pubsub", "ours, pub/sub over Redis", _OURS, (*_CHAT, "pubsub", "--redis", "{redis}"),
@@ -127,7 +136,8 @@ def build(names: list[str]) -> list[str]:
     redis = shutil.which("redis-server") is not None
     if not redis:
         say("no redis-server here")
-    left_out = [name for name in names if not built[ALL[name].needs] or (ALL[name].redis and not redis)]
+    left_out = [name for name in names if not built[ALL[name].needs] or (ALL[name].redis and not redis)
+                or (ALL[name].preload and not find_library(ALL[name].preload))]
     for name in left_out:
         say(f"LEFT OUT: {name}")
     return [name for name in names if name not in left_out]

@@ -45,7 +45,7 @@ def _serve(contestant: contestants.Contestant, redis: Redis) -> tuple[list[subpr
         cores = contestant.cores if contestant.processes == 1 else [contestant.cores[number % len(contestant.cores)]]
         server = machine.start(
             [part.format(**places) for part in contestant.command], list(cores), cwd=contestant.cwd,
-            env={name: value.format(**places) for name, value in contestant.env.items()}, log=f"server-{number}",
+            env=contestant.environment(places), log=f"server-{number}",
         )
         servers.append(server)
         addresses.append(places["addr"])
