@@ -484,12 +484,13 @@ impl LocalTable {
         let hash = self.hash(group);
         let mut shard = self.shard(hash);
         let found = shard.entry(hash, |(known, _)| known == group, |(known, _)| self.hash(known));
-        let (_, members) = found.or_insert_with(|| (group.clone(), Members::default())).into_mut();
+        let (known, members) = found.or_insert_with(|| (group.clone(), Members::default())).into_mut();
         let was_empty = members.is_empty();
         if members.insert(name.clone(), Arc::clone(&channel.mailbox)).is_some() {
             return Some(Change::None);
         }
-        channel.groups.push(group.clone());
+        // The table's own name: that of the caller would be kept once for each member.
+        channel.groups.push(known.clone());
         Some(if was_empty { Change::OfGroup } else { Change::OfMember })
     }
 

@@ -24,8 +24,8 @@ impl Memory {
     pub(crate) fn new() -> Self {
         Self {
             table: LocalTable::new("this process"),
-            // Twelve digits are enough to be told apart from another layer of this process; each connection carries them.
-            process: format!("specific.{}", &Uuid::new_v4().simple().to_string()[..12]),
+            // Eight digits are enough to be told apart from another layer of this process; each connection carries them.
+            process: format!("specific.{}", &Uuid::new_v4().simple().to_string()[..8]),
             next: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         }

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 #[cfg(feature = "https")]
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use warp::{Filter, Rejection, Reply};
 
 use crate::channels::Channels;
@@ -165,7 +165,23 @@ impl Server {
     }
 
     /// Serves until [`Channels::shutdown`] is called, or until the process gets SIGINT or SIGTERM; see [`Channels::serve`].
+    /// When it is dropped, it stops as well, and those who are being answered or served are cut off.
     pub async fn serve<F>(self, routes: F)
+    where
+        F: Filter<Error = Rejection> + Clone + Send + Sync + 'static,
+        F::Extract: Reply,
+    {
+        // A task, because the program's main future is polled by a thread that is none of tokio's workers: each accepted
+        // socket would wake it, and its memory would come from a heap that no worker uses.
+        let serving = AbortOnDropHandle::new(tokio::spawn(self.accept(routes)));
+        if let Err(ended) = serving.await
+            && ended.is_panic()
+        {
+            std::panic::resume_unwind(ended.into_panic());
+        }
+    }
+
+    async fn accept<F>(self, routes: F)
     where
         F: Filter<Error = Rejection> + Clone + Send + Sync + 'static,
         F::Extract: Reply,
