@@ -603,6 +603,6 @@ mod tests {
             "{task} bytes for the future of a connection ({} of it the session), its consumer apart",
             size_of::<Session<Small>>()
         );
-        assert!(size_of::<Connection>() <= 224, "{} bytes for a connection", size_of::<Connection>());
+        assert!(size_of::<Connection>() <= 216, "{} bytes for a connection", size_of::<Connection>());
     }
 }

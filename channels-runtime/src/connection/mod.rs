@@ -89,7 +89,8 @@ pub(crate) struct Connection {
     silent: AtomicU16,
     /// And since it last sent a message: a pong is none.
     idle: AtomicU16,
-    expiry: Duration,
+    /// In milliseconds.
+    expiry: u32,
     layer: Arc<Counters>,
 }
 
@@ -174,7 +175,7 @@ impl Connection {
             mailbox_capacity: small(mailbox_capacity),
             silent: AtomicU16::new(0),
             idle: AtomicU16::new(0),
-            expiry,
+            expiry: u32::try_from(expiry.as_millis()).unwrap_or(u32::MAX),
             layer,
         })
     }
@@ -237,7 +238,7 @@ impl Connection {
                     state.busy = true;
                     return Next::Gap(gap);
                 }
-                let expired = !*fresh && at.elapsed() >= self.expiry;
+                let expired = !*fresh && at.elapsed().as_millis() >= self.expiry.into();
                 *fresh = !expired;
                 if expired {
                     self.layer.count_expired();

@@ -7,14 +7,13 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::hash_map::{Entry, RandomState};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hashbrown::HashTable;
 use indexmap::IndexMap;
 use smallvec::SmallVec;
 use tokio::time::Instant;
@@ -23,6 +22,7 @@ use crate::consumer::MailboxPolicy;
 use crate::envelope::Envelope;
 use crate::error::{DecodeError, shown};
 use crate::event::Loss;
+use crate::layer::sharded::Sharded;
 use crate::name::{ChannelName, GroupName};
 use crate::stats::{count, counted};
 use crate::wire::Rendered;
@@ -320,13 +320,7 @@ impl Prepared {
     }
 }
 
-/// How many locks the groups are spread over: enough that two busy groups seldom share one.
-const SHARDS: usize = 64;
-
 type Members = IndexMap<ChannelName, Arc<dyn Mailbox>>;
-
-/// Some of the groups, by their names. Its user brings the hash, which has chosen the shard already.
-type Shard = HashTable<(GroupName, Members)>;
 
 struct Channel {
     mailbox: Arc<dyn Mailbox>,
@@ -338,12 +332,11 @@ struct Channel {
 
 /// The channels and groups of this process.
 ///
-/// Lock order: `lost`, then `channels`, then a shard of `groups`. A fan-out holds its shard, so that all members of a group here see
+/// Lock order: `lost`, then a shard of `channels`, then one of `groups`. A fan-out holds its shard, so that all members of a group here see
 /// the group's messages in one order; it never waits for anything while it does.
 pub(crate) struct LocalTable {
-    channels: Mutex<HashMap<ChannelName, Channel>>,
-    groups: Box<[Mutex<Shard>]>,
-    hasher: RandomState,
+    channels: Sharded<ChannelName, Channel>,
+    groups: Sharded<GroupName, Members>,
     counters: Arc<Counters>,
     closed: AtomicBool,
     /// How many servers behind the layer are lost.
@@ -370,7 +363,7 @@ fn those<'a>(
     members.iter().filter(|(name, _)| wants(name)).map(|(_, mailbox)| mailbox)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // No user code runs under these locks (see `group_send`), so a poisoned one is still whole.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -379,9 +372,8 @@ impl LocalTable {
     /// `peer` says in the log where messages come from.
     pub(crate) fn new(peer: impl Into<Cow<'static, str>>) -> Self {
         Self {
-            channels: Mutex::default(),
-            groups: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            hasher: RandomState::new(),
+            channels: Sharded::new(),
+            groups: Sharded::new(),
             counters: Arc::new(Counters { peer: peer.into(), ..Counters::default() }),
             closed: AtomicBool::new(false),
             #[cfg(feature = "redis")]
@@ -413,10 +405,8 @@ impl LocalTable {
     #[cfg(feature = "redis")]
     fn tell(&self, gap: Gap) {
         let now = Instant::now();
-        for channel in lock(&self.channels).values() {
-            // It needs no room, so it is never refused.
-            _ = channel.mailbox.deliver(&Delivery::Gap(gap), now);
-        }
+        // It needs no room, so it is never refused.
+        self.channels.each(|_, channel| _ = channel.mailbox.deliver(&Delivery::Gap(gap), now));
     }
 
     pub(crate) fn counters(&self) -> &Arc<Counters> {
@@ -427,49 +417,30 @@ impl LocalTable {
         self.counters.figures.snapshot()
     }
 
-    fn hash(&self, group: &GroupName) -> u64 {
-        self.hasher.hash_one(group)
-    }
-
-    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
-        // The table within the shard uses the lowest bits and the highest ones.
-        lock(&self.groups[usize::try_from((hash >> 32) % SHARDS as u64).expect("less than 64")])
-    }
-
-    /// Puts a mailbox behind a name.
+    /// Puts a mailbox behind a name that is not taken.
     pub(crate) fn register(&self, name: ChannelName, mailbox: &Arc<dyn Mailbox>) {
-        let channel = Channel { mailbox: Arc::clone(mailbox), groups: SmallVec::new() };
-        lock(&self.channels).insert(name, channel);
-        self.tell_if_closed(&**mailbox);
-    }
-
-    /// Whoever comes after the end is told, too. Asked behind the lock: before it, a `close` could come between.
-    fn tell_if_closed(&self, mailbox: &dyn Mailbox) {
-        if self.closed.load(Relaxed) {
-            mailbox.layer_closed();
-        }
+        let is_new = self.register_new(name, mailbox);
+        debug_assert!(is_new, "a name of its own");
     }
 
     /// As [`Self::register`], unless there is a mailbox behind that name.
     pub(crate) fn register_new(&self, name: ChannelName, mailbox: &Arc<dyn Mailbox>) -> bool {
-        match lock(&self.channels).entry(name) {
-            Entry::Occupied(_) => return false,
-            Entry::Vacant(none) => _ = none.insert(Channel { mailbox: Arc::clone(mailbox), groups: SmallVec::new() }),
+        let channel = Channel { mailbox: Arc::clone(mailbox), groups: SmallVec::new() };
+        if !self.channels.of(&name).insert_new(name, channel) {
+            return false;
         }
-        self.tell_if_closed(&**mailbox);
+        // Whoever comes after the end is told, too. Asked behind the lock: before it, a `close` could come between.
+        if self.closed.load(Relaxed) {
+            mailbox.layer_closed();
+        }
         true
     }
 
     /// Takes a channel out, and out of all its groups. Gives the groups it was in, and what that meant for each; `None` if
     /// there is no such channel.
     pub(crate) fn remove(&self, name: &ChannelName) -> Option<Vec<(GroupName, Change)>> {
-        let mut channels = lock(&self.channels);
-        let channel = channels.remove(name)?;
-        if channels.len() * 4 < channels.capacity() {
-            // A crowd came and went: give its memory back, in steps that keep the cost of each removal constant.
-            let keep = channels.len() * 2;
-            channels.shrink_to(keep);
-        }
+        let mut shard = self.channels.of(name);
+        let channel = shard.remove(name)?;
         let left = channel.groups.into_iter().map(|group| {
             let change = self.leave(&group, name);
             (group, change)
@@ -479,12 +450,10 @@ impl LocalTable {
 
     /// Adds a channel of this process to a group. `None` if there is no such channel here.
     pub(crate) fn add(&self, group: &GroupName, name: &ChannelName) -> Option<Change> {
-        let mut channels = lock(&self.channels);
-        let channel = channels.get_mut(name)?;
-        let hash = self.hash(group);
-        let mut shard = self.shard(hash);
-        let found = shard.entry(hash, |(known, _)| known == group, |(known, _)| self.hash(known));
-        let (known, members) = found.or_insert_with(|| (group.clone(), Members::default())).into_mut();
+        let mut shard = self.channels.of(name);
+        let channel = shard.get_mut(name)?;
+        let mut groups = self.groups.of(group);
+        let (known, members) = groups.get_or_default(group);
         let was_empty = members.is_empty();
         if members.insert(name.clone(), Arc::clone(&channel.mailbox)).is_some() {
             return Some(Change::None);
@@ -496,111 +465,102 @@ impl LocalTable {
 
     /// Takes a channel out of a group.
     pub(crate) fn discard(&self, group: &GroupName, name: &ChannelName) -> Change {
-        let mut channels = lock(&self.channels);
-        if let Some(channel) = channels.get_mut(name) {
+        let mut shard = self.channels.of(name);
+        if let Some(channel) = shard.get_mut(name) {
             channel.groups.retain(|joined| joined != group);
         }
         self.leave(group, name)
     }
 
     fn leave(&self, group: &GroupName, name: &ChannelName) -> Change {
-        let hash = self.hash(group);
-        let mut shard = self.shard(hash);
-        let Ok(mut found) = shard.find_entry(hash, |(known, _)| known == group) else { return Change::None };
-        let (_, members) = found.get_mut();
+        let mut groups = self.groups.of(group);
+        let Some(members) = groups.get_mut(group) else { return Change::None };
         if members.swap_remove(name).is_none() {
             return Change::None;
         }
         if !members.is_empty() {
             return Change::OfMember;
         }
-        found.remove();
-        if shard.len() * 4 < shard.capacity() {
-            let keep = shard.len() * 2;
-            shard.shrink_to(keep, |(known, _)| self.hash(known));
-        }
+        groups.remove(group);
         Change::OfGroup
     }
 
     /// Looks at the members of a group, under the lock of its shard. `None` if it has none here.
     fn with_members<T>(&self, hash: u64, group: &GroupName, look: impl FnOnce(&Members) -> T) -> Option<T> {
-        let shard = self.shard(hash);
-        shard.find(hash, |(known, _)| known == group).map(|(_, members)| look(members))
+        self.groups.at(hash).get(group).map(look)
     }
 
     /// How many channels of this process are in the group.
     pub(crate) fn members(&self, group: &GroupName) -> usize {
-        self.with_members(self.hash(group), group, IndexMap::len).unwrap_or(0)
+        self.with_members(self.groups.hash(group), group, IndexMap::len).unwrap_or(0)
     }
 
     /// The channels of this process that are in the group.
     pub(crate) fn member_names(&self, group: &GroupName) -> Vec<ChannelName> {
         let names = |members: &Members| members.keys().cloned().collect();
-        self.with_members(self.hash(group), group, names).unwrap_or_default()
+        self.with_members(self.groups.hash(group), group, names).unwrap_or_default()
     }
 
     /// How many channels there are.
     pub(crate) fn channels(&self) -> usize {
-        lock(&self.channels).len()
+        self.channels.len()
     }
 
     /// Whether there is a channel of that name here.
     #[cfg(any(feature = "redis", feature = "testing"))]
     pub(crate) fn has_channel(&self, name: &ChannelName) -> bool {
-        lock(&self.channels).contains_key(name)
+        self.channels.of(name).get(name).is_some()
     }
 
     /// Whether a channel of this process is in the group.
     #[cfg(feature = "redis")]
     pub(crate) fn is_member(&self, group: &GroupName, name: &ChannelName) -> bool {
-        self.with_members(self.hash(group), group, |members| members.contains_key(name)).unwrap_or(false)
+        self.with_members(self.groups.hash(group), group, |members| members.contains_key(name)).unwrap_or(false)
     }
 
     /// All groups that have a member here, with their members.
     #[cfg(feature = "redis")]
     pub(crate) fn memberships(&self) -> Vec<(GroupName, Vec<ChannelName>)> {
-        let of_shard = |shard: &Mutex<Shard>| -> Vec<_> {
-            lock(shard).iter().map(|(group, members)| (group.clone(), members.keys().cloned().collect())).collect()
-        };
-        self.groups.iter().flat_map(of_shard).collect()
+        let mut all = Vec::new();
+        self.groups.each(|group, members| all.push((group.clone(), members.keys().cloned().collect())));
+        all
     }
 
     /// The names of all channels.
     #[cfg(feature = "redis")]
     pub(crate) fn channel_names(&self) -> Vec<ChannelName> {
-        lock(&self.channels).keys().cloned().collect()
+        let mut all = Vec::new();
+        self.channels.each(|name, _| all.push(name.clone()));
+        all
     }
 
     /// The groups that have a member here.
     #[cfg(any(feature = "redis", test))]
     pub(crate) fn groups(&self) -> Vec<GroupName> {
-        self.groups
-            .iter()
-            .flat_map(|shard| lock(shard).iter().map(|(group, _)| group.clone()).collect::<Vec<_>>())
-            .collect()
+        let mut all = Vec::new();
+        self.groups.each(|group, _| all.push(group.clone()));
+        all
     }
 
     /// How many there are.
     pub(crate) fn group_count(&self) -> usize {
-        self.groups.iter().map(|shard| lock(shard).len()).sum()
+        self.groups.len()
     }
 
     /// The groups with the most members here, the largest first; of two that are as large, the one whose name comes first.
     pub(crate) fn largest_groups(&self, most: usize) -> Vec<(GroupName, usize)> {
         // The largest is the first, so the one that gives way is the last.
         let mut largest = BTreeSet::new();
-        for shard in &self.groups {
-            for (group, members) in &*lock(shard) {
-                // Most groups are small, and their names are not copied.
-                if largest.len() == most && largest.last().is_some_and(|(Reverse(least), _)| members.len() < *least) {
-                    continue;
-                }
-                largest.insert((Reverse(members.len()), group.clone()));
-                if largest.len() > most {
-                    largest.pop_last();
-                }
+        self.groups.each(|group, members| {
+            // Most groups are small, and their names are not copied.
+            if largest.len() == most && largest.last().is_some_and(|(Reverse(least), _)| members.len() < *least) {
+                return;
             }
-        }
+            largest.insert((Reverse(members.len()), group.clone()));
+            if largest.len() > most {
+                largest.pop_last();
+            }
+        });
         largest.into_iter().map(|(Reverse(members), group)| (group, members)).collect()
     }
 
@@ -623,7 +583,7 @@ impl LocalTable {
     }
 
     fn send_to_members(&self, group: &GroupName, envelope: &Envelope, wants: impl Fn(&ChannelName) -> bool) {
-        let hash = self.hash(group);
+        let hash = self.groups.hash(group);
         let mut prepared = Prepared::default();
         let add_kinds = |members: &Members| prepared.add_kinds(those(members, &wants));
         if self.with_members(hash, group, add_kinds).is_none() {
@@ -639,11 +599,7 @@ impl LocalTable {
     /// no channel's here: a message may be under way while its reader goes.
     #[cfg(feature = "redis")]
     pub(crate) fn send_many<S: AsRef<str>>(&self, names: &[S], envelope: &Envelope) {
-        let mailboxes: Vec<_> = {
-            let channels = lock(&self.channels);
-            let known = names.iter().filter_map(|name| channels.get(name.as_ref()));
-            known.map(|channel| Arc::clone(&channel.mailbox)).collect()
-        };
+        let mailboxes: Vec<_> = names.iter().filter_map(|name| self.mailbox(name.as_ref())).collect();
         self.counters.count_unread(names.len() - mailboxes.len());
         let mut prepared = Prepared::default();
         prepared.add_kinds(&mailboxes);
@@ -678,14 +634,15 @@ impl LocalTable {
         }
     }
 
+    fn mailbox(&self, name: &str) -> Option<Arc<dyn Mailbox>> {
+        self.channels.of(name).get(name).map(|channel| Arc::clone(&channel.mailbox))
+    }
+
     /// Hands a message to one channel. `Ok(false)` if there is no such channel here, which is counted.
     pub(crate) fn send(&self, name: &ChannelName, envelope: &Envelope) -> Result<bool, Full> {
-        let mailbox = match lock(&self.channels).get(name) {
-            Some(channel) => Arc::clone(&channel.mailbox),
-            None => {
-                self.counters.count_unread(1);
-                return Ok(false);
-            }
+        let Some(mailbox) = self.mailbox(name.as_str()) else {
+            self.counters.count_unread(1);
+            return Ok(false);
         };
         if let Ok(delivery) = self.prepared(mailbox.prepare(), envelope, name.as_str()) {
             let taken = mailbox.deliver(&delivery, Instant::now())?;
@@ -701,23 +658,29 @@ impl LocalTable {
     /// Forgets every channel and group, and tells their owners.
     pub(crate) fn close(&self) {
         self.closed.store(true, Relaxed);
-        let channels = std::mem::take(&mut *lock(&self.channels));
-        for shard in &self.groups {
-            lock(shard).clear();
-        }
-        for channel in channels.into_values() {
+        // All at once, so that nobody joins in between.
+        let channels: Vec<_> = {
+            let mut channels = self.channels.lock_all();
+            self.forget_groups();
+            channels.iter_mut().flat_map(|shard| std::mem::take(&mut **shard)).collect()
+        };
+        for (_, channel) in channels {
             channel.mailbox.layer_closed();
         }
     }
 
     /// Forgets every membership; the channels live on.
     pub(crate) fn flush(&self) {
-        let mut channels = lock(&self.channels);
-        for channel in channels.values_mut() {
+        let mut channels = self.channels.lock_all();
+        for (_, channel) in channels.iter_mut().flat_map(|shard| shard.iter_mut()) {
             channel.groups.clear();
         }
-        for shard in &self.groups {
-            lock(shard).clear();
+        self.forget_groups();
+    }
+
+    fn forget_groups(&self) {
+        for mut shard in self.groups.lock_all() {
+            shard.clear();
         }
     }
 }

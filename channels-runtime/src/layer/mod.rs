@@ -24,6 +24,7 @@ mod pattern;
 mod redis;
 mod registry;
 mod settings;
+mod sharded;
 
 use std::fmt;
 use std::sync::Arc;
