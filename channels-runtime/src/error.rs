@@ -80,11 +80,17 @@ impl fmt::Debug for Error {
     }
 }
 
+/// The sentences of all causes, each once: many a library ends its own sentence with that of its cause.
 fn write_chain(error: &(dyn StdError + 'static), f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "{error}")?;
+    let mut said = error.to_string();
+    f.write_str(&said)?;
     let mut source = error.source();
     while let Some(cause) = source {
-        write!(f, ": {cause}")?;
+        let sentence = cause.to_string();
+        if !said.ends_with(&sentence) {
+            write!(f, ": {sentence}")?;
+            said = sentence;
+        }
         source = cause.source();
     }
     Ok(())
@@ -572,5 +578,19 @@ mod tests {
         assert_eq!(reject.status(), 500);
         assert_eq!(reject.reason(), "Internal Server Error");
         assert!(reject.source().unwrap().to_string().contains("secret"));
+    }
+
+    #[test]
+    fn a_cause_that_was_told_already_is_not_told_again() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("no connection: {0}")]
+        struct Telling(#[source] std::io::Error);
+        #[derive(Debug, thiserror::Error)]
+        #[error("sending failed")]
+        struct Silent(#[source] Telling);
+
+        let refused = std::io::Error::other(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
+        let error = Error::from(Silent(Telling(refused)));
+        assert_eq!(error.to_string(), "sending failed: no connection: connection refused");
     }
 }

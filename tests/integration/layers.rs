@@ -396,6 +396,10 @@ async fn a_plain_program_needs_no_runtime() {
 async fn an_address_that_nobody_answers_at_is_an_error_at_once() {
     let error = ChannelLayer::redis_pubsub(&["redis://127.0.0.1:1/"]).await.unwrap_err();
     assert!(matches!(error, LayerError::Unavailable { .. }), "{error}");
+    // What a program says that ends with it: where, and why, once.
+    let said = Error::from(error).to_string();
+    assert!(said.contains("connecting to Redis failed: 127.0.0.1:1: "), "{said}");
+    assert_eq!(said.matches("refused").count(), 1, "{said}");
     let error = ChannelLayer::redis_pubsub(&["http://127.0.0.1/"]).await.unwrap_err();
     assert!(error.to_string().contains("address"), "{error}");
 }

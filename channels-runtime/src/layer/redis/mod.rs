@@ -54,7 +54,7 @@ async fn connect(hosts: impl IntoIterator<Item = RedisHost>) -> Result<Vec<Arc<H
     for host in &hosts {
         // Asked something, because a server that wants a password lets everyone connect.
         let answered = timeout(DEADLINE, host.answered()).await.unwrap_or_else(|late| Err(late.into()));
-        answered.map_err(|error| unavailable("connecting to Redis", error))?;
+        answered.map_err(|error| unavailable("connecting to Redis", format!("{host}: {error}")))?;
     }
     Ok(hosts)
 }
