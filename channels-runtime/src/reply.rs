@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::envelope::Envelope;
 use crate::error::{DecodeError, LayerError, Result, shown};
 use crate::event::{Event, Handles};
-use crate::layer::{Channel, ChannelLayer};
+use crate::layer::{BlockingChannelLayer, Channel, ChannelLayer};
 use crate::name::ChannelName;
 use crate::unawaited::Unawaited;
 
@@ -101,14 +101,18 @@ impl ChannelLayer {
         Q: Event,
         R: Event,
     {
-        let answers = Channel::new(Arc::clone(self.backend()), self.config());
-        let question = question(ReplyTo::new(answers.name().clone()));
-        let envelope = Envelope::from_event(&question, self.backend().format());
-        let answer = self.answer(channel.untyped(), deadline, envelope, answers, R::TYPE);
+        let (question, answers) = self.question(question);
+        let answer = self.answer(channel.untyped(), deadline, question, answers, R::TYPE);
         Unawaited::new(async move {
             let (channel, answer) = answer.await?;
-            read(&answer).map_err(|source| LayerError::WrongReply { channel: channel.to_string(), source })
+            read(&channel, &answer)
         })
+    }
+
+    fn question<Q: Event, R>(&self, question: impl FnOnce(ReplyTo<R>) -> Q) -> (Result<Envelope, LayerError>, Channel) {
+        let answers = Channel::new(Arc::clone(self.backend()), self.config());
+        let question = question(ReplyTo::new(answers.name().clone()));
+        (Envelope::from_event(&question, self.backend().format()), answers)
     }
 
     async fn answer(
@@ -139,12 +143,50 @@ impl ChannelLayer {
     }
 }
 
-/// Reads an answer, which may be anything.
-fn read<R: Event>(answer: &Envelope) -> Result<R, DecodeError> {
-    if answer.event_name() != R::TYPE {
-        return Err(DecodeError::Unexpected { event: shown(answer.event_name()).to_owned(), wanted: R::TYPE });
+impl BlockingChannelLayer {
+    /// The twin of [`ChannelLayer::request`].
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use channels_runtime::{ReplyTo, prelude::*};
+    /// # #[event("report.build")] struct ReportBuild { id: u64, reply_to: ReplyTo<ReportBuilt> }
+    /// # #[event("report.built")] struct ReportBuilt { url: String }
+    /// # fn report(layer: ChannelLayer) -> Result<String> {
+    /// let reports = ChannelName::<channels_runtime::Untyped>::of_worker("reports")?;
+    /// let question = |reply_to| ReportBuild { id: 7, reply_to };
+    /// let built: ReportBuilt = layer.blocking().request(&reports, Duration::from_secs(5), question)?;
+    /// # Ok(built.url) }
+    /// ```
+    ///
+    /// # Errors
+    /// The same, and [`LayerError::BlockingInAsync`] on a thread that runs async code.
+    pub fn request<C, Q, R>(
+        &self,
+        channel: &ChannelName<C>,
+        deadline: Duration,
+        question: impl FnOnce(ReplyTo<R>) -> Q,
+    ) -> Result<R, LayerError>
+    where
+        C: Handles<Q>,
+        Q: Event,
+        R: Event,
+    {
+        let (layer, channel) = (self.layer.clone(), channel.untyped());
+        let (question, answers) = layer.question(question);
+        let answered = async move { layer.answer(channel, deadline, question, answers, R::TYPE).await };
+        let (channel, answer) = self.wait_for(answered)?;
+        read(&channel, &answer)
     }
-    answer.decode()
+}
+
+/// Reads an answer, which may be anything.
+fn read<R: Event>(channel: &ChannelName, answer: &Envelope) -> Result<R, LayerError> {
+    let read = if answer.event_name() == R::TYPE {
+        answer.decode()
+    } else {
+        Err(DecodeError::Unexpected { event: shown(answer.event_name()).to_owned(), wanted: R::TYPE })
+    };
+    read.map_err(|source| LayerError::WrongReply { channel: channel.to_string(), source })
 }
 
 impl<C> Context<C> {

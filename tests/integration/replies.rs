@@ -166,6 +166,32 @@ async fn a_late_answer_is_counted_and_hurts_nobody(two: Two) {
     reporter.stop().await;
 }
 
+async fn a_plain_thread_asks_too(two: Two) {
+    let reporter = Reporter::start(&two.there).await;
+    let (here, there) = (two.here.blocking(), two.there.blocking());
+    let before = two.here.channels_here();
+    let asked = std::thread::spawn(move || {
+        // From the process of the worker, too.
+        for (id, layer) in (0..4).zip([&here, &there].into_iter().cycle()) {
+            let question = |reply_to| ReportBuild { id, how: "build".into(), reply_to };
+            assert_eq!(layer.request(&reports(), PATIENCE, question).unwrap(), ReportBuilt { id });
+        }
+        let question = |reply_to| ReportBuild { id: 4, how: "fail".into(), reply_to };
+        let error = here.request(&reports(), PATIENCE, question).unwrap_err();
+        assert!(matches!(error, LayerError::WrongReply { .. }), "{error}");
+        let question = |reply_to| ReportBuild { id: 5, how: "keep".into(), reply_to };
+        let error = here.request(&reports(), Duration::from_millis(20), question).unwrap_err();
+        assert!(matches!(error, LayerError::NoReply { event: "report.built", .. }), "{error}");
+    });
+    tokio::task::spawn_blocking(|| asked.join()).await.unwrap().unwrap();
+    assert_eq!(two.here.channels_here(), before, "nothing is left of a question");
+
+    let question = |reply_to: ReplyTo<ReportBuilt>| ReportBuild { id: 6, how: "build".into(), reply_to };
+    let error = two.here.blocking().request(&reports(), PATIENCE, question).unwrap_err();
+    assert!(matches!(error, LayerError::BlockingInAsync), "{error}");
+    reporter.stop().await;
+}
+
 async fn nobody_there_is_told_by_the_deadline(two: Two) {
     let nobody: ChannelName<Untyped> = ChannelName::new("nobody").unwrap();
     let question = |reply_to: ReplyTo<ReportBuilt>| ReportBuild { id: 1, how: String::new(), reply_to };
@@ -198,5 +224,6 @@ on_every_layer!(memory, pubsub, pubsub_sharded, core, core_sharded: (
     each_question_gets_its_own_answer,
     an_answer_of_another_kind_is_an_error,
     a_late_answer_is_counted_and_hurts_nobody,
+    a_plain_thread_asks_too,
     nobody_there_is_told_by_the_deadline,
 ));

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::task::{Context, Poll, Waker};
 
 use serde_json::Value;
-use tokio::runtime::Handle;
+use tokio::runtime::{Builder, Handle};
 
 use crate::error::LayerError;
 use crate::event::{Carries, Event, Group, Handles};
@@ -26,9 +26,23 @@ use crate::name::ChannelName;
 ///     Ok(())
 /// }
 /// ```
+///
+/// Over Redis the connections live in a runtime, so a program without one makes it, and asks it once:
+///
+/// ```no_run
+/// # use channels_runtime::prelude::*;
+/// # #[event("news.posted")] struct NewsPosted { headline: String }
+/// # #[group("news", events(NewsPosted))] struct News;
+/// fn main() -> Result<()> {
+///     let runtime = tokio::runtime::Runtime::new()?;
+///     let layer = runtime.block_on(ChannelLayer::redis_pubsub(&["redis://127.0.0.1:6379/0"]))?;
+///     layer.blocking().group_send(&News, &NewsPosted { headline: "it rains".into() })?;
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct BlockingChannelLayer {
-    layer: ChannelLayer,
+    pub(crate) layer: ChannelLayer,
 }
 
 impl BlockingChannelLayer {
@@ -98,6 +112,19 @@ impl BlockingChannelLayer {
     pub fn group_count<G: Group + ?Sized>(&self, group: &G) -> Result<usize, LayerError> {
         let (layer, group) = (self.layer.clone(), group.name()?);
         self.block_on(async move { layer.backend().group_count(&group).await })
+    }
+
+    /// For what waits for somebody else, and has a deadline: where the layer has no runtime, it gets a clock for so long.
+    pub(crate) fn wait_for<F, T>(&self, done: F) -> Result<T, LayerError>
+    where
+        F: Future<Output = Result<T, LayerError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        if self.layer.backend().runtime().is_some() || Handle::try_current().is_ok() {
+            return self.block_on(done);
+        }
+        let clock = Builder::new_current_thread().enable_time().build();
+        clock.expect("a clock alone takes nothing from the system").block_on(done)
     }
 
     fn block_on<F, T>(&self, done: F) -> Result<T, LayerError>
