@@ -1,7 +1,7 @@
 //! Live charts of the machine: `cargo run --example dashboard`, then open http://127.0.0.1:8000/ as often as you like.
 //!
 //! One producer publishes a sample each second. It is rendered once, however many look at it; who comes late gets the
-//! last minute first.
+//! last minute first. With `?sse` behind the address a page hears it as server-sent events, where no WebSocket comes through.
 
 mod machine;
 
@@ -87,13 +87,13 @@ async fn main() -> Result<()> {
     let channels = Channels::builder().build();
     let last_minute = Arc::<LastMinute>::default();
     let shared = Arc::clone(&last_minute);
+    // What the route gives behind the path is an argument of `connect`, too.
+    let path = warp::path!("ws" / "dashboard").and(warp::any().map(move || Arc::clone(&shared)));
     let routes = warp::path::end()
         .and(warp::get())
         .map(|| warp::reply::html(include_str!("index.html")))
-        // What the route gives behind the path is an argument of `connect`, too.
-        .or(channels.route::<DashboardConsumer>(
-            warp::path!("ws" / "dashboard").and(warp::any().map(move || Arc::clone(&shared))),
-        ));
+        .or(channels.route::<DashboardConsumer>(path.clone()))
+        .or(channels.sse::<DashboardConsumer>(path));
 
     let server = channels.bind(flags.addr).await?;
     let mut out = std::io::stdout();

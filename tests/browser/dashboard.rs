@@ -8,8 +8,8 @@ use crate::example::Example;
 use crate::{Driver, PATIENCE, Window};
 
 impl Window {
-    async fn opens_dashboard(&self, dashboard: &Example) {
-        self.0.goto(&format!("http://{}/", dashboard.address())).await.unwrap();
+    async fn opens_dashboard(&self, dashboard: &Example, query: &str) {
+        self.0.goto(&format!("http://{}/{query}", dashboard.address())).await.unwrap();
         self.wait_for("body[data-state=open][data-samples]").await;
     }
 
@@ -26,7 +26,7 @@ async fn charts_grow_in_every_window() {
     let dashboard = Example::start("dashboard", &[]);
     let driver = Driver::start();
     let (ann, bob) = (driver.window().await, driver.window().await);
-    ann.opens_dashboard(&dashboard).await;
+    ann.opens_dashboard(&dashboard, "").await;
     ann.reads("#state", "live, 1 viewer").await;
     let begun = Instant::now();
     let wanted = if std::env::var("SCREENSHOTS").is_ok() { 60 } else { 4 };
@@ -36,7 +36,7 @@ async fn charts_grow_in_every_window() {
     }
 
     // Who comes late has the whole chart at once.
-    bob.opens_dashboard(&dashboard).await;
+    bob.opens_dashboard(&dashboard, "").await;
     assert!(bob.points().await.iter().all(|points| *points >= wanted), "{:?}", bob.points().await);
     for window in [&ann, &bob] {
         window.reads("#state", "live, 2 viewers").await;
@@ -53,9 +53,7 @@ async fn charts_grow_in_every_window() {
     let outside = "return [...document.querySelectorAll('path')].map((path) => path.getBBox())\
         .filter(({x, y, width, height}) => x < 0 || y < 0 || x + width > 59 || y + height > 100).length";
     assert_eq!(ann.0.execute(outside, Vec::new()).await.unwrap(), json!(0));
-    if let Ok(folder) = std::env::var("SCREENSHOTS") {
-        std::fs::write(format!("{folder}/dashboard.png"), bob.0.screenshot().await.unwrap()).unwrap();
-    }
+    bob.is_pictured("dashboard").await;
 
     let address = dashboard.address().to_string();
     drop(dashboard);
@@ -65,4 +63,37 @@ async fn charts_grow_in_every_window() {
     for window in [ann, bob] {
         window.0.close().await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn charts_grow_from_server_sent_events_too() {
+    let dashboard = Example::start("dashboard", &[]);
+    let driver = Driver::start();
+    let (ann, bob) = (driver.window().await, driver.window().await);
+    ann.opens_dashboard(&dashboard, "").await;
+    bob.opens_dashboard(&dashboard, "?sse").await;
+    for (window, kind) in [(&ann, "WebSocket"), (&bob, "EventSource")] {
+        window.reads("#state", "live, 2 viewers").await;
+        assert_eq!(window.0.execute("return connection.constructor.name", Vec::new()).await.unwrap(), kind);
+    }
+    let begun = Instant::now();
+    while bob.points().await.iter().any(|points| *points < 4) {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", bob.points().await);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
+    // A page that leaves is a viewer less, and whoever stays hears the server when it is back.
+    ann.0.close().await.unwrap();
+    bob.reads("#state", "live, 1 viewer").await;
+    let address = dashboard.address().to_string();
+    drop(dashboard);
+    bob.wait_for("body[data-state=waiting]").await;
+    let dashboard = Example::start_at("dashboard", &address, &[]);
+    bob.reads("#state", "live, 1 viewer").await;
+    let eve = driver.window().await;
+    eve.opens_dashboard(&dashboard, "").await;
+    eve.reads("#state", "live, 2 viewers").await;
+    bob.0.close().await.unwrap();
+    eve.reads("#state", "live, 1 viewer").await;
+    eve.0.close().await.unwrap();
 }

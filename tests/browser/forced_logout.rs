@@ -36,9 +36,7 @@ async fn one_is_logged_out_and_stays_out_while_the_other_stays() {
     for window in [&ann, &bob] {
         window.fits().await;
     }
-    if let Ok(folder) = std::env::var("SCREENSHOTS") {
-        std::fs::write(format!("{folder}/forced-logout.png"), ann.0.screenshot().await.unwrap()).unwrap();
-    }
+    ann.is_pictured("forced-logout").await;
 
     // The page does not come back by itself, and its user may.
     ann.wait_for("body[data-state=out]").await;

@@ -41,9 +41,7 @@ async fn the_operator_sees_who_is_here() {
     let settings = operator.list("settings").await;
     assert!(settings.contains("outbound limit 1.0 MiB") && settings.contains("expiry 60 s"), "{settings}");
     operator.fits().await;
-    if let Ok(folder) = std::env::var("SCREENSHOTS") {
-        std::fs::write(format!("{folder}/inspect.png"), operator.0.screenshot().await.unwrap()).unwrap();
-    }
+    operator.is_pictured("inspect").await;
 
     let address = chat.address().to_string();
     drop(chat);

@@ -11,6 +11,7 @@ mod multichat;
 #[path = "../django/peer.rs"]
 #[allow(dead_code, reason = "the tests with Python use the rest")]
 mod peer;
+mod presence;
 #[path = "../integration/redis.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod redis;
@@ -129,6 +130,14 @@ impl Window {
         assert_eq!(widths, json!([360, 360]), "the page's width and the screen's");
     }
 
+    /// Saved as `docs/img` has it, where `SCREENSHOTS` names a folder, once nothing moves on the page any more.
+    async fn is_pictured(&self, name: &str) {
+        let Ok(folder) = std::env::var("SCREENSHOTS") else { return };
+        let still = "return Promise.all(document.getAnimations().map((each) => each.finished)).then(() => null)";
+        self.0.execute(still, Vec::new()).await.unwrap();
+        std::fs::write(format!("{folder}/{name}.png"), self.0.screenshot().await.unwrap()).unwrap();
+    }
+
     async fn log(&self) -> String {
         self.0.find(Locator::Css("#log")).await.unwrap().text().await.unwrap()
     }
@@ -169,6 +178,13 @@ async fn two_windows_chat_and_a_third_in_another_room_sees_nothing() {
     ann.sees("good morning").await;
     bob.say("and to you").await;
     ann.sees("and to you").await;
+    if std::env::var("SCREENSHOTS").is_ok() {
+        bob.say("Tea at ten, in the usual room?").await;
+        ann.sees("Tea at ten").await;
+        ann.say("I will be there").await;
+        bob.sees("I will be there").await;
+        bob.is_pictured("chat").await;
+    }
 
     // Markup stays text.
     bob.say("<b id=\"bold\">bold</b><img src=x onerror=\"document.title='hacked'\">").await;
@@ -207,9 +223,6 @@ async fn two_windows_chat_and_a_third_in_another_room_sees_nothing() {
     ann.say("hello eve").await;
     eve.sees("hello eve").await;
 
-    if let Ok(folder) = std::env::var("SCREENSHOTS") {
-        std::fs::write(format!("{folder}/chat.png"), ann.0.screenshot().await.unwrap()).unwrap();
-    }
     for window in [ann, bob, eve] {
         window.0.close().await.unwrap();
     }
