@@ -21,6 +21,9 @@ struct Django;
 #[doc = include_str!("groups.md")]
 struct Groups;
 
+#[doc = include_str!("layers.md")]
+struct Layers;
+
 #[doc = include_str!("migration.md")]
 struct Migration;
 

@@ -46,6 +46,69 @@
 //! }
 //! ```
 //!
+//! # A mistake
+//!
+//! Without the handler above, `cx.group_add(&room)` does not compile:
+//!
+//! ```text
+//! error[E0277]: consumer `ChatConsumer` has no handler for `ChatMessage`, which reaches it through `Room`
+//! ```
+//!
+//! Neither does a name that is not the event's, a send of what the group does not carry, a command that no client can send, or a
+//! route whose captures `connect` does not take.
+//!
+//! # From anywhere, to everywhere
+//!
+//! A consumer sends with its `cx`, everything else with a [`ChannelLayer`]: an HTTP handler, a job, another program.
+//!
+//! ```
+//! # use channels_runtime::prelude::*;
+//! # #[event("chat.message")] struct ChatMessage { message: String }
+//! # #[group("chat_{room}", events(ChatMessage))] struct Room { room: String }
+//! async fn announce(layer: &ChannelLayer, message: &str) -> Result<()> {
+//!     layer.group_send(&Room { room: "lobby".into() }, &ChatMessage { message: message.into() }).await?;
+//!     Ok(())
+//! }
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! let channels = Channels::builder().build();
+//! announce(channels.channel_layer(), "Back in five minutes").await.unwrap();
+//! # });
+//! ```
+//!
+//! The layer is in memory unless you say otherwise. `Channels::builder().layer(ChannelLayer::from_env().await?)` takes what the
+//! environment variable `CHANNEL_LAYERS` says, the setting of Django as JSON: then the members of a group may be in any process
+//! on the same Redis, and the sender, too.
+//!
+//! # When something goes wrong
+//!
+//! A handler that fails or panics closes its own connection, with 1011, and no other. The groups are left and `#[disconnect]`
+//! runs on every way out. Errors go to `tracing`: begin `main` with `tracing_subscriber::fmt::init()` to see them. What was
+//! dropped, refused or closed by a rule is counted in [`Channels::stats`], and [`Channels::inspect`] tells who is here.
+//!
+//! # A test
+//!
+//! With the feature `testing`, a client without a socket goes the whole way through the routes:
+//!
+//! ```
+//! # use channels_runtime::prelude::*;
+//! # struct ChatConsumer;
+//! # #[consumer] impl ChatConsumer {
+//! #     #[connect] async fn connect(_: &mut Context<Self>, _: String) -> Result<Self, Reject> { Ok(Self) }
+//! #     #[receive] async fn receive(&mut self, cx: &mut Context<Self>, text: String) -> Result<()> { cx.send_text(text).await }
+//! # }
+//! # #[cfg(feature = "testing")]
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! # use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
+//! # let channels = Channels::builder().build();
+//! # let chat = channels.route::<ChatConsumer>(warp::path!("ws" / "chat" / String));
+//! let mut client = WebsocketCommunicator::new(chat, "/ws/chat/lobby");
+//! client.connect().await?;
+//! client.send_to("hello").await?;
+//! assert_eq!(client.receive_text_from().await?, "hello");
+//! # Ok::<_, CommunicatorError>(())
+//! # }).unwrap();
+//! ```
+//!
 //! # Layout
 //!
 //! - [`consumer`], [`event`](macro@event) and [`group`]: the macros.
@@ -53,6 +116,7 @@
 //! - [`Context`] and [`Scope`]: what a consumer holds. [`Context::after`] and [`Context::every`] are its timers,
 //!   [`Context::spawn`] runs work beside its handlers.
 //! - [`ChannelLayer`]: groups and channels, also from outside of consumers.
+//!   [`ChannelLayer::request`] asks one channel and waits for the answer.
 //! - [`Worker`]: a consumer without a client, on a named channel.
 //! - [`Frame`], [`Json`], [`CloseCode`]: what a client sends and is sent.
 //!
