@@ -1,8 +1,9 @@
-//! The macros of `channels-runtime`: `#[consumer]`, `#[event]` and `#[group]`.
+//! The macros of `channels-runtime`: `#[consumer]` with the attributes of its methods, `#[event]` and `#[group]`.
 //!
 //! Depend on `channels-runtime`, which re-exports them with their documentation. This crate knows the runtime only as
 //! a path, `::channels_runtime` unless `crate = path` names another.
 
+mod alone;
 mod application;
 mod arguments;
 mod consumer;
@@ -57,6 +58,60 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn consumer(arguments: TokenStream, item: TokenStream) -> TokenStream {
     consumer::expand(arguments.into(), &item.into()).into()
+}
+
+/// Above the method of a `#[consumer]` that makes it when a client connects, or refuses the client.
+///
+/// `async fn connect(cx: &mut Context<Self>, room: String) -> Result<Self, Reject>`: behind `cx` stands what the route's path
+/// captures. [`consumer`](macro@consumer) has the whole of it.
+#[proc_macro_attribute]
+pub fn connect(_: TokenStream, item: TokenStream) -> TokenStream {
+    alone::expand("connect", &item.into()).into()
+}
+
+/// Above the method of a `#[consumer]` for what the client says: `#[receive("send")]` for a command, `#[receive]` for any other
+/// frame, `#[receive(_)]` for a frame that is no command.
+///
+/// `async fn send(&mut self, cx: &mut Context<Self>, command: Send) -> Result<()>`. [`consumer`](macro@consumer) has the whole of
+/// it.
+#[proc_macro_attribute]
+pub fn receive(_: TokenStream, item: TokenStream) -> TokenStream {
+    alone::expand("receive", &item.into()).into()
+}
+
+/// Above the method of a `#[consumer]` for an event of the layer: `#[handler("chat.message")]`, or `#[handler(_)]` for those
+/// that no other handler is for.
+///
+/// `async fn chat_message(&mut self, cx: &mut Context<Self>, event: &ChatMessage) -> Result<()>` runs for each connection,
+/// `fn chat_message(event: &ChatMessage) -> String` once for all of them. [`consumer`](macro@consumer) has the whole of it.
+#[proc_macro_attribute]
+pub fn handler(_: TokenStream, item: TokenStream) -> TokenStream {
+    alone::expand("handler", &item.into()).into()
+}
+
+/// Above the method of a `#[consumer]` for the end of its connection, whichever way it ended.
+///
+/// `async fn disconnect(&mut self, cx: &mut Context<Self>, code: CloseCode) -> Result<()>`. [`consumer`](macro@consumer) has the
+/// whole of it.
+#[proc_macro_attribute]
+pub fn disconnect(_: TokenStream, item: TokenStream) -> TokenStream {
+    alone::expand("disconnect", &item.into()).into()
+}
+
+/// Above the method of a `#[consumer]` for the moment from which events may be missed, the layer having lost its other end.
+///
+/// `async fn lost(&mut self, cx: &mut Context<Self>) -> Result<()>`. [`consumer`](macro@consumer) has the whole of it.
+#[proc_macro_attribute]
+pub fn layer_lost(_: TokenStream, item: TokenStream) -> TokenStream {
+    alone::expand("layer_lost", &item.into()).into()
+}
+
+/// Above the method of a `#[consumer]` for the moment from which no event is missed any more.
+///
+/// `async fn restored(&mut self, cx: &mut Context<Self>) -> Result<()>`. [`consumer`](macro@consumer) has the whole of it.
+#[proc_macro_attribute]
+pub fn layer_restored(_: TokenStream, item: TokenStream) -> TokenStream {
+    alone::expand("layer_restored", &item.into()).into()
 }
 
 /// Makes an event of a struct: `#[event("chat.message")]`.

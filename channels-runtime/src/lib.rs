@@ -111,7 +111,8 @@
 //!
 //! # Layout
 //!
-//! - [`consumer`], [`event`](macro@event) and [`group`]: the macros.
+//! - [`consumer`], [`event`](macro@event) and [`group`]: the macros. Inside of a consumer, above its methods: [`connect`],
+//!   [`receive`], [`handler`], [`disconnect`], [`layer_lost`], [`layer_restored`].
 //! - [`Channels`]: the application, its routes ([`Channels::route`], [`Channels::sse`]) and its server.
 //! - [`Context`] and [`Scope`]: what a consumer holds. [`Context::after`] and [`Context::every`] are its timers,
 //!   [`Context::spawn`] runs work beside its handlers.
@@ -218,11 +219,14 @@ pub use web::{Captures, ServeError, WebServer};
 pub use worker::{JobStats, Worker};
 
 pub use channels_macros::{check_app, consumer, event, group};
+// `#[consumer]` takes these away before the compiler looks for them. Where it was forgotten, they say so.
+pub use channels_macros::{connect, disconnect, handler, layer_lost, layer_restored, receive};
 
 /// Everything that a program with consumers usually needs.
 pub mod prelude {
     pub use crate::{
         ChannelLayer, ChannelName, Channels, CloseCode, CommandError, Context, Envelope, Error, Event, Frame, Group,
-        Json, Reject, Result, Scope, channel_layer, check_app, consumer, event, group,
+        Json, Reject, Result, Scope, channel_layer, check_app, connect, consumer, disconnect, event, group, handler,
+        layer_lost, layer_restored, receive,
     };
 }
