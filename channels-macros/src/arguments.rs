@@ -1,6 +1,6 @@
 //! The arguments of the attributes: split at their commas, so that one that is wrong hides no other.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Group, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
@@ -67,11 +67,18 @@ pub(crate) fn crate_path(value: &Value, name: &Ident, diagnostics: &mut Diagnost
 
 /// `events(A, B)`: types behind commas. `example` is what could stand there.
 pub(crate) fn types(value: &Value, name: &Ident, example: &str, diagnostics: &mut Diagnostics) -> Vec<Type> {
-    let Value::List(list) = value else {
-        diagnostics.error(name, format!("`{name}` lists types in parentheses: `{name}({example})`"));
-        return Vec::new();
-    };
     let parser = Punctuated::<Type, Token![,]>::parse_terminated;
+    let Value::List(list) = value else {
+        // What is listed in brackets is listed all the same.
+        let meant = match value {
+            Value::Equals(value) => syn::parse2::<Group>(value.clone()).map(|group| group.stream()),
+            Value::None | Value::List(_) => Ok(TokenStream::new()),
+        };
+        let meant = meant.and_then(|list| parser.parse2(list)).unwrap_or_default();
+        let example = if meant.is_empty() { example.to_owned() } else { text(&meant) };
+        diagnostics.error(name, format!("`{name}` lists types in parentheses: `{name}({example})`"));
+        return meant.into_iter().collect();
+    };
     match parser.parse2(list.clone()) {
         Ok(types) => types.into_iter().collect(),
         Err(_) => {

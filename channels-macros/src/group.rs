@@ -92,6 +92,12 @@ fn parse(arguments: TokenStream, item: &ItemStruct, diagnostics: &mut Diagnostic
             Ok(Argument { name, value }) if name == "crate" => {
                 path = arguments::crate_path(&value, &name, diagnostics).or(path);
             }
+            _ if pattern.is_some() && is_type(&piece) => {
+                let event = text(&piece);
+                diagnostics.error(&piece, format!("the events of a group stand in parentheses: `events({event})`"));
+                listed = true;
+                events.extend(syn::parse2::<Type>(piece));
+            }
             Ok(Argument { name, value }) if pattern.is_some() => {
                 // A slip of `events` lists them all the same.
                 if near(&name.to_string(), ["events"]).is_some() {
@@ -115,6 +121,12 @@ fn parse(arguments: TokenStream, item: &ItemStruct, diagnostics: &mut Diagnostic
     let parts = pattern.as_ref().map_or_else(Vec::new, |pattern| parse_pattern(pattern, diagnostics));
     let pattern = pattern.unwrap_or_else(|| LitStr::new("", Span::call_site()));
     Group { runtime: Runtime::new(path), pattern, parts, events }
+}
+
+/// `ChatMessage`, or a path to it.
+fn is_type(piece: &TokenStream) -> bool {
+    let word = syn::parse2::<Type>(piece.clone()).ok().as_ref().and_then(last_word);
+    word.is_some_and(|word| word.starts_with(|first: char| first.is_ascii_uppercase()))
 }
 
 fn parse_pattern(pattern: &LitStr, diagnostics: &mut Diagnostics) -> Vec<Part> {
@@ -381,7 +393,9 @@ mod tests {
                 "group `Room` does not list the events that it carries: `#[group(\"room_{id}\", events(ChatMessage))]`",
             ),
             (quote!("room_{id}", events()), "group `Room` carries no event, so nothing can be sent to it"),
-            (quote!("room_{id}", events), "`events` lists types in parentheses"),
+            (quote!("room_{id}", events), "`events` lists types in parentheses: `events(ChatMessage, ChatJoin)`"),
+            (quote!("room_{id}", events = [A, b::B]), "`events` lists types in parentheses: `events(A, b::B)`"),
+            (quote!("room_{id}", a::A), "the events of a group stand in parentheses: `events(a::A)`"),
             (quote!("room_{id}", events("chat.message")), "`events(\"chat.message\")` is no list of types"),
             (
                 quote!("room_{id}", events(A), event(B)),

@@ -17,6 +17,7 @@ mod layers;
 mod logins;
 mod multichat;
 mod observability;
+mod pedantic;
 mod pressure;
 mod raw;
 mod redis;

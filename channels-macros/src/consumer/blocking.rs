@@ -1,7 +1,7 @@
 //! `blocking`: a plain method that may block its thread. It is the last word in the brackets of the method's attribute.
 
 use proc_macro2::TokenStream;
-use syn::{Attribute, Ident, Meta, Signature};
+use syn::{Attribute, Ident, LitStr, Meta, Signature};
 
 use super::signature::payload_text;
 use crate::arguments;
@@ -25,6 +25,12 @@ pub(super) fn take(attribute: &mut Attribute, helper: &str, diagnostics: &mut Di
             // What stands behind it is the name, most likely.
             let name = text(&piece);
             diagnostics.error(&piece, format!("the name comes first: `#[{helper}({name}, {WORD})]`"));
+        } else if let Ok(second) = syn::parse2::<LitStr>(piece.clone()) {
+            let what = if helper == "receive" { "command" } else { "event" };
+            diagnostics.error(
+                second,
+                format!("a method is for one {what}: write another method with `#[{helper}({})]`", text(&piece)),
+            );
         } else if found.is_none() || blocking.is_some() {
             let (written, first) = (text(&piece), text(&first));
             let meant = did_you_mean(&written, [WORD]);

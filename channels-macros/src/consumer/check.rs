@@ -1,6 +1,6 @@
 //! What a consumer may look like. Every mistake is reported, whatever is right goes into the model.
 
-use syn::{Ident, LitStr, ReturnType, Signature, Type};
+use syn::{Ident, LitStr, ReturnType, Signature, Type, parse_quote};
 
 use super::model::{Command, Connect, Consumer, Disconnect, Gap, GapKind, Handler, Handles, Method, Raw};
 use super::names::{Named, Names};
@@ -8,7 +8,7 @@ use super::parse::{self, Arguments, Block, Member};
 use super::role::{HELPERS_IN_WORDS, Role, take_from_other, take_role};
 use super::signature::{
     Wanted, asyncness, by_reference, by_value, called, check_acting, check_alone, check_context, check_qualifiers,
-    check_shared, context, is_mutable_reference, owned_text, payload_text, stripped, typed,
+    check_shared, complete_context, context, is_mutable_reference, owned_text, payload_text, stripped, typed,
 };
 use crate::diagnostics::Diagnostics;
 use crate::event_name;
@@ -61,8 +61,17 @@ pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut D
             broken_connect: None,
         },
     };
+    let marked: Vec<usize> = methods.iter().map(|(at, _)| *at).collect();
     for (at, role) in methods {
         let Member::Method(method) = &block.members[at] else { continue };
+        if is_repeated(block, at) {
+            match role {
+                Role::Handler(_) => checker.consumer.handles = Handles::Anything,
+                Role::Connect => checker.consumer.broken_connect = Some(Vec::new()),
+                _ => {}
+            }
+            continue;
+        }
         match role {
             Role::Connect => checker.connect(method),
             Role::Receive(None) => checker.raw(method),
@@ -77,6 +86,22 @@ pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut D
     }
     let Checker { mut consumer, names, diagnostics } = checker;
     names.check(diagnostics);
+    for at in marked {
+        if let Member::Method(method) = &mut block.members[at] {
+            complete_context(&mut method.signature);
+            // The signature is ours, so that clippy's advice to change it would be wrong. What stands below has the last word.
+            method.attributes.insert(
+                0,
+                parse_quote!(#[allow(
+                    clippy::missing_const_for_fn,
+                    clippy::needless_pass_by_ref_mut,
+                    clippy::needless_pass_by_value,
+                    clippy::trivially_copy_pass_by_ref,
+                    clippy::unused_self
+                )]),
+            );
+        }
+    }
     if !consumer.generics.params.is_empty() {
         // Reported above. The methods would need the generics in every place that stands for them.
         consumer.handlers.clear();
@@ -454,6 +479,16 @@ impl Checker<'_> {
             self.consumer.gaps.push(Gap { method, kind });
         }
     }
+}
+
+/// Whether a method above has the same name. That is the compiler's to report; a call of this one would be a call of that one.
+fn is_repeated(block: &Block, at: usize) -> bool {
+    let Member::Method(method) = &block.members[at] else { return false };
+    let is_same = |other: &Member| {
+        matches!(other, Member::Method(other)
+            if other.signature.ident == method.signature.ident && cfgs(&other.attributes).is_empty())
+    };
+    cfgs(&method.attributes).is_empty() && block.members[..at].iter().any(is_same)
 }
 
 /// A second method was reported by [`Names`], and its variant would be there twice.

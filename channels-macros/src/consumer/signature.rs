@@ -3,7 +3,7 @@
 use syn::spanned::Spanned;
 use syn::{
     FnArg, GenericArgument, GenericParam, PatType, PathArguments, Receiver, ReceiverKind, ReturnType, Safety,
-    Signature, Type,
+    Signature, Type, parse_quote,
 };
 
 use super::model::{Method, Output};
@@ -181,6 +181,21 @@ pub(super) fn check_context(ty: &Type, subject: &str, diagnostics: &mut Diagnost
                 if path.path.segments.last().is_some_and(|last| !last.arguments.is_none())));
     if !is_right {
         diagnostics.error(ty, format!("the context of {subject} is `cx: &mut Context<Self>`, not `{}`", text(ty)));
+    }
+}
+
+/// Writes the `<Self>` that a `Context` lacks, so that the compiler does not ask for it too.
+pub(super) fn complete_context(signature: &mut Signature) {
+    for argument in &mut signature.inputs {
+        if let FnArg::Typed(argument) = argument
+            && let Type::Reference(reference) = &mut *argument.ty
+            && let Type::Path(path) = &mut *reference.elem
+            && let Some(last) = path.path.segments.last_mut()
+            && last.ident == "Context"
+            && last.arguments.is_none()
+        {
+            last.arguments = PathArguments::AngleBracketed(parse_quote!(<Self>));
+        }
     }
 }
 

@@ -285,7 +285,8 @@ fn wrong_arguments_list_the_right_ones() {
         (quote!(mailbox), "`mailbox` takes a policy in quotes: `mailbox = \"drop_oldest\"`"),
         (quote!(sends), "`sends` lists types in parentheses"),
         (quote!(sends(A, A)), "`sends` lists `A` twice"),
-        (quote!(groups = [Room]), "`groups` lists types in parentheses: `groups(Room, Lobby)`"),
+        (quote!(groups = [Room]), "`groups` lists types in parentheses: `groups(Room)`"),
+        (quote!(groups = Room), "`groups` lists types in parentheses: `groups(Room, Lobby)`"),
         (quote!(groups(A, A)), "`groups` lists `A` twice"),
         (quote!(crate), "`crate` names where `channels_runtime` is"),
     ];
@@ -792,6 +793,56 @@ fn ten_mistakes_are_ten_errors_and_the_rest_expands() {
     for payload in ["A", "B", "C", "D", "E", "F", "G"] {
         assert!(expansion.contains(&format!("__private::Handles<{payload}, __G>")), "{payload}: {expansion}");
     }
+}
+
+#[test]
+fn a_method_has_one_name() {
+    assert_says([
+        (
+            quote!(
+                #[handler("a.b", "a.c")]
+                fn a(event: &A) -> String {}
+            ),
+            "a method is for one event: write another method with `#[handler(\"a.c\")]`",
+        ),
+        (
+            quote!(
+                #[receive("a", "b")]
+                fn a(&mut self, cx: &mut Context<Self>, command: A) {}
+            ),
+            "a method is for one command: write another method with `#[receive(\"b\")]`",
+        ),
+    ]);
+}
+
+#[test]
+fn a_second_method_of_one_name_is_left_to_the_compiler() {
+    let block = quote!(impl Chat {
+        #[receive("say")] fn say(&mut self, cx: &mut Context<Self>, command: Say) {}
+        #[handler("chat.kick")] fn say(event: &Kick) -> String {}
+        #[connect] fn say(cx: &mut Context<Self>, room: u64) -> Self {}
+    });
+    let expansion = expand(TokenStream::new(), &block);
+    assert_eq!(errors(expansion.clone()), [""; 0]);
+    let expansion = crate::source::text(expansion);
+    assert!(expansion.contains("pub enum ChatEvent{}"), "{expansion}");
+    assert!(expansion.contains("pub enum ChatCommand{#[doc = \" `say`\"] Say(Say)"), "{expansion}");
+}
+
+#[test]
+fn a_context_that_lacks_its_consumer_is_one_mistake() {
+    let block = quote!(impl Chat {
+        #[handler("a.b")] fn a(&mut self, cx: &mut Context, event: &A) {}
+        fn poll(&mut self, cx: &mut Context) {}
+    });
+    let expansion = expand(TokenStream::new(), &block);
+    assert_eq!(
+        errors(expansion.clone()),
+        ["the context of handler `a` is `cx: &mut Context<Self>`, not `&mut Context`"]
+    );
+    let expansion = crate::source::text(expansion);
+    assert!(expansion.contains("fn a(&mut self, cx: &mut Context<Self>"), "{expansion}");
+    assert!(expansion.contains("fn poll(&mut self, cx: &mut Context)"), "{expansion}");
 }
 
 #[test]

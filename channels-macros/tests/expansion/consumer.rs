@@ -1,7 +1,21 @@
 impl ChatConsumer {
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unused_self
+    )]
     async fn connect(cx: &mut Context<Self>, room_id: u64) -> Result<Self, Reject> {
         Ok(Self { room: Room { id: room_id } })
     }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unused_self
+    )]
     /// A line of the chat.
     async fn send(
         &mut self,
@@ -16,6 +30,13 @@ impl ChatConsumer {
             )
             .await
     }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unused_self
+    )]
     /// Somebody came.
     async fn chat_join(
         &mut self,
@@ -29,18 +50,46 @@ impl ChatConsumer {
             )
             .await
     }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unused_self
+    )]
     fn chat_message(event: &ChatMessage) -> Json<ChatLine> {
         Json(ChatLine {
             message: event.message.clone(),
         })
     }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unused_self
+    )]
     async fn chat_history(event: &ChatHistory) -> Json<Vec<ChatLine>> {
         Json(event.load().await)
     }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unused_self
+    )]
     #[cfg(feature = "kick")]
     fn kick(&mut self, cx: &mut Context<Self>, _: &ForceDisconnect) {
         cx.close(CloseCode::POLICY);
     }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unused_self
+    )]
     async fn disconnect(
         &mut self,
         cx: &mut Context<Self>,

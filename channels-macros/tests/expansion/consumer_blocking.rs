@@ -1,10 +1,31 @@
 impl Reports {
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unused_self
+    )]
     fn connect(cx: &mut Context<Self>, id: u64) -> Result<Self, Reject> {
         Self::open(id)
     }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unused_self
+    )]
     fn build(&mut self, cx: &mut Context<Self>, event: &ReportBuild) -> Result<()> {
         self.write(event)
     }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unused_self
+    )]
     fn read(&mut self, cx: &mut Context<Self>, command: Read) {
         self.read_all();
     }

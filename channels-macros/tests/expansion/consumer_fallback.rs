@@ -1,8 +1,22 @@
 impl Log {
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unused_self
+    )]
     /// Whatever it is.
     async fn unknown(&mut self, cx: &mut Context<Self>, event: &Envelope) -> Result<()> {
         cx.send_json(&event.to_value()?).await
     }
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unused_self
+    )]
     #[cfg(feature = "strict")]
     fn refused(&mut self, cx: &mut Context<Self>, error: CommandError) {
         cx.close(CloseCode::POLICY);

@@ -1,4 +1,11 @@
 impl Echo {
+    #[allow(
+        clippy::missing_const_for_fn,
+        clippy::needless_pass_by_ref_mut,
+        clippy::needless_pass_by_value,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unused_self
+    )]
     fn receive(&mut self, cx: &mut Context<Self>, frame: Frame) {
         cx.send_frame(frame);
     }
