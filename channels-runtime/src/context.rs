@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll};
 
@@ -14,7 +15,7 @@ use crate::connection::{Closed, Connection};
 use crate::envelope::Envelope;
 use crate::error::{CommandError, Error, FrameError, LayerError, Result, SendError, shown};
 use crate::event::{Carries, Event, Group, Handles, JoinedBy, Sends};
-use crate::frame::{CloseCode, Frame};
+use crate::frame::{CloseCode, Frame, ToJson};
 use crate::layer::ChannelLayer;
 use crate::name::ChannelName;
 use crate::scope::Scope;
@@ -230,7 +231,7 @@ impl<C> Context<C> {
     pub fn send<T>(&mut self, message: &T) -> Unawaited<'_, Result<()>>
     where
         C: Sends<T>,
-        T: Serialize,
+        T: Serialize + ?Sized,
     {
         let frame = Rendered::json(message);
         Unawaited::new(async move { self.send_rendered(&frame.map_err(SendError::Encode)?).await })
@@ -240,9 +241,16 @@ impl<C> Context<C> {
     ///
     /// # Errors
     /// When the connection is closed, or the value cannot be written.
-    pub async fn send_json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<()> {
-        let rest = with_json(value, |frame| self.offer(frame)).map_err(SendError::Encode)??;
-        self.send_rest(rest).await
+    ///
+    /// # Cancel safety
+    /// As of [`Context::send_frame`].
+    pub fn send_json<'a, T: ToJson + ?Sized>(&'a mut self, value: &'a T) -> SendJson<'a, C, T> {
+        SendJson {
+            cx: self,
+            value: Some(value),
+            offer: |cx, value| with_json(value, |frame| cx.offer(frame)).map_err(SendError::Encode)?,
+            rest: None,
+        }
     }
 
     /// Sends the client text.
@@ -359,6 +367,39 @@ fn closed(_: Closed) -> Error {
 /// What the layer did, as a handler's result.
 fn lifted<'a>(done: impl Future<Output = Result<(), LayerError>> + Send + 'a) -> Unawaited<'a, Result<()>> {
     Unawaited::new(async move { Ok(done.await?) })
+}
+
+/// What [`Context::send_json`] gives before its `.await`, which is what makes it happen.
+///
+/// It is no `async fn`, which asks again for what its type parameters are where it is called and where it is awaited: one
+/// missing `Serialize` would be three errors. So how to write the value is a pointer, and nothing is asked of `T` here.
+#[must_use = "nothing happens before the `.await`"]
+pub struct SendJson<'a, C, T: ?Sized> {
+    cx: &'a mut Context<C>,
+    /// Until it was written.
+    value: Option<&'a T>,
+    /// Writes and sends it if there is room; otherwise gives the frame.
+    offer: fn(&Context<C>, &T) -> Result<Option<Rendered>>,
+    rest: Option<Rendered>,
+}
+
+impl<C, T: ?Sized> Future for SendJson<'_, C, T> {
+    type Output = Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Result<()>> {
+        if let Some(value) = self.value.take() {
+            self.rest = (self.offer)(self.cx, value)?;
+        }
+        let Some(frame) = &self.rest else { return Poll::Ready(Ok(())) };
+        let connection = self.cx.connection.as_ref().ok_or(SendError::NoClient)?;
+        connection.poll_send(task, frame).map_err(closed)
+    }
+}
+
+impl<C, T: ?Sized> fmt::Debug for SendJson<'_, C, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendJson").finish_non_exhaustive()
+    }
 }
 
 impl<C> Drop for Context<C> {

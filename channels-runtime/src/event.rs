@@ -152,9 +152,9 @@ impl<G: ?Sized> Joins<G> for Untyped {}
 #[diagnostic::on_unimplemented(
     message = "consumer `{Self}` does not say that it sends `{T}`",
     label = "`{T}` is not in the list",
-    note = "add it: `#[consumer(sends({T}))]`; or send it unchecked with `cx.send_json(..)`"
+    note = "add it: `#[consumer(sends({T}))]`; or send it unchecked with `cx.send_json(..)`, or text with `cx.send_text(..)`"
 )]
-pub trait Sends<T> {}
+pub trait Sends<T: ?Sized> {}
 
 /// An event as a fact to read at run time.
 #[derive(Debug, Clone, Copy)]

@@ -67,6 +67,17 @@ impl fmt::Display for FrameKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Json<T>(pub T);
 
+/// What can be sent to a client as JSON: whatever has serde's `Serialize`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent to a client as JSON",
+    label = "what is sent implements `serde::Serialize`",
+    note = "add `#[derive(serde::Serialize)]` to `{Self}`"
+)]
+pub trait ToJson: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + ?Sized> ToJson for T {}
+
 /// What a handler without `self` may return: something the client is sent, or nothing.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent to a client",
@@ -120,7 +131,7 @@ impl IntoFrame for Vec<u8> {
     }
 }
 
-impl<T: Serialize> IntoFrame for Json<T> {
+impl<T: ToJson> IntoFrame for Json<T> {
     fn into_frame(self) -> Result<Option<Frame>, EncodeError> {
         Frame::json(&self.0).map(Some)
     }

@@ -195,7 +195,7 @@ pub use connection::ConnectionStats;
 pub use consumer::{
     BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo, MailboxPolicy, OnlySends,
 };
-pub use context::Context;
+pub use context::{Context, SendJson};
 pub use door::{DoorStats, SettingsError};
 pub use envelope::{Envelope, Format};
 pub use error::{
@@ -203,7 +203,7 @@ pub use error::{
     Result, SendError,
 };
 pub use event::{Carries, DirectSend, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, Loss, Sends};
-pub use frame::{CloseCode, Frame, FrameKind, FromFrame, IntoFrame, Json};
+pub use frame::{CloseCode, Frame, FrameKind, FromFrame, IntoFrame, Json, ToJson};
 pub use inspect::{InspectedGroup, InspectedLayer, InspectedSettings, Inspection, Rates};
 #[cfg(feature = "redis")]
 pub use layer::RedisHost;
@@ -215,7 +215,7 @@ pub use reply::ReplyTo;
 pub use scope::Scope;
 pub use stats::{Stats, Waiting};
 pub use unawaited::Unawaited;
-pub use web::{Captures, ServeError, WebServer};
+pub use web::{Address, Captures, ServeError, WebServer};
 pub use worker::{JobStats, Worker};
 
 pub use channels_macros::{check_app, consumer, event, group};

@@ -17,7 +17,7 @@ pub use crate::context::Context;
 pub use crate::envelope::Envelope;
 pub use crate::error::{CommandError, DecodeError, Error, Reject, Result};
 pub use crate::event::{Carries, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, Sends};
-pub use crate::frame::{CloseCode, Frame, FromFrame, IntoFrame};
+pub use crate::frame::{CloseCode, Frame, FromFrame, IntoFrame, ToJson};
 pub use crate::layer::Gap;
 pub use crate::name::{GroupName, NameError};
 pub use crate::wire::Rendered;
@@ -289,19 +289,8 @@ pub fn decode_frame<T: FromFrame>(frame: Frame) -> Result<T, CommandError> {
     T::from_frame(frame).map_err(CommandError::from)
 }
 
-/// What `#[consumer(sends(..))]` may list.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be sent to a client as JSON",
-    label = "what is sent implements `serde::Serialize`",
-    note = "add `#[derive(serde::Serialize)]` to `{Self}`"
-)]
-pub trait Sent: serde::Serialize {}
-
-#[diagnostic::do_not_recommend]
-impl<T: serde::Serialize> Sent for T {}
-
 /// The path of a Rust type that is sent, asked for its serde where the user lists it.
-pub const fn sent<T: Sent>() -> fn() -> &'static str {
+pub const fn sent<T: ToJson>() -> fn() -> &'static str {
     std::any::type_name::<T>
 }
 

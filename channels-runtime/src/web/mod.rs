@@ -12,7 +12,7 @@ mod upgrade;
 mod waiting;
 
 pub use captures::Captures;
-pub use serve::{ServeError, Server as WebServer};
+pub use serve::{Address, ServeError, Server as WebServer};
 
 use std::convert::Infallible;
 use std::net::SocketAddr;

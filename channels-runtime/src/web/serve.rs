@@ -28,6 +28,7 @@ use crate::error::Result;
 use crate::server::Server as Core;
 use crate::signal::signal;
 use crate::stats::count;
+use crate::unawaited::Unawaited;
 use crate::web::Peer;
 #[cfg(feature = "https")]
 use crate::web::tls::Tls;
@@ -81,6 +82,17 @@ pub enum ServeError {
     },
 }
 
+/// Where a server listens: what becomes a [`SocketAddr`], like `([127, 0, 0, 1], 8000)`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no address to listen on",
+    label = "write it like `([127, 0, 0, 1], 8000)`",
+    note = "text is read by `\"127.0.0.1:8000\".parse::<std::net::SocketAddr>()?`"
+)]
+pub trait Address: Into<SocketAddr> {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Into<SocketAddr>> Address for T {}
+
 /// A server that listens and does not serve yet: made by [`Channels::bind`].
 #[derive(Debug)]
 pub struct Server {
@@ -98,14 +110,17 @@ impl Channels {
     ///
     /// # Errors
     /// When it cannot listen on the address.
-    pub async fn serve<F>(&self, routes: F, address: impl Into<SocketAddr>) -> Result<()>
+    pub fn serve<F>(&self, routes: F, address: impl Address) -> Unawaited<'_, Result<()>>
     where
         F: Filter<Error = Rejection> + Clone + Send + Sync + 'static,
         F::Extract: Reply,
     {
-        let server = self.bind(address.into()).await?;
-        server.serve(routes).await;
-        Ok(())
+        let address = address.into();
+        Unawaited::new(async move {
+            let server = self.bind(address).await?;
+            server.serve(routes).await;
+            Ok(())
+        })
     }
 
     /// Listens, and serves when [`Server::serve`] is called. With port 0 the system chooses one; see

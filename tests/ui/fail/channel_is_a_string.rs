@@ -1,0 +1,15 @@
+//! Text where the name of a channel is wanted.
+
+use channels_runtime::prelude::*;
+
+#[event("chat.kick")]
+struct ChatKick {
+    reason: String,
+}
+
+async fn kick(layer: &ChannelLayer, stored: String) -> Result<()> {
+    layer.send(&stored, &ChatKick { reason: "too loud".into() }).await?;
+    Ok(())
+}
+
+fn main() {}

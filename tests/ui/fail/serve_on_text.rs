@@ -1,0 +1,21 @@
+//! An address as text.
+
+use channels_runtime::prelude::*;
+
+#[derive(Default)]
+struct ChatConsumer;
+
+#[consumer]
+impl ChatConsumer {
+    #[receive]
+    async fn receive(&mut self, cx: &mut Context<Self>, text: String) -> Result<()> {
+        cx.send_text(text).await
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let channels = Channels::builder().build();
+    let chat = channels.route::<ChatConsumer>(warp::path!("chat"));
+    channels.serve(chat, "127.0.0.1:8000").await
+}
