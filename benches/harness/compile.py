@@ -52,6 +52,18 @@ pub struct Line {{
     pub number: u64,
 }}
 
+#[derive(serde::Serialize, serde::Deserialize)]
+pub struct Place {{
+    pub room: u64,
+    pub seat: Option<Seat>,
+}}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+pub enum Seat {{
+    Standing,
+    Numbered {{ row: u32, number: u32 }},
+}}
+
 #[derive(serde::Deserialize)]
 pub struct Say {{
     pub text: String,
@@ -70,7 +82,7 @@ fn main() {{
 
 OURS_CONSUMER = """use channels_runtime::prelude::*;
 
-use crate::{{Leave, Line, Say}};
+use crate::{{Leave, Line, Place, Say}};
 
 {events}
 #[group("c{c}-{{room}}", events({names}))]
@@ -109,7 +121,7 @@ OURS_EVENT = """#[event("c{c}.e{e}")]
 pub struct E{e} {{
     pub text: String,
     pub number: u64,
-}}
+{own}}}
 
 """
 
@@ -140,6 +152,18 @@ use tokio::sync::mpsc;
 pub struct Line {{
     pub text: String,
     pub number: u64,
+}}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+pub struct Place {{
+    pub room: u64,
+    pub seat: Option<Seat>,
+}}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+pub enum Seat {{
+    Standing,
+    Numbered {{ row: u32, number: u32 }},
 }}
 
 #[derive(serde::Deserialize)]
@@ -203,7 +227,7 @@ BYHAND_ROUTE = """    let mut consumer = c{c}::Consumer{c}::connect(&mut context
 
 BYHAND_CONSUMER = """use serde::{{Deserialize, Serialize}};
 
-use crate::{{Context, Error, Leave, Line, Say}};
+use crate::{{Context, Error, Leave, Line, Place, Say}};
 
 {events}
 #[derive(Serialize, Deserialize)]
@@ -270,7 +294,7 @@ BYHAND_EVENT = """#[derive(Serialize, Deserialize)]
 pub struct E{e} {{
     pub text: String,
     pub number: u64,
-}}
+{own}}}
 
 """
 
@@ -288,8 +312,16 @@ BYHAND_SHARED = """
 """
 
 
+# A field of a type with a struct and an enum of the program's own.
+OWN = "    pub place: Place,\n"
+
+
 def _is_shared(handler: int) -> bool:
     return handler % 2 == 1
+
+
+def _has_own(handler: int) -> bool:
+    return handler % 5 == 1
 
 
 def _consumer(name: str, c: int, handlers: int, touch: int = 0) -> str:
@@ -305,7 +337,7 @@ def _consumer(name: str, c: int, handlers: int, touch: int = 0) -> str:
         arms += f"            Event::E{e}(event) => {call},\n"
     return consumer.format(
         c=c, methods=methods, arms=arms,
-        events="".join(event.format(c=c, e=e) for e in range(handlers)),
+        events="".join(event.format(c=c, e=e, own=OWN if _has_own(e) else "") for e in range(handlers)),
         names=", ".join(f"E{e}" for e in range(handlers)),
         variants="".join(f'    #[serde(rename = "c{c}.e{e}")]\n    E{e}(E{e}),\n' for e in range(handlers)),
     )
