@@ -663,8 +663,9 @@ struct Talker;
 impl Talker {
     #[receive]
     async fn receive(&mut self, cx: &mut Context<Self>, much: String) -> Result<()> {
-        for _ in 0..20 {
+        for _ in 0..10 {
             cx.send_text(much.clone()).await?;
+            cx.send_json(&much).await?;
         }
         cx.send_text("done").await?;
         // What is in the queue reaches the client though the handler goes on.
@@ -679,8 +680,9 @@ async fn a_handler_that_sends_more_than_the_queue_holds_waits_for_the_client_and
     client.connect().await.unwrap();
     let much = "x".repeat(400_000);
     client.send_to(much.clone()).await.unwrap();
-    for _ in 0..20 {
+    for _ in 0..10 {
         assert!(client.receive_text_from().await.unwrap() == much);
+        assert!(client.receive_json_from::<String>().await.unwrap() == much);
     }
     assert_eq!(client.receive_text_from().await.unwrap(), "done");
 }
