@@ -243,6 +243,12 @@ impl Counters {
         }
     }
 
+    /// Whether it is new that the other end refuses who is in this group, and so to be logged aloud.
+    #[cfg(feature = "redis")]
+    pub(crate) fn is_new_refusal(&self, group: &GroupName) -> bool {
+        self.garbage.is_new(("group", group.as_str()))
+    }
+
     /// A message that the mailbox could not take. `to` is the group or channel that it was sent to.
     #[cold]
     pub(crate) fn count_undeliverable(&self, envelope: &Envelope, to: &str, problem: &Undeliverable) {

@@ -81,7 +81,7 @@ pub(super) struct Shared {
     pub(super) keys: Keys,
     pub(super) servers: usize,
     /// What the names of this process's channels begin with: `specific.<32 hex digits>!`.
-    process: String,
+    pub(super) process: String,
 }
 
 impl Shared {

@@ -36,6 +36,9 @@ const RENEWALS: u32 = 3;
 /// The shortest and the longest time between two renewals.
 const PERIOD: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(86_400));
 
+/// What Redis says of a key that is no sorted set.
+const NO_GROUP: &str = "WRONGTYPE";
+
 type Membership = (GroupName, ChannelName);
 
 /// Who waits until a membership is written, and is told what Redis says.
@@ -43,6 +46,51 @@ type Waiting = oneshot::Sender<Result<(), Arc<RedisError>>>;
 
 /// What Redis refused, by group: somebody else's key under that name, or a command that is not allowed on it.
 type Refused = HashMap<GroupName, Arc<RedisError>>;
+
+/// Where memberships are written: a server of Redis, or what stands for one in a test.
+trait Server: fmt::Debug + Send {
+    /// Does the commands in their order. Gives an answer for each, or why they may not have been done.
+    fn ask(&mut self, pipeline: &Pipeline) -> impl Future<Output = Result<Vec<RedisResult<Value>>, Lost>> + Send;
+
+    /// The connection led nowhere: the next question needs another one.
+    fn discard(&mut self) {}
+
+    /// There is nothing to ask for now.
+    fn release(&mut self) {}
+}
+
+struct Connected {
+    host: Arc<Host>,
+    /// Between two questions that follow each other.
+    held: Option<Commanding>,
+}
+
+impl Server for Connected {
+    async fn ask(&mut self, pipeline: &Pipeline) -> Result<Vec<RedisResult<Value>>, Lost> {
+        if self.held.is_none() {
+            self.held = Some(self.host.commanding().await?);
+        }
+        let held = self.held.as_mut().expect("it was put there by the lines above");
+        Ok(pipeline.query_async(held.connection()).await?)
+    }
+
+    fn discard(&mut self) {
+        if let Some(commanding) = self.held.take() {
+            commanding.discard();
+        }
+    }
+
+    fn release(&mut self) {
+        // Back into the pool: joins and leaves come and go.
+        self.held = None;
+    }
+}
+
+impl fmt::Debug for Connected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.host.fmt(f)
+    }
+}
 
 pub(super) struct Memberships {
     shared: Arc<Shared>,
@@ -75,6 +123,8 @@ impl Memberships {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
+        #[cfg(test)]
+        crate::interleaving::point_before(&self.state);
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -145,31 +195,44 @@ impl Memberships {
 
     /// Works until it is dropped.
     pub(super) async fn run(self: Arc<Self>, host: Arc<Host>) {
-        let (shortest, longest) = PERIOD;
-        let period = (self.shared.config.group_expiry / (RENEWALS + 1)).clamp(shortest, longest);
-        let mut next_renewal = Instant::now() + period;
-        let mut held: Option<Commanding> = None;
+        let mut redis = Connected { host, held: None };
+        let mut next_renewal = Instant::now();
         let mut backoff = Backoff::new();
         loop {
-            if next_renewal <= Instant::now() {
+            let error = self.keep(&mut redis, &mut next_renewal, &mut backoff).await;
+            tracing::warn!(redis = ?redis.host, %error, "memberships could not be written to Redis; they will be");
+            backoff.wait().await;
+        }
+    }
+
+    /// Keeps Redis as the table is, until it cannot be asked; then what was under way is to be looked at again.
+    async fn keep(&self, redis: &mut impl Server, next_renewal: &mut Instant, backoff: &mut Backoff) -> Lost {
+        let (shortest, longest) = PERIOD;
+        let period = (self.shared.config.group_expiry / (RENEWALS + 1)).clamp(shortest, longest);
+        loop {
+            if *next_renewal <= Instant::now() {
                 self.renew();
-                next_renewal += period;
+                *next_renewal += period;
             }
             let Some(batch) = self.take() else {
                 tokio::select! {
                     // Both may be dropped: a notification that nobody waits for is kept, and a point in time does not move.
                     () = self.changed.notified() => {}
-                    () = tokio::time::sleep_until(next_renewal) => {}
+                    () = tokio::time::sleep_until(*next_renewal) => {}
                 }
                 continue;
             };
-            let written = timeout(DEADLINE, self.write(&host, &mut held, &batch)).await;
+            let written = timeout(DEADLINE, self.write(redis, &batch)).await;
             match written.unwrap_or_else(|late| Err(late.into())) {
                 Ok(refused) => {
                     backoff.reset();
                     for (group, error) in &refused {
                         // It is tried again with the next renewal; until then it must not hold the others up.
-                        tracing::warn!(redis = ?host, %group, %error, "Redis refuses the memberships of this group");
+                        if self.shared.table.counters().is_new_refusal(group) {
+                            tracing::warn!(redis = ?redis, %group, %error, "Redis refuses the memberships of this group");
+                        } else {
+                            tracing::debug!(redis = ?redis, %group, %error, "Redis refuses the memberships of this group");
+                        }
                     }
                     for ((group, _), waiting) in batch {
                         for waiting in waiting {
@@ -179,16 +242,14 @@ impl Memberships {
                     self.lock().writing = false;
                 }
                 Err(error) => {
-                    tracing::warn!(redis = ?host, %error, "memberships could not be written to Redis; they will be");
-                    held = None;
+                    redis.discard();
                     self.put_back(batch);
-                    backoff.wait().await;
+                    return error;
                 }
             }
             if self.lock().is_settled() {
                 self.settled.notify_waiters();
-                // Back into the pool: joins and leaves come and go.
-                held = None;
+                redis.release();
             }
         }
     }
@@ -219,37 +280,20 @@ impl Memberships {
 
     async fn write(
         &self,
-        host: &Host,
-        held: &mut Option<Commanding>,
+        redis: &mut impl Server,
         batch: &IndexMap<Membership, Vec<Waiting>>,
     ) -> Result<Refused, Lost> {
         let (pipeline, groups) = self.pipeline(batch.keys());
-        let mut commanding = match held.take() {
-            Some(commanding) => commanding,
-            None => host.commanding().await?,
-        };
-        let answers: RedisResult<Vec<RedisResult<Value>>> = pipeline.query_async(commanding.connection()).await;
-        let failed = match answers {
-            Ok(answers) => {
-                let errors: Vec<_> = answers
-                    .into_iter()
-                    .zip(groups)
-                    .filter_map(|(answer, group)| Some((group, answer.err()?)))
-                    .collect();
-                let all = errors.len() == pipeline.len();
-                match errors.into_iter().map(|(group, error)| (group, Arc::new(error))).collect::<Refused>() {
-                    refused if !all => {
-                        *held = Some(commanding);
-                        return Ok(refused);
-                    }
-                    // Nothing was done: it is not one group that is at fault, but the server (a replica now, still loading).
-                    refused => refused.into_values().next().map(Lost::Refused).unwrap_or(Lost::Closed),
-                }
-            }
-            Err(error) => error.into(),
-        };
-        commanding.discard();
-        Err(failed)
+        let answers = redis.ask(&pipeline).await?;
+        let errors: Vec<_> =
+            answers.into_iter().zip(groups).filter_map(|(answer, group)| Some((group, answer.err()?))).collect();
+        // With everything refused nothing was done, and it is not one group that is at fault, but the server (a replica now,
+        // still loading): unless all of these keys are somebody else's.
+        let all = errors.len() == pipeline.len() && errors.iter().any(|(_, error)| error.code() != Some(NO_GROUP));
+        match errors.into_iter().map(|(group, error)| (group, Arc::new(error))).collect::<Refused>() {
+            refused if !all => Ok(refused),
+            refused => Err(refused.into_values().next().map(Lost::Refused).unwrap_or(Lost::Closed)),
+        }
     }
 
     /// The commands, and for each the group that it is for.
@@ -293,5 +337,192 @@ impl Memberships {
 impl fmt::Debug for Memberships {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Memberships of server {}", self.index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use deadpool_redis::redis::{Arg, make_extension_error};
+    use futures_util::FutureExt;
+    use shuttle::future::yield_now;
+
+    use super::*;
+    use crate::interleaving::{explore, point};
+    use crate::layer::Config;
+    use crate::layer::local::{Delivery, Full, LocalTable, Mailbox, Prepare};
+    use crate::layer::redis::codec::Codec;
+    use crate::layer::redis::keys::Keys;
+
+    struct Nobody;
+
+    impl Mailbox for Nobody {
+        fn prepare(&self) -> Prepare {
+            |_| Ok(Delivery::Nothing)
+        }
+
+        fn deliver(&self, _: &Delivery, _: Instant) -> Result<bool, Full> {
+            Ok(true)
+        }
+
+        fn layer_closed(&self) {}
+    }
+
+    type Members = Arc<Mutex<BTreeSet<(String, String)>>>;
+
+    /// Keeps sets as Redis does, and is lost now and then, before or behind a command.
+    #[derive(Debug)]
+    struct Sets {
+        members: Members,
+        /// Before which commands it is lost.
+        losses: Vec<usize>,
+        commands: usize,
+    }
+
+    impl Sets {
+        fn members(&self) -> MutexGuard<'_, BTreeSet<(String, String)>> {
+            self.members.lock().unwrap()
+        }
+    }
+
+    impl Server for Sets {
+        async fn ask(&mut self, pipeline: &Pipeline) -> Result<Vec<RedisResult<Value>>, Lost> {
+            let mut answers = Vec::new();
+            yield_now().await;
+            for command in pipeline.cmd_iter() {
+                self.commands += 1;
+                if self.losses.contains(&self.commands) {
+                    return Err(Lost::Closed);
+                }
+                let words = command.args_iter().map(|word| match word {
+                    Arg::Simple(word) => String::from_utf8(word.to_vec()).unwrap(),
+                    _ => panic!("a word"),
+                });
+                let words: Vec<String> = words.collect();
+                let group = words[1].clone();
+                answers.push(match words[0].as_str() {
+                    _ if group.ends_with("refused") => Err(make_extension_error(NO_GROUP.into(), None)),
+                    "ZREM" => {
+                        self.members().retain(|(of, member)| *of != group || !words[2..].contains(member));
+                        Ok(Value::Okay)
+                    }
+                    "ZADD" => {
+                        let members = words[2..].chunks(2).map(|pair| (group.clone(), pair[1].clone()));
+                        self.members().extend(members);
+                        Ok(Value::Okay)
+                    }
+                    "ZREMRANGEBYSCORE" | "EXPIRE" => Ok(Value::Okay),
+                    other => panic!("{other}"),
+                });
+                yield_now().await;
+            }
+            Ok(answers)
+        }
+    }
+
+    fn group(name: &str) -> GroupName {
+        GroupName::new(name).unwrap()
+    }
+
+    /// Comes into groups and goes again, in the ways in which channels do.
+    async fn visit(memberships: Arc<Memberships>, redis: Members, number: usize) {
+        let table = &memberships.shared.table;
+        let channel = ChannelName::new(format!("specific.0!{number}")).unwrap();
+        let mailbox: Arc<dyn Mailbox> = Arc::new(Nobody);
+        table.register(channel.clone(), &mailbox);
+        for round in 0..2 {
+            let room = group("room");
+            point();
+            table.add(&room, &channel).expect("it is here");
+            memberships.written(&room, &channel).await.expect("it is a member");
+            let written = (memberships.shared.keys.group(&room), channel.to_string());
+            assert!(redis.lock().unwrap().contains(&written), "whoever was told that it joined is a member in Redis");
+            // Gives up before it is told anything.
+            let other = group("other");
+            point();
+            table.add(&other, &channel);
+            _ = memberships.written(&other, &channel).now_or_never();
+            if round == 0 {
+                point();
+                table.discard(&other, &channel);
+                memberships.written(&other, &channel).await.expect("it is none any more");
+                assert!(!redis.lock().unwrap().contains(&(memberships.shared.keys.group(&other), channel.to_string())));
+                table.discard(&room, &channel);
+                memberships.look_at(room, channel.clone());
+            }
+        }
+        let refused = group("refused");
+        table.add(&refused, &channel);
+        memberships.written(&refused, &channel).await.expect_err("Redis refuses it, and nothing else");
+        table.discard(&refused, &channel);
+        // The first one stays in what it has joined last.
+        if number > 0 {
+            point();
+            for (group, _) in table.remove(&channel).expect("it is here") {
+                memberships.look_at(group, channel.clone());
+            }
+        }
+    }
+
+    fn meet(losses: &[usize]) {
+        // Paused time: no deadline passes, so whoever waits in vain waits for ever.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let _inside = runtime.enter();
+        let config = Config::default();
+        let shared = Arc::new(Shared {
+            table: LocalTable::new("Redis"),
+            codec: Codec::for_core(&config),
+            keys: Keys::new(&config.prefix),
+            config,
+            servers: 1,
+            process: "specific.0!".into(),
+        });
+        let memberships = Arc::new(Memberships::new(shared, 0));
+        let redis = Members::default();
+        let writing = shuttle::future::spawn({
+            let memberships = Arc::clone(&memberships);
+            let mut server = Sets { members: Arc::clone(&redis), losses: losses.to_vec(), commands: 0 };
+            async move {
+                let mut next_renewal = Instant::now();
+                loop {
+                    memberships.keep(&mut server, &mut next_renewal, &mut Backoff::new()).await;
+                    yield_now().await;
+                }
+            }
+        });
+        let visitors =
+            [0, 1, 2].map(|number| shuttle::future::spawn(visit(Arc::clone(&memberships), Arc::clone(&redis), number)));
+        let renewing = shuttle::future::spawn({
+            let memberships = Arc::clone(&memberships);
+            async move {
+                for _ in 0..3 {
+                    memberships.renew();
+                    yield_now().await;
+                }
+            }
+        });
+        shuttle::future::block_on(async {
+            for visitor in visitors {
+                visitor.await.unwrap();
+            }
+            renewing.await.unwrap();
+            memberships.settled().await;
+            let left = |group: &str| (format!("asgi:group:{group}"), "specific.0!0".to_owned());
+            assert_eq!(*redis.lock().unwrap(), BTreeSet::from([left("other"), left("room")]));
+            writing.abort();
+            // It may be in the middle of a turn, which needs the runtime.
+            _ = writing.await;
+        });
+    }
+
+    #[test]
+    fn joins_and_leaves_meet_the_one_who_writes() {
+        explore(|| meet(&[]));
+    }
+
+    #[test]
+    fn joins_and_leaves_meet_a_lost_connection() {
+        explore(|| meet(&[2, 3, 7, 12]));
     }
 }
