@@ -1,5 +1,6 @@
 //! The errors, one enum for each boundary: the layer, the client, the wire, and the user's own.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
@@ -188,6 +189,19 @@ const SHOWN: usize = 200;
 /// The beginning of a peer's text.
 pub(crate) fn shown(text: &str) -> &str {
     text.char_indices().nth(SHOWN).map_or(text, |(end, _)| &text[..end])
+}
+
+/// A sentence of serde's without the value that it complains of: what a message says has no place in a log.
+pub(crate) fn without_value(sentence: &str) -> Cow<'_, str> {
+    for complaint in ["invalid type:", "invalid value:", "unknown variant"] {
+        if let Some((before, rest)) = sentence.split_once(complaint)
+            && let Some((value, expected)) = rest.rsplit_once(", expected ")
+        {
+            let kind = value.split(['`', '"']).next().unwrap_or_default().trim_end();
+            return format!("{before}{complaint}{kind}, expected {expected}").into();
+        }
+    }
+    sentence.into()
 }
 
 /// The path to what is wrong. A field that is missing is named by serde's sentence alone, and the path ends above it.
@@ -560,6 +574,32 @@ impl fmt::Debug for Reject {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_log_is_told_the_kind_of_a_value_and_not_the_value() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Kind {
+            Open,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        #[allow(dead_code)]
+        struct Form {
+            pin: u8,
+            kind: Kind,
+        }
+        let told = |json: &str| {
+            let error = serde_json::from_str::<Form>(json).unwrap_err().to_string();
+            without_value(&error).split(" at line").next().unwrap().to_owned()
+        };
+        assert_eq!(told(r#"{"pin": "my, expected secret"}"#), "invalid type: string, expected u8");
+        assert_eq!(told(r#"{"pin": "\"quoted\" `secret"}"#), "invalid type: string, expected u8");
+        assert_eq!(told(r#"{"pin": 4711}"#), "invalid value: integer, expected u8");
+        assert_eq!(told(r#"{"pin": [4711]}"#), "invalid type: sequence, expected u8");
+        assert_eq!(told(r#"{"kind": "secret"}"#), "unknown variant, expected `open`");
+        assert_eq!(told(r#"{"kind": "open"}"#), "missing field `pin`");
+        assert_eq!(told("{"), "EOF while parsing an object");
+    }
 
     #[test]
     fn a_status_that_refuses_nothing_becomes_403() {

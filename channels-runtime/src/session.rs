@@ -23,7 +23,7 @@ use crate::connection::{self, Connection, Next, Outbound, Output, Socket};
 use crate::consumer::{BoxFuture, Consumer, Decoded, Delivered};
 use crate::context::Context;
 use crate::envelope::Envelope;
-use crate::error::{CommandError, Error, Reject, shown};
+use crate::error::{CommandError, Error, Reject, shown, without_value};
 use crate::frame::CloseCode;
 use crate::layer::Gap;
 use crate::layer::local::{Delivery, Mailbox, Undeliverable};
@@ -241,7 +241,7 @@ fn refuse<'a, C: Consumer>(
         field = error.field().map(shown),
         channel = cx.channel_name().as_str(),
         peer = cx.scope().client().map(|client| client.to_string()),
-        error = shown(&error.to_string()),
+        error = shown(&without_value(&error.to_string())),
         "a client's frame is no command"
     );
     consumer.refuse(cx, error)

@@ -216,15 +216,15 @@ fn misfits() -> Vec<(Value, &'static str, &'static str)> {
     vec![
         (json!({"type": "chat.message"}), "text", "missing field `text`"),
         (json!({"type": "chat.message", "text": null}), "text", "unit value"),
-        (json!({"type": "chat.message", "text": 7}), "text", "integer `7`"),
+        (json!({"type": "chat.message", "text": 7}), "text", "integer, expected"),
         (json!({"type": "chat.message", "text": ["a"]}), "text", "sequence"),
-        (json!({"type": "chat.message", "text": "a", "count": -1}), "count", "`-1`"),
-        (json!({"type": "chat.message", "text": "a", "count": huge}), "count", "18446744073709552000"),
-        (json!({"type": "chat.message", "text": "a", "count": 1e300}), "count", "floating point"),
+        (json!({"type": "chat.message", "text": "a", "count": -1}), "count", "integer, expected"),
+        (json!({"type": "chat.message", "text": "a", "count": huge}), "count", "floating point, expected"),
+        (json!({"type": "chat.message", "text": "a", "count": 1e300}), "count", "floating point, expected"),
         (json!({"type": "chat.message", "text": "a", "count": "7"}), "count", "FixStr"),
         (json!({"type": "chat.message", "text": "a", "user": {}}), "user.name", "missing field `name`"),
-        (json!({"type": "chat.message", "text": "a", "user": {"name": true}}), "user.name", "boolean"),
-        (json!({"type": "chat.message", "text": "a", "user": 1}), "user", "integer `1`"),
+        (json!({"type": "chat.message", "text": "a", "user": {"name": true}}), "user.name", "boolean, expected"),
+        (json!({"type": "chat.message", "text": "a", "user": 1}), "user", "integer, expected"),
         (json!({"type": "chat.strict", "text": "a", "extra": 1}), "extra", "unknown field `extra`"),
     ]
 }

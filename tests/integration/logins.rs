@@ -80,9 +80,9 @@ async fn name(client: &mut Client) -> String {
 }
 
 /// `{"sub": "ann"}`, signed with this secret, good until 2100; and one that was good until 2001.
-const SECRET: &str = "a secret of the test";
-const ANN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjQxMDI0NDQ4MDB9.nLeBRgc0Udu4JuBGFDr7iC-oqbz62Duc3Aa8jEiq7yw";
-const EXPIRED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjEwMDAwMDAwMDB9.oyX-X9F9soSFugnCfaSs7FfVu99Cwq4OR_uhfrXq1Y0";
+pub(crate) const SECRET: &str = "a secret of the test";
+pub(crate) const ANN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjQxMDI0NDQ4MDB9.nLeBRgc0Udu4JuBGFDr7iC-oqbz62Duc3Aa8jEiq7yw";
+pub(crate) const EXPIRED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjEwMDAwMDAwMDB9.oyX-X9F9soSFugnCfaSs7FfVu99Cwq4OR_uhfrXq1Y0";
 
 #[tokio::test]
 async fn a_token_gets_in_by_header_by_subprotocol_and_where_it_is_allowed_by_query() {

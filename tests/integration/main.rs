@@ -23,6 +23,7 @@ mod raw;
 mod redis;
 mod refusals;
 mod replies;
+mod secrets;
 mod shutdown;
 mod sockets;
 mod sse;

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use crate::consumer::MailboxPolicy;
 use crate::envelope::Envelope;
-use crate::error::{DecodeError, shown};
+use crate::error::{DecodeError, shown, without_value};
 use crate::event::Loss;
 use crate::layer::sharded::Sharded;
 use crate::name::{ChannelName, GroupName};
@@ -273,6 +273,7 @@ impl Counters {
                 count(&self.figures.undecodable);
                 let (field, text) = (error.field().unwrap_or_default(), error.to_string());
                 let is_new = self.malformed.is_new((consumer, name, field));
+                let text = without_value(&text);
                 let (field, error) = (shown(field), shown(&text));
                 if is_new {
                     tracing::warn!(
