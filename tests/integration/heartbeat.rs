@@ -1,6 +1,8 @@
 //! Clients that are gone without a word, and clients that only seem to be.
 
+use std::io::Write;
 use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
@@ -8,6 +10,7 @@ use std::time::Duration;
 use channels_runtime::ChannelsBuilder;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
+use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -253,4 +256,76 @@ async fn a_socket_that_is_full_is_closed_too_while_a_handler_waits_for_it() {
     let stats = app.channels.stats().connections;
     assert_eq!((stats.unanswered, stats.too_slow), (1, 0));
     assert!(app.channels.shutdown(10 * SECOND).await);
+}
+
+/// Which end of the cable this process is: none, the server's, or the client's.
+const END: &str = "CHANNELS_END_OF_CABLE";
+
+/// This test, as a process in a network of its own.
+fn in_its_own_network(unshare: &str, end: &str) -> Child {
+    Command::new("unshare")
+        .arg(unshare)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "heartbeat::a_cable_that_is_cut", "--ignored", "--nocapture"])
+        .env(END, end)
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("this test needs the program `unshare`")
+}
+
+fn ip(words: &str) {
+    let done = Command::new("ip").args(words.split(' ')).status().expect("this test needs the program `ip`");
+    assert!(done.success(), "ip {words}");
+}
+
+async fn client_at_the_far_end() {
+    let mut address = String::new();
+    std::io::stdin().read_line(&mut address).unwrap();
+    ip("address add 10.77.0.2/24 dev there");
+    ip("link set there up");
+    let (mut client, _) = tokio_tungstenite::connect_async(format!("ws://{}/ws", address.trim())).await.unwrap();
+    // Who reads answers the server's pings.
+    while let Some(Ok(_)) = client.next().await {}
+}
+
+async fn server_at_the_near_end() {
+    ip("link add here type veth peer name there");
+    ip("address add 10.77.0.1/24 dev here");
+    ip("link set here up");
+    let mut far = in_its_own_network("--net", "far");
+    let network = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/net")).unwrap();
+    let process = far.id().to_string();
+    crate::raw::until("it has its network", || network("self") != network(&process)).await;
+    ip(&format!("link set there netns {process}"));
+
+    let app = App::new(Channels::builder().heartbeat(2 * SECOND, 5 * SECOND));
+    let server = app.channels.bind(([10, 77, 0, 1], 0).into()).await.unwrap();
+    writeln!(far.stdin.as_ref().unwrap(), "{}", server.local_addr()).unwrap();
+    tokio::spawn(server.serve(app.route()));
+    crate::raw::until("the client is in", || app.channels.connections() == 1).await;
+    // It is alive beyond the deadline.
+    tokio::time::sleep(8 * SECOND).await;
+    assert_eq!((app.channels.connections(), app.code.0.load(SeqCst)), (1, 0));
+    ip("link set here down");
+    let cut = Instant::now();
+    app.say("nobody hears this".into()).await;
+    assert_eq!(app.ended().await, 1006);
+    println!("the cable was cut, and {:.1} s later the connection was gone", cut.elapsed().as_secs_f64());
+    assert_eq!(app.channels.stats().connections.unanswered, 1);
+    assert!(far.try_wait().unwrap().is_none(), "the client has not been told anything, and waits");
+    far.kill().unwrap();
+    far.wait().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the right to make networks; `scripts/test` runs it where that is given"]
+async fn a_cable_that_is_cut() {
+    match std::env::var(END).as_deref() {
+        Ok("far") => client_at_the_far_end().await,
+        Ok(_) => server_at_the_near_end().await,
+        Err(_) => {
+            let mut near = in_its_own_network("-rn", "near");
+            assert!(tokio::task::spawn_blocking(move || near.wait().unwrap()).await.unwrap().success());
+        }
+    }
 }

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
-use channels_runtime::{ConnectionStats, LayerConfig};
+use channels_runtime::{ChannelsBuilder, ConnectionStats, LayerConfig};
 use tokio::runtime::{Builder, Handle, Runtime};
 use warp::Filter;
+
+use crate::raw;
+use crate::redis::RedisServer;
 
 #[event("way.note")]
 struct Note {
@@ -108,15 +111,18 @@ struct App {
 
 impl App {
     fn new() -> Self {
+        let layer = ChannelLayer::in_memory_with(LayerConfig::default().with_capacity(3));
+        Self::on(layer, Channels::builder().idle_limit(Duration::from_secs(600)))
+    }
+
+    fn on(layer: ChannelLayer, builder: ChannelsBuilder) -> Self {
         let codes = Codes::default();
         let known = Arc::clone(&codes);
         let authenticator = move |_| {
             let codes = Arc::clone(&known);
             async move { Ok(Some(codes)) }
         };
-        let layer = ChannelLayer::in_memory_with(LayerConfig::default().with_capacity(3));
-        let builder = Channels::builder().layer(layer).idle_limit(Duration::from_secs(600));
-        Self { channels: builder.authenticator(authenticator).build(), codes }
+        Self { channels: builder.layer(layer).authenticator(authenticator).build(), codes }
     }
 
     fn new_client(&self) -> Client {
@@ -329,4 +335,65 @@ fn a_runtime_that_is_dropped_leaves_no_ghost_in_a_group() {
         drop(clients);
     }
     assert!(app.codes.lock().unwrap().is_empty());
+}
+
+/// In real time, with a heartbeat that does not take long.
+fn in_a_hurry() -> ChannelsBuilder {
+    Channels::builder().heartbeat(Duration::from_millis(500), Duration::from_secs(2)).idle_limit(Duration::from_secs(3))
+}
+
+/// All ways, one after the other; those that take their time go on beside the next. `known` is what Redis knows of those who
+/// are in.
+async fn redis_forgets_whoever_left(layer: ChannelLayer, known: impl Fn() -> i64) {
+    let forgotten = async |app: &App| raw::until("nobody is left", || app.seen() == [0; 4] && known() == 0).await;
+    let app = App::on(layer.clone(), in_a_hurry());
+    let mut held = Vec::new();
+    for (way, _) in WAYS.into_iter().filter(|(way, _)| !matches!(way, LayerIsClosed | ServerStops)) {
+        let one = app.client().await;
+        assert!(known() > 0);
+        held.push(take(way, &app, one).await);
+    }
+    forgotten(&app).await;
+    assert_eq!(app.codes.lock().unwrap().len(), WAYS.len() - 2, "`disconnect` ran for each");
+    drop(held);
+
+    let app = App::on(layer.clone(), in_a_hurry());
+    let there = std::thread::spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let clients = runtime.block_on(async { (app.client().await, app.client().await) });
+        // The layer's own runtime lives on.
+        drop((runtime, clients));
+        app
+    });
+    let app = tokio::task::spawn_blocking(|| there.join().unwrap()).await.unwrap();
+    forgotten(&app).await;
+
+    for way in [ServerStops, LayerIsClosed] {
+        let app = App::on(layer.clone(), in_a_hurry());
+        let one = app.client().await;
+        assert!(known() > 0);
+        let held = take(way, &app, one).await;
+        forgotten(&app).await;
+        drop(held);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_way_out_leaves_nothing_behind_in_redis_on_core() {
+    let redis = RedisServer::start();
+    let config = LayerConfig::default().with_capacity(3);
+    let layer = ChannelLayer::redis_core_with(&[redis.url()], config).await.unwrap();
+    redis_forgets_whoever_left(layer, || redis.ask("ZCARD asgi:group:ways").number()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_way_out_leaves_nothing_behind_in_redis_on_pubsub() {
+    let redis = RedisServer::start();
+    let config = LayerConfig::default().with_capacity(3);
+    let layer = ChannelLayer::redis_pubsub_with(&[redis.url()], config).await.unwrap();
+    redis_forgets_whoever_left(layer, || {
+        let channels = redis.ask("PUBSUB CHANNELS asgispecific.*").list().len();
+        redis.ask("PUBSUB NUMSUB asgi__group__ways").list()[1].number() + i64::try_from(channels).unwrap()
+    })
+    .await;
 }
