@@ -118,7 +118,8 @@ async fn no_secret_is_told_whatever_goes_wrong() {
     // Redis: a wrong password, an address that is none, a server that goes away, a peer with another key.
     let redis = RedisServer::start_with(&["--requirepass", PASSWORD]);
     let url = |password: &str| format!("redis://:{password}@127.0.0.1:{}/0", redis.port());
-    for wrong in [url(WRONG_PASSWORD), format!("redis://:{WRONG_PASSWORD}@:no-port/x"), format!("redis:/{WRONG_PASSWORD}@/")]
+    for wrong in
+        [url(WRONG_PASSWORD), format!("redis://:{WRONG_PASSWORD}@:no-port/x"), format!("redis:/{WRONG_PASSWORD}@/")]
     {
         all.add(&RedisHost::from(wrong.as_str()));
         all.add_error(&ChannelLayer::redis_core(&[wrong.as_str()]).await.unwrap_err());

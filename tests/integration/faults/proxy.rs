@@ -21,6 +21,8 @@ pub(super) enum Line {
     Doubled,
     /// Nothing comes through. A connection that was ever silent stays so.
     Silent,
+    /// The same for connections that are open by now; those that are made later work.
+    Forgotten,
 }
 
 pub(super) struct Proxy {
@@ -42,12 +44,12 @@ impl Proxy {
                 let state = state.clone();
                 tokio::spawn(async move {
                     let Ok(far) = TcpStream::connect(("127.0.0.1", to)).await else { return };
-                    let cuts = state.borrow().1;
+                    let since = *state.borrow();
                     let dead = Arc::<AtomicBool>::default();
                     let ((from_near, to_near), (from_far, to_far)) = (near.into_split(), far.into_split());
                     tokio::select! {
-                        () = pump(from_near, to_far, state.clone(), cuts, Arc::clone(&dead), false) => {}
-                        () = pump(from_far, to_near, state, cuts, dead, true) => {}
+                        () = pump(from_near, to_far, state.clone(), since, Arc::clone(&dead), false) => {}
+                        () = pump(from_far, to_near, state, since, dead, true) => {}
                     }
                 });
             }
@@ -80,7 +82,7 @@ async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut state: watch::Receiver<(Line, u32)>,
-    cuts: u32,
+    (line_then, cuts): (Line, u32),
     dead: Arc<AtomicBool>,
     is_from_redis: bool,
 ) {
@@ -93,6 +95,7 @@ async fn pump(
         match line {
             Line::Closed => return,
             Line::Silent => dead.store(true, SeqCst),
+            Line::Forgotten => _ = dead.fetch_or(line_then != Line::Forgotten, SeqCst),
             Line::Open | Line::Slow | Line::Doubled => {}
         }
         let read = tokio::select! {

@@ -8,11 +8,11 @@ use deadpool_redis::redis::{
     self, Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, Script, ServerErrorKind, Value,
 };
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::error::LayerError;
-use crate::layer::redis::host::{Commanding, Host};
-use crate::layer::redis::{Backoff, DEADLINE, Lost, unavailable};
+use crate::layer::redis::host::{Commanding, Host, USUAL};
+use crate::layer::redis::{DEADLINE, Lost, unavailable};
 
 /// Bound: this many commands wait. Policy: the next sender waits for room, no longer than the deadline.
 const QUEUE: usize = 1024;
@@ -23,14 +23,8 @@ const PIPELINE: usize = 256;
 /// A connection that was not used for this long is asked whether it still works before it is used again.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// By now a pipeline has its answers. If it has not, and a new connection is answered, then the line of this one is dead.
-const USUAL: Duration = Duration::from_millis(750);
-
 /// How many bytes even a slow line carries in a second: a large pipeline is waited for so much longer.
 const SLOW_LINE: u32 = 1024 * 1024;
-
-/// What was asked first is answered first: so long after the newer answer, the older one does not come any more.
-const GRACE: Duration = Duration::from_millis(100);
 
 /// Puts messages into queues, each only if it holds fewer than its capacity. Gives the places, from 0, of those that
 /// are full.
@@ -159,7 +153,7 @@ async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<Waiting>) {
                     return Ok((commanding, answers));
                 }
                 // Dropped when the answers come; nothing was said on what it opened.
-                fresh = overtaken(&host, &asked) => held = Some((fresh, Instant::now())),
+                fresh = host.overtaken(usual(&asked)) => held = Some((fresh, Instant::now())),
             }
             commanding.discard();
             Err(Lost::Overtaken)
@@ -186,20 +180,10 @@ async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<Waiting>) {
     }
 }
 
-/// Waits until a new connection is answered, where this pipeline is not.
-async fn overtaken(host: &Host, asked: &Pipeline) -> Commanding {
-    sleep(USUAL).await;
+/// By when this pipeline has its answers, on a line that works.
+fn usual(asked: &Pipeline) -> Duration {
     let bytes = u32::try_from(asked.get_packed_pipeline().len()).unwrap_or(u32::MAX);
-    sleep(Duration::from_secs_f64(f64::from(bytes) / f64::from(SLOW_LINE))).await;
-    host.forget_idle();
-    let mut backoff = Backoff::new();
-    loop {
-        if let Ok(fresh) = host.answered().await {
-            sleep(GRACE).await;
-            return fresh;
-        }
-        backoff.wait().await;
-    }
+    USUAL + Duration::from_secs_f64(f64::from(bytes) / f64::from(SLOW_LINE))
 }
 
 fn pipeline(batch: &mut [Waiting]) -> Pipeline {

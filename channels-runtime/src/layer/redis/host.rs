@@ -15,10 +15,17 @@ use tokio::time::{sleep, timeout};
 
 use crate::error::LayerError;
 use crate::layer::redis::address::{RedisHost, Target};
-use crate::layer::redis::{DEADLINE, Lost, jittered, unavailable};
+use crate::layer::redis::{Backoff, DEADLINE, Lost, jittered, unavailable};
 
-/// How many connections for commands a process has to one server at most.
-const POOL: usize = 8;
+/// How many connections for commands a process has to one server at most. It uses one to four; the others are tries to connect
+/// while the line is silent, and none of these may have to wait until an older one is given up.
+const POOL: usize = 64;
+
+/// By now a command has its answer. If it has not, and a new connection is answered, then the line of the old one is dead.
+pub(super) const USUAL: Duration = Duration::from_millis(750);
+
+/// What was asked first is answered first: so long after the newer answer, the older one does not come any more.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// How long a try to connect is alone, half of it to one and a half; then another one begins beside it.
 const ALONE: Duration = Duration::from_millis(400);
@@ -103,6 +110,21 @@ impl Host {
             Ok(commanding)
         })
         .await
+    }
+
+    /// Waits until a new connection is answered, where an older one, asked now, has no answer within `usual`. Gives the
+    /// new one.
+    pub(super) async fn overtaken(&self, usual: Duration) -> Commanding {
+        sleep(usual).await;
+        self.forget_idle();
+        let mut backoff = Backoff::new();
+        loop {
+            if let Ok(fresh) = self.answered().await {
+                sleep(GRACE).await;
+                return fresh;
+            }
+            backoff.wait().await;
+        }
     }
 
     async fn open_commanding(&self) -> Result<Commanding, Lost> {

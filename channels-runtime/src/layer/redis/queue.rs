@@ -4,6 +4,7 @@
 //! mailboxes of this process, each with a bound of its own. Python processes take one message at a time, and note it in a
 //! second key until they have it; nobody else reads this queue, so neither is needed here.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +19,12 @@ use crate::layer::redis::host::Host;
 use crate::layer::redis::memberships::Memberships;
 use crate::layer::redis::{Backoff, DEADLINE, Lost, TURN, clock};
 
-/// How long Redis waits for a message before it says that there is none. So long does a dead connection go unnoticed.
-const BLOCK: Duration = Duration::from_secs(5);
+/// How long Redis waits for a message before it says that there is none. So long, too, Redis may hand out a message to a connection that it does not know to be gone.
+const BLOCK: Duration = Duration::from_secs(2);
+
+/// When an answer is this late, and a new connection is answered, then the line of this one is dead. Long enough for many large
+/// messages to come in, because those that are under way are lost then.
+const LATE: Duration = Duration::from_secs(2);
 
 /// How many more messages are taken with the one that was waited for.
 const BATCH: usize = 127;
@@ -82,7 +87,16 @@ async fn connected(
     pop.cmd("ZPOPMIN").arg(&queue).arg(BATCH);
     let popping = async {
         loop {
-            let popped = timeout(BLOCK + DEADLINE, pop.query_async(&mut connection)).await??;
+            let mut answer = pin!(pop.query_async(&mut connection));
+            let popped = match timeout(BLOCK + LATE, &mut answer).await {
+                Ok(popped) => popped?,
+                Err(_) => tokio::select! {
+                    biased;
+                    popped = timeout(DEADLINE - LATE, &mut answer) => popped??,
+                    // Dropped when the answer comes: what it opened meanwhile is closed again.
+                    _ = host.overtaken(Duration::ZERO) => return Err(Lost::Overtaken),
+                },
+            };
             let (first, more): (RedisResult<Option<PoppedFrom>>, RedisResult<Vec<Popped>>) = popped;
             let mut refused = None;
             let first = first.unwrap_or_else(|error| {

@@ -5,25 +5,28 @@
 //! leave the wrong state behind, and after a lost connection everything is subscribed anew from the same source.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use deadpool_redis::redis::RedisResult;
 use deadpool_redis::redis::aio::{PubSubSink, PubSubStream};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use indexmap::IndexSet;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::{sleep, timeout};
 
 use crate::error::LayerError;
-use crate::layer::redis::host::Host;
+use crate::layer::redis::host::{Host, USUAL};
 use crate::layer::redis::{Backoff, DEADLINE, Lost, TURN, unavailable};
 
 /// How many names go into one SUBSCRIBE.
 const BATCH: usize = 512;
 
-/// How often the connection is asked whether it is alive: a bus that is silent and one that is dead look the same.
-const PROBE: Duration = Duration::from_secs(10);
+/// How long the connection may say nothing before it is asked whether it is alive: a bus that is silent and one that is dead
+/// look the same.
+const PROBE: Duration = Duration::from_secs(1);
 
 /// What the subscriber serves: the table's side of it.
 pub(super) trait Topics: Send + Sync + 'static {
@@ -46,6 +49,7 @@ pub(super) trait Topics: Send + Sync + 'static {
 trait Subscribing: Send {
     fn subscribe(&mut self, topics: &[String]) -> impl Future<Output = RedisResult<()>> + Send;
     fn unsubscribe(&mut self, topics: &[String]) -> impl Future<Output = RedisResult<()>> + Send;
+    fn ping(&mut self) -> impl Future<Output = RedisResult<()>> + Send;
 }
 
 impl Subscribing for PubSubSink {
@@ -55,6 +59,10 @@ impl Subscribing for PubSubSink {
 
     async fn unsubscribe(&mut self, topics: &[String]) -> RedisResult<()> {
         Self::unsubscribe(self, topics).await
+    }
+
+    async fn ping(&mut self) -> RedisResult<()> {
+        Self::ping::<Vec<String>>(self).await.map(drop)
     }
 }
 
@@ -103,7 +111,7 @@ impl Subscriptions {
             rx
         };
         self.changed.notify_one();
-        match tokio::time::timeout(DEADLINE, confirmed).await {
+        match timeout(DEADLINE, confirmed).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(LayerError::Closed),
             Err(late) => Err(unavailable("SUBSCRIBE", late)),
@@ -166,11 +174,12 @@ impl Subscriptions {
         let connection = host.subscribing().await?;
         let (sink, stream) = connection.split();
         self.begin(topics);
+        let heard = AtomicBool::default();
         // Three loops that end only with an error; then the connection is over, so dropping the others loses nothing.
         tokio::select! {
             error = self.subscribe(sink.clone(), topics, backoff) => Err(error),
-            error = probe(sink) => Err(error),
-            () = read(stream, topics) => Err(Lost::Closed),
+            error = probe(sink, &heard, || host.overtaken(USUAL).map(drop)) => Err(error),
+            () = read(stream, topics, &heard) => Err(Lost::Closed),
         }
     }
 
@@ -246,10 +255,11 @@ impl Subscriptions {
 }
 
 /// Hands on what comes, until the connection ends.
-async fn read(mut stream: PubSubStream, topics: &impl Topics) {
+async fn read(mut stream: PubSubStream, topics: &impl Topics, heard: &AtomicBool) {
     let mut turn = 0;
     let mut mark = Default::default();
     while let Some(message) = stream.next().await {
+        heard.store(true, Relaxed);
         topics.arrived(&mut mark, message.get_channel_name(), Bytes::copy_from_slice(message.get_payload_bytes()));
         turn += 1;
         if turn % TURN == 0 {
@@ -258,27 +268,48 @@ async fn read(mut stream: PubSubStream, topics: &impl Topics) {
     }
 }
 
-async fn probe(mut sink: PubSubSink) -> Lost {
+/// Asks a connection that says nothing whether it is alive, until it is not: it has no answer within the deadline, or none
+/// where a new connection has been answered (`overtaken`). Whatever it says meanwhile is an answer, too: what has to come
+/// before the answer to a PING may be long.
+async fn probe<F: Future<Output = ()>>(
+    mut sink: impl Subscribing,
+    heard: &AtomicBool,
+    overtaken: impl Fn() -> F,
+) -> Lost {
     loop {
-        tokio::time::sleep(PROBE).await;
-        if let Err(error) = answered(sink.ping::<Vec<String>>()).await {
-            return error;
+        sleep(PROBE).await;
+        if heard.swap(false, Relaxed) {
+            continue;
+        }
+        let lost = tokio::select! {
+            biased;
+            answer = answered(sink.ping()) => match answer {
+                Ok(()) => continue,
+                Err(lost) => lost,
+            },
+            // Dropped when the answer comes: what it opened meanwhile is closed again.
+            () = overtaken() => Lost::Overtaken,
+        };
+        if matches!(lost, Lost::Redis(_)) || !heard.load(Relaxed) {
+            return lost;
         }
     }
 }
 
 async fn answered<T>(command: impl Future<Output = RedisResult<T>>) -> Result<T, Lost> {
-    Ok(tokio::time::timeout(DEADLINE, command).await??)
+    Ok(timeout(DEADLINE, command).await??)
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::future::pending;
     use std::pin::Pin;
     use std::task::{Context, Poll, Waker};
 
     use proptest::prelude::*;
     use shuttle::future::yield_now;
+    use tokio::time::Instant;
 
     use super::*;
     use crate::interleaving::{explore, point};
@@ -450,6 +481,57 @@ mod tests {
         assert_eq!((state.dirty.len(), state.waiting.len()), (0, 1), "only the one who still waits");
     }
 
+    /// A connection that answers a PING so many times, and then goes silent.
+    struct Answers(usize);
+
+    impl Subscribing for Answers {
+        async fn subscribe(&mut self, _: &[String]) -> RedisResult<()> {
+            pending().await
+        }
+
+        async fn unsubscribe(&mut self, _: &[String]) -> RedisResult<()> {
+            pending().await
+        }
+
+        async fn ping(&mut self) -> RedisResult<()> {
+            match self.0.checked_sub(1) {
+                Some(left) => self.0 = left,
+                None => pending().await,
+            }
+            Ok(())
+        }
+    }
+
+    // Paused time: what is measured is what was slept.
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_line_is_found_out_and_one_that_speaks_is_left_alone() {
+        let (heard, begun) = (AtomicBool::default(), Instant::now());
+        // Nothing comes through at all.
+        let lost = probe(Answers(0), &heard, pending).await;
+        assert!(matches!(lost, Lost::Late(_)), "{lost}");
+        assert_eq!(begun.elapsed(), PROBE + DEADLINE);
+
+        // It was asked ten times, and forgotten then; whoever knocks anew is answered.
+        let begun = Instant::now();
+        let lost = probe(Answers(10), &heard, || sleep(USUAL)).await;
+        assert!(matches!(lost, Lost::Overtaken), "{lost}");
+        assert_eq!(begun.elapsed(), 11 * PROBE + USUAL);
+
+        // So much is under way that the answer comes late, or never.
+        let begun = Instant::now();
+        let speaks = async {
+            for _ in 0..1000 {
+                sleep(PROBE + USUAL / 3).await;
+                heard.store(true, Relaxed);
+            }
+        };
+        tokio::select! {
+            lost = probe(Answers(0), &heard, || sleep(USUAL)) => panic!("{lost}"),
+            () = speaks => {}
+        }
+        assert_eq!(begun.elapsed(), (PROBE + USUAL / 3) * 1000);
+    }
+
     /// Who is in which group, and what Redis sends of them: both as several tasks see them at once.
     #[derive(Default)]
     struct Shared {
@@ -490,6 +572,10 @@ mod tests {
             yield_now().await;
             self.redis.lock().unwrap().retain(|topic| !topics.contains(topic));
             yield_now().await;
+            Ok(())
+        }
+
+        async fn ping(&mut self) -> RedisResult<()> {
             Ok(())
         }
     }
