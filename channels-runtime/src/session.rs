@@ -180,6 +180,7 @@ fn begin<'a, C: Consumer>(
     connection: &Connection,
     step: Step,
     event: &'a mut Option<Arc<Delivered<C::Event>>>,
+    cause: &mut Cause,
 ) -> ControlFlow<(CloseCode, Last), Option<Begun<'a>>> {
     match step {
         Step::Event(delivered) => {
@@ -194,7 +195,11 @@ fn begin<'a, C: Consumer>(
         Step::Client(Incoming::Frame(frame)) => {
             connection.begin();
             let call = guarded(|| match C::decode_command(frame) {
-                Ok(command) => within(spans::command::<C>(&command), || consumer.receive(cx, command)),
+                Ok(received) => {
+                    let place = spans::command_place::<C>(&received);
+                    *cause = Cause::Command(place);
+                    within(spans::command::<C>(place), || consumer.receive(cx, received))
+                }
                 Err(error) => within(spans::call::<C>("receive"), || refuse(consumer, cx, error)),
             });
             return ControlFlow::Continue(Some(call));
@@ -313,6 +318,8 @@ impl Step {
 enum Cause {
     Event,
     Client,
+    /// The client, too: a command, by its place among those of its consumer.
+    Command(u8),
     Gap(Gap),
 }
 
@@ -321,7 +328,7 @@ impl Cause {
     fn attribute(self) -> &'static str {
         match self {
             Self::Event => "handler",
-            Self::Client => "receive",
+            Self::Client | Self::Command(_) => "receive",
             Self::Gap(gap) => gap.attribute(),
         }
     }
@@ -341,21 +348,24 @@ impl<C: Consumer> Session<C> {
             // One message after the other, until it is over.
             let (code, last) = loop {
                 // A local that is borrowed, as `cause` would borrow the step here, is kept while the handler runs.
-                let (step, cause) = poll_fn(|task| self.poll_step(&connection, task).map(Step::with_cause)).await;
+                let (step, mut cause) = poll_fn(|task| self.poll_step(&connection, task).map(Step::with_cause)).await;
                 {
                     let Self { consumer, cx, reader, fresh, .. } = &mut self;
                     let mut event = None;
-                    let call = match begin(consumer, cx, &connection, step, &mut event) {
-                        #[cfg(feature = "metrics")]
-                        ControlFlow::Continue(call) => call.map(|call| timed::<C>(call, cause)),
-                        #[cfg(not(feature = "metrics"))]
-                        ControlFlow::Continue(call) => call,
-                        ControlFlow::Break(end) => break end,
+                    let done = {
+                        let call = match begin(consumer, cx, &connection, step, &mut event, &mut cause) {
+                            #[cfg(feature = "metrics")]
+                            ControlFlow::Continue(call) => call.map(|call| timed::<C>(call, cause)),
+                            #[cfg(not(feature = "metrics"))]
+                            ControlFlow::Continue(call) => call,
+                            ControlFlow::Break(end) => break end,
+                        };
+                        match call {
+                            Some(call) => beside(&connection, reader, call, || *fresh = false).await,
+                            None => Ok(Ok(())),
+                        }
                     };
-                    if let Some(call) = call {
-                        let done = beside(&connection, reader, call, || *fresh = false).await;
-                        check::<C>(&connection, done, cause);
-                    }
+                    check::<C>(&connection, done, cause, event.as_deref());
                 }
                 if self.has_had_its_turn(&connection, cause) {
                     tokio::task::yield_now().await;
@@ -376,7 +386,7 @@ impl<C: Consumer> Session<C> {
     /// sockets get their turn: neither a flood of frames (pings and pongs are frames, too) nor one of events can outrun them.
     fn has_had_its_turn(&mut self, connection: &Connection, cause: Cause) -> bool {
         self.burst += 1;
-        let last_of_a_read = cause == Cause::Client && !self.decoder.has_rest();
+        let last_of_a_read = matches!(cause, Cause::Client | Cause::Command(_)) && !self.decoder.has_rest();
         let over = self.burst >= BURST || (last_of_a_read && connection.flusher().is_pending());
         if over {
             self.rests();
@@ -514,12 +524,31 @@ impl<C: Consumer> Session<C> {
 }
 
 /// A handler that failed ends its own connection, with no detail for the client.
-fn check<C: Consumer>(connection: &Connection, done: Result<Result<(), Error>, Box<dyn Any + Send>>, cause: Cause) {
+fn check<C: Consumer>(
+    connection: &Connection,
+    done: Result<Result<(), Error>, Box<dyn Any + Send>>,
+    cause: Cause,
+    event: Option<&Delivered<C::Event>>,
+) {
+    if matches!(done, Ok(Ok(()))) {
+        return;
+    }
     let at = cause.attribute();
+    let event = event.map(|event| spans::event_name::<C>(event.event()));
+    let command = if let Cause::Command(place) = cause { Some(spans::command_name::<C>(place)) } else { None };
     match done {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) => tracing::error!(consumer = C::INFO.name, at, %error, "a handler failed"),
-        Err(panic) => tracing::error!(consumer = C::INFO.name, at, panic = message(&*panic), "a handler panicked"),
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(consumer = C::INFO.name, at, event, command, %error, "a handler failed"),
+        Err(panic) => {
+            tracing::error!(
+                consumer = C::INFO.name,
+                at,
+                event,
+                command,
+                panic = message(&*panic),
+                "a handler panicked"
+            );
+        }
     }
     connection.close(CloseCode::INTERNAL_ERROR, "");
 }

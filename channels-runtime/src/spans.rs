@@ -3,7 +3,7 @@
 //! All have the target `channels_runtime::spans`, so that a filter can ask for them alone. Where nobody does, a call costs a
 //! look at one number, and an idle connection nothing: only a connection that begins with an enabled span holds one.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use futures_util::FutureExt;
 use tracing::{Instrument, Span};
@@ -51,26 +51,42 @@ pub(crate) fn call<C: Consumer>(at: &'static str) -> Span {
 
 /// A call of the `#[handler]` of this event.
 pub(crate) fn event<C: Consumer>(event: &C::Event) -> Span {
-    let named = || C::INFO.handlers.iter().map(|handler| (handler.variant, handler.event));
     tracing::trace_span!(
         target: "channels_runtime::spans",
         "call",
         consumer = C::INFO.name,
         at = "handler",
-        event = name_of(event, named()),
+        event = event_name::<C>(event),
     )
 }
 
-/// A call of the `#[receive]` of this command.
-pub(crate) fn command<C: Consumer>(command: &C::Command) -> Span {
-    let named = || C::INFO.commands.iter().map(|command| (command.variant, command.name));
+/// A call of the `#[receive]` of the command at this place.
+pub(crate) fn command<C: Consumer>(place: u8) -> Span {
     tracing::trace_span!(
         target: "channels_runtime::spans",
         "call",
         consumer = C::INFO.name,
         at = "receive",
-        command = name_of(command, named()),
+        command = command_name::<C>(place),
     )
+}
+
+/// The name in the `#[handler]` of this event.
+pub(crate) fn event_name<C: Consumer>(event: &C::Event) -> &'static str {
+    let place = place_of(event, C::INFO.handlers.iter().map(|handler| handler.variant));
+    place.map_or(ANY, |place| C::INFO.handlers[place].event)
+}
+
+/// The place of this command among those of its consumer; 255 for a method that takes whatever comes, and for what has no
+/// number of one byte. It outlives the command, and costs no more than a comparison or two.
+pub(crate) fn command_place<C: Consumer>(command: &C::Command) -> u8 {
+    let place = place_of(command, C::INFO.commands.iter().map(|command| command.variant));
+    place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
+}
+
+/// The name in the `#[receive]` of the command at this place.
+pub(crate) fn command_name<C: Consumer>(place: u8) -> &'static str {
+    C::INFO.commands.get(usize::from(place)).map_or(ANY, |command| command.name)
 }
 
 /// A message is decoded for all consumers of a kind, and rendered where the handler has no `self`.
@@ -83,10 +99,20 @@ pub(crate) fn decode<C: Consumer>(envelope: &Envelope) -> Span {
     )
 }
 
-/// The name that belongs to a variant, which is all that the `Debug` of these enums shows.
-fn name_of(variant: &impl Debug, mut named: impl Iterator<Item = (&'static str, &'static str)>) -> &'static str {
-    let variant = format!("{variant:?}");
-    named.find(|(known, _)| *known == variant).map_or(ANY, |(_, name)| name)
+/// Where the name of a variant stands among these. It is all that the `Debug` of these enums shows, in one piece.
+fn place_of(variant: &impl Debug, names: impl Iterator<Item = &'static str>) -> Option<usize> {
+    struct Find<I>(I, Option<usize>);
+
+    impl<I: Iterator<Item = &'static str>> fmt::Write for Find<I> {
+        fn write_str(&mut self, name: &str) -> fmt::Result {
+            self.1 = self.0.position(|known| known == name);
+            Ok(())
+        }
+    }
+
+    let mut find = Find(names, None);
+    fmt::write(&mut find, format_args!("{variant:?}")).ok()?;
+    find.1
 }
 
 /// Calls the user's code in a span, and stays in it while the future of the call runs. A span that nobody asked for costs

@@ -337,6 +337,7 @@ async fn wrong_bytes(format: Format) {
     let layer = ChannelLayer::redis_pubsub_with(&[server.url()], config).await.unwrap();
     let channels = Channels::builder().layer(layer.clone()).build();
     let mut client = client::<ChatConsumer>(&channels).await;
+    let mut aloud = BTreeSet::new();
     for (at, (message, field)) in bytes_of(format).into_iter().enumerate() {
         log.take("");
         server.publish("asgi__group__room-lobby", &message);
@@ -347,6 +348,9 @@ async fn wrong_bytes(format: Format) {
         let dropped = if field.is_some() { "event dropped" } else { "a message that is no event" };
         let records = log.take(dropped);
         let [record] = &records[..] else { panic!("{told}: {records:?}") };
+        // Aloud once for each name of Redis, or for each field.
+        let is_new = aloud.insert(field);
+        assert_eq!(record.level == Level::WARN, is_new, "{told}: {record:?}");
         assert!(record.field("field").starts_with(field.unwrap_or_default()), "{told}: {record:?}");
         assert!(record.field("peer").starts_with("Redis at 127.0.0.1:"), "{record:?}");
         assert!(record.field("error").chars().count() <= 200, "{record:?}");
@@ -525,6 +529,66 @@ async fn a_consumer_without_commands_may_answer_too() {
     mute.send_to("anybody there?").await.unwrap();
     assert!(mute.receive_nothing().await);
     assert_eq!(channels.stats().connections.refused, 2);
+}
+
+#[tokio::test]
+async fn a_handler_that_fails_is_told_of_in_one_record_with_its_consumer_and_its_event() {
+    struct Clumsy;
+
+    #[consumer]
+    impl Clumsy {
+        #[connect]
+        async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+            cx.group_add(&ROOM).await?;
+            Ok(Self)
+        }
+
+        #[handler("chat.message")]
+        async fn chat_message(&mut self, _cx: &mut Context<Self>, event: &ChatMessage) -> Result<()> {
+            assert!(event.text != "panic", "a mistake");
+            Err(Error::msg("a mistake"))
+        }
+
+        #[handler("chat.strict")]
+        async fn chat_strict(&mut self, _cx: &mut Context<Self>, _event: &ChatStrict) -> Result<()> {
+            Ok(())
+        }
+
+        #[receive("say")]
+        async fn say(&mut self, _cx: &mut Context<Self>, _say: Say) -> Result<()> {
+            Ok(())
+        }
+
+        #[receive("shout")]
+        async fn shout(&mut self, _cx: &mut Context<Self>, shout: Say) -> Result<()> {
+            assert!(shout.text != "panic", "a mistake");
+            Err(Error::msg("a mistake"))
+        }
+    }
+
+    let (log, _guard) = Log::listen();
+    let channels = application();
+    for how in ["fail", "panic"] {
+        for at in ["handler", "receive"] {
+            let mut client = client::<Clumsy>(&channels).await;
+            client.send_to(r#"{"type": "say", "text": "", "count": 0}"#).await.unwrap();
+            log.take("");
+            if at == "handler" {
+                channels.channel_layer().group_send(&ROOM, &good(how)).await.unwrap();
+            } else {
+                client.send_json_to(&json!({"type": "shout", "text": how, "count": 0})).await.unwrap();
+            }
+            let (code, reason) = client.receive_close().await.unwrap();
+            assert_eq!((code, reason.as_str()), (CloseCode::INTERNAL_ERROR, ""), "no detail to the client");
+            let records = log.take("a handler ");
+            let [record] = &records[..] else { panic!("{how}, {at}: {records:?}") };
+            assert_eq!((record.level, record.field("consumer"), record.field("at")), (Level::ERROR, "Clumsy", at));
+            let wanted = if at == "handler" { ("chat.message", "") } else { ("", "shout") };
+            assert_eq!((record.field("event"), record.field("command")), wanted, "{record:?}");
+            let problem = if how == "fail" { "error" } else { "panic" };
+            assert_eq!(record.field(problem), "a mistake");
+        }
+    }
 }
 
 #[tokio::test]

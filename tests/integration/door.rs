@@ -174,11 +174,19 @@ async fn a_trusted_proxy_says_who_the_client_is_and_what_it_asked_for() {
 
 #[tokio::test]
 async fn a_host_that_is_not_ours_is_refused() {
+    let log = Log::default();
+    let kept = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || kept.clone()).finish();
+    let _listening = tracing_subscriber::util::SubscriberInitExt::set_default(subscriber);
     let server = Server::start(Channels::builder().allowed_hosts(["example.org"]).unwrap()).await;
     assert_eq!(server.knock("Host: example.org:8000\n").await.status, 101);
     // What a page elsewhere does that gave its own name our address.
     assert_eq!(server.knock("Host: evil.example\nOrigin: http://evil.example\n").await.status, 400);
     assert_eq!(server.stats().wrong_host, 1);
+    let denials = log.text();
+    let denials: Vec<_> = denials.lines().filter(|line| line.contains("host that is not allowed")).collect();
+    let [denial] = denials[..] else { panic!("{denials:?}") };
+    assert!(denial.contains("WARN") && denial.contains(r#"host="evil.example""#), "{denial}");
     server.stop().await;
 }
 
