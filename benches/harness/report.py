@@ -111,8 +111,8 @@ def _traffic(name: str, rounds) -> list[str]:
     lines = table(head, rows)
     if name == "fan8" and (seen := paired(rounds, "ours-pubsub-2p", "ours-pubsub", "deliveries_per_s")):
         lines += [
-            f"Two processes over Redis delivered {spread(seen)} times what one did in the same time; the second one shares "
-            "its core with Redis and the load generator here, so the goal above is judged by CPU.", "",
+            f"Two processes over Redis delivered {spread(seen)} times what one did in the same time, on the one core that the "
+            "load generator and Redis leave for servers. So the goal above is judged by CPU.", "",
         ]
     return lines
 
