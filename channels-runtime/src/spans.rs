@@ -1,12 +1,14 @@
 //! The spans that the application's own records stand in: one for each connection, one for each call of its consumer.
 //!
 //! All have the target `channels_runtime::spans`, so that a filter can ask for them alone. Where nobody does, a call costs a
-//! look at one number, and an idle connection nothing: only a connection that begins with an enabled span holds one.
+//! look at one number, and an idle connection nothing: only a connection that begins with an enabled span holds one. (The
+//! look comes before the macro of the span: with tracing's feature `log`, which warp brings, and no subscriber, that one would
+//! work its fields out for the crate `log`.)
 
 use std::fmt::{self, Debug};
 
 use futures_util::FutureExt;
-use tracing::{Instrument, Span};
+use tracing::{Instrument, Level, Span, level_enabled};
 
 use crate::consumer::{BoxFuture, Consumer};
 use crate::envelope::Envelope;
@@ -19,6 +21,9 @@ const ANY: &str = "_";
 
 /// From `#[connect]` to `#[disconnect]`.
 pub(crate) fn connection<C: Consumer>(scope: &Scope, channel: &ChannelName) -> Span {
+    if !level_enabled!(Level::DEBUG) {
+        return Span::none();
+    }
     tracing::debug_span!(
         target: "channels_runtime::spans",
         "connection",
@@ -31,6 +36,9 @@ pub(crate) fn connection<C: Consumer>(scope: &Scope, channel: &ChannelName) -> S
 
 /// One consumer of a worker, and those that take its place.
 pub(crate) fn worker<C: Consumer>(channel: &ChannelName) -> Span {
+    if !level_enabled!(Level::DEBUG) {
+        return Span::none();
+    }
     tracing::debug_span!(
         target: "channels_runtime::spans",
         "worker",
@@ -41,6 +49,9 @@ pub(crate) fn worker<C: Consumer>(channel: &ChannelName) -> Span {
 
 /// A call of the method with this attribute.
 pub(crate) fn call<C: Consumer>(at: &'static str) -> Span {
+    if !level_enabled!(Level::TRACE) {
+        return Span::none();
+    }
     tracing::trace_span!(
         target: "channels_runtime::spans",
         "call",
@@ -51,6 +62,9 @@ pub(crate) fn call<C: Consumer>(at: &'static str) -> Span {
 
 /// A call of the `#[handler]` of this event.
 pub(crate) fn event<C: Consumer>(event: &C::Event) -> Span {
+    if !level_enabled!(Level::TRACE) {
+        return Span::none();
+    }
     tracing::trace_span!(
         target: "channels_runtime::spans",
         "call",
@@ -62,6 +76,9 @@ pub(crate) fn event<C: Consumer>(event: &C::Event) -> Span {
 
 /// A call of the `#[receive]` of the command at this place.
 pub(crate) fn command<C: Consumer>(place: u8) -> Span {
+    if !level_enabled!(Level::TRACE) {
+        return Span::none();
+    }
     tracing::trace_span!(
         target: "channels_runtime::spans",
         "call",
@@ -91,6 +108,9 @@ pub(crate) fn command_name<C: Consumer>(place: u8) -> &'static str {
 
 /// A message is decoded for all consumers of a kind, and rendered where the handler has no `self`.
 pub(crate) fn decode<C: Consumer>(envelope: &Envelope) -> Span {
+    if !level_enabled!(Level::TRACE) {
+        return Span::none();
+    }
     tracing::trace_span!(
         target: "channels_runtime::spans",
         "decode",
