@@ -4,7 +4,7 @@ import argparse
 import json
 import time
 
-from . import chart, contestants, machine, profile, report, rounds, scenarios
+from . import chart, contestants, guide, machine, profile, report, rounds, scenarios
 from .machine import BENCHES, ROOT, say
 
 RESULTS = BENCHES / "results.json"
@@ -13,7 +13,7 @@ RESULTS = BENCHES / "results.json"
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="benches/run",
-        description="Builds everything, plays every contestant in turn, writes benches/RESULTS.md and "
+        description="Builds everything, plays every contestant in turn, writes benches/RESULTS.md, the guide's figures and "
                     "docs/img/benchmark.svg. A scenario that is played replaces its earlier results; others stay.",
     )
     names = lambda known: lambda text: [name for name in _known(text, known)]
@@ -104,9 +104,10 @@ def main() -> int:
         print(text)
         return 0
     (BENCHES / "RESULTS.md").write_text(text)
+    guide.update(ROOT, text)
     if picture := chart.draw(results):
         target = ROOT / "docs/img/benchmark.svg"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(picture)
-        say("wrote benches/results.json, benches/RESULTS.md and docs/img/benchmark.svg")
+        say("wrote benches/results.json, benches/RESULTS.md, docs/img/benchmark.svg and the figures of the guide")
     return 0
