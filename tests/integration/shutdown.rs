@@ -85,6 +85,34 @@ async fn a_server_closes_in_waves_and_says_when_to_come_back() {
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }
 
+#[derive(Default)]
+struct Stuck;
+
+#[consumer]
+impl Stuck {
+    #[receive]
+    async fn receive(&mut self, cx: &mut Context<Self>, _text: String) -> Result<()> {
+        cx.send_text("here for ever").await?;
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_does_not_end_is_not_waited_for_beyond_the_deadline() {
+    let channels = Channels::builder().build();
+    let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let address = server.local_addr();
+    let serving = tokio::spawn(server.serve(channels.route::<Stuck>(warp::path!("ws"))));
+    let mut client = connect_async(format!("ws://{address}/ws")).await.unwrap().0;
+    client.send(Message::text("stay")).await.unwrap();
+    assert_eq!(next(&mut client).await, Some(Message::text("here for ever")));
+    let begun = Instant::now();
+    assert!(!channels.shutdown(Duration::from_secs(1)).await, "one is left, and whoever asked is told");
+    assert!((Duration::from_secs(1)..PATIENCE).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    assert!(told_to_wait(&next(&mut client).await.expect("a close frame")).is_some(), "its client was told all the same");
+    tokio::time::timeout(PATIENCE, serving).await.expect("the server ends").unwrap();
+}
+
 /// Sends a signal to a process of this test.
 fn signal(chat: &Example, name: &str) {
     let sent = Command::new("kill").args([&format!("-{name}"), &chat.id().to_string()]).status().unwrap();
