@@ -173,8 +173,10 @@ async fn take_part(floor: Arc<Floor>, mut socket: Socket, own: Option<usize>, li
     assert_eq!(next, [lines_each; SENDERS]);
 }
 
-/// 5,000 lines to 100 sockets, where each sender has 100 to say.
-async fn a_room_on_both_servers(backend: &str, lines_each: usize) {
+/// A thousand lines to 100 sockets, where each of 50 senders has 20 to say; `CHANNELS_ROOM_LINES=100` for more of them.
+/// Python takes a minute or two for 5,000.
+async fn a_room_on_both_servers(backend: &str) {
+    let lines_each = std::env::var("CHANNELS_ROOM_LINES").map_or(20, |lines| lines.parse().expect("a number of lines"));
     let servers = TwoServers::start(backend).await;
     let mut sockets = Vec::new();
     for number in 0..SOCKETS_EACH {
@@ -217,12 +219,12 @@ async fn a_room_on_both_servers(backend: &str, lines_each: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_room_on_both_servers_through_core() {
-    a_room_on_both_servers(CORE, 100).await;
+    a_room_on_both_servers(CORE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_room_on_both_servers_through_pubsub() {
-    a_room_on_both_servers(PUBSUB, 100).await;
+    a_room_on_both_servers(PUBSUB).await;
 }
 
 /// Upstream's nature, and the reason why a group that Python shares carries only what Python's consumers handle.

@@ -109,7 +109,10 @@ async fn a_handler_that_does_not_end_is_not_waited_for_beyond_the_deadline() {
     let begun = Instant::now();
     assert!(!channels.shutdown(Duration::from_secs(1)).await, "one is left, and whoever asked is told");
     assert!((Duration::from_secs(1)..PATIENCE).contains(&begun.elapsed()), "{:?}", begun.elapsed());
-    assert!(told_to_wait(&next(&mut client).await.expect("a close frame")).is_some(), "its client was told all the same");
+    assert!(
+        told_to_wait(&next(&mut client).await.expect("a close frame")).is_some(),
+        "its client was told all the same"
+    );
     tokio::time::timeout(PATIENCE, serving).await.expect("the server ends").unwrap();
 }
 

@@ -42,7 +42,8 @@ check_app! {
     direct: [events::ChatKick],
 }
 
-fn main() {
+#[test]
+fn runs() {
     let room = events::Room { id: "a" };
     assert_eq!(room.name().unwrap().as_str(), "room_a");
 }

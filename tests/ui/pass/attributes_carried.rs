@@ -38,7 +38,8 @@ impl ChatConsumer {
     }
 }
 
-fn main() {
+#[test]
+fn runs() {
     let event = ChatConsumerEvent::ChatMessage(ChatMessage { message: "hi".into() });
     assert_eq!(format!("{event:?}"), "ChatMessage");
     assert_eq!(format!("{:?}", ChatConsumerCommand::Say(say { text: "hi".into() })), "Say");

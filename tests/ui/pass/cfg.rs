@@ -54,7 +54,8 @@ impl Cut {
     fn c(_: &C) -> String {}
 }
 
-fn main() {
+#[test]
+fn runs() {
     let info = <Consumer as channels_runtime::Consumer>::INFO;
     assert_eq!(info.handlers.len(), 1);
     assert_eq!(info.handlers[0].event, "a.b");

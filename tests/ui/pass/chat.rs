@@ -81,7 +81,8 @@ impl ChatConsumer {
     }
 }
 
-fn main() {
+#[test]
+fn runs() {
     let info = <ChatConsumer as channels_runtime::Consumer>::INFO;
     assert_eq!(info.name, "ChatConsumer");
     assert_eq!(info.tag, "command");

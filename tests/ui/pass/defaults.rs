@@ -39,7 +39,8 @@ impl Ticker {
     }
 }
 
-fn main() {
+#[test]
+fn runs() {
     let channels = Channels::builder().build();
     let _ = channels.route::<Echo>(warp::path!("echo"));
     let _ = channels.route::<Open>(warp::path!("open"));

@@ -86,7 +86,8 @@ impl Cut {
 
 check_app! { consumers: [ChatConsumer, Cut], groups: [Room, Hall] }
 
-fn main() {
+#[test]
+fn runs() {
     let info = <ChatConsumer as channels_runtime::Consumer>::INFO;
     let message = &info.handlers[0];
     assert_eq!((message.fields)(), ["message"]);

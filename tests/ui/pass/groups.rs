@@ -24,7 +24,8 @@ struct Raw {
 #[group("all", events(A))]
 struct All;
 
-fn main() {
+#[test]
+fn runs() {
     assert_eq!(Device { user: "ann", device: 2 }.name().unwrap().as_str(), "u_ann.2");
     assert_eq!(Of { id: 7_u8 }.name().unwrap().as_str(), "g_7");
     assert_eq!(Raw { r#in: "x".into() }.name().unwrap().as_str(), "in.x");

@@ -1,6 +1,7 @@
 //! A consumer may hear of one end of a gap or of both, with or without `async`, and `#[cfg]` picks one of two.
 
 #![deny(warnings)]
+#![allow(clippy::non_minimal_cfg)]
 
 use channels_runtime::Consumer;
 use channels_runtime::prelude::*;
@@ -42,6 +43,7 @@ impl None {
     fn disconnect(&mut self, _cx: &mut Context<Self>, _code: CloseCode) {}
 }
 
-fn main() {
+#[test]
+fn runs() {
     assert_eq!((Both::HEARS_OF_GAPS, One::HEARS_OF_GAPS, None::HEARS_OF_GAPS), (true, true, false));
 }

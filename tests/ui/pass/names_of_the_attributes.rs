@@ -43,7 +43,8 @@ impl ChatConsumer {
     }
 }
 
-fn main() {
+#[test]
+fn runs() {
     let channels = Channels::builder().build();
     let _ = channels.route::<ChatConsumer>(warp::path!("chat"));
     assert!(!ChatConsumer::default().disconnect);

@@ -21,4 +21,5 @@ impl Chat {
     }
 }
 
-fn main() {}
+#[test]
+fn compiles() {}

@@ -39,7 +39,7 @@ mod consumers {
 }
 
 #[consumer]
-impl crate::Outer {
+impl crate::pass::private_and_nested::Outer {
     #[handler("a.b")]
     fn a(event: &events::A) -> impl channels_runtime::IntoFrame + use<> {
         event.text.clone()
@@ -54,7 +54,8 @@ impl crate::Outer {
 
 struct Outer;
 
-fn main() {
+#[test]
+fn runs() {
     #[derive(Default)]
     struct Local;
 

@@ -50,7 +50,7 @@ struct Told {
 // An event that holds others of its kind.
 #[event("thread")]
 struct Thread {
-    answers: Vec<Thread>,
+    answers: Vec<Self>,
 }
 
 // The same behind another name, which only the user can know.
@@ -62,7 +62,8 @@ struct Step {
     next: Next,
 }
 
-fn main() {
+#[test]
+fn runs() {
     let told: Told = serde_json::from_str(r#"{"from":{"name":"ada"}}"#).unwrap();
     assert_eq!(told, Told { user: User { name: "ada".into() }, maybe: None, others: Vec::new() });
     assert_eq!(serde_json::to_string(&told).unwrap(), r#"{"from":{"name":"ada"},"maybe":null}"#);

@@ -48,8 +48,9 @@ macro_rules! consumers {
 
 consumers!(Newest "drop_newest" Oldest "drop_oldest" Leaving "disconnect");
 
-fn main() {
-    assert!(Blink::VOLATILE && Move::VOLATILE && !Name::VOLATILE);
+#[test]
+fn runs() {
+    const { assert!(Blink::VOLATILE && Move::VOLATILE && !Name::VOLATILE) };
     assert!(Blink.key().is_none() && Name { r#type: "a".into() }.key().is_some());
     let moved = |part, x| Move { part, x }.key();
     assert_eq!(moved(Part::Head, 1.0), moved(Part::Head, 2.0));

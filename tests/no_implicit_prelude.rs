@@ -1,44 +1,39 @@
-//! An expansion uses nothing that is only there because it is usually imported, and finds a renamed runtime.
+//! An expansion uses nothing that is only there because it is usually imported, and finds a renamed runtime. A crate of its
+//! own, because that is where `rt` has to be known.
 
 #![no_implicit_prelude]
+#![allow(dead_code)]
 
 extern crate channels_runtime as rt;
 extern crate serde as user_serde;
 
 // What would be picked up instead, if an expansion named these without a path.
-#[allow(dead_code)]
 mod core {}
-#[allow(dead_code)]
 mod std {}
-#[allow(dead_code)]
 mod serde {}
-#[allow(dead_code)]
 struct Send;
-#[allow(dead_code)]
 struct String;
-#[allow(dead_code)]
 type Result = ();
 
 #[rt::event("a.b", crate = rt)]
-pub struct A {
-    pub count: u64,
+struct A {
+    count: u64,
 }
 
 #[rt::event("c.d", crate = "rt")]
-pub struct C;
+struct C;
 
 #[rt::event("g.g", crate = crate::rt)]
-pub struct G;
+struct G;
 
 #[rt::group("g_{id}", events(A, C, G), crate = rt)]
-pub struct Many {
-    pub id: u8,
+struct Many {
+    id: u8,
 }
 
 #[derive(user_serde::Deserialize)]
 #[serde(crate = "user_serde")]
 struct Say {
-    #[allow(dead_code)]
     count: u64,
 }
 
@@ -77,4 +72,7 @@ impl Counter {
     fn disconnect(&mut self, _cx: &mut rt::Context<Self>, _code: rt::CloseCode) {}
 }
 
-fn main() {}
+#[::core::prelude::v1::test]
+fn compiles() {
+    ::core::assert_eq!(<Counter as rt::Consumer>::INFO.handlers.len(), 3);
+}
