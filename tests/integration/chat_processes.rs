@@ -1,12 +1,15 @@
 //! Two processes of the chat on one Redis are one chat.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::SplitStream;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
@@ -77,6 +80,31 @@ async fn a_thousand_messages_each_way_on_the_core_layer() {
     a_thousand_messages_each_way("core").await;
 }
 
+/// How many lines of a sender may be on their way: those of both together fit into a queue of the core layer, which holds 100.
+const UNDER_WAY: usize = 40;
+
+/// Reads all lines of both senders, and then "the end". Tells when all have come, and reads on, so that pings are answered.
+async fn listen(mut rx: SplitStream<Client>, from_other: (String, Arc<Semaphore>), all_heard: Arc<Semaphore>) {
+    let mut heard: HashMap<String, usize> = HashMap::new();
+    loop {
+        let message = next(&mut rx).await;
+        if message == "the end" {
+            break;
+        }
+        let (from, number) = message.split_once(' ').unwrap();
+        let expected = heard.entry(from.to_owned()).or_default();
+        assert_eq!(number, expected.to_string(), "of sender {from}");
+        *expected += 1;
+        if from == from_other.0 {
+            from_other.1.add_permits(1);
+        }
+        if heard.values().sum::<usize>() == 2 * MESSAGES {
+            all_heard.add_permits(1);
+        }
+    }
+    assert!(heard.values().all(|lines| *lines == MESSAGES), "{heard:?}");
+}
+
 async fn a_thousand_messages_each_way(layer: &str) {
     let redis = RedisServer::start();
     let flags = ["--layer", layer, "--redis", &redis.url()];
@@ -84,37 +112,28 @@ async fn a_thousand_messages_each_way(layer: &str) {
     let clients = [client(&one, "lobby").await, client(&two, "lobby").await];
     let mut strangers = [client(&one, "elsewhere").await, client(&two, "elsewhere").await];
 
-    let talking = clients.into_iter().enumerate().map(|(me, client)| {
-        let (mut tx, mut rx) = client.split();
-        let sending = tokio::spawn(async move {
+    let (all_heard, may_send) = (Arc::new(Semaphore::new(0)), [(); 2].map(|()| Arc::new(Semaphore::new(UNDER_WAY))));
+    let (mut sending, mut listening) = (Vec::new(), Vec::new());
+    for (me, client) in clients.into_iter().enumerate() {
+        let (mut tx, rx) = client.split();
+        let other = 1 - me;
+        let from_other = (other.to_string(), Arc::clone(&may_send[other]));
+        listening.push(tokio::spawn(listen(rx, from_other, Arc::clone(&all_heard))));
+        let may_send = Arc::clone(&may_send[me]);
+        sending.push(tokio::spawn(async move {
             for number in 0..MESSAGES {
-                let line = json!({"message": format!("{me} {number}")});
-                tx.send(Message::text(line.to_string())).await.unwrap();
+                may_send.acquire().await.unwrap().forget();
+                tx.send(Message::text(json!({"message": format!("{me} {number}")}).to_string())).await.unwrap();
             }
             tx
-        });
-        tokio::spawn(async move {
-            let mut heard: HashMap<String, usize> = HashMap::new();
-            for _ in 0..2 * MESSAGES {
-                let message = next(&mut rx).await;
-                let (from, number) = message.split_once(' ').unwrap();
-                let expected = heard.entry(from.to_owned()).or_default();
-                assert_eq!(number, expected.to_string(), "of sender {from}");
-                *expected += 1;
-            }
-            sending.await.unwrap().reunite(rx).unwrap()
-        })
-    });
-    let talking: Vec<_> = talking.collect();
-    let mut clients = Vec::new();
-    for talk in talking {
-        clients.push(talk.await.unwrap());
+        }));
     }
-
+    let mut speaker = sending.remove(0).await.unwrap();
     // Whatever was sent too often, or to the wrong room, would stand before these.
-    clients[0].send(Message::text(json!({"message": "the end"}).to_string())).await.unwrap();
-    for client in &mut clients {
-        assert_eq!(next(client).await, "the end");
+    _ = tokio::time::timeout(Duration::from_secs(60), all_heard.acquire_many(2)).await.expect("all lines, in time");
+    speaker.send(Message::text(json!({"message": "the end"}).to_string())).await.unwrap();
+    for listener in listening {
+        listener.await.unwrap();
     }
     strangers[0].send(Message::text(json!({"message": "only here"}).to_string())).await.unwrap();
     for stranger in &mut strangers {
