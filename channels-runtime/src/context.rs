@@ -17,9 +17,9 @@ use crate::error::{CommandError, Error, FrameError, LayerError, Result, SendErro
 use crate::event::{Carries, Event, Group, Handles, JoinedBy, Sends};
 use crate::frame::{CloseCode, Frame, ToJson};
 use crate::layer::ChannelLayer;
+use crate::meter::Pause;
 use crate::name::ChannelName;
 use crate::scope::Scope;
-use crate::stream::Stream;
 use crate::unawaited::Unawaited;
 use crate::wire::{Rendered, with_frame, with_json};
 
@@ -28,23 +28,30 @@ use crate::wire::{Rendered, with_frame, with_json};
 /// Sends to the client wait while more than half of the outbound queue (1 MiB) is full, so a handler that talks to a slow
 /// client slows itself, and nobody else.
 pub struct Context<C> {
-    scope: Scope,
-    channel: ChannelName,
-    layer: ChannelLayer,
-    /// The client's; a worker has none.
+    /// The client's; a worker has none. It knows its channel and its scope, and an idle connection carries no more than it
+    /// has to.
     connection: Option<Arc<Connection>>,
     rare: Option<Box<Rare>>,
     consumer: PhantomData<fn() -> C>,
 }
 
-/// What few connections have, or none for long.
+/// What few contexts have, or none for long.
 #[derive(Default)]
 struct Rare {
+    /// A worker's, which has no connection.
+    post: Option<Post>,
     /// What the answer to the handshake will say; gone once it is given.
     answer: Option<Box<Answer>>,
     tasks: Tasks,
-    /// The client's, where it is not the flusher that writes.
-    stream: Option<Stream>,
+    /// The client has said more than it may.
+    pause: Pause,
+}
+
+/// Where a worker is.
+struct Post {
+    scope: Scope,
+    channel: ChannelName,
+    layer: ChannelLayer,
 }
 
 /// What `#[connect]` adds to the answer that accepts the handshake.
@@ -55,43 +62,50 @@ pub(crate) struct Answer {
 }
 
 impl<C> Context<C> {
-    pub(crate) fn new(scope: Scope, channel: ChannelName, layer: ChannelLayer, connection: Arc<Connection>) -> Self {
-        let rare = Some(Box::new(Rare { answer: Some(Box::default()), ..Rare::default() }));
-        Self { scope, channel, layer, connection: Some(connection), rare, consumer: PhantomData }
+    pub(crate) fn new(connection: Arc<Connection>) -> Self {
+        let rare = Rare { answer: Some(Box::default()), ..Rare::default() };
+        Self { connection: Some(connection), rare: Some(Box::new(rare)), consumer: PhantomData }
     }
 
     /// That of a worker: there is no client.
     pub(crate) fn of_worker(scope: Scope, channel: ChannelName, layer: ChannelLayer) -> Self {
-        Self { scope, channel, layer, connection: None, rare: None, consumer: PhantomData }
+        let rare = Rare { post: Some(Post { scope, channel, layer }), ..Rare::default() };
+        Self { connection: None, rare: Some(Box::new(rare)), consumer: PhantomData }
     }
 
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         self.connection.as_ref().expect("a session has a client")
     }
 
+    pub(crate) fn connection_and_pause(&mut self) -> (&Connection, &mut Pause) {
+        let connection = self.connection.as_ref().expect("a session has a client");
+        (connection, &mut self.rare.get_or_insert_default().pause)
+    }
+
+    /// What a worker has in place of a connection.
+    fn post(&self) -> &Post {
+        self.rare.as_ref().and_then(|rare| rare.post.as_ref()).expect("without a client it is a worker")
+    }
+
+    fn channel(&self) -> &ChannelName {
+        self.connection.as_ref().map_or_else(|| &self.post().channel, |connection| connection.channel())
+    }
+
     pub(crate) fn take_answer(&mut self) -> Answer {
         let Some(rare) = &mut self.rare else { return Answer::default() };
         let answer = rare.answer.take().map(|answer| *answer).unwrap_or_default();
-        if rare.tasks.is_empty() {
+        if rare.post.is_none() && rare.tasks.is_empty() {
             self.rare = None;
         }
         answer
     }
 
-    pub(crate) fn share_stream(&mut self, stream: Stream) {
-        self.rare.get_or_insert_default().stream = Some(stream);
-    }
-
     /// What writes to the client while a handler that waits keeps the session from it.
     pub(crate) fn output(&self) -> impl Fn(&mut Task<'_>) + 'static {
         let connection = self.connection.clone();
-        let stream = self.rare.as_ref().and_then(|rare| rare.stream.clone());
         move |task| {
             if let Some(connection) = &connection {
-                connection.poll_output(task, |task, outbound| match &stream {
-                    Some(stream) => stream.poll_write(task, outbound),
-                    None => Poll::Ready(Ok(())),
-                });
+                connection.poll_output(task);
             }
         }
     }
@@ -113,23 +127,23 @@ impl<C> Context<C> {
 
     /// Takes the connection's channel out of the layer and out of all its groups.
     pub(crate) fn leave(&self) {
-        self.layer.backend().release(&self.channel);
+        self.channel_layer().backend().release(self.channel());
     }
 
     /// The facts of the connection: path, query, headers, cookies, user.
     pub fn scope(&self) -> &Scope {
-        &self.scope
+        self.connection.as_ref().map_or_else(|| &self.post().scope, |connection| connection.scope())
     }
 
     /// The name of this connection's channel. Others may send to it with [`ChannelLayer::send`], for as long as the
     /// connection lives.
     pub fn channel_name(&self) -> ChannelName<C> {
-        self.channel.typed()
+        self.channel().typed()
     }
 
     /// The channel layer.
     pub fn channel_layer(&self) -> &ChannelLayer {
-        &self.layer
+        self.connection.as_ref().map_or_else(|| &self.post().layer, |connection| connection.flusher().layer())
     }
 
     /// Joins a group. Compiles only if this consumer handles every event that the group carries.
@@ -141,7 +155,7 @@ impl<C> Context<C> {
     /// When the group's name is not legal, or the other end of the layer cannot be reached.
     // See `ChannelLayer::group_send` for why these are no `async fn`s.
     pub fn group_add<G: JoinedBy<C> + ?Sized>(&mut self, group: &G) -> Unawaited<'_, Result<()>> {
-        lifted(self.layer.join(group.name(), self.channel.clone()))
+        lifted(self.channel_layer().join(group.name(), self.channel().clone()))
     }
 
     /// Leaves a group. If it was not joined, nothing happens.
@@ -149,7 +163,7 @@ impl<C> Context<C> {
     /// # Errors
     /// When the group's name is not legal, or the other end of the layer cannot be reached.
     pub fn group_discard<G: Group + ?Sized>(&mut self, group: &G) -> Unawaited<'_, Result<()>> {
-        lifted(self.layer.leave(group.name(), self.channel.clone()))
+        lifted(self.channel_layer().leave(group.name(), self.channel().clone()))
     }
 
     /// Sends an event to every member of a group, this connection too if it is one. Compiles only if the group carries
@@ -162,7 +176,8 @@ impl<C> Context<C> {
         G: Group<Itself: Carries<E>> + ?Sized,
         E: Event,
     {
-        lifted(self.layer.deliver_to_group(group.name(), Envelope::from_event(event, self.layer.backend().format())))
+        let layer = self.channel_layer();
+        lifted(layer.deliver_to_group(group.name(), Envelope::from_event(event, layer.backend().format())))
     }
 
     /// Sends an event to every other member of a group: to all but this connection, whether it is a member or not.
@@ -208,8 +223,9 @@ impl<C> Context<C> {
         G: Group<Itself: Carries<E>> + ?Sized,
         E: Event,
     {
-        let envelope = Envelope::from_event(event, self.layer.backend().format());
-        lifted(self.layer.deliver_to_others(group.name(), envelope, &self.channel))
+        let layer = self.channel_layer();
+        let envelope = Envelope::from_event(event, layer.backend().format());
+        lifted(layer.deliver_to_others(group.name(), envelope, self.channel()))
     }
 
     /// Sends an event to one channel. See [`ChannelLayer::send`].
@@ -221,7 +237,8 @@ impl<C> Context<C> {
         T: Handles<E>,
         E: Event,
     {
-        lifted(self.layer.deliver(channel.untyped(), Envelope::from_event(event, self.layer.backend().format())))
+        let layer = self.channel_layer();
+        lifted(layer.deliver(channel.untyped(), Envelope::from_event(event, layer.backend().format())))
     }
 
     /// Sends the client one of the messages that `#[consumer(sends(..))]` lists, as JSON.
@@ -341,7 +358,7 @@ impl<C> Context<C> {
     ///
     /// Gives `false`, and names none, if the client does not offer it: it would have to hang up.
     pub fn set_subprotocol(&mut self, subprotocol: &str) -> bool {
-        let offered = self.scope.subprotocols().any(|offered| offered == subprotocol);
+        let offered = self.scope().subprotocols().any(|offered| offered == subprotocol);
         match self.answer() {
             Some(answer) if offered => {
                 answer.subprotocol = Some(subprotocol.into());
@@ -411,6 +428,6 @@ impl<C> Drop for Context<C> {
 
 impl<C> fmt::Debug for Context<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("scope", &self.scope).field("channel", &self.channel).finish_non_exhaustive()
+        f.debug_struct("Context").field("scope", self.scope()).field("channel", self.channel()).finish_non_exhaustive()
     }
 }

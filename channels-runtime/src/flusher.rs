@@ -13,11 +13,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
 use crate::connection::{Connection, ConnectionCounters, Limits};
+use crate::layer::ChannelLayer;
 
 /// How many connections are written between two turns of the readers. With 32, what Redis answers meanwhile came too late to ride
 /// along, and a delivery over pub/sub cost a tenth more; 8 gained nothing more.
@@ -26,9 +26,8 @@ const TURN: usize = 16;
 /// The ring. Its bound is the number of open connections: each is in it at most once.
 pub(crate) struct Flusher {
     ring: Mutex<Ring>,
-    /// Something is in the ring: readers that cause more let the flusher go first.
-    pending: AtomicBool,
     /// Every connection holds its flusher, so what they all share is here.
+    layer: ChannelLayer,
     limits: Limits,
     counters: ConnectionCounters,
 }
@@ -41,13 +40,13 @@ struct Ring {
 
 impl Flusher {
     /// A flusher whose task ends when `stop` is done. The task must outlive all connections: without it nothing is sent.
-    pub(crate) fn new(limits: Limits) -> Arc<Self> {
-        Arc::new(Self {
-            ring: Mutex::default(),
-            pending: AtomicBool::new(false),
-            limits,
-            counters: ConnectionCounters::default(),
-        })
+    pub(crate) fn new(layer: ChannelLayer, limits: Limits) -> Arc<Self> {
+        Arc::new(Self { ring: Mutex::default(), layer, limits, counters: ConnectionCounters::default() })
+    }
+
+    /// The layer of each of its connections.
+    pub(crate) fn layer(&self) -> &ChannelLayer {
+        &self.layer
     }
 
     /// The limits of each of its connections.
@@ -64,14 +63,8 @@ impl Flusher {
         let mut ring = self.lock();
         ring.connections.push_back(connection);
         if let Some(task) = ring.task.take() {
-            self.pending.store(true, SeqCst);
             task.wake();
         }
-    }
-
-    /// Whether something waits to be written.
-    pub(crate) fn is_pending(&self) -> bool {
-        self.pending.load(SeqCst)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Ring> {
@@ -99,7 +92,6 @@ impl Flusher {
                 let mut ring = self.lock();
                 if ring.connections.is_empty() {
                     ring.task = Some(cx.waker().clone());
-                    self.pending.store(false, SeqCst);
                     return Poll::Pending;
                 }
                 Poll::Ready(false)

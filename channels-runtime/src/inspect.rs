@@ -173,7 +173,7 @@ impl Channels {
         let server = self.server();
         let (uptime, stats) = (server.uptime(), server.stats());
         let Door { settings: door, .. } = server.door();
-        let (limits, config) = (server.limits(), server.layer().config());
+        let (limits, config) = (server.flusher().limits(), server.layer().config());
         Inspection {
             uptime,
             connections: server.connections(),

@@ -175,7 +175,6 @@ mod session;
 mod signal;
 mod spans;
 mod stats;
-mod stream;
 mod tag;
 #[cfg(feature = "testing")]
 pub mod testing;

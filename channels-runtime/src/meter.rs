@@ -43,13 +43,15 @@ pub(crate) struct Meter {
     bytes: i32,
     /// When the buckets were filled last, in milliseconds.
     filled: u32,
-    pause: Option<Pin<Box<Sleep>>>,
 }
+
+/// While a client is not read from. Few are, so it is kept elsewhere.
+pub(crate) type Pause = Option<Pin<Box<Sleep>>>;
 
 impl Meter {
     pub(crate) fn new(rate: Rate) -> Self {
         let (frames, bytes) = rate.full();
-        Self { frames, bytes, filled: now(), pause: None }
+        Self { frames, bytes, filled: now() }
     }
 
     /// So many bytes were read.
@@ -62,21 +64,18 @@ impl Meter {
         self.frames = self.frames.saturating_sub(FRAME);
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether the client has said all that it may for now: [`Self::poll_full`] waits until it may say more.
+    pub(crate) fn is_empty(&self) -> bool {
         self.frames <= 0 || self.bytes <= 0
     }
 
     /// Waits until the client may say something.
-    pub(crate) fn poll_ready(&mut self, connection: &Connection, cx: &mut Context<'_>) -> Poll<()> {
-        if self.is_empty() { self.poll_full(connection, cx) } else { Poll::Ready(()) }
-    }
-
     #[cold]
-    fn poll_full(&mut self, connection: &Connection, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_full(&mut self, pause: &mut Pause, connection: &Connection, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            if let Some(pause) = &mut self.pause {
-                ready!(pause.as_mut().poll(cx));
-                self.pause = None;
+            if let Some(sleep) = pause {
+                ready!(sleep.as_mut().poll(cx));
+                *pause = None;
                 // Nobody listened, so silence means nothing.
                 connection.heard();
             }
@@ -85,7 +84,7 @@ impl Meter {
                 return Poll::Ready(());
             }
             connection.flusher().counters().count_throttled();
-            self.pause = Some(Box::pin(tokio::time::sleep(PAUSE)));
+            *pause = Some(Box::pin(tokio::time::sleep(PAUSE)));
         }
     }
 
@@ -161,6 +160,6 @@ mod tests {
                 meter.filled = 0;
             }
         }
-        assert!(std::mem::size_of::<Meter>() <= 24);
+        assert!(size_of::<Meter>() <= 12);
     }
 }

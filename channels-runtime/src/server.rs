@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::auth::AnyUser;
-use crate::connection::{Connection, Limits};
+use crate::connection::{Connection, Limits, Socket};
 use crate::consumer::Consumer;
 use crate::curfew::Curfew;
 use crate::door::{self, Door};
@@ -27,7 +27,7 @@ use crate::frame::CloseCode;
 use crate::layer::ChannelLayer;
 use crate::living::{Living, Patience};
 use crate::scope::Scope;
-use crate::session::{Opened, Transport};
+use crate::session::Opened;
 use crate::stats::{Stats, Waiting};
 use crate::worker::JobCounters;
 
@@ -49,7 +49,6 @@ pub(crate) type Authenticator =
 
 pub(crate) struct Server {
     begun: Instant,
-    layer: ChannelLayer,
     flusher: Arc<Flusher>,
     door: Door,
     /// What workers count.
@@ -81,8 +80,7 @@ impl Server {
     pub(crate) fn new(layer: ChannelLayer, settings: Settings, door: Door) -> Arc<Self> {
         Arc::new(Self {
             begun: Instant::now(),
-            layer,
-            flusher: Flusher::new(settings.limits),
+            flusher: Flusher::new(layer, settings.limits),
             door,
             jobs: Arc::default(),
             curfew: Arc::default(),
@@ -95,7 +93,7 @@ impl Server {
     }
 
     pub(crate) fn layer(&self) -> &ChannelLayer {
-        &self.layer
+        self.flusher.layer()
     }
 
     pub(crate) fn flusher(&self) -> &Arc<Flusher> {
@@ -115,13 +113,9 @@ impl Server {
             inside: self.door.inside(),
             door: self.door.counters.snapshot(),
             connections: self.flusher.counters().snapshot(),
-            layer: self.layer.stats(),
+            layer: self.layer().stats(),
             jobs: self.jobs.snapshot(),
         }
-    }
-
-    pub(crate) fn limits(&self) -> Limits {
-        self.settings.limits
     }
 
     pub(crate) fn stopping(&self) -> &CancellationToken {
@@ -154,7 +148,7 @@ impl Server {
         guest: Guest,
         opened: Opened<C>,
         login_ends: Option<Instant>,
-        upgrade: impl Future<Output = Option<(Transport, Bytes)>> + Send + 'static,
+        upgrade: impl Future<Output = Option<(Socket, Bytes)>> + Send + 'static,
     ) {
         let server = Arc::clone(&guest.server);
         server.serve_from_now_on();
@@ -163,11 +157,11 @@ impl Server {
             // A client that vanished without a word, before its answer was written, would be waited for without end.
             let upgraded = tokio::time::timeout(UPGRADE_DEADLINE, upgrade).await.ok().flatten();
             let span = opened.span.clone();
-            let Some((transport, read_ahead)) = upgraded else {
+            let Some((socket, read_ahead)) = upgraded else {
                 opened.abandon().await;
                 return drop(guest);
             };
-            let session = opened.into_session(transport, &read_ahead);
+            let session = opened.into_session(socket, &read_ahead);
             let alive = Alive::<C>::new(guest, session.connection(), login_ends);
             // Most connections have no span, and then they have no room for one.
             if span.is_disabled() {
@@ -202,7 +196,7 @@ impl Server {
         let ended = async {
             tokio::join!(self.close_in_waves(deadline / 2), self.sessions.wait());
             // What the process is about to forget, the layer's other end would keep for a day.
-            self.layer.backend().settled().await;
+            self.layer().backend().settled().await;
         };
         tokio::time::timeout(deadline, ended).await.is_ok()
     }
@@ -293,6 +287,6 @@ impl<C: Consumer> Drop for Alive<C> {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("layer", &self.layer).finish_non_exhaustive()
+        f.debug_struct("Server").field("layer", self.layer()).finish_non_exhaustive()
     }
 }

@@ -4,22 +4,16 @@
 //! order. However the connection ends, its groups are left, `disconnect` runs once, and then the socket is closed.
 
 use std::any::Any;
-use std::cell::RefCell;
 use std::future::{Future, poll_fn};
-use std::io;
-use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedReadHalf;
 use tracing::{Instrument, Span};
 
-use crate::connection::{self, Connection, Next, Outbound, Output, Socket};
+use crate::connection::{self, Connection, Next, Output, Socket};
 use crate::consumer::{BoxFuture, Consumer, Decoded, Delivered};
 use crate::context::Context;
 use crate::envelope::Envelope;
@@ -32,7 +26,6 @@ use crate::scope::Scope;
 use crate::server::Server;
 use crate::spans::{self, within};
 use crate::stats::count;
-use crate::stream::Stream;
 use crate::wire::{Decoder, Incoming, Rendered, Violation};
 
 /// How long the client may take to answer a close frame before the socket is closed anyway.
@@ -44,24 +37,6 @@ const MAILS: u8 = 100;
 
 /// How many frames of one read are handled before the sockets are written to.
 const BURST: u8 = 16;
-
-thread_local! {
-    /// One for each thread that runs connections, so that an idle connection owns no buffer.
-    static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; 64 * 1024].into());
-}
-
-/// What carries a connection.
-pub(crate) enum Transport {
-    /// The flusher writes.
-    Tcp(TcpStream),
-    /// The connection's own task writes.
-    Stream(Stream),
-}
-
-enum Reader {
-    Tcp(OwnedReadHalf),
-    Stream(Stream),
-}
 
 /// A consumer that has accepted its connection; the client does not know it yet.
 pub(crate) struct Opened<C: Consumer> {
@@ -77,23 +52,15 @@ pub(crate) async fn open<C: Consumer>(
     scope: Scope,
     captures: C::Captures,
 ) -> Result<Opened<C>, Reject> {
-    let layer = server.layer();
-    let config = layer.config();
-    let channel = layer.backend().new_channel_name();
-    let connection = Connection::new(
-        prepare::<C>,
-        Arc::clone(server.flusher()),
-        server.limits(),
-        config.capacity_of(channel.as_str()),
-        config.expiry,
-        Arc::clone(layer.backend().table().counters()),
-        C::HEARS_OF_GAPS,
-    );
-    layer.backend().table().register(channel.clone(), &(Arc::clone(&connection) as Arc<dyn Mailbox>));
+    let backend = server.layer().backend();
+    let channel = backend.new_channel_name();
     let span = spans::connection::<C>(&scope, &channel);
+    let connection =
+        Connection::new(prepare::<C>, channel.clone(), scope, Arc::clone(server.flusher()), C::HEARS_OF_GAPS);
+    backend.table().register(&(Arc::clone(&connection) as Arc<dyn Mailbox>));
     // From here on the context takes the channel out of the layer again, whatever happens.
-    let mut cx = Context::new(scope, channel.clone(), layer.clone(), connection);
-    layer.backend().announce(&channel).await?;
+    let mut cx = Context::new(connection);
+    backend.announce(&channel).await?;
     let connecting =
         span.in_scope(|| guarded(|| within(spans::call::<C>("connect"), || C::connect(&mut cx, captures))));
     let consumer = match connecting.instrument(span.clone()).await {
@@ -131,24 +98,13 @@ pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
 
 impl<C: Consumer> Opened<C> {
     /// Serves the connection to its end.
-    pub(crate) fn into_session(self, transport: Transport, read_ahead: &[u8]) -> Session<C> {
-        let Self { consumer, mut cx, span: _ } = self;
-        let reader = match transport {
-            Transport::Tcp(socket) => {
-                let (reader, writer) = socket.into_split();
-                cx.connection().open(Some(Socket::Tcp(writer)));
-                Reader::Tcp(reader)
-            }
-            Transport::Stream(stream) => {
-                cx.connection().open(None);
-                cx.share_stream(stream.clone());
-                Reader::Stream(stream)
-            }
-        };
+    pub(crate) fn into_session(self, socket: Socket, read_ahead: &[u8]) -> Session<C> {
+        let Self { consumer, cx, span: _ } = self;
+        cx.connection().open(socket);
         let mut decoder = Decoder::default();
         decoder.keep(read_ahead);
         let meter = Meter::new(cx.connection().flusher().limits().inbound);
-        Session { consumer, cx, reader, decoder, meter, mails_left: MAILS, burst: 0, fresh: false }
+        Session { consumer, cx, decoder, meter, mails_left: MAILS, burst: 0 }
     }
 
     /// The client was gone before the handshake was answered.
@@ -171,7 +127,7 @@ pub(crate) async fn end<C: Consumer>(consumer: &mut C, cx: &mut Context<C>, code
 /// A handler that has begun.
 type Begun<'a> = Guarded<'a, Result<(), Error>>;
 
-/// Begins what the step asks for: a handler, or what is done without one. Breaks off where the connection is over.
+/// Begins what the step asks for: a handler, or what is done without one; and says more of the cause, where there is more.
 ///
 /// A function of its own, so that a connection that waits for its handler does not carry the step with it.
 fn begin<'a, C: Consumer>(
@@ -181,53 +137,71 @@ fn begin<'a, C: Consumer>(
     step: Step,
     event: &'a mut Option<Arc<Delivered<C::Event>>>,
     cause: &mut Cause,
-) -> ControlFlow<(CloseCode, Last), Option<Begun<'a>>> {
-    match step {
+) -> Option<Begun<'a>> {
+    let call = match step {
         Step::Event(delivered) => {
             let event = &**event.insert(delivered.downcast().expect("prepared for this consumer"));
             let span = spans::event::<C>(event.event());
-            return ControlFlow::Continue(Some(guarded(|| within(span, || consumer.dispatch(cx, event)))));
+            guarded(|| within(span, || consumer.dispatch(cx, event)))
         }
         Step::Gap(gap) => {
             let span = spans::call::<C>(gap.attribute());
-            return ControlFlow::Continue(Some(guarded(|| within(span, || consumer.gap(cx, gap)))));
+            guarded(|| within(span, || consumer.gap(cx, gap)))
         }
         Step::Client(Incoming::Frame(frame)) => {
             connection.begin();
-            let call = guarded(|| match C::decode_command(frame) {
+            guarded(|| match C::decode_command(frame) {
                 Ok(received) => {
                     let place = spans::command_place::<C>(&received);
                     *cause = Cause::Command(place);
                     within(spans::command::<C>(place), || consumer.receive(cx, received))
                 }
                 Err(error) => within(spans::call::<C>("receive"), || refuse(consumer, cx, error)),
-            });
-            return ControlFlow::Continue(Some(call));
+            })
         }
-        Step::Client(Incoming::Pong) => {}
-        Step::Client(Incoming::Ping(payload)) => connection.answer(&Rendered::pong(&payload)),
+        other => {
+            if let Some((code, last)) = without_handler(connection, other) {
+                *cause = Cause::End(code, last);
+            }
+            return None;
+        }
+    };
+    #[cfg(feature = "metrics")]
+    let call = if crate::figures::are_wanted() {
+        Guarded(crate::figures::timed::<C, _>(cause.attribute(), call.0))
+    } else {
+        call
+    };
+    Some(call)
+}
+
+/// Does what needs no handler. Gives how the connection ends, if it is over.
+fn without_handler(connection: &Connection, step: Step) -> Option<(CloseCode, Last)> {
+    match step {
+        Step::Event(_) | Step::Gap(_) | Step::Client(Incoming::Frame(_)) => unreachable!("they have handlers"),
+        Step::Client(Incoming::Pong) => None,
+        Step::Client(Incoming::Ping(payload)) => {
+            connection.answer(&Rendered::pong(&payload));
+            None
+        }
         Step::Client(Incoming::Close(code)) => {
             connection.close(code, "");
-            return ControlFlow::Break((code, Last::Flush));
+            Some((code, Last::Flush))
         }
         Step::Violation(violation) => {
             connection.close(violation.code, violation.reason);
-            return ControlFlow::Break((violation.code, Last::HangUp));
+            Some((violation.code, Last::HangUp))
         }
-        Step::LayerClosed => connection.close(CloseCode::GOING_AWAY, "the channel layer is closed"),
-        Step::Closing(code) => return ControlFlow::Break((code, Last::Answer)),
+        Step::LayerClosed => {
+            connection.close(CloseCode::GOING_AWAY, "the channel layer is closed");
+            None
+        }
+        Step::Closing(code) => Some((code, Last::Answer)),
         Step::Gone => {
             connection.break_off();
-            return ControlFlow::Break((CloseCode::ABNORMAL, Last::Flush));
+            Some((CloseCode::ABNORMAL, Last::Flush))
         }
     }
-    ControlFlow::Continue(None)
-}
-
-/// A function, because what a connection's future holds for a moment it has the room for ever.
-#[cfg(feature = "metrics")]
-fn timed<'a, C: Consumer>(call: Begun<'a>, cause: Cause) -> Begun<'a> {
-    if crate::figures::are_wanted() { Guarded(crate::figures::timed::<C, _>(cause.attribute(), call.0)) } else { call }
 }
 
 /// A frame that is no command is counted, logged and answered. Quietly, because any client can send a lot of them.
@@ -278,15 +252,12 @@ impl<T> Future for Guarded<'_, T> {
 pub(crate) struct Session<C: Consumer> {
     consumer: C,
     cx: Context<C>,
-    reader: Reader,
     decoder: Decoder,
     meter: Meter,
     /// How many events are handled before it is the client's turn.
     mails_left: u8,
     /// How much was handled without a turn for the others.
     burst: u8,
-    /// In this poll of the task the mailbox was looked at already.
-    fresh: bool,
 }
 
 /// What happens next.
@@ -313,7 +284,7 @@ impl Step {
     }
 }
 
-/// What a handler runs for.
+/// What a handler runs for; or that none does, because the connection is over.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cause {
     Event,
@@ -321,6 +292,7 @@ enum Cause {
     /// The client, too: a command, by its place among those of its consumer.
     Command(u8),
     Gap(Gap),
+    End(CloseCode, Last),
 }
 
 impl Cause {
@@ -330,6 +302,7 @@ impl Cause {
             Self::Event => "handler",
             Self::Client | Self::Command(_) => "receive",
             Self::Gap(gap) => gap.attribute(),
+            Self::End(..) => "disconnect",
         }
     }
 }
@@ -344,66 +317,55 @@ impl<C: Consumer> Session<C> {
     pub(crate) fn run(mut self, alive: impl Send) -> impl Future<Output = ()> + Send {
         let connection = Arc::clone(self.connection());
         async move {
-            let _alive = &alive;
             // One message after the other, until it is over.
             let (code, last) = loop {
                 // A local that is borrowed, as `cause` would borrow the step here, is kept while the handler runs.
                 let (step, mut cause) = poll_fn(|task| self.poll_step(&connection, task).map(Step::with_cause)).await;
                 {
-                    let Self { consumer, cx, reader, fresh, .. } = &mut self;
+                    let Self { consumer, cx, .. } = &mut self;
                     let mut event = None;
-                    let done = {
-                        let call = match begin(consumer, cx, &connection, step, &mut event, &mut cause) {
-                            #[cfg(feature = "metrics")]
-                            ControlFlow::Continue(call) => call.map(|call| timed::<C>(call, cause)),
-                            #[cfg(not(feature = "metrics"))]
-                            ControlFlow::Continue(call) => call,
-                            ControlFlow::Break(end) => break end,
-                        };
-                        match call {
-                            Some(call) => beside(&connection, reader, call, || *fresh = false).await,
-                            None => Ok(Ok(())),
-                        }
-                    };
+                    // Awaited where it is made: what has a name of its own is kept twice.
+                    let done =
+                        beside(&connection, begin(consumer, cx, &connection, step, &mut event, &mut cause)).await;
                     check::<C>(&connection, done, cause, event.as_deref());
                 }
-                if self.has_had_its_turn(&connection, cause) {
+                if let Cause::End(code, last) = cause {
+                    break (code, last);
+                }
+                if self.has_had_its_turn(&connection) {
                     tokio::task::yield_now().await;
                 }
             };
-            let Self { consumer, cx, reader, .. } = &mut self;
+            let Self { consumer, cx, .. } = &mut self;
             // Boxed, because an idle connection should not carry the room for its end with it.
             let ending: BoxFuture<'_, ()> = Box::pin(end(consumer, cx, code));
-            beside(&connection, reader, ending, || ()).await;
+            beside(&connection, Some(ending)).await;
             // A close frame may still wait; the client's answer to it may, too.
             _ = Box::pin(tokio::time::timeout(CLOSE_DEADLINE, self.linger(last))).await;
+            // Captured, and not moved, which it would have to remember.
+            _ = &alive;
         }
     }
 
     /// Whether the sockets and the other connections get their turn now.
     ///
-    /// What one read brought is handled together, so that what it sets off is written together. Before the next read the
-    /// sockets get their turn: neither a flood of frames (pings and pongs are frames, too) nor one of events can outrun them.
-    fn has_had_its_turn(&mut self, connection: &Connection, cause: Cause) -> bool {
+    /// What one read brought is handled together, so that what it sets off is written together. Neither a flood of frames
+    /// (pings and pongs are frames, too) nor one of events can outrun the sockets. A client that has said all needs no rule:
+    /// a read that did not fill the buffer was the last one until the readiness of its socket is asked for again.
+    fn has_had_its_turn(&mut self, connection: &Connection) -> bool {
         self.burst += 1;
-        let last_of_a_read = matches!(cause, Cause::Client | Cause::Command(_)) && !self.decoder.has_rest();
-        let over = self.burst >= BURST || (last_of_a_read && connection.flusher().is_pending());
+        let over = self.burst >= BURST;
         if over {
-            self.rests();
+            self.burst = 0;
+            connection.rests();
         }
         over
-    }
-
-    /// The others get their turn: what comes next is another poll of the task.
-    fn rests(&mut self) {
-        self.burst = 0;
-        self.fresh = false;
     }
 
     fn poll_step(&mut self, connection: &Connection, task: &mut Task<'_>) -> Poll<Step> {
         let step = self.poll_next(connection, task);
         if step.is_pending() {
-            self.rests();
+            self.burst = 0;
         }
         step
     }
@@ -412,21 +374,37 @@ impl<C: Consumer> Session<C> {
         // Whoever does not have the first turn has the second.
         let mails_first = self.mails_left > 0;
         for mails in [mails_first, true] {
-            let reader = &mut self.reader;
-            let next = connection.next(task, mails, &mut self.fresh, |task, outbound| write(reader, task, outbound));
-            let step = match next {
+            let step = match connection.next(task, mails) {
                 Next::Event(event) => {
                     self.mails_left = self.mails_left.saturating_sub(1);
                     return Poll::Ready(Step::Event(event));
                 }
                 Next::Gap(gap) => Step::Gap(gap),
-                Next::Client => match self.poll_client(task) {
-                    Poll::Ready(step) => step,
-                    Poll::Pending if mails => return Poll::Pending,
-                    Poll::Pending => continue,
+                Next::Client { held } => match self.poll_client(task) {
+                    Poll::Ready(step) => {
+                        // What that leads to can be written together with what is held.
+                        if held {
+                            connection.hand_over();
+                        }
+                        step
+                    }
+                    Poll::Pending => {
+                        if held {
+                            connection.write_held(task);
+                        }
+                        if mails {
+                            return Poll::Pending;
+                        }
+                        // It was its turn.
+                        self.mails_left = MAILS;
+                        continue;
+                    }
                 },
                 Next::Nothing if mails => return Poll::Pending,
-                Next::Nothing => continue,
+                Next::Nothing => {
+                    self.mails_left = MAILS;
+                    continue;
+                }
                 Next::Closing(code) => Step::Closing(code),
                 Next::LayerClosed => Step::LayerClosed,
                 Next::Broken => Step::Gone,
@@ -438,8 +416,7 @@ impl<C: Consumer> Session<C> {
     }
 
     fn poll_client(&mut self, task: &mut Task<'_>) -> Poll<Step> {
-        // A client that has said more than it may is not listened to, for a moment.
-        ready!(self.meter.poll_ready(self.cx.connection(), task));
+        ready!(self.poll_may_speak(task));
         let next = ready!(self.poll_read(task));
         Poll::Ready(match next {
             Ok(Some(incoming)) => {
@@ -449,6 +426,15 @@ impl<C: Consumer> Session<C> {
             Ok(None) => Step::Gone,
             Err(violation) => Step::Violation(violation),
         })
+    }
+
+    /// A client that has said more than it may is not listened to, for a moment.
+    fn poll_may_speak(&mut self, task: &mut Task<'_>) -> Poll<()> {
+        if !self.meter.is_empty() {
+            return Poll::Ready(());
+        }
+        let (connection, pause) = self.cx.connection_and_pause();
+        self.meter.poll_full(pause, connection, task)
     }
 
     /// The client's next message; `None` when it is gone.
@@ -461,10 +447,11 @@ impl<C: Consumer> Session<C> {
             }
         }
         loop {
-            let Self { cx, reader, decoder, meter, .. } = self;
-            let read = reader.poll_read(task, |read| match read {
+            let Self { cx, decoder, meter, .. } = self;
+            let connection = cx.connection();
+            let read = connection.poll_read(task, |read| match read {
                 Ok(bytes) if !bytes.is_empty() => {
-                    cx.connection().heard();
+                    connection.heard();
                     meter.read(bytes.len());
                     decoder.next(bytes, max_message).map(Some)
                 }
@@ -472,17 +459,12 @@ impl<C: Consumer> Session<C> {
             });
             match ready!(read) {
                 // Bytes came, but no whole message yet.
-                Ok(Some(None)) => ready!(self.meter.poll_ready(self.cx.connection(), task)),
+                Ok(Some(None)) => ready!(self.poll_may_speak(task)),
                 Ok(Some(incoming)) => return Poll::Ready(Ok(incoming)),
                 Ok(None) => return Poll::Ready(Ok(None)),
                 Err(violation) => return Poll::Ready(Err(violation)),
             }
         }
-    }
-
-    fn poll_output(&mut self, task: &mut Task<'_>) -> Output {
-        let reader = &mut self.reader;
-        self.cx.connection().poll_output(task, |task, outbound| write(reader, task, outbound))
     }
 
     /// Waits until the close frame is written, and until the client has done its part.
@@ -492,7 +474,7 @@ impl<C: Consumer> Session<C> {
     async fn linger(&mut self, mut last: Last) {
         let mut half_closed = false;
         poll_fn(|task| {
-            let output = self.poll_output(task);
+            let output = self.connection().poll_output(task);
             if output == Output::Broken {
                 return Poll::Ready(());
             }
@@ -506,14 +488,10 @@ impl<C: Consumer> Session<C> {
             if last == Last::HangUp && output == Output::Flushed && !half_closed {
                 // The client sees the close frame and then the end, and hangs up too.
                 half_closed = true;
-                match &mut self.reader {
-                    Reader::Tcp(_) => self.cx.connection().half_close(),
-                    Reader::Stream(stream) => _ = stream.poll_shutdown(task),
-                }
+                self.connection().half_close(task);
             }
             while last == Last::HangUp {
-                let gone = |read: io::Result<&[u8]>| read.map_or(true, <[u8]>::is_empty);
-                if ready!(self.reader.poll_read(task, gone)) {
+                if ready!(self.connection().poll_read(task, |read| read.map_or(true, <[u8]>::is_empty))) {
                     last = Last::Flush;
                 }
             }
@@ -526,13 +504,11 @@ impl<C: Consumer> Session<C> {
 /// A handler that failed ends its own connection, with no detail for the client.
 fn check<C: Consumer>(
     connection: &Connection,
-    done: Result<Result<(), Error>, Box<dyn Any + Send>>,
+    done: Option<Result<Result<(), Error>, Box<dyn Any + Send>>>,
     cause: Cause,
     event: Option<&Delivered<C::Event>>,
 ) {
-    if matches!(done, Ok(Ok(()))) {
-        return;
-    }
+    let Some(done) = done.filter(|done| !matches!(done, Ok(Ok(())))) else { return };
     let at = cause.attribute();
     let event = event.map(|event| spans::event_name::<C>(event.event()));
     let command = if let Cause::Command(place) = cause { Some(spans::command_name::<C>(place)) } else { None };
@@ -553,27 +529,22 @@ fn check<C: Consumer>(
     connection.close(CloseCode::INTERNAL_ERROR, "");
 }
 
-/// Runs the user's code, and the output beside it: a handler that waits for room in the queue, or for anything else, must
-/// not keep from the client what is in the queue already. Tells when it waits.
-fn beside<F: Future + Unpin>(
-    connection: &Connection,
-    reader: &mut Reader,
-    mut code: F,
-    mut waits: impl FnMut(),
-) -> impl Future<Output = F::Output> {
+/// Runs the user's code, if there is some, and the output beside it: a handler that waits for room in the queue, or for
+/// anything else, must not keep from the client what is in the queue already.
+fn beside<F: Future + Unpin>(connection: &Connection, mut code: Option<F>) -> impl Future<Output = Option<F::Output>> {
     poll_fn(move |task| {
-        let done = Pin::new(&mut code).poll(task);
+        let Some(code) = &mut code else { return Poll::Ready(None) };
+        let done = Pin::new(code).poll(task);
         if done.is_pending() {
-            waits();
             // What this finds out (the client is gone, the queue is flushed) is found out again after the handler.
-            connection.poll_output(task, |task, outbound| write(reader, task, outbound));
+            connection.poll_output(task);
         }
-        done
+        done.map(Some)
     })
 }
 
 /// What a connection that is over still waits for.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Last {
     /// Its output.
     Flush,
@@ -581,28 +552,6 @@ enum Last {
     Answer,
     /// That the client hangs up: after it broke the protocol, its bytes mean nothing.
     HangUp,
-}
-
-impl Reader {
-    /// Reads once, into the thread's buffer. Empty: the client is gone.
-    fn poll_read<T>(&mut self, task: &mut Task<'_>, use_it: impl FnOnce(io::Result<&[u8]>) -> T) -> Poll<T> {
-        READ.with_borrow_mut(|scratch| {
-            let mut buffer = ReadBuf::new(scratch);
-            let read = match self {
-                Self::Tcp(reader) => Pin::new(reader).poll_read(task, &mut buffer),
-                Self::Stream(stream) => stream.poll_read(task, &mut buffer),
-            };
-            Poll::Ready(use_it(ready!(read).map(|()| buffer.filled())))
-        })
-    }
-}
-
-/// Writes what waits to a stream of the connection's own.
-fn write(reader: &mut Reader, task: &mut Task<'_>, outbound: &mut Outbound) -> Poll<io::Result<()>> {
-    match reader {
-        Reader::Tcp(_) => Poll::Ready(Ok(())),
-        Reader::Stream(stream) => stream.poll_write(task, outbound),
-    }
 }
 
 #[cfg(test)]
@@ -628,10 +577,10 @@ mod tests {
     fn the_task_of_a_connection_stays_small() {
         let task = size_of_output(|session: Session<Small>| session.run(()));
         assert!(
-            task <= 216,
+            task <= 88,
             "{task} bytes for the future of a connection ({} of it the session), its consumer apart",
             size_of::<Session<Small>>()
         );
-        assert!(size_of::<Connection>() <= 216, "{} bytes for a connection", size_of::<Connection>());
+        assert!(size_of::<Connection>() <= 248, "{} bytes for a connection", size_of::<Connection>());
     }
 }

@@ -97,6 +97,9 @@ pub(crate) fn event_name<C: Consumer>(event: &C::Event) -> &'static str {
 /// The place of this command among those of its consumer; 255 for a method that takes whatever comes, and for what has no
 /// number of one byte. It outlives the command, and costs no more than a comparison or two.
 pub(crate) fn command_place<C: Consumer>(command: &C::Command) -> u8 {
+    if C::INFO.commands.is_empty() {
+        return u8::MAX;
+    }
     let place = place_of(command, C::INFO.commands.iter().map(|command| command.variant));
     place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
 }

@@ -135,14 +135,16 @@ const fn protocol(reason: &'static str) -> Violation {
 const NOT_UTF8: Violation = Violation { code: CloseCode::INVALID_TEXT, reason: "text is not UTF-8" };
 const TOO_BIG: Violation = Violation { code: CloseCode::TOO_BIG, reason: "message too big" };
 
-/// Makes messages of a client's bytes. Holds no buffer while nothing is under way.
+/// Makes messages of a client's bytes. Holds no memory while nothing is under way.
 #[derive(Debug, Default)]
-pub(crate) struct Decoder {
-    /// Bytes that were read but not looked at yet: a piece of a header, or what stood behind a finished message. Boxed,
-    /// as what is under way is, because an idle connection has neither.
-    rest: Option<Box<BytesMut>>,
+pub(crate) struct Decoder(Option<Box<Unfinished>>);
+
+#[derive(Debug, Default)]
+struct Unfinished {
+    /// Bytes that were read but not looked at yet: a piece of a header, or what stood behind a finished message.
+    rest: BytesMut,
     /// What is under way.
-    partial: Option<Box<Partial>>,
+    partial: Option<Partial>,
 }
 
 #[derive(Debug, Default)]
@@ -174,108 +176,123 @@ impl Decoder {
     /// Keeps bytes that were read before the decoder was there.
     pub(crate) fn keep(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
-            self.rest.get_or_insert_default().extend_from_slice(bytes);
+            self.0.get_or_insert_default().rest.extend_from_slice(bytes);
         }
     }
 
     /// Whether there are bytes that [`Self::next`] has not looked at.
     pub(crate) fn has_rest(&self) -> bool {
-        self.rest.is_some()
+        self.0.as_ref().is_some_and(|unfinished| !unfinished.rest.is_empty())
     }
 
     /// The next message, from what was kept and then from `input`. What is not needed for it is kept.
     ///
     /// A message that is larger than `max_message` bytes is a violation.
     pub(crate) fn next(&mut self, input: &[u8], max_message: usize) -> Result<Option<Incoming>, Violation> {
-        let Some(mut rest) = self.rest.take() else {
-            let mut left = input;
-            let next = self.parse(&mut left, max_message);
-            self.keep(left);
+        let Some(unfinished) = &mut self.0 else {
+            // Nearly always: whole messages, of which nothing has to be remembered.
+            let (mut partial, mut left) = (None, input);
+            let next = parse(&mut partial, &mut left, max_message);
+            if partial.is_some() || !left.is_empty() {
+                self.0 = Some(Box::new(Unfinished { rest: left.into(), partial }));
+            }
             return next;
         };
-        rest.extend_from_slice(input);
-        let mut left = &rest[..];
-        let next = self.parse(&mut left, max_message);
-        let used = rest.len() - left.len();
-        rest.advance(used);
-        if !rest.is_empty() {
-            self.rest = Some(rest);
+        let Unfinished { rest, partial } = &mut **unfinished;
+        let next = if rest.is_empty() {
+            let mut left = input;
+            let next = parse(partial, &mut left, max_message);
+            rest.extend_from_slice(left);
+            next
+        } else {
+            rest.extend_from_slice(input);
+            let mut left = &rest[..];
+            let next = parse(partial, &mut left, max_message);
+            let used = rest.len() - left.len();
+            rest.advance(used);
+            next
+        };
+        if rest.is_empty() && partial.is_none() {
+            self.0 = None;
         }
         next
     }
+}
 
-    /// A message that is one frame and has arrived as a whole, which most are: nothing has to be remembered for it.
-    fn whole(
-        header: &FrameHeader,
-        length: u64,
-        payload: &[u8],
-        max_message: usize,
-    ) -> Option<Result<(Incoming, usize), Violation>> {
-        let length = usize::try_from(length).ok().filter(|length| *length <= max_message)?;
-        let payload = payload.get(..length)?;
-        let OpCode::Data(data @ (Data::Text | Data::Binary)) = header.opcode else { return None };
-        if !header.is_final || header.rsv1 || header.rsv2 || header.rsv3 {
-            return None;
-        }
-        let mut message = Message { is_text: data == Data::Text, bytes: Vec::with_capacity(length), checked: 0 };
-        unmask_into(&mut message.bytes, payload, header.mask?);
-        Some(message.into_frame().map(|frame| (Incoming::Frame(frame), length)))
+/// A message that is one frame and has arrived as a whole, which most are: nothing has to be remembered for it.
+fn whole(
+    header: &FrameHeader,
+    length: u64,
+    payload: &[u8],
+    max_message: usize,
+) -> Option<Result<(Incoming, usize), Violation>> {
+    let length = usize::try_from(length).ok().filter(|length| *length <= max_message)?;
+    let payload = payload.get(..length)?;
+    let OpCode::Data(data @ (Data::Text | Data::Binary)) = header.opcode else { return None };
+    if !header.is_final || header.rsv1 || header.rsv2 || header.rsv3 {
+        return None;
     }
+    let mut message = Message { is_text: data == Data::Text, bytes: Vec::with_capacity(length), checked: 0 };
+    unmask_into(&mut message.bytes, payload, header.mask?);
+    Some(message.into_frame().map(|frame| (Incoming::Frame(frame), length)))
+}
 
-    fn parse(&mut self, input: &mut &[u8], max_message: usize) -> Result<Option<Incoming>, Violation> {
-        loop {
-            let under_way = self.partial.as_mut().filter(|partial| partial.frame.is_some());
-            let Some(partial) = under_way else {
-                let mut cursor = Cursor::new(*input);
-                let header = FrameHeader::parse(&mut cursor).map_err(|_| protocol("reserved opcode"))?;
-                let Some((header, length)) = header else { return Ok(None) };
-                let read = usize::try_from(cursor.position()).unwrap_or(usize::MAX);
-                if read != header.len(length) || length > i64::MAX as u64 {
-                    return Err(protocol("length of a frame not in its shortest form"));
-                }
-                *input = &input[read..];
-                if self.partial.is_none()
-                    && let Some(whole) = Self::whole(&header, length, input, max_message)
-                {
-                    let (incoming, length) = whole?;
-                    *input = &input[length..];
-                    return Ok(Some(incoming));
-                }
-                self.partial.get_or_insert_default().begin(&header, length, max_message)?;
-                continue;
-            };
-            let Some(payload) = &mut partial.frame else { continue };
-            let (now, later) = input.split_at(payload.remaining.min(input.len()));
-            *input = later;
-            let done = payload.remaining == now.len();
-            if let OpCode::Control(control) = payload.opcode {
-                payload.unmask_into(&mut partial.control, now);
-                if !done {
-                    return Ok(None);
-                }
-                let body = std::mem::take(&mut partial.control);
-                partial.frame = None;
-                if partial.message.is_none() {
-                    self.partial = None;
-                }
-                return match control {
-                    Control::Ping => Ok(Some(Incoming::Ping(body))),
-                    Control::Pong => Ok(Some(Incoming::Pong)),
-                    _ => close(&body).map(|code| Some(Incoming::Close(code))),
-                };
+fn parse(
+    under_way: &mut Option<Partial>,
+    input: &mut &[u8],
+    max_message: usize,
+) -> Result<Option<Incoming>, Violation> {
+    loop {
+        let Some(partial) = under_way.as_mut().filter(|partial| partial.frame.is_some()) else {
+            let mut cursor = Cursor::new(*input);
+            let header = FrameHeader::parse(&mut cursor).map_err(|_| protocol("reserved opcode"))?;
+            let Some((header, length)) = header else { return Ok(None) };
+            let read = usize::try_from(cursor.position()).unwrap_or(usize::MAX);
+            if read != header.len(length) || length > i64::MAX as u64 {
+                return Err(protocol("length of a frame not in its shortest form"));
             }
-            let is_final = payload.is_final && done;
-            let message = partial.message.as_mut().expect("a data frame has begun its message");
-            payload.unmask_into(&mut message.bytes, now);
-            message.check(is_final)?;
+            *input = &input[read..];
+            if under_way.is_none()
+                && let Some(whole) = whole(&header, length, input, max_message)
+            {
+                let (incoming, length) = whole?;
+                *input = &input[length..];
+                return Ok(Some(incoming));
+            }
+            under_way.get_or_insert_default().begin(&header, length, max_message)?;
+            continue;
+        };
+        let Some(payload) = &mut partial.frame else { continue };
+        let (now, later) = input.split_at(payload.remaining.min(input.len()));
+        *input = later;
+        let done = payload.remaining == now.len();
+        if let OpCode::Control(control) = payload.opcode {
+            payload.unmask_into(&mut partial.control, now);
             if !done {
                 return Ok(None);
             }
+            let body = std::mem::take(&mut partial.control);
             partial.frame = None;
-            if is_final {
-                let message = self.partial.take().and_then(|partial| partial.message).expect("it was there just now");
-                return Ok(Some(Incoming::Frame(message.into_frame()?)));
+            if partial.message.is_none() {
+                *under_way = None;
             }
+            return match control {
+                Control::Ping => Ok(Some(Incoming::Ping(body))),
+                Control::Pong => Ok(Some(Incoming::Pong)),
+                _ => close(&body).map(|code| Some(Incoming::Close(code))),
+            };
+        }
+        let is_final = payload.is_final && done;
+        let message = partial.message.as_mut().expect("a data frame has begun its message");
+        payload.unmask_into(&mut message.bytes, now);
+        message.check(is_final)?;
+        if !done {
+            return Ok(None);
+        }
+        partial.frame = None;
+        if is_final {
+            let message = under_way.take().and_then(|partial| partial.message).expect("it was there just now");
+            return Ok(Some(Incoming::Frame(message.into_frame()?)));
         }
     }
 }
@@ -492,7 +509,7 @@ mod tests {
                 }
             }
             prop_assert_eq!(all, expected);
-            prop_assert!(!decoder.has_rest() && decoder.partial.is_none());
+            prop_assert!(decoder.0.is_none());
         }
     }
 
@@ -549,7 +566,7 @@ mod tests {
         let mut decoder = Decoder::default();
         assert_eq!(decoder.next(&frame(0x81, b"hi"), 1024).unwrap(), Some(text("hi")));
         assert_eq!(decoder.next(&[], 1024).unwrap(), None);
-        assert!(decoder.partial.is_none() && decoder.rest.is_none());
+        assert!(decoder.0.is_none());
     }
 
     #[test]

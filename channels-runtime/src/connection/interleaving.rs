@@ -3,25 +3,23 @@
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::task::{Context, Poll, Waker, ready};
 
 use shuttle::future::{block_on, spawn};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::outbound::{Outbound, Output};
-use super::socket::Socket;
-use super::tests::{labelled, labels, never};
-use super::{Connection, Limits, Next};
+use super::tests::{connection, flusher, labelled, labels};
+use super::{Connection, Next, Output, Socket, Stream};
 use crate::consumer::MailboxPolicy;
 use crate::event::Loss;
 use crate::flusher::Flusher;
 use crate::frame::CloseCode;
 use crate::interleaving::{explore, point};
 use crate::layer::local::{Delivery, Mailbox};
-use crate::meter::Rate;
 
 /// How much a socket holds until its client reads: less than a reply.
 const HOLDS: usize = 1000;
@@ -85,18 +83,6 @@ impl Pipe {
         }
     }
 
-    /// As the connection's own task writes to a stream.
-    fn write(&self, cx: &mut Context<'_>, outbound: &mut Outbound) -> Poll<io::Result<()>> {
-        while !outbound.is_empty() {
-            match outbound.write_with(|pieces| self.try_write(pieces)) {
-                Ok(n) => outbound.advance(n),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.poll_write_ready(cx),
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-
     /// The client reads all there is.
     fn poll_read(&self, cx: &mut Context<'_>) -> Poll<()> {
         let inside = &mut *self.0.lock().unwrap();
@@ -111,6 +97,30 @@ impl Pipe {
 
     fn labels(&self) -> Vec<Option<usize>> {
         labels(&self.0.lock().unwrap().written)
+    }
+}
+
+/// The same for a connection that writes itself.
+struct PipeStream(Arc<Pipe>);
+
+impl AsyncWrite for PipeStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.0.poll_write_ready(cx))?;
+        Poll::Ready(self.0.try_write(&[IoSlice::new(bytes)]))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for PipeStream {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
     }
 }
 
@@ -132,26 +142,33 @@ struct Served {
 }
 
 impl Served {
-    fn new(flusher: &Arc<Flusher>, limits: Limits, through_flusher: bool, end: End) -> Self {
+    fn new(flusher: &Arc<Flusher>, through_flusher: bool, end: End) -> Self {
         let pipe = Arc::<Pipe>::default();
         if end == End::Broken {
             pipe.0.lock().unwrap().breaks_at = Some(REPLY);
         }
-        let connection =
-            Connection::new(never, Arc::clone(flusher), limits, 8, Duration::from_secs(3600), Arc::default(), false);
-        connection.open(through_flusher.then(|| Socket::Model(Arc::clone(&pipe))));
-        Self { connection, pipe }
+        let socket = if through_flusher {
+            Socket::Model(Arc::clone(&pipe))
+        } else {
+            Socket::Stream(Stream::new(PipeStream(Arc::clone(&pipe))))
+        };
+        Self { connection: connection(Arc::clone(flusher), socket), pipe }
     }
 
     /// Serves it to its end, as a session does. Gives the events that were handled.
-    async fn serve(connection: Arc<Connection>, pipe: Arc<Pipe>) -> (Vec<usize>, Output) {
-        let write = |cx: &mut Context<'_>, outbound: &mut Outbound| pipe.write(cx, outbound);
+    async fn serve(connection: Arc<Connection>) -> (Vec<usize>, Output) {
         let mut handled = Vec::new();
         loop {
             let next = poll_fn(|cx| {
                 // Whoever is woken while this runs is woken for another look.
-                match connection.next(cx, true, &mut false, write) {
-                    Next::Client | Next::Nothing => Poll::Pending,
+                match connection.next(cx, true) {
+                    Next::Client { held } => {
+                        if held {
+                            connection.write_held(cx);
+                        }
+                        Poll::Pending
+                    }
+                    Next::Nothing => Poll::Pending,
                     next => Poll::Ready(next),
                 }
             });
@@ -167,7 +184,7 @@ impl Served {
                     let replied = poll_fn(|cx| {
                         let replied = connection.poll_send(cx, &reply);
                         if replied.is_pending() {
-                            connection.poll_output(cx, write);
+                            connection.poll_output(cx);
                         }
                         replied
                     });
@@ -175,11 +192,11 @@ impl Served {
                 }
                 Next::Closing(_) => break,
                 Next::Broken => return (handled, Output::Broken),
-                Next::Client | Next::Nothing => unreachable!("waited on"),
+                Next::Client { .. } | Next::Nothing => unreachable!("waited on"),
                 Next::Gap(_) | Next::LayerClosed => panic!("the layer is well"),
             }
         }
-        let flushed = poll_fn(|cx| match connection.poll_output(cx, write) {
+        let flushed = poll_fn(|cx| match connection.poll_output(cx) {
             Output::Pending => Poll::Pending,
             done => Poll::Ready(done),
         });
@@ -188,15 +205,12 @@ impl Served {
 }
 
 fn meet(through_flusher: bool, end: End) {
-    let limits = Limits { max_message: 1, outbound: 1, inbound: Rate { frames: 1, bytes: 1 } };
-    let flusher = Flusher::new(limits);
+    let flusher = flusher(8, 1);
     let stop = CancellationToken::new();
     let flushing = spawn(Arc::clone(&flusher).run(stop.clone().cancelled_owned()));
-    let connections: Vec<_> = (0..2).map(|_| Served::new(&flusher, limits, through_flusher, end)).collect();
-    let serving: Vec<_> = connections
-        .iter()
-        .map(|served| spawn(Served::serve(Arc::clone(&served.connection), Arc::clone(&served.pipe))))
-        .collect();
+    let connections: Vec<_> = (0..2).map(|_| Served::new(&flusher, through_flusher, end)).collect();
+    let serving: Vec<_> =
+        connections.iter().map(|served| spawn(Served::serve(Arc::clone(&served.connection)))).collect();
     let clients: Vec<_> = connections
         .iter()
         .map(|Served { pipe, .. }| {

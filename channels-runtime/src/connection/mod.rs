@@ -6,34 +6,37 @@
 
 #[cfg(test)]
 mod interleaving;
+mod mails;
 mod outbound;
 mod pressure;
 mod socket;
+mod stream;
 
 use std::any::Any;
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::event::Loss;
 use crate::flusher::Flusher;
 use crate::frame::CloseCode;
 use crate::layer::Gap;
 use crate::layer::local::{Counters, Delivery, Full, Mailbox, Prepare};
 use crate::living::Patience;
 use crate::meter::Rate;
+use crate::name::ChannelName;
+use crate::scope::Scope;
 use crate::stats::{count, counted};
 use crate::wire::{PING, Rendered};
-use outbound::Stage;
+use mails::{Mail, Mails};
+use outbound::{Outbound, Stage};
 
-pub(crate) use outbound::{Outbound, Output};
+pub(crate) use outbound::Output;
 pub(crate) use socket::Socket;
+pub(crate) use stream::Stream;
 
 /// Limits of one connection, the same for all of a server.
 #[derive(Debug, Clone, Copy)]
@@ -76,12 +79,14 @@ impl ConnectionCounters {
     }
 }
 
-/// One connection, as senders and the flusher see it.
+/// One connection, as senders and the flusher see it. There are many, so what all of them share is the flusher's.
 pub(crate) struct Connection {
     this: Weak<Self>,
     prepare: Prepare,
+    channel: ChannelName,
+    scope: Scope,
     state: Mutex<State>,
-    /// The socket, if it is one that the flusher can write to. Otherwise the connection's own task writes.
+    /// From when the handshake is answered.
     socket: OnceLock<Socket>,
     flusher: Arc<Flusher>,
     mailbox_capacity: u32,
@@ -89,16 +94,13 @@ pub(crate) struct Connection {
     silent: AtomicU16,
     /// And since it last sent a message: a pong is none.
     idle: AtomicU16,
-    /// In milliseconds.
-    expiry: u32,
-    layer: Arc<Counters>,
 }
 
 struct State {
     /// Bound: `capacity` events. Policy: the consumer's; unless it says otherwise the new one is dropped, counted, and its
     /// sender told where it can be. Frames that wait here for their turn count as outbound bytes instead: they need nobody's
     /// attention, only room.
-    mailbox: VecDeque<(Instant, Mail)>,
+    mailbox: Mails,
     /// How many of the mailbox are events.
     events: u32,
     outbound: Outbound,
@@ -106,6 +108,9 @@ struct State {
     task: Option<Waker>,
     /// A handler runs. What arrives now waits its turn in the mailbox, rendered frames too: nothing overtakes.
     busy: bool,
+    /// The connection's task looked at the mailbox in this poll already: what stands behind an event that was not too old
+    /// then is younger, and needs no look at the clock.
+    fresh: bool,
     layer_closed: bool,
     gaps: Gaps,
 }
@@ -124,19 +129,17 @@ enum Gaps {
 /// An event for the consumer: an `Arc<Delivered<C::Event>>`.
 pub(crate) type Event = Arc<dyn Any + Send + Sync>;
 
-/// What waits in the mailbox.
-enum Mail {
-    Event(Event, Loss),
-    Frame(Rendered, Loss),
-    Gap(Gap),
-}
-
 /// What the connection's task does next.
 pub(crate) enum Next {
     Event(Event),
     Gap(Gap),
     /// Nothing is ahead of the client: whatever it said is next.
-    Client,
+    Client {
+        /// Frames that waited in the mailbox, for the handler, were left to this task: if the client has nothing to say
+        /// either, it writes them ([`Connection::write_held`]) before it sleeps, otherwise the flusher does
+        /// ([`Connection::hand_over`]).
+        held: bool,
+    },
     /// Nothing; and a client that does not read its answers is not listened to.
     Nothing,
     /// The connection is being closed from this side.
@@ -147,36 +150,39 @@ pub(crate) enum Next {
 }
 
 impl Connection {
+    /// Makes the connection of a client that is let in. It can be sent to; what it is sent waits until it is
+    /// [opened](Self::open).
     pub(crate) fn new(
         prepare: Prepare,
+        channel: ChannelName,
+        scope: Scope,
         flusher: Arc<Flusher>,
-        limits: Limits,
-        mailbox_capacity: usize,
-        expiry: Duration,
-        layer: Arc<Counters>,
         hears_of_gaps: bool,
     ) -> Arc<Self> {
         let small = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
+        let mailbox_capacity = small(flusher.layer().config().capacity_of(channel.as_str()));
+        let outbound = Outbound::new(small(flusher.limits().outbound));
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             prepare,
+            channel,
+            scope,
             // `connect` runs before anything is taken from the mailbox.
             state: Mutex::new(State {
-                mailbox: VecDeque::new(),
+                mailbox: Mails::default(),
                 events: 0,
-                outbound: Outbound::new(small(limits.outbound)),
+                outbound,
                 task: None,
                 busy: true,
+                fresh: false,
                 layer_closed: false,
                 gaps: if hears_of_gaps { Gaps::Told(Gap::Restored) } else { Gaps::Deaf },
             }),
             socket: OnceLock::new(),
             flusher,
-            mailbox_capacity: small(mailbox_capacity),
+            mailbox_capacity,
             silent: AtomicU16::new(0),
             idle: AtomicU16::new(0),
-            expiry: u32::try_from(expiry.as_millis()).unwrap_or(u32::MAX),
-            layer,
         })
     }
 
@@ -191,13 +197,24 @@ impl Connection {
         &self.flusher
     }
 
+    pub(crate) fn channel(&self) -> &ChannelName {
+        &self.channel
+    }
+
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// What happens to the messages of its layer.
+    fn counters(&self) -> &Counters {
+        self.flusher.layer().backend().table().counters()
+    }
+
     // The connection's task.
 
-    /// The handshake is answered: what was sent so far goes out. Without a socket the connection's task writes.
-    pub(crate) fn open(&self, socket: Option<Socket>) {
-        if let Some(socket) = socket {
-            assert!(self.socket.set(socket).is_ok(), "a connection is opened once");
-        }
+    /// The handshake is answered: what was sent so far goes out.
+    pub(crate) fn open(&self, socket: Socket) {
+        assert!(self.socket.set(socket).is_ok(), "a connection is opened once");
         let mut state = self.lock();
         if state.outbound.stage == Stage::Connecting {
             state.outbound.stage = Stage::Open;
@@ -205,77 +222,103 @@ impl Connection {
         self.schedule(&mut state);
     }
 
-    /// Does what this task has to for the output, and says what comes next; `write` as in [`Self::poll_output`]. Without
-    /// `mails` the mailbox has to wait. Unless something is next, the task will be woken when there is.
-    ///
-    /// `fresh` says that this task looked at the mailbox in the same poll already: what stands behind an event that was not
-    /// too old then is younger, and needs no look at the clock.
-    pub(crate) fn next(
-        &self,
-        cx: &mut Context<'_>,
-        mails: bool,
-        fresh: &mut bool,
-        write: impl FnOnce(&mut Context<'_>, &mut Outbound) -> Poll<io::Result<()>>,
-    ) -> Next {
+    /// Reads once, into the thread's buffer. Empty: the client is gone.
+    pub(crate) fn poll_read<T>(&self, cx: &mut Context<'_>, use_it: impl FnOnce(io::Result<&[u8]>) -> T) -> Poll<T> {
+        self.socket.get().map_or(Poll::Pending, |socket| socket.poll_read(cx, use_it))
+    }
+
+    /// Does what this task has to for the output, and says what comes next. Without `mails` the mailbox has to wait. Unless
+    /// something is next, the task will be woken when there is.
+    pub(crate) fn next(&self, cx: &mut Context<'_>, mails: bool) -> Next {
         // Declared before the lock is taken, so that a payload's own `drop` runs when it is free again.
         let mut too_old = Vec::new();
         let state = &mut *self.lock();
-        self.output(state, cx, write);
+        self.output(state, cx);
+        let mut held = false;
+        let next = self.next_mail(state, mails, &mut held, &mut too_old).unwrap_or_else(|| {
+            if state.outbound.has_room() {
+                return Next::Client { held };
+            }
+            store(&mut state.outbound.room, cx);
+            Next::Nothing
+        });
+        if held && !matches!(next, Next::Client { .. }) {
+            self.tell_writer(state);
+        }
+        next
+    }
+
+    /// What comes before the client's turn. Frames go from the mailbox to the outbound queue, and are `held` if nobody writes
+    /// them yet.
+    fn next_mail(&self, state: &mut State, mails: bool, held: &mut bool, too_old: &mut Vec<Event>) -> Option<Next> {
         match state.outbound.stage {
-            Stage::Broken => return Next::Broken,
-            Stage::Closing(code) => return Next::Closing(code),
+            Stage::Broken => return Some(Next::Broken),
+            Stage::Closing(code) => return Some(Next::Closing(code)),
             Stage::Connecting | Stage::Open => {}
         }
-        if mails {
-            while !state.holds_back()
-                && let Some((at, mail)) = state.mailbox.pop_front()
-            {
-                if let Mail::Gap(gap) = mail {
-                    // Never too old.
-                    if gap == Gap::Restored {
-                        state.gaps = Gaps::Told(gap);
-                    }
-                    state.busy = true;
-                    return Next::Gap(gap);
-                }
-                let expired = !*fresh && at.elapsed().as_millis() >= self.expiry.into();
-                *fresh = !expired;
-                if expired {
-                    self.layer.count_expired();
-                }
-                match mail {
-                    Mail::Frame(frame, _) => {
-                        state.outbound.weight -= state.outbound.weigh_mail(&frame);
-                        // Its turn has come, and it needs no handler.
-                        if !expired && state.outbound.stage == Stage::Open {
-                            state.outbound.push(&frame);
-                            self.schedule(state);
-                        }
-                    }
-                    Mail::Event(event, _) => {
-                        state.events -= 1;
-                        if !expired {
-                            state.busy = true;
-                            return Next::Event(event);
-                        }
-                        too_old.push(event);
-                    }
-                    Mail::Gap(_) => unreachable!("it was given out above"),
-                }
-            }
-            if state.mailbox.is_empty() && state.mailbox.capacity() > 0 {
-                state.mailbox = VecDeque::new();
-            }
-            if state.layer_closed {
-                return Next::LayerClosed;
-            }
-            state.busy = false;
+        if !mails {
+            return None;
         }
-        if state.outbound.has_room() {
-            return Next::Client;
+        while !state.holds_back()
+            && let Some((at, mail)) = state.mailbox.pop_front()
+        {
+            if let Mail::Gap(gap) = mail {
+                // Never too old.
+                if gap == Gap::Restored {
+                    state.gaps = Gaps::Told(gap);
+                }
+                state.busy = true;
+                return Some(Next::Gap(gap));
+            }
+            let expired = !state.fresh && at.elapsed() >= self.flusher.layer().config().expiry;
+            state.fresh = !expired;
+            if expired {
+                self.counters().count_expired();
+            }
+            match mail {
+                Mail::Frame(frame, _) => {
+                    state.outbound.weight -= state.outbound.weigh_mail(&frame);
+                    // Its turn has come, and it needs no handler.
+                    if !expired && state.outbound.stage == Stage::Open {
+                        state.outbound.push(&frame);
+                        *held |= state.outbound.claims_writer();
+                    }
+                }
+                Mail::Event(event, _) => {
+                    state.events -= 1;
+                    if !expired {
+                        state.busy = true;
+                        return Some(Next::Event(event));
+                    }
+                    too_old.push(event);
+                }
+                Mail::Gap(_) => unreachable!("it was given out above"),
+            }
         }
-        store(&mut state.outbound.room, cx);
-        Next::Nothing
+        if state.layer_closed {
+            return Some(Next::LayerClosed);
+        }
+        state.busy = false;
+        state.fresh = false;
+        None
+    }
+
+    /// Writes what [`Self::next`] left to this task: its socket is at hand now, and nobody else has to be woken.
+    pub(crate) fn write_held(&self, cx: &mut Context<'_>) {
+        if matches!(self.socket.get(), Some(Socket::Stream(_))) {
+            self.poll_output(cx);
+        } else if self.flush() {
+            self.hand_over();
+        }
+    }
+
+    /// Leaves what [`Self::next`] left to this task to whoever writes otherwise.
+    pub(crate) fn hand_over(&self) {
+        if matches!(self.socket.get(), Some(Socket::Stream(_))) {
+            // This task, whenever it is polled again, as it will be: something is next.
+        } else if let Some(this) = self.this.upgrade() {
+            self.flusher.push(this);
+        }
     }
 
     /// The handler of a client's message is about to run.
@@ -357,47 +400,43 @@ impl Connection {
     }
 
     /// Tells the client that nothing more will come, while it may still send.
-    pub(crate) fn half_close(&self) {
+    pub(crate) fn half_close(&self, cx: &mut Context<'_>) {
         if let Some(socket) = self.socket.get() {
-            socket.shut_down();
+            socket.shut_down(cx);
         }
     }
 
-    /// Waits for the output, as far as this task has to: helps a full socket on, or writes to a stream of its own.
+    /// This task lets others have their turn.
+    pub(crate) fn rests(&self) {
+        self.lock().fresh = false;
+    }
+
+    /// Waits for the output, as far as this task has to: helps a full socket on, or writes to a stream.
     ///
     /// `Flushed` means that nothing waits now; the task is woken when something does and it is this task that writes, and
     /// when the stage changes.
-    pub(crate) fn poll_output(
-        &self,
-        cx: &mut Context<'_>,
-        write: impl FnOnce(&mut Context<'_>, &mut Outbound) -> Poll<io::Result<()>>,
-    ) -> Output {
-        self.output(&mut self.lock(), cx, write)
+    pub(crate) fn poll_output(&self, cx: &mut Context<'_>) -> Output {
+        let state = &mut *self.lock();
+        state.fresh = false;
+        self.output(state, cx)
     }
 
-    fn output(
-        &self,
-        state: &mut State,
-        cx: &mut Context<'_>,
-        write: impl FnOnce(&mut Context<'_>, &mut Outbound) -> Poll<io::Result<()>>,
-    ) -> Output {
+    fn output(&self, state: &mut State, cx: &mut Context<'_>) -> Output {
         store(&mut state.task, cx);
         if state.outbound.stage == Stage::Broken {
             return Output::Broken;
         }
-        let Some(socket) = self.socket.get() else {
+        let Some(socket) = self.socket.get() else { return Output::Pending };
+        if let Socket::Stream(stream) = socket {
             state.outbound.scheduled = false;
-            if state.outbound.stage == Stage::Connecting {
-                return Output::Pending;
-            }
             let before = state.outbound.progress();
-            let written = write(cx, &mut state.outbound);
+            let written = stream.poll_write(cx, &mut state.outbound);
             if state.outbound.blocked && before != state.outbound.progress() {
                 self.heard();
             }
             state.outbound.blocked = written.is_pending();
             return state.outbound.written(&written);
-        };
+        }
         if state.outbound.blocked {
             match socket.poll_write_ready(cx) {
                 Poll::Pending => return Output::Pending,
@@ -464,17 +503,16 @@ impl Connection {
 
     /// Wakes whoever writes, if something waits and nobody knows of it yet.
     fn schedule(&self, state: &mut State) {
-        let outbound = &mut state.outbound;
-        if outbound.scheduled || outbound.blocked || outbound.is_empty() || outbound.stage == Stage::Connecting {
-            return;
+        if state.outbound.claims_writer() {
+            self.tell_writer(state);
         }
-        outbound.scheduled = true;
-        if self.socket.get().is_some() {
-            if let Some(this) = self.this.upgrade() {
-                self.flusher.push(this);
-            }
-        } else {
+    }
+
+    fn tell_writer(&self, state: &mut State) {
+        if matches!(self.socket.get(), Some(Socket::Stream(_))) {
             wake(&mut state.task);
+        } else {
+            self.hand_over();
         }
     }
 
@@ -531,14 +569,14 @@ impl State {
             (Gaps::Told(Gap::Lost), Gap::Restored) => self.gaps = Gaps::Ending,
             (Gaps::Ending, Gap::Lost) => {
                 // It has not heard of the end yet, and now this is not the end.
-                self.mailbox.retain(|(_, waiting)| !matches!(waiting, Mail::Gap(Gap::Restored)));
+                self.mailbox.retain(|waiting| !matches!(waiting, Mail::Gap(Gap::Restored)));
                 self.gaps = Gaps::Told(gap);
                 return;
             }
             // It came in the middle of a gap, and has joined nothing before.
             _ => return,
         }
-        self.mailbox.push_back((now, Mail::Gap(gap)));
+        self.mailbox.push_back(now, Mail::Gap(gap));
         if !self.busy {
             wake(&mut self.task);
         }
@@ -546,6 +584,10 @@ impl State {
 }
 
 impl Mailbox for Connection {
+    fn name(&self) -> &ChannelName {
+        &self.channel
+    }
+
     fn prepare(&self) -> Prepare {
         self.prepare
     }
@@ -557,7 +599,7 @@ impl Mailbox for Connection {
         if let Some(key) = delivery.loss().key()
             && let Some(outdated) = state.outdated(key)
         {
-            self.layer.count_coalesced();
+            self.counters().count_coalesced();
             gone.push(outdated);
         }
         match delivery {
@@ -576,7 +618,7 @@ impl Mailbox for Connection {
                     self.close_locked(state, CloseCode::TRY_AGAIN_LATER, "you read too slowly");
                 } else if state.busy || !state.mailbox.is_empty() || (state.outbound.blocked && loss.key().is_some()) {
                     state.outbound.weight += state.outbound.weigh_mail(frame);
-                    state.mailbox.push_back((now, Mail::Frame(frame.clone(), *loss)));
+                    state.mailbox.push_back(now, Mail::Frame(frame.clone(), *loss));
                 } else {
                     // Nothing is ahead of it: it needs neither the consumer nor its task.
                     state.outbound.push(frame);
@@ -597,7 +639,7 @@ impl Mailbox for Connection {
                     return Ok(false);
                 }
                 state.events += 1;
-                state.mailbox.push_back((now, Mail::Event(Arc::clone(event), *loss)));
+                state.mailbox.push_back(now, Mail::Event(Arc::clone(event), *loss));
                 if !state.busy {
                     wake(&mut state.task);
                 }
@@ -621,17 +663,22 @@ impl fmt::Debug for Connection {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
     use std::sync::atomic::AtomicBool;
     use std::task::Wake;
+    use std::time::Duration;
 
     use proptest::prelude::*;
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-    use super::outbound::tests::{queued, take, text};
+    use super::outbound::tests::{queued, text};
     use super::*;
     use crate::consumer::MailboxPolicy;
     use crate::envelope::Envelope;
+    use crate::event::Loss;
     use crate::frame::Frame;
     use crate::layer::local::Undeliverable;
+    use crate::layer::{ChannelLayer, Config};
 
     #[derive(Debug, Clone)]
     enum Call {
@@ -668,8 +715,63 @@ mod tests {
         }
     }
 
-    pub(super) fn never(_: &Envelope) -> Result<Delivery, Undeliverable> {
+    fn never(_: &Envelope) -> Result<Delivery, Undeliverable> {
         Ok(Delivery::Nothing)
+    }
+
+    /// What connections with a mailbox of this capacity share.
+    pub(super) fn flusher(capacity: usize, outbound: usize) -> Arc<Flusher> {
+        let inbound = Rate { frames: 1, bytes: 1 };
+        let layer = ChannelLayer::in_memory_with(Config::default().with_capacity(capacity));
+        Flusher::new(layer, Limits { max_message: 1, outbound, inbound })
+    }
+
+    pub(super) fn connection(flusher: Arc<Flusher>, socket: Socket) -> Arc<Connection> {
+        let channel = ChannelName::new("specific.0!1").unwrap();
+        let connection = Connection::new(never, channel, Scope::of_worker("client"), flusher, false);
+        connection.open(socket);
+        connection
+    }
+
+    /// A client that takes so many bytes. Nobody is woken when it may take more.
+    #[derive(Clone, Default)]
+    struct Client(Arc<Mutex<(usize, Vec<u8>)>>);
+
+    impl Client {
+        fn takes(&self, bytes: usize) {
+            self.0.lock().unwrap().0 = bytes;
+        }
+
+        fn takes_nothing(&self) -> bool {
+            self.0.lock().unwrap().0 == 0
+        }
+    }
+
+    impl AsyncWrite for Client {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            let (takes, taken) = &mut *self.0.lock().unwrap();
+            let now = bytes.len().min(*takes);
+            if now == 0 {
+                return Poll::Pending;
+            }
+            *takes -= now;
+            taken.extend_from_slice(&bytes[..now]);
+            Poll::Ready(Ok(now))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncRead for Client {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
     }
 
     /// Text that begins with its place in the order.
@@ -698,22 +800,13 @@ mod tests {
     /// orders: nobody sleeps while there is something to do, nothing overtakes, and every byte is counted.
     fn run(calls: Vec<Call>) {
         let capacity = 3;
-        let limits = Limits { max_message: 1, outbound: 8 * 1024, inbound: Rate { frames: 1, bytes: 1 } };
-        let connection = Connection::new(
-            never,
-            Flusher::new(limits),
-            limits,
-            capacity,
-            Duration::from_secs(3600),
-            Arc::default(),
-            false,
-        );
-        connection.open(None);
+        let client = Client::default();
+        let connection = connection(flusher(capacity, 8 * 1024), Socket::Stream(Stream::new(client.clone())));
         let alarm = Arc::<Alarm>::default();
         let waker = Waker::from(Arc::clone(&alarm));
         let mut task = Context::from_waker(&waker);
-        let (mut label, mut handling, mut asleep, mut output_waits) = (0, None, false, false);
-        let (mut handled, mut accepted, mut written) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut label, mut handling, mut asleep) = (0, None, false);
+        let (mut handled, mut accepted) = (Vec::new(), Vec::new());
         let mut over = false;
         for call in calls {
             label += 1;
@@ -738,17 +831,13 @@ mod tests {
                 }
                 Call::LayerClosed => connection.layer_closed(),
                 Call::Close => connection.close(CloseCode::NORMAL, ""),
-                Call::Run(mut takes) => {
+                Call::Run(takes) => {
                     handling = None;
                     asleep = false;
                     alarm.0.store(false, Relaxed);
-                    let mut fresh = false;
+                    client.takes(takes);
                     while !over && handling.is_none() && !asleep {
-                        let next = connection.next(&mut task, true, &mut fresh, |_, outbound| {
-                            output_waits = !take(outbound, &mut takes, &mut written);
-                            if output_waits { Poll::Pending } else { Poll::Ready(Ok(())) }
-                        });
-                        match next {
+                        match connection.next(&mut task, true) {
                             Next::Event(event) => {
                                 let event = *event.downcast_ref::<usize>().unwrap();
                                 handled.push(event);
@@ -757,7 +846,12 @@ mod tests {
                             Next::Gap(_) => panic!("this consumer does not hear of gaps"),
                             Next::LayerClosed => connection.close(CloseCode::GOING_AWAY, ""),
                             // The client says nothing. What the task was woken for while it looked, it looks at again.
-                            Next::Client | Next::Nothing => asleep = !alarm.0.swap(false, Relaxed),
+                            next @ (Next::Client { .. } | Next::Nothing) => {
+                                if let Next::Client { held: true } = next {
+                                    connection.write_held(&mut task);
+                                }
+                                asleep = !alarm.0.swap(false, Relaxed);
+                            }
                             Next::Closing(_) => over = true,
                             Next::Broken => panic!("this socket does not break"),
                         }
@@ -775,11 +869,11 @@ mod tests {
             if asleep && !alarm.0.load(Relaxed) {
                 assert!(state.mailbox.is_empty() && !state.layer_closed, "asleep beside mail");
                 assert!(matches!(outbound.stage, Stage::Open), "asleep beside {:?}", outbound.stage);
-                assert!(outbound.is_empty() || output_waits, "asleep beside output");
+                assert!(outbound.is_empty() || client.takes_nothing(), "asleep beside output");
             }
         }
         assert_eq!(handled, accepted[..handled.len()], "events in their order, each once");
-        let labels = labels(&written);
+        let labels = labels(&client.0.lock().unwrap().1);
         let data = labels.iter().take_while(|label| label.is_some()).count();
         assert!(labels.len() - data <= 1, "nothing stands behind a close frame: {labels:?}");
         assert!(labels[..data].is_sorted(), "nothing overtakes: {labels:?}");
@@ -794,29 +888,16 @@ mod tests {
         }
     }
 
-    /// A connection over a stream that takes what the test says.
-    fn connection() -> Arc<Connection> {
-        let inbound = Rate { frames: 1, bytes: 1 };
-        let limits = Limits { max_message: 1, outbound: 1 << 20, inbound };
-        let nothing = |_: &crate::envelope::Envelope| Ok(Delivery::Nothing);
-        let connection =
-            Connection::new(nothing, Flusher::new(limits), limits, 3, Duration::from_secs(60), Arc::default(), false);
-        connection.open(None);
-        connection
-    }
-
     #[test]
     fn a_client_that_takes_what_waits_for_it_lives() {
         let patience = Patience::new(Some((Duration::from_secs(20), Duration::from_secs(30))), None).unwrap();
-        let connection = connection();
+        let client = Client::default();
+        let connection = connection(flusher(3, 1 << 20), Socket::Stream(Stream::new(client.clone())));
         let cx = &mut Context::from_waker(Waker::noop());
         assert!(connection.offer(text(10_000).as_bytes()).unwrap());
         let mut take = |bytes: usize| {
-            let takes = |_: &mut Context<'_>, outbound: &mut Outbound| {
-                outbound.advance(bytes);
-                Poll::Pending
-            };
-            assert_eq!(connection.poll_output(cx, takes), Output::Pending);
+            client.takes(bytes);
+            assert_eq!(connection.poll_output(cx), Output::Pending);
         };
         for bytes in [0, 1, 1, 1] {
             take(bytes);

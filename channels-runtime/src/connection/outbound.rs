@@ -234,6 +234,15 @@ impl Outbound {
         }
     }
 
+    /// Whether something waits that nobody is about to write. Whoever is told so is.
+    pub(super) fn claims_writer(&mut self) -> bool {
+        if self.scheduled || self.blocked || self.is_empty() || self.stage == Stage::Connecting {
+            return false;
+        }
+        self.scheduled = true;
+        true
+    }
+
     /// Whether nothing waits to be written.
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty() && !self.writing

@@ -23,15 +23,6 @@ impl Outbound {
     }
 }
 
-impl Mail {
-    fn loss(&self) -> Loss {
-        match self {
-            Self::Event(_, loss) | Self::Frame(_, loss) => *loss,
-            Self::Gap(_) => Loss::default(),
-        }
-    }
-}
-
 impl State {
     /// Takes out the event that a newer one of the same key makes outdated.
     pub(super) fn outdated(&mut self, key: NonZeroU64) -> Option<Mail> {
@@ -48,7 +39,7 @@ impl State {
     }
 
     fn take(&mut self, at: usize) -> Mail {
-        let (_, taken) = self.mailbox.remove(at).expect("it was found there");
+        let taken = self.mailbox.remove(at).expect("it was found there");
         match &taken {
             Mail::Event(..) => self.events -= 1,
             Mail::Frame(frame, _) => {
@@ -82,7 +73,7 @@ impl Connection {
     pub(super) fn gives_up(&self, state: &State, loss: Loss) -> bool {
         let gives_up = loss.is_volatile() && state.outbound.is_behind();
         if gives_up {
-            self.layer.count_volatile(1);
+            self.counters().count_volatile(1);
         }
         gives_up
     }
@@ -91,14 +82,14 @@ impl Connection {
     pub(super) fn make_room_for_frame(&self, state: &mut State) {
         let before = state.mailbox.len();
         let State { mailbox, outbound, .. } = state;
-        mailbox.retain(|(_, waiting)| match waiting {
+        mailbox.retain(|waiting| match waiting {
             Mail::Frame(frame, loss) if loss.is_volatile() => {
                 outbound.weight -= outbound.weigh_mail(frame);
                 false
             }
             _ => true,
         });
-        self.layer.count_volatile(before - state.mailbox.len());
+        self.counters().count_volatile(before - state.mailbox.len());
         state.outbound.tell_room();
     }
 
@@ -111,12 +102,12 @@ impl Connection {
         gone: &mut Vec<Mail>,
     ) -> Result<bool, Full> {
         if let Some(volatile) = state.oldest_event(Loss::is_volatile) {
-            self.layer.count_volatile(1);
+            self.counters().count_volatile(1);
             gone.push(volatile);
             return Ok(true);
         }
         if loss.is_volatile() {
-            self.layer.count_volatile(1);
+            self.counters().count_volatile(1);
             return Ok(false);
         }
         let full = Full { capacity: self.mailbox_capacity as usize };
@@ -125,7 +116,7 @@ impl Connection {
             MailboxPolicy::DropOldest => {
                 // A mailbox without capacity holds nothing that could give way.
                 gone.push(state.oldest_event(|_| true).ok_or(full)?);
-                self.layer.count_oldest();
+                self.counters().count_oldest();
                 Ok(true)
             }
             MailboxPolicy::Disconnect => {

@@ -2,12 +2,12 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::connection::Outbound;
+use super::Outbound;
 
 trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
@@ -15,24 +15,25 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 /// A stream that the connection's own task reads and writes; or the method that blocks it, instead of it.
 ///
 /// Those two are one thread, so nobody ever waits for the lock.
-#[derive(Clone)]
-pub(crate) struct Stream(Arc<Mutex<dyn Duplex>>);
+pub(crate) struct Stream(Mutex<Box<dyn Duplex>>);
 
 impl Stream {
     pub(crate) fn new(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
-        Self(Arc::new(Mutex::new(stream)))
+        Self(Mutex::new(Box::new(stream)))
     }
 
-    fn lock(&self) -> MutexGuard<'_, dyn Duplex + 'static> {
+    fn lock(&self) -> MutexGuard<'_, Box<dyn Duplex>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn poll_read(&self, task: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.lock()).poll_read(task, buffer)
+    pub(super) fn poll_read(&self, task: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        ready!(Pin::new(&mut *self.lock()).poll_read(task, &mut buffer))?;
+        Poll::Ready(Ok(buffer.filled().len()))
     }
 
     /// Writes what waits.
-    pub(crate) fn poll_write(&self, task: &mut Context<'_>, outbound: &mut Outbound) -> Poll<io::Result<()>> {
+    pub(super) fn poll_write(&self, task: &mut Context<'_>, outbound: &mut Outbound) -> Poll<io::Result<()>> {
         let stream = &mut *self.lock();
         while !outbound.is_empty() {
             let written = outbound.write_with(|pieces| match pieces {
@@ -47,7 +48,7 @@ impl Stream {
         Pin::new(stream).poll_flush(task)
     }
 
-    pub(crate) fn poll_shutdown(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_shutdown(&self, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut *self.lock()).poll_shutdown(task)
     }
 }

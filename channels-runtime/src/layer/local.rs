@@ -5,16 +5,16 @@
 //! each member. Adding and removing a member costs the same however large the group or the table is.
 
 use std::any::Any;
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::cmp::Reverse;
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
-use std::hash::{BuildHasher, Hash};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use indexmap::IndexMap;
+use indexmap::IndexSet;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
@@ -93,6 +93,9 @@ pub(crate) struct Full {
 
 /// What stands behind a channel name in this process.
 pub(crate) trait Mailbox: Send + Sync {
+    /// The channel's name.
+    fn name(&self) -> &ChannelName;
+
     fn prepare(&self) -> Prepare;
 
     /// Takes a message that came `now`. Never waits. `false` if it may be lost, and was: that is counted already.
@@ -327,22 +330,43 @@ impl Prepared {
     }
 }
 
-type Members = IndexMap<ChannelName, Arc<dyn Mailbox>>;
+/// A mailbox as an entry of a table, found by its name, which is kept in it alone: there are many of them, in several tables.
+#[derive(Clone)]
+struct Named(Arc<dyn Mailbox>);
 
-struct Channel {
-    mailbox: Arc<dyn Mailbox>,
-    /// So that a channel leaves its groups without a search.
-    ///
-    /// Most are in one, and there are many of them: that one needs no memory of its own.
-    groups: SmallVec<[GroupName; 1]>,
+impl Borrow<str> for Named {
+    fn borrow(&self) -> &str {
+        self.0.name().as_str()
+    }
 }
+
+impl Hash for Named {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.name().as_str().hash(state);
+    }
+}
+
+impl PartialEq for Named {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name() == other.0.name()
+    }
+}
+
+impl Eq for Named {}
+
+type Members = IndexSet<Named>;
+
+/// The groups that a channel is in, so that it leaves them without a search.
+///
+/// Most are in one, and there are many of them: that one needs no memory of its own.
+type Groups = SmallVec<[GroupName; 1]>;
 
 /// The channels and groups of this process.
 ///
 /// Lock order: `lost`, then a shard of `channels`, then one of `groups`. A fan-out holds its shard, so that all members of a group here see
 /// the group's messages in one order; it never waits for anything while it does.
 pub(crate) struct LocalTable {
-    channels: Sharded<ChannelName, Channel>,
+    channels: Sharded<Named, Groups>,
     groups: Sharded<GroupName, Members>,
     counters: Arc<Counters>,
     closed: AtomicBool,
@@ -365,9 +389,9 @@ pub(crate) enum Change {
 /// The mailboxes of those members that a message is for.
 fn those<'a>(
     members: &'a Members,
-    wants: &'a impl Fn(&ChannelName) -> bool,
+    wants: &'a impl Fn(&dyn Mailbox) -> bool,
 ) -> impl Iterator<Item = &'a Arc<dyn Mailbox>> {
-    members.iter().filter(|(name, _)| wants(name)).map(|(_, mailbox)| mailbox)
+    members.iter().map(|Named(mailbox)| mailbox).filter(|mailbox| wants(&***mailbox))
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -413,7 +437,7 @@ impl LocalTable {
     fn tell(&self, gap: Gap) {
         let now = Instant::now();
         // It needs no room, so it is never refused.
-        self.channels.each(|_, channel| _ = channel.mailbox.deliver(&Delivery::Gap(gap), now));
+        self.channels.each(|Named(mailbox), _| _ = mailbox.deliver(&Delivery::Gap(gap), now));
     }
 
     pub(crate) fn counters(&self) -> &Arc<Counters> {
@@ -424,16 +448,15 @@ impl LocalTable {
         self.counters.figures.snapshot()
     }
 
-    /// Puts a mailbox behind a name that is not taken.
-    pub(crate) fn register(&self, name: ChannelName, mailbox: &Arc<dyn Mailbox>) {
-        let is_new = self.register_new(name, mailbox);
+    /// Puts a mailbox behind its name, which is not taken.
+    pub(crate) fn register(&self, mailbox: &Arc<dyn Mailbox>) {
+        let is_new = self.register_new(mailbox);
         debug_assert!(is_new, "a name of its own");
     }
 
     /// As [`Self::register`], unless there is a mailbox behind that name.
-    pub(crate) fn register_new(&self, name: ChannelName, mailbox: &Arc<dyn Mailbox>) -> bool {
-        let channel = Channel { mailbox: Arc::clone(mailbox), groups: SmallVec::new() };
-        if !self.channels.of(&name).insert_new(name, channel) {
+    pub(crate) fn register_new(&self, mailbox: &Arc<dyn Mailbox>) -> bool {
+        if !self.channels.of(mailbox.name().as_str()).insert_new(Named(Arc::clone(mailbox)), Groups::new()) {
             return false;
         }
         // Whoever comes after the end is told, too. Asked behind the lock: before it, a `close` could come between.
@@ -446,9 +469,9 @@ impl LocalTable {
     /// Takes a channel out, and out of all its groups. Gives the groups it was in, and what that meant for each; `None` if
     /// there is no such channel.
     pub(crate) fn remove(&self, name: &ChannelName) -> Option<Vec<(GroupName, Change)>> {
-        let mut shard = self.channels.of(name);
-        let channel = shard.remove(name)?;
-        let left = channel.groups.into_iter().map(|group| {
+        let mut shard = self.channels.of(name.as_str());
+        let groups = shard.remove(name.as_str())?;
+        let left = groups.into_iter().map(|group| {
             let change = self.leave(&group, name);
             (group, change)
         });
@@ -457,32 +480,32 @@ impl LocalTable {
 
     /// Adds a channel of this process to a group. `None` if there is no such channel here.
     pub(crate) fn add(&self, group: &GroupName, name: &ChannelName) -> Option<Change> {
-        let mut shard = self.channels.of(name);
-        let channel = shard.get_mut(name)?;
+        let mut shard = self.channels.of(name.as_str());
+        let (mailbox, joined) = shard.get_mut(name.as_str())?;
         let mut groups = self.groups.of(group);
         let (known, members) = groups.get_or_default(group);
         let was_empty = members.is_empty();
-        if members.insert(name.clone(), Arc::clone(&channel.mailbox)).is_some() {
+        if !members.insert(mailbox.clone()) {
             return Some(Change::None);
         }
         // The table's own name: that of the caller would be kept once for each member.
-        channel.groups.push(known.clone());
+        joined.push(known.clone());
         Some(if was_empty { Change::OfGroup } else { Change::OfMember })
     }
 
     /// Takes a channel out of a group.
     pub(crate) fn discard(&self, group: &GroupName, name: &ChannelName) -> Change {
-        let mut shard = self.channels.of(name);
-        if let Some(channel) = shard.get_mut(name) {
-            channel.groups.retain(|joined| joined != group);
+        let mut shard = self.channels.of(name.as_str());
+        if let Some((_, groups)) = shard.get_mut(name.as_str()) {
+            groups.retain(|joined| joined != group);
         }
         self.leave(group, name)
     }
 
     fn leave(&self, group: &GroupName, name: &ChannelName) -> Change {
         let mut groups = self.groups.of(group);
-        let Some(members) = groups.get_mut(group) else { return Change::None };
-        if members.swap_remove(name).is_none() {
+        let Some((_, members)) = groups.get_mut(group) else { return Change::None };
+        if !members.swap_remove(name.as_str()) {
             return Change::None;
         }
         if !members.is_empty() {
@@ -494,17 +517,17 @@ impl LocalTable {
 
     /// Looks at the members of a group, under the lock of its shard. `None` if it has none here.
     fn with_members<T>(&self, hash: u64, group: &GroupName, look: impl FnOnce(&Members) -> T) -> Option<T> {
-        self.groups.at(hash).get(group).map(look)
+        self.groups.at(hash).get(group).map(|(_, members)| look(members))
     }
 
     /// How many channels of this process are in the group.
     pub(crate) fn members(&self, group: &GroupName) -> usize {
-        self.with_members(self.groups.hash(group), group, IndexMap::len).unwrap_or(0)
+        self.with_members(self.groups.hash(group), group, IndexSet::len).unwrap_or(0)
     }
 
     /// The channels of this process that are in the group.
     pub(crate) fn member_names(&self, group: &GroupName) -> Vec<ChannelName> {
-        let names = |members: &Members| members.keys().cloned().collect();
+        let names = |members: &Members| members.iter().map(|Named(mailbox)| mailbox.name().clone()).collect();
         self.with_members(self.groups.hash(group), group, names).unwrap_or_default()
     }
 
@@ -516,20 +539,21 @@ impl LocalTable {
     /// Whether there is a channel of that name here.
     #[cfg(any(feature = "redis", feature = "testing"))]
     pub(crate) fn has_channel(&self, name: &ChannelName) -> bool {
-        self.channels.of(name).get(name).is_some()
+        self.channels.of(name.as_str()).get(name.as_str()).is_some()
     }
 
     /// Whether a channel of this process is in the group.
     #[cfg(feature = "redis")]
     pub(crate) fn is_member(&self, group: &GroupName, name: &ChannelName) -> bool {
-        self.with_members(self.groups.hash(group), group, |members| members.contains_key(name)).unwrap_or(false)
+        self.with_members(self.groups.hash(group), group, |members| members.contains(name.as_str())).unwrap_or(false)
     }
 
     /// All groups that have a member here, with their members.
     #[cfg(feature = "redis")]
     pub(crate) fn memberships(&self) -> Vec<(GroupName, Vec<ChannelName>)> {
         let mut all = Vec::new();
-        self.groups.each(|group, members| all.push((group.clone(), members.keys().cloned().collect())));
+        let names = |members: &Members| members.iter().map(|Named(mailbox)| mailbox.name().clone()).collect();
+        self.groups.each(|group, members| all.push((group.clone(), names(members))));
         all
     }
 
@@ -537,7 +561,7 @@ impl LocalTable {
     #[cfg(feature = "redis")]
     pub(crate) fn channel_names(&self) -> Vec<ChannelName> {
         let mut all = Vec::new();
-        self.channels.each(|name, _| all.push(name.clone()));
+        self.channels.each(|Named(mailbox), _| all.push(mailbox.name().clone()));
         all
     }
 
@@ -586,10 +610,10 @@ impl LocalTable {
 
     /// As [`Self::group_send`], to every member but this one.
     pub(crate) fn group_send_others(&self, group: &GroupName, envelope: &Envelope, own: &ChannelName) {
-        self.send_to_members(group, envelope, |name| name != own);
+        self.send_to_members(group, envelope, |mailbox| mailbox.name() != own);
     }
 
-    fn send_to_members(&self, group: &GroupName, envelope: &Envelope, wants: impl Fn(&ChannelName) -> bool) {
+    fn send_to_members(&self, group: &GroupName, envelope: &Envelope, wants: impl Fn(&dyn Mailbox) -> bool) {
         let hash = self.groups.hash(group);
         let mut prepared = Prepared::default();
         let add_kinds = |members: &Members| prepared.add_kinds(those(members, &wants));
@@ -642,7 +666,7 @@ impl LocalTable {
     }
 
     fn mailbox(&self, name: &str) -> Option<Arc<dyn Mailbox>> {
-        self.channels.of(name).get(name).map(|channel| Arc::clone(&channel.mailbox))
+        self.channels.of(name).get(name).map(|(Named(mailbox), _)| Arc::clone(mailbox))
     }
 
     /// Hands a message to one channel. `Ok(false)` if there is no such channel here, which is counted.
@@ -671,16 +695,16 @@ impl LocalTable {
             self.forget_groups();
             channels.iter_mut().flat_map(|shard| std::mem::take(&mut **shard)).collect()
         };
-        for (_, channel) in channels {
-            channel.mailbox.layer_closed();
+        for (Named(mailbox), _) in channels {
+            mailbox.layer_closed();
         }
     }
 
     /// Forgets every membership; the channels live on.
     pub(crate) fn flush(&self) {
         let mut channels = self.channels.lock_all();
-        for (_, channel) in channels.iter_mut().flat_map(|shard| shard.iter_mut()) {
-            channel.groups.clear();
+        for (_, groups) in channels.iter_mut().flat_map(|shard| shard.iter_mut()) {
+            groups.clear();
         }
         self.forget_groups();
     }

@@ -16,8 +16,8 @@ const CHANNELS: usize = 6;
 const GROUPS: usize = 4;
 const CAPACITY: usize = 3;
 
-#[derive(Default)]
 struct Inbox {
+    name: ChannelName,
     messages: Mutex<VecDeque<u64>>,
     closed: AtomicBool,
 }
@@ -27,6 +27,10 @@ fn raw(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
 }
 
 impl Mailbox for Inbox {
+    fn name(&self) -> &ChannelName {
+        &self.name
+    }
+
     fn prepare(&self) -> Prepare {
         raw
     }
@@ -129,9 +133,10 @@ fn run(calls: Vec<Call>) {
         let envelope = Envelope::from_value(&json!({"type": "a", "number": number}), Format::Json).unwrap();
         match call {
             Call::Register(at) => {
-                let inbox = Arc::<Inbox>::default();
+                let (messages, closed) = Default::default();
+                let inbox = Arc::new(Inbox { name: channel(at), messages, closed });
                 let is_new = !model.channels.contains_key(&at);
-                assert_eq!(table.register_new(channel(at), &(Arc::clone(&inbox) as Arc<dyn Mailbox>)), is_new);
+                assert_eq!(table.register_new(&(Arc::clone(&inbox) as Arc<dyn Mailbox>)), is_new);
                 if is_new {
                     assert_eq!(inbox.closed.load(Relaxed), model.closed, "whoever comes after the end is told");
                     model.channels.insert(at, (inbox, VecDeque::new()));

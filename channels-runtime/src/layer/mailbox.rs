@@ -18,7 +18,6 @@ use crate::name::ChannelName;
 /// Made by [`ChannelLayer::new_channel`](crate::ChannelLayer::new_channel). When it is dropped, the channel is gone and
 /// has left its groups.
 pub struct Channel {
-    name: ChannelName,
     queue: Arc<Queue>,
     backend: Arc<dyn Backend>,
 }
@@ -31,21 +30,21 @@ impl Channel {
 
     /// The channel of that name, which nobody else has.
     pub(crate) fn with_name(backend: Arc<dyn Backend>, config: &Config, name: ChannelName) -> Self {
-        let queue = Queue::new(&*backend, config, &name);
-        backend.table().register(name.clone(), &(Arc::clone(&queue) as Arc<dyn Mailbox>));
-        Self { name, queue, backend }
+        let queue = Queue::new(&*backend, config, name);
+        backend.table().register(&(Arc::clone(&queue) as Arc<dyn Mailbox>));
+        Self { queue, backend }
     }
 
     /// The channel of that name. `None` if this process has one.
     pub(crate) fn named(backend: Arc<dyn Backend>, config: &Config, name: ChannelName) -> Option<Self> {
-        let queue = Queue::new(&*backend, config, &name);
-        let registered = backend.table().register_new(name.clone(), &(Arc::clone(&queue) as Arc<dyn Mailbox>));
-        registered.then(|| Self { name, queue, backend })
+        let queue = Queue::new(&*backend, config, name);
+        let registered = backend.table().register_new(&(Arc::clone(&queue) as Arc<dyn Mailbox>));
+        registered.then(|| Self { queue, backend })
     }
 
     /// The name that others send to.
     pub fn name(&self) -> &ChannelName {
-        &self.name
+        &self.queue.name
     }
 
     /// The next message, in the order they were sent. `None` once the layer is closed.
@@ -79,17 +78,18 @@ impl Channel {
 
 impl Drop for Channel {
     fn drop(&mut self) {
-        self.backend.release(&self.name);
+        self.backend.release(self.name());
     }
 }
 
 impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Channel").field(&self.name.as_str()).finish()
+        f.debug_tuple("Channel").field(&self.name().as_str()).finish()
     }
 }
 
 struct Queue {
+    name: ChannelName,
     state: Mutex<State>,
     arrived: Notify,
     capacity: usize,
@@ -105,11 +105,12 @@ struct State {
 }
 
 impl Queue {
-    fn new(backend: &dyn Backend, config: &Config, name: &ChannelName) -> Arc<Self> {
+    fn new(backend: &dyn Backend, config: &Config, name: ChannelName) -> Arc<Self> {
         Arc::new(Self {
+            capacity: config.capacity_of(name.as_str()),
+            name,
             state: Mutex::default(),
             arrived: Notify::new(),
-            capacity: config.capacity_of(name.as_str()),
             expiry: config.expiry,
             counters: Arc::clone(backend.table().counters()),
         })
@@ -132,6 +133,10 @@ fn as_it_is(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
 }
 
 impl Mailbox for Queue {
+    fn name(&self) -> &ChannelName {
+        &self.name
+    }
+
     fn prepare(&self) -> Prepare {
         as_it_is
     }

@@ -74,18 +74,19 @@ impl<K: Hash + Eq, V> Sharded<K, V> {
 }
 
 impl<K: Hash + Eq, V> Shard<'_, K, V> {
-    pub(super) fn get<Q: Eq + ?Sized>(&self, key: &Q) -> Option<&V>
+    /// The entry of a key: the key as it stands in the map, and its value.
+    pub(super) fn get<Q: Eq + ?Sized>(&self, key: &Q) -> Option<&(K, V)>
     where
         K: Borrow<Q>,
     {
-        self.table.find(self.hash, |(known, _)| known.borrow() == key).map(|(_, value)| value)
+        self.table.find(self.hash, |(known, _)| known.borrow() == key)
     }
 
-    pub(super) fn get_mut<Q: Eq + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    pub(super) fn get_mut<Q: Eq + ?Sized>(&mut self, key: &Q) -> Option<(&K, &mut V)>
     where
         K: Borrow<Q>,
     {
-        self.table.find_mut(self.hash, |(known, _)| known.borrow() == key).map(|(_, value)| value)
+        self.table.find_mut(self.hash, |(known, _)| known.borrow() == key).map(|(known, value)| (&*known, value))
     }
 
     /// The key as it stands in the map, and its value.

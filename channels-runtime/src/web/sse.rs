@@ -23,12 +23,11 @@ use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
 
 use crate::channels::Channels;
+use crate::connection::{Socket, Stream};
 use crate::consumer::{Consumer, OnlySends};
 use crate::frame::CloseCode;
 use crate::server::{self, Server};
-use crate::session::Transport;
 use crate::stats::count;
-use crate::stream::Stream;
 use crate::web::serve::KeepsItsSeat;
 use crate::web::upgrade::{Handshake, refusal};
 use crate::web::{Captures, handshake};
@@ -150,7 +149,7 @@ async fn listen<C: Consumer>(handshake: &Handshake, server: &Arc<Server>, captur
     count(&server.door().counters.accepted);
     let answer = opened.cx.take_answer();
     let (session, pipe) = tokio::io::duplex(PIPE);
-    let carrier = Some((Transport::Stream(Stream::new(session)), Bytes::new()));
+    let carrier = Some((Socket::Stream(Stream::new(session)), Bytes::new()));
     Server::spawn(guest, opened, login_ends, std::future::ready(carrier));
     let mut response = warp::reply::stream(EventStream::new(C::INFO.name, pipe)).into_response();
     response.extensions_mut().insert(KeepsItsSeat);

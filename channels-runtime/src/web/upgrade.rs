@@ -17,13 +17,13 @@ use tokio::time::Instant;
 use tungstenite::handshake::derive_accept_key;
 use warp::reply::{Reply, Response};
 
+use crate::connection::{Socket, Stream};
 use crate::consumer::Consumer;
 use crate::error::Reject;
 use crate::scope::{BEARER, Scope, offers_bearer};
 use crate::server::{Guest, Server};
-use crate::session::{self, Opened, Transport};
+use crate::session::{self, Opened};
 use crate::stats::count;
-use crate::stream::Stream;
 
 /// A request to become a WebSocket, or to be answered with server-sent events.
 pub(super) struct Handshake {
@@ -172,19 +172,18 @@ fn accepted<C: Consumer>(key: &HeaderValue, opened: &mut Opened<C>, bearer: bool
 
 /// Takes the plain socket back out of hyper, so that the flusher can write to it; or keeps it a stream, where it is none
 /// (TLS, a Unix socket).
-fn carrier(upgraded: Upgraded) -> Option<(Transport, Bytes)> {
+fn carrier(upgraded: Upgraded) -> Option<(Socket, Bytes)> {
     // By way of `Channels::serve`, and by way of `warp::serve`.
     let (socket, read_ahead) = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => (parts.io.into_inner(), parts.read_buf),
         Err(upgraded) => match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
             Ok(parts) => (parts.io.into_inner(), parts.read_buf),
             Err(upgraded) => {
-                let stream = Transport::Stream(Stream::new(TokioIo::new(upgraded)));
-                return Some((stream, Bytes::new()));
+                return Some((Socket::Stream(Stream::new(TokioIo::new(upgraded))), Bytes::new()));
             }
         },
     };
     // What waits is joined here, so the kernel need not wait for more. An error means that the client is gone.
     socket.set_nodelay(true).ok()?;
-    Some((Transport::Tcp(socket), read_ahead))
+    Some((Socket::Tcp(socket), read_ahead))
 }

@@ -355,9 +355,13 @@ mod tests {
     use crate::layer::redis::codec::Codec;
     use crate::layer::redis::keys::Keys;
 
-    struct Nobody;
+    struct Nobody(ChannelName);
 
     impl Mailbox for Nobody {
+        fn name(&self) -> &ChannelName {
+            &self.0
+        }
+
         fn prepare(&self) -> Prepare {
             |_| Ok(Delivery::Nothing)
         }
@@ -429,8 +433,7 @@ mod tests {
     async fn visit(memberships: Arc<Memberships>, redis: Members, number: usize) {
         let table = &memberships.shared.table;
         let channel = ChannelName::new(format!("specific.0!{number}")).unwrap();
-        let mailbox: Arc<dyn Mailbox> = Arc::new(Nobody);
-        table.register(channel.clone(), &mailbox);
+        table.register(&(Arc::new(Nobody(channel.clone())) as Arc<dyn Mailbox>));
         for round in 0..2 {
             let room = group("room");
             point();
