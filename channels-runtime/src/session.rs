@@ -473,6 +473,10 @@ impl<C: Consumer> Session<C> {
     /// the close frame on its way.
     async fn linger(&mut self, mut last: Last) {
         let mut half_closed = false;
+        if last == Last::Flush && self.decoder.has_rest() {
+            // It speaks on behind its close frame.
+            last = Last::HangUp;
+        }
         poll_fn(|task| {
             let output = self.connection().poll_output(task);
             if output == Output::Broken {
