@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::channels::Channels;
-use crate::door::Door;
 use crate::layer::ChannelLayer;
 use crate::stats::{Stats, Waiting};
 
@@ -89,8 +88,8 @@ pub struct Rates {
 pub struct InspectedSettings {
     /// The most connections, from the setting or from the limit of open files.
     pub max_connections: usize,
-    /// The most connections from one address; `None` for any number.
-    pub max_connections_per_address: Option<usize>,
+    /// The most connections from one address. Unless it was set, those of private networks may have more.
+    pub max_connections_per_address: usize,
     /// The largest message of a client, in bytes.
     pub max_message_size: usize,
     /// How many bytes may wait for a client.
@@ -172,8 +171,7 @@ impl Channels {
     pub fn inspect(&self) -> Inspection {
         let server = self.server();
         let (uptime, stats) = (server.uptime(), server.stats());
-        let Door { settings: door, .. } = server.door();
-        let (limits, config) = (server.limits(), server.layer().config());
+        let (door, limits, config) = (server.door(), server.limits(), server.layer().config());
         Inspection {
             uptime,
             connections: server.connections(),
@@ -183,8 +181,8 @@ impl Channels {
             rates: Rates::between(&Stats::default(), &stats, uptime),
             stats,
             settings: InspectedSettings {
-                max_connections: server.door().max_connections(),
-                max_connections_per_address: door.max_per_address,
+                max_connections: door.max_connections(),
+                max_connections_per_address: door.max_per_address(),
                 max_message_size: limits.max_message,
                 outbound_limit: limits.outbound,
                 capacity: config.capacity,

@@ -18,6 +18,7 @@ use tungstenite::handshake::derive_accept_key;
 use warp::reply::{Reply, Response};
 
 use crate::consumer::Consumer;
+use crate::door::retry_after;
 use crate::error::Reject;
 use crate::scope::{BEARER, Scope, offers_bearer};
 use crate::server::{Guest, Server};
@@ -96,7 +97,7 @@ impl Handshake {
             Err(_) => {
                 count(&server.door().counters.timed_out);
                 tracing::warn!(consumer, path, "`connect` took too long");
-                Err(Reject::new(503).with_reason("connecting took too long"))
+                Err(Reject::new(503).with_reason("connecting took too long").with_retry_after(retry_after()))
             }
         }
     }
