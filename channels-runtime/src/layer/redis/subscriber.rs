@@ -149,19 +149,15 @@ impl Subscriptions {
     pub(super) async fn run(self: Arc<Self>, host: Arc<Host>, topics: Arc<impl Topics>) {
         let mut backoff = Backoff::new();
         loop {
-            match self.connected(&host, &*topics, &mut backoff).await {
-                Ok(never) => match never {},
-                Err(error) => {
-                    if self.lost() {
-                        tracing::warn!(redis = ?host, %error, "the subscriptions in Redis are lost; what is sent meanwhile does not arrive here");
-                        topics.lost();
-                    } else {
-                        tracing::debug!(redis = ?host, %error, "the subscriptions in Redis are still lost");
-                    }
-                }
+            let Err(error) = self.connected(&host, &*topics, &mut backoff).await;
+            if self.lost() {
+                tracing::warn!(redis = ?host, %error, "the subscriptions in Redis are lost; what is sent meanwhile does not arrive here");
+                topics.lost();
+            } else {
+                tracing::debug!(redis = ?host, %error, "the subscriptions in Redis are still lost");
             }
             host.forget_idle();
-            backoff.wait().await;
+            backoff.wait_after(&error).await;
         }
     }
 
