@@ -108,6 +108,8 @@ struct State {
     renewing: VecDeque<Membership>,
     /// A batch is under way.
     writing: bool,
+    /// It was told that no more leaves are kept.
+    overflows: bool,
 }
 
 impl State {
@@ -157,6 +159,8 @@ impl Memberships {
             state.dirty.entry((group, channel)).or_default();
             drop(state);
             self.changed.notify_one();
+        } else if !std::mem::replace(&mut state.overflows, true) {
+            tracing::warn!("too many leave while Redis is away: memberships are left in it until they expire");
         }
     }
 
@@ -265,7 +269,10 @@ impl Memberships {
                     return error;
                 }
             }
-            if self.lock().is_settled() {
+            let mut state = self.lock();
+            if state.is_settled() {
+                state.overflows = false;
+                drop(state);
                 self.settled.notify_waiters();
                 redis.release();
             }
@@ -576,6 +583,27 @@ mod tests {
         memberships.settled().await;
         assert_eq!((begun.elapsed(), asked.load(Relaxed)), (Duration::ZERO, 21));
         trying.abort();
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_a_redis_that_is_away_is_bounded() {
+        let memberships = memberships();
+        let channel = |number: usize| ChannelName::new(format!("specific.0!{number}")).unwrap();
+        for number in 0..PENDING + 10 {
+            memberships.look_at(group("room"), channel(number));
+        }
+        let refused = memberships.written(&group("room"), &channel(PENDING)).await.unwrap_err();
+        assert!(matches!(refused, LayerError::Unavailable { .. }), "{refused}");
+        let mut server = Away { is_back: Arc::new(true.into()), ..Away::default() };
+        {
+            let state = memberships.lock();
+            assert_eq!((state.dirty.len(), state.overflows), (PENDING, true));
+        }
+        tokio::select! {
+            () = memberships.keep_trying(&mut server) => {}
+            () = memberships.settled() => {}
+        }
+        assert!(!memberships.lock().overflows, "the next time it is told again");
     }
 
     #[test]
