@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use tokio::runtime::Handle;
 
 use crate::channels::Channels;
 use crate::layer::ChannelLayer;
@@ -23,6 +24,9 @@ pub struct Inspection {
     pub connections: usize,
     /// How many there are of each consumer, by the name of its type. One that has none is not here.
     pub consumers: BTreeMap<&'static str, usize>,
+    /// How many tasks of the runtime are alive, the program's own among them; `None` where nobody asks from within one. What
+    /// grows with every connection that comes and goes is a leak.
+    pub tasks: Option<usize>,
     /// The channels and groups of this process.
     pub layer: InspectedLayer,
     /// What waits.
@@ -176,6 +180,7 @@ impl Channels {
             uptime,
             connections: server.connections(),
             consumers: server.consumers(),
+            tasks: Handle::try_current().ok().map(|runtime| runtime.metrics().num_alive_tasks()),
             layer: server.layer().inspect(),
             waiting: server.waiting(),
             rates: Rates::between(&Stats::default(), &stats, uptime),
