@@ -192,7 +192,8 @@ impl ChannelsBuilder {
         self
     }
 
-    /// How long `#[connect]` may take: 5 s unless said otherwise. After that the handshake is answered with 503.
+    /// How long `#[connect]` may take: 5 s unless said otherwise. After that the handshake is answered with 503 and
+    /// `Retry-After`.
     pub fn connect_deadline(mut self, deadline: Duration) -> Self {
         self.connect_deadline = deadline;
         self
@@ -322,20 +323,23 @@ impl ChannelsBuilder {
         self
     }
 
-    /// How many connections there may be from one address: any number unless said otherwise. One more is answered with 429
-    /// and `Retry-After`. Of an IPv6 address the first 64 bits count: a home has that many.
+    /// How many connections there may be from one address. One more is answered with 429 and `Retry-After`. Of an IPv6 address
+    /// the first 64 bits count: a home has that many.
     ///
-    /// There is no default because behind a proxy that is not among the [trusted](Self::trusted_proxies), all clients have one
-    /// address. An office or a mobile network may have one, too: think of hundreds rather than of ten.
+    /// Unless said otherwise, half of [all](Self::max_connections) from one address of the internet, so that nobody takes every
+    /// place; and any number from one of this machine or of a private network, because behind a proxy that is not among the
+    /// [trusted](Self::trusted_proxies) all clients have one address. What is said here counts for all addresses. An office or a
+    /// mobile network may have one, too: think of hundreds rather than of ten.
     pub fn max_connections_per_address(mut self, connections: usize) -> Self {
         self.door.max_per_address = Some(connections);
         self
     }
 
-    /// How many handshakes there may be in a second, and at once after a quiet second: any number unless said otherwise. One
-    /// more is answered with 503 and `Retry-After`, before the authenticator and `#[connect]` run.
+    /// How many handshakes there may be in a second, and at once after a quiet second. One more is answered with 503 and
+    /// `Retry-After`, before the authenticator and `#[connect]` run.
     ///
-    /// Say how many your authenticator and your database can do. When a server starts again, all of its clients knock at once.
+    /// Unless said otherwise, as many as the process may have connections by its open files, which only keeps those in bounds who
+    /// come and go at once. Say how many your authenticator and your database can do. When a server starts again, all of its clients knock at once.
     pub fn max_handshakes_per_second(mut self, handshakes: u32) -> Self {
         self.door.handshakes_per_second = Some(handshakes);
         self
@@ -390,5 +394,37 @@ impl ChannelsBuilder {
 impl fmt::Debug for ChannelsBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChannelsBuilder").field("layer", &self.layer).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the documentation of each method says, and `docs/security.md`.
+    #[test]
+    fn the_defaults_are_what_is_said() {
+        let seconds = Duration::from_secs;
+        let ChannelsBuilder {
+            layer,
+            max_message,
+            outbound,
+            inbound,
+            heartbeat,
+            idle_limit,
+            connect_deadline,
+            authenticator,
+            drain_window,
+            shutdown_deadline,
+            door,
+        } = ChannelsBuilder::default();
+        assert!(layer.is_none() && authenticator.is_none());
+        assert_eq!((max_message, outbound), (1 << 20, 1 << 20));
+        assert_eq!((inbound.frames, inbound.bytes), (20_000, 64 << 20));
+        assert_eq!((heartbeat, idle_limit), (Some((seconds(20), seconds(30))), None));
+        assert_eq!((connect_deadline, drain_window, shutdown_deadline), (seconds(5), seconds(5), seconds(10)));
+        let door::Settings { origins, require_origin, hosts, max_waiting, header_deadline, token_parameter, .. } = door;
+        assert_eq!((origins, require_origin, hosts), (Origins::SameHost, false, Hosts::any()));
+        assert_eq!((max_waiting, header_deadline, token_parameter), (512, seconds(10), None));
     }
 }

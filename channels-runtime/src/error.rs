@@ -126,6 +126,12 @@ pub enum DecodeError {
     /// The message came through the queue of all channels of this process, and does not say for which of them it is.
     #[error("the message has no `__asgi_channel__`")]
     NoChannel,
+    /// No message, but a member of a group that has no name of a channel: nothing can be sent to it.
+    #[error("a member of the group is no name of a channel")]
+    NoName,
+    /// No message, but something else under the key of the queue of this process.
+    #[error("the key of this process's queue held no sorted set")]
+    NoQueue,
     /// The message is shorter than the random bytes that stand before it.
     #[error("the message is shorter than its `random_prefix_length`")]
     Truncated,

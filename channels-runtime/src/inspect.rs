@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use tokio::runtime::Handle;
 
 use crate::channels::Channels;
-use crate::door::Door;
 use crate::layer::ChannelLayer;
 use crate::stats::{Stats, Waiting};
 
@@ -24,6 +24,9 @@ pub struct Inspection {
     pub connections: usize,
     /// How many there are of each consumer, by the name of its type. One that has none is not here.
     pub consumers: BTreeMap<&'static str, usize>,
+    /// How many tasks of the runtime are alive, the program's own among them; `None` where nobody asks from within one. What
+    /// grows with every connection that comes and goes is a leak.
+    pub tasks: Option<usize>,
     /// The channels and groups of this process.
     pub layer: InspectedLayer,
     /// What waits.
@@ -89,8 +92,8 @@ pub struct Rates {
 pub struct InspectedSettings {
     /// The most connections, from the setting or from the limit of open files.
     pub max_connections: usize,
-    /// The most connections from one address; `None` for any number.
-    pub max_connections_per_address: Option<usize>,
+    /// The most connections from one address. Unless it was set, those of private networks may have more.
+    pub max_connections_per_address: usize,
     /// The largest message of a client, in bytes.
     pub max_message_size: usize,
     /// How many bytes may wait for a client.
@@ -172,19 +175,19 @@ impl Channels {
     pub fn inspect(&self) -> Inspection {
         let server = self.server();
         let (uptime, stats) = (server.uptime(), server.stats());
-        let Door { settings: door, .. } = server.door();
-        let (limits, config) = (server.flusher().limits(), server.layer().config());
+        let (door, limits, config) = (server.door(), server.flusher().limits(), server.layer().config());
         Inspection {
             uptime,
             connections: server.connections(),
             consumers: server.consumers(),
+            tasks: Handle::try_current().ok().map(|runtime| runtime.metrics().num_alive_tasks()),
             layer: server.layer().inspect(),
             waiting: server.waiting(),
             rates: Rates::between(&Stats::default(), &stats, uptime),
             stats,
             settings: InspectedSettings {
-                max_connections: server.door().max_connections(),
-                max_connections_per_address: door.max_per_address,
+                max_connections: door.max_connections(),
+                max_connections_per_address: door.max_per_address(),
                 max_message_size: limits.max_message,
                 outbound_limit: limits.outbound,
                 capacity: config.capacity,

@@ -96,6 +96,12 @@ fn check(kind: Kind, name: &str) -> Result<(), NameError> {
     Ok(())
 }
 
+/// Whether it is the name of a channel.
+#[cfg(feature = "redis")]
+pub(crate) fn is_channel_name(name: &str) -> bool {
+    check(Kind::Channel, name).is_ok()
+}
+
 /// What a [`ChannelName`] made from a plain string knows of the consumer behind it: nothing. Any event may be sent to it.
 #[derive(Debug)]
 #[non_exhaustive]

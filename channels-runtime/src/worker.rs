@@ -247,7 +247,11 @@ impl Source {
     async fn rest(&mut self) -> Option<Envelope> {
         match self {
             Self::Shared(jobs) => poll_fn(|cx| jobs.poll_rest(cx)).await,
-            Self::Mailbox(channel) => channel.try_receive(),
+            Self::Mailbox(channel) => {
+                // Or there might always be one more.
+                channel.leave();
+                channel.try_receive()
+            }
         }
     }
 }
@@ -292,6 +296,13 @@ struct Task<C: Consumer> {
 
 impl<C: Consumer<Captures = ()>> Task<C> {
     async fn run(mut self) -> Result<()> {
+        let done = self.go_on().await;
+        self.instance.end().await;
+        done
+    }
+
+    /// Works until it is told to stop.
+    async fn go_on(&mut self) -> Result<()> {
         loop {
             let job = tokio::select! {
                 biased;
@@ -300,27 +311,21 @@ impl<C: Consumer<Captures = ()>> Task<C> {
                 event = self.instance.own.receive() => event,
                 job = self.jobs.next() => job,
             };
-            let Some(job) = job else {
-                self.instance.end().await;
-                return Err(LayerError::Closed.into());
-            };
-            if let Err(panic) = self.work(&job).await {
-                count(&self.counters.panicked);
-                let (consumer, event, panic) = (C::INFO.name, job.event_name(), session::message(&*panic));
-                tracing::error!(consumer, event, panic, "a job panicked");
-                if let Err(error) = self.begin_anew().await {
-                    self.instance.end().await;
-                    return Err(error);
-                }
-            }
+            self.take_up(&job.ok_or(LayerError::Closed)?).await?;
         }
         while let Some(job) = self.jobs.rest().await {
-            if self.work(&job).await.is_err() {
-                count(&self.counters.panicked);
-            }
+            self.take_up(&job).await?;
         }
-        self.instance.end().await;
         Ok(())
+    }
+
+    /// Does one job, and goes on with a new consumer if it panicked. When there is none, the worker is at its end.
+    async fn take_up(&mut self, job: &Envelope) -> Result<()> {
+        let Err(panic) = self.work(job).await else { return Ok(()) };
+        count(&self.counters.panicked);
+        let (consumer, event, panic) = (C::INFO.name, job.event_name(), session::message(&*panic));
+        tracing::error!(consumer, event, panic, "a job panicked");
+        self.begin_anew().await
     }
 
     /// Puts a new consumer in the place of the one that panicked: nobody knows what state that is in.

@@ -15,6 +15,7 @@ mod presence;
 #[path = "../integration/redis.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod redis;
+mod restart;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

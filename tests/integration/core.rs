@@ -7,6 +7,7 @@ use channels_runtime::prelude::*;
 use channels_runtime::{Channel, Format, LayerConfig, LayerError, RedisHost};
 use serde_json::json;
 
+use crate::door::Log;
 use crate::redis::{RedisServer, Reply};
 
 #[event("tick")]
@@ -514,6 +515,73 @@ async fn a_key_that_is_somebody_elses_hurts_its_own_group_only() {
     joined.unwrap();
     layer.group_send(&Room, &Tick { number: 1 }).await.unwrap();
     assert_eq!(next(&channel).await, 1);
+}
+
+/// Members that are no names, as only a mistake can put there: counted, and the others get the message.
+#[tokio::test]
+async fn garbage_among_the_members_of_a_group_is_counted_and_hurts_nobody() {
+    let server = RedisServer::start();
+    let layer = open(&server, LayerConfig::default()).await;
+    let channel = layer.new_channel().await.unwrap();
+    layer.group_add(&Room, channel.name()).await.unwrap();
+    let score = now().to_string();
+    for garbage in [&b"\xff\xfe"[..], b"a name with blanks", b"", &[b'x'; 5000]] {
+        assert_eq!(server.run(&[b"ZADD", KEY.as_bytes(), score.as_bytes(), garbage]), Reply::Number(1));
+    }
+    for number in 0..3 {
+        layer.group_send(&Room, &Tick { number }).await.unwrap();
+        assert_eq!(next(&channel).await, number);
+    }
+    assert_eq!(layer.stats().undecodable, 12);
+    assert_eq!(layer.group_members(&Room).await.unwrap(), [channel.name().clone()]);
+    assert_eq!(server.ask("KEYS *").texts(), [KEY], "nothing was written for them");
+}
+
+/// The queue of this process is its own: what somebody else puts in its place is taken away.
+#[tokio::test]
+async fn a_queue_that_is_no_queue_any_more_is_made_anew() {
+    let server = RedisServer::start();
+    let (here, there) = (open(&server, LayerConfig::default()).await, open(&server, LayerConfig::default()).await);
+    let channel = here.new_channel().await.unwrap();
+    here.group_add(&Room, channel.name()).await.unwrap();
+    let queue = queue_of(&channel);
+    for (number, spoil) in [format!("SET {queue} spoilt"), format!("RPUSH {queue} spoilt")].iter().enumerate() {
+        server.ask(spoil);
+        let sent = async {
+            while there.group_send(&Room, &Tick { number: 7 }).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), sent).await.expect("it can be sent to again");
+        assert_eq!(next(&channel).await, 7);
+        until(|| here.stats().undecodable == number as u64 + 1, "it is counted").await;
+    }
+}
+
+// One thread, so that the layer logs in this one.
+#[tokio::test]
+async fn a_redis_that_is_away_is_told_of_once() {
+    let log = Log::default();
+    let kept = log.clone();
+    // A second one, so that what the threads of other tests do not want is asked of this one, too.
+    let _another = tracing::Dispatch::new(tracing_subscriber::registry());
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::DEBUG);
+    let subscriber = subscriber.with_writer(move || kept.clone()).finish();
+    let _listening = tracing_subscriber::util::SubscriberInitExt::set_default(subscriber);
+    let server = RedisServer::start();
+    let layer = open(&server, LayerConfig::default()).await;
+    let channel = layer.new_channel().await.unwrap();
+    layer.group_add(&Room, channel.name()).await.unwrap();
+    drop(server);
+    until(|| layer.stats().gaps == 1, "it is missed").await;
+    // It leaves the group, and that cannot be written.
+    drop(channel);
+    until(|| log.text().matches("memberships can still not be written").count() >= 3, "it is tried again").await;
+    until(|| log.text().matches("queue in Redis is still lost").count() >= 3, "it is looked for").await;
+    let text = log.text();
+    let aloud = |sentence: &str| text.lines().filter(|line| line.contains("WARN") && line.contains(sentence)).count();
+    assert_eq!(aloud("memberships could not be written to Redis"), 1, "{text}");
+    assert_eq!(aloud("the connection to the process's queue in Redis is lost"), 1, "{text}");
 }
 
 /// One command is refused, and the one behind it in the same round trip takes messages.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use channels_runtime::prelude::*;
+use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
 use channels_runtime::{ChannelsBuilder, DoorStats};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -263,6 +264,32 @@ async fn what_is_refused_at_the_door_never_reaches_the_application() {
     server.stop().await;
 }
 
+/// An authenticator that asks a database which does not answer.
+async fn no_answer(_: Scope) -> Result<Option<()>, Reject> {
+    std::future::pending().await
+}
+
+#[tokio::test]
+async fn one_who_cannot_be_let_in_in_time_comes_back_later() {
+    let deadline = Duration::from_millis(50);
+    let server = Server::start(Channels::builder().connect_deadline(deadline).authenticator(no_answer)).await;
+    let refused = server.enter().await;
+    assert_eq!((refused.status, refused.header("retry-after").is_some()), (503, true), "{}", refused.head);
+    assert_eq!((server.stats().timed_out, server.channels.stats().inside), (1, 0));
+    server.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn unless_told_otherwise_a_client_is_let_in_within_five_seconds() {
+    let channels = Channels::builder().authenticator(no_answer).build();
+    let mut client = WebsocketCommunicator::new(channels.route::<Echo>(warp::path!("ws")), "/ws");
+    let begun = tokio::time::Instant::now();
+    let refused = client.connect().await.unwrap_err();
+    assert!(matches!(refused, CommunicatorError::Refused { status: 503, .. }), "{refused}");
+    // The clock stands still while anything happens.
+    assert_eq!(begun.elapsed().as_secs(), 5);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sockets_that_say_little_make_room_for_one_that_speaks() {
     let builder = Channels::builder().max_waiting_sockets(8).header_deadline(Duration::from_secs(3600));
@@ -301,6 +328,8 @@ async fn a_head_has_a_deadline_and_a_size() {
     assert_eq!(page.status, 200);
     end(page.socket).await;
     assert_eq!(say(&mut open.socket, "hi").await, "hi 127.0.0.1");
+    // Whoever was served before and says nothing more is no attacker.
+    until("those who said too little are counted", || server.stats().head_late == 3).await;
 
     // The server hangs up on the rest, and that may overtake its answer.
     let large = format!("GET /page HTTP/1.1\r\nHost: ours\r\nX: {}\r\n\r\n", "x".repeat(300_000));
@@ -311,6 +340,8 @@ async fn a_head_has_a_deadline_and_a_size() {
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431 "), "{}", String::from_utf8_lossy(&answer));
     let many = format!("GET /page HTTP/1.1\nHost: ours\n{}\n", "X: x\n".repeat(200));
     assert_eq!(ask(server.address, &many).await.status, 431);
+    until("those who said too much are counted", || server.stats().head_too_large == 2).await;
+    assert_eq!(server.stats().head_late, 3);
     drop(open);
     server.stop().await;
 }

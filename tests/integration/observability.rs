@@ -548,6 +548,10 @@ async fn a_look_from_inside_tells_who_is_here_and_what_waits() {
     let look = channels.inspect();
     assert_eq!(look.consumers, BTreeMap::from([("ShownConsumer", 3), ("StuckConsumer", 1)]));
     assert_eq!((look.connections, look.stats.inside, look.stats.door.accepted), (4, 4, 4));
+    let tasks = look.tasks.expect("this is one of the runtime's");
+    assert!(tasks >= 4, "each connection is one: {tasks}");
+    let outside = channels.clone();
+    assert_eq!(std::thread::spawn(move || outside.inspect().tasks).join().unwrap(), None);
     assert_eq!((look.waiting.events, look.waiting.most_events), (3, 3));
     // The pipe to each client holds 64 KiB.
     let least = (1 << 20) - (64 << 10);
@@ -587,6 +591,7 @@ async fn a_look_from_inside_tells_who_is_here_and_what_waits() {
     assert!(channels.shutdown(Duration::from_secs(10)).await);
     let look = channels.inspect();
     assert_eq!((look.connections, look.consumers.len(), look.waiting), (0, 0, Default::default()));
+    assert!(look.tasks.is_some_and(|left| left <= tasks - 4), "{:?} of {tasks} are left", look.tasks);
 }
 
 #[group("anything-{number}", events(Asked))]

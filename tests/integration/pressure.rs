@@ -311,6 +311,27 @@ async fn fill(app: &App) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn unless_told_otherwise_a_mebibyte_may_wait_for_a_client() {
+    const LIMIT: usize = 1024 * 1024;
+    let app = App::new();
+    let (mut client, _) = app.client::<Newest>().await;
+    let text = "x".repeat(1000);
+    let mut waits = 0;
+    while app.channels.stats().connections.too_slow == 0 {
+        // What the pipe takes is on its way.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        waits = app.channels.inspect().waiting.bytes as usize;
+        app.layer().group_send(&Board, &ShownNote { text: text.clone() }).await.unwrap();
+    }
+    assert!((LIMIT..LIMIT + 2000).contains(&waits), "{waits}");
+    // Nothing of it is lost to whoever reads in the end.
+    while let Ok(Frame::Text(heard)) = client.receive_from().await {
+        assert_eq!(heard, text);
+    }
+    assert_eq!(client.receive_close().await.unwrap().0, CloseCode::TRY_AGAIN_LATER);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_volatile_frame_is_not_sent_to_a_client_that_does_not_read() {
     let app = App::with(Channels::builder().outbound_limit(1 << 20));
     let (mut client, _) = app.client::<Newest>().await;

@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 use channels_runtime::prelude::*;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::example::{Example, program};
-use crate::raw::{ask, handshake, until};
+use crate::raw::{ask, end, handshake, until};
 use crate::redis::{RedisServer, Reply};
 
 type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -114,6 +115,29 @@ async fn a_handler_that_does_not_end_is_not_waited_for_beyond_the_deadline() {
         "its client was told all the same"
     );
     tokio::time::timeout(PATIENCE, serving).await.expect("the server ends").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_never_becomes_whole_is_not_waited_for() {
+    let long = Duration::from_secs(3600);
+    let channels = Channels::builder().header_deadline(long).shutdown_deadline(long).build();
+    let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let address = server.local_addr();
+    let serving = tokio::spawn(server.serve(channels.route::<Guest>(warp::path!("ws"))));
+    // One says nothing, one says a part, and one has been answered and says a part of its next request.
+    let silent = TcpStream::connect(address).await.unwrap();
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    slow.write_all(b"GET /ws HTTP/1.1\r\nHost: ").await.unwrap();
+    let nothing = "GET /nothing HTTP/1.1\nHost: ours\n\n";
+    let mut answered = ask(address, nothing).await.socket;
+    answered.write_all(b"GET /ws HTTP/1.1\r\nHost: ").await.unwrap();
+    // What was said before is most likely read by now.
+    ask(address, nothing).await;
+    assert!(channels.shutdown(PATIENCE).await);
+    tokio::time::timeout(PATIENCE, serving).await.expect("nobody is waited for").unwrap();
+    for socket in [silent, slow, answered] {
+        end(socket).await;
+    }
 }
 
 /// Sends a signal to a process of this test.

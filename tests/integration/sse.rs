@@ -346,3 +346,27 @@ async fn a_listener_that_does_not_read_is_let_go() {
     assert_eq!(*app.codes.lock().unwrap(), [1013]);
     app.serving.abort();
 }
+
+/// Its session is over, and its socket is one of those that wait: otherwise nobody would count it any more.
+#[tokio::test]
+async fn the_socket_of_a_listener_that_was_let_go_makes_room() {
+    let app = App::start(Channels::builder().outbound_limit(64 * 1024).max_waiting_sockets(1)).await;
+    let mut slow = app.listener().await;
+    let text = "x".repeat(32 * 1024);
+    within(async {
+        while app.channels.stats().connections.too_slow == 0 {
+            app.post(&text).await;
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(app.ended(1).await, [1013]);
+    assert_eq!((app.channels.stats().inside, app.channels.stats().door.crowded_out), (0, 0));
+    let _another = TcpStream::connect(app.address).await.unwrap();
+    crate::raw::until("it makes room", || app.channels.stats().door.crowded_out == 1).await;
+    // What the kernel has still comes, and no end of the answer.
+    let mut rest = Vec::new();
+    _ = within(slow.socket.read_to_end(&mut rest)).await;
+    assert!(!String::from_utf8_lossy(&rest).contains("event: close"));
+    app.serving.abort();
+}

@@ -1,12 +1,15 @@
 //! Every way out is the same way out: the groups are left, `disconnect` runs once with its code, and nothing is left behind,
 //! seen from outside.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
 use channels_runtime::{ChannelsBuilder, ConnectionStats, LayerConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle, Runtime};
 use warp::Filter;
 
@@ -51,8 +54,12 @@ impl Leaver {
         })?;
         cx.every(Duration::from_secs(3600), &Note { text: String::new() })?;
         let codes = cx.scope().user::<Codes>().ok_or(Reject::unauthorized())?.clone();
-        if cx.scope().header("x-refuse").is_some() {
-            return Err(Reject::forbidden());
+        match cx.scope().header("x-connect") {
+            Some("refuse") => return Err(Reject::forbidden()),
+            Some("fail") => return Err(Error::msg("a mistake").into()),
+            Some("panic") => panic!("a mistake"),
+            Some("wait") => std::future::pending().await,
+            _ => {}
         }
         cx.send_json(&cx.channel_name()).await?;
         Ok(Self { codes, background })
@@ -164,18 +171,35 @@ enum Way {
     FailsAtAnEvent,
     PanicsAtAnEvent,
     RefusedAfterAJoin,
+    ConnectFails,
+    ConnectPanics,
+    ConnectTakesTooLong,
     LayerIsClosed,
     ServerStops,
 }
 
+impl Way {
+    /// What `#[connect]` is told to do after it has joined; then there is no consumer, and no `disconnect`.
+    fn of_connect(self) -> Option<&'static str> {
+        match self {
+            RefusedAfterAJoin => Some("refuse"),
+            ConnectFails => Some("fail"),
+            ConnectPanics => Some("panic"),
+            ConnectTakesTooLong => Some("wait"),
+            _ => None,
+        }
+    }
+}
+
 use Way::{
     ClientBreaksTheProtocol, ClientCloses, ClientIsHalfOpen, ClientIsHalfOpenWhileAHandlerSends, ClientIsIdle,
-    ClientReadsTooSlowly, ClientVanishes, FailsAtAnEvent, HandlerCloses, HandlerFails, HandlerPanics, Kicked,
-    LayerIsClosed, MailboxIsFull, PanicsAtAnEvent, RefusedAfterAJoin, ServerStops,
+    ClientReadsTooSlowly, ClientVanishes, ConnectFails, ConnectPanics, ConnectTakesTooLong, FailsAtAnEvent,
+    HandlerCloses, HandlerFails, HandlerPanics, Kicked, LayerIsClosed, MailboxIsFull, PanicsAtAnEvent,
+    RefusedAfterAJoin, ServerStops,
 };
 
 /// Each way, and the code that `disconnect` gets.
-const WAYS: [(Way, Option<u16>); 17] = [
+const WAYS: [(Way, Option<u16>); 20] = [
     (ClientCloses, Some(4001)),
     (ClientVanishes, Some(1006)),
     (ClientBreaksTheProtocol, Some(1003)),
@@ -191,6 +215,9 @@ const WAYS: [(Way, Option<u16>); 17] = [
     (FailsAtAnEvent, Some(1011)),
     (PanicsAtAnEvent, Some(1011)),
     (RefusedAfterAJoin, None),
+    (ConnectFails, None),
+    (ConnectPanics, None),
+    (ConnectTakesTooLong, None),
     (LayerIsClosed, Some(1001)),
     (ServerStops, Some(1012)),
 ];
@@ -221,9 +248,9 @@ async fn take(way: Way, app: &App, (mut client, name): (Client, ChannelName<Leav
         Kicked => layer.send(&name, &Note { text: "close".into() }).await.unwrap(),
         FailsAtAnEvent => layer.send(&name, &Note { text: "fail".into() }).await.unwrap(),
         PanicsAtAnEvent => layer.send(&name, &Note { text: "panic".into() }).await.unwrap(),
-        RefusedAfterAJoin => {
+        RefusedAfterAJoin | ConnectFails | ConnectPanics | ConnectTakesTooLong => {
             drop(client);
-            let mut refused = app.new_client().with_header("x-refuse", "1");
+            let mut refused = app.new_client().with_header("x-connect", way.of_connect().expect("one of these"));
             assert!(refused.connect().await.is_err());
             return None;
         }
@@ -253,6 +280,7 @@ async fn leaves_nothing(way: Way, code: Option<u16>) {
     app.codes.lock().unwrap().clear();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let tasks = Handle::current().metrics().num_alive_tasks();
+    let kept = Arc::strong_count(&app.codes);
 
     // The other member, who sees and suffers nothing of it, unless all have to go.
     let others = !matches!(way, LayerIsClosed | ServerStops);
@@ -277,8 +305,8 @@ async fn leaves_nothing(way: Way, code: Option<u16>) {
         {
             idle.receive_nothing().await;
         }
-        app.seen() == [mine; 4]
-            && app.codes.lock().unwrap().len() == usize::from(code.is_some() || way == RefusedAfterAJoin)
+        // Where `#[connect]` ends it, it was another one, who left before, that has a code.
+        app.seen() == [mine; 4] && app.codes.lock().unwrap().len() == 1
     })
     .await;
     let codes = app.codes.lock().unwrap().clone();
@@ -286,6 +314,8 @@ async fn leaves_nothing(way: Way, code: Option<u16>) {
     drop((held, other));
     until("all connections end", async || app.seen() == [0; 4]).await;
     until("every task of theirs ends", async || Handle::current().metrics().num_alive_tasks() <= tasks).await;
+    // Each consumer and each scope holds the codes.
+    assert_eq!(Arc::strong_count(&app.codes), kept, "{way:?}: nothing of a connection is kept");
     assert_eq!(app.codes.lock().unwrap().len(), usize::from(others) + 1, "{way:?}: `disconnect` ran once for each");
     let stats = app.channels.stats().connections;
     let counted = [
@@ -337,14 +367,85 @@ fn a_runtime_that_is_dropped_leaves_no_ghost_in_a_group() {
     assert!(app.codes.lock().unwrap().is_empty());
 }
 
+/// A client that does nothing by itself, of whom its channel's name has come: all that it is sent on its way in.
+async fn socket(address: SocketAddr) -> TcpStream {
+    let mut answer = raw::ask(address, &raw::handshake("/ws", "Host: ours\n")).await;
+    assert_eq!(answer.status, 101);
+    assert_eq!(answer.socket.read_u8().await.unwrap(), 0x81);
+    let mut name = vec![0; answer.socket.read_u8().await.unwrap().into()];
+    answer.socket.read_exact(&mut name).await.unwrap();
+    answer.socket
+}
+
+/// What only a real socket can do. `known` is what is known elsewhere of those who are in.
+async fn over_sockets(layer: &ChannelLayer, known: impl Fn() -> i64) {
+    let app = App::on(layer.clone(), in_a_hurry().connect_deadline(Duration::from_secs(3600)));
+    let server = app.channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let address = server.local_addr();
+    let serving = tokio::spawn(server.serve(app.channels.route::<Leaver>(warp::path!("ws"))));
+    let forgotten = async |who: &str, codes: &[u16]| {
+        // The application and its authenticator hold the codes, and so does every consumer and every scope.
+        let kept = || app.channels.stats().inside + Arc::strong_count(&app.codes) - 2;
+        raw::until(who, || app.seen() == [0; 4] && known() == 0 && kept() == 0).await;
+        assert_eq!(std::mem::take(&mut *app.codes.lock().unwrap()), codes, "{who}");
+    };
+    let closes = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8];
+
+    let mut polite = socket(address).await;
+    polite.write_all(&closes).await.unwrap();
+    forgotten("one who says good-bye", &[1000]).await;
+
+    drop(socket(address).await);
+    forgotten("one who hangs up", &[1006]).await;
+
+    let reset = socket(address).await;
+    reset.set_zero_linger().unwrap();
+    drop(reset);
+    forgotten("one whose socket is reset", &[1006]).await;
+
+    // In the middle of a frame, and with a handler at work.
+    let mut reset = socket(address).await;
+    reset.write_all(&[0x81, 0x84, 0, 0, 0, 0, b's', b'e', b'n', b'd', 0x81, 0x84, 0]).await.unwrap();
+    raw::until("its handler sends", || app.channels.inspect().waiting.bytes > 0).await;
+    reset.set_zero_linger().unwrap();
+    drop(reset);
+    forgotten("one whose socket is reset while a handler sends", &[1006]).await;
+
+    let half_open = socket(address).await;
+    forgotten("one who is half open", &[1006]).await;
+    assert_eq!(app.channels.stats().connections.unanswered, 1);
+    drop(half_open);
+
+    // It goes before it is answered.
+    let mut early = TcpStream::connect(address).await.unwrap();
+    let request = raw::handshake("/ws", "Host: ours\nX-Connect: wait\n").replace('\n', "\r\n");
+    early.write_all(request.as_bytes()).await.unwrap();
+    raw::until("`connect` has joined", || layer.members_here(&Ways).unwrap() == 1).await;
+    early.set_zero_linger().unwrap();
+    drop(early);
+    forgotten("one who goes while `connect` runs", &[]).await;
+
+    assert!(app.channels.shutdown(Duration::from_secs(20)).await);
+    tokio::time::timeout(Duration::from_secs(20), serving).await.expect("the server ends").unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_way_out_of_a_socket_leaves_nothing_behind() {
+    over_sockets(&ChannelLayer::in_memory(), || 0).await;
+}
+
 /// In real time, with a heartbeat that does not take long.
 fn in_a_hurry() -> ChannelsBuilder {
-    Channels::builder().heartbeat(Duration::from_millis(500), Duration::from_secs(2)).idle_limit(Duration::from_secs(3))
+    Channels::builder()
+        .heartbeat(Duration::from_millis(500), Duration::from_secs(2))
+        .idle_limit(Duration::from_secs(3))
+        .connect_deadline(Duration::from_secs(2))
 }
 
 /// All ways, one after the other; those that take their time go on beside the next. `known` is what Redis knows of those who
 /// are in.
-async fn redis_forgets_whoever_left(layer: ChannelLayer, known: impl Fn() -> i64) {
+async fn redis_forgets_whoever_left(layer: &ChannelLayer, known: impl Fn() -> i64) {
+    over_sockets(layer, &known).await;
     let forgotten = async |app: &App| raw::until("nobody is left", || app.seen() == [0; 4] && known() == 0).await;
     let app = App::on(layer.clone(), in_a_hurry());
     let mut held = Vec::new();
@@ -354,6 +455,7 @@ async fn redis_forgets_whoever_left(layer: ChannelLayer, known: impl Fn() -> i64
         held.push(take(way, &app, one).await);
     }
     forgotten(&app).await;
+    // Where `#[connect]` ended it, that of one who left before.
     assert_eq!(app.codes.lock().unwrap().len(), WAYS.len() - 2, "`disconnect` ran for each");
     drop(held);
 
@@ -383,7 +485,7 @@ async fn every_way_out_leaves_nothing_behind_in_redis_on_core() {
     let redis = RedisServer::start();
     let config = LayerConfig::default().with_capacity(3);
     let layer = ChannelLayer::redis_core_with(&[redis.url()], config).await.unwrap();
-    redis_forgets_whoever_left(layer, || redis.ask("ZCARD asgi:group:ways").number()).await;
+    redis_forgets_whoever_left(&layer, || redis.ask("ZCARD asgi:group:ways").number()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -391,7 +493,7 @@ async fn every_way_out_leaves_nothing_behind_in_redis_on_pubsub() {
     let redis = RedisServer::start();
     let config = LayerConfig::default().with_capacity(3);
     let layer = ChannelLayer::redis_pubsub_with(&[redis.url()], config).await.unwrap();
-    redis_forgets_whoever_left(layer, || {
+    redis_forgets_whoever_left(&layer, || {
         let channels = redis.ask("PUBSUB CHANNELS asgispecific.*").list().len();
         redis.ask("PUBSUB NUMSUB asgi__group__ways").list()[1].number() + i64::try_from(channels).unwrap()
     })

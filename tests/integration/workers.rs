@@ -172,6 +172,43 @@ async fn a_worker_lives_through_its_jobs_on_pubsub() {
     the_life_of_a_worker(ChannelLayer::redis_pubsub(&[server.url()]).await.unwrap(), "life-pubsub").await;
 }
 
+/// What waits when a worker is told to stop is done, and no more; one that panics then is like any other.
+async fn a_worker_that_stops_ends(layer: ChannelLayer, channel: &'static str) {
+    let worker = Running::begin(&layer, channel, 1);
+    let to = ChannelName::<JobConsumer>::of_worker(channel).unwrap();
+    until(|| layer.members_here(&Shift).unwrap() == 1, "the worker runs").await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for (number, does) in [(1, "sleep"), (2, "panic"), (3, "work")] {
+        layer.send(&to, &job(number, does)).await.unwrap();
+    }
+    until(|| layer.stats().delivered == 3, "all jobs are here").await;
+    // There is always one more, and each of them gives the next one the time to come.
+    let busy = tokio::spawn(async move {
+        let to = ChannelName::<JobConsumer>::of_worker(channel).unwrap();
+        for number in 100.. {
+            _ = layer.send(&to, &job(number, "sleep")).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let stats = worker.stop().await;
+    busy.abort();
+    let done = done(channel);
+    assert_eq!(done[..3], [1, DISCONNECTED, 3], "the one that panicked was replaced");
+    assert_eq!(done.last(), Some(&DISCONNECTED));
+    assert_eq!((stats.panicked, stats.failed), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_stops_ends_in_memory() {
+    a_worker_that_stops_ends(ChannelLayer::in_memory(), "stops-memory").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_stops_ends_on_pubsub() {
+    let server = RedisServer::start();
+    a_worker_that_stops_ends(ChannelLayer::redis_pubsub(&[server.url()]).await.unwrap(), "stops-pubsub").await;
+}
+
 /// Several processes' worth of workers on one channel: each job is done once.
 async fn jobs_are_shared(servers: usize, channel: &'static str) {
     let servers: Vec<_> = (0..servers).map(|_| RedisServer::start()).collect();

@@ -79,6 +79,9 @@ pub struct Options {
     /// Connections alone in their rooms that stand by during `connect`.
     #[arg(long, default_value_t = 0)]
     pub standing: u32,
+    /// In `slow`, everybody goes on reading: what the second half costs by itself.
+    #[arg(long)]
+    pub awake: bool,
     /// Bytes of JSON in a message.
     #[arg(long, default_value_t = 100)]
     pub bytes: usize,
@@ -394,7 +397,9 @@ impl<'a> Stage<'a> {
         }
         let (mut play, seated) = self.seat(&specs, Duration::ZERO)?;
         let whole = self.measure(&mut play, &[true]);
-        play.mute(&mut self.net);
+        if !self.options.awake {
+            play.mute(&mut self.net);
+        }
         let rss = process::rss(&self.options.pid);
         let window = self.measure(&mut play, &[true]);
         let grown = process::rss(&self.options.pid).saturating_sub(rss);

@@ -86,6 +86,9 @@ pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut D
     }
     let Checker { mut consumer, names, diagnostics } = checker;
     names.check(diagnostics);
+    if let Some(policy) = &arguments.policy {
+        check_mailbox(policy, &consumer, diagnostics);
+    }
     for at in marked {
         if let Member::Method(method) = &mut block.members[at] {
             complete_context(&mut method.signature);
@@ -116,6 +119,21 @@ pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut D
         consumer.handles = Handles::Anything;
     }
     Some(consumer)
+}
+
+/// Events wait for handlers with `self` alone: what the others render waits for the client, and has the limit of that.
+fn check_mailbox(policy: &LitStr, consumer: &Consumer, diagnostics: &mut Diagnostics) {
+    let waits = !consumer.fallbacks.is_empty() || consumer.handlers.iter().any(|handler| !handler.shared);
+    // A handler that is wrong was reported, and might be one.
+    if !waits && matches!(consumer.handles, Handles::Listed(_)) {
+        diagnostics.error(
+            policy,
+            format!(
+                "no event ever waits for `{}`, which has no `#[handler]` with `&mut self`; take `mailbox` away",
+                consumer.name
+            ),
+        );
+    }
 }
 
 fn check_head(block: &Block, empty: bool, diagnostics: &mut Diagnostics) -> Option<Ident> {

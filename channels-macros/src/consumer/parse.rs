@@ -35,6 +35,8 @@ pub(super) struct Arguments {
     pub(super) sends: Vec<Type>,
     /// A variant of `MailboxPolicy`.
     pub(super) mailbox: Ident,
+    /// Where that stands, if it does.
+    pub(super) policy: Option<LitStr>,
 }
 
 pub(super) fn arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Arguments {
@@ -83,8 +85,9 @@ pub(super) fn arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -
         seen.push(word);
     }
     let tag = tag.unwrap_or_else(|| LitStr::new("type", Span::call_site()));
-    let mailbox = Ident::new(mailbox.unwrap_or(POLICIES[0].1), Span::call_site());
-    Arguments { runtime: Runtime::new(path), tag, groups, sends, mailbox }
+    let (mailbox, policy) = mailbox.map_or((POLICIES[0].1, None), |(variant, policy)| (variant, Some(policy)));
+    let mailbox = Ident::new(mailbox, Span::call_site());
+    Arguments { runtime: Runtime::new(path), tag, groups, sends, mailbox, policy }
 }
 
 fn distinct(types: Vec<Type>, list: &str, diagnostics: &mut Diagnostics) -> Vec<Type> {
@@ -100,7 +103,7 @@ fn distinct(types: Vec<Type>, list: &str, diagnostics: &mut Diagnostics) -> Vec<
 }
 
 /// `mailbox = "drop_oldest"`.
-fn policy(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> Option<&'static str> {
+fn policy(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> Option<(&'static str, LitStr)> {
     let explain = |problem: String| {
         let legal: Vec<String> = POLICIES.iter().map(|(name, _, what)| format!("`\"{name}\"`: {what}")).collect();
         format!("{problem}\nwhen an event comes for a full mailbox:\n- {}", legal.join("\n- "))
@@ -119,7 +122,7 @@ fn policy(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> Option<
         let meant = did_you_mean(&wanted.value(), POLICIES.iter().map(|(name, ..)| *name));
         diagnostics.error(&wanted, explain(format!("there is no policy {:?} for a mailbox{meant}", wanted.value())));
     }
-    known.map(|(_, variant, _)| *variant)
+    known.map(|(_, variant, _)| (*variant, wanted))
 }
 
 /// `impl ChatConsumer { .. }`.

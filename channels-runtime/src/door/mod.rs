@@ -70,7 +70,9 @@ pub(crate) struct Settings {
     pub(crate) proxies: Proxies,
     /// `None`: as many as the process may open files for.
     pub(crate) max_connections: Option<usize>,
+    /// `None`: half of all, for addresses of the internet.
     pub(crate) max_per_address: Option<usize>,
+    /// `None`: as many as the process may open files for.
     pub(crate) handshakes_per_second: Option<u32>,
     pub(crate) max_waiting: usize,
     pub(crate) header_deadline: Duration,
@@ -121,6 +123,11 @@ counted! {
         crowded_out => SOCKETS_DROPPED["crowded_out"],
         /// Sockets that were dropped because a TLS handshake failed or took too long.
         tls_failed => SOCKETS_DROPPED["tls_failed"],
+        /// Sockets that were dropped because the head of their first request did not come in time. One that is idle after
+        /// it was served is dropped as well, and is not counted.
+        head_late => SOCKETS_DROPPED["head_late"],
+        /// Sockets that were dropped because the head of a request was too large; answered with 431.
+        head_too_large => SOCKETS_DROPPED["head_too_large"],
     }
 }
 
@@ -140,6 +147,8 @@ impl DoorStats {
             timed_out,
             crowded_out: _,
             tls_failed: _,
+            head_late: _,
+            head_too_large: _,
         } = self;
         malformed + wrong_origin + wrong_host + full + address_full + too_fast + stopping + rejected + timed_out
     }
@@ -151,7 +160,8 @@ pub(crate) struct Door {
     pub(crate) settings: Settings,
     pub(crate) counters: DoorCounters,
     max_connections: usize,
-    bucket: Option<Mutex<Bucket>>,
+    max_per_address: usize,
+    bucket: Mutex<Bucket>,
     inside: AtomicUsize,
     /// How many are inside from each address; empty where that is no matter. Its bound is the number of connections.
     addresses: Mutex<HashMap<IpAddr, usize>>,
@@ -159,9 +169,13 @@ pub(crate) struct Door {
 
 impl Door {
     pub(crate) fn new(settings: Settings) -> Self {
+        let by_files = max_by_files(settings.max_waiting);
+        let max_connections = settings.max_connections.unwrap_or(by_files);
+        let rate = settings.handshakes_per_second.unwrap_or_else(|| u32::try_from(by_files).unwrap_or(u32::MAX));
         Self {
-            max_connections: settings.max_connections.unwrap_or_else(|| max_by_files(settings.max_waiting)),
-            bucket: settings.handshakes_per_second.map(|rate| Mutex::new(Bucket::new(rate, Instant::now()))),
+            max_connections,
+            max_per_address: settings.max_per_address.unwrap_or(max_connections.div_ceil(2)),
+            bucket: Mutex::new(Bucket::new(rate, Instant::now())),
             settings,
             counters: DoorCounters::default(),
             inside: AtomicUsize::new(0),
@@ -172,6 +186,11 @@ impl Door {
     /// How many places there are.
     pub(crate) fn max_connections(&self) -> usize {
         self.max_connections
+    }
+
+    /// How many places one address may take, where its number is limited.
+    pub(crate) fn max_per_address(&self) -> usize {
+        self.max_per_address
     }
 
     /// How many places are taken.
@@ -224,9 +243,7 @@ impl Door {
     /// Whether there is room for one more from this address.
     pub(crate) fn enter(&self, client: Option<SocketAddr>) -> Result<Option<Box<IpAddr>>, Reject> {
         let later = |status, reason| Err(Reject::new(status).with_reason(reason).with_retry_after(retry_after()));
-        if let Some(bucket) = &self.bucket
-            && !lock(bucket).take(Instant::now())
-        {
+        if !lock(&self.bucket).take(Instant::now()) {
             count(&self.counters.too_fast);
             return later(503, "too many are connecting; come back later");
         }
@@ -235,8 +252,16 @@ impl Door {
             count(&self.counters.full);
             return later(503, "there are too many connections; come back later");
         }
-        let (Some(max), Some(client)) = (self.settings.max_per_address, client) else { return Ok(None) };
-        let address = counted_as(client.ip());
+        let max = self.max_per_address;
+        // Behind one of the neighbourhood there may be a proxy that nobody has named, and behind that everybody.
+        let is_limited = |client: IpAddr| self.settings.max_per_address.is_some() || !is_nearby(client);
+        let Some(client) = client.map(|client| client.ip().to_canonical()).filter(|client| is_limited(*client)) else {
+            return Ok(None);
+        };
+        if max >= self.max_connections {
+            return Ok(None);
+        }
+        let address = counted_as(client);
         let mut addresses = lock(&self.addresses);
         let from_there = addresses.get(&address).copied().unwrap_or_default();
         if from_there >= max {
@@ -270,9 +295,20 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whether an address is of this machine or of a private network.
+fn is_nearby(address: IpAddr) -> bool {
+    match address {
+        // The last of them is shared by the machines behind a provider's own translation of addresses.
+        IpAddr::V4(v4) => {
+            v4.is_loopback() || v4.is_private() || v4.is_link_local() || matches!(v4.octets(), [100, 64..=127, ..])
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
 /// What counts as one address: of IPv6, the 64 bits that a customer gets for one home.
 fn counted_as(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
+    match address {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         v4 @ IpAddr::V4(_) => v4,
     }
@@ -303,7 +339,8 @@ pub(crate) fn random_below(end: u64) -> u64 {
     std::hash::RandomState::new().hash_one(0) % end.max(1)
 }
 
-fn retry_after() -> Duration {
+/// When those should come back who came while there was too much to do.
+pub(crate) fn retry_after() -> Duration {
     Duration::from_secs(1 + random_below(RETRY_SPREAD))
 }
 
@@ -348,6 +385,52 @@ mod tests {
     }
 
     #[test]
+    fn unless_told_otherwise_one_address_of_the_internet_takes_half_of_the_places() {
+        let door = Door::new(Settings { max_connections: Some(5), ..Settings::default() });
+        for far in ["203.0.113.5", "2001:db8::1"] {
+            let inside: Vec<_> = (0..3).map(|_| door.enter(address(far)).unwrap()).collect();
+            assert_eq!(door.enter(address(far)).unwrap_err().status(), 429, "{far}");
+            inside.iter().for_each(|guest| door.leave(guest.as_deref()));
+        }
+        // A proxy, perhaps; and nothing is kept for it.
+        for near in [
+            "127.0.0.1",
+            "::ffff:127.0.0.1",
+            "10.1.2.3",
+            "192.168.0.1",
+            "169.254.0.1",
+            "100.64.0.1",
+            "::1",
+            "fd00::1",
+            "fe80::1",
+        ] {
+            let inside: Vec<_> = (0..5).map(|_| door.enter(address(near)).unwrap()).collect();
+            assert_eq!(door.enter(address(near)).unwrap_err().status(), 503, "{near}");
+            assert!(inside.iter().all(Option::is_none));
+            inside.iter().for_each(|guest| door.leave(guest.as_deref()));
+        }
+        // Who wants no limit says so, and pays nothing for it.
+        let door = Door::new(Settings { max_per_address: Some(usize::MAX), ..Settings::default() });
+        assert_eq!(door.enter(address("203.0.113.5")).unwrap(), None);
+    }
+
+    #[test]
+    fn unless_told_otherwise_there_are_as_many_handshakes_a_second_as_files() {
+        let by_files = max_by_files(Settings::default().max_waiting);
+        let door = Door::new(Settings { max_connections: Some(1), ..Settings::default() });
+        assert_eq!((door.max_connections(), door.max_per_address()), (1, 1));
+        let begun = Instant::now();
+        let mut let_in = 0;
+        while let Ok(guest) = door.enter(address("127.0.0.1")) {
+            door.leave(guest.as_deref());
+            let_in += 1;
+            assert!(let_in <= by_files * (2 + usize::try_from(begun.elapsed().as_secs()).unwrap()), "no end");
+        }
+        assert!(let_in >= by_files, "{let_in} of {by_files}");
+        assert_eq!(door.counters.snapshot().too_fast, 1);
+    }
+
+    #[test]
     fn an_address_that_may_have_none_leaves_nothing_behind() {
         let door = Door::new(Settings { max_per_address: Some(0), ..Settings::default() });
         for last in 0..10 {
@@ -389,7 +472,7 @@ mod tests {
     fn where_no_address_counts_none_is_kept() {
         let door = Door::new(Settings::default());
         assert!(door.max_connections > 0);
-        assert_eq!(door.enter(address("192.0.2.1")).unwrap(), None);
+        assert_eq!(door.enter(address("127.0.0.1")).unwrap(), None);
         assert!(lock(&door.addresses).is_empty());
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ use crate::name::ChannelName;
 pub struct Channel {
     queue: Arc<Queue>,
     backend: Arc<dyn Backend>,
+    /// Its name may be another channel's by now.
+    left: AtomicBool,
 }
 
 impl Channel {
@@ -32,14 +35,14 @@ impl Channel {
     pub(crate) fn with_name(backend: Arc<dyn Backend>, config: &Config, name: ChannelName) -> Self {
         let queue = Queue::new(&*backend, config, name);
         backend.table().register(&(Arc::clone(&queue) as Arc<dyn Mailbox>));
-        Self { queue, backend }
+        Self { queue, backend, left: AtomicBool::new(false) }
     }
 
     /// The channel of that name. `None` if this process has one.
     pub(crate) fn named(backend: Arc<dyn Backend>, config: &Config, name: ChannelName) -> Option<Self> {
         let queue = Queue::new(&*backend, config, name);
         let registered = backend.table().register_new(&(Arc::clone(&queue) as Arc<dyn Mailbox>));
-        registered.then(|| Self { queue, backend })
+        registered.then(|| Self { queue, backend, left: AtomicBool::new(false) })
     }
 
     /// The name that others send to.
@@ -68,6 +71,13 @@ impl Channel {
         }
     }
 
+    /// Takes the channel out of the layer: what came so far can be received, and nothing more comes.
+    pub(crate) fn leave(&self) {
+        if !self.left.swap(true, Relaxed) {
+            self.backend.release(self.name());
+        }
+    }
+
     /// The next message, if there is one already.
     pub fn try_receive(&self) -> Option<Envelope> {
         let mut state = self.queue.lock();
@@ -78,7 +88,7 @@ impl Channel {
 
 impl Drop for Channel {
     fn drop(&mut self) {
-        self.backend.release(self.name());
+        self.leave();
     }
 }
 

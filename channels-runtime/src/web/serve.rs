@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 #[cfg(feature = "https")]
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -36,6 +36,9 @@ use crate::web::waiting::{Seat, Waiting};
 
 /// The largest head of a request, in bytes, within a factor of two: so much is buffered before it must be whole.
 const MAX_HEAD: usize = 64 * 1024;
+
+/// How long a server that stops waits for the rest of a request.
+const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
 /// Why a server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -209,6 +212,7 @@ impl Server {
         // Sockets whose time is over when this returns, or is dropped, are not left to themselves.
         let _cut = cut.clone().drop_guard();
         let mut told = std::pin::pin!(signal());
+        let mut fails = false;
         loop {
             let accepted = tokio::select! {
                 // All three may be dropped and asked anew: a connection that was not accepted stays in the kernel's queue.
@@ -220,11 +224,14 @@ impl Server {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors, most likely: others must close first.
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    if !std::mem::replace(&mut fails, true) {
+                        tracing::warn!(%error, "a connection could not be accepted; others are not told of until one was");
+                    }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
             };
+            fails = false;
             let caller = Caller { core: Arc::clone(core), seat: Seat::new(&waiting), peer };
             caller.wait();
             let service = service.clone();
@@ -258,15 +265,53 @@ impl Server {
     }
 }
 
-/// What an answer carries whose body has no end of its own, and is one of the connections that the door counts. All others
-/// count as waiting from their head on: whoever is slow to take them is not better than whoever is slow to ask.
-#[derive(Clone, Copy)]
-pub(super) struct KeepsItsSeat;
+/// What an answer carries whose body has no end of its own, and is one of the connections that the door counts for as long as
+/// its [`Place`] lives. All others count as waiting from their head on: whoever is slow to take them is not better than whoever
+/// is slow to ask.
+#[derive(Clone, Default)]
+pub(super) struct KeepsItsSeat(Arc<Mutex<Lent>>);
+
+#[derive(Default)]
+enum Lent {
+    /// The answer is not begun yet.
+    #[default]
+    Early,
+    To(Caller),
+    GivenBack,
+}
+
+impl KeepsItsSeat {
+    fn lock(&self) -> MutexGuard<'_, Lent> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the one that counts it. When that is dropped, the rest of the answer is like any other.
+    pub(super) fn place(&self) -> Place {
+        Place(self.clone())
+    }
+
+    /// The answer goes to this one.
+    fn lend(&self, caller: &Caller) {
+        let mut lent = self.lock();
+        if matches!(*lent, Lent::GivenBack) { caller.wait() } else { *lent = Lent::To(caller.clone()) }
+    }
+}
+
+/// See [`KeepsItsSeat`].
+pub(super) struct Place(KeepsItsSeat);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Lent::To(caller) = std::mem::replace(&mut *self.0.lock(), Lent::GivenBack) {
+            caller.wait();
+        }
+    }
+}
 
 /// The body of an answer. When it is done, the socket waits for another request, if it did not before.
 struct Seated<B> {
     body: B,
-    caller: Option<Caller>,
+    caller: Caller,
 }
 
 impl<B: Body + Unpin> Body for Seated<B> {
@@ -288,9 +333,8 @@ impl<B: Body + Unpin> Body for Seated<B> {
 
 impl<B> Drop for Seated<B> {
     fn drop(&mut self) {
-        if let Some(caller) = &self.caller {
-            caller.wait();
-        }
+        self.caller.wait();
+        self.caller.seat.is_answered();
     }
 }
 
@@ -350,12 +394,12 @@ impl Caller {
             let answer = service.call(request);
             async move {
                 let answer = answer.await?;
-                let stays = answer.extensions().get::<KeepsItsSeat>().map(|_| caller.clone());
-                if stays.is_none() {
+                match answer.extensions().get::<KeepsItsSeat>() {
+                    Some(seat) => seat.lend(caller),
                     // It may send another one, and until it does, it has waited since now.
-                    caller.wait();
+                    None => caller.wait(),
                 }
-                Ok::<_, Infallible>(answer.map(|body| Seated { body, caller: stays }))
+                Ok::<_, Infallible>(answer.map(|body| Seated { body, caller: caller.clone() }))
             }
         });
         let connection = http1::Builder::new()
@@ -370,11 +414,29 @@ impl Caller {
             () = self.seat.dropped() => return,
             () = self.core.stopping().cancelled() => {
                 connection.as_mut().graceful_shutdown();
-                connection.await
+                tokio::select! {
+                    served = connection.as_mut() => served,
+                    () = self.seat.dropped() => return,
+                    // Hyper waits for the rest of a request that has begun.
+                    () = self.asks_too_slowly() => return,
+                }
             }
         };
-        if let Err(error) = served {
-            tracing::debug!(peer = %self.peer, %error, "an HTTP connection ended early");
+        let Err(error) = served else { return };
+        tracing::debug!(peer = %self.peer, %error, "an HTTP connection ended early");
+        let counters = &self.core.door().counters;
+        if error.is_parse_too_large() {
+            count(&counters.head_too_large);
+        } else if error.is_timeout() && !self.seat.was_served() {
+            count(&counters.head_late);
+        }
+    }
+
+    /// Waits as long as a server that stops does for a request that is not whole; for ever, if one is being answered then.
+    async fn asks_too_slowly(&self) {
+        tokio::time::sleep(LAST_REQUESTS).await;
+        if self.seat.is_served() {
+            std::future::pending().await
         }
     }
 }

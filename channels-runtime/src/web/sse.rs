@@ -4,7 +4,7 @@
 //! session's frames, and answers its pings.
 
 use std::convert::Infallible;
-use std::io::Cursor;
+use std::io::{self, Cursor};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -28,7 +28,7 @@ use crate::consumer::{Consumer, OnlySends};
 use crate::frame::CloseCode;
 use crate::server::{self, Server};
 use crate::stats::count;
-use crate::web::serve::KeepsItsSeat;
+use crate::web::serve::{KeepsItsSeat, Place};
 use crate::web::upgrade::{Handshake, refusal};
 use crate::web::{Captures, handshake};
 
@@ -149,10 +149,12 @@ async fn listen<C: Consumer>(handshake: &Handshake, server: &Arc<Server>, captur
     count(&server.door().counters.accepted);
     let answer = opened.cx.take_answer();
     let (session, pipe) = tokio::io::duplex(PIPE);
+    let seat = KeepsItsSeat::default();
+    let session = SessionsEnd { pipe: session, _place: seat.place() };
     let carrier = Some((Socket::Stream(Stream::new(session)), Bytes::new()));
     Server::spawn(guest, opened, login_ends, std::future::ready(carrier));
     let mut response = warp::reply::stream(EventStream::new(C::INFO.name, pipe)).into_response();
-    response.extensions_mut().insert(KeepsItsSeat);
+    response.extensions_mut().insert(seat);
     let headers = response.headers_mut();
     headers.extend(answer.headers);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
@@ -166,6 +168,32 @@ async fn listen<C: Consumer>(handshake: &Handshake, server: &Arc<Server>, captur
         headers.append(VARY, HeaderValue::from_name(ORIGIN));
     }
     response
+}
+
+/// The session's end of the pipe. When it is dropped, what was not taken yet of the answer is nobody's connection any more.
+struct SessionsEnd {
+    pipe: DuplexStream,
+    _place: Place,
+}
+
+impl AsyncRead for SessionsEnd {
+    fn poll_read(mut self: Pin<&mut Self>, task: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.pipe).poll_read(task, buffer)
+    }
+}
+
+impl AsyncWrite for SessionsEnd {
+    fn poll_write(mut self: Pin<&mut Self>, task: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.pipe).poll_write(task, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.pipe).poll_flush(task)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.pipe).poll_shutdown(task)
+    }
 }
 
 /// The body of the answer. Dropped when the client is gone, which the session then sees.

@@ -19,6 +19,7 @@ use warp::reply::{Reply, Response};
 
 use crate::connection::{Socket, Stream};
 use crate::consumer::Consumer;
+use crate::door::retry_after;
 use crate::error::Reject;
 use crate::scope::{BEARER, Scope, offers_bearer};
 use crate::server::{Guest, Server};
@@ -96,7 +97,7 @@ impl Handshake {
             Err(_) => {
                 count(&server.door().counters.timed_out);
                 tracing::warn!(consumer, path, "`connect` took too long");
-                Err(Reject::new(503).with_reason("connecting took too long"))
+                Err(Reject::new(503).with_reason("connecting took too long").with_retry_after(retry_after()))
             }
         }
     }

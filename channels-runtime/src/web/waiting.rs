@@ -33,40 +33,73 @@ impl Waiting {
 #[derive(Debug)]
 pub(super) struct Seat {
     waiting: Arc<Waiting>,
-    /// Its number in the line, while it waits.
-    number: Mutex<Option<u64>>,
+    state: Mutex<State>,
     dropped: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Its number in the line, while it waits.
+    number: Option<u64>,
+    /// A whole request has come, and its answer is not given yet.
+    is_served: bool,
+    /// A whole request has ever come.
+    was_served: bool,
 }
 
 impl Seat {
     pub(super) fn new(waiting: &Arc<Waiting>) -> Arc<Self> {
-        Arc::new(Self { waiting: Arc::clone(waiting), number: Mutex::default(), dropped: CancellationToken::new() })
+        Arc::new(Self { waiting: Arc::clone(waiting), state: Mutex::default(), dropped: CancellationToken::new() })
     }
 
-    fn number(&self) -> MutexGuard<'_, Option<u64>> {
-        self.number.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The socket waits from now on. Gives whether another one was dropped for it.
+    /// The socket waits from now on, if it does not already. Gives whether another one was dropped for it.
     pub(super) fn wait(&self) -> bool {
+        let mut state = self.state();
+        if state.number.is_some() {
+            return false;
+        }
         let mut line = self.waiting.lock();
         let place = line.next;
         line.next += 1;
         line.sockets.insert(place, self.dropped.clone());
         let longest = (line.sockets.len() > self.waiting.limit).then(|| line.sockets.pop_first()).flatten();
         drop(line);
-        *self.number() = Some(place);
+        state.number = Some(place);
+        drop(state);
         if let Some((_, socket)) = &longest {
             socket.cancel();
         }
         longest.is_some()
     }
 
-    /// Its request has come.
-    pub(super) fn serve(&self) {
-        if let Some(place) = self.number().take() {
+    fn leave_line(&self, state: &mut State) {
+        if let Some(place) = state.number.take() {
             self.waiting.lock().sockets.remove(&place);
         }
+    }
+
+    /// Its request has come.
+    pub(super) fn serve(&self) {
+        let state = &mut *self.state();
+        self.leave_line(state);
+        (state.is_served, state.was_served) = (true, true);
+    }
+
+    /// The answer to its request is given.
+    pub(super) fn is_answered(&self) {
+        self.state().is_served = false;
+    }
+
+    pub(super) fn is_served(&self) -> bool {
+        self.state().is_served
+    }
+
+    pub(super) fn was_served(&self) -> bool {
+        self.state().was_served
     }
 
     /// Waits until the socket has to make room.
@@ -77,7 +110,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.serve();
+        self.leave_line(&mut self.state());
     }
 }
 
@@ -97,6 +130,7 @@ mod tests {
         assert_eq!(dropped, [false, true, false, false]);
         assert!(seats[0].wait(), "it waits for another request, behind the others");
         assert!(seats[2].dropped.is_cancelled());
+        assert!(!seats[0].wait(), "it does already");
         drop(seats);
         assert!(waiting.lock().sockets.is_empty());
     }

@@ -1,7 +1,7 @@
 //! Redis in trouble: killed, hanging, refusing, full, or behind a bad line.
 //!
 //! Each fault is played once for each layer. `CHANNELS_FAULT_ROUNDS=20` plays it twenty times, and with `--nocapture`
-//! each test prints its figures.
+//! each test prints its figures. That of the memory is the whole process's, so it says something with `--test-threads 1`.
 
 mod proxy;
 
@@ -441,6 +441,15 @@ impl Play {
         }
     }
 
+    /// What the process holds, in bytes, without the books of this play.
+    fn memory(&self) -> i64 {
+        let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let resident: usize = pages.split(' ').nth(1).unwrap().parse().unwrap();
+        let heard = self.ears.iter().map(|ear| ear.heard.lock().unwrap().capacity() * size_of::<Heard>());
+        let sent = self.senders.iter().map(|sender| sender.sent.lock().unwrap().capacity() * size_of::<Option<bool>>());
+        (resident * 4096) as i64 - heard.chain(sent).sum::<usize>() as i64
+    }
+
     /// How many are in the group, as Redis knows it.
     fn members(&mut self) -> i64 {
         match self.kind {
@@ -504,18 +513,19 @@ async fn play(kind: Kind, fault: Fault) {
     let rounds = std::env::var("CHANNELS_FAULT_ROUNDS").map_or(1, |rounds| rounds.parse().expect("a number of rounds"));
     let mut play = Play::start(kind, fault).await;
     play.recovered().await;
-    let mut recovered = Vec::new();
+    let (mut recovered, mut memory) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         play.prepare(fault).await;
         play.begin(fault).await;
         tokio::time::sleep(fault.lasts()).await;
         play.end(fault);
         recovered.push(play.recovered().await);
+        memory.push(play.memory());
     }
     let (books, failed, slowest) = play.finish().await;
     recovered.sort();
     println!(
-        "| {kind:?} | {fault:?} | {rounds} | {} | {} | {} | {} | {failed} | {:.1} | {:.2} | {:.2} |",
+        "| {kind:?} | {fault:?} | {rounds} | {} | {} | {} | {} | {failed} | {:.1} | {:.2} | {:.2} | {:.1} |",
         books.owed,
         books.delivered,
         books.lost(),
@@ -523,6 +533,7 @@ async fn play(kind: Kind, fault: Fault) {
         slowest.as_secs_f64(),
         recovered[recovered.len() / 2].as_secs_f64(),
         recovered[recovered.len() - 1].as_secs_f64(),
+        (memory[memory.len() - 1] - memory[0]) as f64 / f64::from(1 << 20),
     );
     assert!(books.owed > 0);
     // An answer that comes twice is the answer to the next question, too: nobody can tell.
@@ -605,4 +616,29 @@ async fn green_health_and_a_dead_bus_do_not_go_together_on_pubsub() {
 #[tokio::test]
 async fn green_health_and_a_dead_bus_do_not_go_together_on_core() {
     a_dead_bus_is_not_ready(Kind::Core, "bzpopmin").await;
+}
+
+#[group("admins", events(Note))]
+struct Admins;
+
+/// Redis allows this process some names and not others: a join that it refuses is told to who joins, and hurts nobody else.
+#[tokio::test]
+async fn a_name_that_redis_refuses_is_the_trouble_of_who_joins() {
+    let server = RedisServer::start();
+    let rules = "resetchannels &asgi__group__notes &asgispecific.* &asgi__process*";
+    assert_eq!(server.ask(&format!("ACL SETUSER default {rules}")).text(), "OK");
+    let layer = Kind::Pubsub.open(server.url().into()).await;
+    let channel = layer.new_channel().await.unwrap();
+    layer.group_add(&Notes, channel.name()).await.unwrap();
+    let (refused, another) = tokio::join!(layer.group_add(&Admins, channel.name()), layer.new_channel());
+    let error = refused.unwrap_err();
+    assert!(
+        std::error::Error::source(&error).is_some_and(|why| why.to_string().contains("no permissions")),
+        "{error:?}"
+    );
+    layer.group_add(&Notes, another.unwrap().name()).await.unwrap();
+    layer.group_send(&Notes, &Note { from: 0, number: 1 }).await.unwrap();
+    let heard = tokio::time::timeout(PATIENCE, channel.receive()).await.expect("it hears the other group");
+    assert_eq!(heard.unwrap().decode::<Note>().unwrap().number, 1);
+    assert_eq!((layer.stats().gaps, layer.members_here(&Admins).unwrap()), (0, 0));
 }

@@ -26,7 +26,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::envelope::{Envelope, Format};
-use crate::error::LayerError;
+use crate::error::{DecodeError, LayerError};
 use crate::layer::local::{Change, Full, LocalTable};
 use crate::layer::redis::clock::{self, Scores};
 use crate::layer::redis::codec::Codec;
@@ -38,7 +38,7 @@ use crate::layer::redis::memberships::Memberships;
 use crate::layer::redis::shard::shard_of;
 use crate::layer::redis::{DEADLINE, RedisHost, connect, peers, queue, unavailable};
 use crate::layer::{Backend, ChannelLayer, Config, Jobs, Sent};
-use crate::name::{ChannelName, GroupName};
+use crate::name::{ChannelName, GroupName, is_channel_name};
 
 /// How many keys are asked for, and deleted, at once.
 const FLUSH: usize = 1000;
@@ -219,12 +219,25 @@ impl Core {
         if let Some(but) = but {
             members.retain(|member| member != but.as_str().as_bytes());
         }
+        let shared = &self.shared;
+        let garbage = || shared.table.counters().count_garbage(&shared.keys.group(group), &DecodeError::NoName);
         let mut queues: IndexMap<&str, Vec<&str>> = IndexMap::new();
-        for channel in members.iter().filter_map(|member| std::str::from_utf8(member).ok()) {
+        for member in &members {
+            let Ok(channel) = std::str::from_utf8(member) else {
+                garbage();
+                continue;
+            };
             let non_local = channel.find('!').map_or(channel, |bang| &channel[..=bang]);
             queues.entry(non_local).or_default().push(channel);
         }
-        let shared = &self.shared;
+        // Looked at once for each queue: what stands behind the `!` is for its process to know.
+        queues.retain(|non_local, channels| {
+            let is_one = is_channel_name(non_local.strip_suffix('!').unwrap_or(non_local));
+            if !is_one {
+                channels.iter().for_each(|_| garbage());
+            }
+            is_one
+        });
         let own = queues.swap_remove(shared.process.as_str());
         let mut stores: BTreeMap<usize, (Vec<Entry>, Vec<usize>)> = BTreeMap::new();
         for (non_local, channels) in &queues {

@@ -119,11 +119,13 @@ impl Host {
         self.forget_idle();
         let mut backoff = Backoff::new();
         loop {
-            if let Ok(fresh) = self.answered().await {
-                sleep(GRACE).await;
-                return fresh;
+            match self.answered().await {
+                Ok(fresh) => {
+                    sleep(GRACE).await;
+                    return fresh;
+                }
+                Err(error) => backoff.wait_after(&error).await,
             }
-            backoff.wait().await;
         }
     }
 

@@ -65,7 +65,7 @@ impl Taker {
                     tracing::warn!(redis = ?host, queue, %error, "the connection to a worker's queue in Redis is lost; jobs wait there");
                 }
                 self.connection = None;
-                self.backoff.wait().await;
+                self.backoff.wait_after(&error).await;
                 (self, None)
             }
         }

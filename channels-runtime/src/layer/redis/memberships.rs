@@ -19,7 +19,7 @@ use crate::error::LayerError;
 use crate::layer::redis::core::Shared;
 use crate::layer::redis::host::{Commanding, Host};
 use crate::layer::redis::shard::shard_of;
-use crate::layer::redis::{Backoff, DEADLINE, Lost, clock, unavailable};
+use crate::layer::redis::{Backoff, DEADLINE, Lost, WRONG_TYPE, clock, unavailable};
 use crate::name::{ChannelName, GroupName};
 
 /// How many memberships are written in one round trip.
@@ -35,9 +35,6 @@ const RENEWALS: u32 = 3;
 
 /// The shortest and the longest time between two renewals.
 const PERIOD: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(86_400));
-
-/// What Redis says of a key that is no sorted set.
-const NO_GROUP: &str = "WRONGTYPE";
 
 type Membership = (GroupName, ChannelName);
 
@@ -98,6 +95,8 @@ pub(super) struct Memberships {
     index: usize,
     state: Mutex<State>,
     changed: Notify,
+    /// The server was away, and answers again.
+    back: Notify,
     settled: Notify,
 }
 
@@ -109,6 +108,8 @@ struct State {
     renewing: VecDeque<Membership>,
     /// A batch is under way.
     writing: bool,
+    /// It was told that no more leaves are kept.
+    overflows: bool,
 }
 
 impl State {
@@ -119,7 +120,8 @@ impl State {
 
 impl Memberships {
     pub(super) fn new(shared: Arc<Shared>, index: usize) -> Self {
-        Self { shared, index, state: Mutex::default(), changed: Notify::new(), settled: Notify::new() }
+        let (changed, back, settled) = (Notify::new(), Notify::new(), Notify::new());
+        Self { shared, index, state: Mutex::default(), changed, back, settled }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -157,11 +159,19 @@ impl Memberships {
             state.dirty.entry((group, channel)).or_default();
             drop(state);
             self.changed.notify_one();
+        } else if !std::mem::replace(&mut state.overflows, true) {
+            tracing::warn!("too many leave while Redis is away: memberships are left in it until they expire");
         }
     }
 
+    /// The server has just answered, and may have come back empty: looks at all memberships again, and at once.
+    pub(super) fn is_back(&self) {
+        self.renew();
+        self.back.notify_one();
+    }
+
     /// Looks at all memberships again.
-    pub(super) fn renew(&self) {
+    fn renew(&self) {
         self.look_at_all(self.shared.table.memberships());
     }
 
@@ -195,13 +205,25 @@ impl Memberships {
 
     /// Works until it is dropped.
     pub(super) async fn run(self: Arc<Self>, host: Arc<Host>) {
-        let mut redis = Connected { host, held: None };
+        self.keep_trying(&mut Connected { host, held: None }).await;
+    }
+
+    async fn keep_trying(&self, redis: &mut impl Server) {
         let mut next_renewal = Instant::now();
         let mut backoff = Backoff::new();
         loop {
-            let error = self.keep(&mut redis, &mut next_renewal, &mut backoff).await;
-            tracing::warn!(redis = ?redis.host, %error, "memberships could not be written to Redis; they will be");
-            backoff.wait().await;
+            let error = self.keep(redis, &mut next_renewal, &mut backoff).await;
+            if backoff.is_fresh() {
+                tracing::warn!(redis = ?redis, %error, "memberships could not be written to Redis; they will be");
+            } else {
+                tracing::debug!(redis = ?redis, %error, "memberships can still not be written to Redis");
+            }
+            tokio::select! {
+                // Only waits. The next pause is longer all the same.
+                () = backoff.wait_after(&error) => {}
+                // A notice that comes while nobody waits is kept, and costs a try.
+                () = self.back.notified() => {}
+            }
         }
     }
 
@@ -247,7 +269,10 @@ impl Memberships {
                     return error;
                 }
             }
-            if self.lock().is_settled() {
+            let mut state = self.lock();
+            if state.is_settled() {
+                state.overflows = false;
+                drop(state);
                 self.settled.notify_waiters();
                 redis.release();
             }
@@ -289,7 +314,7 @@ impl Memberships {
             answers.into_iter().zip(groups).filter_map(|(answer, group)| Some((group, answer.err()?))).collect();
         // With everything refused nothing was done, and it is not one group that is at fault, but the server (a replica now,
         // still loading): unless all of these keys are somebody else's.
-        let all = errors.len() == pipeline.len() && errors.iter().any(|(_, error)| error.code() != Some(NO_GROUP));
+        let all = errors.len() == pipeline.len() && errors.iter().any(|(_, error)| error.code() != Some(WRONG_TYPE));
         match errors.into_iter().map(|(group, error)| (group, Arc::new(error))).collect::<Refused>() {
             refused if !all => Ok(refused),
             refused => Err(refused.into_values().next().map(Lost::Refused).unwrap_or(Lost::Closed)),
@@ -343,6 +368,7 @@ impl fmt::Debug for Memberships {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
     use deadpool_redis::redis::{Arg, make_extension_error};
     use futures_util::FutureExt;
@@ -406,7 +432,7 @@ mod tests {
                 let words: Vec<String> = words.collect();
                 let group = words[1].clone();
                 answers.push(match words[0].as_str() {
-                    _ if group.ends_with("refused") => Err(make_extension_error(NO_GROUP.into(), None)),
+                    _ if group.ends_with("refused") => Err(make_extension_error(WRONG_TYPE.into(), None)),
                     "ZREM" => {
                         self.members().retain(|(of, member)| *of != group || !words[2..].contains(member));
                         Ok(Value::Okay)
@@ -427,6 +453,19 @@ mod tests {
 
     fn group(name: &str) -> GroupName {
         GroupName::new(name).unwrap()
+    }
+
+    fn memberships() -> Memberships {
+        let config = Config::default();
+        let shared = Shared {
+            table: LocalTable::new("Redis"),
+            codec: Codec::for_core(&config),
+            keys: Keys::new(&config.prefix),
+            config,
+            servers: 1,
+            process: "specific.0!".into(),
+        };
+        Memberships::new(Arc::new(shared), 0)
     }
 
     /// Comes into groups and goes again, in the ways in which channels do.
@@ -472,16 +511,7 @@ mod tests {
         // Paused time: no deadline passes, so whoever waits in vain waits for ever.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let _inside = runtime.enter();
-        let config = Config::default();
-        let shared = Arc::new(Shared {
-            table: LocalTable::new("Redis"),
-            codec: Codec::for_core(&config),
-            keys: Keys::new(&config.prefix),
-            config,
-            servers: 1,
-            process: "specific.0!".into(),
-        });
-        let memberships = Arc::new(Memberships::new(shared, 0));
+        let memberships = Arc::new(memberships());
         let redis = Members::default();
         let writing = shuttle::future::spawn({
             let memberships = Arc::clone(&memberships);
@@ -517,6 +547,66 @@ mod tests {
             // It may be in the middle of a turn, which needs the runtime.
             _ = writing.await;
         });
+    }
+
+    /// A server that is away, until it is not.
+    #[derive(Debug, Default)]
+    struct Away {
+        is_back: Arc<AtomicBool>,
+        asked: Arc<AtomicUsize>,
+    }
+
+    impl Server for Away {
+        async fn ask(&mut self, pipeline: &Pipeline) -> Result<Vec<RedisResult<Value>>, Lost> {
+            self.asked.fetch_add(1, Relaxed);
+            if self.is_back.load(Relaxed) { Ok(vec![Ok(Value::Okay); pipeline.len()]) } else { Err(Lost::Closed) }
+        }
+    }
+
+    // Paused time: what is measured is what was slept.
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_to_try_again_tries_when_the_server_is_back() {
+        let memberships = Arc::new(memberships());
+        let channel = ChannelName::new("specific.0!1").unwrap();
+        let mailbox: Arc<dyn Mailbox> = Arc::new(Nobody(channel.clone()));
+        memberships.shared.table.register(&mailbox);
+        memberships.shared.table.add(&group("room"), &channel);
+        let mut server = Away::default();
+        let (is_back, asked) = (Arc::clone(&server.is_back), Arc::clone(&server.asked));
+        let trying = tokio::spawn({
+            let memberships = Arc::clone(&memberships);
+            async move { memberships.keep_trying(&mut server).await }
+        });
+        while asked.load(Relaxed) < 20 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        is_back.store(true, Relaxed);
+        let begun = Instant::now();
+        memberships.is_back();
+        memberships.settled().await;
+        assert_eq!((begun.elapsed(), asked.load(Relaxed)), (Duration::ZERO, 21));
+        trying.abort();
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_a_redis_that_is_away_is_bounded() {
+        let memberships = memberships();
+        let channel = |number: usize| ChannelName::new(format!("specific.0!{number}")).unwrap();
+        for number in 0..PENDING + 10 {
+            memberships.look_at(group("room"), channel(number));
+        }
+        let refused = memberships.written(&group("room"), &channel(PENDING)).await.unwrap_err();
+        assert!(matches!(refused, LayerError::Unavailable { .. }), "{refused}");
+        let mut server = Away { is_back: Arc::new(true.into()), ..Away::default() };
+        {
+            let state = memberships.lock();
+            assert_eq!((state.dirty.len(), state.overflows), (PENDING, true));
+        }
+        tokio::select! {
+            () = memberships.keep_trying(&mut server) => {}
+            () = memberships.settled() => {}
+        }
+        assert!(!memberships.lock().overflows, "the next time it is told again");
     }
 
     #[test]

@@ -38,6 +38,9 @@ pub(crate) use pubsub::check_prefix;
 /// How long one answer of Redis is waited for before the send counts as failed.
 const DEADLINE: Duration = Duration::from_secs(5);
 
+/// What Redis says of a key that is of another kind than the command is for.
+const WRONG_TYPE: &str = "WRONGTYPE";
+
 /// How many messages are handed out before other tasks (the writer of the sockets, above all) get their turn.
 const TURN: usize = 8;
 
@@ -102,9 +105,16 @@ impl Backoff {
         self.pause = Self::FIRST;
     }
 
-    async fn wait(&mut self) {
-        tokio::time::sleep(jittered(self.pause)).await;
+    /// It has not failed since it worked.
+    fn is_fresh(&self) -> bool {
+        self.pause == Self::FIRST
+    }
+
+    /// A try that had no answer in all its time has waited long enough.
+    async fn wait_after(&mut self, error: &Lost) {
+        let pause = if matches!(error, Lost::Late(_)) { Duration::ZERO } else { jittered(self.pause) };
         self.pause = (self.pause * 2).min(Self::LONGEST);
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -112,4 +122,29 @@ impl Backoff {
 fn jittered(pause: Duration) -> Duration {
     let random = uuid::Uuid::new_v4().as_u128() as u32;
     pause.mul_f64(0.5 + f64::from(random) / f64::from(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+
+    // Paused time: what is measured is what was slept.
+    #[tokio::test(start_paused = true)]
+    async fn the_next_try_waits_unless_the_last_one_did() {
+        let late = timeout(DEADLINE, std::future::pending::<()>()).await.unwrap_err().into();
+        let mut backoff = Backoff::new();
+        assert!(backoff.is_fresh());
+        for _ in 0..20 {
+            let begun = Instant::now();
+            backoff.wait_after(&Lost::Closed).await;
+            assert!(begun.elapsed() >= Backoff::FIRST / 2 && begun.elapsed() <= Backoff::LONGEST.mul_f64(1.5));
+        }
+        let begun = Instant::now();
+        backoff.wait_after(&late).await;
+        assert_eq!((begun.elapsed(), backoff.is_fresh()), (Duration::ZERO, false));
+        backoff.reset();
+        assert!(backoff.is_fresh());
+    }
 }

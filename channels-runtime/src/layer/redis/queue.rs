@@ -17,7 +17,7 @@ use crate::error::DecodeError;
 use crate::layer::redis::core::Shared;
 use crate::layer::redis::host::Host;
 use crate::layer::redis::memberships::Memberships;
-use crate::layer::redis::{Backoff, DEADLINE, Lost, TURN, clock};
+use crate::layer::redis::{Backoff, DEADLINE, Lost, TURN, WRONG_TYPE, clock};
 
 /// How long Redis waits for a message before it says that there is none. So long, too, Redis may hand out a message to a connection that it does not know to be gone.
 const BLOCK: Duration = Duration::from_secs(2);
@@ -40,17 +40,15 @@ pub(super) async fn run(host: Arc<Host>, shared: Arc<Shared>, memberships: Arc<M
     let mut backoff = Backoff::new();
     let mut lost = false;
     loop {
-        match connected(&host, &shared, &memberships, &mut backoff, &mut lost).await {
-            Ok(never) => match never {},
-            Err(error) if !lost => {
-                tracing::warn!(redis = ?host, %error, "the connection to the process's queue in Redis is lost; messages wait there");
-                lost = true;
-                shared.table.lost();
-            }
-            Err(error) => tracing::debug!(redis = ?host, %error, "the process's queue in Redis is still lost"),
+        let Err(error) = connected(&host, &shared, &memberships, &mut backoff, &mut lost).await;
+        if std::mem::replace(&mut lost, true) {
+            tracing::debug!(redis = ?host, %error, "the process's queue in Redis is still lost");
+        } else {
+            tracing::warn!(redis = ?host, %error, "the connection to the process's queue in Redis is lost; messages wait there");
+            shared.table.lost();
         }
         host.forget_idle();
-        backoff.wait().await;
+        backoff.wait_after(&error).await;
     }
 }
 
@@ -66,10 +64,19 @@ async fn connected(
     // What waited meanwhile, at once; and a connection that can do this much works.
     let mut pop_waiting = cmd("ZPOPMIN");
     pop_waiting.arg(&queue).arg(BATCH + 1);
-    let waited: Vec<Popped> = timeout(DEADLINE, pop_waiting.query_async(&mut connection)).await??;
+    let waited: RedisResult<Vec<Popped>> = timeout(DEADLINE, pop_waiting.query_async(&mut connection)).await?;
+    let waited = match waited {
+        Err(error) if error.code() == Some(WRONG_TYPE) => {
+            // The key is of this process alone. Nobody else would take away what is there, and nothing could be sent here.
+            shared.table.counters().count_garbage(&queue, &DecodeError::NoQueue);
+            timeout(DEADLINE, cmd("DEL").arg(&queue).exec_async(&mut connection)).await??;
+            Vec::new()
+        }
+        waited => waited?,
+    };
     hand_out(shared, &queue, waited).await;
     // A server that was away may have come back empty.
-    memberships.renew();
+    memberships.is_back();
     let restored = async {
         if *lost {
             memberships.settled().await;

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use deadpool_redis::redis::RedisResult;
 use deadpool_redis::redis::aio::{PubSubSink, PubSubStream};
+use deadpool_redis::redis::{RedisError, RedisResult};
 use futures_util::{FutureExt, StreamExt};
 use indexmap::IndexSet;
 use tokio::sync::{Notify, oneshot};
@@ -66,6 +66,12 @@ impl Subscribing for PubSubSink {
     }
 }
 
+/// Who waits until a name is subscribed, and is told if Redis refuses it.
+type Waiting = oneshot::Sender<Result<(), Arc<RedisError>>>;
+
+/// What Redis says to somebody who may not.
+const REFUSED: &str = "NOPERM";
+
 /// The subscriptions of one server.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
@@ -79,7 +85,7 @@ struct State {
     /// once in a round trip; while Redis is away, since the last try to reach it.
     dirty: IndexSet<String>,
     confirmed: HashSet<String>,
-    waiting: HashMap<String, Vec<oneshot::Sender<()>>>,
+    waiting: HashMap<String, Vec<Waiting>>,
     closed: bool,
     /// The connection is lost, or not everything is subscribed again yet.
     lost: bool,
@@ -112,7 +118,8 @@ impl Subscriptions {
         };
         self.changed.notify_one();
         match timeout(DEADLINE, confirmed).await {
-            Ok(Ok(())) => Ok(()),
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(error))) => Err(unavailable("SUBSCRIBE", error)),
             Ok(Err(_)) => Err(LayerError::Closed),
             Err(late) => Err(unavailable("SUBSCRIBE", late)),
         }
@@ -149,19 +156,15 @@ impl Subscriptions {
     pub(super) async fn run(self: Arc<Self>, host: Arc<Host>, topics: Arc<impl Topics>) {
         let mut backoff = Backoff::new();
         loop {
-            match self.connected(&host, &*topics, &mut backoff).await {
-                Ok(never) => match never {},
-                Err(error) => {
-                    if self.lost() {
-                        tracing::warn!(redis = ?host, %error, "the subscriptions in Redis are lost; what is sent meanwhile does not arrive here");
-                        topics.lost();
-                    } else {
-                        tracing::debug!(redis = ?host, %error, "the subscriptions in Redis are still lost");
-                    }
-                }
+            let Err(error) = self.connected(&host, &*topics, &mut backoff).await;
+            if self.lost() {
+                tracing::warn!(redis = ?host, %error, "the subscriptions in Redis are lost; what is sent meanwhile does not arrive here");
+                topics.lost();
+            } else {
+                tracing::debug!(redis = ?host, %error, "the subscriptions in Redis are still lost");
             }
             host.forget_idle();
-            backoff.wait().await;
+            backoff.wait_after(&error).await;
         }
     }
 
@@ -209,7 +212,7 @@ impl Subscriptions {
                 (false, false) => _ = state.waiting.remove(&topic),
                 (true, true) => {
                     for waiting in state.waiting.remove(&topic).into_iter().flatten() {
-                        _ = waiting.send(());
+                        _ = waiting.send(Ok(()));
                     }
                 }
             }
@@ -223,9 +226,32 @@ impl Subscriptions {
         for topic in batch {
             state.confirmed.insert(topic.clone());
             for waiting in state.waiting.remove(topic).into_iter().flatten() {
-                _ = waiting.send(());
+                _ = waiting.send(Ok(()));
             }
         }
+    }
+
+    /// All is subscribed that has to be, but for what was joined since: what Redis refuses now is a name, and not this process.
+    fn is_whole(&self) -> bool {
+        let state = self.lock();
+        !state.lost && !state.confirmed.is_empty()
+    }
+
+    /// Redis refuses a batch as a whole. What it takes of it is subscribed, and whoever waits for the rest is told.
+    async fn subscribe_each(&self, sink: &mut impl Subscribing, batch: &[String]) -> Result<(), Lost> {
+        for topic in batch {
+            match answered(sink.subscribe(std::slice::from_ref(topic))).await {
+                Ok(()) => self.subscribed(std::slice::from_ref(topic)),
+                Err(Lost::Redis(error)) if error.code() == Some(REFUSED) => {
+                    let error = Arc::new(error);
+                    for waiting in self.lock().waiting.remove(topic).into_iter().flatten() {
+                        _ = waiting.send(Err(Arc::clone(&error)));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Brings Redis to what the table wants, whenever something changed.
@@ -238,10 +264,15 @@ impl Subscriptions {
                 }
             }
             for batch in add.chunks(BATCH) {
-                if let Err(error) = answered(sink.subscribe(batch)).await {
-                    return error;
+                match answered(sink.subscribe(batch)).await {
+                    Ok(()) => self.subscribed(batch),
+                    Err(Lost::Redis(error)) if error.code() == Some(REFUSED) && self.is_whole() => {
+                        if let Err(error) = self.subscribe_each(&mut sink, batch).await {
+                            return error;
+                        }
+                    }
+                    Err(error) => return error,
                 }
-                self.subscribed(batch);
             }
             backoff.reset();
             let was_lost = std::mem::take(&mut self.lock().lost);

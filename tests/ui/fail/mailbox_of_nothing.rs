@@ -1,0 +1,21 @@
+//! A policy for a mailbox in which no event ever waits.
+
+use channels_runtime::prelude::*;
+
+#[event("chat.message")]
+struct ChatMessage {
+    message: String,
+}
+
+#[derive(Default)]
+struct Rendered;
+
+#[consumer(mailbox = "disconnect")]
+impl Rendered {
+    #[handler("chat.message")]
+    fn chat_message(event: &ChatMessage) -> String {
+        event.message.clone()
+    }
+}
+
+fn main() {}
