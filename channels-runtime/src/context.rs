@@ -159,7 +159,7 @@ impl<C> Context<C> {
     /// When the group's name or the event cannot be written, or the other end of the layer cannot be reached.
     pub fn group_send<G, E>(&self, group: &G, event: &E) -> Unawaited<'_, Result<()>>
     where
-        G: Group<Itself: Carries<E>> + ?Sized,
+        G: Group<Itself: Carries<E::Itself>> + ?Sized,
         E: Event,
     {
         lifted(self.layer.deliver_to_group(group.name(), Envelope::from_event(event, self.layer.backend().format())))
@@ -205,7 +205,7 @@ impl<C> Context<C> {
     /// The same as those of [`Self::group_send`].
     pub fn group_send_others<G, E>(&self, group: &G, event: &E) -> Unawaited<'_, Result<()>>
     where
-        G: Group<Itself: Carries<E>> + ?Sized,
+        G: Group<Itself: Carries<E::Itself>> + ?Sized,
         E: Event,
     {
         let envelope = Envelope::from_event(event, self.layer.backend().format());
@@ -218,7 +218,7 @@ impl<C> Context<C> {
     /// When the channel's mailbox is full, the event cannot be written, or the other end of the layer cannot be reached.
     pub fn send_event<T, E>(&self, channel: &ChannelName<T>, event: &E) -> Unawaited<'_, Result<()>>
     where
-        T: Handles<E>,
+        T: Handles<E::Itself>,
         E: Event,
     {
         lifted(self.layer.deliver(channel.untyped(), Envelope::from_event(event, self.layer.backend().format())))
