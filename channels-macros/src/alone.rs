@@ -18,7 +18,7 @@ pub(crate) fn expand(helper: &str, item: &TokenStream) -> TokenStream {
 }
 
 /// What stands behind `fn`, or all of what is no function.
-fn name(item: &TokenStream) -> TokenStream {
+pub(crate) fn name(item: &TokenStream) -> TokenStream {
     let behind =
         item.clone().into_iter().skip_while(|token| !matches!(token, TokenTree::Ident(word) if word == "fn")).nth(1);
     behind.map_or_else(|| item.clone(), TokenTree::into_token_stream)

@@ -1,12 +1,12 @@
 //! `check_app! { consumers: [..], groups: [..], direct: [..] }`: whether the parts of an application fit together.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Group, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Ident, LitStr, Path, Token, Type};
+use syn::{Ident, Path, Token, Type};
 
 use crate::arguments;
 use crate::diagnostics::Diagnostics;
@@ -53,7 +53,7 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
 fn parse(input: TokenStream, diagnostics: &mut Diagnostics) -> Application {
     let mut application = Application::default();
     let mut seen: Vec<String> = Vec::new();
-    for piece in arguments::split(input) {
+    for piece in arguments::pieces(input, diagnostics) {
         let Ok(Entry { name, value }) = syn::parse2::<Entry>(piece.clone()) else {
             if let Ok(list) = syn::parse2::<arguments::Argument>(piece.clone())
                 && let arguments::Value::List(types) = &list.value
@@ -73,7 +73,8 @@ fn parse(input: TokenStream, diagnostics: &mut Diagnostics) -> Application {
             diagnostics
                 .error(&name, format!("an application has no `{word}`{}\nwrite {SHAPE}", did_you_mean(&word, LISTS)));
             // A slip is taken for what it was meant to be.
-            word = near(&word, LISTS).unwrap_or_default().to_owned();
+            let Some(meant) = near(&word, LISTS) else { continue };
+            word = meant.to_owned();
         }
         if seen.contains(&word) {
             diagnostics.error(&name, format!("`{word}` stands twice in `check_app!`; make one list of both"));
@@ -83,18 +84,10 @@ fn parse(input: TokenStream, diagnostics: &mut Diagnostics) -> Application {
             "consumers" => application.consumers = list(&name, &value, diagnostics),
             "groups" => application.groups = list(&name, &value, diagnostics),
             "direct" => application.direct = list(&name, &value, diagnostics),
-            "crate" => {
-                let quoted = |input: ParseStream<'_>| match input.peek(LitStr) {
-                    true => input.parse::<LitStr>()?.parse_with(Path::parse_mod_style),
-                    false => input.call(Path::parse_mod_style),
-                };
-                match quoted.parse2(value.clone()) {
-                    Ok(path) => application.path = Some(path),
-                    Err(_) => diagnostics.error(value, "`crate` names where `channels_runtime` is: `crate: rt`"),
-                }
-            }
-            _ => diagnostics
-                .error(&name, format!("an application has no `{word}`{}\nwrite {SHAPE}", did_you_mean(&word, LISTS))),
+            _ => match arguments::path(&value) {
+                Ok(path) => application.path = Some(path),
+                Err(_) => diagnostics.error(value, "`crate` names where `channels_runtime` is: `crate: rt`"),
+            },
         }
         seen.push(word);
     }
@@ -105,24 +98,21 @@ fn parse(input: TokenStream, diagnostics: &mut Diagnostics) -> Application {
 }
 
 fn list(name: &Ident, value: &TokenStream, diagnostics: &mut Diagnostics) -> Vec<Type> {
-    let types = |input: ParseStream<'_>| {
-        let content;
-        syn::bracketed!(content in input);
-        Punctuated::<Type, Token![,]>::parse_terminated(&content)
-    };
-    let Ok(types) = types.parse2(value.clone()) else {
+    let Ok(list) = syn::parse2::<Group>(value.clone()).map(|list| list.stream()) else {
         diagnostics.error(name, format!("`{name}` lists types in brackets: {SHAPE}"));
         return Vec::new();
     };
-    let mut distinct: Vec<Type> = Vec::new();
-    for ty in types {
-        if distinct.iter().any(|other| text(other) == text(&ty)) {
-            diagnostics.error(&ty, format!("`{}` stands twice in `{name}`", text(&ty)));
-        } else {
-            distinct.push(ty);
-        }
+    if let Ok(types) = Punctuated::<Type, Token![,]>::parse_terminated.parse2(list.clone()) {
+        return arguments::distinct(types, name, diagnostics);
     }
-    distinct
+    let (types, others): (Vec<_>, Vec<_>) = arguments::pieces(list, diagnostics)
+        .into_iter()
+        .map(|piece| syn::parse2(piece.clone()).map_err(|_| piece))
+        .partition(Result::is_ok);
+    for other in others.into_iter().filter_map(Result::err) {
+        diagnostics.error(&other, format!("`{}` is no type; `{name}` lists types: {SHAPE}", text(&other)));
+    }
+    arguments::distinct(types.into_iter().filter_map(Result::ok), name, diagnostics)
 }
 
 /// Input: `consumers: [ChatConsumer], groups: [Room]`.
@@ -180,7 +170,16 @@ mod tests {
             (quote!(groups: [Room]), vec!["an application has consumers"]),
             (quote!(consumers: [Chat], group: [Room]), vec!["an application has no `group`; did you mean `groups`?"]),
             (quote!(consumers: Chat), vec!["`consumers` lists types in brackets"]),
-            (quote!(consumers: [Chat, Chat]), vec!["`Chat` stands twice in `consumers`"]),
+            (quote!(consumers: [Chat, Chat]), vec!["`consumers` lists `Chat` twice"]),
+            (quote!(consumers: [Chat], rooms: [A], jobs: [B]), vec!["has no `rooms`", "has no `jobs`"]),
+            (quote!(consumers: [Chat] groups: [Of<A, B>]), vec!["a comma is missing before `groups`"]),
+            (
+                quote!(consumers: [Chat, "Chat"], groups: [Room { id: 1 }]),
+                vec![
+                    "`\"Chat\"` is no type; `consumers` lists types",
+                    "`Room{id: 1}` is no type; `groups` lists types",
+                ],
+            ),
             (quote!(consumers: [Chat], consumers: [Other]), vec!["`consumers` stands twice in `check_app!`"]),
             (
                 quote!(consumers(Chat, Other), groups: []),

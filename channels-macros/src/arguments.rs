@@ -1,12 +1,14 @@
 //! The arguments of the attributes: split at their commas, so that one that is wrong hides no other.
 
-use proc_macro2::{Group, TokenStream, TokenTree};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Ident, LitStr, Path, Token, Type};
 
 use crate::diagnostics::Diagnostics;
+use crate::event_name::{self, Unquoted};
 use crate::source::text;
 use crate::suggest::did_you_mean;
 
@@ -51,6 +53,92 @@ pub(crate) fn split(arguments: TokenStream) -> Vec<TokenStream> {
     pieces
 }
 
+/// As [`split`], and says where a comma is missing.
+pub(crate) fn pieces(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Vec<TokenStream> {
+    let mut pieces = Vec::new();
+    for piece in split(arguments) {
+        let mut rest = TokenStream::new();
+        let mut is_complete = false;
+        for token in piece {
+            // Nothing that can be an argument goes on with a word behind a string or behind brackets.
+            if let TokenTree::Ident(word) = &token
+                && is_complete
+            {
+                diagnostics.error(word, format!("a comma is missing before `{word}`"));
+                pieces.push(std::mem::take(&mut rest));
+            }
+            is_complete = matches!(token, TokenTree::Literal(_) | TokenTree::Group(_));
+            rest.extend([token]);
+        }
+        pieces.push(rest);
+    }
+    pieces
+}
+
+/// The string that the arguments begin with, taken out of them.
+pub(crate) fn name(
+    pieces: &mut Vec<TokenStream>,
+    named: &Named<'_>,
+    known: &[(&str, &str)],
+    diagnostics: &mut Diagnostics,
+) -> Option<LitStr> {
+    let Named { attribute, noun, shape, example } = named;
+    let string = |piece: &TokenStream| syn::parse2::<LitStr>(piece.clone()).ok();
+    if pieces.is_empty() {
+        diagnostics.error_at(Span::call_site(), shape);
+        return None;
+    }
+    if let Some(at) = pieces.iter().position(|piece| string(piece).is_some()) {
+        let name = string(&pieces.remove(at));
+        if at > 0 {
+            diagnostics.error(&name, format!("the name comes first: {}", written(attribute, &name, pieces)));
+        }
+        return name;
+    }
+    let first = pieces[0].clone();
+    let argument = syn::parse2::<Argument>(first.clone()).ok();
+    if argument.as_ref().is_some_and(|argument| known.iter().any(|(known, _)| argument.name == known)) {
+        diagnostics.error(first, shape);
+        return None;
+    }
+    pieces.remove(0);
+    if let Some(Argument { name, value: Value::Equals(value) }) = &argument
+        && let Some(value) = string(value)
+    {
+        diagnostics.error(name, format!("the name stands alone: {}", written(attribute, &value, pieces)));
+        return Some(value);
+    }
+    let sentence = match event_name::unquoted(&first) {
+        Unquoted::Meant(name) => {
+            let name = LitStr::new(&name, Span::call_site());
+            format!("the name of {noun} stands in quotes: {}", written(attribute, &name, pieces))
+        }
+        Unquoted::Elsewhere(word) => {
+            format!("the name of {noun} is written out, in quotes, and not as `{word}`: {example}")
+        }
+        Unquoted::Unknown => (*shape).to_owned(),
+    };
+    diagnostics.error(first, sentence);
+    None
+}
+
+/// `#[event("chat.message", volatile)]`, to be copied.
+fn written(attribute: &str, name: &impl ToTokens, others: &[TokenStream]) -> String {
+    format!("`#[{attribute}({})]`", text(quote!(#name #(, #others)*)))
+}
+
+/// What has a name that is a string: an event, or a group.
+pub(crate) struct Named<'a> {
+    /// `event`
+    pub(crate) attribute: &'a str,
+    /// `an event`
+    pub(crate) noun: &'a str,
+    /// What is said where nothing else is known.
+    pub(crate) shape: &'a str,
+    /// The attribute, to be copied.
+    pub(crate) example: &'a str,
+}
+
 /// `crate = path`, where the path may stand in quotes.
 pub(crate) fn crate_path(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> Option<Path> {
     const SHAPE: &str = "`crate` names where `channels_runtime` is: `crate = rt`";
@@ -58,11 +146,16 @@ pub(crate) fn crate_path(value: &Value, name: &Ident, diagnostics: &mut Diagnost
         diagnostics.error(name, SHAPE);
         return None;
     };
+    path(value).map_err(|_| diagnostics.error(value, SHAPE)).ok()
+}
+
+/// A path, or one in quotes.
+pub(crate) fn path(value: &TokenStream) -> syn::Result<Path> {
     let unquoted = |input: ParseStream<'_>| match input.peek(LitStr) {
         true => input.parse::<LitStr>()?.parse_with(Path::parse_mod_style),
         false => input.call(Path::parse_mod_style),
     };
-    unquoted.parse2(value.clone()).map_err(|_| diagnostics.error(value, SHAPE)).ok()
+    unquoted.parse2(value.clone())
 }
 
 /// `events(A, B)`: types behind commas. `example` is what could stand there.
@@ -89,6 +182,23 @@ pub(crate) fn types(value: &Value, name: &Ident, example: &str, diagnostics: &mu
             Vec::new()
         }
     }
+}
+
+/// The types of a list, each once.
+pub(crate) fn distinct(
+    types: impl IntoIterator<Item = Type>,
+    list: &Ident,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Type> {
+    let mut distinct: Vec<Type> = Vec::new();
+    for ty in types {
+        if distinct.iter().any(|other| text(other) == text(&ty)) {
+            diagnostics.error(&ty, format!("`{list}` lists `{}` twice", text(&ty)));
+        } else {
+            distinct.push(ty);
+        }
+    }
+    distinct
 }
 
 /// `tag = "command"`.

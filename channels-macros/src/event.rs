@@ -6,15 +6,19 @@ use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Field, Fields, Generics, Ident, Item, ItemStruct, LitStr, Meta, Path, Token, Type, parse_quote};
 
-use crate::arguments::{self, Argument, Value};
+use crate::arguments::{self, Argument, Named, Value};
 use crate::diagnostics::Diagnostics;
 use crate::event_field;
 use crate::event_name;
-use crate::source::{Runtime, borrows, place, text};
-use crate::suggest::did_you_mean;
+use crate::file;
+use crate::source::{Runtime, place, refers, text};
+use crate::suggest::{did_you_mean, in_words};
 
 const ARGUMENTS: [(&str, &str); 3] =
     [("volatile", "volatile"), ("coalesce", "coalesce = \"field\""), ("crate", "crate = path")];
+
+/// What an event derives.
+const SERDE: [&str; 2] = ["Serialize", "Deserialize"];
 
 /// What stands in `#[event(..)]`.
 struct Arguments {
@@ -36,7 +40,8 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
             }
             check_item(&parsed, &mut diagnostics);
             let key = arguments.coalesce.as_ref().and_then(|field| check_key(field, &parsed, &mut diagnostics));
-            emit(&arguments, key, parsed)
+            let above = derived_above(&arguments.name, &mut diagnostics);
+            emit(&arguments, key, &above, parsed)
         }
         Err(error) => {
             diagnostics.push(error);
@@ -48,33 +53,19 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 fn parse_arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Arguments {
     const SHAPE: &str = "an event has a name, in quotes: `#[event(\"chat.message\")]`";
-    let mut pieces = arguments::split(arguments).into_iter();
+    const NAMED: Named<'_> =
+        Named { attribute: "event", noun: "an event", shape: SHAPE, example: "`#[event(\"chat.message\")]`" };
+    let mut pieces = arguments::pieces(arguments, diagnostics);
+    let name = arguments::name(&mut pieces, &NAMED, &ARGUMENTS, diagnostics);
+    if let Some(name) = &name
+        && let Err(sentence) = event_name::check_event(&name.value())
+    {
+        diagnostics.error(name, sentence);
+    }
     // Without a usable name the expansion goes on with an empty one, which no other check looks at.
-    let unnamed = || LitStr::new("", Span::call_site());
+    let name = name.unwrap_or_else(|| LitStr::new("", Span::call_site()));
     let (mut path, mut volatile, mut coalesce) = (None, false, None);
     let mut seen: Vec<String> = Vec::new();
-    let name = match pieces.next() {
-        None => {
-            diagnostics.error_at(Span::call_site(), SHAPE);
-            unnamed()
-        }
-        Some(first) => match syn::parse2::<LitStr>(first.clone()) {
-            Ok(name) => {
-                if let Err(sentence) = event_name::check_event(&name.value()) {
-                    diagnostics.error(&name, sentence);
-                }
-                name
-            }
-            Err(_) => {
-                let meant = event_name::unquoted(&first).map_or_else(
-                    || SHAPE.to_owned(),
-                    |name| format!("the name of an event stands in quotes: `#[event(\"{name}\")]`"),
-                );
-                diagnostics.error(first, meant);
-                unnamed()
-            }
-        },
-    };
     for piece in pieces {
         match syn::parse2::<Argument>(piece.clone()) {
             Ok(Argument { name, .. }) if seen.contains(&name.to_string()) => {
@@ -94,7 +85,7 @@ fn parse_arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Arg
             Ok(Argument { name, value }) if name == "crate" => {
                 path = arguments::crate_path(&value, &name, diagnostics).or(path);
             }
-            Ok(Argument { name, value: Value::None | Value::Equals(_) | Value::List(_) }) => {
+            Ok(Argument { name, .. }) => {
                 arguments::unknown("#[event]", &name, &ARGUMENTS, diagnostics);
             }
             Err(_) => diagnostics.error(&piece, format!("`{}` is no argument of `#[event]`: {SHAPE}", text(&piece))),
@@ -130,19 +121,14 @@ fn check_key(key: &LitStr, item: &Item, diagnostics: &mut Diagnostics) -> Option
         item.fields.iter().filter_map(|field| Some((field.ident.as_ref()?, field))).collect();
     let Some((ident, field)) = fields.iter().find(|(ident, _)| ident.unraw() == wanted) else {
         let names: Vec<String> = fields.iter().map(|(ident, _)| ident.unraw().to_string()).collect();
-        let listed: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-        let has = match listed.len() {
-            0 => "it has none".to_owned(),
-            1 => format!("its field is {}", listed[0]),
-            _ => format!("its fields are {}", listed.join(", ")),
-        };
+        let has = in_words(&names);
         let meant = did_you_mean(&wanted, names.iter().map(String::as_str));
         diagnostics.error(key, format!("event `{event}` has no field `{wanted}`: {has}{meant}"));
         return None;
     };
     let mut sent = true;
     for_each_serde(&field.attrs, &mut |key, _| {
-        sent &= !matches!(key, "skip" | "skip_serializing" | "skip_deserializing")
+        sent &= !["skip", "skip_serializing", "skip_deserializing"].iter().any(|skip| key == skip);
     });
     if !sent {
         diagnostics.error(
@@ -156,6 +142,24 @@ fn check_key(key: &LitStr, item: &Item, diagnostics: &mut Diagnostics) -> Option
     Some(((*ident).clone(), field.ty.clone()))
 }
 
+/// Which derives of serde stand above the attribute. They are expanded before it, and not part of what it is given.
+fn derived_above(name: &LitStr, diagnostics: &mut Diagnostics) -> Vec<String> {
+    let Some(file) = file::of_the_call() else { return Vec::new() };
+    let mut above = file::derived_above(file.before(Span::call_site()));
+    above.retain(|derive| SERDE.iter().any(|known| derive == known));
+    if !above.is_empty() {
+        let derives = above.join(", ");
+        diagnostics.error(
+            name,
+            format!(
+                "`#[event]` does not see the `#[derive({derives})]` above it: move that below, or leave {} to `#[event]`",
+                if above.len() == 1 { "it" } else { "both" }
+            ),
+        );
+    }
+    above
+}
+
 fn check_item(item: &Item, diagnostics: &mut Diagnostics) {
     const WANTED: &str = "an event is a struct with named fields, because it travels as a map of names to values";
     match item {
@@ -165,7 +169,7 @@ fn check_item(item: &Item, diagnostics: &mut Diagnostics) {
                     .error(fields, format!("{WANTED}\nname the fields: `struct {} {{ message: String }}`", item.ident));
             }
             check_generics(&item.generics, &item.ident, diagnostics);
-            check_fields(&item.attrs, &item.fields, diagnostics);
+            check_fields(&item.ident, &item.attrs, &item.fields, diagnostics);
         }
         Item::Enum(item) => diagnostics.error(
             &item.ident,
@@ -198,7 +202,7 @@ fn take_borrows(item: &mut ItemStruct, diagnostics: &mut Diagnostics) {
     if item.generics.lifetimes().next().is_some() {
         return;
     }
-    for field in item.fields.iter_mut().filter(|field| borrows(&field.ty)) {
+    for field in item.fields.iter_mut().filter(|field| refers(&field.ty)) {
         diagnostics.error(&field.ty, owns(&item.ident));
         if let Ok(owned) = syn::parse2(owned(field.ty.to_token_stream())) {
             field.ty = owned;
@@ -243,13 +247,19 @@ fn check_generics(generics: &Generics, ident: &Ident, diagnostics: &mut Diagnost
 }
 
 /// `type` is the key of the event's name: a field of that name would overwrite it.
-fn check_fields(attributes: &[Attribute], fields: &Fields, diagnostics: &mut Diagnostics) {
+fn check_fields(event: &Ident, attributes: &[Attribute], fields: &Fields, diagnostics: &mut Diagnostics) {
     const TAKEN: &str = "`type` holds the name of the event on the wire";
     let mut camel_case = false;
-    for_each_serde(attributes, &mut |key, value| match (key, value) {
+    for_each_serde(attributes, &mut |key, value| match (key.to_string().as_str(), value) {
         ("tag", Some(tag)) if tag.value() == "type" => {
             diagnostics.error(tag, format!("{TAKEN}, and `#[event]` writes it: take this `tag` away"));
         }
+        ("transparent", None) => diagnostics.error(
+            key,
+            format!(
+                "event `{event}` travels as a map of names to values, and not as its one field: take `transparent` away"
+            ),
+        ),
         ("rename_all" | "serialize" | "deserialize", Some(rule)) if rule.value() == "camelCase" => camel_case = true,
         _ => {}
     });
@@ -257,7 +267,7 @@ fn check_fields(attributes: &[Attribute], fields: &Fields, diagnostics: &mut Dia
         let Some(ident) = ident else { continue };
         let name = ident.unraw().to_string();
         let (mut renamed, mut skipped) = (false, false);
-        for_each_serde(attrs, &mut |key, value| match (key, value) {
+        for_each_serde(attrs, &mut |key, value| match (key.to_string().as_str(), value) {
             ("rename" | "alias" | "serialize" | "deserialize", Some(to)) => {
                 renamed |= key != "alias";
                 if to.value() == "type" {
@@ -290,14 +300,14 @@ fn is_type_in_camel_case(name: &str) -> bool {
 }
 
 /// Every `key` or `key = "value"` of `#[serde(..)]`, those of `rename(serialize = "..")` too.
-pub(crate) fn for_each_serde(attributes: &[Attribute], each: &mut impl FnMut(&str, Option<&LitStr>)) {
-    fn walk(list: TokenStream, each: &mut impl FnMut(&str, Option<&LitStr>)) {
+pub(crate) fn for_each_serde(attributes: &[Attribute], each: &mut impl FnMut(&Ident, Option<&LitStr>)) {
+    fn walk(list: TokenStream, each: &mut impl FnMut(&Ident, Option<&LitStr>)) {
         for piece in arguments::split(list) {
             // What is no such piece is serde's to complain about.
             let Ok(Argument { name, value }) = syn::parse2::<Argument>(piece) else { continue };
             match value {
-                Value::None => each(&name.to_string(), None),
-                Value::Equals(value) => each(&name.to_string(), syn::parse2::<LitStr>(value).ok().as_ref()),
+                Value::None => each(&name, None),
+                Value::Equals(value) => each(&name, syn::parse2::<LitStr>(value).ok().as_ref()),
                 Value::List(list) => walk(list, each),
             }
         }
@@ -315,7 +325,7 @@ pub(crate) fn for_each_serde(attributes: &[Attribute], each: &mut impl FnMut(&st
 ///
 /// Output: the struct with the derives that it lacks, and `impl Event for ChatMessage { const TYPE = "chat.message" }`;
 /// with `volatile` also `const VOLATILE`, with `coalesce` also `fn key`.
-fn emit(arguments: &Arguments, key: Option<(Ident, Type)>, mut item: Item) -> TokenStream {
+fn emit(arguments: &Arguments, key: Option<(Ident, Type)>, above: &[String], mut item: Item) -> TokenStream {
     let Arguments { name, runtime, volatile, .. } = arguments;
     let private = runtime.private();
     let volatile = volatile.then(|| {
@@ -337,9 +347,9 @@ fn emit(arguments: &Arguments, key: Option<(Ident, Type)>, mut item: Item) -> To
         Item::Enum(item) => (&mut item.attrs, &item.ident, &item.generics, &mut no_fields),
         other => return other.to_token_stream(),
     };
-    let missing: Vec<TokenStream> = ["Serialize", "Deserialize"]
+    let missing: Vec<TokenStream> = SERDE
         .into_iter()
-        .filter(|derive| !derives(attributes, derive))
+        .filter(|derive| !derives(attributes, derive) && !above.iter().any(|above| above == derive))
         .map(|derive| {
             // What a field lacks is then shown at the struct, and not at the whole of the attribute.
             let derive = Ident::new(derive, place(ident.span()));
@@ -365,17 +375,16 @@ fn emit(arguments: &Arguments, key: Option<(Ident, Type)>, mut item: Item) -> To
     {
         asked_for.set_span(place);
     }
+    let asked = event_field::asked_of_parameters(runtime, generics, attributes, fields);
     let mut generics = generics.clone();
     if !generics.params.is_empty() {
-        generics.make_where_clause().predicates.push(parse_quote! {
-            Self: #private::serde::Serialize + #private::serde::de::DeserializeOwned
-                + ::core::marker::Send + ::core::marker::Sync + 'static
-        });
+        generics.make_where_clause().predicates.extend(asked);
     }
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     let implementation = quote! {
         #[automatically_derived]
         impl #impl_generics #private::Event for #asked_for #type_generics #where_clause {
+            type Itself = Self;
             const TYPE: &'static str = #name;
             const DEFINED: &'static str = ::core::concat!(
                 ::core::module_path!(), "::", ::core::stringify!(#ident),
@@ -459,6 +468,26 @@ mod tests {
             },
         );
         expectorate::assert_contents("tests/expansion/event_with_own_types.rs", &formatted(expansion));
+    }
+
+    #[test]
+    fn a_generic_event_asks_for_the_serde_of_what_it_holds() {
+        let asks = |item: TokenStream| {
+            let expansion = text(expand(quote!("a.b"), item));
+            let (_, behind) = expansion.rsplit_once(" where ").expect("it asks for something");
+            behind.split_once('{').expect("it is an `impl`").0.replace("::channels_runtime::__private::", "")
+        };
+        assert_eq!(asks(quote! { struct A<T> { inner: Vec<T> } }), "T: Whole");
+        assert_eq!(asks(quote! { struct A<K: Ord, V> where V: Eq { inner: Map<K, V> } }), "V: Eq, K: Whole, V: Whole");
+        let marked = asks(quote! { struct A<T> { id: u8, of: std::marker::PhantomData<T> } });
+        assert_eq!(marked, "T: ::core::marker::Send + ::core::marker::Sync + 'static");
+        for other in [
+            quote! { struct A<I: Iterator> { item: I::Item } },
+            quote! { struct A<T> { #[serde(with = "rows")] inner: T } },
+            quote! { #[serde(bound = "T: Row")] struct A<T> { inner: T } },
+        ] {
+            assert!(asks(other.clone()).starts_with("Self: serde::Serialize + serde::de::DeserializeOwned"), "{other}");
+        }
     }
 
     #[test]
@@ -573,6 +602,23 @@ mod tests {
                 ),
                 "take this `tag` away",
             ),
+            (
+                quote!(
+                    #[serde(transparent)]
+                    struct Chat {
+                        a: u8,
+                    }
+                ),
+                "event `Chat` travels as a map of names to values, and not as its one field: take `transparent` away",
+            ),
+            (
+                quote!(
+                    struct Chat {
+                        a: Option<&'static str>,
+                    }
+                ),
+                "event `Chat` owns what it holds",
+            ),
         ];
         for (item, sentence) in cases {
             let errors = errors(expand(quote!("chat.message"), item.clone()));
@@ -625,7 +671,13 @@ mod tests {
         let cases = [
             (quote!(), "an event has a name, in quotes: `#[event(\"chat.message\")]`"),
             (quote!(chat.message), "the name of an event stands in quotes: `#[event(\"chat.message\")]`"),
-            (quote!(name = "a"), "an event has a name, in quotes"),
+            (quote!(name = "a", volatile), "the name stands alone: `#[event(\"a\", volatile)]`"),
+            (quote!(volatile, "a"), "the name comes first: `#[event(\"a\", volatile)]`"),
+            (quote!(volatile), "an event has a name, in quotes"),
+            (quote!(MESSAGE), "is written out, in quotes, and not as `MESSAGE`: `#[event(\"chat.message\")]`"),
+            (quote!(concat!("a", ".b")), "in quotes, and not as `concat!(\"a\", \".b\")`"),
+            (quote!(b"a"), "an event has a name, in quotes"),
+            (quote!("a" volatile), "a comma is missing before `volatile`"),
             (quote!("a.b", crat = rt), "`#[event]` has no argument `crat`; did you mean `crate`?"),
             (quote!("a.b", crate), "`crate` names where `channels_runtime` is: `crate = rt`"),
             (quote!("a.b", "c.d"), "`\"c.d\"` is no argument of `#[event]`"),

@@ -1,12 +1,14 @@
 //! The fields of an event whose types are not known here: that one lacks serde is reported once, at the type.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenTree};
 use quote::ToTokens;
 use syn::spanned::Spanned;
-use syn::{Field, Fields, GenericArgument, LitStr, PathArguments, Type, parse_quote};
+use syn::{
+    Attribute, Field, Fields, GenericArgument, Generics, LitStr, PathArguments, Type, WherePredicate, parse_quote,
+};
 
 use crate::event::for_each_serde;
-use crate::source::{Runtime, place, text};
+use crate::source::{Runtime, last_word, place, scan, text};
 
 /// What is known to have serde, if what it holds has.
 const KNOWN: [&str; 26] = [
@@ -34,7 +36,8 @@ const OTHERWISE: [&str; 10] = [
 /// granted, where it would ask four times for its serde. What it takes for granted is then asked where the event is made an
 /// `Event`. Gives the place to ask it: the type, if there is one.
 pub(crate) fn take_for_granted(runtime: &Runtime, event: &Ident, fields: &mut Fields) -> Option<Span> {
-    let asked = |field: &&mut Field| !is_known(&field.ty) && !is_otherwise(field) && !mentions(&field.ty, event);
+    let asked =
+        |field: &&mut Field| !is_known(&field.ty) && !is_otherwise(&field.attrs) && !is_recursive(&field.ty, event);
     let mut places = Vec::new();
     for field in fields.iter_mut().filter(asked) {
         let span = place(field.ty.span());
@@ -51,23 +54,63 @@ pub(crate) fn take_for_granted(runtime: &Runtime, event: &Ident, fields: &mut Fi
     if let [only] = places[..] { Some(only) } else { None }
 }
 
-fn is_otherwise(field: &Field) -> bool {
+fn is_otherwise(attributes: &[Attribute]) -> bool {
     let mut otherwise = false;
-    for_each_serde(&field.attrs, &mut |key, _| otherwise |= OTHERWISE.contains(&key));
+    for_each_serde(attributes, &mut |key, _| otherwise |= OTHERWISE.iter().any(|other| key == other));
     otherwise
+}
+
+/// Input: `struct Wrapped<T> { inner: T }`.
+///
+/// Output: `T: Whole`, so that what lacks serde is named, once, where the event is used with it. Where serde may ask for
+/// something else, what the event itself has to be.
+pub(crate) fn asked_of_parameters(
+    runtime: &Runtime,
+    generics: &Generics,
+    attributes: &[Attribute],
+    fields: &Fields,
+) -> Vec<WherePredicate> {
+    let private = runtime.private();
+    let parameters = || generics.type_params().map(|parameter| &parameter.ident);
+    let is_plain = |field: &Field| !is_otherwise(&field.attrs) && !parameters().any(|name| is_path_of(&field.ty, name));
+    // A lifetime was reported, and would be again without the `'static` that it cannot be.
+    let is_wrong = generics.lifetimes().next().is_some();
+    if is_wrong || is_otherwise(attributes) || !fields.iter().all(is_plain) {
+        return vec![parse_quote! {
+            Self: #private::serde::Serialize + #private::serde::de::DeserializeOwned
+                + ::core::marker::Send + ::core::marker::Sync + 'static
+        }];
+    }
+    let is_held = |name: &Ident| {
+        let is_phantom = |ty: &Type| last_word(ty).as_deref() == Some("PhantomData");
+        fields.iter().any(|field| !is_phantom(&field.ty) && mentions(&field.ty, name))
+    };
+    let asked = |name: &Ident| match is_held(name) {
+        true => parse_quote!(#name: #private::Whole),
+        false => parse_quote!(#name: ::core::marker::Send + ::core::marker::Sync + 'static),
+    };
+    parameters().map(asked).collect()
+}
+
+/// `T::Item`
+fn is_path_of(ty: &Type, parameter: &Ident) -> bool {
+    scan(ty.to_token_stream(), &mut |token, next| {
+        matches!(token, TokenTree::Ident(word) if word == parameter)
+            && matches!(next, Some(TokenTree::Punct(colon)) if colon.as_char() == ':')
+    })
 }
 
 /// An event that holds others of its kind would be asked for what it is about to have. And what belongs to the crate of a
 /// macro (`$crate`) cannot be written in a string.
-fn mentions(ty: &Type, event: &Ident) -> bool {
-    fn any(tokens: TokenStream, event: &Ident) -> bool {
-        tokens.into_iter().any(|token| match token {
-            TokenTree::Ident(word) => word == *event || word == "Self" || word == "$crate",
-            TokenTree::Group(group) => any(group.stream(), event),
-            TokenTree::Punct(_) | TokenTree::Literal(_) => false,
-        })
-    }
-    any(ty.to_token_stream(), event)
+fn is_recursive(ty: &Type, event: &Ident) -> bool {
+    mentions(ty, event) || mentions(ty, "Self") || mentions(ty, "$crate")
+}
+
+fn mentions<T: ?Sized>(ty: &Type, name: &T) -> bool
+where
+    Ident: PartialEq<T>,
+{
+    scan(ty.to_token_stream(), &mut |token, _| matches!(token, TokenTree::Ident(word) if word == name))
 }
 
 fn is_known(ty: &Type) -> bool {

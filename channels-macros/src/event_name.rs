@@ -1,5 +1,7 @@
 //! Names on the wire: which are legal, and which variant they become.
 
+use proc_macro2::TokenStream;
+
 use crate::source::text;
 
 /// Names whose events are the protocol's own: `AsyncConsumer` of Django Channels has methods for them.
@@ -92,6 +94,11 @@ fn character(wrong: char) -> String {
 
 /// A legal name near an illegal one, offered as a question.
 fn instead(name: &str) -> String {
+    legal(name).map_or_else(String::new, |legal| format!("; did you mean {legal:?}?"))
+}
+
+/// A legal name near another one: `chat.message` for `ChatMessage`.
+pub(crate) fn legal(name: &str) -> Option<String> {
     let mut legal = String::new();
     for letter in name.chars() {
         match letter {
@@ -108,20 +115,33 @@ fn instead(name: &str) -> String {
                     legal.push('.');
                 }
             }
-            _ => return String::new(),
+            _ => return None,
         }
     }
     let legal = legal.trim_start_matches(|first: char| !first.is_ascii_lowercase()).trim_end_matches('.');
-    match check_event(legal) {
-        Ok(()) => format!("; did you mean {legal:?}?"),
-        Err(_) => String::new(),
-    }
+    check_event(legal).is_ok().then(|| legal.to_owned())
 }
 
-/// What was probably meant by a name without quotes: `chat.message` of `#[handler(chat.message)]`.
-pub(crate) fn unquoted(tokens: &proc_macro2::TokenStream) -> Option<String> {
-    let name = text(tokens).replace(' ', "");
-    check_event(&name).is_ok().then_some(name)
+/// What stands where a name in quotes should be.
+pub(crate) enum Unquoted {
+    /// The name itself: `chat.message`.
+    Meant(String),
+    /// What has the name as its value, or the type that is called by it: `MESSAGE`, `ChatMessage`, `concat!(..)`.
+    Elsewhere(String),
+    Unknown,
+}
+
+pub(crate) fn unquoted(tokens: &TokenStream) -> Unquoted {
+    let name = text(tokens);
+    if check_event(&name.replace(' ', "")).is_ok() {
+        return Unquoted::Meant(name.replace(' ', ""));
+    }
+    let is_macro = syn::parse2::<syn::Macro>(tokens.clone()).is_ok();
+    if is_macro || syn::parse2::<syn::Path>(tokens.clone()).is_ok() {
+        Unquoted::Elsewhere(name)
+    } else {
+        Unquoted::Unknown
+    }
 }
 
 #[cfg(test)]

@@ -4,12 +4,12 @@ use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Fields, ItemStruct, LitStr, Type, parse_quote};
+use syn::{Fields, Ident, ItemStruct, LitStr, Type, parse_quote};
 
-use crate::arguments::{self, Argument};
+use crate::arguments::{self, Argument, Named};
 use crate::diagnostics::Diagnostics;
 use crate::source::{Runtime, last_word, place, text};
-use crate::suggest::{did_you_mean, near};
+use crate::suggest::{did_you_mean, in_words, near};
 
 /// The longest legal name, as Django Channels has it.
 const MAX_NAME_LENGTH: usize = 99;
@@ -62,15 +62,14 @@ fn head(item: syn::Item) -> TokenStream {
 }
 
 fn parse(arguments: TokenStream, item: &ItemStruct, diagnostics: &mut Diagnostics) -> Group {
-    let mut pieces = arguments::split(arguments).into_iter().peekable();
-    let pattern = pieces.peek().and_then(|first| syn::parse2::<LitStr>(first.clone()).ok());
-    match &pattern {
-        Some(_) => drop(pieces.next()),
-        None => match pieces.peek() {
-            Some(first) => diagnostics.error(first, SHAPE),
-            None => diagnostics.error_at(Span::call_site(), SHAPE),
-        },
-    }
+    const NAMED: Named<'_> = Named {
+        attribute: "group",
+        noun: "a group",
+        shape: SHAPE,
+        example: "`#[group(\"chat_{room}\", events(ChatMessage))]`",
+    };
+    let mut pieces = arguments::pieces(arguments, diagnostics);
+    let pattern = arguments::name(&mut pieces, &NAMED, &ARGUMENTS, diagnostics);
     let (mut events, mut path, mut listed) = (Vec::new(), None, false);
     for piece in pieces {
         match syn::parse2::<Argument>(piece.clone()) {
@@ -159,98 +158,98 @@ fn parse_pattern(pattern: &LitStr, diagnostics: &mut Diagnostics) -> Vec<Part> {
 }
 
 fn check(group: &Group, item: &ItemStruct, diagnostics: &mut Diagnostics) {
+    let (pattern, ident) = (&group.pattern, &item.ident);
     if let Fields::Unnamed(fields) = &item.fields {
-        diagnostics.error(
-            fields,
-            format!("a group is a struct with named fields: `struct {} {{ room: String }}`", item.ident),
-        );
+        diagnostics
+            .error(fields, format!("a group is a struct with named fields: `struct {ident} {{ room: String }}`"));
         return;
     }
-    let names: Vec<String> =
-        item.fields.iter().filter_map(|field| field.ident.as_ref()).map(|ident| ident.unraw().to_string()).collect();
-    let all_names = || match names.as_slice() {
-        [] => "it has no fields".to_owned(),
-        names => {
-            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-            format!("its fields are {}", names.join(", "))
-        }
-    };
-    let (pattern, ident) = (&group.pattern, &item.ident);
-    let (mut known, mut longest) = (true, 0);
+    let fields: Vec<&Ident> = item.fields.iter().filter_map(|field| field.ident.as_ref()).collect();
+    let names: Vec<String> = fields.iter().map(|field| field.unraw().to_string()).collect();
+    let before = diagnostics.count();
     for part in &group.parts {
         match part {
-            Part::Literal(literal) => {
-                longest += literal.len();
-                let legal = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
-                if let Some(wrong) = literal.chars().find(|letter| !legal(letter)) {
-                    diagnostics.error(
-                        pattern,
-                        format!(
-                            "the name of group `{ident}` contains {}; a name is made of `A-Z`, `a-z`, `0-9`, `-`, \
-                             `_` and `.`{}",
-                            if wrong == ' ' { "a space".to_owned() } else { format!("`{wrong}`") },
-                            if literal.contains('!') { " (a `!` is for names of channels)" } else { "" },
-                        ),
-                    );
-                }
-            }
-            Part::Field(name) => {
-                known = false;
-                if names.contains(name) {
-                    longest += shortest_worst_case(item, name);
-                    continue;
-                }
-                let (bare, spec) =
-                    name.split_once(':').map_or((name.as_str(), None), |(bare, spec)| (bare, Some(spec)));
-                let sentence = match spec {
-                    _ if bare.is_empty() => {
-                        format!("`{{{name}}}` names no field of group `{ident}`: {}", all_names())
-                    }
-                    Some(spec) => format!(
-                        "`{{{name}}}` asks for a format, but a field stands in a name as its `Display` writes it: \
-                         `{{{bare}}}` without `:{spec}`"
-                    ),
-                    None => format!(
-                        "group `{ident}` has no field `{bare}`: {}{}",
-                        all_names(),
-                        did_you_mean(bare, names.iter().map(String::as_str))
-                    ),
-                };
-                diagnostics.error(pattern, sentence);
-            }
+            Part::Literal(literal) => check_literal(literal, ident, &names, pattern, diagnostics),
+            Part::Field(name) if !names.contains(name) => diagnostics.error(pattern, no_field(name, ident, &names)),
+            Part::Field(_) => {}
         }
     }
-    if longest > MAX_NAME_LENGTH {
-        let how = if known { "is" } else { "can be" };
-        diagnostics.error(
-            pattern,
-            format!(
-                "the name of group `{ident}` {how} {longest} characters long; at most {MAX_NAME_LENGTH} are allowed"
-            ),
-        );
-    }
-    // A pattern that could not be read uses no field at all, and a misspelt one was reported as that.
-    let uses = |name: &String| group.parts.iter().any(|part| matches!(part, Part::Field(used) if used == name));
-    let is_read = !group.parts.is_empty()
-        && group.parts.iter().all(|part| !matches!(part, Part::Field(used) if !names.contains(used)));
-    for field in item.fields.iter().filter_map(|field| field.ident.as_ref()).filter(|_| is_read) {
-        let name = field.unraw().to_string();
-        if !uses(&name) {
+    // A pattern with a mistake in it may mean a field that cannot be seen, and one that could not be read uses none.
+    if diagnostics.count() == before && !group.parts.is_empty() {
+        let is_used = |name: &String| group.parts.iter().any(|part| matches!(part, Part::Field(used) if used == name));
+        for (field, name) in fields.iter().zip(&names).filter(|(_, name)| !is_used(name)) {
+            let pattern = pattern.token();
             diagnostics.error(
                 field,
                 format!(
                     "the name of group `{ident}` does not use the field `{name}`, so two groups that differ in it \
-                     would be one\nadd `{{{name}}}` to {}, or take the field away",
-                    pattern.token()
+                     would be one\nadd `{{{name}}}` to {pattern}, or take the field away"
                 ),
             );
         }
     }
+    check_length(group, item, diagnostics);
     for (at, event) in group.events.iter().enumerate() {
         if group.events[..at].iter().any(|other| text(other) == text(event)) {
             diagnostics.error(event, format!("group `{ident}` lists the event `{}` twice", text(event)));
         }
     }
+}
+
+fn check_literal(literal: &str, group: &Ident, names: &[String], pattern: &LitStr, diagnostics: &mut Diagnostics) {
+    let legal = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    let Some(wrong) = literal.chars().find(|letter| !legal(letter)) else { return };
+    let wrong = if wrong == ' ' { "a space".to_owned() } else { format!("`{wrong}`") };
+    let right = match names.iter().find(|name| is_written_otherwise(literal, name)) {
+        Some(field) => format!("a field is written `{{{field}}}`"),
+        None => "a name is made of `A-Z`, `a-z`, `0-9`, `-`, `_` and `.`".to_owned(),
+    };
+    let channel = if literal.contains('!') { " (a `!` is for names of channels)" } else { "" };
+    diagnostics.error(pattern, format!("the name of group `{group}` contains {wrong}; {right}{channel}"));
+}
+
+/// Why `{name}` is no field, as a sentence.
+fn no_field(name: &str, group: &Ident, names: &[String]) -> String {
+    let has = in_words(names);
+    match name.split_once(':') {
+        _ if name.is_empty() || name.starts_with(':') => {
+            format!("`{{{name}}}` names no field of group `{group}`: {has}")
+        }
+        Some((bare, spec)) => format!(
+            "`{{{name}}}` asks for a format, but a field stands in a name as its `Display` writes it: `{{{bare}}}` \
+             without `:{spec}`"
+        ),
+        None => {
+            let bare = name.trim().trim_start_matches("self.");
+            let meant = did_you_mean(bare, names.iter().map(String::as_str));
+            format!("group `{group}` has no field `{name}`: {has}{meant}")
+        }
+    }
+}
+
+fn check_length(group: &Group, item: &ItemStruct, diagnostics: &mut Diagnostics) {
+    let lengths = group.parts.iter().map(|part| match part {
+        Part::Literal(literal) => literal.len(),
+        Part::Field(name) => shortest_worst_case(item, name),
+    });
+    let longest: usize = lengths.sum();
+    if longest > MAX_NAME_LENGTH {
+        let is_known = group.parts.iter().all(|part| matches!(part, Part::Literal(_)));
+        let (ident, how) = (&item.ident, if is_known { "is" } else { "can be" });
+        diagnostics.error(
+            &group.pattern,
+            format!(
+                "the name of group `{ident}` {how} {longest} characters long; at most {MAX_NAME_LENGTH} are allowed"
+            ),
+        );
+    }
+}
+
+/// `<room>` as in Django, `:room` as in other frameworks.
+fn is_written_otherwise(literal: &str, field: &str) -> bool {
+    literal.contains(&format!("<{field}>"))
+        || literal.contains(&format!(":{field}"))
+        || literal.contains(&format!("${field}"))
 }
 
 /// How long a field can be, where its type says so; what is not known counts nothing.
@@ -372,7 +371,7 @@ mod tests {
     #[test]
     fn a_group_may_borrow_its_fields_and_be_generic() {
         let expansion = expand(quote!("g.{r#in}", events(A)), quote! { struct G<'a, T> { r#in: &'a T } });
-        assert_eq!(errors(expansion), ["group `G` has no field `r#in`: its fields are `in`"]);
+        assert_eq!(errors(expansion), ["group `G` has no field `r#in`: its field is `in`"]);
         let expansion = expand(quote!("g.{in}", events(A), crate = "rt"), quote! { struct G<'a, T> { r#in: &'a T } });
         let expansion = text(expansion);
         assert!(expansion.contains("impl<'a, T> rt::__private::Group for G<'a, T> where"), "{expansion}");
@@ -387,7 +386,11 @@ mod tests {
         let cases = [
             (quote!(), SHAPE),
             (quote!(events(A)), SHAPE),
-            (quote!(room, events(A)), SHAPE),
+            (quote!(room, events(A)), "the name of a group stands in quotes: `#[group(\"room\", events(A))]`"),
+            (quote!(ROOM, events(A)), "the name of a group is written out, in quotes, and not as `ROOM`: `#[group("),
+            (quote!(events(A), "room_{id}"), "the name comes first: `#[group(\"room_{id}\", events(A))]`"),
+            (quote!(name = "room_{id}", events(A)), "the name stands alone: `#[group(\"room_{id}\", events(A))]`"),
+            (quote!("room_{id}" events(A)), "a comma is missing before `events`"),
             (
                 quote!("room_{id}"),
                 "group `Room` does not list the events that it carries: `#[group(\"room_{id}\", events(ChatMessage))]`",
@@ -402,13 +405,21 @@ mod tests {
                 "`#[group]` has no argument `event`; did you mean `events`?\nthe arguments are `events(ChatMessage, ..)`, `crate = path`",
             ),
             (quote!("room_{id}", events(A, B, A)), "group `Room` lists the event `A` twice"),
-            (
-                quote!("room_{ids}", events(A)),
-                "group `Room` has no field `ids`: its fields are `id`; did you mean `id`?",
-            ),
+            (quote!("room_{ids}", events(A)), "group `Room` has no field `ids`: its field is `id`; did you mean `id`?"),
             (quote!("room_{id:03}", events(A)), "`{id:03}` asks for a format"),
             (quote!("room", events(A)), "the name of group `Room` does not use the field `id`"),
+            (
+                quote!("room_{ id }", events(A)),
+                "group `Room` has no field ` id `: its field is `id`; did you mean `id`?",
+            ),
+            (
+                quote!("room_{self.id}", events(A)),
+                "group `Room` has no field `self.id`: its field is `id`; did you mean",
+            ),
             (quote!("room {id}", events(A)), "the name of group `Room` contains a space"),
+            (quote!("room_<id>", events(A)), "contains `<`; a field is written `{id}`"),
+            (quote!("room:id", events(A)), "contains `:`; a field is written `{id}`"),
+            (quote!("room_%s", events(A)), "contains `%`; a name is made of"),
             (
                 quote!("room!{id}", events(A)),
                 "contains `!`; a name is made of `A-Z`, `a-z`, `0-9`, `-`, `_` and `.` (a `!` is for names of channels)",
@@ -447,7 +458,7 @@ mod tests {
                 struct Room;
             ),
         ));
-        assert_eq!(errors, ["`{}` names no field of group `Room`: it has no fields"]);
+        assert_eq!(errors, ["`{}` names no field of group `Room`: it has none"]);
     }
 
     #[test]

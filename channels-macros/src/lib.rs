@@ -11,6 +11,7 @@ mod diagnostics;
 mod event;
 mod event_field;
 mod event_name;
+mod file;
 mod group;
 mod source;
 mod suggest;

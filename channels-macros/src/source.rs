@@ -86,12 +86,19 @@ pub(crate) fn cfgs(attributes: &[Attribute]) -> Vec<Attribute> {
     attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect()
 }
 
+/// The type itself, where a macro of the user's put it into a group that cannot be seen.
+pub(crate) fn ungrouped(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => ungrouped(&group.elem),
+        Type::Paren(paren) => ungrouped(&paren.elem),
+        ty => ty,
+    }
+}
+
 /// The type behind a path: `ChatMessage` of `crate::events::ChatMessage`.
 pub(crate) fn last_word(ty: &Type) -> Option<String> {
-    match ty {
+    match ungrouped(ty) {
         Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
-        Type::Group(group) => last_word(&group.elem),
-        Type::Paren(paren) => last_word(&paren.elem),
         _ => None,
     }
 }
@@ -109,12 +116,19 @@ pub(crate) fn borrows(ty: &Type) -> bool {
     })
 }
 
+/// A `&`, or a lifetime that ends: what cannot be read from a message.
+pub(crate) fn refers(ty: &Type) -> bool {
+    let is_reference = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '&');
+    borrows(ty) || scan(ty.to_token_stream(), &mut |token, _| is_reference(token))
+}
+
 /// A type that has no name: `impl Trait`.
 pub(crate) fn is_unnameable(ty: &Type) -> bool {
     scan(ty.to_token_stream(), &mut |token, _| matches!(token, TokenTree::Ident(word) if word == "impl"))
 }
 
-fn scan(tokens: TokenStream, found: &mut impl FnMut(&TokenTree, Option<&TokenTree>) -> bool) -> bool {
+/// Whether one of the tokens, seen with the one behind it, is what is looked for.
+pub(crate) fn scan(tokens: TokenStream, found: &mut impl FnMut(&TokenTree, Option<&TokenTree>) -> bool) -> bool {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     tokens.iter().enumerate().any(|(at, token)| {
         found(token, tokens.get(at + 1)) || matches!(token, TokenTree::Group(group) if scan(group.stream(), found))
@@ -139,5 +153,7 @@ mod tests {
         let owned: [Type; 3] = [parse_quote!(&'static str), parse_quote!(Json<Line>), parse_quote!(Cow<'static, str>)];
         assert!(borrowed.iter().all(borrows));
         assert!(!owned.iter().any(borrows));
+        let refers: Vec<bool> = owned.iter().map(refers).collect();
+        assert_eq!(refers, [true, false, false]);
     }
 }

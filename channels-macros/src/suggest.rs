@@ -17,6 +17,16 @@ pub(crate) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = 
     near(word, candidates).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
 
+/// The fields that there are.
+pub(crate) fn in_words(fields: &[String]) -> String {
+    let listed: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
+    match listed.as_slice() {
+        [] => "it has none".to_owned(),
+        [only] => format!("its field is {only}"),
+        _ => format!("its fields are {}", listed.join(", ")),
+    }
+}
+
 /// How many letters must be put in, taken out, replaced, or swapped with their neighbour.
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());

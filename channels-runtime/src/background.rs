@@ -196,7 +196,7 @@ impl<C: Consumer> Context<C> {
     /// [`BackgroundError::TooMany`]; [`LayerError::Encode`](crate::LayerError::Encode) when the event cannot be written.
     pub fn after<E>(&mut self, delay: Duration, event: &E) -> Result<Background>
     where
-        C: Handles<E>,
+        C: Handles<E::Itself>,
         E: Event,
     {
         let (alarm, waiting) = (self.alarm(event)?, tokio::time::sleep(delay));
@@ -241,7 +241,7 @@ impl<C: Consumer> Context<C> {
     /// As [`Self::after`].
     pub fn every<E>(&mut self, period: Duration, event: &E) -> Result<Background>
     where
-        C: Handles<E>,
+        C: Handles<E::Itself>,
         E: Event,
     {
         let alarm = self.alarm(event)?;

@@ -27,7 +27,7 @@ pub const fn check_group(group: &str, carries: &[EventInfo], consumers: &[Consum
         if !is_handled(&carries[at], consumers) {
             unhandled = unhandled.and(carries[at].name);
         }
-        check_one_type(&carries[at], consumers, events);
+        check_one_type(carries[at].name, carries[at].defined, events);
         at += 1;
     }
     if unhandled.length > 0 {
@@ -41,7 +41,7 @@ pub const fn check_group(group: &str, carries: &[EventInfo], consumers: &[Consum
 /// Does some consumer handle an event that is sent to single channels?
 #[track_caller]
 pub const fn check_direct(event: &EventInfo, consumers: &[ConsumerInfo], events: &[&[EventInfo]]) {
-    check_one_type(event, consumers, events);
+    check_one_type(event.name, event.defined, events);
     if !is_handled(event, consumers) {
         let message = Message::new()
             .and(&["no consumer of the application handles \"", event.name, "\", which is said to be sent directly: "])
@@ -50,13 +50,18 @@ pub const fn check_direct(event: &EventInfo, consumers: &[ConsumerInfo], events:
     }
 }
 
-/// Can each handler of the consumer be reached?
+/// Can each handler of the consumer be reached, and by the event that it is for?
 #[track_caller]
 pub const fn check_consumer(consumer: &ConsumerInfo, events: &[&[EventInfo]]) {
     let mut unreached = List::new();
     let mut at = 0;
     while at < consumer.handlers.len() {
-        if !is_listed(consumer.handlers[at].event, events) {
+        let (name, defined) = (consumer.handlers[at].event, consumer.handlers[at].defined);
+        // One that a group lists is checked there.
+        if !is_listed(name, defined, events) {
+            check_one_type(name, defined, events);
+        }
+        if first_of(consumer.handlers[at].event, events).is_none() {
             unreached = unreached.and(consumer.handlers[at].event);
         }
         at += 1;
@@ -87,12 +92,27 @@ const fn is_handled(event: &EventInfo, consumers: &[ConsumerInfo]) -> bool {
     false
 }
 
-const fn is_listed(name: &str, events: &[&[EventInfo]]) -> bool {
+/// Is this the first type of its name in the lists? So two types of one name are told of once, at the one that is listed later.
+///
+/// Types cannot be compared at compile time, but the places where they are defined can. A type whose place is not known is taken
+/// for the same.
+#[track_caller]
+const fn check_one_type(name: &str, defined: &str, events: &[&[EventInfo]]) {
+    let Some(first) = first_of(name, events) else { return };
+    if !first.is_empty() && !defined.is_empty() && !is_same(first, defined) {
+        let message = Message::new()
+            .and(&["two types of the application are the event \"", name, "\": `", first, "` and `", defined])
+            .and(&["`: give one of them another name"]);
+        panic!("{}", message.as_str());
+    }
+}
+
+const fn is_listed(name: &str, defined: &str, events: &[&[EventInfo]]) -> bool {
     let mut list = 0;
     while list < events.len() {
         let mut at = 0;
         while at < events[list].len() {
-            if is_same(events[list][at].name, name) {
+            if is_same(events[list][at].name, name) && is_same(events[list][at].defined, defined) {
                 return true;
             }
             at += 1;
@@ -102,40 +122,20 @@ const fn is_listed(name: &str, events: &[&[EventInfo]]) -> bool {
     false
 }
 
-/// Types cannot be compared at compile time, but the places where they are defined can. A type whose place is not known
-/// is taken for the same.
-#[track_caller]
-const fn check_one_type(event: &EventInfo, consumers: &[ConsumerInfo], events: &[&[EventInfo]]) {
+/// Where the first type of this name is defined.
+const fn first_of<'a>(name: &str, events: &[&'a [EventInfo]]) -> Option<&'a str> {
     let mut list = 0;
     while list < events.len() {
         let mut at = 0;
         while at < events[list].len() {
-            check_same_type(event, events[list][at].name, events[list][at].defined);
+            if is_same(events[list][at].name, name) {
+                return Some(events[list][at].defined);
+            }
             at += 1;
         }
         list += 1;
     }
-    let mut consumer = 0;
-    while consumer < consumers.len() {
-        let handlers = consumers[consumer].handlers;
-        let mut at = 0;
-        while at < handlers.len() {
-            check_same_type(event, handlers[at].event, handlers[at].defined);
-            at += 1;
-        }
-        consumer += 1;
-    }
-}
-
-#[track_caller]
-const fn check_same_type(event: &EventInfo, name: &str, defined: &str) {
-    if is_same(event.name, name) && !event.defined.is_empty() && !defined.is_empty() && !is_same(event.defined, defined)
-    {
-        let message = Message::new()
-            .and(&["two types of the application are the event \"", name, "\": `", event.defined, "` and `", defined])
-            .and(&["`: give one of them another name"]);
-        panic!("{}", message.as_str());
-    }
+    None
 }
 
 const fn is_same(left: &str, right: &str) -> bool {
@@ -269,14 +269,20 @@ mod tests {
     #[test]
     fn two_types_of_one_name_are_found_wherever_they_are() {
         const OTHER: EventInfo = event("chat.join", "b::Join");
-        let says = panics(|| check_group("Room", &[JOIN], &[CHAT], &[&[JOIN], &[OTHER]]));
+        let lists: &[&[EventInfo]] = &[&[JOIN, LEAVE], &[OTHER]];
+        check_group("Room", &[JOIN, LEAVE], &[CHAT], lists);
+        let says = panics(|| check_group("Other", &[OTHER], &[CHAT], lists));
         assert_eq!(
             says,
             "two types of the application are the event \"chat.join\": `a::Join` and `b::Join`: give one of them \
              another name"
         );
-        let says = panics(|| check_group("Room", &[OTHER], &[CHAT], &[&[OTHER]]));
+        check_consumer(&CHAT, lists);
+        check_consumer(&CHAT, &[&[OTHER], &[JOIN, LEAVE]]);
+        let says = panics(|| check_consumer(&CHAT, &[&[OTHER]]));
         assert!(says.contains("`b::Join` and `a::Join`"), "{says}");
+        let says = panics(|| check_direct(&OTHER, &[CHAT], &[&[JOIN], &[OTHER]]));
+        assert!(says.contains("`a::Join` and `b::Join`"), "{says}");
     }
 
     #[test]

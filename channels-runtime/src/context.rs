@@ -173,7 +173,7 @@ impl<C> Context<C> {
     /// When the group's name or the event cannot be written, or the other end of the layer cannot be reached.
     pub fn group_send<G, E>(&self, group: &G, event: &E) -> Unawaited<'_, Result<()>>
     where
-        G: Group<Itself: Carries<E>> + ?Sized,
+        G: Group<Itself: Carries<E::Itself>> + ?Sized,
         E: Event,
     {
         let layer = self.channel_layer();
@@ -220,7 +220,7 @@ impl<C> Context<C> {
     /// The same as those of [`Self::group_send`].
     pub fn group_send_others<G, E>(&self, group: &G, event: &E) -> Unawaited<'_, Result<()>>
     where
-        G: Group<Itself: Carries<E>> + ?Sized,
+        G: Group<Itself: Carries<E::Itself>> + ?Sized,
         E: Event,
     {
         let layer = self.channel_layer();
@@ -234,7 +234,7 @@ impl<C> Context<C> {
     /// When the channel's mailbox is full, the event cannot be written, or the other end of the layer cannot be reached.
     pub fn send_event<T, E>(&self, channel: &ChannelName<T>, event: &E) -> Unawaited<'_, Result<()>>
     where
-        T: Handles<E>,
+        T: Handles<E::Itself>,
         E: Event,
     {
         let layer = self.channel_layer();

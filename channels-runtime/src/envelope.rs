@@ -358,6 +358,7 @@ mod tests {
     }
 
     impl Event for ChatMessage {
+        type Itself = Self;
         const TYPE: &'static str = "chat.message";
     }
 
@@ -365,6 +366,7 @@ mod tests {
     struct Ping;
 
     impl Event for Ping {
+        type Itself = Self;
         const TYPE: &'static str = "ping";
     }
 
@@ -379,6 +381,7 @@ mod tests {
             text: String,
         }
         impl Event for Golden {
+            type Itself = Self;
             const TYPE: &'static str = "chat.message";
         }
         let envelope = Envelope::from_event(&Golden { text: "hi".into() }, Format::Msgpack).unwrap();
@@ -493,6 +496,14 @@ mod tests {
         assert_eq!(name, "send");
         let payload: Value = decode_command(&text, "command", "send").unwrap();
         assert_eq!(payload, json!({"n": 1}));
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Tagged {
+            command: String,
+            n: u8,
+        }
+        let tagged: Tagged = decode_command(&text, "command", "send").unwrap();
+        assert_eq!((tagged.command.as_str(), tagged.n), ("send", 1), "a field that is called like the tag holds it");
         for (frame, code) in [
             (Frame::text("{}"), "no_command"),
             (Frame::text("[]"), "malformed_json"),

@@ -39,6 +39,25 @@ impl Error {
         Self(message.into().into())
     }
 
+    /// An error that is in a box already. A box is no [`std::error::Error`], so `?` does not take it by itself; nor does it
+    /// take the errors of `anyhow` and `eyre`, which are boxes, too.
+    ///
+    /// ```
+    /// # use channels_runtime::{Error, Result};
+    /// fn load() -> std::result::Result<u8, Box<dyn std::error::Error + Send + Sync>> {
+    ///     Ok("256".parse()?)
+    /// }
+    ///
+    /// fn handler() -> Result<u8> {
+    ///     Ok(load().map_err(Error::from_boxed)?)
+    /// }
+    ///
+    /// assert!(handler().unwrap_err().downcast_ref::<std::num::ParseIntError>().is_some());
+    /// ```
+    pub fn from_boxed(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self(error.into())
+    }
+
     /// The error within, if it is an `E`: `error.downcast_ref::<LayerError>()`.
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
         self.0.downcast_ref()

@@ -37,6 +37,10 @@ use crate::name::{GroupName, NameError, Untyped};
     note = "an event is a struct of your own, with `#[event(\"its.name\")]` above it"
 )]
 pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Itself. What is asked of it is not asked of a type that is no event.
+    #[doc(hidden)]
+    type Itself;
+
     /// The name on the wire: the value of `type`.
     const TYPE: &'static str;
 

@@ -214,8 +214,8 @@ pub use reply::ReplyTo;
 pub use scope::Scope;
 pub use stats::{Stats, Waiting};
 pub use unawaited::Unawaited;
-pub use web::{Address, Captures, ServeError, WebServer};
-pub use worker::{JobStats, Worker};
+pub use web::{Address, Captures, RoutePath, ServeError, WebServer};
+pub use worker::{JobStats, NoCaptures, Worker};
 
 pub use channels_macros::{check_app, consumer, event, group};
 // `#[consumer]` takes these away before the compiler looks for them. Where it was forgotten, they say so.

@@ -29,10 +29,10 @@ use crate::fields::fields_of;
 
 /// What a handler with `&mut self` may return.
 #[diagnostic::on_unimplemented(
-    message = "a handler cannot return `{Self}`",
+    message = "a method with `&mut self` cannot return `{Self}`",
     label = "return `Result<()>` or nothing",
-    note = "a handler with `&mut self` sends with `cx.send_json(..)`; one without `self` returns what the client is sent",
-    note = "the error of a `Result` is anything that implements `std::error::Error`"
+    note = "it sends with `cx.send_json(..)`; a handler without `self` returns what the client is sent",
+    note = "the error of a `Result` implements `std::error::Error`; `.map_err(Error::from_boxed)?` takes a boxed one, or `anyhow`'s"
 )]
 pub trait Outcome {
     fn into_result(self) -> Result<()>;
@@ -56,7 +56,8 @@ impl<E: Into<Error>> Outcome for Result<(), E> {
 #[diagnostic::on_unimplemented(
     message = "`#[connect]` of `{C}` cannot return `{Self}`",
     label = "return `Result<Self, Reject>` or `Self`",
-    note = "the error of a `Result` is a `Reject`, or anything that implements `std::error::Error`: that is status 500"
+    note = "the error of a `Result` is a `Reject`, or implements `std::error::Error`, which is status 500",
+    note = "`.map_err(Error::from_boxed)?` takes a boxed one, or `anyhow`'s"
 )]
 pub trait Accept<C> {
     fn into_accept(self) -> Result<C, Reject>;
@@ -363,6 +364,17 @@ where
 {
     field.write(serializer)
 }
+
+/// What an event with type parameters may be used with.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot travel in an event",
+    label = "serde cannot write and read this",
+    note = "an event is used with types that have serde: `#[derive(serde::Serialize, serde::Deserialize)]` stands above them"
+)]
+pub trait Whole: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static> Whole for T {}
 
 /// What can stand in the name of a group.
 #[diagnostic::on_unimplemented(

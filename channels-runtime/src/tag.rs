@@ -2,7 +2,7 @@
 //!
 //! Events and commands are flat maps, `{"type": "chat.message", "message": "hi"}`. [`Tagged`] writes the tag in front
 //! of a struct's own fields, [`Untagged`] reads the struct as if the tag were not there (so that a payload may deny
-//! unknown fields), and [`FindTag`] looks only for the tag. All three work on any serde format.
+//! unknown fields), unless it has a field for it, and [`FindTag`] looks only for the tag. All three work on any serde format.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -170,11 +170,21 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Untagged<'_, D> {
     type Error = D::Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_map(MapWithoutTag { tags: self.tags, visitor })
+        self.inner.deserialize_map(MapWithoutTag { tags: self.tags, shown: &[], visitor })
+    }
+
+    // A field that is called like the tag is meant to hold it: hidden, it would be missing in every message.
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_map(MapWithoutTag { tags: self.tags, shown: fields, visitor })
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_map(MapWithoutTag { tags: self.tags, visitor: OnlyTag })?;
+        self.inner.deserialize_map(MapWithoutTag { tags: self.tags, shown: &[], visitor: OnlyTag })?;
         visitor.visit_unit()
     }
 
@@ -188,7 +198,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Untagged<'_, D> {
 
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option seq tuple
-        tuple_struct map struct enum identifier ignored_any
+        tuple_struct map enum identifier ignored_any
     }
 
     fn is_human_readable(&self) -> bool {
@@ -198,6 +208,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Untagged<'_, D> {
 
 struct MapWithoutTag<'a, V> {
     tags: &'a [&'static str],
+    /// Those that are shown nevertheless.
+    shown: &'static [&'static str],
     visitor: V,
 }
 
@@ -209,12 +221,13 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for MapWithoutTag<'_, V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<V::Value, A::Error> {
-        self.visitor.visit_map(EntriesWithoutTag { tags: self.tags, entries })
+        self.visitor.visit_map(EntriesWithoutTag { tags: self.tags, shown: self.shown, entries })
     }
 }
 
 struct EntriesWithoutTag<'a, A> {
     tags: &'a [&'static str],
+    shown: &'static [&'static str],
     entries: A,
 }
 
@@ -225,7 +238,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for EntriesWithoutTag<'_, A> {
         loop {
             match self.entries.next_key_seed(KeySeed)? {
                 None => return Ok(None),
-                Some(key) if self.tags.contains(&key.as_str()) => {
+                Some(key) if self.tags.contains(&key.as_str()) && !self.shown.contains(&key.as_str()) => {
                     self.entries.next_value::<IgnoredAny>()?;
                 }
                 Some(Key::Borrowed(key)) => return seed.deserialize(BorrowedStrDeserializer::new(key)).map(Some),

@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::channels::Channels;
-use crate::consumer::{Consumer, Delivered};
+use crate::consumer::{BoxFuture, Consumer, Delivered};
 use crate::context::Context;
 use crate::envelope::Envelope;
-use crate::error::{Error, LayerError, Result};
+use crate::error::{Error, LayerError, Reject, Result};
 use crate::frame::CloseCode;
 use crate::layer::local::Delivery;
 use crate::layer::{Channel, ChannelLayer, Jobs};
@@ -75,13 +74,32 @@ const RETRY: Duration = Duration::from_secs(1);
 /// ```
 #[must_use = "call `.run().await`"]
 pub struct Worker<C> {
+    connect: Connect<C>,
     layer: ChannelLayer,
     channel: String,
     concurrency: usize,
     shutdown_deadline: Duration,
     stopping: CancellationToken,
     counters: Arc<JobCounters>,
-    consumer: PhantomData<fn() -> C>,
+}
+
+/// `#[connect]`, without arguments of a path.
+type Connect<C> = for<'a> fn(&'a mut Context<C>) -> BoxFuture<'a, Result<C, Reject>>;
+
+/// What a path captures where there is no path.
+#[diagnostic::on_unimplemented(
+    message = "`#[connect]` of a worker's consumer takes nothing behind `cx`, and this one takes `{Self}`",
+    label = "a worker has no path that captures",
+    note = "write `async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject>`, or leave it out for `Default`"
+)]
+pub trait NoCaptures: Sized {
+    #[doc(hidden)]
+    fn none() -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl NoCaptures for () {
+    fn none() -> Self {}
 }
 
 counted! {
@@ -100,20 +118,21 @@ impl Channels {
     /// A worker: a consumer that takes jobs from the channel of this name.
     ///
     /// The name is checked when the worker runs.
-    pub fn worker<C: Consumer<Captures = ()>>(&self, channel: impl Into<String>) -> Worker<C> {
+    pub fn worker<C: Consumer<Captures: NoCaptures>>(&self, channel: impl Into<String>) -> Worker<C> {
         Worker {
+            connect: |cx| C::connect(cx, NoCaptures::none()),
             layer: self.channel_layer().clone(),
             channel: channel.into(),
             concurrency: 1,
             shutdown_deadline: self.server().settings.shutdown_deadline,
             stopping: self.server().stopping().clone(),
             counters: Arc::clone(self.server().jobs()),
-            consumer: PhantomData,
         }
     }
 }
 
-impl<C: Consumer<Captures = ()>> Worker<C> {
+// That `#[connect]` takes nothing was asked where the worker was made.
+impl<C: Consumer> Worker<C> {
     /// How many jobs this worker does at the same time, each with a consumer of its own: 1 unless said otherwise.
     pub fn concurrency(mut self, jobs: usize) -> Self {
         self.concurrency = jobs.max(1);
@@ -168,7 +187,7 @@ impl<C: Consumer<Captures = ()>> Worker<C> {
         let mut ready = Vec::new();
         let span = spans::worker::<C>(&name);
         for _ in 0..self.concurrency {
-            match Instance::<C>::new(&self.layer, &name).instrument(span.clone()).await {
+            match Instance::new(self.connect, &self.layer, &name).instrument(span.clone()).await {
                 Ok(instance) => ready.push(instance),
                 Err(error) => {
                     for instance in ready {
@@ -185,7 +204,8 @@ impl<C: Consumer<Captures = ()>> Worker<C> {
                 None => Source::Shared(self.layer.backend().jobs(&name).expect("asked before")),
             };
             let (layer, counters) = (self.layer.clone(), Arc::clone(&self.counters));
-            let task = Task { layer, name: name.clone(), instance, jobs, counters, stopping: stopping.clone() };
+            let (connect, name, stopping) = (self.connect, name.clone(), stopping.clone());
+            let task = Task { connect, layer, name, instance, jobs, counters, stopping };
             instances.spawn(task.run().instrument(span.clone()));
         }
         tracing::info!(channel = self.channel, consumer = C::INFO.name, "running worker");
@@ -263,11 +283,11 @@ struct Instance<C> {
     own: Channel,
 }
 
-impl<C: Consumer<Captures = ()>> Instance<C> {
-    async fn new(layer: &ChannelLayer, name: &ChannelName) -> Result<Self> {
+impl<C: Consumer> Instance<C> {
+    async fn new(connect: Connect<C>, layer: &ChannelLayer, name: &ChannelName) -> Result<Self> {
         let own = layer.new_channel().await?;
         let mut cx = Context::of_worker(Scope::of_worker(name.as_str()), own.name().clone(), layer.clone());
-        let connecting = AssertUnwindSafe(async { C::connect(&mut cx, ()).await }).catch_unwind();
+        let connecting = AssertUnwindSafe(async { connect(&mut cx).await }).catch_unwind();
         let consumer = match connecting.await {
             Ok(Ok(consumer)) => consumer,
             Ok(Err(reject)) => return Err(Error::msg(format!("`connect` of `{}` refused: {reject:?}", C::INFO.name))),
@@ -286,6 +306,7 @@ impl<C: Consumer<Captures = ()>> Instance<C> {
 
 /// One consumer at its work.
 struct Task<C: Consumer> {
+    connect: Connect<C>,
     layer: ChannelLayer,
     name: ChannelName,
     instance: Instance<C>,
@@ -294,7 +315,7 @@ struct Task<C: Consumer> {
     stopping: CancellationToken,
 }
 
-impl<C: Consumer<Captures = ()>> Task<C> {
+impl<C: Consumer> Task<C> {
     async fn run(mut self) -> Result<()> {
         let done = self.go_on().await;
         self.instance.end().await;
@@ -331,7 +352,7 @@ impl<C: Consumer<Captures = ()>> Task<C> {
     /// Puts a new consumer in the place of the one that panicked: nobody knows what state that is in.
     async fn begin_anew(&mut self) -> Result<()> {
         let new = loop {
-            match Instance::new(&self.layer, &self.name).await {
+            match Instance::new(self.connect, &self.layer, &self.name).await {
                 Ok(instance) => break instance,
                 Err(error) if self.stopping.is_cancelled() => return Err(error),
                 Err(error) => {

@@ -14,7 +14,7 @@ const WORD: &str = "blocking";
 /// Takes the word out of the brackets, so that the rest reads as if it had never been there.
 pub(super) fn take(attribute: &mut Attribute, helper: &str, diagnostics: &mut Diagnostics) -> Option<Ident> {
     let Meta::List(list) = &attribute.meta else { return None };
-    let mut pieces = arguments::split(list.tokens.clone()).into_iter();
+    let mut pieces = arguments::pieces(list.tokens.clone(), diagnostics).into_iter();
     let first = pieces.next()?;
     let word = |piece: &TokenStream| syn::parse2::<Ident>(piece.clone()).ok().filter(|word| word == WORD);
     let mut blocking = word(&first);

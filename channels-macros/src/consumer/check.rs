@@ -1,30 +1,27 @@
 //! What a consumer may look like. Every mistake is reported, whatever is right goes into the model.
 
-use syn::{Ident, LitStr, ReturnType, Signature, Type, parse_quote};
+use quote::format_ident;
+use syn::{Ident, LitStr, PatType, ReturnType, Signature, Type, parse_quote};
 
 use super::model::{Command, Connect, Consumer, Disconnect, Gap, GapKind, Handler, Handles, Method, Raw};
 use super::names::{Named, Names};
 use super::parse::{self, Arguments, Block, Member};
 use super::role::{HELPERS_IN_WORDS, Role, take_from_other, take_role};
 use super::signature::{
-    Wanted, asyncness, by_reference, by_value, called, check_acting, check_alone, check_context, check_qualifiers,
-    check_shared, complete_context, context, is_mutable_reference, owned_text, payload_text, stripped, typed,
+    Wanted, bare_command, by_reference, by_value, called, check_acting, check_alone, check_context, check_qualifiers,
+    check_shared, complete_context, connecting, context, has_no_fields, is_mutable_reference, owned_text, payload_text,
+    stripped, typed,
 };
+use super::unread;
 use crate::diagnostics::Diagnostics;
 use crate::event_name;
 use crate::source::{borrows, cfgs, is_unnameable, last_word, place, text};
-
-/// Types that no JSON object can be read as, so that a command of theirs would be refused whatever a client says.
-const WITHOUT_FIELDS: [&str; 18] = [
-    "String", "Vec", "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32",
-    "u64", "u128", "usize",
-];
 
 /// Reads the block, takes the helper attributes out of it, and says what is wrong.
 ///
 /// `None` if it cannot be the block of a consumer.
 pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut Diagnostics) -> Option<Consumer> {
-    let mut methods = Vec::new();
+    let (mut methods, mut helpers_unread) = (Vec::new(), Vec::new());
     for (at, member) in block.members.iter_mut().enumerate() {
         match member {
             Member::Method(method) => {
@@ -33,9 +30,10 @@ pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut D
                 }
             }
             Member::Other(item) => take_from_other(item, diagnostics),
+            Member::Unread(tokens) => helpers_unread.extend(unread::report(tokens, diagnostics)),
         }
     }
-    let name = check_head(block, methods.is_empty(), diagnostics)?;
+    let name = check_head(block, methods.is_empty() && helpers_unread.is_empty(), diagnostics)?;
     let mut checker = Checker {
         diagnostics,
         names: Names::default(),
@@ -44,6 +42,8 @@ pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut D
             self_ty: block.self_ty.clone(),
             generics: block.generics.clone(),
             cfgs: cfgs(&block.attributes),
+            event: format_ident!("{name}Event", span = place(name.span())),
+            command: format_ident!("{name}Command", span = place(name.span())),
             name,
             tag: arguments.tag,
             groups: arguments.groups,
@@ -51,14 +51,14 @@ pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut D
             mailbox: arguments.mailbox,
             handlers: Vec::new(),
             fallbacks: Vec::new(),
-            handles: Handles::Listed(Vec::new()),
+            handles: if helpers_unread.contains(&"handler") { Handles::Anything } else { Handles::Listed(Vec::new()) },
             commands: Vec::new(),
             raw: Vec::new(),
             refusals: Vec::new(),
             connects: Vec::new(),
             disconnects: Vec::new(),
             gaps: Vec::new(),
-            broken_connect: None,
+            broken_connect: helpers_unread.contains(&"connect").then(Vec::new),
         },
     };
     let marked: Vec<usize> = methods.iter().map(|(at, _)| *at).collect();
@@ -190,30 +190,15 @@ impl Checker<'_> {
         let subject = format!("handler `{}`", signature.ident);
         check_qualifiers(&subject, signature, "an event is one type", self.diagnostics);
         let shared = signature.receiver().is_none();
+        let meant = payload_text(signature, &name.as_ref().map_or_else(|| "ChatMessage".into(), type_name));
         let payload = if shared {
-            check_shared(&subject, signature, self.diagnostics)
+            check_shared(&subject, signature, &meant, self.diagnostics)
         } else {
-            let payload = payload_text(signature, "ChatMessage");
-            let wanted = Wanted {
-                subject: &subject,
-                last: "the event",
-                signature: format!(
-                    "{}fn {}(&mut self, cx: &mut Context<Self>, event: &{payload}) -> Result<()>",
-                    asyncness(signature),
-                    signature.ident
-                ),
-            };
+            let argument = format!("event: &{meant}");
+            let wanted = Wanted { subject: &subject, last: "the event", has_fields: true, argument };
             check_acting(signature, &wanted, self.diagnostics)
                 .and_then(|ty| by_reference(ty, &subject, self.diagnostics))
         };
-        if let Some(payload) = &payload
-            && last_word(payload).as_deref() == Some("Json")
-        {
-            let inner = text(payload);
-            let inner = inner.split_once('<').map_or("ChatMessage", |(_, inner)| inner.trim_end_matches('>'));
-            self.diagnostics
-                .error(payload, format!("an event is taken as it is: `&{inner}`, not `&{}`", text(payload)));
-        }
         right &= self.diagnostics.count() == before;
         let Some(payload) = payload else {
             self.consumer.handles = Handles::Anything;
@@ -225,19 +210,13 @@ impl Checker<'_> {
         {
             listed.push((method.cfgs.clone(), payload.clone()));
         }
-        if let Some(event) = name.filter(|_| right)
-            && !self.is_second(&event, &method)
-        {
+        if let Some(event) = name.filter(|_| right) {
             let variant = Ident::new(&event_name::variant(&event.value()), place(event.span()));
-            self.consumer.handlers.push(Handler { method, event, variant, payload, shared });
+            let same = self.consumer.handlers.iter().filter(|other| other.variant == variant);
+            if !is_second(&method, same.map(|other| &other.method)) {
+                self.consumer.handlers.push(Handler { method, event, variant, payload, shared });
+            }
         }
-    }
-
-    /// A second handler for an event is reported by `Names`, and its variant would be there twice.
-    fn is_second(&self, event: &LitStr, method: &Method) -> bool {
-        let variant = event_name::variant(&event.value());
-        method.cfgs.is_empty()
-            && self.consumer.handlers.iter().any(|other| other.method.cfgs.is_empty() && other.variant == variant)
     }
 
     fn command(&mut self, method: &parse::Method, name: LitStr) {
@@ -248,233 +227,69 @@ impl Checker<'_> {
             Err(sentence) => self.diagnostics.error(&name, sentence),
         }
         let subject = format!("`#[receive]` method `{}`", signature.ident);
-        check_qualifiers(&subject, signature, "a command is one type", self.diagnostics);
-        let payload = payload_text(signature, "SendCommand");
-        let wanted = Wanted {
-            subject: &subject,
-            last: "the command",
-            signature: format!(
-                "{}fn {}(&mut self, cx: &mut Context<Self>, command: {payload}) -> Result<()>",
-                asyncness(signature),
-                signature.ident
-            ),
-        };
-        let payload = check_acting(signature, &wanted, self.diagnostics)
-            .and_then(|ty| by_value(ty, "a command", self.diagnostics));
-        if let Some(payload) = &payload
-            && let Some(word) = last_word(payload)
-        {
-            let whole = text(payload);
-            if word == "Json" {
-                let inner = whole.split_once('<').map_or("Say", |(_, inner)| inner.trim_end_matches('>'));
-                self.diagnostics
-                    .error(payload, format!("a command is read from JSON as it is: `{inner}`, not `{whole}`"));
-            } else if WITHOUT_FIELDS.contains(&word.as_str()) {
-                self.diagnostics.error(
-                    payload,
-                    format!(
-                        "a command is an object with fields, and `{whole}` has none: take a struct that derives \
-                         `Deserialize`; what a client says as it came is for `#[receive]` without a name"
-                    ),
-                );
-            }
-        }
-        let method = called(method);
-        let variant = event_name::variant(&name.value());
-        let is_second = method.cfgs.is_empty()
-            && self.consumer.commands.iter().any(|other| other.method.cfgs.is_empty() && other.variant == variant);
+        let argument = format!("command: {}", payload_text(signature, &type_name(&name)));
+        let wanted = Wanted { subject: &subject, last: "the command", has_fields: true, argument };
+        let payload = self.acting(signature, &wanted, "a command is one type", |ty, diagnostics| {
+            let payload = by_value(ty, "a command", diagnostics)?;
+            check_command(&payload, diagnostics);
+            Some(payload)
+        });
         if let Some(payload) = payload
             && self.diagnostics.count() == before
-            && !is_second
         {
-            let variant = Ident::new(&variant, place(name.span()));
-            self.consumer.commands.push(Command { method, name, variant, payload });
+            let method = called(method);
+            let variant = Ident::new(&event_name::variant(&name.value()), place(name.span()));
+            let same = self.consumer.commands.iter().filter(|other| other.variant == variant);
+            if !is_second(&method, same.map(|other| &other.method)) {
+                self.consumer.commands.push(Command { method, name, variant, payload });
+            }
         }
     }
 
     fn raw(&mut self, method: &parse::Method) {
         let signature = &method.signature;
-        let before = self.diagnostics.count();
         self.names.raw.push(Named::of_method(method));
         let subject = format!("`#[receive]` method `{}`", signature.ident);
-        check_qualifiers(&subject, signature, "a frame is one type", self.diagnostics);
-        let payload = payload_text(signature, "Frame");
-        let wanted = Wanted {
-            subject: &subject,
-            last: "the frame",
-            signature: format!(
-                "{}fn {}(&mut self, cx: &mut Context<Self>, frame: {payload}) -> Result<()>",
-                asyncness(signature),
-                signature.ident
-            ),
-        };
-        let payload =
-            check_acting(signature, &wanted, self.diagnostics).and_then(|ty| by_value(ty, "a frame", self.diagnostics));
-        let method = called(method);
-        let is_second = is_second_of(&self.consumer.raw, &method);
-        if let Some(payload) = payload
-            && self.diagnostics.count() == before
-            && !is_second
-        {
-            self.consumer.raw.push(Raw { method, payload });
-        }
+        let argument = format!("frame: {}", payload_text(signature, "Frame"));
+        let wanted = Wanted { subject: &subject, last: "the frame", has_fields: false, argument };
+        let taken = self.acting(signature, &wanted, "a frame is one type", |ty, at| by_value(ty, "a frame", at));
+        push_raw(&mut self.consumer.raw, method, taken);
     }
 
     fn fallback(&mut self, method: &parse::Method) {
         self.names.fallbacks.push(Named::of_method(method));
-        let signature = &method.signature;
-        let wanted = Wanted {
-            subject: "`#[handler(_)]`",
-            last: "the envelope",
-            signature: format!(
-                "{}fn {}(&mut self, cx: &mut Context<Self>, event: &Envelope) -> Result<()>",
-                asyncness(signature),
-                signature.ident
-            ),
-        };
+        let argument = "event: &Envelope".to_owned();
+        let wanted = Wanted { subject: "`#[handler(_)]`", last: "the envelope", has_fields: false, argument };
         let one_type = "an event without a handler is an `Envelope`";
-        let taken = self.unnamed(signature, &wanted, one_type, |ty, at| by_reference(ty, wanted.subject, at));
-        let method = called(method);
-        let is_second = is_second_of(&self.consumer.fallbacks, &method);
-        if let Some(payload) = taken
-            && !is_second
-        {
-            self.consumer.fallbacks.push(Raw { method, payload });
-        }
+        let taken = self.acting(&method.signature, &wanted, one_type, |ty, at| by_reference(ty, wanted.subject, at));
+        push_raw(&mut self.consumer.fallbacks, method, taken);
     }
 
     fn refusal(&mut self, method: &parse::Method) {
         self.names.refusals.push(Named::of_method(method));
-        let signature = &method.signature;
-        let wanted = Wanted {
-            subject: "`#[receive(_)]`",
-            last: "the error",
-            signature: format!(
-                "{}fn {}(&mut self, cx: &mut Context<Self>, error: CommandError) -> Result<()>",
-                asyncness(signature),
-                signature.ident
-            ),
-        };
+        let argument = "error: CommandError".to_owned();
+        let wanted = Wanted { subject: "`#[receive(_)]`", last: "the error", has_fields: false, argument };
         let one_type = "why a frame is refused is a `CommandError`";
-        let taken = self.unnamed(signature, &wanted, one_type, |ty, at| by_value(ty, wanted.last, at));
-        let method = called(method);
-        let is_second = is_second_of(&self.consumer.refusals, &method);
-        if let Some(payload) = taken
-            && !is_second
-        {
-            self.consumer.refusals.push(Raw { method, payload });
-        }
-    }
-
-    /// What a method for everything that has no name takes, if all of it is right.
-    fn unnamed(
-        &mut self,
-        signature: &Signature,
-        wanted: &Wanted<'_>,
-        one_type: &str,
-        taken: impl Fn(&Type, &mut Diagnostics) -> Option<Type>,
-    ) -> Option<Type> {
-        let before = self.diagnostics.count();
-        check_qualifiers(wanted.subject, signature, one_type, self.diagnostics);
-        let payload = check_acting(signature, wanted, self.diagnostics).and_then(|ty| taken(ty, self.diagnostics));
-        payload.filter(|_| self.diagnostics.count() == before)
-    }
-
-    fn connect(&mut self, method: &parse::Method) {
-        let signature = &method.signature;
-        let before = self.diagnostics.count();
-        self.names.connects.push(Named::of_method(method));
-        check_qualifiers("`#[connect]`", signature, "a path captures one type", self.diagnostics);
-        let typed = typed(signature);
-        let captured: Vec<String> = typed
-            .iter()
-            .filter(|argument| context(&argument.ty).is_none())
-            .map(|argument| format!(", {}", text(argument)))
-            .collect();
-        let wanted = format!(
-            "write `{}fn {}(cx: &mut Context<Self>{}) -> Result<Self, Reject>`",
-            asyncness(signature),
-            signature.ident,
-            captured.concat()
-        );
-        if let Some(receiver) = signature.receiver() {
-            self.diagnostics.error(receiver, format!("`#[connect]` has no `self`: it makes the consumer\n{wanted}"));
-        }
-        match typed.iter().position(|argument| context(&argument.ty).is_some()) {
-            Some(0) => check_context(&typed[0].ty, "`#[connect]`", self.diagnostics),
-            Some(at) => self.diagnostics.error(
-                typed[at],
-                format!("the context of `#[connect]` comes first, before what the path captures\n{wanted}"),
-            ),
-            // An alias of the context's type cannot be told from another `&mut`.
-            None if typed.first().is_some_and(|first| is_mutable_reference(&first.ty)) => {}
-            None => self.diagnostics.error(
-                &signature.ident,
-                format!("`#[connect]` lacks the context: `cx: &mut Context<Self>` comes first\n{wanted}"),
-            ),
-        }
-        let is_alias = typed.iter().all(|argument| context(&argument.ty).is_none())
-            && typed.first().is_some_and(|first| is_mutable_reference(&first.ty));
-        let mut captures = Vec::new();
-        for argument in typed.iter().skip(usize::from(is_alias)).filter(|argument| context(&argument.ty).is_none()) {
-            if borrows(&argument.ty) {
-                self.diagnostics.error(
-                    &argument.ty,
-                    format!(
-                        "`#[connect]` takes what the path captures by value: `{}`, not `{}`",
-                        owned_text(stripped(&argument.ty)),
-                        text(&argument.ty)
-                    ),
-                );
-            } else if !is_unnameable(&argument.ty) {
-                captures.push((*argument.ty).clone());
-            }
-        }
-        if matches!(signature.output, ReturnType::Default) {
-            self.diagnostics
-                .error(&signature.ident, format!("`#[connect]` returns the consumer, or says why not\n{wanted}"));
-        }
-        let method = called(method);
-        let is_second =
-            method.cfgs.is_empty() && self.consumer.connects.iter().any(|other| other.method.cfgs.is_empty());
-        if self.diagnostics.count() != before {
-            self.consumer.broken_connect.get_or_insert(captures);
-        } else if !is_second {
-            self.consumer.connects.push(Connect { method, captures });
-        }
+        let taken = self.acting(&method.signature, &wanted, one_type, |ty, at| by_value(ty, wanted.last, at));
+        push_raw(&mut self.consumer.refusals, method, taken);
     }
 
     fn disconnect(&mut self, method: &parse::Method) {
-        let signature = &method.signature;
-        let before = self.diagnostics.count();
         self.names.disconnects.push(Named::of_method(method));
-        check_qualifiers("`#[disconnect]`", signature, "its arguments are known", self.diagnostics);
-        let wanted = Wanted {
-            subject: "`#[disconnect]`",
-            last: "the close code",
-            signature: format!(
-                "{}fn {}(&mut self, cx: &mut Context<Self>, code: CloseCode) -> Result<()>",
-                asyncness(signature),
-                signature.ident
-            ),
-        };
-        let code = check_acting(signature, &wanted, self.diagnostics)
-            .and_then(|ty| by_value(ty, "the close code", self.diagnostics));
-        if let Some(code) = &code
-            && matches!(last_word(code).as_deref(), Some("u16" | "u32" | "i32" | "u64" | "i64" | "usize" | "Option"))
-        {
-            self.diagnostics.error(
-                code,
-                format!(
-                    "why the connection ended is a `CloseCode`, whose number is `code.as_u16()`\nwrite `{}`",
-                    wanted.signature
-                ),
-            );
-        }
+        let argument = "code: CloseCode".to_owned();
+        let wanted = Wanted { subject: "`#[disconnect]`", last: "the close code", has_fields: false, argument };
+        let taken = self.acting(&method.signature, &wanted, "its arguments are known", |ty, diagnostics| {
+            let code = by_value(ty, "the close code", diagnostics)?;
+            if has_no_fields(&code) || last_word(&code).as_deref() == Some("Option") {
+                diagnostics.error(
+                    &code,
+                    "why the connection ended is a `CloseCode`, whose number is `code.as_u16()`: `code: CloseCode`",
+                );
+            }
+            Some(code)
+        });
         let method = called(method);
-        let is_second =
-            method.cfgs.is_empty() && self.consumer.disconnects.iter().any(|other| other.method.cfgs.is_empty());
-        if self.diagnostics.count() == before && !is_second {
+        if taken.is_some() && !is_second(&method, self.consumer.disconnects.iter().map(|other| &other.method)) {
             self.consumer.disconnects.push(Disconnect { method });
         }
     }
@@ -491,11 +306,110 @@ impl Checker<'_> {
         check_qualifiers(&subject, signature, "it has no argument of its own", self.diagnostics);
         check_alone(&subject, signature, self.diagnostics);
         let method = called(method);
-        let is_same = |other: &Gap| other.kind == kind && other.method.cfgs.is_empty();
-        let is_second = method.cfgs.is_empty() && self.consumer.gaps.iter().any(is_same);
-        if self.diagnostics.count() == before && !is_second {
+        let same = self.consumer.gaps.iter().filter(|other| other.kind == kind);
+        if self.diagnostics.count() == before && !is_second(&method, same.map(|other| &other.method)) {
             self.consumer.gaps.push(Gap { method, kind });
         }
+    }
+
+    /// What a method with `&mut self` takes behind the context, if all of it is right.
+    fn acting(
+        &mut self,
+        signature: &Signature,
+        wanted: &Wanted<'_>,
+        one_type: &str,
+        taken: impl Fn(&Type, &mut Diagnostics) -> Option<Type>,
+    ) -> Option<Type> {
+        let before = self.diagnostics.count();
+        check_qualifiers(wanted.subject, signature, one_type, self.diagnostics);
+        let payload = check_acting(signature, wanted, self.diagnostics).and_then(|ty| taken(ty, self.diagnostics));
+        payload.filter(|_| self.diagnostics.count() == before)
+    }
+
+    fn connect(&mut self, method: &parse::Method) {
+        let before = self.diagnostics.count();
+        self.names.connects.push(Named::of_method(method));
+        check_qualifiers("`#[connect]`", &method.signature, "a path captures one type", self.diagnostics);
+        let captures = check_connect(&method.signature, self.diagnostics);
+        let method = called(method);
+        if self.diagnostics.count() != before {
+            self.consumer.broken_connect.get_or_insert(captures);
+        } else if !is_second(&method, self.consumer.connects.iter().map(|other| &other.method)) {
+            self.consumer.connects.push(Connect { method, captures });
+        }
+    }
+}
+
+/// `(cx, room: u64)`: the types of what the path captures.
+fn check_connect(signature: &Signature, diagnostics: &mut Diagnostics) -> Vec<Type> {
+    let typed = typed(signature);
+    let is_context = |argument: &&&PatType| context(&argument.ty).is_some();
+    let captured = typed.iter().filter(|argument| !is_context(argument));
+    let captured: String = captured.map(|argument| format!(", {}", text(argument))).collect();
+    let wanted = connecting(signature, &captured);
+    if let Some(receiver) = signature.receiver() {
+        diagnostics.error(receiver, format!("`#[connect]` has no `self`: it makes the consumer\n{wanted}"));
+    }
+    let at = typed.iter().position(|argument| is_context(&argument));
+    // An alias of the context's type cannot be told from another `&mut`.
+    let is_alias = at.is_none() && typed.first().is_some_and(|first| is_mutable_reference(&first.ty));
+    match at {
+        Some(0) => check_context(&typed[0].ty, "`#[connect]`", diagnostics),
+        Some(at) => diagnostics.error(
+            typed[at],
+            format!("the context of `#[connect]` comes first, before what the path captures\n{wanted}"),
+        ),
+        None if is_alias => {}
+        None => diagnostics.error(
+            &signature.ident,
+            format!("`#[connect]` lacks the context: `cx: &mut Context<Self>` comes first\n{wanted}"),
+        ),
+    }
+    let mut captures = Vec::new();
+    for argument in typed.iter().skip(usize::from(is_alias)).filter(|argument| !is_context(argument)) {
+        if borrows(&argument.ty) {
+            let (owned, borrowed) = (owned_text(stripped(&argument.ty)), text(&argument.ty));
+            diagnostics.error(
+                &argument.ty,
+                format!("`#[connect]` takes what the path captures by value: `{owned}`, not `{borrowed}`"),
+            );
+        } else if !is_unnameable(&argument.ty) {
+            captures.push((*argument.ty).clone());
+        }
+    }
+    if matches!(signature.output, ReturnType::Default) {
+        diagnostics.error(&signature.ident, format!("`#[connect]` returns the consumer, or says why not\n{wanted}"));
+    }
+    captures
+}
+
+/// Whether a client's JSON can be read as it: an object with fields.
+fn check_command(payload: &Type, diagnostics: &mut Diagnostics) {
+    let whole = text(payload);
+    if let Some(inner) = bare_command(payload) {
+        diagnostics.error(payload, format!("a command is taken as it is: `{}`, not `{whole}`", text(inner)));
+    } else if has_no_fields(payload) {
+        diagnostics.error(
+            payload,
+            format!(
+                "a command is an object with fields, and `{whole}` has none: take a struct that derives \
+                 `Deserialize`; what a client says as it came is for `#[receive]` without a name"
+            ),
+        );
+    }
+}
+
+/// What a type for this name would be called: `ChatMessage` for `chat.message`.
+fn type_name(name: &LitStr) -> String {
+    event_name::variant(&name.value())
+}
+
+fn push_raw(methods: &mut Vec<Raw>, method: &parse::Method, payload: Option<Type>) {
+    let method = called(method);
+    if let Some(payload) = payload
+        && !is_second(&method, methods.iter().map(|other| &other.method))
+    {
+        methods.push(Raw { method, payload });
     }
 }
 
@@ -509,7 +423,7 @@ fn is_repeated(block: &Block, at: usize) -> bool {
     cfgs(&method.attributes).is_empty() && block.members[..at].iter().any(is_same)
 }
 
-/// A second method was reported by [`Names`], and its variant would be there twice.
-fn is_second_of(others: &[Raw], method: &Method) -> bool {
-    method.cfgs.is_empty() && others.iter().any(|other| other.method.cfgs.is_empty())
+/// Whether one of these is there in any case, too. That was reported by [`Names`], and what is made of both would be there twice.
+fn is_second<'a>(method: &Method, mut others: impl Iterator<Item = &'a Method>) -> bool {
+    method.cfgs.is_empty() && others.any(|other| other.cfgs.is_empty())
 }

@@ -2,6 +2,7 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Attribute, Ident, LitStr, Type, WherePredicate, parse_quote};
 
@@ -12,44 +13,23 @@ use crate::source::{place, text};
 ///
 /// Output: its two enums, `Handles` and `Sends`, `Consumer`, and the check of its handlers' names.
 pub(super) fn emit(consumer: &Consumer) -> TokenStream {
-    let names = Names::new(consumer);
+    let private = consumer.runtime.private();
     let items = [
-        enums(consumer, &names),
-        handles(consumer, &names),
-        joins(consumer, &names),
-        sends(consumer, &names),
-        only_sends(consumer, &names),
-        implementation(consumer, &names),
-        name_checks(consumer, &names),
+        enums(consumer),
+        handles(consumer, &private),
+        joins(consumer, &private),
+        sends(consumer, &private),
+        only_sends(consumer, &private),
+        implementation(consumer, &private),
+        name_checks(consumer, &private),
     ];
     quote!(#(#items)*)
-}
-
-/// The names that the items share.
-struct Names {
-    /// `::channels_runtime::__private`.
-    private: TokenStream,
-    event: Ident,
-    command: Ident,
-}
-
-impl Names {
-    fn new(consumer: &Consumer) -> Self {
-        let Consumer { name, runtime, .. } = consumer;
-        let span = place(name.span());
-        Self {
-            private: runtime.private(),
-            event: format_ident!("{name}Event", span = span),
-            command: format_ident!("{name}Command", span = span),
-        }
-    }
 }
 
 /// Input: `#[handler("chat.message")] fn chat_message(event: &ChatMessage) -> ..`.
 ///
 /// Output: `pub enum ChatConsumerEvent { ChatMessage(ChatMessage) }`, and the same of the commands.
-fn enums(consumer: &Consumer, names: &Names) -> TokenStream {
-    let Names { event, command, .. } = names;
+fn enums(consumer: &Consumer) -> TokenStream {
     let events: Vec<Variant<'_>> = consumer
         .handlers
         .iter()
@@ -75,8 +55,10 @@ fn enums(consumer: &Consumer, names: &Names) -> TokenStream {
     let accepts =
         format!(" What `{}` accepts from the channel layer: one variant for each `#[handler]`.", consumer.name);
     let says = format!(" What a client may say to `{}`: one variant for each `#[receive]`.", consumer.name);
-    let (events, commands) =
-        (one_enum(consumer, event, &accepts, &events), one_enum(consumer, command, &says, &commands));
+    let (events, commands) = (
+        one_enum(consumer, &consumer.event, &accepts, &events),
+        one_enum(consumer, &consumer.command, &says, &commands),
+    );
     quote!(#events #commands)
 }
 
@@ -115,11 +97,13 @@ fn one_enum(consumer: &Consumer, name: &Ident, doc: &str, variants: &[Variant<'_
     } else {
         quote!(formatter.write_str(match *self { #(#arms,)* }))
     };
+    // A second definition of the name is shown where this one begins.
+    let begins = quote_spanned!(name.span()=> pub enum);
     quote! {
         #(#cfgs)*
         #[doc = #doc]
         #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
-        pub enum #name { #(#definitions,)* }
+        #begins #name { #(#definitions,)* }
 
         #(#cfgs)*
         #[automatically_derived]
@@ -135,8 +119,8 @@ fn one_enum(consumer: &Consumer, name: &Ident, doc: &str, variants: &[Variant<'_
 /// Input: `#[handler("chat.message")] fn chat_message(event: &ChatMessage) -> ..`.
 ///
 /// Output: `impl<G: ?Sized> Handles<ChatMessage, G> for ChatConsumer {}`, wherever the event comes from.
-fn handles(consumer: &Consumer, names: &Names) -> TokenStream {
-    let (private, Consumer { self_ty, cfgs, .. }) = (&names.private, consumer);
+fn handles(consumer: &Consumer, private: &TokenStream) -> TokenStream {
+    let Consumer { self_ty, cfgs, .. } = consumer;
     match &consumer.handles {
         Handles::Listed(payloads) => {
             let implementations = payloads.iter().map(|(method_cfgs, payload)| {
@@ -167,8 +151,8 @@ fn handles(consumer: &Consumer, names: &Names) -> TokenStream {
 }
 
 /// Input: `#[consumer(groups(Room))]`. Output: `impl Joins<Room> for ChatConsumer {}`; without a list, of every group.
-fn joins(consumer: &Consumer, names: &Names) -> TokenStream {
-    let (private, Consumer { self_ty, cfgs, generics, .. }) = (&names.private, consumer);
+fn joins(consumer: &Consumer, private: &TokenStream) -> TokenStream {
+    let Consumer { self_ty, cfgs, generics, .. } = consumer;
     match &consumer.groups {
         Some(groups) => {
             let implementations = groups.iter().map(|group| {
@@ -199,8 +183,8 @@ fn joins(consumer: &Consumer, names: &Names) -> TokenStream {
 }
 
 /// Input: `#[consumer(sends(ChatLine))]`. Output: `impl Sends<ChatLine> for ChatConsumer {}`.
-fn sends(consumer: &Consumer, names: &Names) -> TokenStream {
-    let (private, Consumer { self_ty, cfgs, sends, generics, .. }) = (&names.private, consumer);
+fn sends(consumer: &Consumer, private: &TokenStream) -> TokenStream {
+    let Consumer { self_ty, cfgs, sends, generics, .. } = consumer;
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let implementations = sends.iter().map(|sent| {
         quote! {
@@ -213,8 +197,8 @@ fn sends(consumer: &Consumer, names: &Names) -> TokenStream {
 }
 
 /// Output: `impl OnlySends for NewsConsumer {}`, where there is no `#[receive]`.
-fn only_sends(consumer: &Consumer, names: &Names) -> TokenStream {
-    let (private, Consumer { self_ty, cfgs, commands, raw, refusals, generics, .. }) = (&names.private, consumer);
+fn only_sends(consumer: &Consumer, private: &TokenStream) -> TokenStream {
+    let Consumer { self_ty, cfgs, commands, raw, refusals, generics, .. } = consumer;
     let receives = commands.iter().map(|command| &command.method);
     let Some(cfg) = otherwise(receives.chain(raw.iter().chain(refusals).map(|raw| &raw.method))) else {
         return TokenStream::new();
@@ -227,8 +211,8 @@ fn only_sends(consumer: &Consumer, names: &Names) -> TokenStream {
     }
 }
 
-fn implementation(consumer: &Consumer, names: &Names) -> TokenStream {
-    let (Names { private, event, command }, Consumer { self_ty, cfgs, .. }) = (names, consumer);
+fn implementation(consumer: &Consumer, private: &TokenStream) -> TokenStream {
+    let Consumer { self_ty, cfgs, event, command, .. } = consumer;
     let mut generics = consumer.generics.clone();
     // What `Consumer` asks for anyway. Asked here, a consumer that is not `Send` is reported once, at its name, and not
     // again for each of its methods.
@@ -242,10 +226,10 @@ fn implementation(consumer: &Consumer, names: &Names) -> TokenStream {
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     let info = info(consumer, private);
     let connect = connect(consumer, private);
-    let decode = decode(consumer, names);
-    let dispatch = dispatch(consumer, names);
-    let decode_command = decode_command(consumer, names);
-    let receive = receive(consumer, names);
+    let decode = decode(consumer, private);
+    let dispatch = dispatch(consumer, private);
+    let decode_command = decode_command(consumer, private);
+    let receive = receive(consumer, private);
     let refuse = refuse(consumer, private);
     let disconnect = disconnect(consumer, private);
     let gap = gap(consumer, private);
@@ -272,10 +256,10 @@ fn implementation(consumer: &Consumer, names: &Names) -> TokenStream {
 /// Output: the static dispatch table, `const INFO: ConsumerInfo = ..`.
 fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let Consumer { name, tag, sends, mailbox, .. } = consumer;
-    let name = name.to_string();
+    let name = name.unraw().to_string();
     let handlers = consumer.handlers.iter().map(|Handler { method, event, variant, payload, shared }| {
         let Method { ident, cfgs, line, .. } = method;
-        let (variant, ident) = (variant.to_string(), ident.to_string());
+        let (variant, ident) = (variant.to_string(), ident.unraw().to_string());
         let returns = match &method.output {
             Output::Named(output) if *shared => quote!(::core::option::Option::Some(::core::any::type_name::<#output>)),
             Output::Named(_) | Output::Inferred(_) => quote!(::core::option::Option::None),
@@ -297,7 +281,7 @@ fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     });
     let commands = consumer.commands.iter().map(|Command { method, name, variant, payload }| {
         let Method { ident, cfgs, line, .. } = method;
-        let (variant, ident) = (variant.to_string(), ident.to_string());
+        let (variant, ident) = (variant.to_string(), ident.unraw().to_string());
         quote! {
             #(#cfgs)*
             #private::CommandInfo {
@@ -335,7 +319,7 @@ fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
 /// Output: `Some("unknown")`, or `None`, also where a `#[cfg]` takes the method away.
 fn method_name(methods: &[Raw]) -> TokenStream {
     let some = methods.iter().map(|Raw { method, .. }| {
-        let name = method.ident.to_string();
+        let name = method.ident.unraw().to_string();
         statement(&method.cfgs, &quote!(::core::option::Option::Some(#name)))
     });
     let none = otherwise(methods.iter().map(|raw| &raw.method))
@@ -398,7 +382,8 @@ fn connect(consumer: &Consumer, private: &TokenStream) -> TokenStream {
 }
 
 /// Output: `"chat.join" => the payload`, and `"chat.message" => the frame` where the handler has no `self`.
-fn decode(consumer: &Consumer, Names { private, event: enumeration, .. }: &Names) -> TokenStream {
+fn decode(consumer: &Consumer, private: &TokenStream) -> TokenStream {
+    let enumeration = &consumer.event;
     let arms = consumer.handlers.iter().map(|Handler { method, event, variant, payload, shared }| {
         let cfgs = &method.cfgs;
         let decoded = if *shared && !method.is_async {
@@ -433,7 +418,8 @@ fn decode(consumer: &Consumer, Names { private, event: enumeration, .. }: &Names
 }
 
 /// Output: each variant to its method, as `run(Self::chat_join(self, cx, payload))`.
-fn dispatch(consumer: &Consumer, Names { private, event: enumeration, .. }: &Names) -> TokenStream {
+fn dispatch(consumer: &Consumer, private: &TokenStream) -> TokenStream {
+    let enumeration = &consumer.event;
     let arms = consumer.handlers.iter().map(|Handler { method, variant, shared, .. }| {
         let (ident, cfgs, output) = (placed(&method.ident), &method.cfgs, output(method));
         let span = ident.span();
@@ -472,7 +458,8 @@ fn dispatch(consumer: &Consumer, Names { private, event: enumeration, .. }: &Nam
 }
 
 /// Output: the name in the frame's tag to the payload of its command; other frames to `#[receive]`, if there is one.
-fn decode_command(consumer: &Consumer, Names { private, command: enumeration, .. }: &Names) -> TokenStream {
+fn decode_command(consumer: &Consumer, private: &TokenStream) -> TokenStream {
+    let enumeration = &consumer.command;
     let tag = &consumer.tag;
     let raw = |frame: &TokenStream, otherwise_error: &TokenStream| {
         let raw = consumer.raw.iter().map(|Raw { method, payload }| {
@@ -523,7 +510,8 @@ fn decode_command(consumer: &Consumer, Names { private, command: enumeration, ..
 }
 
 /// Output: each command to its method.
-fn receive(consumer: &Consumer, Names { private, command: enumeration, .. }: &Names) -> TokenStream {
+fn receive(consumer: &Consumer, private: &TokenStream) -> TokenStream {
+    let enumeration = &consumer.command;
     let commands = consumer.commands.iter().map(|command| (&command.method, command.variant.clone()));
     let raw = consumer.raw.iter().map(|raw| (&raw.method, format_ident!("{RAW}")));
     let arms = commands.chain(raw).map(|(method, variant)| {
@@ -611,14 +599,14 @@ fn gap(consumer: &Consumer, private: &TokenStream) -> TokenStream {
 }
 
 /// Output: `const _: () = check_name("chat_message", "chat.message", "ChatMessage", its name);` for each handler.
-fn name_checks(consumer: &Consumer, names: &Names) -> TokenStream {
+fn name_checks(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     if consumer.handlers.is_empty() {
         return TokenStream::new();
     }
-    let (private, Consumer { cfgs, .. }) = (&names.private, consumer);
+    let Consumer { cfgs, .. } = consumer;
     let checks = consumer.handlers.iter().map(|Handler { method, event, payload, .. }| {
         let Method { ident, cfgs, .. } = method;
-        let (ident, payload_name) = (ident.to_string(), text(payload));
+        let (ident, payload_name) = (ident.unraw().to_string(), text(payload));
         let event = LitStr::new(&event.value(), place(event.span()));
         let private = consumer.runtime.private_at(event.span());
         let check = quote_spanned! {event.span()=>

@@ -2,21 +2,21 @@
 
 mod blocking;
 mod check;
-mod earlier;
 mod emit;
 mod model;
 mod names;
 mod parse;
 mod role;
 mod signature;
+mod surroundings;
 #[cfg(test)]
 mod tests;
+mod unread;
 
 use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::diagnostics::Diagnostics;
-use crate::source::text;
 
 /// What `#[consumer]` makes of an `impl` block.
 pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
@@ -26,18 +26,14 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
         Ok(block) => block,
         Err(error) => {
             diagnostics.push(parse::explain(error, item));
+            let item = unread::without_helpers(item.clone());
             return quote!(#diagnostics #item);
         }
     };
-    let model = check::check(arguments, &mut block, &mut diagnostics);
-    if block.of.is_none() && earlier::exists(&block.self_ty, item) {
-        let consumer = text(&block.self_ty);
-        diagnostics.error(
-            &block.self_ty,
-            format!(
-                "`{consumer}` has a `#[consumer]` block above; a consumer is one block: move these methods into it"
-            ),
-        );
+    let mut model = check::check(arguments, &mut block, &mut diagnostics);
+    if let Some(consumer) = &mut model
+        && !surroundings::check(consumer, item, &mut diagnostics)
+    {
         return quote!(#diagnostics #block);
     }
     let expansion = model.map(|model| emit::emit(&model));

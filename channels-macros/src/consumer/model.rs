@@ -18,6 +18,10 @@ pub(super) struct Consumer {
     pub(super) cfgs: Vec<Attribute>,
     /// `ChatConsumer`.
     pub(super) name: Ident,
+    /// `ChatConsumerEvent`.
+    pub(super) event: Ident,
+    /// `ChatConsumerCommand`.
+    pub(super) command: Ident,
     pub(super) tag: LitStr,
     /// `None` for a consumer that lists no groups, and joins any.
     pub(super) groups: Option<Vec<Type>>,

@@ -1,6 +1,6 @@
 //! The user's `impl` block as tokens and signatures. The bodies are not looked at: they are the compiler's.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
@@ -42,7 +42,7 @@ pub(super) struct Arguments {
 pub(super) fn arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Arguments {
     let (mut path, mut tag, mut groups, mut sends, mut mailbox) = (None, None, None, Vec::new(), None);
     let mut seen: Vec<String> = Vec::new();
-    for piece in arguments::split(arguments) {
+    for piece in arguments::pieces(arguments, diagnostics) {
         let Ok(Argument { name, value }) = syn::parse2::<Argument>(piece.clone()) else {
             let legal: Vec<String> = ARGUMENTS.iter().map(|(_, shape)| format!("`{shape}`")).collect();
             diagnostics.error(
@@ -67,14 +67,14 @@ pub(super) fn arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -
             }
             "groups" => {
                 let before = diagnostics.count();
-                let listed =
-                    distinct(arguments::types(&value, &name, "Room, Lobby", diagnostics), "groups", diagnostics);
+                let listed = arguments::types(&value, &name, "Room, Lobby", diagnostics);
+                let listed = arguments::distinct(listed, &name, diagnostics);
                 // One that is wrong lists none, so that the joining is not reported as well.
                 groups = (diagnostics.count() == before).then_some(listed);
             }
             "sends" => {
-                sends =
-                    distinct(arguments::types(&value, &name, "ChatLine, Joined", diagnostics), "sends", diagnostics);
+                let listed = arguments::types(&value, &name, "ChatLine, Joined", diagnostics);
+                sends = arguments::distinct(listed, &name, diagnostics);
             }
             "mailbox" => mailbox = policy(&value, &name, diagnostics),
             _ => {
@@ -88,18 +88,6 @@ pub(super) fn arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -
     let (mailbox, policy) = mailbox.map_or((POLICIES[0].1, None), |(variant, policy)| (variant, Some(policy)));
     let mailbox = Ident::new(mailbox, Span::call_site());
     Arguments { runtime: Runtime::new(path), tag, groups, sends, mailbox, policy }
-}
-
-fn distinct(types: Vec<Type>, list: &str, diagnostics: &mut Diagnostics) -> Vec<Type> {
-    let mut distinct: Vec<Type> = Vec::new();
-    for ty in types {
-        if distinct.iter().any(|other| text(other) == text(&ty)) {
-            diagnostics.error(&ty, format!("`{list}` lists `{}` twice", text(&ty)));
-        } else {
-            distinct.push(ty);
-        }
-    }
-    distinct
 }
 
 /// `mailbox = "drop_oldest"`.
@@ -128,6 +116,8 @@ fn policy(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> Option<
 /// `impl ChatConsumer { .. }`.
 pub(super) struct Block {
     pub(super) attributes: Vec<Attribute>,
+    /// Wrong in Rust itself, which says so.
+    pub(super) visibility: Visibility,
     pub(super) unsafety: Option<Token![unsafe]>,
     pub(super) impl_token: Token![impl],
     pub(super) generics: Generics,
@@ -143,6 +133,8 @@ pub(super) struct Block {
 pub(super) enum Member {
     Method(Box<Method>),
     Other(Box<ImplItem>),
+    /// What is not finished, or is no Rust.
+    Unread(TokenStream),
 }
 
 /// A function with its body unread.
@@ -159,6 +151,7 @@ pub(super) struct Method {
 impl Parse for Block {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let attributes = input.call(Attribute::parse_outer)?;
+        let visibility = input.parse()?;
         let unsafety = input.parse()?;
         let impl_token = input.parse()?;
         let mut generics: Generics = if input.peek(Token![<]) { input.parse()? } else { Generics::default() };
@@ -176,9 +169,16 @@ impl Parse for Block {
         let inner = content.call(Attribute::parse_inner)?;
         let mut members = Vec::new();
         while !content.is_empty() {
-            members.push(content.parse()?);
+            let ahead = content.fork();
+            match ahead.parse() {
+                Ok(member) => {
+                    content.advance_to(&ahead);
+                    members.push(member);
+                }
+                Err(_) => members.push(Member::Unread(content.call(unread)?)),
+            }
         }
-        Ok(Self { attributes, unsafety, impl_token, generics, of, self_ty, brace, inner, members })
+        Ok(Self { attributes, visibility, unsafety, impl_token, generics, of, self_ty, brace, inner, members })
     }
 }
 
@@ -196,6 +196,24 @@ impl Parse for Member {
         let body = input.parse()?;
         Ok(Self::Method(Box::new(Method { attributes, visibility, default, signature, body, blocking: false })))
     }
+}
+
+/// Everything up to a body or a `;`, with which the next member begins.
+fn unread(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+    let mut tokens = TokenStream::new();
+    while !input.is_empty() {
+        let token: TokenTree = input.parse()?;
+        let is_end = match &token {
+            TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
+            TokenTree::Punct(punct) => punct.as_char() == ';',
+            _ => false,
+        };
+        tokens.extend([token]);
+        if is_end {
+            break;
+        }
+    }
+    Ok(tokens)
 }
 
 fn is_function(input: ParseStream<'_>) -> bool {
@@ -233,6 +251,7 @@ impl ToTokens for Block {
         for attribute in &self.attributes {
             attribute.to_tokens(tokens);
         }
+        self.visibility.to_tokens(tokens);
         self.unsafety.to_tokens(tokens);
         self.impl_token.to_tokens(tokens);
         self.generics.to_tokens(tokens);
@@ -257,6 +276,7 @@ impl ToTokens for Member {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         match self {
             Self::Other(item) => item.to_tokens(tokens),
+            Self::Unread(_) => {}
             Self::Method(method) => {
                 let Method { attributes, visibility, default, signature, body, .. } = &**method;
                 for attribute in attributes {

@@ -6,7 +6,7 @@ use syn::{Attribute, ImplItem, LitStr, Meta, Token};
 use super::model::GapKind;
 use super::{blocking, parse};
 use crate::diagnostics::Diagnostics;
-use crate::event_name;
+use crate::event_name::{self, Unquoted};
 use crate::source::text;
 use crate::suggest::near;
 
@@ -88,13 +88,18 @@ pub(super) fn take_from_other(item: &mut ImplItem, diagnostics: &mut Diagnostics
     });
 }
 
+/// The helper attribute that this is.
+pub(super) fn exact_helper(attribute: &Attribute) -> Option<&'static str> {
+    let word = &attribute.path().segments.last()?.ident;
+    HELPERS.into_iter().find(|helper| word == helper)
+}
+
 /// The helper attribute that this is, or that it was meant to be.
 fn helper(attribute: &Attribute) -> Option<(&'static str, bool)> {
-    let word = attribute.path().segments.last()?.ident.to_string();
-    if let Some(helper) = HELPERS.iter().find(|helper| **helper == word) {
+    if let Some(helper) = exact_helper(attribute) {
         return Some((helper, true));
     }
-    attribute.path().get_ident()?;
+    let word = attribute.path().get_ident()?.to_string();
     // `#[event(..)]` exists, but it makes events, and of structs.
     if word == "event" {
         return Some(("handler", false));
@@ -115,39 +120,12 @@ fn parse_role(helper: &str, attribute: &Attribute, diagnostics: &mut Diagnostics
                 _ => Role::Gap(GapKind::Restored),
             }
         }
-        "receive" => match &attribute.meta {
-            Meta::Path(_) => Role::Receive(None),
-            _ if is_underscore(attribute) => Role::Refuse,
-            _ if check_meant_underscore(helper, attribute, diagnostics) => Role::Unknown,
-            _ => match read_name(attribute) {
-                Ok(name) => Role::Receive(Some(name)),
-                Err(meant) => {
-                    let meant = meant.unwrap_or_else(|| "send".into());
-                    diagnostics.error(
-                        &attribute.meta,
-                        format!(
-                            "the name of a command stands in quotes: `#[receive(\"{meant}\")]`; every frame is \
-                             received with `#[receive]`"
-                        ),
-                    );
-                    Role::Unknown
-                }
-            },
-        },
+        "receive" if matches!(attribute.meta, Meta::Path(_)) => Role::Receive(None),
+        "receive" if is_underscore(attribute) => Role::Refuse,
         _ if is_underscore(attribute) => Role::Fallback,
         _ if check_meant_underscore(helper, attribute, diagnostics) => Role::Unknown,
-        _ => match read_name(attribute) {
-            Ok(name) => Role::Handler(Some(name)),
-            Err(meant) => {
-                let meant = meant.unwrap_or_else(|| "chat.message".into());
-                let sentence = match attribute.meta {
-                    Meta::Path(_) => "a handler names its event",
-                    Meta::List(_) | Meta::NameValue(_) => "the name of an event stands in quotes",
-                };
-                diagnostics.error(&attribute.meta, format!("{sentence}: `#[handler(\"{meant}\")]`"));
-                Role::Handler(None)
-            }
-        },
+        "receive" => read_name(helper, attribute, diagnostics).map_or(Role::Unknown, |name| Role::Receive(Some(name))),
+        _ => Role::Handler(read_name(helper, attribute, diagnostics)),
     }
 }
 
@@ -170,11 +148,45 @@ fn check_meant_underscore(helper: &str, attribute: &Attribute, diagnostics: &mut
     meant
 }
 
-/// `("name")`; otherwise the name that was probably meant.
-fn read_name(attribute: &Attribute) -> Result<LitStr, Option<String>> {
-    attribute.parse_args::<LitStr>().map_err(|_| match &attribute.meta {
+/// `("name")`.
+fn read_name(helper: &str, attribute: &Attribute, diagnostics: &mut Diagnostics) -> Option<LitStr> {
+    if let Ok(name) = attribute.parse_args::<LitStr>() {
+        return Some(name);
+    }
+    let (noun, example, otherwise) = match helper {
+        "receive" => ("a command", "send", "; every frame is received with `#[receive]`"),
+        _ => ("an event", "chat.message", ""),
+    };
+    let unquoted = match &attribute.meta {
         Meta::List(list) => event_name::unquoted(&list.tokens),
-        Meta::NameValue(pair) => syn::parse2::<LitStr>(pair.value.to_token_stream()).ok().map(|name| name.value()),
-        Meta::Path(_) => None,
-    })
+        Meta::NameValue(pair) => syn::parse2::<LitStr>(pair.value.to_token_stream())
+            .map_or(Unquoted::Unknown, |name| Unquoted::Meant(name.value())),
+        Meta::Path(_) => Unquoted::Unknown,
+    };
+    let written = match (&attribute.meta, &unquoted) {
+        (Meta::Path(_), _) => "a handler names its event".to_owned(),
+        (_, Unquoted::Elsewhere(word)) => {
+            format!("the name of {noun} is written out, in quotes, and not as `{word}`")
+        }
+        _ => format!("the name of {noun} stands in quotes"),
+    };
+    let name = match unquoted {
+        Unquoted::Meant(name) => name,
+        Unquoted::Elsewhere(word) if helper == "handler" && is_type(&word) => {
+            event_name::legal(&word).unwrap_or_else(|| example.into())
+        }
+        Unquoted::Elsewhere(_) | Unquoted::Unknown => example.into(),
+    };
+    let sentence = format!("{written}: `#[{helper}(\"{name}\")]`{otherwise}");
+    match &attribute.meta {
+        Meta::List(list) if !list.tokens.is_empty() => diagnostics.error(&list.tokens, sentence),
+        meta => diagnostics.error(meta, sentence),
+    }
+    None
+}
+
+/// `ChatMessage`, and neither `MESSAGE` nor `ChatMessage::TYPE`.
+fn is_type(word: &str) -> bool {
+    word.contains(|letter: char| letter.is_ascii_lowercase())
+        && word.chars().all(|letter| letter.is_ascii_alphanumeric())
 }

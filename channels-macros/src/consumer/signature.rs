@@ -1,5 +1,6 @@
 //! The signature of a method: which arguments it takes, in which order, and what would be right.
 
+use quote::quote;
 use syn::spanned::Spanned;
 use syn::{
     FnArg, GenericArgument, GenericParam, PatType, PathArguments, Receiver, ReceiverKind, ReturnType, Safety,
@@ -9,7 +10,16 @@ use syn::{
 use super::model::{Method, Output};
 use super::parse;
 use crate::diagnostics::Diagnostics;
-use crate::source::{borrows, cfgs, is_unnameable, last_word, text};
+use crate::source::{borrows, cfgs, is_unnameable, last_word, text, ungrouped};
+
+/// Types that stand for one value: neither an event nor a command, but what could be a field of one.
+const WITHOUT_FIELDS: [&str; 21] = [
+    "String", "str", "Vec", "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16",
+    "u32", "u64", "u128", "usize", "Frame", "Bytes",
+];
+
+/// What an event may be wrapped in by habit, and is not here.
+const WRAPPERS: [&str; 5] = ["Json", "Option", "Arc", "Rc", "Box"];
 
 /// What a method with `&mut self` takes.
 pub(super) struct Wanted<'a> {
@@ -17,8 +27,22 @@ pub(super) struct Wanted<'a> {
     pub(super) subject: &'a str,
     /// `the event`.
     pub(super) last: &'a str,
-    /// The whole of it, to be copied.
-    pub(super) signature: String,
+    /// Whether that is a struct, whose fields could be there instead.
+    pub(super) has_fields: bool,
+    /// The argument as it is written: `event: &ChatJoin`.
+    pub(super) argument: String,
+}
+
+/// The whole of a method, to be copied. `argument` is what stands behind the context: `, event: &ChatJoin`.
+fn written(signature: &Signature, argument: &str) -> String {
+    let (asyncness, ident) = (asyncness(signature), &signature.ident);
+    format!("write `{asyncness}fn {ident}(&mut self, cx: &mut Context<Self>{argument}) -> Result<()>`")
+}
+
+/// The same of `#[connect]`. `captured` is what stands behind the context: `, room: u64`.
+pub(super) fn connecting(signature: &Signature, captured: &str) -> String {
+    let (asyncness, ident) = (asyncness(signature), &signature.ident);
+    format!("write `{asyncness}fn {ident}(cx: &mut Context<Self>{captured}) -> Result<Self, Reject>`")
 }
 
 /// `(&mut self, cx, last)`: the type of the last one, wherever it stands.
@@ -27,87 +51,138 @@ pub(super) fn check_acting<'a>(
     wanted: &Wanted<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<&'a Type> {
-    let Wanted { subject, last, signature: write } = wanted;
-    check_receiver(signature, subject, write, diagnostics);
+    let Wanted { subject, last, has_fields, argument } = wanted;
+    let write = written(signature, &format!(", {argument}"));
+    check_receiver(signature, subject, &write, diagnostics);
     let typed = typed(signature);
     let at = typed.iter().position(|argument| context(&argument.ty).is_some());
     match (typed.as_slice(), at) {
+        _ if *has_fields && check_fields(signature, subject, last, &write, diagnostics) => return None,
         ([], _) => {
-            diagnostics.error(&signature.ident, format!("{subject} lacks the context and {last}\nwrite `{write}`"));
+            diagnostics.error(&signature.ident, format!("{subject} lacks the context and {last}\n{write}"));
         }
         ([_], Some(_)) => {
-            diagnostics.error(&signature.ident, format!("{subject} lacks {last} behind the context\nwrite `{write}`"));
+            diagnostics.error(&signature.ident, format!("{subject} lacks {last} behind the context\n{write}"));
         }
         ([only], None) => {
-            diagnostics.error(only, format!("{subject} lacks the context before {last}\nwrite `{write}`"));
+            diagnostics.error(only, format!("{subject} lacks the context before {last}\n{write}"));
         }
         ([first, _], Some(0)) => check_context(&first.ty, subject, diagnostics),
         ([_, second], Some(_)) => {
-            diagnostics.error(second, format!("the context of {subject} comes before {last}\nwrite `{write}`"));
+            diagnostics.error(second, format!("the context of {subject} comes before {last}\n{write}"));
         }
         // An alias of the context's type cannot be told from another `&mut`.
         ([first, second], None) if is_mutable_reference(&first.ty) => return Some(&second.ty),
         ([first, second], None) => {
             diagnostics.error(
                 first,
-                format!("the first argument of {subject} is the context, `cx: &mut Context<Self>`\nwrite `{write}`"),
+                format!("the first argument of {subject} is the context, `cx: &mut Context<Self>`\n{write}"),
             );
             return Some(&second.ty);
         }
         ([_, _, extra, ..], _) => {
             let many = if typed.len() == 3 { "an argument" } else { "arguments" };
-            diagnostics.error(extra, format!("{subject} has {many} too many: {last} is the last\nwrite `{write}`"));
+            diagnostics.error(extra, format!("{subject} has {many} too many: {last} is the last\n{write}"));
         }
     }
     typed.iter().map(|argument| &*argument.ty).find(|ty| context(ty).is_none())
 }
 
+/// Whether the arguments are the fields of what should be there: `room: u64, text: String`. Says so.
+fn check_fields(signature: &Signature, subject: &str, last: &str, write: &str, diagnostics: &mut Diagnostics) -> bool {
+    let typed = typed(signature);
+    let fields: Vec<_> = typed.into_iter().filter(|argument| context(&argument.ty).is_none()).collect();
+    let [first, .., end] = fields.as_slice() else { return false };
+    let is_whole = |ty: &Type| matches!(ungrouped(ty), Type::Reference(_)) && !has_no_fields(ty);
+    if !has_no_fields(&first.ty) || fields.iter().any(|field| is_whole(&field.ty)) {
+        return false;
+    }
+    let name = |field: &&PatType| format!("`{}`", text(&field.pat).trim_start_matches('_'));
+    let named = fields.iter().map(name).collect::<Vec<_>>().join(", ");
+    diagnostics.error(
+        quote!(#first #end),
+        format!("{subject} takes {last} in one piece, a struct with the fields {named}\n{write}"),
+    );
+    true
+}
+
+/// Whether it is one value, or several without names.
+pub(super) fn has_no_fields(ty: &Type) -> bool {
+    match stripped(ty) {
+        Type::Tuple(_) | Type::Array(_) | Type::Slice(_) => true,
+        ty => match unwrapped(ty) {
+            Some(inner) => has_no_fields(inner),
+            None => last_word(ty).is_some_and(|word| WITHOUT_FIELDS.contains(&word.as_str())),
+        },
+    }
+}
+
+/// `ChatMessage` of `Option<ChatMessage>`.
+fn unwrapped(ty: &Type) -> Option<&Type> {
+    let wrapper = last_word(ty)?;
+    argument(ty).filter(|_| WRAPPERS.contains(&wrapper.as_str()))
+}
+
+/// `Say` of `Json<Say>` and of `Option<Say>`, which no command is.
+pub(super) fn bare_command(ty: &Type) -> Option<&Type> {
+    argument(ty).filter(|_| matches!(last_word(ty).as_deref(), Some("Json" | "Option")))
+}
+
+/// The first type between `<` and `>`.
+fn argument(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ungrouped(ty) else { return None };
+    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
+    match arguments.args.first()? {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    }
+}
+
 /// `(&mut self, cx)`.
 pub(super) fn check_alone(subject: &str, signature: &Signature, diagnostics: &mut Diagnostics) {
-    let (asyncness, ident) = (asyncness(signature), &signature.ident);
-    let write = format!("{asyncness}fn {ident}(&mut self, cx: &mut Context<Self>) -> Result<()>");
+    let ident = &signature.ident;
+    let write = written(signature, "");
     check_receiver(signature, subject, &write, diagnostics);
     match typed(signature).as_slice() {
-        [] => diagnostics.error(ident, format!("{subject} lacks the context\nwrite `{write}`")),
+        [] => diagnostics.error(ident, format!("{subject} lacks the context\n{write}")),
         [cx] if context(&cx.ty).is_some() => check_context(&cx.ty, subject, diagnostics),
         // An alias of the context's type cannot be told from another `&mut`.
         [cx] if is_mutable_reference(&cx.ty) => {}
-        [other] => diagnostics.error(
-            other,
-            format!("the argument of {subject} is the context, `cx: &mut Context<Self>`\nwrite `{write}`"),
-        ),
+        [other] => diagnostics
+            .error(other, format!("the argument of {subject} is the context, `cx: &mut Context<Self>`\n{write}")),
         [_, extra, ..] => diagnostics.error(
             extra,
-            format!("{subject} takes the context and nothing else: what was missed is not known\nwrite `{write}`"),
+            format!("{subject} takes the context and nothing else: what was missed is not known\n{write}"),
         ),
     }
 }
 
 fn check_receiver(signature: &Signature, subject: &str, write: &str, diagnostics: &mut Diagnostics) {
     match signature.receiver() {
-        None => diagnostics.error(&signature.ident, format!("{subject} lacks `&mut self`\nwrite `{write}`")),
+        None => diagnostics.error(&signature.ident, format!("{subject} lacks `&mut self`\n{write}")),
         Some(Receiver { kind: ReceiverKind::Reference(_, _, Some(_)), .. }) => {}
         Some(receiver) => {
-            diagnostics.error(
-                receiver,
-                format!("{subject} takes `&mut self`, and this is `{}`\nwrite `{write}`", text(receiver)),
-            );
+            diagnostics
+                .error(receiver, format!("{subject} takes `&mut self`, and this is `{}`\n{write}", text(receiver)));
         }
     }
 }
 
 /// A handler without `self`: `(event: &ChatMessage) -> Json<ChatLine>`.
-pub(super) fn check_shared(subject: &str, signature: &Signature, diagnostics: &mut Diagnostics) -> Option<Type> {
+pub(super) fn check_shared(
+    subject: &str,
+    signature: &Signature,
+    payload: &str,
+    diagnostics: &mut Diagnostics,
+) -> Option<Type> {
     let ident = &signature.ident;
-    let payload = payload_text(signature, "ChatMessage");
     let asyncness = asyncness(signature);
-    let acting =
-        format!("write `{asyncness}fn {ident}(&mut self, cx: &mut Context<Self>, event: &{payload}) -> Result<()>`");
+    let acting = written(signature, &format!(", event: &{payload}"));
     let output = match &signature.output {
         ReturnType::Type(_, output) => text(output),
         ReturnType::Default => "Json<..>".into(),
     };
-    let sharing = format!("`{asyncness}fn {ident}(event: &{payload}) -> {output}`");
+    let sharing = format!("write `{asyncness}fn {ident}(event: &{payload}) -> {output}`");
     let typed = typed(signature);
     let before = diagnostics.count();
     if let Some(cx) = typed.iter().find(|argument| context(&argument.ty).is_some()) {
@@ -117,12 +192,11 @@ pub(super) fn check_shared(subject: &str, signature: &Signature, diagnostics: &m
         );
     } else {
         match typed.as_slice() {
-            [] => diagnostics.error(ident, format!("{subject} lacks its event\nwrite {sharing}")),
+            [] => diagnostics.error(ident, format!("{subject} lacks its event\n{sharing}")),
             [_] => {}
-            [_, extra, ..] => diagnostics.error(
-                extra,
-                format!("{subject} has no `self`, so it takes its event and nothing else\nwrite {sharing}"),
-            ),
+            _ if check_fields(signature, subject, "the event", &sharing, diagnostics) => return None,
+            [_, extra, ..] => diagnostics
+                .error(extra, format!("{subject} has no `self`, so it takes its event and nothing else\n{sharing}")),
         }
     }
     match &signature.output {
@@ -136,7 +210,7 @@ pub(super) fn check_shared(subject: &str, signature: &Signature, diagnostics: &m
             ident,
             format!(
                 "{subject} has no `self` and returns nothing, so it does nothing\nto send something to every client, \
-                 write {sharing}\nto act for each connection, {acting}"
+                 {sharing}\nto act for each connection, {acting}"
             ),
         ),
         ReturnType::Default => {}
@@ -175,9 +249,9 @@ pub(super) fn check_qualifiers(subject: &str, signature: &Signature, one_type: &
 
 /// `&mut Context<Self>`, to the letter.
 pub(super) fn check_context(ty: &Type, subject: &str, diagnostics: &mut Diagnostics) {
-    let is_right = matches!(ty, Type::Reference(reference)
+    let is_right = matches!(ungrouped(ty), Type::Reference(reference)
         if reference.mutability.is_some()
-            && matches!(&*reference.elem, Type::Path(path)
+            && matches!(ungrouped(&reference.elem), Type::Path(path)
                 if path.path.segments.last().is_some_and(|last| !last.arguments.is_none())));
     if !is_right {
         diagnostics.error(ty, format!("the context of {subject} is `cx: &mut Context<Self>`, not `{}`", text(ty)));
@@ -207,23 +281,16 @@ pub(super) fn context(ty: &Type) -> Option<&Type> {
 
 /// `Chat` of `Context<Chat>`; nothing of `Context<Self>`.
 fn named_in_context(context: &Type) -> Option<&Type> {
-    let Type::Path(path) = context else { return None };
-    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
-    match arguments.args.first()? {
-        GenericArgument::Type(ty) if text(ty) != "Self" => Some(ty),
-        _ => None,
-    }
+    argument(context).filter(|ty| text(ty) != "Self")
 }
 
 pub(super) fn is_mutable_reference(ty: &Type) -> bool {
-    matches!(ty, Type::Reference(reference) if reference.mutability.is_some())
+    matches!(ungrouped(ty), Type::Reference(reference) if reference.mutability.is_some())
 }
 
 pub(super) fn stripped(ty: &Type) -> &Type {
-    match ty {
+    match ungrouped(ty) {
         Type::Reference(reference) => stripped(&reference.elem),
-        Type::Group(group) => stripped(&group.elem),
-        Type::Paren(paren) => stripped(&paren.elem),
         ty => ty,
     }
 }
@@ -231,27 +298,51 @@ pub(super) fn stripped(ty: &Type) -> &Type {
 /// The event of a handler, which every member of a group shares.
 pub(super) fn by_reference(ty: &Type, subject: &str, diagnostics: &mut Diagnostics) -> Option<Type> {
     let payload = stripped(ty);
+    if let Some(inner) = unwrapped(payload) {
+        let inner = stripped(inner);
+        let sentence = format!("an event is taken as it is: `&{}`, not `{}`", text(inner), text(ty));
+        diagnostics.error(ty, sentence);
+        return (!borrows(inner) && !has_no_fields(inner)).then(|| inner.clone());
+    }
     let name = text(payload);
-    match ty {
-        Type::Reference(reference) if reference.mutability.is_none() && std::ptr::eq(&*reference.elem, payload) => {}
-        Type::Reference(reference) if reference.mutability.is_some() => diagnostics.error(
-            ty,
-            format!("{subject} cannot change its event, which all members of the group share: `event: &{name}`"),
-        ),
-        _ => diagnostics.error(
-            ty,
-            format!(
-                "{subject} takes its event by reference, because all members of the group share it: `event: &{name}`"
-            ),
-        ),
+    let problem = match ungrouped(ty) {
+        _ if is_unsized(payload) => {
+            let sentence = format!(
+                "`{name}` is not an event: an event is a struct of your own, with `#[event(\"its.name\")]` above it"
+            );
+            diagnostics.error(payload, sentence);
+            return None;
+        }
+        Type::Reference(reference) if reference.mutability.is_some() => {
+            Some("cannot change its event, which all members of the group share")
+        }
+        Type::Reference(reference)
+            if reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static") =>
+        {
+            Some("has its event for as long as it runs, and not for ever")
+        }
+        Type::Reference(reference) if !matches!(ungrouped(&reference.elem), Type::Reference(_)) => None,
+        _ => Some("takes its event by reference, because all members of the group share it"),
+    };
+    if let Some(problem) = problem {
+        diagnostics.error(ty, format!("{subject} {problem}: `event: &{name}`"));
     }
     owned(payload, diagnostics)
+}
+
+/// What no variable can hold.
+fn is_unsized(ty: &Type) -> bool {
+    match ty {
+        Type::Slice(_) | Type::TraitObject(_) => true,
+        Type::Path(path) => path.path.is_ident("str"),
+        _ => false,
+    }
 }
 
 /// What a client said, which is this connection's alone.
 pub(super) fn by_value(ty: &Type, noun: &str, diagnostics: &mut Diagnostics) -> Option<Type> {
     let payload = stripped(ty);
-    if let Type::Reference(_) = ty {
+    if let Type::Reference(_) = ungrouped(ty) {
         diagnostics.error(ty, format!("{noun} is taken by value: `{}`, not `{}`", owned_text(payload), text(ty)));
         return None;
     }
@@ -284,18 +375,25 @@ pub(super) fn typed(signature: &Signature) -> Vec<&PatType> {
     typed.collect()
 }
 
-pub(super) fn asyncness(signature: &Signature) -> &'static str {
+fn asyncness(signature: &Signature) -> &'static str {
     if signature.asyncness.is_some() { "async " } else { "" }
 }
 
 /// The type that the user probably means by the last argument, for a signature to be copied.
 pub(super) fn payload_text(signature: &Signature, otherwise: &str) -> String {
     let typed = typed(signature);
+    let mut candidates: Vec<&Type> =
+        typed.iter().map(|argument| &*argument.ty).filter(|ty| context(ty).is_none()).collect();
     // Behind the context, or before it by mistake; what comes third is too many.
     let places = if signature.receiver().is_none() { 1 } else { 2 };
-    let mut candidates = typed.iter().map(|argument| &*argument.ty).filter(|ty| context(ty).is_none());
-    let payload = if typed.len() > places { candidates.next() } else { candidates.next_back() };
-    payload.map_or_else(|| otherwise.to_owned(), |ty| text(stripped(ty)))
+    if typed.len() <= places {
+        candidates.reverse();
+    }
+    let payload = match candidates.as_slice() {
+        [only] => Some(*only),
+        many => many.iter().copied().find(|ty| !has_no_fields(ty)),
+    };
+    payload.map_or_else(|| otherwise.to_owned(), |ty| text(stripped(unwrapped(ty).unwrap_or(ty))))
 }
 
 pub(super) fn called(method: &parse::Method) -> Method {

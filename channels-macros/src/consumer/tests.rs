@@ -395,7 +395,28 @@ fn attributes_are_where_they_belong() {
                 #[handler(ChatJoin)]
                 fn a(event: &A) -> String {}
             ),
-            "the name of an event stands in quotes",
+            "the name of an event is written out, in quotes, and not as `ChatJoin`: `#[handler(\"chat.join\")]`",
+        ),
+        (
+            quote!(
+                #[handler(ChatJoin::TYPE)]
+                fn a(event: &A) -> String {}
+            ),
+            "in quotes, and not as `ChatJoin::TYPE`: `#[handler(\"chat.message\")]`",
+        ),
+        (
+            quote!(
+                #[receive(SAY)]
+                fn a(&mut self, cx: &mut Context<Self>, command: A) {}
+            ),
+            "the name of a command is written out, in quotes, and not as `SAY`: `#[receive(\"send\")]`; every frame",
+        ),
+        (
+            quote!(
+                #[handler("a.b" blocking)]
+                fn a(&mut self, cx: &mut Context<Self>, event: &A) {}
+            ),
+            "a comma is missing before `blocking`",
         ),
         (
             quote!(
@@ -583,7 +604,7 @@ fn a_handler_that_acts_takes_self_the_context_and_its_event() {
     assert_says([
         (
             quote!(
-                #[handler("a.b")]
+                #[handler("chat.message")]
                 fn a(&mut self) {}
             ),
             "handler `a` lacks the context and the event\nwrite `fn a(&mut self, cx: &mut Context<Self>, event: &ChatMessage) -> Result<()>`",
@@ -687,7 +708,7 @@ fn a_handler_without_self_takes_its_event_and_returns_what_is_sent() {
         ),
         (
             quote!(
-                #[handler("a.b")]
+                #[handler("chat.message")]
                 fn a() -> String {}
             ),
             "handler `a` lacks its event\nwrite `fn a(event: &ChatMessage) -> String`",
@@ -904,4 +925,37 @@ fn what_others_write_for_an_underscore_is_understood() {
         ));
         assert!(refused.contains("all frames that are no command is marked with a bare `_`"), "{meant}: {refused}");
     }
+}
+
+#[test]
+fn a_method_that_is_not_finished_hides_no_other() {
+    let expansion = expand(
+        TokenStream::new(),
+        &quote!(impl Chat {
+            #[connect] fn connect(cx: &mut Context<Self>) -> Self { Self }
+            #[receive("say")] fn say(&mut self, cx, command: Say) {}
+            #[handler("a.b")] fn a(event: &A) -> { String::new() }
+            #[handler("c.d")] fn c(event: &C) -> String { String::new() }
+            #[handler("e.f")]
+        }),
+    );
+    let unread = "`#[consumer]` cannot read this method as it is written, and leaves it out";
+    assert_eq!(errors(expansion.clone()), [unread; 3]);
+    let expansion = crate::source::text(expansion);
+    assert!(expansion.contains("CD(C)"), "{expansion}");
+    assert!(expansion.contains("Handles<__E, __G> for Chat"), "a group of what is left out can be joined: {expansion}");
+    assert!(!expansion.contains("fn say"), "{expansion}");
+}
+
+#[test]
+fn an_item_that_cannot_be_read_is_one_error() {
+    let item = quote!(
+        trait Chat {
+            #[connect]
+            fn connect(cx: &mut Context<Self>) -> Self;
+        }
+    );
+    let expansion = expand(TokenStream::new(), &item);
+    assert_eq!(errors(expansion.clone()), ["`#[consumer]` stands above an `impl` block, not above a trait"]);
+    assert!(!expansion.to_string().contains("# [connect]"), "{expansion}");
 }

@@ -9,6 +9,7 @@ struct CursorMove {
 }
 #[automatically_derived]
 impl ::channels_runtime::__private::Event for CursorMove {
+    type Itself = Self;
     const TYPE: &'static str = "cursor.move";
     const DEFINED: &'static str = ::core::concat!(
         ::core::module_path!(), "::", ::core::stringify!(CursorMove), " (",

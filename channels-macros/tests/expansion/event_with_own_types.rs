@@ -20,6 +20,7 @@ pub struct ChatMessage {
 }
 #[automatically_derived]
 impl ::channels_runtime::__private::Event for ChatMessage {
+    type Itself = Self;
     const TYPE: &'static str = "chat.message";
     const DEFINED: &'static str = ::core::concat!(
         ::core::module_path!(), "::", ::core::stringify!(ChatMessage), " (",

@@ -56,7 +56,7 @@ impl BlockingChannelLayer {
     /// The same, and [`LayerError::BlockingInAsync`] on a thread that runs async code.
     pub fn group_send<G, E>(&self, group: &G, event: &E) -> Result<(), LayerError>
     where
-        G: Group<Itself: Carries<E>> + ?Sized,
+        G: Group<Itself: Carries<E::Itself>> + ?Sized,
         E: Event,
     {
         let envelope = crate::envelope::Envelope::from_event(event, self.layer.backend().format())?;
@@ -70,7 +70,7 @@ impl BlockingChannelLayer {
     /// The same, and [`LayerError::BlockingInAsync`] on a thread that runs async code.
     pub fn send<C, E>(&self, channel: &ChannelName<C>, event: &E) -> Result<(), LayerError>
     where
-        C: Handles<E>,
+        C: Handles<E::Itself>,
         E: Event,
     {
         let envelope = crate::envelope::Envelope::from_event(event, self.layer.backend().format())?;

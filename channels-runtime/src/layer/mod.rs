@@ -303,7 +303,7 @@ impl ChannelLayer {
     // carry the event is reported three times: for the argument, for the call, and for the `.await`.
     pub fn group_send<G, E>(&self, group: &G, event: &E) -> Unawaited<'_, Result<(), LayerError>>
     where
-        G: Group<Itself: Carries<E>> + ?Sized,
+        G: Group<Itself: Carries<E::Itself>> + ?Sized,
         E: Event,
     {
         Unawaited::new(self.deliver_to_group(group.name(), Envelope::from_event(event, self.layer.backend.format())))
@@ -334,7 +334,7 @@ impl ChannelLayer {
     /// [`Self::group_send`]. A channel that nobody reads is not an error.
     pub fn send<C, E>(&self, channel: &ChannelName<C>, event: &E) -> Unawaited<'_, Result<(), LayerError>>
     where
-        C: Handles<E>,
+        C: Handles<E::Itself>,
         E: Event,
     {
         Unawaited::new(self.deliver(channel.untyped(), Envelope::from_event(event, self.layer.backend.format())))

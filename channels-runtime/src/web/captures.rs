@@ -2,6 +2,39 @@
 
 use warp::{Filter, Rejection};
 
+/// The path of a route: a warp filter, as `warp::path!("ws" / "chat" / u64)` makes it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not the path of a route",
+    label = "write it like `warp::path!(\"ws\" / \"chat\" / u64)`",
+    note = "a path is a warp filter: the fixed parts stand in quotes, and what is captured is named by its type"
+)]
+pub trait RoutePath {
+    /// What the path captures. It is not asked of what is no path.
+    type Captured;
+
+    /// Itself.
+    #[doc(hidden)]
+    type Itself: Filter<Extract = Self::Captured, Error = Rejection> + Clone + Send + Sync + 'static;
+
+    /// Itself, as the filter that it is.
+    #[doc(hidden)]
+    fn itself(self) -> Self::Itself;
+}
+
+// With `F::Extract` in the place of `T` the compiler would ask even what is no path for it, and say that it is no filter.
+#[diagnostic::do_not_recommend]
+impl<T, F> RoutePath for F
+where
+    F: Filter<Extract = T, Error = Rejection> + Clone + Send + Sync + 'static,
+{
+    type Captured = T;
+    type Itself = F;
+
+    fn itself(self) -> F {
+        self
+    }
+}
+
 /// What a path captures, if these are the arguments of `#[connect]` behind `cx`: as many as `T` has, and of the same types.
 #[diagnostic::on_unimplemented(
     message = "this route captures `{Self}`, but `#[connect]` of its consumer takes `{T}` behind `cx`",

@@ -11,7 +11,7 @@ mod tls;
 mod upgrade;
 mod waiting;
 
-pub use captures::Captures;
+pub use captures::{Captures, RoutePath};
 pub use serve::{Address, ServeError, Server as WebServer};
 
 use std::convert::Infallible;
@@ -19,9 +19,9 @@ use std::net::SocketAddr;
 
 use http::{HeaderMap, Uri};
 use hyper::upgrade::OnUpgrade;
+use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
-use warp::{Filter, Rejection};
 
 use crate::channels::Channels;
 use crate::consumer::Consumer;
@@ -61,10 +61,10 @@ impl Channels {
     /// ```
     pub fn route<C: Consumer>(
         &self,
-        path: impl Filter<Extract: Captures<C::Captures>, Error = Rejection> + Clone + Send + Sync + 'static,
+        path: impl RoutePath<Captured: Captures<C::Captures>>,
     ) -> BoxedFilter<(Response,)> {
         let server = self.server().clone();
-        Captures::collect(path)
+        Captures::collect(path.itself())
             .and(warp::get())
             .and(warp::header::exact_ignore_case("upgrade", "websocket"))
             .and(handshake())

@@ -30,7 +30,7 @@ use crate::server::{self, Server};
 use crate::stats::count;
 use crate::web::serve::{KeepsItsSeat, Place};
 use crate::web::upgrade::{Handshake, refusal};
-use crate::web::{Captures, handshake};
+use crate::web::{Captures, RoutePath, handshake};
 
 /// How many bytes of frames wait in the pipe for the client's socket. What more there is waits in the connection's outbound
 /// queue, which has the limit.
@@ -114,10 +114,10 @@ impl Channels {
     /// costs: a frame is copied once more, and wakes one more task.
     pub fn sse<C: Consumer + OnlySends>(
         &self,
-        path: impl Filter<Extract: Captures<C::Captures>, Error = Rejection> + Clone + Send + Sync + 'static,
+        path: impl RoutePath<Captured: Captures<C::Captures>>,
     ) -> BoxedFilter<(Response,)> {
         let server = self.server().clone();
-        Captures::collect(path)
+        Captures::collect(path.itself())
             .and(warp::get())
             .and(wants_events())
             .and(handshake())

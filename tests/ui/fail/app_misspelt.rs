@@ -7,6 +7,8 @@ struct Plain;
 check_app! {
     consumer: [Plain],
     groups: Plain,
+    direct: ["chat.kick"],
+    rooms: [Plain],
 }
 
 fn main() {}

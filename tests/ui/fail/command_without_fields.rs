@@ -9,6 +9,12 @@ struct ChatConsumer;
 impl ChatConsumer {
     #[receive("say")]
     async fn say(&mut self, _cx: &mut Context<Self>, _text: String) {}
+
+    #[receive("move")]
+    async fn moved(&mut self, _cx: &mut Context<Self>, _to: (u64, u64)) {}
+
+    #[receive("upload")]
+    async fn upload(&mut self, _cx: &mut Context<Self>, _file: Frame) {}
 }
 
 fn main() {}

@@ -1,4 +1,4 @@
-//! A command is read from JSON as it is.
+//! A command is read from JSON, and there, without a word of it.
 
 use channels_runtime::prelude::*;
 
@@ -15,6 +15,9 @@ struct ChatConsumer;
 impl ChatConsumer {
     #[receive("say")]
     async fn say(&mut self, _cx: &mut Context<Self>, _command: Json<Say>) {}
+
+    #[receive("shout")]
+    async fn shout(&mut self, _cx: &mut Context<Self>, _command: Option<Say>) {}
 }
 
 fn main() {}

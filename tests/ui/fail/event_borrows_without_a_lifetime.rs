@@ -6,6 +6,7 @@ use channels_runtime::prelude::*;
 struct ChatMessage {
     message: &str,
     tags: Option<&[u8]>,
+    kind: &'static str,
 }
 
 #[derive(Default)]

@@ -12,6 +12,9 @@ struct ChatJoin {
     username: String,
 }
 
+#[event("chat.leave")]
+struct ChatLeave;
+
 #[derive(Default)]
 struct ChatConsumer;
 
@@ -24,6 +27,9 @@ impl ChatConsumer {
 
     #[handler("chat.join")]
     async fn chat_join(&mut self, _cx: &mut Context<Self>, _event: &mut ChatJoin) {}
+
+    #[handler("chat.leave")]
+    async fn chat_leave(&mut self, _cx: &mut Context<Self>, _event: &'static ChatLeave) {}
 }
 
 fn main() {}

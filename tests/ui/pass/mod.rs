@@ -4,6 +4,7 @@
 #![allow(dead_code, missing_debug_implementations, unreachable_pub, clippy::needless_pass_by_value)]
 
 mod application;
+mod as_users_write;
 mod attributes_carried;
 mod cfg;
 mod chat;

@@ -1,0 +1,114 @@
+//! What stands around the block, as far as it cannot be beside it.
+
+use proc_macro2::TokenStream;
+use quote::format_ident;
+use syn::Type;
+
+use super::model::Consumer;
+use crate::diagnostics::Diagnostics;
+use crate::file::{self, Scope};
+use crate::source::text;
+
+/// Says what the block cannot be beside. `false` if nothing can be made of it.
+pub(super) fn check(consumer: &mut Consumer, item: &TokenStream, diagnostics: &mut Diagnostics) -> bool {
+    let Some(file) = file::of_the_call() else { return true };
+    let self_ty = &consumer.self_ty;
+    let names = [&mut consumer.event, &mut consumer.command];
+    let found = look(&file.text, self_ty, item, &names.each_ref().map(ToString::to_string));
+    let itself = text(self_ty);
+    if found.is_second {
+        let sentence =
+            format!("`{itself}` has a `#[consumer]` block above; a consumer is one block: move these methods into it");
+        diagnostics.error(self_ty, sentence);
+        return false;
+    }
+    for name in names.into_iter().filter(|name| found.taken.iter().any(|taken| *name == taken)) {
+        diagnostics.error(
+            self_ty,
+            format!(
+                "`#[consumer]` makes an enum `{name}` for `{itself}`, and there is a `{name}` already: give that one another name"
+            ),
+        );
+        // With another name all else is right.
+        *name = format_ident!("__{name}");
+    }
+    true
+}
+
+/// What is there already.
+#[derive(Default)]
+struct Found {
+    /// A `#[consumer]` block of the same type, before this one: two of them would be one error for each item that is made of both.
+    is_second: bool,
+    /// Those of the names that are taken.
+    taken: Vec<String>,
+}
+
+fn look(source: &str, self_ty: &Type, item: &TokenStream, names: &[String]) -> Found {
+    let head = text(self_ty);
+    // Almost always there is nothing, which is found without reading all tokens of the file.
+    let is_alone = source.matches(&format!("impl {head}")).count() < 2;
+    if is_alone && !names.iter().any(|name| source.contains(&format!(" {name}"))) {
+        return Found::default();
+    }
+    let Some(body) = item.clone().into_iter().last().map(text) else { return Found::default() };
+    let scope = source.parse().ok().and_then(|tokens| Scope::around(tokens, &head, &body));
+    let Some(scope) = scope else { return Found::default() };
+    let has = |attributes: &[String], name: &str| attributes.iter().any(|attribute| attribute == name);
+    // Blocks under `#[cfg]` may exclude each other.
+    let mut consumers =
+        scope.blocks(&head).filter(|(attributes, _)| has(attributes, "consumer") && !has(attributes, "cfg"));
+    Found {
+        is_second: consumers.by_ref().skip(1).any(|(_, other)| other == body),
+        taken: names.iter().filter(|name| scope.defines(name)).cloned().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_quote;
+
+    use super::*;
+
+    fn is_second(source: &str, item: &str) -> bool {
+        look(source, &parse_quote!(Chat), &item.parse().unwrap(), &[]).is_second
+    }
+
+    #[test]
+    fn a_second_block_in_the_same_scope_is_seen() {
+        let (first, second) = ("impl Chat { fn a() {} }", "impl Chat { /* b */ fn b() {} }");
+        let both =
+            format!("use x::*;\n#[consumer]\n{first}\nstruct B;\n#[x::consumer(tag = \"a\")]\n#[allow(a)]\n{second}");
+        assert!(!is_second(&both, first));
+        assert!(is_second(&both, second));
+        assert!(is_second(&format!("mod chat {{ {both} }}"), second));
+        assert!(is_second(&format!("fn main() {{ {both} }}"), second));
+    }
+
+    #[test]
+    fn what_is_no_second_block_is_none() {
+        let (first, second) = ("impl Chat { fn a() {} }", "impl Chat { fn b() {} }");
+        for source in [
+            format!("mod a {{ #[consumer] {first} }} mod b {{ #[consumer] {second} }}"),
+            format!("#[cfg(unix)] #[consumer] {first} #[consumer] {second}"),
+            format!("#[consumer] {first} #[consumer] #[cfg(unix)] {second}"),
+            format!("/* #[consumer] {first} */ #[consumer] {second}"),
+            format!("/// #[consumer] {first}\n#[consumer] {second}"),
+            format!("#[consumer] impl Other {{}} #[consumer] {second}"),
+            format!("#[consumer] impl A {{}} {first} #[consumer] {second}"),
+            format!("const A: &str = r#\"#[consumer] {first}\"#; #[consumer] {second}"),
+            format!("#[consumer] {first} #[consumer] {second} }}"),
+        ] {
+            assert!(!is_second(&source, second), "{source}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_seen() {
+        let names = ["ChatEvent".to_owned(), "ChatCommand".to_owned()];
+        let block = "impl Chat { fn a() {} }";
+        let taken = |source: &str| look(source, &parse_quote!(Chat), &block.parse().unwrap(), &names).taken;
+        assert_eq!(taken(&format!("pub enum ChatEvent {{ A }}\n#[consumer]\n{block}")), ["ChatEvent"]);
+        assert_eq!(taken(&format!("#[consumer]\n{block}\nfn f(event: ChatEvent) {{}}")), [""; 0]);
+    }
+}

@@ -1,0 +1,30 @@
+//! A field of a name, as it is written elsewhere.
+
+use channels_runtime::prelude::*;
+
+#[event("chat.message")]
+struct ChatMessage {
+    message: String,
+}
+
+#[group("room_<id>", events(ChatMessage))]
+struct Django {
+    id: u64,
+}
+
+#[group("room_:id", events(ChatMessage))]
+struct Express {
+    id: u64,
+}
+
+#[group("room_{ id }", events(ChatMessage))]
+struct Spaced {
+    id: u64,
+}
+
+#[group("room_{self.id}", events(ChatMessage))]
+struct Itself {
+    id: u64,
+}
+
+fn main() {}

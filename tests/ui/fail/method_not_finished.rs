@@ -1,0 +1,42 @@
+//! One method that is no Rust: the others are what they were.
+
+use channels_runtime::prelude::*;
+
+#[event("chat.message")]
+struct ChatMessage {
+    message: String,
+}
+
+#[event("chat.join")]
+struct ChatJoin {
+    username: String,
+}
+
+#[group("room", events(ChatMessage, ChatJoin))]
+struct Room;
+
+struct ChatConsumer;
+
+#[consumer]
+impl ChatConsumer {
+    #[connect]
+    async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+        cx.group_add(&Room).await?;
+        Ok(Self)
+    }
+
+    #[handler("chat.message")]
+    fn chat_message(event: &ChatMessage) -> {
+        event.message.clone()
+    }
+
+    #[handler("chat.join")]
+    fn chat_join(event: &ChatJoin) -> String {
+        event.username.clone()
+    }
+}
+
+fn main() {
+    let _ = Channels::builder().build().route::<ChatConsumer>(warp::path!("ws"));
+    let _ = ChatConsumerEvent::ChatJoin(ChatJoin { username: String::new() });
+}

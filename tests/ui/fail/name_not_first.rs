@@ -1,0 +1,19 @@
+//! The name is the first argument, and nothing stands before its string.
+
+use channels_runtime::prelude::*;
+
+#[event(volatile, "cursor.move")]
+struct CursorMove;
+
+#[event(name = "cursor.gone")]
+struct CursorGone;
+
+#[group(events(CursorMove), "board_{id}")]
+struct Board {
+    id: u64,
+}
+
+#[group(name = "desk", events(CursorGone))]
+struct Desk;
+
+fn main() {}
