@@ -229,4 +229,7 @@ pub mod prelude {
         Json, Reject, Result, Scope, channel_layer, check_app, connect, consumer, disconnect, event, group, handler,
         layer_lost, layer_restored, receive,
     };
+    /// Makes the message of [`ChannelLayer::group_send_raw`] and the value of [`Context::send_json`].
+    #[doc(no_inline)]
+    pub use serde_json::json;
 }

@@ -201,6 +201,8 @@ impl Server {
         F: Filter<Error = Rejection> + Clone + Send + Sync + 'static,
         F::Extract: Reply,
     {
+        // Of a handed over listener only this tells the address, and with port 0 only this tells the port.
+        tracing::info!(address = %self.address, "listening");
         let service = TowerToHyperService::new(warp::service(routes));
         let core = self.channels.server();
         let waiting = Waiting::new(core.door().settings.max_waiting);
