@@ -108,6 +108,9 @@ impl Channels {
     /// SIGTERM: then the connections are closed with 1012 as told there, `disconnect` runs, and it returns, after 10 s at
     /// most ([`shutdown_deadline`](crate::ChannelsBuilder::shutdown_deadline)). A second signal makes it return at once.
     ///
+    /// The connections are those of its own routes. Routes of other `Channels` among the filters are served as well, but it
+    /// is up to you to call their [`shutdown`](Channels::shutdown).
+    ///
     /// # Errors
     /// When it cannot listen on the address.
     pub fn serve<F>(&self, routes: F, address: impl Address) -> Unawaited<'_, Result<()>>
