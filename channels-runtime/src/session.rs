@@ -107,7 +107,13 @@ pub(crate) async fn open<C: Consumer>(
 pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
     // A handler without `self` is the user's code, and it runs in whoever sends: a panic must not hurt the sender.
     let decode = || spans::decode::<C>(envelope).in_scope(|| C::decode(envelope));
+    #[cfg(feature = "metrics")]
+    let began = crate::figures::begun();
     let decoded = std::panic::catch_unwind(AssertUnwindSafe(decode));
+    #[cfg(feature = "metrics")]
+    if let (Ok(Ok(Decoded::Frame(..))), Some(began)) = (&decoded, began) {
+        drop(crate::figures::Timing::new::<C>("handler", began));
+    }
     let decoded = decoded.unwrap_or_else(|panic| {
         Err(crate::error::DecodeError::Panicked { event: envelope.event_name().into(), message: message(&*panic) })
     });
@@ -226,8 +232,9 @@ fn begin<'a, C: Consumer>(
 
 /// A function, because what a connection's future holds for a moment it has the room for ever.
 #[cfg(feature = "metrics")]
-fn timed<'a, C: Consumer>(call: Begun<'a>, cause: Cause) -> Begun<'a> {
-    if crate::figures::are_wanted() { Guarded(crate::figures::timed::<C, _>(cause.attribute(), call.0)) } else { call }
+fn timed<'a, C: Consumer>(call: Begun<'a>, cause: Cause, began: Option<std::time::Instant>) -> Begun<'a> {
+    let Some(began) = began else { return call };
+    Guarded(crate::figures::timed::<C, _>(cause.attribute(), began, call.0))
 }
 
 /// A frame that is no command is counted, logged and answered. Quietly, because any client can send a lot of them.
@@ -353,9 +360,11 @@ impl<C: Consumer> Session<C> {
                     let Self { consumer, cx, reader, fresh, .. } = &mut self;
                     let mut event = None;
                     let done = {
+                        #[cfg(feature = "metrics")]
+                        let began = crate::figures::begun();
                         let call = match begin(consumer, cx, &connection, step, &mut event, &mut cause) {
                             #[cfg(feature = "metrics")]
-                            ControlFlow::Continue(call) => call.map(|call| timed::<C>(call, cause)),
+                            ControlFlow::Continue(call) => call.map(|call| timed::<C>(call, cause, began)),
                             #[cfg(not(feature = "metrics"))]
                             ControlFlow::Continue(call) => call,
                             ControlFlow::Break(end) => break end,
