@@ -109,7 +109,9 @@ fn the_guide_lists_every_page_and_its_code_is_tested() {
         for block in text.split("```rust").skip(1) {
             let (kind, code) = block.split_once('\n').unwrap();
             let code = code.split("```").next().unwrap();
-            // Otherwise rustdoc leaves it out, and nobody compiles it.
+            // What other libraries look like is not compiled, and nothing else.
+            assert!(!kind.contains("ignore") || name == "migration.md", "docs/{name}: nobody compiles\n{code}");
+            // Otherwise rustdoc leaves it out, and nobody runs it.
             let is_test = code.contains("#[test]") || code.contains("#[tokio::test");
             assert!(!is_test || kind == ",test_harness", "docs/{name}: a block with tests that are not run:\n{code}");
         }
@@ -174,4 +176,45 @@ fn the_figures_of_the_guide_are_those_of_the_benchmark() {
         assert!(wrong.is_empty(), "{page}:\n{}", wrong.join("\n"));
         assert!(compared >= at_least, "{page}: only {compared} figures; is the table found?");
     }
+}
+
+/// `*column*: in words (`scenario`)`, which a row of the README begins with.
+fn asked_for(cell: &str) -> Option<(String, String)> {
+    let (column, rest) = cell.strip_prefix('*')?.split_once("*: ")?;
+    let (_, scenario) = rest.strip_suffix(')')?.rsplit_once('(')?;
+    Some((scenario.to_owned(), column.to_owned()))
+}
+
+#[test]
+fn the_figures_of_the_readme_are_those_of_the_benchmark() {
+    let results = results();
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let mut contestants = Vec::new();
+    let mut compared = 0;
+    for line in text.lines() {
+        let [first, figures @ ..] = &cells(line)[..] else { unreachable!("a line has a first cell") };
+        if !line.starts_with('|') {
+            contestants.clear();
+        } else if contestants.is_empty() {
+            contestants = figures.to_vec();
+        } else if let Some((scenario, column)) = asked_for(first) {
+            assert_eq!(figures.len(), contestants.len(), "{line}");
+            for (contestant, figure) in contestants.iter().zip(figures) {
+                compared += 1;
+                let key = (scenario.clone(), (*contestant).to_owned(), column.clone());
+                // The spread is left to the results.
+                let measured = results.get(&key).map(|measured| measured.split(" [").next().unwrap());
+                assert_eq!(measured, Some(*figure), "{contestant}, in {line}");
+            }
+        }
+    }
+    assert!(compared >= 25, "only {compared} figures; are the tables found?");
+
+    let results = fs::read_to_string(root().join("benches/RESULTS.md")).unwrap();
+    let (goals, _) = results.split_once("## What is not met").unwrap();
+    let verdicts: Vec<_> = goals.lines().filter_map(|line| cells(line).last().copied()).collect();
+    let met = verdicts.iter().filter(|verdict| **verdict == "met").count();
+    let missed = verdicts.iter().filter(|verdict| verdict.starts_with("**missed")).count();
+    let claim = format!("{met} of {} goals were met", met + missed);
+    assert!(met > 0 && text.contains(&claim), "the README does not say: {claim}");
 }

@@ -1,4 +1,4 @@
-"""Brings the figures in the guide's tables up to those of RESULTS.md; `tests/docs.rs` compares them."""
+"""Brings the figures in the guide's and the README's tables up to those of RESULTS.md; `tests/docs.rs` compares them."""
 
 import re
 from pathlib import Path
@@ -27,8 +27,34 @@ def _figures(results: str) -> dict[tuple[str, str, str], str]:
     return figures
 
 
+def _goals(results: str) -> str:
+    """How many goals were met, in words."""
+    verdicts = re.findall(r"(met|\*\*missed.*\*\*) \|$", results.split("## What is not met")[0], re.MULTILINE)
+    return f"{verdicts.count('met')} of {len(verdicts)} goals were met"
+
+
+def _compared(text: str, figures: dict[tuple[str, str, str], str]) -> str:
+    """Fills tables that put contestants side by side: the head names them, the first cell of a row begins with the
+    column in italics and ends with the scenario in brackets. The spread stays in RESULTS.md."""
+    lines, contestants = [], []
+    for line in text.splitlines():
+        cells = _cells(line) if line.startswith("|") else []
+        if not cells:
+            contestants = []
+        elif not contestants:
+            contestants = cells[1:]
+        elif row := re.fullmatch(r"\*(.+)\*: .*\((`\w+`)\)", cells[0]):
+            found = (figures.get((row[2], contestant, row[1]), "–") for contestant in contestants)
+            line = f"| {' | '.join([cells[0], *(figure.split(' [')[0] for figure in found)])} |"
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
 def update(root: Path, results: str) -> None:
     figures = _figures(results)
+    readme = root / "README.md"
+    text = re.sub(r"\d+ of \d+ goals were met", _goals(results), readme.read_text())
+    readme.write_text(_compared(text, figures))
     for page in (root / name for name in PAGES):
         lines, in_table = [], False
         for line in page.read_text().splitlines():

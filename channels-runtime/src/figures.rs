@@ -233,10 +233,21 @@ pub(crate) fn round_trip(took: Duration) {
     ROUND_TRIPS.add(took);
 }
 
+/// When a call begins. Nothing where nobody asks how long it takes.
+pub(crate) fn begun() -> Option<Instant> {
+    are_wanted().then(Instant::now)
+}
+
 /// Counts how long it took when it is dropped: a handler that panics took time, too.
-struct Timing {
+pub(crate) struct Timing {
     values: Values,
     began: Instant,
+}
+
+impl Timing {
+    pub(crate) fn new<C: Consumer>(attribute: &'static str, began: Instant) -> Self {
+        Self { values: [C::INFO.name, attribute], began }
+    }
 }
 
 impl Drop for Timing {
@@ -246,13 +257,16 @@ impl Drop for Timing {
     }
 }
 
-/// Measures a handler. Boxed once more, so that an idle connection does not carry the room for it.
+/// Measures a call from when it began: a method that is not `async` is done before its future is here. Boxed once more, so
+/// that an idle connection does not carry the room for it.
 pub(crate) fn timed<'a, C: Consumer, T: Send + 'a>(
     attribute: &'static str,
+    began: Instant,
     call: BoxFuture<'a, T>,
 ) -> BoxFuture<'a, T> {
+    let timing = Timing::new::<C>(attribute, began);
     Box::pin(async move {
-        let _timing = Timing { values: [C::INFO.name, attribute], began: Instant::now() };
+        let _timing = timing;
         call.await
     })
 }

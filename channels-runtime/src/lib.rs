@@ -2,7 +2,7 @@
 //!
 //! A *consumer* handles one WebSocket connection. It joins *groups*; whoever sends an *event* to a group reaches every
 //! consumer in it, in this process or, with the Redis layer, in any other, Python's included. An event's name is written
-//! twice, where it is defined and where it is handled, and the compiler holds the two together.
+//! twice, where it is defined and where it is handled, and the compiler checks that the two match.
 //!
 //! ```no_run
 //! use channels_runtime::prelude::*;
@@ -54,7 +54,7 @@
 //! error[E0277]: consumer `ChatConsumer` has no handler for `ChatMessage`, which reaches it through `Room`
 //! ```
 //!
-//! Neither does a name that is not the event's, a send of what the group does not carry, a command that no client can send, or a
+//! Nor does a name that is not the event's, an event that the group does not carry, a command that no client can send, or a
 //! route whose captures `connect` does not take.
 //!
 //! # From anywhere, to everywhere
@@ -75,19 +75,19 @@
 //! # });
 //! ```
 //!
-//! The layer is in memory unless you say otherwise. `Channels::builder().layer(ChannelLayer::from_env().await?)` takes what the
-//! environment variable `CHANNEL_LAYERS` says, the setting of Django as JSON: then the members of a group may be in any process
-//! on the same Redis, and the sender, too.
+//! The layer is in memory unless you say otherwise. `Channels::builder().layer(ChannelLayer::from_env().await?)` reads Django's
+//! setting `CHANNEL_LAYERS` as JSON from the environment: then the members of a group, and the sender, may be in any process on the
+//! same Redis.
 //!
 //! # When something goes wrong
 //!
 //! A handler that fails or panics closes its own connection, with 1011, and no other. The groups are left and `#[disconnect]`
-//! runs on every way out. Errors go to `tracing`: begin `main` with `tracing_subscriber::fmt::init()` to see them. What was
-//! dropped, refused or closed by a rule is counted in [`Channels::stats`], and [`Channels::inspect`] tells who is here.
+//! runs on every way out. Errors go to `tracing`: start `main` with `tracing_subscriber::fmt::init()` to see them. What was
+//! dropped, refused or closed by a rule is counted in [`Channels::stats`], and [`Channels::inspect`] shows who is here.
 //!
 //! # A test
 //!
-//! With the feature `testing`, a client without a socket goes the whole way through the routes:
+//! With the feature `testing`, a client without a socket goes through the routes as a real one does:
 //!
 //! ```
 //! # use channels_runtime::prelude::*;
@@ -111,12 +111,12 @@
 //!
 //! # Layout
 //!
-//! - [`consumer`], [`event`](macro@event) and [`group`]: the macros. Inside of a consumer, above its methods: [`connect`],
+//! - [`consumer`], [`event`](macro@event) and [`group`]: the macros. Inside a consumer, on its methods: [`connect`],
 //!   [`receive`], [`handler`], [`disconnect`], [`layer_lost`], [`layer_restored`].
 //! - [`Channels`]: the application, its routes ([`Channels::route`], [`Channels::sse`]) and its server.
 //! - [`Context`] and [`Scope`]: what a consumer holds. [`Context::after`] and [`Context::every`] are its timers,
 //!   [`Context::spawn`] runs work beside its handlers.
-//! - [`ChannelLayer`]: groups and channels, also from outside of consumers.
+//! - [`ChannelLayer`]: groups and channels, from outside of consumers, too.
 //!   [`ChannelLayer::request`] asks one channel and waits for the answer.
 //! - [`Worker`]: a consumer without a client, on a named channel.
 //! - [`Frame`], [`Json`], [`CloseCode`]: what a client sends and is sent.
@@ -228,4 +228,7 @@ pub mod prelude {
         Json, Reject, Result, Scope, channel_layer, check_app, connect, consumer, disconnect, event, group, handler,
         layer_lost, layer_restored, receive,
     };
+    /// Makes the message of [`ChannelLayer::group_send_raw`] and the value of [`Context::send_json`].
+    #[doc(no_inline)]
+    pub use serde_json::json;
 }

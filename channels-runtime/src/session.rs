@@ -74,7 +74,13 @@ pub(crate) async fn open<C: Consumer>(
 pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
     // A handler without `self` is the user's code, and it runs in whoever sends: a panic must not hurt the sender.
     let decode = || spans::decode::<C>(envelope).in_scope(|| C::decode(envelope));
+    #[cfg(feature = "metrics")]
+    let began = crate::figures::begun();
     let decoded = std::panic::catch_unwind(AssertUnwindSafe(decode));
+    #[cfg(feature = "metrics")]
+    if let (Ok(Ok(Decoded::Frame(..))), Some(began)) = (&decoded, began) {
+        drop(crate::figures::Timing::new::<C>("handler", began));
+    }
     let decoded = decoded.unwrap_or_else(|panic| {
         Err(crate::error::DecodeError::Panicked { event: envelope.event_name().into(), message: message(&*panic) })
     });
@@ -138,6 +144,8 @@ fn begin<'a, C: Consumer>(
     event: &'a mut Option<Arc<Delivered<C::Event>>>,
     cause: &mut Cause,
 ) -> Option<Begun<'a>> {
+    #[cfg(feature = "metrics")]
+    let began = crate::figures::begun();
     let call = match step {
         Step::Event(delivered) => {
             let event = &**event.insert(delivered.downcast().expect("prepared for this consumer"));
@@ -167,10 +175,9 @@ fn begin<'a, C: Consumer>(
         }
     };
     #[cfg(feature = "metrics")]
-    let call = if crate::figures::are_wanted() {
-        Guarded(crate::figures::timed::<C, _>(cause.attribute(), call.0))
-    } else {
-        call
+    let call = match began {
+        Some(began) => Guarded(crate::figures::timed::<C, _>(cause.attribute(), began, call.0)),
+        None => call,
     };
     Some(call)
 }

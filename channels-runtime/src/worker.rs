@@ -17,6 +17,8 @@ use crate::consumer::{BoxFuture, Consumer, Delivered};
 use crate::context::Context;
 use crate::envelope::Envelope;
 use crate::error::{Error, LayerError, Reject, Result};
+#[cfg(feature = "metrics")]
+use crate::figures::Timing;
 use crate::frame::CloseCode;
 use crate::layer::local::Delivery;
 use crate::layer::{Channel, ChannelLayer, Jobs};
@@ -376,7 +378,11 @@ impl<C: Consumer> Task<C> {
                 let event = event.downcast::<Delivered<C::Event>>().expect("prepared for this consumer");
                 let Instance { consumer, cx, .. } = &mut self.instance;
                 let span = spans::event::<C>(event.event());
-                let job = async { within(span, || consumer.dispatch(cx, &event)).await };
+                let job = async {
+                    #[cfg(feature = "metrics")]
+                    let _timing = crate::figures::begun().map(|began| Timing::new::<C>("handler", began));
+                    within(span, || consumer.dispatch(cx, &event)).await
+                };
                 match AssertUnwindSafe(job).catch_unwind().await? {
                     Ok(()) => count(&self.counters.done),
                     Err(error) => failed(&error),

@@ -20,13 +20,13 @@ async fn a_window_on_each_server(backend: &str, layer: &str) {
     ann.say("good morning from Python").await;
     bob.sees("good morning from Python").await;
     ann.sees("good morning from Python").await;
-    bob.say("und zurück aus Rust \\o/ ✓").await;
-    ann.sees("und zurück aus Rust \\o/ ✓").await;
-    bob.sees("und zurück aus Rust \\o/ ✓").await;
+    bob.say("and olé from Rust \\o/ ✓").await;
+    ann.sees("and olé from Rust \\o/ ✓").await;
+    bob.sees("and olé from Rust \\o/ ✓").await;
     for window in [&ann, &bob] {
         let log = window.log().await;
         assert_eq!(log.matches("from Python").count(), 1, "{log}");
-        assert_eq!(log.matches("aus Rust").count(), 1, "{log}");
+        assert_eq!(log.matches("from Rust").count(), 1, "{log}");
     }
 
     // Once is enough: the other layer looks the same.

@@ -157,7 +157,8 @@ async fn prometheus_reads_what_happened_and_the_dashboard_asks_for_nothing_else(
         // Once for the kind of consumer, not for each of the two.
         ("channels_events_received_total", &[consumer, r#"event="watched.said""#], 1.0),
         ("channels_commands_refused_total", &[consumer, r#"code="unknown_command""#], 1.0),
-        ("channels_handler_seconds_count", &[consumer, r#"at="handler""#], 2.0),
+        // The one without `self` is one call for both members.
+        ("channels_handler_seconds_count", &[consumer, r#"at="handler""#], 3.0),
         ("channels_handler_seconds_count", &[consumer, r#"at="receive""#], 2.0),
         ("channels_handler_seconds_bucket", &[consumer, r#"at="receive""#, r#"le="+Inf""#], 2.0),
         // What the application counts itself.
@@ -186,7 +187,7 @@ async fn prometheus_reads_what_happened_and_the_dashboard_asks_for_nothing_else(
     let unknown = page.series().find(|(series, _)| series.contains("watched.unknown"));
     assert_eq!(unknown, None, "what a stranger calls an event is no label");
     let took = page.value("channels_handler_seconds_sum", &[consumer, r#"at="handler""#]).unwrap();
-    assert!(took > 0.0 && took < 60.0, "{took} s for two handlers");
+    assert!(took > 0.0 && took < 60.0, "{took} s for three calls");
 
     let dashboard: serde_json::Value = serde_json::from_str(&file("docs/grafana.json")).unwrap();
     let mut asked = BTreeSet::new();
@@ -207,6 +208,113 @@ async fn prometheus_reads_what_happened_and_the_dashboard_asks_for_nothing_else(
     drop((one, two));
     assert!(channels.shutdown(Duration::from_secs(10)).await);
     serving.await.unwrap();
+}
+
+#[event("slow.rendered")]
+struct Rendered {}
+
+#[event("slow.plain")]
+struct Plain {}
+
+#[event("slow.awaited")]
+struct Awaited {}
+
+#[event("slow.job")]
+struct Job {}
+
+#[group("slow", events(Rendered, Plain, Awaited))]
+struct Slow;
+
+const TAKES: Duration = Duration::from_millis(20);
+
+/// Every kind of method, each of which takes so long.
+struct SlowConsumer;
+
+#[consumer]
+impl SlowConsumer {
+    #[connect]
+    async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+        cx.group_add(&Slow).await?;
+        Ok(Self)
+    }
+
+    #[receive(blocking)]
+    fn receive(&mut self, cx: &mut Context<Self>, text: String) -> Result<()> {
+        std::thread::sleep(TAKES);
+        cx.block_on(async |cx| cx.send_text(text).await)
+    }
+
+    #[handler("slow.rendered")]
+    fn rendered(_: &Rendered) -> String {
+        std::thread::sleep(TAKES);
+        "rendered".into()
+    }
+
+    #[handler("slow.plain")]
+    fn plain(&mut self, _: &mut Context<Self>, _: &Plain) {
+        std::thread::sleep(TAKES);
+    }
+
+    #[handler("slow.awaited")]
+    async fn awaited(&mut self, cx: &mut Context<Self>, _: &Awaited) -> Result<()> {
+        tokio::time::sleep(TAKES).await;
+        cx.send_text("awaited").await
+    }
+}
+
+#[derive(Default)]
+struct SlowJobConsumer;
+
+#[consumer]
+impl SlowJobConsumer {
+    #[handler("slow.job", blocking)]
+    fn job(&mut self, cx: &mut Context<Self>, _: &Job) -> Result<()> {
+        std::thread::sleep(TAKES);
+        cx.block_on(async |cx| cx.group_send(&Slow, &Rendered {}).await)
+    }
+}
+
+#[tokio::test]
+async fn whatever_kind_of_method_it_is_its_time_is_measured() {
+    let channels = Channels::builder().build();
+    let look = async || {
+        let page = warp::test::request().path("/metrics").reply(&channels.metrics()).await;
+        Page(String::from_utf8(page.body().to_vec()).unwrap())
+    };
+    // The times are counted from the first look on.
+    look().await;
+    let mut client = WebsocketCommunicator::new(channels.route::<SlowConsumer>(warp::path!("ws")), "/ws");
+    client.connect().await.unwrap();
+    let layer = channels.channel_layer();
+    client.send_to("blocking").await.unwrap();
+    assert_eq!(client.receive_text_from().await.unwrap(), "blocking");
+    layer.group_send(&Slow, &Rendered {}).await.unwrap();
+    assert_eq!(client.receive_text_from().await.unwrap(), "rendered");
+    layer.group_send(&Slow, &Plain {}).await.unwrap();
+    layer.group_send(&Slow, &Awaited {}).await.unwrap();
+    assert_eq!(client.receive_text_from().await.unwrap(), "awaited");
+
+    let worker = channels.worker::<SlowJobConsumer>("slow-jobs");
+    let job_done = async {
+        let name = ChannelName::<SlowJobConsumer>::of_worker("slow-jobs").unwrap();
+        while layer.channels_here() < 2 {
+            tokio::task::yield_now().await;
+        }
+        layer.send(&name, &Job {}).await.unwrap();
+        assert_eq!(client.receive_text_from().await.unwrap(), "rendered");
+    };
+    worker.run_until(job_done).await.unwrap();
+    client.disconnect(CloseCode::NORMAL).await.unwrap();
+
+    let page = look().await;
+    for (consumer, at, calls) in
+        [("SlowConsumer", "handler", 4.0), ("SlowConsumer", "receive", 1.0), ("SlowJobConsumer", "handler", 1.0)]
+    {
+        let labels = [&*format!(r#"consumer="{consumer}""#), &*format!(r#"at="{at}""#)];
+        assert_eq!(page.value("channels_handler_seconds_count", &labels), Some(calls), "{labels:?} of\n{}", page.0);
+        let took = page.value("channels_handler_seconds_sum", &labels).unwrap();
+        assert!(took >= calls * TAKES.as_secs_f64(), "{calls} calls of {labels:?} took {took} s");
+    }
 }
 
 /// One record of the log: its level, its message, the names of its fields.

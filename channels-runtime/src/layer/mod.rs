@@ -350,6 +350,14 @@ impl ChannelLayer {
 
     /// Sends a message that no type describes: a JSON object with a `type`. The compiler checks nothing of it.
     ///
+    /// ```
+    /// use channels_runtime::prelude::*;
+    ///
+    /// async fn kick_all(layer: &ChannelLayer, room: &str) -> Result<()> {
+    ///     Ok(layer.group_send_raw(room, json!({"type": "chat.kick", "reason": "closing time"})).await?)
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// When the group's name is not legal or the message has no `type`; otherwise as [`Self::group_send`].
     pub async fn group_send_raw(&self, group: &str, message: Value) -> Result<(), LayerError> {

@@ -111,6 +111,9 @@ impl Channels {
     /// SIGTERM: then the connections are closed with 1012 as told there, `disconnect` runs, and it returns, after 10 s at
     /// most ([`shutdown_deadline`](crate::ChannelsBuilder::shutdown_deadline)). A second signal makes it return at once.
     ///
+    /// The connections are those of its own routes. Routes of other `Channels` among the filters are served as well, but it
+    /// is up to you to call their [`shutdown`](Channels::shutdown).
+    ///
     /// # Errors
     /// When it cannot listen on the address.
     pub fn serve<F>(&self, routes: F, address: impl Address) -> Unawaited<'_, Result<()>>
@@ -204,6 +207,8 @@ impl Server {
         F: Filter<Error = Rejection> + Clone + Send + Sync + 'static,
         F::Extract: Reply,
     {
+        // Of a handed over listener only this tells the address, and with port 0 only this tells the port.
+        tracing::info!(address = %self.address, "listening");
         let service = TowerToHyperService::new(warp::service(routes));
         let core = self.channels.server();
         let waiting = Waiting::new(core.door().settings.max_waiting);
