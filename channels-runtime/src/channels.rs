@@ -346,7 +346,8 @@ impl ChannelsBuilder {
     }
 
     /// How many sockets may be open that have not sent a whole request yet, or are done with one and may send another: 512
-    /// unless said otherwise. When one more comes, the one that has waited longest is dropped.
+    /// unless said otherwise. When one more comes, the one that has waited longest is dropped. Half of them may be sending the
+    /// body of a request; these are not dropped for others.
     pub fn max_waiting_sockets(mut self, sockets: usize) -> Self {
         self.door.max_waiting = sockets.max(1);
         self

@@ -38,7 +38,10 @@ impl Server {
         let channels = builder.build();
         let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = server.local_addr();
-        let routes = channels.route::<Echo>(warp::path!("ws")).or(warp::path!("page").map(|| "a page"));
+        let page = warp::path!("page").map(|| "a page");
+        let length = warp::path!("length").and(warp::body::bytes());
+        let length = length.map(|body: warp::hyper::body::Bytes| body.len().to_string());
+        let routes = channels.route::<Echo>(warp::path!("ws")).or(page).or(length);
         Self { channels, address, task: tokio::spawn(server.serve(routes)) }
     }
 
@@ -311,6 +314,41 @@ async fn sockets_that_say_little_make_room_for_one_that_speaks() {
         end(socket).await;
     }
     drop((slow, answer));
+    server.stop().await;
+}
+
+/// The head of a request is whole at once, and the rest never comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_that_never_come_make_room_and_one_that_is_slow_arrives() {
+    let builder = Channels::builder().max_waiting_sockets(8).header_deadline(Duration::from_secs(3600));
+    let server = Server::start(builder).await;
+    let post =
+        |length: usize| format!("POST /length HTTP/1.1\r\nHost: ours\r\nContent-Length: {length}\r\n\r\n").into_bytes();
+    let mut slow = Vec::new();
+    for _ in 0..50 {
+        let mut socket = TcpStream::connect(server.address).await.unwrap();
+        socket.write_all(&[&post(10)[..], b"x"].concat()).await.unwrap();
+        slow.push(socket);
+    }
+    // Four of the fifty may stay, and four of those whose heads were not read yet.
+    until("the oldest are dropped", || server.stats().crowded_out >= 42).await;
+    // One that is slow, and comes when the others have had their chance, is not dropped for those who ask.
+    let mut upload = TcpStream::connect(server.address).await.unwrap();
+    upload.write_all(&post(10)).await.unwrap();
+    upload.write_all(b"01234").await.unwrap();
+    let mut answer = server.enter().await;
+    assert_eq!(say(&mut answer.socket, "hi").await, "hi 127.0.0.1");
+    for _ in 0..20 {
+        slow.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    until("those who ask make room for each other", || server.stats().crowded_out >= 58).await;
+    upload.write_all(b"56789").await.unwrap();
+    let mut answered = head(upload).await;
+    assert_eq!(answered.status, 200);
+    let mut length = [0; 2];
+    answered.socket.read_exact(&mut length).await.unwrap();
+    assert_eq!(&length, b"10");
+    drop((slow, answer, answered));
     server.stop().await;
 }
 

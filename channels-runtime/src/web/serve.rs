@@ -238,7 +238,7 @@ impl Server {
             };
             fails = false;
             let caller = Caller { core: Arc::clone(core), seat: Seat::new(&waiting), peer };
-            caller.wait();
+            caller.asks();
             let service = service.clone();
             #[cfg(feature = "https")]
             if let Some(tls) = &self.tls {
@@ -298,7 +298,7 @@ impl KeepsItsSeat {
     /// The answer goes to this one.
     fn lend(&self, caller: &Caller) {
         let mut lent = self.lock();
-        if matches!(*lent, Lent::GivenBack) { caller.wait() } else { *lent = Lent::To(caller.clone()) }
+        if matches!(*lent, Lent::GivenBack) { caller.asks() } else { *lent = Lent::To(caller.clone()) }
     }
 }
 
@@ -308,8 +308,62 @@ pub(super) struct Place(KeepsItsSeat);
 impl Drop for Place {
     fn drop(&mut self) {
         if let Lent::To(caller) = std::mem::replace(&mut *self.0.lock(), Lent::GivenBack) {
-            caller.wait();
+            caller.asks();
         }
+    }
+}
+
+/// The body of a request. Until it has come, or is dropped, its socket waits: whoever takes for ever to send one is no better than
+/// whoever takes for ever to ask.
+struct Told {
+    body: Incoming,
+    /// Until then.
+    caller: Option<Caller>,
+}
+
+impl Told {
+    fn new(body: Incoming, caller: &Caller) -> Self {
+        let is_told = body.is_end_stream();
+        if !is_told {
+            caller.crowded_out(caller.seat.tells());
+        }
+        Self { body, caller: (!is_told).then(|| caller.clone()) }
+    }
+
+    fn end(&mut self) {
+        if let Some(caller) = self.caller.take() {
+            caller.seat.has_told();
+        }
+    }
+}
+
+impl Body for Told {
+    type Data = <Incoming as Body>::Data;
+    type Error = <Incoming as Body>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        task: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(task);
+        if matches!(frame, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.end();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
@@ -338,7 +392,7 @@ impl<B: Body + Unpin> Body for Seated<B> {
 
 impl<B> Drop for Seated<B> {
     fn drop(&mut self) {
-        self.caller.wait();
+        self.caller.asks();
         self.caller.seat.is_answered();
     }
 }
@@ -353,8 +407,12 @@ struct Caller {
 
 impl Caller {
     /// It has a request to send from now on.
-    fn wait(&self) {
-        if self.seat.wait() {
+    fn asks(&self) {
+        self.crowded_out(self.seat.asks());
+    }
+
+    fn crowded_out(&self, another: bool) {
+        if another {
             count(&self.core.door().counters.crowded_out);
         }
     }
@@ -390,11 +448,12 @@ impl Caller {
     async fn serve<I, S>(self, stream: I, service: S)
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        S: Service<http::Request<Incoming>, Response = warp::reply::Response, Error = Infallible>,
+        S: Service<http::Request<Told>, Response = warp::reply::Response, Error = Infallible>,
     {
         let caller = &self;
-        let answer = service_fn(move |mut request: http::Request<Incoming>| {
+        let answer = service_fn(move |request: http::Request<Incoming>| {
             caller.seat.serve();
+            let mut request = request.map(|body| Told::new(body, caller));
             request.extensions_mut().insert(Peer(caller.peer));
             let answer = service.call(request);
             async move {
@@ -402,7 +461,7 @@ impl Caller {
                 match answer.extensions().get::<KeepsItsSeat>() {
                     Some(seat) => seat.lend(caller),
                     // It may send another one, and until it does, it has waited since now.
-                    None => caller.wait(),
+                    None => caller.asks(),
                 }
                 Ok::<_, Infallible>(answer.map(|body| Seated { body, caller: caller.clone() }))
             }
