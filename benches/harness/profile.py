@@ -9,8 +9,8 @@ from . import contestants, machine, rounds, scenarios
 from .machine import LOAD_CORE, WORK, say
 
 SCENARIOS = {
-    "fan8": ("ours", "ours-2w", "ours-pubsub"),
-    "fan1": ("ours",),
+    "fan8": ("ours", "ours-stateful", "ours-2w", "ours-pubsub"),
+    "fan1": ("ours", "ours-stateful"),
     "rooms": ("ours",),
     "echo": ("ours",),
     "growth": ("ours",),
