@@ -219,7 +219,6 @@ impl Memberships {
                 tracing::debug!(redis = ?redis, %error, "memberships can still not be written to Redis");
             }
             tokio::select! {
-                // Only waits. The next pause is longer all the same.
                 () = backoff.wait_after(&error) => {}
                 // A notice that comes while nobody waits is kept, and costs a try.
                 () = self.back.notified() => {}

@@ -110,11 +110,11 @@ impl Backoff {
         self.pause == Self::FIRST
     }
 
-    /// A try that had no answer in all its time has waited long enough.
-    async fn wait_after(&mut self, error: &Lost) {
+    /// A try that had no answer in all its time has waited long enough. The next pause is longer, however long this one lasts.
+    fn wait_after(&mut self, error: &Lost) -> tokio::time::Sleep {
         let pause = if matches!(error, Lost::Late(_)) { Duration::ZERO } else { jittered(self.pause) };
         self.pause = (self.pause * 2).min(Self::LONGEST);
-        tokio::time::sleep(pause).await;
+        tokio::time::sleep(pause)
     }
 }
 
