@@ -2,7 +2,7 @@
 //!
 //! A send only puts the shared frame into each member's outbound queue, and a connection that had nothing to send goes
 //! to the end of the ring. The flusher takes connections from the front, writes each one once with all that waits for
-//! it, and after every [`TURN`] of them lets the readers run. So what arrives while the ring goes round rides along with
+//! it, and before every [`TURN`] of them lets the readers run. So what arrives while the ring goes round rides along with
 //! the rest of the round, and a busy socket gets many frames in one call; and a room of a thousand members wakes one
 //! task, not a thousand.
 //!
@@ -73,11 +73,10 @@ impl Flusher {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, turn: &mut Vec<Arc<Connection>>) -> bool {
+    fn take(&self, turn: &mut Vec<Arc<Connection>>) {
         let mut ring = self.lock();
         let many = ring.connections.len().min(TURN);
         turn.extend(ring.connections.drain(..many));
-        !turn.is_empty()
     }
 
     /// Writes until `stop` is done.
@@ -86,27 +85,25 @@ impl Flusher {
         let mut turn = Vec::with_capacity(TURN);
         loop {
             let stopped = poll_fn(|cx| {
-                if stop.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(true);
-                }
                 let mut ring = self.lock();
-                if ring.connections.is_empty() {
-                    ring.task = Some(cx.waker().clone());
-                    return Poll::Pending;
+                if !ring.connections.is_empty() {
+                    return Poll::Ready(false);
                 }
-                Poll::Ready(false)
+                ring.task = Some(cx.waker().clone());
+                drop(ring);
+                stop.as_mut().poll(cx).map(|()| true)
             })
             .await;
             if stopped {
                 return;
             }
-            while self.take(&mut turn) {
-                for connection in turn.drain(..) {
-                    if connection.flush() {
-                        self.push(connection);
-                    }
+            // Whoever is ready has its turn first: what they set off is written together.
+            tokio::task::yield_now().await;
+            self.take(&mut turn);
+            for connection in turn.drain(..) {
+                if connection.flush() {
+                    self.push(connection);
                 }
-                tokio::task::yield_now().await;
             }
         }
     }
