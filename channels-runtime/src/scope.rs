@@ -4,10 +4,11 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, Uri};
+
+use crate::auth::{SomeUser, user_as};
 
 /// Headers that the handshake has used up; nobody needs them afterwards.
 const OF_THE_HANDSHAKE: [&str; 6] = [
@@ -32,7 +33,7 @@ pub struct Scope {
     /// address, or nothing; and then a line for each header, `name:value`, the name in lower case. None of them can hold a
     /// line feed.
     facts: Box<[u8]>,
-    user: Option<Arc<dyn Any + Send + Sync>>,
+    user: Option<SomeUser>,
 }
 
 impl Scope {
@@ -149,12 +150,15 @@ impl Scope {
         self.line(3).parse().ok()
     }
 
-    /// Who it is: what the authenticator of [`Channels`](crate::Channels) found out, if it made a `U`.
+    /// Who it is: what the [authenticator](crate::ChannelsBuilder::authenticator) of [`Channels`](crate::Channels) found out.
+    ///
+    /// `None` for a client that it let in as nobody; and for everybody, where there is no authenticator, or where `U` is not
+    /// exactly the type of its users. Those two are a mistake, and the log says so once for each `U` (`error`).
     pub fn user<U: Any + Send + Sync>(&self) -> Option<&U> {
-        self.user.as_deref()?.downcast_ref()
+        user_as(self.user.as_ref()?)
     }
 
-    pub(crate) fn set_user(&mut self, user: Option<Arc<dyn Any + Send + Sync>>) {
+    pub(crate) fn set_user(&mut self, user: Option<SomeUser>) {
         self.user = user;
     }
 }

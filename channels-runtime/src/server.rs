@@ -16,7 +16,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use crate::auth::AnyUser;
+use crate::auth::SomeUser;
 use crate::connection::{Connection, Limits, Socket};
 use crate::consumer::Consumer;
 use crate::curfew::Curfew;
@@ -45,7 +45,7 @@ const LEAST_SPREAD: Duration = Duration::from_secs(1);
 
 /// Finds out who a client is, and for how long, before `connect` runs.
 pub(crate) type Authenticator =
-    dyn Fn(Scope) -> BoxFuture<'static, Result<(Option<AnyUser>, Option<SystemTime>), Reject>> + Send + Sync;
+    dyn Fn(Scope) -> BoxFuture<'static, Result<(Option<SomeUser>, Option<SystemTime>), Reject>> + Send + Sync;
 
 pub(crate) struct Server {
     begun: Instant,

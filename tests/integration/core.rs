@@ -561,13 +561,7 @@ async fn a_queue_that_is_no_queue_any_more_is_made_anew() {
 // One thread, so that the layer logs in this one.
 #[tokio::test]
 async fn a_redis_that_is_away_is_told_of_once() {
-    let log = Log::default();
-    let kept = log.clone();
-    // A second one, so that what the threads of other tests do not want is asked of this one, too.
-    let _another = tracing::Dispatch::new(tracing_subscriber::registry());
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::DEBUG);
-    let subscriber = subscriber.with_writer(move || kept.clone()).finish();
-    let _listening = tracing_subscriber::util::SubscriberInitExt::set_default(subscriber);
+    let (log, _listening) = Log::of_this_thread(tracing::Level::DEBUG);
     let server = RedisServer::start();
     let layer = open(&server, LayerConfig::default()).await;
     let channel = layer.new_channel().await.unwrap();

@@ -11,6 +11,8 @@ use channels_runtime::{ChannelsBuilder, DoorStats};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
+use tracing::Dispatch;
+use tracing::subscriber::DefaultGuard;
 use warp::Filter;
 
 use crate::raw::{Answer, ask, end, handshake, head, until};
@@ -85,6 +87,17 @@ async fn say(socket: &mut TcpStream, text: &str) -> String {
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
+    /// One that hears this thread as long as what comes with it is held.
+    pub(crate) fn of_this_thread(level: tracing::Level) -> (Self, (DefaultGuard, Dispatch)) {
+        let log = Self::default();
+        let kept = log.clone();
+        // A second one, so that what the threads of other tests do not want is asked of this one, too.
+        let another = Dispatch::new(tracing_subscriber::registry());
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_max_level(level);
+        let subscriber = subscriber.with_writer(move || kept.clone()).finish();
+        (log, (tracing::subscriber::set_default(subscriber), another))
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
@@ -104,10 +117,7 @@ impl Write for Log {
 // One thread, so that the server logs in this one.
 #[tokio::test]
 async fn a_page_from_elsewhere_is_refused_logged_and_counted() {
-    let log = Log::default();
-    let kept = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || kept.clone()).finish();
-    let _listening = tracing_subscriber::util::SubscriberInitExt::set_default(subscriber);
+    let (log, _listening) = Log::of_this_thread(tracing::Level::INFO);
     let server = Server::start(Channels::builder()).await;
     let host = server.address;
     for (origin, wanted) in [
@@ -178,10 +188,7 @@ async fn a_trusted_proxy_says_who_the_client_is_and_what_it_asked_for() {
 
 #[tokio::test]
 async fn a_host_that_is_not_ours_is_refused() {
-    let log = Log::default();
-    let kept = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || kept.clone()).finish();
-    let _listening = tracing_subscriber::util::SubscriberInitExt::set_default(subscriber);
+    let (log, _listening) = Log::of_this_thread(tracing::Level::INFO);
     let server = Server::start(Channels::builder().allowed_hosts(["example.org"]).unwrap()).await;
     assert_eq!(server.knock("Host: example.org:8000\n").await.status, 101);
     // What a page elsewhere does that gave its own name our address.

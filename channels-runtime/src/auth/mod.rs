@@ -4,11 +4,14 @@
 pub(crate) mod django;
 #[cfg(feature = "jwt")]
 pub(crate) mod jwt;
+mod user;
 
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+pub(crate) use user::{SomeUser, no_authenticator, user_as};
 
 /// A user, and when the login ends: what an [authenticator](crate::ChannelsBuilder::authenticator) gives for a client whose
 /// connection should not outlive what let it in.
@@ -65,9 +68,6 @@ impl<U> fmt::Debug for Login<U> {
     }
 }
 
-/// A user of any type.
-pub(crate) type AnyUser = Arc<dyn Any + Send + Sync>;
-
 /// What an authenticator gives: `Option<User>`, or a [`Login`].
 #[diagnostic::on_unimplemented(
     message = "an authenticator cannot give `{Self}`",
@@ -76,18 +76,18 @@ pub(crate) type AnyUser = Arc<dyn Any + Send + Sync>;
 )]
 pub trait Identity: sealed::Sealed {
     #[doc(hidden)]
-    fn into_parts(self) -> (Option<AnyUser>, Option<SystemTime>);
+    fn into_parts(self) -> (Option<SomeUser>, Option<SystemTime>);
 }
 
 impl<U: Any + Send + Sync> Identity for Option<U> {
-    fn into_parts(self) -> (Option<AnyUser>, Option<SystemTime>) {
-        (self.map(|user| Arc::new(user) as AnyUser), None)
+    fn into_parts(self) -> (Option<SomeUser>, Option<SystemTime>) {
+        (self.map(|user| Arc::new(user) as SomeUser), None)
     }
 }
 
 impl<U: Any + Send + Sync> Identity for Login<U> {
-    fn into_parts(self) -> (Option<AnyUser>, Option<SystemTime>) {
-        (self.user.map(|user| Arc::new(user) as AnyUser), self.until)
+    fn into_parts(self) -> (Option<SomeUser>, Option<SystemTime>) {
+        (self.user.map(|user| Arc::new(user) as SomeUser), self.until)
     }
 }
 

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tungstenite::handshake::derive_accept_key;
 use warp::reply::{Reply, Response};
 
+use crate::auth::no_authenticator;
 use crate::connection::{Socket, Stream};
 use crate::consumer::Consumer;
 use crate::door::retry_after;
@@ -139,6 +140,8 @@ async fn open<C: Consumer>(
             // What ends in a thousand years has no end.
             login_ends = Instant::now().checked_add(left);
         }
+    } else {
+        scope.set_user(Some(no_authenticator()));
     }
     Ok((session::open::<C>(server, scope, captures).await?, login_ends))
 }
