@@ -56,7 +56,7 @@ impl<E: Into<Error>> Outcome for Result<(), E> {
 #[diagnostic::on_unimplemented(
     message = "`#[connect]` of `{C}` cannot return `{Self}`",
     label = "return `Result<Self, Reject>` or `Self`",
-    note = "the error of a `Result` is a `Reject`, or implements `std::error::Error`, which is status 500",
+    note = "`?` makes a `Reject` of whatever implements `std::error::Error`: that is status 500",
     note = "`.map_err(Error::from_boxed)?` takes a boxed one, or `anyhow`'s"
 )]
 pub trait Accept<C> {
@@ -71,9 +71,9 @@ impl<C: Consumer> Accept<C> for C {
 }
 
 #[diagnostic::do_not_recommend]
-impl<C: Consumer, E: Into<Reject>> Accept<C> for Result<C, E> {
-    fn into_accept(self) -> Result<C, Reject> {
-        self.map_err(Into::into)
+impl<C: Consumer> Accept<C> for Result<C, Reject> {
+    fn into_accept(self) -> Self {
+        self
     }
 }
 

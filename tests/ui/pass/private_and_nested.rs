@@ -46,7 +46,7 @@ impl crate::pass::private_and_nested::Outer {
     }
 
     #[connect]
-    async fn open(cx: &mut channels_runtime::Context<Self>) -> Result<Self, std::io::Error> {
+    async fn open(cx: &mut channels_runtime::Context<Self>) -> Result<Self, channels_runtime::Reject> {
         let _ = cx;
         Ok(Self)
     }
