@@ -148,8 +148,8 @@ pub enum DecodeError {
     /// No message, but a member of a group that has no name of a channel: nothing can be sent to it.
     #[error("a member of the group is no name of a channel")]
     NoName,
-    /// No message, but something else under the key of the queue of this process.
-    #[error("the key of this process's queue held no sorted set")]
+    /// No message, but something else under the key of a queue.
+    #[error("what is under the key of the queue is no sorted set")]
     NoQueue,
     /// The message is shorter than the random bytes that stand before it.
     #[error("the message is shorter than its `random_prefix_length`")]

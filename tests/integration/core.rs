@@ -512,6 +512,7 @@ async fn a_key_that_is_somebody_elses_hurts_its_own_group_only() {
     let error = spoilt.unwrap_err();
     assert!(matches!(error, LayerError::Unavailable { .. }), "{error}");
     assert_eq!(layer.members_here(&Spoilt).unwrap(), 0);
+    assert_eq!(layer.stats().undecodable, 1);
     joined.unwrap();
     layer.group_send(&Room, &Tick { number: 1 }).await.unwrap();
     assert_eq!(next(&channel).await, 1);
@@ -537,6 +538,34 @@ async fn garbage_among_the_members_of_a_group_is_counted_and_hurts_nobody() {
     assert_eq!(server.ask("KEYS *").texts(), [KEY], "nothing was written for them");
 }
 
+/// What is no queue holds its own process up, and nobody else: neither the other queues of the group, nor the members here.
+#[tokio::test]
+async fn a_queue_of_the_group_that_is_no_queue_is_counted_and_the_others_get_the_message() {
+    let server = RedisServer::start();
+    let (here, there) = (open(&server, LayerConfig::default()).await, open(&server, LayerConfig::default()).await);
+    let (own, other) = (here.new_channel().await.unwrap(), there.new_channel().await.unwrap());
+    const DEAD: [&str; 2] = ["specific.0dead!x", "specific.zdead!x"];
+    // Before the other process in the list of members, and behind it.
+    let dead = async |number: usize| {
+        server.ask(&format!("SET asgi{} spoilt", DEAD[number].trim_end_matches('x')));
+        server.ask(&format!("ZADD {KEY} {} {}", now(), DEAD[number]));
+    };
+    dead(0).await;
+    here.group_add(&Room, own.name()).await.unwrap();
+    there.group_add(&Room, other.name()).await.unwrap();
+    dead(1).await;
+    for number in 0..3 {
+        here.group_send(&Room, &Tick { number }).await.unwrap();
+        assert_eq!((next(&own).await, next(&other).await), (number, number));
+    }
+    assert_eq!(here.stats().undecodable, 6);
+    // Who sends to it alone is told.
+    let error = here.send_raw(DEAD[0], json!({"type": "tick", "number": 1})).await.unwrap_err();
+    let told = std::error::Error::source(&error).expect("why").to_string();
+    assert!(told.contains("no sorted set"), "{told}");
+    assert_eq!(server.ask(&format!("GET asgi{}", DEAD[0].trim_end_matches('x'))).text(), "spoilt", "it is not ours");
+}
+
 /// The queue of this process is its own: what somebody else puts in its place is taken away.
 #[tokio::test]
 async fn a_queue_that_is_no_queue_any_more_is_made_anew() {
@@ -547,14 +576,20 @@ async fn a_queue_that_is_no_queue_any_more_is_made_anew() {
     let queue = queue_of(&channel);
     for (number, spoil) in [format!("SET {queue} spoilt"), format!("RPUSH {queue} spoilt")].iter().enumerate() {
         server.ask(spoil);
-        let sent = async {
-            while there.group_send(&Room, &Tick { number: 7 }).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+        let number = u32::try_from(number).unwrap();
+        let heard = async {
+            // What is sent before it is made anew is lost, as the gap says.
+            loop {
+                there.group_send(&Room, &Tick { number }).await.unwrap();
+                let arrived = tokio::time::timeout(Duration::from_millis(20), channel.receive()).await;
+                if arrived.is_ok_and(|tick| tick.unwrap().decode::<Tick>().unwrap().number == number) {
+                    break;
+                }
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), sent).await.expect("it can be sent to again");
-        assert_eq!(next(&channel).await, 7);
-        until(|| here.stats().undecodable == number as u64 + 1, "it is counted").await;
+        tokio::time::timeout(Duration::from_secs(10), heard).await.expect("it can be sent to again");
+        until(|| here.stats().undecodable == u64::from(number) + 1, "it is counted").await;
+        until(|| here.stats().gaps == u64::from(number) + 1, "and told of").await;
     }
 }
 

@@ -290,6 +290,29 @@ async fn a_restarted_redis_is_found_again_by_workers() {
     drop(server);
 }
 
+/// Counted, told to whoever sends, and left as it is; jobs are done again when the queue is one.
+#[tokio::test]
+async fn garbage_in_the_place_of_a_workers_queue_or_in_it_ends_no_worker() {
+    let server = RedisServer::start();
+    let layer = ChannelLayer::redis_core(&[server.url()]).await.unwrap();
+    server.ask("SET asgispoilt somebody");
+    let worker = Running::begin(&layer, "spoilt", 1);
+    until(|| layer.stats().undecodable == 1, "it is counted").await;
+    let to = ChannelName::<JobConsumer>::of_worker("spoilt").unwrap();
+    let error = layer.send(&to, &job(1, "work")).await.unwrap_err();
+    let told = std::error::Error::source(&error).expect("why").to_string();
+    assert!(told.contains("no sorted set"), "{told}");
+    assert_eq!(server.ask("GET asgispoilt").text(), "somebody");
+    server.ask("DEL asgispoilt");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    server.ask(&format!("ZADD asgispoilt {now} garbage"));
+    layer.send(&to, &job(2, "work")).await.unwrap();
+    until(|| done("spoilt").len() == 1, "the job is done").await;
+    assert_eq!(layer.stats().undecodable, 2);
+    worker.stop().await;
+    assert_eq!(done("spoilt"), [2, DISCONNECTED]);
+}
+
 #[tokio::test]
 async fn a_mistake_ends_a_worker_before_it_begins() {
     let layer = ChannelLayer::in_memory();

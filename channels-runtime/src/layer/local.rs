@@ -246,9 +246,13 @@ impl Counters {
         }
     }
 
-    /// Whether it is new that the other end refuses who is in this group, and so to be logged aloud.
+    /// The other end refuses who is in this group. `garbage` says that it is because something else is in its place.
+    /// Whether that is new, and so to be logged aloud.
     #[cfg(feature = "redis")]
-    pub(crate) fn is_new_refusal(&self, group: &GroupName) -> bool {
+    pub(crate) fn count_refusal(&self, group: &GroupName, garbage: bool) -> bool {
+        if garbage {
+            count(&self.figures.undecodable);
+        }
         self.garbage.is_new(("group", group.as_str()))
     }
 

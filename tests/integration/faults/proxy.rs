@@ -27,8 +27,7 @@ pub(super) enum Line {
 
 pub(super) struct Proxy {
     port: u16,
-    /// With how often it was cut: a connection ends when it has missed one.
-    line: watch::Sender<(Line, u32)>,
+    line: watch::Sender<Line>,
     accepting: JoinHandle<()>,
 }
 
@@ -37,7 +36,7 @@ impl Proxy {
     pub(super) async fn start(to: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (line, state) = watch::channel((Line::Open, 0));
+        let (line, state) = watch::channel(Line::Open);
         let accepting = tokio::spawn(async move {
             loop {
                 let Ok((near, _)) = listener.accept().await else { return };
@@ -62,12 +61,7 @@ impl Proxy {
     }
 
     pub(super) fn set(&self, line: Line) {
-        self.line.send_modify(|(now, _)| *now = line);
-    }
-
-    /// Closes the connections that are open now.
-    pub(super) fn cut(&self) {
-        self.line.send_modify(|(_, cuts)| *cuts += 1);
+        self.line.send_replace(line);
     }
 }
 
@@ -81,17 +75,14 @@ impl Drop for Proxy {
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    mut state: watch::Receiver<(Line, u32)>,
-    (line_then, cuts): (Line, u32),
+    mut state: watch::Receiver<Line>,
+    line_then: Line,
     dead: Arc<AtomicBool>,
     is_from_redis: bool,
 ) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
-        let (line, cuts_now) = *state.borrow_and_update();
-        if cuts_now != cuts {
-            return;
-        }
+        let line = *state.borrow_and_update();
         match line {
             Line::Closed => return,
             Line::Silent => dead.store(true, SeqCst),

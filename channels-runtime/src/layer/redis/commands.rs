@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::error::LayerError;
+use crate::layer::redis::answers::answers;
 use crate::layer::redis::host::{Commanding, Host, USUAL};
 use crate::layer::redis::{DEADLINE, Lost, unavailable};
 
@@ -27,15 +28,22 @@ const IDLE: Duration = Duration::from_secs(5);
 const SLOW_LINE: u32 = 1024 * 1024;
 
 /// Puts messages into queues, each only if it holds fewer than its capacity. Gives the places, from 0, of those that
-/// are full.
+/// are full, and of the keys that are no queues, which are left as they are: whatever is in one of them, the others get
+/// their message.
 ///
 /// channels_redis does the same in two to four commands, which let a queue grow beyond its capacity when two senders
 /// meet. What has expired is removed last: a script that has written something is let through by a Redis that is out of
 /// memory, and so the message would get in where no other would.
 const STORE: &str = "\
-local full = {}
+local full, spoilt = {}, {}
 for i, key in ipairs(KEYS) do
-  if redis.call('ZCOUNT', key, '(' .. ARGV[2], '+inf') >= tonumber(ARGV[2 * i + 2]) then
+  local held = redis.pcall('ZCOUNT', key, '(' .. ARGV[2], '+inf')
+  if type(held) == 'table' then
+    if not string.find(held.err, 'WRONGTYPE', 1, true) then
+      return held
+    end
+    spoilt[#spoilt + 1] = i - 1
+  elseif held >= tonumber(ARGV[2 * i + 2]) then
     full[#full + 1] = i - 1
   else
     redis.call('ZADD', key, ARGV[1], ARGV[2 * i + 3])
@@ -43,9 +51,18 @@ for i, key in ipairs(KEYS) do
   end
 end
 for i, key in ipairs(KEYS) do
-  redis.call('ZREMRANGEBYSCORE', key, 0, ARGV[2])
+  redis.pcall('ZREMRANGEBYSCORE', key, 0, ARGV[2])
 end
-return full";
+return {full, spoilt}";
+
+/// The places, in the list of entries, of those whose message did not get in.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NotStored {
+    /// The queue holds as many messages as its capacity allows.
+    pub(super) full: Vec<usize>,
+    /// The key is something else than a queue.
+    pub(super) spoilt: Vec<usize>,
+}
 
 /// One message for each of several queues of a server.
 #[derive(Debug)]
@@ -113,9 +130,10 @@ impl Commands {
         self.done(action, Command::Plain(command)).await
     }
 
-    /// Puts messages into queues. Gives the places, in the list of entries, of those that were full.
-    pub(super) async fn store(&self, store: Store) -> Result<Vec<usize>, LayerError> {
-        self.done("ZADD", Command::Store(store)).await
+    /// Puts messages into queues. Gives those that did not get in.
+    pub(super) async fn store(&self, store: Store) -> Result<NotStored, LayerError> {
+        let (full, spoilt) = self.done("ZADD", Command::Store(store)).await?;
+        Ok(NotStored { full, spoilt })
     }
 
     async fn done<T: FromRedisValue>(&self, action: &'static str, command: Command) -> Result<T, LayerError> {
@@ -136,6 +154,7 @@ async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<Waiting>) {
     while queue.recv_many(&mut batch, PIPELINE).await > 0 {
         let sent = timeout(DEADLINE, async {
             let asked = pipeline(&mut batch);
+            let usual = usual(&asked);
             let mut commanding = match held.take() {
                 Some((commanding, used)) if used.elapsed() < IDLE => commanding,
                 // The pool takes it back, and gives it out again if it answers.
@@ -145,7 +164,7 @@ async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<Waiting>) {
             let begun = std::time::Instant::now();
             tokio::select! {
                 biased;
-                answers = asked.query_async(commanding.connection()) => {
+                answers = answers(asked, commanding.connection()) => {
                     #[cfg(feature = "metrics")]
                     if answers.is_ok() {
                         crate::figures::round_trip(begun.elapsed());
@@ -153,7 +172,7 @@ async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<Waiting>) {
                     return Ok((commanding, answers));
                 }
                 // Dropped when the answers come; nothing was said on what it opened.
-                fresh = host.overtaken(usual(&asked)) => held = Some((fresh, Instant::now())),
+                fresh = host.overtaken(usual) => held = Some((fresh, Instant::now())),
             }
             commanding.discard();
             Err(Lost::Overtaken)
@@ -169,7 +188,7 @@ async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<Waiting>) {
             // Whether Redis got some of it is not known. Sending again could deliver twice, so it is not done.
             Ok(Ok((commanding, Err(error)))) => {
                 commanding.discard();
-                fail(&mut batch, &Arc::new(Lost::from(error)));
+                fail(&mut batch, &Arc::new(error));
             }
             Ok(Err(error)) => fail(&mut batch, &Arc::new(error)),
             Err(late) => {
@@ -196,7 +215,6 @@ fn pipeline(batch: &mut [Waiting]) -> Pipeline {
             Command::Store(store) => store.command(std::mem::replace(&mut loaded, true)),
         });
     }
-    pipeline.ignore_errors();
     pipeline
 }
 

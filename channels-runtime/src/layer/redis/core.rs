@@ -30,7 +30,7 @@ use crate::error::{DecodeError, LayerError};
 use crate::layer::local::{Change, Full, LocalTable};
 use crate::layer::redis::clock::{self, Scores};
 use crate::layer::redis::codec::Codec;
-use crate::layer::redis::commands::{Commands, Entry, Store};
+use crate::layer::redis::commands::{Commands, Entry, NotStored, Store};
 use crate::layer::redis::host::Host;
 use crate::layer::redis::jobs::Queues;
 use crate::layer::redis::keys::Keys;
@@ -189,8 +189,14 @@ impl Core {
         };
         let capacity = shared.config.capacity_of(channel.as_str());
         let entry = Entry { queue: shared.keys.queue(non_local), capacity, message: shared.codec.seal(body) };
-        let full = server.commands.store(self.store(vec![entry])).await?;
-        if full.is_empty() { Ok(()) } else { Err(LayerError::ChannelFull { channel: channel.to_string(), capacity }) }
+        let not_stored = server.commands.store(self.store(vec![entry])).await?;
+        if !not_stored.spoilt.is_empty() {
+            return Err(unavailable("ZADD", DecodeError::NoQueue));
+        }
+        if !not_stored.full.is_empty() {
+            return Err(LayerError::ChannelFull { channel: channel.to_string(), capacity });
+        }
+        Ok(())
     }
 
     /// The channels in the group, as Redis knows them, in the order in which they joined.
@@ -220,7 +226,8 @@ impl Core {
             members.retain(|member| member != but.as_str().as_bytes());
         }
         let shared = &self.shared;
-        let garbage = || shared.table.counters().count_garbage(&shared.keys.group(group), &DecodeError::NoName);
+        let counters = shared.table.counters();
+        let garbage = || counters.count_garbage(&shared.keys.group(group), &DecodeError::NoName);
         let mut queues: IndexMap<&str, Vec<&str>> = IndexMap::new();
         for member in &members {
             let Ok(channel) = std::str::from_utf8(member) else {
@@ -239,7 +246,9 @@ impl Core {
             is_one
         });
         let own = queues.swap_remove(shared.process.as_str());
-        let mut stores: BTreeMap<usize, (Vec<Entry>, Vec<usize>)> = BTreeMap::new();
+        /// A process or a general channel, and how many of the members are behind it.
+        type Behind<'a> = (&'a str, usize);
+        let mut stores: BTreeMap<usize, (Vec<Entry>, Vec<Behind<'_>>)> = BTreeMap::new();
         for (non_local, channels) in &queues {
             let body = envelope.body_for(channels).map_err(|source| encoding(&envelope, source))?;
             let entry = Entry {
@@ -250,15 +259,18 @@ impl Core {
             };
             let (entries, sizes) = stores.entry(shard_of(non_local, self.servers.len())).or_default();
             entries.push(entry);
-            sizes.push(channels.len());
+            sizes.push((non_local, channels.len()));
         }
         let stored = stores.into_iter().map(|(server, (entries, sizes))| async move {
-            let full = self.servers[server].commands.store(self.store(entries)).await?;
-            Ok::<_, LayerError>(full.into_iter().filter_map(|place| sizes.get(place)).sum::<usize>())
+            let NotStored { full, spoilt } = self.servers[server].commands.store(self.store(entries)).await?;
+            let of = |places: Vec<usize>| places.into_iter().filter_map(|place| sizes.get(place));
+            // Its process finds out, too, and makes it anew; one that is dead has nobody who would hear.
+            of(spoilt).for_each(|(queue, _)| counters.count_garbage(&shared.keys.queue(queue), &DecodeError::NoQueue));
+            Ok::<_, LayerError>(of(full).map(|(_, channels)| channels).sum::<usize>())
         });
         let over: usize = try_join_all(stored).await?.into_iter().sum();
         if over > 0 {
-            shared.table.counters().count_over_capacity(group, over, members.len());
+            counters.count_over_capacity(group, over, members.len());
         }
         // Last: when the sender is told that it failed, nobody here has heard it.
         if let Some(own) = own {

@@ -10,12 +10,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use deadpool_redis::redis::aio::MultiplexedConnection;
+use deadpool_redis::redis::{self, Pipeline, RedisError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::time::timeout;
 
 use crate::envelope::Envelope;
+use crate::error::DecodeError;
 use crate::layer::Jobs;
+use crate::layer::local::Counters;
+use crate::layer::redis::answers::answers;
 use crate::layer::redis::core::Shared;
 use crate::layer::redis::host::Host;
 use crate::layer::redis::queue::{Popped, PoppedFrom, pop_one};
@@ -46,8 +50,9 @@ struct Taker {
     queue: String,
     connection: Option<MultiplexedConnection>,
     backoff: Backoff,
-    /// It was said that the connection is lost.
-    lost: bool,
+    /// It was said that the connection is lost, or that the key is no queue.
+    told: bool,
+    counters: Arc<Counters>,
 }
 
 impl Taker {
@@ -56,15 +61,22 @@ impl Taker {
         match self.ask().await {
             Ok(popped) => {
                 self.backoff.reset();
-                self.lost = false;
+                self.told = false;
                 (self, popped)
             }
             Err(error) => {
-                let (host, queue) = (&self.host, &self.queue);
-                if !std::mem::replace(&mut self.lost, true) {
-                    tracing::warn!(redis = ?host, queue, %error, "the connection to a worker's queue in Redis is lost; jobs wait there");
+                let (host, queue, is_new) = (&self.host, &self.queue, !std::mem::replace(&mut self.told, true));
+                if error.is_of_wrong_type() {
+                    // Whoever sends a job is told so, too. It may be somebody's, so it is not taken away.
+                    if is_new {
+                        self.counters.count_garbage(queue, &DecodeError::NoQueue);
+                    }
+                } else {
+                    if is_new {
+                        tracing::warn!(redis = ?host, queue, %error, "the connection to a worker's queue in Redis is lost; jobs wait there");
+                    }
+                    self.connection = None;
                 }
-                self.connection = None;
                 self.backoff.wait_after(&error).await;
                 (self, None)
             }
@@ -76,8 +88,10 @@ impl Taker {
             Some(connection) => connection,
             none => none.insert(self.host.blocking().await?),
         };
-        let pop = pop_one(&self.queue, BLOCK);
-        let popped: Option<PoppedFrom> = timeout(BLOCK + DEADLINE, pop.query_async(connection)).await??;
+        let mut pop = Pipeline::with_capacity(2);
+        pop.add_command(pop_one(&self.queue, BLOCK));
+        let answer = timeout(BLOCK + DEADLINE, answers(pop, connection)).await??.pop().ok_or(Lost::OutOfStep)??;
+        let popped: Option<PoppedFrom> = redis::from_redis_value(answer).map_err(RedisError::from)?;
         Ok(popped.map(|(_, message, score)| (message, score)))
     }
 }
@@ -85,7 +99,9 @@ impl Taker {
 impl Queues {
     pub(super) fn new(shared: Arc<Shared>, hosts: impl Iterator<Item = Arc<Host>>, queue: &str) -> Self {
         let servers = hosts.map(|host| {
-            let taker = Taker { host, queue: queue.into(), connection: None, backoff: Backoff::new(), lost: false };
+            let counters = Arc::clone(shared.table.counters());
+            let (queue, backoff) = (queue.into(), Backoff::new());
+            let taker = Taker { host, queue, connection: None, backoff, told: false, counters };
             Server { waiting: None, idle: Some(taker) }
         });
         Self { servers: servers.collect(), shared, turn: 0 }

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::error::LayerError;
+use crate::layer::redis::answers::answers;
 use crate::layer::redis::core::Shared;
 use crate::layer::redis::host::{Commanding, Host};
 use crate::layer::redis::shard::shard_of;
@@ -47,7 +48,7 @@ type Refused = HashMap<GroupName, Arc<RedisError>>;
 /// Where memberships are written: a server of Redis, or what stands for one in a test.
 trait Server: fmt::Debug + Send {
     /// Does the commands in their order. Gives an answer for each, or why they may not have been done.
-    fn ask(&mut self, pipeline: &Pipeline) -> impl Future<Output = Result<Vec<RedisResult<Value>>, Lost>> + Send;
+    fn ask(&mut self, pipeline: Pipeline) -> impl Future<Output = Result<Vec<RedisResult<Value>>, Lost>> + Send;
 
     /// The connection led nowhere: the next question needs another one.
     fn discard(&mut self) {}
@@ -63,12 +64,12 @@ struct Connected {
 }
 
 impl Server for Connected {
-    async fn ask(&mut self, pipeline: &Pipeline) -> Result<Vec<RedisResult<Value>>, Lost> {
+    async fn ask(&mut self, pipeline: Pipeline) -> Result<Vec<RedisResult<Value>>, Lost> {
         if self.held.is_none() {
             self.held = Some(self.host.commanding().await?);
         }
         let held = self.held.as_mut().expect("it was put there by the lines above");
-        Ok(pipeline.query_async(held.connection()).await?)
+        answers(pipeline, held.connection()).await
     }
 
     fn discard(&mut self) {
@@ -249,7 +250,7 @@ impl Memberships {
                     backoff.reset();
                     for (group, error) in &refused {
                         // It is tried again with the next renewal; until then it must not hold the others up.
-                        if self.shared.table.counters().is_new_refusal(group) {
+                        if self.shared.table.counters().count_refusal(group, error.code() == Some(WRONG_TYPE)) {
                             tracing::warn!(redis = ?redis, %group, %error, "Redis refuses the memberships of this group");
                         } else {
                             tracing::debug!(redis = ?redis, %group, %error, "Redis refuses the memberships of this group");
@@ -308,12 +309,13 @@ impl Memberships {
         batch: &IndexMap<Membership, Vec<Waiting>>,
     ) -> Result<Refused, Lost> {
         let (pipeline, groups) = self.pipeline(batch.keys());
-        let answers = redis.ask(&pipeline).await?;
+        let asked = pipeline.len();
+        let answers = redis.ask(pipeline).await?;
         let errors: Vec<_> =
             answers.into_iter().zip(groups).filter_map(|(answer, group)| Some((group, answer.err()?))).collect();
         // With everything refused nothing was done, and it is not one group that is at fault, but the server (a replica now,
         // still loading): unless all of these keys are somebody else's.
-        let all = errors.len() == pipeline.len() && errors.iter().any(|(_, error)| error.code() != Some(WRONG_TYPE));
+        let all = errors.len() == asked && errors.iter().any(|(_, error)| error.code() != Some(WRONG_TYPE));
         match errors.into_iter().map(|(group, error)| (group, Arc::new(error))).collect::<Refused>() {
             refused if !all => Ok(refused),
             refused => Err(refused.into_values().next().map(Lost::Refused).unwrap_or(Lost::Closed)),
@@ -353,7 +355,6 @@ impl Memberships {
             }
             of.resize(pipeline.len(), group.clone());
         }
-        pipeline.ignore_errors();
         (pipeline, of)
     }
 }
@@ -416,7 +417,7 @@ mod tests {
     }
 
     impl Server for Sets {
-        async fn ask(&mut self, pipeline: &Pipeline) -> Result<Vec<RedisResult<Value>>, Lost> {
+        async fn ask(&mut self, pipeline: Pipeline) -> Result<Vec<RedisResult<Value>>, Lost> {
             let mut answers = Vec::new();
             yield_now().await;
             for command in pipeline.cmd_iter() {
@@ -556,7 +557,7 @@ mod tests {
     }
 
     impl Server for Away {
-        async fn ask(&mut self, pipeline: &Pipeline) -> Result<Vec<RedisResult<Value>>, Lost> {
+        async fn ask(&mut self, pipeline: Pipeline) -> Result<Vec<RedisResult<Value>>, Lost> {
             self.asked.fetch_add(1, Relaxed);
             if self.is_back.load(Relaxed) { Ok(vec![Ok(Value::Okay); pipeline.len()]) } else { Err(Lost::Closed) }
         }

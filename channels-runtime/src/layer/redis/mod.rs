@@ -6,6 +6,7 @@
 //! Only this folder knows deadpool and redis.
 
 mod address;
+mod answers;
 mod clock;
 mod codec;
 mod commands;
@@ -79,10 +80,19 @@ enum Lost {
     Pool(#[from] deadpool_redis::PoolError),
     #[error("Redis does not answer on this connection, and does on a new one")]
     Overtaken,
+    #[error("Redis answers something that was not asked; the connection is out of step")]
+    OutOfStep,
     #[error("the connection was closed")]
     Closed,
     #[error("Redis refuses: {0}")]
     Refused(std::sync::Arc<RedisError>),
+}
+
+impl Lost {
+    /// The connection is well: the key is of another kind than the command is for.
+    fn is_of_wrong_type(&self) -> bool {
+        matches!(self, Self::Redis(error) if error.code() == Some(WRONG_TYPE))
+    }
 }
 
 /// The pause between two tries to connect, longer each time.

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use deadpool_redis::redis::{Pipeline, RedisResult, cmd};
+use deadpool_redis::redis::{self, FromRedisValue, Pipeline, RedisResult, Value, cmd};
 use tokio::time::timeout;
 
 use crate::envelope::Envelope;
 use crate::error::DecodeError;
+use crate::layer::redis::answers::answers;
 use crate::layer::redis::core::Shared;
 use crate::layer::redis::host::Host;
 use crate::layer::redis::memberships::Memberships;
@@ -62,10 +63,10 @@ async fn connected(
     let mut connection = host.blocking().await?;
     let queue = shared.own_queue();
     // What waited meanwhile, at once; and a connection that can do this much works.
-    let mut pop_waiting = cmd("ZPOPMIN");
-    pop_waiting.arg(&queue).arg(BATCH + 1);
-    let waited: RedisResult<Vec<Popped>> = timeout(DEADLINE, pop_waiting.query_async(&mut connection)).await?;
-    let waited = match waited {
+    let mut pop_waiting = Pipeline::with_capacity(2);
+    pop_waiting.cmd("ZPOPMIN").arg(&queue).arg(BATCH + 1);
+    let [waited] = asked(timeout(DEADLINE, answers(pop_waiting, &mut connection)).await??)?;
+    let waited = match waited.and_then(of::<Vec<Popped>>) {
         Err(error) if error.code() == Some(WRONG_TYPE) => {
             // The key is of this process alone. Nobody else would take away what is there, and nothing could be sent here.
             shared.table.counters().count_garbage(&queue, &DecodeError::NoQueue);
@@ -86,15 +87,13 @@ async fn connected(
         }
         std::future::pending().await
     };
-    let mut pop = Pipeline::with_capacity(2);
-    // If Redis refuses the first, what the second took is here all the same.
-    pop.ignore_errors();
-    // Both in one round trip: Redis goes on with the second when the first has something, or has waited long enough.
-    pop.add_command(pop_one(&queue, BLOCK));
-    pop.cmd("ZPOPMIN").arg(&queue).arg(BATCH);
     let popping = async {
         loop {
-            let mut answer = pin!(pop.query_async(&mut connection));
+            // Both in one round trip: Redis goes on with the second when the first has something, or has waited long enough.
+            let mut pop = Pipeline::with_capacity(3);
+            pop.add_command(pop_one(&queue, BLOCK));
+            pop.cmd("ZPOPMIN").arg(&queue).arg(BATCH);
+            let mut answer = pin!(answers(pop, &mut connection));
             let popped = match timeout(BLOCK + LATE, &mut answer).await {
                 Ok(popped) => popped?,
                 Err(_) => tokio::select! {
@@ -104,13 +103,14 @@ async fn connected(
                     _ = host.overtaken(Duration::ZERO) => return Err(Lost::Overtaken),
                 },
             };
-            let (first, more): (RedisResult<Option<PoppedFrom>>, RedisResult<Vec<Popped>>) = popped;
+            let [first, more] = asked(popped)?;
+            // If Redis refuses the first, what the second took is here all the same.
             let mut refused = None;
-            let first = first.unwrap_or_else(|error| {
+            let first = first.and_then(of::<Option<PoppedFrom>>).unwrap_or_else(|error| {
                 refused = Some(error);
                 None
             });
-            let more = more.unwrap_or_else(|error| {
+            let more = more.and_then(of::<Vec<Popped>>).unwrap_or_else(|error| {
                 refused = Some(error);
                 Vec::new()
             });
@@ -128,6 +128,15 @@ async fn connected(
         // Never ends. Dropped before it is done, the gap goes on.
         never = restored => never,
     }
+}
+
+/// As many answers as there were commands.
+fn asked<const N: usize>(answers: Vec<RedisResult<Value>>) -> Result<[RedisResult<Value>; N], Lost> {
+    answers.try_into().map_err(|_| Lost::OutOfStep)
+}
+
+fn of<T: FromRedisValue>(answer: Value) -> RedisResult<T> {
+    Ok(redis::from_redis_value(answer)?)
 }
 
 /// Hands messages to the mailboxes here, and lets others have their turn meanwhile.

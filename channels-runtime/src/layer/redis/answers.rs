@@ -1,0 +1,99 @@
+//! Answers of Redis that are known to be those of the question.
+//!
+//! Redis does not say which command an answer is for: it answers in order, and one answer too many on the line gives every
+//! later question the answer to another one, so that a message would go to the members of another group. So each pipeline
+//! ends with a number that nothing else on this connection was asked for.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use deadpool_redis::redis::aio::ConnectionLike;
+use deadpool_redis::redis::{self, Pipeline, RedisResult, Value};
+
+use crate::layer::redis::Lost;
+
+/// Asks, and gives one answer for each command. After an error the connection is not to be used again: what was asked may have
+/// been done or not, and what comes next may be the answer to it. Dropped, the same.
+pub(super) async fn answers(
+    mut pipeline: Pipeline,
+    connection: &mut impl ConnectionLike,
+) -> Result<Vec<RedisResult<Value>>, Lost> {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let number = LAST.fetch_add(1, Relaxed);
+    pipeline.cmd("PING").arg(number);
+    // What Redis refuses is an answer, too.
+    pipeline.ignore_errors();
+    let mut answers: Vec<RedisResult<Value>> = pipeline.query_async(connection).await?;
+    let last = answers.pop().ok_or(Lost::OutOfStep)??;
+    match redis::from_redis_value::<u64>(last) {
+        Ok(answered) if answered == number => Ok(answers),
+        _ => Err(Lost::OutOfStep),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use deadpool_redis::redis::{Cmd, RedisFuture};
+
+    use super::*;
+
+    /// A line with an answer too many on it: each question gets the end of what the one before was answered.
+    #[derive(Default)]
+    struct Shifted {
+        waiting: Vec<Value>,
+        by: usize,
+    }
+
+    impl ConnectionLike for Shifted {
+        fn req_packed_command<'a>(&'a mut self, _: &'a Cmd) -> RedisFuture<'a, Value> {
+            unreachable!("only pipelines are asked")
+        }
+
+        fn req_packed_commands<'a>(
+            &'a mut self,
+            asked: &'a Pipeline,
+            _: usize,
+            _: usize,
+        ) -> RedisFuture<'a, Vec<Value>> {
+            let echo = |command: &Cmd| {
+                let last = command.args_iter().last();
+                let Some(redis::Arg::Simple(word)) = last else { panic!("a word") };
+                Value::BulkString(word.to_vec())
+            };
+            self.waiting.extend(asked.cmd_iter().map(echo));
+            let many = asked.len();
+            if self.waiting.len() == many {
+                for _ in 0..self.by {
+                    self.waiting.insert(0, Value::BulkString(u64::MAX.to_string().into_bytes()));
+                }
+            }
+            Box::pin(async move { Ok(self.waiting.drain(..many).collect()) })
+        }
+
+        fn get_db(&self) -> i64 {
+            0
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_to_another_question_are_noticed() {
+        let ask = || {
+            let mut pipeline = Pipeline::new();
+            pipeline.cmd("ECHO").arg("1").cmd("ECHO").arg("2");
+            pipeline
+        };
+        let mut in_step = Shifted::default();
+        for _ in 0..3 {
+            let answers = answers(ask(), &mut in_step).await.unwrap();
+            let answers: Vec<u64> =
+                answers.into_iter().map(|answer| redis::from_redis_value(answer.unwrap()).unwrap()).collect();
+            assert_eq!(answers, [1, 2]);
+        }
+        for by in 1..7 {
+            let mut out_of_step = Shifted { by, ..Shifted::default() };
+            for _ in 0..3 {
+                let answered = answers(ask(), &mut out_of_step).await;
+                assert!(matches!(answered, Err(Lost::OutOfStep)), "{by}: {answered:?}");
+            }
+        }
+    }
+}
