@@ -15,10 +15,10 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error as ClientError, Message};
 use tokio_util::task::AbortOnDropHandle;
-use warp::{Filter, Rejection, Reply};
 
 use super::{PATIENCE, SILENCE, Transcript};
 use crate::frame::{CloseCode, Frame};
+use crate::web::Routes;
 
 /// The accepted handshake, as the client sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,8 +132,8 @@ pub enum CommunicatorError {
 /// client.disconnect(CloseCode::NORMAL).await?;
 /// # Ok(()) }
 /// ```
-pub struct WebsocketCommunicator<F> {
-    route: F,
+pub struct WebsocketCommunicator<R> {
+    routes: R,
     path: String,
     headers: HeaderMap,
     patience: Duration,
@@ -152,15 +152,11 @@ struct Client {
     _server: AbortOnDropHandle<()>,
 }
 
-impl<F> WebsocketCommunicator<F>
-where
-    F: Filter<Error = Rejection> + Clone + Send + Sync + 'static,
-    F::Extract: Reply + Send,
-{
+impl<R: Routes> WebsocketCommunicator<R> {
     /// A client that will connect to this path of these routes.
-    pub fn new(route: F, path: impl Into<String>) -> Self {
+    pub fn new(routes: R, path: impl Into<String>) -> Self {
         Self {
-            route,
+            routes,
             path: path.into(),
             headers: HeaderMap::new(),
             patience: PATIENCE,
@@ -204,7 +200,7 @@ where
     /// [`CommunicatorError::Refused`] with the status of the refusal.
     pub async fn connect(&mut self) -> Result<Connected, CommunicatorError> {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
-        let service = TowerToHyperService::new(warp::service(self.route.clone()));
+        let service = TowerToHyperService::new(warp::service(self.routes.clone()));
         let server = http1::Builder::new().serve_connection(TokioIo::new(theirs), service).with_upgrades();
         let server = AbortOnDropHandle::new(tokio::spawn(async { _ = server.await }));
         let mut request = Request::builder()
@@ -428,7 +424,7 @@ impl fmt::Debug for CommunicatorError {
     }
 }
 
-impl<F> fmt::Debug for WebsocketCommunicator<F> {
+impl<R> fmt::Debug for WebsocketCommunicator<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebsocketCommunicator").field("path", &self.path).finish_non_exhaustive()
     }
