@@ -390,7 +390,7 @@ fn lifted<'a>(done: impl Future<Output = Result<(), LayerError>> + Send + 'a) ->
 ///
 /// It is no `async fn`, which asks again for what its type parameters are where it is called and where it is awaited: one
 /// missing `Serialize` would be three errors. So how to write the value is a pointer, and nothing is asked of `T` here.
-#[must_use = "nothing happens before the `.await`"]
+#[must_use = "it does nothing before it is awaited: write `.await` behind the call"]
 pub struct SendJson<'a, C, T: ?Sized> {
     cx: &'a mut Context<C>,
     /// Until it was written.

@@ -201,7 +201,7 @@ pub use error::{
     BackgroundError, BlockingError, CommandError, DecodeError, EncodeError, Error, FrameError, LayerError, Reject,
     Result, SendError,
 };
-pub use event::{Carries, DirectSend, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, Loss, Sends};
+pub use event::{Carries, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, Loss, Sends};
 pub use frame::{CloseCode, Frame, FrameKind, FromFrame, IntoFrame, Json, ToJson};
 pub use inspect::{InspectedGroup, InspectedLayer, InspectedSettings, Inspection, Rates};
 #[cfg(feature = "redis")]
