@@ -15,7 +15,7 @@ use crate::connection::{Closed, Connection};
 use crate::envelope::Envelope;
 use crate::error::{CommandError, Error, FrameError, LayerError, Result, SendError, shown};
 use crate::event::{Carries, Event, Group, Handles, JoinedBy, Sends};
-use crate::frame::{CloseCode, Frame, ToJson};
+use crate::frame::{CloseCode, Frame, Text, ToJson};
 use crate::layer::ChannelLayer;
 use crate::meter::Pause;
 use crate::name::ChannelName;
@@ -274,7 +274,7 @@ impl<C> Context<C> {
     ///
     /// # Errors
     /// When the connection is closed.
-    pub async fn send_text(&mut self, text: impl Into<String>) -> Result<()> {
+    pub async fn send_text(&mut self, text: impl Text) -> Result<()> {
         self.send_frame(Frame::text(text)).await
     }
 

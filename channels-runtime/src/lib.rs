@@ -202,7 +202,7 @@ pub use error::{
     Result, SendError,
 };
 pub use event::{Carries, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, Loss, Sends};
-pub use frame::{CloseCode, Frame, FrameKind, FromFrame, IntoFrame, Json, ToJson};
+pub use frame::{CloseCode, Frame, FrameKind, FromFrame, FromJson, IntoFrame, Json, Text, ToJson};
 pub use inspect::{InspectedGroup, InspectedLayer, InspectedSettings, Inspection, Rates};
 #[cfg(feature = "redis")]
 pub use layer::RedisHost;

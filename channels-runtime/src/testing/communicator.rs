@@ -8,8 +8,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::io::DuplexStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
@@ -17,7 +15,8 @@ use tokio_tungstenite::tungstenite::{Error as ClientError, Message};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{PATIENCE, SILENCE, Transcript};
-use crate::frame::{CloseCode, Frame};
+use crate::frame::{CloseCode, Frame, FromJson, Text, ToJson};
+use crate::unawaited::Unawaited;
 use crate::web::Routes;
 
 /// The accepted handshake, as the client sees it.
@@ -270,8 +269,9 @@ impl<R: Routes> WebsocketCommunicator<R> {
     ///
     /// # Errors
     /// When the connection is closed.
-    pub async fn send_to(&mut self, text: impl Into<String>) -> Result<(), CommunicatorError> {
-        self.send(Frame::text(text)).await
+    // No `async fn`, which reports what is no text three times; `ChannelLayer::group_send` says more.
+    pub fn send_to(&mut self, text: impl Text) -> Unawaited<'_, Result<(), CommunicatorError>> {
+        Unawaited::new(self.send(Frame::text(text)))
     }
 
     /// Sends bytes.
@@ -289,8 +289,8 @@ impl<R: Routes> WebsocketCommunicator<R> {
     ///
     /// # Panics
     /// When serde cannot write the value as JSON.
-    pub async fn send_json_to<T: Serialize>(&mut self, value: &T) -> Result<(), CommunicatorError> {
-        self.send_to(serde_json::to_string(value).expect("a value that JSON can hold")).await
+    pub fn send_json_to<T: ToJson + ?Sized>(&mut self, value: &T) -> Unawaited<'_, Result<(), CommunicatorError>> {
+        self.send_to(serde_json::to_string(value).expect("a value that JSON can hold"))
     }
 
     async fn send(&mut self, frame: Frame) -> Result<(), CommunicatorError> {
@@ -333,12 +333,14 @@ impl<R: Routes> WebsocketCommunicator<R> {
     ///
     /// # Errors
     /// When something else arrives, or nothing, or the connection is closed.
-    pub async fn receive_json_from<T: DeserializeOwned>(&mut self) -> Result<T, CommunicatorError> {
-        let text = self.receive_text_from().await?;
-        serde_json::from_str(&text).map_err(|source| CommunicatorError::Json {
-            text,
-            source,
-            transcript: self.transcript.clone(),
+    pub fn receive_json_from<T: FromJson>(&mut self) -> Unawaited<'_, Result<T, CommunicatorError>> {
+        Unawaited::new(async {
+            let text = self.receive_text_from().await?;
+            serde_json::from_str(&text).map_err(|source| CommunicatorError::Json {
+                text,
+                source,
+                transcript: self.transcript.clone(),
+            })
         })
     }
 
