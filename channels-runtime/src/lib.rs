@@ -198,8 +198,8 @@ pub use context::{Context, SendJson};
 pub use door::{DoorStats, SettingsError};
 pub use envelope::{Envelope, Format};
 pub use error::{
-    BackgroundError, BlockingError, CommandError, DecodeError, EncodeError, Error, FrameError, LayerError, Reject,
-    Result, SendError,
+    BackgroundError, BlockingError, CommandError, DecodeError, EncodeError, Error, FrameError, IntoError, LayerError,
+    Reject, Result, SendError,
 };
 pub use event::{Carries, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, Loss, Sends};
 pub use frame::{CloseCode, Frame, FrameKind, FromFrame, FromJson, IntoFrame, Json, Text, ToJson};
