@@ -243,7 +243,7 @@ fn where_in_json<T: DeserializeOwned>(text: &str, error: serde_json::Error) -> F
 
 /// Why a connection ended: the status code of a WebSocket close frame (RFC 6455, section 7.4).
 ///
-/// An application's own codes are 4000 to 4999.
+/// An application's own codes are 4000 to 4999: `const KICKED: CloseCode = CloseCode::new(4001).unwrap();`
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CloseCode(u16);
 
