@@ -3,7 +3,7 @@
 use warp::{Filter, Rejection, Reply};
 
 /// What is served: a route, or several that are joined by `.or(..)`. Every warp filter is one that answers with a
-/// [`Reply`](warp::Reply), those of [`Channels::route`](crate::Channels::route) and
+/// [`Reply`], those of [`Channels::route`](crate::Channels::route) and
 /// [`Channels::sse`](crate::Channels::sse) among them.
 ///
 /// A function that puts an application's routes together returns them as `impl Routes`. It takes the
