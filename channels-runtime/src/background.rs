@@ -100,7 +100,9 @@ impl Alarm {
 /// All of it belongs to the consumer: however the connection ends (or the job of a [worker](crate::Worker) panics), it is
 /// aborted, and none of it runs any more when `#[disconnect]` is called. What `#[disconnect]` itself begins ends with it. A
 /// consumer may have 100 timers and pieces of work at the same time.
-impl<C: Consumer> Context<C> {
+// `C` is asked to be a consumer where its name is wanted: to one that is none, because it is not `Send`, the timers would
+// otherwise be missing, too.
+impl<C> Context<C> {
     /// Runs a future beside the handlers. It has no `cx`; what it finds out it sends to the consumer as an event, which gets
     /// its turn among the others:
     ///
@@ -147,7 +149,10 @@ impl<C: Consumer> Context<C> {
     ///
     /// # Errors
     /// [`BackgroundError::TooMany`]; the future is then dropped.
-    pub fn spawn(&mut self, work: impl Future<Output = Result<()>> + Send + 'static) -> Result<Background> {
+    pub fn spawn(&mut self, work: impl Future<Output = Result<()>> + Send + 'static) -> Result<Background>
+    where
+        C: Consumer,
+    {
         // Boxed, because a task that is done keeps its place, which may be large, until the next one is spawned.
         let work = Box::pin(async move {
             let consumer = C::INFO.name;

@@ -15,7 +15,7 @@ use crate::connection::{Closed, Connection};
 use crate::envelope::Envelope;
 use crate::error::{CommandError, Error, FrameError, LayerError, Result, SendError, shown};
 use crate::event::{Carries, Event, Group, Handles, JoinedBy, Sends};
-use crate::frame::{CloseCode, Frame, ToJson};
+use crate::frame::{CloseCode, Frame, Text, ToJson};
 use crate::layer::ChannelLayer;
 use crate::meter::Pause;
 use crate::name::ChannelName;
@@ -274,7 +274,7 @@ impl<C> Context<C> {
     ///
     /// # Errors
     /// When the connection is closed.
-    pub async fn send_text(&mut self, text: impl Into<String>) -> Result<()> {
+    pub async fn send_text(&mut self, text: impl Text) -> Result<()> {
         self.send_frame(Frame::text(text)).await
     }
 
@@ -390,7 +390,7 @@ fn lifted<'a>(done: impl Future<Output = Result<(), LayerError>> + Send + 'a) ->
 ///
 /// It is no `async fn`, which asks again for what its type parameters are where it is called and where it is awaited: one
 /// missing `Serialize` would be three errors. So how to write the value is a pointer, and nothing is asked of `T` here.
-#[must_use = "nothing happens before the `.await`"]
+#[must_use = "it does nothing before it is awaited: write `.await` behind the call"]
 pub struct SendJson<'a, C, T: ?Sized> {
     cx: &'a mut Context<C>,
     /// Until it was written.

@@ -69,7 +69,18 @@ impl Error {
     }
 }
 
-impl<E: StdError + Send + Sync + 'static> From<E> for Error {
+/// What `?` makes an [`Error`] or a [`Reject`] of: every [`std::error::Error`] that may go between threads.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no `std::error::Error`",
+    // Of all this, the compiler shows only the label where it is `?` that asks.
+    label = "no `std::error::Error`: `.map_err(Error::from_boxed)?` takes text and boxes, `#[connect] .. -> Result<Self, Reject>` a `Reject`"
+)]
+pub trait IntoError: StdError + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<E: StdError + Send + Sync + 'static> IntoError for E {}
+
+impl<E: IntoError> From<E> for Error {
     fn from(error: E) -> Self {
         Self(Box::new(error))
     }
@@ -569,7 +580,7 @@ impl Default for Reject {
     }
 }
 
-impl<E: StdError + Send + Sync + 'static> From<E> for Reject {
+impl<E: IntoError> From<E> for Reject {
     fn from(error: E) -> Self {
         Error::from(error).into()
     }

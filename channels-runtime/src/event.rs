@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::fields::fields_of;
-use crate::name::{GroupName, NameError, Untyped};
+use crate::name::{ChannelName, GroupName, NameError, Untyped};
 
 /// A message of the channel layer: a struct with `#[event("chat.message")]` above it.
 ///
@@ -86,8 +86,8 @@ impl Loss {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a group",
     label = "not a group",
-    note = "a group is a struct with `#[group(\"its_name_{{field}}\", events(..))]` above it; what is named here is a value of it",
-    note = "with nothing but a name there is `group_send_raw`, where the compiler checks nothing"
+    note = "a group is a struct with `#[group(\"its_name_{{field}}\", events(..))]` above it; pass a value of it: `&Room {{ id: 7 }}`",
+    note = "with nothing but a name, `group_send_raw` sends to it, and the compiler checks nothing"
 )]
 pub trait Group: Send + Sync {
     /// Itself. What is asked of it is not asked of a type that is no group.
@@ -117,19 +117,14 @@ pub trait Carries<E>: Group<Itself = Self> {}
 
 /// `ChatConsumer: Handles<ChatMessage>`: the consumer has a `#[handler]` for the event.
 ///
-/// `G` is where the event comes from: a group that the consumer joins, or [`DirectSend`] for what is sent to its channel.
+/// `G` is where the event comes from: a group that the consumer joins, or its [`ChannelName`] for what is sent to that.
 #[diagnostic::on_unimplemented(
     message = "consumer `{Self}` has no handler for `{E}`, which reaches it through `{G}`",
     label = "`{Self}` does not handle `{E}`",
     note = "add a `#[handler(\"..\")]` method for `{E}` to `impl {Self}`"
 )]
 // `E` is not asked to be an event here: where it is none, its handler or its group has said so.
-pub trait Handles<E, G: ?Sized = DirectSend> {}
-
-/// The way of an event that is sent to one channel by its name, and not through a group.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum DirectSend {}
+pub trait Handles<E, G: ?Sized = ChannelName> {}
 
 // A name made from a plain string does not know its consumer, so nothing is checked.
 impl<E, G: ?Sized> Handles<E, G> for Untyped {}
@@ -138,7 +133,7 @@ impl<E, G: ?Sized> Handles<E, G> for Untyped {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a group, so `{C}` cannot join it",
     label = "not a group",
-    note = "write `#[group(\"its_name_{{field}}\", events(..))]` above a struct, and join a value of it"
+    note = "write `#[group(\"its_name_{{field}}\", events(..))]` above a struct, and join a value of it: `&Room {{ id: 7 }}`"
 )]
 pub trait JoinedBy<C>: Group {}
 

@@ -71,12 +71,34 @@ pub struct Json<T>(pub T);
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent to a client as JSON",
     label = "what is sent implements `serde::Serialize`",
-    note = "add `#[derive(serde::Serialize)]` to `{Self}`"
+    note = "add `#[derive(serde::Serialize)]` to it, or to what it holds"
 )]
 pub trait ToJson: Serialize {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + ?Sized> ToJson for T {}
+
+/// What can be read from JSON: whatever has serde's `Deserialize`, and borrows nothing.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be read from JSON",
+    label = "what is read implements `serde::Deserialize`",
+    note = "add `#[derive(serde::Deserialize)]` to it, or to what it holds"
+)]
+pub trait FromJson: DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned> FromJson for T {}
+
+/// What can be sent as text: `String`, `&str`, and whatever else becomes a `String`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not text",
+    label = "not text",
+    note = "`.to_string()` makes text of what can be displayed; any value is sent as JSON by `send_json`, bytes by `send_binary`"
+)]
+pub trait Text: Into<String> {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Into<String>> Text for T {}
 
 /// What a handler without `self` may return: something the client is sent, or nothing.
 #[diagnostic::on_unimplemented(
@@ -198,7 +220,7 @@ impl FromFrame for Vec<u8> {
     }
 }
 
-impl<T: DeserializeOwned> FromFrame for Json<T> {
+impl<T: FromJson> FromFrame for Json<T> {
     fn from_frame(frame: Frame) -> Result<Self, FrameError> {
         let text = String::from_frame(frame)?;
         match serde_json::from_str(&text) {
@@ -221,7 +243,7 @@ fn where_in_json<T: DeserializeOwned>(text: &str, error: serde_json::Error) -> F
 
 /// Why a connection ended: the status code of a WebSocket close frame (RFC 6455, section 7.4).
 ///
-/// An application's own codes are 4000 to 4999.
+/// An application's own codes are 4000 to 4999: `const KICKED: CloseCode = CloseCode::new(4001).unwrap();`
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CloseCode(u16);
 

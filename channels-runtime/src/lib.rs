@@ -198,11 +198,11 @@ pub use context::{Context, SendJson};
 pub use door::{DoorStats, SettingsError};
 pub use envelope::{Envelope, Format};
 pub use error::{
-    BackgroundError, BlockingError, CommandError, DecodeError, EncodeError, Error, FrameError, LayerError, Reject,
-    Result, SendError,
+    BackgroundError, BlockingError, CommandError, DecodeError, EncodeError, Error, FrameError, IntoError, LayerError,
+    Reject, Result, SendError,
 };
-pub use event::{Carries, DirectSend, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, Loss, Sends};
-pub use frame::{CloseCode, Frame, FrameKind, FromFrame, IntoFrame, Json, ToJson};
+pub use event::{Carries, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, Loss, Sends};
+pub use frame::{CloseCode, Frame, FrameKind, FromFrame, FromJson, IntoFrame, Json, Text, ToJson};
 pub use inspect::{InspectedGroup, InspectedLayer, InspectedSettings, Inspection, Rates};
 #[cfg(feature = "redis")]
 pub use layer::RedisHost;
@@ -214,7 +214,7 @@ pub use reply::ReplyTo;
 pub use scope::Scope;
 pub use stats::{Stats, Waiting};
 pub use unawaited::Unawaited;
-pub use web::{Address, Captures, RoutePath, ServeError, WebServer};
+pub use web::{Address, Captures, RoutePath, Routes, ServeError, WebServer};
 pub use worker::{JobStats, NoCaptures, Worker};
 
 pub use channels_macros::{check_app, consumer, event, group};
@@ -225,8 +225,8 @@ pub use channels_macros::{connect, disconnect, handler, layer_lost, layer_restor
 pub mod prelude {
     pub use crate::{
         ChannelLayer, ChannelName, Channels, CloseCode, CommandError, Context, Envelope, Error, Event, Frame, Group,
-        Json, Reject, Result, Scope, channel_layer, check_app, connect, consumer, disconnect, event, group, handler,
-        layer_lost, layer_restored, receive,
+        Json, Reject, Result, Routes, Scope, channel_layer, check_app, connect, consumer, disconnect, event, group,
+        handler, layer_lost, layer_restored, receive,
     };
     /// Makes the message of [`ChannelLayer::group_send_raw`] and the value of [`Context::send_json`].
     #[doc(no_inline)]

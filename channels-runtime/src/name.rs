@@ -169,7 +169,7 @@ impl<C> ChannelName<C> {
         &self.name
     }
 
-    /// The same name, without the knowledge of its consumer.
+    /// The same name, without the knowledge of its consumer: for a `Vec<ChannelName>` with those of several consumers.
     #[must_use]
     pub fn untyped(&self) -> ChannelName {
         ChannelName::from_checked(Arc::clone(&self.name))

@@ -17,7 +17,7 @@ pub use crate::context::Context;
 pub use crate::envelope::Envelope;
 pub use crate::error::{CommandError, DecodeError, Error, Reject, Result};
 pub use crate::event::{Carries, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, Sends};
-pub use crate::frame::{CloseCode, Frame, FromFrame, IntoFrame, ToJson};
+pub use crate::frame::{CloseCode, Frame, FromFrame, FromJson, IntoFrame, ToJson};
 pub use crate::layer::Gap;
 pub use crate::name::{GroupName, NameError};
 pub use crate::wire::Rendered;
@@ -269,19 +269,8 @@ pub fn named(frame: Frame, tag: &'static str) -> Named {
     envelope::named_command(frame, tag)
 }
 
-/// What `#[receive("name")]` may take.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be read from what a client says",
-    label = "a command implements `serde::Deserialize`",
-    note = "add `#[derive(serde::Deserialize)]` to `{Self}`"
-)]
-pub trait Said: serde::de::DeserializeOwned {}
-
-#[diagnostic::do_not_recommend]
-impl<T: serde::de::DeserializeOwned> Said for T {}
-
 /// The payload of `#[receive("name")]`.
-pub fn decode_command<T: Said>(text: &str, tag: &'static str, name: &'static str) -> Result<T, CommandError> {
+pub fn decode_command<T: FromJson>(text: &str, tag: &'static str, name: &'static str) -> Result<T, CommandError> {
     envelope::decode_command(text, tag, name)
 }
 

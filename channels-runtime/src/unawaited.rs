@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 ///
 /// It has a name because the compiler shows it where the `.await` was forgotten: of a boxed future it would show all of the
 /// boxes.
-#[must_use = "nothing happens before the `.await`"]
+#[must_use = "it does nothing before it is awaited: write `.await` behind the call"]
 pub struct Unawaited<'a, T>(BoxFuture<'a, T>);
 
 impl<'a, T> Unawaited<'a, T> {

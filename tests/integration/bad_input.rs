@@ -16,7 +16,6 @@ use tracing::field::{Field, Visit};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Dispatch, Level, Subscriber};
 use tracing_subscriber::layer::{Context as Layered, Layer, SubscriberExt};
-use warp::Filter;
 
 use crate::redis::RedisServer;
 
@@ -195,7 +194,7 @@ impl<S: Subscriber> Layer<S> for Log {
 
 async fn client<C: channels_runtime::Consumer<Captures = ()>>(
     channels: &Channels,
-) -> WebsocketCommunicator<impl Filter<Extract = (warp::reply::Response,), Error = warp::Rejection> + Clone + use<C>> {
+) -> WebsocketCommunicator<impl Routes + use<C>> {
     let mut client = WebsocketCommunicator::new(channels.route::<C>(warp::path!("ws")), "/ws");
     client.connect().await.unwrap();
     client

@@ -9,7 +9,6 @@ use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
 use channels_runtime::{Consumer, Envelope, Format, LayerError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use warp::Filter;
 
 #[event("chat.message")]
 struct ChatMessage {
@@ -210,11 +209,7 @@ impl App {
         Self { channels, witness }
     }
 
-    fn client(
-        &self,
-        how: &str,
-    ) -> WebsocketCommunicator<impl Filter<Extract = (warp::reply::Response,), Error = warp::Rejection> + Clone + use<>>
-    {
+    fn client(&self, how: &str) -> WebsocketCommunicator<impl Routes + use<>> {
         let route = self.channels.route::<ChatConsumer>(warp::path!("ws" / String));
         WebsocketCommunicator::new(route, format!("/ws/{how}"))
     }

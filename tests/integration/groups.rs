@@ -6,7 +6,6 @@ use channels_runtime::prelude::*;
 use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
 use channels_runtime::{LayerConfig, LayerError};
 use serde::Deserialize;
-use warp::Filter;
 
 use crate::layers::Two;
 
@@ -75,23 +74,17 @@ impl TalkConsumer {
     }
 }
 
-trait Route: Filter<Extract = (warp::reply::Response,), Error = warp::Rejection> + Clone + Send + Sync + 'static {}
-impl<F> Route for F where
-    F: Filter<Extract = (warp::reply::Response,), Error = warp::Rejection> + Clone + Send + Sync + 'static
-{
-}
-
 /// A process's worth of the application.
-fn app(layer: &ChannelLayer) -> (Channels, impl Route + use<>) {
+fn app(layer: &ChannelLayer) -> (Channels, impl Routes + use<>) {
     let channels = Channels::builder().layer(layer.clone()).build();
     let route = channels.route::<TalkConsumer>(warp::path!("talk" / String));
     (channels, route)
 }
 
-struct Talker<F>(WebsocketCommunicator<F>);
+struct Talker<R>(WebsocketCommunicator<R>);
 
-impl<F: Route> Talker<F> {
-    async fn connect(route: &F, name: &str) -> Self {
+impl<R: Routes> Talker<R> {
+    async fn connect(route: &R, name: &str) -> Self {
         let mut client = WebsocketCommunicator::new(route.clone(), format!("/talk/{name}"));
         client.connect().await.unwrap();
         Self(client)
@@ -130,7 +123,7 @@ async fn the_others_hear_it_and_all_keep_the_order(two: Two) {
     speaker.says("all", LINES).await;
     far.says("all", LINES).await;
 
-    async fn hear<F: Route>(talker: &mut Talker<F>) -> (Vec<u32>, Vec<u32>) {
+    async fn hear<R: Routes>(talker: &mut Talker<R>) -> (Vec<u32>, Vec<u32>) {
         let (mut of_speaker, mut of_far) = (Vec::new(), Vec::new());
         while of_speaker.last() != Some(&LINES) || of_far.last() != Some(&LINES) {
             match talker.hears().await {

@@ -14,7 +14,6 @@ use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use warp::Filter;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -79,14 +78,11 @@ impl App {
         Self { channels: builder.authenticator(known).build(), code }
     }
 
-    fn route(&self) -> impl Filter<Extract = (warp::reply::Response,), Error = warp::Rejection> + Clone + use<> {
+    fn route(&self) -> impl Routes + use<> {
         self.channels.route::<Patient>(warp::path!("ws"))
     }
 
-    async fn client(
-        &self,
-    ) -> WebsocketCommunicator<impl Filter<Extract = (warp::reply::Response,), Error = warp::Rejection> + Clone + use<>>
-    {
+    async fn client(&self) -> WebsocketCommunicator<impl Routes + use<>> {
         let mut client = WebsocketCommunicator::new(self.route(), "/ws");
         client.connect().await.unwrap();
         client

@@ -184,7 +184,7 @@ pub(crate) trait Jobs: Send {
 /// ```
 /// use channels_runtime::prelude::*;
 /// use warp::http::StatusCode;
-/// use warp::{Filter, Rejection, Reply};
+/// use warp::Filter;
 ///
 /// #[event("news.posted")]
 /// struct NewsPosted { headline: String }
@@ -192,7 +192,7 @@ pub(crate) trait Jobs: Send {
 /// #[group("news", events(NewsPosted))]
 /// struct News;
 ///
-/// fn post_news(layer: ChannelLayer) -> impl Filter<Extract = impl Reply, Error = Rejection> + Clone {
+/// fn post_news(layer: ChannelLayer) -> impl Routes {
 ///     warp::path!("news")
 ///         .and(warp::post())
 ///         .and(warp::body::content_length_limit(16 * 1024))

@@ -8,17 +8,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::io::DuplexStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error as ClientError, Message};
 use tokio_util::task::AbortOnDropHandle;
-use warp::{Filter, Rejection, Reply};
 
 use super::{PATIENCE, SILENCE, Transcript};
-use crate::frame::{CloseCode, Frame};
+use crate::frame::{CloseCode, Frame, FromJson, Text, ToJson};
+use crate::unawaited::Unawaited;
+use crate::web::Routes;
 
 /// The accepted handshake, as the client sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,8 +131,8 @@ pub enum CommunicatorError {
 /// client.disconnect(CloseCode::NORMAL).await?;
 /// # Ok(()) }
 /// ```
-pub struct WebsocketCommunicator<F> {
-    route: F,
+pub struct WebsocketCommunicator<R> {
+    routes: R,
     path: String,
     headers: HeaderMap,
     patience: Duration,
@@ -152,15 +151,11 @@ struct Client {
     _server: AbortOnDropHandle<()>,
 }
 
-impl<F> WebsocketCommunicator<F>
-where
-    F: Filter<Error = Rejection> + Clone + Send + Sync + 'static,
-    F::Extract: Reply + Send,
-{
+impl<R: Routes> WebsocketCommunicator<R> {
     /// A client that will connect to this path of these routes.
-    pub fn new(route: F, path: impl Into<String>) -> Self {
+    pub fn new(routes: R, path: impl Into<String>) -> Self {
         Self {
-            route,
+            routes,
             path: path.into(),
             headers: HeaderMap::new(),
             patience: PATIENCE,
@@ -204,7 +199,7 @@ where
     /// [`CommunicatorError::Refused`] with the status of the refusal.
     pub async fn connect(&mut self) -> Result<Connected, CommunicatorError> {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
-        let service = TowerToHyperService::new(warp::service(self.route.clone()));
+        let service = TowerToHyperService::new(warp::service(self.routes.clone()));
         let server = http1::Builder::new().serve_connection(TokioIo::new(theirs), service).with_upgrades();
         let server = AbortOnDropHandle::new(tokio::spawn(async { _ = server.await }));
         let mut request = Request::builder()
@@ -274,8 +269,9 @@ where
     ///
     /// # Errors
     /// When the connection is closed.
-    pub async fn send_to(&mut self, text: impl Into<String>) -> Result<(), CommunicatorError> {
-        self.send(Frame::text(text)).await
+    // No `async fn`, which reports what is no text three times; `ChannelLayer::group_send` says more.
+    pub fn send_to(&mut self, text: impl Text) -> Unawaited<'_, Result<(), CommunicatorError>> {
+        Unawaited::new(self.send(Frame::text(text)))
     }
 
     /// Sends bytes.
@@ -293,8 +289,8 @@ where
     ///
     /// # Panics
     /// When serde cannot write the value as JSON.
-    pub async fn send_json_to<T: Serialize>(&mut self, value: &T) -> Result<(), CommunicatorError> {
-        self.send_to(serde_json::to_string(value).expect("a value that JSON can hold")).await
+    pub fn send_json_to<T: ToJson + ?Sized>(&mut self, value: &T) -> Unawaited<'_, Result<(), CommunicatorError>> {
+        self.send_to(serde_json::to_string(value).expect("a value that JSON can hold"))
     }
 
     async fn send(&mut self, frame: Frame) -> Result<(), CommunicatorError> {
@@ -337,12 +333,14 @@ where
     ///
     /// # Errors
     /// When something else arrives, or nothing, or the connection is closed.
-    pub async fn receive_json_from<T: DeserializeOwned>(&mut self) -> Result<T, CommunicatorError> {
-        let text = self.receive_text_from().await?;
-        serde_json::from_str(&text).map_err(|source| CommunicatorError::Json {
-            text,
-            source,
-            transcript: self.transcript.clone(),
+    pub fn receive_json_from<T: FromJson>(&mut self) -> Unawaited<'_, Result<T, CommunicatorError>> {
+        Unawaited::new(async {
+            let text = self.receive_text_from().await?;
+            serde_json::from_str(&text).map_err(|source| CommunicatorError::Json {
+                text,
+                source,
+                transcript: self.transcript.clone(),
+            })
         })
     }
 
@@ -428,7 +426,7 @@ impl fmt::Debug for CommunicatorError {
     }
 }
 
-impl<F> fmt::Debug for WebsocketCommunicator<F> {
+impl<R> fmt::Debug for WebsocketCommunicator<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebsocketCommunicator").field("path", &self.path).finish_non_exhaustive()
     }

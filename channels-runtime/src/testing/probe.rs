@@ -19,6 +19,7 @@ use crate::event::{Carries, Event, Handles};
 use crate::layer::local::{Full, LocalTable};
 use crate::layer::{Backend, ChannelLayer, Config, Sent as Sending};
 use crate::name::{ChannelName, GroupName};
+use crate::unawaited::Unawaited;
 
 /// Channel layers for a test: one for each process that the test plays, all in memory, with a record of every message.
 ///
@@ -142,8 +143,9 @@ impl LayerProbe {
     /// # Cancel safety
     /// An event is given out when the future returns it; dropping the future loses nothing.
     #[track_caller]
-    pub fn assert_sent<E: Event>(&self, group: &impl Carries<E>) -> impl Future<Output = E> {
-        self.next::<E>(group.name().map(Target::Group).map_err(LayerError::from), Location::caller())
+    pub fn assert_sent<E: Event>(&self, group: &impl Carries<E>) -> Unawaited<'_, E> {
+        let group = group.name().map(Target::Group).map_err(LayerError::from);
+        Unawaited::new(self.next::<E>(group, Location::caller()))
     }
 
     /// As [`Self::assert_sent`], for what was sent to one channel.
@@ -154,11 +156,11 @@ impl LayerProbe {
     /// # Cancel safety
     /// An event is given out when the future returns it; dropping the future loses nothing.
     #[track_caller]
-    pub fn assert_sent_to<E: Event>(&self, channel: &ChannelName<impl Handles<E>>) -> impl Future<Output = E> {
-        self.next::<E>(Ok(Target::Channel(channel.untyped())), Location::caller())
+    pub fn assert_sent_to<E: Event>(&self, channel: &ChannelName<impl Handles<E>>) -> Unawaited<'_, E> {
+        Unawaited::new(self.next::<E>(Ok(Target::Channel(channel.untyped())), Location::caller()))
     }
 
-    async fn next<E: Event>(&self, to: Result<Target, LayerError>, asked: &Location<'_>) -> E {
+    async fn next<E: Event>(&self, to: Result<Target, LayerError>, asked: &'static Location<'static>) -> E {
         let to = to.unwrap_or_else(|error| panic!("{error}, asked for at {asked}"));
         let found = async {
             loop {

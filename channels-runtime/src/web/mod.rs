@@ -4,6 +4,7 @@ mod captures;
 mod health;
 #[cfg(feature = "prometheus")]
 mod prometheus;
+mod routes;
 mod serve;
 mod sse;
 #[cfg(feature = "https")]
@@ -12,6 +13,7 @@ mod upgrade;
 mod waiting;
 
 pub use captures::{Captures, RoutePath};
+pub use routes::Routes;
 pub use serve::{Address, ServeError, Server as WebServer};
 
 use std::convert::Infallible;

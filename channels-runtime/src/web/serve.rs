@@ -21,7 +21,6 @@ use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
-use warp::{Filter, Rejection, Reply};
 
 use crate::channels::Channels;
 use crate::error::Result;
@@ -29,10 +28,10 @@ use crate::server::Server as Core;
 use crate::signal::signal;
 use crate::stats::count;
 use crate::unawaited::Unawaited;
-use crate::web::Peer;
 #[cfg(feature = "https")]
 use crate::web::tls::Tls;
 use crate::web::waiting::{Seat, Waiting};
+use crate::web::{Peer, Routes};
 
 /// The largest head of a request, in bytes, within a factor of two: so much is buffered before it must be whole.
 const MAX_HEAD: usize = 64 * 1024;
@@ -107,20 +106,16 @@ pub struct Server {
 }
 
 impl Channels {
-    /// Serves these filters on this address until [`Channels::shutdown`] is called, or until the process gets SIGINT or
+    /// Serves these routes on this address until [`Channels::shutdown`] is called, or until the process gets SIGINT or
     /// SIGTERM: then the connections are closed with 1012 as told there, `disconnect` runs, and it returns, after 10 s at
     /// most ([`shutdown_deadline`](crate::ChannelsBuilder::shutdown_deadline)). A second signal makes it return at once.
     ///
-    /// The connections are those of its own routes. Routes of other `Channels` among the filters are served as well, but it
+    /// The connections are those of its own routes. Routes of other `Channels` among them are served as well, but it
     /// is up to you to call their [`shutdown`](Channels::shutdown).
     ///
     /// # Errors
     /// When it cannot listen on the address.
-    pub fn serve<F>(&self, routes: F, address: impl Address) -> Unawaited<'_, Result<()>>
-    where
-        F: Filter<Error = Rejection> + Clone + Send + Sync + 'static,
-        F::Extract: Reply,
-    {
+    pub fn serve(&self, routes: impl Routes, address: impl Address) -> Unawaited<'_, Result<()>> {
         let address = address.into();
         Unawaited::new(async move {
             let server = self.bind(address).await?;
@@ -187,11 +182,7 @@ impl Server {
 
     /// Serves until [`Channels::shutdown`] is called, or until the process gets SIGINT or SIGTERM; see [`Channels::serve`].
     /// When it is dropped, it stops as well, and those who are being answered or served are cut off.
-    pub async fn serve<F>(self, routes: F)
-    where
-        F: Filter<Error = Rejection> + Clone + Send + Sync + 'static,
-        F::Extract: Reply,
-    {
+    pub async fn serve(self, routes: impl Routes) {
         // A task, because the program's main future is polled by a thread that is none of tokio's workers: each accepted
         // socket would wake it, and its memory would come from a heap that no worker uses.
         let serving = AbortOnDropHandle::new(tokio::spawn(self.accept(routes)));
@@ -202,11 +193,7 @@ impl Server {
         }
     }
 
-    async fn accept<F>(self, routes: F)
-    where
-        F: Filter<Error = Rejection> + Clone + Send + Sync + 'static,
-        F::Extract: Reply,
-    {
+    async fn accept(self, routes: impl Routes) {
         // Of a handed over listener only this tells the address, and with port 0 only this tells the port.
         tracing::info!(address = %self.address, "listening");
         let service = TowerToHyperService::new(warp::service(routes));

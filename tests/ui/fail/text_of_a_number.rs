@@ -1,0 +1,24 @@
+//! What is sent as text is text, also by a test.
+
+use channels_runtime::prelude::*;
+use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
+
+#[derive(Default)]
+struct CountConsumer {
+    count: u64,
+}
+
+#[consumer]
+impl CountConsumer {
+    #[receive]
+    async fn receive(&mut self, cx: &mut Context<Self>, text: String) -> Result<()> {
+        self.count += text.len() as u64;
+        cx.send_text(self.count).await
+    }
+}
+
+async fn it_counts(mut client: WebsocketCommunicator<impl Routes>) -> Result<(), CommunicatorError> {
+    client.send_to(7).await
+}
+
+fn main() {}
