@@ -8,7 +8,7 @@ use syn::{
 };
 
 use crate::event::for_each_serde;
-use crate::source::{Runtime, last_word, place, scan, text};
+use crate::source::{Runtime, last_word, mentions, place, scan, text};
 
 /// What is known to have serde, if what it holds has.
 const KNOWN: [&str; 26] = [
@@ -40,7 +40,12 @@ pub(crate) fn take_for_granted(runtime: &Runtime, event: &Ident, fields: &mut Fi
         |field: &&mut Field| !is_known(&field.ty) && !is_otherwise(&field.attrs) && !is_recursive(&field.ty, event);
     let mut places = Vec::new();
     for field in fields.iter_mut().filter(asked) {
-        let span = place(field.ty.span());
+        // A type of one word is repeated in its own place: that it is unknown is then one error, and not one for each time.
+        let span = match &field.ty {
+            Type::Path(path) => path.path.get_ident().map(Ident::span),
+            _ => None,
+        };
+        let span = span.unwrap_or_else(|| place(field.ty.span()));
         let private = text(runtime.private());
         let ty = field.ty.to_token_stream();
         // With a lifetime that is used the compiler does not ask at once. It is an odd one, not to be one of the user's.
@@ -104,13 +109,6 @@ fn is_path_of(ty: &Type, parameter: &Ident) -> bool {
 /// macro (`$crate`) cannot be written in a string.
 fn is_recursive(ty: &Type, event: &Ident) -> bool {
     mentions(ty, event) || mentions(ty, "Self") || mentions(ty, "$crate")
-}
-
-fn mentions<T: ?Sized>(ty: &Type, name: &T) -> bool
-where
-    Ident: PartialEq<T>,
-{
-    scan(ty.to_token_stream(), &mut |token, _| matches!(token, TokenTree::Ident(word) if word == name))
 }
 
 fn is_known(ty: &Type) -> bool {
