@@ -388,7 +388,7 @@ fn attributes_are_where_they_belong() {
                 #[handler = "a.b"]
                 fn a(event: &A) -> String {}
             ),
-            "stands in quotes: `#[handler(\"a.b\")]`",
+            "the name of an event stands in parentheses: `#[handler(\"a.b\")]`",
         ),
         (
             quote!(
