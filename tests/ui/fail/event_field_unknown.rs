@@ -1,4 +1,4 @@
-//! A field of a type that is not imported.
+//! Fields of types that are not imported.
 
 use channels_runtime::prelude::*;
 
@@ -6,6 +6,11 @@ use channels_runtime::prelude::*;
 struct ChatMessage {
     user: User,
     message: String,
+}
+
+#[event("chat.move")]
+struct ChatMove {
+    places: Vec<Place>,
 }
 
 fn main() {}
