@@ -1,9 +1,9 @@
 //! What a method is for: its helper attribute, read and taken away.
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
+use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, ImplItem, LitByteStr, LitStr, Meta, Signature, Token, parse_quote};
+use syn::{Attribute, ImplItem, LitByteStr, LitStr, Meta, Signature, Token};
 
 use super::model::GapKind;
 use super::signature::payload_text;
@@ -107,8 +107,10 @@ fn hidden(attribute: &Attribute) -> Option<&'static str> {
     if !list.path.is_ident("cfg_attr") {
         return None;
     }
-    let attributes = arguments::split(list.tokens.clone());
-    attributes.into_iter().skip(1).find_map(|meta| exact_helper(&parse_quote!(#[#meta])))
+    let attributes = arguments::split(list.tokens.clone()).into_iter().skip(1);
+    // What is no attribute is the compiler's to complain about.
+    let mut metas = attributes.filter_map(|meta| Attribute::parse_outer.parse2(quote!(#[#meta])).ok());
+    metas.find_map(|attributes| attributes.first().and_then(exact_helper))
 }
 
 /// What a method is that cannot be read, as far as others care.
@@ -241,7 +243,8 @@ fn read_name(
 fn unread_name(helper: &str, noun: &str, example: String, otherwise: &str, tokens: &TokenStream) -> String {
     let several = Parser::parse2(|input: ParseStream<'_>| Ok((input.parse()?, input.parse()?)), tokens.clone());
     if let Ok::<(LitStr, LitStr), _>((_, second)) = several {
-        return format!("a method is for one {}: write another one for {}", &noun[2..].trim_start(), second.token());
+        let what = if helper == "receive" { "command" } else { "event" };
+        return format!("a method is for one {what}: write another method with `#[{helper}({})]`", second.token());
     }
     if let Ok(bytes) = syn::parse2::<LitByteStr>(tokens.clone()) {
         let name = String::from_utf8_lossy(&bytes.value()).into_owned();

@@ -373,7 +373,7 @@ fn a_guess_is_checked_no_further() {
         #[handler("c.d")] #[recieve] fn c(event: &C) -> String {}
         #[conncet] #[receive] fn b(&mut self, cx: &mut Context<Self>, frame: Frame) {}
         #[handlr] fn d(&self) {}
-        #[cfg_attr(unix, connect)] async fn connect(cx: &mut Context<Self>, room: u64) -> Result<Self, Reject> {}
+        #[cfg_attr(unix, =, inline, connect)] async fn connect(cx: &mut Context<Self>, room: u64) -> Result<Self, Reject> {}
     });
     let expansion = expand(TokenStream::new(), &block);
     let errors = errors(expansion.clone());
