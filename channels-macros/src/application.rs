@@ -91,7 +91,7 @@ fn parse(input: TokenStream, diagnostics: &mut Diagnostics) -> Application {
         }
         seen.push(word);
     }
-    if application.consumers.is_empty() && !seen.iter().any(|word| word == "consumers") {
+    if diagnostics.count() == 0 && application.consumers.is_empty() && !seen.iter().any(|word| word == "consumers") {
         diagnostics.error_at(Span::call_site(), format!("an application has consumers: {SHAPE}"));
     }
     application
@@ -124,7 +124,10 @@ fn emit(application: &Application) -> TokenStream {
     let Application { consumers, groups, direct, .. } = application;
     let checks = |types: &[Type], check: &dyn Fn(&TokenStream, usize, String) -> TokenStream| {
         let checks = types.iter().enumerate().map(|(at, ty)| {
-            let span = place(ty.span());
+            let span = place(match ty {
+                Type::Path(path) => path.path.segments.last().map_or_else(|| ty.span(), |last| last.ident.span()),
+                ty => ty.span(),
+            });
             let call = placed(check(&runtime.private_at(span), at, text(ty)), span);
             quote_spanned!(span=> const _: () = #call;)
         });

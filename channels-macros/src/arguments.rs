@@ -5,7 +5,7 @@ use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Ident, LitStr, Path, Token, Type};
+use syn::{Ident, LitStr, Path, Token, Type, TypeReference};
 
 use crate::diagnostics::Diagnostics;
 use crate::event_name::{self, Unquoted};
@@ -172,8 +172,16 @@ pub(crate) fn types(value: &Value, name: &Ident, example: &str, diagnostics: &mu
         diagnostics.error(name, format!("`{name}` lists types in parentheses: `{name}({example})`"));
         return meant.into_iter().collect();
     };
-    match parser.parse2(list.clone()) {
-        Ok(types) => types.into_iter().collect(),
+    let mut plain = |(ty, comma): (Type, bool)| {
+        if !comma {
+            diagnostics.error(&ty, format!("a comma is missing before `{}`", text(&ty)));
+        }
+        let Type::Reference(TypeReference { elem, .. }) = ty else { return ty };
+        diagnostics.error(&elem, format!("`{name}` lists types as they are, without `&`: `{name}({})`", text(&elem)));
+        *elem
+    };
+    match spaced.parse2(list.clone()) {
+        Ok(types) => types.into_iter().map(&mut plain).collect(),
         Err(_) => {
             diagnostics.error(
                 list,
@@ -182,6 +190,16 @@ pub(crate) fn types(value: &Value, name: &Ident, example: &str, diagnostics: &mu
             Vec::new()
         }
     }
+}
+
+/// Types, and whether a comma stands before each.
+fn spaced(input: ParseStream<'_>) -> syn::Result<Vec<(Type, bool)>> {
+    let (mut types, mut comma) = (Vec::new(), true);
+    while !input.is_empty() {
+        types.push((input.parse()?, comma));
+        comma = input.parse::<Option<Token![,]>>()?.is_some();
+    }
+    Ok(types)
 }
 
 /// The types of a list, each once.

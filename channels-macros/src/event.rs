@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Field, Fields, Generics, Ident, Item, ItemStruct, LitStr, Meta, Path, Token, Type, parse_quote};
+use syn::{Attribute, Field, Fields, Ident, Item, ItemStruct, LitStr, Meta, Path, Token, Type, parse_quote};
 
 use crate::arguments::{self, Argument, Named, Value};
 use crate::diagnostics::Diagnostics;
@@ -33,7 +33,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let expansion = match syn::parse2::<Item>(item.clone()) {
         Ok(mut parsed) => {
-            let arguments = parse_arguments(arguments, &mut diagnostics);
+            let arguments = parse_arguments(arguments, &parsed, &mut diagnostics);
             if let Item::Struct(item) = &mut parsed {
                 take_second_name(item, &mut diagnostics);
                 take_borrows(item, &mut diagnostics);
@@ -51,12 +51,16 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     quote!(#diagnostics #expansion)
 }
 
-fn parse_arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Arguments {
-    const SHAPE: &str = "an event has a name, in quotes: `#[event(\"chat.message\")]`";
-    const NAMED: Named<'_> =
-        Named { attribute: "event", noun: "an event", shape: SHAPE, example: "`#[event(\"chat.message\")]`" };
+fn parse_arguments(arguments: TokenStream, item: &Item, diagnostics: &mut Diagnostics) -> Arguments {
+    let meant = match item {
+        Item::Struct(item) => event_name::of_type(&item.ident.unraw().to_string()),
+        _ => event_name::of_type(""),
+    };
+    let example = format!("`#[event({meant:?})]`");
+    let shape = format!("an event has a name, in quotes: {example}");
+    let named = Named { attribute: "event", noun: "an event", shape: &shape, example: &example };
     let mut pieces = arguments::pieces(arguments, diagnostics);
-    let name = arguments::name(&mut pieces, &NAMED, &ARGUMENTS, diagnostics);
+    let name = arguments::name(&mut pieces, &named, &ARGUMENTS, diagnostics);
     if let Some(name) = &name
         && let Err(sentence) = event_name::check_event(&name.value())
     {
@@ -88,7 +92,7 @@ fn parse_arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Arg
             Ok(Argument { name, .. }) => {
                 arguments::unknown("#[event]", &name, &ARGUMENTS, diagnostics);
             }
-            Err(_) => diagnostics.error(&piece, format!("`{}` is no argument of `#[event]`: {SHAPE}", text(&piece))),
+            Err(_) => diagnostics.error(&piece, format!("`{}` is no argument of `#[event]`: {shape}", text(&piece))),
         }
     }
     Arguments { name, runtime: Runtime::new(path), volatile, coalesce }
@@ -168,7 +172,7 @@ fn check_item(item: &Item, diagnostics: &mut Diagnostics) {
                 diagnostics
                     .error(fields, format!("{WANTED}\nname the fields: `struct {} {{ message: String }}`", item.ident));
             }
-            check_generics(&item.generics, &item.ident, diagnostics);
+            check_borrows(item, diagnostics);
             check_fields(&item.ident, &item.attrs, &item.fields, diagnostics);
         }
         Item::Enum(item) => diagnostics.error(
@@ -203,7 +207,7 @@ fn take_borrows(item: &mut ItemStruct, diagnostics: &mut Diagnostics) {
         return;
     }
     for field in item.fields.iter_mut().filter(|field| refers(&field.ty)) {
-        diagnostics.error(&field.ty, owns(&item.ident));
+        diagnostics.error(&field.ty, owns(&item.ident, Some(&field.ty)));
         if let Ok(owned) = syn::parse2(owned(field.ty.to_token_stream())) {
             field.ty = owned;
         }
@@ -236,13 +240,31 @@ fn owned(borrowed: TokenStream) -> TokenStream {
     owned
 }
 
-fn owns(event: &Ident) -> String {
-    format!("event `{event}` owns what it holds, because it outlives its sender: `String` and not `&str`")
+/// `borrowed` is the type of the field, if it is known which one borrows.
+fn owns(event: &Ident, borrowed: Option<&Type>) -> String {
+    let meant = borrowed.map(|borrowed| {
+        let owned = text(owned(borrowed.to_token_stream()));
+        (owned.replace("::std::string::", "").replace("::std::vec::", ""), text(borrowed))
+    });
+    // A lifetime that is left is that of a type which is not known.
+    let meant = meant.filter(|(owned, _)| !owned.contains('\''));
+    let (owned, borrowed) = meant.unwrap_or_else(|| ("String".to_owned(), "&str".to_owned()));
+    format!("event `{event}` owns what it holds, because it outlives its sender: `{owned}` and not `{borrowed}`")
 }
 
-fn check_generics(generics: &Generics, ident: &Ident, diagnostics: &mut Diagnostics) {
-    for lifetime in generics.lifetimes() {
-        diagnostics.error(lifetime, owns(ident));
+/// Where the struct has a lifetime, the fields that borrow, or else the lifetime.
+fn check_borrows(item: &ItemStruct, diagnostics: &mut Diagnostics) {
+    if item.generics.lifetimes().next().is_none() {
+        return;
+    }
+    let before = diagnostics.count();
+    for field in item.fields.iter().filter(|field| refers(&field.ty)) {
+        diagnostics.error(&field.ty, owns(&item.ident, Some(&field.ty)));
+    }
+    if diagnostics.count() == before {
+        for lifetime in item.generics.lifetimes() {
+            diagnostics.error(lifetime, owns(&item.ident, None));
+        }
     }
 }
 

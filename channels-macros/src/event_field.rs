@@ -8,7 +8,7 @@ use syn::{
 };
 
 use crate::event::for_each_serde;
-use crate::source::{Runtime, last_word, place, scan, text};
+use crate::source::{Runtime, last_word, mentions, place, scan, text};
 
 /// What is known to have serde, if what it holds has.
 const KNOWN: [&str; 26] = [
@@ -40,7 +40,13 @@ pub(crate) fn take_for_granted(runtime: &Runtime, event: &Ident, fields: &mut Fi
         |field: &&mut Field| !is_known(&field.ty) && !is_otherwise(&field.attrs) && !is_recursive(&field.ty, event);
     let mut places = Vec::new();
     for field in fields.iter_mut().filter(asked) {
-        let span = place(field.ty.span());
+        // A word is repeated in its own place: that it is unknown is then said once, and not for each time.
+        let unknown = unknown(&field.ty);
+        let word = match unknown {
+            Type::Path(path) => path.path.get_ident(),
+            _ => None,
+        };
+        let span = word.map_or_else(|| place(unknown.span()), Ident::span);
         let private = text(runtime.private());
         let ty = field.ty.to_token_stream();
         // With a lifetime that is used the compiler does not ask at once. It is an odd one, not to be one of the user's.
@@ -106,11 +112,24 @@ fn is_recursive(ty: &Type, event: &Ident) -> bool {
     mentions(ty, event) || mentions(ty, "Self") || mentions(ty, "$crate")
 }
 
-fn mentions<T: ?Sized>(ty: &Type, name: &T) -> bool
-where
-    Ident: PartialEq<T>,
-{
-    scan(ty.to_token_stream(), &mut |token, _| matches!(token, TokenTree::Ident(word) if word == name))
+/// `Place` of `Option<Vec<Place>>`: the first type that may lack serde.
+fn unknown(ty: &Type) -> &Type {
+    let inner = match ty {
+        Type::Path(path) => path.path.segments.last().and_then(|last| match &last.arguments {
+            PathArguments::AngleBracketed(arguments) if KNOWN.iter().any(|known| last.ident == known) => {
+                arguments.args.iter().find_map(|argument| match argument {
+                    GenericArgument::Type(ty) if !is_known(ty) => Some(ty),
+                    _ => None,
+                })
+            }
+            _ => None,
+        }),
+        Type::Tuple(tuple) => tuple.elems.iter().find(|ty| !is_known(ty)),
+        Type::Group(group) => Some(&*group.elem),
+        Type::Paren(paren) => Some(&*paren.elem),
+        _ => None,
+    };
+    inner.map_or(ty, unknown)
 }
 
 fn is_known(ty: &Type) -> bool {

@@ -58,15 +58,15 @@ pub(crate) fn check_command(name: &str) -> Result<(), String> {
                 .into(),
         );
     }
-    let legal = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.' | ':' | '/');
-    if let Some(wrong) = name.chars().find(|letter| !legal(letter)) {
+    if let Some(wrong) = name.chars().find(|letter| !may_be_in_command(*letter)) {
         return Err(format!(
-            "command name {name:?} contains {}; a name is made of `A-Z`, `a-z`, `0-9`, `_`, `-`, `.`, `:` and `/`",
-            character(wrong)
+            "command name {name:?} contains {}; a name is made of `A-Z`, `a-z`, `0-9`, `_`, `-`, `.`, `:` and `/`{}",
+            character(wrong),
+            near_command(name)
         ));
     }
     if !name.starts_with(|letter: char| letter.is_ascii_alphabetic()) {
-        return Err(format!("command name {name:?} does not start with a letter"));
+        return Err(format!("command name {name:?} does not start with a letter{}", near_command(name)));
     }
     Ok(())
 }
@@ -95,6 +95,23 @@ fn character(wrong: char) -> String {
 /// A legal name near an illegal one, offered as a question.
 fn instead(name: &str) -> String {
     legal(name).map_or_else(String::new, |legal| format!("; did you mean {legal:?}?"))
+}
+
+fn may_be_in_command(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.' | ':' | '/')
+}
+
+/// `say_hi` for `say hi`.
+fn near_command(name: &str) -> String {
+    let near = name.trim().replace(' ', "_");
+    let near = near.trim_start_matches(|first: char| !first.is_ascii_alphabetic());
+    let is_legal = !near.is_empty() && near.chars().all(may_be_in_command);
+    if is_legal { format!("; did you mean {near:?}?") } else { String::new() }
+}
+
+/// What the event of a type is probably called: `chat.join` for `ChatJoin`.
+pub(crate) fn of_type(name: &str) -> String {
+    legal(name).filter(|legal| legal.contains('.')).unwrap_or_else(|| "chat.message".to_owned())
 }
 
 /// A legal name near another one: `chat.message` for `ChatMessage`.

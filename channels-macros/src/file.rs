@@ -92,11 +92,19 @@ struct Item<'a> {
     rest: &'a [TokenTree],
 }
 
+/// `#[consumer] impl ChatConsumer { .. }`.
+pub(crate) struct Block {
+    /// The names of the attributes above it.
+    pub(crate) attributes: Vec<String>,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
 impl Scope {
     /// The scope in which `impl head { body }` stands.
     pub(crate) fn around(tokens: TokenStream, head: &str, body: &str) -> Option<Self> {
         let scope = Self(tokens.into_iter().collect());
-        if scope.blocks(head).any(|(_, block)| block == body) {
+        if scope.blocks().any(|block| block.head == head && block.body == body) {
             return Some(scope);
         }
         scope.0.into_iter().find_map(|token| match token {
@@ -107,12 +115,12 @@ impl Scope {
         })
     }
 
-    /// Its blocks for this type: the names of the attributes, and the body.
-    pub(crate) fn blocks(&self, head: &str) -> impl Iterator<Item = (Vec<String>, String)> {
+    /// Its `impl` blocks.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = Block> {
         self.items(&["impl"]).filter_map(move |item| {
             let at = item.rest.iter().position(|token| is(token, Delimiter::Brace))?;
-            let found: TokenStream = item.rest[..at].iter().cloned().collect();
-            (text(found) == head).then(|| (item.attributes, text(&item.rest[at])))
+            let head: TokenStream = item.rest[..at].iter().cloned().collect();
+            Some(Block { attributes: item.attributes, head: text(head), body: text(&item.rest[at]) })
         })
     }
 

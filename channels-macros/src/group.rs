@@ -62,14 +62,11 @@ fn head(item: syn::Item) -> TokenStream {
 }
 
 fn parse(arguments: TokenStream, item: &ItemStruct, diagnostics: &mut Diagnostics) -> Group {
-    const NAMED: Named<'_> = Named {
-        attribute: "group",
-        noun: "a group",
-        shape: SHAPE,
-        example: "`#[group(\"chat_{room}\", events(ChatMessage))]`",
-    };
     let mut pieces = arguments::pieces(arguments, diagnostics);
-    let pattern = arguments::name(&mut pieces, &NAMED, &ARGUMENTS, diagnostics);
+    let events = pieces.iter().map(text).find(|piece| piece.starts_with("events("));
+    let example = format!("`#[group(\"chat_{{room}}\", {})]`", events.as_deref().unwrap_or("events(ChatMessage)"));
+    let named = Named { attribute: "group", noun: "a group", shape: SHAPE, example: &example };
+    let pattern = arguments::name(&mut pieces, &named, &ARGUMENTS, diagnostics);
     let (mut events, mut path, mut listed) = (Vec::new(), None, false);
     for piece in pieces {
         match syn::parse2::<Argument>(piece.clone()) {
@@ -160,8 +157,16 @@ fn parse_pattern(pattern: &LitStr, diagnostics: &mut Diagnostics) -> Vec<Part> {
 fn check(group: &Group, item: &ItemStruct, diagnostics: &mut Diagnostics) {
     let (pattern, ident) = (&group.pattern, &item.ident);
     if let Fields::Unnamed(fields) = &item.fields {
-        diagnostics
-            .error(fields, format!("a group is a struct with named fields: `struct {ident} {{ room: String }}`"));
+        let word = |part: &Part| match part {
+            Part::Field(name) if syn::parse_str::<Ident>(name).is_ok() => Some(name.clone()),
+            _ => None,
+        };
+        let name = group.parts.iter().find_map(word).unwrap_or_else(|| "id".to_owned());
+        let fields_text = fields.unnamed.first().map_or_else(|| "String".to_owned(), |field| text(&field.ty));
+        diagnostics.error(
+            fields,
+            format!("a group is a struct with named fields: `struct {ident} {{ {name}: {fields_text} }}`"),
+        );
         return;
     }
     let fields: Vec<&Ident> = item.fields.iter().filter_map(|field| field.ident.as_ref()).collect();
@@ -199,13 +204,23 @@ fn check(group: &Group, item: &ItemStruct, diagnostics: &mut Diagnostics) {
 fn check_literal(literal: &str, group: &Ident, names: &[String], pattern: &LitStr, diagnostics: &mut Diagnostics) {
     let legal = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
     let Some(wrong) = literal.chars().find(|letter| !legal(letter)) else { return };
-    let wrong = if wrong == ' ' { "a space".to_owned() } else { format!("`{wrong}`") };
-    let right = match names.iter().find(|name| is_written_otherwise(literal, name)) {
+    let field = names.iter().find(|name| is_written_otherwise(literal, name));
+    // `${room}` and `%s`: a field, whichever.
+    let field = field.or_else(|| names.first().filter(|_| matches!(wrong, '$' | '%')));
+    let right = match field {
         Some(field) => format!("a field is written `{{{field}}}`"),
-        None => "a name is made of `A-Z`, `a-z`, `0-9`, `-`, `_` and `.`".to_owned(),
+        None => format!("a name is made of `A-Z`, `a-z`, `0-9`, `-`, `_` and `.`{}", without_spaces(pattern)),
     };
+    let wrong = if wrong == ' ' { "a space".to_owned() } else { format!("`{wrong}`") };
     let channel = if literal.contains('!') { " (a `!` is for names of channels)" } else { "" };
     diagnostics.error(pattern, format!("the name of group `{group}` contains {wrong}; {right}{channel}"));
+}
+
+/// `room_{id}` for `room {id}`.
+fn without_spaces(pattern: &LitStr) -> String {
+    let near = pattern.value().trim().replace(' ', "_");
+    let legal = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.' | '{' | '}');
+    if near.chars().all(legal) { format!("; did you mean {near:?}?") } else { String::new() }
 }
 
 /// Why `{name}` is no field, as a sentence.
@@ -416,10 +431,11 @@ mod tests {
                 quote!("room_{self.id}", events(A)),
                 "group `Room` has no field `self.id`: its field is `id`; did you mean",
             ),
-            (quote!("room {id}", events(A)), "the name of group `Room` contains a space"),
+            (quote!("room {id}", events(A)), "`-`, `_` and `.`; did you mean \"room_{id}\"?"),
             (quote!("room_<id>", events(A)), "contains `<`; a field is written `{id}`"),
             (quote!("room:id", events(A)), "contains `:`; a field is written `{id}`"),
-            (quote!("room_%s", events(A)), "contains `%`; a name is made of"),
+            (quote!("room_%s", events(A)), "contains `%`; a field is written `{id}`"),
+            (quote!("room_${id}", events(A)), "contains `$`; a field is written `{id}`"),
             (
                 quote!("room!{id}", events(A)),
                 "contains `!`; a name is made of `A-Z`, `a-z`, `0-9`, `-`, `_` and `.` (a `!` is for names of channels)",
@@ -469,7 +485,7 @@ mod tests {
                 struct Room(u64);
             ),
         ));
-        assert_eq!(tuple, ["a group is a struct with named fields: `struct Room { room: String }`"]);
+        assert_eq!(tuple, ["a group is a struct with named fields: `struct Room { id: u64 }`"]);
         let choice = errors(expand(
             quote!("room_{id}", events(A)),
             quote!(

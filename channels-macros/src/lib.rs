@@ -32,7 +32,7 @@ use proc_macro::TokenStream;
 /// | `#[connect]` | no `self`; behind `cx` what the route's path captures. Makes the consumer, or refuses. Without it: `Default` |
 /// | `#[handler("chat.message")]` | `event: &ChatMessage`. Without `self` and `cx` it returns a frame that is rendered once for all |
 /// | `#[handler(_)]` | `event: &Envelope`: an event that no other handler is for, as it came |
-/// | `#[receive("send")]` | `command: Send`: a client's command of that name |
+/// | `#[receive("send")]` | `command: Send`: a client's command of that name, a struct with named fields (or with none) |
 /// | `#[receive]` | `frame: Frame`, `String`, `Json<T>`, ..: any other frame of the client |
 /// | `#[receive(_)]` | `error: CommandError`: why a frame is no command. Without it the client is sent an error (`Context::refuse`) |
 /// | `#[disconnect]` | `code: CloseCode` |

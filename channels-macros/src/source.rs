@@ -2,7 +2,7 @@
 
 use proc_macro2::{Spacing, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::{Attribute, Path, Type};
+use syn::{Attribute, Ident, Path, Type};
 
 /// Tokens as a person would write them: `Vec<u8>` and not `Vec < u8 >`.
 pub(crate) fn text(tokens: impl ToTokens) -> String {
@@ -124,7 +124,15 @@ pub(crate) fn refers(ty: &Type) -> bool {
 
 /// A type that has no name: `impl Trait`.
 pub(crate) fn is_unnameable(ty: &Type) -> bool {
-    scan(ty.to_token_stream(), &mut |token, _| matches!(token, TokenTree::Ident(word) if word == "impl"))
+    mentions(ty, "impl")
+}
+
+/// Whether the word is part of a type.
+pub(crate) fn mentions<T: ?Sized>(ty: &Type, name: &T) -> bool
+where
+    Ident: PartialEq<T>,
+{
+    scan(ty.to_token_stream(), &mut |token, _| matches!(token, TokenTree::Ident(word) if word == name))
 }
 
 /// Whether one of the tokens, seen with the one behind it, is what is looked for.

@@ -151,7 +151,8 @@ impl<G: ?Sized> Joins<G> for Untyped {}
 #[diagnostic::on_unimplemented(
     message = "consumer `{Self}` does not say that it sends `{T}`",
     label = "`{T}` is not in the list",
-    note = "add it: `#[consumer(sends({T}))]`; or send it unchecked with `cx.send_json(..)`, or text with `cx.send_text(..)`"
+    note = "text goes with `cx.send_text(..)`",
+    note = "anything else stands in the list, `#[consumer(sends(.., {T}))]`, or goes unchecked with `cx.send_json(..)`"
 )]
 pub trait Sends<T: ?Sized> {}
 

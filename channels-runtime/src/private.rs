@@ -331,7 +331,8 @@ nothing!(Nothing NothingElse);
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot travel in an event",
     label = "serde cannot write and read this",
-    note = "an event's fields have serde: `#[derive(serde::Serialize, serde::Deserialize)]` stands above their types"
+    note = "`#[derive(serde::Serialize, serde::Deserialize)]` stands above the type of a field, and above what that holds",
+    note = "a type of another crate has serde by a feature of that crate; otherwise `#[serde(with = \"..\")]` or `#[serde(skip)]`"
 )]
 pub trait Travels<'de>: serde::Deserialize<'de> {
     // `Serialize` as a second supertrait would be asked for at each field again: it has no lifetime.
@@ -385,7 +386,7 @@ pub fn part<T: Part>(field: &T) -> &dyn fmt::Display {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the key of `coalesce`",
     label = "of this type it cannot be said for sure that two values are the same",
-    note = "a key implements `Hash`: use a number without a fraction, a `String`, or `#[derive(Hash)]` for `{Self}`"
+    note = "a key implements `Hash`: use a number without a fraction, a `String`, or a type of your own with `#[derive(Hash)]`"
 )]
 pub trait Key: Hash {}
 

@@ -1,21 +1,22 @@
 //! What a consumer may look like. Every mistake is reported, whatever is right goes into the model.
 
-use quote::format_ident;
-use syn::{Ident, LitStr, PatType, ReturnType, Signature, Type, parse_quote};
+use proc_macro2::TokenTree;
+use quote::{ToTokens, format_ident};
+use syn::{Ident, LitStr, PatType, ReturnType, Signature, Type, parse_quote, token};
 
 use super::model::{Command, Connect, Consumer, Disconnect, Gap, GapKind, Handler, Handles, Method, Raw};
 use super::names::{Named, Names};
 use super::parse::{self, Arguments, Block, Member};
-use super::role::{HELPERS_IN_WORDS, Role, take_from_other, take_role};
+use super::role::{HELPERS_IN_WORDS, Role, Said, take_from_other, take_role};
 use super::signature::{
     Wanted, bare_command, by_reference, by_value, called, check_acting, check_alone, check_context, check_qualifiers,
     check_shared, complete_context, connecting, context, has_no_fields, is_mutable_reference, owned_text, payload_text,
-    stripped, typed,
+    stripped, typed, written,
 };
 use super::unread;
 use crate::diagnostics::Diagnostics;
 use crate::event_name;
-use crate::source::{borrows, cfgs, is_unnameable, last_word, place, text};
+use crate::source::{borrows, cfgs, is_unnameable, last_word, place, scan, text};
 
 /// Reads the block, takes the helper attributes out of it, and says what is wrong.
 ///
@@ -25,8 +26,8 @@ pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut D
     for (at, member) in block.members.iter_mut().enumerate() {
         match member {
             Member::Method(method) => {
-                if let Some(role) = take_role(method, diagnostics) {
-                    methods.push((at, role));
+                if let Some(said) = take_role(method, diagnostics) {
+                    methods.push((at, said));
                 }
             }
             Member::Other(item) => take_from_other(item, diagnostics),
@@ -62,26 +63,25 @@ pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut D
         },
     };
     let marked: Vec<usize> = methods.iter().map(|(at, _)| *at).collect();
-    for (at, role) in methods {
+    for (at, Said { role, guessed, .. }) in methods {
         let Member::Method(method) = &block.members[at] else { continue };
+        let used = if guessed { None } else { self_without_self(method) };
         if is_repeated(block, at) {
-            match role {
-                Role::Handler(_) => checker.consumer.handles = Handles::Anything,
-                Role::Connect => checker.consumer.broken_connect = Some(Vec::new()),
-                _ => {}
-            }
-            continue;
+            checker.miss(&role);
+        } else if guessed {
+            let said = (std::mem::take(checker.diagnostics), std::mem::take(&mut checker.names));
+            checker.method(method, role);
+            (*checker.diagnostics, checker.names) = said;
+        } else if let (Some(used), Role::Connect | Role::Handler(_)) = (&used, &role) {
+            checker.lacks_self(&role, used, &method.signature);
+        } else {
+            checker.method(method, role);
         }
-        match role {
-            Role::Connect => checker.connect(method),
-            Role::Receive(None) => checker.raw(method),
-            Role::Receive(Some(name)) => checker.command(method, name),
-            Role::Refuse => checker.refusal(method),
-            Role::Handler(name) => checker.handler(method, name),
-            Role::Fallback => checker.fallback(method),
-            Role::Disconnect => checker.disconnect(method),
-            Role::Gap(kind) => checker.gap(method, kind),
-            Role::Unknown => {}
+        if let (Some(used), Member::Method(method)) = (used, &mut block.members[at]) {
+            // With a `self` the rest of the body can be looked at. Nothing calls the method.
+            let receiver = token::SelfValue(used.span());
+            method.signature.inputs.insert(0, parse_quote!(mut #receiver));
+            method.attributes.insert(0, parse_quote!(#[allow(unused_mut)]));
         }
     }
     let Checker { mut consumer, names, diagnostics } = checker;
@@ -137,6 +137,7 @@ fn check_mailbox(policy: &LitStr, consumer: &Consumer, diagnostics: &mut Diagnos
 }
 
 fn check_head(block: &Block, empty: bool, diagnostics: &mut Diagnostics) -> Option<Ident> {
+    const OWN: &str = "a consumer is a struct or an enum of your own: `impl ChatConsumer { .. }`";
     if let Some((of, _)) = &block.of {
         diagnostics.error(
             of,
@@ -148,9 +149,13 @@ fn check_head(block: &Block, empty: bool, diagnostics: &mut Diagnostics) -> Opti
         return None;
     }
     let Type::Path(path) = &block.self_ty else {
-        diagnostics.error(&block.self_ty, "a consumer is a struct or an enum of your own: `impl ChatConsumer { .. }`");
+        diagnostics.error(&block.self_ty, OWN);
         return None;
     };
+    if has_no_fields(&block.self_ty) {
+        diagnostics.error(&block.self_ty, OWN);
+        return None;
+    }
     let name = &path.path.segments.last()?.ident;
     if !block.generics.params.is_empty() {
         diagnostics.error(
@@ -174,6 +179,46 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
+    fn method(&mut self, method: &parse::Method, role: Role) {
+        match role {
+            Role::Connect => self.connect(method),
+            Role::Receive(None) => self.raw(method),
+            Role::Receive(Some(name)) => self.command(method, name),
+            Role::Refuse => self.refusal(method),
+            Role::Handler(name) => self.handler(method, name),
+            Role::Fallback => self.fallback(method),
+            Role::Disconnect => self.disconnect(method),
+            Role::Gap(kind) => self.gap(method, kind),
+            Role::Unknown => {}
+        }
+    }
+
+    /// Leaves a method out without a word, and takes for granted what it might have been.
+    fn miss(&mut self, role: &Role) {
+        match role {
+            Role::Handler(_) => self.consumer.handles = Handles::Anything,
+            Role::Connect => self.consumer.broken_connect = Some(Vec::new()),
+            _ => {}
+        }
+    }
+
+    /// The body uses a `self` that `#[connect]`, or a handler, does not take.
+    fn lacks_self(&mut self, role: &Role, used: &Ident, signature: &Signature) {
+        self.miss(role);
+        let ident = &signature.ident;
+        let sentence = if let Role::Connect = role {
+            self.consumer.broken_connect = Some(check_connect(signature, &mut Diagnostics::default()));
+            "`#[connect]` makes the consumer, so there is no `self` yet".to_owned()
+        } else {
+            let event = payload_text(signature, "ChatMessage");
+            let write = written(signature, &format!(", event: &{event}"));
+            format!(
+                "handler `{ident}` has no `self`: it runs once for all connections\nto act for each connection, {write}"
+            )
+        };
+        self.diagnostics.error(used, sentence);
+    }
+
     fn handler(&mut self, method: &parse::Method, name: Option<LitStr>) {
         let signature = &method.signature;
         let mut right = name.is_some();
@@ -411,6 +456,26 @@ fn push_raw(methods: &mut Vec<Raw>, method: &parse::Method, payload: Option<Type
     {
         methods.push(Raw { method, payload });
     }
+}
+
+/// The first `self` in a method that takes none.
+fn self_without_self(method: &parse::Method) -> Option<Ident> {
+    // What has a `self` of its own, or means a module by it.
+    const OTHERS: [&str; 6] = ["fn", "impl", "trait", "mod", "use", "macro_rules"];
+    if method.signature.receiver().is_some() {
+        return None;
+    }
+    let (mut first, mut others) = (None, false);
+    scan(method.body.to_token_stream(), &mut |token, next| {
+        let TokenTree::Ident(word) = token else { return false };
+        let is_path = matches!(next, Some(TokenTree::Punct(colon)) if colon.as_char() == ':');
+        if word == "self" && !is_path {
+            first.get_or_insert_with(|| word.clone());
+        }
+        others |= OTHERS.iter().any(|other| word == other);
+        others
+    });
+    first.filter(|_| !others)
 }
 
 /// Whether a method above has the same name. That is the compiler's to report; a call of this one would be a call of that one.

@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, Ident, LitStr, Type, WherePredicate, parse_quote};
 
 use super::model::{Command, Connect, Consumer, Gap, Handler, Handles, Method, Output, RAW, Raw};
-use crate::source::{place, text};
+use crate::source::{self, place, text};
 
 /// Input: the model of `impl ChatConsumer { .. }`.
 ///
@@ -62,7 +62,7 @@ fn enums(consumer: &Consumer) -> TokenStream {
     quote!(#events #commands)
 }
 
-fn raw_variants<'a>(raw: &'a [Raw], doc: &'static str) -> impl Iterator<Item = Variant<'a>> {
+fn raw_variants<'call>(raw: &'call [Raw], doc: &'static str) -> impl Iterator<Item = Variant<'call>> {
     raw.iter().map(move |Raw { method, payload }| Variant {
         ident: format_ident!("{RAW}"),
         payload,
@@ -71,10 +71,10 @@ fn raw_variants<'a>(raw: &'a [Raw], doc: &'static str) -> impl Iterator<Item = V
     })
 }
 
-struct Variant<'a> {
+struct Variant<'call> {
     ident: Ident,
-    payload: &'a Type,
-    method: &'a Method,
+    payload: &'call Type,
+    method: &'call Method,
     /// What is said of it where the method says nothing.
     doc: String,
 }
@@ -124,10 +124,16 @@ fn handles(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     match &consumer.handles {
         Handles::Listed(payloads) => {
             let implementations = payloads.iter().map(|(method_cfgs, payload)| {
+                // Two names of one type are one event: the compiler sees that, and shows the place of each.
+                let span = place(payload.span());
+                let (private, self_ty) = (consumer.runtime.private_at(span), source::placed(quote!(#self_ty), span));
+                let implementation = quote_spanned! {span=>
+                    impl<__G: ?::core::marker::Sized> #private::Handles<#payload, __G> for #self_ty {}
+                };
                 quote! {
                     #(#cfgs)* #(#method_cfgs)*
                     #[automatically_derived]
-                    impl<__G: ?::core::marker::Sized> #private::Handles<#payload, __G> for #self_ty {}
+                    #implementation
                 }
             });
             quote! {
@@ -257,7 +263,7 @@ fn implementation(consumer: &Consumer, private: &TokenStream) -> TokenStream {
 fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let Consumer { name, tag, sends, mailbox, .. } = consumer;
     let name = name.unraw().to_string();
-    let handlers = consumer.handlers.iter().map(|Handler { method, event, variant, payload, shared }| {
+    let handlers = consumer.handlers.iter().map(|Handler { method, variant, payload, shared, .. }| {
         let Method { ident, cfgs, line, .. } = method;
         let (variant, ident) = (variant.to_string(), ident.unraw().to_string());
         let returns = match &method.output {
@@ -267,7 +273,7 @@ fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
         quote! {
             #(#cfgs)*
             #private::HandlerInfo {
-                event: #event,
+                event: #private::NameOf::<#payload>::NAME,
                 variant: #variant,
                 method: #ident,
                 payload: ::core::any::type_name::<#payload>,
@@ -388,7 +394,8 @@ fn decode(consumer: &Consumer, private: &TokenStream) -> TokenStream {
         let cfgs = &method.cfgs;
         let decoded = if *shared && !method.is_async {
             let (ident, output) = (placed(&method.ident), output(method));
-            let called = quote_spanned!(ident.span()=> Self::#ident);
+            // What borrows from the event is then shown at its type.
+            let called = quote_spanned!(place(output.span())=> |event| Self::#ident(event));
             quote!(#private::rendered::<#payload, #output, _>(envelope, #called))
         } else {
             quote!(#private::decoded::<#payload, _>(envelope, #enumeration::#variant))
@@ -447,11 +454,11 @@ fn dispatch(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     });
     let arms = arms.chain(fallback);
     quote! {
-        fn dispatch<'a>(
-            &'a mut self,
-            cx: &'a mut #private::Context<Self>,
-            event: &'a #private::Delivered<Self::Event>,
-        ) -> #private::BoxFuture<'a, #private::Result<()>> {
+        fn dispatch<'call>(
+            &'call mut self,
+            cx: &'call mut #private::Context<Self>,
+            event: &'call #private::Delivered<Self::Event>,
+        ) -> #private::BoxFuture<'call, #private::Result<()>> {
             match *event.event() { #(#arms,)* }
         }
     }
@@ -476,9 +483,13 @@ fn decode_command(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     } else {
         let arms = consumer.commands.iter().map(|Command { method, name, variant, payload }| {
             let cfgs = &method.cfgs;
+            // What it borrows is then shown at its type.
+            let span = place(payload.span());
+            let private = consumer.runtime.private_at(span);
+            let decoded = quote_spanned!(span=> #private::decode_command::<#payload>(&text, #tag, #name));
             quote! {
                 #(#cfgs)*
-                #name => #private::decode_command::<#payload>(&text, #tag, #name).map(#enumeration::#variant)
+                #name => #decoded.map(#enumeration::#variant)
             }
         });
         let names = consumer.commands.iter().map(|Command { method, name, .. }| {
@@ -521,11 +532,11 @@ fn receive(consumer: &Consumer, private: &TokenStream) -> TokenStream {
         quote!(#(#cfgs)* #enumeration::#variant(payload) => #run)
     });
     quote! {
-        fn receive<'a>(
-            &'a mut self,
-            cx: &'a mut #private::Context<Self>,
+        fn receive<'call>(
+            &'call mut self,
+            cx: &'call mut #private::Context<Self>,
             command: Self::Command,
-        ) -> #private::BoxFuture<'a, #private::Result<()>> {
+        ) -> #private::BoxFuture<'call, #private::Result<()>> {
             match command { #(#arms,)* }
         }
     }
@@ -539,11 +550,11 @@ fn refuse(consumer: &Consumer, private: &TokenStream) -> TokenStream {
         let run = run(method, private, &quote_spanned!(ident.span()=> Self::#ident(self, #cx, #error)));
         quote! {
             #(#cfgs)*
-            fn refuse<'a>(
-                &'a mut self,
-                cx: &'a mut #private::Context<Self>,
+            fn refuse<'call>(
+                &'call mut self,
+                cx: &'call mut #private::Context<Self>,
                 error: #private::CommandError,
-            ) -> #private::BoxFuture<'a, #private::Result<()>> {
+            ) -> #private::BoxFuture<'call, #private::Result<()>> {
                 #run
             }
         }
@@ -563,11 +574,11 @@ fn disconnect(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let otherwise = otherwise(consumer.disconnects.iter().map(|disconnect| &disconnect.method))
         .map(|cfg| conditional(&cfg, &quote!(#private::ran(()))));
     quote! {
-        fn disconnect<'a>(
-            &'a mut self,
-            cx: &'a mut #private::Context<Self>,
+        fn disconnect<'call>(
+            &'call mut self,
+            cx: &'call mut #private::Context<Self>,
             code: #private::CloseCode,
-        ) -> #private::BoxFuture<'a, #private::Result<()>> {
+        ) -> #private::BoxFuture<'call, #private::Result<()>> {
             #called #otherwise
         }
     }
@@ -588,11 +599,11 @@ fn gap(consumer: &Consumer, private: &TokenStream) -> TokenStream {
         const HEARS_OF_GAPS: bool = true;
 
         #[allow(unreachable_patterns)]
-        fn gap<'a>(
-            &'a mut self,
-            cx: &'a mut #private::Context<Self>,
+        fn gap<'call>(
+            &'call mut self,
+            cx: &'call mut #private::Context<Self>,
             gap: #private::Gap,
-        ) -> #private::BoxFuture<'a, #private::Result<()>> {
+        ) -> #private::BoxFuture<'call, #private::Result<()>> {
             match gap { #(#arms,)* _ => #private::ran(()) }
         }
     }
@@ -677,7 +688,7 @@ fn placed(ident: &Ident) -> Ident {
 }
 
 /// The `#[cfg]` of what stands in for these methods where none of them is there: `None` if one always is.
-fn otherwise<'a>(methods: impl Iterator<Item = &'a Method>) -> Option<TokenStream> {
+fn otherwise<'call>(methods: impl Iterator<Item = &'call Method>) -> Option<TokenStream> {
     let mut conditions = Vec::new();
     for method in methods {
         if method.cfgs.is_empty() {

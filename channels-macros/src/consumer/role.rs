@@ -1,10 +1,14 @@
 //! What a method is for: its helper attribute, read and taken away.
 
-use quote::ToTokens;
-use syn::{Attribute, ImplItem, LitStr, Meta, Token};
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::parse::{ParseStream, Parser};
+use syn::{Attribute, ImplItem, LitByteStr, LitStr, Meta, Signature, Token};
 
 use super::model::GapKind;
+use super::signature::payload_text;
 use super::{blocking, parse};
+use crate::arguments;
 use crate::diagnostics::Diagnostics;
 use crate::event_name::{self, Unquoted};
 use crate::source::text;
@@ -33,12 +37,31 @@ pub(super) enum Role {
     Unknown,
 }
 
-/// Takes the helper attributes away. The first of them is the role.
-pub(super) fn take_role(method: &mut parse::Method, diagnostics: &mut Diagnostics) -> Option<Role> {
+/// The role of a method as its attributes say it.
+pub(super) struct Said {
+    pub(super) role: Role,
+    helper: &'static str,
+    /// Its attribute is misspelt, or not the only one: what else is wrong then may be right for what was meant.
+    pub(super) guessed: bool,
+}
+
+/// Takes the helper attributes away. The first of them that is spelt right is the role.
+pub(super) fn take_role(method: &mut parse::Method, diagnostics: &mut Diagnostics) -> Option<Said> {
     let parse::Method { attributes, signature, blocking, .. } = method;
     let method = &signature.ident;
-    let mut role: Option<(Role, String)> = None;
+    let mut said: Option<Said> = None;
     attributes.retain_mut(|attribute| {
+        if let Some(helper) = hidden(attribute) {
+            diagnostics.error(
+                attribute.path(),
+                format!(
+                    "`cfg_attr` hides `#[{helper}]` from `#[consumer]`: write it without `cfg_attr`, and `#[cfg(..)]` above \
+                     it if the method is not always there"
+                ),
+            );
+            said.get_or_insert(Said { role: missed(helper), helper, guessed: true });
+            return false;
+        }
         let Some((helper, exact)) = helper(attribute) else { return true };
         if attribute.path().get_ident().is_none() {
             diagnostics.error(
@@ -52,24 +75,51 @@ pub(super) fn take_role(method: &mut parse::Method, diagnostics: &mut Diagnostic
                 format!("there is no attribute `{word}` here; did you mean `{helper}`?\nthe attributes are {HELPERS_IN_WORDS}"),
             );
         }
+        let mut unsaid = Diagnostics::default();
+        let diagnostics = if exact { &mut *diagnostics } else { &mut unsaid };
         let word = blocking::take(attribute, helper, diagnostics);
         *blocking |= word.is_some_and(|word| blocking::check(&word, helper, signature, diagnostics));
-        let parsed = parse_role(helper, attribute, diagnostics);
-        if let Some((_, first)) = &role {
-            diagnostics.error(
-                attribute.path(),
-                if first == helper {
-                    format!("method `{method}` has two `#[{helper}]`; write one method for each")
-                } else {
-                    format!("method `{method}` cannot be `#[{first}]` and `#[{helper}]`; write one method for each")
-                },
-            );
-        } else {
-            role = Some((parsed, helper.to_owned()));
+        let role = parse_role(helper, attribute, signature, diagnostics);
+        match &mut said {
+            Some(first) if exact && !first.guessed => {
+                diagnostics.error(
+                    attribute.path(),
+                    if first.helper == helper {
+                        format!("method `{method}` has two `#[{helper}]`; write one method for each")
+                    } else {
+                        let first = first.helper;
+                        format!("method `{method}` cannot be `#[{first}]` and `#[{helper}]`; write one method for each")
+                    },
+                );
+                first.guessed = true;
+            }
+            Some(_) if !exact => {}
+            said => *said = Some(Said { role, helper, guessed: !exact }),
         }
         false
     });
-    role.map(|(role, _)| role)
+    said
+}
+
+/// The helper attribute in a `cfg_attr`, which is not expanded before `#[consumer]` looks.
+fn hidden(attribute: &Attribute) -> Option<&'static str> {
+    let Meta::List(list) = &attribute.meta else { return None };
+    if !list.path.is_ident("cfg_attr") {
+        return None;
+    }
+    let attributes = arguments::split(list.tokens.clone()).into_iter().skip(1);
+    // What is no attribute is the compiler's to complain about.
+    let mut metas = attributes.filter_map(|meta| Attribute::parse_outer.parse2(quote!(#[#meta])).ok());
+    metas.find_map(|attributes| attributes.first().and_then(exact_helper))
+}
+
+/// What a method is that cannot be read, as far as others care.
+fn missed(helper: &str) -> Role {
+    match helper {
+        "connect" => Role::Connect,
+        "handler" => Role::Handler(None),
+        _ => Role::Unknown,
+    }
 }
 
 pub(super) fn take_from_other(item: &mut ImplItem, diagnostics: &mut Diagnostics) {
@@ -107,7 +157,7 @@ fn helper(attribute: &Attribute) -> Option<(&'static str, bool)> {
     near(&word, HELPERS).map(|helper| (helper, false))
 }
 
-fn parse_role(helper: &str, attribute: &Attribute, diagnostics: &mut Diagnostics) -> Role {
+fn parse_role(helper: &str, attribute: &Attribute, signature: &Signature, diagnostics: &mut Diagnostics) -> Role {
     match helper {
         "connect" | "disconnect" | "layer_lost" | "layer_restored" => {
             if !matches!(attribute.meta, Meta::Path(_)) {
@@ -124,8 +174,10 @@ fn parse_role(helper: &str, attribute: &Attribute, diagnostics: &mut Diagnostics
         "receive" if is_underscore(attribute) => Role::Refuse,
         _ if is_underscore(attribute) => Role::Fallback,
         _ if check_meant_underscore(helper, attribute, diagnostics) => Role::Unknown,
-        "receive" => read_name(helper, attribute, diagnostics).map_or(Role::Unknown, |name| Role::Receive(Some(name))),
-        _ => Role::Handler(read_name(helper, attribute, diagnostics)),
+        "receive" => {
+            read_name(helper, attribute, signature, diagnostics).map_or(Role::Unknown, |name| Role::Receive(Some(name)))
+        }
+        _ => Role::Handler(read_name(helper, attribute, signature, diagnostics)),
     }
 }
 
@@ -149,40 +201,65 @@ fn check_meant_underscore(helper: &str, attribute: &Attribute, diagnostics: &mut
 }
 
 /// `("name")`.
-fn read_name(helper: &str, attribute: &Attribute, diagnostics: &mut Diagnostics) -> Option<LitStr> {
+fn read_name(
+    helper: &str,
+    attribute: &Attribute,
+    signature: &Signature,
+    diagnostics: &mut Diagnostics,
+) -> Option<LitStr> {
     if let Ok(name) = attribute.parse_args::<LitStr>() {
         return Some(name);
     }
     let (noun, example, otherwise) = match helper {
-        "receive" => ("a command", "send", "; every frame is received with `#[receive]`"),
-        _ => ("an event", "chat.message", ""),
+        "receive" => ("a command", "send".to_owned(), "; every frame is received with `#[receive]`"),
+        _ => ("an event", event_name::of_type(&payload_text(signature, "")), ""),
     };
-    let unquoted = match &attribute.meta {
-        Meta::List(list) => event_name::unquoted(&list.tokens),
-        Meta::NameValue(pair) => syn::parse2::<LitStr>(pair.value.to_token_stream())
-            .map_or(Unquoted::Unknown, |name| Unquoted::Meant(name.value())),
-        Meta::Path(_) => Unquoted::Unknown,
-    };
-    let written = match (&attribute.meta, &unquoted) {
-        (Meta::Path(_), _) => "a handler names its event".to_owned(),
-        (_, Unquoted::Elsewhere(word)) => {
-            format!("the name of {noun} is written out, in quotes, and not as `{word}`")
+    let (at, sentence) = match &attribute.meta {
+        Meta::Path(path) => {
+            (path.to_token_stream(), format!("a handler names its event: `#[{helper}(\"{example}\")]`"))
         }
-        _ => format!("the name of {noun} stands in quotes"),
-    };
-    let name = match unquoted {
-        Unquoted::Meant(name) => name,
-        Unquoted::Elsewhere(word) if helper == "handler" && is_type(&word) => {
-            event_name::legal(&word).unwrap_or_else(|| example.into())
+        Meta::NameValue(pair) => {
+            let name = syn::parse2(pair.value.to_token_stream()).map_or(example, |name: LitStr| name.value());
+            let sentence = format!("the name of {noun} stands in parentheses: `#[{helper}(\"{name}\")]`");
+            (pair.to_token_stream(), sentence)
         }
-        Unquoted::Elsewhere(_) | Unquoted::Unknown => example.into(),
+        Meta::List(list) if list.tokens.is_empty() => {
+            let sentence = if helper == "receive" {
+                format!(
+                    "every frame is received with `#[receive]`, without `()`; a command with `#[receive(\"{example}\")]`"
+                )
+            } else {
+                format!("the name of {noun} stands in the parentheses: `#[{helper}(\"{example}\")]`")
+            };
+            (list.to_token_stream(), sentence)
+        }
+        Meta::List(list) => (list.tokens.clone(), unread_name(helper, noun, example, otherwise, &list.tokens)),
     };
-    let sentence = format!("{written}: `#[{helper}(\"{name}\")]`{otherwise}");
-    match &attribute.meta {
-        Meta::List(list) if !list.tokens.is_empty() => diagnostics.error(&list.tokens, sentence),
-        meta => diagnostics.error(meta, sentence),
-    }
+    diagnostics.error(at, sentence);
     None
+}
+
+/// What is wrong with what stands where a name in quotes should be.
+fn unread_name(helper: &str, noun: &str, example: String, otherwise: &str, tokens: &TokenStream) -> String {
+    let several = Parser::parse2(|input: ParseStream<'_>| Ok((input.parse()?, input.parse()?)), tokens.clone());
+    if let Ok::<(LitStr, LitStr), _>((_, second)) = several {
+        let what = if helper == "receive" { "command" } else { "event" };
+        return format!("a method is for one {what}: write another method with `#[{helper}({})]`", second.token());
+    }
+    if let Ok(bytes) = syn::parse2::<LitByteStr>(tokens.clone()) {
+        let name = String::from_utf8_lossy(&bytes.value()).into_owned();
+        return format!("the name of {noun} is text, without `b`: `#[{helper}({name:?})]`");
+    }
+    let (written, name) = match event_name::unquoted(tokens) {
+        Unquoted::Meant(name) => (format!("the name of {noun} stands in quotes"), name),
+        Unquoted::Elsewhere(word) => {
+            let written = format!("the name of {noun} is written out, in quotes, and not as `{word}`");
+            let name = event_name::legal(&word).filter(|_| helper == "handler" && is_type(&word));
+            (written, name.unwrap_or(example))
+        }
+        Unquoted::Unknown => (format!("the name of {noun} stands in quotes"), example),
+    };
+    format!("{written}: `#[{helper}(\"{name}\")]`{otherwise}")
 }
 
 /// `ChatMessage`, and neither `MESSAGE` nor `ChatMessage::TYPE`.

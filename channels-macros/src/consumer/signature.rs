@@ -4,13 +4,13 @@ use quote::quote;
 use syn::spanned::Spanned;
 use syn::{
     FnArg, GenericArgument, GenericParam, PatType, PathArguments, Receiver, ReceiverKind, ReturnType, Safety,
-    Signature, Type, parse_quote,
+    Signature, Type, TypeParamBound, parse_quote,
 };
 
 use super::model::{Method, Output};
 use super::parse;
 use crate::diagnostics::Diagnostics;
-use crate::source::{borrows, cfgs, is_unnameable, last_word, text, ungrouped};
+use crate::source::{borrows, cfgs, is_unnameable, last_word, mentions, text, ungrouped};
 
 /// Types that stand for one value: neither an event nor a command, but what could be a field of one.
 const WITHOUT_FIELDS: [&str; 21] = [
@@ -34,7 +34,7 @@ pub(super) struct Wanted<'a> {
 }
 
 /// The whole of a method, to be copied. `argument` is what stands behind the context: `, event: &ChatJoin`.
-fn written(signature: &Signature, argument: &str) -> String {
+pub(super) fn written(signature: &Signature, argument: &str) -> String {
     let (asyncness, ident) = (asyncness(signature), &signature.ident);
     format!("write `{asyncness}fn {ident}(&mut self, cx: &mut Context<Self>{argument}) -> Result<()>`")
 }
@@ -53,10 +53,12 @@ pub(super) fn check_acting<'a>(
 ) -> Option<&'a Type> {
     let Wanted { subject, last, has_fields, argument } = wanted;
     let write = written(signature, &format!(", {argument}"));
-    check_receiver(signature, subject, &write, diagnostics);
+    let has_receiver = check_receiver(signature, subject, &write, diagnostics);
     let typed = typed(signature);
     let at = typed.iter().position(|argument| context(&argument.ty).is_some());
     match (typed.as_slice(), at) {
+        // That was said, and what is to be written instead.
+        _ if !has_receiver && at.is_none() => {}
         _ if *has_fields && check_fields(signature, subject, last, &write, diagnostics) => return None,
         ([], _) => {
             diagnostics.error(&signature.ident, format!("{subject} lacks the context and {last}\n{write}"));
@@ -130,12 +132,23 @@ pub(super) fn bare_command(ty: &Type) -> Option<&Type> {
 
 /// The first type between `<` and `>`.
 fn argument(ty: &Type) -> Option<&Type> {
-    let Type::Path(path) = ungrouped(ty) else { return None };
-    let PathArguments::AngleBracketed(arguments) = &path.path.segments.last()?.arguments else { return None };
-    match arguments.args.first()? {
+    match arguments(ty).next()? {
         GenericArgument::Type(ty) => Some(ty),
         _ => None,
     }
+}
+
+/// What stands between `<` and `>`.
+fn arguments(ty: &Type) -> impl Iterator<Item = &GenericArgument> {
+    let last = match ungrouped(ty) {
+        Type::Path(path) => path.path.segments.last(),
+        _ => None,
+    };
+    let arguments = last.and_then(|last| match &last.arguments {
+        PathArguments::AngleBracketed(arguments) => Some(&arguments.args),
+        _ => None,
+    });
+    arguments.into_iter().flatten()
 }
 
 /// `(&mut self, cx)`.
@@ -157,8 +170,10 @@ pub(super) fn check_alone(subject: &str, signature: &Signature, diagnostics: &mu
     }
 }
 
-fn check_receiver(signature: &Signature, subject: &str, write: &str, diagnostics: &mut Diagnostics) {
-    match signature.receiver() {
+/// Whether there is one, right or wrong.
+fn check_receiver(signature: &Signature, subject: &str, write: &str, diagnostics: &mut Diagnostics) -> bool {
+    let receiver = signature.receiver();
+    match receiver {
         None => diagnostics.error(&signature.ident, format!("{subject} lacks `&mut self`\n{write}")),
         Some(Receiver { kind: ReceiverKind::Reference(_, _, Some(_)), .. }) => {}
         Some(receiver) => {
@@ -166,6 +181,7 @@ fn check_receiver(signature: &Signature, subject: &str, write: &str, diagnostics
                 .error(receiver, format!("{subject} takes `&mut self`, and this is `{}`\n{write}", text(receiver)));
         }
     }
+    receiver.is_some()
 }
 
 /// A handler without `self`: `(event: &ChatMessage) -> Json<ChatLine>`.
@@ -227,6 +243,14 @@ pub(super) fn check_qualifiers(subject: &str, signature: &Signature, one_type: &
     if let Safety::Unsafe(unsafety) = &signature.safety {
         diagnostics.error(unsafety, format!("{subject} cannot be `unsafe`: nobody could promise what it asks for"));
     }
+    if let (None, ReturnType::Type(_, output)) = (&signature.asyncness, &signature.output)
+        && let Some(awaited) = awaited(output)
+    {
+        diagnostics.error(
+            output,
+            format!("{subject} returns a future: write `async fn {}(..) -> {}`", signature.ident, text(awaited)),
+        );
+    }
     if let Some(abi) = &signature.abi {
         diagnostics.error(abi, format!("{subject} cannot be `extern`: it is called from Rust"));
     }
@@ -247,10 +271,39 @@ pub(super) fn check_qualifiers(subject: &str, signature: &Signature, one_type: &
     }
 }
 
+/// `Result<()>` of `impl Future<Output = Result<()>>`, of `BoxFuture<'_, Result<()>>` and of a `Pin<Box<dyn Future<..>>>`.
+fn awaited(ty: &Type) -> Option<Type> {
+    let bounds = match ungrouped(ty) {
+        Type::ImplTrait(ty) => &ty.bounds,
+        Type::TraitObject(ty) => &ty.bounds,
+        ty => {
+            let argument = arguments(ty).find_map(|argument| match argument {
+                GenericArgument::Type(ty) => Some(ty),
+                _ => None,
+            })?;
+            return match last_word(ty)?.as_str() {
+                "Pin" | "Box" => awaited(argument),
+                "BoxFuture" | "LocalBoxFuture" => Some(argument.clone()),
+                _ => None,
+            };
+        }
+    };
+    bounds.iter().find_map(|bound| {
+        let TypeParamBound::Trait(bound) = bound else { return None };
+        let future = bound.path.segments.last().filter(|last| last.ident == "Future")?;
+        let PathArguments::AngleBracketed(arguments) = &future.arguments else { return None };
+        arguments.args.iter().find_map(|argument| match argument {
+            GenericArgument::AssocType(output) => Some(output.ty.clone()),
+            _ => None,
+        })
+    })
+}
+
 /// `&mut Context<Self>`, to the letter.
 pub(super) fn check_context(ty: &Type, subject: &str, diagnostics: &mut Diagnostics) {
     let is_right = matches!(ungrouped(ty), Type::Reference(reference)
         if reference.mutability.is_some()
+            && reference.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static")
             && matches!(ungrouped(&reference.elem), Type::Path(path)
                 if path.path.segments.last().is_some_and(|last| !last.arguments.is_none())));
     if !is_right {
@@ -358,13 +411,17 @@ pub(super) fn owned_text(borrowed: &Type) -> String {
 }
 
 fn owned(payload: &Type, diagnostics: &mut Diagnostics) -> Option<Type> {
+    if mentions(payload, "Self") {
+        diagnostics.error(payload, "`Self` is the consumer: name the type of what it is sent");
+        return None;
+    }
     if borrows(payload) {
         let sentence = format!("`{}` owns what it holds, so it has no lifetime: `String`, not `&str`", text(payload));
         diagnostics.error(payload, sentence);
         return None;
     }
-    // An `impl Trait` was reported with the other generics.
-    (!is_unnameable(payload)).then(|| payload.clone())
+    // An `impl Trait` was reported with the other generics, and a `_` is the compiler's to report.
+    (!is_unnameable(payload) && !mentions(payload, "_")).then(|| payload.clone())
 }
 
 pub(super) fn typed(signature: &Signature) -> Vec<&PatType> {

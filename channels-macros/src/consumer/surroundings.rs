@@ -22,6 +22,20 @@ pub(super) fn check(consumer: &mut Consumer, item: &TokenStream, diagnostics: &m
         diagnostics.error(self_ty, sentence);
         return false;
     }
+    if let Some(namesake) = found.namesake {
+        let [event, _] = &names;
+        diagnostics.error(
+            self_ty,
+            format!(
+                "`{namesake}` above is a consumer too, and the events of both would be one enum `{event}`: write a struct \
+                 with a name of its own for one of them"
+            ),
+        );
+        for name in names {
+            *name = format_ident!("__{name}");
+        }
+        return true;
+    }
     for name in names.into_iter().filter(|name| found.taken.iter().any(|taken| *name == taken)) {
         diagnostics.error(
             self_ty,
@@ -40,14 +54,17 @@ pub(super) fn check(consumer: &mut Consumer, item: &TokenStream, diagnostics: &m
 struct Found {
     /// A `#[consumer]` block of the same type, before this one: two of them would be one error for each item that is made of both.
     is_second: bool,
+    /// A consumer above whose type differs in its parameters alone.
+    namesake: Option<String>,
     /// Those of the names that are taken.
     taken: Vec<String>,
 }
 
 fn look(source: &str, self_ty: &Type, item: &TokenStream, names: &[String]) -> Found {
     let head = text(self_ty);
+    let name = |head: &str| head.split('<').next().map(str::to_owned);
     // Almost always there is nothing, which is found without reading all tokens of the file.
-    let is_alone = source.matches(&format!("impl {head}")).count() < 2;
+    let is_alone = name(&head).is_some_and(|name| source.matches(&format!("impl {name}")).count() < 2);
     if is_alone && !names.iter().any(|name| source.contains(&format!(" {name}"))) {
         return Found::default();
     }
@@ -56,10 +73,13 @@ fn look(source: &str, self_ty: &Type, item: &TokenStream, names: &[String]) -> F
     let Some(scope) = scope else { return Found::default() };
     let has = |attributes: &[String], name: &str| attributes.iter().any(|attribute| attribute == name);
     // Blocks under `#[cfg]` may exclude each other.
-    let mut consumers =
-        scope.blocks(&head).filter(|(attributes, _)| has(attributes, "consumer") && !has(attributes, "cfg"));
+    let consumers = scope.blocks().filter(|block| has(&block.attributes, "consumer") && !has(&block.attributes, "cfg"));
+    let namesakes: Vec<_> = consumers.filter(|block| name(&block.head) == name(&head)).collect();
+    let itself = namesakes.iter().position(|block| block.head == head && block.body == body);
+    let above = &namesakes[..itself.unwrap_or_default()];
     Found {
-        is_second: consumers.by_ref().skip(1).any(|(_, other)| other == body),
+        is_second: above.iter().any(|block| block.head == head),
+        namesake: above.iter().find(|block| block.head != head).map(|block| block.head.clone()),
         taken: names.iter().filter(|name| scope.defines(name)).cloned().collect(),
     }
 }
@@ -101,6 +121,17 @@ mod tests {
         ] {
             assert!(!is_second(&source, second), "{source}");
         }
+    }
+
+    #[test]
+    fn a_namesake_is_seen() {
+        let (first, second) = ("impl Wrap<Text> { fn a() {} }", "impl Wrap<Voice> { fn a() {} }");
+        let source = format!("#[consumer] {first} #[consumer] {second}");
+        let look = |ty: &str, item: &str| look(&source, &syn::parse_str(ty).unwrap(), &item.parse().unwrap(), &[]);
+        assert_eq!(look("Wrap<Text>", first).namesake, None);
+        let found = look("Wrap<Voice>", second);
+        assert_eq!(found.namesake.as_deref(), Some("Wrap<Text>"));
+        assert!(!found.is_second);
     }
 
     #[test]

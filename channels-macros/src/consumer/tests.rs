@@ -367,6 +367,88 @@ fn a_misspelt_attribute_is_what_it_was_meant_to_be() {
 }
 
 #[test]
+fn a_guess_is_checked_no_further() {
+    let block = quote!(impl Chat {
+        #[recieve] #[handler("a.b")] fn a(event: &A) -> String {}
+        #[handler("c.d")] #[recieve] fn c(event: &C) -> String {}
+        #[conncet] #[receive] fn b(&mut self, cx: &mut Context<Self>, frame: Frame) {}
+        #[handlr] fn d(&self) {}
+        #[cfg_attr(unix, =, inline, connect)] async fn connect(cx: &mut Context<Self>, room: u64) -> Result<Self, Reject> {}
+    });
+    let expansion = expand(TokenStream::new(), &block);
+    let errors = errors(expansion.clone());
+    assert_eq!(errors.len(), 5, "{errors:#?}");
+    assert!(errors[4].starts_with("`cfg_attr` hides `#[connect]` from `#[consumer]`"), "{errors:#?}");
+    let expansion = crate::source::text(expansion);
+    assert!(expansion.contains("AB(A)") && expansion.contains("CD(C)"), "{expansion}");
+    assert!(expansion.contains("type Captures = (u64, );"), "{expansion}");
+}
+
+#[test]
+fn a_self_that_is_not_taken_is_seen() {
+    assert_says([
+        (
+            quote!(
+                #[connect]
+                fn a(cx: &mut Context<Self>) -> Self {
+                    self.b()
+                }
+            ),
+            "`#[connect]` makes the consumer, so there is no `self` yet",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(event: &A) -> String {
+                    format!("{}", self.b)
+                }
+            ),
+            "to act for each connection, write `fn a(&mut self, cx: &mut Context<Self>, event: &A) -> Result<()>`",
+        ),
+        (
+            quote!(
+                #[receive]
+                fn a(cx: &mut Context<Self>, frame: Frame) {
+                    self.b();
+                }
+            ),
+            "`#[receive]` method `a` lacks `&mut self`",
+        ),
+    ]);
+    for right in [
+        quote!({ self::b(event) }),
+        quote!({
+            impl B {
+                fn b(&self) -> u8 {
+                    self.b
+                }
+            }
+            String::new()
+        }),
+        quote!({
+            use std::fmt::{self};
+            String::new()
+        }),
+    ] {
+        let block = quote!(impl Chat { #[handler("a.b")] fn a(event: &A) -> String #right });
+        assert_eq!(says(&block), [""; 0], "{right}");
+    }
+}
+
+#[test]
+fn a_returned_future_is_seen() {
+    let futures = [
+        quote!(impl Future<Output = String> + Send),
+        quote!(BoxFuture<'static, String>),
+        quote!(Pin<Box<dyn std::future::Future<Output = String>>>),
+    ];
+    for future in futures {
+        let said = method(&quote!(#[handler("a.b")] fn a(&mut self, cx: &mut Context<Self>, event: &A) -> #future {}));
+        assert_eq!(said, "handler `a` returns a future: write `async fn a(..) -> String`", "{future}");
+    }
+}
+
+#[test]
 fn attributes_are_where_they_belong() {
     assert_says([
         (
@@ -388,7 +470,7 @@ fn attributes_are_where_they_belong() {
                 #[handler = "a.b"]
                 fn a(event: &A) -> String {}
             ),
-            "stands in quotes: `#[handler(\"a.b\")]`",
+            "the name of an event stands in parentheses: `#[handler(\"a.b\")]`",
         ),
         (
             quote!(

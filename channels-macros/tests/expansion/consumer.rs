@@ -184,7 +184,7 @@ where
             name: "ChatConsumer",
             handlers: &[
                 ::channels_runtime::__private::HandlerInfo {
-                    event: "chat.join",
+                    event: ::channels_runtime::__private::NameOf::<ChatJoin>::NAME,
                     variant: "ChatJoin",
                     method: "chat_join",
                     payload: ::core::any::type_name::<ChatJoin>,
@@ -195,7 +195,7 @@ where
                     defined: ::channels_runtime::__private::NameOf::<ChatJoin>::DEFINED,
                 },
                 ::channels_runtime::__private::HandlerInfo {
-                    event: "chat.message",
+                    event: ::channels_runtime::__private::NameOf::<ChatMessage>::NAME,
                     variant: "ChatMessage",
                     method: "chat_message",
                     payload: ::core::any::type_name::<ChatMessage>,
@@ -210,7 +210,7 @@ where
                     >::DEFINED,
                 },
                 ::channels_runtime::__private::HandlerInfo {
-                    event: "chat.history",
+                    event: ::channels_runtime::__private::NameOf::<ChatHistory>::NAME,
                     variant: "ChatHistory",
                     method: "chat_history",
                     payload: ::core::any::type_name::<ChatHistory>,
@@ -226,7 +226,9 @@ where
                 },
                 #[cfg(feature = "kick")]
                 ::channels_runtime::__private::HandlerInfo {
-                    event: "chat.force_disconnect",
+                    event: ::channels_runtime::__private::NameOf::<
+                        ForceDisconnect,
+                    >::NAME,
                     variant: "ChatForceDisconnect",
                     method: "kick",
                     payload: ::core::any::type_name::<ForceDisconnect>,
@@ -294,7 +296,7 @@ where
                     ChatMessage,
                     Json<ChatLine>,
                     _,
-                >(envelope, Self::chat_message)
+                >(envelope, |event| Self::chat_message(event))
             }
             "chat.history" => {
                 ::channels_runtime::__private::decoded::<
@@ -316,12 +318,12 @@ where
             }
         }
     }
-    fn dispatch<'a>(
-        &'a mut self,
-        cx: &'a mut ::channels_runtime::__private::Context<Self>,
-        event: &'a ::channels_runtime::__private::Delivered<Self::Event>,
+    fn dispatch<'call>(
+        &'call mut self,
+        cx: &'call mut ::channels_runtime::__private::Context<Self>,
+        event: &'call ::channels_runtime::__private::Delivered<Self::Event>,
     ) -> ::channels_runtime::__private::BoxFuture<
-        'a,
+        'call,
         ::channels_runtime::__private::Result<()>,
     > {
         match *event.event() {
@@ -376,12 +378,12 @@ where
             }
         }
     }
-    fn receive<'a>(
-        &'a mut self,
-        cx: &'a mut ::channels_runtime::__private::Context<Self>,
+    fn receive<'call>(
+        &'call mut self,
+        cx: &'call mut ::channels_runtime::__private::Context<Self>,
         command: Self::Command,
     ) -> ::channels_runtime::__private::BoxFuture<
-        'a,
+        'call,
         ::channels_runtime::__private::Result<()>,
     > {
         match command {
@@ -393,12 +395,12 @@ where
             }
         }
     }
-    fn disconnect<'a>(
-        &'a mut self,
-        cx: &'a mut ::channels_runtime::__private::Context<Self>,
+    fn disconnect<'call>(
+        &'call mut self,
+        cx: &'call mut ::channels_runtime::__private::Context<Self>,
         code: ::channels_runtime::__private::CloseCode,
     ) -> ::channels_runtime::__private::BoxFuture<
-        'a,
+        'call,
         ::channels_runtime::__private::Result<()>,
     > {
         ::channels_runtime::__private::run::<

@@ -89,7 +89,7 @@ where
             name: "Reports",
             handlers: &[
                 ::channels_runtime::__private::HandlerInfo {
-                    event: "report.build",
+                    event: ::channels_runtime::__private::NameOf::<ReportBuild>::NAME,
                     variant: "ReportBuild",
                     method: "build",
                     payload: ::core::any::type_name::<ReportBuild>,
@@ -155,12 +155,12 @@ where
             }
         }
     }
-    fn dispatch<'a>(
-        &'a mut self,
-        cx: &'a mut ::channels_runtime::__private::Context<Self>,
-        event: &'a ::channels_runtime::__private::Delivered<Self::Event>,
+    fn dispatch<'call>(
+        &'call mut self,
+        cx: &'call mut ::channels_runtime::__private::Context<Self>,
+        event: &'call ::channels_runtime::__private::Delivered<Self::Event>,
     ) -> ::channels_runtime::__private::BoxFuture<
-        'a,
+        'call,
         ::channels_runtime::__private::Result<()>,
     > {
         match *event.event() {
@@ -200,12 +200,12 @@ where
             }
         }
     }
-    fn receive<'a>(
-        &'a mut self,
-        cx: &'a mut ::channels_runtime::__private::Context<Self>,
+    fn receive<'call>(
+        &'call mut self,
+        cx: &'call mut ::channels_runtime::__private::Context<Self>,
         command: Self::Command,
     ) -> ::channels_runtime::__private::BoxFuture<
-        'a,
+        'call,
         ::channels_runtime::__private::Result<()>,
     > {
         match command {
@@ -217,12 +217,12 @@ where
             }
         }
     }
-    fn disconnect<'a>(
-        &'a mut self,
-        cx: &'a mut ::channels_runtime::__private::Context<Self>,
+    fn disconnect<'call>(
+        &'call mut self,
+        cx: &'call mut ::channels_runtime::__private::Context<Self>,
         code: ::channels_runtime::__private::CloseCode,
     ) -> ::channels_runtime::__private::BoxFuture<
-        'a,
+        'call,
         ::channels_runtime::__private::Result<()>,
     > {
         ::channels_runtime::__private::ran(())

@@ -100,12 +100,12 @@ where
     > {
         ::channels_runtime::__private::undecoded::<Envelope, _>(envelope, LogEvent::Raw)
     }
-    fn dispatch<'a>(
-        &'a mut self,
-        cx: &'a mut ::channels_runtime::__private::Context<Self>,
-        event: &'a ::channels_runtime::__private::Delivered<Self::Event>,
+    fn dispatch<'call>(
+        &'call mut self,
+        cx: &'call mut ::channels_runtime::__private::Context<Self>,
+        event: &'call ::channels_runtime::__private::Delivered<Self::Event>,
     ) -> ::channels_runtime::__private::BoxFuture<
-        'a,
+        'call,
         ::channels_runtime::__private::Result<()>,
     > {
         match *event.event() {
@@ -127,23 +127,23 @@ where
             ::channels_runtime::__private::CommandError::NotListening,
         )
     }
-    fn receive<'a>(
-        &'a mut self,
-        cx: &'a mut ::channels_runtime::__private::Context<Self>,
+    fn receive<'call>(
+        &'call mut self,
+        cx: &'call mut ::channels_runtime::__private::Context<Self>,
         command: Self::Command,
     ) -> ::channels_runtime::__private::BoxFuture<
-        'a,
+        'call,
         ::channels_runtime::__private::Result<()>,
     > {
         match command {}
     }
     #[cfg(feature = "strict")]
-    fn refuse<'a>(
-        &'a mut self,
-        cx: &'a mut ::channels_runtime::__private::Context<Self>,
+    fn refuse<'call>(
+        &'call mut self,
+        cx: &'call mut ::channels_runtime::__private::Context<Self>,
         error: ::channels_runtime::__private::CommandError,
     ) -> ::channels_runtime::__private::BoxFuture<
-        'a,
+        'call,
         ::channels_runtime::__private::Result<()>,
     > {
         ::channels_runtime::__private::ran::<
@@ -156,12 +156,12 @@ where
             ),
         )
     }
-    fn disconnect<'a>(
-        &'a mut self,
-        cx: &'a mut ::channels_runtime::__private::Context<Self>,
+    fn disconnect<'call>(
+        &'call mut self,
+        cx: &'call mut ::channels_runtime::__private::Context<Self>,
         code: ::channels_runtime::__private::CloseCode,
     ) -> ::channels_runtime::__private::BoxFuture<
-        'a,
+        'call,
         ::channels_runtime::__private::Result<()>,
     > {
         ::channels_runtime::__private::ran(())

@@ -83,12 +83,12 @@ where
     > {
         ::core::result::Result::Ok(::channels_runtime::__private::Decoded::Unhandled)
     }
-    fn dispatch<'a>(
-        &'a mut self,
-        cx: &'a mut ::channels_runtime::__private::Context<Self>,
-        event: &'a ::channels_runtime::__private::Delivered<Self::Event>,
+    fn dispatch<'call>(
+        &'call mut self,
+        cx: &'call mut ::channels_runtime::__private::Context<Self>,
+        event: &'call ::channels_runtime::__private::Delivered<Self::Event>,
     ) -> ::channels_runtime::__private::BoxFuture<
-        'a,
+        'call,
         ::channels_runtime::__private::Result<()>,
     > {
         match *event.event() {}
@@ -101,12 +101,12 @@ where
     > {
         ::channels_runtime::__private::decode_frame::<Frame>(frame).map(EchoCommand::Raw)
     }
-    fn receive<'a>(
-        &'a mut self,
-        cx: &'a mut ::channels_runtime::__private::Context<Self>,
+    fn receive<'call>(
+        &'call mut self,
+        cx: &'call mut ::channels_runtime::__private::Context<Self>,
         command: Self::Command,
     ) -> ::channels_runtime::__private::BoxFuture<
-        'a,
+        'call,
         ::channels_runtime::__private::Result<()>,
     > {
         match command {
@@ -117,12 +117,12 @@ where
             }
         }
     }
-    fn disconnect<'a>(
-        &'a mut self,
-        cx: &'a mut ::channels_runtime::__private::Context<Self>,
+    fn disconnect<'call>(
+        &'call mut self,
+        cx: &'call mut ::channels_runtime::__private::Context<Self>,
         code: ::channels_runtime::__private::CloseCode,
     ) -> ::channels_runtime::__private::BoxFuture<
-        'a,
+        'call,
         ::channels_runtime::__private::Result<()>,
     > {
         ::channels_runtime::__private::ran(())

@@ -27,4 +27,14 @@ struct Itself {
     id: u64,
 }
 
+#[group("room_${id}", events(ChatMessage))]
+struct Script {
+    id: u64,
+}
+
+#[group("room_%s", events(ChatMessage))]
+struct Python {
+    id: u64,
+}
+
 fn main() {}

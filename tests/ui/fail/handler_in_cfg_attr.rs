@@ -1,0 +1,21 @@
+//! An attribute that is not there yet when `#[consumer]` looks for it.
+
+use channels_runtime::prelude::*;
+
+#[event("chat.message")]
+struct ChatMessage {
+    message: String,
+}
+
+#[derive(Default)]
+struct ChatConsumer;
+
+#[consumer]
+impl ChatConsumer {
+    #[cfg_attr(unix, handler("chat.message"))]
+    fn chat_message(event: &ChatMessage) -> String {
+        event.message.clone()
+    }
+}
+
+fn main() {}

@@ -1,0 +1,26 @@
+//! What a handler without `self` returns borrows from its event, which its type does not show.
+
+use channels_runtime::prelude::*;
+
+#[event("chat.message")]
+struct ChatMessage {
+    message: String,
+}
+
+#[derive(serde::Serialize)]
+struct Line<'a> {
+    text: &'a str,
+}
+
+#[derive(Default)]
+struct ChatConsumer;
+
+#[consumer]
+impl ChatConsumer {
+    #[handler("chat.message")]
+    fn chat_message(event: &ChatMessage) -> Json<Line> {
+        Json(Line { text: &event.message })
+    }
+}
+
+fn main() {}
