@@ -5,7 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -204,7 +204,8 @@ impl Server {
     /// Closes connections over the window, so that their clients do not all come back in one moment, and neither do all
     /// `disconnect`s run in one.
     async fn close_in_waves(&self, longest: Duration) {
-        let connections = self.living.all();
+        // Those who are closed, or leave by themselves, are not held until the last wave: their sockets would stay open.
+        let connections: Vec<_> = self.living.all().iter().map(Arc::downgrade).collect();
         let many = u32::try_from(connections.len()).unwrap_or(u32::MAX);
         let window = (Duration::from_secs(1) / CLOSED_PER_SECOND * many).min(self.settings.drain_window).min(longest);
         let waves = usize::try_from(window.as_millis() / WAVE.as_millis()).unwrap_or(usize::MAX).max(1);
@@ -212,8 +213,8 @@ impl Server {
         for wave in connections.chunks(connections.len().div_ceil(waves).max(1)) {
             // The first is closed at once.
             tokio::time::sleep_until(begin).await;
-            for connection in wave {
-                close_for_restart(connection, window);
+            for connection in wave.iter().filter_map(Weak::upgrade) {
+                close_for_restart(&connection, window);
             }
             begin += WAVE;
         }

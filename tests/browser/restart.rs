@@ -33,6 +33,7 @@ async fn the_pages_of_the_examples_come_back_when_they_are_told_to() {
     let window = driver.window().await;
     for (example, page, path, begin) in [
         ("chat", include_str!("../../examples/chat/room.html"), "chat/lobby/", ""),
+        ("multichat", include_str!("../../examples/multichat/site/index.html"), "", ""),
         ("cursors", include_str!("../../examples/cursors/index.html"), "", ""),
         ("dashboard", include_str!("../../examples/dashboard/index.html"), "", ""),
         ("dashboard by events", include_str!("../../examples/dashboard/index.html"), "?sse", ""),
@@ -49,9 +50,13 @@ async fn the_pages_of_the_examples_come_back_when_they_are_told_to() {
             .build();
         let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = server.local_addr();
-        let sockets = warp::path!("ws" / ..);
+        let sockets = warp::path!("ws" / ..).or(warp::path!("chat" / "stream" / ..)).unify();
         let routes = channels.route::<Restarting>(sockets).or(channels.sse::<Restarting>(sockets));
-        let serving = tokio::spawn(server.serve(routes.or(warp::get().map(move || warp::reply::html(page)))));
+        let script = include_str!("../../examples/multichat/site/chat.js");
+        let script = warp::path!("static" / "chat.js")
+            .map(move || warp::reply::with_header(script, "content-type", "text/javascript"));
+        let pages = script.or(warp::get().map(move || warp::reply::html(page)));
+        let serving = tokio::spawn(server.serve(routes.or(pages)));
         window.0.goto(&format!("http://{address}/{path}")).await.unwrap();
         window.0.execute(begin, Vec::new()).await.unwrap();
         let begun = Instant::now();

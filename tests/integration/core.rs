@@ -298,9 +298,10 @@ async fn a_flush_takes_every_key_of_the_prefix_and_no_other() {
     assert_eq!(left, HashSet::from(["axb:group:x".to_owned(), "other".to_owned()]));
 }
 
-// What a Python process writes, byte for byte: string, list, and nothing in `__asgi_channel__`.
+// One thread, so that the layer logs in this one. What a Python process writes, byte for byte: string, list, and nothing in `__asgi_channel__`.
 #[tokio::test]
 async fn garbage_in_the_queue_is_counted_and_hurts_nobody() {
+    let (log, _listening) = Log::of_this_thread(tracing::Level::DEBUG);
     let server = RedisServer::start();
     let layer = open(&server, LayerConfig::default()).await;
     let channel = layer.new_channel().await.unwrap();
@@ -340,6 +341,16 @@ async fn garbage_in_the_queue_is_counted_and_hurts_nobody() {
         assert_eq!(next(&channel).await, u32::from(number as u8));
     }
     assert_eq!(layer.stats().undecodable, 9);
+    assert_eq!(told_once(&log, "a message that is no event was dropped"), 9);
+}
+
+/// Of all that is logged of this, only the first is a warning. Gives how often it is logged.
+fn told_once(log: &Log, what: &str) -> usize {
+    let text = log.text();
+    let lines: Vec<_> = text.lines().filter(|line| line.contains(what)).collect();
+    assert!(lines[0].contains("WARN"), "{text}");
+    assert!(lines[1..].iter().all(|line| line.contains("DEBUG")), "{text}");
+    lines.len()
 }
 
 // channels_redis sends to a channel by the hash of its whole name, and so often to another server than the receiver's.
@@ -500,6 +511,7 @@ async fn redis_over_tls_is_believed_only_with_its_certificate() {
 
 #[tokio::test]
 async fn a_key_that_is_somebody_elses_hurts_its_own_group_only() {
+    let (log, _listening) = Log::of_this_thread(tracing::Level::DEBUG);
     #[group("room-2", events(Tick))]
     struct Spoilt;
 
@@ -516,11 +528,31 @@ async fn a_key_that_is_somebody_elses_hurts_its_own_group_only() {
     joined.unwrap();
     layer.group_send(&Room, &Tick { number: 1 }).await.unwrap();
     assert_eq!(next(&channel).await, 1);
+    for _ in 0..2 {
+        layer.group_add(&Spoilt, channel.name()).await.unwrap_err();
+    }
+    assert!(told_once(&log, "Redis refuses the memberships of this group") >= 3);
+}
+
+/// A join goes through in the same round trip, so that it is not the server that is at fault.
+#[tokio::test]
+async fn a_leave_that_redis_refuses_is_made_when_it_may_be() {
+    let server = RedisServer::start();
+    let layer = open(&server, LayerConfig::default()).await;
+    let (leaver, other) = (layer.new_channel().await.unwrap(), layer.new_channel().await.unwrap());
+    layer.group_add(&Room, leaver.name()).await.unwrap();
+    assert_eq!(server.ask("ACL SETUSER default -zrem").text(), "OK");
+    drop(leaver);
+    layer.group_add(&Room, other.name()).await.unwrap_err();
+    assert_ne!(server.ask(&format!("ZCARD {KEY}")).number(), 0, "it could not be written");
+    assert_eq!(server.ask("ACL SETUSER default +zrem").text(), "OK");
+    until(|| server.ask(&format!("ZCARD {KEY}")).number() == 0, "nobody is left behind").await;
 }
 
 /// Members that are no names, as only a mistake can put there: counted, and the others get the message.
 #[tokio::test]
 async fn garbage_among_the_members_of_a_group_is_counted_and_hurts_nobody() {
+    let (log, _listening) = Log::of_this_thread(tracing::Level::DEBUG);
     let server = RedisServer::start();
     let layer = open(&server, LayerConfig::default()).await;
     let channel = layer.new_channel().await.unwrap();
@@ -534,6 +566,7 @@ async fn garbage_among_the_members_of_a_group_is_counted_and_hurts_nobody() {
         assert_eq!(next(&channel).await, number);
     }
     assert_eq!(layer.stats().undecodable, 12);
+    assert_eq!(told_once(&log, "a message that is no event was dropped"), 12);
     assert_eq!(layer.group_members(&Room).await.unwrap(), [channel.name().clone()]);
     assert_eq!(server.ask("KEYS *").texts(), [KEY], "nothing was written for them");
 }

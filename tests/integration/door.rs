@@ -241,6 +241,23 @@ async fn one_address_does_not_take_all_places() {
 }
 
 #[tokio::test]
+async fn one_address_takes_no_more_places_by_names_that_nobody_asked_for() {
+    let server = Server::start(Channels::builder().max_connections_per_address(2)).await;
+    let names = ["X-Forwarded-For: 203.0.113.", "X-Real-IP: 203.0.113.", "Forwarded: for=203.0.113."];
+    let mut inside = Vec::new();
+    for (number, name) in (1..=2).zip(names) {
+        inside.push(server.knock(&format!("Host: ours\n{name}{number}\n")).await);
+    }
+    assert!(inside.iter().all(|answer| answer.status == 101));
+    for (number, name) in (3..=8).zip(names.into_iter().cycle()) {
+        assert_eq!(server.knock(&format!("Host: ours\n{name}{number}\n")).await.status, 429, "{name}{number}");
+    }
+    assert_eq!((server.channels.stats().inside, server.stats().address_full), (2, 6));
+    drop(inside);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn so_many_handshakes_a_second_and_no_more() {
     const RATE: u64 = 5;
     let server = Server::start(Channels::builder().max_handshakes_per_second(5)).await;
@@ -388,6 +405,40 @@ async fn a_head_has_a_deadline_and_a_size() {
     until("those who said too much are counted", || server.stats().head_too_large == 2).await;
     assert_eq!(server.stats().head_late, 3);
     drop(open);
+    server.stop().await;
+}
+
+/// Each byte comes in time, and the head never ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_that_comes_byte_by_byte_has_the_same_deadline() {
+    const DEADLINE: Duration = Duration::from_millis(500);
+    let server = Server::start(Channels::builder().header_deadline(DEADLINE)).await;
+    let dribbles = async |mut socket: TcpStream, begin: &[u8]| {
+        let begun = Instant::now();
+        socket.write_all(begin).await.unwrap();
+        let (mut reads, mut writes) = socket.split();
+        let mut every = tokio::time::interval(DEADLINE / 10);
+        let mut written = 0;
+        let mut heard = [0; 1];
+        loop {
+            tokio::select! {
+                // Both may be dropped and asked anew. A write that fails is followed by the end of what is heard.
+                _ = every.tick() => written += usize::from(writes.write_all(b"x").await.is_ok()),
+                // A reset is an end, too.
+                end = reads.read(&mut heard) => {
+                    assert_eq!(end.unwrap_or(0), 0, "nobody answers half a head");
+                    break;
+                }
+            }
+            // Long enough for a busy machine, and no deadline at all if each byte began it anew.
+            assert!(begun.elapsed() < 20 * DEADLINE, "it is still open, {written} bytes later");
+        }
+        assert!(begun.elapsed() >= DEADLINE / 2, "it had its time: {:?}", begun.elapsed());
+    };
+    let first = TcpStream::connect(server.address).await.unwrap();
+    let second = TcpStream::connect(server.address).await.unwrap();
+    tokio::join!(dribbles(first, b"GET /"), dribbles(second, b"GET /ws HTTP/1.1\r\nHost: ours\r\nX: "));
+    until("both are counted", || server.stats().head_late == 2).await;
     server.stop().await;
 }
 

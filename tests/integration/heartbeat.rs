@@ -17,6 +17,9 @@ use tokio::time::Instant;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// In real time, so many times later than it should be is too late.
+const GRACE: u32 = 8;
+
 #[event("vital.line")]
 struct Line {
     text: String,
@@ -98,6 +101,15 @@ impl App {
         tokio::time::timeout(600 * SECOND, ended).await.expect("the connection ends");
         assert_eq!(self.channels.channel_layer().channels_here(), 0);
         self.code.0.load(SeqCst)
+    }
+
+    /// The same over a real socket, where the deadline has to be met: machines are busy, but not so busy.
+    async fn ended_within(&self, deadline: Duration) -> (u64, Duration) {
+        let begun = Instant::now();
+        let ended = tokio::time::timeout(GRACE * deadline, self.ended()).await;
+        let code =
+            ended.unwrap_or_else(|_| panic!("still there {:?} after a deadline of {deadline:?}", GRACE * deadline));
+        (code, begun.elapsed())
     }
 
     async fn say(&self, text: String) {
@@ -232,7 +244,7 @@ async fn listening(app: &App) -> SocketAddr {
 async fn a_socket_whose_peer_is_dead_is_asked_once_and_then_closed() {
     let app = App::new(Channels::builder().heartbeat(SECOND / 5, SECOND));
     let mut peer = raw(listening(&app).await).await;
-    assert_eq!(app.ended().await, 1006);
+    assert_eq!(app.ended_within(SECOND).await.0, 1006);
     assert_eq!(app.channels.stats().connections.unanswered, 1);
     let mut left = Vec::new();
     // A reset, because nobody is there to read what is left.
@@ -248,7 +260,7 @@ async fn a_socket_that_is_full_is_closed_too_while_a_handler_waits_for_it() {
     // Asks for an echo again and again and takes none: in the end the handler waits for room.
     let text = [&[0x81, 0xff, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0][..], &vec![b'x'; 512 * 1024]].concat();
     let floods = async { while peer.write_all(&text).await.is_ok() {} };
-    tokio::join!(floods, async { assert_eq!(app.ended().await, 1006) });
+    tokio::join!(floods, async { assert_eq!(app.ended_within(SECOND).await.0, 1006) });
     let stats = app.channels.stats().connections;
     assert_eq!((stats.unanswered, stats.too_slow), (1, 0));
     assert!(app.channels.shutdown(10 * SECOND).await);
@@ -303,10 +315,10 @@ async fn server_at_the_near_end() {
     tokio::time::sleep(8 * SECOND).await;
     assert_eq!((app.channels.connections(), app.code.0.load(SeqCst)), (1, 0));
     ip("link set here down");
-    let cut = Instant::now();
     app.say("nobody hears this".into()).await;
-    assert_eq!(app.ended().await, 1006);
-    println!("the cable was cut, and {:.1} s later the connection was gone", cut.elapsed().as_secs_f64());
+    let (code, gone) = app.ended_within(5 * SECOND).await;
+    assert_eq!(code, 1006);
+    println!("the cable was cut, and {:.1} s later the connection was gone", gone.as_secs_f64());
     assert_eq!(app.channels.stats().connections.unanswered, 1);
     assert!(far.try_wait().unwrap().is_none(), "the client has not been told anything, and waits");
     far.kill().unwrap();

@@ -279,7 +279,7 @@ async fn leaves_nothing(way: Way, code: Option<u16>) {
     until("the first one goes", async || app.seen() == [0; 4]).await;
     app.codes.lock().unwrap().clear();
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let tasks = Handle::current().metrics().num_alive_tasks();
+    let tasks = alive_tasks();
     let kept = Arc::strong_count(&app.codes);
 
     // The other member, who sees and suffers nothing of it, unless all have to go.
@@ -313,7 +313,7 @@ async fn leaves_nothing(way: Way, code: Option<u16>) {
     assert_eq!(codes.first().copied(), code.or(Some(1006)), "{way:?}");
     drop((held, other));
     until("all connections end", async || app.seen() == [0; 4]).await;
-    until("every task of theirs ends", async || Handle::current().metrics().num_alive_tasks() <= tasks).await;
+    until("every task of theirs ends", async || alive_tasks() <= tasks).await;
     // Each consumer and each scope holds the codes.
     assert_eq!(Arc::strong_count(&app.codes), kept, "{way:?}: nothing of a connection is kept");
     assert_eq!(app.codes.lock().unwrap().len(), usize::from(others) + 1, "{way:?}: `disconnect` ran once for each");
@@ -377,13 +377,26 @@ async fn socket(address: SocketAddr) -> TcpStream {
     answer.socket
 }
 
-/// What only a real socket can do. `known` is what is known elsewhere of those who are in.
-async fn over_sockets(layer: &ChannelLayer, known: impl Fn() -> i64) {
+/// The tasks that serve all connections: two of the server, the heartbeat, the ends of logins, and the flusher.
+const FOR_ALL: usize = 5;
+
+fn alive_tasks() -> usize {
+    Handle::current().metrics().num_alive_tasks()
+}
+
+/// What only a real socket can do. `known` is what is known elsewhere of those who are in, and `tasks` how many tasks there are,
+/// but for those of the layer.
+async fn over_sockets(layer: &ChannelLayer, known: impl Fn() -> i64, tasks: impl Fn() -> usize) {
     let app = App::on(layer.clone(), in_a_hurry().connect_deadline(Duration::from_secs(3600)));
     let server = app.channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     let address = server.local_addr();
     let serving = tokio::spawn(server.serve(app.channels.route::<Leaver>(warp::path!("ws"))));
+    // One comes and goes, so that what serves all connections runs.
+    drop(socket(address).await);
+    raw::until("the first one goes", || app.seen() == [0; 4] && known() == 0 && tasks() <= FOR_ALL).await;
+    app.codes.lock().unwrap().clear();
     let forgotten = async |who: &str, codes: &[u16]| {
+        raw::until("every task of theirs ends", || tasks() <= FOR_ALL).await;
         // The application and its authenticator hold the codes, and so does every consumer and every scope.
         let kept = || app.channels.stats().inside + Arc::strong_count(&app.codes) - 2;
         raw::until(who, || app.seen() == [0; 4] && known() == 0 && kept() == 0).await;
@@ -431,7 +444,7 @@ async fn over_sockets(layer: &ChannelLayer, known: impl Fn() -> i64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_way_out_of_a_socket_leaves_nothing_behind() {
-    over_sockets(&ChannelLayer::in_memory(), || 0).await;
+    over_sockets(&ChannelLayer::in_memory(), || 0, alive_tasks).await;
 }
 
 /// In real time, with a heartbeat that does not take long.
@@ -445,7 +458,8 @@ fn in_a_hurry() -> ChannelsBuilder {
 /// All ways, one after the other; those that take their time go on beside the next. `known` is what Redis knows of those who
 /// are in.
 async fn redis_forgets_whoever_left(layer: &ChannelLayer, known: impl Fn() -> i64) {
-    over_sockets(layer, &known).await;
+    // The pool's connections have tasks, too, and come and go.
+    over_sockets(layer, &known, || 0).await;
     let forgotten = async |app: &App| raw::until("nobody is left", || app.seen() == [0; 4] && known() == 0).await;
     let app = App::on(layer.clone(), in_a_hurry());
     let mut held = Vec::new();

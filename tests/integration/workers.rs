@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use channels_runtime::prelude::*;
 use channels_runtime::{JobStats, LayerConfig, LayerError};
@@ -467,7 +467,11 @@ async fn a_job_that_does_not_end_is_cut_off_at_the_deadline() {
     let answers = layer.new_channel().await.unwrap();
     let mut worker = Process::start(&redis).await;
     ask(&redis, &layer, ENDLESS, answers.name()).await;
+    let told = Instant::now();
     worker.terminate();
     worker.says("some jobs did not end in time").await;
     assert!(worker.ended().await.contains("done: 0, failed: 0"));
+    // Ten seconds, and some for a busy machine.
+    let took = told.elapsed().as_secs();
+    assert!((9..30).contains(&took), "{took} s");
 }

@@ -440,6 +440,35 @@ mod tests {
         assert!(lock(&door.addresses).is_empty());
     }
 
+    /// The ten connections of `test_origin_validator` in `tests/security/test_websocket.py` of Django Channels, in its order.
+    /// Where its list holds a pattern that can fit nothing, ours is not even made.
+    #[test]
+    fn whom_djangos_origin_validator_lets_in_this_door_lets_in() {
+        let cases: [(&[&str], Option<&'static str>, bool); 10] = [
+            (&["allowed-domain.com"], Some("http://allowed-domain.com"), true),
+            (&["allowed-domain.com"], Some("http://bad-domain.com"), false),
+            (&["*.allowed-domain.com"], Some("http://allowed-domain.com"), false),
+            (&[".allowed-domain.com"], Some("http://www.allowed-domain.com"), true),
+            (&["http://allowed-domain.com"], Some("http://allowed-domain.com"), true),
+            (&["http://allowed-domain.com"], Some("https://bad-domain.com:443"), false),
+            (&["*"], None, true),
+            // Refused there. Here a client that sends no origin is no browser, and passes unless the user says otherwise.
+            (&[], None, true),
+            (&[".allowed-domain.com"], Some(""), false),
+            (&[".allowed-domain.com"], Some("something-invalid"), false),
+        ];
+        for (patterns, origin, wanted) in cases {
+            let lets_in = |require_origin| {
+                let Ok(origins) = Origins::listed(patterns) else { return false };
+                let door = Door::new(Settings { origins, require_origin, ..Settings::default() });
+                let headers = HeaderMap::from_iter(origin.map(|origin| (ORIGIN, HeaderValue::from_static(origin))));
+                door.check(&headers, None, "/").is_ok()
+            };
+            assert_eq!(lets_in(false), wanted, "{patterns:?} {origin:?}");
+            assert_eq!(lets_in(true), wanted && origin.is_some(), "{patterns:?} {origin:?}, and an origin is required");
+        }
+    }
+
     #[test]
     fn a_browser_that_names_no_origin_says_where_its_page_is() {
         let headers = |site: Option<&'static str>| {

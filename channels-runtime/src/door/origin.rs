@@ -188,29 +188,6 @@ impl Hosts {
 mod tests {
     use super::*;
 
-    /// `tests/security/test_websocket.py` of Django Channels, case by case. Where its list holds a pattern that can fit
-    /// nothing, ours is not even made. That no origin at all is refused there and passes here is the door's matter, and
-    /// tested over a socket.
-    #[test]
-    fn test_origin_validator() {
-        let cases: [(&[&str], &str, bool); 10] = [
-            (&["allowed-domain.com"], "http://allowed-domain.com", true),
-            (&["allowed-domain.com"], "http://bad-domain.com", false),
-            (&["*.allowed-domain.com"], "http://allowed-domain.com", false),
-            (&[".allowed-domain.com"], "http://www.allowed-domain.com", true),
-            (&["http://.allowed-domain.com"], "http://www.allowed-domain.com", true),
-            (&["https://.allowed-domain.com:443"], "http://www.allowed-domain.com:80", false),
-            (&["*"], "null", true),
-            (&[], "http://allowed-domain.com", false),
-            (&["allowed-domain.com"], "", false),
-            (&["allowed-domain.com"], "something-invalid", false),
-        ];
-        for (patterns, origin, wanted) in cases {
-            let allowed = Origins::listed(patterns).is_ok_and(|origins| origins.allow(origin, Some("ours")));
-            assert_eq!(allowed, wanted, "{patterns:?} {origin:?}");
-        }
-    }
-
     #[test]
     fn a_pattern_fits_what_it_says_and_no_more() {
         for (pattern, origin, wanted) in [

@@ -37,6 +37,9 @@ const RENEWALS: u32 = 3;
 /// The shortest and the longest time between two renewals.
 const PERIOD: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(86_400));
 
+/// After how long a membership that Redis refused is looked at again: what was not allowed may be allowed now.
+const AGAIN: Duration = Duration::from_secs(1);
+
 type Membership = (GroupName, ChannelName);
 
 /// Who waits until a membership is written, and is told what Redis says.
@@ -107,6 +110,9 @@ struct State {
     dirty: IndexMap<Membership, Vec<Waiting>>,
     /// To be looked at when nothing else is: at most all memberships there are, put in at once.
     renewing: VecDeque<Membership>,
+    /// Refused by Redis, to be looked at again at that time. Bound: [`PENDING`], and a batch.
+    refused: Vec<Membership>,
+    again: Option<Instant>,
     /// A batch is under way.
     writing: bool,
     /// It was told that no more leaves are kept.
@@ -236,11 +242,12 @@ impl Memberships {
                 self.renew();
                 *next_renewal += period;
             }
+            let next_look = self.look_at_refused().unwrap_or(*next_renewal).min(*next_renewal);
             let Some(batch) = self.take() else {
                 tokio::select! {
                     // Both may be dropped: a notification that nobody waits for is kept, and a point in time does not move.
                     () = self.changed.notified() => {}
-                    () = tokio::time::sleep_until(*next_renewal) => {}
+                    () = tokio::time::sleep_until(next_look) => {}
                 }
                 continue;
             };
@@ -249,16 +256,21 @@ impl Memberships {
                 Ok(refused) => {
                     backoff.reset();
                     for (group, error) in &refused {
-                        // It is tried again with the next renewal; until then it must not hold the others up.
+                        // It is tried again, and until then must not hold the others up.
                         if self.shared.table.counters().count_refusal(group, error.code() == Some(WRONG_TYPE)) {
                             tracing::warn!(redis = ?redis, %group, %error, "Redis refuses the memberships of this group");
                         } else {
                             tracing::debug!(redis = ?redis, %group, %error, "Redis refuses the memberships of this group");
                         }
                     }
-                    for ((group, _), waiting) in batch {
+                    for ((group, channel), waiting) in batch {
+                        let error = refused.get(&group);
                         for waiting in waiting {
-                            _ = waiting.send(refused.get(&group).map_or(Ok(()), |error| Err(Arc::clone(error))));
+                            _ = waiting.send(error.map_or(Ok(()), |error| Err(Arc::clone(error))));
+                        }
+                        // In somebody else's key there is no member, and none can be.
+                        if error.is_some_and(|error| error.code() != Some(WRONG_TYPE)) {
+                            self.keep_refused((group, channel));
                         }
                     }
                     self.lock().writing = false;
@@ -277,6 +289,28 @@ impl Memberships {
                 redis.release();
             }
         }
+    }
+
+    /// Not written, and not forgotten: whoever has left would stay a member until that expires.
+    fn keep_refused(&self, membership: Membership) {
+        let mut state = self.lock();
+        if state.refused.len() < PENDING {
+            state.refused.push(membership);
+            state.again.get_or_insert_with(|| Instant::now() + AGAIN);
+        }
+    }
+
+    /// Looks at what was refused, if it is time, or else gives when it is.
+    fn look_at_refused(&self) -> Option<Instant> {
+        let mut state = self.lock();
+        let again = state.again.filter(|again| *again > Instant::now());
+        if again.is_none() {
+            state.again = None;
+            for membership in std::mem::take(&mut state.refused) {
+                state.dirty.entry(membership).or_default();
+            }
+        }
+        again
     }
 
     fn take(&self) -> Option<IndexMap<Membership, Vec<Waiting>>> {
