@@ -47,7 +47,7 @@ enum Step {
     /// The server says nothing, and does not hang up.
     Quiet,
     /// All of this, so many times.
-    Times(usize, Vec<Step>),
+    Times(usize, Vec<Self>),
 }
 
 /// How the connection has to end.
