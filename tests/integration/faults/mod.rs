@@ -671,9 +671,8 @@ async fn play_here(kind: Kind, fault: Fault, many: Option<usize>) {
     let median = recovered[recovered.len() / 2];
     // The first round takes what every round takes.
     let growth = memory[memory.len() - 1] - memory[1.min(memory.len() - 1)];
-    let promised = if fault == Fault::Doubled { " (not promised)" } else { "" };
     println!(
-        "| {fault:?} | {} | {rounds} | {} | {} | {}{promised} | {} | {} | {} | {:.1} | {:.1} | {:.2} | {:.2} | {:.1} |",
+        "| {fault:?} | {} | {rounds} | {} | {} | {} | {} | {} | {} | {:.1} | {:.1} | {:.2} | {:.2} | {:.1} |",
         if kind == Kind::Core { "core" } else { "pub/sub" },
         grouped(books.owed),
         grouped(books.delivered),

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 use crate::error::LayerError;
 use crate::layer::redis::answers::answers;
 use crate::layer::redis::core::Shared;
-use crate::layer::redis::host::{Commanding, Host};
+use crate::layer::redis::host::{Commanding, Host, USUAL};
 use crate::layer::redis::shard::shard_of;
 use crate::layer::redis::{Backoff, DEADLINE, Lost, WRONG_TYPE, clock, unavailable};
 use crate::name::{ChannelName, GroupName};
@@ -68,11 +68,17 @@ struct Connected {
 
 impl Server for Connected {
     async fn ask(&mut self, pipeline: Pipeline) -> Result<Vec<RedisResult<Value>>, Lost> {
-        if self.held.is_none() {
-            self.held = Some(self.host.commanding().await?);
+        let Self { host, held } = self;
+        let held = match held {
+            Some(held) => held,
+            none => none.insert(host.commanding().await?),
+        };
+        tokio::select! {
+            biased;
+            answers = answers(pipeline, held.connection()) => answers,
+            // Dropped when the answers come: what it opened meanwhile is closed again.
+            _ = host.overtaken(USUAL) => Err(Lost::Overtaken),
         }
-        let held = self.held.as_mut().expect("it was put there by the lines above");
-        answers(pipeline, held.connection()).await
     }
 
     fn discard(&mut self) {
