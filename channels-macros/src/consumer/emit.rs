@@ -62,7 +62,7 @@ fn enums(consumer: &Consumer) -> TokenStream {
     quote!(#events #commands)
 }
 
-fn raw_variants<'call>(raw: &'call [Raw], doc: &'static str) -> impl Iterator<Item = Variant<'call>> {
+fn raw_variants<'a>(raw: &'a [Raw], doc: &'static str) -> impl Iterator<Item = Variant<'a>> {
     raw.iter().map(move |Raw { method, payload }| Variant {
         ident: format_ident!("{RAW}"),
         payload,
@@ -71,10 +71,10 @@ fn raw_variants<'call>(raw: &'call [Raw], doc: &'static str) -> impl Iterator<It
     })
 }
 
-struct Variant<'call> {
+struct Variant<'a> {
     ident: Ident,
-    payload: &'call Type,
-    method: &'call Method,
+    payload: &'a Type,
+    method: &'a Method,
     /// What is said of it where the method says nothing.
     doc: String,
 }
@@ -688,7 +688,7 @@ fn placed(ident: &Ident) -> Ident {
 }
 
 /// The `#[cfg]` of what stands in for these methods where none of them is there: `None` if one always is.
-fn otherwise<'call>(methods: impl Iterator<Item = &'call Method>) -> Option<TokenStream> {
+fn otherwise<'a>(methods: impl Iterator<Item = &'a Method>) -> Option<TokenStream> {
     let mut conditions = Vec::new();
     for method in methods {
         if method.cfgs.is_empty() {

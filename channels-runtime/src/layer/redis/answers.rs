@@ -5,11 +5,22 @@
 //! ends with a number that nothing else on this connection was asked for.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use deadpool_redis::redis::aio::ConnectionLike;
 use deadpool_redis::redis::{self, Pipeline, RedisResult, Value};
 
 use crate::layer::redis::Lost;
+use crate::layer::redis::host::USUAL;
+
+/// How many bytes even a slow line carries in a second: a large pipeline is waited for so much longer.
+const SLOW_LINE: u32 = 1024 * 1024;
+
+/// By when this pipeline has its answers, on a line that works.
+pub(super) fn usual(asked: &Pipeline) -> Duration {
+    let bytes = u32::try_from(asked.get_packed_pipeline().len()).unwrap_or(u32::MAX);
+    USUAL + Duration::from_secs_f64(f64::from(bytes) / f64::from(SLOW_LINE))
+}
 
 /// Asks, and gives one answer for each command. After an error the connection is not to be used again: what was asked may have
 /// been done or not, and what comes next may be the answer to it. Dropped, the same.

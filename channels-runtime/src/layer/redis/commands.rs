@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::error::LayerError;
-use crate::layer::redis::answers::answers;
-use crate::layer::redis::host::{Commanding, Host, USUAL};
+use crate::layer::redis::answers::{answers, usual};
+use crate::layer::redis::host::{Commanding, Host};
 use crate::layer::redis::{DEADLINE, Lost, unavailable};
 
 /// Bound: this many commands wait. Policy: the next sender waits for room, no longer than the deadline.
@@ -23,9 +23,6 @@ const PIPELINE: usize = 256;
 
 /// A connection that was not used for this long is asked whether it still works before it is used again.
 const IDLE: Duration = Duration::from_secs(5);
-
-/// How many bytes even a slow line carries in a second: a large pipeline is waited for so much longer.
-const SLOW_LINE: u32 = 1024 * 1024;
 
 /// Puts messages into queues, each only if it holds fewer than its capacity. Gives the places, from 0, of those that
 /// are full, and of the keys that are no queues, which are left as they are: whatever is in one of them, the others get
@@ -197,12 +194,6 @@ async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<Waiting>) {
             }
         }
     }
-}
-
-/// By when this pipeline has its answers, on a line that works.
-fn usual(asked: &Pipeline) -> Duration {
-    let bytes = u32::try_from(asked.get_packed_pipeline().len()).unwrap_or(u32::MAX);
-    USUAL + Duration::from_secs_f64(f64::from(bytes) / f64::from(SLOW_LINE))
 }
 
 fn pipeline(batch: &mut [Waiting]) -> Pipeline {

@@ -16,9 +16,9 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::error::LayerError;
-use crate::layer::redis::answers::answers;
+use crate::layer::redis::answers::{answers, usual};
 use crate::layer::redis::core::Shared;
-use crate::layer::redis::host::{Commanding, Host, USUAL};
+use crate::layer::redis::host::{Commanding, Host};
 use crate::layer::redis::shard::shard_of;
 use crate::layer::redis::{Backoff, DEADLINE, Lost, WRONG_TYPE, clock, unavailable};
 use crate::name::{ChannelName, GroupName};
@@ -73,11 +73,12 @@ impl Server for Connected {
             Some(held) => held,
             none => none.insert(host.commanding().await?),
         };
+        let usual = usual(&pipeline);
         tokio::select! {
             biased;
             answers = answers(pipeline, held.connection()) => answers,
             // Dropped when the answers come: what it opened meanwhile is closed again.
-            _ = host.overtaken(USUAL) => Err(Lost::Overtaken),
+            _ = host.overtaken(usual) => Err(Lost::Overtaken),
         }
     }
 
