@@ -123,7 +123,7 @@ counted! {
         /// and consumer is logged.
         unhandled => DROPPED["unhandled"],
         /// Messages that were no event, or did not fit the payload of theirs. The first one of each event, field and
-        /// consumer is logged.
+        /// consumer is logged. Something else under the key of a queue or a group of Redis counts, too.
         undecodable => DROPPED["undecodable"],
         /// Messages that waited longer than `expiry` in a mailbox and were dropped.
         expired => DROPPED["expired"],

@@ -130,6 +130,15 @@ impl State {
     fn is_settled(&self) -> bool {
         self.dirty.is_empty() && self.renewing.is_empty() && !self.writing
     }
+
+    /// One is not kept, which is told once.
+    fn overflow(&mut self) {
+        if !std::mem::replace(&mut self.overflows, true) {
+            tracing::warn!(
+                "too many leave while Redis is away, or refuses: memberships are left in it until they expire"
+            );
+        }
+    }
 }
 
 impl Memberships {
@@ -173,8 +182,8 @@ impl Memberships {
             state.dirty.entry((group, channel)).or_default();
             drop(state);
             self.changed.notify_one();
-        } else if !std::mem::replace(&mut state.overflows, true) {
-            tracing::warn!("too many leave while Redis is away: memberships are left in it until they expire");
+        } else {
+            state.overflow();
         }
     }
 
@@ -290,7 +299,7 @@ impl Memberships {
             }
             let mut state = self.lock();
             if state.is_settled() {
-                state.overflows = false;
+                state.overflows &= !state.refused.is_empty();
                 drop(state);
                 self.settled.notify_waiters();
                 redis.release();
@@ -304,6 +313,8 @@ impl Memberships {
         if state.refused.len() < PENDING {
             state.refused.push(membership);
             state.again.get_or_insert_with(|| Instant::now() + AGAIN);
+        } else {
+            state.overflow();
         }
     }
 

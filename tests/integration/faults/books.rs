@@ -1,0 +1,79 @@
+//! What was sent and heard in a play, added up: who was owed what, and what was lost.
+
+use std::collections::BTreeSet;
+
+use super::SENDERS;
+
+/// What a client was told.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Heard {
+    Note(usize, u32),
+    Lost,
+    /// With the numbers that are sent next.
+    Restored([u32; SENDERS]),
+}
+
+/// Figures of a play.
+#[derive(Debug, Default)]
+pub(super) struct Books {
+    /// A note, sent with success, outside of the gap that its listener was told of.
+    pub(super) owed: usize,
+    pub(super) delivered: usize,
+    /// Sent with success, not heard, and not owed: it fell into a gap.
+    pub(super) missed_in_gaps: usize,
+    /// What else was heard, within a gap or though its sender was told of an error.
+    pub(super) besides: usize,
+    pub(super) doubled_or_out_of_order: usize,
+    pub(super) gaps: usize,
+}
+
+impl Books {
+    pub(super) fn add(&mut self, heard: &[Heard], sent: &[Vec<bool>]) {
+        for (from, sent) in sent.iter().enumerate() {
+            let mut next_in_order = 0;
+            // What is owed begins with this number. In a gap nothing is.
+            let mut owed_from = Some(0);
+            let mut since = BTreeSet::new();
+            let mut never_heard = sent.clone();
+            let lost_before = self.lost();
+            for heard in heard.iter().copied().map(Some).chain([None]) {
+                match heard {
+                    Some(Heard::Note(of, number)) if of == from => {
+                        self.doubled_or_out_of_order += usize::from(number < next_in_order);
+                        next_in_order = next_in_order.max(number + 1);
+                        never_heard[number as usize] = false;
+                        if owed_from.is_some_and(|first| number >= first) {
+                            since.insert(number);
+                        } else {
+                            self.besides += 1;
+                        }
+                    }
+                    Some(Heard::Note(..)) => {}
+                    Some(Heard::Restored(next)) => owed_from = Some(next[from]),
+                    Some(Heard::Lost) | None => {
+                        if let Some(first) = owed_from.take() {
+                            // The gap begins behind the last note that was heard. At the end, all are owed.
+                            let end = match heard {
+                                Some(_) => since.last().map_or(first, |last| last + 1),
+                                None => sent.len() as u32,
+                            };
+                            let owed = (first..end).filter(|number| sent[*number as usize]);
+                            let delivered = owed.clone().filter(|number| since.contains(number)).count();
+                            self.owed += owed.count();
+                            self.delivered += delivered;
+                            self.besides += since.len() - delivered;
+                        }
+                        since.clear();
+                        self.gaps += usize::from(heard.is_some() && from == 0);
+                    }
+                }
+            }
+            let never_heard = never_heard.into_iter().filter(|never| *never).count();
+            self.missed_in_gaps += never_heard - (self.lost() - lost_before);
+        }
+    }
+
+    pub(super) fn lost(&self) -> usize {
+        self.owed - self.delivered
+    }
+}
