@@ -20,6 +20,7 @@ use crate::envelope::Envelope;
 use crate::error::{CommandError, Error, Reject, shown, without_value};
 use crate::frame::CloseCode;
 use crate::layer::Gap;
+use crate::layer::burst;
 use crate::layer::local::{Delivery, Mailbox, Undeliverable};
 use crate::meter::Meter;
 use crate::scope::Scope;
@@ -328,6 +329,7 @@ impl<C: Consumer> Session<C> {
             let (code, last) = loop {
                 // A local that is borrowed, as `cause` would borrow the step here, is kept while the handler runs.
                 let (step, mut cause) = poll_fn(|task| self.poll_step(&connection, task).map(Step::with_cause)).await;
+                burst::expect_more(matches!(step, Step::Client(_)) && self.decoder.has_rest());
                 {
                     let Self { consumer, cx, .. } = &mut self;
                     let mut event = None;
@@ -364,6 +366,7 @@ impl<C: Consumer> Session<C> {
         let over = self.burst >= BURST;
         if over {
             self.burst = 0;
+            burst::settle();
             connection.rests();
         }
         over
@@ -372,6 +375,7 @@ impl<C: Consumer> Session<C> {
     fn poll_step(&mut self, connection: &Connection, task: &mut Task<'_>) -> Poll<Step> {
         let step = self.poll_next(connection, task);
         if step.is_pending() {
+            burst::settle();
             self.burst = 0;
         }
         step
@@ -547,6 +551,7 @@ fn beside<F: Future + Unpin>(connection: &Connection, mut code: Option<F>) -> im
         let Some(code) = &mut code else { return Poll::Ready(None) };
         let done = Pin::new(code).poll(task);
         if done.is_pending() {
+            burst::settle();
             // What this finds out (the client is gone, the queue is flushed) is found out again after the handler.
             connection.poll_output(task);
         }

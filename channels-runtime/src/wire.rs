@@ -77,6 +77,16 @@ impl Rendered {
         Self(frame.into())
     }
 
+    /// Several frames, one behind the other.
+    pub(crate) fn joined(frames: &[&Self]) -> Self {
+        with_scratch(|bytes| {
+            for frame in frames {
+                bytes.extend_from_slice(frame.as_bytes());
+            }
+            Self::copied(bytes)
+        })
+    }
+
     pub(crate) fn pong(payload: &[u8]) -> Self {
         Self::encode(OpCode::Control(Control::Pong), payload)
     }

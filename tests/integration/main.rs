@@ -3,6 +3,7 @@
 mod background;
 mod bad_input;
 mod blocking;
+mod bursts;
 mod chat_processes;
 mod conformance;
 mod consumers;

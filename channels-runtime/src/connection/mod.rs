@@ -25,6 +25,7 @@ use crate::flusher::Flusher;
 use crate::frame::CloseCode;
 use crate::layer::Gap;
 use crate::layer::local::{Counters, Delivery, Full, Mailbox, Prepare};
+use crate::layer::members::{Batch, Taken};
 use crate::living::Patience;
 use crate::meter::Rate;
 use crate::name::ChannelName;
@@ -563,6 +564,17 @@ fn wake(task: &mut Option<Waker>) {
 }
 
 impl State {
+    /// Whether joined frames go into the outbound queue as they are, and count what each of them would: nothing is ahead of
+    /// them, and there is room for all.
+    fn takes_at_once(&self, frames: &Rendered) -> bool {
+        let (bytes, limit) = (frames.as_bytes().len(), self.outbound.limit as usize);
+        matches!(self.outbound.stage, Stage::Connecting | Stage::Open)
+            && !self.busy
+            && self.mailbox.is_empty()
+            && bytes <= limit / 2
+            && self.outbound.weight + bytes <= limit
+    }
+
     fn tell(&mut self, gap: Gap, now: Instant) {
         match (self.gaps, gap) {
             (Gaps::Told(Gap::Restored), Gap::Lost) => self.gaps = Gaps::Told(gap),
@@ -595,7 +607,40 @@ impl Mailbox for Connection {
     fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<bool, Full> {
         // Declared before the lock is taken, so that a payload's own `drop` runs when it is free again.
         let mut gone = Vec::new();
+        self.deliver_locked(&mut self.lock(), delivery, now, &mut gone)
+    }
+
+    fn deliver_all(&self, batch: &Batch<'_>) -> Taken {
+        let (mut gone, mut taken) = (Vec::new(), Taken::default());
         let state = &mut *self.lock();
+        if let Some(frames) = &batch.joined
+            && state.takes_at_once(frames)
+        {
+            state.outbound.push(frames);
+            self.schedule(state);
+            return Taken { delivered: batch.deliveries.len() as u64, full: 0 };
+        }
+        for (delivery, at) in &batch.deliveries {
+            taken.add(&self.deliver_locked(state, delivery, *at, &mut gone));
+        }
+        taken
+    }
+
+    fn layer_closed(&self) {
+        let mut state = self.lock();
+        state.layer_closed = true;
+        wake(&mut state.task);
+    }
+}
+
+impl Connection {
+    fn deliver_locked(
+        &self,
+        state: &mut State,
+        delivery: &Delivery,
+        now: Instant,
+        gone: &mut Vec<Mail>,
+    ) -> Result<bool, Full> {
         if let Some(key) = delivery.loss().key()
             && let Some(outdated) = state.outdated(key)
         {
@@ -633,9 +678,7 @@ impl Mailbox for Connection {
             // A connection asks for its messages prepared.
             Delivery::Raw(_) | Delivery::Nothing => Ok(true),
             Delivery::Event(event, loss, policy) => {
-                if state.events >= self.mailbox_capacity
-                    && !self.make_room_for_event(state, *loss, *policy, &mut gone)?
-                {
+                if state.events >= self.mailbox_capacity && !self.make_room_for_event(state, *loss, *policy, gone)? {
                     return Ok(false);
                 }
                 state.events += 1;
@@ -646,12 +689,6 @@ impl Mailbox for Connection {
                 Ok(true)
             }
         }
-    }
-
-    fn layer_closed(&self) {
-        let mut state = self.lock();
-        state.layer_closed = true;
-        wake(&mut state.task);
     }
 }
 
@@ -684,6 +721,8 @@ mod tests {
     enum Call {
         /// A rendered frame of so many bytes for the client.
         Frame(usize),
+        /// Several of them in one visit.
+        Frames(Vec<usize>),
         Event,
         /// The handler that runs sends so many bytes.
         Reply(usize),
@@ -696,6 +735,7 @@ mod tests {
     fn calls() -> impl Strategy<Value = Vec<Call>> {
         let call = prop_oneof![
             8 => (0..6000_usize).prop_map(Call::Frame),
+            4 => prop::collection::vec(0..2500_usize, 1..9).prop_map(Call::Frames),
             6 => Just(Call::Event),
             6 => (0..6000_usize).prop_map(Call::Reply),
             8 => prop_oneof![0..200_usize, 0..20_000_usize].prop_map(Call::Run),
@@ -815,6 +855,15 @@ mod tests {
                     let frame = Delivery::Frame(labelled(label, size), Loss::default());
                     assert_eq!(connection.deliver(&frame, Instant::now()), Ok(true));
                 }
+                Call::Frames(sizes) => {
+                    let mut frame = |size| {
+                        label += 1;
+                        Delivery::Frame(labelled(label, size), Loss::default())
+                    };
+                    let frames: Vec<_> = sizes.into_iter().map(&mut frame).collect();
+                    let batch = Batch::of(frames.iter().map(|frame| (frame, Instant::now())).collect());
+                    assert_eq!(connection.deliver_all(&batch).delivered, frames.len() as u64);
+                }
                 Call::Event => {
                     let waiting = accepted.len() - handled.len();
                     let event = Delivery::Event(Arc::new(label), Loss::default(), MailboxPolicy::default());
@@ -885,6 +934,65 @@ mod tests {
         #[test]
         fn nobody_sleeps_beside_work_and_nothing_overtakes(calls in calls()) {
             run(calls);
+        }
+    }
+
+    /// What became of frames.
+    #[derive(Debug, PartialEq)]
+    struct Delivered {
+        taken: Taken,
+        weight: usize,
+        stage: Stage,
+        written: Vec<u8>,
+    }
+
+    /// What becomes of them where `some` wait already, of which the client takes so many bytes.
+    fn delivered(some: &[Delivery], takes: usize, deliver: impl FnOnce(&Connection) -> Taken) -> Delivered {
+        let client = Client::default();
+        let connection = connection(flusher(3, 8 * 1024), Socket::Stream(Stream::new(client.clone())));
+        let mut task = Context::from_waker(Waker::noop());
+        assert!(matches!(connection.next(&mut task, true), Next::Client { .. }));
+        for frame in some {
+            assert_eq!(connection.deliver(frame, Instant::now()), Ok(true));
+        }
+        client.takes(takes);
+        connection.poll_output(&mut task);
+        let taken = deliver(&connection);
+        let (weight, stage) = {
+            let state = connection.lock();
+            (state.outbound.weight, state.outbound.stage)
+        };
+        client.takes(usize::MAX);
+        while connection.poll_output(&mut task) == Output::Pending {}
+        let written = client.0.lock().unwrap().1.clone();
+        Delivered { taken, weight, stage, written }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 500, ..ProptestConfig::default() })]
+
+        #[test]
+        fn several_frames_in_one_visit_are_as_many_visits(
+            some in prop::collection::vec(0..3000_usize, 0..6),
+            takes in 0..3000_usize,
+            sizes in prop::collection::vec(0..1000_usize, 2..9),
+        ) {
+            let mut labels = 0..;
+            let mut frames = |sizes: Vec<usize>| -> Vec<Delivery> {
+                let labelled = labels.by_ref().zip(sizes).map(|(label, size)| labelled(label, size));
+                labelled.map(|frame| Delivery::Frame(frame, Loss::default())).collect()
+            };
+            let (some, frames) = (frames(some), frames(sizes));
+            let now = Instant::now();
+            let together = delivered(&some, takes, |connection| {
+                connection.deliver_all(&Batch::of(frames.iter().map(|frame| (frame, now)).collect()))
+            });
+            let one_by_one = delivered(&some, takes, |connection| {
+                let mut taken = Taken::default();
+                frames.iter().for_each(|frame| taken.add(&connection.deliver(frame, now)));
+                taken
+            });
+            prop_assert_eq!(together, one_by_one);
         }
     }
 

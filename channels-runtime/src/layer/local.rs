@@ -14,7 +14,6 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use indexmap::IndexSet;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
@@ -22,6 +21,10 @@ use crate::consumer::MailboxPolicy;
 use crate::envelope::Envelope;
 use crate::error::{DecodeError, shown, without_value};
 use crate::event::Loss;
+use crate::layer::burst::{self, Open};
+use crate::layer::members::{Batch, Handed, Members, Message, Taken};
+#[cfg(feature = "redis")]
+use crate::layer::members::{Prepared, hand_to};
 use crate::layer::sharded::Sharded;
 use crate::name::{ChannelName, GroupName};
 use crate::stats::{count, counted};
@@ -49,6 +52,14 @@ impl Delivery {
         match self {
             Self::Frame(_, loss) | Self::Event(_, loss, _) => *loss,
             Self::Raw(_) | Self::Gap(_) | Self::Nothing => Loss::default(),
+        }
+    }
+
+    /// The frame, if it is one that must not be lost.
+    pub(crate) fn plain(&self) -> Option<&Rendered> {
+        match self {
+            Self::Frame(frame, loss) if *loss == Loss::default() => Some(frame),
+            _ => None,
         }
     }
 }
@@ -100,6 +111,15 @@ pub(crate) trait Mailbox: Send + Sync {
 
     /// Takes a message that came `now`. Never waits. `false` if it may be lost, and was: that is counted already.
     fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<bool, Full>;
+
+    /// Takes one message after the other.
+    fn deliver_all(&self, batch: &Batch<'_>) -> Taken {
+        let mut taken = Taken::default();
+        for (delivery, at) in &batch.deliveries {
+            taken.add(&self.deliver(delivery, *at));
+        }
+        taken
+    }
 
     /// Whoever reads the mailbox is told that nothing more will come.
     fn layer_closed(&self);
@@ -222,6 +242,23 @@ impl Counters {
         }
     }
 
+    /// Messages were handed to the mailboxes here. The last one stands for all in the log.
+    pub(super) fn count_handed(&self, handed: &Handed) {
+        let Handed { messages, taken } = handed;
+        self.count_taken(*taken, messages.last().map(|last| &last.envelope));
+    }
+
+    fn count_taken(&self, taken: Taken, last: Option<&Envelope>) {
+        self.figures.delivered.fetch_add(taken.delivered, Relaxed);
+        if taken.full > 0 && self.figures.dropped_full.fetch_add(taken.full, Relaxed) == 0 {
+            tracing::warn!(
+                event = last.map(Envelope::event_name),
+                dropped = taken.full,
+                "full mailboxes missed a message; further ones are only counted"
+            );
+        }
+    }
+
     /// Queues elsewhere that hold `capacity` messages already, so that a message to a group did not get in.
     #[cfg(feature = "redis")]
     pub(crate) fn count_over_capacity(&self, group: &GroupName, over: usize, of: usize) {
@@ -300,43 +337,9 @@ impl Counters {
     }
 }
 
-/// A message, made ready once for each kind of mailbox. Nearly always there is one kind.
-#[derive(Default)]
-struct Prepared(SmallVec<[(Prepare, Option<Delivery>); 1]>);
-
-impl Prepared {
-    fn add_kinds<'a>(&mut self, mailboxes: impl IntoIterator<Item = &'a Arc<dyn Mailbox>>) {
-        let mut last = 0;
-        for mailbox in mailboxes {
-            let kind = mailbox.prepare();
-            match self.place(kind, last) {
-                Some(place) => last = place,
-                None => self.0.push((kind, None)),
-            }
-        }
-    }
-
-    fn prepare(&mut self, table: &LocalTable, envelope: &Envelope, to: &str) {
-        for (kind, delivery) in &mut self.0 {
-            *delivery = table.prepared(*kind, envelope, to).ok();
-        }
-    }
-
-    /// What is ready for this kind. `last` is where the one before was found.
-    fn find(&self, kind: Prepare, last: &mut usize) -> Option<&Delivery> {
-        *last = self.place(kind, *last)?;
-        self.0[*last].1.as_ref()
-    }
-
-    fn place(&self, kind: Prepare, last: usize) -> Option<usize> {
-        let is_it = |(known, _): &(Prepare, _)| std::ptr::fn_addr_eq(*known, kind);
-        if self.0.get(last).is_some_and(is_it) { Some(last) } else { self.0.iter().position(is_it) }
-    }
-}
-
 /// A mailbox as an entry of a table, found by its name, which is kept in it alone: there are many of them, in several tables.
 #[derive(Clone)]
-struct Named(Arc<dyn Mailbox>);
+pub(super) struct Named(pub(super) Arc<dyn Mailbox>);
 
 impl Borrow<str> for Named {
     fn borrow(&self) -> &str {
@@ -358,20 +361,21 @@ impl PartialEq for Named {
 
 impl Eq for Named {}
 
-type Members = IndexSet<Named>;
+/// The groups, and who is in them.
+pub(super) type Groups = Sharded<GroupName, Members>;
 
 /// The groups that a channel is in, so that it leaves them without a search.
 ///
 /// Most are in one, and there are many of them: that one needs no memory of its own.
-type Groups = SmallVec<[GroupName; 1]>;
+type Joined = SmallVec<[GroupName; 1]>;
 
 /// The channels and groups of this process.
 ///
 /// Lock order: `lost`, then a shard of `channels`, then one of `groups`. A fan-out holds its shard, so that all members of a group here see
 /// the group's messages in one order; it never waits for anything while it does.
 pub(crate) struct LocalTable {
-    channels: Sharded<Named, Groups>,
-    groups: Sharded<GroupName, Members>,
+    channels: Sharded<Named, Joined>,
+    groups: Arc<Groups>,
     counters: Arc<Counters>,
     closed: AtomicBool,
     /// How many servers behind the layer are lost.
@@ -390,14 +394,6 @@ pub(crate) enum Change {
     None,
 }
 
-/// The mailboxes of those members that a message is for.
-fn those<'a>(
-    members: &'a Members,
-    wants: &'a impl Fn(&dyn Mailbox) -> bool,
-) -> impl Iterator<Item = &'a Arc<dyn Mailbox>> {
-    members.iter().map(|Named(mailbox)| mailbox).filter(|mailbox| wants(&***mailbox))
-}
-
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // No user code runs under these locks (see `group_send`), so a poisoned one is still whole.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -408,7 +404,7 @@ impl LocalTable {
     pub(crate) fn new(peer: impl Into<Cow<'static, str>>) -> Self {
         Self {
             channels: Sharded::new(),
-            groups: Sharded::new(),
+            groups: Arc::new(Sharded::new()),
             counters: Arc::new(Counters { peer: peer.into(), ..Counters::default() }),
             closed: AtomicBool::new(false),
             #[cfg(feature = "redis")]
@@ -439,6 +435,7 @@ impl LocalTable {
 
     #[cfg(feature = "redis")]
     fn tell(&self, gap: Gap) {
+        burst::settle();
         let now = Instant::now();
         // It needs no room, so it is never refused.
         self.channels.each(|Named(mailbox), _| _ = mailbox.deliver(&Delivery::Gap(gap), now));
@@ -460,7 +457,7 @@ impl LocalTable {
 
     /// As [`Self::register`], unless there is a mailbox behind that name.
     pub(crate) fn register_new(&self, mailbox: &Arc<dyn Mailbox>) -> bool {
-        if !self.channels.of(mailbox.name().as_str()).insert_new(Named(Arc::clone(mailbox)), Groups::new()) {
+        if !self.channels.of(mailbox.name().as_str()).insert_new(Named(Arc::clone(mailbox)), Joined::new()) {
             return false;
         }
         // Whoever comes after the end is told, too. Asked behind the lock: before it, a `close` could come between.
@@ -473,10 +470,13 @@ impl LocalTable {
     /// Takes a channel out, and out of all its groups. Gives the groups it was in, and what that meant for each; `None` if
     /// there is no such channel.
     pub(crate) fn remove(&self, name: &ChannelName) -> Option<Vec<(GroupName, Change)>> {
+        burst::settle();
+        // Declared before the lock is taken: see `Handed`.
+        let mut handed = Vec::new();
         let mut shard = self.channels.of(name.as_str());
         let groups = shard.remove(name.as_str())?;
         let left = groups.into_iter().map(|group| {
-            let change = self.leave(&group, name);
+            let change = self.leave(&group, name, &mut handed);
             (group, change)
         });
         Some(left.collect())
@@ -484,12 +484,15 @@ impl LocalTable {
 
     /// Adds a channel of this process to a group. `None` if there is no such channel here.
     pub(crate) fn add(&self, group: &GroupName, name: &ChannelName) -> Option<Change> {
+        burst::settle();
+        let mut handed = Vec::new();
         let mut shard = self.channels.of(name.as_str());
         let (mailbox, joined) = shard.get_mut(name.as_str())?;
         let mut groups = self.groups.of(group);
         let (known, members) = groups.get_or_default(group);
+        self.hand_over(members, &mut handed);
         let was_empty = members.is_empty();
-        if !members.insert(mailbox.clone()) {
+        if !members.insert(mailbox) {
             return Some(Change::None);
         }
         // The table's own name: that of the caller would be kept once for each member.
@@ -499,17 +502,20 @@ impl LocalTable {
 
     /// Takes a channel out of a group.
     pub(crate) fn discard(&self, group: &GroupName, name: &ChannelName) -> Change {
+        burst::settle();
+        let mut handed = Vec::new();
         let mut shard = self.channels.of(name.as_str());
         if let Some((_, groups)) = shard.get_mut(name.as_str()) {
             groups.retain(|joined| joined != group);
         }
-        self.leave(group, name)
+        self.leave(group, name, &mut handed)
     }
 
-    fn leave(&self, group: &GroupName, name: &ChannelName) -> Change {
+    fn leave(&self, group: &GroupName, name: &ChannelName, handed: &mut Vec<Handed>) -> Change {
         let mut groups = self.groups.of(group);
         let Some((_, members)) = groups.get_mut(group) else { return Change::None };
-        if !members.swap_remove(name.as_str()) {
+        self.hand_over(members, handed);
+        if !members.remove(name.as_str()) {
             return Change::None;
         }
         if !members.is_empty() {
@@ -519,6 +525,14 @@ impl LocalTable {
         Change::OfGroup
     }
 
+    /// Hands over what waits with a group, because it changes.
+    fn hand_over(&self, members: &mut Members, handed: &mut Vec<Handed>) {
+        if let Some(over) = members.hand_over() {
+            self.counters.count_handed(&over);
+            handed.push(over);
+        }
+    }
+
     /// Looks at the members of a group, under the lock of its shard. `None` if it has none here.
     fn with_members<T>(&self, hash: u64, group: &GroupName, look: impl FnOnce(&Members) -> T) -> Option<T> {
         self.groups.at(hash).get(group).map(|(_, members)| look(members))
@@ -526,12 +540,12 @@ impl LocalTable {
 
     /// How many channels of this process are in the group.
     pub(crate) fn members(&self, group: &GroupName) -> usize {
-        self.with_members(self.groups.hash(group), group, IndexSet::len).unwrap_or(0)
+        self.with_members(self.groups.hash(group), group, Members::len).unwrap_or(0)
     }
 
     /// The channels of this process that are in the group.
     pub(crate) fn member_names(&self, group: &GroupName) -> Vec<ChannelName> {
-        let names = |members: &Members| members.iter().map(|Named(mailbox)| mailbox.name().clone()).collect();
+        let names = |members: &Members| members.names().cloned().collect();
         self.with_members(self.groups.hash(group), group, names).unwrap_or_default()
     }
 
@@ -556,7 +570,7 @@ impl LocalTable {
     #[cfg(feature = "redis")]
     pub(crate) fn memberships(&self) -> Vec<(GroupName, Vec<ChannelName>)> {
         let mut all = Vec::new();
-        let names = |members: &Members| members.iter().map(|Named(mailbox)| mailbox.name().clone()).collect();
+        let names = |members: &Members| members.names().cloned().collect();
         self.groups.each(|group, members| all.push((group.clone(), names(members))));
         all
     }
@@ -609,64 +623,60 @@ impl LocalTable {
 
     /// Hands a message to every member of the group here. A full mailbox misses it, and is counted.
     pub(crate) fn group_send(&self, group: &GroupName, envelope: &Envelope) {
-        self.send_to_members(group, envelope, |_| true);
+        self.send_to_members(group, envelope, None);
     }
 
     /// As [`Self::group_send`], to every member but this one.
     pub(crate) fn group_send_others(&self, group: &GroupName, envelope: &Envelope, own: &ChannelName) {
-        self.send_to_members(group, envelope, |mailbox| mailbox.name() != own);
+        self.send_to_members(group, envelope, Some(own));
     }
 
-    fn send_to_members(&self, group: &GroupName, envelope: &Envelope, wants: impl Fn(&dyn Mailbox) -> bool) {
+    fn send_to_members(&self, group: &GroupName, envelope: &Envelope, but: Option<&ChannelName>) {
+        // What this causes elsewhere, a `Serialize` that sends for example, is not what is expected.
+        let more = burst::takes_more();
         let hash = self.groups.hash(group);
-        let mut prepared = Prepared::default();
-        let add_kinds = |members: &Members| prepared.add_kinds(those(members, &wants));
-        if self.with_members(hash, group, add_kinds).is_none() {
-            return;
-        }
+        let Some(mut prepared) = self.with_members(hash, group, |members| members.kinds(but)) else { return };
         // The lock is free meanwhile: this runs the user's code, which may use the layer. A member that joins in between is
         // of a known kind and gets the message, or of a new one and does not: it was not there when the message was sent.
         prepared.prepare(self, envelope, group.as_str());
-        self.with_members(hash, group, |members| self.deliver(those(members, &wants), &prepared, envelope));
+        let open = burst::settle_others(&self.groups, hash, group);
+        let now = Instant::now();
+        // As what was prepared, dropped when the lock is free again: a payload's own `drop` is the user's code.
+        let handed;
+        let mut shard = self.groups.at(hash);
+        let Some((known, members)) = shard.get_mut(group) else { return };
+        if but.is_none() && (more || members.holds_back()) {
+            members.push(Message { prepared, at: now, envelope: envelope.clone() });
+            if more {
+                let group = known.clone();
+                drop(shard);
+                let (groups, counters) = (Arc::clone(&self.groups), Arc::clone(&self.counters));
+                return burst::open(open.unwrap_or(Open { groups, counters, hash, group }));
+            }
+            handed = members.hand_over();
+            drop(shard);
+        } else {
+            handed = members.hand_over();
+            let taken = members.hand(&prepared, now, but);
+            drop(shard);
+            self.counters.count_taken(taken, Some(envelope));
+        }
+        if let Some(handed) = &handed {
+            self.counters.count_handed(handed);
+        }
     }
 
     /// Hands a message to these channels, one after the other. A full mailbox misses it, and is counted; so is a name that is
     /// no channel's here: a message may be under way while its reader goes.
     #[cfg(feature = "redis")]
     pub(crate) fn send_many<S: AsRef<str>>(&self, names: &[S], envelope: &Envelope) {
+        burst::settle();
         let mailboxes: Vec<_> = names.iter().filter_map(|name| self.mailbox(name.as_ref())).collect();
         self.counters.count_unread(names.len() - mailboxes.len());
-        let mut prepared = Prepared::default();
-        prepared.add_kinds(&mailboxes);
+        let mut prepared = Prepared::for_kinds(mailboxes.iter().map(|mailbox| mailbox.prepare()));
         let to = names.first().map_or("", AsRef::as_ref);
         prepared.prepare(self, envelope, to);
-        self.deliver(&mailboxes, &prepared, envelope);
-    }
-
-    fn deliver<'a>(
-        &self,
-        mailboxes: impl IntoIterator<Item = &'a Arc<dyn Mailbox>>,
-        prepared: &Prepared,
-        envelope: &Envelope,
-    ) {
-        let (mut delivered, mut dropped) = (0, 0);
-        let now = Instant::now();
-        let mut last = 0;
-        for mailbox in mailboxes {
-            let Some(delivery) = prepared.find(mailbox.prepare(), &mut last) else { continue };
-            match mailbox.deliver(delivery, now) {
-                Ok(taken) => delivered += u64::from(taken),
-                Err(Full { .. }) => dropped += 1,
-            }
-        }
-        self.counters.figures.delivered.fetch_add(delivered, Relaxed);
-        if dropped > 0 && self.counters.figures.dropped_full.fetch_add(dropped, Relaxed) == 0 {
-            tracing::warn!(
-                event = envelope.event_name(),
-                dropped,
-                "full mailboxes missed a message; further ones are only counted"
-            );
-        }
+        self.counters.count_taken(hand_to(&mailboxes, &prepared), Some(envelope));
     }
 
     fn mailbox(&self, name: &str) -> Option<Arc<dyn Mailbox>> {
@@ -675,6 +685,7 @@ impl LocalTable {
 
     /// Hands a message to one channel. `Ok(false)` if there is no such channel here, which is counted.
     pub(crate) fn send(&self, name: &ChannelName, envelope: &Envelope) -> Result<bool, Full> {
+        burst::settle();
         let Some(mailbox) = self.mailbox(name.as_str()) else {
             self.counters.count_unread(1);
             return Ok(false);
@@ -686,7 +697,7 @@ impl LocalTable {
         Ok(true)
     }
 
-    fn prepared(&self, prepare: Prepare, envelope: &Envelope, to: &str) -> Result<Delivery, ()> {
+    pub(super) fn prepared(&self, prepare: Prepare, envelope: &Envelope, to: &str) -> Result<Delivery, ()> {
         prepare(envelope).map_err(|problem| self.counters.count_undeliverable(envelope, to, &problem))
     }
 
@@ -694,9 +705,11 @@ impl LocalTable {
     pub(crate) fn close(&self) {
         self.closed.store(true, Relaxed);
         // All at once, so that nobody joins in between.
+        burst::settle();
+        let mut handed = Vec::new();
         let channels: Vec<_> = {
             let mut channels = self.channels.lock_all();
-            self.forget_groups();
+            self.forget_groups(&mut handed);
             channels.iter_mut().flat_map(|shard| std::mem::take(&mut **shard)).collect()
         };
         for (Named(mailbox), _) in channels {
@@ -706,15 +719,20 @@ impl LocalTable {
 
     /// Forgets every membership; the channels live on.
     pub(crate) fn flush(&self) {
+        burst::settle();
+        let mut handed = Vec::new();
         let mut channels = self.channels.lock_all();
         for (_, groups) in channels.iter_mut().flat_map(|shard| shard.iter_mut()) {
             groups.clear();
         }
-        self.forget_groups();
+        self.forget_groups(&mut handed);
     }
 
-    fn forget_groups(&self) {
+    fn forget_groups(&self, handed: &mut Vec<Handed>) {
         for mut shard in self.groups.lock_all() {
+            for (_, members) in shard.iter_mut() {
+                self.hand_over(members, handed);
+            }
             shard.clear();
         }
     }

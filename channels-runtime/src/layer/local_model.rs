@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
 use proptest::prelude::*;
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::envelope::{Envelope, Format};
+use crate::layer::burst;
 use crate::layer::local::{Change, Delivery, Full, LocalTable, Mailbox, Prepare, Undeliverable};
 use crate::name::{ChannelName, GroupName};
 
@@ -16,6 +17,7 @@ const CHANNELS: usize = 6;
 const GROUPS: usize = 4;
 const CAPACITY: usize = 3;
 
+#[derive(Debug)]
 struct Inbox {
     name: ChannelName,
     messages: Mutex<VecDeque<u64>>,
@@ -24,6 +26,17 @@ struct Inbox {
 
 fn raw(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
     Ok(Delivery::Raw(envelope.clone()))
+}
+
+impl Inbox {
+    fn new(at: usize) -> Arc<Self> {
+        let (messages, closed) = Default::default();
+        Arc::new(Self { name: channel(at), messages, closed })
+    }
+
+    fn numbers(&self) -> Vec<u64> {
+        self.messages.lock().unwrap().iter().copied().collect()
+    }
 }
 
 impl Mailbox for Inbox {
@@ -65,7 +78,8 @@ enum Call {
     Close,
 }
 
-fn calls() -> impl Strategy<Value = Vec<Call>> {
+/// Calls, and whether each says that more follows: then what it sends to a group may wait for the next one.
+fn calls() -> impl Strategy<Value = Vec<(Call, bool)>> {
     let (channel, group) = (0..CHANNELS, 0..GROUPS);
     let call = prop_oneof![
         6 => channel.clone().prop_map(Call::Register),
@@ -80,7 +94,7 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
         1 => Just(Call::Flush),
         1 => Just(Call::Close),
     ];
-    prop::collection::vec(call, 0..80)
+    prop::collection::vec((call, prop::bool::ANY), 0..80)
 }
 
 #[derive(Default)]
@@ -125,16 +139,20 @@ fn group(number: usize) -> GroupName {
     GroupName::new(format!("group-{number}")).unwrap()
 }
 
-fn run(calls: Vec<Call>) {
+fn envelope(number: u64) -> Envelope {
+    Envelope::from_value(&json!({"type": "a", "number": number}), Format::Json).unwrap()
+}
+
+fn run(calls: Vec<(Call, bool)>) {
     let (table, mut model) = (LocalTable::new("a model"), Model::default());
     let mut number = 0;
-    for call in calls {
+    for (call, more) in calls {
         number += 1;
-        let envelope = Envelope::from_value(&json!({"type": "a", "number": number}), Format::Json).unwrap();
+        burst::expect_more(more);
+        let envelope = envelope(number);
         match call {
             Call::Register(at) => {
-                let (messages, closed) = Default::default();
-                let inbox = Arc::new(Inbox { name: channel(at), messages, closed });
+                let inbox = Inbox::new(at);
                 let is_new = !model.channels.contains_key(&at);
                 assert_eq!(table.register_new(&(Arc::clone(&inbox) as Arc<dyn Mailbox>)), is_new);
                 if is_new {
@@ -206,6 +224,8 @@ fn run(calls: Vec<Call>) {
                 }
             }
             Call::Read(at) => {
+                // Whoever reads is another task: this one's turn is over.
+                burst::settle();
                 if let Some((inbox, messages)) = model.channels.get_mut(&at) {
                     assert_eq!(inbox.messages.lock().unwrap().pop_front(), messages.pop_front());
                 }
@@ -223,8 +243,13 @@ fn run(calls: Vec<Call>) {
                 model.closed = true;
             }
         }
-        check(&table, &model);
+        if !more {
+            burst::settle();
+            check(&table, &model);
+        }
     }
+    burst::settle();
+    check(&table, &model);
 }
 
 fn check(table: &LocalTable, model: &Model) {
@@ -260,5 +285,51 @@ proptest! {
     #[test]
     fn the_table_does_what_the_model_does(calls in calls()) {
         run(calls);
+    }
+}
+
+/// What a thread does to a group with which another one's message waits, and what its member has heard then.
+type Act = (&'static str, fn(&LocalTable), &'static [u64]);
+
+const ACTS: [Act; 7] = [
+    ("sends", |table| table.group_send(&group(0), &envelope(2)), &[1, 2]),
+    ("sends to the others", |table| table.group_send_others(&group(0), &envelope(2), &channel(1)), &[1, 2]),
+    ("joins", |table| assert_eq!(table.add(&group(0), &channel(1)), Some(Change::OfMember)), &[1]),
+    ("leaves", |table| assert_eq!(table.discard(&group(0), &channel(0)), Change::OfGroup), &[1]),
+    ("is gone", |table| assert!(table.remove(&channel(0)).is_some()), &[1]),
+    ("forgets all groups", LocalTable::flush, &[1]),
+    ("closes the layer", LocalTable::close, &[1]),
+];
+
+#[test]
+fn what_waits_comes_before_whatever_another_thread_does_to_the_group() {
+    for (act, does, expected) in ACTS {
+        let table = LocalTable::new("a model");
+        let [member, other] = [0, 1].map(|at| {
+            let inbox = Inbox::new(at);
+            table.register(&(Arc::clone(&inbox) as Arc<dyn Mailbox>));
+            inbox
+        });
+        table.add(&group(0), &channel(0)).unwrap();
+        let heard = std::thread::scope(|threads| {
+            // Made here, so that the other thread goes on when this one panics.
+            let ((waits, waiting), (done, over)) = (mpsc::channel(), mpsc::channel::<()>());
+            let table = &table;
+            threads.spawn(move || {
+                burst::expect_more(true);
+                table.group_send(&group(0), &envelope(1));
+                waits.send(()).unwrap();
+                _ = over.recv();
+                burst::settle();
+            });
+            waiting.recv().unwrap();
+            let before = member.numbers();
+            does(table);
+            drop(done);
+            [before, member.numbers()]
+        });
+        assert_eq!(heard, [&[], expected], "another thread {act}");
+        assert_eq!(member.numbers(), expected, "nothing comes twice when another thread {act}");
+        assert!(other.numbers().is_empty(), "it was not there when that was sent");
     }
 }

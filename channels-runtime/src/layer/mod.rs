@@ -12,12 +12,14 @@
 //! - A channel is in its groups for as long as it lives, and not a moment longer.
 
 mod blocking;
+pub(crate) mod burst;
 mod config;
 pub(crate) mod local;
 #[cfg(test)]
 #[cfg(feature = "redis")]
 mod local_model;
 mod mailbox;
+pub(crate) mod members;
 mod memory;
 mod pattern;
 #[cfg(feature = "redis")]

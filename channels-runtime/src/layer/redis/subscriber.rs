@@ -18,6 +18,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep, timeout};
 
 use crate::error::LayerError;
+use crate::layer::burst;
 use crate::layer::redis::host::{Host, USUAL};
 use crate::layer::redis::{Backoff, DEADLINE, Lost, TURN, unavailable};
 
@@ -289,13 +290,25 @@ impl Subscriptions {
 async fn read(mut stream: PubSubStream, topics: &impl Topics, heard: &AtomicBool) {
     let mut turn = 0;
     let mut mark = Default::default();
-    while let Some(message) = stream.next().await {
+    let mut next = stream.next().await;
+    while let Some(message) = next {
         heard.store(true, Relaxed);
-        topics.arrived(&mut mark, message.get_channel_name(), Bytes::copy_from_slice(message.get_payload_bytes()));
         turn += 1;
-        if turn % TURN == 0 {
+        let pauses = turn % TURN == 0;
+        // What is here already is handled together with this.
+        let following = stream.next().now_or_never();
+        burst::expect_more(!pauses && matches!(following, Some(Some(_))));
+        topics.arrived(&mut mark, message.get_channel_name(), Bytes::copy_from_slice(message.get_payload_bytes()));
+        if pauses || following.is_none() {
+            burst::settle();
+        }
+        if pauses {
             tokio::task::yield_now().await;
         }
+        next = match following {
+            Some(following) => following,
+            None => stream.next().await,
+        };
     }
 }
 

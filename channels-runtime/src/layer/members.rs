@@ -1,0 +1,236 @@
+//! The members of a group in this process, and what waits for all of them.
+
+use indexmap::IndexSet;
+use smallvec::SmallVec;
+use tokio::time::Instant;
+
+use crate::envelope::Envelope;
+#[cfg(feature = "redis")]
+use crate::layer::local::Mailbox;
+use crate::layer::local::{Delivery, Full, LocalTable, Named, Prepare};
+use crate::name::ChannelName;
+use crate::wire::Rendered;
+
+/// A message, made ready once for each kind of mailbox. Nearly always there is one kind.
+#[derive(Default)]
+pub(super) struct Prepared(SmallVec<[(Prepare, Option<Delivery>); 1]>);
+
+impl Prepared {
+    pub(super) fn for_kinds(kinds: impl IntoIterator<Item = Prepare>) -> Self {
+        let mut prepared = Self::default();
+        for kind in kinds {
+            if prepared.place(kind, 0).is_none() {
+                prepared.0.push((kind, None));
+            }
+        }
+        prepared
+    }
+
+    pub(super) fn prepare(&mut self, table: &LocalTable, envelope: &Envelope, to: &str) {
+        for (kind, delivery) in &mut self.0 {
+            *delivery = table.prepared(*kind, envelope, to).ok();
+        }
+    }
+
+    /// What is ready for this kind. `last` is where the one before was found.
+    pub(super) fn find(&self, kind: Prepare, last: &mut usize) -> Option<&Delivery> {
+        *last = self.place(kind, *last)?;
+        self.0[*last].1.as_ref()
+    }
+
+    fn place(&self, kind: Prepare, last: usize) -> Option<usize> {
+        let is_it = |(known, _): &(Prepare, _)| std::ptr::fn_addr_eq(*known, kind);
+        if self.0.get(last).is_some_and(is_it) { Some(last) } else { self.0.iter().position(is_it) }
+    }
+}
+
+/// A message on its way to the members of a group.
+pub(super) struct Message {
+    pub(super) prepared: Prepared,
+    pub(super) at: Instant,
+    pub(super) envelope: Envelope,
+}
+
+/// Finished frames of so many bytes in all are joined once, for everyone. More is written in pieces as well.
+const JOINED: usize = 16 * 1024;
+
+/// Messages for one kind of mailbox, in their order.
+pub(crate) struct Batch<'a> {
+    pub(crate) deliveries: SmallVec<[(&'a Delivery, Instant); 16]>,
+    /// All of them in one, if they are finished frames, of which none may be lost.
+    pub(crate) joined: Option<Rendered>,
+}
+
+impl<'a> Batch<'a> {
+    fn new(kind: Prepare, messages: &'a [Message]) -> Self {
+        let ready = |message: &'a Message| Some((message.prepared.find(kind, &mut 0)?, message.at));
+        Self::of(messages.iter().filter_map(ready).collect())
+    }
+
+    pub(crate) fn of(deliveries: SmallVec<[(&'a Delivery, Instant); 16]>) -> Self {
+        let frames: Option<SmallVec<[&Rendered; 16]>> =
+            deliveries.iter().map(|(delivery, _)| delivery.plain()).collect();
+        let is_worth_it = |frames: &SmallVec<[&Rendered; 16]>| {
+            frames.len() > 1 && frames.iter().map(|frame| frame.as_bytes().len()).sum::<usize>() <= JOINED
+        };
+        let joined = frames.filter(is_worth_it).map(|frames| Rendered::joined(&frames));
+        Self { deliveries, joined }
+    }
+}
+
+/// What became of messages: how many mailboxes took one, and how many were full.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Taken {
+    pub(crate) delivered: u64,
+    pub(crate) full: u64,
+}
+
+impl Taken {
+    pub(crate) fn add(&mut self, delivered: &Result<bool, Full>) {
+        match delivered {
+            Ok(taken) => self.delivered += u64::from(*taken),
+            Err(Full { .. }) => self.full += 1,
+        }
+    }
+}
+
+impl std::ops::AddAssign for Taken {
+    fn add_assign(&mut self, other: Self) {
+        self.delivered += other.delivered;
+        self.full += other.full;
+    }
+}
+
+/// Messages that were handed over. To be dropped when no lock of the table is held: a payload's own `drop` is the user's code.
+pub(super) struct Handed {
+    pub(super) messages: Vec<Message>,
+    pub(super) taken: Taken,
+}
+
+/// The members of a group.
+#[derive(Default)]
+pub(super) struct Members {
+    mailboxes: IndexSet<Named>,
+    /// Of which kinds they are, and how many of each.
+    kinds: SmallVec<[(Prepare, usize); 1]>,
+    /// What waits for them ([`burst`](super::burst)), in its order. Bound: what its task handles in one turn, for each thread.
+    waiting: Vec<Message>,
+}
+
+impl Members {
+    pub(super) fn len(&self) -> usize {
+        self.mailboxes.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.mailboxes.is_empty()
+    }
+
+    #[cfg(feature = "redis")]
+    pub(super) fn contains(&self, name: &str) -> bool {
+        self.mailboxes.contains(name)
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &ChannelName> {
+        self.mailboxes.iter().map(|Named(mailbox)| mailbox.name())
+    }
+
+    /// Puts a member in. `false` if it is in already. Nothing may wait.
+    pub(super) fn insert(&mut self, mailbox: &Named) -> bool {
+        debug_assert!(self.waiting.is_empty(), "it was not there when that was sent");
+        if !self.mailboxes.insert(mailbox.clone()) {
+            return false;
+        }
+        let kind = mailbox.0.prepare();
+        match self.kinds.iter_mut().find(|(known, _)| std::ptr::fn_addr_eq(*known, kind)) {
+            Some((_, many)) => *many += 1,
+            None => self.kinds.push((kind, 1)),
+        }
+        true
+    }
+
+    /// Takes a member out. `false` if it is none. Nothing may wait.
+    pub(super) fn remove(&mut self, name: &str) -> bool {
+        debug_assert!(self.waiting.is_empty(), "it was there when that was sent");
+        let Some(Named(mailbox)) = self.mailboxes.swap_take(name) else { return false };
+        let kind = mailbox.prepare();
+        if let Some(place) = self.kinds.iter().position(|(known, _)| std::ptr::fn_addr_eq(*known, kind)) {
+            self.kinds[place].1 -= 1;
+            if self.kinds[place].1 == 0 {
+                self.kinds.swap_remove(place);
+            }
+        }
+        true
+    }
+
+    /// The kinds of all members but this one.
+    pub(super) fn kinds(&self, but: Option<&ChannelName>) -> Prepared {
+        let alone = but.and_then(|own| self.mailboxes.get(own.as_str())).map(|Named(own)| own.prepare());
+        let is_alone = |kind| alone.is_some_and(|alone| std::ptr::fn_addr_eq(alone, kind));
+        let others = self.kinds.iter().filter(|(kind, many)| *many > 1 || !is_alone(*kind));
+        Prepared::for_kinds(others.map(|(kind, _)| *kind))
+    }
+
+    /// A message that waits for the next one.
+    pub(super) fn push(&mut self, message: Message) {
+        self.waiting.push(message);
+    }
+
+    /// Hands over what waits.
+    pub(super) fn hand_over(&mut self) -> Option<Handed> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        let messages = std::mem::take(&mut self.waiting);
+        let taken = self.hand_all(&messages);
+        Some(Handed { messages, taken })
+    }
+
+    /// Whether something waits.
+    pub(super) fn holds_back(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Hands one message to all members but this one. Nothing may wait.
+    pub(super) fn hand(&self, prepared: &Prepared, at: Instant, but: Option<&ChannelName>) -> Taken {
+        debug_assert!(self.waiting.is_empty(), "that was sent before");
+        let but = but.and_then(|own| self.mailboxes.get_index_of(own.as_str()));
+        let (mut taken, mut last) = (Taken::default(), 0);
+        for (place, Named(mailbox)) in self.mailboxes.iter().enumerate() {
+            if Some(place) != but
+                && let Some(delivery) = prepared.find(mailbox.prepare(), &mut last)
+            {
+                taken.add(&mailbox.deliver(delivery, at));
+            }
+        }
+        taken
+    }
+
+    fn hand_all(&self, messages: &[Message]) -> Taken {
+        let batches: SmallVec<[_; 1]> =
+            self.kinds.iter().map(|(kind, _)| (*kind, Batch::new(*kind, messages))).collect();
+        let mut taken = Taken::default();
+        for Named(mailbox) in &self.mailboxes {
+            let kind = mailbox.prepare();
+            if let Some((_, batch)) = batches.iter().find(|(known, _)| std::ptr::fn_addr_eq(*known, kind)) {
+                taken += mailbox.deliver_all(batch);
+            }
+        }
+        taken
+    }
+}
+
+/// Hands a message to these mailboxes.
+#[cfg(feature = "redis")]
+pub(super) fn hand_to<'a>(
+    mailboxes: impl IntoIterator<Item = &'a std::sync::Arc<dyn Mailbox>>,
+    prepared: &Prepared,
+) -> Taken {
+    let (mut taken, mut last, now) = (Taken::default(), 0, Instant::now());
+    for mailbox in mailboxes {
+        if let Some(delivery) = prepared.find(mailbox.prepare(), &mut last) {
+            taken.add(&mailbox.deliver(delivery, now));
+        }
+    }
+    taken
+}
