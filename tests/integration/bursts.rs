@@ -121,6 +121,38 @@ struct Listener {
 
 consumer!(Listener);
 
+#[derive(Deserialize)]
+struct Nothing {}
+
+/// One whose client may ask it to block its thread.
+struct Blocker {
+    gate: Arc<Semaphore>,
+}
+
+#[consumer]
+impl Blocker {
+    #[connect]
+    async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+        let gate = cx.scope().user::<Arc<Semaphore>>().ok_or(Reject::unauthorized())?.clone();
+        cx.send_text(cx.channel_name().to_string()).await?;
+        Ok(Self { gate })
+    }
+
+    #[receive("say")]
+    async fn say(&mut self, cx: &mut Context<Self>, _: Nothing) -> Result<()> {
+        cx.group_send(&Hall, &Shown { text: "said".into() }).await
+    }
+
+    #[receive("block", blocking)]
+    fn block(&mut self, cx: &mut Context<Self>, _: Nothing) -> Result<()> {
+        let gate = Arc::clone(&self.gate);
+        cx.block_on(async |_| {
+            gate.acquire().await?.forget();
+            Ok(())
+        })
+    }
+}
+
 type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 struct Server {
@@ -149,6 +181,7 @@ impl Server {
         let address = server.local_addr();
         let routes = channels.route::<Speaker>(warp::path!("speaker"));
         let routes = routes.or(channels.route::<Listener>(warp::path!("listener")));
+        let routes = routes.or(channels.route::<Blocker>(warp::path!("blocker")));
         Self { channels, address, gate, task: tokio::spawn(server.serve(routes)) }
     }
 
@@ -274,6 +307,19 @@ async fn a_handler_that_waits_keeps_nothing_back() {
     member.hears(&["3"]).await;
     speaker.hears(&["1", "2", "3"]).await;
     drop((speaker, member));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_handler_that_blocks_its_thread_keeps_nothing_back() {
+    let server = Server::start(ChannelLayer::in_memory()).await;
+    let (mut blocker, mut member) = (server.client("blocker").await, server.client("listener").await);
+    let (say, block) = (json!({"type": "say"}), json!({"type": "block"}));
+    blocker.asks([say.clone(), say.clone(), block, say]).await;
+    member.hears(&["said", "said"]).await;
+    server.gate.add_permits(1);
+    member.hears(&["said"]).await;
+    drop((blocker, member));
     server.stop().await;
 }
 

@@ -8,7 +8,7 @@
 //! Nobody can tell the difference but by the clock. What waits has its place in the order of the group, which is that of
 //! the group's lock: whatever happens to the group meanwhile, on whichever thread, hands over what waits first. And it is
 //! the only thing that waits on this thread: whatever else is done to a table here hands it over first. It never waits
-//! longer than the task is polled.
+//! longer than the task is polled, nor for a handler that waits or blocks its thread.
 
 use std::cell::Cell;
 use std::sync::Arc;

@@ -645,6 +645,7 @@ impl LocalTable {
         let handed;
         let mut shard = self.groups.at(hash);
         let Some((known, members)) = shard.get_mut(group) else { return };
+        let more = more && !members.is_impatient(now);
         if but.is_none() && (more || members.holds_back()) {
             members.push(Message { prepared, at: now, envelope: envelope.clone() });
             if more {

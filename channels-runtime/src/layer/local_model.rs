@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use serde_json::json;
@@ -332,4 +333,24 @@ fn what_waits_comes_before_whatever_another_thread_does_to_the_group() {
         assert_eq!(member.numbers(), expected, "nothing comes twice when another thread {act}");
         assert!(other.numbers().is_empty(), "it was not there when that was sent");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_waited_for_long_goes_with_the_next_message() {
+    let table = LocalTable::new("a model");
+    let member = Inbox::new(0);
+    table.register(&(Arc::clone(&member) as Arc<dyn Mailbox>));
+    table.add(&group(0), &channel(0)).unwrap();
+    let say = |number| {
+        burst::expect_more(true);
+        table.group_send(&group(0), &envelope(number));
+        member.numbers()
+    };
+    assert!(say(1).is_empty(), "more follows");
+    tokio::time::advance(Duration::from_micros(999)).await;
+    assert!(say(2).is_empty(), "it has not waited for long");
+    tokio::time::advance(Duration::from_micros(1)).await;
+    assert_eq!(say(3), [1, 2, 3]);
+    burst::settle();
+    assert_eq!(member.numbers(), [1, 2, 3], "nothing comes twice");
 }

@@ -1,5 +1,7 @@
 //! The members of a group in this process, and what waits for all of them.
 
+use std::time::Duration;
+
 use indexmap::IndexSet;
 use smallvec::SmallVec;
 use tokio::time::Instant;
@@ -50,6 +52,10 @@ pub(super) struct Message {
     pub(super) at: Instant,
     pub(super) envelope: Envelope,
 }
+
+/// Whoever sends again behind a message that has waited for so long takes all of it along: handlers that compute would make
+/// it wait for all of the burst, while another thread could write it.
+const PATIENCE: Duration = Duration::from_millis(1);
 
 /// Finished frames of so many bytes in all are joined once, for everyone. More is written in pieces as well.
 const JOINED: usize = 16 * 1024;
@@ -111,10 +117,11 @@ pub(super) struct Handed {
 #[derive(Default)]
 pub(super) struct Members {
     mailboxes: IndexSet<Named>,
-    /// Of which kinds they are, and how many of each.
-    kinds: SmallVec<[(Prepare, usize); 1]>,
+    /// The kind of all of them, if all are of one.
+    kind: Option<Prepare>,
     /// What waits for them ([`burst`](super::burst)), in its order. Bound: what its task handles in one turn, for each thread.
-    waiting: Vec<Message>,
+    #[expect(clippy::box_collection, reason = "nearly always there is none, and every group has the room for it")]
+    waiting: Option<Box<Vec<Message>>>,
 }
 
 impl Members {
@@ -137,63 +144,62 @@ impl Members {
 
     /// Puts a member in. `false` if it is in already. Nothing may wait.
     pub(super) fn insert(&mut self, mailbox: &Named) -> bool {
-        debug_assert!(self.waiting.is_empty(), "it was not there when that was sent");
+        debug_assert!(!self.holds_back(), "it was not there when that was sent");
+        let (kind, is_first) = (mailbox.0.prepare(), self.is_empty());
         if !self.mailboxes.insert(mailbox.clone()) {
             return false;
         }
-        let kind = mailbox.0.prepare();
-        match self.kinds.iter_mut().find(|(known, _)| std::ptr::fn_addr_eq(*known, kind)) {
-            Some((_, many)) => *many += 1,
-            None => self.kinds.push((kind, 1)),
+        if is_first {
+            self.kind = Some(kind);
+        } else if self.kind.is_some_and(|known| !std::ptr::fn_addr_eq(known, kind)) {
+            self.kind = None;
         }
         true
     }
 
     /// Takes a member out. `false` if it is none. Nothing may wait.
     pub(super) fn remove(&mut self, name: &str) -> bool {
-        debug_assert!(self.waiting.is_empty(), "it was there when that was sent");
-        let Some(Named(mailbox)) = self.mailboxes.swap_take(name) else { return false };
-        let kind = mailbox.prepare();
-        if let Some(place) = self.kinds.iter().position(|(known, _)| std::ptr::fn_addr_eq(*known, kind)) {
-            self.kinds[place].1 -= 1;
-            if self.kinds[place].1 == 0 {
-                self.kinds.swap_remove(place);
-            }
-        }
-        true
+        debug_assert!(!self.holds_back(), "it was there when that was sent");
+        self.mailboxes.swap_remove(name)
     }
 
     /// The kinds of all members but this one.
     pub(super) fn kinds(&self, but: Option<&ChannelName>) -> Prepared {
-        let alone = but.and_then(|own| self.mailboxes.get(own.as_str())).map(|Named(own)| own.prepare());
-        let is_alone = |kind| alone.is_some_and(|alone| std::ptr::fn_addr_eq(alone, kind));
-        let others = self.kinds.iter().filter(|(kind, many)| *many > 1 || !is_alone(*kind));
-        Prepared::for_kinds(others.map(|(kind, _)| *kind))
+        let own = but.and_then(|own| self.mailboxes.get_index_of(own.as_str()));
+        if let Some(kind) = self.kind {
+            let others = self.len() - usize::from(own.is_some());
+            return Prepared::for_kinds((others > 0).then_some(kind));
+        }
+        let others = self.mailboxes.iter().enumerate().filter(|(place, _)| Some(*place) != own);
+        Prepared::for_kinds(others.map(|(_, Named(mailbox))| mailbox.prepare()))
     }
 
     /// A message that waits for the next one.
     pub(super) fn push(&mut self, message: Message) {
-        self.waiting.push(message);
+        self.waiting.get_or_insert_default().push(message);
     }
 
     /// Hands over what waits.
     pub(super) fn hand_over(&mut self) -> Option<Handed> {
-        if self.waiting.is_empty() {
-            return None;
-        }
-        let messages = std::mem::take(&mut self.waiting);
+        let messages = *self.waiting.take()?;
         let taken = self.hand_all(&messages);
         Some(Handed { messages, taken })
     }
 
     /// Whether something waits.
     pub(super) fn holds_back(&self) -> bool {
-        !self.waiting.is_empty()
+        self.waiting.is_some()
+    }
+
+    /// Whether what waits has waited for long enough.
+    pub(super) fn is_impatient(&self, now: Instant) -> bool {
+        let first = self.waiting.as_ref().and_then(|waiting| waiting.first());
+        first.is_some_and(|first| now.duration_since(first.at) >= PATIENCE)
     }
 
     /// Hands one message to all members but this one. Nothing may wait.
     pub(super) fn hand(&self, prepared: &Prepared, at: Instant, but: Option<&ChannelName>) -> Taken {
-        debug_assert!(self.waiting.is_empty(), "that was sent before");
+        debug_assert!(!self.holds_back(), "that was sent before");
         let but = but.and_then(|own| self.mailboxes.get_index_of(own.as_str()));
         let (mut taken, mut last) = (Taken::default(), 0);
         for (place, Named(mailbox)) in self.mailboxes.iter().enumerate() {
@@ -208,7 +214,7 @@ impl Members {
 
     fn hand_all(&self, messages: &[Message]) -> Taken {
         let batches: SmallVec<[_; 1]> =
-            self.kinds.iter().map(|(kind, _)| (*kind, Batch::new(*kind, messages))).collect();
+            self.kinds(None).0.iter().map(|(kind, _)| (*kind, Batch::new(*kind, messages))).collect();
         let mut taken = Taken::default();
         for Named(mailbox) in &self.mailboxes {
             let kind = mailbox.prepare();

@@ -297,9 +297,10 @@ async fn read(mut stream: PubSubStream, topics: &impl Topics, heard: &AtomicBool
         let pauses = turn % TURN == 0;
         // What is here already is handled together with this.
         let following = stream.next().now_or_never();
-        burst::expect_more(!pauses && matches!(following, Some(Some(_))));
+        let more = !pauses && matches!(following, Some(Some(_)));
+        burst::expect_more(more);
         topics.arrived(&mut mark, message.get_channel_name(), Bytes::copy_from_slice(message.get_payload_bytes()));
-        if pauses || following.is_none() {
+        if !more {
             burst::settle();
         }
         if pauses {
