@@ -147,7 +147,8 @@ impl Blocker {
     fn block(&mut self, cx: &mut Context<Self>, _: Nothing) -> Result<()> {
         let gate = Arc::clone(&self.gate);
         cx.block_on(async |_| {
-            gate.acquire().await?.forget();
+            // A test that fails here should end, too.
+            tokio::time::timeout(Duration::from_secs(30), gate.acquire()).await??.forget();
             Ok(())
         })
     }
