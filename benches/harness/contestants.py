@@ -72,6 +72,8 @@ ALL = {
                    preload="jemalloc"),
         Contestant("ours-2w", "ours, two workers on two cores", _OURS, (*_CHAT, "memory"),
                    {"TOKIO_WORKER_THREADS": "2"}, cores=(SERVER_CORE, LOAD_CORE)),
+        Contestant("ours-4w", "ours, four workers on two cores", _OURS, (*_CHAT, "memory"),
+                   {"TOKIO_WORKER_THREADS": "4"}, cores=(SERVER_CORE, LOAD_CORE)),
         Contestant("ours-pubsub", "ours, pub/sub over Redis", _OURS, (*_CHAT, "pubsub", "--redis", "{redis}"),
                    redis=True),
         Contestant("ours-pubsub-2p", "ours, pub/sub over Redis, two processes", _OURS,

@@ -26,11 +26,12 @@ ALL = {
     scenario.name: scenario
     for scenario in (
         Scenario("fan8", "one room of 1,000, one sender, 8 messages under way",
-                 ("ours", "ours-stateful", "ours-2w", "ours-pubsub", "ours-pubsub-2p", "ours-core", *RUST_AND_JS, *DJANGO)),
+                 ("ours", "ours-stateful", "ours-2w", "ours-4w", "ours-pubsub", "ours-pubsub-2p", "ours-core", *RUST_AND_JS,
+                  *DJANGO)),
         Scenario("fan1", "one room of 1,000, one sender, one message under way",
                  ("ours", "ours-stateful", "ours-pubsub", "ours-core", *RUST_AND_JS, *DJANGO)),
         Scenario("rooms", "100 rooms of 10, a sender in each, 4 messages under way in each",
-                 ("ours", "ours-2w", "ours-pubsub", "ours-core", *RUST_AND_JS, *DJANGO)),
+                 ("ours", "ours-2w", "ours-4w", "ours-pubsub", "ours-core", *RUST_AND_JS, *DJANGO)),
         Scenario("echo", "100 connections, each alone in its room, a round trip through the group",
                  ("ours", "ours-jemalloc", *RUST_AND_JS, *DJANGO)),
         Scenario("paced", "one room of 1,000, 2 messages a second",
@@ -42,7 +43,7 @@ ALL = {
         Scenario("growth", "one sender, 8 messages under way, to 10, 100, 1,000 and 10,000 members",
                  ("ours", "floor-batch", "bun", "warp-tuned"), few=True),
         Scenario("fair", "ten rooms of 10 with 20 messages a second each, beside a room of 10,000 under full load",
-                 ("ours", "bun", "warp-tuned"), stretch=2, few=True),
+                 ("ours", "ours-2w", "ours-4w", "bun", "warp-tuned"), stretch=2, few=True),
         Scenario("slow", "one room of 1,000 of whom one never reads, 4 messages of 4,000 bytes under way",
                  ("ours", "bun", "warp", "warp-tuned"), stretch=2, few=True,
                  # Large enough to fill what the kernel holds for a socket within the window.
