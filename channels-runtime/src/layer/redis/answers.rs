@@ -85,6 +85,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_line_that_is_slow_is_waited_for_as_long_as_what_it_carries_takes() {
+        let carrying = |bytes: usize| {
+            let mut pipeline = Pipeline::new();
+            pipeline.cmd("ECHO").arg(vec![0_u8; bytes]);
+            (usual(&pipeline) - USUAL).as_millis()
+        };
+        assert_eq!((carrying(0), carrying(8 << 20)), (0, 8000));
+    }
+
     #[tokio::test]
     async fn answers_to_another_question_are_noticed() {
         let ask = || {

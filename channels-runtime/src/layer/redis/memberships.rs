@@ -661,6 +661,26 @@ mod tests {
         assert!(!memberships.lock().overflows, "the next time it is told again");
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn what_redis_refuses_is_bounded_and_that_is_told_once_until_it_is_written() {
+        let memberships = memberships();
+        let membership = |number: usize| (group("room"), ChannelName::new(format!("specific.0!{number}")).unwrap());
+        for number in 0..PENDING + 10 {
+            memberships.keep_refused(membership(number));
+        }
+        let mut server = Away { is_back: Arc::new(true.into()), ..Away::default() };
+        let (room, channel) = membership(PENDING + 10);
+        memberships.look_at(room, channel);
+        for (passed, expected) in [(AGAIN / 2, (PENDING, true)), (AGAIN, (0, false))] {
+            tokio::select! {
+                () = memberships.keep_trying(&mut server) => {}
+                () = tokio::time::sleep(passed) => {}
+            }
+            let state = memberships.lock();
+            assert_eq!((state.refused.len(), state.overflows), expected);
+        }
+    }
+
     #[test]
     fn joins_and_leaves_meet_the_one_who_writes() {
         explore(|| meet(&[]));

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use deadpool_redis::redis::aio::{PubSubSink, PubSubStream};
-use deadpool_redis::redis::{RedisError, RedisResult};
-use futures_util::{FutureExt, StreamExt};
+use deadpool_redis::redis::aio::PubSubSink;
+use deadpool_redis::redis::{Msg, RedisError, RedisResult};
+use futures_util::{FutureExt, Stream, StreamExt};
 use indexmap::IndexSet;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep, timeout};
@@ -287,7 +287,7 @@ impl Subscriptions {
 }
 
 /// Hands on what comes, until the connection ends.
-async fn read(mut stream: PubSubStream, topics: &impl Topics, heard: &AtomicBool) {
+async fn read(mut stream: impl Stream<Item = Msg> + Unpin, topics: &impl Topics, heard: &AtomicBool) {
     let mut turn = 0;
     let mut mark = Default::default();
     let mut next = stream.next().await;
@@ -352,12 +352,16 @@ mod tests {
     use std::pin::Pin;
     use std::task::{Context, Poll, Waker};
 
+    use deadpool_redis::redis::Value;
     use proptest::prelude::*;
     use shuttle::future::yield_now;
     use tokio::time::Instant;
 
     use super::*;
+    use crate::envelope::{Envelope, Format};
     use crate::interleaving::{explore, point};
+    use crate::layer::ChannelLayer;
+    use crate::name::GroupName;
 
     #[derive(Default)]
     struct Table(Mutex<BTreeSet<String>>);
@@ -378,6 +382,57 @@ mod tests {
         fn restored(&self) {}
 
         fn arrived(&self, (): &mut (), _: &str, _: Bytes) {}
+    }
+
+    /// Hands what comes by the name of a group to its members.
+    struct Members(ChannelLayer);
+
+    impl Topics for Members {
+        type Mark = ();
+
+        fn is_wanted(&self, _: &str) -> bool {
+            true
+        }
+
+        fn wanted(&self) -> Vec<String> {
+            Vec::new()
+        }
+
+        fn lost(&self) {}
+
+        fn restored(&self) {}
+
+        fn arrived(&self, (): &mut (), topic: &str, body: Bytes) {
+            if topic == GROUP {
+                let envelope = Envelope::from_wire(body, Format::Json).unwrap();
+                self.0.backend().table().group_send(&GroupName::new(topic).unwrap(), &envelope);
+            }
+        }
+    }
+
+    const GROUP: &str = "group";
+
+    #[tokio::test]
+    async fn what_waits_for_more_is_handed_over_when_the_line_ends_on_what_is_for_no_group() {
+        let message = |topic: &str| {
+            let parts = ["message", topic, r#"{"type": "a"}"#];
+            let parts = parts.map(|part| Value::BulkString(part.into()));
+            Msg::from_owned_value(Value::Array(parts.into())).unwrap()
+        };
+        for (line, expected) in [
+            (&[GROUP, "elsewhere"][..], 1),
+            (&[GROUP, GROUP, "elsewhere"], 2),
+            (&["elsewhere", GROUP], 1),
+            (&[GROUP, "elsewhere", GROUP, "elsewhere", "elsewhere"], 2),
+        ] {
+            let layer = ChannelLayer::in_memory();
+            let channel = layer.new_channel().await.unwrap();
+            layer.backend().table().add(&GroupName::new(GROUP).unwrap(), channel.name()).unwrap();
+            let line = futures_util::stream::iter(line.iter().map(|topic| message(topic)));
+            read(line, &Members(layer), &AtomicBool::default()).await;
+            let received = std::iter::from_fn(|| channel.try_receive()).count();
+            assert_eq!(received, expected);
+        }
     }
 
     #[derive(Debug, Clone)]
