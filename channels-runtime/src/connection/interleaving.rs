@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker, ready};
 
 use shuttle::future::{block_on, spawn};
+use smallvec::smallvec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -16,10 +17,11 @@ use super::tests::{connection, flusher, labelled, labels};
 use super::{Connection, Next, Output, Socket, Stream};
 use crate::consumer::MailboxPolicy;
 use crate::event::Loss;
-use crate::flusher::Flusher;
+use crate::flusher::{Flusher, Reach};
 use crate::frame::CloseCode;
 use crate::interleaving::{explore, point};
 use crate::layer::local::{Delivery, Mailbox};
+use crate::layer::members::{Batch, Taken};
 
 /// How much a socket holds until its client reads: less than a reply.
 const HOLDS: usize = 1000;
@@ -95,7 +97,7 @@ impl Pipe {
         Poll::Ready(())
     }
 
-    fn labels(&self) -> Vec<Option<usize>> {
+    pub(super) fn labels(&self) -> Vec<Option<usize>> {
         labels(&self.0.lock().unwrap().written)
     }
 }
@@ -228,11 +230,14 @@ fn meet(through_flusher: bool, end: End) {
         .map(|sender| {
             let connections: Vec<_> = connections.iter().map(|served| Arc::clone(&served.connection)).collect();
             spawn(async move {
+                // Of two rings, each sender fills one.
+                let reach = if sender == 0 { Reach::Few } else { Reach::Many };
                 for number in 0..ROUNDS {
                     let label = 1000 * sender + 2 * number;
                     for connection in &connections {
                         let frame = Delivery::Frame(labelled(label, 10), Loss::default());
-                        assert_eq!(connection.deliver(&frame, Instant::now()), Ok(true));
+                        let taken = connection.deliver_all(&Batch::of(smallvec![(&frame, Instant::now())], reach));
+                        assert_eq!(taken, Taken { delivered: 1, full: 0 });
                         let event = Delivery::Event(Arc::new(label + 1), Loss::default(), MailboxPolicy::default());
                         // Of a connection that is closing, the mailbox is not emptied any more.
                         assert!(connection.deliver(&event, Instant::now()).is_ok());

@@ -21,7 +21,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::time::Instant;
 
-use crate::flusher::Flusher;
+use crate::flusher::{Flusher, Reach};
 use crate::frame::CloseCode;
 use crate::layer::Gap;
 use crate::layer::local::{Counters, Delivery, Full, Mailbox, Prepare};
@@ -33,7 +33,7 @@ use crate::scope::Scope;
 use crate::stats::{count, counted};
 use crate::wire::{PING, Rendered};
 use mails::{Mail, Mails};
-use outbound::{Outbound, Stage};
+use outbound::{Outbound, Scheduled, Stage};
 
 pub(crate) use outbound::Output;
 pub(crate) use socket::Socket;
@@ -220,7 +220,7 @@ impl Connection {
         if state.outbound.stage == Stage::Connecting {
             state.outbound.stage = Stage::Open;
         }
-        self.schedule(&mut state);
+        self.schedule(&mut state, Reach::Few);
     }
 
     /// Reads once, into the thread's buffer. Empty: the client is gone.
@@ -244,7 +244,7 @@ impl Connection {
             Next::Nothing
         });
         if held && !matches!(next, Next::Client { .. }) {
-            self.tell_writer(state);
+            self.tell_writer(state, Reach::Few);
         }
         next
     }
@@ -282,7 +282,7 @@ impl Connection {
                     // Its turn has come, and it needs no handler.
                     if !expired && state.outbound.stage == Stage::Open {
                         state.outbound.push(&frame);
-                        *held |= state.outbound.claims_writer();
+                        *held |= state.outbound.claims_writer(Reach::Few);
                     }
                 }
                 Mail::Event(event, _) => {
@@ -308,17 +308,22 @@ impl Connection {
     pub(crate) fn write_held(&self, cx: &mut Context<'_>) {
         if matches!(self.socket.get(), Some(Socket::Stream(_))) {
             self.poll_output(cx);
-        } else if self.flush() {
+        } else if self.flush(Reach::Few) {
             self.hand_over();
         }
     }
 
     /// Leaves what [`Self::next`] left to this task to whoever writes otherwise.
     pub(crate) fn hand_over(&self) {
-        if matches!(self.socket.get(), Some(Socket::Stream(_))) {
-            // This task, whenever it is polled again, as it will be: something is next.
-        } else if let Some(this) = self.this.upgrade() {
-            self.flusher.push(this);
+        if !matches!(self.socket.get(), Some(Socket::Stream(_))) {
+            self.push(Reach::Few);
+        }
+        // Otherwise it is this task, whenever it is polled again, as it will be: something is next.
+    }
+
+    fn push(&self, reach: Reach) {
+        if let Some(this) = self.this.upgrade() {
+            self.flusher.push(this, reach);
         }
     }
 
@@ -361,7 +366,7 @@ impl Connection {
             Stage::Open => return Ok(false),
         }
         push(&mut state.outbound);
-        self.schedule(state);
+        self.schedule(state, Reach::Few);
         Ok(true)
     }
 
@@ -370,7 +375,7 @@ impl Connection {
         let mut state = self.lock();
         if matches!(state.outbound.stage, Stage::Connecting | Stage::Open) {
             state.outbound.push(frame);
-            self.schedule(&mut state);
+            self.schedule(&mut state, Reach::Few);
         }
     }
 
@@ -388,7 +393,7 @@ impl Connection {
             state.outbound.push(&Rendered::close(code, reason));
             state.outbound.stage = Stage::Closing(code);
             if !connecting {
-                self.schedule(state);
+                self.schedule(state, Reach::Few);
             }
             wake(&mut state.task);
             wake(&mut state.outbound.room);
@@ -429,7 +434,7 @@ impl Connection {
         }
         let Some(socket) = self.socket.get() else { return Output::Pending };
         if let Socket::Stream(stream) = socket {
-            state.outbound.scheduled = false;
+            state.outbound.scheduled = Scheduled::default();
             let before = state.outbound.progress();
             let written = stream.poll_write(cx, &mut state.outbound);
             if state.outbound.blocked && before != state.outbound.progress() {
@@ -449,7 +454,8 @@ impl Connection {
                     state.outbound.blocked = false;
                     // Somebody took what filled it.
                     self.heard();
-                    self.schedule(state);
+                    // Who lets much wait is not served before others.
+                    self.schedule(state, Reach::Many);
                 }
             }
         }
@@ -488,7 +494,7 @@ impl Connection {
         // Behind a full socket a ping would not arrive.
         if silent == patience.ask && !state.outbound.blocked {
             state.outbound.push_bytes(&PING);
-            self.schedule(state);
+            self.schedule(state, Reach::Many);
         }
         if idle >= patience.idle {
             count(&self.flusher.counters().idle);
@@ -503,30 +509,32 @@ impl Connection {
     }
 
     /// Wakes whoever writes, if something waits and nobody knows of it yet.
-    fn schedule(&self, state: &mut State) {
-        if state.outbound.claims_writer() {
-            self.tell_writer(state);
+    fn schedule(&self, state: &mut State, reach: Reach) {
+        if state.outbound.claims_writer(reach) {
+            self.tell_writer(state, reach);
         }
     }
 
-    fn tell_writer(&self, state: &mut State) {
+    fn tell_writer(&self, state: &mut State, reach: Reach) {
         if matches!(self.socket.get(), Some(Socket::Stream(_))) {
             wake(&mut state.task);
         } else {
-            self.hand_over();
+            self.push(reach);
         }
     }
 
-    /// The flusher's turn: writes all that waits, in one call where it fits. `true` if more is left to write.
-    pub(crate) fn flush(&self) -> bool {
+    /// The turn of one who is in this ring: writes all that waits, in one call where it fits. `true` if more is left to write:
+    /// then it belongs at the end of the ring.
+    pub(crate) fn flush(&self, reach: Reach) -> bool {
         let Some(socket) = self.socket.get() else { return false };
         let taken = {
             let outbound = &mut self.lock().outbound;
-            if outbound.blocked || outbound.stage == Stage::Broken || outbound.is_empty() {
-                outbound.scheduled = false;
+            let may_write = !outbound.blocked && outbound.stage != Stage::Broken;
+            let Some(taken) = may_write.then(|| outbound.take()).flatten() else {
+                outbound.scheduled.set(reach, false);
                 return false;
-            }
-            outbound.take()
+            };
+            taken
         };
         let result = taken.write_with(|pieces| socket.try_write(pieces));
         let state = &mut *self.lock();
@@ -540,9 +548,9 @@ impl Connection {
         if state.outbound.needs_task() {
             wake(&mut state.task);
         }
-        state.outbound.scheduled =
-            !state.outbound.is_empty() && !state.outbound.blocked && state.outbound.stage != Stage::Broken;
-        state.outbound.scheduled
+        let more = !state.outbound.is_empty() && !state.outbound.blocked && state.outbound.stage != Stage::Broken;
+        state.outbound.scheduled.set(reach, more);
+        more
     }
 }
 
@@ -607,7 +615,7 @@ impl Mailbox for Connection {
     fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<bool, Full> {
         // Declared before the lock is taken, so that a payload's own `drop` runs when it is free again.
         let mut gone = Vec::new();
-        self.deliver_locked(&mut self.lock(), delivery, now, &mut gone)
+        self.deliver_locked(&mut self.lock(), delivery, now, Reach::Few, &mut gone)
     }
 
     fn deliver_all(&self, batch: &Batch<'_>) -> Taken {
@@ -617,11 +625,11 @@ impl Mailbox for Connection {
             && state.takes_at_once(frames)
         {
             state.outbound.push(frames);
-            self.schedule(state);
+            self.schedule(state, batch.reach);
             return Taken { delivered: batch.deliveries.len() as u64, full: 0 };
         }
         for (delivery, at) in &batch.deliveries {
-            taken.add(&self.deliver_locked(state, delivery, *at, &mut gone));
+            taken.add(&self.deliver_locked(state, delivery, *at, batch.reach, &mut gone));
         }
         taken
     }
@@ -639,6 +647,7 @@ impl Connection {
         state: &mut State,
         delivery: &Delivery,
         now: Instant,
+        reach: Reach,
         gone: &mut Vec<Mail>,
     ) -> Result<bool, Full> {
         if let Some(key) = delivery.loss().key()
@@ -667,7 +676,7 @@ impl Connection {
                 } else {
                     // Nothing is ahead of it: it needs neither the consumer nor its task.
                     state.outbound.push(frame);
-                    self.schedule(state);
+                    self.schedule(state, reach);
                 }
                 Ok(true)
             }
@@ -700,14 +709,17 @@ impl fmt::Debug for Connection {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::pin::Pin;
     use std::sync::atomic::AtomicBool;
     use std::task::Wake;
     use std::time::Duration;
 
     use proptest::prelude::*;
+    use smallvec::smallvec;
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+    use super::interleaving::Pipe;
     use super::outbound::tests::{queued, text};
     use super::*;
     use crate::consumer::MailboxPolicy;
@@ -861,7 +873,7 @@ mod tests {
                         Delivery::Frame(labelled(label, size), Loss::default())
                     };
                     let frames: Vec<_> = sizes.into_iter().map(&mut frame).collect();
-                    let batch = Batch::of(frames.iter().map(|frame| (frame, Instant::now())).collect());
+                    let batch = Batch::of(frames.iter().map(|frame| (frame, Instant::now())).collect(), Reach::Few);
                     assert_eq!(connection.deliver_all(&batch).delivered, frames.len() as u64);
                 }
                 Call::Event => {
@@ -985,7 +997,7 @@ mod tests {
             let (some, frames) = (frames(some), frames(sizes));
             let now = Instant::now();
             let together = delivered(&some, takes, |connection| {
-                connection.deliver_all(&Batch::of(frames.iter().map(|frame| (frame, now)).collect()))
+                connection.deliver_all(&Batch::of(frames.iter().map(|frame| (frame, now)).collect(), Reach::Few))
             });
             let one_by_one = delivered(&some, takes, |connection| {
                 let mut taken = Taken::default();
@@ -993,6 +1005,80 @@ mod tests {
                 taken
             });
             prop_assert_eq!(together, one_by_one);
+        }
+    }
+
+    /// Connections whose consumers have nothing to do, all of one flusher, and its turns.
+    struct Written {
+        connections: Vec<(Arc<Connection>, Arc<Pipe>)>,
+        flushing: Pin<Box<dyn Future<Output = ()>>>,
+    }
+
+    impl Written {
+        fn new(many: usize) -> Self {
+            let flusher = flusher(3, 8 * 1024);
+            let mut task = Context::from_waker(Waker::noop());
+            let mut connections = Vec::new();
+            for _ in 0..many {
+                let pipe = Arc::<Pipe>::default();
+                let connection = connection(Arc::clone(&flusher), Socket::Model(Arc::clone(&pipe)));
+                assert!(matches!(connection.next(&mut task, true), Next::Client { .. }));
+                connections.push((connection, pipe));
+            }
+            Self { connections, flushing: Box::pin(flusher.run(std::future::pending())) }
+        }
+
+        fn send(&self, to: usize, label: usize, reach: Reach) {
+            let frame = Delivery::Frame(labelled(label, 10), Loss::default());
+            let batch = Batch::of(smallvec![(&frame, Instant::now())], reach);
+            assert_eq!(self.connections[to].0.deliver_all(&batch).delivered, 1);
+        }
+
+        /// The flusher has one turn: it lets the others go first, and then writes.
+        fn turn(&mut self) {
+            let mut task = Context::from_waker(Waker::noop());
+            assert!(self.flushing.as_mut().poll(&mut task).is_pending());
+        }
+
+        /// What each client has, by its place; of those that have something.
+        fn received(&self) -> BTreeMap<usize, Vec<usize>> {
+            let received = self.connections.iter().enumerate().map(|(place, (_, pipe))| (place, pipe.labels()));
+            let received = received.map(|(place, labels)| (place, labels.into_iter().flatten().collect::<Vec<_>>()));
+            received.filter(|(_, labels)| !labels.is_empty()).collect()
+        }
+    }
+
+    #[test]
+    fn what_is_for_few_waits_for_no_round_of_many_and_overtakes_nothing() {
+        let mut written = Written::new(100);
+        (0..100).for_each(|to| written.send(to, 1, Reach::Many));
+        written.send(50, 2, Reach::Few);
+        assert!(written.connections[99].0.offer(labelled(3, 10).as_bytes()).unwrap());
+        written.turn();
+        assert!(written.received().is_empty(), "the readers go first");
+        written.turn();
+        let mut expected: BTreeMap<_, _> = (0..14).map(|place| (place, vec![1])).collect();
+        expected.extend([(50, vec![1, 2]), (99, vec![1, 3])]);
+        assert_eq!(written.received(), expected);
+        // They still have their places in the other ring, where nothing is left to write but what came since.
+        written.send(50, 4, Reach::Many);
+        (0..7).for_each(|_| written.turn());
+        let mut expected: BTreeMap<_, _> = (0..100).map(|place| (place, vec![1])).collect();
+        expected.extend([(50, vec![1, 2, 4]), (99, vec![1, 3])]);
+        assert_eq!(written.received(), expected, "all of it, once");
+    }
+
+    #[test]
+    fn what_is_for_many_gets_half_of_each_turn_whatever_is_for_few() {
+        let mut written = Written::new(80);
+        (0..40).for_each(|to| written.send(to, 1, Reach::Many));
+        written.turn();
+        for turn in 1..=5 {
+            // More than a turn writes, each time.
+            (40..80).for_each(|to| written.send(to, turn, Reach::Few));
+            written.turn();
+            let of_many = written.received().range(..40).count();
+            assert_eq!(of_many, 8 * turn);
         }
     }
 

@@ -6,6 +6,7 @@ use std::io::{self, IoSlice};
 use std::task::{Poll, Waker};
 
 use super::wake;
+use crate::flusher::Reach;
 use crate::frame::CloseCode;
 use crate::wire::Rendered;
 
@@ -58,14 +59,30 @@ pub(crate) struct Outbound {
     pub(super) weight: usize,
     pub(super) limit: u32,
     pub(super) stage: Stage,
-    /// In the flusher's ring, or about to be looked at by the connection's task.
-    pub(super) scheduled: bool,
+    /// In which of the flusher's rings it is, or about to be looked at by the connection's task.
+    pub(super) scheduled: Scheduled,
     /// The flusher has taken what waited and writes it.
     writing: bool,
     /// The socket, or the stream, took no more; the connection's task waits until it does.
     pub(super) blocked: bool,
     /// Who waits for room. A handler may wait in a future of a future, so this is not always the connection's task.
     pub(super) room: Option<Waker>,
+}
+
+/// Where somebody is about to write what waits.
+#[derive(Default, Clone, Copy)]
+pub(super) struct Scheduled {
+    few: bool,
+    many: bool,
+}
+
+impl Scheduled {
+    pub(super) fn set(&mut self, reach: Reach, scheduled: bool) {
+        match reach {
+            Reach::Few => self.few = scheduled,
+            Reach::Many => self.many = scheduled,
+        }
+    }
 }
 
 /// Finished frames, in their order.
@@ -227,19 +244,20 @@ impl Outbound {
             weight: 0,
             limit: limit.max(LEAST),
             stage: Stage::Connecting,
-            scheduled: false,
+            scheduled: Scheduled::default(),
             writing: false,
             blocked: false,
             room: None,
         }
     }
 
-    /// Whether something waits that nobody is about to write. Whoever is told so is.
-    pub(super) fn claims_writer(&mut self) -> bool {
-        if self.scheduled || self.blocked || self.is_empty() || self.stage == Stage::Connecting {
+    /// Whether something waits that nobody is about to write, or not soon enough for a message to few. Whoever is told so is.
+    pub(super) fn claims_writer(&mut self, reach: Reach) -> bool {
+        let is_scheduled = self.scheduled.few || (self.scheduled.many && reach == Reach::Many);
+        if is_scheduled || self.blocked || self.is_empty() || self.stage == Stage::Connecting {
             return false;
         }
-        self.scheduled = true;
+        self.scheduled.set(reach, true);
         true
     }
 
@@ -264,10 +282,14 @@ impl Outbound {
     }
 
     /// Takes what waits, to write it without the connection's lock: while a system call runs, senders go on. Until it is
-    /// [put back](Self::put_back) the connection stays scheduled.
-    pub(super) fn take(&mut self) -> Queue {
+    /// [put back](Self::put_back) nobody else takes anything.
+    pub(super) fn take(&mut self) -> Option<Queue> {
+        // Whoever writes already goes on with what came meanwhile.
+        if self.writing || self.queue.is_empty() {
+            return None;
+        }
         self.writing = true;
-        std::mem::take(&mut self.queue)
+        Some(std::mem::take(&mut self.queue))
     }
 
     /// Puts back what was taken: so many bytes of it were written, and it goes before what came meanwhile.
@@ -420,7 +442,10 @@ pub(super) mod tests {
                         outbound.put_back(taken, n);
                         prop_assert_eq!(outbound.weight, queued(&outbound));
                     }
-                    None if at % 3 == 0 && !outbound.is_empty() => flushing = Some(outbound.take()),
+                    None if at % 3 == 0 && !outbound.is_empty() => {
+                        flushing = outbound.take();
+                        prop_assert!(outbound.take().is_none(), "nobody overtakes it");
+                    }
                     None => {
                         take(&mut outbound, &mut takes, &mut written);
                         prop_assert_eq!(outbound.weight, queued(&outbound));

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use indexmap::IndexSet;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use tokio::time::Instant;
 
 use crate::envelope::Envelope;
+use crate::flusher::Reach;
 #[cfg(feature = "redis")]
 use crate::layer::local::Mailbox;
 use crate::layer::local::{Delivery, Full, LocalTable, Named, Prepare};
@@ -65,22 +66,24 @@ pub(crate) struct Batch<'a> {
     pub(crate) deliveries: SmallVec<[(&'a Delivery, Instant); 16]>,
     /// All of them in one, if they are finished frames, of which none may be lost.
     pub(crate) joined: Option<Rendered>,
+    /// For how many they are.
+    pub(crate) reach: Reach,
 }
 
 impl<'a> Batch<'a> {
-    fn new(kind: Prepare, messages: &'a [Message]) -> Self {
+    fn new(kind: Prepare, messages: &'a [Message], reach: Reach) -> Self {
         let ready = |message: &'a Message| Some((message.prepared.find(kind, &mut 0)?, message.at));
-        Self::of(messages.iter().filter_map(ready).collect())
+        Self::of(messages.iter().filter_map(ready).collect(), reach)
     }
 
-    pub(crate) fn of(deliveries: SmallVec<[(&'a Delivery, Instant); 16]>) -> Self {
+    pub(crate) fn of(deliveries: SmallVec<[(&'a Delivery, Instant); 16]>, reach: Reach) -> Self {
         let frames: Option<SmallVec<[&Rendered; 16]>> =
             deliveries.iter().map(|(delivery, _)| delivery.plain()).collect();
         let is_worth_it = |frames: &SmallVec<[&Rendered; 16]>| {
             frames.len() > 1 && frames.iter().map(|frame| frame.as_bytes().len()).sum::<usize>() <= JOINED
         };
         let joined = frames.filter(is_worth_it).map(|frames| Rendered::joined(&frames));
-        Self { deliveries, joined }
+        Self { deliveries, joined, reach }
     }
 }
 
@@ -200,25 +203,29 @@ impl Members {
     /// Hands one message to all members but this one. Nothing may wait.
     pub(super) fn hand(&self, prepared: &Prepared, at: Instant, but: Option<&ChannelName>) -> Taken {
         debug_assert!(!self.holds_back(), "that was sent before");
-        let but = but.and_then(|own| self.mailboxes.get_index_of(own.as_str()));
-        let (mut taken, mut last) = (Taken::default(), 0);
-        for (place, Named(mailbox)) in self.mailboxes.iter().enumerate() {
-            if Some(place) != but
-                && let Some(delivery) = prepared.find(mailbox.prepare(), &mut last)
-            {
-                taken.add(&mailbox.deliver(delivery, at));
-            }
-        }
-        taken
+        let ready = prepared.0.iter().filter_map(|(kind, delivery)| Some((*kind, delivery.as_ref()?)));
+        let ready = ready.map(|(kind, delivery)| (kind, Batch::of(smallvec![(delivery, at)], self.reach())));
+        self.visit(&ready.collect(), but)
     }
 
     fn hand_all(&self, messages: &[Message]) -> Taken {
-        let batches: SmallVec<[_; 1]> =
-            self.kinds(None).0.iter().map(|(kind, _)| (*kind, Batch::new(*kind, messages))).collect();
+        let batch = |(kind, _): &(Prepare, Option<Delivery>)| (*kind, Batch::new(*kind, messages, self.reach()));
+        self.visit(&self.kinds(None).0.iter().map(batch).collect(), None)
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::of(self.len())
+    }
+
+    /// Hands each member but this one what is ready for its kind.
+    fn visit(&self, ready: &SmallVec<[(Prepare, Batch<'_>); 1]>, but: Option<&ChannelName>) -> Taken {
+        let but = but.and_then(|own| self.mailboxes.get_index_of(own.as_str()));
         let mut taken = Taken::default();
-        for Named(mailbox) in &self.mailboxes {
+        for (place, Named(mailbox)) in self.mailboxes.iter().enumerate() {
             let kind = mailbox.prepare();
-            if let Some((_, batch)) = batches.iter().find(|(known, _)| std::ptr::fn_addr_eq(*known, kind)) {
+            if Some(place) != but
+                && let Some((_, batch)) = ready.iter().find(|(known, _)| std::ptr::fn_addr_eq(*known, kind))
+            {
                 taken += mailbox.deliver_all(batch);
             }
         }
@@ -239,4 +246,58 @@ pub(super) fn hand_to<'a>(
         }
     }
     taken
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::envelope::Format;
+    use crate::layer::local::LocalTable;
+    use crate::name::GroupName;
+
+    /// Notes for how many what it was handed is.
+    struct Reached {
+        name: ChannelName,
+        by: Mutex<Vec<Reach>>,
+    }
+
+    impl Mailbox for Reached {
+        fn name(&self) -> &ChannelName {
+            &self.name
+        }
+
+        fn prepare(&self) -> Prepare {
+            |_| Ok(Delivery::Nothing)
+        }
+
+        fn deliver(&self, _: &Delivery, _: Instant) -> Result<bool, Full> {
+            unreachable!("several of them are handed what is for a group")
+        }
+
+        fn deliver_all(&self, batch: &Batch<'_>) -> Taken {
+            self.by.lock().unwrap().push(batch.reach);
+            Taken::default()
+        }
+
+        fn layer_closed(&self) {}
+    }
+
+    #[test]
+    fn a_message_to_more_than_one_turn_writes_is_for_many() {
+        let (table, group) = (LocalTable::new("a test"), GroupName::new("group").unwrap());
+        let envelope = Envelope::from_value(&serde_json::json!({"type": "a"}), Format::Json).unwrap();
+        let mut first = None;
+        for number in 1..=17 {
+            let name = ChannelName::new(format!("specific.0!{number}")).unwrap();
+            let reached = Arc::new(Reached { name, by: Mutex::default() });
+            table.register(&(Arc::clone(&reached) as Arc<dyn Mailbox>));
+            table.add(&group, &reached.name).unwrap();
+            first.get_or_insert(reached);
+            table.group_send(&group, &envelope);
+        }
+        let by = first.unwrap().by.lock().unwrap().clone();
+        assert_eq!(by, [[Reach::Few; 16].as_slice(), &[Reach::Many]].concat());
+    }
 }
