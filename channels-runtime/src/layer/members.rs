@@ -1,5 +1,6 @@
 //! The members of a group in this process, and what waits for all of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexSet;
@@ -8,21 +9,19 @@ use tokio::time::Instant;
 
 use crate::envelope::Envelope;
 use crate::flusher::Reach;
-#[cfg(feature = "redis")]
-use crate::layer::local::Mailbox;
-use crate::layer::local::{Delivery, Full, LocalTable, Named, Prepare};
+use crate::layer::local::{Delivery, Full, LocalTable, Mailbox, Named, Prepare};
 use crate::name::ChannelName;
 use crate::wire::Rendered;
 
 /// A message, made ready once for each kind of mailbox. Nearly always there is one kind.
 #[derive(Default)]
-pub(super) struct Prepared(SmallVec<[(Prepare, Option<Delivery>); 1]>);
+pub(super) struct Prepared(ForKinds<Option<Delivery>>);
 
 impl Prepared {
     pub(super) fn for_kinds(kinds: impl IntoIterator<Item = Prepare>) -> Self {
         let mut prepared = Self::default();
         for kind in kinds {
-            if prepared.place(kind, 0).is_none() {
+            if of_kind(&prepared.0, kind).is_none() {
                 prepared.0.push((kind, None));
             }
         }
@@ -35,16 +34,33 @@ impl Prepared {
         }
     }
 
-    /// What is ready for this kind. `last` is where the one before was found.
-    pub(super) fn find(&self, kind: Prepare, last: &mut usize) -> Option<&Delivery> {
-        *last = self.place(kind, *last)?;
-        self.0[*last].1.as_ref()
+    /// What is ready for each kind, for so many mailboxes.
+    fn ready(&self, at: Instant, mailboxes: usize) -> Ready<'_> {
+        let ready = self.0.iter().filter_map(|(kind, delivery)| Some((*kind, delivery.as_ref()?)));
+        let batch = |delivery| Batch::of(smallvec![(delivery, at)], Reach::of(mailboxes));
+        ready.map(|(kind, delivery)| (kind, batch(delivery))).collect()
     }
+}
 
-    fn place(&self, kind: Prepare, last: usize) -> Option<usize> {
-        let is_it = |(known, _): &(Prepare, _)| std::ptr::fn_addr_eq(*known, kind);
-        if self.0.get(last).is_some_and(is_it) { Some(last) } else { self.0.iter().position(is_it) }
+/// Something for each kind of mailbox.
+type ForKinds<T> = SmallVec<[(Prepare, T); 1]>;
+
+/// What mailboxes are handed.
+type Ready<'a> = ForKinds<Batch<'a>>;
+
+fn of_kind<T>(all: &ForKinds<T>, kind: Prepare) -> Option<&T> {
+    all.iter().find(|(known, _)| std::ptr::fn_addr_eq(*known, kind)).map(|(_, found)| found)
+}
+
+/// Hands each mailbox what is ready for its kind.
+fn hand<'a>(mailboxes: impl Iterator<Item = &'a Arc<dyn Mailbox>>, ready: &Ready<'_>) -> Taken {
+    let mut taken = Taken::default();
+    for mailbox in mailboxes {
+        if let Some(batch) = of_kind(ready, mailbox.prepare()) {
+            taken += mailbox.deliver_all(batch);
+        }
     }
+    taken
 }
 
 /// A message on its way to the members of a group.
@@ -72,7 +88,7 @@ pub(crate) struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     fn new(kind: Prepare, messages: &'a [Message], reach: Reach) -> Self {
-        let ready = |message: &'a Message| Some((message.prepared.find(kind, &mut 0)?, message.at));
+        let ready = |message: &'a Message| Some((of_kind(&message.prepared.0, kind)?.as_ref()?, message.at));
         Self::of(messages.iter().filter_map(ready).collect(), reach)
     }
 
@@ -203,54 +219,27 @@ impl Members {
     /// Hands one message to all members but this one. Nothing may wait.
     pub(super) fn hand(&self, prepared: &Prepared, at: Instant, but: Option<&ChannelName>) -> Taken {
         debug_assert!(!self.holds_back(), "that was sent before");
-        let ready = prepared.0.iter().filter_map(|(kind, delivery)| Some((*kind, delivery.as_ref()?)));
-        let ready = ready.map(|(kind, delivery)| (kind, Batch::of(smallvec![(delivery, at)], self.reach())));
-        self.visit(&ready.collect(), but)
+        let but = but.and_then(|own| self.mailboxes.get_index_of(own.as_str()));
+        let others = self.mailboxes.iter().enumerate().filter(|(place, _)| Some(*place) != but);
+        hand(others.map(|(_, Named(mailbox))| mailbox), &prepared.ready(at, self.len()))
     }
 
     fn hand_all(&self, messages: &[Message]) -> Taken {
-        let batch = |(kind, _): &(Prepare, Option<Delivery>)| (*kind, Batch::new(*kind, messages, self.reach()));
-        self.visit(&self.kinds(None).0.iter().map(batch).collect(), None)
-    }
-
-    fn reach(&self) -> Reach {
-        Reach::of(self.len())
-    }
-
-    /// Hands each member but this one what is ready for its kind.
-    fn visit(&self, ready: &SmallVec<[(Prepare, Batch<'_>); 1]>, but: Option<&ChannelName>) -> Taken {
-        let but = but.and_then(|own| self.mailboxes.get_index_of(own.as_str()));
-        let mut taken = Taken::default();
-        for (place, Named(mailbox)) in self.mailboxes.iter().enumerate() {
-            let kind = mailbox.prepare();
-            if Some(place) != but
-                && let Some((_, batch)) = ready.iter().find(|(known, _)| std::ptr::fn_addr_eq(*known, kind))
-            {
-                taken += mailbox.deliver_all(batch);
-            }
-        }
-        taken
+        let batch = |(kind, _): &(Prepare, _)| (*kind, Batch::new(*kind, messages, Reach::of(self.len())));
+        let ready = self.kinds(None).0.iter().map(batch).collect();
+        hand(self.mailboxes.iter().map(|Named(mailbox)| mailbox), &ready)
     }
 }
 
 /// Hands a message to these mailboxes.
 #[cfg(feature = "redis")]
-pub(super) fn hand_to<'a>(
-    mailboxes: impl IntoIterator<Item = &'a std::sync::Arc<dyn Mailbox>>,
-    prepared: &Prepared,
-) -> Taken {
-    let (mut taken, mut last, now) = (Taken::default(), 0, Instant::now());
-    for mailbox in mailboxes {
-        if let Some(delivery) = prepared.find(mailbox.prepare(), &mut last) {
-            taken.add(&mailbox.deliver(delivery, now));
-        }
-    }
-    taken
+pub(super) fn hand_to(mailboxes: &[Arc<dyn Mailbox>], prepared: &Prepared) -> Taken {
+    hand(mailboxes.iter(), &prepared.ready(Instant::now(), mailboxes.len()))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
 
     use super::*;
     use crate::envelope::Format;
