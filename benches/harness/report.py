@@ -153,8 +153,8 @@ def _growth(rounds) -> list[str]:
 def _fair(rounds) -> list[str]:
     of = lambda part, key: lambda report: report[part][key]
     return table(
-        ["", "small rooms alone: p50 ms", "p99 ms", "beside the big room: p50 ms", "p99 ms", "max ms",
-         "big room: deliveries/s", "p50 ms", "p99 ms", "books"],
+        ["", "small rooms alone: p50 ms", "alone: p99 ms", "beside the big room: p50 ms", "beside it: p99 ms", "beside it: max ms",
+         "big room: deliveries/s", "big room: p50 ms", "big room: p99 ms", "books"],
         [[label(peer), *(middle(rounds, peer, of("alone", key)) for key in ("p50_ms", "p99_ms")),
           *(middle(rounds, peer, of("small", key)) for key in ("p50_ms", "p99_ms", "max_ms")),
           *(middle(rounds, peer, of("big", key)) for key in ("deliveries_per_s", "p50_ms", "p99_ms")),

@@ -584,7 +584,7 @@ impl LocalTable {
     }
 
     /// The groups that have a member here.
-    #[cfg(any(feature = "redis", test))]
+    #[cfg(feature = "redis")]
     pub(crate) fn groups(&self) -> Vec<GroupName> {
         let mut all = Vec::new();
         self.groups.each(|group, _| all.push(group.clone()));
