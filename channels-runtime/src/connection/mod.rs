@@ -716,7 +716,6 @@ mod tests {
     use std::time::Duration;
 
     use proptest::prelude::*;
-    use smallvec::smallvec;
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
     use super::interleaving::Pipe;
@@ -1028,10 +1027,16 @@ mod tests {
             Self { connections, flushing: Box::pin(flusher.run(std::future::pending())) }
         }
 
-        fn send(&self, to: usize, label: usize, reach: Reach) {
-            let frame = Delivery::Frame(labelled(label, 10), Loss::default());
-            let batch = Batch::of(smallvec![(&frame, Instant::now())], reach);
-            assert_eq!(self.connections[to].0.deliver_all(&batch).delivered, 1);
+        fn send(&self, to: usize, labels: &[usize], reach: Reach) {
+            let frame = |label: &usize| Delivery::Frame(labelled(*label, 10), Loss::default());
+            let frames: Vec<_> = labels.iter().map(frame).collect();
+            let batch = Batch::of(frames.iter().map(|frame| (frame, Instant::now())).collect(), reach);
+            assert_eq!(self.connections[to].0.deliver_all(&batch).delivered, frames.len() as u64);
+        }
+
+        /// In how many rings it has a place: each holds it.
+        fn places(&self, of: usize) -> usize {
+            Arc::strong_count(&self.connections[of].0) - 1
         }
 
         /// The flusher has one turn: it lets the others go first, and then writes.
@@ -1051,31 +1056,38 @@ mod tests {
     #[test]
     fn what_is_for_few_waits_for_no_round_of_many_and_overtakes_nothing() {
         let mut written = Written::new(100);
-        (0..100).for_each(|to| written.send(to, 1, Reach::Many));
-        written.send(50, 2, Reach::Few);
+        (0..100).for_each(|to| written.send(to, &[1], Reach::Many));
+        written.send(50, &[2], Reach::Few);
         assert!(written.connections[99].0.offer(labelled(3, 10).as_bytes()).unwrap());
+        assert_eq!((written.places(0), written.places(50), written.places(99)), (1, 2, 2));
+        (0..100).for_each(|to| written.send(to, &[4], Reach::Many));
+        written.send(50, &[5], Reach::Few);
+        assert_eq!((written.places(0), written.places(50)), (1, 2), "one in each at most");
         written.turn();
         assert!(written.received().is_empty(), "the readers go first");
         written.turn();
-        let mut expected: BTreeMap<_, _> = (0..14).map(|place| (place, vec![1])).collect();
-        expected.extend([(50, vec![1, 2]), (99, vec![1, 3])]);
+        let mut expected: BTreeMap<_, _> = (0..14).map(|place| (place, vec![1, 4])).collect();
+        expected.extend([(50, vec![1, 2, 4, 5]), (99, vec![1, 3, 4])]);
         assert_eq!(written.received(), expected);
         // They still have their places in the other ring, where nothing is left to write but what came since.
-        written.send(50, 4, Reach::Many);
+        written.send(50, &[6], Reach::Many);
+        assert_eq!((written.places(0), written.places(50)), (0, 1));
         (0..7).for_each(|_| written.turn());
-        let mut expected: BTreeMap<_, _> = (0..100).map(|place| (place, vec![1])).collect();
-        expected.extend([(50, vec![1, 2, 4]), (99, vec![1, 3])]);
+        let mut expected: BTreeMap<_, _> = (0..100).map(|place| (place, vec![1, 4])).collect();
+        expected.extend([(50, vec![1, 2, 4, 5, 6]), (99, vec![1, 3, 4])]);
         assert_eq!(written.received(), expected, "all of it, once");
+        assert_eq!((0..100).map(|of| written.places(of)).sum::<usize>(), 0);
     }
 
     #[test]
     fn what_is_for_many_gets_half_of_each_turn_whatever_is_for_few() {
         let mut written = Written::new(80);
-        (0..40).for_each(|to| written.send(to, 1, Reach::Many));
+        // Joined before they are handed over; one by one they are in the test above.
+        (0..40).for_each(|to| written.send(to, &[1, 2], Reach::Many));
         written.turn();
         for turn in 1..=5 {
             // More than a turn writes, each time.
-            (40..80).for_each(|to| written.send(to, turn, Reach::Few));
+            (40..80).for_each(|to| written.send(to, &[turn], Reach::Few));
             written.turn();
             let of_many = written.received().range(..40).count();
             assert_eq!(of_many, 8 * turn);

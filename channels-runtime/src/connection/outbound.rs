@@ -438,14 +438,12 @@ pub(super) mod tests {
                 match flushing.take() {
                     Some(taken) => {
                         prop_assert!(!outbound.is_empty());
+                        prop_assert!(outbound.take().is_none(), "what came meanwhile must not overtake it");
                         let n = taken.write_with(|pieces| copied(pieces, takes, &mut written));
                         outbound.put_back(taken, n);
                         prop_assert_eq!(outbound.weight, queued(&outbound));
                     }
-                    None if at % 3 == 0 && !outbound.is_empty() => {
-                        flushing = outbound.take();
-                        prop_assert!(outbound.take().is_none(), "nobody overtakes it");
-                    }
+                    None if at % 3 == 0 && !outbound.is_empty() => flushing = outbound.take(),
                     None => {
                         take(&mut outbound, &mut takes, &mut written);
                         prop_assert_eq!(outbound.weight, queued(&outbound));
