@@ -8,14 +8,13 @@ use http::uri::Authority;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::admission::{Hosts, Origins};
 #[cfg(feature = "django")]
-use crate::auth::django::{DjangoSessions, SessionError};
-use crate::door::{Hosts, Origins};
-use crate::envelope::{Envelope, Format};
-use crate::frame::Frame;
-use crate::layer::{Codec, Config, read_settings};
+use crate::auth::{DjangoSessions, SessionError};
+use crate::codec::{Envelope, Format};
+use crate::layer::{Codec, LayerConfig, read_settings};
 use crate::name::{ChannelName, GroupName};
-use crate::wire::{Decoder, Incoming, Violation};
+use crate::websocket::{ClientMessage, Decoder, Frame, ProtocolError};
 
 /// A client's bytes: however they are cut, the same messages come out, none beyond the limit, and the same mistake is
 /// found. The first byte chooses the limit and the cuts.
@@ -28,19 +27,19 @@ pub fn frames(data: &[u8]) {
     assert_eq!(whole, pieces, "in pieces of {size}");
     for incoming in whole.0 {
         let length = match incoming {
-            Incoming::Frame(Frame::Text(text)) => text.len(),
-            Incoming::Frame(Frame::Binary(bytes)) => bytes.len(),
-            Incoming::Ping(payload) => {
+            ClientMessage::Frame(Frame::Text(text)) => text.len(),
+            ClientMessage::Frame(Frame::Binary(bytes)) => bytes.len(),
+            ClientMessage::Ping(payload) => {
                 assert!(payload.len() <= 125);
                 continue;
             }
-            Incoming::Pong | Incoming::Close(_) => continue,
+            ClientMessage::Pong | ClientMessage::Close(_) => continue,
         };
         assert!(length <= limit, "{length} bytes, and the limit is {limit}");
     }
 }
 
-fn decode<'a>(limit: usize, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Incoming>, Option<Violation>) {
+fn decode<'a>(limit: usize, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<ClientMessage>, Option<ProtocolError>) {
     let mut decoder = Decoder::default();
     let mut all = Vec::new();
     for piece in pieces {
@@ -87,7 +86,7 @@ pub fn envelopes(data: &[u8]) {
             assert_eq!(routed, to);
         }
     }
-    let config = Config::default();
+    let config = LayerConfig::default();
     let secret = config.clone().with_symmetric_encryption_keys(["new", "old"]);
     for codec in
         [Codec::for_pubsub(&config), Codec::for_core(&config), Codec::for_pubsub(&secret), Codec::for_core(&secret)]

@@ -134,88 +134,86 @@
 //!   `testing::LayerProbe`, layers that remember what was sent.
 #![deny(clippy::print_stdout, clippy::unwrap_used)]
 
+// The layers, from the ground up. Each names only layers above it in this list; `tests/architecture.rs` checks that.
+/// Utilities without a domain: locks, buffers, counters, metrics, signals.
+#[macro_use]
+mod support;
+/// The targets of the macros' expansions.
 #[doc(hidden)]
-#[path = "private.rs"]
+#[path = "private/mod.rs"]
 pub mod __private;
+/// Admission control: who may connect.
+mod admission;
+/// The application and its settings.
+mod app;
+/// Logins: JSON Web Tokens, Django sessions.
 mod auth;
-mod background;
-mod blocking;
-mod channels;
-mod check;
+/// The encoding of events and client commands.
+mod codec;
+/// One connection: inbox, outbound queue, write queue.
 mod connection;
+/// Consumers: what users write and hold.
 mod consumer;
-mod context;
-mod curfew;
-mod door;
-mod envelope;
+/// The errors, one enum for each boundary.
 mod error;
+/// Events, groups, and what the compiler checks of them.
 mod event;
-mod fields;
-#[cfg(feature = "metrics")]
-mod figures;
-mod flusher;
-mod frame;
 #[cfg(all(feature = "redis", any(test, fuzzing)))]
 #[doc(hidden)]
 pub mod fuzzing;
-mod inspect;
-#[cfg(test)]
-mod interleaving;
+/// The channel layer: in memory, or over Redis.
 mod layer;
-mod living;
-mod meter;
+/// Checked names of channels and groups.
 mod name;
-mod reply;
-#[cfg(feature = "redis")]
-mod route;
+/// The facts of a connection, fixed at connect.
 mod scope;
-mod scratch;
+/// All open connections: registry, heartbeat, drain.
 mod server;
+/// The loop that runs one consumer for one connection.
 mod session;
-mod signal;
-mod spans;
-mod stats;
-mod tag;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod unawaited;
+/// The user of a connection.
+mod user;
+/// Routes and a server for warp.
 mod web;
-mod wire;
+/// WebSocket frames (RFC 6455).
+mod websocket;
+/// Consumers on named channels.
 mod worker;
 
+pub use admission::{HandshakeStats, SettingsError};
+pub use app::{Channels, ChannelsBuilder, InspectedGroup, InspectedLayer, InspectedSettings, Inspection, Rates, Stats};
 #[cfg(feature = "django")]
-pub use auth::django::{DjangoSession, DjangoSessions, SessionError};
-#[cfg(feature = "jwt")]
-pub use auth::jwt::{Jwt, KeyError, TokenError};
+pub use auth::{DjangoSession, DjangoSessions, SessionError};
 pub use auth::{Identity, Login};
-pub use background::Background;
-pub use channels::{Channels, ChannelsBuilder};
-pub use connection::ConnectionStats;
+#[cfg(feature = "jwt")]
+pub use auth::{Jwt, KeyError, TokenError};
+pub use codec::{Envelope, Format};
+pub use connection::{Backlog, ConnectionStats};
 pub use consumer::{
-    BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo, MailboxPolicy, OnlySends,
+    Background, BoxFuture, CommandInfo, Consumer, ConsumerInfo, Context, Decoded, Delivered, HandlerInfo, OnlySends,
+    ReplyTo, SendJson,
 };
-pub use context::{Context, SendJson};
-pub use door::{DoorStats, SettingsError};
-pub use envelope::{Envelope, Format};
 pub use error::{
     BackgroundError, BlockingError, CommandError, DecodeError, EncodeError, Error, FrameError, IntoError, LayerError,
     Reject, Result, SendError,
 };
-pub use event::{Carries, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, Loss, Sends};
-pub use frame::{CloseCode, Frame, FrameKind, FromFrame, FromJson, IntoFrame, Json, Text, ToJson};
-pub use inspect::{InspectedGroup, InspectedLayer, InspectedSettings, Inspection, Rates};
+pub use event::{
+    Carries, DropHint, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, MailboxPolicy, Sends,
+};
 #[cfg(feature = "redis")]
 pub use layer::RedisHost;
 pub use layer::{
-    BlockingChannelLayer, Channel, ChannelLayer, Config as LayerConfig, ConfigError, Gap, LayerStats, channel_layer,
+    BlockingChannelLayer, Channel, ChannelLayer, ConfigError, Gap, LayerConfig, LayerStats, channel_layer,
 };
 pub use name::{ChannelName, GroupName, MAX_NAME_LENGTH, NameError, Untyped};
-pub use reply::ReplyTo;
 pub use scope::Scope;
-pub use stats::{Stats, Waiting};
-pub use unawaited::Unawaited;
+pub use server::JobStats;
+pub use support::Unawaited;
 pub use web::{Address, Captures, RoutePath, Routes, ServeError, WebServer};
-pub use worker::{JobStats, NoCaptures, Worker};
+pub use websocket::{CloseCode, Frame, FrameKind, FromFrame, FromJson, IntoFrame, Json, Text, ToJson};
+pub use worker::{NoCaptures, Worker};
 
 pub use channels_macros::{check_app, consumer, event, group};
 // `#[consumer]` takes these away before the compiler looks for them. Where it was forgotten, they say so.

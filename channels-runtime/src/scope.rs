@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, Uri};
 
-use crate::auth::{SomeUser, user_as};
+use crate::user::{SomeUser, user_as};
 
 /// Headers that the handshake has used up; nobody needs them afterwards.
 const OF_THE_HANDSHAKE: [&str; 6] = [

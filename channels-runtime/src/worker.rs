@@ -12,22 +12,18 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::channels::Channels;
-use crate::consumer::{BoxFuture, Consumer, Delivered};
-use crate::context::Context;
-use crate::envelope::Envelope;
+use crate::app::Channels;
+use crate::codec::Envelope;
+use crate::consumer::{BoxFuture, Consumer, Context, Delivered};
 use crate::error::{Error, LayerError, Reject, Result};
-#[cfg(feature = "metrics")]
-use crate::figures::Timing;
-use crate::frame::CloseCode;
-use crate::layer::local::Delivery;
-use crate::layer::{Channel, ChannelLayer, Jobs};
+use crate::layer::{Channel, ChannelLayer, Delivery, WorkerQueue};
 use crate::name::ChannelName;
 use crate::scope::Scope;
+use crate::server::JobCounters;
 use crate::session;
-use crate::signal::signal;
-use crate::spans::{self, within};
-use crate::stats::{count, counted};
+use crate::session::{spans, within};
+use crate::support::{count, metrics, panic_message, signal};
+use crate::websocket::CloseCode;
 
 /// How long a worker waits before it tries again to make a consumer whose `#[connect]` failed.
 const RETRY: Duration = Duration::from_secs(1);
@@ -102,18 +98,6 @@ pub trait NoCaptures: Sized {
 #[diagnostic::do_not_recommend]
 impl NoCaptures for () {
     fn none() -> Self {}
-}
-
-counted! {
-    /// What happened to the jobs of an application's [`Worker`]s so far: a part of [`Stats`](crate::Stats).
-    pub struct JobStats of JobCounters {
-        /// Jobs whose handler ended well.
-        done => JOBS["done"],
-        /// Jobs whose handler failed, or that were no event which the consumer handles.
-        failed => JOBS["failed"],
-        /// Jobs whose handler panicked.
-        panicked => JOBS["panicked"],
-    }
 }
 
 impl Channels {
@@ -249,7 +233,7 @@ impl<C: Consumer> Worker<C> {
 
 /// Where the jobs come from.
 enum Source {
-    Shared(Box<dyn Jobs>),
+    Shared(Box<dyn WorkerQueue>),
     Mailbox(Arc<Channel>),
 }
 
@@ -294,7 +278,7 @@ impl<C: Consumer> Instance<C> {
             Ok(Ok(consumer)) => consumer,
             Ok(Err(reject)) => return Err(Error::msg(format!("`connect` of `{}` refused: {reject:?}", C::INFO.name))),
             Err(panic) => {
-                let said = session::message(&*panic);
+                let said = panic_message(&*panic);
                 return Err(Error::msg(format!("`connect` of `{}` panicked: {said}", C::INFO.name)));
             }
         };
@@ -346,7 +330,7 @@ impl<C: Consumer> Task<C> {
     async fn take_up(&mut self, job: &Envelope) -> Result<()> {
         let Err(panic) = self.work(job).await else { return Ok(()) };
         count(&self.counters.panicked);
-        let (consumer, event, panic) = (C::INFO.name, job.event_name(), session::message(&*panic));
+        let (consumer, event, panic) = (C::INFO.name, job.event_name(), panic_message(&*panic));
         tracing::error!(consumer, event, panic, "a job panicked");
         self.begin_anew().await
     }
@@ -379,8 +363,7 @@ impl<C: Consumer> Task<C> {
                 let Instance { consumer, cx, .. } = &mut self.instance;
                 let span = spans::event::<C>(event.event());
                 let job = async {
-                    #[cfg(feature = "metrics")]
-                    let _timing = crate::figures::begun().map(|began| Timing::new::<C>("handler", began));
+                    let _timing = metrics::begun().timing(C::INFO.name, "handler");
                     within(span, || consumer.dispatch(cx, &event)).await
                 };
                 match AssertUnwindSafe(job).catch_unwind().await? {

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::auth::Login;
+use crate::auth::identity::Login;
 
 /// The salt of `django.contrib.sessions.backends.signed_cookies`.
 const COOKIE_SALT: &str = "django.contrib.sessions.backends.signed_cookies";

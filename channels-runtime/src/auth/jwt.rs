@@ -12,7 +12,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::auth::Login;
+use crate::auth::identity::Login;
 use crate::error::Reject;
 use crate::scope::Scope;
 

@@ -5,10 +5,9 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::task::{Poll, Waker};
 
-use super::wake;
-use crate::flusher::Reach;
-use crate::frame::CloseCode;
-use crate::wire::Rendered;
+use crate::layer::WritePriority;
+use crate::support::wake;
+use crate::websocket::{CloseCode, EncodedFrame};
 
 /// A frame up to this size is copied into the outbound queue of each member, behind the one before, so that all of them
 /// are written from one place. A larger one is shared.
@@ -77,10 +76,10 @@ pub(super) struct Scheduled {
 }
 
 impl Scheduled {
-    pub(super) fn set(&mut self, reach: Reach, scheduled: bool) {
+    pub(super) fn set(&mut self, reach: WritePriority, scheduled: bool) {
         match reach {
-            Reach::Few => self.few = scheduled,
-            Reach::Many => self.many = scheduled,
+            WritePriority::Interactive => self.few = scheduled,
+            WritePriority::Bulk => self.many = scheduled,
         }
     }
 }
@@ -102,7 +101,7 @@ enum Piece {
     /// Small frames, one behind the other.
     Copied(Vec<u8>),
     /// One large frame, shared with the other members.
-    Shared(Rendered),
+    Shared(EncodedFrame),
 }
 
 impl Piece {
@@ -217,7 +216,7 @@ impl Queue {
         last.extend_from_slice(frame);
     }
 
-    fn share(&mut self, frame: Rendered) {
+    fn share(&mut self, frame: EncodedFrame) {
         self.behind.get_or_insert_default().push_back(Piece::Shared(frame));
     }
 
@@ -252,8 +251,8 @@ impl Outbound {
     }
 
     /// Whether something waits that nobody is about to write, or not soon enough for a message to few. Whoever is told so is.
-    pub(super) fn claims_writer(&mut self, reach: Reach) -> bool {
-        let is_scheduled = self.scheduled.few || (self.scheduled.many && reach == Reach::Many);
+    pub(super) fn claims_writer(&mut self, reach: WritePriority) -> bool {
+        let is_scheduled = self.scheduled.few || (self.scheduled.many && reach == WritePriority::Bulk);
         if is_scheduled || self.blocked || self.is_empty() || self.stage == Stage::Connecting {
             return false;
         }
@@ -303,17 +302,17 @@ impl Outbound {
     }
 
     /// What a frame in the mailbox counts.
-    pub(super) fn weigh_mail(&self, frame: &Rendered) -> usize {
+    pub(super) fn weigh_mail(&self, frame: &EncodedFrame) -> usize {
         weigh(frame.as_bytes().len() + OVERHEAD, self.limit)
     }
 
-    pub(super) fn push(&mut self, frame: &Rendered) {
+    pub(super) fn push(&mut self, frame: &EncodedFrame) {
         let bytes = frame.as_bytes();
         if bytes.len() <= COPIED { self.copy(bytes) } else { self.share(frame.clone()) }
     }
 
     pub(super) fn push_bytes(&mut self, frame: &[u8]) {
-        if frame.len() <= COPIED { self.copy(frame) } else { self.share(Rendered::copied(frame)) }
+        if frame.len() <= COPIED { self.copy(frame) } else { self.share(EncodedFrame::copied(frame)) }
     }
 
     fn copy(&mut self, frame: &[u8]) {
@@ -321,7 +320,7 @@ impl Outbound {
         self.queue.copy(frame);
     }
 
-    fn share(&mut self, frame: Rendered) {
+    fn share(&mut self, frame: EncodedFrame) {
         self.weight += weigh(frame.as_bytes().len(), self.limit);
         self.queue.share(frame);
     }
@@ -378,7 +377,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::frame::Frame;
+    use crate::websocket::Frame;
 
     /// Writes so much of the pieces at most. How much it was.
     fn copied(pieces: &[IoSlice<'_>], takes: usize, written: &mut Vec<u8>) -> usize {
@@ -431,7 +430,7 @@ pub(super) mod tests {
             // What the flusher has taken, and not written yet.
             let mut flushing = None::<Queue>;
             for (at, size) in sizes.into_iter().enumerate() {
-                let frame = Rendered::new(&Frame::binary(vec![u8::try_from(at).unwrap(); size]));
+                let frame = EncodedFrame::new(&Frame::binary(vec![u8::try_from(at).unwrap(); size]));
                 expected.extend_from_slice(frame.as_bytes());
                 if at % 2 == 0 { outbound.push(&frame) } else { outbound.push_bytes(frame.as_bytes()) }
                 let mut takes = takes.next().unwrap();
@@ -461,8 +460,8 @@ pub(super) mod tests {
         }
     }
 
-    pub(crate) fn text(length: usize) -> Rendered {
-        Rendered::new(&Frame::text("x".repeat(length)))
+    pub(crate) fn text(length: usize) -> EncodedFrame {
+        EncodedFrame::new(&Frame::text("x".repeat(length)))
     }
 
     #[test]
@@ -491,7 +490,7 @@ pub(super) mod tests {
     #[test]
     fn one_large_frame_is_no_reason_to_call_a_client_slow() {
         let mut outbound = Outbound::new(1 << 20);
-        outbound.push(&Rendered::new(&Frame::binary(vec![0; 16 << 20])));
+        outbound.push(&EncodedFrame::new(&Frame::binary(vec![0; 16 << 20])));
         assert!(!outbound.is_half_full() && outbound.has_room());
     }
 }

@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Handle};
 
 use crate::error::LayerError;
 use crate::event::{Carries, Event, Group, Handles};
-use crate::layer::ChannelLayer;
+use crate::layer::handle::ChannelLayer;
 use crate::name::ChannelName;
 
 /// A channel layer whose methods block the thread until they are done. Made by [`ChannelLayer::blocking`].
@@ -59,7 +59,7 @@ impl BlockingChannelLayer {
         G: Group<Itself: Carries<E::Itself>> + ?Sized,
         E: Event,
     {
-        let envelope = crate::envelope::Envelope::from_event(event, self.layer.backend().format())?;
+        let envelope = crate::codec::Envelope::from_event(event, self.layer.backend().format())?;
         let (layer, group) = (self.layer.clone(), group.name()?);
         self.block_on(async move { layer.backend().group_send(&group, envelope).await })
     }
@@ -73,7 +73,7 @@ impl BlockingChannelLayer {
         C: Handles<E::Itself>,
         E: Event,
     {
-        let envelope = crate::envelope::Envelope::from_event(event, self.layer.backend().format())?;
+        let envelope = crate::codec::Envelope::from_event(event, self.layer.backend().format())?;
         let (layer, channel) = (self.layer.clone(), channel.untyped());
         self.block_on(async move { layer.backend().send(&channel, envelope).await })
     }

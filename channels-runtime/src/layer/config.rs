@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::envelope::Format;
-use crate::layer::pattern::ChannelCapacity;
+use crate::codec::Format;
+use crate::layer::glob::ChannelCapacity;
 
 /// The limits of a layer, and how it writes its messages. The defaults are those of Django Channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Config {
+pub struct LayerConfig {
     /// How many messages a mailbox holds: 100.
     pub capacity: usize,
     /// How long a message may wait in a mailbox: 60 s.
@@ -45,7 +45,7 @@ impl fmt::Debug for Secrets {
     }
 }
 
-impl Default for Config {
+impl Default for LayerConfig {
     fn default() -> Self {
         Self {
             capacity: 100,
@@ -60,7 +60,7 @@ impl Default for Config {
     }
 }
 
-impl Config {
+impl LayerConfig {
     /// A mailbox holds this many messages.
     #[must_use]
     pub fn with_capacity(mut self, capacity: usize) -> Self {
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_channel_has_the_capacity_of_its_pattern() {
-        let config = Config::default().with_channel_capacity("one", 1).with_channel_capacity("http.response*", 9);
+        let config = LayerConfig::default().with_channel_capacity("one", 1).with_channel_capacity("http.response*", 9);
         assert_eq!(config.capacity_of("one"), 1);
         assert_eq!(config.capacity_of("http.response!x"), 9);
         assert_eq!(config.capacity_of("two"), 100);

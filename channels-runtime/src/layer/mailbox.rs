@@ -1,171 +1,135 @@
-//! A mailbox that is a plain queue: a channel without a consumer, read by whoever made it.
+//! The mailbox behind a channel name, and the batch that it takes.
 
-use std::collections::VecDeque;
-use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
-use tokio::sync::Notify;
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use crate::envelope::Envelope;
-use crate::layer::local::{Counters, Delivery, Full, Mailbox, Prepare, Undeliverable};
-use crate::layer::{Backend, Config};
+use crate::layer::delivery::{Delivery, Full, Prepare};
+#[cfg(feature = "redis")]
+use crate::layer::group_members::Prepared;
+use crate::layer::group_members::{ForKinds, Message, of_kind};
+use crate::layer::write_priority::WritePriority;
 use crate::name::ChannelName;
+use crate::websocket::EncodedFrame;
 
-/// A channel of one's own: a name that others send to, and the receiving end.
-///
-/// Made by [`ChannelLayer::new_channel`](crate::ChannelLayer::new_channel). When it is dropped, the channel is gone and
-/// has left its groups.
-pub struct Channel {
-    queue: Arc<Queue>,
-    backend: Arc<dyn Backend>,
-    /// Its name may be another channel's by now.
-    left: AtomicBool,
+/// What stands behind a channel name in this process.
+pub(crate) trait Mailbox: Send + Sync {
+    /// The channel's name.
+    fn name(&self) -> &ChannelName;
+
+    fn prepare(&self) -> Prepare;
+
+    /// Takes a message that came `now`. Never waits. `false` if it may be lost, and was: that is counted already.
+    fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<bool, Full>;
+
+    /// Takes one message after the other.
+    fn deliver_all(&self, batch: &Batch<'_>) -> DeliveryCount {
+        let mut taken = DeliveryCount::default();
+        for (delivery, at) in &batch.deliveries {
+            taken.add(&self.deliver(delivery, *at));
+        }
+        taken
+    }
+
+    /// Whoever reads the mailbox is told that nothing more will come.
+    fn layer_closed(&self);
 }
 
-impl Channel {
-    pub(crate) fn new(backend: Arc<dyn Backend>, config: &Config) -> Self {
-        let name = backend.new_channel_name();
-        Self::with_name(backend, config, name)
-    }
+/// A mailbox as an entry of a table, found by its name, which is kept in it alone: there are many of them, in several tables.
+#[derive(Clone)]
+pub(super) struct NamedMailbox(pub(super) Arc<dyn Mailbox>);
 
-    /// The channel of that name, which nobody else has.
-    pub(crate) fn with_name(backend: Arc<dyn Backend>, config: &Config, name: ChannelName) -> Self {
-        let queue = Queue::new(&*backend, config, name);
-        backend.table().register(&(Arc::clone(&queue) as Arc<dyn Mailbox>));
-        Self { queue, backend, left: AtomicBool::new(false) }
+impl Borrow<str> for NamedMailbox {
+    fn borrow(&self) -> &str {
+        self.0.name().as_str()
     }
+}
 
-    /// The channel of that name. `None` if this process has one.
-    pub(crate) fn named(backend: Arc<dyn Backend>, config: &Config, name: ChannelName) -> Option<Self> {
-        let queue = Queue::new(&*backend, config, name);
-        let registered = backend.table().register_new(&(Arc::clone(&queue) as Arc<dyn Mailbox>));
-        registered.then(|| Self { queue, backend, left: AtomicBool::new(false) })
+impl Hash for NamedMailbox {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.name().as_str().hash(state);
     }
+}
 
-    /// The name that others send to.
-    pub fn name(&self) -> &ChannelName {
-        &self.queue.name
+impl PartialEq for NamedMailbox {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name() == other.0.name()
     }
+}
 
-    /// The next message, in the order they were sent. `None` once the layer is closed.
-    ///
-    /// # Cancel safety
-    /// A message is only taken when it is returned; dropping the future loses nothing.
-    pub async fn receive(&self) -> Option<Envelope> {
-        loop {
-            let arrived = self.queue.arrived.notified();
-            {
-                let mut state = self.queue.lock();
-                self.queue.expire(&mut state);
-                if let Some((_, envelope)) = state.messages.pop_front() {
-                    return Some(envelope);
-                }
-                if state.closed {
-                    return None;
-                }
-            }
-            arrived.await;
+impl Eq for NamedMailbox {}
+
+/// What mailboxes are handed.
+pub(crate) type Ready<'a> = ForKinds<Batch<'a>>;
+
+/// Hands each mailbox what is ready for its kind.
+pub(crate) fn hand<'a>(mailboxes: impl Iterator<Item = &'a Arc<dyn Mailbox>>, ready: &Ready<'_>) -> DeliveryCount {
+    let mut taken = DeliveryCount::default();
+    for mailbox in mailboxes {
+        if let Some(batch) = of_kind(ready, mailbox.prepare()) {
+            taken += mailbox.deliver_all(batch);
         }
     }
+    taken
+}
 
-    /// Takes the channel out of the layer: what came so far can be received, and nothing more comes.
-    pub(crate) fn leave(&self) {
-        if !self.left.swap(true, Relaxed) {
-            self.backend.release(self.name());
-        }
+/// Finished frames of so many bytes in all are joined once, for everyone. More is written in pieces as well.
+const JOINED: usize = 16 * 1024;
+
+/// Messages for one kind of mailbox, in their order.
+pub(crate) struct Batch<'a> {
+    pub(crate) deliveries: SmallVec<[(&'a Delivery, Instant); 16]>,
+    /// All of them in one, if they are finished frames, of which none may be lost.
+    pub(crate) joined: Option<EncodedFrame>,
+    /// For how many they are.
+    pub(crate) reach: WritePriority,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(kind: Prepare, messages: &'a [Message], reach: WritePriority) -> Self {
+        let ready = |message: &'a Message| Some((of_kind(&message.prepared.0, kind)?.as_ref()?, message.at));
+        Self::of(messages.iter().filter_map(ready).collect(), reach)
     }
 
-    /// The next message, if there is one already.
-    pub fn try_receive(&self) -> Option<Envelope> {
-        let mut state = self.queue.lock();
-        self.queue.expire(&mut state);
-        state.messages.pop_front().map(|(_, envelope)| envelope)
+    pub(crate) fn of(deliveries: SmallVec<[(&'a Delivery, Instant); 16]>, reach: WritePriority) -> Self {
+        let frames: Option<SmallVec<[&EncodedFrame; 16]>> =
+            deliveries.iter().map(|(delivery, _)| delivery.plain()).collect();
+        let is_worth_it = |frames: &SmallVec<[&EncodedFrame; 16]>| {
+            frames.len() > 1 && frames.iter().map(|frame| frame.as_bytes().len()).sum::<usize>() <= JOINED
+        };
+        let joined = frames.filter(is_worth_it).map(|frames| EncodedFrame::joined(&frames));
+        Self { deliveries, joined, reach }
     }
 }
 
-impl Drop for Channel {
-    fn drop(&mut self) {
-        self.leave();
-    }
+/// What became of messages: how many mailboxes took one, and how many were full.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DeliveryCount {
+    pub(crate) delivered: u64,
+    pub(crate) full: u64,
 }
 
-impl fmt::Debug for Channel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Channel").field(&self.name().as_str()).finish()
-    }
-}
-
-struct Queue {
-    name: ChannelName,
-    state: Mutex<State>,
-    arrived: Notify,
-    capacity: usize,
-    expiry: Duration,
-    counters: Arc<Counters>,
-}
-
-/// Bound: `capacity`. Policy: the new message is dropped and its sender told, where the sender can be told.
-#[derive(Default)]
-struct State {
-    messages: VecDeque<(Instant, Envelope)>,
-    closed: bool,
-}
-
-impl Queue {
-    fn new(backend: &dyn Backend, config: &Config, name: ChannelName) -> Arc<Self> {
-        Arc::new(Self {
-            capacity: config.capacity_of(name.as_str()),
-            name,
-            state: Mutex::default(),
-            arrived: Notify::new(),
-            expiry: config.expiry,
-            counters: Arc::clone(backend.table().counters()),
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn expire(&self, state: &mut State) {
-        while state.messages.front().is_some_and(|(at, _)| at.elapsed() >= self.expiry) {
-            state.messages.pop_front();
-            self.counters.count_expired();
+impl DeliveryCount {
+    pub(crate) fn add(&mut self, delivered: &Result<bool, Full>) {
+        match delivered {
+            Ok(taken) => self.delivered += u64::from(*taken),
+            Err(Full { .. }) => self.full += 1,
         }
     }
 }
 
-fn as_it_is(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
-    Ok(Delivery::Raw(envelope.clone()))
+impl std::ops::AddAssign for DeliveryCount {
+    fn add_assign(&mut self, other: Self) {
+        self.delivered += other.delivered;
+        self.full += other.full;
+    }
 }
 
-impl Mailbox for Queue {
-    fn name(&self) -> &ChannelName {
-        &self.name
-    }
-
-    fn prepare(&self) -> Prepare {
-        as_it_is
-    }
-
-    fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<bool, Full> {
-        let Delivery::Raw(envelope) = delivery else { return Ok(true) };
-        let mut state = self.lock();
-        self.expire(&mut state);
-        if state.messages.len() >= self.capacity {
-            return Err(Full { capacity: self.capacity });
-        }
-        state.messages.push_back((now, envelope.clone()));
-        drop(state);
-        self.arrived.notify_waiters();
-        Ok(true)
-    }
-
-    fn layer_closed(&self) {
-        self.lock().closed = true;
-        self.arrived.notify_waiters();
-    }
+/// Hands a message to these mailboxes.
+#[cfg(feature = "redis")]
+pub(super) fn hand_to(mailboxes: &[Arc<dyn Mailbox>], prepared: &Prepared) -> DeliveryCount {
+    hand(mailboxes.iter(), &prepared.ready(Instant::now(), mailboxes.len()))
 }

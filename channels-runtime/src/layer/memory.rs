@@ -1,15 +1,17 @@
 //! The layer of one process: nothing leaves it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use uuid::Uuid;
 
-use crate::envelope::{Envelope, Format};
+use crate::codec::{Envelope, Format};
 use crate::error::LayerError;
-use crate::layer::local::{Full, LocalTable};
-use crate::layer::{Backend, Sent};
+use crate::layer::backend::{Backend, Sent};
+use crate::layer::delivery::Full;
+use crate::layer::table::LocalTable;
 use crate::name::{ChannelName, GroupName};
 
 #[derive(Debug)]

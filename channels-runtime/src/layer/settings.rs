@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::envelope::Format;
-use crate::layer::{ChannelLayer, Config};
+use crate::codec::Format;
+use crate::layer::config::LayerConfig;
+use crate::layer::handle::ChannelLayer;
 
 /// The environment variable with the layers, and the one with the name of a file that holds them.
 const VARIABLE: &str = "CHANNEL_LAYERS";
@@ -164,8 +165,8 @@ impl<'a> Settings<'a> {
         self.take(key, "a string", |value| value.as_str().map(String::from))
     }
 
-    fn config(&mut self) -> Result<Config, ConfigError> {
-        let mut config = Config::default();
+    fn config(&mut self) -> Result<LayerConfig, ConfigError> {
+        let mut config = LayerConfig::default();
         let seconds = |value: &Value| value.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let count = |value: &Value| value.as_u64().and_then(|count| usize::try_from(count).ok()).filter(|n| *n > 0);
         if let Some(capacity) = self.take("capacity", "a number of messages above 0", count)? {
@@ -264,7 +265,7 @@ pub(crate) fn read(json: &str) -> Result<(), Box<dyn std::error::Error>> {
 #[cfg(feature = "redis")]
 mod redis {
     use super::*;
-    use crate::layer::{RedisHost, check_prefix};
+    use crate::layer::redis::{RedisHost, check_prefix};
 
     const OF_CORE: [&str; 9] = [
         "hosts",
@@ -337,7 +338,7 @@ mod redis {
         backend: &str,
         path: String,
         config: Value,
-    ) -> Result<(Vec<RedisHost>, Config), ConfigError> {
+    ) -> Result<(Vec<RedisHost>, LayerConfig), ConfigError> {
         let is_core = backend == CORE;
         let legal: &'static [&'static str] = if is_core { &OF_CORE } else { &OF_PUBSUB };
         let mut settings = Settings::new(alias, path, config, legal)?;
@@ -565,7 +566,7 @@ mod tests {
         let config = Settings::new("x", String::new(), value, legal).unwrap().config().unwrap();
         assert_eq!(
             config,
-            Config::default()
+            LayerConfig::default()
                 .with_prefix("p")
                 .with_serializer_format(Format::Json)
                 .with_random_prefix_length(0)

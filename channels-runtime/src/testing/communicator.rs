@@ -14,10 +14,11 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error as ClientError, Message};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{PATIENCE, SILENCE, Transcript};
-use crate::frame::{CloseCode, Frame, FromJson, Text, ToJson};
-use crate::unawaited::Unawaited;
+use crate::support::Unawaited;
+use crate::testing::deadlines::{PATIENCE, SILENCE};
+use crate::testing::transcript::Transcript;
 use crate::web::Routes;
+use crate::websocket::{CloseCode, Frame, FromJson, Text, ToJson};
 
 /// The accepted handshake, as the client sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -76,17 +76,9 @@
 //!   each seed and in the same one for the same seed.
 
 mod communicator;
+mod deadlines;
 mod probe;
 mod transcript;
-
 pub use communicator::{CommunicatorError, Connected, WebsocketCommunicator};
 pub use probe::{LayerProbe, Sent, Target};
 pub use transcript::Transcript;
-
-use std::time::Duration;
-
-/// How long something is waited for.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// How long silence must last to count as nothing.
-const SILENCE: Duration = Duration::from_millis(100);

@@ -4,22 +4,22 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{PATIENCE, SILENCE};
-use crate::envelope::{Envelope, Format};
+use crate::codec::{Envelope, Format};
 use crate::error::{LayerError, shown};
 use crate::event::{Carries, Event, Handles};
-use crate::layer::local::{Full, LocalTable};
-use crate::layer::{Backend, ChannelLayer, Config, Sent as Sending};
+use crate::layer::{Backend, ChannelLayer, Full, LayerConfig, LocalTable, Sent as Sending};
 use crate::name::{ChannelName, GroupName};
-use crate::unawaited::Unawaited;
+use crate::support::{Unawaited, lock};
+use crate::testing::deadlines::{PATIENCE, SILENCE};
 
 /// Channel layers for a test: one for each process that the test plays, all in memory, with a record of every message.
 ///
@@ -114,11 +114,11 @@ impl LayerProbe {
     /// The layer of one more process. It shares nothing with those of the others but the messages: channels and members are
     /// its own, and a handler without `self` renders once in each process.
     pub fn process(&self) -> ChannelLayer {
-        self.process_with(Config::default())
+        self.process_with(LayerConfig::default())
     }
 
     /// As [`Self::process`], with a configuration.
-    pub fn process_with(&self, config: Config) -> ChannelLayer {
+    pub fn process_with(&self, config: LayerConfig) -> ChannelLayer {
         let mut state = self.bus.shared.lock();
         let number = state.processes.len();
         let table = Arc::new(LocalTable::new(format!("process {number}")));
@@ -242,7 +242,7 @@ struct Entry {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Messages are handed over without the lock: that runs the user's code, which may send.

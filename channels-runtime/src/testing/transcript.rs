@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use crate::error::shown;
-use crate::frame::Frame;
+use crate::websocket::Frame;
 
 /// How many lines are kept: the last ones.
 const LINES: usize = 20;

@@ -7,7 +7,7 @@ use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::{Reply, Response};
 
-use crate::channels::Channels;
+use crate::app::Channels;
 
 /// How long a message may take through the layer and back.
 const DEADLINE: Duration = Duration::from_secs(2);

@@ -8,7 +8,7 @@ use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::{Reply, Response};
 
-use crate::channels::Channels;
+use crate::app::Channels;
 
 impl Channels {
     /// The page `/metrics` for Prometheus, to be combined with other filters: the figures of this application, read when the
@@ -28,7 +28,7 @@ impl Channels {
     /// let routes = channels.metrics().or(channels.health());
     /// ```
     pub fn metrics(&self) -> BoxedFilter<(Response,)> {
-        crate::figures::want();
+        crate::support::metrics::want();
         let channels = self.clone();
         let recorder = Arc::new(PrometheusBuilder::new().build_recorder());
         let page = recorder.handle();

@@ -22,15 +22,15 @@ use warp::filters::BoxedFilter;
 use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
 
-use crate::channels::Channels;
+use crate::app::Channels;
 use crate::connection::{Socket, Stream};
 use crate::consumer::{Consumer, OnlySends};
-use crate::frame::CloseCode;
 use crate::server::{self, Server};
-use crate::stats::count;
-use crate::web::serve::{KeepsItsSeat, Place};
-use crate::web::upgrade::{Handshake, refusal};
-use crate::web::{Captures, RoutePath, handshake};
+use crate::support::count;
+use crate::web::captures::{Captures, RoutePath};
+use crate::web::handshake::{Handshake, handshake, refusal};
+use crate::web::slot_lease::{SlotGuard, SlotLease};
+use crate::websocket::CloseCode;
 
 /// How many bytes of frames wait in the pipe for the client's socket. What more there is waits in the connection's outbound
 /// queue, which has the limit.
@@ -142,17 +142,17 @@ fn wants_events() -> impl Filter<Extract = (), Error = Rejection> + Clone + Send
 
 /// Runs `connect`, and answers with a stream, or with a refusal.
 async fn listen<C: Consumer>(handshake: &Handshake, server: &Arc<Server>, captures: C::Captures) -> Response {
-    let (guest, mut opened, login_ends) = match handshake.admit::<C>(server, captures).await {
+    let (permit, mut opened, login_ends) = match handshake.admit::<C>(server, captures).await {
         Ok(admitted) => admitted,
         Err(reject) => return refusal(&reject),
     };
-    count(&server.door().counters.accepted);
+    count(&server.admission().counters.accepted);
     let answer = opened.cx.take_answer();
     let (session, pipe) = tokio::io::duplex(PIPE);
-    let seat = KeepsItsSeat::default();
+    let seat = SlotLease::default();
     let session = SessionsEnd { pipe: session, _place: seat.place() };
     let carrier = Some((Socket::Stream(Stream::new(session)), Bytes::new()));
-    Server::spawn(guest, opened, login_ends, std::future::ready(carrier));
+    Server::spawn(permit, opened, login_ends, std::future::ready(carrier));
     let mut response = warp::reply::stream(EventStream::new(C::INFO.name, pipe)).into_response();
     response.extensions_mut().insert(seat);
     let headers = response.headers_mut();
@@ -173,7 +173,7 @@ async fn listen<C: Consumer>(handshake: &Handshake, server: &Arc<Server>, captur
 /// The session's end of the pipe. When it is dropped, what was not taken yet of the answer is nobody's connection any more.
 struct SessionsEnd {
     pipe: DuplexStream,
-    _place: Place,
+    _place: SlotGuard,
 }
 
 impl AsyncRead for SessionsEnd {
@@ -261,8 +261,8 @@ impl futures_util::Stream for EventStream {
             if self.ended {
                 return Poll::Ready(None);
             }
-            let mut scratch = [0; 8 * 1024];
-            let mut buffer = ReadBuf::new(&mut scratch);
+            let mut buffer = [0; 8 * 1024];
+            let mut buffer = ReadBuf::new(&mut buffer);
             match Pin::new(&mut self.pipe).poll_read(task, &mut buffer) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => self.read.extend_from_slice(buffer.filled()),
@@ -306,7 +306,7 @@ fn write_message(lines: &mut String, text: &str) {
 }
 
 fn write_close(lines: &mut String, code: u16, reason: &str) {
-    if let Some(wait) = server::wait_before_return(reason).filter(|_| code == CloseCode::SERVICE_RESTART.as_u16()) {
+    if let Some(wait) = server::reconnect_delay(reason).filter(|_| code == CloseCode::SERVICE_RESTART.as_u16()) {
         lines.extend(["retry: ", &wait.to_string(), "\n"]);
     }
     lines.push_str("event: close\n");
@@ -316,8 +316,8 @@ fn write_close(lines: &mut String, code: u16, reason: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::Frame;
-    use crate::wire::Rendered;
+    use crate::websocket::EncodedFrame;
+    use crate::websocket::Frame;
 
     fn message(text: &str) -> String {
         let mut lines = String::new();
@@ -351,7 +351,7 @@ mod tests {
 
     #[test]
     fn frames_may_come_in_any_pieces() {
-        let frames = [Rendered::new(&Frame::text("x".repeat(70_000))), Rendered::new(&Frame::text("short"))];
+        let frames = [EncodedFrame::new(&Frame::text("x".repeat(70_000))), EncodedFrame::new(&Frame::text("short"))];
         let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.as_bytes().to_vec()).collect();
         for size in [1, 7, 4096, bytes.len()] {
             let (mut read, mut lengths) = (BytesMut::new(), Vec::new());

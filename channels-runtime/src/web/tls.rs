@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use rustls::ServerConfig;
@@ -11,7 +11,8 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-use crate::web::ServeError;
+use crate::support::lock;
+use crate::web::error::ServeError;
 
 /// How often the files are looked at, at the most.
 const LOOK: Duration = Duration::from_secs(1);
@@ -43,7 +44,7 @@ impl Tls {
 
     /// What a client is received with. Looks at two files at most once a second, and reads a few kilobytes when they changed.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = lock(&self.current);
         if current.looked.elapsed() >= LOOK {
             current.looked = Instant::now();
             let seen = [&*self.certificate, &*self.private_key].map(seen);

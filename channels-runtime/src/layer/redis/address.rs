@@ -99,7 +99,7 @@ impl RedisHost {
     }
 
     /// Reads the address.
-    pub(in crate::layer) fn read(&self) -> RedisResult<Target> {
+    pub(crate) fn read(&self) -> RedisResult<Target> {
         if !cfg!(feature = "tls") && (self.tls || self.ca.is_some()) {
             return Err(wrong("TLS needs the feature `tls` of channels-runtime"));
         }
@@ -152,7 +152,7 @@ impl RedisHost {
 
 /// An address that was read.
 #[derive(Debug)]
-pub(in crate::layer) enum Target {
+pub(crate) enum Target {
     Server(ConnectionInfo),
     Sentinel { sentinels: Vec<ConnectionInfo>, master: String, node: SentinelNodeConnectionInfo },
 }

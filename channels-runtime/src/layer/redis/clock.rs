@@ -1,6 +1,7 @@
 //! The time of a message: the score of its entry in a sorted set.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How far the clock may be set back before its new time is believed. Until then the scores go on from where they were,

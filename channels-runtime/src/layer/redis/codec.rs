@@ -10,9 +10,9 @@ use fernet::Fernet;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::envelope::Format;
+use crate::codec::Format;
 use crate::error::DecodeError;
-use crate::layer::Config;
+use crate::layer::config::LayerConfig;
 use crate::layer::redis::clock;
 
 /// How far in the future an encrypted message may be dated, as everywhere in Fernet.
@@ -33,12 +33,12 @@ pub(crate) struct Codec {
 
 impl Codec {
     /// That of the pub/sub layer: no random bytes, and an encrypted message stays valid.
-    pub(crate) fn for_pubsub(config: &Config) -> Self {
+    pub(crate) fn for_pubsub(config: &LayerConfig) -> Self {
         Self { format: config.serializer_format, random_prefix: 0, keys: keys(config), lifetime: None }
     }
 
     /// That of the core layer. The random bytes make two equal messages two entries of a sorted set.
-    pub(crate) fn for_core(config: &Config) -> Self {
+    pub(crate) fn for_core(config: &LayerConfig) -> Self {
         let lifetime = Some(lifetime(config.expiry));
         let random_prefix = config.random_prefix_length;
         Self { format: config.serializer_format, random_prefix, keys: keys(config), lifetime }
@@ -99,7 +99,7 @@ fn lifetime(expiry: Duration) -> u64 {
     clock::whole_seconds(expiry) + GRACE
 }
 
-fn keys(config: &Config) -> Vec<Fernet> {
+fn keys(config: &LayerConfig) -> Vec<Fernet> {
     let keys = config.symmetric_encryption_keys.iter();
     keys.map(|key| Fernet::new(&derived(key)).expect("a key of 32 bytes in base64")).collect()
 }
@@ -132,8 +132,8 @@ mod tests {
     const TOKEN: &str = "gAAAAABlU_EAAAECAwQFBgcICQoLDA0OD7xN5qdsP4vMv1lrUBvRyXf1h2_qlW7_wIIMSmMyiCEZEPgeTDRIQQl9ANBQi1B2P4FuNiNASovFPP3J1GPi0o8=";
     const BODY: &[u8] = b"\x82\xa4type\xacchat.message\xa4text\xa2hi";
 
-    fn config(keys: &[&str]) -> Config {
-        Config::default().with_symmetric_encryption_keys(keys.iter().copied())
+    fn config(keys: &[&str]) -> LayerConfig {
+        LayerConfig::default().with_symmetric_encryption_keys(keys.iter().copied())
     }
 
     #[test]

@@ -11,9 +11,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::error::LayerError;
-use crate::layer::redis::answers::{answers, usual};
+use crate::layer::redis::connection_error::{ConnectionError, unavailable};
 use crate::layer::redis::host::{Commanding, Host};
-use crate::layer::redis::{DEADLINE, Lost, unavailable};
+use crate::layer::redis::limits::DEADLINE;
+use crate::layer::redis::pipeline::{answers, usual};
 
 /// Bound: this many commands wait. Policy: the next sender waits for room, no longer than the deadline.
 const QUEUE: usize = 1024;
@@ -164,7 +165,7 @@ async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<Waiting>) {
                 answers = answers(asked, commanding.connection()) => {
                     #[cfg(feature = "metrics")]
                     if answers.is_ok() {
-                        crate::figures::round_trip(begun.elapsed());
+                        crate::support::metrics::round_trip(begun.elapsed());
                     }
                     return Ok((commanding, answers));
                 }
@@ -172,7 +173,7 @@ async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<Waiting>) {
                 fresh = host.overtaken(usual) => held = Some((fresh, Instant::now())),
             }
             commanding.discard();
-            Err(Lost::Overtaken)
+            Err(ConnectionError::Overtaken)
         });
         match sent.await {
             Ok(Ok((commanding, Ok(answers)))) => {
@@ -223,7 +224,7 @@ fn answer(batch: &mut Vec<Waiting>, answers: Vec<RedisResult<Value>>) -> bool {
     good
 }
 
-fn fail(batch: &mut Vec<Waiting>, error: &Arc<Lost>) {
+fn fail(batch: &mut Vec<Waiting>, error: &Arc<ConnectionError>) {
     for waiting in batch.drain(..) {
         _ = waiting.done.send(Err(unavailable(waiting.action, Arc::clone(error))));
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::DerefMut;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_redis::redis::aio::{MultiplexedConnection, PubSub};
@@ -15,7 +16,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::error::LayerError;
 use crate::layer::redis::address::{RedisHost, Target};
-use crate::layer::redis::{Backoff, DEADLINE, Lost, jittered, unavailable};
+use crate::layer::redis::backoff::{Backoff, jittered};
+use crate::layer::redis::connection_error::{ConnectionError, unavailable};
+use crate::layer::redis::limits::DEADLINE;
 
 /// How many connections for commands a process has to one server at most. It uses one to four; the others are tries to connect
 /// while the line is silent, and none of these may have to wait until an older one is given up.
@@ -98,12 +101,12 @@ impl Host {
     }
 
     /// A connection for commands.
-    pub(super) async fn commanding(&self) -> Result<Commanding, Lost> {
+    pub(super) async fn commanding(&self) -> Result<Commanding, ConnectionError> {
         first_outcome(|| self.open_commanding()).await
     }
 
     /// The same, and Redis has answered on it.
-    pub(super) async fn answered(&self) -> Result<Commanding, Lost> {
+    pub(super) async fn answered(&self) -> Result<Commanding, ConnectionError> {
         first_outcome(|| async {
             let mut commanding = self.open_commanding().await?;
             cmd("PING").exec_async(commanding.connection()).await?;
@@ -129,7 +132,7 @@ impl Host {
         }
     }
 
-    async fn open_commanding(&self) -> Result<Commanding, Lost> {
+    async fn open_commanding(&self) -> Result<Commanding, ConnectionError> {
         match self {
             Self::Server { pool, .. } => Ok(Commanding::Pooled(pool.get().await?)),
             Self::Sentinel(_) => Ok(Commanding::Own(self.open_dedicated(settings()).await?)),
@@ -137,16 +140,16 @@ impl Host {
     }
 
     /// A connection of one's own for a command that Redis answers when it has something.
-    pub(super) async fn blocking(&self) -> Result<MultiplexedConnection, Lost> {
+    pub(super) async fn blocking(&self) -> Result<MultiplexedConnection, ConnectionError> {
         first_outcome(|| self.open_dedicated(settings().set_response_timeout(None))).await
     }
 
-    async fn open_dedicated(&self, settings: AsyncConnectionConfig) -> Result<MultiplexedConnection, Lost> {
+    async fn open_dedicated(&self, settings: AsyncConnectionConfig) -> Result<MultiplexedConnection, ConnectionError> {
         Ok(self.client().await?.get_multiplexed_async_connection_with_config(&settings).await?)
     }
 
     /// A connection of one's own for subscriptions.
-    pub(super) async fn subscribing(&self) -> Result<PubSub, Lost> {
+    pub(super) async fn subscribing(&self) -> Result<PubSub, ConnectionError> {
         first_outcome(|| async { Ok(self.client().await?.get_async_pubsub().await?) }).await
     }
 
@@ -160,7 +163,9 @@ impl Host {
 
 /// Connects. While a try has no outcome others begin beside it, and the first outcome counts: where nothing came through
 /// for a while, those who knock later are answered, and those who knocked before may never be.
-async fn first_outcome<T, F: Future<Output = Result<T, Lost>>>(connect: impl Fn() -> F) -> Result<T, Lost> {
+async fn first_outcome<T, F: Future<Output = Result<T, ConnectionError>>>(
+    connect: impl Fn() -> F,
+) -> Result<T, ConnectionError> {
     // Bound: those that begin within the deadline, when the first one has its outcome; ten or so.
     let mut tries = FuturesUnordered::new();
     loop {
@@ -236,10 +241,30 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_try_that_fails_is_an_outcome_and_the_longest_try_ends_all() {
         let begun = Instant::now();
-        let refused = first_outcome(|| async { Err::<(), _>(Lost::Closed) }).await;
-        assert!(matches!(refused, Err(Lost::Closed)) && begun.elapsed().is_zero());
-        let late = first_outcome(pending::<Result<(), Lost>>).await;
-        assert!(matches!(late, Err(Lost::Late(_))));
+        let refused = first_outcome(|| async { Err::<(), _>(ConnectionError::Closed) }).await;
+        assert!(matches!(refused, Err(ConnectionError::Closed)) && begun.elapsed().is_zero());
+        let late = first_outcome(pending::<Result<(), ConnectionError>>).await;
+        assert!(matches!(late, Err(ConnectionError::Late(_))));
         assert_eq!(begun.elapsed(), DEADLINE);
     }
+}
+
+/// Reads the addresses and connects to each: a wrong address or password shows now, and not with the first message.
+pub(crate) async fn connect(hosts: impl IntoIterator<Item = RedisHost>) -> Result<Vec<Arc<Host>>, LayerError> {
+    let hosts: Vec<_> = hosts.into_iter().map(|host| Host::new(&host).map(Arc::new)).collect::<Result<_, _>>()?;
+    if hosts.is_empty() {
+        return Err(unavailable("reading the addresses of Redis", "the list is empty"));
+    }
+    for host in &hosts {
+        // Asked something, because a server that wants a password lets everyone connect.
+        let answered = timeout(DEADLINE, host.answered()).await.unwrap_or_else(|late| Err(late.into()));
+        answered.map_err(|error| unavailable("connecting to Redis", format!("{host}: {error}")))?;
+    }
+    Ok(hosts)
+}
+
+/// Where messages come from, for the log. Redis does not say which of its clients sent one.
+pub(crate) fn peers(hosts: &[Arc<Host>]) -> String {
+    let hosts: Vec<String> = hosts.iter().map(|host| host.to_string()).collect();
+    format!("Redis at {}", hosts.join(", "))
 }

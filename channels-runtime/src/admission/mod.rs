@@ -1,0 +1,14 @@
+//! Admission control for a server: the checks and limits before any code of the application runs.
+
+mod admission;
+mod origin;
+mod proxies;
+mod settings;
+mod stats;
+
+pub(crate) use admission::{Admission, retry_after};
+pub(crate) use origin::{Hosts, Origins};
+pub(crate) use proxies::Proxies;
+pub(crate) use settings::Settings;
+pub use settings::SettingsError;
+pub use stats::HandshakeStats;

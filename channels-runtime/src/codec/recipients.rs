@@ -1,0 +1,113 @@
+//! Who a message is for: the field that channels_redis' core layer adds, because the channels of a process share one
+//! queue.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::codec::tagged::{KeySeed, StringOrNothing};
+
+/// Reads a whole map and gives the values of two of its fields: the tag, as [`FindTag`](crate::tag::FindTag) does, and who it is for.
+pub(crate) struct FindRoute {
+    pub(crate) tag: &'static str,
+    pub(crate) to: &'static str,
+}
+
+/// What [`FindRoute`] found. The strings are borrowed from the message where its format allows.
+pub(crate) struct Route<'de> {
+    pub(crate) tag: Option<String>,
+    /// One string or a list of them; empty if the field is absent.
+    pub(crate) to: Vec<Cow<'de, str>>,
+}
+
+impl<'de> DeserializeSeed<'de> for FindRoute {
+    type Value = Route<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Route<'de>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for FindRoute {
+    type Value = Route<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a map with the field `{}`", self.tag)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Route<'de>, A::Error> {
+        let mut found = Route { tag: None, to: Vec::new() };
+        while let Some(key) = entries.next_key_seed(KeySeed)? {
+            if key.as_str() == self.tag {
+                found.tag = entries.next_value_seed(StringOrNothing(PhantomData))?;
+            } else if key.as_str() == self.to {
+                found.to = entries.next_value_seed(StringOrStrings)?;
+            } else {
+                entries.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(found)
+    }
+}
+
+struct StringOrStrings;
+
+impl<'de> DeserializeSeed<'de> for StringOrStrings {
+    type Value = Vec<Cow<'de, str>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for StringOrStrings {
+    type Value = Vec<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a channel or a list of them")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok(vec![Cow::Borrowed(name)])
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(vec![Cow::Owned(name.into())])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut names = Vec::new();
+        while let Some(name) = items.next_element_seed(NameSeed)? {
+            names.push(name);
+        }
+        Ok(names)
+    }
+}
+
+struct NameSeed;
+
+impl<'de> DeserializeSeed<'de> for NameSeed {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for NameSeed {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a channel")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Borrowed(name))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Owned(name.into()))
+    }
+}

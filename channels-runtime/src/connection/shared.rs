@@ -1,0 +1,40 @@
+//! The state that all connections of a server share.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::connection::rate_limit::Rate;
+use crate::connection::stats::ConnectionCounters;
+use crate::connection::write_queue::WriteQueue;
+use crate::layer::ChannelLayer;
+
+/// The layer, the limits, the counters and the write queue of all connections of a server.
+pub(crate) struct Shared {
+    pub(crate) layer: ChannelLayer,
+    pub(crate) limits: Limits,
+    pub(crate) counters: ConnectionCounters,
+    pub(crate) write_queue: WriteQueue,
+}
+
+/// The limits of one connection. They are the same for all connections of a server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// The largest message that a client may send, in bytes.
+    pub(crate) max_message: usize,
+    /// The bytes that may be pending for the client. A frame that exceeds the limit closes the connection with 1013.
+    pub(crate) outbound: usize,
+    /// The rate at which the client may send.
+    pub(crate) inbound: Rate,
+}
+
+impl Shared {
+    pub(crate) fn new(layer: ChannelLayer, limits: Limits) -> Arc<Self> {
+        Arc::new(Self { layer, limits, counters: ConnectionCounters::default(), write_queue: WriteQueue::default() })
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("layer", &self.layer).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,317 @@
+//! A connection, its senders and its writer, in every order in which they can meet.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker, ready};
+
+use shuttle::future::{block_on, spawn};
+use smallvec::smallvec;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::connection::connection::tests::{connection, labelled, labels, shared};
+use crate::connection::connection::{Connection, Next};
+use crate::connection::io_stream::Stream;
+use crate::connection::outbound::Output;
+use crate::connection::shared::Shared;
+use crate::connection::transport::Socket;
+use crate::event::{DropHint, MailboxPolicy};
+use crate::layer::{Batch, Delivery, DeliveryCount, Mailbox, WritePriority};
+use crate::support::{explore, point, wake};
+use crate::websocket::CloseCode;
+
+/// How much a socket holds until its client reads: less than a reply.
+const HOLDS: usize = 1000;
+
+/// What a handler replies: two of them are more than a handler may leave behind without waiting for room.
+const REPLY: usize = 1500;
+
+const SENDERS: usize = 2;
+const ROUNDS: usize = 2;
+
+/// The event whose handler closes the connection.
+const LAST: usize = 999_999;
+
+/// What stands for a socket: it holds so many bytes until the client reads them.
+#[derive(Default)]
+pub(crate) struct Pipe(Mutex<Inside>);
+
+#[derive(Default)]
+struct Inside {
+    written: Vec<u8>,
+    read: usize,
+    /// After so many bytes it breaks.
+    breaks_at: Option<usize>,
+    writer: Option<Waker>,
+    client: Option<Waker>,
+}
+
+impl Inside {
+    fn room(&self) -> io::Result<usize> {
+        if self.breaks_at.is_some_and(|end| self.written.len() >= end) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        Ok(HOLDS - (self.written.len() - self.read))
+    }
+}
+
+impl Pipe {
+    pub(super) fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        let inside = &mut *self.0.lock().unwrap();
+        let room = inside.room()?;
+        if room == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let before = inside.written.len();
+        for piece in pieces {
+            let left = room - (inside.written.len() - before);
+            inside.written.extend_from_slice(&piece[..piece.len().min(left)]);
+        }
+        wake(&mut inside.client);
+        Ok(inside.written.len() - before)
+    }
+
+    pub(super) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let inside = &mut *self.0.lock().unwrap();
+        match inside.room() {
+            Ok(0) => {
+                inside.writer = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            room => Poll::Ready(room.map(drop)),
+        }
+    }
+
+    /// The client reads all there is.
+    fn poll_read(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let inside = &mut *self.0.lock().unwrap();
+        if inside.read == inside.written.len() {
+            inside.client = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        inside.read = inside.written.len();
+        wake(&mut inside.writer);
+        Poll::Ready(())
+    }
+
+    pub(super) fn labels(&self) -> Vec<Option<usize>> {
+        labels(&self.0.lock().unwrap().written)
+    }
+}
+
+/// The same for a connection that writes itself.
+struct PipeStream(Arc<Pipe>);
+
+impl AsyncWrite for PipeStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.0.poll_write_ready(cx))?;
+        Poll::Ready(self.0.try_write(&[IoSlice::new(bytes)]))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for PipeStream {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+/// How the connections end.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum End {
+    /// By a handler, when all is said.
+    Handler,
+    /// By the server, at any moment.
+    Shutdown,
+    /// The socket breaks.
+    Broken,
+}
+
+/// One connection: what a session does with it, and the client.
+struct Served {
+    connection: Arc<Connection>,
+    pipe: Arc<Pipe>,
+}
+
+impl Served {
+    fn new(shared: &Arc<Shared>, through_queue: bool, end: End) -> Self {
+        let pipe = Arc::<Pipe>::default();
+        if end == End::Broken {
+            pipe.0.lock().unwrap().breaks_at = Some(REPLY);
+        }
+        let socket = if through_queue {
+            Socket::Model(Arc::clone(&pipe))
+        } else {
+            Socket::Stream(Stream::new(PipeStream(Arc::clone(&pipe))))
+        };
+        Self { connection: connection(Arc::clone(shared), socket), pipe }
+    }
+
+    /// Serves it to its end, as a session does. Gives the events that were handled.
+    async fn serve(connection: Arc<Connection>) -> (Vec<usize>, Output) {
+        let mut handled = Vec::new();
+        loop {
+            let next = poll_fn(|cx| {
+                // Whoever is woken while this runs is woken for another look.
+                match connection.next(cx, true) {
+                    Next::Client { held } => {
+                        if held {
+                            connection.write_held(cx);
+                        }
+                        Poll::Pending
+                    }
+                    Next::Nothing => Poll::Pending,
+                    next => Poll::Ready(next),
+                }
+            });
+            match next.await {
+                Next::Event(event) => {
+                    let event = *event.downcast_ref::<usize>().unwrap();
+                    handled.push(event);
+                    if event == LAST {
+                        connection.close(CloseCode::NORMAL, "");
+                        continue;
+                    }
+                    let reply = labelled(event, REPLY);
+                    let replied = poll_fn(|cx| {
+                        let replied = connection.poll_send(cx, &reply);
+                        if replied.is_pending() {
+                            connection.poll_output(cx);
+                        }
+                        replied
+                    });
+                    _ = replied.await;
+                }
+                Next::Closing(_) => break,
+                Next::Broken => return (handled, Output::Broken),
+                Next::Client { .. } | Next::Nothing => unreachable!("waited on"),
+                Next::Gap(_) | Next::LayerClosed => panic!("the layer is well"),
+            }
+        }
+        let flushed = poll_fn(|cx| match connection.poll_output(cx) {
+            Output::Pending => Poll::Pending,
+            done => Poll::Ready(done),
+        });
+        (handled, flushed.await)
+    }
+}
+
+fn meet(through_queue: bool, end: End) {
+    let shared = shared(8, 1);
+    let stop = CancellationToken::new();
+    let (queue, stopped) = (Arc::clone(&shared), stop.clone().cancelled_owned());
+    let flushing = spawn(async move { queue.write_queue.run(stopped).await });
+    let connections: Vec<_> = (0..2).map(|_| Served::new(&shared, through_queue, end)).collect();
+    let serving: Vec<_> =
+        connections.iter().map(|served| spawn(Served::serve(Arc::clone(&served.connection)))).collect();
+    let clients: Vec<_> = connections
+        .iter()
+        .map(|Served { pipe, .. }| {
+            let pipe = Arc::clone(pipe);
+            // Until it is told to go, which it is when its connection is over.
+            spawn(async move {
+                loop {
+                    poll_fn(|cx| pipe.poll_read(cx)).await;
+                    point();
+                }
+            })
+        })
+        .collect();
+    let senders: Vec<_> = (0..SENDERS)
+        .map(|sender| {
+            let connections: Vec<_> = connections.iter().map(|served| Arc::clone(&served.connection)).collect();
+            spawn(async move {
+                // Of two rings, each sender fills one.
+                let reach = if sender == 0 { WritePriority::Interactive } else { WritePriority::Bulk };
+                for number in 0..ROUNDS {
+                    let label = 1000 * sender + 2 * number;
+                    for connection in &connections {
+                        let frame = Delivery::Frame(labelled(label, 10), DropHint::default());
+                        let taken = connection.deliver_all(&Batch::of(smallvec![(&frame, Instant::now())], reach));
+                        assert_eq!(taken, DeliveryCount { delivered: 1, full: 0 });
+                        let event = Delivery::Event(Arc::new(label + 1), DropHint::default(), MailboxPolicy::default());
+                        // Of a connection that is closing, the mailbox is not emptied any more.
+                        assert!(connection.deliver(&event, Instant::now()).is_ok());
+                    }
+                }
+            })
+        })
+        .collect();
+    block_on(async {
+        if end == End::Shutdown {
+            for Served { connection, .. } in &connections {
+                connection.close(CloseCode::SERVICE_RESTART, "");
+            }
+        }
+        for sender in senders {
+            sender.await.unwrap();
+        }
+        if end == End::Handler {
+            for Served { connection, .. } in &connections {
+                let last = Delivery::Event(Arc::new(LAST), DropHint::default(), MailboxPolicy::default());
+                assert!(connection.deliver(&last, Instant::now()).is_ok());
+            }
+        }
+        for (serving, Served { pipe, .. }) in serving.into_iter().zip(&connections) {
+            let (handled, output) = serving.await.unwrap();
+            if end == End::Broken {
+                assert_eq!(output, Output::Broken);
+                continue;
+            }
+            assert_eq!(output, Output::Flushed, "all was written");
+            let labels = pipe.labels();
+            let (close, said) = labels.split_last().expect("a close frame");
+            assert_eq!(*close, None, "the close frame is the last");
+            let mut of: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+            for label in said {
+                let label = label.expect("one close frame");
+                of.entry(label / 1000).or_default().push(label);
+            }
+            assert!(of.values().all(|labels| labels.is_sorted()), "nothing overtakes: {said:?}");
+            if end == End::Handler {
+                // A frame and a reply, each once.
+                let wanted = |sender: usize| (1000 * sender..).take(2 * ROUNDS).collect::<Vec<_>>();
+                assert_eq!(of.into_values().collect::<Vec<_>>(), [wanted(0), wanted(1)], "{said:?}");
+                assert_eq!(handled.len(), SENDERS * ROUNDS + 1);
+            }
+        }
+        for client in clients {
+            client.abort();
+        }
+        stop.cancel();
+        flushing.await.unwrap();
+    });
+}
+
+#[test]
+fn the_flusher_writes_all_that_is_sent() {
+    explore(|| meet(true, End::Handler));
+}
+
+#[test]
+fn the_flusher_and_a_shutdown_meet() {
+    explore(|| meet(true, End::Shutdown));
+}
+
+#[test]
+fn a_socket_that_breaks_ends_its_connection() {
+    explore(|| meet(true, End::Broken));
+    explore(|| meet(false, End::Broken));
+}
+
+#[test]
+fn a_task_that_writes_itself_writes_all_that_is_sent() {
+    explore(|| meet(false, End::Handler));
+    explore(|| meet(false, End::Shutdown));
+}

@@ -1,0 +1,113 @@
+//! The write queue for all sockets: the connections with pending output.
+//!
+//! A send only puts the shared frame into each member's outbound queue. A connection that had no pending output is appended to
+//! the write queue. The task of the write queue takes connections from the front and writes each one once, with all of its
+//! pending output. Before every [`TURN`] connections it lets the readers run. So output that arrives while the task works
+//! through the queue is written in the same call, and a busy socket receives many frames in one system call. A room of a
+//! thousand members wakes one task instead of a thousand.
+//!
+//! Writing to a room of ten thousand takes a tenth of a second, and a reply to one client must not wait for it. So there are
+//! two queues, one for each [`WritePriority`], and each turn takes from both.
+//!
+//! (A task per connection batches its output too, but a thousand woken tasks overflow tokio's local run queue of 256, which
+//! raises the tail of the latency. Writing the whole queue without a pause halves the batching.)
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Poll, Waker};
+
+use crate::layer::{TURN, WritePriority};
+use crate::support::{lock, wake};
+
+/// A connection that the write queue can write to.
+pub(crate) trait Writable: Send + Sync {
+    /// Writes the pending output once. Returns whether the connection belongs at the end of the queue again.
+    fn flush(&self, priority: WritePriority) -> bool;
+}
+
+/// The connections with pending output. Bound: the open connections. Each is in each of the two queues at most once.
+#[derive(Default)]
+pub(crate) struct WriteQueue {
+    pending: Mutex<Pending>,
+}
+
+#[derive(Default)]
+struct Pending {
+    interactive: VecDeque<Arc<dyn Writable>>,
+    bulk: VecDeque<Arc<dyn Writable>>,
+    task: Option<Waker>,
+}
+
+/// The connections of one turn, each with the queue that it was taken from.
+type Turn = Vec<(Arc<dyn Writable>, WritePriority)>;
+
+impl WriteQueue {
+    /// Appends a connection. It must not be in the queue of this priority already.
+    pub(crate) fn push(&self, connection: Arc<dyn Writable>, priority: WritePriority) {
+        let mut pending = self.lock();
+        match priority {
+            WritePriority::Interactive => pending.interactive.push_back(connection),
+            WritePriority::Bulk => pending.bulk.push_back(connection),
+        }
+        wake(&mut pending.task);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        #[cfg(test)]
+        crate::support::point_before(&self.pending);
+        lock(&self.pending)
+    }
+
+    /// Takes the next turn. If both queues have connections, each gets at least half of the turn.
+    fn take(&self, turn: &mut Turn) {
+        let pending = &mut *self.lock();
+        let interactive = pending.interactive.len().min(TURN - pending.bulk.len().min(TURN / 2));
+        let bulk = pending.bulk.len().min(TURN - interactive);
+        let interactive = pending.interactive.drain(..interactive);
+        turn.extend(interactive.map(|connection| (connection, WritePriority::Interactive)));
+        turn.extend(pending.bulk.drain(..bulk).map(|connection| (connection, WritePriority::Bulk)));
+    }
+
+    /// Writes to the connections of the next turn.
+    pub(super) fn write(&self, turn: &mut Turn) {
+        self.take(turn);
+        for (connection, priority) in turn.drain(..) {
+            if connection.flush(priority) {
+                self.push(connection, priority);
+            }
+        }
+    }
+
+    /// Writes until `stop` is done. Without this task nothing is sent, so it must outlive all connections.
+    pub(crate) async fn run(&self, stop: impl Future<Output = ()>) {
+        let mut stop = pin!(stop);
+        let mut turn = Vec::with_capacity(TURN);
+        loop {
+            let stopped = poll_fn(|cx| {
+                let mut pending = self.lock();
+                if !(pending.interactive.is_empty() && pending.bulk.is_empty()) {
+                    return Poll::Ready(false);
+                }
+                pending.task = Some(cx.waker().clone());
+                drop(pending);
+                stop.as_mut().poll(cx).map(|()| true)
+            })
+            .await;
+            if stopped {
+                return;
+            }
+            // The tasks that are ready run first, so that one write carries their output.
+            tokio::task::yield_now().await;
+            self.write(&mut turn);
+        }
+    }
+}
+
+impl fmt::Debug for WriteQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WriteQueue")
+    }
+}

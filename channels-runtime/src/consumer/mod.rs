@@ -1,0 +1,17 @@
+//! Consumers: what users write, and the context that they hold.
+
+mod background;
+pub(crate) mod blocking;
+mod const_check;
+mod consumer;
+mod context;
+mod info;
+mod request;
+mod tasks;
+
+pub use const_check::{check_consumer, check_direct, check_group, check_name};
+pub use consumer::{BoxFuture, Consumer, Decoded, Delivered, OnlySends};
+pub use context::{Context, SendJson};
+pub use info::{CommandInfo, ConsumerInfo, HandlerInfo};
+pub use request::ReplyTo;
+pub use tasks::Background;

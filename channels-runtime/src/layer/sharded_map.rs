@@ -1,0 +1,129 @@
+//! A map behind many locks, so that two threads seldom want the same one, and so that it grows in small steps: a table of a
+//! hundred thousand connections that doubles as a whole keeps everybody waiting meanwhile, and leaves a hole behind.
+
+use std::borrow::Borrow;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hash};
+use std::sync::{Mutex, MutexGuard};
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+
+use crate::support::lock;
+
+const SHARDS: usize = 64;
+
+type Table<K, V> = HashTable<(K, V)>;
+
+pub(super) struct ShardedMap<K, V> {
+    shards: Box<[Mutex<Table<K, V>>]>,
+    hasher: RandomState,
+}
+
+/// The part of the map that a key belongs to.
+pub(super) struct Shard<'a, K, V> {
+    table: MutexGuard<'a, Table<K, V>>,
+    hash: u64,
+    hasher: &'a RandomState,
+}
+
+impl<K: Hash + Eq, V> ShardedMap<K, V> {
+    pub(super) fn new() -> Self {
+        Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }
+    }
+
+    pub(super) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64
+    where
+        K: Borrow<Q>,
+    {
+        self.hasher.hash_one(key)
+    }
+
+    /// Locks the shard of a key with this hash; only this key may be asked for in it.
+    pub(super) fn at(&self, hash: u64) -> Shard<'_, K, V> {
+        // The table within the shard uses the lowest bits and the highest ones.
+        let number = usize::try_from((hash >> 32) % SHARDS as u64).expect("less than 64");
+        Shard { table: lock(&self.shards[number]), hash, hasher: &self.hasher }
+    }
+
+    /// Locks the shard of a key.
+    pub(super) fn of<Q: Hash + ?Sized>(&self, key: &Q) -> Shard<'_, K, V>
+    where
+        K: Borrow<Q>,
+    {
+        self.at(self.hash(key))
+    }
+
+    /// Looks at every entry, under the lock of its shard.
+    pub(super) fn each(&self, mut look: impl FnMut(&K, &V)) {
+        for shard in &self.shards {
+            for (key, value) in &*lock(shard) {
+                look(key, value);
+            }
+        }
+    }
+
+    /// All shards at once. Whoever holds one must not ask for this.
+    pub(super) fn lock_all(&self) -> Vec<MutexGuard<'_, Table<K, V>>> {
+        self.shards.iter().map(lock).collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+}
+
+impl<K: Hash + Eq, V> Shard<'_, K, V> {
+    /// The entry of a key: the key as it stands in the map, and its value.
+    pub(super) fn get<Q: Eq + ?Sized>(&self, key: &Q) -> Option<&(K, V)>
+    where
+        K: Borrow<Q>,
+    {
+        self.table.find(self.hash, |(known, _)| known.borrow() == key)
+    }
+
+    pub(super) fn get_mut<Q: Eq + ?Sized>(&mut self, key: &Q) -> Option<(&K, &mut V)>
+    where
+        K: Borrow<Q>,
+    {
+        self.table.find_mut(self.hash, |(known, _)| known.borrow() == key).map(|(known, value)| (&*known, value))
+    }
+
+    /// The key as it stands in the map, and its value.
+    pub(super) fn get_or_default(&mut self, key: &K) -> (&K, &mut V)
+    where
+        K: Clone,
+        V: Default,
+    {
+        let hasher = self.hasher;
+        let entry = self.table.entry(self.hash, |(known, _)| known == key, |(known, _)| hasher.hash_one(known));
+        let (known, value) = entry.or_insert_with(|| (key.clone(), V::default())).into_mut();
+        (known, value)
+    }
+
+    /// `false` if the key is there already; then nothing changes.
+    pub(super) fn insert_new(&mut self, key: K, value: V) -> bool {
+        let hasher = self.hasher;
+        match self.table.entry(self.hash, |(known, _)| *known == key, |(known, _)| hasher.hash_one(known)) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(none) => {
+                none.insert((key, value));
+                true
+            }
+        }
+    }
+
+    pub(super) fn remove<Q: Eq + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        let found = self.table.find_entry(self.hash, |(known, _)| known.borrow() == key).ok()?;
+        let ((_, value), _) = found.remove();
+        if self.table.len() * 4 < self.table.capacity() {
+            // A crowd came and went: give its memory back, in steps that keep the cost of each removal constant.
+            let (keep, hasher) = (self.table.len() * 2, self.hasher);
+            self.table.shrink_to(keep, |(known, _)| hasher.hash_one(known));
+        }
+        Some(value)
+    }
+}

@@ -1,0 +1,359 @@
+//! The table beside a model that is too simple to be wrong, in any order of calls.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use proptest::prelude::*;
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::codec::{Envelope, Format};
+use crate::layer::batching;
+use crate::layer::delivery::{Delivery, Full, Prepare, Undeliverable};
+use crate::layer::mailbox::Mailbox;
+use crate::layer::table::{LocalTable, MembershipChange};
+use crate::name::{ChannelName, GroupName};
+
+const CHANNELS: usize = 6;
+const GROUPS: usize = 4;
+const CAPACITY: usize = 3;
+
+#[derive(Debug)]
+struct Inbox {
+    name: ChannelName,
+    messages: Mutex<VecDeque<u64>>,
+    closed: AtomicBool,
+}
+
+fn raw(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
+    Ok(Delivery::Raw(envelope.clone()))
+}
+
+impl Inbox {
+    fn new(at: usize) -> Arc<Self> {
+        let (messages, closed) = Default::default();
+        Arc::new(Self { name: channel(at), messages, closed })
+    }
+
+    fn numbers(&self) -> Vec<u64> {
+        self.messages.lock().unwrap().iter().copied().collect()
+    }
+}
+
+impl Mailbox for Inbox {
+    fn name(&self) -> &ChannelName {
+        &self.name
+    }
+
+    fn prepare(&self) -> Prepare {
+        raw
+    }
+
+    fn deliver(&self, delivery: &Delivery, _: Instant) -> Result<bool, Full> {
+        let Delivery::Raw(envelope) = delivery else { panic!("prepared by `raw`") };
+        let mut messages = self.messages.lock().unwrap();
+        if messages.len() >= CAPACITY {
+            return Err(Full { capacity: CAPACITY });
+        }
+        messages.push_back(envelope.to_value().unwrap()["number"].as_u64().unwrap());
+        Ok(true)
+    }
+
+    fn layer_closed(&self) {
+        self.closed.store(true, Relaxed);
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Call {
+    Register(usize),
+    Remove(usize),
+    Add(usize, usize),
+    Discard(usize, usize),
+    Send(usize),
+    SendMany(Vec<usize>),
+    GroupSend(usize),
+    GroupSendOthers(usize, usize),
+    Read(usize),
+    Flush,
+    Close,
+}
+
+/// Calls, and whether each says that more follows: then what it sends to a group may wait for the next one.
+fn calls() -> impl Strategy<Value = Vec<(Call, bool)>> {
+    let (channel, group) = (0..CHANNELS, 0..GROUPS);
+    let call = prop_oneof![
+        6 => channel.clone().prop_map(Call::Register),
+        3 => channel.clone().prop_map(Call::Remove),
+        8 => (group.clone(), channel.clone()).prop_map(|(group, channel)| Call::Add(group, channel)),
+        4 => (group.clone(), channel.clone()).prop_map(|(group, channel)| Call::Discard(group, channel)),
+        4 => channel.clone().prop_map(Call::Send),
+        2 => prop::collection::vec(channel.clone(), 0..5).prop_map(Call::SendMany),
+        6 => group.clone().prop_map(Call::GroupSend),
+        3 => (group, channel.clone()).prop_map(|(group, own)| Call::GroupSendOthers(group, own)),
+        4 => channel.prop_map(Call::Read),
+        1 => Just(Call::Flush),
+        1 => Just(Call::Close),
+    ];
+    prop::collection::vec((call, prop::bool::ANY), 0..80)
+}
+
+#[derive(Default)]
+struct Model {
+    channels: BTreeMap<usize, (Arc<Inbox>, VecDeque<u64>)>,
+    groups: BTreeMap<usize, BTreeSet<usize>>,
+    delivered: u64,
+    dropped: u64,
+    unread: u64,
+    closed: bool,
+}
+
+impl Model {
+    fn deliver(&mut self, channel: usize, number: u64) -> bool {
+        let messages = &mut self.channels.get_mut(&channel).unwrap().1;
+        let fits = messages.len() < CAPACITY;
+        if fits {
+            messages.push_back(number);
+            self.delivered += 1;
+        }
+        fits
+    }
+
+    fn leave(&mut self, group: usize, channel: usize) -> MembershipChange {
+        let Some(members) = self.groups.get_mut(&group) else { return MembershipChange::None };
+        match (members.remove(&channel), members.is_empty()) {
+            (false, _) => MembershipChange::None,
+            (true, false) => MembershipChange::OfMember,
+            (true, true) => {
+                self.groups.remove(&group);
+                MembershipChange::OfGroup
+            }
+        }
+    }
+}
+
+fn channel(number: usize) -> ChannelName {
+    ChannelName::new(format!("specific.a!{number}")).unwrap()
+}
+
+fn group(number: usize) -> GroupName {
+    GroupName::new(format!("group-{number}")).unwrap()
+}
+
+fn envelope(number: u64) -> Envelope {
+    Envelope::from_value(&json!({"type": "a", "number": number}), Format::Json).unwrap()
+}
+
+fn run(calls: Vec<(Call, bool)>) {
+    let (table, mut model) = (LocalTable::new("a model"), Model::default());
+    let mut number = 0;
+    for (call, more) in calls {
+        number += 1;
+        batching::begin_batch(more);
+        let envelope = envelope(number);
+        match call {
+            Call::Register(at) => {
+                let inbox = Inbox::new(at);
+                let is_new = !model.channels.contains_key(&at);
+                assert_eq!(table.register_new(&(Arc::clone(&inbox) as Arc<dyn Mailbox>)), is_new);
+                if is_new {
+                    assert_eq!(inbox.closed.load(Relaxed), model.closed, "whoever comes after the end is told");
+                    model.channels.insert(at, (inbox, VecDeque::new()));
+                }
+            }
+            Call::Remove(at) => {
+                let left = table.remove(&channel(at));
+                assert_eq!(left.is_some(), model.channels.remove(&at).is_some());
+                let mut left = left.unwrap_or_default();
+                left.sort_by(|(one, _), (other, _)| one.cmp(other));
+                let of: Vec<usize> =
+                    (0..GROUPS).filter(|of| model.groups.get(of).is_some_and(|g| g.contains(&at))).collect();
+                let expected: Vec<_> = of.into_iter().map(|of| (group(of), model.leave(of, at))).collect();
+                assert_eq!(left, expected);
+            }
+            Call::Add(of, at) => {
+                let change = table.add(&group(of), &channel(at));
+                let expected = model.channels.contains_key(&at).then(|| {
+                    let members = model.groups.entry(of).or_default();
+                    match (members.is_empty(), members.insert(at)) {
+                        (_, false) => MembershipChange::None,
+                        (true, true) => MembershipChange::OfGroup,
+                        (false, true) => MembershipChange::OfMember,
+                    }
+                });
+                assert_eq!(change, expected);
+            }
+            Call::Discard(of, at) => assert_eq!(table.discard(&group(of), &channel(at)), model.leave(of, at)),
+            Call::Send(at) => {
+                let expected = match model.channels.contains_key(&at) {
+                    false => {
+                        model.unread += 1;
+                        Ok(false)
+                    }
+                    true if model.deliver(at, number) => Ok(true),
+                    true => Err(Full { capacity: CAPACITY }),
+                };
+                assert_eq!(table.send(&channel(at), &envelope), expected);
+            }
+            Call::SendMany(to) => {
+                let names: Vec<String> = to.iter().map(|at| channel(*at).to_string()).collect();
+                table.send_many(&names, &envelope);
+                for at in to {
+                    if !model.channels.contains_key(&at) {
+                        model.unread += 1;
+                    } else if !model.deliver(at, number) {
+                        model.dropped += 1;
+                    }
+                }
+            }
+            Call::GroupSend(of) => {
+                table.group_send(&group(of), &envelope);
+                for at in model.groups.get(&of).cloned().unwrap_or_default() {
+                    if !model.deliver(at, number) {
+                        model.dropped += 1;
+                    }
+                }
+            }
+            Call::GroupSendOthers(of, own) => {
+                table.group_send_others(&group(of), &envelope, &channel(own));
+                let mut members = model.groups.get(&of).cloned().unwrap_or_default();
+                members.remove(&own);
+                for at in members {
+                    if !model.deliver(at, number) {
+                        model.dropped += 1;
+                    }
+                }
+            }
+            Call::Read(at) => {
+                // Whoever reads is another task: this one's turn is over.
+                batching::flush_batch();
+                if let Some((inbox, messages)) = model.channels.get_mut(&at) {
+                    assert_eq!(inbox.messages.lock().unwrap().pop_front(), messages.pop_front());
+                }
+            }
+            Call::Flush => {
+                table.flush();
+                model.groups.clear();
+            }
+            Call::Close => {
+                table.close();
+                for (inbox, _) in std::mem::take(&mut model.channels).into_values() {
+                    assert!(inbox.closed.load(Relaxed), "everyone is told of the end");
+                }
+                model.groups.clear();
+                model.closed = true;
+            }
+        }
+        if !more {
+            batching::flush_batch();
+            check(&table, &model);
+        }
+    }
+    batching::flush_batch();
+    check(&table, &model);
+}
+
+fn check(table: &LocalTable, model: &Model) {
+    assert_eq!(table.channels(), model.channels.len());
+    for at in 0..CHANNELS {
+        assert_eq!(table.has_channel(&channel(at)), model.channels.contains_key(&at));
+        if let Some((inbox, messages)) = model.channels.get(&at) {
+            assert_eq!(*inbox.messages.lock().unwrap(), *messages, "in their order, and each once");
+        }
+    }
+    for of in 0..GROUPS {
+        let members = model.groups.get(&of).cloned().unwrap_or_default();
+        assert_eq!(table.members(&group(of)), members.len());
+        let names: BTreeSet<_> = table.member_names(&group(of)).iter().map(ChannelName::to_string).collect();
+        assert_eq!(names, members.iter().map(|at| channel(*at).to_string()).collect());
+        for at in 0..CHANNELS {
+            assert_eq!(table.is_member(&group(of), &channel(at)), members.contains(&at));
+        }
+    }
+    let mut groups = table.groups();
+    groups.sort();
+    assert_eq!(groups, model.groups.keys().map(|of| group(*of)).collect::<Vec<_>>());
+    let memberships: usize = table.memberships().iter().map(|(_, members)| members.len()).sum();
+    assert_eq!(memberships, model.groups.values().map(BTreeSet::len).sum::<usize>());
+    let stats = table.stats();
+    let counted = (stats.delivered, stats.dropped_full, stats.unread);
+    assert_eq!(counted, (model.delivered, model.dropped, model.unread));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_table_does_what_the_model_does(calls in calls()) {
+        run(calls);
+    }
+}
+
+/// What a thread does to a group with which another one's message waits, and what its member has heard then.
+type Act = (&'static str, fn(&LocalTable), &'static [u64]);
+
+const ACTS: [Act; 7] = [
+    ("sends", |table| table.group_send(&group(0), &envelope(2)), &[1, 2]),
+    ("sends to the others", |table| table.group_send_others(&group(0), &envelope(2), &channel(1)), &[1, 2]),
+    ("joins", |table| assert_eq!(table.add(&group(0), &channel(1)), Some(MembershipChange::OfMember)), &[1]),
+    ("leaves", |table| assert_eq!(table.discard(&group(0), &channel(0)), MembershipChange::OfGroup), &[1]),
+    ("is gone", |table| assert!(table.remove(&channel(0)).is_some()), &[1]),
+    ("forgets all groups", LocalTable::flush, &[1]),
+    ("closes the layer", LocalTable::close, &[1]),
+];
+
+#[test]
+fn what_waits_comes_before_whatever_another_thread_does_to_the_group() {
+    for (act, does, expected) in ACTS {
+        let table = LocalTable::new("a model");
+        let [member, other] = [0, 1].map(|at| {
+            let inbox = Inbox::new(at);
+            table.register(&(Arc::clone(&inbox) as Arc<dyn Mailbox>));
+            inbox
+        });
+        table.add(&group(0), &channel(0)).unwrap();
+        let heard = std::thread::scope(|threads| {
+            // Made here, so that the other thread goes on when this one panics.
+            let ((waits, waiting), (done, over)) = (mpsc::channel(), mpsc::channel::<()>());
+            let table = &table;
+            threads.spawn(move || {
+                batching::begin_batch(true);
+                table.group_send(&group(0), &envelope(1));
+                waits.send(()).unwrap();
+                _ = over.recv();
+                batching::flush_batch();
+            });
+            waiting.recv().unwrap();
+            let before = member.numbers();
+            does(table);
+            drop(done);
+            [before, member.numbers()]
+        });
+        assert_eq!(heard, [&[], expected], "another thread {act}");
+        assert_eq!(member.numbers(), expected, "nothing comes twice when another thread {act}");
+        assert!(other.numbers().is_empty(), "it was not there when that was sent");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_waited_for_long_goes_with_the_next_message() {
+    let table = LocalTable::new("a model");
+    let member = Inbox::new(0);
+    table.register(&(Arc::clone(&member) as Arc<dyn Mailbox>));
+    table.add(&group(0), &channel(0)).unwrap();
+    let say = |number| {
+        batching::begin_batch(true);
+        table.group_send(&group(0), &envelope(number));
+        member.numbers()
+    };
+    assert!(say(1).is_empty(), "more follows");
+    tokio::time::advance(Duration::from_micros(999)).await;
+    assert!(say(2).is_empty(), "it has not waited for long");
+    tokio::time::advance(Duration::from_micros(1)).await;
+    assert_eq!(say(3), [1, 2, 3]);
+    batching::flush_batch();
+    assert_eq!(member.numbers(), [1, 2, 3], "nothing comes twice");
+}

@@ -1,0 +1,66 @@
+//! Drain: closes the connections of a stopping server gradually.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::connection::Connection;
+use crate::server::server::Server;
+use crate::support::random_below;
+use crate::websocket::CloseCode;
+
+/// The time between two batches of closed connections.
+const PERIOD: Duration = Duration::from_millis(50);
+
+/// The highest rate at which connections are closed, so that a small server stops quickly.
+const CLOSED_PER_SECOND: u32 = 1000;
+
+/// The shortest time over which clients reconnect after a restart.
+const LEAST_SPREAD: Duration = Duration::from_secs(1);
+
+impl Server {
+    /// Admits no more connections, closes all of them over the drain window, and waits for their ends. Returns `false` at the
+    /// deadline.
+    pub(crate) async fn shutdown(&self, deadline: Duration) -> bool {
+        self.stopping.cancel();
+        self.sessions.close();
+        let ended = async {
+            tokio::join!(self.drain(deadline / 2), self.sessions.wait());
+            // Redis would keep the memberships of this process for a day.
+            self.layer().backend().settled().await;
+        };
+        tokio::time::timeout(deadline, ended).await.is_ok()
+    }
+
+    /// Closes the connections over the drain window, so that neither the reconnects nor the `disconnect` methods all run
+    /// at the same moment.
+    async fn drain(&self, longest: Duration) {
+        // Weak, because a connection that ends meanwhile must release its socket.
+        let connections: Vec<_> = self.registry.all().iter().map(Arc::downgrade).collect();
+        let many = u32::try_from(connections.len()).unwrap_or(u32::MAX);
+        let window = (Duration::from_secs(1) / CLOSED_PER_SECOND * many).min(self.settings.drain_window).min(longest);
+        let batches = usize::try_from(window.as_millis() / PERIOD.as_millis()).unwrap_or(usize::MAX).max(1);
+        let mut begin = Instant::now();
+        for batch in connections.chunks(connections.len().div_ceil(batches).max(1)) {
+            // The first batch is closed immediately.
+            tokio::time::sleep_until(begin).await;
+            for connection in batch.iter().filter_map(Weak::upgrade) {
+                close_for_restart(&connection, window);
+            }
+            begin += PERIOD;
+        }
+    }
+}
+
+/// Closes a connection with 1012 and a random delay for its client, within the time in which the others are closed.
+pub(super) fn close_for_restart(connection: &Connection, window: Duration) {
+    let spread = window.max(LEAST_SPREAD).as_millis();
+    let delay = random_below(u64::try_from(spread).unwrap_or(u64::MAX));
+    connection.close(CloseCode::SERVICE_RESTART, &format!("reconnect in {delay} ms"));
+}
+
+/// Returns the milliseconds in the reason of [`close_for_restart`].
+pub(crate) fn reconnect_delay(reason: &str) -> Option<u64> {
+    reason.strip_prefix("reconnect in ")?.strip_suffix(" ms")?.parse().ok()
+}

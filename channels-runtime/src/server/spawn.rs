@@ -1,0 +1,50 @@
+//! The start of a connection's task.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use crate::connection::Socket;
+use crate::consumer::Consumer;
+use crate::server::registration::{AdmissionPermit, Registration};
+use crate::server::server::Server;
+use crate::session::Opened;
+
+/// The time in which the response to a handshake must reach the client.
+const UPGRADE_DEADLINE: Duration = Duration::from_secs(10);
+
+impl Server {
+    /// Runs an accepted connection in a task of its own. `upgrade` sends the response to the handshake, and returns the
+    /// socket with the bytes that were read ahead, or `None` if the client has disconnected.
+    pub(crate) fn spawn<C: Consumer>(
+        permit: AdmissionPermit,
+        opened: Opened<C>,
+        login_ends: Option<Instant>,
+        upgrade: impl Future<Output = Option<(Socket, Bytes)>> + Send + 'static,
+    ) {
+        let server = Arc::clone(&permit.server);
+        server.start_background_tasks();
+        // The future of the handshake is larger than that of the session, so the session gets a task of its own size.
+        server.sessions.clone().spawn(async move {
+            // The client may vanish before its response is written. Without a deadline the upgrade would wait for ever.
+            let upgraded = tokio::time::timeout(UPGRADE_DEADLINE, upgrade).await.ok().flatten();
+            let span = opened.span.clone();
+            let Some((socket, read_ahead)) = upgraded else {
+                opened.abandon().await;
+                return drop(permit);
+            };
+            let session = opened.into_session(socket, &read_ahead);
+            let registration = Registration::<C>::new(permit, session.connection(), login_ends);
+            // Most connections have no span, so their task does not reserve memory for one.
+            if span.is_disabled() {
+                server.sessions.spawn(session.run(registration));
+            } else {
+                server.sessions.spawn(session.run(registration).instrument(span));
+            }
+        });
+    }
+}

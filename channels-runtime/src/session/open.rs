@@ -1,0 +1,46 @@
+//! The start of a connection: `#[connect]`.
+
+use std::sync::Arc;
+
+use tracing::{Instrument, Span};
+
+use crate::connection::{Connection, Shared};
+use crate::consumer::{Consumer, Context};
+use crate::error::{Error, Reject};
+use crate::layer::Mailbox;
+use crate::scope::Scope;
+use crate::session::prepare::prepare;
+use crate::session::spans;
+use crate::session::spans::within;
+use crate::support::{catch_panic, panic_message};
+
+/// A consumer that has accepted its connection; the client does not know it yet.
+pub(crate) struct Opened<C: Consumer> {
+    pub(crate) consumer: C,
+    pub(crate) cx: Context<C>,
+    /// What is logged on its behalf stands in it, if anybody asks for that.
+    pub(crate) span: Span,
+}
+
+/// Runs `#[connect]`. If it refuses, fails, panics or is dropped, nothing of the connection stays behind.
+pub(crate) async fn open<C: Consumer>(
+    shared: &Arc<Shared>,
+    scope: Scope,
+    captures: C::Captures,
+) -> Result<Opened<C>, Reject> {
+    let backend = shared.layer.backend();
+    let channel = backend.new_channel_name();
+    let span = spans::connection::<C>(&scope, &channel);
+    let connection = Connection::new(prepare::<C>, channel.clone(), scope, Arc::clone(shared), C::HAS_GAP_METHODS);
+    backend.table().register(&(Arc::clone(&connection) as Arc<dyn Mailbox>));
+    // From here on the context takes the channel out of the layer again, whatever happens.
+    let mut cx = Context::new(connection);
+    backend.announce(&channel).await?;
+    let connecting =
+        span.in_scope(|| catch_panic(|| within(spans::call::<C>("connect"), || C::connect(&mut cx, captures))));
+    let consumer = match connecting.instrument(span.clone()).await {
+        Ok(connected) => connected?,
+        Err(panic) => return Err(Error::msg(format!("`connect` panicked: {}", panic_message(&*panic))).into()),
+    };
+    Ok(Opened { consumer, cx, span })
+}

@@ -1,0 +1,11 @@
+//! Counts and times that only the metrics exporter reads. Without the feature `metrics` every call does nothing.
+
+#[cfg(not(feature = "metrics"))]
+mod disabled;
+#[cfg(feature = "metrics")]
+mod recorder;
+
+#[cfg(not(feature = "metrics"))]
+pub(crate) use disabled::*;
+#[cfg(feature = "metrics")]
+pub(crate) use recorder::*;

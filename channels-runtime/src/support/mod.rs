@@ -1,0 +1,26 @@
+//! Utilities without a domain: locks, buffers, counters, metrics, signals.
+
+mod buffer;
+mod counters;
+pub(crate) mod metrics;
+#[cfg(test)]
+mod model_check;
+mod panic;
+mod random;
+mod shutdown_signal;
+mod sync;
+mod token_bucket;
+mod unawaited;
+mod wakers;
+
+pub(crate) use buffer::with_buffer;
+pub(crate) use counters::{count, counted};
+#[cfg(test)]
+pub(crate) use model_check::{explore, point, point_before};
+pub(crate) use panic::{CatchPanic, catch_panic, panic_message};
+pub(crate) use random::random_below;
+pub(crate) use shutdown_signal::signal;
+pub(crate) use sync::lock;
+pub(crate) use token_bucket::TokenBucket;
+pub use unawaited::Unawaited;
+pub(crate) use wakers::{store, wake};

@@ -1,0 +1,225 @@
+//! The opening handshake (RFC 6455, section 4.2), answered only after `connect` has accepted.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{
+    CONNECTION, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tungstenite::handshake::derive_accept_key;
+use warp::Filter;
+use warp::reply::{Reply, Response};
+
+use crate::admission::retry_after;
+use crate::connection::{Socket, Stream};
+use crate::consumer::Consumer;
+use crate::error::Reject;
+use crate::scope::{BEARER, Scope, offers_bearer};
+use crate::server::{AdmissionPermit, Server};
+use crate::session::{self, Opened};
+use crate::support::count;
+use crate::user::no_authenticator;
+
+/// A request to become a WebSocket, or to be answered with server-sent events.
+pub(super) struct Handshake {
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
+    pub(super) upgrade: Option<OnUpgrade>,
+    /// Who sent it: the client, or a proxy.
+    pub(super) peer: Option<SocketAddr>,
+}
+
+impl Handshake {
+    /// Runs `connect`, and answers with 101, or with a refusal.
+    pub(super) async fn answer<C: Consumer>(mut self, server: &Arc<Server>, captures: C::Captures) -> Response {
+        let counters = &server.admission().counters;
+        let (key, upgrade) = match self.check() {
+            Ok(checked) => checked,
+            Err(response) => {
+                count(&counters.malformed);
+                return *response;
+            }
+        };
+        let (permit, mut opened, login_ends) = match self.admit::<C>(server, captures).await {
+            Ok(admitted) => admitted,
+            Err(reject) => return refusal(&reject),
+        };
+        count(&counters.accepted);
+        let response = accepted(&key, &mut opened, offers_bearer(&self.headers));
+        Server::spawn(permit, opened, login_ends, async { carrier(upgrade.await.ok()?) });
+        response
+    }
+
+    /// Looks at the door whether the client may come in, and runs `connect`. Also gives when its login ends.
+    pub(super) async fn admit<C: Consumer>(
+        &self,
+        server: &Arc<Server>,
+        captures: C::Captures,
+    ) -> Result<(AdmissionPermit, Opened<C>, Option<Instant>), Reject> {
+        if server.stopping().is_cancelled() {
+            count(&server.admission().counters.stopping);
+            return Err(Reject::new(503).with_reason("the server stops").with_retry_after(Duration::from_secs(1)));
+        }
+        let client = server.admission().client(&self.headers, self.peer);
+        server.admission().check(&self.headers, self.peer, self.uri.path())?;
+        let permit = AdmissionPermit::acquire(server, client)?;
+        let token_parameter = server.admission().settings.token_parameter.as_deref();
+        let scope = Scope::new(&self.uri, &self.headers, client, token_parameter);
+        let (opened, login_ends) = self.open::<C>(server, scope, captures).await?;
+        Ok((permit, opened, login_ends))
+    }
+
+    /// Runs the authenticator and `connect`. What goes wrong is counted and logged here.
+    async fn open<C: Consumer>(
+        &self,
+        server: &Server,
+        scope: Scope,
+        captures: C::Captures,
+    ) -> Result<(Opened<C>, Option<Instant>), Reject> {
+        let (consumer, path) = (C::INFO.name, self.uri.path());
+        let opening = tokio::time::timeout(server.settings.connect_deadline, open::<C>(server, scope, captures));
+        match opening.await {
+            Ok(Ok(opened)) => Ok(opened),
+            Ok(Err(reject)) => {
+                count(&server.admission().counters.rejected);
+                match reject.source() {
+                    Some(error) => tracing::error!(consumer, path, %error, "`connect` failed"),
+                    None => tracing::debug!(consumer, path, status = reject.status(), "refused"),
+                }
+                Err(reject)
+            }
+            Err(_) => {
+                count(&server.admission().counters.timed_out);
+                tracing::warn!(consumer, path, "`connect` took too long");
+                Err(Reject::new(503).with_reason("connecting took too long").with_retry_after(retry_after()))
+            }
+        }
+    }
+
+    /// Checks what every handshake must hold. Gives the client's key.
+    fn check(&mut self) -> Result<(HeaderValue, OnUpgrade), Box<Response>> {
+        let bad = |reason: &str| Box::new(refusal(&Reject::new(400).with_reason(reason)));
+        let upgrades = self.headers.get_all(CONNECTION).iter().any(|value| {
+            value.to_str().is_ok_and(|value| value.split(',').any(|word| word.trim().eq_ignore_ascii_case("upgrade")))
+        });
+        if !upgrades {
+            return Err(bad("the header `Connection: Upgrade` is missing"));
+        }
+        if self.headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+            let mut response = refusal(&Reject::new(426).with_reason("only WebSocket version 13 is spoken here"));
+            response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            return Err(Box::new(response));
+        }
+        // Sixteen bytes in base64.
+        let key = self.headers.get("sec-websocket-key").filter(|key| key.len() == 24);
+        let key = key.cloned().ok_or_else(|| bad("the header `Sec-WebSocket-Key` is missing or is no key"))?;
+        let upgrade = self.upgrade.take().ok_or_else(|| bad("this connection cannot become a WebSocket"))?;
+        Ok((key, upgrade))
+    }
+}
+
+async fn open<C: Consumer>(
+    server: &Server,
+    mut scope: Scope,
+    captures: C::Captures,
+) -> Result<(Opened<C>, Option<Instant>), Reject> {
+    let mut login_ends = None;
+    if let Some(authenticator) = &server.settings.authenticator {
+        let (user, until) = authenticator(scope.clone()).await?;
+        scope.set_user(user);
+        if let Some(until) = until {
+            let left = until.duration_since(SystemTime::now()).ok().filter(|left| !left.is_zero());
+            let left = left.ok_or_else(|| Reject::unauthorized().with_reason("the login has ended"))?;
+            // What ends in a thousand years has no end.
+            login_ends = Instant::now().checked_add(left);
+        }
+    } else {
+        scope.set_user(Some(no_authenticator()));
+    }
+    Ok((session::open::<C>(server.shared(), scope, captures).await?, login_ends))
+}
+
+pub(super) fn refusal(reject: &Reject) -> Response {
+    let status = StatusCode::from_u16(reject.status()).unwrap_or(StatusCode::FORBIDDEN);
+    let mut response = warp::reply::with_status(reject.reason().to_owned(), status).into_response();
+    if let Some(wait) = reject.retry_after() {
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    }
+    response
+}
+
+fn accepted<C: Consumer>(key: &HeaderValue, opened: &mut Opened<C>, bearer: bool) -> Response {
+    let answer = opened.cx.take_answer();
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.extend(answer.headers);
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes())).expect("base64 is a legal header");
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    // A browser that offers some hangs up where none is chosen.
+    if let Some(subprotocol) = answer.subprotocol.or(bearer.then(|| BEARER.into())) {
+        let subprotocol = HeaderValue::try_from(subprotocol).expect("it came in a header");
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
+    }
+    response
+}
+
+/// Takes the plain socket back out of hyper, so that the flusher can write to it; or keeps it a stream, where it is none
+/// (TLS, a Unix socket).
+fn carrier(upgraded: Upgraded) -> Option<(Socket, Bytes)> {
+    // By way of `Channels::serve`, and by way of `warp::serve`.
+    let (socket, read_ahead) = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => (parts.io.into_inner(), parts.read_buf),
+        Err(upgraded) => match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+            Ok(parts) => (parts.io.into_inner(), parts.read_buf),
+            Err(upgraded) => {
+                return Some((Socket::Stream(Stream::new(TokioIo::new(upgraded))), Bytes::new()));
+            }
+        },
+    };
+    // What waits is joined here, so the kernel need not wait for more. An error means that the client is gone.
+    socket.set_nodelay(true).ok()?;
+    Some((Socket::Tcp(socket), read_ahead))
+}
+
+/// The address of whoever sent it, put into a request's extensions by [`Channels::serve`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(super) SocketAddr);
+
+pub(crate) fn handshake() -> impl Filter<Extract = (Handshake,), Error = Infallible> + Clone + Send + Sync + 'static {
+    let query = warp::query::raw().map(Some).or(warp::any().map(|| None)).unify();
+    warp::path::full()
+        .and(query)
+        .and(warp::header::headers_cloned())
+        .and(warp::ext::optional::<OnUpgrade>())
+        .and(warp::ext::optional::<Peer>())
+        .and(warp::addr::remote())
+        .map(
+            |path: warp::path::FullPath,
+             query: Option<String>,
+             headers: HeaderMap,
+             upgrade: Option<OnUpgrade>,
+             peer: Option<Peer>,
+             remote: Option<SocketAddr>| {
+                let path_and_query = match query {
+                    Some(query) => format!("{}?{query}", path.as_str()),
+                    None => path.as_str().to_owned(),
+                };
+                let uri = Uri::try_from(path_and_query).unwrap_or_default();
+                let peer = peer.map(|Peer(address)| address).or(remote);
+                Handshake { uri, headers, upgrade, peer }
+            },
+        )
+}

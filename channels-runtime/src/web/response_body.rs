@@ -1,0 +1,39 @@
+//! The body of a response, whose socket holds a slot again afterwards.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use hyper::body::{Body, Frame, SizeHint};
+
+use crate::error::Result;
+use crate::web::http_connection::HttpConnection;
+
+/// The body of an answer. When it is done, the socket waits for another request, if it did not before.
+pub(crate) struct ResponseBody<B> {
+    pub(super) body: B,
+    pub(super) caller: HttpConnection,
+}
+
+impl<B: Body + Unpin> Body for ResponseBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(task)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl<B> Drop for ResponseBody<B> {
+    fn drop(&mut self) {
+        self.caller.asks();
+        self.caller.seat.is_answered();
+    }
+}

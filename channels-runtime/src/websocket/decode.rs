@@ -1,0 +1,494 @@
+//! WebSocket decoding (RFC 6455): bytes from a client to messages.
+//!
+//! Headers are read by tungstenite. This module unmasks, joins fragments, checks text as it arrives, and enforces limits.
+
+use std::io::Cursor;
+
+use bytes::{Buf, BytesMut};
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+use crate::websocket::close_code::CloseCode;
+use crate::websocket::encode::MAX_CONTROL;
+use crate::websocket::frame::Frame;
+
+/// What a client said.
+#[derive(Debug, PartialEq)]
+pub(crate) enum ClientMessage {
+    Frame(Frame),
+    Ping(Vec<u8>),
+    Pong,
+    /// The code is [`CloseCode::NO_STATUS`] where the client named none.
+    Close(CloseCode),
+}
+
+/// The client broke the protocol or a limit: the code and the reason of the close frame that it gets.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[error("{reason}")]
+pub(crate) struct ProtocolError {
+    pub(crate) code: CloseCode,
+    pub(crate) reason: &'static str,
+}
+
+const fn protocol(reason: &'static str) -> ProtocolError {
+    ProtocolError { code: CloseCode::PROTOCOL, reason }
+}
+
+const NOT_UTF8: ProtocolError = ProtocolError { code: CloseCode::INVALID_TEXT, reason: "text is not UTF-8" };
+
+const TOO_BIG: ProtocolError = ProtocolError { code: CloseCode::TOO_BIG, reason: "message too big" };
+
+/// Makes messages of a client's bytes. Holds no memory while nothing is under way.
+#[derive(Debug, Default)]
+pub(crate) struct Decoder(Option<Box<Unfinished>>);
+
+#[derive(Debug, Default)]
+struct Unfinished {
+    /// Bytes that were read but not looked at yet: a piece of a header, or what stood behind a finished message.
+    rest: BytesMut,
+    /// What is under way.
+    partial: Option<Partial>,
+}
+
+#[derive(Debug, Default)]
+struct Partial {
+    /// The frame whose payload is being read.
+    frame: Option<Payload>,
+    /// The data frames so far: text or not, and the bytes.
+    message: Option<Message>,
+    control: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Payload {
+    opcode: OpCode,
+    is_final: bool,
+    mask: [u8; 4],
+    remaining: usize,
+}
+
+#[derive(Debug)]
+struct Message {
+    is_text: bool,
+    bytes: Vec<u8>,
+    /// How much of the text is known to be UTF-8.
+    checked: usize,
+}
+
+impl Decoder {
+    /// Keeps bytes that were read before the decoder was there.
+    pub(crate) fn keep(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.0.get_or_insert_default().rest.extend_from_slice(bytes);
+        }
+    }
+
+    /// Whether there are bytes that [`Self::next`] has not looked at.
+    pub(crate) fn has_rest(&self) -> bool {
+        self.0.as_ref().is_some_and(|unfinished| !unfinished.rest.is_empty())
+    }
+
+    /// The next message, from what was kept and then from `input`. What is not needed for it is kept.
+    ///
+    /// A message that is larger than `max_message` bytes is a violation.
+    pub(crate) fn next(&mut self, input: &[u8], max_message: usize) -> Result<Option<ClientMessage>, ProtocolError> {
+        let Some(unfinished) = &mut self.0 else {
+            // Nearly always: whole messages, of which nothing has to be remembered.
+            let (mut partial, mut left) = (None, input);
+            let next = parse(&mut partial, &mut left, max_message);
+            if partial.is_some() || !left.is_empty() {
+                self.0 = Some(Box::new(Unfinished { rest: left.into(), partial }));
+            }
+            return next;
+        };
+        let Unfinished { rest, partial } = &mut **unfinished;
+        let next = if rest.is_empty() {
+            let mut left = input;
+            let next = parse(partial, &mut left, max_message);
+            rest.extend_from_slice(left);
+            next
+        } else {
+            rest.extend_from_slice(input);
+            let mut left = &rest[..];
+            let next = parse(partial, &mut left, max_message);
+            let used = rest.len() - left.len();
+            rest.advance(used);
+            next
+        };
+        if rest.is_empty() && partial.is_none() {
+            self.0 = None;
+        }
+        next
+    }
+}
+
+/// A message that is one frame and has arrived as a whole, which most are: nothing has to be remembered for it.
+fn whole(
+    header: &FrameHeader,
+    length: u64,
+    payload: &[u8],
+    max_message: usize,
+) -> Option<Result<(ClientMessage, usize), ProtocolError>> {
+    let length = usize::try_from(length).ok().filter(|length| *length <= max_message)?;
+    let payload = payload.get(..length)?;
+    let OpCode::Data(data @ (Data::Text | Data::Binary)) = header.opcode else { return None };
+    if !header.is_final || header.rsv1 || header.rsv2 || header.rsv3 {
+        return None;
+    }
+    let mut message = Message { is_text: data == Data::Text, bytes: Vec::with_capacity(length), checked: 0 };
+    unmask_into(&mut message.bytes, payload, header.mask?);
+    Some(message.into_frame().map(|frame| (ClientMessage::Frame(frame), length)))
+}
+
+fn parse(
+    under_way: &mut Option<Partial>,
+    input: &mut &[u8],
+    max_message: usize,
+) -> Result<Option<ClientMessage>, ProtocolError> {
+    loop {
+        let Some(partial) = under_way.as_mut().filter(|partial| partial.frame.is_some()) else {
+            let mut cursor = Cursor::new(*input);
+            let header = FrameHeader::parse(&mut cursor).map_err(|_| protocol("reserved opcode"))?;
+            let Some((header, length)) = header else { return Ok(None) };
+            let read = usize::try_from(cursor.position()).unwrap_or(usize::MAX);
+            if read != header.len(length) || length > i64::MAX as u64 {
+                return Err(protocol("length of a frame not in its shortest form"));
+            }
+            *input = &input[read..];
+            if under_way.is_none()
+                && let Some(whole) = whole(&header, length, input, max_message)
+            {
+                let (incoming, length) = whole?;
+                *input = &input[length..];
+                return Ok(Some(incoming));
+            }
+            under_way.get_or_insert_default().begin(&header, length, max_message)?;
+            continue;
+        };
+        let Some(payload) = &mut partial.frame else { continue };
+        let (now, later) = input.split_at(payload.remaining.min(input.len()));
+        *input = later;
+        let done = payload.remaining == now.len();
+        if let OpCode::Control(control) = payload.opcode {
+            payload.unmask_into(&mut partial.control, now);
+            if !done {
+                return Ok(None);
+            }
+            let body = std::mem::take(&mut partial.control);
+            partial.frame = None;
+            if partial.message.is_none() {
+                *under_way = None;
+            }
+            return match control {
+                Control::Ping => Ok(Some(ClientMessage::Ping(body))),
+                Control::Pong => Ok(Some(ClientMessage::Pong)),
+                _ => close(&body).map(|code| Some(ClientMessage::Close(code))),
+            };
+        }
+        let is_final = payload.is_final && done;
+        let message = partial.message.as_mut().expect("a data frame has begun its message");
+        payload.unmask_into(&mut message.bytes, now);
+        message.check(is_final)?;
+        if !done {
+            return Ok(None);
+        }
+        partial.frame = None;
+        if is_final {
+            let message = under_way.take().and_then(|partial| partial.message).expect("it was there just now");
+            return Ok(Some(ClientMessage::Frame(message.into_frame()?)));
+        }
+    }
+}
+
+impl Partial {
+    fn begin(&mut self, header: &FrameHeader, length: u64, max_message: usize) -> Result<(), ProtocolError> {
+        if header.rsv1 || header.rsv2 || header.rsv3 {
+            return Err(protocol("reserved bits are set"));
+        }
+        let Some(mask) = header.mask else {
+            return Err(protocol("a client's frames must be masked"));
+        };
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        match header.opcode {
+            OpCode::Control(_) if length > MAX_CONTROL => return Err(protocol("control frame longer than 125 bytes")),
+            OpCode::Control(_) if !header.is_final => return Err(protocol("fragmented control frame")),
+            OpCode::Control(_) => {}
+            OpCode::Data(data) => {
+                let message = match (data, &mut self.message) {
+                    (Data::Continue, Some(message)) => message,
+                    (Data::Continue, None) => return Err(protocol("continuation of nothing")),
+                    (_, Some(_)) => return Err(protocol("a message began before the last one ended")),
+                    (_, none) => none.insert(Message { is_text: data == Data::Text, bytes: Vec::new(), checked: 0 }),
+                };
+                if length > max_message - message.bytes.len().min(max_message) {
+                    return Err(TOO_BIG);
+                }
+                // A header alone is not worth a megabyte: memory follows the bytes that do arrive.
+                message.bytes.reserve(length.min(64 * 1024));
+            }
+        }
+        self.frame = Some(Payload { opcode: header.opcode, is_final: header.is_final, mask, remaining: length });
+        Ok(())
+    }
+}
+
+impl Message {
+    /// Checks new text as soon as it is there: the client is told of a bad byte at once, not at the message's end.
+    fn check(&mut self, is_final: bool) -> Result<(), ProtocolError> {
+        if !self.is_text {
+            return Ok(());
+        }
+        // The whole of a short message is checked once, when it becomes a `String`.
+        if is_final && self.checked == 0 {
+            return Ok(());
+        }
+        match std::str::from_utf8(&self.bytes[self.checked..]) {
+            Ok(_) => self.checked = self.bytes.len(),
+            Err(error) if error.error_len().is_none() && !is_final => self.checked += error.valid_up_to(),
+            Err(_) => return Err(NOT_UTF8),
+        }
+        Ok(())
+    }
+
+    fn into_frame(self) -> Result<Frame, ProtocolError> {
+        if self.is_text {
+            String::from_utf8(self.bytes).map(Frame::Text).map_err(|_| NOT_UTF8)
+        } else {
+            Ok(Frame::Binary(self.bytes.into()))
+        }
+    }
+}
+
+fn close(body: &[u8]) -> Result<CloseCode, ProtocolError> {
+    let Some((code, reason)) = body.split_first_chunk::<2>() else {
+        return if body.is_empty() { Ok(CloseCode::NO_STATUS) } else { Err(protocol("close code cut in half")) };
+    };
+    let code = CloseCode::new(u16::from_be_bytes(*code)).ok_or(protocol("close code that may not be sent"))?;
+    std::str::from_utf8(reason).map_err(|_| NOT_UTF8)?;
+    Ok(code)
+}
+
+impl Payload {
+    /// Appends the unmasked bytes and turns the mask so that it fits what comes next.
+    fn unmask_into(&mut self, to: &mut Vec<u8>, from: &[u8]) {
+        unmask_into(to, from, self.mask);
+        self.mask.rotate_left(from.len() % 4);
+        self.remaining -= from.len();
+    }
+}
+
+/// Appends the unmasked bytes.
+fn unmask_into(to: &mut Vec<u8>, from: &[u8], mask: [u8; 4]) {
+    let start = to.len();
+    to.extend_from_slice(from);
+    let twice = u64::from_ne_bytes([mask[0], mask[1], mask[2], mask[3], mask[0], mask[1], mask[2], mask[3]]);
+    let mut words = to[start..].chunks_exact_mut(8);
+    for word in &mut words {
+        let plain = u64::from_ne_bytes((&*word).try_into().expect("chunks of eight")) ^ twice;
+        word.copy_from_slice(&plain.to_ne_bytes());
+    }
+    for (byte, mask) in words.into_remainder().iter_mut().zip(mask.iter().cycle()) {
+        *byte ^= mask;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::websocket::encode::EncodedFrame;
+
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mask = [0x37, 0xfa, 0x21, 0x3d];
+        let mut bytes = vec![first];
+        match payload.len() {
+            length @ 0..=125 => bytes.push(0x80 | u8::try_from(length).unwrap()),
+            length @ 126..=65535 => {
+                bytes.push(0x80 | 126);
+                bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
+            }
+            length => {
+                bytes.push(0x80 | 127);
+                bytes.extend((length as u64).to_be_bytes());
+            }
+        }
+        bytes.extend(mask);
+        bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        bytes
+    }
+
+    /// Feeds the bytes in pieces of every size and asserts that the outcome is the same.
+    fn decode(bytes: &[u8], max: usize) -> Result<Vec<ClientMessage>, ProtocolError> {
+        let run = |size: usize| {
+            let mut decoder = Decoder::default();
+            let mut all = Vec::new();
+            for piece in bytes.chunks(size) {
+                let mut input = piece;
+                while let Some(incoming) = decoder.next(input, max)? {
+                    all.push(incoming);
+                    input = &[];
+                }
+            }
+            Ok(all)
+        };
+        let whole = run(bytes.len().max(1));
+        for size in [1, 2, 3, 7, 64] {
+            let pieces = run(size);
+            match (&whole, &pieces) {
+                (Ok(whole), Ok(pieces)) => assert_eq!(whole, pieces, "in pieces of {size}"),
+                (Err(whole), Err(pieces)) => assert_eq!(whole, pieces, "in pieces of {size}"),
+                _ => panic!("{whole:?} as a whole, {pieces:?} in pieces of {size}"),
+            }
+        }
+        whole
+    }
+
+    fn text(text: &str) -> ClientMessage {
+        ClientMessage::Frame(Frame::text(text))
+    }
+
+    #[test]
+    fn messages_come_out_however_the_bytes_are_cut() {
+        let mut bytes = frame(0x81, "hällo".as_bytes());
+        bytes.extend(frame(0x82, &[0, 1, 2]));
+        bytes.extend(frame(0x81, b""));
+        bytes.extend(frame(0x89, b"are you there"));
+        bytes.extend(frame(0x81, "long ".repeat(30_000).as_bytes()));
+        bytes.extend(frame(0x88, &[0x03, 0xe8]));
+        let all = decode(&bytes, 1 << 20).unwrap();
+        assert_eq!(all[0], text("hällo"));
+        assert_eq!(all[1], ClientMessage::Frame(Frame::binary(vec![0, 1, 2])));
+        assert_eq!(all[2], text(""));
+        assert_eq!(all[3], ClientMessage::Ping(b"are you there".to_vec()));
+        assert_eq!(all[4], text(&"long ".repeat(30_000)));
+        assert_eq!(all[5], ClientMessage::Close(CloseCode::NORMAL));
+    }
+
+    #[test]
+    fn fragments_are_joined_around_a_ping() {
+        let mut bytes = frame(0x01, b"a\xc3");
+        bytes.extend(frame(0x89, b"?"));
+        bytes.extend(frame(0x00, b"\xa4"));
+        bytes.extend(frame(0x80, b"c"));
+        assert_eq!(decode(&bytes, 1024).unwrap(), [ClientMessage::Ping(b"?".to_vec()), text("aäc")]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 200, ..ProptestConfig::default() })]
+
+        /// Messages in fragments with pings between, cut anywhere: they come out as they were, and nothing is kept.
+        #[test]
+        fn what_was_sent_comes_out(
+            messages in prop::collection::vec((any::<bool>(), "\\PC{0,200}", 1..90_usize, any::<bool>()), 0..6),
+            cuts in prop::collection::vec(1..400_usize, 1..40),
+        ) {
+            let (mut bytes, mut expected) = (Vec::new(), Vec::new());
+            for (is_text, content, size, pings) in messages {
+                let content = content.into_bytes();
+                let pieces: Vec<&[u8]> = if content.is_empty() { vec![&[]] } else { content.chunks(size).collect() };
+                for (at, piece) in pieces.iter().enumerate() {
+                    let opcode = if at > 0 { 0 } else if is_text { 1 } else { 2 };
+                    let fin = if at + 1 == pieces.len() { 0x80 } else { 0 };
+                    if pings && at > 0 {
+                        bytes.extend(frame(0x89, &[u8::try_from(at % 256).unwrap()]));
+                        expected.push(ClientMessage::Ping(vec![u8::try_from(at % 256).unwrap()]));
+                    }
+                    bytes.extend(frame(fin | opcode, piece));
+                }
+                expected.push(ClientMessage::Frame(if is_text {
+                    Frame::text(String::from_utf8(content).unwrap())
+                } else {
+                    Frame::binary(content)
+                }));
+            }
+            let mut decoder = Decoder::default();
+            let (mut all, mut left, mut cuts) = (Vec::new(), &bytes[..], cuts.into_iter().cycle());
+            while !left.is_empty() {
+                let (mut input, later) = left.split_at(cuts.next().unwrap().min(left.len()));
+                left = later;
+                while let Some(incoming) = decoder.next(input, 1 << 20).unwrap() {
+                    all.push(incoming);
+                    input = &[];
+                }
+            }
+            prop_assert_eq!(all, expected);
+            prop_assert!(decoder.0.is_none());
+        }
+    }
+
+    #[test]
+    fn every_broken_rule_has_its_code() {
+        let too_long = frame(0x89, &[0; 126]);
+        let mut twice = frame(0x01, b"a");
+        twice.extend(frame(0x81, b"b"));
+        for (bytes, code) in [
+            (frame(0xc1, b"x"), 1002),
+            (frame(0x83, b"x"), 1002),
+            (frame(0x8b, b"x"), 1002),
+            (frame(0x80, b"x"), 1002),
+            (frame(0x09, b"x"), 1002),
+            (vec![0x81, 0x01, b'x'], 1002),
+            (too_long, 1002),
+            (twice, 1002),
+            (frame(0x88, &[0x03]), 1002),
+            (frame(0x88, &999_u16.to_be_bytes()), 1002),
+            (frame(0x88, &1005_u16.to_be_bytes()), 1002),
+            (frame(0x88, &[0x03, 0xe8, 0xff]), 1007),
+            (frame(0x81, b"\xff"), 1007),
+            (frame(0x01, b"ok\xff"), 1007),
+            (frame(0x81, b"\xc3"), 1007),
+            (frame(0x82, &[0; 1025]), 1009),
+            // One byte, by a length of two and of eight; a length with its highest bit.
+            (b"\x82\xfe\0\x01\0\0\0\0x".to_vec(), 1002),
+            (b"\x82\xff\0\0\0\0\0\0\0\x01\0\0\0\0x".to_vec(), 1002),
+            (b"\x82\xff\x80\0\0\0\0\0\0\x01\0\0\0\0x".to_vec(), 1002),
+        ] {
+            let violation = decode(&bytes, 1024).unwrap_err();
+            assert_eq!(violation.code, code, "{bytes:02x?}: {violation}");
+        }
+    }
+
+    #[test]
+    fn bad_text_is_seen_before_the_message_ends() {
+        let mut bytes = frame(0x81, &[b'a'; 100]);
+        bytes[6 + 10] ^= 0x80;
+        bytes.truncate(6 + 20);
+        assert_eq!(decode(&bytes, 1024).unwrap_err(), NOT_UTF8);
+    }
+
+    #[test]
+    fn a_limit_counts_all_fragments() {
+        let mut bytes = frame(0x02, &[0; 600]);
+        bytes.extend(frame(0x80, &[0; 424]));
+        assert!(decode(&bytes, 1024).is_ok());
+        assert_eq!(decode(&bytes, 1023).unwrap_err(), TOO_BIG);
+    }
+
+    #[test]
+    fn an_idle_decoder_holds_no_buffer() {
+        let mut decoder = Decoder::default();
+        assert_eq!(decoder.next(&frame(0x81, b"hi"), 1024).unwrap(), Some(text("hi")));
+        assert_eq!(decoder.next(&[], 1024).unwrap(), None);
+        assert!(decoder.0.is_none());
+    }
+
+    #[test]
+    fn json_is_framed_in_place() {
+        for size in [0, 1, 123, 124, 70_000] {
+            let text = "x".repeat(size);
+            let framed = EncodedFrame::json(&text).unwrap();
+            let frame = EncodedFrame::new(&Frame::json(&text).unwrap());
+            assert_eq!(framed.as_bytes(), frame.as_bytes(), "{size} characters");
+        }
+    }
+
+    #[test]
+    fn a_close_reason_is_cut_at_a_character() {
+        let bytes = EncodedFrame::close(CloseCode::NORMAL, &"ä".repeat(100));
+        let bytes = bytes.as_bytes();
+        assert_eq!(bytes[..2], [0x88, 124]);
+        assert!(std::str::from_utf8(&bytes[4..]).is_ok());
+        assert_eq!(EncodedFrame::close(CloseCode::NO_STATUS, "").as_bytes(), [0x88, 0]);
+    }
+}

@@ -1,0 +1,120 @@
+//! WebSocket framing (RFC 6455): bytes from a client to messages, messages to the bytes of a frame.
+//!
+//! Headers are read and written by tungstenite; what is done here is what a server must do with them: unmask, join
+//! fragments, check text as it arrives, hold the limits. A server's frames are not masked, so the bytes of one frame
+//! serve every member of a group.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+
+use crate::error::EncodeError;
+use crate::support::with_buffer;
+use crate::websocket::close_code::CloseCode;
+use crate::websocket::frame::Frame;
+
+/// The most that the payload of a control frame may hold (RFC 6455, section 5.5).
+pub(crate) const MAX_CONTROL: usize = 125;
+
+/// A ping without a payload: whatever comes back answers it.
+pub(crate) const PING: [u8; 2] = [0x89, 0];
+
+/// A finished frame, header included: made once, shared by everyone who is sent it.
+#[derive(Clone)]
+pub struct EncodedFrame(Arc<[u8]>);
+
+/// Puts a text frame together that holds `value` as JSON, and lends it. The value is written where it stays: behind room
+/// for the longest header.
+pub(crate) fn with_json<T: Serialize + ?Sized, R>(
+    value: &T,
+    use_it: impl FnOnce(&[u8]) -> R,
+) -> Result<R, EncodeError> {
+    const ROOM: usize = 10;
+    with_buffer(|bytes| {
+        bytes.resize(ROOM, 0);
+        serde_json::to_writer(&mut *bytes, value).map_err(EncodeError::new)?;
+        let header = FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
+        let length = (bytes.len() - ROOM) as u64;
+        let start = ROOM - header.len(length);
+        header.format(length, &mut &mut bytes[start..ROOM]).expect("the header fits the room made for it");
+        Ok(use_it(&bytes[start..]))
+    })
+}
+
+/// Puts a frame together, and lends it.
+pub(crate) fn with_frame<R>(frame: &Frame, use_it: impl FnOnce(&[u8]) -> R) -> R {
+    match frame {
+        Frame::Text(text) => with_header(OpCode::Data(Data::Text), text.as_bytes(), use_it),
+        Frame::Binary(bytes) => with_header(OpCode::Data(Data::Binary), bytes, use_it),
+    }
+}
+
+fn with_header<R>(opcode: OpCode, payload: &[u8], use_it: impl FnOnce(&[u8]) -> R) -> R {
+    with_buffer(|bytes| {
+        let header = FrameHeader { opcode, ..FrameHeader::default() };
+        header.format(payload.len() as u64, &mut *bytes).expect("writing to a Vec does not fail");
+        bytes.extend_from_slice(payload);
+        use_it(bytes)
+    })
+}
+
+impl EncodedFrame {
+    pub(crate) fn new(frame: &Frame) -> Self {
+        with_frame(frame, Self::copied)
+    }
+
+    /// A text frame that holds `value` as JSON.
+    pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, EncodeError> {
+        with_json(value, Self::copied)
+    }
+
+    /// A finished frame that was lent.
+    pub(crate) fn copied(frame: &[u8]) -> Self {
+        Self(frame.into())
+    }
+
+    /// Several frames, one behind the other.
+    pub(crate) fn joined(frames: &[&Self]) -> Self {
+        with_buffer(|bytes| {
+            for frame in frames {
+                bytes.extend_from_slice(frame.as_bytes());
+            }
+            Self::copied(bytes)
+        })
+    }
+
+    pub(crate) fn pong(payload: &[u8]) -> Self {
+        Self::encode(OpCode::Control(Control::Pong), payload)
+    }
+
+    pub(crate) fn close(code: CloseCode, reason: &str) -> Self {
+        // Two codes only say that none came; they are never sent (RFC 6455, section 7.4.1).
+        if matches!(code, CloseCode::NO_STATUS | CloseCode::ABNORMAL) {
+            return Self::encode(OpCode::Control(Control::Close), &[]);
+        }
+        let mut payload = code.as_u16().to_be_bytes().to_vec();
+        let mut fits = reason.len().min(MAX_CONTROL - payload.len());
+        while !reason.is_char_boundary(fits) {
+            fits -= 1;
+        }
+        payload.extend_from_slice(&reason.as_bytes()[..fits]);
+        Self::encode(OpCode::Control(Control::Close), &payload)
+    }
+
+    fn encode(opcode: OpCode, payload: &[u8]) -> Self {
+        with_header(opcode, payload, Self::copied)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for EncodedFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EncodedFrame({} bytes)", self.0.len())
+    }
+}
