@@ -28,10 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("admission", &["support", "error"]),
     ("layer", &["support", "name", "error", "event", "websocket", "codec"]),
     ("connection", &["support", "name", "scope", "event", "websocket", "layer"]),
-    (
-        "consumer",
-        &["support", "name", "error", "user", "scope", "event", "websocket", "codec", "layer", "connection"],
-    ),
+    ("consumer", &["support", "name", "error", "user", "scope", "event", "websocket", "codec", "layer", "connection"]),
     (
         "session",
         &["support", "name", "error", "scope", "event", "websocket", "codec", "layer", "connection", "consumer"],
@@ -39,29 +36,79 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "server",
         &[
-            "support", "name", "error", "user", "scope", "event", "websocket", "codec", "admission", "layer",
-            "connection", "consumer", "session",
+            "support",
+            "name",
+            "error",
+            "user",
+            "scope",
+            "event",
+            "websocket",
+            "codec",
+            "admission",
+            "layer",
+            "connection",
+            "consumer",
+            "session",
         ],
     ),
     (
         "app",
         &[
-            "support", "name", "error", "user", "scope", "event", "websocket", "codec", "auth", "admission", "layer",
-            "connection", "consumer", "session", "server",
+            "support",
+            "name",
+            "error",
+            "user",
+            "scope",
+            "event",
+            "websocket",
+            "codec",
+            "auth",
+            "admission",
+            "layer",
+            "connection",
+            "consumer",
+            "session",
+            "server",
         ],
     ),
     (
         "worker",
         &[
-            "support", "name", "error", "user", "scope", "event", "websocket", "codec", "layer", "connection",
-            "consumer", "session", "server", "app",
+            "support",
+            "name",
+            "error",
+            "user",
+            "scope",
+            "event",
+            "websocket",
+            "codec",
+            "layer",
+            "connection",
+            "consumer",
+            "session",
+            "server",
+            "app",
         ],
     ),
     (
         "web",
         &[
-            "support", "name", "error", "user", "scope", "event", "websocket", "codec", "auth", "admission", "layer",
-            "connection", "consumer", "session", "server", "app",
+            "support",
+            "name",
+            "error",
+            "user",
+            "scope",
+            "event",
+            "websocket",
+            "codec",
+            "auth",
+            "admission",
+            "layer",
+            "connection",
+            "consumer",
+            "session",
+            "server",
+            "app",
         ],
     ),
     // The faces.
@@ -72,8 +119,24 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// The list of a face: every earlier layer that is not a face itself.
 const EVERYTHING: &[&str] = &[
-    "support", "name", "error", "user", "scope", "event", "websocket", "codec", "auth", "admission", "layer",
-    "connection", "consumer", "session", "server", "app", "worker", "web",
+    "support",
+    "name",
+    "error",
+    "user",
+    "scope",
+    "event",
+    "websocket",
+    "codec",
+    "auth",
+    "admission",
+    "layer",
+    "connection",
+    "consumer",
+    "session",
+    "server",
+    "app",
+    "worker",
+    "web",
 ];
 
 /// The files that may lie flat in `src`.
@@ -208,7 +271,9 @@ fn is_word(token: &TokenTree, word: &str) -> bool {
 /// Whether an attribute before the item is `#[cfg(test)]` or `#[cfg(all(.., test, ..))]`.
 fn is_test_only(item: &[TokenTree]) -> bool {
     item.windows(2).any(|pair| match pair {
-        [TokenTree::Punct(hash), TokenTree::Group(attribute)] if hash.as_char() == '#' => needs_test(attribute.stream()),
+        [TokenTree::Punct(hash), TokenTree::Group(attribute)] if hash.as_char() == '#' => {
+            needs_test(attribute.stream())
+        }
         _ => false,
     })
 }
@@ -219,7 +284,9 @@ fn needs_test(attribute: TokenStream) -> bool {
     let condition: Vec<TokenTree> = condition.stream().into_iter().collect();
     match &condition[..] {
         [one] => is_word(one, "test"),
-        [all, TokenTree::Group(list)] if is_word(all, "all") => list.stream().into_iter().any(|token| is_word(&token, "test")),
+        [all, TokenTree::Group(list)] if is_word(all, "all") => {
+            list.stream().into_iter().any(|token| is_word(&token, "test"))
+        }
         _ => false,
     }
 }
@@ -242,7 +309,8 @@ fn definitions_in(tokens: TokenStream) -> Vec<(usize, String)> {
     let mut definitions = Vec::new();
     for item in items_outside_of_tests(tokens) {
         let mut words = item.iter().enumerate().filter(|(at, token)| {
-            let after_hash = *at > 0 && matches!(&item[at - 1], TokenTree::Punct(hash) if matches!(hash.as_char(), '#' | '!'));
+            let after_hash =
+                *at > 0 && matches!(&item[at - 1], TokenTree::Punct(hash) if matches!(hash.as_char(), '#' | '!'));
             matches!(token, TokenTree::Ident(_)) && !after_hash
         });
         let first = words.find(|(_, token)| !is_word(token, "pub"));
@@ -263,7 +331,8 @@ fn walk(tokens: TokenStream, module: &[String], names: &mut Vec<Named>) {
         }
         // An inline module: `super` in it is this one.
         let inline = item.iter().position(|token| is_word(token, "mod")).filter(|at| {
-            matches!(item.get(at + 1), Some(TokenTree::Ident(_))) && matches!(item.get(at + 2), Some(TokenTree::Group(_)))
+            matches!(item.get(at + 1), Some(TokenTree::Ident(_)))
+                && matches!(item.get(at + 2), Some(TokenTree::Group(_)))
         });
         let mut inner = module.to_vec();
         if let Some(at) = inline {
@@ -437,7 +506,8 @@ fn files_of_a_layer_form_no_circle() {
     for source in sources.iter().filter(|source| !source.is_face && source.module != ["lib"]) {
         for named in &source.names {
             // The longest part of the path that is a module.
-            let target = (1..=named.path.len()).rev().find_map(|length| modules.get_key_value(&named.path[..length].to_vec()));
+            let target =
+                (1..=named.path.len()).rev().find_map(|length| modules.get_key_value(&named.path[..length].to_vec()));
             let Some((target, to)) = target.map(|(module, source)| (*module, *source)) else { continue };
             if target[0] != source.module[0] || *target == source.module {
                 continue;
@@ -524,5 +594,9 @@ fn few_files_lie_flat() {
             path.is_file().then(|| path.file_name().expect("a name").to_string_lossy().into_owned())
         })
         .collect();
-    assert!(flat.len() <= MOST_FLAT_FILES, "{} files lie flat in src, at most {MOST_FLAT_FILES} may: {flat:?}", flat.len());
+    assert!(
+        flat.len() <= MOST_FLAT_FILES,
+        "{} files lie flat in src, at most {MOST_FLAT_FILES} may: {flat:?}",
+        flat.len()
+    );
 }

@@ -134,53 +134,74 @@
 //!   `testing::LayerProbe`, layers that remember what was sent.
 #![deny(clippy::print_stdout, clippy::unwrap_used)]
 
-// The layers, from the ground up. Each names only layers above it in this list; `tests/architecture.rs` checks that.
-/// Utilities without a domain: locks, buffers, counters, metrics, signals.
-#[macro_use]
+// The layers, from the ground up: each names only layers above it, and `tests/architecture.rs` checks that. The blank lines
+// keep rustfmt from sorting them.
+
+// Utilities without a domain: locks, buffers, counters, metrics, signals.
 mod support;
-/// The targets of the macros' expansions.
+
+// Checked names of channels and groups.
+mod name;
+
+// The errors, one enum for each boundary.
+mod error;
+
+// The user of a connection, whose type only the application knows.
+mod user;
+
+// The facts of a connection, fixed at connect.
+mod scope;
+
+// Events and groups, and the traits by which the compiler checks them.
+mod event;
+
+// WebSocket frames (RFC 6455): encoding, decoding, close codes.
+mod websocket;
+
+// The encoding of events in the layer, and of client commands.
+mod codec;
+
+// Logins: JSON Web Tokens and Django sessions.
+mod auth;
+
+// Admission control: who may connect.
+mod admission;
+
+// The channel layer: in memory, or over Redis.
+mod layer;
+
+// One connection: its inbox, its outbound queue, and the write queue of all connections.
+mod connection;
+
+// Consumers: what users write, and the context that they hold.
+mod consumer;
+
+// The loop that runs one consumer for one connection.
+mod session;
+
+// All open connections: registry, heartbeat, login expiry, drain.
+mod server;
+
+// The application and its settings.
+mod app;
+
+// Consumers on named channels, without a client.
+mod worker;
+
+// Routes for warp, and an HTTP server for them.
+mod web;
+
+// Faces: they may name everything.
+#[cfg(feature = "testing")]
+pub mod testing;
+
 #[doc(hidden)]
 #[path = "private/mod.rs"]
 pub mod __private;
-/// Admission control: who may connect.
-mod admission;
-/// The application and its settings.
-mod app;
-/// Logins: JSON Web Tokens, Django sessions.
-mod auth;
-/// The encoding of events and client commands.
-mod codec;
-/// One connection: inbox, outbound queue, write queue.
-mod connection;
-/// Consumers: what users write and hold.
-mod consumer;
-/// The errors, one enum for each boundary.
-mod error;
-/// Events, groups, and what the compiler checks of them.
-mod event;
+
 #[cfg(all(feature = "redis", any(test, fuzzing)))]
 #[doc(hidden)]
 pub mod fuzzing;
-/// The channel layer: in memory, or over Redis.
-mod layer;
-/// Checked names of channels and groups.
-mod name;
-/// The facts of a connection, fixed at connect.
-mod scope;
-/// All open connections: registry, heartbeat, drain.
-mod server;
-/// The loop that runs one consumer for one connection.
-mod session;
-#[cfg(feature = "testing")]
-pub mod testing;
-/// The user of a connection.
-mod user;
-/// Routes and a server for warp.
-mod web;
-/// WebSocket frames (RFC 6455).
-mod websocket;
-/// Consumers on named channels.
-mod worker;
 
 pub use admission::{HandshakeStats, SettingsError};
 pub use app::{Channels, ChannelsBuilder, InspectedGroup, InspectedLayer, InspectedSettings, Inspection, Rates, Stats};
@@ -196,8 +217,8 @@ pub use consumer::{
     ReplyTo, SendJson,
 };
 pub use error::{
-    BackgroundError, BlockingError, CommandError, DecodeError, EncodeError, Error, FrameError, IntoError, LayerError,
-    Reject, Result, SendError,
+    BackgroundError, BlockingError, CommandError, DecodeError, EncodeError, Error, FrameError, FrameKind, IntoError,
+    LayerError, Reject, Result, SendError,
 };
 pub use event::{
     Carries, DropHint, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, MailboxPolicy, Sends,
@@ -212,7 +233,7 @@ pub use scope::Scope;
 pub use server::JobStats;
 pub use support::Unawaited;
 pub use web::{Address, Captures, RoutePath, Routes, ServeError, WebServer};
-pub use websocket::{CloseCode, Frame, FrameKind, FromFrame, FromJson, IntoFrame, Json, Text, ToJson};
+pub use websocket::{CloseCode, Frame, FromFrame, FromJson, IntoFrame, Json, Text, ToJson};
 pub use worker::{NoCaptures, Worker};
 
 pub use channels_macros::{check_app, consumer, event, group};

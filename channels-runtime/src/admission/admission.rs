@@ -218,7 +218,7 @@ mod tests {
     use http::HeaderName;
 
     use super::*;
-    use crate::admission::origin::{Hosts, Origins};
+    use crate::admission::origin::Origins;
 
     fn address(text: &str) -> Option<SocketAddr> {
         Some(SocketAddr::new(text.parse().unwrap(), 1))

@@ -4,8 +4,8 @@ use serde::de::DeserializeSeed;
 
 use crate::codec::envelope::path_of;
 use crate::codec::tagged::{FindTag, Untagged};
-use crate::error::{CommandError, FrameError};
-use crate::websocket::{Frame, FrameKind, FromJson};
+use crate::error::{CommandError, FrameError, FrameKind};
+use crate::websocket::{Frame, FromJson};
 
 /// A client's frame that may name a command: the JSON text, and the name in its tag.
 #[derive(Debug)]

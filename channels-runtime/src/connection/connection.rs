@@ -1,6 +1,5 @@
 //! One connection: its inbox, its outbound queue, and the state of its socket.
 
-use std::any::Any;
 use std::sync::atomic::AtomicU16;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
@@ -10,7 +9,7 @@ use std::{fmt, io};
 use tokio::time::Instant;
 
 use crate::connection::heartbeat::HeartbeatPolicy;
-use crate::connection::inbox::{Inbox, InboxItem};
+use crate::connection::inbox::{Event, Inbox, InboxItem};
 use crate::connection::outbound::{Outbound, Output, Scheduled, Stage};
 use crate::connection::shared::Shared;
 use crate::connection::transport::Socket;
@@ -67,9 +66,6 @@ enum Gaps {
     /// It was told of the beginning, and will be of the end.
     Ending,
 }
-
-/// An event for the consumer: an `Arc<Delivered<C::Event>>`.
-pub(crate) type Event = Arc<dyn Any + Send + Sync>;
 
 /// What the connection's task does next.
 pub(crate) enum Next {

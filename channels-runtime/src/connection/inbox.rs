@@ -1,15 +1,19 @@
 //! What waits in a mailbox: events for the consumer, and frames that may not overtake them.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::connection::connection::Event;
 use crate::event::DropHint;
 use crate::layer::Gap;
 use crate::websocket::EncodedFrame;
+
+/// An event for the consumer: an `Arc<Delivered<C::Event>>`.
+pub(crate) type Event = Arc<dyn Any + Send + Sync>;
 
 /// How many empty queues a thread keeps for the next mailboxes, and how much they may hold: as many as a large room needs at
 /// once, so that a message to it takes none from the allocator.

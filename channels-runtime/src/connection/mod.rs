@@ -18,8 +18,9 @@ mod transport;
 mod write_model;
 mod write_queue;
 
-pub(crate) use connection::{Closed, Connection, Event, Next};
+pub(crate) use connection::{Closed, Connection, Next};
 pub(crate) use heartbeat::HeartbeatPolicy;
+pub(crate) use inbox::Event;
 pub(crate) use io_stream::Stream;
 pub(crate) use outbound::Output;
 pub(crate) use rate_limit::{Pause, PauseEvent, Rate, RateLimiter};

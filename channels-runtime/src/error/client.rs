@@ -1,7 +1,6 @@
 //! Errors between a consumer and its client.
 
 use crate::error::codec::{EncodeError, at, field_path, is_field};
-use crate::websocket::FrameKind;
 
 /// Why something could not be sent to the client.
 #[derive(Debug, thiserror::Error)]
@@ -119,4 +118,23 @@ impl CommandError {
 
 fn list(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Whether a [`Frame`](crate::Frame) is text or binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FrameKind {
+    /// A text frame.
+    Text,
+    /// A binary frame.
+    Binary,
+}
+
+impl std::fmt::Display for FrameKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Text => "text",
+            Self::Binary => "binary",
+        })
+    }
 }

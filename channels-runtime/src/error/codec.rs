@@ -115,7 +115,6 @@ pub(crate) fn at(path: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::error::handler::Error;
     use crate::error::redact::without_value;
     use crate::error::reject::Reject;

@@ -7,7 +7,7 @@ mod layer;
 mod redact;
 mod reject;
 
-pub use client::{CommandError, FrameError, SendError};
+pub use client::{CommandError, FrameError, FrameKind, SendError};
 pub(crate) use codec::field_path;
 pub use codec::{DecodeError, EncodeError};
 pub use handler::{BackgroundError, BlockingError, Error, IntoError, Result};

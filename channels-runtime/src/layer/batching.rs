@@ -14,7 +14,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::layer::counters::Counters;
-use crate::layer::table::Groups;
+use crate::layer::group_members::Groups;
 use crate::name::GroupName;
 
 thread_local! {
@@ -41,7 +41,7 @@ impl Open {
             shard.get_mut(&self.group).and_then(|(_, members)| members.hand_over())
         };
         if let Some(handed) = handed {
-            self.counters.count_handed(&handed);
+            handed.count(&self.counters);
         }
     }
 }

@@ -45,6 +45,13 @@ pub struct BlockingChannelLayer {
     pub(crate) layer: ChannelLayer,
 }
 
+impl ChannelLayer {
+    /// The same layer for plain synchronous code: what `async_to_sync` is in Django.
+    pub fn blocking(&self) -> BlockingChannelLayer {
+        BlockingChannelLayer::new(self.clone())
+    }
+}
+
 impl BlockingChannelLayer {
     pub(crate) fn new(layer: ChannelLayer) -> Self {
         Self { layer }

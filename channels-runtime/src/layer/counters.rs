@@ -9,8 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::codec::Envelope;
 use crate::error::{DecodeError, shown, without_value};
-use crate::layer::delivery::Undeliverable;
-use crate::layer::group_members::Handed;
+use crate::layer::delivery::{Delivery, Prepare, Undeliverable};
 use crate::layer::mailbox::DeliveryCount;
 use crate::name::GroupName;
 use crate::support::{count, counted, lock};
@@ -140,10 +139,9 @@ impl Counters {
         }
     }
 
-    /// Messages were handed to the mailboxes here. The last one stands for all in the log.
-    pub(super) fn count_handed(&self, handed: &Handed) {
-        let Handed { messages, taken } = handed;
-        self.count_taken(*taken, messages.last().map(|last| &last.envelope));
+    /// Prepares a message for one kind of mailbox. A failure is counted and logged.
+    pub(super) fn prepared(&self, prepare: Prepare, envelope: &Envelope, to: &str) -> Option<Delivery> {
+        prepare(envelope).map_err(|problem| self.count_undeliverable(envelope, to, &problem)).ok()
     }
 
     pub(crate) fn count_taken(&self, taken: DeliveryCount, last: Option<&Envelope>) {

@@ -1,5 +1,6 @@
 //! The members of a group in this process, and what waits for all of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexSet;
@@ -7,11 +8,12 @@ use smallvec::{SmallVec, smallvec};
 use tokio::time::Instant;
 
 use crate::codec::Envelope;
+use crate::layer::counters::Counters;
 use crate::layer::delivery::{Delivery, Prepare};
-use crate::layer::mailbox::{Batch, DeliveryCount, NamedMailbox, Ready, hand};
-use crate::layer::table::LocalTable;
+use crate::layer::mailbox::{Batch, DeliveryCount, Mailbox, NamedMailbox};
+use crate::layer::sharded_map::ShardedMap;
 use crate::layer::write_priority::WritePriority;
-use crate::name::ChannelName;
+use crate::name::{ChannelName, GroupName};
 
 /// A message, made ready once for each kind of mailbox. Nearly always there is one kind.
 #[derive(Default)]
@@ -28,9 +30,9 @@ impl Prepared {
         prepared
     }
 
-    pub(super) fn prepare(&mut self, table: &LocalTable, envelope: &Envelope, to: &str) {
+    pub(super) fn prepare(&mut self, counters: &Counters, envelope: &Envelope, to: &str) {
         for (kind, delivery) in &mut self.0 {
-            *delivery = table.prepared(*kind, envelope, to).ok();
+            *delivery = counters.prepared(*kind, envelope, to);
         }
     }
 
@@ -64,6 +66,19 @@ const PATIENCE: Duration = Duration::from_millis(1);
 pub(super) struct Handed {
     pub(super) messages: Vec<Message>,
     pub(super) taken: DeliveryCount,
+}
+
+impl Handed {
+    /// Counts the deliveries. The last message represents all of them in the log.
+    pub(super) fn count(&self, counters: &Counters) {
+        counters.count_taken(self.taken, self.messages.last().map(|last| &last.envelope));
+    }
+}
+
+/// Makes the batch of these messages for one kind of mailbox.
+fn batch_for<'a>(kind: Prepare, messages: &'a [Message], priority: WritePriority) -> Batch<'a> {
+    let ready = |message: &'a Message| Some((of_kind(&message.prepared.0, kind)?.as_ref()?, message.at));
+    Batch::of(messages.iter().filter_map(ready).collect(), priority)
 }
 
 /// The members of a group.
@@ -159,10 +174,33 @@ impl GroupMembers {
     }
 
     fn hand_all(&self, messages: &[Message]) -> DeliveryCount {
-        let batch = |(kind, _): &(Prepare, _)| (*kind, Batch::new(*kind, messages, WritePriority::of(self.len())));
+        let batch = |(kind, _): &(Prepare, _)| (*kind, batch_for(*kind, messages, WritePriority::of(self.len())));
         let ready = self.kinds(None).0.iter().map(batch).collect();
         hand(self.mailboxes.iter().map(|NamedMailbox(mailbox)| mailbox), &ready)
     }
+}
+
+/// The groups, and who is in them.
+pub(super) type Groups = ShardedMap<GroupName, GroupMembers>;
+
+/// What mailboxes are handed.
+pub(crate) type Ready<'a> = ForKinds<Batch<'a>>;
+
+/// Hands each mailbox what is ready for its kind.
+pub(crate) fn hand<'a>(mailboxes: impl Iterator<Item = &'a Arc<dyn Mailbox>>, ready: &Ready<'_>) -> DeliveryCount {
+    let mut taken = DeliveryCount::default();
+    for mailbox in mailboxes {
+        if let Some(batch) = of_kind(ready, mailbox.prepare()) {
+            taken += mailbox.deliver_all(batch);
+        }
+    }
+    taken
+}
+
+/// Hands a message to these mailboxes.
+#[cfg(feature = "redis")]
+pub(super) fn hand_to(mailboxes: &[Arc<dyn Mailbox>], prepared: &Prepared) -> DeliveryCount {
+    hand(mailboxes.iter(), &prepared.ready(Instant::now(), mailboxes.len()))
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ use crate::codec::Envelope;
 use crate::error::LayerError;
 use crate::event::{Carries, Event, Group, Handles, JoinedBy};
 use crate::layer::backend::Backend;
-use crate::layer::blocking::BlockingChannelLayer;
 use crate::layer::channel::Channel;
 use crate::layer::config::LayerConfig;
 use crate::layer::counters::LayerStats;
@@ -393,11 +392,6 @@ impl ChannelLayer {
     /// What happened to the messages so far.
     pub fn stats(&self) -> LayerStats {
         self.layer.backend.table().stats()
-    }
-
-    /// The same layer for plain synchronous code: what `async_to_sync` is in Django.
-    pub fn blocking(&self) -> BlockingChannelLayer {
-        BlockingChannelLayer::new(self.clone())
     }
 
     /// Forgets every group. For tests, and for an operator who knows why.

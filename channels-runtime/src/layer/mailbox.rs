@@ -8,9 +8,6 @@ use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::layer::delivery::{Delivery, Full, Prepare};
-#[cfg(feature = "redis")]
-use crate::layer::group_members::Prepared;
-use crate::layer::group_members::{ForKinds, Message, of_kind};
 use crate::layer::write_priority::WritePriority;
 use crate::name::ChannelName;
 use crate::websocket::EncodedFrame;
@@ -62,20 +59,6 @@ impl PartialEq for NamedMailbox {
 
 impl Eq for NamedMailbox {}
 
-/// What mailboxes are handed.
-pub(crate) type Ready<'a> = ForKinds<Batch<'a>>;
-
-/// Hands each mailbox what is ready for its kind.
-pub(crate) fn hand<'a>(mailboxes: impl Iterator<Item = &'a Arc<dyn Mailbox>>, ready: &Ready<'_>) -> DeliveryCount {
-    let mut taken = DeliveryCount::default();
-    for mailbox in mailboxes {
-        if let Some(batch) = of_kind(ready, mailbox.prepare()) {
-            taken += mailbox.deliver_all(batch);
-        }
-    }
-    taken
-}
-
 /// Finished frames of so many bytes in all are joined once, for everyone. More is written in pieces as well.
 const JOINED: usize = 16 * 1024;
 
@@ -89,11 +72,6 @@ pub(crate) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(kind: Prepare, messages: &'a [Message], reach: WritePriority) -> Self {
-        let ready = |message: &'a Message| Some((of_kind(&message.prepared.0, kind)?.as_ref()?, message.at));
-        Self::of(messages.iter().filter_map(ready).collect(), reach)
-    }
-
     pub(crate) fn of(deliveries: SmallVec<[(&'a Delivery, Instant); 16]>, reach: WritePriority) -> Self {
         let frames: Option<SmallVec<[&EncodedFrame; 16]>> =
             deliveries.iter().map(|(delivery, _)| delivery.plain()).collect();
@@ -126,10 +104,4 @@ impl std::ops::AddAssign for DeliveryCount {
         self.delivered += other.delivered;
         self.full += other.full;
     }
-}
-
-/// Hands a message to these mailboxes.
-#[cfg(feature = "redis")]
-pub(super) fn hand_to(mailboxes: &[Arc<dyn Mailbox>], prepared: &Prepared) -> DeliveryCount {
-    hand(mailboxes.iter(), &prepared.ready(Instant::now(), mailboxes.len()))
 }

@@ -29,7 +29,8 @@ mod redis;
 mod settings;
 mod sharded_map;
 mod table;
-#[cfg(all(test, feature = "redis"))]
+#[cfg(test)]
+#[cfg(feature = "redis")]
 mod table_model;
 mod write_priority;
 

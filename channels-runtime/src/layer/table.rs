@@ -19,17 +19,14 @@ use crate::codec::Envelope;
 use crate::layer::batching;
 use crate::layer::batching::Open;
 use crate::layer::counters::{Counters, LayerStats};
-use crate::layer::delivery::{Delivery, Full, Gap, Prepare};
+use crate::layer::delivery::{Delivery, Full, Gap};
+use crate::layer::group_members::{GroupMembers, Groups, Handed, Message};
 #[cfg(feature = "redis")]
-use crate::layer::group_members::Prepared;
-use crate::layer::group_members::{GroupMembers, Handed, Message};
-use crate::layer::mailbox::{Mailbox, NamedMailbox, hand_to};
+use crate::layer::group_members::{Prepared, hand_to};
+use crate::layer::mailbox::{Mailbox, NamedMailbox};
 use crate::layer::sharded_map::ShardedMap;
 use crate::name::{ChannelName, GroupName};
 use crate::support::{count, lock};
-
-/// The groups, and who is in them.
-pub(super) type Groups = ShardedMap<GroupName, GroupMembers>;
 
 /// The groups that a channel is in, so that it leaves them without a search.
 ///
@@ -190,7 +187,7 @@ impl LocalTable {
     /// Hands over what waits with a group, because it changes.
     fn hand_over(&self, members: &mut GroupMembers, handed: &mut Vec<Handed>) {
         if let Some(over) = members.hand_over() {
-            self.counters.count_handed(&over);
+            over.count(&self.counters);
             handed.push(over);
         }
     }
@@ -300,7 +297,7 @@ impl LocalTable {
         let Some(mut prepared) = self.with_members(hash, group, |members| members.kinds(but)) else { return };
         // The lock is free meanwhile: this runs the user's code, which may use the layer. A member that joins in between is
         // of a known kind and gets the message, or of a new one and does not: it was not there when the message was sent.
-        prepared.prepare(self, envelope, group.as_str());
+        prepared.prepare(&self.counters, envelope, group.as_str());
         let open = batching::flush_other_batches(&self.groups, hash, group);
         let now = Instant::now();
         // As what was prepared, dropped when the lock is free again: a payload's own `drop` is the user's code.
@@ -325,7 +322,7 @@ impl LocalTable {
             self.counters.count_taken(taken, Some(envelope));
         }
         if let Some(handed) = &handed {
-            self.counters.count_handed(handed);
+            handed.count(&self.counters);
         }
     }
 
@@ -338,7 +335,7 @@ impl LocalTable {
         self.counters.count_unread(names.len() - mailboxes.len());
         let mut prepared = Prepared::for_kinds(mailboxes.iter().map(|mailbox| mailbox.prepare()));
         let to = names.first().map_or("", AsRef::as_ref);
-        prepared.prepare(self, envelope, to);
+        prepared.prepare(&self.counters, envelope, to);
         self.counters.count_taken(hand_to(&mailboxes, &prepared), Some(envelope));
     }
 
@@ -353,15 +350,11 @@ impl LocalTable {
             self.counters.count_unread(1);
             return Ok(false);
         };
-        if let Ok(delivery) = self.prepared(mailbox.prepare(), envelope, name.as_str()) {
+        if let Some(delivery) = self.counters.prepared(mailbox.prepare(), envelope, name.as_str()) {
             let taken = mailbox.deliver(&delivery, Instant::now())?;
             self.counters.figures.delivered.fetch_add(taken.into(), Relaxed);
         }
         Ok(true)
-    }
-
-    pub(super) fn prepared(&self, prepare: Prepare, envelope: &Envelope, to: &str) -> Result<Delivery, ()> {
-        prepare(envelope).map_err(|problem| self.counters.count_undeliverable(envelope, to, &problem))
     }
 
     /// Forgets every channel and group, and tells their owners.

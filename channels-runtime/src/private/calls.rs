@@ -2,10 +2,9 @@
 
 use std::future::{Future, ready};
 
-use super::*;
 use crate::codec::Envelope;
 use crate::consumer::{BoxFuture, Consumer, Context, Decoded, Delivered, blocking};
-use crate::error::{CommandError, DecodeError, Error, Reject};
+use crate::error::{CommandError, DecodeError, Error, Reject, Result};
 use crate::event::{DropHint, Event};
 use crate::websocket::{Frame, FromFrame, IntoFrame};
 

@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash, RandomState};
+use std::num::NonZeroU64;
 use std::sync::LazyLock;
 
-use super::*;
 use crate::name::{GroupName, NameError};
 
 /// What a field of an event may be. Its serde is asked through this trait alone, once for both directions.

@@ -2,7 +2,6 @@
 
 use std::marker::PhantomData;
 
-use super::*;
 use crate::consumer::Consumer;
 use crate::event::{Carries, Event, Group, GroupInfo, Handles, JoinedBy, Joins, Sends, fields_of};
 use crate::websocket::ToJson;

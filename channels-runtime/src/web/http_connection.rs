@@ -29,25 +29,13 @@ const MAX_HEAD: usize = 64 * 1024;
 const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
 /// A socket that was accepted, and has not become a WebSocket.
-#[derive(Clone)]
 pub(crate) struct HttpConnection {
     pub(super) core: Arc<Core>,
-    pub(super) seat: Arc<Slot>,
+    pub(super) slot: Arc<Slot>,
     pub(super) peer: SocketAddr,
 }
 
 impl HttpConnection {
-    /// It has a request to send from now on.
-    pub(crate) fn asks(&self) {
-        self.crowded_out(self.seat.asks());
-    }
-
-    pub(crate) fn crowded_out(&self, another: bool) {
-        if another {
-            count(&self.core.admission().counters.crowded_out);
-        }
-    }
-
     /// Begins TLS. `None` if that fails or takes too long.
     #[cfg(feature = "https")]
     pub(crate) async fn shake_hands(
@@ -61,7 +49,7 @@ impl HttpConnection {
         let shaken = tokio::select! {
             // Whichever is done, the socket is dropped or handed on.
             shaken = shaking => shaken,
-            () = self.seat.dropped() => return None,
+            () = self.slot.dropped() => return None,
             () = self.core.stopping().cancelled() => return None,
         };
         match shaken.map_err(io::Error::from).and_then(|shaken| shaken) {
@@ -83,18 +71,18 @@ impl HttpConnection {
     {
         let caller = &self;
         let answer = service_fn(move |request: http::Request<Incoming>| {
-            caller.seat.serve();
-            let mut request = request.map(|body| RequestBody::new(body, caller));
+            caller.slot.serve();
+            let mut request = request.map(|body| RequestBody::new(body, &caller.slot));
             request.extensions_mut().insert(Peer(caller.peer));
             let answer = service.call(request);
             async move {
                 let answer = answer.await?;
                 match answer.extensions().get::<SlotLease>() {
-                    Some(seat) => seat.lend(caller),
+                    Some(lease) => lease.lend(&caller.slot),
                     // It may send another one, and until it does, it has waited since now.
-                    None => caller.asks(),
+                    None => _ = caller.slot.asks(),
                 }
-                Ok::<_, Infallible>(answer.map(|body| ResponseBody { body, caller: caller.clone() }))
+                Ok::<_, Infallible>(answer.map(|body| ResponseBody { body, slot: Arc::clone(&caller.slot) }))
             }
         });
         let connection = http1::Builder::new()
@@ -106,12 +94,12 @@ impl HttpConnection {
         let mut connection = std::pin::pin!(connection);
         let served = tokio::select! {
             served = connection.as_mut() => served,
-            () = self.seat.dropped() => return,
+            () = self.slot.dropped() => return,
             () = self.core.stopping().cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     served = connection.as_mut() => served,
-                    () = self.seat.dropped() => return,
+                    () = self.slot.dropped() => return,
                     // Hyper waits for the rest of a request that has begun.
                     () = self.asks_too_slowly() => return,
                 }
@@ -122,7 +110,7 @@ impl HttpConnection {
         let counters = &self.core.admission().counters;
         if error.is_parse_too_large() {
             count(&counters.head_too_large);
-        } else if error.is_timeout() && !self.seat.was_served() {
+        } else if error.is_timeout() && !self.slot.was_served() {
             count(&counters.head_late);
         }
     }
@@ -130,7 +118,7 @@ impl HttpConnection {
     /// Waits as long as a server that stops does for a request that is not whole; for ever, if one is being answered then.
     async fn asks_too_slowly(&self) {
         tokio::time::sleep(LAST_REQUESTS).await;
-        if self.seat.is_served() {
+        if self.slot.is_served() {
             std::future::pending().await
         }
     }

@@ -14,7 +14,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::app::Channels;
 use crate::error::Result;
-use crate::support::{Unawaited, signal};
+use crate::support::{Unawaited, count, signal};
 use crate::web::error::ServeError;
 use crate::web::http_connection::HttpConnection;
 use crate::web::routes::Routes;
@@ -136,7 +136,9 @@ impl WebServer {
         tracing::info!(address = %self.address, "listening");
         let service = TowerToHyperService::new(warp::service(routes));
         let core = self.channels.server();
-        let waiting = Slots::new(core.admission().settings.max_waiting);
+        let counted = Arc::clone(core);
+        let slots =
+            Slots::new(core.admission().settings.max_waiting, move || count(&counted.admission().counters.crowded_out));
         let requests = TaskTracker::new();
         let cut = CancellationToken::new();
         // Sockets whose time is over when this returns, or is dropped, are not left to themselves.
@@ -161,8 +163,8 @@ impl WebServer {
                 }
             };
             fails = false;
-            let caller = HttpConnection { core: Arc::clone(core), seat: Slot::new(&waiting), peer };
-            caller.asks();
+            let caller = HttpConnection { core: Arc::clone(core), slot: Slot::new(&slots), peer };
+            caller.slot.asks();
             let service = service.clone();
             #[cfg(feature = "https")]
             if let Some(tls) = &self.tls {

@@ -1,33 +1,34 @@
 //! The body of a request, whose socket holds a slot until the body has arrived.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::error::Result;
-use crate::web::http_connection::HttpConnection;
+use crate::web::slots::Slot;
 
 /// The body of a request. Until it has come, or is dropped, its socket waits: whoever takes for ever to send one is no better than
 /// whoever takes for ever to ask.
 pub(crate) struct RequestBody {
     body: Incoming,
     /// Until then.
-    caller: Option<HttpConnection>,
+    slot: Option<Arc<Slot>>,
 }
 
 impl RequestBody {
-    pub(crate) fn new(body: Incoming, caller: &HttpConnection) -> Self {
+    pub(crate) fn new(body: Incoming, slot: &Arc<Slot>) -> Self {
         let is_told = body.is_end_stream();
         if !is_told {
-            caller.crowded_out(caller.seat.tells());
+            slot.tells();
         }
-        Self { body, caller: (!is_told).then(|| caller.clone()) }
+        Self { body, slot: (!is_told).then(|| Arc::clone(slot)) }
     }
 
     fn end(&mut self) {
-        if let Some(caller) = self.caller.take() {
-            caller.seat.has_told();
+        if let Some(slot) = self.slot.take() {
+            slot.has_told();
         }
     }
 }

@@ -1,17 +1,18 @@
 //! The body of a response, whose socket holds a slot again afterwards.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use hyper::body::{Body, Frame, SizeHint};
 
 use crate::error::Result;
-use crate::web::http_connection::HttpConnection;
+use crate::web::slots::Slot;
 
 /// The body of an answer. When it is done, the socket waits for another request, if it did not before.
 pub(crate) struct ResponseBody<B> {
     pub(super) body: B,
-    pub(super) caller: HttpConnection,
+    pub(super) slot: Arc<Slot>,
 }
 
 impl<B: Body + Unpin> Body for ResponseBody<B> {
@@ -33,7 +34,7 @@ impl<B: Body + Unpin> Body for ResponseBody<B> {
 
 impl<B> Drop for ResponseBody<B> {
     fn drop(&mut self) {
-        self.caller.asks();
-        self.caller.seat.is_answered();
+        self.slot.asks();
+        self.slot.is_answered();
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::support::lock;
-use crate::web::http_connection::HttpConnection;
+use crate::web::slots::Slot;
 
 /// What an answer carries whose body has no end of its own, and is one of the connections that the door counts for as long as
 /// its [`SlotGuard`] lives. All others count as waiting from their head on: whoever is slow to take them is not better than whoever
@@ -16,7 +16,7 @@ enum Lent {
     /// The answer is not begun yet.
     #[default]
     Early,
-    To(HttpConnection),
+    To(Arc<Slot>),
     GivenBack,
 }
 
@@ -31,9 +31,13 @@ impl SlotLease {
     }
 
     /// The answer goes to this one.
-    pub(crate) fn lend(&self, caller: &HttpConnection) {
+    pub(crate) fn lend(&self, slot: &Arc<Slot>) {
         let mut lent = self.lock();
-        if matches!(*lent, Lent::GivenBack) { caller.asks() } else { *lent = Lent::To(caller.clone()) }
+        if matches!(*lent, Lent::GivenBack) {
+            slot.asks();
+        } else {
+            *lent = Lent::To(Arc::clone(slot));
+        }
     }
 }
 
@@ -42,8 +46,8 @@ pub(super) struct SlotGuard(SlotLease);
 
 impl Drop for SlotGuard {
     fn drop(&mut self) {
-        if let Lent::To(caller) = std::mem::replace(&mut *self.0.lock(), Lent::GivenBack) {
-            caller.asks();
+        if let Lent::To(slot) = std::mem::replace(&mut *self.0.lock(), Lent::GivenBack) {
+            slot.asks();
         }
     }
 }

@@ -2,6 +2,7 @@
 //! little.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio_util::sync::CancellationToken;
@@ -11,10 +12,17 @@ use crate::support::lock;
 /// All sockets that wait, the oldest first. Bound: `limit`. Policy: when one more comes, the one that has waited longest is
 /// dropped. Who is slow on purpose waits longest; who is not sends its request at once. A body may take longer than a head, so
 /// those who send one are not dropped for those who ask, as long as they are no more than half.
-#[derive(Debug)]
 pub(super) struct Slots {
     limit: usize,
     line: Mutex<Line>,
+    /// Called for each socket that is dropped to make room.
+    on_drop: Box<dyn Fn() + Send + Sync>,
+}
+
+impl fmt::Debug for Slots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slots").field("limit", &self.limit).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -50,8 +58,8 @@ enum What {
 }
 
 impl Slots {
-    pub(super) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, line: Mutex::default() })
+    pub(super) fn new(limit: usize, on_drop: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { limit, line: Mutex::default(), on_drop: Box::new(on_drop) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Line> {
@@ -112,6 +120,7 @@ impl Slot {
         drop(state);
         if let Some(socket) = &longest {
             socket.cancel();
+            (self.waiting.on_drop)();
         }
         longest.is_some()
     }
@@ -169,7 +178,7 @@ mod tests {
 
     #[test]
     fn whoever_has_waited_longest_makes_room_and_whoever_is_served_does_not() {
-        let waiting = Slots::new(2);
+        let waiting = Slots::new(2, || {});
         let seats: Vec<_> = (0..4).map(|_| Slot::new(&waiting)).collect();
         assert!(!seats[0].asks() && !seats[1].asks());
         seats[0].serve();
@@ -187,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_body_may_take_longer_than_a_head() {
-        let waiting = Slots::new(4);
+        let waiting = Slots::new(4, || {});
         let seats: Vec<_> = (0..9).map(|_| Slot::new(&waiting)).collect();
         let dropped = || seats.iter().map(|seat| u8::from(seat.dropped.is_cancelled())).collect::<Vec<_>>();
         // Two of four may tell, and those who ask make room for each other.

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{EncodeError, FrameError};
+use crate::error::{EncodeError, FrameError, FrameKind};
 use crate::websocket::encode::EncodedFrame;
-use crate::websocket::frame::{Frame, FrameKind};
+use crate::websocket::frame::Frame;
 
 /// A value that travels as JSON in a text frame: the argument of a `#[receive]`, or what a handler gives the client.
 ///

@@ -1,7 +1,5 @@
 //! What a client sends and is sent: text, binary, JSON, and the code that ends a connection.
 
-use std::fmt;
-
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -33,24 +31,5 @@ impl Frame {
     /// When serde cannot write the value as JSON (a map whose keys are no strings, for example).
     pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, EncodeError> {
         serde_json::to_string(value).map(Self::Text).map_err(EncodeError::new)
-    }
-}
-
-/// Whether a [`Frame`] is text or binary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FrameKind {
-    /// A text frame.
-    Text,
-    /// A binary frame.
-    Binary,
-}
-
-impl fmt::Display for FrameKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Text => "text",
-            Self::Binary => "binary",
-        })
     }
 }

@@ -11,4 +11,4 @@ pub use convert::{FromFrame, FromJson, IntoFrame, Json, Text, ToJson};
 pub(crate) use decode::{ClientMessage, Decoder, ProtocolError};
 pub use encode::EncodedFrame;
 pub(crate) use encode::{PING, with_frame, with_json};
-pub use frame::{Frame, FrameKind};
+pub use frame::Frame;

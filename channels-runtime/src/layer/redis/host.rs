@@ -211,6 +211,26 @@ impl fmt::Debug for Host {
     }
 }
 
+/// Reads the addresses and connects to each: a wrong address or password shows now, and not with the first message.
+pub(crate) async fn connect(hosts: impl IntoIterator<Item = RedisHost>) -> Result<Vec<Arc<Host>>, LayerError> {
+    let hosts: Vec<_> = hosts.into_iter().map(|host| Host::new(&host).map(Arc::new)).collect::<Result<_, _>>()?;
+    if hosts.is_empty() {
+        return Err(unavailable("reading the addresses of Redis", "the list is empty"));
+    }
+    for host in &hosts {
+        // Asked something, because a server that wants a password lets everyone connect.
+        let answered = timeout(DEADLINE, host.answered()).await.unwrap_or_else(|late| Err(late.into()));
+        answered.map_err(|error| unavailable("connecting to Redis", format!("{host}: {error}")))?;
+    }
+    Ok(hosts)
+}
+
+/// Where messages come from, for the log. Redis does not say which of its clients sent one.
+pub(crate) fn peers(hosts: &[Arc<Host>]) -> String {
+    let hosts: Vec<String> = hosts.iter().map(|host| host.to_string()).collect();
+    format!("Redis at {}", hosts.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::pending;
@@ -247,24 +267,4 @@ mod tests {
         assert!(matches!(late, Err(ConnectionError::Late(_))));
         assert_eq!(begun.elapsed(), DEADLINE);
     }
-}
-
-/// Reads the addresses and connects to each: a wrong address or password shows now, and not with the first message.
-pub(crate) async fn connect(hosts: impl IntoIterator<Item = RedisHost>) -> Result<Vec<Arc<Host>>, LayerError> {
-    let hosts: Vec<_> = hosts.into_iter().map(|host| Host::new(&host).map(Arc::new)).collect::<Result<_, _>>()?;
-    if hosts.is_empty() {
-        return Err(unavailable("reading the addresses of Redis", "the list is empty"));
-    }
-    for host in &hosts {
-        // Asked something, because a server that wants a password lets everyone connect.
-        let answered = timeout(DEADLINE, host.answered()).await.unwrap_or_else(|late| Err(late.into()));
-        answered.map_err(|error| unavailable("connecting to Redis", format!("{host}: {error}")))?;
-    }
-    Ok(hosts)
-}
-
-/// Where messages come from, for the log. Redis does not say which of its clients sent one.
-pub(crate) fn peers(hosts: &[Arc<Host>]) -> String {
-    let hosts: Vec<String> = hosts.iter().map(|host| host.to_string()).collect();
-    format!("Redis at {}", hosts.join(", "))
 }
