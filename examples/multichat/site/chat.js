@@ -8,7 +8,7 @@ const notice = document.getElementById("notice");
 const chats = document.getElementById("chats");
 const links = new Map([...document.querySelectorAll(".room-link")].map((link) => [link.dataset.roomId, link]));
 
-// The rooms that the user wants to be in, whether or not the socket is. After a reconnect all of them are joined again.
+// The rooms that the user has opened, even while the socket is disconnected. After a reconnect the page joins them again.
 const wanted = new Set();
 let socket = null;
 let wait = FIRST_WAIT;
@@ -84,7 +84,7 @@ function received(data) {
   if (data.error) {
     complain({
       ROOM_ACCESS_DENIED: "You may not enter that room.",
-      ROOM_INVALID: "There is no such room.",
+      ROOM_INVALID: "This room does not exist.",
       USER_HAS_TO_LOGIN: "Please log in again.",
     }[data.error] ?? "The server did not understand that.");
   } else if (data.join) {
@@ -119,12 +119,12 @@ function connect() {
   socket.onmessage = (event) => received(JSON.parse(event.data));
   socket.onclose = async ({ reason }) => {
     show("offline, trying again", true);
-    // A refused handshake looks like a lost one. If it is the login that is gone, the page itself leads to it.
+    // A script cannot distinguish a rejected handshake from a lost connection. If the session has ended, go to the login page.
     if (!accepted && await loggedOut()) {
       location.assign("/accounts/login/?next=/");
       return;
     }
-    // A server that restarts says when to come back, another time to each client.
+    // A restarting server sends each client a different time to wait.
     const told = /^reconnect in (\d+) ms$/.exec(reason);
     setTimeout(connect, told ? Number(told[1]) : wait * (0.5 + Math.random() / 2));
     wait = Math.min(wait * 2, LONGEST_WAIT);
@@ -135,7 +135,7 @@ async function loggedOut() {
   try {
     return (await fetch("/", { redirect: "manual" })).type === "opaqueredirect";
   } catch {
-    // The server is away: nobody knows.
+    // The server is unreachable, so the state of the session is unknown.
     return false;
   }
 }
@@ -147,7 +147,7 @@ for (const [id, link] of links) {
       if (!tell({ command: "join", room: id })) complain("You are offline; try again in a moment.");
       return;
     }
-    // Not joined again after a reconnect, whether or not the server hears it now.
+    // Not joined again after a reconnect, even if the server does not receive this command.
     wanted.delete(id);
     if (!tell({ command: "leave", room: id })) received({ leave: id });
   });
