@@ -25,7 +25,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--peers", type=names(contestants.ALL), default=list(contestants.ALL),
                         help="comma-separated: " + ", ".join(contestants.ALL))
     parser.add_argument("--members", type=int, default=1000,
-                        help="scales every scenario down; RESULTS.md says so (default 1000: full size)")
+                        help="scales every scenario down; RESULTS.md states this (default 1000: full size)")
     parser.add_argument("--quiet", type=float, default=60.0,
                         help="longest wait, in seconds, for an idle machine before each play (default 60)")
     parser.add_argument("--profile", action="store_true", help="only profile our server in the scenarios, with perf")

@@ -88,17 +88,17 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-async fn ask(layer: &ChannelLayer, questions: &[u64]) -> Result<()> {
+async fn ask(layer: &ChannelLayer, numbers: &[u64]) -> Result<()> {
     // The type names the consumer of this channel: an event that `PrimesConsumer` does not handle cannot be sent to it.
     let workers = ChannelName::<PrimesConsumer>::of_worker(CHANNEL)?;
-    let answers = layer.new_channel().await?;
-    for below in questions {
-        layer.send(&workers, &PrimesWanted { below: *below, reply_to: answers.name().clone() }).await?;
+    let replies = layer.new_channel().await?;
+    for below in numbers {
+        layer.send(&workers, &PrimesWanted { below: *below, reply_to: replies.name().clone() }).await?;
     }
     let mut out = std::io::stdout();
-    for _ in questions {
-        let answer = tokio::time::timeout(Duration::from_secs(60), answers.receive()).await?;
-        let PrimesCounted { below, count } = answer.ok_or(Error::msg("the layer is closed"))?.decode()?;
+    for _ in numbers {
+        let reply = tokio::time::timeout(Duration::from_secs(60), replies.receive()).await?;
+        let PrimesCounted { below, count } = reply.ok_or(Error::msg("the layer is closed"))?.decode()?;
         writeln!(out, "{count} primes below {below}")?;
     }
     Ok(())

@@ -99,7 +99,7 @@ pub mod opcode {
     pub const PONG: u8 = 10;
 }
 
-/// One whole, unmasked, unfragmented frame at the head of some bytes.
+/// One whole, unmasked, unfragmented frame at the start of some bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Frame<'a> {
     /// More bytes are needed.

@@ -13,7 +13,7 @@ const wanted = new Set();
 let socket = null;
 let wait = FIRST_WAIT;
 
-function tell(command) {
+function send(command) {
   if (socket?.readyState !== WebSocket.OPEN) return false;
   socket.send(JSON.stringify(command));
   return true;
@@ -25,7 +25,7 @@ function show(text, off) {
   for (const button of document.querySelectorAll(".room button")) button.disabled = off;
 }
 
-function complain(text) {
+function showError(text) {
   notice.textContent = text;
   notice.hidden = !text;
 }
@@ -55,7 +55,7 @@ function open(id, title) {
   form.append(input, button);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (input.value && tell({ command: "send", room: id, message: input.value })) input.value = "";
+    if (input.value && send({ command: "send", room: id, message: input.value })) input.value = "";
     input.focus();
   });
   room.append(heading, messages, form);
@@ -82,7 +82,7 @@ function line(id, kind, name, text) {
 
 function received(data) {
   if (data.error) {
-    complain({
+    showError({
       ROOM_ACCESS_DENIED: "You may not enter that room.",
       ROOM_INVALID: "This room does not exist.",
       USER_HAS_TO_LOGIN: "Please log in again.",
@@ -114,7 +114,7 @@ function connect() {
     accepted = true;
     wait = FIRST_WAIT;
     show("online", false);
-    for (const id of wanted) tell({ command: "join", room: id });
+    for (const id of wanted) send({ command: "join", room: id });
   };
   socket.onmessage = (event) => received(JSON.parse(event.data));
   socket.onclose = async ({ reason }) => {
@@ -142,14 +142,14 @@ async function loggedOut() {
 
 for (const [id, link] of links) {
   link.addEventListener("click", () => {
-    complain("");
+    showError("");
     if (!box(id)) {
-      if (!tell({ command: "join", room: id })) complain("You are offline; try again in a moment.");
+      if (!send({ command: "join", room: id })) showError("You are offline; try again in a moment.");
       return;
     }
     // Not joined again after a reconnect, even if the server does not receive this command.
     wanted.delete(id);
-    if (!tell({ command: "leave", room: id })) received({ leave: id });
+    if (!send({ command: "leave", room: id })) received({ leave: id });
   });
 }
 connect();
