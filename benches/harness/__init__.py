@@ -1,6 +1,6 @@
 """The benchmark behind `benches/run`.
 
-contestants: who plays, how each is built and started; scenarios: what is played by whom; machine: cores, quiet,
-child processes; rounds: one play, and the order of all; goals: the numbers this project promises; report and chart:
-what is written.
+`contestants`: how each server is built and started. `scenarios`: the scenarios and their contestants. `machine`: cores,
+load and child processes. `rounds`: one play, and the order of all plays. `goals`: the goals of this project. `report` and
+`chart`: the output.
 """

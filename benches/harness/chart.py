@@ -1,4 +1,4 @@
-"""Draws the chart of the README: plain SVG that follows the reader's light or dark scheme."""
+"""Draws the chart of the README: plain SVG that follows the reader's light or dark colour scheme."""
 
 from xml.sax.saxutils import escape
 
@@ -6,9 +6,9 @@ from . import contestants
 from .report import summary
 
 PANELS = (
-    ("fan8", "1,000 members, 8 messages under way", "µs of server CPU per delivery"),
-    ("fan1", "1,000 members, 1 message under way", "µs of server CPU per delivery"),
-    ("rooms", "100 rooms of 10, 4 under way in each", "µs of server CPU per delivery"),
+    ("fan8", "1,000 members, 8 messages in flight", "µs of server CPU per delivery"),
+    ("fan1", "1,000 members, 1 message in flight", "µs of server CPU per delivery"),
+    ("rooms", "100 rooms of 10, 4 in flight in each", "µs of server CPU per delivery"),
     ("echo", "a round trip through the group", "µs of server CPU per delivery"),
     ("idle", "10,000 idle connections", "bytes of memory per connection"),
 )
@@ -35,13 +35,13 @@ def _number(value: float) -> str:
 
 
 def _full_scale(values: list[float]) -> float:
-    """A scale on which the small bars can be told apart: bars that are far longer than the median are cut."""
+    """Returns a scale on which small bars differ visibly: bars far longer than the median are cut."""
     middle = sorted(values)[len(values) // 2]
     return max(value for value in values if value <= 4 * middle)
 
 
 def draw(results: dict) -> str | None:
-    """The chart, or nothing when nothing of it was measured."""
+    """Returns the chart, or `None` if none of its scenarios were measured."""
     body, top = [], 10
     for name, title, unit in PANELS:
         values = summary(results, name)
@@ -68,5 +68,5 @@ def draw(results: dict) -> str | None:
     if not body:
         return None
     head = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" width="{WIDTH}" height="{top}" role="img" '
-            'aria-label="Cost of a delivery and of an idle connection, this project beside others">')
+            'aria-label="Cost of a delivery and of an idle connection, this project compared with others">')
     return "\n".join([head, f"<style>{STYLE}</style>", *body, "</svg>"]) + "\n"

@@ -1,4 +1,4 @@
-"""The cost of compiling: a program with our macros beside the same one with serde's enums and `match`."""
+"""Compile time: a program with our macros compared with the same program with serde's enums and `match`."""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ GOAL = 1.5
 
 FOLDER = WORK / "compile"
 
-# Takes the place of rustc for the two programs alone: their own compile times, without cargo's.
+# Replaces rustc for the two programs only. It measures their own compile times, without cargo's.
 WRAPPER = """#!/bin/sh
 "$@"
 code=$?
@@ -178,7 +178,7 @@ pub struct Leave {{
 
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a connection is sent, and the groups.
+/// The queues of a connection, and the groups.
 pub struct Context {{
     client: mpsc::Sender<String>,
     mailbox: mpsc::Sender<String>,
@@ -312,7 +312,7 @@ BYHAND_SHARED = """
 """
 
 
-# A field of a type with a struct and an enum of the program's own.
+# A field whose type is a struct of the program, which contains an enum of the program.
 OWN = "    pub place: Place,\n"
 
 
@@ -325,7 +325,7 @@ def _has_own(handler: int) -> bool:
 
 
 def _consumer(name: str, c: int, handlers: int, touch: int = 0) -> str:
-    """The file of one consumer. `touch` stands in the body of one handler."""
+    """Returns the file of one consumer. `touch` is a number in the body of one handler."""
     consumer, event, acting, shared = {
         "ours": (OURS_CONSUMER, OURS_EVENT, OURS_ACTING, OURS_SHARED),
         "byhand": (BYHAND_CONSUMER, BYHAND_EVENT, BYHAND_ACTING, BYHAND_SHARED),
@@ -361,7 +361,7 @@ def _generate(consumers: int, handlers: int) -> None:
         for c in range(consumers):
             (source / f"c{c}.rs").write_text(_consumer(name, c, handlers))
     (FOLDER / "Cargo.toml").write_text('[workspace]\nmembers = ["ours", "byhand"]\nresolver = "3"\n')
-    # The versions that the project is tested with.
+    # The versions with which the project is tested.
     shutil.copy(ROOT / "Cargo.lock", FOLDER / "Cargo.lock")
     wrapper = FOLDER / "rustc"
     wrapper.write_text(WRAPPER)
@@ -382,11 +382,11 @@ def _seconds(text: str) -> float:
 
 
 def _check(name: str) -> float:
-    """User time of the one rustc that checks the program, with the macros that run in it."""
+    """Returns the user time of the one rustc process that checks the program, including the macros in it."""
     times = FOLDER / "times"
     times.unlink(missing_ok=True)
     _cargo("check", "--quiet", "--package", name)
-    # The second line is that of the shell's children.
+    # The second line has the times of the shell's children.
     return _seconds(times.read_text().split("\n")[1].split()[0])
 
 
@@ -397,30 +397,30 @@ def _touch(name: str, handlers: int, touch: int) -> None:
 def _measure(rounds: int, handlers: int) -> dict[str, dict[str, list[float]]]:
     figures = {kind: {"ours": [], "byhand": []} for kind in ("clean", "incremental")}
     for number in range(rounds):
-        # Alternating, and each round begins with the other one.
+        # The two alternate, and each round begins with the other one.
         for name in (("ours", "byhand") if number % 2 == 0 else ("byhand", "ours")):
             _cargo("clean", "--quiet", "--package", name)
             figures["clean"][name].append(_check(name))
             _touch(name, handlers, number + 1)
             figures["incremental"][name].append(_check(name))
             print(f"benches/compile: round {number + 1}, {name}: clean {figures['clean'][name][-1]:.2f} s, "
-                  f"one handler touched {figures['incremental'][name][-1]:.2f} s", file=sys.stderr, flush=True)
+                  f"one handler changed {figures['incremental'][name][-1]:.2f} s", file=sys.stderr, flush=True)
     return figures
 
 
 def _report(figures: dict[str, dict[str, list[float]]], options: argparse.Namespace) -> str:
     where = description()
     lines = [
-        "# What the macros cost the compiler", "",
+        "# Compile time", "",
         f"Measured with `{options.command}` on {where['date']}, commit {where['commit']}: {where['processor']}, "
-        f"{where['memory']}, Linux {where['kernel']}, {where['rustc']}. Written by that command; what is measured, and how, "
-        "is in [README.md](README.md#the-cost-of-compiling).", "",
-        f"{options.consumers} consumers with {options.handlers} handlers each. User CPU time of the rustc that runs for "
-        f"`cargo check`, dependencies built before; medians of {options.rounds} alternating rounds, "
-        "with [lowest–highest]. The ratio is the median of the rounds' own.", "",
+        f"{where['memory']}, Linux {where['kernel']}, {where['rustc']}. That command writes this page. "
+        "[README.md](README.md#compile-time) describes the measurement.", "",
+        f"{options.consumers} consumers with {options.handlers} handlers each. The times are the user CPU time of rustc in "
+        f"`cargo check`, with the dependencies already built. They are medians of {options.rounds} alternating rounds, "
+        "with [lowest–highest]. The ratio is the median of the ratios of the rounds.", "",
         "| | with the macros | by hand | ratio | goal | |", "| --- | --- | --- | --- | --- | --- |",
     ]
-    for kind, title in (("clean", "clean"), ("incremental", "one handler's body touched")):
+    for kind, title in (("clean", "clean"), ("incremental", "after a change in one handler's body")):
         ours, byhand = figures[kind]["ours"], figures[kind]["byhand"]
         ratios = [one / other for one, other in zip(ours, byhand)]
         shown = lambda values: f"{statistics.median(values):.2f} s [{min(values):.2f}–{max(values):.2f}]"
@@ -433,22 +433,22 @@ def _report(figures: dict[str, dict[str, list[float]]], options: argparse.Namesp
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="benches/compile",
-        description="Generates a program with our macros and the same one by hand, checks both with cargo, clean and after "
-                    "one handler was touched, and writes benches/COMPILE.md.",
+        description="Generates a program with our macros and the same program by hand, checks both with cargo, clean and after "
+                    "a change in one handler, and writes benches/COMPILE.md.",
     )
-    parser.add_argument("--rounds", type=int, default=7, help="how often each is checked (default 7)")
-    parser.add_argument("--consumers", type=int, default=50, help="how many consumers (default 50, at least 8)")
-    parser.add_argument("--handlers", type=int, default=20, help="how many handlers each has (default 20, at least 4)")
-    parser.add_argument("--no-write", action="store_true", help="print the report in place of writing it")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds of checks (default 7)")
+    parser.add_argument("--consumers", type=int, default=50, help="number of consumers (default 50, at least 8)")
+    parser.add_argument("--handlers", type=int, default=20, help="number of handlers per consumer (default 20, at least 4)")
+    parser.add_argument("--no-write", action="store_true", help="print the report instead of writing it")
     options = parser.parse_args()
     if options.rounds < 1 or options.consumers < 8 or options.handlers < 4:
-        parser.error("there is at least one round, of eight consumers with four handlers")
+        parser.error("--rounds is at least 1, --consumers at least 8, and --handlers at least 4")
     options.command = " ".join(["benches/compile", *(word for word in sys.argv[1:] if word != "--no-write")])
     FOLDER.mkdir(parents=True, exist_ok=True)
     _generate(options.consumers, options.handlers)
     print("benches/compile: building the dependencies", file=sys.stderr, flush=True)
     for name in ("ours", "byhand"):
-        # With nothing in the program itself, which is compiled often enough.
+        # The program itself is empty here, because only its dependencies are needed.
         main = FOLDER / name / "src" / "main.rs"
         program = main.read_text()
         main.write_text("fn main() {}\n")

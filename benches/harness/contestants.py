@@ -1,4 +1,4 @@
-"""Who plays: how each contestant is built and started."""
+"""The contestants: how each is built and started."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ STATEFUL = BENCHES / "servers/stateful"
 
 @dataclass(frozen=True)
 class Contestant:
-    """A server. In its command `{addr}`, `{port}` and `{redis}` are filled in."""
+    """A server. Its command contains the placeholders `{addr}`, `{port}` and `{redis}`."""
 
     name: str
     label: str
@@ -26,15 +26,15 @@ class Contestant:
     env: dict[str, str] = field(default_factory=dict)
     cwd: Path = ROOT
     cores: tuple[int, ...] = (SERVER_CORE,)
-    """The cores of each of its processes, in turn, are `cores` when it is one, else one core each."""
+    """The number of its processes. A single process runs on all `cores`; several take one of them each, in turn."""
     processes: int = 1
     redis: bool = False
     load: tuple[str, ...] = ()
-    """More arguments for the load generator."""
+    """Additional arguments for the load generator."""
     preload: str = ""
-    """A library that takes the place of libc's allocator, if it is on the machine: `LD_PRELOAD`."""
+    """A library that replaces libc's allocator by `LD_PRELOAD`. Without it on the machine, the contestant is left out."""
     slow: bool = False
-    """Hundreds of microseconds for each delivery: longer windows, fewer rounds, fewer connections."""
+    """Whether a delivery takes hundreds of microseconds: it gets longer windows, fewer rounds and fewer connections."""
 
     @property
     def ours(self) -> bool:
@@ -68,7 +68,7 @@ ALL = {
         Contestant("ours", "**ours**, `examples/chat`", _OURS, (*_CHAT, "memory")),
         Contestant("ours-stateful", "ours, handler with `&mut self`", "stateful",
                    (str(STATEFUL / "target/release/stateful"), "--addr", "{addr}")),
-        Contestant("ours-jemalloc", "ours, jemalloc in place of glibc's allocator", _OURS, (*_CHAT, "memory"),
+        Contestant("ours-jemalloc", "ours, jemalloc instead of glibc's allocator", _OURS, (*_CHAT, "memory"),
                    preload="jemalloc"),
         Contestant("ours-2w", "ours, two workers on two cores", _OURS, (*_CHAT, "memory"),
                    {"TOKIO_WORKER_THREADS": "2"}, cores=(SERVER_CORE, LOAD_CORE)),
@@ -79,10 +79,10 @@ ALL = {
         Contestant("ours-pubsub-2p", "ours, pub/sub over Redis, two processes", _OURS,
                    (*_CHAT, "pubsub", "--redis", "{redis}"), processes=2, redis=True),
         Contestant("ours-core", "ours, core over Redis", _OURS, (*_CHAT, "core", "--redis", "{redis}"), redis=True),
-        Contestant("ours-standing", "ours beside many groups", _OURS, (*_CHAT, "memory"),
+        Contestant("ours-standing", "ours, next to many groups", _OURS, (*_CHAT, "memory"),
                    load=("--standing", "{standing}")),
         _rust("floor", "floor: bare epoll, one write per delivery"),
-        _rust("floor-batch", "floor that joins what waits", "--batch"),
+        _rust("floor-batch", "floor, joining pending writes", "--batch"),
         Contestant("bun", "Bun, `server.publish`", "node", (str(NODE / "node_modules/.bin/bun"), "bun.js", "--addr", "{addr}"),
                    cwd=NODE),
         _rust("warp", "hand-written warp"),
@@ -104,7 +104,7 @@ def _run(*command: str, cwd: Path) -> bool:
 
 def _node() -> bool:
     if not shutil.which("npm") or not shutil.which("node"):
-        say("no node or npm here")
+        say("node or npm is not installed")
         return False
     installed = NODE / "node_modules"
     if all((installed / name).exists() for name in ("ws", ".bin/bun")):
@@ -131,13 +131,13 @@ _BUILDERS = {
 
 
 def build(names: list[str]) -> list[str]:
-    """Builds the load generator and what the contestants need, one after the other. Returns those that can play."""
+    """Builds the load generator and the contestants, one after the other. Returns the contestants that can play."""
     if not _run("cargo", "build", "--release", cwd=BENCHES / "load"):
-        raise SystemExit("benches/run: the load generator does not build")
+        raise SystemExit("benches/run: cannot build the load generator")
     built = {need: _BUILDERS[need]() for need in dict.fromkeys(ALL[name].needs for name in names)}
     redis = shutil.which("redis-server") is not None
     if not redis:
-        say("no redis-server here")
+        say("redis-server is not installed")
     left_out = [name for name in names if not built[ALL[name].needs] or (ALL[name].redis and not redis)
                 or (ALL[name].preload and not find_library(ALL[name].preload))]
     for name in left_out:

@@ -1,4 +1,4 @@
-"""The numbers this project promises, and whether they are met."""
+"""The goals of this project, and whether they are met."""
 
 from dataclasses import dataclass
 from statistics import median
@@ -9,7 +9,7 @@ Rounds = list[dict[str, dict]]
 
 @dataclass(frozen=True)
 class Spread:
-    """A median over rounds, with the lowest and the highest."""
+    """A median over rounds, with the lowest and the highest value."""
 
     middle: float
     low: float
@@ -23,7 +23,7 @@ class Spread:
 
 
 def take(report: dict | None, key: str | Callable[[dict], float | None]) -> float | None:
-    """A figure of a report; `None` where the play failed or has no such figure."""
+    """Returns a value of a report, or `None` if the play failed or does not have that value."""
     if not report or "error" in report:
         return None
     try:
@@ -37,18 +37,18 @@ def absolute(rounds: Rounds, peer: str, key) -> Spread | None:
 
 
 def paired(rounds: Rounds, peer: str, other: str, key, other_key=None) -> Spread | None:
-    """The ratio of two contestants, taken within each round: what the machine does to both cancels out."""
+    """The ratio of two contestants, computed within each round: a disturbance of both cancels out."""
     pairs = [(take(one.get(peer), key), take(one.get(other), other_key or key)) for one in rounds]
     return Spread.over([a / b for a, b in pairs if a is not None and b])
 
 
 def all_costs(report: dict) -> float:
-    """Server and Redis together."""
+    """The CPU time of server and Redis together."""
     return report["server_us"] + report["side_us"]
 
 
 def a_cycle(report: dict) -> float:
-    """A connection from its first byte to its end."""
+    """The CPU time of a connection from its first byte to its end."""
     return report["connect_cpu_us"] + report["close_cpu_us"]
 
 
@@ -58,7 +58,7 @@ def growth(report: dict) -> float:
 
 
 def standing(report: dict) -> float:
-    """Joining and leaving beside the most groups, over the same beside the fewest."""
+    """The ratio of joining and leaving next to the most groups to the same next to the fewest."""
     costs = [size["join_ns"] + size["leave_ns"] for size in report["standing_sizes"]]
     return costs[-1] / costs[0]
 
@@ -102,10 +102,10 @@ GOALS = (
     _ratio("fan1", "`&mut self`: CPU per delivery, × ours without", "ours-stateful", "ours", 1.25),
     _ratio("fan8", "two workers: CPU per delivery, × one worker's", "ours-2w", "ours", 1.35),
     _ratio("rooms", "two workers: CPU per delivery, × one worker's", "ours-2w", "ours", 1.35),
-    Goal("growth", "CPU per delivery, dearest size over cheapest", 1.25, lambda rounds: absolute(rounds, "ours", growth)),
-    Goal("groups", "joining and leaving beside 100,000 groups, × beside 10 (a search would be 10,000)", 4,
+    Goal("growth", "CPU per delivery, most expensive size ÷ cheapest size", 1.25, lambda rounds: absolute(rounds, "ours", growth)),
+    Goal("groups", "joining and leaving next to 100,000 groups, × next to 10 (a search would cost 10,000 ×)", 4,
          lambda rounds: absolute(rounds, "ours-stateful", standing)),
-    _ratio("connect", "CPU of a connection and its end beside many groups, × beside none", "ours-standing", "ours", 1.25, a_cycle),
+    _ratio("connect", "CPU of opening and closing a connection next to many groups, × next to none", "ours-standing", "ours", 1.25, a_cycle),
     _ratio("fan8", "pub/sub over Redis: server CPU per delivery, × memory layer", "ours-pubsub", "ours", 1.15),
     Goal("fan8", "pub/sub, two processes: deliveries for the same CPU of each, × one process", 1.8,
          lambda rounds: Spread.over([
@@ -113,25 +113,25 @@ GOALS = (
              for one, two in ((take(r.get("ours-pubsub"), "server_us"), take(r.get("ours-pubsub-2p"), "server_us"))
                               for r in rounds)
          ]), at_most=False),
-    _ratio("connect", "handshakes a second, × hand-written warp", "ours", "warp", 1.0, "connects_per_s", at_most=False),
-    _ratio("connect", "CPU of connecting, × hand-written warp", "ours", "warp", 1.2, "connect_cpu_us"),
+    _ratio("connect", "handshakes per second, × hand-written warp", "ours", "warp", 1.0, "connects_per_s", at_most=False),
+    _ratio("connect", "CPU per connect, × hand-written warp", "ours", "warp", 1.2, "connect_cpu_us"),
     _ratio("fan1", "CPU per delivery, × Django in memory", "ours", "django-memory", 1 / 40, limit_text="1/40"),
     _ratio("fan8", "CPU per delivery, × Django in memory", "ours", "django-memory", 1 / 150, limit_text="1/150"),
     _ratio("rooms", "CPU per delivery, × Django in memory", "ours", "django-memory", 1 / 150, limit_text="1/150"),
-    *(_ratio(scenario, "pub/sub: CPU per delivery with Redis's, × Django's pub/sub with Redis's", "ours-pubsub",
+    *(_ratio(scenario, "pub/sub: CPU per delivery including Redis, × Django's pub/sub including Redis", "ours-pubsub",
              "django-pubsub", 1 / 20, all_costs, limit_text="1/20") for scenario in ("fan8", "fan1", "rooms")),
     *(_ratio(scenario, "core: CPU per delivery, × Django's core", "ours-core", "django-core", 1 / 30, limit_text="1/30")
       for scenario in ("fan8", "fan1", "rooms")),
     *(_ratio(scenario, f"{layer}: p99, × Django's {layer}", f"ours-{layer}", f"django-{layer}", 1, "p99_ms")
       for scenario in ("fan8", "fan1") for layer in ("core", "pubsub")),
-    # As many deliveries for each message, so the ratio is the same for a message to the group.
-    *(_ratio(scenario, f"{layer}: Redis' own CPU per `group_send`, × Python's", f"ours-{layer}", f"django-{layer}", 1, "side_us")
+    # Both have the same number of deliveries per message, so the ratio per message equals the ratio per delivery.
+    *(_ratio(scenario, f"{layer}: Redis CPU per `group_send`, × Python's", f"ours-{layer}", f"django-{layer}", 1, "side_us")
       for scenario in ("fan8", "fan1") for layer in ("core", "pubsub")),
 )
 
 
 def faults(rounds: Rounds, peer: str) -> dict[str, int]:
-    """Every column of the books that is not zero, summed over all plays of a contestant."""
+    """The columns of the delivery check that are not zero, summed over all plays of a contestant."""
     columns = ("lost", "doubled", "reordered", "wrong_room", "malformed", "dropped_connections")
     sums: dict[str, int] = {}
     for one in rounds:

@@ -1,4 +1,4 @@
-"""Brings the figures in the guide's and the README's tables up to those of RESULTS.md; `tests/docs.rs` compares them."""
+"""Updates the results in the tables of the guide and the README from RESULTS.md; `tests/docs.rs` compares them."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ def _cells(row: str) -> list[str]:
 
 
 def _figures(results: str) -> dict[tuple[str, str, str], str]:
-    """The tables of the results: scenario, contestant and column, and the figure."""
+    """Returns the results from the tables of RESULTS.md by scenario, contestant and column."""
     figures, scenario, head = {}, "", []
     for line in results.splitlines():
         if line.startswith("## "):
@@ -28,14 +28,14 @@ def _figures(results: str) -> dict[tuple[str, str, str], str]:
 
 
 def _goals(results: str) -> str:
-    """How many goals were met, in words."""
-    verdicts = re.findall(r"(met|\*\*missed.*\*\*) \|$", results.split("## What is not met")[0], re.MULTILINE)
+    """Returns a phrase with the number of goals that were met."""
+    verdicts = re.findall(r"(met|\*\*missed.*\*\*) \|$", results.split("## Missed goals")[0], re.MULTILINE)
     return f"{verdicts.count('met')} of {len(verdicts)} goals were met"
 
 
 def _compared(text: str, figures: dict[tuple[str, str, str], str]) -> str:
-    """Fills tables that put contestants side by side: the head names them, the first cell of a row begins with the
-    column in italics and ends with the scenario in brackets. The spread stays in RESULTS.md."""
+    """Fills tables that compare contestants. The head of a table names the contestants; the first cell of a row begins
+    with the column in italics and ends with the scenario in brackets. The spread stays in RESULTS.md."""
     lines, contestants = [], []
     for line in text.splitlines():
         cells = _cells(line) if line.startswith("|") else []

@@ -1,4 +1,4 @@
-"""The machine: what it is, whether it is quiet, and the processes started on it."""
+"""The machine: its description, its load, and the processes started on it."""
 
 import atexit
 import os
@@ -27,7 +27,7 @@ def say(text: str) -> None:
 
 
 def prepare() -> None:
-    """Raises the limit of open files as far as it goes, and makes sure that no child outlives this process."""
+    """Raises the limit of open files as far as allowed, and ensures that no child outlives this process."""
     WORK.mkdir(exist_ok=True)
     for wanted in (1_048_576, 220_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]):
         try:
@@ -45,7 +45,7 @@ def open_files() -> int:
 
 
 def cores(wanted: list[int]) -> str:
-    """The cores of `wanted` that this process may use; all of them share one where there is only one."""
+    """Returns the cores of `wanted` that this process may use, or a single usable core if it may use none of them."""
     allowed = os.sched_getaffinity(0)
     usable = [core for core in wanted if core in allowed] or sorted(allowed)[:1]
     return ",".join(map(str, usable))
@@ -53,7 +53,8 @@ def cores(wanted: list[int]) -> str:
 
 def start(command: list[str], on: list[int], *, env: dict[str, str] | None = None, cwd: Path | None = None,
           log: str = "server") -> subprocess.Popen:
-    """Starts a process pinned to some cores. `taskset` turns into the command, so the process is the command's."""
+    """Starts a process pinned to the given cores. `taskset` executes the command in its own process, so the pid is the
+    command's."""
     with open(WORK / f"{log}.log", "wb") as file:
         child = subprocess.Popen(
             ["taskset", "-c", cores(on), *command], env={**os.environ, **(env or {})}, cwd=cwd, stdin=subprocess.DEVNULL,
@@ -64,7 +65,7 @@ def start(command: list[str], on: list[int], *, env: dict[str, str] | None = Non
 
 
 def stop(child: subprocess.Popen) -> None:
-    """Ends a process and what it has started: each child leads a group of its own."""
+    """Ends a process and its descendants: each child leads a process group of its own."""
     for number, patience in ((signal.SIGTERM, 3), (signal.SIGKILL, 3)):
         try:
             os.killpg(child.pid, number)
@@ -94,47 +95,47 @@ def wait_for_port(port: int, child: subprocess.Popen, patience: float = 20.0) ->
     end = time.monotonic() + patience
     while time.monotonic() < end:
         if child.poll() is not None:
-            raise RuntimeError(f"it ended with {child.returncode} before it listened")
+            raise RuntimeError(f"the server ended with {child.returncode} before it listened")
         try:
             socket.create_connection(("127.0.0.1", port), 0.5).close()
             return
         except OSError:
             time.sleep(0.05)
-    raise RuntimeError(f"it did not listen within {patience:.0f} s")
+    raise RuntimeError(f"the server did not listen within {patience:.0f} s")
 
 
 def _busy() -> float:
-    """Seconds that all cores have spent in processes since boot."""
+    """Returns the seconds that all cores have spent in processes since boot."""
     fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:4]
     return sum(map(int, fields)) / 100
 
 
 def wait_until_quiet(patience: float, limit: float = 0.10) -> bool:
-    """Waits until the rest of the machine uses less than `limit` of a core over half a second."""
+    """Waits until all other processes use less than `limit` of a core for half a second."""
     end = time.monotonic() + patience
-    told = False
+    logged = False
     while True:
         before, began = _busy(), time.monotonic()
         time.sleep(0.5)
         if (_busy() - before) / (time.monotonic() - began) < limit:
             return True
         if time.monotonic() > end:
-            say(f"still not quiet after {patience:.0f} s, going on")
+            say(f"the machine is still busy after {patience:.0f} s; starting anyway")
             return False
-        if not told:
-            say("waiting for a quiet machine")
-            told = True
+        if not logged:
+            say("waiting until the machine is idle")
+            logged = True
 
 
 def _first_line(*command: str) -> str:
     if not shutil.which(command[0]) and not Path(command[0]).exists():
-        return "not there"
+        return "not installed"
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, cwd=ROOT, check=False)
     return (done.stdout or done.stderr).strip().split("\n")[0]
 
 
 def description() -> dict[str, str]:
-    """What the figures were taken on."""
+    """Describes the machine and the versions used for the measurements."""
     info = Path("/proc/cpuinfo").read_text()
     model = next((line.split(":")[1].strip() for line in info.split("\n") if line.startswith("model name")), "unknown")
     memory = next(line for line in Path("/proc/meminfo").read_text().split("\n") if line.startswith("MemTotal"))

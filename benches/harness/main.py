@@ -13,11 +13,11 @@ RESULTS = BENCHES / "results.json"
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="benches/run",
-        description="Builds everything, plays every contestant in turn, writes benches/RESULTS.md, the guide's figures and "
-                    "docs/img/benchmark.svg. A scenario that is played replaces its earlier results; others stay.",
+        description="Builds everything, plays every contestant in turn, and writes benches/RESULTS.md, the results in the guide, "
+                    "and docs/img/benchmark.svg. A play of a scenario replaces its earlier results; others stay.",
     )
     names = lambda known: lambda text: [name for name in _known(text, known)]
-    parser.add_argument("--rounds", type=int, default=7, help="rounds of a close race (default 7)")
+    parser.add_argument("--rounds", type=int, default=7, help="rounds of a scenario with close results (default 7)")
     parser.add_argument("--few", type=int, help="rounds of the other scenarios and of Django (default: half, rounded down)")
     parser.add_argument("--seconds", type=float, default=1.5, help="length of a measured window (default 1.5)")
     parser.add_argument("--scenarios", type=names(scenarios.ALL), default=list(scenarios.ALL),
@@ -25,15 +25,15 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--peers", type=names(contestants.ALL), default=list(contestants.ALL),
                         help="comma-separated: " + ", ".join(contestants.ALL))
     parser.add_argument("--members", type=int, default=1000,
-                        help="scales every scenario down; RESULTS.md says so (default 1000: full size)")
+                        help="scales every scenario down; RESULTS.md states this (default 1000: full size)")
     parser.add_argument("--quiet", type=float, default=60.0,
-                        help="seconds to wait before each play until the machine is quiet (default 60)")
-    parser.add_argument("--profile", action="store_true", help="play nothing, but profile our server in the scenarios, with perf")
-    parser.add_argument("--no-write", action="store_true", help="print the report in place of writing it")
-    parser.add_argument("--report", action="store_true", help="play nothing, write the report of what was measured")
+                        help="longest wait, in seconds, for an idle machine before each play (default 60)")
+    parser.add_argument("--profile", action="store_true", help="only profile our server in the scenarios, with perf")
+    parser.add_argument("--no-write", action="store_true", help="print the report instead of writing it")
+    parser.add_argument("--report", action="store_true", help="only write the report from earlier measurements")
     options = parser.parse_args()
     if min(options.rounds, options.members) < 1 or options.members < 10 or options.seconds <= 0:
-        parser.error("rounds begin at 1, members at 10, and a window has some length")
+        parser.error("--rounds is at least 1, --members at least 10, and --seconds is positive")
     if options.few is None:
         options.few = max(1, options.rounds // 2)
     options.few = min(options.few, options.rounds)
@@ -44,12 +44,12 @@ def _known(text: str, known) -> list[str]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     for name in names:
         if name not in known:
-            raise argparse.ArgumentTypeError(f"unknown: {name}; there are {', '.join(known)}")
+            raise argparse.ArgumentTypeError(f"unknown name: {name}; use one of {', '.join(known)}")
     return names
 
 
 def _rounded(value):
-    """Five digits are more than the machine can tell apart, and the file stays readable."""
+    """Rounds to five digits: the measurements are less precise than that, and the file stays readable."""
     if isinstance(value, dict):
         return {key: _rounded(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -58,7 +58,7 @@ def _rounded(value):
 
 
 def _save(results: dict) -> None:
-    # One line for each round of a scenario, so that a later run's difference can be read.
+    # One line for each round of a scenario, so that a diff between two runs is readable.
     scenarios_text = []
     for name, entry in results["scenarios"].items():
         head = {key: value for key, value in entry.items() if key != "rounds"}
@@ -95,7 +95,7 @@ def main() -> int:
             if not options.no_write:
                 _save(results)
         except KeyboardInterrupt:
-            say("stopped; finished scenarios are kept")
+            say("stopped; the results of finished scenarios are kept")
         finally:
             machine.stop_all()
         say(f"played for {(time.monotonic() - began) / 60:.1f} minutes")
@@ -109,5 +109,5 @@ def main() -> int:
         target = ROOT / "docs/img/benchmark.svg"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(picture)
-        say("wrote benches/results.json, benches/RESULTS.md, docs/img/benchmark.svg and the figures of the guide")
+        say("wrote benches/results.json, benches/RESULTS.md, docs/img/benchmark.svg and the results in the guide")
     return 0

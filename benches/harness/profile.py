@@ -1,4 +1,4 @@
-"""Where our server's time goes in a scenario, by `perf`."""
+"""Profiles our server in a scenario with `perf`."""
 
 import dataclasses
 import shutil
@@ -15,16 +15,16 @@ SCENARIOS = {
     "echo": ("ours",),
     "growth": ("ours",),
 }
-"""Whose time is looked at. What is recorded of `growth` is its first size, ten members."""
+"""The contestants to profile in each scenario. In `growth`, the first size (ten members) is recorded."""
 _START = 1.5
-"""Seconds until all members are seated and the traffic runs."""
+"""Seconds until all members have joined and the traffic runs."""
 _LENGTH = 2.0
 
 
 def profile(name: str, peer: str, options: Namespace) -> dict | None:
-    """Plays `name` once more with `perf record` on the server of `peer`, and returns the heaviest symbols."""
+    """Plays `name` once more with `perf record` on the server of `peer`, and returns the most expensive symbols."""
     if not shutil.which("perf"):
-        say("no perf here, so no profile")
+        say("perf is not installed, so there is no profile")
         return None
     data = WORK / "perf.data"
     data.unlink(missing_ok=True)
@@ -57,7 +57,7 @@ def profile(name: str, peer: str, options: Namespace) -> dict | None:
         note += f"The kernel has {share['k']:.0f} %, the server itself {share['.']:.0f} %."
     else:
         user = report["server_user_us"] / report["server_us"] * 100 if report.get("server_us") else 0
-        note += (f"The kernel's symbols are closed to `perf` on this machine, so this divides the user's part only, which was "
-                 f"{user:.0f} % of the CPU time; the rest is the kernel's.")
+        note += (f"`perf` may not read the kernel's symbols on this machine. So the list covers only user time, which was "
+                 f"{user:.0f} % of the CPU time; the rest is kernel time.")
     lines = [line for line in lines if float(line.split("%")[0]) >= 1]
     return {"note": note, "lines": lines[:30]}

@@ -1,4 +1,4 @@
-"""Writes RESULTS.md from what was measured."""
+"""Writes RESULTS.md from the measurements."""
 
 from statistics import median
 
@@ -25,7 +25,7 @@ def spread(seen: Spread | None) -> str:
 
 
 def of_goal(goal: Goal, seen: Spread | None) -> str:
-    """The spread as its goal is written: as a part of one where the goal is a small part of one."""
+    """Formats the spread like its goal: as a fraction (1/40) if the goal is a fraction."""
     if seen is None or not goal.limit_text.startswith("1/"):
         return spread(seen)
     part = lambda value: f"1/{1 / value:,.0f}"
@@ -52,7 +52,7 @@ def label(peer: str) -> str:
 
 
 def played(rounds) -> list[str]:
-    """Everybody who played, in the order of the list of contestants."""
+    """The contestants that played, in the order of their list."""
     seen = {peer for one in rounds for peer in one}
     return [peer for peer in contestants.ALL if peer in seen]
 
@@ -67,9 +67,9 @@ def goal_rows(results: dict) -> list[tuple[Goal, Spread | None]]:
 
 def _goals(results: dict) -> list[str]:
     rows = goal_rows(results)
-    lines = ["## The goals", ""]
+    lines = ["## Goals", ""]
     lines += table(
-        ["scenario", "what", "goal", "seen [lowest–highest]", "rounds", "verdict"],
+        ["scenario", "metric", "goal", "measured [lowest–highest]", "rounds", "verdict"],
         [[goal.scenario, goal.what, goal.goal(), of_goal(goal, seen), str(seen.count if seen else 0), goal.verdict(seen)]
          for goal, seen in rows],
     )
@@ -81,22 +81,22 @@ def _goals(results: dict) -> list[str]:
     plays = sum(1 for name, entry in results["scenarios"].items() for one in entry["rounds"] for peer in one
                 if contestants.ALL[peer].ours and not scenarios.ALL[name].alone)
     if wrong:
-        lines += ["**Our books are not clean:** " + "; ".join(f"{where}: {what}" for where, what in wrong.items()) + ".", ""]
+        lines += ["**Our delivery checks are not clean:** " + "; ".join(f"{where}: {what}" for where, what in wrong.items()) + ".", ""]
     elif plays:
-        lines += [f"In none of our {plays} plays was a delivery lost, doubled, reordered, or in the wrong room.", ""]
+        lines += [f"In our {plays} plays, no delivery was lost, doubled, reordered, or in the wrong room.", ""]
     missed = [(goal, seen) for goal, seen in rows if seen and not goal.met(seen)]
     absent = [goal for goal, seen in rows if seen is None]
-    lines += ["## What is not met", ""]
-    lines += [f"- {goal.scenario}, {goal.what}: {of_goal(goal, seen)}, the goal is {goal.goal()}: {goal.verdict(seen)}."
+    lines += ["## Missed goals", ""]
+    lines += [f"- {goal.scenario}, {goal.what}: {of_goal(goal, seen)}; the goal is {goal.goal()}: {goal.verdict(seen)}."
               for goal, seen in missed]
     if absent:
-        lines += [f"- {len(absent)} of the {len(rows)} goals were not measured: no verdict on them."]
-    return lines + ([] if missed or absent else ["Nothing."]) + [""]
+        lines += [f"- {len(absent)} of the {len(rows)} goals were not measured, and have no verdict."]
+    return lines + ([] if missed or absent else ["All goals were met."]) + [""]
 
 
 def _traffic(name: str, rounds) -> list[str]:
     head = ["", "server CPU, µs per delivery", "of that user", "× Bun", "× floor", "deliveries/s", "p50 ms", "p99 ms",
-            "max ms", "deliveries per read", "books"]
+            "max ms", "deliveries per read", "delivery check"]
     rows = []
     for peer in played(rounds):
         cost = spread(absolute(rounds, peer, "server_us"))
@@ -111,8 +111,8 @@ def _traffic(name: str, rounds) -> list[str]:
     lines = table(head, rows)
     if name == "fan8" and (seen := paired(rounds, "ours-pubsub-2p", "ours-pubsub", "deliveries_per_s")):
         lines += [
-            f"Two processes over Redis delivered {spread(seen)} times what one did in the same time, on the one core that the "
-            "load generator and Redis leave for servers. So the goal above is judged by CPU.", "",
+            f"In the same time, two processes over Redis delivered {spread(seen)} times as much as one process. They share the one core "
+            "that the load generator and Redis leave for servers, so the goal above is judged by CPU.", "",
         ]
     return lines
 
@@ -121,7 +121,7 @@ def _idle(rounds) -> list[str]:
     mib = lambda key: lambda report: report[key] / 1024 / 1024
     return table(
         ["", "connections", "RSS bytes each", "after a message to each", "RSS empty, MiB", "full, MiB",
-         "after all closed, MiB", "connects/s", "CPU µs per connect", "idle CPU, %", "books"],
+         "after all closed, MiB", "connects/s", "CPU µs per connect", "idle CPU, %", "delivery check"],
         [[label(peer), middle(rounds, peer, "connections"), spread(absolute(rounds, peer, "rss_per_connection")),
           middle(rounds, peer, "rss_per_connection_touched"), middle(rounds, peer, mib("rss_before")),
           middle(rounds, peer, mib("rss_full")), middle(rounds, peer, mib("rss_after_close")),
@@ -132,7 +132,7 @@ def _idle(rounds) -> list[str]:
 
 def _connect(rounds) -> list[str]:
     return table(
-        ["", "standing by", "handshakes/s", "× warp", "CPU µs to connect", "× warp", "CPU µs to close", "books"],
+        ["", "idle connections", "handshakes/s", "× warp", "CPU µs to connect", "× warp", "CPU µs to close", "delivery check"],
         [[label(peer), middle(rounds, peer, "standing"), spread(absolute(rounds, peer, "connects_per_s")),
           spread(paired(rounds, peer, "warp", "connects_per_s")), spread(absolute(rounds, peer, "connect_cpu_us")),
           spread(paired(rounds, peer, "warp", "connect_cpu_us")), middle(rounds, peer, "close_cpu_us"),
@@ -144,7 +144,7 @@ def _growth(rounds) -> list[str]:
     sizes = sorted({size["members"] for one in rounds for report in one.values() for size in report.get("sizes", [])})
     of = lambda members: lambda report: next(s["server_us"] for s in report["sizes"] if s["members"] == members)
     return table(
-        ["server CPU, µs per delivery", *(f"{members:,} members" for members in sizes), "books"],
+        ["server CPU, µs per delivery", *(f"{members:,} members" for members in sizes), "delivery check"],
         [[label(peer), *(spread(absolute(rounds, peer, of(members))) for members in sizes), books(rounds, peer)]
          for peer in played(rounds)],
     )
@@ -153,8 +153,8 @@ def _growth(rounds) -> list[str]:
 def _fair(rounds) -> list[str]:
     of = lambda part, key: lambda report: report[part][key]
     return table(
-        ["", "small rooms alone: p50 ms", "alone: p99 ms", "beside the big room: p50 ms", "beside it: p99 ms", "beside it: max ms",
-         "big room: deliveries/s", "big room: p50 ms", "big room: p99 ms", "books"],
+        ["", "small rooms alone: p50 ms", "alone: p99 ms", "next to the big room: p50 ms", "next to it: p99 ms", "next to it: max ms",
+         "big room: deliveries/s", "big room: p50 ms", "big room: p99 ms", "delivery check"],
         [[label(peer), *(middle(rounds, peer, of("alone", key)) for key in ("p50_ms", "p99_ms")),
           *(middle(rounds, peer, of("small", key)) for key in ("p50_ms", "p99_ms", "max_ms")),
           *(middle(rounds, peer, of("big", key)) for key in ("deliveries_per_s", "p50_ms", "p99_ms")),
@@ -166,8 +166,8 @@ def _slow(rounds) -> list[str]:
     before = lambda key: lambda report: report["before"][key]
     got = lambda report: sum(report["slow_received"]) / report["slow_sent"]
     return table(
-        ["", "p99 ms while all read", "p99 ms of the others", "deliveries/s while all read", "then",
-         "RSS growth, KiB", "share the slow one got", "cut off", "books"],
+        ["", "p99 ms while all read", "p99 ms of the others", "deliveries/s while all read", "deliveries/s afterwards",
+         "RSS growth, KiB", "share received by the slow member", "slow member closed", "delivery check"],
         [[label(peer), middle(rounds, peer, before("p99_ms")), middle(rounds, peer, "p99_ms"),
           middle(rounds, peer, before("deliveries_per_s")), middle(rounds, peer, "deliveries_per_s"),
           middle(rounds, peer, lambda report: report["rss_growth"] / 1024), middle(rounds, peer, got),
@@ -179,7 +179,7 @@ def _groups(rounds) -> list[str]:
     sizes = [size["standing"] for size in next((r["standing_sizes"] for one in rounds for r in one.values() if "standing_sizes" in r), [])]
     of = lambda place, key: lambda report: report["standing_sizes"][place][key]
     return table(
-        ["nanoseconds", *(f"beside {size:,} groups" for size in sizes)],
+        ["nanoseconds", *(f"next to {size:,} groups" for size in sizes)],
         [[what, *(spread(absolute(rounds, "ours-stateful", of(place, key))) for place in range(len(sizes)))]
          for what, key in (("join", "join_ns"), ("leave", "leave_ns"))],
     )
@@ -194,23 +194,23 @@ def _noise(results: dict) -> list[str]:
     noisy = sum(1 for report in reports if "error" not in report and report.get("foreign_cores", 0) > 0.15)
     failed = sum(1 for report in reports if "error" in report)
     return [
-        f"{len(reports)} plays are in these tables. {again} were thrown away and played again because other processes used "
-        f"more than 15 % of a core beside them or because they failed; {noisy} were kept although that was still so after "
-        f"the third try; {failed} failed for good.", "",
+        f"These tables contain {len(reports)} plays. {again} plays were discarded and repeated, because other processes used "
+        f"more than 15 % of a core at the same time or because the play failed. {noisy} plays were kept although other "
+        f"processes still used that much during the third try. {failed} plays failed in every try.", "",
     ]
 
 
 def write(results: dict) -> str:
     lines = [
         "# Results", "",
-        "Written by `benches/run` from `benches/results.json`. What each figure means, and what it does not, is in "
-        "[README.md](README.md). Ratios are taken within each round and are then the median of the rounds "
-        "[lowest–highest]; all other figures are medians of the rounds.", "",
+        "Written by `benches/run` from `benches/results.json`. [README.md](README.md) describes each metric and its "
+        "limitations. A ratio is computed within each round; the tables show the median over the rounds, with "
+        "[lowest–highest]. All other results are medians over the rounds.", "",
     ]
     for name in scenarios.ALL:
         if entry := results["scenarios"].get(name):
             if entry["scale"] != 1000:
-                lines += [f"**`{name}` was played at a smaller scale ({entry['scale']} of 1,000): no result.**", ""]
+                lines += [f"**`{name}` was played at a smaller scale ({entry['scale']} of 1,000), so its results do not count.**", ""]
     lines += _goals(results)
     for name, scenario in scenarios.ALL.items():
         if entry := results["scenarios"].get(name):
@@ -223,7 +223,7 @@ def write(results: dict) -> str:
             lines += [f"- failed: {failure}" for failure in sorted(failures)] + ([""] if failures else [])
     for name, profile in results.get("profiles", {}).items():
         lines += [f"## Profile of `{name}`", "", profile["note"], "", "```text", *profile["lines"], "```", ""]
-    lines += ["## The machine", ""]
+    lines += ["## Machine", ""]
     machines = {tuple(entry["machine"].items()): name for name, entry in results["scenarios"].items()}
     if machines:
         lines += [f"- {key}: {value}" for key, value in list(machines)[-1]] + [""]
@@ -232,7 +232,7 @@ def write(results: dict) -> str:
 
 
 def summary(results: dict, name: str) -> dict[str, float]:
-    """Median CPU per delivery of each contestant, for the chart."""
+    """Returns the median CPU per delivery of each contestant, for the chart."""
     entry = results["scenarios"].get(name)
     key = "rss_per_connection" if name == "idle" else "server_us"
     if not entry:

@@ -1,4 +1,4 @@
-"""One play of one contestant, and the rounds of all of them."""
+"""One play of one contestant, and the rounds of all contestants."""
 
 import json
 import subprocess
@@ -9,12 +9,12 @@ from .machine import BENCHES, LOAD_CORE, SERVER_CORE, say
 
 LOAD = BENCHES / "load/target/release/load"
 FOREIGN = 0.15
-"""A play beside which the rest of the machine used more than this share of a core is played again."""
+"""If other processes use more than this share of a core during a play, the play is repeated."""
 TRIES = 3
 
 
 class Redis:
-    """A Redis of our own, started for the first contestant that needs one, on the load generator's core."""
+    """A separate Redis, started for the first contestant that needs one, on the load generator's core."""
 
     def __init__(self):
         self.port = None
@@ -56,7 +56,7 @@ def _serve(contestant: contestants.Contestant, redis: Redis) -> tuple[list[subpr
 def _arguments(scenario: scenarios.Scenario, contestant: contestants.Contestant, options) -> list[str]:
     seconds = options.seconds * scenario.stretch * (2 if contestant.slow else 1)
     warm_up = min(seconds, 2.0 if contestant.slow else 0.5)
-    # The load generator's own, and what our server keeps free of connections.
+    # The files that the load generator itself needs, and those that our server reserves.
     room_for = machine.open_files() - 3_500
     arguments = [scenario.name, "--seconds", str(seconds), "--warm-up", str(warm_up)]
     arguments += scenario.load
@@ -79,10 +79,10 @@ def _arguments(scenario: scenarios.Scenario, contestant: contestants.Contestant,
     return arguments
 
 
-def play(scenario: scenarios.Scenario, contestant: contestants.Contestant, redis: Redis, options, beside=None) -> dict:
-    """Starts the server anew, plays, stops it. What came out, or `{"error": ...}`.
+def play(scenario: scenarios.Scenario, contestant: contestants.Contestant, redis: Redis, options, on_start=None) -> dict:
+    """Starts a fresh server, plays, and stops it. Returns the report, or `{"error": ...}`.
 
-    `beside` is called with the servers' processes before the play begins.
+    `on_start` is called with the servers' processes before the play begins.
     """
     quiet = machine.wait_until_quiet(options.quiet)
     if scenario.alone:
@@ -90,8 +90,8 @@ def play(scenario: scenarios.Scenario, contestant: contestants.Contestant, redis
     servers = []
     try:
         servers, addresses = _serve(contestant, redis)
-        if beside:
-            beside(servers)
+        if on_start:
+            on_start(servers)
         command = ["taskset", "-c", machine.cores([LOAD_CORE]), str(LOAD), *_arguments(scenario, contestant, options)]
         for address, server in zip(addresses, servers):
             command += ["--addr", address, "--pid", str(server.pid)]
@@ -123,9 +123,9 @@ def _foreign(report: dict) -> float:
 
 
 def all_rounds(names: list[str], peers: list[str], options):
-    """Plays every scenario of `names`. In each round everybody plays once, and each round begins with another one.
+    """Plays every scenario of `names`. In each round every contestant plays once, and each round begins with the next one.
 
-    Yields `(scenario, rounds)` where a round is `{contestant: report}`.
+    Yields `(scenario, rounds)`, where a round is `{contestant: report}`.
     """
     with Redis() as redis:
         for name in names:
@@ -145,8 +145,8 @@ def all_rounds(names: list[str], peers: list[str], options):
                         report["attempt"] = attempt + 1
                         if "error" not in report and _foreign(report) <= FOREIGN:
                             break
-                        why = report.get("error") or f"{_foreign(report):.2f} of a core went elsewhere"
-                        say(f"{name} {peer}: {why}" + (", once more" if attempt + 1 < TRIES else ", kept as it is"))
+                        why = report.get("error") or f"{_foreign(report):.2f} of a core was used by other processes"
+                        say(f"{name} {peer}: {why}" + (", trying again" if attempt + 1 < TRIES else ", keeping this play"))
                     this_round[peer] = report
                     say(f"{name}, round {number + 1}, {peer}: {_brief(report)}  ({time.monotonic() - began:.1f} s)")
                 rounds.append(this_round)
@@ -162,7 +162,7 @@ def _brief(report: dict) -> str:
         return " ".join(f"{size['standing']}: {size['join_ns']:.0f} + {size['leave_ns']:.0f} ns" for size in report["standing_sizes"])
     parts = []
     for key, unit in (("server_us", "us"), ("p99_ms", "ms p99"), ("rss_per_connection", "bytes each"),
-                      ("connects_per_s", "connects/s"), ("connect_cpu_us", "us a connect")):
+                      ("connects_per_s", "connects/s"), ("connect_cpu_us", "us per connect")):
         if report.get(key) is not None:
             parts.append(f"{report[key]:,.2f} {unit}")
     return ", ".join(parts) + ("" if report.get("clean") else "  NOT CLEAN")

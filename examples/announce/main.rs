@@ -1,28 +1,28 @@
-//! Says something in a room of `examples/chat` from a plain synchronous program, as a cron job or a script would:
-//! `cargo run --example announce -- lobby "Back in five minutes"`. Without a text it says each line of its input:
+//! Sends messages to a room of `examples/chat` from a plain synchronous program, such as a cron job or a script:
+//! `cargo run --example announce -- lobby "Back in five minutes"`. Without a text, it sends each line of its input:
 //! `tail -f log.txt | cargo run --example announce -- lobby`
 //!
-//! Needs a redis-server, and a chat that uses it: `cargo run --example chat -- --layer pubsub`.
+//! It needs a redis-server, and a chat on the same Redis: `cargo run --example chat -- --layer pubsub`.
 
 use std::io::stdin;
 
 use channels_runtime::prelude::*;
 use clap::{Parser, ValueEnum};
 
-/// Says something in a room of the chat.
+/// Sends messages to a room of the chat.
 #[derive(Parser)]
 struct Flags {
     /// The room.
     room: String,
 
-    /// What to say; without it, each line of the input.
+    /// The message. Default: each line of the input.
     message: Option<String>,
 
     /// The layer of the chat.
     #[arg(long, value_enum, default_value_t = Layer::Pubsub)]
     layer: Layer,
 
-    /// A Redis server; may be repeated.
+    /// A Redis server; can be repeated.
     #[arg(long, default_value = "redis://127.0.0.1:6379/0")]
     redis: Vec<String>,
 }
@@ -33,7 +33,7 @@ enum Layer {
     Core,
 }
 
-// The chat has the same two types. In a project of your own they stand in one library, which both programs use.
+// The chat has the same two types. In your own project, put them into a library that both programs use.
 
 #[event("chat.message")]
 struct ChatMessage {
@@ -47,7 +47,7 @@ struct Room {
 
 fn main() -> Result<()> {
     let Flags { room, message, layer, redis } = Flags::parse();
-    // The connections to Redis live in a runtime; nothing below the next lines is async.
+    // The connections to Redis need a runtime. Only the next statement is async.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let layer = runtime.block_on(async {
         match layer {

@@ -1,9 +1,9 @@
-//! The chat of Django Channels' tutorial: `cargo run --example chat`, then open http://127.0.0.1:8000/ in two tabs.
+//! The chat of the Django Channels tutorial: `cargo run --example chat`, then open http://127.0.0.1:8000/ in two tabs.
 //!
 //! Several processes share their rooms over one Redis:
 //! `cargo run --example chat -- --layer pubsub --addr 127.0.0.1:8001`
 //!
-//! With `--inspect`, http://127.0.0.1:8000/inspect shows who is here, what waits, and how much happens.
+//! With `--inspect`, http://127.0.0.1:8000/inspect shows the connections, groups, backlog and rates.
 //!
 //! A client of `/ws/chat/<room>/` sends `{"message": "hi"}`, and every member of the room receives `{"message": "hi"}`.
 
@@ -20,20 +20,20 @@ use warp::{Filter, Reply};
 /// A chat with rooms.
 #[derive(Parser)]
 struct Flags {
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen on; port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:8000")]
     addr: SocketAddr,
 
-    /// What connects the processes: `memory` is for one, `pubsub` and `core` for several. A Django process with the layer
-    /// of that name in channels_redis talks with them.
+    /// The channel layer: `memory` for one process, `pubsub` and `core` for several. A Django process with the layer of
+    /// that name in channels_redis shares the rooms.
     #[arg(long, value_enum, default_value_t = Layer::Memory)]
     layer: Layer,
 
-    /// A Redis server; may be repeated.
+    /// A Redis server; can be repeated.
     #[arg(long, default_value = "redis://127.0.0.1:6379/0")]
     redis: Vec<String>,
 
-    /// Serves `/inspect`, which tells who is here. Everybody who can chat can read it, so keep the address to yourself.
+    /// Serves `/inspect`, which lists consumers and groups. Every client can read it, so use it on a private address only.
     #[arg(long)]
     inspect: bool,
 }
@@ -55,7 +55,7 @@ struct Room {
     room: String,
 }
 
-/// What the page sends, and what it is sent.
+/// A message from the page, and to it.
 #[derive(Serialize, Deserialize)]
 struct Line {
     message: String,
@@ -70,7 +70,7 @@ impl ChatConsumer {
     #[connect]
     async fn connect(cx: &mut Context<Self>, room: String) -> Result<Self, Reject> {
         let room = Room { room };
-        // A name that no group may have is the client's mistake.
+        // An illegal group name is the client's mistake.
         room.name().map_err(|error| Reject::not_found().with_reason(error.to_string()))?;
         cx.group_add(&room).await?;
         Ok(Self { room })
@@ -87,7 +87,7 @@ impl ChatConsumer {
     }
 }
 
-/// The page of a room. It reads the room's name from its own address.
+/// Returns the page of a room. The page reads the room's name from its own address.
 fn room_page(room: String) -> Response {
     match (Room { room }).name() {
         Ok(_) => warp::reply::html(include_str!("room.html")).into_response(),
@@ -114,12 +114,12 @@ async fn main() -> Result<()> {
         .or(warp::path!("chat" / String).and(warp::get()).map(room_page))
         .or(channels.route::<ChatConsumer>(warp::path!("ws" / "chat" / String)));
 
-    // Away, the pages are not there at all.
-    let away = move || async move { if flags.inspect { Ok(()) } else { Err(warp::reject::not_found()) } };
+    // Without `--inspect`, the pages return 404.
+    let enabled = move || async move { if flags.inspect { Ok(()) } else { Err(warp::reject::not_found()) } };
     let inspected = channels.clone();
-    let figures = warp::path!("inspect.json").map(move || warp::reply::json(&inspected.inspect()));
+    let inspection = warp::path!("inspect.json").map(move || warp::reply::json(&inspected.inspect()));
     let page = warp::path!("inspect").map(|| warp::reply::html(include_str!("inspect.html")));
-    let routes = routes.or(warp::get().and_then(away).untuple_one().and(page.or(figures)));
+    let routes = routes.or(warp::get().and_then(enabled).untuple_one().and(page.or(inspection)));
 
     let server = channels.bind(flags.addr).await?;
     let mut out = std::io::stdout();

@@ -1,8 +1,8 @@
-//! Everybody's cursor on everybody's screen: `cargo run --example cursors`, then open http://127.0.0.1:8000/ in two windows.
-//! For your phone: `cargo run --example cursors -- --addr 0.0.0.0:8000`, and the address of your machine.
+//! The cursors of all users on every screen: `cargo run --example cursors`, then open http://127.0.0.1:8000/ in two windows.
+//! To use a phone, run `cargo run --example cursors -- --addr 0.0.0.0:8000` and open the address of your machine.
 //!
-//! A position is worth nothing once there is a newer one: `volatile, coalesce = "user_id"` says so. A phone that cannot keep
-//! up misses some of the way, and nobody waits for it. The page says its place once more when it rests.
+//! A newer position replaces an older one, so the event is marked `volatile, coalesce = "user_id"`. A slow phone misses some
+//! positions, and no other client waits for it. When the cursor rests, the page sends its position once more.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -16,12 +16,12 @@ use warp::Filter;
 /// Shared cursors.
 #[derive(Parser)]
 struct Flags {
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen on; port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:8000")]
     addr: SocketAddr,
 }
 
-/// A place on the canvas: 0 is left and top, 1 is right and bottom.
+/// A position on the canvas: 0 is left or top, 1 is right or bottom.
 #[event("cursor.move", volatile, coalesce = "user_id")]
 struct CursorMove {
     user_id: u32,
@@ -29,7 +29,7 @@ struct CursorMove {
     y: f32,
 }
 
-/// This one must arrive: a cursor that stays would be there for ever.
+/// Removes a cursor. This event must arrive, or the cursor would stay forever.
 #[event("cursor.gone")]
 struct CursorGone {
     user_id: u32,
@@ -38,7 +38,7 @@ struct CursorGone {
 #[group("canvas", events(CursorMove, CursorGone))]
 struct Canvas;
 
-/// What the page is sent.
+/// A message to the page.
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
 enum News {
@@ -87,7 +87,7 @@ impl CursorConsumer {
 #[tokio::main]
 async fn main() -> Result<()> {
     let flags = Flags::parse();
-    // In memory, unless the variable CHANNEL_LAYERS names a Redis.
+    // The layer is in memory, unless the variable CHANNEL_LAYERS names a Redis.
     let channels = Channels::builder().layer(ChannelLayer::from_env().await?).build();
     let routes = warp::path::end()
         .and(warp::get())

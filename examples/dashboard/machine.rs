@@ -1,29 +1,29 @@
-//! What Linux says about the machine in `/proc`.
+//! Measurements of the machine from `/proc`.
 
 use std::fs::read_to_string;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use channels_runtime::prelude::*;
 
-/// How busy the machine was since the sample before.
+/// The load of the machine since the previous sample.
 #[event("machine.sample")]
 #[derive(Clone)]
 pub(crate) struct Sample {
     /// Milliseconds since 1970.
     at: u64,
-    /// Of each core, in percent.
+    /// The load of each core, in percent.
     cores: Vec<f32>,
-    /// Bytes.
+    /// In bytes, like `memory_total`.
     memory_used: u64,
     memory_total: u64,
-    /// Bytes in a second, over all interfaces, loopback too.
+    /// Bytes per second over all interfaces, including loopback.
     received: u64,
     sent: u64,
-    /// How many look at it, in this process.
+    /// The number of viewers in this process.
     viewers: usize,
 }
 
-/// Counters that only ever grow: a sample is what they grew by.
+/// Counters that only grow. A sample is their growth.
 pub(crate) struct Machine {
     read_at: Instant,
     cores: Vec<Ticks>,
@@ -46,7 +46,7 @@ impl Machine {
         Ok(Self { read_at: Instant::now(), cores: cores()?, traffic: traffic()? })
     }
 
-    /// These files are made when they are read, by the kernel and in memory: no disk makes us wait.
+    /// The kernel generates these files in memory on each read, so reading them does not wait for a disk.
     pub(crate) fn sample(&mut self, viewers: usize) -> Result<Sample> {
         let before = std::mem::replace(self, Self::read()?);
         let seconds = (self.read_at - before.read_at).as_secs_f64().max(0.001);
@@ -71,7 +71,7 @@ impl Ticks {
     }
 }
 
-/// `cpu0 user nice system idle iowait irq softirq steal guest guest_nice`; guests are in `user` and `nice` already.
+/// `cpu0 user nice system idle iowait irq softirq steal guest guest_nice`; `user` and `nice` include the guests.
 fn cores() -> Result<Vec<Ticks>> {
     let stat = read("/proc/stat")?;
     let lines = stat.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu "));

@@ -1,7 +1,8 @@
-//! Live charts of the machine: `cargo run --example dashboard`, then open http://127.0.0.1:8000/ as often as you like.
+//! Live charts of the machine: `cargo run --example dashboard`, then open http://127.0.0.1:8000/ in any number of
+//! windows.
 //!
-//! One producer publishes a sample each second. It is rendered once, however many look at it; who comes late gets the
-//! last minute first. With `?sse` behind the address a page hears it as server-sent events, where no WebSocket comes through.
+//! One producer publishes a sample each second. It is rendered once, for any number of viewers. A new viewer first receives
+//! the last minute. With `?sse` after the address, the page uses server-sent events, which also pass where a WebSocket does not.
 
 mod machine;
 
@@ -21,7 +22,7 @@ use machine::{Machine, Sample};
 /// Live charts of the machine.
 #[derive(Parser)]
 struct Flags {
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen on; port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:8000")]
     addr: SocketAddr,
 }
@@ -29,7 +30,7 @@ struct Flags {
 #[group("dashboard", events(Sample))]
 struct Dashboard;
 
-/// The samples of the last minute, the oldest first.
+/// The samples of the last minute, oldest first.
 #[derive(Default)]
 struct LastMinute(Mutex<VecDeque<Sample>>);
 
@@ -53,13 +54,13 @@ struct DashboardConsumer;
 impl DashboardConsumer {
     #[connect]
     async fn connect(cx: &mut Context<Self>, last_minute: Arc<LastMinute>) -> Result<Self, Reject> {
-        // In this order no sample is missed; one may come twice, and the page knows it by its time.
+        // In this order no sample is missed. One can arrive twice; the page detects it by its time.
         cx.group_add(&Dashboard).await?;
         cx.send_json(&last_minute.samples()).await?;
         Ok(Self)
     }
 
-    /// No `self`: rendered once, and the same bytes go to every viewer.
+    /// Without `self`, the frame is rendered once, and every viewer receives the same bytes.
     #[handler("machine.sample")]
     fn machine_sample(event: &Sample) -> Json<[Sample; 1]> {
         Json([event.clone()])
@@ -70,7 +71,7 @@ impl DashboardConsumer {
 async fn produce(layer: &ChannelLayer, last_minute: &LastMinute) -> Result<()> {
     let mut machine = Machine::read()?;
     let mut second = tokio::time::interval(Duration::from_secs(1));
-    // After a pause of the process: one sample, and not one for each second of it.
+    // After a pause of the process: one sample, not one for each second of the pause.
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     second.tick().await;
     loop {
@@ -87,7 +88,7 @@ async fn main() -> Result<()> {
     let channels = Channels::builder().build();
     let last_minute = Arc::<LastMinute>::default();
     let shared = Arc::clone(&last_minute);
-    // What the route gives behind the path is an argument of `connect`, too.
+    // A further value of the route's filter is also an argument of `connect`.
     let path = warp::path!("ws" / "dashboard").and(warp::any().map(move || Arc::clone(&shared)));
     let routes = warp::path::end()
         .and(warp::get())
@@ -99,7 +100,7 @@ async fn main() -> Result<()> {
     let mut out = std::io::stdout();
     writeln!(out, "listening on http://{}/", server.local_addr())?;
     out.flush()?;
-    // The producer ends with the server, and the program with a producer that fails.
+    // The producer ends with the server. If the producer fails, the program ends.
     tokio::select! {
         () = server.serve(routes) => Ok(()),
         failed = produce(channels.channel_layer(), &last_minute) => failed,

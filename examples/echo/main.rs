@@ -1,4 +1,4 @@
-//! The smallest consumer there is: `cargo run --example echo`. Every text and binary message comes back unchanged on
+//! The smallest consumer: `cargo run --example echo`. It returns every text and binary message unchanged on
 //! `ws://127.0.0.1:8000/echo`.
 
 use std::io::Write;
@@ -7,10 +7,10 @@ use std::net::SocketAddr;
 use channels_runtime::prelude::*;
 use clap::Parser;
 
-/// An echo.
+/// An echo server.
 #[derive(Parser)]
 struct Flags {
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen on; port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:8000")]
     addr: SocketAddr,
 

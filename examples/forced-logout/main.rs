@@ -1,8 +1,8 @@
-//! One user is logged out, and nobody else: `cargo run --example forced-logout`, then open http://127.0.0.1:8000/ in two
-//! tabs and enter as two people. From a shell: `curl -X POST http://127.0.0.1:8000/logout/ann`
+//! Logs out a single user: `cargo run --example forced-logout`, then open http://127.0.0.1:8000/ in two tabs and enter with
+//! two names. From a shell: `curl -X POST http://127.0.0.1:8000/logout/ann`
 //!
-//! Each connection writes the name of its channel into a table. Whoever wants a user gone reads the names there, and sends
-//! `chat.force_disconnect` to each. Who somebody is, is taken on trust here; `examples/multichat` has logins.
+//! Each connection writes the name of its channel into a table. An HTTP handler reads the user's channel names from it, and
+//! sends `chat.force_disconnect` to each. This example does not check who a user is; `examples/multichat` has logins.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -19,12 +19,12 @@ use warp::{Filter, Reply};
 /// Logs users out.
 #[derive(Parser)]
 struct Flags {
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen on; port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:8000")]
     addr: SocketAddr,
 }
 
-/// From 4000 on, the codes are the application's own. The page does not connect again after this one.
+/// Codes from 4000 on are for applications. The page does not reconnect after this code.
 const LOGGED_OUT: CloseCode = CloseCode::new(4001).unwrap();
 
 #[event("chat.force_disconnect")]
@@ -32,7 +32,7 @@ struct ForceDisconnect {
     reason: String,
 }
 
-/// A row of the table. The name of the channel knows its consumer, also after it was stored: an event that
+/// A row of the table. The type of the channel name contains its consumer, even for a stored name: an event that
 /// `AccountConsumer` does not handle cannot be sent to it.
 #[derive(Serialize, Deserialize)]
 struct Connected {
@@ -40,8 +40,8 @@ struct Connected {
     channel: ChannelName<AccountConsumer>,
 }
 
-/// Stands for a table of a database: a row is text there. With a real one, and a layer over Redis, the user and whoever
-/// logs it out may be in different processes.
+/// Represents a database table with rows of text. With a real database and a Redis layer, the user's connections and the HTTP
+/// handler can be in different processes.
 #[derive(Default)]
 struct Table(Mutex<BTreeSet<String>>);
 
@@ -87,14 +87,14 @@ impl AccountConsumer {
         cx.close_with(LOGGED_OUT, &event.reason);
     }
 
-    /// Runs on every way out, so no row is left behind.
+    /// Runs however the connection ends, so no row is left over.
     #[disconnect]
     fn disconnect(&mut self, _cx: &mut Context<Self>, _code: CloseCode) -> Result<()> {
         self.table.delete(&self.row)
     }
 }
 
-/// Tells every connection of the user to close, and says how many there were.
+/// Sends every connection of the user an event to close, and returns their number.
 async fn force_disconnect(username: &str, table: &Table, layer: &ChannelLayer) -> Result<usize> {
     let connections = table.connections_of(username)?;
     for Connected { channel, .. } in &connections {
@@ -122,7 +122,7 @@ async fn main() -> Result<()> {
         .and(warp::get())
         .map(|| warp::reply::html(include_str!("index.html")))
         .or(warp::path!("logout" / String).and(warp::post()).and(table.clone()).and(layer).then(log_out))
-        // What the route gives behind the path is an argument of `connect`, too.
+        // A further value of the route's filter is also an argument of `connect`.
         .or(channels.route::<AccountConsumer>(warp::path!("ws" / "account" / String).and(table)));
 
     let server = channels.bind(flags.addr).await?;

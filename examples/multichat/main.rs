@@ -1,8 +1,8 @@
 //! Several rooms over one socket, with users that log in: `cargo run --example multichat`, then open the address that it
 //! prints.
 //!
-//! It speaks the protocol of the multichat in Andrew Godwin's channels-examples, to its clients and through the channel
-//! layer, so that a Django process may serve the same rooms: `--layer core --redis redis://127.0.0.1:6379/0`.
+//! It uses the protocol of the multichat in Andrew Godwin's channels-examples, with its clients and through the channel
+//! layer. So a Django process can serve the same rooms: `--layer core --redis redis://127.0.0.1:6379/0`.
 
 mod site;
 
@@ -15,13 +15,13 @@ use clap::{Parser, ValueEnum};
 
 #[derive(Parser)]
 struct Flags {
-    /// Where to listen.
+    /// The address to listen on.
     #[arg(long, default_value = "127.0.0.1:8000")]
     addr: SocketAddr,
     /// The channel layer.
     #[arg(long, value_enum, default_value_t = Layer::Memory)]
     layer: Layer,
-    /// A Redis server; may be repeated.
+    /// A Redis server; can be repeated.
     #[arg(long, default_value = "redis://127.0.0.1:6379/0")]
     redis: Vec<String>,
 }

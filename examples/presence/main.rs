@@ -1,8 +1,9 @@
-//! Who is here: `cargo run --example presence`, then open http://127.0.0.1:8000/ in two windows. Two processes on one Redis show
-//! the same people: start each with `-- --layer core --addr 127.0.0.1:8000` (and `:8001`).
+//! Shows the users who are present: `cargo run --example presence`, then open http://127.0.0.1:8000/ in two windows. Two
+//! processes on one Redis show the same users: start each with `-- --layer core --addr 127.0.0.1:8000` (and `:8001`).
 //!
-//! Nobody keeps a list. Each connection says that it is here, and is answered by those who are; it says so again from time to
-//! time, and who is not heard for three times in a row is gone. So a process that was killed leaves no ghosts, on any layer.
+//! There is no central list. Each connection announces itself to its group, and the other connections reply. It repeats the
+//! announcement at intervals. A connection that misses three announcements in a row is removed. So a killed process leaves no
+//! stale users, on any layer.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -15,14 +16,14 @@ use clap::Parser;
 use serde::Serialize;
 use warp::Filter;
 
-/// Who is here.
+/// Shows the users who are present.
 #[derive(Parser)]
 struct Flags {
-    /// Where to listen; port 0 takes a free one.
+    /// The address to listen on; port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:8000")]
     addr: SocketAddr,
 
-    /// memory, pubsub or core.
+    /// The channel layer: memory, pubsub or core.
     #[arg(long, default_value = "memory")]
     layer: String,
 
@@ -30,7 +31,7 @@ struct Flags {
     #[arg(long, default_value = "redis://127.0.0.1:6379/0")]
     redis: String,
 
-    /// How often each connection says that it is here, in seconds.
+    /// The interval between the announcements of a connection, in seconds.
     #[arg(long, default_value_t = 20.0)]
     every: f64,
 }
@@ -41,12 +42,12 @@ fn period() -> Duration {
     *PERIOD.get().expect("set before the first connection")
 }
 
-/// A connection of this user is here.
+/// Announces a connection of this user.
 #[event("presence.here")]
 struct Here {
     channel: ChannelName<PresenceConsumer>,
     user: String,
-    /// It does not know yet who else is, so everyone tells it.
+    /// Whether the other connections reply with their own announcement.
     asks: bool,
 }
 
@@ -55,7 +56,7 @@ struct Gone {
     channel: ChannelName<PresenceConsumer>,
 }
 
-/// From a consumer's timer to itself.
+/// Sent by a consumer's timer to itself.
 #[event("presence.beat")]
 struct Beat {}
 
@@ -64,7 +65,7 @@ struct Room {
     room: String,
 }
 
-/// What the page is sent: of each user only the first connection comes and the last one goes.
+/// A message to the page: a user came with the first connection, or went with the last.
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
 enum News<'a> {
@@ -75,7 +76,7 @@ enum News<'a> {
 struct PresenceConsumer {
     room: Room,
     user: String,
-    /// Every other connection: whose it is, and when it was heard last.
+    /// Every other connection, with its user and the time of its last announcement.
     others: HashMap<ChannelName<Self>, (String, Instant)>,
 }
 
@@ -84,7 +85,7 @@ impl PresenceConsumer {
     #[connect]
     async fn connect(cx: &mut Context<Self>, room: String, user: String) -> Result<Self, Reject> {
         let me = Self { room: Room { room }, user, others: HashMap::new() };
-        // First of all, so that nobody can come in between without being heard.
+        // Joins first, so that no announcement of another connection is missed.
         cx.group_add(&me.room).await?;
         cx.every(period(), &Beat {})?;
         cx.group_send_others(&me.room, &me.here(cx, true)).await?;
@@ -94,7 +95,7 @@ impl PresenceConsumer {
     #[handler("presence.here")]
     async fn presence_here(&mut self, cx: &mut Context<Self>, event: &Here) -> Result<()> {
         if event.asks {
-            // If there is no room for the answer, the next beat gives it.
+            // If the mailbox is full, the next beat announces this connection.
             _ = cx.send_event(&event.channel, &self.here(cx, false)).await;
         }
         let is_known = self.knows(&event.user);
@@ -109,12 +110,12 @@ impl PresenceConsumer {
 
     #[handler("presence.beat")]
     async fn presence_beat(&mut self, cx: &mut Context<Self>, _event: &Beat) -> Result<()> {
-        // While Redis is away nobody hears it, and the connection lives on.
+        // While Redis is unreachable the send fails, and the connection stays open.
         _ = cx.group_send_others(&self.room, &self.here(cx, false)).await;
         self.forget(cx, |_, heard| heard.elapsed() > 3 * period()).await
     }
 
-    /// Whoever came while Redis was away was not heard.
+    /// Announcements sent while Redis was unreachable were missed, so this method requests them again.
     #[layer_restored]
     async fn layer_restored(&mut self, cx: &mut Context<Self>) -> Result<()> {
         _ = cx.group_send_others(&self.room, &self.here(cx, true)).await;
@@ -136,7 +137,7 @@ impl PresenceConsumer {
         user == self.user || self.others.values().any(|(other, _)| other == user)
     }
 
-    /// Takes these connections out, and tells the client of each user who has no other.
+    /// Removes these connections, and notifies the client of each user who has no other connection.
     async fn forget(
         &mut self,
         cx: &mut Context<Self>,
@@ -160,7 +161,7 @@ async fn main() -> Result<()> {
         "memory" => ChannelLayer::in_memory(),
         "pubsub" => ChannelLayer::redis_pubsub(&[flags.redis]).await?,
         "core" => ChannelLayer::redis_core(&[flags.redis]).await?,
-        other => return Err(Error::msg(format!("`--layer {other}` is none of memory, pubsub and core"))),
+        other => return Err(Error::msg(format!("unknown layer `{other}`: use memory, pubsub or core"))),
     };
     let channels = Channels::builder().layer(layer).build();
     let routes = warp::path::end()

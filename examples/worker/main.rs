@@ -1,7 +1,7 @@
-//! Work for other processes: `cargo run --example worker -- work` in as many terminals as you like, then
-//! `cargo run --example worker -- ask 10000 200000 3000000`. Needs a redis-server.
+//! Background jobs in other processes: `cargo run --example worker -- work` in any number of terminals, then
+//! `cargo run --example worker -- ask 10000 200000 3000000`. It needs a redis-server.
 //!
-//! A Django process asks in the same way, with its layer `channels_redis.core.RedisChannelLayer`:
+//! A Django process sends jobs in the same way, with its layer `channels_redis.core.RedisChannelLayer`:
 //! `await channel_layer.send("primes", {"type": "primes.wanted", "below": 10000, "reply_to": channel_name})`
 
 use std::io::Write;
@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand};
 /// Counts prime numbers in other processes.
 #[derive(Parser)]
 struct Flags {
-    /// A Redis server; may be repeated.
+    /// A Redis server; can be repeated.
     #[arg(long, default_value = "redis://127.0.0.1:6379/0")]
     redis: Vec<String>,
 
@@ -23,24 +23,24 @@ struct Flags {
 
 #[derive(Subcommand)]
 enum Role {
-    /// Takes jobs until it gets Ctrl-C; then finishes the running ones, for up to 10 s or until a second Ctrl-C.
+    /// Runs jobs until Ctrl-C. Then finishes the running jobs, for up to 10 s or until a second Ctrl-C.
     Work {
-        /// How many jobs at the same time.
+        /// The number of concurrent jobs.
         #[arg(long, default_value_t = 2)]
         jobs: usize,
     },
-    /// Sends one job for each number, and waits for the answers.
+    /// Sends one job for each number, and waits for the replies.
     Ask { below: Vec<u64> },
 }
 
-/// A job: how many primes are there below this number?
+/// A job: count the primes below this number.
 #[event("primes.wanted")]
 struct PrimesWanted {
     below: u64,
     reply_to: ChannelName,
 }
 
-/// Its answer.
+/// The reply to a job.
 #[event("primes.counted")]
 struct PrimesCounted {
     below: u64,
@@ -57,8 +57,8 @@ impl PrimesConsumer {
     #[handler("primes.wanted")]
     async fn primes_wanted(&mut self, cx: &mut Context<Self>, event: &PrimesWanted) -> Result<()> {
         let below = event.below;
-        // A long computation belongs on a thread of its own, as anywhere in async code. One of `spawn_blocking` would be waited
-        // for when the process ends, also when its time is over.
+        // A long computation needs its own thread, as in all async code. At the end of the process, the runtime would wait for a
+        // thread from `spawn_blocking`, even after the deadline.
         let (tx, rx) = tokio::sync::oneshot::channel();
         std::thread::spawn(move || tx.send(primes(below)));
         let count = rx.await?;
@@ -88,17 +88,17 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-async fn ask(layer: &ChannelLayer, questions: &[u64]) -> Result<()> {
-    // The compiler knows who reads this channel: an event that `PrimesConsumer` does not handle cannot be sent to it.
+async fn ask(layer: &ChannelLayer, numbers: &[u64]) -> Result<()> {
+    // The type names the consumer of this channel: an event that `PrimesConsumer` does not handle cannot be sent to it.
     let workers = ChannelName::<PrimesConsumer>::of_worker(CHANNEL)?;
-    let answers = layer.new_channel().await?;
-    for below in questions {
-        layer.send(&workers, &PrimesWanted { below: *below, reply_to: answers.name().clone() }).await?;
+    let replies = layer.new_channel().await?;
+    for below in numbers {
+        layer.send(&workers, &PrimesWanted { below: *below, reply_to: replies.name().clone() }).await?;
     }
     let mut out = std::io::stdout();
-    for _ in questions {
-        let answer = tokio::time::timeout(Duration::from_secs(60), answers.receive()).await?;
-        let PrimesCounted { below, count } = answer.ok_or(Error::msg("the layer is closed"))?.decode()?;
+    for _ in numbers {
+        let reply = tokio::time::timeout(Duration::from_secs(60), replies.receive()).await?;
+        let PrimesCounted { below, count } = reply.ok_or(Error::msg("the layer is closed"))?.decode()?;
         writeln!(out, "{count} primes below {below}")?;
     }
     Ok(())

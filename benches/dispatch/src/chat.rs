@@ -1,4 +1,4 @@
-//! Twenty events: a consumer that handles them, and the same by hand.
+//! Twenty events, a consumer that handles them, and the same lookup by hand.
 
 use channels_runtime::prelude::*;
 
@@ -230,7 +230,7 @@ impl ChatConsumer {
     }
 }
 
-/// What serde derives for the same messages.
+/// The same messages as a tagged enum of serde.
 #[derive(serde::Deserialize)]
 #[serde(tag = "type")]
 pub(crate) enum Tagged {
@@ -276,7 +276,7 @@ pub(crate) enum Tagged {
     Unlocked(Unlocked),
 }
 
-/// The lookup by hand.
+/// Returns the number of an event by its name: the lookup by hand.
 pub(crate) fn number_of(name: &str) -> Option<usize> {
     match name {
         "chat.added" => Some(0),
@@ -303,7 +303,7 @@ pub(crate) fn number_of(name: &str) -> Option<usize> {
     }
 }
 
-/// Lookup and decoding by hand, of a message whose name is known already; `None` if no event has it.
+/// Looks an event up by hand and decodes it. Returns `None` if no event has this name.
 pub(crate) fn by_hand(name: &str, body: &[u8]) -> Option<Result<Tagged, rmp_serde::decode::Error>> {
     let read = match name {
         "chat.added" => rmp_serde::from_slice(body).map(Tagged::Added),

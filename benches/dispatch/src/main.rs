@@ -1,4 +1,4 @@
-//! What it costs to find the handler of an event and to decode it, beside a hand-written `match` and serde's tagged enum.
+//! The time to find the handler of an event and to decode it, compared with a hand-written `match` and serde's tagged enum.
 //!
 //! ```sh
 //! cargo run --release --manifest-path benches/dispatch/Cargo.toml
@@ -11,15 +11,15 @@ use channels_runtime::Consumer;
 use channels_runtime::prelude::*;
 use serde::Serialize;
 
-#[expect(dead_code, reason = "what is decoded is measured, and not read")]
+#[expect(dead_code, reason = "decoding is measured, and the result is not read")]
 mod chat;
 
 use chat::{ChatConsumer, Tagged, by_hand, number_of};
 
-/// How many calls make one reading.
+/// Calls per reading.
 const CALLS: u32 = 100_000;
 
-/// How many readings of each: they take turns.
+/// Readings of each row; the rows alternate.
 const ROUNDS: usize = 31;
 
 #[derive(Serialize)]
@@ -29,7 +29,7 @@ struct Said {
     number: u64,
 }
 
-/// A message as a consumer gets it: by way of a layer.
+/// Returns a message as a consumer receives it: through a layer.
 async fn envelope(layer: &ChannelLayer, name: &'static str) -> Result<Envelope> {
     let channel = layer.new_channel().await?;
     let said = Said { r#type: name, text: "how do you do?", number: 7 };
@@ -37,7 +37,7 @@ async fn envelope(layer: &ChannelLayer, name: &'static str) -> Result<Envelope> 
     channel.receive().await.ok_or_else(|| Error::msg("the layer is closed"))
 }
 
-/// Nanoseconds for one call.
+/// Returns the nanoseconds per call.
 fn reading(call: &dyn Fn()) -> f64 {
     let began = Instant::now();
     for _ in 0..CALLS {

@@ -1,61 +1,61 @@
-//! The books: who was sent what, and who received it.
+//! The delivery check: the sent messages, and the members that received them.
 //!
-//! Every message is numbered by its sender, and every member of a room keeps, for each sender of that room, which
-//! numbers have come. So each delivery falls into exactly one of the columns of [`Tally`], and what never came is
-//! what was sent less what came.
+//! Every message is numbered by its sender. Every member of a room records, for each sender of that room, the received
+//! numbers. So each delivery falls into exactly one of the columns of [`Tally`], and the lost messages are those sent
+//! but not received.
 
-/// How far behind the newest number of a sender a delivery may come and still be told from a double.
+/// The largest distance from a sender's newest number at which a late delivery can be distinguished from a double.
 ///
-/// The closed loop sends no message this far ahead of its oldest unfinished one, so only a message that was given up
+/// The closed loop sends no message this far ahead of its oldest unfinished one. So only a message that was given up
 /// can be older.
 pub const SPAN: u64 = 64;
 
-/// What has gone wrong, and how often. All zero is what a correct server leaves.
+/// The number of faults by type. All are zero for a correct server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Deliveries that a member was owed and that had not come when the run ended.
+    /// Deliveries that a member was owed and had not received when the run ended.
     pub lost: u64,
-    /// Deliveries of a message that the member had already.
+    /// Deliveries of a message that the member had already received.
     pub doubled: u64,
-    /// Deliveries that came after a later message of the same sender.
+    /// Deliveries received after a later message of the same sender.
     pub reordered: u64,
     /// Deliveries of a message that was sent to another room.
     pub wrong_room: u64,
-    /// Frames that are no message of this run: another shape, another length, a changed byte, an unknown sender.
+    /// Frames that are not a message of this run: another form, another length, a changed byte, or an unknown sender.
     pub malformed: u64,
 }
 
 impl Tally {
-    /// Whether nothing went wrong.
+    /// Returns whether there were no faults.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// What the books say about one delivery.
+/// The result of the check of one delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The member was owed it, and it came in its turn.
+    /// The member was owed it, and received it in order.
     Fresh,
-    /// The member was owed it, but had already seen a later one.
+    /// The member was owed it, but had already received a later one.
     Late,
-    /// The member had it already.
+    /// The member had already received it.
     Double,
     /// It belongs to another room.
     WrongRoom,
-    /// No such sender, or a number that was never sent.
+    /// Its sender does not exist, or its number was never sent.
     Unknown,
 }
 
 /// The numbers of one sender that one member has received.
 #[derive(Debug, Clone, Copy, Default)]
 struct Received {
-    /// One more than the highest number that came.
+    /// One more than the highest received number.
     end: u64,
-    /// Bit k: number `end - 1 - k` came.
+    /// Bit k: number `end - 1 - k` was received.
     recent: u64,
-    /// How many different numbers came.
+    /// The count of different received numbers.
     distinct: u64,
 }
 
@@ -81,15 +81,16 @@ impl Received {
 #[derive(Debug)]
 struct Room {
     members: u32,
-    /// Members whose deliveries are owed; the others (a slow reader) are checked but never missed.
+    /// The number of members to which deliveries are owed. Deliveries to other members (slow readers) are checked, but
+    /// not counted as lost.
     owed: Vec<bool>,
-    /// `members * senders`, a member's row in one piece.
+    /// `members * senders` entries; the entries of a member are contiguous.
     received: Vec<Received>,
-    /// How many messages each sender of the room has sent.
+    /// The number of messages that each sender of the room has sent.
     sent: Vec<u64>,
 }
 
-/// The books of one run.
+/// The delivery check of one run.
 #[derive(Debug, Default)]
 pub struct Books {
     rooms: Vec<Room>,
@@ -97,7 +98,7 @@ pub struct Books {
 }
 
 impl Books {
-    /// Opens the page of a room and returns the room's number.
+    /// Adds a room and returns its number.
     pub fn room(&mut self, members: u32, senders: u32) -> u32 {
         let number = u32::try_from(self.rooms.len()).expect("fewer rooms than sockets");
         self.rooms.push(Room {
@@ -109,26 +110,26 @@ impl Books {
         number
     }
 
-    /// Takes a member off the list of those who are owed every message.
+    /// Removes a member from those that are owed every message.
     pub fn excuse(&mut self, room: u32, member: u32) {
         self.rooms[room as usize].owed[member as usize] = false;
     }
 
-    /// How many members of `room` are owed every message.
+    /// Returns the number of members of `room` that are owed every message.
     #[must_use]
     pub fn owed(&self, room: u32) -> u32 {
         let owed = self.rooms[room as usize].owed.iter().filter(|owed| **owed).count();
         u32::try_from(owed).expect("no more than the members")
     }
 
-    /// Notes that `sender` sends its next message to its room, and returns the message's number.
+    /// Records that `sender` sends its next message to its room, and returns the message's number.
     pub fn sent(&mut self, room: u32, sender: u32) -> u64 {
         let sent = &mut self.rooms[room as usize].sent[sender as usize];
         *sent += 1;
         *sent - 1
     }
 
-    /// Notes that `member` of `room` received message `number` of `sender`, which was addressed to `addressed`.
+    /// Records that `member` of `room` received message `number` of `sender`, which was addressed to `addressed`.
     pub fn received(&mut self, room: u32, member: u32, addressed: u32, sender: u32, number: u64) -> Verdict {
         let verdict = self.judge(room, member, addressed, sender, number);
         match verdict {
@@ -153,12 +154,12 @@ impl Books {
         page.received[member as usize * page.sent.len() + sender as usize].take(number)
     }
 
-    /// Notes a frame that is no message of this run.
+    /// Records a frame that is not a message of this run.
     pub fn malformed(&mut self) {
         self.tally.malformed += 1;
     }
 
-    /// How many different messages one member has received, from all senders of its room.
+    /// Returns the number of different messages that one member has received from all senders of its room.
     #[must_use]
     pub fn distinct(&self, room: u32, member: u32) -> u64 {
         let page = &self.rooms[room as usize];
@@ -166,7 +167,7 @@ impl Books {
         page.received[row..row + page.sent.len()].iter().map(|received| received.distinct).sum()
     }
 
-    /// How many deliveries are owed over the whole run, and the columns, `lost` included.
+    /// Returns the number of deliveries owed in the whole run, and the columns including `lost`.
     #[must_use]
     pub fn close(&self) -> (u64, Tally) {
         let mut tally = self.tally;
@@ -209,21 +210,21 @@ mod tests {
     }
 
     #[test]
-    fn a_faultless_run_is_clean() {
+    fn run_without_faults_is_clean() {
         let mut books = books();
         deliver_all_but(&mut books, &[]);
         assert_eq!(books.close(), (20, Tally::default()));
     }
 
     #[test]
-    fn a_hole_and_a_missing_tail_are_lost() {
+    fn missing_numbers_in_the_middle_and_at_the_end_are_lost() {
         let mut books = books();
         deliver_all_but(&mut books, &[(0, 1, 2), (1, 0, 4)]);
         assert_eq!(books.close().1, Tally { lost: 2, ..Tally::default() });
     }
 
     #[test]
-    fn a_second_copy_is_a_double_and_hides_no_loss() {
+    fn second_copy_is_doubled_and_hides_no_loss() {
         let mut books = books();
         deliver_all_but(&mut books, &[(0, 0, 4)]);
         assert_eq!(books.received(0, 0, 0, 0, 3), Verdict::Double);
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_one_is_reordered_and_not_lost() {
+    fn late_delivery_is_reordered_and_not_lost() {
         let mut books = books();
         deliver_all_but(&mut books, &[(0, 0, 1)]);
         assert_eq!(books.received(0, 0, 0, 0, 1), Verdict::Late);
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_for_the_other_room_is_told() {
+    fn delivery_to_another_room_is_wrong_room() {
         let mut books = books();
         deliver_all_but(&mut books, &[]);
         assert_eq!(books.received(0, 0, 1, 0, 1), Verdict::WrongRoom);
@@ -249,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_nobody_sent_is_malformed() {
+    fn unsent_message_is_malformed() {
         let mut books = books();
         deliver_all_but(&mut books, &[]);
         assert_eq!(books.received(0, 0, 0, 0, 5), Verdict::Unknown);
@@ -258,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn an_excused_member_is_checked_but_not_missed() {
+    fn excused_member_is_checked_and_loses_nothing() {
         let mut books = books();
         books.excuse(0, 1);
         deliver_all_but(&mut books, &[(0, 1, 3), (0, 1, 4)]);
@@ -268,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_over_the_whole_span_forgets_nothing_that_was_lost() {
+    fn jump_over_the_whole_span_keeps_all_losses() {
         let mut books = Books::default();
         books.room(1, 1);
         for _ in 0..200 {

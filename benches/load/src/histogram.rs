@@ -1,6 +1,6 @@
-//! Latencies in buckets of 1.6 %: cheap to add to, exact enough to rank.
+//! Latencies in buckets of 1.6 %: adding is cheap, and the precision is sufficient for a ranking.
 
-/// Buckets for one doubling.
+/// Buckets per doubling of the duration.
 const STEPS: u64 = 64;
 
 /// Counts of durations in nanoseconds.
@@ -28,7 +28,7 @@ fn bucket(nanos: u64) -> usize {
     usize::try_from(index).expect("a few thousand buckets")
 }
 
-/// The middle of a bucket.
+/// Returns the middle of a bucket.
 fn middle(bucket: usize) -> f64 {
     let (octave, step) = (bucket as u64 / STEPS, bucket as u64 % STEPS);
     if octave == 0 {
@@ -46,14 +46,14 @@ impl Histogram {
         self.max = self.max.max(nanos);
     }
 
-    /// Forgets everything.
+    /// Removes all durations.
     pub fn clear(&mut self) {
         self.counts.fill(0);
         self.total = 0;
         self.max = 0;
     }
 
-    /// The duration, in milliseconds, that `share` of all durations do not exceed. `None` when there are none.
+    /// Returns the duration, in milliseconds, that `share` of all durations do not exceed, or `None` if there are none.
     #[must_use]
     pub fn quantile_ms(&self, share: f64) -> Option<f64> {
         let rank = (share * self.total as f64).ceil().max(1.0);
@@ -67,7 +67,7 @@ impl Histogram {
         None
     }
 
-    /// The longest duration in milliseconds.
+    /// Returns the longest duration in milliseconds.
     #[must_use]
     pub fn max_ms(&self) -> Option<f64> {
         (self.total > 0).then_some(self.max as f64 / 1e6)
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn every_duration_has_a_bucket_that_contains_it() {
+    fn every_duration_is_within_its_bucket() {
         for nanos in (0..64).flat_map(|bit| [(1_u64 << bit) - 1, 1 << bit, (1 << bit) + 1]) {
             let centre = middle(bucket(nanos));
             assert!((centre - nanos as f64).abs() <= nanos as f64 / 64.0 + 1.0, "{nanos}: {centre}");
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_has_no_quantile() {
+    fn empty_histogram_has_no_quantile() {
         assert_eq!(Histogram::default().quantile_ms(0.5), None);
         assert_eq!(Histogram::default().max_ms(), None);
     }

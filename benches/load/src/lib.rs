@@ -1,11 +1,11 @@
-//! A load generator for the chat job of the benchmark: raw sockets, one thread, exact books.
+//! A load generator for the chat workload of the benchmark: raw sockets, one thread, a check of every delivery.
 //!
-//! `benches/README.md` says what every figure means. The parts, from the ground up:
+//! `benches/README.md` describes every metric. The parts, from the lowest level up:
 //!
-//! - [`books`]: who was sent what and who received it; [`histogram`]: latencies;
+//! - [`books`]: the delivery check; [`histogram`]: latencies;
 //! - [`wire`]: the client's side of WebSocket and the text of a message; [`process`]: CPU and memory of processes;
 //! - [`net`]: many connections on one epoll set; [`play`]: rooms, senders and windows over them;
-//! - [`scenario`]: what is played, and the line of JSON that comes out.
+//! - [`scenario`]: the scenarios, and the resulting line of JSON.
 
 pub mod books;
 pub mod histogram;

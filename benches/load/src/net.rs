@@ -10,25 +10,25 @@ use rustix::net::{self as socket, AddressFamily, RecvFlags, SendFlags, SocketFla
 
 use crate::wire::{self, Answer, Dialect, Frame, opcode};
 
-/// Loopback source addresses to spread connections over: each has its own range of ports, and `TIME_WAIT` holds a
-/// closed connection's port for a minute.
+/// Number of loopback source addresses for connections. Each address has its own range of ports, and `TIME_WAIT` keeps
+/// the port of a closed connection for a minute.
 const SOURCES: u32 = 200;
 
-/// Where a connection sits.
+/// The room and member of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seat {
-    /// Its room.
+    /// The number of its room.
     pub room: u32,
-    /// Its place within the room.
+    /// Its number within the room.
     pub member: u32,
 }
 
-/// What to open.
+/// A connection to open.
 #[derive(Debug, Clone, Copy)]
 pub struct Ticket {
-    /// Where the connection will sit.
+    /// The room and member of the connection.
     pub seat: Seat,
-    /// A receive buffer far below the kernel's default, for the reader that never reads.
+    /// Whether it gets a receive buffer far below the kernel's default, for the member that never reads.
     pub cramped: bool,
 }
 
@@ -36,7 +36,7 @@ pub struct Ticket {
 enum State {
     Connecting,
     Handshaking,
-    /// socket.io's own two frames after the WebSocket handshake.
+    /// Waits for socket.io's two frames after the WebSocket handshake.
     Greeting,
     Open,
     Closing,
@@ -50,16 +50,16 @@ struct Connection {
     seat: Seat,
     state: State,
     request: Vec<u8>,
-    /// The head of a frame whose end has not come.
+    /// The start of an incomplete frame.
     rest: Vec<u8>,
-    /// What the socket would not take yet.
+    /// The bytes that the socket has not accepted yet.
     unsent: Vec<u8>,
 }
 
-/// How connecting went.
+/// The duration of connecting.
 #[derive(Debug, Clone, Copy)]
 pub struct Connected {
-    /// From the first SYN to the last 101.
+    /// The time from the first SYN to the last 101 response.
     pub elapsed: Duration,
 }
 
@@ -73,23 +73,23 @@ pub struct Net {
     dialect: Dialect,
     started: Instant,
     opened: u32,
-    /// Reads that returned bytes.
+    /// Number of reads that returned bytes.
     pub reads: u64,
-    /// Connections that the server closed while the client wanted them open.
+    /// Number of connections that the server closed while the client wanted them open.
     pub dropped: u64,
-    /// The first failure of a connection, in words.
+    /// The message of the first failure of a connection.
     pub failure: Option<String>,
 }
 
-/// A number of a connection, in the order of opening.
+/// The number of a connection, in the order of opening.
 pub type Id = usize;
 
 impl Net {
-    /// Nothing open yet; connections go to `targets` in turn.
+    /// Creates an empty set of connections. They are assigned to `targets` in turn.
     ///
     /// # Errors
     ///
-    /// When the kernel has no epoll set to give.
+    /// If the kernel cannot create an epoll set.
     pub fn new(targets: &[SocketAddrV4], dialect: Dialect) -> Result<Self, String> {
         Ok(Self {
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|error| format!("epoll: {error}"))?,
@@ -106,7 +106,7 @@ impl Net {
         })
     }
 
-    /// Nanoseconds since the start.
+    /// Returns the nanoseconds since the start.
     #[must_use]
     pub fn now(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_nanos()).expect("a run is shorter than five centuries")
@@ -114,11 +114,11 @@ impl Net {
 
     /// Opens a connection for each ticket, `pending` handshakes at a time, and returns when all are open.
     ///
-    /// Texts that arrive meanwhile go to `texts`.
+    /// Texts that arrive meanwhile are passed to `texts`.
     ///
     /// # Errors
     ///
-    /// When one is refused, or `within` has passed.
+    /// If a connection is rejected, or `within` has passed.
     pub fn connect(
         &mut self,
         tickets: &[Ticket],
@@ -186,7 +186,7 @@ impl Net {
         Ok(())
     }
 
-    /// Waits for events and says how many there are; each is then to be given to [`Self::handle`].
+    /// Waits for events and returns their number. The caller passes each to [`Self::handle`].
     pub fn wait(&mut self, timeout: Duration) -> usize {
         let timeout = Timespec {
             tv_sec: i64::try_from(timeout.as_secs()).expect("a short wait"),
@@ -202,7 +202,7 @@ impl Net {
         }
     }
 
-    /// Does what an event asks for: goes on with the handshake, or reads once and gives every whole text to `texts`.
+    /// Handles an event: continues the handshake, or reads once and passes every whole text to `texts`.
     pub fn handle(&mut self, event: usize, texts: &mut impl FnMut(Seat, &[u8], u64)) {
         let event = self.events[event];
         let (flags, data) = (event.flags, event.data);
@@ -237,7 +237,7 @@ impl Net {
         self.write(id, &unsent);
     }
 
-    /// Reads on, or not at all; and writes on while something is unsent.
+    /// Registers whether to read, and writes while bytes are unsent.
     fn interest(&mut self, id: Id, reading: bool) {
         let connection = &self.connections[id];
         let Some(fd) = &connection.fd else { return };
@@ -254,7 +254,8 @@ impl Net {
         self.interest(id, reading);
     }
 
-    /// Writes a frame, keeping what the socket does not take. `false` when the connection is gone.
+    /// Writes a frame, and keeps the bytes that the socket does not accept. Returns `false` if the connection is
+    /// closed.
     pub fn write(&mut self, id: Id, bytes: &[u8]) -> bool {
         let connection = &mut self.connections[id];
         let Some(fd) = &connection.fd else {
@@ -292,7 +293,7 @@ impl Net {
             self.reads += 1;
         }
         let now = self.now();
-        // Both are taken out while frames are looked at, so that a frame may be answered.
+        // Both are taken out while the frames are parsed, so that a frame can be answered.
         let buffer = std::mem::take(&mut self.buffer);
         let mut rest = std::mem::take(&mut self.connections[id].rest);
         if rest.is_empty() {
@@ -307,7 +308,8 @@ impl Net {
         self.connections[id].rest = rest;
     }
 
-    /// Takes whole frames (or the handshake's answer) off the head of `bytes`; says how many bytes that were.
+    /// Removes whole frames (or the response to the handshake) from the start of `bytes`, and returns the number of
+    /// bytes removed.
     fn frames(&mut self, id: Id, bytes: &[u8], now: u64, texts: &mut impl FnMut(Seat, &[u8], u64)) -> usize {
         let mut used = 0;
         if self.connections[id].state == State::Handshaking {
@@ -351,7 +353,7 @@ impl Net {
                     self.write(id, &wire::client_frame(opcode::TEXT, b"40"));
                 }
                 (State::Greeting, opcode::TEXT) if payload.starts_with(b"40") => self.opened(id),
-                // engine.io's own ping; the first may come before the greeting is over.
+                // engine.io's own ping; the first may arrive before the handshake is complete.
                 (_, opcode::TEXT) if payload == b"2" && self.dialect == Dialect::SocketIo => {
                     self.write(id, &wire::client_frame(opcode::TEXT, b"3"));
                 }
@@ -387,30 +389,30 @@ impl Net {
     fn gone(&mut self, id: Id) {
         let connection = &mut self.connections[id];
         connection.state = State::Gone;
-        // Closing the descriptor takes it out of the epoll set: nobody else holds it.
+        // Closing the descriptor removes it from the epoll set, because no other descriptor refers to the socket.
         connection.fd = None;
     }
 
-    /// Whether the connection is still open.
+    /// Returns whether the connection is still open.
     #[must_use]
     pub fn is_open(&self, id: Id) -> bool {
         self.connections[id].state == State::Open
     }
 
-    /// How many connections were ever opened and not forgotten.
+    /// Returns the number of connections that were opened and not removed.
     #[must_use]
     pub fn len(&self) -> usize {
         self.connections.len()
     }
 
-    /// Whether nothing was opened.
+    /// Returns whether no connection was opened.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.connections.is_empty()
     }
 
-    /// Closes all connections from `first` on with the closing handshake and forgets them. Those whose peer does not
-    /// answer `within` that time are cut.
+    /// Closes all connections from `first` on with the closing handshake, and removes them. A connection whose peer
+    /// does not respond within `within` is cut.
     pub fn close(&mut self, first: Id, within: Duration) {
         let frame = wire::client_frame(opcode::CLOSE, &1000_u16.to_be_bytes());
         for id in first..self.connections.len() {

@@ -1,4 +1,4 @@
-//! The play: rooms with their members and senders, messages under way, and what is measured of them.
+//! The play: rooms with their members and senders, messages in flight, and the measurements.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,27 +9,27 @@ use crate::net::{Id, Net, Seat, Ticket};
 use crate::process::{self, Cpu};
 use crate::wire::{Label, Script};
 
-/// When a sender sends.
+/// The timing of a sender.
 #[derive(Debug, Clone, Copy)]
 pub enum Pace {
-    /// So many messages are under way at any time: the next goes out when one has reached every member.
+    /// A constant number of messages in flight: the next is sent when one has reached every member.
     UnderWay(u32),
-    /// At fixed moments, whatever is under way.
+    /// At fixed intervals, whatever the number of messages in flight.
     Every(Duration),
 }
 
-/// A room to be played.
+/// A room of the play.
 #[derive(Debug, Clone, Copy)]
 pub struct RoomSpec {
     /// Its members.
     pub members: u32,
-    /// How many of its members send.
+    /// The number of its members that send.
     pub senders: u32,
-    /// When each of them sends.
+    /// The timing of each sender.
     pub pace: Pace,
-    /// Rooms of one class share their figures.
+    /// Rooms of one class have common results.
     pub class: usize,
-    /// Its last member never reads.
+    /// Whether its last member never reads.
     pub slow: bool,
 }
 
@@ -60,17 +60,17 @@ struct Room {
     first_sender: usize,
     first_connection: Id,
     members: u32,
-    /// Members that a probe has reached.
+    /// Members that have received a probe.
     reached: Vec<bool>,
     missing: u32,
 }
 
-/// The figures of one class in one window.
+/// The results of one class in one window.
 #[derive(Debug, Clone, Default)]
 pub struct Figures {
-    /// Deliveries within the window.
+    /// Deliveries in the window.
     pub deliveries: u64,
-    /// From the send call to the return of the read that brought the message.
+    /// The times from the send call to the return of the read that contained the message.
     pub latency: Histogram,
 }
 
@@ -81,32 +81,32 @@ pub struct Window {
     pub seconds: f64,
     /// CPU of the servers.
     pub server: Cpu,
-    /// CPU of the processes beside them (Redis).
+    /// CPU of the processes that the servers use (Redis).
     pub side: Cpu,
     /// CPU of this process.
     pub load: Cpu,
-    /// CPU of everything else on the machine, as a share of one core.
+    /// CPU of all other processes on the machine, as a share of one core.
     pub foreign: f64,
     /// Reads that returned bytes.
     pub reads: u64,
-    /// Figures by class.
+    /// The results by class.
     pub classes: Vec<Figures>,
 }
 
 impl Window {
-    /// Deliveries of all classes.
+    /// Returns the deliveries of all classes.
     #[must_use]
     pub fn deliveries(&self) -> u64 {
         self.classes.iter().map(|class| class.deliveries).sum()
     }
 }
 
-/// The processes to weigh.
+/// The processes to measure.
 #[derive(Debug, Clone, Default)]
 pub struct Watched {
-    /// The servers' roots.
+    /// The root processes of the servers.
     pub servers: Vec<u32>,
-    /// What they use beside them.
+    /// The processes that the servers use.
     pub side: Vec<u32>,
 }
 
@@ -115,9 +115,9 @@ pub struct Watched {
 pub struct Play {
     script: Script,
     run: u16,
-    /// The first room's number on the wire; the books count from 0.
+    /// The first room's number on the wire; the delivery check counts from 0.
     offset: u32,
-    /// The books.
+    /// The delivery check.
     pub books: Books,
     rooms: Vec<Room>,
     senders: Vec<Sender>,
@@ -130,12 +130,12 @@ pub struct Play {
     ready: Vec<usize>,
     probes_seen: u64,
     give_up: u64,
-    /// Messages that were not waited for any longer.
+    /// Messages given up because they were too old.
     pub given_up: u64,
 }
 
 impl Play {
-    /// Seats the members of `specs`; their connections are those that `net` opens next.
+    /// Assigns the members of `specs` to the connections that `net` opens next.
     #[must_use]
     pub fn new(net: &Net, script: Script, run: u16, offset: u32, specs: &[RoomSpec], give_up: Duration) -> Self {
         let classes = specs.iter().map(|spec| spec.class + 1).max().unwrap_or(0);
@@ -195,13 +195,13 @@ impl Play {
         play
     }
 
-    /// The connections to open, in order.
+    /// Returns the connections to open, in order.
     #[must_use]
     pub fn tickets(&self) -> Vec<Ticket> {
         self.tickets.clone()
     }
 
-    /// Takes a text that a connection received.
+    /// Handles a text that a connection received.
     pub fn text(&mut self, seat: Seat, payload: &[u8], now: u64) {
         let Some(label) = self.script.read(payload).filter(|label| label.run == self.run) else {
             return self.books.malformed();
@@ -262,14 +262,14 @@ impl Play {
         net.write(sender.connection, &frame);
     }
 
-    /// Sends what a sender of the closed loop may send now.
+    /// Sends the messages that a sender of the closed loop may send now.
     fn fill(&mut self, index: usize, net: &mut Net) {
         while let Pace::UnderWay(limit) = self.senders[index].pace {
             let sender = &self.senders[index];
             if !self.sending || !self.enabled[sender.class] || sender.unfinished >= limit {
                 break;
             }
-            // A server that reorders may finish many messages before an old one.
+            // A server that reorders may complete many messages before an old one.
             if sender.messages.len() as u64 >= SPAN || !net.is_open(sender.connection) {
                 break;
             }
@@ -277,7 +277,7 @@ impl Play {
         }
     }
 
-    /// Sends what the clock asks for, and says when it asks next.
+    /// Sends the messages that are due, and returns the time of the next one.
     fn tick(&mut self, net: &mut Net) -> u64 {
         let now = net.now();
         let mut next = u64::MAX;
@@ -291,7 +291,7 @@ impl Play {
             if self.senders[index].next_at <= now && net.is_open(self.senders[index].connection) {
                 self.send(index, net);
                 let every = u64::try_from(every.as_nanos()).expect("a short interval");
-                // A moment that was missed by more than an interval is not made up for: no burst.
+                // A time that was missed by more than an interval is skipped, to avoid a burst.
                 self.senders[index].next_at = (self.senders[index].next_at + every).max(now);
             }
             next = next.min(self.senders[index].next_at);
@@ -299,7 +299,7 @@ impl Play {
         next
     }
 
-    /// Stops waiting for messages that are too old.
+    /// Gives up messages that are too old.
     fn give_up(&mut self, now: u64) {
         for index in 0..self.senders.len() {
             let sender = &mut self.senders[index];
@@ -318,7 +318,7 @@ impl Play {
         }
     }
 
-    /// Goes on for a while: sends and receives until `done` or `until` (a moment of `net`'s clock).
+    /// Sends and receives until `done` returns true or until `until` (a time of `net`'s clock).
     fn go(&mut self, net: &mut Net, until: u64, done: impl Fn(&Self) -> bool) {
         const LOOK: u64 = 50_000_000;
         let paced = self.senders.iter().any(|sender| matches!(sender.pace, Pace::Every(_)));
@@ -347,14 +347,14 @@ impl Play {
         }
     }
 
-    /// Sends a probe to every room until each member has seen one: from then on every member is owed every message.
+    /// Sends probes to every room until each member has received one. From then on every member is owed every message.
     ///
-    /// A server may put a connection into its group after the handshake is answered, so an open connection alone
-    /// proves nothing.
+    /// A server may add a connection to its group after the response to the handshake, so an open connection alone is
+    /// not sufficient.
     ///
     /// # Errors
     ///
-    /// When some member has seen none `within` that time.
+    /// If a member has received no probe within `within`.
     pub fn probe(&mut self, net: &mut Net, within: Duration) -> Result<(), String> {
         let end = net.now() + u64::try_from(within.as_nanos()).expect("a short patience");
         let mut attempt = 0;
@@ -374,21 +374,21 @@ impl Play {
             let until = (net.now() + 1_500_000_000).min(end);
             self.go(net, until, |play| play.rooms.iter().all(|room| room.missing == 0));
         }
-        // What is still on its way must not reach into the first window.
+        // Remaining probes must not be delivered in the first window.
         let until = (net.now() + 3_000_000_000).min(end);
         self.go(net, until, |play| play.probes_seen >= owed);
         Ok(())
     }
 
-    /// Lets go of the readers that are to be slow: nothing is read from them any longer.
+    /// Stops reading from the slow readers.
     pub fn mute(&mut self, net: &mut Net) {
         for (connection, _) in &self.slow {
             net.read_from(*connection, false);
         }
     }
 
-    /// Reads what waits for the slow readers, for at most `within`, and says how many messages each has in the end
-    /// and whether it is still connected.
+    /// Reads the backlog of the slow readers, for at most `within`. Returns, for each, the number of its messages in
+    /// the end and whether it is still connected.
     pub fn unmute(&mut self, net: &mut Net, within: Duration) -> Vec<(u64, bool)> {
         for (connection, _) in &self.slow {
             net.read_from(*connection, true);
@@ -401,7 +401,8 @@ impl Play {
                 break;
             }
             before = Some(seen);
-            // A server that was stopped by a full socket learns that it has room again by a timer, if the news is lost.
+            // A server that was blocked by a full socket needs a timer to detect free space if the notification is
+            // lost.
             let until = (net.now() + 1_500_000_000).min(end);
             self.go(net, until, |_| false);
         }
@@ -415,8 +416,8 @@ impl Play {
         seat.room - self.offset
     }
 
-    /// Plays the classes of `enabled` and measures `seconds` of it, after `warm_up`; then waits, at most `drain`, until
-    /// nothing is under way.
+    /// Plays the classes of `enabled`, and measures `seconds` after `warm_up`. Then waits, for at most `drain`, until
+    /// no message is in flight.
     pub fn measure(
         &mut self,
         net: &mut Net,
@@ -429,7 +430,7 @@ impl Play {
         let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).expect("a short run");
         self.enabled = enabled.to_vec();
         self.sending = true;
-        // Senders that keep time are spread over their interval, as people are.
+        // Senders with fixed intervals are spread over the interval, as real users are.
         let now = net.now();
         let count = self.senders.len() as u64;
         for (place, sender) in (0..).zip(&mut self.senders) {
@@ -476,7 +477,7 @@ impl Play {
     }
 }
 
-/// A reading of all the clocks that count CPU time.
+/// A reading of all CPU clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct Weighed {
     server: Cpu,
@@ -486,7 +487,7 @@ pub struct Weighed {
 }
 
 impl Weighed {
-    /// Reads them.
+    /// Reads the clocks.
     #[must_use]
     pub fn now(watched: &Watched) -> Self {
         Self {

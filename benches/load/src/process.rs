@@ -1,17 +1,17 @@
-//! What the kernel says about processes: CPU time and resident memory of whole trees.
+//! CPU time and resident memory of process trees, from the kernel.
 
 use std::collections::HashMap;
 use std::fs;
 
-/// Ticks a second in `/proc/PID/stat`. The kernel's ABI fixes it for user space.
+/// Ticks per second in `/proc/PID/stat`. The kernel's ABI fixes this number for user space.
 const TICKS: f64 = 100.0;
 
-/// CPU time of a process tree.
+/// The CPU time of a process tree.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Cpu {
-    /// User and system together, in seconds. From the scheduler's nanoseconds where it keeps them.
+    /// User and system time together, in seconds, from the scheduler's nanoseconds if available.
     pub total: f64,
-    /// The user's part in seconds, to 10 ms.
+    /// User time in seconds, with a precision of 10 ms.
     pub user: f64,
 }
 
@@ -22,7 +22,7 @@ impl std::ops::Sub for Cpu {
     }
 }
 
-/// The fields of `/proc/PID/stat` behind the command's name, which may itself hold blanks and brackets.
+/// Returns the fields of `/proc/PID/stat` after the command's name, which can itself contain blanks and brackets.
 fn stat(process: u32) -> Option<Vec<String>> {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     Some(text[text.rfind(')')? + 1..].split_whitespace().map(str::to_owned).collect())
@@ -50,11 +50,11 @@ fn tree(roots: &[u32]) -> Vec<u32> {
     found
 }
 
-/// The nanoseconds that the living threads of a process have run.
+/// Returns the run time, in nanoseconds, of the living threads of a process.
 fn schedstat(process: u32) -> Option<u64> {
     let mut sum = 0;
     for task in fs::read_dir(format!("/proc/{process}/task")).ok()?.flatten() {
-        // A thread may end between the listing and the reading.
+        // A thread can end between the listing and the reading.
         let Ok(text) = fs::read_to_string(task.path().join("schedstat")) else {
             continue;
         };
@@ -63,7 +63,7 @@ fn schedstat(process: u32) -> Option<u64> {
     Some(sum)
 }
 
-/// CPU time so far of the trees below `roots`, the roots included.
+/// Returns the CPU time so far of the trees below `roots`, including the roots.
 #[must_use]
 pub fn cpu(roots: &[u32]) -> Cpu {
     let mut sum = Cpu::default();
@@ -72,18 +72,18 @@ pub fn cpu(roots: &[u32]) -> Cpu {
             continue;
         };
         let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
-        // utime and stime of the process with its ended threads, then those of its children that were waited for.
+        // utime and stime of the process with its ended threads, then those of its reaped children.
         let ended = (ticks(13) + ticks(14)) / TICKS;
         let coarse = (ticks(11) + ticks(12)) / TICKS;
         let fine = schedstat(process).map_or(coarse, |nanos| nanos as f64 / 1e9);
-        // Nanoseconds leave out threads that have ended; where these matter the ticks are the truer count.
+        // The nanoseconds exclude threads that have ended. If those matter, the ticks are more accurate.
         sum.total += ended + if coarse - fine > 0.03 { coarse } else { fine };
         sum.user += (ticks(11) + ticks(13)) / TICKS;
     }
     sum
 }
 
-/// Resident memory, in bytes, of the trees below `roots`.
+/// Returns the resident memory, in bytes, of the trees below `roots`.
 #[must_use]
 pub fn rss(roots: &[u32]) -> u64 {
     let resident = |process: u32| -> Option<u64> {
@@ -94,7 +94,7 @@ pub fn rss(roots: &[u32]) -> u64 {
     tree(roots).into_iter().filter_map(resident).sum::<u64>() * 1024
 }
 
-/// Seconds that all CPUs together have spent in processes (user, nice, system) since boot.
+/// Returns the seconds that all CPUs together have spent in processes (user, nice, system) since boot.
 #[must_use]
 pub fn machine_busy() -> f64 {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
@@ -108,7 +108,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     #[test]
-    fn work_of_this_process_and_of_a_child_is_seen() {
+    fn cpu_time_includes_this_process_and_a_child() {
         let this = std::process::id();
         let before = cpu(&[this]);
         let start = Instant::now();
@@ -117,7 +117,7 @@ mod tests {
             spun = spun.wrapping_mul(31).wrapping_add(1);
         }
         let own = (cpu(&[this]) - before).total;
-        // A busy machine may leave less than the whole, never more.
+        // On a busy machine the process can get less than all of the CPU time, never more.
         assert!(own > 0.02 && own < 1.0, "{own} ({spun})");
 
         let script = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done; sleep 5";

@@ -1,4 +1,4 @@
-//! What is played, and the line of JSON that comes out.
+//! The scenarios, and the resulting line of JSON.
 
 use std::net::SocketAddrV4;
 use std::time::{Duration, Instant};
@@ -11,75 +11,75 @@ use crate::play::{Figures, Pace, Play, RoomSpec, Watched, Window};
 use crate::process;
 use crate::wire::{Dialect, SHORTEST, Script};
 
-/// What is played.
+/// A scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Scenario {
-    /// One room of 1,000, one sender, 8 messages under way.
+    /// One room of 1,000, one sender, 8 messages in flight.
     Fan8,
-    /// One room of 1,000, one sender, one message under way.
+    /// One room of 1,000, one sender, one message in flight.
     Fan1,
-    /// 100 rooms of 10, a sender in each, 4 messages under way in each.
+    /// 100 rooms of 10, a sender in each, 4 messages in flight in each.
     Rooms,
-    /// 100 connections, each alone in its room, one message under way in each: a round trip through the group.
+    /// 100 connections, each alone in its room, one message in flight in each: a round trip through the group.
     Echo,
     /// One room of 1,000, one sender, 2 messages a second.
     Paced,
-    /// 10,000 connections in rooms of 10, held: memory, and the CPU of doing nothing.
+    /// 10,000 connections in rooms of 10, kept open: memory, and the CPU of idle connections.
     Idle,
-    /// Handshakes and closing, again and again: 2,000 connections in rooms of 10 at a time.
+    /// Handshakes and closing, repeatedly: 2,000 connections in rooms of 10 at a time.
     Connect,
     /// `fan8` with 10, 100, 1,000 and 10,000 members, one after the other.
     Growth,
-    /// Ten rooms of 10 with 20 messages a second each: first alone, then beside a room of 10,000 under full load.
+    /// Ten rooms of 10 with 20 messages a second each: first alone, then next to a room of 10,000 under full load.
     Fair,
-    /// A room of 1,000 of whom one never reads, one sender, 4 messages under way.
+    /// A room of 1,000 with one member that never reads, one sender, 4 messages in flight.
     Slow,
 }
 
-/// What to play, against whom.
+/// The scenario to play, and the servers.
 #[derive(Debug, Clone, Parser)]
 #[command(about = "Plays a scenario against a chat server and prints one line of JSON.")]
 pub struct Options {
-    /// What is played.
+    /// The scenario to play.
     #[arg(value_enum)]
     pub scenario: Scenario,
-    /// A server's address; given more than once, connections go to them in turn.
+    /// A server's address. If it is given several times, connections use the addresses in turn.
     #[arg(long, required = true)]
     pub addr: Vec<SocketAddrV4>,
-    /// A server's process; its whole tree is weighed. May be given more than once.
+    /// A server's process; its whole tree is measured. It can be given several times.
     #[arg(long)]
     pub pid: Vec<u32>,
-    /// A process beside the servers (Redis), weighed apart.
+    /// A process that the servers use (Redis), measured separately.
     #[arg(long)]
     pub side_pid: Vec<u32>,
     /// Length of the measured window in seconds.
     #[arg(long, default_value_t = 1.5)]
     pub seconds: f64,
-    /// Seconds of the same traffic before it.
+    /// Seconds of the same traffic before the window.
     #[arg(long, default_value_t = 0.5)]
     pub warm_up: f64,
-    /// Members of a room, in place of the scenario's.
+    /// Members of a room, instead of the scenario's number.
     #[arg(long)]
     pub members: Option<u32>,
-    /// Rooms, in place of the scenario's.
+    /// Rooms, instead of the scenario's number.
     #[arg(long)]
     pub rooms: Option<u32>,
-    /// Senders of a room, in place of one.
+    /// Senders of a room, instead of one.
     #[arg(long)]
     pub senders: Option<u32>,
-    /// Messages of a sender under way, in place of the scenario's.
+    /// Messages of a sender in flight, instead of the scenario's number.
     #[arg(long)]
     pub under_way: Option<u32>,
-    /// Messages a second of a sender that keeps time, in place of the scenario's.
+    /// Messages per second of a sender with fixed intervals, instead of the scenario's number.
     #[arg(long)]
     pub rate: Option<f64>,
     /// Sizes for `growth`.
     #[arg(long, value_delimiter = ',', default_values_t = [10, 100, 1_000, 10_000])]
     pub sizes: Vec<u32>,
-    /// Connections alone in their rooms that stand by during `connect`.
+    /// Idle connections during `connect`, each alone in its room.
     #[arg(long, default_value_t = 0)]
     pub standing: u32,
-    /// In `slow`, everybody goes on reading: what the second half costs by itself.
+    /// In `slow`, all members continue to read: the control run for the second half.
     #[arg(long)]
     pub awake: bool,
     /// Bytes of JSON in a message.
@@ -88,13 +88,13 @@ pub struct Options {
     /// How the server wraps messages.
     #[arg(long, value_enum, default_value_t = Dialect::Plain)]
     pub dialect: Dialect,
-    /// Handshakes under way at a time.
+    /// Handshakes in flight at a time.
     #[arg(long, default_value_t = 64)]
     pub pending: usize,
-    /// Seconds after which a message that has not reached everybody is no longer waited for.
+    /// Seconds after which a message that has not reached every member is given up.
     #[arg(long, default_value_t = 5.0)]
     pub give_up: f64,
-    /// Seconds that connecting, probing and draining may take, each.
+    /// Time limit in seconds for each of connecting, probing and draining.
     #[arg(long, default_value_t = 60.0)]
     pub patience: f64,
 }
@@ -116,7 +116,7 @@ impl Options {
         Pace::UnderWay(self.under_way.unwrap_or(count))
     }
 
-    /// `rooms` rooms of `members` each, unless the flags say otherwise.
+    /// Returns `rooms` rooms of `members` each, or the numbers in the flags.
     fn rooms(&self, rooms: u32, members: u32, pace: Pace) -> Vec<RoomSpec> {
         let room = RoomSpec {
             members: self.members.unwrap_or(members),
@@ -133,17 +133,17 @@ impl Options {
 ///
 /// # Errors
 ///
-/// When it could not be played: refused connections, members that nothing reaches, too small a size.
+/// If it cannot be played: rejected connections, members that receive nothing, or too small a size.
 pub fn run(options: &Options) -> Result<Value, String> {
     let sizes = [options.members, options.rooms, options.senders, options.under_way];
     if sizes.contains(&Some(0)) || options.sizes.contains(&0) || options.pending == 0 {
-        return Err("sizes begin at 1".into());
+        return Err("sizes must be at least 1".into());
     }
     if options.senders.unwrap_or(1) > options.members.unwrap_or(u32::MAX) {
         return Err("more senders than members".into());
     }
     if options.bytes < SHORTEST {
-        return Err(format!("a message has {SHORTEST} bytes at least"));
+        return Err(format!("a message has at least {SHORTEST} bytes"));
     }
     let mut stage = Stage::new(options)?;
     let mut report = match options.scenario {
@@ -163,16 +163,16 @@ pub fn run(options: &Options) -> Result<Value, String> {
     Ok(report)
 }
 
-/// How long servers rest before memory is read in `idle`: Bun, for one, gives back what the handshakes left behind only
-/// after a second or two.
+/// The rest of the servers before memory is read in `idle`. Bun, for example, releases the memory of the handshakes
+/// only after a second or two.
 const REST: Duration = Duration::from_secs(3);
 
-/// The connections and what is needed to play on them.
+/// The connections and the state of the plays on them.
 struct Stage<'a> {
     options: &'a Options,
     net: Net,
     run: u16,
-    /// Rooms used so far: every play has rooms of its own, so nothing of an earlier one can reach it.
+    /// The number of rooms used so far. Every play has its own rooms, so no message of an earlier play can reach it.
     rooms: u32,
 }
 
@@ -180,12 +180,12 @@ impl<'a> Stage<'a> {
     fn new(options: &'a Options) -> Result<Self, String> {
         let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let run = time.map_or(0, |time| time.subsec_micros() ^ std::process::id());
-        // Two runs against one store must not share rooms either, or members of the last run would still be in them.
+        // Two runs with one Redis must not share rooms either, because members of the last run could still be in them.
         let rooms = (run & 0xff) << 16;
         Ok(Self { options, net: Net::new(&options.addr, options.dialect)?, run: run as u16, rooms })
     }
 
-    /// Opens the connections of a play and makes sure that every member is in its group. The servers rest before each
+    /// Opens the connections of a play and ensures that every member is in its group. The servers rest before each
     /// reading of their memory.
     fn seat(&mut self, specs: &[RoomSpec], rest: Duration) -> Result<(Play, Seated), String> {
         let mut play = self.play(specs);
@@ -223,7 +223,7 @@ impl<'a> Stage<'a> {
         play
     }
 
-    /// Waits, at most two seconds, until the servers have nothing left to do; returns their CPU time so far.
+    /// Waits, for at most two seconds, until the servers are idle, and returns their CPU time so far.
     fn settle(&mut self) -> f64 {
         let mut before = process::cpu(&self.options.pid).total;
         for _ in 0..40 {
@@ -297,7 +297,7 @@ impl<'a> Stage<'a> {
         let began = Instant::now();
         let (mut count, mut cycles, mut connecting, mut connect_cpu, mut close_cpu) = (0, 0, 0.0, 0.0, 0.0);
         let mut rates = Vec::new();
-        // A cycle too many is better than none, and fifty are enough for any server.
+        // One cycle too many is better than none. Fifty are enough for any server.
         while cycles == 0
             || (connecting < self.options.seconds && cycles < 50 && began.elapsed() < self.options.patience())
         {
@@ -392,7 +392,7 @@ impl<'a> Stage<'a> {
         for spec in &mut specs {
             spec.slow = true;
             if spec.members < 2 {
-                return Err("the slow reader needs somebody beside it".into());
+                return Err("`slow` needs at least two members".into());
             }
         }
         let (mut play, seated) = self.seat(&specs, Duration::ZERO)?;
@@ -404,7 +404,7 @@ impl<'a> Stage<'a> {
         let window = self.measure(&mut play, &[true]);
         let grown = process::rss(&self.options.pid).saturating_sub(rss);
         let ends = play.unmute(&mut self.net, Duration::from_secs(10));
-        // The one that did not read may have been cut off for it; that is a policy, and no fault of the server.
+        // A server may close the slow reader. That is a policy, and not a fault.
         let cut = ends.iter().filter(|(_, open)| !open).count() as u64;
         let sent = play.books.close().0 / u64::from((specs[0].members - 1).max(1));
         let mut report = json!({ "before": figures(&whole, &whole.classes[0]) });
@@ -423,7 +423,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// What seating cost.
+/// The cost of adding the members.
 struct Seated {
     connections: usize,
     connects_per_second: f64,

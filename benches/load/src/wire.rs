@@ -1,22 +1,22 @@
-//! The client's side of the wire: the handshake, frames, and the text that a message carries.
+//! The client's side of the protocol: the handshake, frames, and the text of a message.
 
 use std::fmt::Write as _;
 
-/// The key of RFC 6455's own example. The answer to it is known, so the client needs no SHA-1 to check it.
+/// The key of RFC 6455's own example. The response to it is known, so the client needs no SHA-1 to check it.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// How a server wants the chat's messages wrapped.
+/// The format of the chat's messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Dialect {
-    /// `/ws/chat/<room>/`, and `{"message": "..."}` both ways.
+    /// `/ws/chat/<room>/`, and `{"message": "..."}` in both directions.
     Plain,
-    /// The same object as the one argument of socket.io's event `message`; the room is named in the query.
+    /// The same object as the argument of socket.io's event `message`; the room is in the query.
     SocketIo,
 }
 
 impl Dialect {
-    /// The request that opens a connection to a room.
+    /// Returns the request that opens a connection to a room.
     #[must_use]
     pub fn request(self, host: &str, room: u32) -> String {
         let target = match self {
@@ -37,22 +37,22 @@ impl Dialect {
     }
 }
 
-/// What the answer to the handshake says so far.
+/// The state of the response to the handshake.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The head is not complete.
     Partial,
-    /// Accepted; the head has this many bytes, frames follow.
+    /// Accepted. The head has this many bytes, and frames follow.
     Accepted(usize),
-    /// Anything else, with the status line or what is wrong with it.
+    /// Any other response, with the status line or its error.
     Refused(String),
 }
 
-/// Reads the answer to the handshake.
+/// Parses the response to the handshake.
 #[must_use]
 pub fn answer(bytes: &[u8]) -> Answer {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
-        return if bytes.len() > 16 * 1024 { Answer::Refused("an endless head".into()) } else { Answer::Partial };
+        return if bytes.len() > 16 * 1024 { Answer::Refused("the head is too long".into()) } else { Answer::Partial };
     };
     let head = String::from_utf8_lossy(&bytes[..end]);
     let mut lines = head.lines();
@@ -66,7 +66,7 @@ pub fn answer(bytes: &[u8]) -> Answer {
     if accepted { Answer::Accepted(end + 4) } else { Answer::Refused("101 with a wrong Sec-WebSocket-Accept".into()) }
 }
 
-/// A text frame from a client. Its masking key is zero, so the payload's bytes are as they are.
+/// Returns a text frame from a client. Its masking key is zero, so the payload's bytes do not change.
 #[must_use]
 pub fn client_frame(opcode: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = Vec::with_capacity(payload.len() + 14);
@@ -99,24 +99,24 @@ pub mod opcode {
     pub const PONG: u8 = 10;
 }
 
-/// One whole, unmasked, unfragmented frame at the head of some bytes.
+/// One whole, unmasked, unfragmented frame at the start of some bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Frame<'a> {
     /// More bytes are needed.
     Partial,
-    /// A frame: opcode, payload, and how many bytes it took.
+    /// A frame: opcode, payload, and the number of its bytes.
     Whole(u8, &'a [u8], usize),
     /// Not a frame that a server may send to this client.
     Illegal,
 }
 
-/// Reads the frame at the head of `bytes`.
+/// Parses the frame at the start of `bytes`.
 #[must_use]
 pub fn frame(bytes: &[u8]) -> Frame<'_> {
     let [first, second, ..] = *bytes else {
         return Frame::Partial;
     };
-    // FIN must be set and nothing reserved: no extension was asked for, and no peer fragments 100 bytes.
+    // FIN must be set and no reserved bit: the client requested no extension, and no peer fragments 100 bytes.
     if first & 0xf0 != 0x80 || second & 0x80 != 0 {
         return Frame::Illegal;
     }
@@ -140,12 +140,12 @@ pub fn frame(bytes: &[u8]) -> Frame<'_> {
     }
 }
 
-/// What the text of a message says about it.
+/// The label in the text of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Label {
-    /// Told apart from the messages of an earlier run, which a server with a store may still deliver.
+    /// Distinguishes this run from an earlier one, whose messages a server with a Redis may still deliver.
     pub run: u16,
-    /// A probe goes round before the books are opened.
+    /// Whether it is a probe, which is sent before the delivery check begins.
     pub probe: bool,
     /// The room it was sent to.
     pub room: u32,
@@ -157,10 +157,10 @@ pub struct Label {
 
 /// Bytes of a label as text: `m` or `p`, then hexadecimal fields of fixed width.
 const LABEL: usize = 1 + 4 + 6 + 4 + 10;
-/// The shortest JSON that has room for a label.
+/// The length of the shortest JSON that can contain a label.
 pub const SHORTEST: usize = LABEL + br#"{"message": ""}"#.len();
 
-/// Writes and reads the chat's JSON, always of one size.
+/// Writes and parses the chat's JSON, always of one size.
 #[derive(Debug, Clone)]
 pub struct Script {
     dialect: Dialect,
@@ -168,14 +168,14 @@ pub struct Script {
 }
 
 impl Script {
-    /// A script whose JSON has `bytes` bytes as the client writes it.
+    /// Creates a script whose JSON has `bytes` bytes as the client writes it.
     #[must_use]
     pub fn new(dialect: Dialect, bytes: usize) -> Self {
         let padding = b" the quick brown fox jumps over the lazy dog;".iter().copied();
         Self { dialect, padding: padding.cycle().take(bytes.saturating_sub(SHORTEST)).collect() }
     }
 
-    /// The text frame that sends a message.
+    /// Returns the text frame that sends a message.
     #[must_use]
     pub fn message(&self, label: &Label) -> Vec<u8> {
         let (before, after) = self.dialect.wrapping();
@@ -186,12 +186,12 @@ impl Script {
             r#"{{"message": "{kind}{:04x}{:06x}{:04x}{:010x}"#,
             label.run, label.room, label.sender, label.number
         )
-        .expect("a String takes everything");
+        .expect("writing to a String cannot fail");
         let payload = [before, text.as_bytes(), &self.padding, br#""}"#, after].concat();
         client_frame(opcode::TEXT, &payload)
     }
 
-    /// The label of a received text, if every byte of it is as some message of this script would be.
+    /// Returns the label of a received text, if every byte of it matches a message of this script.
     #[must_use]
     pub fn read(&self, payload: &[u8]) -> Option<Label> {
         let (before, after) = self.dialect.wrapping();
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_has_the_size_asked_for_and_comes_back() {
+    fn message_has_the_requested_size_and_is_parsed() {
         let (script, payload) = payload(Dialect::Plain);
         assert_eq!(payload.len(), 100);
         assert_eq!(script.read(&payload), Some(LABEL));
@@ -252,14 +252,14 @@ mod tests {
     }
 
     #[test]
-    fn socket_io_wraps_the_same_object() {
+    fn socket_io_message_contains_the_same_object() {
         let (script, payload) = payload(Dialect::SocketIo);
         assert!(payload.starts_with(br#"42["message",{"message": "m"#) && payload.ends_with(br#""}]"#));
         assert_eq!(script.read(&payload), Some(LABEL));
     }
 
     #[test]
-    fn any_changed_byte_is_noticed() {
+    fn any_changed_byte_is_detected() {
         let (script, payload) = payload(Dialect::Plain);
         for place in 0..payload.len() {
             let mut changed = payload.clone();
@@ -271,10 +271,10 @@ mod tests {
     }
 
     #[test]
-    fn frames_of_every_length_form_are_read_and_partial_ones_waited_for() {
+    fn frame_of_every_length_form_is_parsed_when_complete() {
         for length in [0, 1, 125, 126, 127, 65_535, 65_536] {
             let mut bytes = client_frame(opcode::TEXT, &vec![b'x'; length]);
-            // Makes a server's frame of the client's: no mask bit, no key.
+            // Converts the client's frame into a server's frame, without mask bit and key.
             bytes[1] &= 0x7f;
             let key = bytes.len() - length - 4;
             bytes.drain(key..key + 4);
@@ -286,14 +286,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_must_not_send_is_illegal() {
+    fn illegal_server_frames_are_rejected() {
         assert_eq!(frame(&[0x81, 0x80, 0, 0, 0, 0]), Frame::Illegal, "masked");
         assert_eq!(frame(&[0x01, 0]), Frame::Illegal, "fragmented");
         assert_eq!(frame(&[0xc1, 0]), Frame::Illegal, "compressed");
     }
 
     #[test]
-    fn the_handshake_is_checked() {
+    fn handshake_response_is_checked() {
         let good = format!("HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: {ACCEPT}\r\n\r\n");
         assert_eq!(answer(good.as_bytes()), Answer::Accepted(good.len()));
         assert_eq!(answer(&good.as_bytes()[..40]), Answer::Partial);

@@ -1,4 +1,4 @@
-//! The books against a server that does wrong on purpose: each fault must show in its own column.
+//! Tests the delivery check against a server that misbehaves on purpose: each fault must appear in its own column.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -21,21 +21,21 @@ enum Fault {
     Hangup,
 }
 
-/// The message that the fault befalls, counted over the whole run.
-const BEFALLEN: u32 = 40;
+/// The number of the message with the fault, counted over the whole run.
+const FAULTY_MESSAGE: u32 = 40;
 
 #[derive(Default)]
-struct House {
+struct ChatServer {
     rooms: HashMap<String, Vec<TcpStream>>,
     messages: u32,
     held: Option<(String, Vec<u8>)>,
 }
 
-impl House {
+impl ChatServer {
     fn broadcast(&mut self, room: &str, payload: &[u8], fault: Fault) {
         let probe = payload.windows(14).any(|text| text == br#"{"message": "p"#);
         self.messages += u32::from(!probe);
-        let now = !probe && self.messages == BEFALLEN;
+        let now = !probe && self.messages == FAULTY_MESSAGE;
         let mut frame = vec![0x81, u8::try_from(payload.len()).expect("100 bytes")];
         frame.extend(payload);
         if now && fault == Fault::OtherRoom {
@@ -43,7 +43,7 @@ impl House {
             other[0].write_all(&frame).expect("the client reads");
         }
         for (place, member) in self.rooms.get_mut(room).expect("it sent").iter_mut().enumerate() {
-            // The client hangs up on a member that was sent an illegal frame; the others go on.
+            // The client closes the connection of a member that received an illegal frame. The other members continue.
             let mut send = |frame: &[u8]| drop(member.write_all(frame));
             match (now && place == 1, fault) {
                 (true, Fault::Drop) => {}
@@ -65,7 +65,7 @@ impl House {
                 (true, Fault::Hangup) => member.shutdown(std::net::Shutdown::Both).expect("it was open"),
                 _ => {
                     send(&frame);
-                    // What was held back comes right behind its successor.
+                    // The held message is sent directly after its successor.
                     if place == 1
                         && let Some((_, held)) = self.held.take_if(|(of, _)| of == room)
                     {
@@ -77,7 +77,7 @@ impl House {
     }
 }
 
-fn serve(mut stream: TcpStream, house: &Mutex<House>, fault: Fault) {
+fn serve(mut stream: TcpStream, chat: &Mutex<ChatServer>, fault: Fault) {
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];
     let mut room = None;
@@ -90,11 +90,11 @@ fn serve(mut stream: TcpStream, house: &Mutex<House>, fault: Fault) {
         if room.is_none() && bytes.ends_with(b"\r\n\r\n") {
             let head = String::from_utf8(std::mem::take(&mut bytes)).expect("ASCII");
             let name = head.split(' ').nth(1).expect("a target").to_owned();
-            let mut house = house.lock().expect("no test panics here");
+            let mut chat = chat.lock().expect("no test panics here");
             let answer = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
                           Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
             stream.write_all(answer.as_bytes()).expect("the client reads");
-            house.rooms.entry(name.clone()).or_default().push(stream.try_clone().expect("a second handle"));
+            chat.rooms.entry(name.clone()).or_default().push(stream.try_clone().expect("a second handle"));
             room = Some(name);
         }
         while let Some(room) = &room {
@@ -110,7 +110,7 @@ fn serve(mut stream: TcpStream, house: &Mutex<House>, fault: Fault) {
                 let _ = stream.write_all(&[0x88, 0]);
                 return;
             }
-            house.lock().expect("no test panics here").broadcast(room, &frame[6..], fault);
+            chat.lock().expect("no test panics here").broadcast(room, &frame[6..], fault);
         }
     }
 }
@@ -118,11 +118,11 @@ fn serve(mut stream: TcpStream, house: &Mutex<House>, fault: Fault) {
 fn play(fault: Fault) -> Value {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let Ok(SocketAddr::V4(address)) = listener.local_addr() else { panic!("bound to IPv4") };
-    let house = Arc::new(Mutex::new(House::default()));
+    let chat = Arc::new(Mutex::new(ChatServer::default()));
     thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let house = Arc::clone(&house);
-            thread::spawn(move || serve(stream, &house, fault));
+            let chat = Arc::clone(&chat);
+            thread::spawn(move || serve(stream, &chat, fault));
         }
     });
     run("rooms", address, &["--rooms", "2", "--members", "3"])
@@ -149,41 +149,41 @@ fn assert_columns(report: &Value, columns: &[(&str, u64)]) {
 }
 
 #[test]
-fn a_good_server_is_clean() {
+fn correct_server_is_clean() {
     let report = play(Fault::None);
     assert_columns(&report, &[]);
     assert!(report["server_us"].as_f64() > Some(0.0) && report["p99_ms"].as_f64() > Some(0.0), "{report:#}");
 }
 
 #[test]
-fn a_dropped_delivery_is_lost() {
+fn dropped_delivery_is_lost() {
     let report = play(Fault::Drop);
     assert_columns(&report, &[("lost", 1)]);
     assert_eq!(report["given_up"], 1);
 }
 
 #[test]
-fn a_second_delivery_is_doubled() {
+fn second_delivery_is_doubled() {
     assert_columns(&play(Fault::Double), &[("doubled", 1)]);
 }
 
 #[test]
-fn a_delivery_behind_its_successor_is_reordered() {
+fn delivery_after_its_successor_is_reordered() {
     assert_columns(&play(Fault::Swap), &[("reordered", 1)]);
 }
 
 #[test]
-fn a_delivery_to_the_other_room_is_told() {
+fn delivery_to_another_room_is_wrong_room() {
     assert_columns(&play(Fault::OtherRoom), &[("wrong_room", 1)]);
 }
 
 #[test]
-fn a_changed_byte_is_malformed_and_its_message_lost() {
+fn changed_byte_is_malformed_and_its_message_lost() {
     assert_columns(&play(Fault::ChangedByte), &[("malformed", 1), ("lost", 1)]);
 }
 
 #[test]
-fn a_masked_frame_and_a_hangup_cost_the_connection() {
+fn masked_frame_and_closed_connection_are_dropped_connections() {
     for fault in [Fault::Masked, Fault::Hangup] {
         let report = play(fault);
         assert_eq!(report["dropped_connections"], 1, "{fault:?}: {report:#}");

@@ -1,4 +1,4 @@
-"""Settings of the chat on Django Channels. LAYER picks the channel layer, REDIS_URL is where the two on Redis find it."""
+"""Settings of the chat on Django Channels. LAYER selects the channel layer; REDIS_URL is the Redis of the core and pubsub layers."""
 
 import os
 
@@ -10,8 +10,8 @@ ROOT_URLCONF = "urls"
 USE_TZ = True
 
 _REDIS = {"hosts": [os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0")]}
-# A channel of the core layer holds 100 messages unless told otherwise and drops what comes after. A process keeps what
-# it has fetched in queues of that capacity too, so one sender with several messages under way overflows them.
+# By default a channel of the core layer holds 100 messages and drops further ones. The queues of fetched messages in a
+# process have the same capacity, so one sender with several messages in flight overflows them.
 _CAPACITY = 100_000
 CHANNEL_LAYERS = {
     "default": {

@@ -1,3 +1,3 @@
-"""No pages: the chat is all there is."""
+"""There are no pages, only the chat."""
 
 urlpatterns = []

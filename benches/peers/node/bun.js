@@ -5,7 +5,7 @@ const server = Bun.serve({
   hostname,
   port: Number(port),
   fetch(request, server) {
-    // No URL object and no match: what is made here is still there when 10,000 idle connections are weighed.
+    // No URL object and no match: garbage from here would count as memory of the 10,000 idle connections.
     const at = request.url.indexOf("/ws/chat/");
     if (at > 0 && server.upgrade(request, { data: request.url.slice(at + 9, -1) })) return undefined;
     return new Response("not found", { status: 404 });

@@ -1,22 +1,22 @@
-//! Who may log in, and who has.
+//! The users and their sessions.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-/// How many logins are remembered; the oldest is forgotten first.
+/// The maximum number of sessions; the oldest is removed first.
 const MAX_SESSIONS: usize = 10_000;
 
-/// Somebody who has logged in.
+/// A user who has logged in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct User {
     pub(crate) name: &'static str,
-    /// May enter the rooms of the staff.
+    /// Whether the user may enter rooms for staff.
     pub(crate) is_staff: bool,
 }
 
-/// The users, and their passwords as they are: an example has no secrets. A site of yours asks its database.
+/// The users with plain-text passwords, because an example has no secrets. Your site uses its database instead.
 const USERS: [(User, &str); 4] = [
     (User { name: "ann", is_staff: false }, "ann"),
     (User { name: "bob", is_staff: false }, "bob"),
@@ -24,17 +24,17 @@ const USERS: [(User, &str); 4] = [
     (User { name: "admin", is_staff: true }, "admin"),
 ];
 
-/// The sessions: cookie to user.
+/// The sessions by cookie.
 #[derive(Default)]
 pub(crate) struct Accounts {
     sessions: Mutex<VecDeque<(String, User)>>,
 }
 
 impl Accounts {
-    /// Begins a session and gives its cookie, if name and password go together.
+    /// Begins a session and returns its cookie, if the password is correct.
     pub(crate) fn log_in(&self, name: &str, password: &str) -> Option<String> {
         let (user, _) = USERS.iter().find(|(user, secret)| user.name == name && *secret == password)?;
-        // 122 random bits of the system: nobody guesses one.
+        // 122 random bits from the system cannot be guessed.
         let session = Uuid::new_v4().simple().to_string();
         let mut sessions = self.lock();
         sessions.push_back((session.clone(), *user));

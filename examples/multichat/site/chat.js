@@ -8,12 +8,12 @@ const notice = document.getElementById("notice");
 const chats = document.getElementById("chats");
 const links = new Map([...document.querySelectorAll(".room-link")].map((link) => [link.dataset.roomId, link]));
 
-// The rooms that the user wants to be in, whether or not the socket is. After a reconnect all of them are joined again.
+// The rooms that the user has opened, even while the socket is disconnected. After a reconnect the page joins them again.
 const wanted = new Set();
 let socket = null;
 let wait = FIRST_WAIT;
 
-function tell(command) {
+function send(command) {
   if (socket?.readyState !== WebSocket.OPEN) return false;
   socket.send(JSON.stringify(command));
   return true;
@@ -25,7 +25,7 @@ function show(text, off) {
   for (const button of document.querySelectorAll(".room button")) button.disabled = off;
 }
 
-function complain(text) {
+function showError(text) {
   notice.textContent = text;
   notice.hidden = !text;
 }
@@ -55,7 +55,7 @@ function open(id, title) {
   form.append(input, button);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (input.value && tell({ command: "send", room: id, message: input.value })) input.value = "";
+    if (input.value && send({ command: "send", room: id, message: input.value })) input.value = "";
     input.focus();
   });
   room.append(heading, messages, form);
@@ -82,9 +82,9 @@ function line(id, kind, name, text) {
 
 function received(data) {
   if (data.error) {
-    complain({
+    showError({
       ROOM_ACCESS_DENIED: "You may not enter that room.",
-      ROOM_INVALID: "There is no such room.",
+      ROOM_INVALID: "This room does not exist.",
       USER_HAS_TO_LOGIN: "Please log in again.",
     }[data.error] ?? "The server did not understand that.");
   } else if (data.join) {
@@ -114,17 +114,17 @@ function connect() {
     accepted = true;
     wait = FIRST_WAIT;
     show("online", false);
-    for (const id of wanted) tell({ command: "join", room: id });
+    for (const id of wanted) send({ command: "join", room: id });
   };
   socket.onmessage = (event) => received(JSON.parse(event.data));
   socket.onclose = async ({ reason }) => {
     show("offline, trying again", true);
-    // A refused handshake looks like a lost one. If it is the login that is gone, the page itself leads to it.
+    // A script cannot distinguish a rejected handshake from a lost connection. If the session has ended, go to the login page.
     if (!accepted && await loggedOut()) {
       location.assign("/accounts/login/?next=/");
       return;
     }
-    // A server that restarts says when to come back, another time to each client.
+    // A restarting server sends each client a different time to wait.
     const told = /^reconnect in (\d+) ms$/.exec(reason);
     setTimeout(connect, told ? Number(told[1]) : wait * (0.5 + Math.random() / 2));
     wait = Math.min(wait * 2, LONGEST_WAIT);
@@ -135,21 +135,21 @@ async function loggedOut() {
   try {
     return (await fetch("/", { redirect: "manual" })).type === "opaqueredirect";
   } catch {
-    // The server is away: nobody knows.
+    // The server is unreachable, so the state of the session is unknown.
     return false;
   }
 }
 
 for (const [id, link] of links) {
   link.addEventListener("click", () => {
-    complain("");
+    showError("");
     if (!box(id)) {
-      if (!tell({ command: "join", room: id })) complain("You are offline; try again in a moment.");
+      if (!send({ command: "join", room: id })) showError("You are offline; try again in a moment.");
       return;
     }
-    // Not joined again after a reconnect, whether or not the server hears it now.
+    // Not joined again after a reconnect, even if the server does not receive this command.
     wanted.delete(id);
-    if (!tell({ command: "leave", room: id })) received({ leave: id });
+    if (!send({ command: "leave", room: id })) received({ leave: id });
   });
 }
 connect();

@@ -1,4 +1,4 @@
-//! One socket, any number of rooms.
+//! The consumer: one socket with any number of rooms.
 
 use std::collections::BTreeSet;
 
@@ -21,20 +21,20 @@ pub(crate) struct Say {
     message: String,
 }
 
-/// The answer to `join`.
+/// The response to `join`.
 #[derive(Serialize)]
 pub(crate) struct Joined {
     join: RoomId,
     title: &'static str,
 }
 
-/// The answer to `leave`.
+/// The response to `leave`.
 #[derive(Serialize)]
 pub(crate) struct Left {
     leave: RoomId,
 }
 
-/// The answer to a command that is not obeyed.
+/// The response to a rejected command.
 #[derive(Serialize)]
 pub(crate) struct Refusal {
     error: Refused,
@@ -47,7 +47,7 @@ pub(crate) enum Refused {
     RoomAccessDenied,
 }
 
-/// What happened in a room.
+/// A message, a join or a leave in a room.
 #[derive(Serialize)]
 pub(crate) struct News {
     msg_type: u8,
@@ -91,7 +91,7 @@ impl ChatConsumer {
             Err(error) => return cx.send(&Refusal { error }).await,
         };
         let room = Room { id: *id };
-        // Told to the others before this socket is one of them: it learns it from the answer.
+        // Sent before this socket joins, because it receives the response instead.
         cx.group_send(&room, &ChatJoin { room_id: (*id).into(), username: self.user.name.into() }).await?;
         self.rooms.insert(*id);
         cx.group_add(&room).await?;
@@ -106,7 +106,7 @@ impl ChatConsumer {
         };
         let room = Room { id };
         cx.group_discard(&room).await?;
-        // Nobody is told that somebody left who was not there.
+        // The members are only notified if the user was in the room.
         if self.rooms.remove(&id) {
             cx.group_send(&room, &ChatLeave { room_id: id.into(), username: self.user.name.into() }).await?;
         }
@@ -124,7 +124,7 @@ impl ChatConsumer {
         cx.group_send(&Room { id }, &said).await
     }
 
-    /// Other commands are none of ours, and are passed over in silence.
+    /// Ignores all other commands.
     #[receive]
     fn other(&mut self, _cx: &mut Context<Self>, _text: String) {}
 
@@ -144,7 +144,7 @@ impl ChatConsumer {
         Json(News { msg_type: MESSAGE, room: event.room_id.clone(), username: event.username.clone(), message })
     }
 
-    /// The groups are left without a word; the people in the rooms are told here.
+    /// The runtime leaves the groups without notifying their members, so this method notifies them.
     #[disconnect]
     async fn disconnect(&mut self, cx: &mut Context<Self>, _code: CloseCode) -> Result<()> {
         for id in std::mem::take(&mut self.rooms) {

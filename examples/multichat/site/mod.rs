@@ -16,10 +16,10 @@ use warp::{Filter, Reply};
 use accounts::{Accounts, User};
 use consumer::ChatConsumer;
 
-/// The cookie that says who it is.
+/// The cookie with the session.
 const COOKIE: &str = "sessionid";
 
-/// More than any login form needs.
+/// The maximum size of a login form, in bytes.
 const MAX_FORM: u64 = 4096;
 
 #[derive(Deserialize)]
@@ -28,7 +28,7 @@ struct Login {
     password: String,
 }
 
-/// The application, and all its routes.
+/// Builds the application and all its routes.
 pub(crate) fn build(layer: ChannelLayer, accounts: Arc<Accounts>) -> (Channels, BoxedFilter<(impl Reply + use<>,)>) {
     let known = Arc::clone(&accounts);
     let channels = Channels::builder()
@@ -107,12 +107,12 @@ fn file(kind: &'static str, text: &'static str) -> Response<String> {
     response.body(text.into()).expect("the headers are legal")
 }
 
-/// Sends the browser elsewhere; with a session to keep, or with an empty one to forget it.
+/// Redirects the browser. A session sets the cookie, and an empty session deletes it.
 fn redirect(to: &str, session: Option<&str>) -> Response<String> {
     let mut response = Response::builder().status(StatusCode::SEE_OTHER).header(LOCATION, to);
     if let Some(session) = session {
         let age = if session.is_empty() { "; Max-Age=0" } else { "" };
-        // `Lax`: a page of another site cannot open our socket in the user's name.
+        // With `Lax`, a page of another site cannot open this site's socket with the user's cookie.
         response = response.header(SET_COOKIE, format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Lax{age}"));
     }
     response.body(String::new()).expect("the headers are legal")

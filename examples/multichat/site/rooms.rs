@@ -1,11 +1,11 @@
-//! The rooms, and what travels through their groups.
+//! The rooms, and the events of their groups.
 
 use std::fmt;
 
 use channels_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// A room of the list.
+/// A room in the list.
 pub(crate) struct RoomInfo {
     pub(crate) id: u32,
     pub(crate) title: &'static str,
@@ -19,8 +19,8 @@ pub(crate) const ROOMS: [RoomInfo; 3] = [
     RoomInfo { id: 3, title: "Staff", staff_only: true },
 ];
 
-/// The id of a room as it travels: a string, and read from a number too, for a peer in Python passes on what its client
-/// wrote.
+/// The id of a room in messages: a string. A number is also accepted, because a Python peer forwards the client's value
+/// unchanged.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(from = "Spelling", into = "String")]
 pub(crate) struct RoomId(String);
@@ -33,7 +33,7 @@ enum Spelling {
 }
 
 impl RoomId {
-    /// The room, if there is one.
+    /// Returns the room, if it exists.
     pub(crate) fn room(&self) -> Option<&'static RoomInfo> {
         let id: u32 = self.0.parse().ok()?;
         ROOMS.iter().find(|room| room.id == id)
@@ -67,21 +67,21 @@ impl fmt::Display for RoomId {
     }
 }
 
-/// Somebody joined.
+/// A user joined.
 #[event("chat.join")]
 pub(crate) struct ChatJoin {
     pub(crate) room_id: RoomId,
     pub(crate) username: String,
 }
 
-/// Somebody left.
+/// A user left.
 #[event("chat.leave")]
 pub(crate) struct ChatLeave {
     pub(crate) room_id: RoomId,
     pub(crate) username: String,
 }
 
-/// Somebody says something.
+/// A user sent a message.
 #[event("chat.message")]
 pub(crate) struct ChatMessage {
     pub(crate) room_id: RoomId,
@@ -89,7 +89,7 @@ pub(crate) struct ChatMessage {
     pub(crate) message: String,
 }
 
-/// The sockets that are in one room.
+/// The sockets in one room.
 #[group("room-{id}", events(ChatJoin, ChatLeave, ChatMessage))]
 pub(crate) struct Room {
     pub(crate) id: u32,

@@ -1,11 +1,11 @@
-//! `examples/chat` with one difference: its handler takes `&mut self`, so every member renders for itself.
+//! `examples/chat` with one difference: its handler takes `&mut self`, so each member's consumer renders.
 
 use std::net::SocketAddr;
 
 use channels_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// What a client sends, and what it is sent.
+/// A message from a client, and to it.
 #[derive(Serialize, Deserialize)]
 struct Line {
     message: String,
@@ -23,7 +23,7 @@ struct Room {
 
 struct ChatConsumer {
     room: Room,
-    /// State that the handler needs: without some there would be no reason for `&mut self`.
+    /// State for the handler, which is the reason for `&mut self`.
     received: u64,
 }
 

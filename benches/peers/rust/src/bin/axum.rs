@@ -1,5 +1,5 @@
-//! The chat written by hand on axum, with its defaults: a task and an unbounded queue for each member, one shared
-//! text for all of them.
+//! The chat written by hand on axum, with its defaults: a task and an unbounded queue for each member, and one shared
+//! text for all members.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -48,7 +48,7 @@ async fn user_connected(socket: WebSocket, room: String, rooms: Rooms) {
         let message = Message::text(text);
         if let Some(users) = lock(&rooms).get(&room) {
             for tx in users.values() {
-                // The member has gone; its own task takes it out of the room.
+                // The member has disconnected; its own task removes it from the room.
                 let _ = tx.send(message.clone());
             }
         }

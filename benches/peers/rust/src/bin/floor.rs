@@ -1,7 +1,8 @@
-//! The floor: a bare epoll loop that copies what a member sends to every socket of its room. It decodes nothing,
-//! so nothing that reads and writes sockets in the same way can cost less.
+//! The floor: a bare epoll loop that copies the frames of a member to every socket of its room. It decodes nothing, so
+//! no server that reads and writes sockets in the same way can cost less.
 //!
-//! One write for each delivery; with `--batch` what waits for one socket at the end of a turn is joined in one write.
+//! It makes one write per delivery. With `--batch`, the pending output of one socket at the end of a turn is joined in one
+//! write.
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -17,21 +18,21 @@ const LISTENER: u64 = u64::MAX;
 
 struct Connection {
     fd: OwnedFd,
-    /// `None` until the handshake is answered.
+    /// `None` until the response to the handshake.
     room: Option<Rc<str>>,
-    /// A frame or a request whose end has not come.
+    /// The start of an incomplete frame or request.
     rest: Vec<u8>,
     unsent: Vec<u8>,
-    /// Waits for the end of the turn with something unsent.
+    /// Has unsent bytes for the end of the turn.
     dirty: bool,
-    /// Waits for room in the socket.
+    /// Waits for space in the socket.
     blocked: bool,
 }
 
 struct Floor {
     epoll: OwnedFd,
     batch: bool,
-    /// By descriptor slot; a slot is used again once its connection has gone.
+    /// Connections by slot; the slot of a closed connection is reused.
     connections: Vec<Option<Connection>>,
     free: Vec<usize>,
     rooms: HashMap<Rc<str>, Vec<usize>>,
@@ -42,7 +43,7 @@ struct Floor {
 fn main() {
     let address = peers::address();
     let listener = std::net::TcpListener::bind(address).expect("the port is free");
-    // std listens with a backlog of 128; asked a second time, the kernel takes the new length.
+    // std listens with a backlog of 128; a second call changes it.
     net::listen(&listener, 4096).expect("it listens already");
     listener.set_nonblocking(true).expect("a socket");
     let mut floor = Floor {
@@ -132,7 +133,7 @@ impl Floor {
         }
     }
 
-    /// Takes the request or whole frames off the head of `bytes`; says how many bytes that were.
+    /// Removes the request or whole frames from the start of `bytes`, and returns the number of bytes removed.
     fn take(&mut self, slot: usize, bytes: &mut [u8]) -> usize {
         let mut used = 0;
         loop {

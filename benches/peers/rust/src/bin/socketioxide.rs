@@ -1,4 +1,4 @@
-//! The chat on socketioxide: the room is named in the query, the event is `message`.
+//! The chat on socketioxide: the room is in the query, and the event is `message`.
 
 use peers::Line;
 use socketioxide::SocketIo;
@@ -24,7 +24,7 @@ async fn connected(socket: SocketRef) {
     socket.join(room.clone());
     socket.extensions.insert(Room(room));
     socket.on("message", |socket: SocketRef, Data::<Line>(line), Extension::<Room>(Room(room))| async move {
-        // A member that went away meanwhile is no failure of the others.
+        // A member that disconnected meanwhile is not an error for the others.
         let _ = socket.within(room).emit("message", &line).await;
     });
 }

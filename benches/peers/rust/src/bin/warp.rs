@@ -1,5 +1,5 @@
 //! The chat as warp's own example (`examples/websockets_chat.rs`) writes it, with rooms: a task and an unbounded queue
-//! for each member, `warp::ws()`, and a message made anew for each member.
+//! for each member, `warp::ws()`, and a separate message for each member.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ async fn user_message(message: &Message, room: &str, rooms: &Rooms) {
     let Some(text) = message.to_str().ok().and_then(peers::Line::through) else { return };
     if let Some(users) = rooms.read().await.get(room) {
         for tx in users.values() {
-            // The member has gone; its own task takes it out of the room.
+            // The member has disconnected; its own task removes it from the room.
             let _ = tx.send(Message::text(text.clone()));
         }
     }
