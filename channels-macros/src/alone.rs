@@ -1,9 +1,10 @@
 //! The attributes of methods where no `#[consumer]` took them away: it was forgotten.
 
-use proc_macro2::{TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use proc_macro2::TokenStream;
+use quote::quote;
 
 use crate::diagnostics::Diagnostics;
+use crate::source::function_name;
 
 /// Input: `#[handler("chat.message")] fn chat_message(..) -> .. { .. }`, with nothing around it that knows of handlers.
 ///
@@ -11,17 +12,10 @@ use crate::diagnostics::Diagnostics;
 pub(crate) fn expand(helper: &str, item: &TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     diagnostics.error(
-        name(item),
+        function_name(item),
         format!("`#[{helper}]` needs `#[consumer]` above the `impl` block that its method stands in"),
     );
     quote!(#diagnostics #item)
-}
-
-/// What stands behind `fn`, or all of what is no function.
-pub(crate) fn name(item: &TokenStream) -> TokenStream {
-    let behind =
-        item.clone().into_iter().skip_while(|token| !matches!(token, TokenTree::Ident(word) if word == "fn")).nth(1);
-    behind.map_or_else(|| item.clone(), TokenTree::into_token_stream)
 }
 
 #[cfg(test)]

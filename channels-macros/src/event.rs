@@ -4,13 +4,14 @@ use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Field, Fields, Ident, Item, ItemStruct, LitStr, Meta, Path, Token, Type, parse_quote};
+use syn::{Attribute, Field, Fields, Ident, Item, ItemStruct, LitStr, Path, Token, Type, parse_quote};
 
 use crate::arguments::{self, Argument, Named, Value};
 use crate::diagnostics::Diagnostics;
 use crate::event_field;
 use crate::event_name;
 use crate::file;
+use crate::serde_attributes::for_each_serde;
 use crate::source::{Runtime, place, refers, text};
 use crate::suggest::{did_you_mean, in_words};
 
@@ -319,28 +320,6 @@ fn is_type_in_camel_case(name: &str) -> bool {
     !name.trim_matches('_').contains('_')
         && letters.next().is_some_and(|first| first.eq_ignore_ascii_case(&'t'))
         && letters.as_str() == "ype"
-}
-
-/// Every `key` or `key = "value"` of `#[serde(..)]`, those of `rename(serialize = "..")` too.
-pub(crate) fn for_each_serde(attributes: &[Attribute], each: &mut impl FnMut(&Ident, Option<&LitStr>)) {
-    fn walk(list: TokenStream, each: &mut impl FnMut(&Ident, Option<&LitStr>)) {
-        for piece in arguments::split(list) {
-            // What is no such piece is serde's to complain about.
-            let Ok(Argument { name, value }) = syn::parse2::<Argument>(piece) else { continue };
-            match value {
-                Value::None => each(&name, None),
-                Value::Equals(value) => each(&name, syn::parse2::<LitStr>(value).ok().as_ref()),
-                Value::List(list) => walk(list, each),
-            }
-        }
-    }
-    for attribute in attributes {
-        if let Meta::List(list) = &attribute.meta
-            && list.path.is_ident("serde")
-        {
-            walk(list.tokens.clone(), each);
-        }
-    }
 }
 
 /// Input: `#[event("chat.message")] struct ChatMessage { message: String }`.

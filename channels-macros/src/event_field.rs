@@ -7,7 +7,7 @@ use syn::{
     Attribute, Field, Fields, GenericArgument, Generics, LitStr, PathArguments, Type, WherePredicate, parse_quote,
 };
 
-use crate::event::for_each_serde;
+use crate::serde_attributes::for_each_serde;
 use crate::source::{Runtime, last_word, mentions, place, scan, text};
 
 /// What is known to have serde, if what it holds has.

@@ -13,6 +13,7 @@ mod event_field;
 mod event_name;
 mod file;
 mod group;
+mod serde_attributes;
 mod source;
 mod suggest;
 

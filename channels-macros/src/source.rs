@@ -43,6 +43,13 @@ fn write_text(tokens: TokenStream, text: &mut String) {
     }
 }
 
+/// The name of a function: the token after `fn`. Returns all tokens if there is no `fn`.
+pub(crate) fn function_name(item: &TokenStream) -> TokenStream {
+    let after =
+        item.clone().into_iter().skip_while(|token| !matches!(token, TokenTree::Ident(word) if word == "fn")).nth(1);
+    after.map_or_else(|| item.clone(), TokenTree::into_token_stream)
+}
+
 /// The user's place for a token that the user did not write.
 ///
 /// With the user's own span the compiler would offer to edit code that is not there.

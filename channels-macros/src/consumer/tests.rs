@@ -1,4 +1,7 @@
-use super::*;
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::expand;
 use crate::diagnostics::tests::{errors, formatted};
 
 /// The errors of `#[consumer]` above the block.

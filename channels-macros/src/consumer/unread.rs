@@ -6,12 +6,13 @@ use syn::Attribute;
 use syn::parse::Parser;
 
 use super::role::exact_helper;
-use crate::alone;
 use crate::diagnostics::Diagnostics;
+use crate::source::function_name;
 
 /// Says that a method is left out. Gives the helper attributes that it has.
 pub(super) fn report(method: &TokenStream, diagnostics: &mut Diagnostics) -> Vec<&'static str> {
-    diagnostics.error(alone::name(method), "`#[consumer]` cannot read this method as it is written, and leaves it out");
+    diagnostics
+        .error(function_name(method), "`#[consumer]` cannot read this method as it is written, and leaves it out");
     let mut found = Vec::new();
     without(method.clone(), &mut found);
     found
