@@ -1,21 +1,26 @@
 //! `blocking`: a plain method that may block its thread. It is the last word in the brackets of the method's attribute.
 
 use proc_macro2::TokenStream;
+use quote::ToTokens;
 use syn::{Attribute, Ident, LitStr, Meta, Signature};
 
 use super::signature::payload_text;
-use crate::arguments;
+use crate::arguments::{self, Value};
 use crate::diagnostics::Diagnostics;
 use crate::source::text;
 use crate::suggest::did_you_mean;
 
 const WORD: &str = "blocking";
 
-/// Takes the word out of the brackets, so that the rest reads as if it had never been there.
-pub(super) fn take(attribute: &mut Attribute, helper: &str, diagnostics: &mut Diagnostics) -> Option<Ident> {
-    let Meta::List(list) = &attribute.meta else { return None };
-    let mut pieces = arguments::pieces(list.tokens.clone(), diagnostics).into_iter();
-    let first = pieces.next()?;
+/// Reads what a helper attribute holds: `blocking`, and the rest as if that word were not there.
+pub(super) fn read(attribute: &Attribute, helper: &str, diagnostics: &mut Diagnostics) -> (Value, Option<Ident>) {
+    let list = match &attribute.meta {
+        Meta::Path(_) => return (Value::None, None),
+        Meta::NameValue(pair) => return (Value::Equals(pair.value.to_token_stream()), None),
+        Meta::List(list) => &list.tokens,
+    };
+    let mut pieces = arguments::pieces(list.clone(), diagnostics).into_iter();
+    let Some(first) = pieces.next() else { return (Value::List(list.clone()), None) };
     let word = |piece: &TokenStream| syn::parse2::<Ident>(piece.clone()).ok().filter(|word| word == WORD);
     let mut blocking = word(&first);
     let alone = blocking.is_some();
@@ -41,14 +46,7 @@ pub(super) fn take(attribute: &mut Attribute, helper: &str, diagnostics: &mut Di
         }
         blocking = blocking.or(found);
     }
-    if alone {
-        attribute.meta = Meta::Path(list.path.clone());
-    } else {
-        let mut list = list.clone();
-        list.tokens = first;
-        attribute.meta = Meta::List(list);
-    }
-    blocking
+    (if alone { Value::None } else { Value::List(first) }, blocking)
 }
 
 /// Whether the method can be `blocking`; says why not.

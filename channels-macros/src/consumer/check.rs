@@ -1,40 +1,48 @@
 //! What a consumer may look like. Every mistake is reported, whatever is right goes into the model.
 
-use proc_macro2::TokenTree;
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
-use syn::{Ident, LitStr, PatType, ReturnType, Signature, Type, parse_quote, token};
+use syn::{Ident, LitStr, PatType, ReturnType, Signature, Type};
 
-use super::model::{Command, Connect, Consumer, Disconnect, Gap, GapKind, Handler, Handles, Method, Raw};
+use super::helper::HELPERS_IN_WORDS;
+use super::model::{
+    Change, Checked, Command, Connect, Consumer, Disconnect, Gap, GapKind, Handler, Handles, Method, Raw,
+};
 use super::names::{Named, Names};
-use super::parse::{self, Arguments, Block, Member};
-use super::role::{HELPERS_IN_WORDS, Role, Said, take_from_other, take_role};
+use super::parse::{self, Arguments, Block, List, Member};
+use super::role::{Role, Said, check_other, check_unread, read_role};
 use super::signature::{
     Wanted, bare_command, by_reference, by_value, called, check_acting, check_alone, check_context, check_qualifiers,
-    check_shared, complete_context, connecting, context, has_no_fields, is_mutable_reference, owned_text, payload_text,
-    stripped, typed, written,
+    check_shared, connecting, context, has_no_fields, is_mutable_reference, owned_text, payload_text, stripped, typed,
+    written,
 };
-use super::unread;
+use super::surroundings;
+use crate::arguments::{Value, distinct};
 use crate::diagnostics::Diagnostics;
 use crate::event_name;
-use crate::source::{borrows, cfgs, is_unnameable, last_word, place, scan, text};
+use crate::source::{Runtime, borrows, cfgs, is_unnameable, last_word, place, scan, text};
+use crate::suggest::did_you_mean;
 
-/// Reads the block, takes the helper attributes out of it, and says what is wrong.
-///
-/// `None` if it cannot be the block of a consumer.
-pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut Diagnostics) -> Option<Consumer> {
-    let (mut methods, mut helpers_unread) = (Vec::new(), Vec::new());
-    for (at, member) in block.members.iter_mut().enumerate() {
+/// Reads what each member of the block is for, and says what is wrong. `item` is the whole block.
+pub(super) fn check(arguments: Arguments, block: &Block, item: &TokenStream, diagnostics: &mut Diagnostics) -> Checked {
+    let arguments = check_arguments(arguments, diagnostics);
+    let (mut methods, mut helpers_unread, mut changes) = (Vec::new(), Vec::new(), Vec::new());
+    for (at, member) in block.members.iter().enumerate() {
+        let mut change = Change::default();
         match member {
             Member::Method(method) => {
-                if let Some(said) = take_role(method, diagnostics) {
-                    methods.push((at, said));
-                }
+                let (said, helpers) = read_role(method, diagnostics);
+                change.helpers = helpers;
+                methods.extend(said.map(|said| (at, &**method, said)));
             }
-            Member::Other(item) => take_from_other(item, diagnostics),
-            Member::Unread(tokens) => helpers_unread.extend(unread::report(tokens, diagnostics)),
+            Member::Other(attributes, _) => change.helpers = check_other(attributes, diagnostics),
+            Member::Unread(tokens) => helpers_unread.extend(check_unread(tokens, diagnostics)),
         }
+        changes.push(change);
     }
-    let name = check_head(block, methods.is_empty() && helpers_unread.is_empty(), diagnostics)?;
+    let Some(name) = check_head(block, methods.is_empty() && helpers_unread.is_empty(), diagnostics) else {
+        return Checked { consumer: None, changes };
+    };
     let mut checker = Checker {
         diagnostics,
         names: Names::default(),
@@ -62,48 +70,27 @@ pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut D
             broken_connect: helpers_unread.contains(&"connect").then(Vec::new),
         },
     };
-    let marked: Vec<usize> = methods.iter().map(|(at, _)| *at).collect();
-    for (at, Said { role, guessed, .. }) in methods {
-        let Member::Method(method) = &block.members[at] else { continue };
+    for (at, method, Said { role, guessed, blocking, .. }) in methods {
+        let marked = Marked { method, blocking };
         let used = if guessed { None } else { self_without_self(method) };
+        changes[at].is_prescribed = true;
+        changes[at].lacks_self = used.as_ref().map(Ident::span);
         if is_repeated(block, at) {
             checker.miss(&role);
         } else if guessed {
             let said = (std::mem::take(checker.diagnostics), std::mem::take(&mut checker.names));
-            checker.method(method, role);
+            checker.method(marked, role);
             (*checker.diagnostics, checker.names) = said;
         } else if let (Some(used), Role::Connect | Role::Handler(_)) = (&used, &role) {
             checker.lacks_self(&role, used, &method.signature);
         } else {
-            checker.method(method, role);
-        }
-        if let (Some(used), Member::Method(method)) = (used, &mut block.members[at]) {
-            // With a `self` the rest of the body can be looked at. Nothing calls the method.
-            let receiver = token::SelfValue(used.span());
-            method.signature.inputs.insert(0, parse_quote!(mut #receiver));
-            method.attributes.insert(0, parse_quote!(#[allow(unused_mut)]));
+            checker.method(marked, role);
         }
     }
     let Checker { mut consumer, names, diagnostics } = checker;
     names.check(diagnostics);
     if let Some(policy) = &arguments.policy {
         check_mailbox(policy, &consumer, diagnostics);
-    }
-    for at in marked {
-        if let Member::Method(method) = &mut block.members[at] {
-            complete_context(&mut method.signature);
-            // The signature is ours, so that clippy's advice to change it would be wrong. What stands below has the last word.
-            method.attributes.insert(
-                0,
-                parse_quote!(#[allow(
-                    clippy::missing_const_for_fn,
-                    clippy::needless_pass_by_ref_mut,
-                    clippy::needless_pass_by_value,
-                    clippy::trivially_copy_pass_by_ref,
-                    clippy::unused_self
-                )]),
-            );
-        }
     }
     if !consumer.generics.params.is_empty() {
         // Reported above. The methods would need the generics in every place that stands for them.
@@ -118,7 +105,74 @@ pub(super) fn check(arguments: Arguments, block: &mut Block, diagnostics: &mut D
         consumer.broken_connect = Some(consumer.connects.drain(..).flat_map(|connect| connect.captures).collect());
         consumer.handles = Handles::Anything;
     }
-    Some(consumer)
+    let is_possible = surroundings::check(&mut consumer, item, diagnostics);
+    Checked { consumer: is_possible.then_some(consumer), changes }
+}
+
+/// What the arguments mean.
+struct Meant {
+    runtime: Runtime,
+    tag: LitStr,
+    groups: Option<Vec<Type>>,
+    sends: Vec<Type>,
+    /// A variant of `MailboxPolicy`.
+    mailbox: Ident,
+    /// Where that stands, if it does.
+    policy: Option<LitStr>,
+}
+
+fn check_arguments(arguments: Arguments, diagnostics: &mut Diagnostics) -> Meant {
+    let Arguments { crate_path, tag, groups, sends, mailbox } = arguments;
+    if let Some(tag) = tag.as_ref().filter(|tag| tag.value().is_empty()) {
+        diagnostics.error(tag, "`tag` names the field of a command that holds its name; it cannot be empty");
+    }
+    let groups = groups.and_then(|List { name, types }| {
+        let before = diagnostics.count();
+        let groups = distinct(types, &name, diagnostics);
+        // One that is wrong lists none, so that the joining is not reported as well.
+        (diagnostics.count() == before).then_some(groups)
+    });
+    let sends = sends.map_or_else(Vec::new, |List { name, types }| distinct(types, &name, diagnostics));
+    let policy = mailbox.and_then(|(name, value)| check_policy(&value, &name, diagnostics));
+    let (mailbox, policy) = policy.map_or((POLICIES[0].1, None), |(variant, policy)| (variant, Some(policy)));
+    Meant {
+        runtime: Runtime::new(crate_path),
+        tag: tag.unwrap_or_else(|| LitStr::new("type", Span::call_site())),
+        groups,
+        sends,
+        mailbox: Ident::new(mailbox, Span::call_site()),
+        policy,
+    }
+}
+
+/// What gives way when an event comes for a full mailbox, and the variant of `MailboxPolicy`.
+const POLICIES: [(&str, &str, &str); 3] = [
+    ("drop_newest", "DropNewest", "the new event is dropped, as in Channels"),
+    ("drop_oldest", "DropOldest", "the event that has waited longest is dropped"),
+    ("disconnect", "Disconnect", "the connection is closed with 1013"),
+];
+
+/// `mailbox = "drop_oldest"`.
+fn check_policy(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> Option<(&'static str, LitStr)> {
+    let explain = |problem: String| {
+        let legal: Vec<String> = POLICIES.iter().map(|(name, _, what)| format!("`\"{name}\"`: {what}")).collect();
+        format!("{problem}\nwhen an event comes for a full mailbox:\n- {}", legal.join("\n- "))
+    };
+    let shape = || explain("`mailbox` takes a policy in quotes: `mailbox = \"drop_oldest\"`".into());
+    let Value::Equals(value) = value else {
+        diagnostics.error(name, shape());
+        return None;
+    };
+    let Ok(wanted) = syn::parse2::<LitStr>(value.clone()) else {
+        diagnostics.error(value, shape());
+        return None;
+    };
+    let known = POLICIES.iter().find(|(name, ..)| *name == wanted.value());
+    if known.is_none() {
+        let meant = did_you_mean(&wanted.value(), POLICIES.iter().map(|(name, ..)| *name));
+        diagnostics.error(&wanted, explain(format!("there is no policy {:?} for a mailbox{meant}", wanted.value())));
+    }
+    known.map(|(_, variant, _)| (*variant, wanted))
 }
 
 /// Events wait for handlers with `self` alone: what the others render waits for the client, and has the limit of that.
@@ -172,6 +226,19 @@ fn check_head(block: &Block, empty: bool, diagnostics: &mut Diagnostics) -> Opti
     Some(name.clone())
 }
 
+/// A method with a helper attribute.
+#[derive(Clone, Copy)]
+struct Marked<'a> {
+    method: &'a parse::Method,
+    blocking: bool,
+}
+
+impl Marked<'_> {
+    fn called(self) -> Method {
+        called(self.method, self.blocking)
+    }
+}
+
 struct Checker<'a> {
     diagnostics: &'a mut Diagnostics,
     names: Names,
@@ -179,7 +246,7 @@ struct Checker<'a> {
 }
 
 impl Checker<'_> {
-    fn method(&mut self, method: &parse::Method, role: Role) {
+    fn method(&mut self, method: Marked<'_>, role: Role) {
         match role {
             Role::Connect => self.connect(method),
             Role::Receive(None) => self.raw(method),
@@ -219,7 +286,8 @@ impl Checker<'_> {
         self.diagnostics.error(used, sentence);
     }
 
-    fn handler(&mut self, method: &parse::Method, name: Option<LitStr>) {
+    fn handler(&mut self, marked: Marked<'_>, name: Option<LitStr>) {
+        let Marked { method, .. } = marked;
         let signature = &method.signature;
         let mut right = name.is_some();
         if let Some(name) = &name {
@@ -249,7 +317,7 @@ impl Checker<'_> {
             self.consumer.handles = Handles::Anything;
             return;
         };
-        let method = called(method);
+        let method = marked.called();
         if let Handles::Listed(listed) = &mut self.consumer.handles
             && !listed.iter().any(|(cfgs, ty)| text(ty) == text(&payload) && cfgs.is_empty())
         {
@@ -264,7 +332,8 @@ impl Checker<'_> {
         }
     }
 
-    fn command(&mut self, method: &parse::Method, name: LitStr) {
+    fn command(&mut self, marked: Marked<'_>, name: LitStr) {
+        let Marked { method, .. } = marked;
         let signature = &method.signature;
         let before = self.diagnostics.count();
         match event_name::check_command(&name.value()) {
@@ -282,7 +351,7 @@ impl Checker<'_> {
         if let Some(payload) = payload
             && self.diagnostics.count() == before
         {
-            let method = called(method);
+            let method = marked.called();
             let variant = Ident::new(&event_name::variant(&name.value()), place(name.span()));
             let same = self.consumer.commands.iter().filter(|other| other.variant == variant);
             if !is_second(&method, same.map(|other| &other.method)) {
@@ -291,35 +360,39 @@ impl Checker<'_> {
         }
     }
 
-    fn raw(&mut self, method: &parse::Method) {
+    fn raw(&mut self, marked: Marked<'_>) {
+        let Marked { method, .. } = marked;
         let signature = &method.signature;
         self.names.raw.push(Named::of_method(method));
         let subject = format!("`#[receive]` method `{}`", signature.ident);
         let argument = format!("frame: {}", payload_text(signature, "Frame"));
         let wanted = Wanted { subject: &subject, last: "the frame", has_fields: false, argument };
         let taken = self.acting(signature, &wanted, "a frame is one type", |ty, at| by_value(ty, "a frame", at));
-        push_raw(&mut self.consumer.raw, method, taken);
+        push_raw(&mut self.consumer.raw, marked, taken);
     }
 
-    fn fallback(&mut self, method: &parse::Method) {
+    fn fallback(&mut self, marked: Marked<'_>) {
+        let Marked { method, .. } = marked;
         self.names.fallbacks.push(Named::of_method(method));
         let argument = "event: &Envelope".to_owned();
         let wanted = Wanted { subject: "`#[handler(_)]`", last: "the envelope", has_fields: false, argument };
         let one_type = "an event without a handler is an `Envelope`";
         let taken = self.acting(&method.signature, &wanted, one_type, |ty, at| by_reference(ty, wanted.subject, at));
-        push_raw(&mut self.consumer.fallbacks, method, taken);
+        push_raw(&mut self.consumer.fallbacks, marked, taken);
     }
 
-    fn refusal(&mut self, method: &parse::Method) {
+    fn refusal(&mut self, marked: Marked<'_>) {
+        let Marked { method, .. } = marked;
         self.names.refusals.push(Named::of_method(method));
         let argument = "error: CommandError".to_owned();
         let wanted = Wanted { subject: "`#[receive(_)]`", last: "the error", has_fields: false, argument };
         let one_type = "why a frame is refused is a `CommandError`";
         let taken = self.acting(&method.signature, &wanted, one_type, |ty, at| by_value(ty, wanted.last, at));
-        push_raw(&mut self.consumer.refusals, method, taken);
+        push_raw(&mut self.consumer.refusals, marked, taken);
     }
 
-    fn disconnect(&mut self, method: &parse::Method) {
+    fn disconnect(&mut self, marked: Marked<'_>) {
+        let Marked { method, .. } = marked;
         self.names.disconnects.push(Named::of_method(method));
         let argument = "code: CloseCode".to_owned();
         let wanted = Wanted { subject: "`#[disconnect]`", last: "the close code", has_fields: false, argument };
@@ -333,13 +406,14 @@ impl Checker<'_> {
             }
             Some(code)
         });
-        let method = called(method);
+        let method = marked.called();
         if taken.is_some() && !is_second(&method, self.consumer.disconnects.iter().map(|other| &other.method)) {
             self.consumer.disconnects.push(Disconnect { method });
         }
     }
 
-    fn gap(&mut self, method: &parse::Method, kind: GapKind) {
+    fn gap(&mut self, marked: Marked<'_>, kind: GapKind) {
+        let Marked { method, .. } = marked;
         let signature = &method.signature;
         let before = self.diagnostics.count();
         let named = Named::of_method(method);
@@ -350,7 +424,7 @@ impl Checker<'_> {
         let subject = format!("`#[{}]`", kind.helper());
         check_qualifiers(&subject, signature, "it has no argument of its own", self.diagnostics);
         check_alone(&subject, signature, self.diagnostics);
-        let method = called(method);
+        let method = marked.called();
         let same = self.consumer.gaps.iter().filter(|other| other.kind == kind);
         if self.diagnostics.count() == before && !is_second(&method, same.map(|other| &other.method)) {
             self.consumer.gaps.push(Gap { method, kind });
@@ -371,12 +445,13 @@ impl Checker<'_> {
         payload.filter(|_| self.diagnostics.count() == before)
     }
 
-    fn connect(&mut self, method: &parse::Method) {
+    fn connect(&mut self, marked: Marked<'_>) {
+        let Marked { method, .. } = marked;
         let before = self.diagnostics.count();
         self.names.connects.push(Named::of_method(method));
         check_qualifiers("`#[connect]`", &method.signature, "a path captures one type", self.diagnostics);
         let captures = check_connect(&method.signature, self.diagnostics);
-        let method = called(method);
+        let method = marked.called();
         if self.diagnostics.count() != before {
             self.consumer.broken_connect.get_or_insert(captures);
         } else if !is_second(&method, self.consumer.connects.iter().map(|other| &other.method)) {
@@ -449,8 +524,8 @@ fn type_name(name: &LitStr) -> String {
     event_name::variant(&name.value())
 }
 
-fn push_raw(methods: &mut Vec<Raw>, method: &parse::Method, payload: Option<Type>) {
-    let method = called(method);
+fn push_raw(methods: &mut Vec<Raw>, marked: Marked<'_>, payload: Option<Type>) {
+    let method = marked.called();
     if let Some(payload) = payload
         && !is_second(&method, methods.iter().map(|other| &other.method))
     {

@@ -3,27 +3,23 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{check, emit, parse, surroundings, unread};
+use super::{block, check, emit, parse};
 use crate::diagnostics::Diagnostics;
 
 /// What `#[consumer]` makes of an `impl` block.
 pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let arguments = parse::arguments(arguments, &mut diagnostics);
-    let mut block = match syn::parse2::<parse::Block>(item.clone()) {
+    let block = match syn::parse2::<parse::Block>(item.clone()) {
         Ok(block) => block,
         Err(error) => {
             diagnostics.push(parse::explain(error, item));
-            let item = unread::without_helpers(item.clone());
+            let item = block::emit_unread(item.clone());
             return quote!(#diagnostics #item);
         }
     };
-    let mut model = check::check(arguments, &mut block, &mut diagnostics);
-    if let Some(consumer) = &mut model
-        && !surroundings::check(consumer, item, &mut diagnostics)
-    {
-        return quote!(#diagnostics #block);
-    }
-    let expansion = model.map(|model| emit::emit(&model));
+    let checked = check::check(arguments, &block, item, &mut diagnostics);
+    let block = block::emit(&block, &checked.changes);
+    let expansion = checked.consumer.as_ref().map(emit::emit);
     quote!(#diagnostics #block #expansion)
 }

@@ -1,9 +1,11 @@
 //! `#[consumer]`: parse -> check -> emit over a model.
 
+mod block;
 mod blocking;
 mod check;
 mod emit;
 mod expand;
+mod helper;
 mod model;
 mod names;
 mod parse;
@@ -12,6 +14,5 @@ mod signature;
 mod surroundings;
 #[cfg(test)]
 mod tests;
-mod unread;
 
 pub(crate) use expand::expand;

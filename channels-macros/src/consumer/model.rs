@@ -8,6 +8,25 @@ use crate::source::Runtime;
 /// The variant of what has no name.
 pub(super) const RAW: &str = "Raw";
 
+/// What `check` found.
+pub(super) struct Checked {
+    /// `None` if no consumer can be made of the block.
+    pub(super) consumer: Option<Consumer>,
+    /// What changes in each member of the block, in their order.
+    pub(super) changes: Vec<Change>,
+}
+
+/// What `emit` changes in a member of the block.
+#[derive(Default)]
+pub(super) struct Change {
+    /// The places of the helper attributes among the member's attributes. They are left out.
+    pub(super) helpers: Vec<usize>,
+    /// A method of a consumer, whose signature the macro prescribes.
+    pub(super) is_prescribed: bool,
+    /// The place of a `self` in the body of a method that takes none. The method is given one.
+    pub(super) lacks_self: Option<Span>,
+}
+
 /// `impl ChatConsumer { .. }`.
 pub(super) struct Consumer {
     pub(super) runtime: Runtime,

@@ -1,15 +1,13 @@
 //! The user's `impl` block as tokens and signatures. The bodies are not looked at: they are the compiler's.
 
-use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
-use quote::ToTokens;
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Generics, Ident, ImplItem, Item, LitStr, Path, Signature, Token, Type, Visibility, token};
 
 use crate::arguments::{self, Argument, Value};
 use crate::diagnostics::Diagnostics;
-use crate::source::{Runtime, text};
-use crate::suggest::did_you_mean;
+use crate::source::text;
 
 const ARGUMENTS: [(&str, &str); 5] = [
     ("tag", "tag = \"command\""),
@@ -19,28 +17,23 @@ const ARGUMENTS: [(&str, &str); 5] = [
     ("crate", "crate = path"),
 ];
 
-/// What gives way when an event comes for a full mailbox, and the variant of `MailboxPolicy`.
-const POLICIES: [(&str, &str, &str); 3] = [
-    ("drop_newest", "DropNewest", "the new event is dropped, as in Channels"),
-    ("drop_oldest", "DropOldest", "the event that has waited longest is dropped"),
-    ("disconnect", "Disconnect", "the connection is closed with 1013"),
-];
-
-/// What stands in `#[consumer(..)]`.
+/// What stands in `#[consumer(..)]`: each argument at most once, and `None` if it is missing or cannot be read.
 pub(super) struct Arguments {
-    pub(super) runtime: Runtime,
-    pub(super) tag: LitStr,
-    /// `None` if there is no such argument.
-    pub(super) groups: Option<Vec<Type>>,
-    pub(super) sends: Vec<Type>,
-    /// A variant of `MailboxPolicy`.
-    pub(super) mailbox: Ident,
-    /// Where that stands, if it does.
-    pub(super) policy: Option<LitStr>,
+    pub(super) crate_path: Option<Path>,
+    pub(super) tag: Option<LitStr>,
+    pub(super) groups: Option<List>,
+    pub(super) sends: Option<List>,
+    pub(super) mailbox: Option<(Ident, Value)>,
+}
+
+/// `groups(Room, Lobby)`.
+pub(super) struct List {
+    pub(super) name: Ident,
+    pub(super) types: Vec<Type>,
 }
 
 pub(super) fn arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Arguments {
-    let (mut path, mut tag, mut groups, mut sends, mut mailbox) = (None, None, None, Vec::new(), None);
+    let (mut crate_path, mut tag, mut groups, mut sends, mut mailbox) = (None, None, None, None, None);
     let mut seen: Vec<String> = Vec::new();
     for piece in arguments::pieces(arguments, diagnostics) {
         let Ok(Argument { name, value }) = syn::parse2::<Argument>(piece.clone()) else {
@@ -57,26 +50,19 @@ pub(super) fn arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -
             continue;
         }
         match word.as_str() {
-            "crate" => path = arguments::crate_path(&value, &name, diagnostics),
-            "tag" => {
-                tag = arguments::string(&value, &name, diagnostics);
-                if let Some(tag) = tag.as_ref().filter(|tag| tag.value().is_empty()) {
-                    diagnostics
-                        .error(tag, "`tag` names the field of a command that holds its name; it cannot be empty");
-                }
-            }
+            "crate" => crate_path = arguments::crate_path(&value, &name, diagnostics),
+            "tag" => tag = arguments::string(&value, &name, diagnostics),
             "groups" => {
                 let before = diagnostics.count();
-                let listed = arguments::types(&value, &name, "Room, Lobby", diagnostics);
-                let listed = arguments::distinct(listed, &name, diagnostics);
+                let types = arguments::types(&value, &name, "Room, Lobby", diagnostics);
                 // One that is wrong lists none, so that the joining is not reported as well.
-                groups = (diagnostics.count() == before).then_some(listed);
+                groups = (diagnostics.count() == before).then_some(List { name, types });
             }
             "sends" => {
-                let listed = arguments::types(&value, &name, "ChatLine, Joined", diagnostics);
-                sends = arguments::distinct(listed, &name, diagnostics);
+                let types = arguments::types(&value, &name, "ChatLine, Joined", diagnostics);
+                sends = Some(List { name, types });
             }
-            "mailbox" => mailbox = policy(&value, &name, diagnostics),
+            "mailbox" => mailbox = Some((name, value)),
             _ => {
                 arguments::unknown("#[consumer]", &name, &ARGUMENTS, diagnostics);
                 continue;
@@ -84,33 +70,7 @@ pub(super) fn arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -
         }
         seen.push(word);
     }
-    let tag = tag.unwrap_or_else(|| LitStr::new("type", Span::call_site()));
-    let (mailbox, policy) = mailbox.map_or((POLICIES[0].1, None), |(variant, policy)| (variant, Some(policy)));
-    let mailbox = Ident::new(mailbox, Span::call_site());
-    Arguments { runtime: Runtime::new(path), tag, groups, sends, mailbox, policy }
-}
-
-/// `mailbox = "drop_oldest"`.
-fn policy(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> Option<(&'static str, LitStr)> {
-    let explain = |problem: String| {
-        let legal: Vec<String> = POLICIES.iter().map(|(name, _, what)| format!("`\"{name}\"`: {what}")).collect();
-        format!("{problem}\nwhen an event comes for a full mailbox:\n- {}", legal.join("\n- "))
-    };
-    let shape = || explain("`mailbox` takes a policy in quotes: `mailbox = \"drop_oldest\"`".into());
-    let Value::Equals(value) = value else {
-        diagnostics.error(name, shape());
-        return None;
-    };
-    let Ok(wanted) = syn::parse2::<LitStr>(value.clone()) else {
-        diagnostics.error(value, shape());
-        return None;
-    };
-    let known = POLICIES.iter().find(|(name, ..)| *name == wanted.value());
-    if known.is_none() {
-        let meant = did_you_mean(&wanted.value(), POLICIES.iter().map(|(name, ..)| *name));
-        diagnostics.error(&wanted, explain(format!("there is no policy {:?} for a mailbox{meant}", wanted.value())));
-    }
-    known.map(|(_, variant, _)| (*variant, wanted))
+    Arguments { crate_path, tag, groups, sends, mailbox }
 }
 
 /// `impl ChatConsumer { .. }`.
@@ -132,7 +92,8 @@ pub(super) struct Block {
 /// What stands in the block.
 pub(super) enum Member {
     Method(Box<Method>),
-    Other(Box<ImplItem>),
+    /// A constant, a type or a macro, and the attributes above it.
+    Other(Vec<Attribute>, Box<ImplItem>),
     /// What is not finished, or is no Rust.
     Unread(TokenStream),
 }
@@ -144,8 +105,6 @@ pub(super) struct Method {
     pub(super) default: Option<Token![default]>,
     pub(super) signature: Signature,
     pub(super) body: TokenTree,
-    /// Whether its attribute says so, which is known when that is taken away.
-    pub(super) blocking: bool,
 }
 
 impl Parse for Block {
@@ -189,12 +148,19 @@ impl Parse for Member {
         let visibility = ahead.parse()?;
         let default = ahead.parse()?;
         if !is_function(&ahead) {
-            return input.parse().map(|item| Self::Other(Box::new(item)));
+            let mut item: ImplItem = input.parse()?;
+            let attributes = match &mut item {
+                ImplItem::Const(item) => std::mem::take(&mut item.attrs),
+                ImplItem::Type(item) => std::mem::take(&mut item.attrs),
+                ImplItem::Macro(item) => std::mem::take(&mut item.attrs),
+                _ => Vec::new(),
+            };
+            return Ok(Self::Other(attributes, Box::new(item)));
         }
         input.advance_to(&ahead);
         let signature = input.parse()?;
         let body = input.parse()?;
-        Ok(Self::Method(Box::new(Method { attributes, visibility, default, signature, body, blocking: false })))
+        Ok(Self::Method(Box::new(Method { attributes, visibility, default, signature, body })))
     }
 }
 
@@ -243,50 +209,5 @@ pub(super) fn explain(error: syn::Error, item: &TokenStream) -> syn::Error {
         Ok(Item::Fn(item)) => syn::Error::new_spanned(item.sig.ident, format!("{WANTED}, not above a function")),
         Ok(Item::Mod(item)) => syn::Error::new_spanned(item.ident, format!("{WANTED}, not above a module")),
         Ok(other) => syn::Error::new_spanned(other, WANTED),
-    }
-}
-
-impl ToTokens for Block {
-    fn to_tokens(&self, tokens: &mut TokenStream) {
-        for attribute in &self.attributes {
-            attribute.to_tokens(tokens);
-        }
-        self.visibility.to_tokens(tokens);
-        self.unsafety.to_tokens(tokens);
-        self.impl_token.to_tokens(tokens);
-        self.generics.to_tokens(tokens);
-        if let Some((path, for_token)) = &self.of {
-            path.to_tokens(tokens);
-            for_token.to_tokens(tokens);
-        }
-        self.self_ty.to_tokens(tokens);
-        self.generics.where_clause.to_tokens(tokens);
-        self.brace.surround(tokens, |tokens| {
-            for attribute in &self.inner {
-                attribute.to_tokens(tokens);
-            }
-            for member in &self.members {
-                member.to_tokens(tokens);
-            }
-        });
-    }
-}
-
-impl ToTokens for Member {
-    fn to_tokens(&self, tokens: &mut TokenStream) {
-        match self {
-            Self::Other(item) => item.to_tokens(tokens),
-            Self::Unread(_) => {}
-            Self::Method(method) => {
-                let Method { attributes, visibility, default, signature, body, .. } = &**method;
-                for attribute in attributes {
-                    attribute.to_tokens(tokens);
-                }
-                visibility.to_tokens(tokens);
-                default.to_tokens(tokens);
-                signature.to_tokens(tokens);
-                body.to_tokens(tokens);
-            }
-        }
     }
 }

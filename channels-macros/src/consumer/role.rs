@@ -3,22 +3,16 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
-use syn::{Attribute, ImplItem, LitByteStr, LitStr, Meta, Signature, Token};
+use syn::{Attribute, LitByteStr, LitStr, Meta, Signature, Token};
 
+use super::helper::{self, HELPERS_IN_WORDS};
 use super::model::GapKind;
 use super::signature::payload_text;
 use super::{blocking, parse};
-use crate::arguments;
+use crate::arguments::{self, Value};
 use crate::diagnostics::Diagnostics;
 use crate::event_name::{self, Unquoted};
-use crate::source::text;
-use crate::suggest::near;
-
-/// The attributes that `#[consumer]` understands on a method, and takes away.
-const HELPERS: [&str; 6] = ["connect", "receive", "handler", "disconnect", "layer_lost", "layer_restored"];
-
-pub(super) const HELPERS_IN_WORDS: &str = "`#[connect]`, `#[receive(\"name\")]`, `#[handler(\"event.name\")]`, `#[disconnect]`, \
-                                `#[layer_lost]` and `#[layer_restored]`";
+use crate::source::{function_name, text};
 
 /// What a method is for.
 pub(super) enum Role {
@@ -43,15 +37,20 @@ pub(super) struct Said {
     helper: &'static str,
     /// Its attribute is misspelt, or not the only one: what else is wrong then may be right for what was meant.
     pub(super) guessed: bool,
+    /// It may block its thread.
+    pub(super) blocking: bool,
 }
 
-/// Takes the helper attributes away. The first of them that is spelt right is the role.
-pub(super) fn take_role(method: &mut parse::Method, diagnostics: &mut Diagnostics) -> Option<Said> {
-    let parse::Method { attributes, signature, blocking, .. } = method;
+/// Reads the helper attributes of a method. The first of them that is spelt right is the role.
+///
+/// Returns the places of all of them, too.
+pub(super) fn read_role(method: &parse::Method, diagnostics: &mut Diagnostics) -> (Option<Said>, Vec<usize>) {
+    let parse::Method { attributes, signature, .. } = method;
     let method = &signature.ident;
-    let mut said: Option<Said> = None;
-    attributes.retain_mut(|attribute| {
+    let (mut said, mut blocking, mut helpers): (Option<Said>, _, _) = (None, false, Vec::new());
+    for (at, attribute) in attributes.iter().enumerate() {
         if let Some(helper) = hidden(attribute) {
+            helpers.push(at);
             diagnostics.error(
                 attribute.path(),
                 format!(
@@ -59,10 +58,11 @@ pub(super) fn take_role(method: &mut parse::Method, diagnostics: &mut Diagnostic
                      it if the method is not always there"
                 ),
             );
-            said.get_or_insert(Said { role: missed(helper), helper, guessed: true });
-            return false;
+            said.get_or_insert(Said { role: missed(helper), helper, guessed: true, blocking: false });
+            continue;
         }
-        let Some((helper, exact)) = helper(attribute) else { return true };
+        let Some((helper, exact)) = helper::exact_or_near(attribute) else { continue };
+        helpers.push(at);
         if attribute.path().get_ident().is_none() {
             diagnostics.error(
                 attribute.path(),
@@ -77,9 +77,9 @@ pub(super) fn take_role(method: &mut parse::Method, diagnostics: &mut Diagnostic
         }
         let mut unsaid = Diagnostics::default();
         let diagnostics = if exact { &mut *diagnostics } else { &mut unsaid };
-        let word = blocking::take(attribute, helper, diagnostics);
-        *blocking |= word.is_some_and(|word| blocking::check(&word, helper, signature, diagnostics));
-        let role = parse_role(helper, attribute, signature, diagnostics);
+        let (value, word) = blocking::read(attribute, helper, diagnostics);
+        blocking |= word.is_some_and(|word| blocking::check(&word, helper, signature, diagnostics));
+        let role = parse_role(helper, attribute, &value, signature, diagnostics);
         match &mut said {
             Some(first) if exact && !first.guessed => {
                 diagnostics.error(
@@ -94,11 +94,10 @@ pub(super) fn take_role(method: &mut parse::Method, diagnostics: &mut Diagnostic
                 first.guessed = true;
             }
             Some(_) if !exact => {}
-            said => *said = Some(Said { role, helper, guessed: !exact }),
+            said => *said = Some(Said { role, helper, guessed: !exact, blocking: false }),
         }
-        false
-    });
-    said
+    }
+    (said.map(|said| Said { blocking, ..said }), helpers)
 }
 
 /// The helper attribute in a `cfg_attr`, which is not expanded before `#[consumer]` looks.
@@ -110,7 +109,7 @@ fn hidden(attribute: &Attribute) -> Option<&'static str> {
     let attributes = arguments::split(list.tokens.clone()).into_iter().skip(1);
     // What is no attribute is the compiler's to complain about.
     let mut metas = attributes.filter_map(|meta| Attribute::parse_outer.parse2(quote!(#[#meta])).ok());
-    metas.find_map(|attributes| attributes.first().and_then(exact_helper))
+    metas.find_map(|attributes| attributes.first().and_then(helper::exact))
 }
 
 /// What a method is that cannot be read, as far as others care.
@@ -122,45 +121,36 @@ fn missed(helper: &str) -> Role {
     }
 }
 
-pub(super) fn take_from_other(item: &mut ImplItem, diagnostics: &mut Diagnostics) {
-    let attributes = match item {
-        ImplItem::Const(item) => &mut item.attrs,
-        ImplItem::Type(item) => &mut item.attrs,
-        ImplItem::Macro(item) => &mut item.attrs,
-        _ => return,
-    };
-    attributes.retain(|attribute| match helper(attribute) {
-        Some((helper, true)) => {
+/// Reports the helper attributes of what is no method. Returns their places.
+pub(super) fn check_other(attributes: &[Attribute], diagnostics: &mut Diagnostics) -> Vec<usize> {
+    let mut helpers = Vec::new();
+    for (at, attribute) in attributes.iter().enumerate() {
+        if let Some(helper) = helper::exact(attribute) {
             diagnostics.error(attribute.path(), format!("`#[{helper}]` stands above a method"));
-            false
+            helpers.push(at);
         }
-        _ => true,
-    });
-}
-
-/// The helper attribute that this is.
-pub(super) fn exact_helper(attribute: &Attribute) -> Option<&'static str> {
-    let word = &attribute.path().segments.last()?.ident;
-    HELPERS.into_iter().find(|helper| word == helper)
-}
-
-/// The helper attribute that this is, or that it was meant to be.
-fn helper(attribute: &Attribute) -> Option<(&'static str, bool)> {
-    if let Some(helper) = exact_helper(attribute) {
-        return Some((helper, true));
     }
-    let word = attribute.path().get_ident()?.to_string();
-    // `#[event(..)]` exists, but it makes events, and of structs.
-    if word == "event" {
-        return Some(("handler", false));
-    }
-    near(&word, HELPERS).map(|helper| (helper, false))
+    helpers
 }
 
-fn parse_role(helper: &str, attribute: &Attribute, signature: &Signature, diagnostics: &mut Diagnostics) -> Role {
+/// Reports that a member is left out. Returns the helper attributes that it has.
+pub(super) fn check_unread(member: &TokenStream, diagnostics: &mut Diagnostics) -> Vec<&'static str> {
+    diagnostics
+        .error(function_name(member), "`#[consumer]` cannot read this method as it is written, and leaves it out");
+    helper::split(member.clone()).0
+}
+
+/// `value` is what the attribute holds besides `blocking`.
+fn parse_role(
+    helper: &str,
+    attribute: &Attribute,
+    value: &Value,
+    signature: &Signature,
+    diagnostics: &mut Diagnostics,
+) -> Role {
     match helper {
         "connect" | "disconnect" | "layer_lost" | "layer_restored" => {
-            if !matches!(attribute.meta, Meta::Path(_)) {
+            if !matches!(value, Value::None) {
                 diagnostics.error(&attribute.meta, format!("`#[{helper}]` takes no arguments"));
             }
             match helper {
@@ -170,32 +160,30 @@ fn parse_role(helper: &str, attribute: &Attribute, signature: &Signature, diagno
                 _ => Role::Gap(GapKind::Restored),
             }
         }
-        "receive" if matches!(attribute.meta, Meta::Path(_)) => Role::Receive(None),
-        "receive" if is_underscore(attribute) => Role::Refuse,
-        _ if is_underscore(attribute) => Role::Fallback,
-        _ if check_meant_underscore(helper, attribute, diagnostics) => Role::Unknown,
-        "receive" => {
-            read_name(helper, attribute, signature, diagnostics).map_or(Role::Unknown, |name| Role::Receive(Some(name)))
-        }
-        _ => Role::Handler(read_name(helper, attribute, signature, diagnostics)),
+        "receive" if matches!(value, Value::None) => Role::Receive(None),
+        "receive" if is_underscore(value) => Role::Refuse,
+        _ if is_underscore(value) => Role::Fallback,
+        _ if check_meant_underscore(helper, value, diagnostics) => Role::Unknown,
+        "receive" => read_name(helper, attribute, value, signature, diagnostics)
+            .map_or(Role::Unknown, |name| Role::Receive(Some(name))),
+        _ => Role::Handler(read_name(helper, attribute, value, signature, diagnostics)),
     }
 }
 
 /// `(_)`: whatever no other method is for.
-fn is_underscore(attribute: &Attribute) -> bool {
-    attribute.parse_args::<Token![_]>().is_ok()
+fn is_underscore(value: &Value) -> bool {
+    matches!(value, Value::List(list) if syn::parse2::<Token![_]>(list.clone()).is_ok())
 }
 
 /// What others write for `(_)`.
-fn check_meant_underscore(helper: &str, attribute: &Attribute, diagnostics: &mut Diagnostics) -> bool {
+fn check_meant_underscore(helper: &str, value: &Value, diagnostics: &mut Diagnostics) -> bool {
     const MEANT: [&str; 8] = ["\"_\"", "*", "\"*\"", "..", "else", "default", "other", "fallback"];
-    let Meta::List(list) = &attribute.meta else { return false };
-    let meant = MEANT.contains(&text(&list.tokens).as_str());
+    let Value::List(list) = value else { return false };
+    let meant = MEANT.contains(&text(list).as_str());
     if meant {
         let rest =
             if helper == "handler" { "events that no other handler is for" } else { "frames that are no command" };
-        diagnostics
-            .error(&list.tokens, format!("the method for all {rest} is marked with a bare `_`: `#[{helper}(_)]`"));
+        diagnostics.error(list, format!("the method for all {rest} is marked with a bare `_`: `#[{helper}(_)]`"));
     }
     meant
 }
@@ -204,26 +192,30 @@ fn check_meant_underscore(helper: &str, attribute: &Attribute, diagnostics: &mut
 fn read_name(
     helper: &str,
     attribute: &Attribute,
+    value: &Value,
     signature: &Signature,
     diagnostics: &mut Diagnostics,
 ) -> Option<LitStr> {
-    if let Ok(name) = attribute.parse_args::<LitStr>() {
+    if let Value::List(list) = value
+        && let Ok(name) = syn::parse2(list.clone())
+    {
         return Some(name);
     }
     let (noun, example, otherwise) = match helper {
         "receive" => ("a command", "send".to_owned(), "; every frame is received with `#[receive]`"),
         _ => ("an event", event_name::of_type(&payload_text(signature, "")), ""),
     };
-    let (at, sentence) = match &attribute.meta {
-        Meta::Path(path) => {
-            (path.to_token_stream(), format!("a handler names its event: `#[{helper}(\"{example}\")]`"))
+    let (at, sentence) = match value {
+        Value::None => {
+            let sentence = format!("a handler names its event: `#[{helper}(\"{example}\")]`");
+            (attribute.path().to_token_stream(), sentence)
         }
-        Meta::NameValue(pair) => {
-            let name = syn::parse2(pair.value.to_token_stream()).map_or(example, |name: LitStr| name.value());
+        Value::Equals(value) => {
+            let name = syn::parse2(value.clone()).map_or(example, |name: LitStr| name.value());
             let sentence = format!("the name of {noun} stands in parentheses: `#[{helper}(\"{name}\")]`");
-            (pair.to_token_stream(), sentence)
+            (attribute.meta.to_token_stream(), sentence)
         }
-        Meta::List(list) if list.tokens.is_empty() => {
+        Value::List(list) if list.is_empty() => {
             let sentence = if helper == "receive" {
                 format!(
                     "every frame is received with `#[receive]`, without `()`; a command with `#[receive(\"{example}\")]`"
@@ -231,9 +223,9 @@ fn read_name(
             } else {
                 format!("the name of {noun} stands in the parentheses: `#[{helper}(\"{example}\")]`")
             };
-            (list.to_token_stream(), sentence)
+            (attribute.meta.to_token_stream(), sentence)
         }
-        Meta::List(list) => (list.tokens.clone(), unread_name(helper, noun, example, otherwise, &list.tokens)),
+        Value::List(list) => (list.clone(), unread_name(helper, noun, example, otherwise, list)),
     };
     diagnostics.error(at, sentence);
     None

@@ -4,7 +4,7 @@ use quote::quote;
 use syn::spanned::Spanned;
 use syn::{
     FnArg, GenericArgument, GenericParam, PatType, PathArguments, Receiver, ReceiverKind, ReturnType, Safety,
-    Signature, Type, TypeParamBound, parse_quote,
+    Signature, Type, TypeParamBound,
 };
 
 use super::model::{Method, Output};
@@ -311,21 +311,6 @@ pub(super) fn check_context(ty: &Type, subject: &str, diagnostics: &mut Diagnost
     }
 }
 
-/// Writes the `<Self>` that a `Context` lacks, so that the compiler does not ask for it too.
-pub(super) fn complete_context(signature: &mut Signature) {
-    for argument in &mut signature.inputs {
-        if let FnArg::Typed(argument) = argument
-            && let Type::Reference(reference) = &mut *argument.ty
-            && let Type::Path(path) = &mut *reference.elem
-            && let Some(last) = path.path.segments.last_mut()
-            && last.ident == "Context"
-            && last.arguments.is_none()
-        {
-            last.arguments = PathArguments::AngleBracketed(parse_quote!(<Self>));
-        }
-    }
-}
-
 /// `Context<Self>`, behind a reference or not.
 pub(super) fn context(ty: &Type) -> Option<&Type> {
     let inner = stripped(ty);
@@ -453,7 +438,7 @@ pub(super) fn payload_text(signature: &Signature, otherwise: &str) -> String {
     payload.map_or_else(|| otherwise.to_owned(), |ty| text(stripped(unwrapped(ty).unwrap_or(ty))))
 }
 
-pub(super) fn called(method: &parse::Method) -> Method {
+pub(super) fn called(method: &parse::Method, blocking: bool) -> Method {
     let signature = &method.signature;
     let context = typed(signature).iter().find_map(|argument| context(&argument.ty)).and_then(named_in_context);
     let carried = ["doc", "allow", "warn", "deny", "forbid"];
@@ -472,7 +457,7 @@ pub(super) fn called(method: &parse::Method) -> Method {
             .cloned()
             .collect(),
         is_async: signature.asyncness.is_some(),
-        blocking: method.blocking,
+        blocking,
         context: context.cloned(),
         output,
         line: u32::try_from(signature.ident.span().start().line).unwrap_or(u32::MAX),

@@ -9,7 +9,7 @@ use crate::diagnostics::Diagnostics;
 use crate::file::{self, Scope};
 use crate::source::text;
 
-/// Says what the block cannot be beside. `false` if nothing can be made of it.
+/// Says what the block cannot be beside, and names the enums otherwise. `false` if nothing can be made of it.
 pub(super) fn check(consumer: &mut Consumer, item: &TokenStream, diagnostics: &mut Diagnostics) -> bool {
     let Some(file) = file::of_the_call() else { return true };
     let self_ty = &consumer.self_ty;

@@ -1,0 +1,94 @@
+//! The user's block, written again. Its bodies stay as they are.
+
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::{Attribute, FnArg, PathArguments, Signature, Type, parse_quote, token};
+
+use super::helper;
+use super::model::Change;
+use super::parse::{Block, Member, Method};
+
+/// Input: `impl ChatConsumer { #[connect] async fn connect(..) .. }`.
+///
+/// Output: the same without the helper attributes, and without what could not be read. The compiler has reported that before
+/// it called the macro, and would again.
+pub(super) fn emit(block: &Block, changes: &[Change]) -> TokenStream {
+    let Block { attributes, visibility, unsafety, impl_token, generics, of, self_ty, brace, inner, members } = block;
+    let of = of.as_ref().map(|(path, for_token)| quote!(#path #for_token));
+    let where_clause = &generics.where_clause;
+    let mut tokens = quote!(#(#attributes)* #visibility #unsafety #impl_token #generics #of #self_ty #where_clause);
+    brace.surround(&mut tokens, |tokens| {
+        tokens.extend(inner.iter().map(ToTokens::to_token_stream));
+        tokens.extend(members.iter().zip(changes).map(|(member, change)| emit_member(member, change)));
+    });
+    tokens
+}
+
+fn emit_member(member: &Member, change: &Change) -> TokenStream {
+    match member {
+        Member::Method(method) => emit_method(method, change),
+        Member::Other(attributes, item) => {
+            let attributes = kept(attributes, change);
+            quote!(#(#attributes)* #item)
+        }
+        Member::Unread(_) => TokenStream::new(),
+    }
+}
+
+fn kept<'a>(attributes: &'a [Attribute], change: &Change) -> impl Iterator<Item = &'a Attribute> {
+    attributes.iter().enumerate().filter(|(at, _)| !change.helpers.contains(at)).map(|(_, attribute)| attribute)
+}
+
+fn emit_method(method: &Method, change: &Change) -> TokenStream {
+    let Method { attributes, visibility, default, signature, body } = method;
+    let attributes = kept(attributes, change);
+    let mut signature = signature.clone();
+    // The signature is ours, so that clippy's advice to change it would be wrong. What stands below has the last word.
+    let prescribed = change.is_prescribed.then(|| {
+        complete_context(&mut signature);
+        quote! {
+            #[allow(
+                clippy::missing_const_for_fn,
+                clippy::needless_pass_by_ref_mut,
+                clippy::needless_pass_by_value,
+                clippy::trivially_copy_pass_by_ref,
+                clippy::unused_self
+            )]
+        }
+    });
+    // With a `self` the rest of the body can be looked at. Nothing calls the method.
+    let receiver = change.lacks_self.map(|place| {
+        let receiver = token::SelfValue(place);
+        signature.inputs.insert(0, parse_quote!(mut #receiver));
+        quote!(#[allow(unused_mut)])
+    });
+    quote!(#prescribed #receiver #(#attributes)* #visibility #default #signature #body)
+}
+
+/// Writes the `<Self>` that a `Context` lacks, so that the compiler does not ask for it too.
+fn complete_context(signature: &mut Signature) {
+    for argument in &mut signature.inputs {
+        if let FnArg::Typed(argument) = argument
+            && let Type::Reference(reference) = &mut *argument.ty
+            && let Type::Path(path) = &mut *reference.elem
+            && let Some(last) = path.path.segments.last_mut()
+            && last.ident == "Context"
+            && last.arguments.is_none()
+        {
+            last.arguments = PathArguments::AngleBracketed(parse_quote!(<Self>));
+        }
+    }
+}
+
+/// An item that is no block, without the helper attributes in it: it is one error, and not one for each of its methods.
+pub(super) fn emit_unread(item: TokenStream) -> TokenStream {
+    let inner = |token| match token {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
+            let mut inner = Group::new(Delimiter::Brace, helper::split(group.stream()).1);
+            inner.set_span(group.span());
+            TokenTree::Group(inner)
+        }
+        token => token,
+    };
+    item.into_iter().map(inner).collect()
+}
