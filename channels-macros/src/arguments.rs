@@ -9,8 +9,8 @@ use syn::{Ident, LitStr, Path, Token, Type, TypeReference};
 
 use crate::diagnostics::Diagnostics;
 use crate::event_name::{self, Unquoted};
-use crate::source::text;
 use crate::suggest::did_you_mean;
+use crate::tokens::text;
 
 /// `name`, `name = value` or `name(values)`.
 pub(crate) struct Argument {

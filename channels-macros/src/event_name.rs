@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 
-use crate::source::text;
+use crate::tokens::text;
 
 /// Names whose events are the protocol's own: `AsyncConsumer` of Django Channels has methods for them.
 const RESERVED: [&str; 3] = ["http", "lifespan", "websocket"];

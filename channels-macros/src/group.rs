@@ -8,8 +8,10 @@ use syn::{Fields, Ident, ItemStruct, LitStr, Type, parse_quote};
 
 use crate::arguments::{self, Argument, Named};
 use crate::diagnostics::Diagnostics;
-use crate::source::{Runtime, last_word, place, text};
+use crate::runtime_path::Runtime;
 use crate::suggest::{did_you_mean, in_words, near};
+use crate::tokens::{place, text};
+use crate::types::last_word;
 
 /// The longest legal name, as Django Channels has it.
 const MAX_NAME_LENGTH: usize = 99;

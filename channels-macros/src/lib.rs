@@ -3,19 +3,20 @@
 //! Depend on `channels-runtime`, which re-exports them with their documentation. This crate knows the runtime only as
 //! a path, `::channels_runtime` unless `crate = path` names another.
 
-mod alone;
-mod application;
 mod arguments;
+mod check_app;
 mod consumer;
 mod diagnostics;
+mod enclosing_scope;
 mod event;
-mod event_field;
 mod event_name;
-mod file;
 mod group;
-mod serde_attributes;
-mod source;
+mod runtime_path;
+mod source_file;
+mod stray_helper;
 mod suggest;
+mod tokens;
+mod types;
 
 use proc_macro::TokenStream;
 
@@ -68,7 +69,7 @@ pub fn consumer(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// captures. [`consumer`](macro@consumer) has the whole of it.
 #[proc_macro_attribute]
 pub fn connect(_: TokenStream, item: TokenStream) -> TokenStream {
-    alone::expand("connect", &item.into()).into()
+    stray_helper::expand("connect", &item.into()).into()
 }
 
 /// Above the method of a `#[consumer]` for what the client says: `#[receive("send")]` for a command, `#[receive]` for any other
@@ -78,7 +79,7 @@ pub fn connect(_: TokenStream, item: TokenStream) -> TokenStream {
 /// it.
 #[proc_macro_attribute]
 pub fn receive(_: TokenStream, item: TokenStream) -> TokenStream {
-    alone::expand("receive", &item.into()).into()
+    stray_helper::expand("receive", &item.into()).into()
 }
 
 /// Above the method of a `#[consumer]` for an event of the layer: `#[handler("chat.message")]`, or `#[handler(_)]` for those
@@ -88,7 +89,7 @@ pub fn receive(_: TokenStream, item: TokenStream) -> TokenStream {
 /// `fn chat_message(event: &ChatMessage) -> String` once for all of them. [`consumer`](macro@consumer) has the whole of it.
 #[proc_macro_attribute]
 pub fn handler(_: TokenStream, item: TokenStream) -> TokenStream {
-    alone::expand("handler", &item.into()).into()
+    stray_helper::expand("handler", &item.into()).into()
 }
 
 /// Above the method of a `#[consumer]` for the end of its connection, whichever way it ended.
@@ -97,7 +98,7 @@ pub fn handler(_: TokenStream, item: TokenStream) -> TokenStream {
 /// whole of it.
 #[proc_macro_attribute]
 pub fn disconnect(_: TokenStream, item: TokenStream) -> TokenStream {
-    alone::expand("disconnect", &item.into()).into()
+    stray_helper::expand("disconnect", &item.into()).into()
 }
 
 /// Above the method of a `#[consumer]` for the moment from which events may be missed, the layer having lost its other end.
@@ -105,7 +106,7 @@ pub fn disconnect(_: TokenStream, item: TokenStream) -> TokenStream {
 /// `async fn lost(&mut self, cx: &mut Context<Self>) -> Result<()>`. [`consumer`](macro@consumer) has the whole of it.
 #[proc_macro_attribute]
 pub fn layer_lost(_: TokenStream, item: TokenStream) -> TokenStream {
-    alone::expand("layer_lost", &item.into()).into()
+    stray_helper::expand("layer_lost", &item.into()).into()
 }
 
 /// Above the method of a `#[consumer]` for the moment from which no event is missed any more.
@@ -113,7 +114,7 @@ pub fn layer_lost(_: TokenStream, item: TokenStream) -> TokenStream {
 /// `async fn restored(&mut self, cx: &mut Context<Self>) -> Result<()>`. [`consumer`](macro@consumer) has the whole of it.
 #[proc_macro_attribute]
 pub fn layer_restored(_: TokenStream, item: TokenStream) -> TokenStream {
-    alone::expand("layer_restored", &item.into()).into()
+    stray_helper::expand("layer_restored", &item.into()).into()
 }
 
 /// Makes an event of a struct: `#[event("chat.message")]`.
@@ -157,5 +158,5 @@ pub fn group(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// (where `channels_runtime` is).
 #[proc_macro]
 pub fn check_app(input: TokenStream) -> TokenStream {
-    application::expand(input.into()).into()
+    check_app::expand(input.into()).into()
 }

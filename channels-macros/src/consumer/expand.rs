@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{block, check, emit, parse};
+use super::{check, emit, parse};
 use crate::diagnostics::Diagnostics;
 
 /// What `#[consumer]` makes of an `impl` block.
@@ -14,12 +14,12 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
         Ok(block) => block,
         Err(error) => {
             diagnostics.push(parse::explain(error, item));
-            let item = block::emit_unread(item.clone());
+            let item = emit::unread(item.clone());
             return quote!(#diagnostics #item);
         }
     };
     let checked = check::check(arguments, &block, item, &mut diagnostics);
-    let block = block::emit(&block, &checked.changes);
-    let expansion = checked.consumer.as_ref().map(emit::emit);
+    let block = emit::block(&block, &checked.changes);
+    let expansion = checked.consumer.as_ref().map(emit::items);
     quote!(#diagnostics #block #expansion)
 }

@@ -3,7 +3,7 @@
 use proc_macro2::Span;
 use syn::{Attribute, Generics, Ident, LitStr, Type};
 
-use crate::source::Runtime;
+use crate::runtime_path::Runtime;
 
 /// The variant of what has no name.
 pub(super) const RAW: &str = "Raw";

@@ -1,85 +1,8 @@
-//! The file that a macro is called in: what stands around its own tokens, which it is not given.
-//!
-//! Only mistakes are looked for here. What a file does not tell (an editor's is not on the disk, and what a macro makes is in no
-//! file) the compiler reports in its own words.
+//! The items beside a macro's own item.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-use proc_macro2::{Delimiter, Span, TokenStream, TokenTree};
-
-use crate::source::text;
-
-/// A file, and where its lines begin.
-pub(crate) struct File {
-    pub(crate) text: String,
-    lines: Vec<usize>,
-}
-
-/// The file of the macro's call.
-pub(crate) fn of_the_call() -> Option<Rc<File>> {
-    thread_local! {
-        // A compiler lives for one compilation, in which no file changes.
-        static FILES: RefCell<HashMap<PathBuf, Option<Rc<File>>>> = RefCell::default();
-    }
-    let path = Span::call_site().local_file()?;
-    FILES.with_borrow_mut(|files| files.entry(path).or_insert_with_key(|path| File::read(path).map(Rc::new)).clone())
-}
-
-impl File {
-    fn read(path: &Path) -> Option<Self> {
-        Some(Self::new(fs::read_to_string(path).ok()?))
-    }
-
-    fn new(text: String) -> Self {
-        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { text, lines }
-    }
-
-    /// What stands before a place.
-    pub(crate) fn before(&self, place: Span) -> &str {
-        let start = place.start();
-        let line = start.line.checked_sub(1).and_then(|line| self.lines.get(line)).copied().unwrap_or_default();
-        let column = self.text[line..].char_indices().nth(start.column).map_or(0, |(at, _)| at);
-        &self.text[..line + column]
-    }
-}
-
-/// The traits that are derived by attributes at the end of the text, behind which another attribute stands.
-pub(crate) fn derived_above(before: &str) -> Vec<String> {
-    let mut derived = Vec::new();
-    let mut rest = before.trim_end();
-    loop {
-        let line = rest.rsplit('\n').next().unwrap_or_default();
-        if line.trim_start().starts_with("//") {
-            rest = rest[..rest.len() - line.len()].trim_end();
-            continue;
-        }
-        let Some(start) = rest.ends_with(']').then(|| rest.rfind("#[")).flatten() else { return derived };
-        // What is no attribute (an array behind a `#[` in a string) cannot be above an item.
-        let Ok(attribute) = rest[start..].parse::<TokenStream>() else { return derived };
-        let mut words = words(attribute).into_iter();
-        if words.next().is_some_and(|word| word == "derive") {
-            derived.extend(words);
-        }
-        rest = rest[..start].trim_end();
-    }
-}
-
-fn words(tokens: TokenStream) -> Vec<String> {
-    let mut found = Vec::new();
-    for token in tokens {
-        match token {
-            TokenTree::Ident(word) => found.push(word.to_string()),
-            TokenTree::Group(group) => found.extend(words(group.stream())),
-            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
-        }
-    }
-    found
-}
+use crate::tokens::text;
 
 /// What stands directly in a module, in a function, or in the file itself.
 pub(crate) struct Scope(Vec<TokenTree>);
@@ -172,34 +95,6 @@ fn is(token: &TokenTree, delimiter: Delimiter) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_derived_above_is_seen() {
-        let above = |source: &str| derived_above(source).join(" ");
-        assert_eq!(above("struct A;\n\n#[derive(Debug, Clone)]\n"), "Debug Clone");
-        assert_eq!(
-            above("#[derive(\n    Debug,\n    serde::Serialize,\n)]\n/// Docs.\n#[allow(a[0])]\n"),
-            "Debug serde Serialize"
-        );
-        assert_eq!(above("#[derive(Serialize)]\n#[derive(Clone)]\n    "), "Clone Serialize");
-        for other in [
-            "#[derive(Serialize)]\nstruct A;\n",
-            "#[derive(Serialize)]\nstruct A {}\n/// Docs.\n",
-            "const A: [u8; 1] = [1]",
-            "",
-        ] {
-            assert_eq!(above(other), "", "{other}");
-        }
-    }
-
-    #[test]
-    fn a_place_is_found_by_its_line_and_its_letter() {
-        let source = "struct Ä;\n#[derive(A)] fn ä() {}";
-        let file = File::new(source.to_owned());
-        let tokens: TokenStream = source.parse().unwrap();
-        let body = tokens.into_iter().last().unwrap();
-        assert_eq!(file.before(body.span()), "struct Ä;\n#[derive(A)] fn ä() ");
-    }
 
     #[test]
     fn a_definition_is_seen_in_its_own_scope() {

@@ -7,8 +7,8 @@ use syn::{Attribute, Ident, LitStr, Meta, Signature};
 use super::signature::payload_text;
 use crate::arguments::{self, Value};
 use crate::diagnostics::Diagnostics;
-use crate::source::text;
 use crate::suggest::did_you_mean;
+use crate::tokens::text;
 
 const WORD: &str = "blocking";
 

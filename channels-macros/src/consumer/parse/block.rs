@@ -3,94 +3,26 @@
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::parse::discouraged::Speculative;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Generics, Ident, ImplItem, Item, LitStr, Path, Signature, Token, Type, Visibility, token};
-
-use crate::arguments::{self, Argument, Value};
-use crate::diagnostics::Diagnostics;
-use crate::source::text;
-
-const ARGUMENTS: [(&str, &str); 5] = [
-    ("tag", "tag = \"command\""),
-    ("groups", "groups(Room, ..)"),
-    ("sends", "sends(ChatLine, ..)"),
-    ("mailbox", "mailbox = \"drop_oldest\""),
-    ("crate", "crate = path"),
-];
-
-/// What stands in `#[consumer(..)]`: each argument at most once, and `None` if it is missing or cannot be read.
-pub(super) struct Arguments {
-    pub(super) crate_path: Option<Path>,
-    pub(super) tag: Option<LitStr>,
-    pub(super) groups: Option<List>,
-    pub(super) sends: Option<List>,
-    pub(super) mailbox: Option<(Ident, Value)>,
-}
-
-/// `groups(Room, Lobby)`.
-pub(super) struct List {
-    pub(super) name: Ident,
-    pub(super) types: Vec<Type>,
-}
-
-pub(super) fn arguments(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Arguments {
-    let (mut crate_path, mut tag, mut groups, mut sends, mut mailbox) = (None, None, None, None, None);
-    let mut seen: Vec<String> = Vec::new();
-    for piece in arguments::pieces(arguments, diagnostics) {
-        let Ok(Argument { name, value }) = syn::parse2::<Argument>(piece.clone()) else {
-            let legal: Vec<String> = ARGUMENTS.iter().map(|(_, shape)| format!("`{shape}`")).collect();
-            diagnostics.error(
-                &piece,
-                format!("`{}` is no argument of `#[consumer]`\nthe arguments are {}", text(&piece), legal.join(", ")),
-            );
-            continue;
-        };
-        let word = name.to_string();
-        if seen.contains(&word) {
-            diagnostics.error(&name, format!("`{word}` stands twice in `#[consumer(..)]`"));
-            continue;
-        }
-        match word.as_str() {
-            "crate" => crate_path = arguments::crate_path(&value, &name, diagnostics),
-            "tag" => tag = arguments::string(&value, &name, diagnostics),
-            "groups" => {
-                let before = diagnostics.count();
-                let types = arguments::types(&value, &name, "Room, Lobby", diagnostics);
-                // One that is wrong lists none, so that the joining is not reported as well.
-                groups = (diagnostics.count() == before).then_some(List { name, types });
-            }
-            "sends" => {
-                let types = arguments::types(&value, &name, "ChatLine, Joined", diagnostics);
-                sends = Some(List { name, types });
-            }
-            "mailbox" => mailbox = Some((name, value)),
-            _ => {
-                arguments::unknown("#[consumer]", &name, &ARGUMENTS, diagnostics);
-                continue;
-            }
-        }
-        seen.push(word);
-    }
-    Arguments { crate_path, tag, groups, sends, mailbox }
-}
+use syn::{Attribute, Generics, ImplItem, Item, Path, Signature, Token, Type, Visibility, token};
 
 /// `impl ChatConsumer { .. }`.
-pub(super) struct Block {
-    pub(super) attributes: Vec<Attribute>,
+pub(crate) struct Block {
+    pub(crate) attributes: Vec<Attribute>,
     /// Wrong in Rust itself, which says so.
-    pub(super) visibility: Visibility,
-    pub(super) unsafety: Option<Token![unsafe]>,
-    pub(super) impl_token: Token![impl],
-    pub(super) generics: Generics,
+    pub(crate) visibility: Visibility,
+    pub(crate) unsafety: Option<Token![unsafe]>,
+    pub(crate) impl_token: Token![impl],
+    pub(crate) generics: Generics,
     /// `Trait for`, which is wrong here.
-    pub(super) of: Option<(Path, Token![for])>,
-    pub(super) self_ty: Type,
-    pub(super) brace: token::Brace,
-    pub(super) inner: Vec<Attribute>,
-    pub(super) members: Vec<Member>,
+    pub(crate) of: Option<(Path, Token![for])>,
+    pub(crate) self_ty: Type,
+    pub(crate) brace: token::Brace,
+    pub(crate) inner: Vec<Attribute>,
+    pub(crate) members: Vec<Member>,
 }
 
 /// What stands in the block.
-pub(super) enum Member {
+pub(crate) enum Member {
     Method(Box<Method>),
     /// A constant, a type or a macro, and the attributes above it.
     Other(Vec<Attribute>, Box<ImplItem>),
@@ -99,12 +31,12 @@ pub(super) enum Member {
 }
 
 /// A function with its body unread.
-pub(super) struct Method {
-    pub(super) attributes: Vec<Attribute>,
-    pub(super) visibility: Visibility,
-    pub(super) default: Option<Token![default]>,
-    pub(super) signature: Signature,
-    pub(super) body: TokenTree,
+pub(crate) struct Method {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) visibility: Visibility,
+    pub(crate) default: Option<Token![default]>,
+    pub(crate) signature: Signature,
+    pub(crate) body: TokenTree,
 }
 
 impl Parse for Block {
@@ -193,7 +125,7 @@ fn is_function(input: ParseStream<'_>) -> bool {
 }
 
 /// What is wrong with an item that is no `impl` block.
-pub(super) fn explain(error: syn::Error, item: &TokenStream) -> syn::Error {
+pub(crate) fn explain(error: syn::Error, item: &TokenStream) -> syn::Error {
     const WANTED: &str = "`#[consumer]` stands above an `impl` block";
     match syn::parse2::<Item>(item.clone()) {
         Ok(Item::Struct(item)) => syn::Error::new_spanned(

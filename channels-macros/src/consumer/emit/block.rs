@@ -4,15 +4,15 @@ use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{Attribute, FnArg, PathArguments, Signature, Type, parse_quote, token};
 
-use super::helper;
-use super::model::Change;
-use super::parse::{Block, Member, Method};
+use crate::consumer::helper;
+use crate::consumer::model::Change;
+use crate::consumer::parse::{Block, Member, Method};
 
 /// Input: `impl ChatConsumer { #[connect] async fn connect(..) .. }`.
 ///
 /// Output: the same without the helper attributes, and without what could not be read. The compiler has reported that before
 /// it called the macro, and would again.
-pub(super) fn emit(block: &Block, changes: &[Change]) -> TokenStream {
+pub(crate) fn emit(block: &Block, changes: &[Change]) -> TokenStream {
     let Block { attributes, visibility, unsafety, impl_token, generics, of, self_ty, brace, inner, members } = block;
     let of = of.as_ref().map(|(path, for_token)| quote!(#path #for_token));
     let where_clause = &generics.where_clause;
@@ -81,7 +81,7 @@ fn complete_context(signature: &mut Signature) {
 }
 
 /// An item that is no block, without the helper attributes in it: it is one error, and not one for each of its methods.
-pub(super) fn emit_unread(item: TokenStream) -> TokenStream {
+pub(crate) fn emit_unread(item: TokenStream) -> TokenStream {
     let inner = |token| match token {
         TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
             let mut inner = Group::new(Delimiter::Brace, helper::split(group.stream()).1);

@@ -3,11 +3,11 @@
 use proc_macro2::Span;
 use syn::{Ident, LitStr};
 
-use super::model::{GapKind, RAW};
-use super::parse;
+use crate::consumer::model::{GapKind, RAW};
+use crate::consumer::parse;
 use crate::diagnostics::Diagnostics;
 use crate::event_name;
-use crate::source::cfgs;
+use crate::tokens::cfgs;
 
 /// Everything that can be there only once.
 #[derive(Default)]

@@ -4,14 +4,16 @@ use proc_macro2::TokenStream;
 use quote::format_ident;
 use syn::Type;
 
-use super::model::Consumer;
+use crate::consumer::model::Consumer;
 use crate::diagnostics::Diagnostics;
-use crate::file::{self, Scope};
-use crate::source::text;
+use crate::enclosing_scope::Scope;
+use crate::source_file;
+
+use crate::tokens::text;
 
 /// Says what the block cannot be beside, and names the enums otherwise. `false` if nothing can be made of it.
 pub(super) fn check(consumer: &mut Consumer, item: &TokenStream, diagnostics: &mut Diagnostics) -> bool {
-    let Some(file) = file::of_the_call() else { return true };
+    let Some(file) = source_file::of_the_call() else { return true };
     let self_ty = &consumer.self_ty;
     let names = [&mut consumer.event, &mut consumer.command];
     let found = look(&file.text, self_ty, item, &names.each_ref().map(ToString::to_string));

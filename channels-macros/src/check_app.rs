@@ -10,8 +10,9 @@ use syn::{Ident, Path, Token, Type};
 
 use crate::arguments;
 use crate::diagnostics::Diagnostics;
-use crate::source::{Runtime, place, placed, text};
+use crate::runtime_path::Runtime;
 use crate::suggest::{did_you_mean, near};
+use crate::tokens::{place, placed, text};
 
 const LISTS: [&str; 3] = ["consumers", "groups", "direct"];
 

@@ -1,236 +1,26 @@
-//! What a consumer may look like. Every mistake is reported, whatever is right goes into the model.
+//! The methods of a consumer, each by its role.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident};
 use syn::{Ident, LitStr, PatType, ReturnType, Signature, Type};
 
-use super::helper::HELPERS_IN_WORDS;
-use super::model::{
-    Change, Checked, Command, Connect, Consumer, Disconnect, Gap, GapKind, Handler, Handles, Method, Raw,
-};
-use super::names::{Named, Names};
-use super::parse::{self, Arguments, Block, List, Member};
-use super::role::{Role, Said, check_other, check_unread, read_role};
+use super::duplicates::{Named, Names};
+use super::known_types::{bare_command, context, has_no_fields, is_mutable_reference, stripped};
+use super::role::Role;
 use super::signature::{
-    Wanted, bare_command, by_reference, by_value, called, check_acting, check_alone, check_context, check_qualifiers,
-    check_shared, connecting, context, has_no_fields, is_mutable_reference, owned_text, payload_text, stripped, typed,
-    written,
+    Wanted, by_reference, by_value, called, check_acting, check_alone, check_context, check_qualifiers, check_shared,
+    connecting, owned_text, payload_text, typed, written,
 };
-use super::surroundings;
-use crate::arguments::{Value, distinct};
+use crate::consumer::model::{Command, Connect, Consumer, Disconnect, Gap, GapKind, Handler, Handles, Method, Raw};
+use crate::consumer::parse;
 use crate::diagnostics::Diagnostics;
 use crate::event_name;
-use crate::source::{Runtime, borrows, cfgs, is_unnameable, last_word, place, scan, text};
-use crate::suggest::did_you_mean;
-
-/// Reads what each member of the block is for, and says what is wrong. `item` is the whole block.
-pub(super) fn check(arguments: Arguments, block: &Block, item: &TokenStream, diagnostics: &mut Diagnostics) -> Checked {
-    let arguments = check_arguments(arguments, diagnostics);
-    let (mut methods, mut helpers_unread, mut changes) = (Vec::new(), Vec::new(), Vec::new());
-    for (at, member) in block.members.iter().enumerate() {
-        let mut change = Change::default();
-        match member {
-            Member::Method(method) => {
-                let (said, helpers) = read_role(method, diagnostics);
-                change.helpers = helpers;
-                methods.extend(said.map(|said| (at, &**method, said)));
-            }
-            Member::Other(attributes, _) => change.helpers = check_other(attributes, diagnostics),
-            Member::Unread(tokens) => helpers_unread.extend(check_unread(tokens, diagnostics)),
-        }
-        changes.push(change);
-    }
-    let Some(name) = check_head(block, methods.is_empty() && helpers_unread.is_empty(), diagnostics) else {
-        return Checked { consumer: None, changes };
-    };
-    let mut checker = Checker {
-        diagnostics,
-        names: Names::default(),
-        consumer: Consumer {
-            runtime: arguments.runtime,
-            self_ty: block.self_ty.clone(),
-            generics: block.generics.clone(),
-            cfgs: cfgs(&block.attributes),
-            event: format_ident!("{name}Event", span = place(name.span())),
-            command: format_ident!("{name}Command", span = place(name.span())),
-            name,
-            tag: arguments.tag,
-            groups: arguments.groups,
-            sends: arguments.sends,
-            mailbox: arguments.mailbox,
-            handlers: Vec::new(),
-            fallbacks: Vec::new(),
-            handles: if helpers_unread.contains(&"handler") { Handles::Anything } else { Handles::Listed(Vec::new()) },
-            commands: Vec::new(),
-            raw: Vec::new(),
-            refusals: Vec::new(),
-            connects: Vec::new(),
-            disconnects: Vec::new(),
-            gaps: Vec::new(),
-            broken_connect: helpers_unread.contains(&"connect").then(Vec::new),
-        },
-    };
-    for (at, method, Said { role, guessed, blocking, .. }) in methods {
-        let marked = Marked { method, blocking };
-        let used = if guessed { None } else { self_without_self(method) };
-        changes[at].is_prescribed = true;
-        changes[at].lacks_self = used.as_ref().map(Ident::span);
-        if is_repeated(block, at) {
-            checker.miss(&role);
-        } else if guessed {
-            let said = (std::mem::take(checker.diagnostics), std::mem::take(&mut checker.names));
-            checker.method(marked, role);
-            (*checker.diagnostics, checker.names) = said;
-        } else if let (Some(used), Role::Connect | Role::Handler(_)) = (&used, &role) {
-            checker.lacks_self(&role, used, &method.signature);
-        } else {
-            checker.method(marked, role);
-        }
-    }
-    let Checker { mut consumer, names, diagnostics } = checker;
-    names.check(diagnostics);
-    if let Some(policy) = &arguments.policy {
-        check_mailbox(policy, &consumer, diagnostics);
-    }
-    if !consumer.generics.params.is_empty() {
-        // Reported above. The methods would need the generics in every place that stands for them.
-        consumer.handlers.clear();
-        consumer.fallbacks.clear();
-        consumer.commands.clear();
-        consumer.raw.clear();
-        consumer.refusals.clear();
-        consumer.groups = None;
-        consumer.disconnects.clear();
-        consumer.gaps.clear();
-        consumer.broken_connect = Some(consumer.connects.drain(..).flat_map(|connect| connect.captures).collect());
-        consumer.handles = Handles::Anything;
-    }
-    let is_possible = surroundings::check(&mut consumer, item, diagnostics);
-    Checked { consumer: is_possible.then_some(consumer), changes }
-}
-
-/// What the arguments mean.
-struct Meant {
-    runtime: Runtime,
-    tag: LitStr,
-    groups: Option<Vec<Type>>,
-    sends: Vec<Type>,
-    /// A variant of `MailboxPolicy`.
-    mailbox: Ident,
-    /// Where that stands, if it does.
-    policy: Option<LitStr>,
-}
-
-fn check_arguments(arguments: Arguments, diagnostics: &mut Diagnostics) -> Meant {
-    let Arguments { crate_path, tag, groups, sends, mailbox } = arguments;
-    if let Some(tag) = tag.as_ref().filter(|tag| tag.value().is_empty()) {
-        diagnostics.error(tag, "`tag` names the field of a command that holds its name; it cannot be empty");
-    }
-    let groups = groups.and_then(|List { name, types }| {
-        let before = diagnostics.count();
-        let groups = distinct(types, &name, diagnostics);
-        // One that is wrong lists none, so that the joining is not reported as well.
-        (diagnostics.count() == before).then_some(groups)
-    });
-    let sends = sends.map_or_else(Vec::new, |List { name, types }| distinct(types, &name, diagnostics));
-    let policy = mailbox.and_then(|(name, value)| check_policy(&value, &name, diagnostics));
-    let (mailbox, policy) = policy.map_or((POLICIES[0].1, None), |(variant, policy)| (variant, Some(policy)));
-    Meant {
-        runtime: Runtime::new(crate_path),
-        tag: tag.unwrap_or_else(|| LitStr::new("type", Span::call_site())),
-        groups,
-        sends,
-        mailbox: Ident::new(mailbox, Span::call_site()),
-        policy,
-    }
-}
-
-/// What gives way when an event comes for a full mailbox, and the variant of `MailboxPolicy`.
-const POLICIES: [(&str, &str, &str); 3] = [
-    ("drop_newest", "DropNewest", "the new event is dropped, as in Channels"),
-    ("drop_oldest", "DropOldest", "the event that has waited longest is dropped"),
-    ("disconnect", "Disconnect", "the connection is closed with 1013"),
-];
-
-/// `mailbox = "drop_oldest"`.
-fn check_policy(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> Option<(&'static str, LitStr)> {
-    let explain = |problem: String| {
-        let legal: Vec<String> = POLICIES.iter().map(|(name, _, what)| format!("`\"{name}\"`: {what}")).collect();
-        format!("{problem}\nwhen an event comes for a full mailbox:\n- {}", legal.join("\n- "))
-    };
-    let shape = || explain("`mailbox` takes a policy in quotes: `mailbox = \"drop_oldest\"`".into());
-    let Value::Equals(value) = value else {
-        diagnostics.error(name, shape());
-        return None;
-    };
-    let Ok(wanted) = syn::parse2::<LitStr>(value.clone()) else {
-        diagnostics.error(value, shape());
-        return None;
-    };
-    let known = POLICIES.iter().find(|(name, ..)| *name == wanted.value());
-    if known.is_none() {
-        let meant = did_you_mean(&wanted.value(), POLICIES.iter().map(|(name, ..)| *name));
-        diagnostics.error(&wanted, explain(format!("there is no policy {:?} for a mailbox{meant}", wanted.value())));
-    }
-    known.map(|(_, variant, _)| (*variant, wanted))
-}
-
-/// Events wait for handlers with `self` alone: what the others render waits for the client, and has the limit of that.
-fn check_mailbox(policy: &LitStr, consumer: &Consumer, diagnostics: &mut Diagnostics) {
-    let waits = !consumer.fallbacks.is_empty() || consumer.handlers.iter().any(|handler| !handler.shared);
-    // A handler that is wrong was reported, and might be one.
-    if !waits && matches!(consumer.handles, Handles::Listed(_)) {
-        diagnostics.error(
-            policy,
-            format!(
-                "no event ever waits for `{}`, which has no `#[handler]` with `&mut self`; take `mailbox` away",
-                consumer.name
-            ),
-        );
-    }
-}
-
-fn check_head(block: &Block, empty: bool, diagnostics: &mut Diagnostics) -> Option<Ident> {
-    const OWN: &str = "a consumer is a struct or an enum of your own: `impl ChatConsumer { .. }`";
-    if let Some((of, _)) = &block.of {
-        diagnostics.error(
-            of,
-            format!(
-                "`#[consumer]` stands above the methods of the type itself, not above those of a trait: `impl {} {{ .. }}`",
-                text(&block.self_ty)
-            ),
-        );
-        return None;
-    }
-    let Type::Path(path) = &block.self_ty else {
-        diagnostics.error(&block.self_ty, OWN);
-        return None;
-    };
-    if has_no_fields(&block.self_ty) {
-        diagnostics.error(&block.self_ty, OWN);
-        return None;
-    }
-    let name = &path.path.segments.last()?.ident;
-    if !block.generics.params.is_empty() {
-        diagnostics.error(
-            &block.generics.params,
-            format!("consumer `{name}` cannot be generic: a route serves one type, and its events are one enum"),
-        );
-    }
-    if empty {
-        diagnostics.error(
-            &block.self_ty,
-            format!("consumer `{name}` has no method for anything that can happen: mark them with {HELPERS_IN_WORDS}"),
-        );
-    }
-    Some(name.clone())
-}
+use crate::tokens::{place, text};
+use crate::types::{borrows, is_unnameable, last_word};
 
 /// A method with a helper attribute.
 #[derive(Clone, Copy)]
-struct Marked<'a> {
-    method: &'a parse::Method,
-    blocking: bool,
+pub(super) struct Marked<'a> {
+    pub(super) method: &'a parse::Method,
+    pub(super) blocking: bool,
 }
 
 impl Marked<'_> {
@@ -239,14 +29,14 @@ impl Marked<'_> {
     }
 }
 
-struct Checker<'a> {
-    diagnostics: &'a mut Diagnostics,
-    names: Names,
-    consumer: Consumer,
+pub(super) struct Checker<'a> {
+    pub(super) diagnostics: &'a mut Diagnostics,
+    pub(super) names: Names,
+    pub(super) consumer: Consumer,
 }
 
 impl Checker<'_> {
-    fn method(&mut self, method: Marked<'_>, role: Role) {
+    pub(super) fn method(&mut self, method: Marked<'_>, role: Role) {
         match role {
             Role::Connect => self.connect(method),
             Role::Receive(None) => self.raw(method),
@@ -261,7 +51,7 @@ impl Checker<'_> {
     }
 
     /// Leaves a method out without a word, and takes for granted what it might have been.
-    fn miss(&mut self, role: &Role) {
+    pub(super) fn miss(&mut self, role: &Role) {
         match role {
             Role::Handler(_) => self.consumer.handles = Handles::Anything,
             Role::Connect => self.consumer.broken_connect = Some(Vec::new()),
@@ -270,7 +60,7 @@ impl Checker<'_> {
     }
 
     /// The body uses a `self` that `#[connect]`, or a handler, does not take.
-    fn lacks_self(&mut self, role: &Role, used: &Ident, signature: &Signature) {
+    pub(super) fn lacks_self(&mut self, role: &Role, used: &Ident, signature: &Signature) {
         self.miss(role);
         let ident = &signature.ident;
         let sentence = if let Role::Connect = role {
@@ -531,36 +321,6 @@ fn push_raw(methods: &mut Vec<Raw>, marked: Marked<'_>, payload: Option<Type>) {
     {
         methods.push(Raw { method, payload });
     }
-}
-
-/// The first `self` in a method that takes none.
-fn self_without_self(method: &parse::Method) -> Option<Ident> {
-    // What has a `self` of its own, or means a module by it.
-    const OTHERS: [&str; 6] = ["fn", "impl", "trait", "mod", "use", "macro_rules"];
-    if method.signature.receiver().is_some() {
-        return None;
-    }
-    let (mut first, mut others) = (None, false);
-    scan(method.body.to_token_stream(), &mut |token, next| {
-        let TokenTree::Ident(word) = token else { return false };
-        let is_path = matches!(next, Some(TokenTree::Punct(colon)) if colon.as_char() == ':');
-        if word == "self" && !is_path {
-            first.get_or_insert_with(|| word.clone());
-        }
-        others |= OTHERS.iter().any(|other| word == other);
-        others
-    });
-    first.filter(|_| !others)
-}
-
-/// Whether a method above has the same name. That is the compiler's to report; a call of this one would be a call of that one.
-fn is_repeated(block: &Block, at: usize) -> bool {
-    let Member::Method(method) = &block.members[at] else { return false };
-    let is_same = |other: &Member| {
-        matches!(other, Member::Method(other)
-            if other.signature.ident == method.signature.ident && cfgs(&other.attributes).is_empty())
-    };
-    cfgs(&method.attributes).is_empty() && block.members[..at].iter().any(is_same)
 }
 
 /// Whether one of these is there in any case, too. That was reported by [`Names`], and what is made of both would be there twice.

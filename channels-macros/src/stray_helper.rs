@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::diagnostics::Diagnostics;
-use crate::source::function_name;
+use crate::tokens::function_name;
 
 /// Input: `#[handler("chat.message")] fn chat_message(..) -> .. { .. }`, with nothing around it that knows of handlers.
 ///

@@ -5,14 +5,15 @@ use quote::{ToTokens, quote};
 use syn::parse::{ParseStream, Parser};
 use syn::{Attribute, LitByteStr, LitStr, Meta, Signature, Token};
 
-use super::helper::{self, HELPERS_IN_WORDS};
-use super::model::GapKind;
+use super::blocking;
 use super::signature::payload_text;
-use super::{blocking, parse};
 use crate::arguments::{self, Value};
+use crate::consumer::helper::{self, HELPERS_IN_WORDS};
+use crate::consumer::model::GapKind;
+use crate::consumer::parse;
 use crate::diagnostics::Diagnostics;
 use crate::event_name::{self, Unquoted};
-use crate::source::{function_name, text};
+use crate::tokens::{function_name, text};
 
 /// What a method is for.
 pub(super) enum Role {

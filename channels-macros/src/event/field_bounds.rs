@@ -7,8 +7,10 @@ use syn::{
     Attribute, Field, Fields, GenericArgument, Generics, LitStr, PathArguments, Type, WherePredicate, parse_quote,
 };
 
-use crate::serde_attributes::for_each_serde;
-use crate::source::{Runtime, last_word, mentions, place, scan, text};
+use super::serde_attributes::for_each_serde;
+use crate::runtime_path::Runtime;
+use crate::tokens::{place, scan, text};
+use crate::types::{last_word, mentions};
 
 /// What is known to have serde, if what it holds has.
 const KNOWN: [&str; 26] = [
@@ -35,7 +37,7 @@ const OTHERWISE: [&str; 10] = [
 /// Output: `#[serde(bound(..), serialize_with = ..)] user: User`, so that the derived serde takes `User: Travels` for
 /// granted, where it would ask four times for its serde. What it takes for granted is then asked where the event is made an
 /// `Event`. Gives the place to ask it: the type, if there is one.
-pub(crate) fn take_for_granted(runtime: &Runtime, event: &Ident, fields: &mut Fields) -> Option<Span> {
+pub(super) fn take_for_granted(runtime: &Runtime, event: &Ident, fields: &mut Fields) -> Option<Span> {
     let asked =
         |field: &&mut Field| !is_known(&field.ty) && !is_otherwise(&field.attrs) && !is_recursive(&field.ty, event);
     let mut places = Vec::new();
@@ -70,7 +72,7 @@ fn is_otherwise(attributes: &[Attribute]) -> bool {
 ///
 /// Output: `T: Whole`, so that what lacks serde is named, once, where the event is used with it. Where serde may ask for
 /// something else, what the event itself has to be.
-pub(crate) fn asked_of_parameters(
+pub(super) fn asked_of_parameters(
     runtime: &Runtime,
     generics: &Generics,
     attributes: &[Attribute],

@@ -6,7 +6,7 @@ use syn::{Attribute, Ident, LitStr, Meta};
 use crate::arguments::{self, Argument, Value};
 
 /// Every `key` or `key = "value"` of `#[serde(..)]`, those of `rename(serialize = "..")` too.
-pub(crate) fn for_each_serde(attributes: &[Attribute], each: &mut impl FnMut(&Ident, Option<&LitStr>)) {
+pub(super) fn for_each_serde(attributes: &[Attribute], each: &mut impl FnMut(&Ident, Option<&LitStr>)) {
     fn walk(list: TokenStream, each: &mut impl FnMut(&Ident, Option<&LitStr>)) {
         for piece in arguments::split(list) {
             // What is no such piece is serde's to complain about.

@@ -1,0 +1,117 @@
+//! Types that are recognised by the last word of their path.
+
+use syn::{GenericArgument, PathArguments, Type, TypeParamBound};
+
+use crate::tokens::text;
+use crate::types::{last_word, ungrouped};
+
+/// Types that stand for one value: neither an event nor a command, but what could be a field of one.
+const WITHOUT_FIELDS: [&str; 21] = [
+    "String", "str", "Vec", "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16",
+    "u32", "u64", "u128", "usize", "Frame", "Bytes",
+];
+
+/// What an event may be wrapped in by habit, and is not here.
+const WRAPPERS: [&str; 5] = ["Json", "Option", "Arc", "Rc", "Box"];
+
+/// Whether it is one value, or several without names.
+pub(super) fn has_no_fields(ty: &Type) -> bool {
+    match stripped(ty) {
+        Type::Tuple(_) | Type::Array(_) | Type::Slice(_) => true,
+        ty => match unwrapped(ty) {
+            Some(inner) => has_no_fields(inner),
+            None => last_word(ty).is_some_and(|word| WITHOUT_FIELDS.contains(&word.as_str())),
+        },
+    }
+}
+
+/// `ChatMessage` of `Option<ChatMessage>`.
+pub(super) fn unwrapped(ty: &Type) -> Option<&Type> {
+    let wrapper = last_word(ty)?;
+    argument(ty).filter(|_| WRAPPERS.contains(&wrapper.as_str()))
+}
+
+/// `Say` of `Json<Say>` and of `Option<Say>`, which no command is.
+pub(super) fn bare_command(ty: &Type) -> Option<&Type> {
+    argument(ty).filter(|_| matches!(last_word(ty).as_deref(), Some("Json" | "Option")))
+}
+
+/// `Context<Self>`, behind a reference or not.
+pub(super) fn context(ty: &Type) -> Option<&Type> {
+    let inner = stripped(ty);
+    (last_word(inner).as_deref() == Some("Context")).then_some(inner)
+}
+
+/// `Chat` of `Context<Chat>`; nothing of `Context<Self>`.
+pub(super) fn named_in_context(context: &Type) -> Option<&Type> {
+    argument(context).filter(|ty| text(ty) != "Self")
+}
+
+/// `Result<()>` of `impl Future<Output = Result<()>>`, of `BoxFuture<'_, Result<()>>` and of a `Pin<Box<dyn Future<..>>>`.
+pub(super) fn awaited(ty: &Type) -> Option<Type> {
+    let bounds = match ungrouped(ty) {
+        Type::ImplTrait(ty) => &ty.bounds,
+        Type::TraitObject(ty) => &ty.bounds,
+        ty => {
+            let argument = arguments(ty).find_map(|argument| match argument {
+                GenericArgument::Type(ty) => Some(ty),
+                _ => None,
+            })?;
+            return match last_word(ty)?.as_str() {
+                "Pin" | "Box" => awaited(argument),
+                "BoxFuture" | "LocalBoxFuture" => Some(argument.clone()),
+                _ => None,
+            };
+        }
+    };
+    bounds.iter().find_map(|bound| {
+        let TypeParamBound::Trait(bound) = bound else { return None };
+        let future = bound.path.segments.last().filter(|last| last.ident == "Future")?;
+        let PathArguments::AngleBracketed(arguments) = &future.arguments else { return None };
+        arguments.args.iter().find_map(|argument| match argument {
+            GenericArgument::AssocType(output) => Some(output.ty.clone()),
+            _ => None,
+        })
+    })
+}
+
+/// The first type between `<` and `>`.
+fn argument(ty: &Type) -> Option<&Type> {
+    match arguments(ty).next()? {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    }
+}
+
+/// What stands between `<` and `>`.
+fn arguments(ty: &Type) -> impl Iterator<Item = &GenericArgument> {
+    let last = match ungrouped(ty) {
+        Type::Path(path) => path.path.segments.last(),
+        _ => None,
+    };
+    let arguments = last.and_then(|last| match &last.arguments {
+        PathArguments::AngleBracketed(arguments) => Some(&arguments.args),
+        _ => None,
+    });
+    arguments.into_iter().flatten()
+}
+
+/// What no variable can hold.
+pub(super) fn is_unsized(ty: &Type) -> bool {
+    match ty {
+        Type::Slice(_) | Type::TraitObject(_) => true,
+        Type::Path(path) => path.path.is_ident("str"),
+        _ => false,
+    }
+}
+
+pub(super) fn is_mutable_reference(ty: &Type) -> bool {
+    matches!(ungrouped(ty), Type::Reference(reference) if reference.mutability.is_some())
+}
+
+pub(super) fn stripped(ty: &Type) -> &Type {
+    match ungrouped(ty) {
+        Type::Reference(reference) => stripped(&reference.elem),
+        ty => ty,
+    }
+}

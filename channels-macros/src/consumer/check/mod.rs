@@ -1,0 +1,13 @@
+//! What a consumer may look like. Every mistake is reported, whatever is right goes into the model.
+
+mod arguments;
+mod block;
+mod blocking;
+mod conflicts;
+mod duplicates;
+mod known_types;
+mod methods;
+mod role;
+mod signature;
+
+pub(super) use block::check;

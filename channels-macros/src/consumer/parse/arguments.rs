@@ -1,0 +1,72 @@
+//! The arguments of `#[consumer]`.
+
+use proc_macro2::TokenStream;
+use syn::{Ident, LitStr, Path, Type};
+
+use crate::arguments::{self, Argument, Value};
+use crate::diagnostics::Diagnostics;
+use crate::tokens::text;
+
+const ARGUMENTS: [(&str, &str); 5] = [
+    ("tag", "tag = \"command\""),
+    ("groups", "groups(Room, ..)"),
+    ("sends", "sends(ChatLine, ..)"),
+    ("mailbox", "mailbox = \"drop_oldest\""),
+    ("crate", "crate = path"),
+];
+
+/// What stands in `#[consumer(..)]`: each argument at most once, and `None` if it is missing or cannot be read.
+pub(crate) struct Arguments {
+    pub(crate) crate_path: Option<Path>,
+    pub(crate) tag: Option<LitStr>,
+    pub(crate) groups: Option<List>,
+    pub(crate) sends: Option<List>,
+    pub(crate) mailbox: Option<(Ident, Value)>,
+}
+
+/// `groups(Room, Lobby)`.
+pub(crate) struct List {
+    pub(crate) name: Ident,
+    pub(crate) types: Vec<Type>,
+}
+
+pub(crate) fn parse(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Arguments {
+    let (mut crate_path, mut tag, mut groups, mut sends, mut mailbox) = (None, None, None, None, None);
+    let mut seen: Vec<String> = Vec::new();
+    for piece in arguments::pieces(arguments, diagnostics) {
+        let Ok(Argument { name, value }) = syn::parse2::<Argument>(piece.clone()) else {
+            let legal: Vec<String> = ARGUMENTS.iter().map(|(_, shape)| format!("`{shape}`")).collect();
+            diagnostics.error(
+                &piece,
+                format!("`{}` is no argument of `#[consumer]`\nthe arguments are {}", text(&piece), legal.join(", ")),
+            );
+            continue;
+        };
+        let word = name.to_string();
+        if seen.contains(&word) {
+            diagnostics.error(&name, format!("`{word}` stands twice in `#[consumer(..)]`"));
+            continue;
+        }
+        match word.as_str() {
+            "crate" => crate_path = arguments::crate_path(&value, &name, diagnostics),
+            "tag" => tag = arguments::string(&value, &name, diagnostics),
+            "groups" => {
+                let before = diagnostics.count();
+                let types = arguments::types(&value, &name, "Room, Lobby", diagnostics);
+                // One that is wrong lists none, so that the joining is not reported as well.
+                groups = (diagnostics.count() == before).then_some(List { name, types });
+            }
+            "sends" => {
+                let types = arguments::types(&value, &name, "ChatLine, Joined", diagnostics);
+                sends = Some(List { name, types });
+            }
+            "mailbox" => mailbox = Some((name, value)),
+            _ => {
+                arguments::unknown("#[consumer]", &name, &ARGUMENTS, diagnostics);
+                continue;
+            }
+        }
+        seen.push(word);
+    }
+    Arguments { crate_path, tag, groups, sends, mailbox }
+}

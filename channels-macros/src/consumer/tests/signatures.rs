@@ -1,0 +1,353 @@
+//! The signatures of methods.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::support::{assert_says, method, says};
+use crate::consumer::expand;
+use crate::diagnostics::tests::errors;
+use crate::tokens::text;
+
+#[test]
+fn a_self_that_is_not_taken_is_seen() {
+    assert_says([
+        (
+            quote!(
+                #[connect]
+                fn a(cx: &mut Context<Self>) -> Self {
+                    self.b()
+                }
+            ),
+            "`#[connect]` makes the consumer, so there is no `self` yet",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(event: &A) -> String {
+                    format!("{}", self.b)
+                }
+            ),
+            "to act for each connection, write `fn a(&mut self, cx: &mut Context<Self>, event: &A) -> Result<()>`",
+        ),
+        (
+            quote!(
+                #[receive]
+                fn a(cx: &mut Context<Self>, frame: Frame) {
+                    self.b();
+                }
+            ),
+            "`#[receive]` method `a` lacks `&mut self`",
+        ),
+    ]);
+    for right in [
+        quote!({ self::b(event) }),
+        quote!({
+            impl B {
+                fn b(&self) -> u8 {
+                    self.b
+                }
+            }
+            String::new()
+        }),
+        quote!({
+            use std::fmt::{self};
+            String::new()
+        }),
+    ] {
+        let block = quote!(impl Chat { #[handler("a.b")] fn a(event: &A) -> String #right });
+        assert_eq!(says(&block), [""; 0], "{right}");
+    }
+}
+
+#[test]
+fn a_returned_future_is_seen() {
+    let futures = [
+        quote!(impl Future<Output = String> + Send),
+        quote!(BoxFuture<'static, String>),
+        quote!(Pin<Box<dyn std::future::Future<Output = String>>>),
+    ];
+    for future in futures {
+        let said = method(&quote!(#[handler("a.b")] fn a(&mut self, cx: &mut Context<Self>, event: &A) -> #future {}));
+        assert_eq!(said, "handler `a` returns a future: write `async fn a(..) -> String`", "{future}");
+    }
+}
+
+#[test]
+fn a_handler_that_acts_takes_self_the_context_and_its_event() {
+    let right = "write `async fn join(&mut self, cx: &mut Context<Self>, event: &ChatJoin) -> Result<()>`";
+    let cases = [
+        (
+            quote!(&self, cx: &mut Context<Self>, event: &ChatJoin),
+            "handler `join` takes `&mut self`, and this is `&self`",
+        ),
+        (
+            quote!(self, cx: &mut Context<Self>, event: &ChatJoin),
+            "handler `join` takes `&mut self`, and this is `self`",
+        ),
+        (quote!(&mut self, event: &ChatJoin), "handler `join` lacks the context before the event"),
+        (
+            quote!(&mut self, event: &ChatJoin, cx: &mut Context<Self>),
+            "the context of handler `join` comes before the event",
+        ),
+        (quote!(&mut self, cx: u8, event: &ChatJoin), ""),
+        (
+            quote!(&mut self, cx: &mut Context<Self>, event: &ChatJoin, more: u8),
+            "handler `join` has an argument too many: the event is the last",
+        ),
+    ];
+    for (arguments, sentence) in cases {
+        let error = method(&quote!(#[handler("chat.join")] async fn join(#arguments) -> Result<()> {}));
+        if sentence.is_empty() {
+            assert!(error.starts_with("the first argument of handler `join` is the context"), "{error}");
+        } else {
+            assert!(error.contains(sentence) && error.contains(right), "{error}");
+        }
+    }
+    assert_says([
+        (
+            quote!(
+                #[handler("chat.message")]
+                fn a(&mut self) {}
+            ),
+            "handler `a` lacks the context and the event\nwrite `fn a(&mut self, cx: &mut Context<Self>, event: &ChatMessage) -> Result<()>`",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(&mut self, cx: &mut Context<Self>) {}
+            ),
+            "handler `a` lacks the event behind the context",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(&mut self, cx: &Context<Self>, event: &A) {}
+            ),
+            "the context of handler `a` is `cx: &mut Context<Self>`, not `&Context<Self>`",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(&mut self, cx: Context<Self>, event: &A) {}
+            ),
+            "the context of handler `a` is `cx: &mut Context<Self>`, not `Context<Self>`",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(&mut self, cx: &mut Context, event: &A) {}
+            ),
+            "the context of handler `a` is `cx: &mut Context<Self>`, not `&mut Context`",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(&mut self, cx: &mut Context<Self>, event: A) {}
+            ),
+            "handler `a` takes its event by reference, because all members of the group share it: `event: &A`",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(&mut self, cx: &mut Context<Self>, event: &mut A) {}
+            ),
+            "handler `a` cannot change its event",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(&mut self, cx: &mut Context<Self>, event: &A<'_>) {}
+            ),
+            "`A<'_>` owns what it holds, so it has no lifetime",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a<T>(&mut self, cx: &mut Context<Self>, event: &T) {}
+            ),
+            "handler `a` cannot be generic: an event is one type",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(&mut self, cx: &mut Context<Self>, event: &impl Event) {}
+            ),
+            "handler `a` cannot be generic: an event is one type, and not an `impl Trait`",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                const fn a(&mut self, cx: &mut Context<Self>, event: &A) {}
+            ),
+            "handler `a` cannot be `const`",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                unsafe fn a(&mut self, cx: &mut Context<Self>, event: &A) {}
+            ),
+            "handler `a` cannot be `unsafe`",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                extern "C" fn a(&mut self, cx: &mut Context<Self>, event: &A) {}
+            ),
+            "handler `a` cannot be `extern`",
+        ),
+    ]);
+}
+
+#[test]
+fn a_handler_without_self_takes_its_event_and_returns_what_is_sent() {
+    assert_says([
+        (
+            quote!(
+                #[handler("a.b")]
+                async fn a(cx: &mut Context<Self>, event: &A) -> Result<()> {}
+            ),
+            "handler `a` has no `self`, so it runs once for all connections and has no context of one\nwrite `async fn a(&mut self, cx: &mut Context<Self>, event: &A) -> Result<()>`",
+        ),
+        (
+            quote!(
+                #[handler("chat.message")]
+                fn a() -> String {}
+            ),
+            "handler `a` lacks its event\nwrite `fn a(event: &ChatMessage) -> String`",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(event: A) -> String {}
+            ),
+            "handler `a` takes its event by reference",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(event: &A, more: u8) -> String {}
+            ),
+            "handler `a` has no `self`, so it takes its event and nothing else\nwrite `fn a(event: &A) -> String`",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(event: &A) -> &str {}
+            ),
+            "handler `a` has no `self`: what it returns outlives the event",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(event: &A) {}
+            ),
+            "handler `a` has no `self` and returns nothing, so it does nothing",
+        ),
+    ]);
+}
+
+#[test]
+fn the_other_methods_say_their_signatures() {
+    assert_says([
+        (
+            quote!(
+                #[connect]
+                async fn open(&mut self, cx: &mut Context<Self>, room: u64) -> Result<Self> {}
+            ),
+            "`#[connect]` has no `self`: it makes the consumer\nwrite `async fn open(cx: &mut Context<Self>, room: u64) -> Result<Self, Reject>`",
+        ),
+        (
+            quote!(
+                #[connect]
+                fn open() -> Self {}
+            ),
+            "`#[connect]` lacks the context: `cx: &mut Context<Self>` comes first",
+        ),
+        (
+            quote!(
+                #[connect]
+                fn open(room: u64, cx: &mut Context<Self>) -> Self {}
+            ),
+            "the context of `#[connect]` comes first, before what the path captures",
+        ),
+        (
+            quote!(
+                #[connect]
+                fn open(cx: &mut Context<Self>, room: &str) -> Self {}
+            ),
+            "`#[connect]` takes what the path captures by value: `String`, not `&str`",
+        ),
+        (
+            quote!(
+                #[connect]
+                fn open(cx: &mut Context<Self>) {}
+            ),
+            "`#[connect]` returns the consumer, or says why not",
+        ),
+        (
+            quote!(
+                #[connect]
+                fn open<T>(cx: &mut Context<Self>, room: T) -> Self {}
+            ),
+            "`#[connect]` cannot be generic: a path captures one type",
+        ),
+        (
+            quote!(
+                #[receive("a")]
+                fn a(cx: &mut Context<Self>, command: A) {}
+            ),
+            "`#[receive]` method `a` lacks `&mut self`\nwrite `fn a(&mut self, cx: &mut Context<Self>, command: A) -> Result<()>`",
+        ),
+        (
+            quote!(
+                #[receive("a")]
+                fn a(&mut self, cx: &mut Context<Self>, command: &A) {}
+            ),
+            "a command is taken by value: `A`, not `&A`",
+        ),
+        (
+            quote!(
+                #[receive]
+                fn a(&mut self, cx: &mut Context<Self>, text: &str) {}
+            ),
+            "a frame is taken by value: `String`, not `&str`",
+        ),
+        (
+            quote!(
+                #[receive]
+                fn a(&mut self, cx: &mut Context<Self>) {}
+            ),
+            "`#[receive]` method `a` lacks the frame behind the context",
+        ),
+        (
+            quote!(
+                #[disconnect]
+                fn a(&mut self, cx: &mut Context<Self>) {}
+            ),
+            "`#[disconnect]` lacks the close code behind the context\nwrite `fn a(&mut self, cx: &mut Context<Self>, code: CloseCode) -> Result<()>`",
+        ),
+        (
+            quote!(
+                #[disconnect]
+                fn a(&mut self, cx: &mut Context<Self>, code: u16) {}
+            ),
+            "why the connection ended is a `CloseCode`",
+        ),
+    ]);
+}
+
+#[test]
+fn a_context_that_lacks_its_consumer_is_one_mistake() {
+    let block = quote!(impl Chat {
+        #[handler("a.b")] fn a(&mut self, cx: &mut Context, event: &A) {}
+        fn poll(&mut self, cx: &mut Context) {}
+    });
+    let expansion = expand(TokenStream::new(), &block);
+    assert_eq!(
+        errors(expansion.clone()),
+        ["the context of handler `a` is `cx: &mut Context<Self>`, not `&mut Context`"]
+    );
+    let expansion = text(expansion);
+    assert!(expansion.contains("fn a(&mut self, cx: &mut Context<Self>"), "{expansion}");
+    assert!(expansion.contains("fn poll(&mut self, cx: &mut Context)"), "{expansion}");
+}

@@ -1,0 +1,119 @@
+//! An event as code.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Field, Fields, Ident, Item, ItemStruct, Path, Token, parse_quote};
+
+use super::field_bounds;
+use super::model::{Event, SERDE};
+use super::owned::owned;
+use super::serde_attributes::for_each_serde;
+use crate::tokens::{place, text};
+use crate::types::refers;
+
+/// Input: `#[event("chat.message")] struct ChatMessage { message: String }`.
+///
+/// Output: the struct with the derives that it lacks, and `impl Event for ChatMessage { const TYPE = "chat.message" }`;
+/// with `volatile` also `const VOLATILE`, with `coalesce` also `fn key`.
+pub(super) fn emit(event: &Event, mut item: Item) -> TokenStream {
+    let Event { name, runtime, volatile, derived_above, .. } = event;
+    if let Item::Struct(item) = &mut item {
+        leave_out_second_names(&event.second_names, item);
+        own_fields(item);
+    }
+    let private = runtime.private();
+    let volatile = volatile.then(|| {
+        quote!(
+            const VOLATILE: bool = true;
+        )
+    });
+    let mut no_fields = Fields::Unit;
+    let (attributes, ident, generics, fields) = match &mut item {
+        Item::Struct(item) => (&mut item.attrs, &item.ident, &item.generics, &mut item.fields),
+        // Wrong, and reported. With the trait in place there is one error and not one for each use.
+        Item::Enum(item) => (&mut item.attrs, &item.ident, &item.generics, &mut no_fields),
+        other => return other.to_token_stream(),
+    };
+    let key = event.key.as_ref().and_then(|key| fields.iter().find(|field| field.ident.as_ref() == Some(key)));
+    let key = key.map(|Field { ident, ty, .. }| {
+        quote! {
+            fn key(&self) -> ::core::option::Option<#private::NonZeroU64> {
+                #private::key::<#ty>(Self::TYPE, &self.#ident)
+            }
+        }
+    });
+    let missing: Vec<TokenStream> = SERDE
+        .into_iter()
+        .filter(|derive| !derives(attributes, derive) && !derived_above.iter().any(|above| above == derive))
+        .map(|derive| {
+            // What a field lacks is then shown at the struct, and not at the whole of the attribute.
+            let derive = Ident::new(derive, place(ident.span()));
+            let private = runtime.private_at(derive.span());
+            quote_spanned!(derive.span()=> #private::serde::#derive)
+        })
+        .collect();
+    if !missing.is_empty() {
+        let mut says_crate = false;
+        for_each_serde(attributes, &mut |key, _| says_crate |= key == "crate");
+        let mut added: Vec<Attribute> = vec![parse_quote!(#[derive(#(#missing),*)])];
+        if !says_crate {
+            let path = text(quote!(#private::serde));
+            added.push(parse_quote!(#[serde(crate = #path)]));
+        }
+        added.append(attributes);
+        *attributes = added;
+    }
+    let mut asked_for = ident.clone();
+    if missing.len() == 2
+        && generics.params.is_empty()
+        && let Some(place) = field_bounds::take_for_granted(runtime, ident, fields)
+    {
+        asked_for.set_span(place);
+    }
+    let asked = field_bounds::asked_of_parameters(runtime, generics, attributes, fields);
+    let mut generics = generics.clone();
+    if !generics.params.is_empty() {
+        generics.make_where_clause().predicates.extend(asked);
+    }
+    let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
+    let implementation = quote! {
+        #[automatically_derived]
+        impl #impl_generics #private::Event for #asked_for #type_generics #where_clause {
+            type Itself = Self;
+            const TYPE: &'static str = #name;
+            const DEFINED: &'static str = ::core::concat!(
+                ::core::module_path!(), "::", ::core::stringify!(#ident),
+                " (", ::core::file!(), ":", ::core::line!(), ")",
+            );
+            #volatile
+            #key
+        }
+    };
+    quote!(#item #implementation)
+}
+
+fn derives(attributes: &[Attribute], wanted: &str) -> bool {
+    attributes.iter().filter(|attribute| attribute.path().is_ident("derive")).any(|attribute| {
+        attribute
+            .parse_args_with(Punctuated::<Path, Token![,]>::parse_terminated)
+            .is_ok_and(|paths| paths.iter().any(|path| path.segments.last().is_some_and(|last| last.ident == wanted)))
+    })
+}
+
+fn leave_out_second_names(second_names: &[usize], item: &mut ItemStruct) {
+    let mut at = 0..;
+    item.attrs.retain(|_| at.next().is_none_or(|at| !second_names.contains(&at)));
+}
+
+/// Takes the `&` away where the struct has no lifetime for it: the compiler would ask for one, and an event has none.
+fn own_fields(item: &mut ItemStruct) {
+    if item.generics.lifetimes().next().is_some() {
+        return;
+    }
+    for field in item.fields.iter_mut().filter(|field| refers(&field.ty)) {
+        if let Ok(owned) = syn::parse2(owned(field.ty.to_token_stream())) {
+            field.ty = owned;
+        }
+    }
+}
