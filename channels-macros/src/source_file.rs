@@ -1,7 +1,14 @@
-//! The file that a macro is called in: what stands around its own tokens, which it is not given.
+//! The source file of a macro's call: the text outside the tokens that the macro receives.
 //!
-//! Only mistakes are looked for here. What a file does not tell (an editor's is not on the disk, and what a macro makes is in no
-//! file) the compiler reports in its own words.
+//! Reading the file from disk serves error messages only; it never changes what a correct program expands to. It reports four
+//! mistakes: a serde derive above `#[event]`, a second `#[consumer]` block of one type, two consumers whose enums would have
+//! one name, and an enum name that is already taken. Without the file, the compiler reports the same mistakes as conflicts in
+//! code that the user never wrote: one error for the derive, without the remedy, and up to twelve for a second block. If there
+//! is no file, if it cannot be read, or if it does not contain the macro's call where the compiler says it is, then these
+//! checks are skipped and the compiler reports the mistake. Incremental builds stay correct: the compiler itself has read the
+//! file in this compilation, so cargo already rebuilds the crate if the file changes, and each rebuild expands the macros again.
+//! rust-analyzer may expand a macro while the file has unsaved changes. The comparison with the macro's call, and the search for
+//! the macro's own item in the file, then skip the checks, so that the editor shows no error about an outdated file.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -17,19 +24,24 @@ pub(crate) struct File {
     lines: Vec<usize>,
 }
 
-/// The file of the macro's call.
+/// Returns the file of the macro's call, if it is readable and contains the call.
 pub(crate) fn of_the_call() -> Option<Rc<File>> {
     thread_local! {
-        // A compiler lives for one compilation, in which no file changes.
+        // A compiler process runs one compilation, during which no file changes.
         static FILES: RefCell<HashMap<PathBuf, Option<Rc<File>>>> = RefCell::default();
     }
-    let path = Span::call_site().local_file()?;
-    FILES.with_borrow_mut(|files| files.entry(path).or_insert_with_key(|path| File::read(path).map(Rc::new)).clone())
+    let call = Span::call_site();
+    let path = call.local_file()?;
+    let file = FILES
+        .with_borrow_mut(|files| files.entry(path).or_insert_with_key(|path| File::read(path).map(Rc::new)).clone())?;
+    file.contains(call).then_some(file)
 }
 
 impl File {
     fn read(path: &Path) -> Option<Self> {
-        Some(Self::new(fs::read_to_string(path).ok()?))
+        let text = fs::read_to_string(path).ok()?;
+        // The compiler drops the same before it counts columns.
+        Some(Self::new(text.trim_start_matches('\u{feff}').replace("\r\n", "\n")))
     }
 
     fn new(text: String) -> Self {
@@ -37,12 +49,21 @@ impl File {
         Self { text, lines }
     }
 
-    /// What stands before a place.
+    /// Returns the text before a place.
     pub(crate) fn before(&self, place: Span) -> &str {
+        &self.text[..self.start(place)]
+    }
+
+    /// Returns whether the text of these tokens is at their place.
+    fn contains(&self, place: Span) -> bool {
+        place.source_text().is_some_and(|text| self.text[self.start(place)..].starts_with(&text))
+    }
+
+    fn start(&self, place: Span) -> usize {
         let start = place.start();
         let line = start.line.checked_sub(1).and_then(|line| self.lines.get(line)).copied().unwrap_or_default();
         let column = self.text[line..].char_indices().nth(start.column).map_or(0, |(at, _)| at);
-        &self.text[..line + column]
+        line + column
     }
 }
 
@@ -109,5 +130,8 @@ mod tests {
         let tokens: TokenStream = source.parse().unwrap();
         let body = tokens.into_iter().last().unwrap();
         assert_eq!(file.before(body.span()), "struct Ä;\n#[derive(A)] fn ä() ");
+        assert!(file.contains(body.span()));
+        let edited = File::new(format!("// A line.\n{source}"));
+        assert!(!edited.contains(body.span()));
     }
 }
