@@ -23,6 +23,8 @@ pub(super) struct Change {
     pub(super) helpers: Vec<usize>,
     /// A method of a consumer, whose signature the macro prescribes.
     pub(super) is_prescribed: bool,
+    /// The place of a `Context` without its `<Self>` among the arguments. It is given one.
+    pub(super) lacks_consumer: Option<usize>,
     /// The place of a `self` in the body of a method that takes none. The method is given one.
     pub(super) lacks_self: Option<Span>,
 }

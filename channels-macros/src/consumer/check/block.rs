@@ -2,14 +2,15 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
-use syn::{Ident, Type};
+use syn::{Ident, Signature, Type};
 
 use super::arguments::{check_arguments, check_mailbox};
 use super::conflicts;
 use super::duplicates::Names;
-use super::known_types::has_no_fields;
+use super::known_types::{context, has_arguments, has_no_fields};
 use super::methods::{Checker, Marked};
 use super::role::{Role, Said, check_other, check_unread, read_role};
+use super::signature::{context_at, is_event_called_context, typed};
 use crate::consumer::helper::HELPERS_IN_WORDS;
 use crate::consumer::model::{Change, Checked, Consumer, Handles};
 use crate::consumer::parse::{Arguments, Block, Member, Method};
@@ -67,6 +68,7 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
         let marked = Marked { method, blocking };
         let used = if guessed { None } else { self_without_self(method) };
         changes[at].is_prescribed = true;
+        changes[at].lacks_consumer = context_without_consumer(&role, &method.signature);
         changes[at].lacks_self = used.as_ref().map(Ident::span);
         if is_repeated(block, at) {
             checker.miss(&role);
@@ -136,6 +138,16 @@ fn check_head(block: &Block, empty: bool, diagnostics: &mut Diagnostics) -> Opti
         );
     }
     Some(name.clone())
+}
+
+/// The place of a context that lacks its `<Self>`.
+fn context_without_consumer(role: &Role, signature: &Signature) -> Option<usize> {
+    if matches!(role, Role::Handler(_)) && is_event_called_context(signature) {
+        return None;
+    }
+    let typed = typed(signature);
+    let at = context_at(&typed)?;
+    context(&typed[at].ty).filter(|context| !has_arguments(context)).map(|_| at)
 }
 
 /// The first `self` in a method that takes none.

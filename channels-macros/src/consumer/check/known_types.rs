@@ -1,4 +1,21 @@
-//! Types that are recognised by the last word of their path.
+//! Types that the macro recognises by name: by the last word of their path.
+//!
+//! A macro sees tokens, not types. A type of the user's that shares a name with a known type is taken for it, and an alias of a
+//! known type is not recognised. These are the cases:
+//!
+//! - `Context`: the first argument with this name is the context; every other argument is what its position says. A first
+//!   argument `&mut Alias` may be the context too, and the compiler checks that. `fn shown(event: &page::Context) -> String`
+//!   takes an event. An alias that hides the `&mut` is reported as a wrong context.
+//! - Types without fields ([`WITHOUT_FIELDS`]): a command, a close code or a consumer of the user's that is called `Frame` or
+//!   `Bytes`, for example, is refused with an error. The remedy is another name, or an alias. An alias of such a type passes as
+//!   a command and compiles; at run time every command of that name is malformed, and the client receives that error.
+//! - Wrappers ([`WRAPPERS`]): an event `Json<T>` of the user's is refused with an error; the remedy is an alias. An alias of a
+//!   wrapper is not an event or cannot be deserialised, which the compiler reports.
+//! - Futures ([`awaited`]): a type of the user's that is called `BoxFuture`, and that a method returns without `async`, is
+//!   refused with an error. An alias of a future is not a valid return type, which the compiler reports.
+//!
+//! `Result`, `Self` behind an alias, `Json` in a return type, `Reject`, `CloseCode`, `CommandError` and `Envelope` are not
+//! recognised by name. The generated code passes these types to functions of the runtime, and the compiler checks them.
 
 use syn::{GenericArgument, PathArguments, Type, TypeParamBound};
 
@@ -40,6 +57,11 @@ pub(super) fn bare_command(ty: &Type) -> Option<&Type> {
 pub(super) fn context(ty: &Type) -> Option<&Type> {
     let inner = stripped(ty);
     (last_word(inner).as_deref() == Some("Context")).then_some(inner)
+}
+
+/// Whether there is something between `<` and `>`.
+pub(super) fn has_arguments(ty: &Type) -> bool {
+    arguments(ty).next().is_some()
 }
 
 /// `Chat` of `Context<Chat>`; nothing of `Context<Self>`.

@@ -3,11 +3,11 @@
 use syn::{Ident, LitStr, PatType, ReturnType, Signature, Type};
 
 use super::duplicates::{Named, Names};
-use super::known_types::{bare_command, context, has_no_fields, is_mutable_reference, stripped};
+use super::known_types::{bare_command, has_no_fields, is_mutable_reference, stripped};
 use super::role::Role;
 use super::signature::{
     Wanted, by_reference, by_value, called, check_acting, check_alone, check_context, check_qualifiers, check_shared,
-    connecting, owned_text, payload_text, typed, written,
+    connecting, context_at, owned_text, payload_text, typed, written,
 };
 use crate::consumer::model::{Command, Connect, Consumer, Disconnect, Gap, GapKind, Handler, Handles, Method, Raw};
 use crate::consumer::parse;
@@ -253,14 +253,14 @@ impl Checker<'_> {
 /// `(cx, room: u64)`: the types of what the path captures.
 fn check_connect(signature: &Signature, diagnostics: &mut Diagnostics) -> Vec<Type> {
     let typed = typed(signature);
-    let is_context = |argument: &&&PatType| context(&argument.ty).is_some();
-    let captured = typed.iter().filter(|argument| !is_context(argument));
-    let captured: String = captured.map(|argument| format!(", {}", text(argument))).collect();
+    let at = context_at(&typed);
+    let is_captured = |(place, _): &(usize, &&PatType)| Some(*place) != at;
+    let captured = typed.iter().enumerate().filter(is_captured);
+    let captured: String = captured.map(|(_, argument)| format!(", {}", text(argument))).collect();
     let wanted = connecting(signature, &captured);
     if let Some(receiver) = signature.receiver() {
         diagnostics.error(receiver, format!("`#[connect]` has no `self`: it makes the consumer\n{wanted}"));
     }
-    let at = typed.iter().position(|argument| is_context(&argument));
     // An alias of the context's type cannot be told from another `&mut`.
     let is_alias = at.is_none() && typed.first().is_some_and(|first| is_mutable_reference(&first.ty));
     match at {
@@ -276,7 +276,7 @@ fn check_connect(signature: &Signature, diagnostics: &mut Diagnostics) -> Vec<Ty
         ),
     }
     let mut captures = Vec::new();
-    for argument in typed.iter().skip(usize::from(is_alias)).filter(|argument| !is_context(argument)) {
+    for (_, argument) in typed.iter().enumerate().skip(usize::from(is_alias)).filter(is_captured) {
         if borrows(&argument.ty) {
             let (owned, borrowed) = (owned_text(stripped(&argument.ty)), text(&argument.ty));
             diagnostics.error(

@@ -5,7 +5,8 @@ use syn::spanned::Spanned;
 use syn::{FnArg, GenericParam, PatType, Receiver, ReceiverKind, ReturnType, Safety, Signature, Type};
 
 use super::known_types::{
-    awaited, context, has_no_fields, is_mutable_reference, is_unsized, named_in_context, stripped, unwrapped,
+    awaited, context, has_arguments, has_no_fields, is_mutable_reference, is_unsized, named_in_context, stripped,
+    unwrapped,
 };
 use crate::consumer::model::{Method, Output};
 use crate::consumer::parse;
@@ -47,7 +48,7 @@ pub(super) fn check_acting<'a>(
     let write = written(signature, &format!(", {argument}"));
     let has_receiver = check_receiver(signature, subject, &write, diagnostics);
     let typed = typed(signature);
-    let at = typed.iter().position(|argument| context(&argument.ty).is_some());
+    let at = context_at(&typed);
     match (typed.as_slice(), at) {
         // That was said, and what is to be written instead.
         _ if !has_receiver && at.is_none() => {}
@@ -79,7 +80,7 @@ pub(super) fn check_acting<'a>(
             diagnostics.error(extra, format!("{subject} has {many} too many: {last} is the last\n{write}"));
         }
     }
-    typed.iter().map(|argument| &*argument.ty).find(|ty| context(ty).is_none())
+    first_without(&typed, at)
 }
 
 /// Whether the arguments are the fields of what should be there: `room: u64, text: String`. Says so.
@@ -150,7 +151,8 @@ pub(super) fn check_shared(
     let sharing = format!("write `{asyncness}fn {ident}(event: &{payload}) -> {output}`");
     let typed = typed(signature);
     let before = diagnostics.count();
-    if let Some(cx) = typed.iter().find(|argument| context(&argument.ty).is_some()) {
+    let at = context_at(&typed).filter(|_| !is_event_called_context(signature));
+    if let Some(cx) = at.map(|at| typed[at]) {
         diagnostics.error(
             cx,
             format!("{subject} has no `self`, so it runs once for all connections and has no context of one\n{acting}"),
@@ -180,7 +182,7 @@ pub(super) fn check_shared(
         ),
         ReturnType::Default => {}
     }
-    let payload = typed.iter().map(|argument| &*argument.ty).find(|ty| context(ty).is_none())?;
+    let payload = first_without(&typed, at)?;
     by_reference(payload, subject, diagnostics)
 }
 
@@ -218,6 +220,26 @@ pub(super) fn check_qualifiers(subject: &str, signature: &Signature, one_type: &
                 .error(&argument.ty, format!("{subject} cannot be generic: {one_type}, and not an `impl Trait`"));
         }
     }
+}
+
+/// The place of the context among the arguments: the first type that is called `Context`.
+pub(super) fn context_at(typed: &[&PatType]) -> Option<usize> {
+    let at = typed.iter().position(|argument| context(&argument.ty).is_some())?;
+    // The first argument may be the context by an alias, and the other one a type of the user's that is called like it.
+    let is_alias = at > 0 && is_mutable_reference(&typed[0].ty) && !is_mutable_reference(&typed[at].ty);
+    (!is_alias).then_some(at)
+}
+
+/// Whether a handler without `self` takes an event that is called `Context`: `fn shown(event: &page::Context) -> String`.
+pub(super) fn is_event_called_context(signature: &Signature) -> bool {
+    signature.receiver().is_none()
+        && matches!(typed(signature).as_slice(), [only]
+            if !is_mutable_reference(&only.ty) && context(&only.ty).is_some_and(|context| !has_arguments(context)))
+}
+
+/// The first type but the context's.
+fn first_without<'a>(typed: &[&'a PatType], context: Option<usize>) -> Option<&'a Type> {
+    typed.iter().enumerate().find(|(at, _)| Some(*at) != context).map(|(_, argument)| &*argument.ty)
 }
 
 /// `&mut Context<Self>`, to the letter.
@@ -330,7 +352,7 @@ pub(super) fn payload_text(signature: &Signature, otherwise: &str) -> String {
 
 pub(super) fn called(method: &parse::Method, blocking: bool) -> Method {
     let signature = &method.signature;
-    let context = typed(signature).iter().find_map(|argument| context(&argument.ty)).and_then(named_in_context);
+    let context = typed(signature).first().and_then(|argument| context(&argument.ty)).and_then(named_in_context);
     let carried = ["doc", "allow", "warn", "deny", "forbid"];
     let output = match &signature.output {
         ReturnType::Default => Output::Named(Box::new(syn::parse_quote!(()))),

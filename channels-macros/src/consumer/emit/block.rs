@@ -45,7 +45,9 @@ fn emit_method(method: &Method, change: &Change) -> TokenStream {
     let mut signature = signature.clone();
     // The signature is ours, so that clippy's advice to change it would be wrong. What stands below has the last word.
     let prescribed = change.is_prescribed.then(|| {
-        complete_context(&mut signature);
+        if let Some(at) = change.lacks_consumer {
+            complete_context(&mut signature, at);
+        }
         quote! {
             #[allow(
                 clippy::missing_const_for_fn,
@@ -66,17 +68,17 @@ fn emit_method(method: &Method, change: &Change) -> TokenStream {
 }
 
 /// Writes the `<Self>` that a `Context` lacks, so that the compiler does not ask for it too.
-fn complete_context(signature: &mut Signature) {
-    for argument in &mut signature.inputs {
-        if let FnArg::Typed(argument) = argument
-            && let Type::Reference(reference) = &mut *argument.ty
-            && let Type::Path(path) = &mut *reference.elem
-            && let Some(last) = path.path.segments.last_mut()
-            && last.ident == "Context"
-            && last.arguments.is_none()
-        {
-            last.arguments = PathArguments::AngleBracketed(parse_quote!(<Self>));
-        }
+fn complete_context(signature: &mut Signature, at: usize) {
+    let mut typed = signature.inputs.iter_mut().filter_map(|argument| match argument {
+        FnArg::Typed(argument) => Some(argument),
+        FnArg::Receiver(_) => None,
+    });
+    if let Some(argument) = typed.nth(at)
+        && let Type::Reference(reference) = &mut *argument.ty
+        && let Type::Path(path) = &mut *reference.elem
+        && let Some(last) = path.path.segments.last_mut()
+    {
+        last.arguments = PathArguments::AngleBracketed(parse_quote!(<Self>));
     }
 }
 

@@ -351,3 +351,23 @@ fn a_context_that_lacks_its_consumer_is_one_mistake() {
     assert!(expansion.contains("fn a(&mut self, cx: &mut Context<Self>"), "{expansion}");
     assert!(expansion.contains("fn poll(&mut self, cx: &mut Context)"), "{expansion}");
 }
+
+#[test]
+fn user_type_called_context_is_not_the_context() {
+    let block = quote!(impl Chat {
+        #[connect] fn connect(cx: &mut Context<Self>, page: page::Context) -> Self {}
+        #[handler("a.b")] fn a(&mut self, cx: &mut Context<Self>, event: &page::Context) {}
+        #[handler("c.d")] fn c(event: &page::Context) -> String {}
+        #[handler("e.f")] fn e(&mut self, cx: &mut Cx, event: &page::Context) {}
+        #[receive("say")] fn say(&mut self, cx: &mut Context<Self>, command: page::Context) {}
+        #[receive] fn other(&mut self, cx: &mut Context<Self>, frame: page::Context) {}
+    });
+    let expansion = expand(TokenStream::new(), &block);
+    assert_eq!(errors(expansion.clone()), [""; 0]);
+    let expansion = text(expansion);
+    assert!(expansion.contains("type Captures = (page::Context, );"), "{expansion}");
+    for variant in ["AB", "CD", "EF", "Say", "Raw"] {
+        assert!(expansion.contains(&format!("{variant}(page::Context)")), "{variant}: {expansion}");
+    }
+    assert!(!expansion.contains("page::Context<Self>"), "{expansion}");
+}
