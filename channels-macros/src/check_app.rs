@@ -1,4 +1,4 @@
-//! `check_app! { consumers: [..], groups: [..], direct: [..] }`: whether the parts of an application fit together.
+//! `check_app! { consumers: [..], groups: [..], direct: [..] }`: compile-time checks of a whole application.
 
 use proc_macro2::{Group, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -18,7 +18,7 @@ const LISTS: [&str; 3] = ["consumers", "groups", "direct"];
 
 const SHAPE: &str = "`check_app! { consumers: [ChatConsumer], groups: [Room], direct: [ForceDisconnect] }`";
 
-/// What stands in `check_app! { .. }`.
+/// The input of `check_app! { .. }`.
 #[derive(Default)]
 struct Application {
     path: Option<Path>,
@@ -43,7 +43,7 @@ impl Parse for Entry {
     }
 }
 
-/// What `check_app!` makes: constants that do not compile if something does not fit.
+/// Expands `check_app!` to constants that do not compile if a check fails.
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let application = parse(input, &mut diagnostics);
@@ -73,7 +73,7 @@ fn parse(input: TokenStream, diagnostics: &mut Diagnostics) -> Application {
         if word != "crate" && !LISTS.contains(&word.as_str()) {
             diagnostics
                 .error(&name, format!("an application has no `{word}`{}\nwrite {SHAPE}", did_you_mean(&word, LISTS)));
-            // A slip is taken for what it was meant to be.
+            // A misspelt list is reported and used.
             let Some(meant) = near(&word, LISTS) else { continue };
             word = meant.to_owned();
         }
@@ -118,7 +118,7 @@ fn list(name: &Ident, value: &TokenStream, diagnostics: &mut Diagnostics) -> Vec
 
 /// Input: `consumers: [ChatConsumer], groups: [Room]`.
 ///
-/// Output: `const _: () = check_group("Room", ..);` and so on, each in the place of what it is about.
+/// Output: `const _: () = check_group("Room", ..);` and so on, each with the span of the type that it checks.
 fn emit(application: &Application) -> TokenStream {
     let runtime = Runtime::new(application.path.clone());
     let private = runtime.private();
@@ -158,7 +158,7 @@ mod tests {
     use crate::diagnostics::tests::{errors, formatted};
 
     #[test]
-    fn the_expansion_is_reviewed_like_code() {
+    fn expansion_matches_snapshot() {
         let expansion = expand(quote! {
             consumers: [ChatConsumer, admin::AdminConsumer],
             groups: [Room],
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_is_said_in_one_sentence() {
+    fn wrong_lists_give_one_error_each() {
         let cases = [
             (quote!(consumer: [Chat]), vec!["an application has no `consumer`; did you mean `consumers`?"]),
             (quote!(groups: [Room]), vec!["an application has consumers"]),

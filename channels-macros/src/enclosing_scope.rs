@@ -1,17 +1,17 @@
-//! The items beside a macro's own item.
+//! The items next to a macro's own item, read from the source file.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 use crate::tokens::text;
 
-/// What stands directly in a module, in a function, or in the file itself.
+/// The tokens directly in a module, in a function or in the file itself.
 pub(crate) struct Scope(Vec<TokenTree>);
 
 /// `#[consumer] impl ChatConsumer { .. }`, or `enum ChatEvent`.
 struct Item<'a> {
     /// The names of the attributes above it.
     attributes: Vec<String>,
-    /// `ChatConsumer { .. }`; `ChatEvent`, and what follows.
+    /// The tokens after the keyword: `ChatConsumer { .. }`, or `ChatEvent` and all tokens after it.
     rest: &'a [TokenTree],
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct Block {
 }
 
 impl Scope {
-    /// The scope in which `impl head { body }` stands.
+    /// Returns the scope that contains `impl head { body }`.
     pub(crate) fn around(tokens: TokenStream, head: &str, body: &str) -> Option<Self> {
         let scope = Self(tokens.into_iter().collect());
         if scope.blocks().any(|block| block.head == head && block.body == body) {
@@ -38,7 +38,7 @@ impl Scope {
         })
     }
 
-    /// Its `impl` blocks.
+    /// Returns the `impl` blocks of the scope.
     pub(crate) fn blocks(&self) -> impl Iterator<Item = Block> {
         self.items(&["impl"]).filter_map(move |item| {
             let at = item.rest.iter().position(|token| is(token, Delimiter::Brace))?;
@@ -47,7 +47,7 @@ impl Scope {
         })
     }
 
-    /// Whether a type of this name is defined in it in any case.
+    /// Returns whether the scope defines a type with this name, without `#[cfg]`.
     pub(crate) fn defines(&self, name: &str) -> bool {
         self.items(&["enum", "struct", "union", "type", "trait"]).any(|item| {
             let is_conditional = item.attributes.iter().any(|attribute| attribute == "cfg");
@@ -71,7 +71,6 @@ impl Scope {
                     TokenTree::Ident(word) if kinds.iter().any(|kind| word == kind) => {
                         return Some(Item { attributes, rest: &self.0[at..] });
                     }
-                    // The end of an item.
                     TokenTree::Punct(end) if end.as_char() == ';' => attributes.clear(),
                     token if is(token, Delimiter::Brace) => attributes.clear(),
                     _ => {}
@@ -82,7 +81,7 @@ impl Scope {
     }
 }
 
-/// `consumer` of `#[channels_runtime::consumer(..)]`.
+/// Returns the last word of an attribute's path: `consumer` for `#[channels_runtime::consumer(..)]`.
 fn name(attribute: TokenStream) -> Option<String> {
     let path = attribute.into_iter().take_while(|token| matches!(token, TokenTree::Ident(_) | TokenTree::Punct(_)));
     path.filter_map(|token| if let TokenTree::Ident(word) = token { Some(word.to_string()) } else { None }).last()
@@ -97,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_definition_is_seen_in_its_own_scope() {
+    fn defines_looks_at_own_scope_only() {
         let scope = |source: &str| Scope::around(source.parse().unwrap(), "Chat", "{}").unwrap();
         assert!(scope("impl Chat {} pub enum ChatEvent { A }").defines("ChatEvent"));
         assert!(

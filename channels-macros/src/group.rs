@@ -1,4 +1,4 @@
-//! `#[group("chat_{room}", events(ChatMessage))]`: checked names, and which events the group carries.
+//! `#[group("chat_{room}", events(ChatMessage))]`: a group's name and the events that it carries.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -13,7 +13,7 @@ use crate::suggest::{did_you_mean, in_words, near};
 use crate::tokens::{place, text};
 use crate::types::last_word;
 
-/// The longest legal name, as Django Channels has it.
+/// The longest legal name, as in Django Channels.
 const MAX_NAME_LENGTH: usize = 99;
 
 const ARGUMENTS: [(&str, &str); 2] = [("events", "events(ChatMessage, ..)"), ("crate", "crate = path")];
@@ -26,7 +26,7 @@ enum Part {
     Field(String),
 }
 
-/// A group as `#[group]` reads it.
+/// The parsed arguments of `#[group]`.
 struct Group {
     runtime: Runtime,
     pattern: LitStr,
@@ -34,7 +34,7 @@ struct Group {
     events: Vec<Type>,
 }
 
-/// What `#[group]` makes of a struct.
+/// Expands `#[group]` on a struct.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let expansion = match syn::parse2::<ItemStruct>(item.clone()) {
@@ -97,7 +97,7 @@ fn parse(arguments: TokenStream, item: &ItemStruct, diagnostics: &mut Diagnostic
                 events.extend(syn::parse2::<Type>(piece));
             }
             Ok(Argument { name, value }) if pattern.is_some() => {
-                // A slip of `events` lists them all the same.
+                // A misspelt `events` is reported and used.
                 if near(&name.to_string(), ["events"]).is_some() {
                     listed = true;
                     events.extend(arguments::types(&value, &name, "ChatMessage, ChatJoin", diagnostics));
@@ -121,7 +121,7 @@ fn parse(arguments: TokenStream, item: &ItemStruct, diagnostics: &mut Diagnostic
     Group { runtime: Runtime::new(path), pattern, parts, events }
 }
 
-/// `ChatMessage`, or a path to it.
+/// Returns whether an argument is a type: `ChatMessage`, or a path to it.
 fn is_type(piece: &TokenStream) -> bool {
     let word = syn::parse2::<Type>(piece.clone()).ok().as_ref().and_then(last_word);
     word.is_some_and(|word| word.starts_with(|first: char| first.is_ascii_uppercase()))
@@ -181,7 +181,7 @@ fn check(group: &Group, item: &ItemStruct, diagnostics: &mut Diagnostics) {
             Part::Field(_) => {}
         }
     }
-    // A pattern with a mistake in it may mean a field that cannot be seen, and one that could not be read uses none.
+    // A wrong pattern may mean the field, and a pattern that was not parsed uses no field.
     if diagnostics.count() == before && !group.parts.is_empty() {
         let is_used = |name: &String| group.parts.iter().any(|part| matches!(part, Part::Field(used) if used == name));
         for (field, name) in fields.iter().zip(&names).filter(|(_, name)| !is_used(name)) {
@@ -207,7 +207,7 @@ fn check_literal(literal: &str, group: &Ident, names: &[String], pattern: &LitSt
     let legal = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
     let Some(wrong) = literal.chars().find(|letter| !legal(letter)) else { return };
     let field = names.iter().find(|name| is_written_otherwise(literal, name));
-    // `${room}` and `%s`: a field, whichever.
+    // `${room}` and `%s` mean a field. The first one is suggested.
     let field = field.or_else(|| names.first().filter(|_| matches!(wrong, '$' | '%')));
     let right = match field {
         Some(field) => format!("a field is written `{{{field}}}`"),
@@ -218,14 +218,14 @@ fn check_literal(literal: &str, group: &Ident, names: &[String], pattern: &LitSt
     diagnostics.error(pattern, format!("the name of group `{group}` contains {wrong}; {right}{channel}"));
 }
 
-/// `room_{id}` for `room {id}`.
+/// Returns `; did you mean "room_{id}"?` for `room {id}`.
 fn without_spaces(pattern: &LitStr) -> String {
     let near = pattern.value().trim().replace(' ', "_");
     let legal = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.' | '{' | '}');
     if near.chars().all(legal) { format!("; did you mean {near:?}?") } else { String::new() }
 }
 
-/// Why `{name}` is no field, as a sentence.
+/// Returns the message for a `{name}` that is not a field.
 fn no_field(name: &str, group: &Ident, names: &[String]) -> String {
     let has = in_words(names);
     match name.split_once(':') {
@@ -262,14 +262,17 @@ fn check_length(group: &Group, item: &ItemStruct, diagnostics: &mut Diagnostics)
     }
 }
 
-/// `<room>` as in Django, `:room` as in other frameworks.
+/// Returns whether a field is written as in Django, `<room>`, or as in other frameworks, `:room` or `$room`.
 fn is_written_otherwise(literal: &str, field: &str) -> bool {
     literal.contains(&format!("<{field}>"))
         || literal.contains(&format!(":{field}"))
         || literal.contains(&format!("${field}"))
 }
 
-/// How long a field can be, where its type says so; what is not known counts nothing.
+/// Returns the greatest length of a field in the name.
+///
+/// The type is recognised by the last word of its path. An unknown type, such as an alias, counts as 0; then the
+/// runtime checks the name.
 fn shortest_worst_case(item: &ItemStruct, name: &str) -> usize {
     let field = item.fields.iter().find(|field| field.ident.as_ref().is_some_and(|ident| ident.unraw() == name));
     match field.and_then(|field| last_word(&field.ty)).as_deref() {
@@ -300,9 +303,9 @@ fn emit(group: &Group, item: &ItemStruct) -> TokenStream {
             Part::Literal(literal) => format.push_str(literal),
             Part::Field(name) => {
                 let field = item.fields.iter().find(|field| field.ident.as_ref().is_some_and(|i| i.unraw() == name));
-                // Others were reported.
+                // A missing field was reported.
                 if let Some(field) = field {
-                    let (mut name, ty) = (field.ident.clone().expect("it was found by its name"), &field.ty);
+                    let (mut name, ty) = (field.ident.clone().expect("the field was found by its name"), &field.ty);
                     name.set_span(place(name.span()));
                     format.push_str("{}");
                     fields.push(quote!(#private::part::<#ty>(&self.#name)));
@@ -372,7 +375,7 @@ mod tests {
     use crate::diagnostics::tests::{errors, formatted};
 
     #[test]
-    fn the_expansion_is_reviewed_like_code() {
+    fn expansion_matches_snapshot() {
         let expansion = expand(
             quote!("chat_{room}", events(ChatMessage, events::ChatJoin)),
             quote! {
@@ -397,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn each_mistake_is_said_in_one_sentence() {
+    fn wrong_arguments_give_one_error_each() {
         let long = "g".repeat(100);
         let nearly = format!("{}_{{id}}", "g".repeat(79));
         let cases = [
@@ -469,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_placeholder_names_no_field() {
+    fn empty_placeholder_is_an_error() {
         let errors = errors(expand(
             quote!("room_{}", events(A)),
             quote!(
@@ -480,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_struct_with_named_fields_is_a_group() {
+    fn item_without_named_fields_is_an_error() {
         let tuple = errors(expand(
             quote!("room_{id}", events(A)),
             quote!(

@@ -1,4 +1,4 @@
-//! The path to the runtime in an expansion.
+//! The path to the runtime crate in an expansion.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
@@ -6,7 +6,7 @@ use syn::Path;
 
 use crate::tokens::placed;
 
-/// Where the runtime is: `::channels_runtime`, or what `crate = path` says.
+/// The path to the runtime: `::channels_runtime`, or the path in `crate = path`.
 pub(crate) struct Runtime(Option<Path>);
 
 impl Runtime {
@@ -14,7 +14,7 @@ impl Runtime {
         Self(path)
     }
 
-    /// What expansions call.
+    /// Returns the path of the module that expansions use.
     pub(crate) fn private(&self) -> TokenStream {
         match &self.0 {
             None => quote!(::channels_runtime::__private),
@@ -22,7 +22,8 @@ impl Runtime {
         }
     }
 
-    /// The same, in the user's place: what is wrong with a call is shown under all of its tokens.
+    /// Returns the path of the module that expansions use, with the user's span, so that an error covers the whole
+    /// call.
     pub(crate) fn private_at(&self, place: Span) -> TokenStream {
         placed(self.private(), place)
     }

@@ -1,14 +1,15 @@
 //! The source file of a macro's call: the text outside the tokens that the macro receives.
 //!
-//! Reading the file from disk serves error messages only; it never changes what a correct program expands to. It reports four
-//! mistakes: a serde derive above `#[event]`, a second `#[consumer]` block of one type, two consumers whose enums would have
-//! one name, and an enum name that is already taken. Without the file, the compiler reports the same mistakes as conflicts in
-//! code that the user never wrote: one error for the derive, without the remedy, and up to twelve for a second block. If there
-//! is no file, if it cannot be read, or if it does not contain the macro's call where the compiler says it is, then these
-//! checks are skipped and the compiler reports the mistake. Incremental builds stay correct: the compiler itself has read the
-//! file in this compilation, so cargo already rebuilds the crate if the file changes, and each rebuild expands the macros again.
-//! rust-analyzer may expand a macro while the file has unsaved changes. The comparison with the macro's call, and the search for
-//! the macro's own item in the file, then skip the checks, so that the editor shows no error about an outdated file.
+//! Reading the file from disk serves error messages only; it never changes what a correct program expands to. It
+//! reports four mistakes: a serde derive above `#[event]`, a second `#[consumer]` block of one type, two consumers
+//! whose enums would have one name, and an enum name that is already taken. Without the file, the compiler reports the
+//! same mistakes as conflicts in code that the user never wrote: one error for the derive, without the remedy, and up
+//! to twelve for a second block. If there is no file, if it cannot be read, or if it does not contain the macro's call
+//! where the compiler says it is, then these checks are skipped and the compiler reports the mistake. Incremental
+//! builds stay correct: the compiler itself has read the file in this compilation, so cargo already rebuilds the crate
+//! if the file changes, and each rebuild expands the macros again. rust-analyzer may expand a macro while the file has
+//! unsaved changes. The comparison with the macro's call, and the search for the macro's own item in the file, then
+//! skip the checks, so that the editor shows no error about an outdated file.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -18,7 +19,7 @@ use std::rc::Rc;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 
-/// A file, and where its lines begin.
+/// A file and the offsets of its lines.
 pub(crate) struct File {
     pub(crate) text: String,
     lines: Vec<usize>,
@@ -49,12 +50,12 @@ impl File {
         Self { text, lines }
     }
 
-    /// Returns the text before a place.
+    /// Returns the text before a span.
     pub(crate) fn before(&self, place: Span) -> &str {
         &self.text[..self.start(place)]
     }
 
-    /// Returns whether the text of these tokens is at their place.
+    /// Returns whether the file contains the text of a span at its position.
     fn contains(&self, place: Span) -> bool {
         place.source_text().is_some_and(|text| self.text[self.start(place)..].starts_with(&text))
     }
@@ -67,7 +68,7 @@ impl File {
     }
 }
 
-/// The traits that are derived by attributes at the end of the text, behind which another attribute stands.
+/// Returns the words in the `derive` attributes at the end of the text, which ends before another attribute.
 pub(crate) fn derived_above(before: &str) -> Vec<String> {
     let mut derived = Vec::new();
     let mut rest = before.trim_end();
@@ -78,7 +79,7 @@ pub(crate) fn derived_above(before: &str) -> Vec<String> {
             continue;
         }
         let Some(start) = rest.ends_with(']').then(|| rest.rfind("#[")).flatten() else { return derived };
-        // What is no attribute (an array behind a `#[` in a string) cannot be above an item.
+        // Not an attribute, for example an array after a `#[` in a string.
         let Ok(attribute) = rest[start..].parse::<TokenStream>() else { return derived };
         let mut words = words(attribute).into_iter();
         if words.next().is_some_and(|word| word == "derive") {
@@ -105,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_derived_above_is_seen() {
+    fn derived_above_lists_derives_of_same_item() {
         let above = |source: &str| derived_above(source).join(" ");
         assert_eq!(above("struct A;\n\n#[derive(Debug, Clone)]\n"), "Debug Clone");
         assert_eq!(
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_found_by_its_line_and_its_letter() {
+    fn span_after_multibyte_letters_is_found() {
         let source = "struct Ä;\n#[derive(A)] fn ä() {}";
         let file = File::new(source.to_owned());
         let tokens: TokenStream = source.parse().unwrap();

@@ -1,4 +1,4 @@
-//! The attributes of methods where no `#[consumer]` took them away: it was forgotten.
+//! A helper attribute outside of `#[consumer]`, which removes those of its own methods.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -6,9 +6,9 @@ use quote::quote;
 use crate::diagnostics::Diagnostics;
 use crate::tokens::function_name;
 
-/// Input: `#[handler("chat.message")] fn chat_message(..) -> .. { .. }`, with nothing around it that knows of handlers.
+/// Input: `#[handler("chat.message")] fn chat_message(..) -> .. { .. }`, in a block without `#[consumer]`.
 ///
-/// Output: what is missing, said at the name of the method, and the method as it was.
+/// Output: an error at the name of the method, and the method unchanged.
 pub(crate) fn expand(helper: &str, item: &TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     diagnostics.error(
@@ -24,7 +24,7 @@ mod tests {
     use crate::diagnostics::tests::errors;
 
     #[test]
-    fn the_method_stays_as_it_was() {
+    fn method_without_consumer_is_unchanged() {
         let method = quote!(
             async fn chat_message(event: &ChatMessage) -> String {
                 event.message.clone()

@@ -1,10 +1,10 @@
-//! The user's tokens: as words in a sentence, and as places.
+//! The user's tokens: as text for messages, and with spans for errors.
 
 use proc_macro2::{Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::Attribute;
 
-/// Tokens as a person would write them: `Vec<u8>` and not `Vec < u8 >`.
+/// Returns tokens as a person writes them: `Vec<u8>`, not `Vec < u8 >`.
 pub(crate) fn text(tokens: impl ToTokens) -> String {
     let mut text = String::new();
     write_text(tokens.to_token_stream(), &mut text);
@@ -43,21 +43,21 @@ fn write_text(tokens: TokenStream, text: &mut String) {
     }
 }
 
-/// The name of a function: the token after `fn`. Returns all tokens if there is no `fn`.
+/// Returns the name of a function: the token after `fn`. Returns all tokens if there is no `fn`.
 pub(crate) fn function_name(item: &TokenStream) -> TokenStream {
     let after =
         item.clone().into_iter().skip_while(|token| !matches!(token, TokenTree::Ident(word) if word == "fn")).nth(1);
     after.map_or_else(|| item.clone(), TokenTree::into_token_stream)
 }
 
-/// The user's place for a token that the user did not write.
+/// Returns a span at the user's code for a generated token.
 ///
-/// With the user's own span the compiler would offer to edit code that is not there.
+/// With the user's own span the compiler would offer to edit code that does not exist.
 pub(crate) fn place(span: Span) -> Span {
     span.resolved_at(Span::call_site())
 }
 
-/// All of the tokens in one place.
+/// Returns the tokens with one span.
 pub(crate) fn placed(tokens: TokenStream, place: Span) -> TokenStream {
     let placed = |mut token: TokenTree| {
         token.set_span(place);
@@ -66,12 +66,12 @@ pub(crate) fn placed(tokens: TokenStream, place: Span) -> TokenStream {
     tokens.into_iter().map(placed).collect()
 }
 
-/// The attributes that decide whether an item exists.
+/// Returns the `#[cfg]` attributes.
 pub(crate) fn cfgs(attributes: &[Attribute]) -> Vec<Attribute> {
     attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect()
 }
 
-/// Whether one of the tokens, seen with the one behind it, is what is looked for.
+/// Returns whether `found` accepts one of the tokens. It receives each token and the next one.
 pub(crate) fn scan(tokens: TokenStream, found: &mut impl FnMut(&TokenTree, Option<&TokenTree>) -> bool) -> bool {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     tokens.iter().enumerate().any(|(at, token)| {
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn types_read_as_they_are_written() {
+    fn text_of_type_reads_as_written() {
         let ty: Type = parse_quote!(&mut std::collections::HashMap<String, Vec<(u8, [u8; 4])>>);
         assert_eq!(text(ty), "&mut std::collections::HashMap<String, Vec<(u8, [u8; 4])>>");
     }

@@ -1,4 +1,4 @@
-//! What the spelling of a type tells.
+//! Properties of a type that its spelling shows.
 
 use proc_macro2::TokenTree;
 use quote::ToTokens;
@@ -6,7 +6,7 @@ use syn::{Ident, Type};
 
 use crate::tokens::scan;
 
-/// The type itself, where a macro of the user's put it into a group that cannot be seen.
+/// Returns a type without parentheses and without the invisible group of a user's macro.
 pub(crate) fn ungrouped(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => ungrouped(&group.elem),
@@ -15,7 +15,7 @@ pub(crate) fn ungrouped(ty: &Type) -> &Type {
     }
 }
 
-/// The type behind a path: `ChatMessage` of `crate::events::ChatMessage`.
+/// Returns the last word of a type's path: `ChatMessage` for `crate::events::ChatMessage`.
 pub(crate) fn last_word(ty: &Type) -> Option<String> {
     match ungrouped(ty) {
         Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
@@ -23,7 +23,8 @@ pub(crate) fn last_word(ty: &Type) -> Option<String> {
     }
 }
 
-/// A lifetime that ends, or an elided one: what a type that is written elsewhere again cannot hold.
+/// Returns whether a type has a lifetime other than `'static`, named or elided. Such a type cannot be repeated
+/// elsewhere.
 pub(crate) fn borrows(ty: &Type) -> bool {
     scan(ty.to_token_stream(), &mut |token, next| match token {
         TokenTree::Punct(punct) if punct.as_char() == '\'' => {
@@ -36,18 +37,18 @@ pub(crate) fn borrows(ty: &Type) -> bool {
     })
 }
 
-/// A `&`, or a lifetime that ends: what cannot be read from a message.
+/// Returns whether a type has a `&` or a lifetime other than `'static`. Such a type cannot be deserialised.
 pub(crate) fn refers(ty: &Type) -> bool {
     let is_reference = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '&');
     borrows(ty) || scan(ty.to_token_stream(), &mut |token, _| is_reference(token))
 }
 
-/// A type that has no name: `impl Trait`.
+/// Returns whether a type has no name: `impl Trait`.
 pub(crate) fn is_unnameable(ty: &Type) -> bool {
     mentions(ty, "impl")
 }
 
-/// Whether the word is part of a type.
+/// Returns whether a type contains a word.
 pub(crate) fn mentions<T: ?Sized>(ty: &Type, name: &T) -> bool
 where
     Ident: PartialEq<T>,
@@ -62,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn borrowed_types_are_seen() {
+    fn borrows_and_refers_find_references() {
         let borrowed: [Type; 3] = [parse_quote!(&str), parse_quote!(Json<Line<'_>>), parse_quote!((u8, &'a str))];
         let owned: [Type; 3] = [parse_quote!(&'static str), parse_quote!(Json<Line>), parse_quote!(Cow<'static, str>)];
         assert!(borrowed.iter().all(borrows));

@@ -6,7 +6,7 @@ use quote::quote;
 use super::{check, emit, parse};
 use crate::diagnostics::Diagnostics;
 
-/// What `#[consumer]` makes of an `impl` block.
+/// Expands `#[consumer]` on an `impl` block.
 pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let arguments = parse::arguments(arguments, &mut diagnostics);

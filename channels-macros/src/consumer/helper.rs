@@ -1,4 +1,4 @@
-//! The helper attributes: those that `#[consumer]` understands above a method.
+//! The helper attributes: the attributes of methods that `#[consumer]` reads.
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::Attribute;
@@ -11,26 +11,27 @@ const HELPERS: [&str; 6] = ["connect", "receive", "handler", "disconnect", "laye
 pub(super) const HELPERS_IN_WORDS: &str = "`#[connect]`, `#[receive(\"name\")]`, `#[handler(\"event.name\")]`, `#[disconnect]`, \
                                 `#[layer_lost]` and `#[layer_restored]`";
 
-/// The helper attribute that this is.
+/// Returns the name of a helper attribute, by the last word of its path.
 pub(super) fn exact(attribute: &Attribute) -> Option<&'static str> {
     let word = &attribute.path().segments.last()?.ident;
     HELPERS.into_iter().find(|helper| word == helper)
 }
 
-/// The helper attribute that this is (`true`), or that it was meant to be (`false`).
+/// Returns the name of a helper attribute and `true`, or of the one that a misspelt attribute probably means and
+/// `false`.
 pub(super) fn exact_or_near(attribute: &Attribute) -> Option<(&'static str, bool)> {
     if let Some(helper) = exact(attribute) {
         return Some((helper, true));
     }
     let word = attribute.path().get_ident()?.to_string();
-    // `#[event(..)]` exists, but it makes events, and of structs.
+    // `#[event(..)]` belongs above a struct, so that above a method it means `handler`.
     if word == "event" {
         return Some(("handler", false));
     }
     near(&word, HELPERS).map(|helper| (helper, false))
 }
 
-/// The helper attributes among these tokens, and the tokens without them.
+/// Returns the helper attributes among tokens, and the tokens without them.
 pub(super) fn split(tokens: TokenStream) -> (Vec<&'static str>, TokenStream) {
     let (mut found, mut rest) = (Vec::new(), TokenStream::new());
     let mut tokens = tokens.into_iter().peekable();

@@ -1,4 +1,7 @@
 //! `#[consumer]`: parse -> check -> emit over a model.
+//!
+//! `parse` reads tokens and does not check their meaning. `check` reports every mistake, puts everything that is right
+//! into the model, and does not change tokens. `emit` writes the block and the generated items, and cannot fail.
 
 mod check;
 mod emit;

@@ -1,4 +1,4 @@
-//! What an event may look like.
+//! The checks of an event. Every mistake is reported.
 
 use proc_macro2::Span;
 use quote::ToTokens;
@@ -16,7 +16,7 @@ use crate::suggest::{did_you_mean, in_words};
 use crate::tokens::text;
 use crate::types::refers;
 
-/// Says what is wrong with an event.
+/// Checks an event and reports every mistake.
 pub(super) fn check(arguments: Arguments, item: &Item, diagnostics: &mut Diagnostics) -> Event {
     let Arguments { name, runtime, volatile, coalesce } = arguments;
     if let Some(name) = &name
@@ -24,7 +24,7 @@ pub(super) fn check(arguments: Arguments, item: &Item, diagnostics: &mut Diagnos
     {
         diagnostics.error(name, sentence);
     }
-    // Without a usable name the expansion goes on with an empty one, which no other check looks at.
+    // Without a usable name the expansion continues with an empty one, which no other check reads.
     let name = name.unwrap_or_else(|| LitStr::new("", Span::call_site()));
     let second_names = match item {
         Item::Struct(item) => check_second_names(item, diagnostics),
@@ -36,7 +36,7 @@ pub(super) fn check(arguments: Arguments, item: &Item, diagnostics: &mut Diagnos
     Event { name, runtime, volatile, key, derived_above, second_names }
 }
 
-/// A second `#[event]` would make all of it twice.
+/// Reports further `#[event]` attributes, which would generate everything twice. Returns their indices.
 fn check_second_names(item: &ItemStruct, diagnostics: &mut Diagnostics) -> Vec<usize> {
     let mut second_names = Vec::new();
     for (at, attribute) in item.attrs.iter().enumerate() {
@@ -51,9 +51,9 @@ fn check_second_names(item: &ItemStruct, diagnostics: &mut Diagnostics) -> Vec<u
     second_names
 }
 
-/// Finds the field that `coalesce` names.
+/// Returns the field that `coalesce` names.
 fn check_key(key: &LitStr, item: &Item, diagnostics: &mut Diagnostics) -> Option<Ident> {
-    // What is no struct with named fields was reported as that.
+    // Other items were reported.
     let Item::Struct(item) = item else { return None };
     if let Fields::Unnamed(_) = item.fields {
         return None;
@@ -84,7 +84,7 @@ fn check_key(key: &LitStr, item: &Item, diagnostics: &mut Diagnostics) -> Option
     Some((*ident).clone())
 }
 
-/// Which derives of serde stand above the attribute. They are expanded before it, and not part of what it is given.
+/// Returns the derives of serde above `#[event]`. They are expanded before it and are not part of its input.
 fn derived_above(name: &LitStr, diagnostics: &mut Diagnostics) -> Vec<String> {
     let Some(file) = source_file::of_the_call() else { return Vec::new() };
     let mut above = source_file::derived_above(file.before(Span::call_site()));
@@ -125,19 +125,19 @@ fn check_item(item: &Item, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// `borrowed` is the type of the field, if it is known which one borrows.
+/// Returns the message for an event that borrows. `borrowed` is the type of the field, if the field is known.
 fn owns(event: &Ident, borrowed: Option<&Type>) -> String {
     let meant = borrowed.map(|borrowed| {
         let owned = text(owned(borrowed.to_token_stream()));
         (owned.replace("::std::string::", "").replace("::std::vec::", ""), text(borrowed))
     });
-    // A lifetime that is left is that of a type which is not known.
+    // A remaining lifetime belongs to an unknown type.
     let meant = meant.filter(|(owned, _)| !owned.contains('\''));
     let (owned, borrowed) = meant.unwrap_or_else(|| ("String".to_owned(), "&str".to_owned()));
     format!("event `{event}` owns what it holds, because it outlives its sender: `{owned}` and not `{borrowed}`")
 }
 
-/// The fields that borrow, or else the lifetimes.
+/// Reports the fields that borrow, or otherwise the lifetimes.
 fn check_borrows(item: &ItemStruct, diagnostics: &mut Diagnostics) {
     let before = diagnostics.count();
     for field in item.fields.iter().filter(|field| refers(&field.ty)) {
@@ -150,7 +150,7 @@ fn check_borrows(item: &ItemStruct, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// `type` is the key of the event's name: a field of that name would overwrite it.
+/// Reports fields that are serialised as `type`, the key of the event's name.
 fn check_fields(event: &Ident, attributes: &[Attribute], fields: &Fields, diagnostics: &mut Diagnostics) {
     const TAKEN: &str = "`type` holds the name of the event on the wire";
     let mut camel_case = false;
@@ -195,7 +195,7 @@ fn check_fields(event: &Ident, attributes: &[Attribute], fields: &Fields, diagno
     }
 }
 
-// What serde makes of a field: every letter behind a `_` is raised, then the first one is lowered.
+// Serde raises every letter after a `_`, then lowers the first one.
 fn is_type_in_camel_case(name: &str) -> bool {
     let mut letters = name.trim_matches('_').chars();
     !name.trim_matches('_').contains('_')

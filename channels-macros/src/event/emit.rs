@@ -1,4 +1,4 @@
-//! An event as code.
+//! The code that `#[event]` generates.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
@@ -14,8 +14,8 @@ use crate::types::refers;
 
 /// Input: `#[event("chat.message")] struct ChatMessage { message: String }`.
 ///
-/// Output: the struct with the derives that it lacks, and `impl Event for ChatMessage { const TYPE = "chat.message" }`;
-/// with `volatile` also `const VOLATILE`, with `coalesce` also `fn key`.
+/// Output: the struct with the missing derives, and `impl Event for ChatMessage { const TYPE = "chat.message" }`; with
+/// `volatile` also `const VOLATILE`, with `coalesce` also `fn key`.
 pub(super) fn emit(event: &Event, mut item: Item) -> TokenStream {
     let Event { name, runtime, volatile, derived_above, .. } = event;
     if let Item::Struct(item) = &mut item {
@@ -31,7 +31,7 @@ pub(super) fn emit(event: &Event, mut item: Item) -> TokenStream {
     let mut no_fields = Fields::Unit;
     let (attributes, ident, generics, fields) = match &mut item {
         Item::Struct(item) => (&mut item.attrs, &item.ident, &item.generics, &mut item.fields),
-        // Wrong, and reported. With the trait in place there is one error and not one for each use.
+        // An enum was reported. It gets the trait so that its uses give no further errors.
         Item::Enum(item) => (&mut item.attrs, &item.ident, &item.generics, &mut no_fields),
         other => return other.to_token_stream(),
     };
@@ -47,7 +47,7 @@ pub(super) fn emit(event: &Event, mut item: Item) -> TokenStream {
         .into_iter()
         .filter(|derive| !derives(attributes, derive) && !derived_above.iter().any(|above| above == derive))
         .map(|derive| {
-            // What a field lacks is then shown at the struct, and not at the whole of the attribute.
+            // With this span, an error about a field is shown at the struct instead of the whole attribute.
             let derive = Ident::new(derive, place(ident.span()));
             let private = runtime.private_at(derive.span());
             quote_spanned!(derive.span()=> #private::serde::#derive)
@@ -106,7 +106,7 @@ fn leave_out_second_names(second_names: &[usize], item: &mut ItemStruct) {
     item.attrs.retain(|_| at.next().is_none_or(|at| !second_names.contains(&at)));
 }
 
-/// Takes the `&` away where the struct has no lifetime for it: the compiler would ask for one, and an event has none.
+/// Replaces references in a struct without lifetimes. They were reported, and the compiler would ask for a lifetime.
 fn own_fields(item: &mut ItemStruct) {
     if item.generics.lifetimes().next().is_some() {
         return;

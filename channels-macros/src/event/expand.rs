@@ -7,7 +7,7 @@ use syn::Item;
 use super::{check, emit, parse};
 use crate::diagnostics::Diagnostics;
 
-/// What `#[event]` makes of a struct.
+/// Expands `#[event]` on a struct.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let expansion = match syn::parse2::<Item>(item.clone()) {

@@ -1,4 +1,7 @@
-//! The fields of an event whose types are not known here: that one lacks serde is reported once, at the type.
+//! Serde bounds for fields of unknown types, so that a type without serde is reported once, at the type.
+//!
+//! Known types are recognised by the last word of their path. If a type of the user's has such a name and no serde,
+//! then the compiler still reports it, but several times.
 
 use proc_macro2::{Ident, Span, TokenTree};
 use quote::ToTokens;
@@ -12,13 +15,13 @@ use crate::runtime_path::Runtime;
 use crate::tokens::{place, scan, text};
 use crate::types::{last_word, mentions};
 
-/// What is known to have serde, if what it holds has.
+/// Types that have serde if their arguments have it.
 const KNOWN: [&str; 26] = [
     "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32",
     "f64", "String", "Option", "Vec", "VecDeque", "Box", "HashMap", "HashSet", "BTreeMap", "BTreeSet", "Duration",
 ];
 
-/// Arguments of `#[serde(..)]` with which the field's own serde is not asked, or not by us.
+/// Arguments of `#[serde(..)]` that replace the serde bound of a field.
 const OTHERWISE: [&str; 10] = [
     "with",
     "serialize_with",
@@ -34,15 +37,15 @@ const OTHERWISE: [&str; 10] = [
 
 /// Input: `user: User`.
 ///
-/// Output: `#[serde(bound(..), serialize_with = ..)] user: User`, so that the derived serde takes `User: Travels` for
-/// granted, where it would ask four times for its serde. What it takes for granted is then asked where the event is made an
-/// `Event`. Gives the place to ask it: the type, if there is one.
+/// Output: `#[serde(bound(..), serialize_with = ..)] user: User`, so that the derived code requires only `User:
+/// Travels` instead of serde in four places. The implementation of `Event` then requires serde. Returns the span for
+/// that error: the type, if there is exactly one.
 pub(super) fn take_for_granted(runtime: &Runtime, event: &Ident, fields: &mut Fields) -> Option<Span> {
     let asked =
         |field: &&mut Field| !is_known(&field.ty) && !is_otherwise(&field.attrs) && !is_recursive(&field.ty, event);
     let mut places = Vec::new();
     for field in fields.iter_mut().filter(asked) {
-        // A word is repeated in its own place: that it is unknown is then said once, and not for each time.
+        // A single word keeps its own span, so that the compiler reports an unknown type once instead of each time.
         let unknown = unknown(&field.ty);
         let word = match unknown {
             Type::Path(path) => path.path.get_ident(),
@@ -51,7 +54,7 @@ pub(super) fn take_for_granted(runtime: &Runtime, event: &Ident, fields: &mut Fi
         let span = word.map_or_else(|| place(unknown.span()), Ident::span);
         let private = text(runtime.private());
         let ty = field.ty.to_token_stream();
-        // With a lifetime that is used the compiler does not ask at once. It is an odd one, not to be one of the user's.
+        // A bound with a used lifetime is not checked immediately. The name is unlikely to be one of the user's.
         let bound = LitStr::new(&format!("for<'field> {ty}: {private}::Travels<'field>"), span);
         let write = LitStr::new(&format!("{private}::write_field"), span);
         field
@@ -70,8 +73,8 @@ fn is_otherwise(attributes: &[Attribute]) -> bool {
 
 /// Input: `struct Wrapped<T> { inner: T }`.
 ///
-/// Output: `T: Whole`, so that what lacks serde is named, once, where the event is used with it. Where serde may ask for
-/// something else, what the event itself has to be.
+/// Output: `T: Whole`, so that an argument without serde is reported once, where the event is used with it. If serde
+/// may require other bounds, the bounds are on `Self`.
 pub(super) fn asked_of_parameters(
     runtime: &Runtime,
     generics: &Generics,
@@ -81,7 +84,7 @@ pub(super) fn asked_of_parameters(
     let private = runtime.private();
     let parameters = || generics.type_params().map(|parameter| &parameter.ident);
     let is_plain = |field: &Field| !is_otherwise(&field.attrs) && !parameters().any(|name| is_path_of(&field.ty, name));
-    // A lifetime was reported, and would be again without the `'static` that it cannot be.
+    // A lifetime was reported. Without the `'static` bound the compiler would report it again.
     let is_wrong = generics.lifetimes().next().is_some();
     if is_wrong || is_otherwise(attributes) || !fields.iter().all(is_plain) {
         return vec![parse_quote! {
@@ -100,7 +103,7 @@ pub(super) fn asked_of_parameters(
     parameters().map(asked).collect()
 }
 
-/// `T::Item`
+/// Returns whether a type contains a path of the parameter, such as `T::Item`.
 fn is_path_of(ty: &Type, parameter: &Ident) -> bool {
     scan(ty.to_token_stream(), &mut |token, next| {
         matches!(token, TokenTree::Ident(word) if word == parameter)
@@ -108,13 +111,13 @@ fn is_path_of(ty: &Type, parameter: &Ident) -> bool {
     })
 }
 
-/// An event that holds others of its kind would be asked for what it is about to have. And what belongs to the crate of a
-/// macro (`$crate`) cannot be written in a string.
+/// Returns whether a bound on the field is impossible: it would be circular in an event that contains its own type, and
+/// `$crate` cannot be written in a string.
 fn is_recursive(ty: &Type, event: &Ident) -> bool {
     mentions(ty, event) || mentions(ty, "Self") || mentions(ty, "$crate")
 }
 
-/// `Place` of `Option<Vec<Place>>`: the first type that may lack serde.
+/// Returns the first type that may lack serde: `Place` for `Option<Vec<Place>>`.
 fn unknown(ty: &Type) -> &Type {
     let inner = match ty {
         Type::Path(path) => path.path.segments.last().and_then(|last| match &last.arguments {

@@ -1,4 +1,6 @@
-//! `#[event("chat.message")]`: serde in the flat shape of Channels, and `Event`.
+//! `#[event("chat.message")]`: serde derives and the `Event` trait.
+//!
+//! `parse` reads the arguments, `check` reports mistakes, `emit` generates code and cannot fail.
 
 mod check;
 mod emit;

@@ -1,11 +1,11 @@
-//! An event as `check` understood it and `emit` writes it.
+//! A checked event, the input of `emit`.
 
 use proc_macro2::Ident;
 use syn::LitStr;
 
 use crate::runtime_path::Runtime;
 
-/// What an event derives.
+/// The derives of an event.
 pub(super) const SERDE: [&str; 2] = ["Serialize", "Deserialize"];
 
 /// `#[event("chat.message")] struct ChatMessage { .. }`.
@@ -18,6 +18,6 @@ pub(super) struct Event {
     pub(super) key: Option<Ident>,
     /// Those of [`SERDE`] that are derived above `#[event]`.
     pub(super) derived_above: Vec<String>,
-    /// The places of further `#[event]` attributes among those of the struct. They are left out.
+    /// The indices of further `#[event]` attributes on the struct. They are left out.
     pub(super) second_names: Vec<usize>,
 }

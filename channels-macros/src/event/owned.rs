@@ -1,9 +1,9 @@
-//! The owned type that is meant by a borrowed one.
+//! The owned type that corresponds to a borrowed one.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::quote;
 
-/// `String` of `&str`, `Option<Vec<u8>>` of `Option<&[u8]>`.
+/// Returns the owned type: `String` for `&str`, `Option<Vec<u8>>` for `Option<&[u8]>`.
 pub(super) fn owned(borrowed: TokenStream) -> TokenStream {
     let mut owned = TokenStream::new();
     let mut tokens = borrowed.into_iter().peekable();

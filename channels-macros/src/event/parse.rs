@@ -13,7 +13,7 @@ use crate::tokens::text;
 const ARGUMENTS: [(&str, &str); 3] =
     [("volatile", "volatile"), ("coalesce", "coalesce = \"field\""), ("crate", "crate = path")];
 
-/// What stands in `#[event(..)]`.
+/// The arguments of `#[event(..)]`.
 pub(crate) struct Arguments {
     /// `None` if it is missing or cannot be read.
     pub(super) name: Option<LitStr>,
@@ -62,7 +62,7 @@ pub(crate) fn parse(arguments: TokenStream, item: &Item, diagnostics: &mut Diagn
     Arguments { name, runtime: Runtime::new(path), volatile, coalesce }
 }
 
-/// `coalesce = "user_id"`.
+/// Parses the value of `coalesce = "user_id"`.
 fn key_field(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> Option<LitStr> {
     const SHAPE: &str = "`coalesce` names one field: of the events that wait, only the newest with the same value in it is \
                          kept: `coalesce = \"user_id\"`";

@@ -5,11 +5,12 @@ use syn::{Attribute, Ident, LitStr, Meta};
 
 use crate::arguments::{self, Argument, Value};
 
-/// Every `key` or `key = "value"` of `#[serde(..)]`, those of `rename(serialize = "..")` too.
+/// Calls `each` for every `key` and `key = "value"` in `#[serde(..)]`, including nested ones: `rename(serialize =
+/// "..")`.
 pub(super) fn for_each_serde(attributes: &[Attribute], each: &mut impl FnMut(&Ident, Option<&LitStr>)) {
     fn walk(list: TokenStream, each: &mut impl FnMut(&Ident, Option<&LitStr>)) {
         for piece in arguments::split(list) {
-            // What is no such piece is serde's to complain about.
+            // Serde reports other pieces.
             let Ok(Argument { name, value }) = syn::parse2::<Argument>(piece) else { continue };
             match value {
                 Value::None => each(&name, None),

@@ -8,7 +8,7 @@ use crate::diagnostics::tests::{errors, formatted};
 use crate::tokens::text;
 
 #[test]
-fn the_expansion_is_reviewed_like_code() {
+fn expansion_matches_snapshot() {
     let expansion = expand(
         quote!("chat.message"),
         quote! {
@@ -23,7 +23,7 @@ fn the_expansion_is_reviewed_like_code() {
 }
 
 #[test]
-fn what_may_be_lost_is_part_of_the_event() {
+fn expansion_with_drop_hints_matches_snapshot() {
     let expansion = expand(
         quote!("cursor.move", volatile, coalesce = "user_id"),
         quote! {
@@ -37,7 +37,7 @@ fn what_may_be_lost_is_part_of_the_event() {
 }
 
 #[test]
-fn what_is_borrowed_becomes_what_is_owned() {
+fn owned_replaces_references() {
     let cases: [(Type, &str); 4] = [
         (parse_quote!(&str), "::std::string::String"),
         (parse_quote!(Option<&'_ str>), "Option<::std::string::String>"),
@@ -50,7 +50,7 @@ fn what_is_borrowed_becomes_what_is_owned() {
 }
 
 #[test]
-fn the_serde_of_a_field_is_asked_once() {
+fn expansion_with_unknown_field_types_matches_snapshot() {
     let expansion = expand(
         quote!("chat.message"),
         quote! {
@@ -68,11 +68,15 @@ fn the_serde_of_a_field_is_asked_once() {
 }
 
 #[test]
-fn a_generic_event_asks_for_the_serde_of_what_it_holds() {
+fn generic_event_requires_serde_of_parameters() {
     let asks = |item: TokenStream| {
         let expansion = text(expand(quote!("a.b"), item));
-        let (_, behind) = expansion.rsplit_once(" where ").expect("it asks for something");
-        behind.split_once('{').expect("it is an `impl`").0.replace("::channels_runtime::__private::", "")
+        let (_, behind) = expansion.rsplit_once(" where ").expect("the event has a bound");
+        behind
+            .split_once('{')
+            .expect("the bound is followed by a body")
+            .0
+            .replace("::channels_runtime::__private::", "")
     };
     assert_eq!(asks(quote! { struct A<T> { inner: Vec<T> } }), "T: Whole");
     assert_eq!(asks(quote! { struct A<K: Ord, V> where V: Eq { inner: Map<K, V> } }), "V: Eq, K: Whole, V: Whole");
@@ -88,7 +92,7 @@ fn a_generic_event_asks_for_the_serde_of_what_it_holds() {
 }
 
 #[test]
-fn the_derives_of_the_user_are_kept() {
+fn derives_of_the_user_are_kept() {
     let both = expand(quote!("a.b"), quote! { #[derive(Serialize, serde::Deserialize)] struct A { a: u8 } });
     assert!(!both.to_string().contains("crate ="), "{both}");
     let one = expand(quote!("a.b", crate = rt), quote! { #[derive(Serialize)] struct A { a: u8 } });
@@ -98,7 +102,7 @@ fn the_derives_of_the_user_are_kept() {
 }
 
 #[test]
-fn a_wrong_shape_is_said_in_one_sentence() {
+fn wrong_items_give_one_error_each() {
     let cases = [
         (
             quote!(
@@ -225,7 +229,7 @@ fn a_wrong_shape_is_said_in_one_sentence() {
 }
 
 #[test]
-fn a_field_that_is_no_type_on_the_wire_is_fine() {
+fn field_not_serialised_as_type_is_accepted() {
     for item in [
         quote!(
             struct Chat {
@@ -264,7 +268,7 @@ fn a_field_that_is_no_type_on_the_wire_is_fine() {
 }
 
 #[test]
-fn wrong_arguments_say_what_is_right() {
+fn wrong_arguments_give_one_error_each() {
     let cases = [
         (quote!(), "an event has a name, in quotes: `#[event(\"chat.message\")]`"),
         (quote!(chat.message), "the name of an event stands in quotes: `#[event(\"chat.message\")]`"),

@@ -1,4 +1,4 @@
-//! What the arguments of `#[consumer]` mean.
+//! The checks of the arguments of `#[consumer]`.
 
 use proc_macro2::Span;
 use syn::{Ident, LitStr, Type};
@@ -10,14 +10,14 @@ use crate::diagnostics::Diagnostics;
 use crate::runtime_path::Runtime;
 use crate::suggest::did_you_mean;
 
-/// What gives way when an event comes for a full mailbox, and the variant of `MailboxPolicy`.
+/// The policies for a full mailbox: the name, the variant of `MailboxPolicy`, and the effect.
 const POLICIES: [(&str, &str, &str); 3] = [
     ("drop_newest", "DropNewest", "the new event is dropped, as in Channels"),
     ("drop_oldest", "DropOldest", "the event that has waited longest is dropped"),
     ("disconnect", "Disconnect", "the connection is closed with 1013"),
 ];
 
-/// What the arguments mean.
+/// The checked arguments, with defaults.
 pub(super) struct Meant {
     pub(super) runtime: Runtime,
     pub(super) tag: LitStr,
@@ -25,7 +25,7 @@ pub(super) struct Meant {
     pub(super) sends: Vec<Type>,
     /// A variant of `MailboxPolicy`.
     pub(super) mailbox: Ident,
-    /// Where that stands, if it does.
+    /// The argument `mailbox`, if it exists.
     pub(super) policy: Option<LitStr>,
 }
 
@@ -37,7 +37,7 @@ pub(super) fn check_arguments(arguments: Arguments, diagnostics: &mut Diagnostic
     let groups = groups.and_then(|List { name, types }| {
         let before = diagnostics.count();
         let groups = distinct(types, &name, diagnostics);
-        // One that is wrong lists none, so that the joining is not reported as well.
+        // A wrong list counts as missing, so that `group_add` gives no further error.
         (diagnostics.count() == before).then_some(groups)
     });
     let sends = sends.map_or_else(Vec::new, |List { name, types }| distinct(types, &name, diagnostics));
@@ -53,7 +53,7 @@ pub(super) fn check_arguments(arguments: Arguments, diagnostics: &mut Diagnostic
     }
 }
 
-/// `mailbox = "drop_oldest"`.
+/// Checks the value of `mailbox = "drop_oldest"`.
 fn check_policy(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> Option<(&'static str, LitStr)> {
     let explain = |problem: String| {
         let legal: Vec<String> = POLICIES.iter().map(|(name, _, what)| format!("`\"{name}\"`: {what}")).collect();
@@ -76,10 +76,11 @@ fn check_policy(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> O
     known.map(|(_, variant, _)| (*variant, wanted))
 }
 
-/// Events wait for handlers with `self` alone: what the others render waits for the client, and has the limit of that.
+/// Reports a mailbox policy without effect. Only events for handlers with `self` wait in the mailbox; frames of other
+/// handlers count against the outbound queue.
 pub(super) fn check_mailbox(policy: &LitStr, consumer: &Consumer, diagnostics: &mut Diagnostics) {
     let waits = !consumer.fallbacks.is_empty() || consumer.handlers.iter().any(|handler| !handler.shared);
-    // A handler that is wrong was reported, and might be one.
+    // A wrong handler was reported, and may be one with `self`.
     if !waits && matches!(consumer.handles, Handles::Listed(_)) {
         diagnostics.error(
             policy,

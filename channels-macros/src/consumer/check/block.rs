@@ -1,4 +1,4 @@
-//! The block as a whole, and what each of its members is for.
+//! The checks of the block as a whole.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, format_ident};
@@ -17,7 +17,7 @@ use crate::consumer::parse::{Arguments, Block, Member, Method};
 use crate::diagnostics::Diagnostics;
 use crate::tokens::{cfgs, place, scan, text};
 
-/// Reads what each member of the block is for, and says what is wrong. `item` is the whole block.
+/// Checks the block and each of its members. `item` is the whole block.
 pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, diagnostics: &mut Diagnostics) -> Checked {
     let arguments = check_arguments(arguments, diagnostics);
     let (mut methods, mut helpers_unread, mut changes) = (Vec::new(), Vec::new(), Vec::new());
@@ -88,7 +88,7 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
         check_mailbox(policy, &consumer, diagnostics);
     }
     if !consumer.generics.params.is_empty() {
-        // Reported above. The methods would need the generics in every place that stands for them.
+        // A generic consumer was reported. Code for its methods would need the generics everywhere.
         consumer.handlers.clear();
         consumer.fallbacks.clear();
         consumer.commands.clear();
@@ -104,6 +104,7 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
     Checked { consumer: is_possible.then_some(consumer), changes }
 }
 
+/// Checks everything but the members. Returns the name of the consumer.
 fn check_head(block: &Block, empty: bool, diagnostics: &mut Diagnostics) -> Option<Ident> {
     const OWN: &str = "a consumer is a struct or an enum of your own: `impl ChatConsumer { .. }`";
     if let Some((of, _)) = &block.of {
@@ -140,7 +141,7 @@ fn check_head(block: &Block, empty: bool, diagnostics: &mut Diagnostics) -> Opti
     Some(name.clone())
 }
 
-/// The place of a context that lacks its `<Self>`.
+/// Returns the index of an argument `Context` without `<Self>`.
 fn context_without_consumer(role: &Role, signature: &Signature) -> Option<usize> {
     if matches!(role, Role::Handler(_)) && is_event_called_context(signature) {
         return None;
@@ -150,9 +151,9 @@ fn context_without_consumer(role: &Role, signature: &Signature) -> Option<usize>
     context(&typed[at].ty).filter(|context| !has_arguments(context)).map(|_| at)
 }
 
-/// The first `self` in a method that takes none.
+/// Returns the first `self` in the body of a method without a receiver.
 fn self_without_self(method: &Method) -> Option<Ident> {
-    // What has a `self` of its own, or means a module by it.
+    // Items with a `self` of their own, and paths where `self` is a module.
     const OTHERS: [&str; 6] = ["fn", "impl", "trait", "mod", "use", "macro_rules"];
     if method.signature.receiver().is_some() {
         return None;
@@ -170,7 +171,8 @@ fn self_without_self(method: &Method) -> Option<Ident> {
     first.filter(|_| !others)
 }
 
-/// Whether a method above has the same name. That is the compiler's to report; a call of this one would be a call of that one.
+/// Returns whether a method above has the same name, which the compiler reports. A call of this method would call that
+/// one.
 fn is_repeated(block: &Block, at: usize) -> bool {
     let Member::Method(method) = &block.members[at] else { return false };
     let is_same = |other: &Member| {

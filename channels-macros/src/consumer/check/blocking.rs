@@ -1,4 +1,4 @@
-//! `blocking`: a plain method that may block its thread. It is the last word in the brackets of the method's attribute.
+//! `blocking`, the last argument of a helper attribute: the method may block its thread.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -12,7 +12,7 @@ use crate::tokens::text;
 
 const WORD: &str = "blocking";
 
-/// Reads what a helper attribute holds: `blocking`, and the rest as if that word were not there.
+/// Returns the arguments of a helper attribute without `blocking`, and the word `blocking`, if it is there.
 pub(super) fn read(attribute: &Attribute, helper: &str, diagnostics: &mut Diagnostics) -> (Value, Option<Ident>) {
     let list = match &attribute.meta {
         Meta::Path(_) => return (Value::None, None),
@@ -27,7 +27,7 @@ pub(super) fn read(attribute: &Attribute, helper: &str, diagnostics: &mut Diagno
     for piece in pieces {
         let found = word(&piece);
         if alone {
-            // What stands behind it is the name, most likely.
+            // The next argument is probably the name.
             let name = text(&piece);
             diagnostics.error(&piece, format!("the name comes first: `#[{helper}({name}, {WORD})]`"));
         } else if let Ok(second) = syn::parse2::<LitStr>(piece.clone()) {
@@ -49,7 +49,7 @@ pub(super) fn read(attribute: &Attribute, helper: &str, diagnostics: &mut Diagno
     (if alone { Value::None } else { Value::List(first) }, blocking)
 }
 
-/// Whether the method can be `blocking`; says why not.
+/// Returns whether the method can be `blocking`. If not, reports the reason.
 pub(super) fn check(blocking: &Ident, helper: &str, signature: &Signature, diagnostics: &mut Diagnostics) -> bool {
     let method = &signature.ident;
     if signature.asyncness.is_some() {

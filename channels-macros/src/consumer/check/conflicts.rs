@@ -1,4 +1,4 @@
-//! What stands around the block, as far as it cannot be beside it.
+//! Checks for items that conflict with the block.
 
 use proc_macro2::TokenStream;
 use quote::format_ident;
@@ -11,7 +11,9 @@ use crate::source_file;
 
 use crate::tokens::text;
 
-/// Says what the block cannot be beside, and names the enums otherwise. `false` if nothing can be made of it.
+/// Reports items that conflict with the block, and renames the enums of the consumer if their names are taken.
+///
+/// Returns `false` if the block cannot be expanded.
 pub(super) fn check(consumer: &mut Consumer, item: &TokenStream, diagnostics: &mut Diagnostics) -> bool {
     let Some(file) = source_file::of_the_call() else { return true };
     let self_ty = &consumer.self_ty;
@@ -45,27 +47,27 @@ pub(super) fn check(consumer: &mut Consumer, item: &TokenStream, diagnostics: &m
                 "`#[consumer]` makes an enum `{name}` for `{itself}`, and there is a `{name}` already: give that one another name"
             ),
         );
-        // With another name all else is right.
+        // With another name the rest of the block is valid.
         *name = format_ident!("__{name}");
     }
     true
 }
 
-/// What is there already.
+/// The conflicting items.
 #[derive(Default)]
 struct Found {
-    /// A `#[consumer]` block of the same type, before this one: two of them would be one error for each item that is made of both.
+    /// Whether an earlier `#[consumer]` block has the same type. Both would generate the same items.
     is_second: bool,
-    /// A consumer above whose type differs in its parameters alone.
+    /// The type of an earlier consumer that differs only in its generic arguments.
     namesake: Option<String>,
-    /// Those of the names that are taken.
+    /// The names of enums that are taken.
     taken: Vec<String>,
 }
 
 fn look(source: &str, self_ty: &Type, item: &TokenStream, names: &[String]) -> Found {
     let head = text(self_ty);
     let name = |head: &str| head.split('<').next().map(str::to_owned);
-    // Almost always there is nothing, which is found without reading all tokens of the file.
+    // Usually there is no conflict, which this search finds without tokenising the file.
     let is_alone = name(&head).is_some_and(|name| source.matches(&format!("impl {name}")).count() < 2);
     if is_alone && !names.iter().any(|name| source.contains(&format!(" {name}"))) {
         return Found::default();
@@ -74,7 +76,7 @@ fn look(source: &str, self_ty: &Type, item: &TokenStream, names: &[String]) -> F
     let scope = source.parse().ok().and_then(|tokens| Scope::around(tokens, &head, &body));
     let Some(scope) = scope else { return Found::default() };
     let has = |attributes: &[String], name: &str| attributes.iter().any(|attribute| attribute == name);
-    // Blocks under `#[cfg]` may exclude each other.
+    // Blocks with `#[cfg]` may exclude each other.
     let consumers = scope.blocks().filter(|block| has(&block.attributes, "consumer") && !has(&block.attributes, "cfg"));
     let namesakes: Vec<_> = consumers.filter(|block| name(&block.head) == name(&head)).collect();
     let itself = namesakes.iter().position(|block| block.head == head && block.body == body);
@@ -97,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_block_in_the_same_scope_is_seen() {
+    fn second_block_in_same_scope_is_found() {
         let (first, second) = ("impl Chat { fn a() {} }", "impl Chat { /* b */ fn b() {} }");
         let both =
             format!("use x::*;\n#[consumer]\n{first}\nstruct B;\n#[x::consumer(tag = \"a\")]\n#[allow(a)]\n{second}");
@@ -108,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_second_block_is_none() {
+    fn block_elsewhere_is_not_a_second_block() {
         let (first, second) = ("impl Chat { fn a() {} }", "impl Chat { fn b() {} }");
         for source in [
             format!("mod a {{ #[consumer] {first} }} mod b {{ #[consumer] {second} }}"),
@@ -126,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namesake_is_seen() {
+    fn consumer_with_other_generic_arguments_is_found() {
         let (first, second) = ("impl Wrap<Text> { fn a() {} }", "impl Wrap<Voice> { fn a() {} }");
         let source = format!("#[consumer] {first} #[consumer] {second}");
         let look = |ty: &str, item: &str| look(&source, &syn::parse_str(ty).unwrap(), &item.parse().unwrap(), &[]);
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_taken_is_seen() {
+    fn taken_enum_name_is_found() {
         let names = ["ChatEvent".to_owned(), "ChatCommand".to_owned()];
         let block = "impl Chat { fn a() {} }";
         let taken = |source: &str| look(source, &parse_quote!(Chat), &block.parse().unwrap(), &names).taken;

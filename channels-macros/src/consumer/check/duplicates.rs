@@ -1,4 +1,4 @@
-//! The names in a block, and what else can be there only once.
+//! Checks for duplicates in a block: names of events and commands, and helper attributes.
 
 use proc_macro2::Span;
 use syn::{Ident, LitStr};
@@ -9,7 +9,7 @@ use crate::diagnostics::Diagnostics;
 use crate::event_name;
 use crate::tokens::cfgs;
 
-/// Everything that can be there only once.
+/// Everything in a block that must be unique.
 #[derive(Default)]
 pub(super) struct Names {
     pub(super) events: Vec<Named>,
@@ -23,12 +23,12 @@ pub(super) struct Names {
     pub(super) restored: Vec<Named>,
 }
 
-/// A name, or a helper attribute, with its place.
+/// The name or the helper attribute of a method, with its span.
 pub(super) struct Named {
     name: String,
     method: Ident,
     at: Span,
-    /// Two methods under `#[cfg]` may exclude each other, so they are not compared.
+    /// Whether the method has a `#[cfg]`. Such methods may exclude each other and are not compared.
     conditional: bool,
 }
 
@@ -54,6 +54,7 @@ impl Named {
 }
 
 impl Names {
+    /// Reports all duplicates.
     pub(super) fn check(&self, diagnostics: &mut Diagnostics) {
         check_table(&self.events, "event", "handled", "handler for", diagnostics);
         check_table(&self.commands, "command", "received", "method for", diagnostics);
@@ -73,7 +74,7 @@ impl Names {
     }
 }
 
-/// A name whose variant is that of what has no name.
+/// Reports a name whose variant is the one of events or frames without a name.
 fn check_raw(raw: &[Named], what: &str, names: &[Named], noun: &str, diagnostics: &mut Diagnostics) {
     if let Some(raw) = raw.first()
         && let Some(named) = names.iter().find(|named| event_name::variant(&named.name) == RAW)

@@ -1,37 +1,39 @@
 //! Types that the macro recognises by name: by the last word of their path.
 //!
-//! A macro sees tokens, not types. A type of the user's that shares a name with a known type is taken for it, and an alias of a
-//! known type is not recognised. These are the cases:
+//! A macro sees tokens, not types. A type of the user's that shares a name with a known type is taken for it, and an
+//! alias of a known type is not recognised. These are the cases:
 //!
-//! - `Context`: the first argument with this name is the context; every other argument is what its position says. A first
-//!   argument `&mut Alias` may be the context too, and the compiler checks that. `fn shown(event: &page::Context) -> String`
-//!   takes an event. An alias that hides the `&mut` is reported as a wrong context.
-//! - Types without fields ([`WITHOUT_FIELDS`]): a command, a close code or a consumer of the user's that is called `Frame` or
-//!   `Bytes`, for example, is refused with an error. The remedy is another name, or an alias. An alias of such a type passes as
-//!   a command and compiles; at run time every command of that name is malformed, and the client receives that error.
-//! - Wrappers ([`WRAPPERS`]): an event `Json<T>` of the user's is refused with an error; the remedy is an alias. An alias of a
-//!   wrapper is not an event or cannot be deserialised, which the compiler reports.
-//! - Futures ([`awaited`]): a type of the user's that is called `BoxFuture`, and that a method returns without `async`, is
-//!   refused with an error. An alias of a future is not a valid return type, which the compiler reports.
+//! - `Context`: the first argument with this name is the context; every other argument is what its position says. A
+//!   first argument `&mut Alias` may be the context too, and the compiler checks that. `fn shown(event: &page::Context)
+//!   -> String` takes an event. An alias that hides the `&mut` is reported as a wrong context.
+//! - Types without fields ([`WITHOUT_FIELDS`]): a command, a close code or a consumer of the user's that is called
+//!   `Frame` or `Bytes`, for example, is refused with an error. The remedy is another name, or an alias. An alias of
+//!   such a type passes as a command and compiles; at run time every command of that name is malformed, and the client
+//!   receives that error.
+//! - Wrappers ([`WRAPPERS`]): an event `Json<T>` of the user's is refused with an error; the remedy is an alias. An
+//!   alias of a wrapper is not an event or cannot be deserialised, which the compiler reports.
+//! - Futures ([`awaited`]): a type of the user's that is called `BoxFuture`, and that a method returns without `async`,
+//!   is refused with an error. An alias of a future is not a valid return type, which the compiler reports.
 //!
-//! `Result`, `Self` behind an alias, `Json` in a return type, `Reject`, `CloseCode`, `CommandError` and `Envelope` are not
-//! recognised by name. The generated code passes these types to functions of the runtime, and the compiler checks them.
+//! `Result`, `Self` behind an alias, `Json` in a return type, `Reject`, `CloseCode`, `CommandError` and `Envelope` are
+//! not recognised by name. The generated code passes these types to functions of the runtime, and the compiler checks
+//! them.
 
 use syn::{GenericArgument, PathArguments, Type, TypeParamBound};
 
 use crate::tokens::text;
 use crate::types::{last_word, ungrouped};
 
-/// Types that stand for one value: neither an event nor a command, but what could be a field of one.
+/// Types of single values. They can be fields of an event or a command, but not an event or a command.
 const WITHOUT_FIELDS: [&str; 21] = [
     "String", "str", "Vec", "bool", "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16",
     "u32", "u64", "u128", "usize", "Frame", "Bytes",
 ];
 
-/// What an event may be wrapped in by habit, and is not here.
+/// Wrappers that a user may put around an event.
 const WRAPPERS: [&str; 5] = ["Json", "Option", "Arc", "Rc", "Box"];
 
-/// Whether it is one value, or several without names.
+/// Returns whether a type is a single value, or several values without names.
 pub(super) fn has_no_fields(ty: &Type) -> bool {
     match stripped(ty) {
         Type::Tuple(_) | Type::Array(_) | Type::Slice(_) => true,
@@ -42,34 +44,35 @@ pub(super) fn has_no_fields(ty: &Type) -> bool {
     }
 }
 
-/// `ChatMessage` of `Option<ChatMessage>`.
+/// Returns the type in a wrapper: `ChatMessage` for `Option<ChatMessage>`.
 pub(super) fn unwrapped(ty: &Type) -> Option<&Type> {
     let wrapper = last_word(ty)?;
     argument(ty).filter(|_| WRAPPERS.contains(&wrapper.as_str()))
 }
 
-/// `Say` of `Json<Say>` and of `Option<Say>`, which no command is.
+/// Returns the type in a wrapper that a command cannot have: `Say` for `Json<Say>` and for `Option<Say>`.
 pub(super) fn bare_command(ty: &Type) -> Option<&Type> {
     argument(ty).filter(|_| matches!(last_word(ty).as_deref(), Some("Json" | "Option")))
 }
 
-/// `Context<Self>`, behind a reference or not.
+/// Returns `Context<Self>` for `&mut Context<Self>`; `None` for a type with another name.
 pub(super) fn context(ty: &Type) -> Option<&Type> {
     let inner = stripped(ty);
     (last_word(inner).as_deref() == Some("Context")).then_some(inner)
 }
 
-/// Whether there is something between `<` and `>`.
+/// Returns whether a type has generic arguments.
 pub(super) fn has_arguments(ty: &Type) -> bool {
     arguments(ty).next().is_some()
 }
 
-/// `Chat` of `Context<Chat>`; nothing of `Context<Self>`.
+/// Returns `Chat` for `Context<Chat>`, and `None` for `Context<Self>`.
 pub(super) fn named_in_context(context: &Type) -> Option<&Type> {
     argument(context).filter(|ty| text(ty) != "Self")
 }
 
-/// `Result<()>` of `impl Future<Output = Result<()>>`, of `BoxFuture<'_, Result<()>>` and of a `Pin<Box<dyn Future<..>>>`.
+/// Returns the output of a future: `Result<()>` for `impl Future<Output = Result<()>>`, for `BoxFuture<'_, Result<()>>`
+/// and for `Pin<Box<dyn Future<..>>>`.
 pub(super) fn awaited(ty: &Type) -> Option<Type> {
     let bounds = match ungrouped(ty) {
         Type::ImplTrait(ty) => &ty.bounds,
@@ -97,7 +100,7 @@ pub(super) fn awaited(ty: &Type) -> Option<Type> {
     })
 }
 
-/// The first type between `<` and `>`.
+/// Returns the first generic argument, if it is a type.
 fn argument(ty: &Type) -> Option<&Type> {
     match arguments(ty).next()? {
         GenericArgument::Type(ty) => Some(ty),
@@ -105,7 +108,7 @@ fn argument(ty: &Type) -> Option<&Type> {
     }
 }
 
-/// What stands between `<` and `>`.
+/// Returns the generic arguments of a type.
 fn arguments(ty: &Type) -> impl Iterator<Item = &GenericArgument> {
     let last = match ungrouped(ty) {
         Type::Path(path) => path.path.segments.last(),
@@ -118,7 +121,7 @@ fn arguments(ty: &Type) -> impl Iterator<Item = &GenericArgument> {
     arguments.into_iter().flatten()
 }
 
-/// What no variable can hold.
+/// Returns whether a type is unsized.
 pub(super) fn is_unsized(ty: &Type) -> bool {
     match ty {
         Type::Slice(_) | Type::TraitObject(_) => true,

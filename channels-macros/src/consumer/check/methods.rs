@@ -1,4 +1,4 @@
-//! The methods of a consumer, each by its role.
+//! The checks of the methods of a consumer, by role.
 
 use syn::{Ident, LitStr, PatType, ReturnType, Signature, Type};
 
@@ -50,7 +50,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Leaves a method out without a word, and takes for granted what it might have been.
+    /// Leaves a method out without an error, and assumes what it may have been.
     pub(super) fn miss(&mut self, role: &Role) {
         match role {
             Role::Handler(_) => self.consumer.handles = Handles::Anything,
@@ -59,7 +59,7 @@ impl Checker<'_> {
         }
     }
 
-    /// The body uses a `self` that `#[connect]`, or a handler, does not take.
+    /// Reports a `self` in the body of a `#[connect]` or a handler without a receiver.
     pub(super) fn lacks_self(&mut self, role: &Role, used: &Ident, signature: &Signature) {
         self.miss(role);
         let ident = &signature.ident;
@@ -221,7 +221,8 @@ impl Checker<'_> {
         }
     }
 
-    /// What a method with `&mut self` takes behind the context, if all of it is right.
+    /// Checks a method with `&mut self`. Returns the type of the argument after the context, if the whole signature is
+    /// right.
     fn acting(
         &mut self,
         signature: &Signature,
@@ -250,7 +251,7 @@ impl Checker<'_> {
     }
 }
 
-/// `(cx, room: u64)`: the types of what the path captures.
+/// Checks the signature of `#[connect]`. Returns the types of the captures: `u64` for `(cx, room: u64)`.
 fn check_connect(signature: &Signature, diagnostics: &mut Diagnostics) -> Vec<Type> {
     let typed = typed(signature);
     let at = context_at(&typed);
@@ -261,7 +262,7 @@ fn check_connect(signature: &Signature, diagnostics: &mut Diagnostics) -> Vec<Ty
     if let Some(receiver) = signature.receiver() {
         diagnostics.error(receiver, format!("`#[connect]` has no `self`: it makes the consumer\n{wanted}"));
     }
-    // An alias of the context's type cannot be told from another `&mut`.
+    // Any other `&mut` may be an alias of the context.
     let is_alias = at.is_none() && typed.first().is_some_and(|first| is_mutable_reference(&first.ty));
     match at {
         Some(0) => check_context(&typed[0].ty, "`#[connect]`", diagnostics),
@@ -293,7 +294,7 @@ fn check_connect(signature: &Signature, diagnostics: &mut Diagnostics) -> Vec<Ty
     captures
 }
 
-/// Whether a client's JSON can be read as it: an object with fields.
+/// Reports a command that is not an object with fields.
 fn check_command(payload: &Type, diagnostics: &mut Diagnostics) {
     let whole = text(payload);
     if let Some(inner) = bare_command(payload) {
@@ -309,7 +310,7 @@ fn check_command(payload: &Type, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// What a type for this name would be called: `ChatMessage` for `chat.message`.
+/// Returns a probable type for a name: `ChatMessage` for `chat.message`.
 fn type_name(name: &LitStr) -> String {
     event_name::variant(&name.value())
 }
@@ -323,7 +324,8 @@ fn push_raw(methods: &mut Vec<Raw>, marked: Marked<'_>, payload: Option<Type>) {
     }
 }
 
-/// Whether one of these is there in any case, too. That was reported by [`Names`], and what is made of both would be there twice.
+/// Returns whether one of the other methods exists unconditionally, like this one. [`Names`] reports both, and the code
+/// for both would be generated twice.
 fn is_second<'a>(method: &Method, mut others: impl Iterator<Item = &'a Method>) -> bool {
     method.cfgs.is_empty() && others.any(|other| other.cfgs.is_empty())
 }

@@ -1,4 +1,4 @@
-//! What a method is for: its helper attribute, read and taken away.
+//! The role of a method, read from its helper attribute.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
@@ -15,36 +15,36 @@ use crate::diagnostics::Diagnostics;
 use crate::event_name::{self, Unquoted};
 use crate::tokens::{function_name, text};
 
-/// What a method is for.
+/// The role of a method.
 pub(super) enum Role {
     Connect,
-    /// `None` for every frame.
+    /// `#[receive("name")]`, or `None` for `#[receive]`.
     Receive(Option<LitStr>),
-    /// `#[receive(_)]`: for the frames that are no command.
+    /// `#[receive(_)]`: frames that are not commands.
     Refuse,
-    /// `None` if the name could not be read, which was reported.
+    /// `#[handler("name")]`. `None` if the name could not be read, which was reported.
     Handler(Option<LitStr>),
-    /// `#[handler(_)]`: for the events that no other handler is for.
+    /// `#[handler(_)]`: events without a handler of their own.
     Fallback,
     Disconnect,
     Gap(GapKind),
-    /// Something of these, and wrong.
+    /// A wrong helper attribute, which was reported.
     Unknown,
 }
 
-/// The role of a method as its attributes say it.
+/// The role of a method according to its attributes.
 pub(super) struct Said {
     pub(super) role: Role,
     helper: &'static str,
-    /// Its attribute is misspelt, or not the only one: what else is wrong then may be right for what was meant.
+    /// Whether the attribute is misspelt or not the only one. Further errors may then be wrong and are not reported.
     pub(super) guessed: bool,
-    /// It may block its thread.
+    /// Whether the method may block its thread.
     pub(super) blocking: bool,
 }
 
-/// Reads the helper attributes of a method. The first of them that is spelt right is the role.
+/// Reads the helper attributes of a method, and reports mistakes in them.
 ///
-/// Returns the places of all of them, too.
+/// The role is the first attribute without a spelling mistake. Returns it with the indices of all helper attributes.
 pub(super) fn read_role(method: &parse::Method, diagnostics: &mut Diagnostics) -> (Option<Said>, Vec<usize>) {
     let parse::Method { attributes, signature, .. } = method;
     let method = &signature.ident;
@@ -101,19 +101,19 @@ pub(super) fn read_role(method: &parse::Method, diagnostics: &mut Diagnostics) -
     (said.map(|said| Said { blocking, ..said }), helpers)
 }
 
-/// The helper attribute in a `cfg_attr`, which is not expanded before `#[consumer]` looks.
+/// Returns the helper attribute in a `cfg_attr`, which is expanded after `#[consumer]`.
 fn hidden(attribute: &Attribute) -> Option<&'static str> {
     let Meta::List(list) = &attribute.meta else { return None };
     if !list.path.is_ident("cfg_attr") {
         return None;
     }
     let attributes = arguments::split(list.tokens.clone()).into_iter().skip(1);
-    // What is no attribute is the compiler's to complain about.
+    // The compiler reports invalid attributes.
     let mut metas = attributes.filter_map(|meta| Attribute::parse_outer.parse2(quote!(#[#meta])).ok());
     metas.find_map(|attributes| attributes.first().and_then(helper::exact))
 }
 
-/// What a method is that cannot be read, as far as others care.
+/// Returns the role that is assumed for a method with a hidden attribute.
 fn missed(helper: &str) -> Role {
     match helper {
         "connect" => Role::Connect,
@@ -122,7 +122,7 @@ fn missed(helper: &str) -> Role {
     }
 }
 
-/// Reports the helper attributes of what is no method. Returns their places.
+/// Reports helper attributes above a member that is not a method. Returns their indices.
 pub(super) fn check_other(attributes: &[Attribute], diagnostics: &mut Diagnostics) -> Vec<usize> {
     let mut helpers = Vec::new();
     for (at, attribute) in attributes.iter().enumerate() {
@@ -134,14 +134,14 @@ pub(super) fn check_other(attributes: &[Attribute], diagnostics: &mut Diagnostic
     helpers
 }
 
-/// Reports that a member is left out. Returns the helper attributes that it has.
+/// Reports that an invalid member is left out. Returns its helper attributes.
 pub(super) fn check_unread(member: &TokenStream, diagnostics: &mut Diagnostics) -> Vec<&'static str> {
     diagnostics
         .error(function_name(member), "`#[consumer]` cannot read this method as it is written, and leaves it out");
     helper::split(member.clone()).0
 }
 
-/// `value` is what the attribute holds besides `blocking`.
+/// Returns the role for a helper attribute. `value` is its argument besides `blocking`.
 fn parse_role(
     helper: &str,
     attribute: &Attribute,
@@ -171,12 +171,12 @@ fn parse_role(
     }
 }
 
-/// `(_)`: whatever no other method is for.
+/// Returns whether the argument is `_`.
 fn is_underscore(value: &Value) -> bool {
     matches!(value, Value::List(list) if syn::parse2::<Token![_]>(list.clone()).is_ok())
 }
 
-/// What others write for `(_)`.
+/// Reports words that a user may write instead of `_`. Returns whether there was one.
 fn check_meant_underscore(helper: &str, value: &Value, diagnostics: &mut Diagnostics) -> bool {
     const MEANT: [&str; 8] = ["\"_\"", "*", "\"*\"", "..", "else", "default", "other", "fallback"];
     let Value::List(list) = value else { return false };
@@ -189,7 +189,7 @@ fn check_meant_underscore(helper: &str, value: &Value, diagnostics: &mut Diagnos
     meant
 }
 
-/// `("name")`.
+/// Reads the argument `"name"`.
 fn read_name(
     helper: &str,
     attribute: &Attribute,
@@ -232,7 +232,7 @@ fn read_name(
     None
 }
 
-/// What is wrong with what stands where a name in quotes should be.
+/// Returns the message for tokens in the place of a name in quotes.
 fn unread_name(helper: &str, noun: &str, example: String, otherwise: &str, tokens: &TokenStream) -> String {
     let several = Parser::parse2(|input: ParseStream<'_>| Ok((input.parse()?, input.parse()?)), tokens.clone());
     if let Ok::<(LitStr, LitStr), _>((_, second)) = several {
@@ -255,7 +255,7 @@ fn unread_name(helper: &str, noun: &str, example: String, otherwise: &str, token
     format!("{written}: `#[{helper}(\"{name}\")]`{otherwise}")
 }
 
-/// `ChatMessage`, and neither `MESSAGE` nor `ChatMessage::TYPE`.
+/// Returns whether a word is a type: `ChatMessage`, but not `MESSAGE` or `ChatMessage::TYPE`.
 fn is_type(word: &str) -> bool {
     word.contains(|letter: char| letter.is_ascii_lowercase())
         && word.chars().all(|letter| letter.is_ascii_alphanumeric())

@@ -1,4 +1,4 @@
-//! The signature of a method: which arguments it takes, in which order, and what would be right.
+//! The checks of a method's signature: its arguments, their order and its return type.
 
 use quote::quote;
 use syn::spanned::Spanned;
@@ -14,31 +14,31 @@ use crate::diagnostics::Diagnostics;
 use crate::tokens::{cfgs, text};
 use crate::types::{borrows, is_unnameable, mentions, ungrouped};
 
-/// What a method with `&mut self` takes.
+/// The signature that a method with `&mut self` must have, as words for messages.
 pub(super) struct Wanted<'a> {
-    /// `handler ``chat_join```.
+    /// The method: ``handler `chat_join` ``.
     pub(super) subject: &'a str,
-    /// `the event`.
+    /// The last argument in words: `the event`.
     pub(super) last: &'a str,
-    /// Whether that is a struct, whose fields could be there instead.
+    /// Whether the last argument is a struct, so that a user may have listed its fields instead.
     pub(super) has_fields: bool,
-    /// The argument as it is written: `event: &ChatJoin`.
+    /// The last argument in Rust: `event: &ChatJoin`.
     pub(super) argument: String,
 }
 
-/// The whole of a method, to be copied. `argument` is what stands behind the context: `, event: &ChatJoin`.
+/// Returns the whole signature for the user to copy. `argument` follows the context: `, event: &ChatJoin`.
 pub(super) fn written(signature: &Signature, argument: &str) -> String {
     let (asyncness, ident) = (asyncness(signature), &signature.ident);
     format!("write `{asyncness}fn {ident}(&mut self, cx: &mut Context<Self>{argument}) -> Result<()>`")
 }
 
-/// The same of `#[connect]`. `captured` is what stands behind the context: `, room: u64`.
+/// Returns the whole signature of `#[connect]` for the user to copy. `captured` follows the context: `, room: u64`.
 pub(super) fn connecting(signature: &Signature, captured: &str) -> String {
     let (asyncness, ident) = (asyncness(signature), &signature.ident);
     format!("write `{asyncness}fn {ident}(cx: &mut Context<Self>{captured}) -> Result<Self, Reject>`")
 }
 
-/// `(&mut self, cx, last)`: the type of the last one, wherever it stands.
+/// Checks `(&mut self, cx, last)`. Returns the type of the last argument, also if the order is wrong.
 pub(super) fn check_acting<'a>(
     signature: &'a Signature,
     wanted: &Wanted<'_>,
@@ -50,7 +50,7 @@ pub(super) fn check_acting<'a>(
     let typed = typed(signature);
     let at = context_at(&typed);
     match (typed.as_slice(), at) {
-        // That was said, and what is to be written instead.
+        // The missing receiver was reported with the whole signature.
         _ if !has_receiver && at.is_none() => {}
         _ if *has_fields && check_fields(signature, subject, last, &write, diagnostics) => return None,
         ([], _) => {
@@ -66,7 +66,7 @@ pub(super) fn check_acting<'a>(
         ([_, second], Some(_)) => {
             diagnostics.error(second, format!("the context of {subject} comes before {last}\n{write}"));
         }
-        // An alias of the context's type cannot be told from another `&mut`.
+        // Any other `&mut` may be an alias of the context.
         ([first, second], None) if is_mutable_reference(&first.ty) => return Some(&second.ty),
         ([first, second], None) => {
             diagnostics.error(
@@ -83,7 +83,7 @@ pub(super) fn check_acting<'a>(
     first_without(&typed, at)
 }
 
-/// Whether the arguments are the fields of what should be there: `room: u64, text: String`. Says so.
+/// Reports arguments that are the fields of the last argument: `room: u64, text: String`. Returns whether they are.
 fn check_fields(signature: &Signature, subject: &str, last: &str, write: &str, diagnostics: &mut Diagnostics) -> bool {
     let typed = typed(signature);
     let fields: Vec<_> = typed.into_iter().filter(|argument| context(&argument.ty).is_none()).collect();
@@ -101,7 +101,7 @@ fn check_fields(signature: &Signature, subject: &str, last: &str, write: &str, d
     true
 }
 
-/// `(&mut self, cx)`.
+/// Checks `(&mut self, cx)`.
 pub(super) fn check_alone(subject: &str, signature: &Signature, diagnostics: &mut Diagnostics) {
     let ident = &signature.ident;
     let write = written(signature, "");
@@ -109,7 +109,7 @@ pub(super) fn check_alone(subject: &str, signature: &Signature, diagnostics: &mu
     match typed(signature).as_slice() {
         [] => diagnostics.error(ident, format!("{subject} lacks the context\n{write}")),
         [cx] if context(&cx.ty).is_some() => check_context(&cx.ty, subject, diagnostics),
-        // An alias of the context's type cannot be told from another `&mut`.
+        // Any other `&mut` may be an alias of the context.
         [cx] if is_mutable_reference(&cx.ty) => {}
         [other] => diagnostics
             .error(other, format!("the argument of {subject} is the context, `cx: &mut Context<Self>`\n{write}")),
@@ -120,7 +120,7 @@ pub(super) fn check_alone(subject: &str, signature: &Signature, diagnostics: &mu
     }
 }
 
-/// Whether there is one, right or wrong.
+/// Checks that the receiver is `&mut self`. Returns whether there is any receiver.
 fn check_receiver(signature: &Signature, subject: &str, write: &str, diagnostics: &mut Diagnostics) -> bool {
     let receiver = signature.receiver();
     match receiver {
@@ -134,7 +134,7 @@ fn check_receiver(signature: &Signature, subject: &str, write: &str, diagnostics
     receiver.is_some()
 }
 
-/// A handler without `self`: `(event: &ChatMessage) -> Json<ChatLine>`.
+/// Checks a handler without `self`: `(event: &ChatMessage) -> Json<ChatLine>`. Returns the type of the event.
 pub(super) fn check_shared(
     subject: &str,
     signature: &Signature,
@@ -172,7 +172,7 @@ pub(super) fn check_shared(
             format!("{subject} has no `self`: what it returns outlives the event, so it owns it: `String`, not `&str`"),
         ),
         ReturnType::Type(..) => {}
-        // Where the context is asked for, the mistake is the lack of `self`, and was reported.
+        // A handler that takes the context was reported for its missing `self`.
         ReturnType::Default if diagnostics.count() == before => diagnostics.error(
             ident,
             format!(
@@ -186,7 +186,7 @@ pub(super) fn check_shared(
     by_reference(payload, subject, diagnostics)
 }
 
-/// Why a method could not be called with what is there.
+/// Reports qualifiers, generics and return types with which the method cannot be called.
 pub(super) fn check_qualifiers(subject: &str, signature: &Signature, one_type: &str, diagnostics: &mut Diagnostics) {
     if let Some(constness) = &signature.constness {
         diagnostics.error(constness, format!("{subject} cannot be `const`: it runs for a connection"));
@@ -207,7 +207,7 @@ pub(super) fn check_qualifiers(subject: &str, signature: &Signature, one_type: &
     }
     for parameter in &signature.generics.params {
         match parameter {
-            // A method may name the lifetime that it would have anyway.
+            // A method may name the lifetime that it has anyway.
             GenericParam::Lifetime(_) => {}
             GenericParam::Type(_) | GenericParam::Const(_) => {
                 diagnostics.error(parameter, format!("{subject} cannot be generic: {one_type}"));
@@ -222,27 +222,27 @@ pub(super) fn check_qualifiers(subject: &str, signature: &Signature, one_type: &
     }
 }
 
-/// The place of the context among the arguments: the first type that is called `Context`.
+/// Returns the index of the context: the first argument with a type called `Context`.
 pub(super) fn context_at(typed: &[&PatType]) -> Option<usize> {
     let at = typed.iter().position(|argument| context(&argument.ty).is_some())?;
-    // The first argument may be the context by an alias, and the other one a type of the user's that is called like it.
+    // The first argument may be an alias of the context, and the other one a type of the user's with that name.
     let is_alias = at > 0 && is_mutable_reference(&typed[0].ty) && !is_mutable_reference(&typed[at].ty);
     (!is_alias).then_some(at)
 }
 
-/// Whether a handler without `self` takes an event that is called `Context`: `fn shown(event: &page::Context) -> String`.
+/// Returns whether the only argument is an event called `Context`: `fn shown(event: &page::Context) -> String`.
 pub(super) fn is_event_called_context(signature: &Signature) -> bool {
     signature.receiver().is_none()
         && matches!(typed(signature).as_slice(), [only]
             if !is_mutable_reference(&only.ty) && context(&only.ty).is_some_and(|context| !has_arguments(context)))
 }
 
-/// The first type but the context's.
+/// Returns the type of the first argument that is not the context.
 fn first_without<'a>(typed: &[&'a PatType], context: Option<usize>) -> Option<&'a Type> {
     typed.iter().enumerate().find(|(at, _)| Some(*at) != context).map(|(_, argument)| &*argument.ty)
 }
 
-/// `&mut Context<Self>`, to the letter.
+/// Checks that the type of the context is `&mut Context<Self>`.
 pub(super) fn check_context(ty: &Type, subject: &str, diagnostics: &mut Diagnostics) {
     let is_right = matches!(ungrouped(ty), Type::Reference(reference)
         if reference.mutability.is_some()
@@ -254,7 +254,8 @@ pub(super) fn check_context(ty: &Type, subject: &str, diagnostics: &mut Diagnost
     }
 }
 
-/// The event of a handler, which every member of a group shares.
+/// Checks an event, which is taken by reference because all members of a group share it. Returns its type without the
+/// `&`.
 pub(super) fn by_reference(ty: &Type, subject: &str, diagnostics: &mut Diagnostics) -> Option<Type> {
     let payload = stripped(ty);
     if let Some(inner) = unwrapped(payload) {
@@ -289,7 +290,7 @@ pub(super) fn by_reference(ty: &Type, subject: &str, diagnostics: &mut Diagnosti
     owned(payload, diagnostics)
 }
 
-/// What a client said, which is this connection's alone.
+/// Checks a command or a frame, which is taken by value because it belongs to this connection.
 pub(super) fn by_value(ty: &Type, noun: &str, diagnostics: &mut Diagnostics) -> Option<Type> {
     let payload = stripped(ty);
     if let Type::Reference(_) = ungrouped(ty) {
@@ -299,6 +300,7 @@ pub(super) fn by_value(ty: &Type, noun: &str, diagnostics: &mut Diagnostics) -> 
     owned(payload, diagnostics)
 }
 
+/// Returns the owned type for a message: `String` for `str`.
 pub(super) fn owned_text(borrowed: &Type) -> String {
     match text(borrowed).as_str() {
         "str" => "String".to_owned(),
@@ -317,10 +319,11 @@ fn owned(payload: &Type, diagnostics: &mut Diagnostics) -> Option<Type> {
         diagnostics.error(payload, sentence);
         return None;
     }
-    // An `impl Trait` was reported with the other generics, and a `_` is the compiler's to report.
+    // An `impl Trait` was reported with the other generics, and the compiler reports a `_`.
     (!is_unnameable(payload) && !mentions(payload, "_")).then(|| payload.clone())
 }
 
+/// Returns the arguments without the receiver.
 pub(super) fn typed(signature: &Signature) -> Vec<&PatType> {
     let typed = signature.inputs.iter().filter_map(|argument| match argument {
         FnArg::Typed(argument) => Some(argument),
@@ -333,12 +336,12 @@ fn asyncness(signature: &Signature) -> &'static str {
     if signature.asyncness.is_some() { "async " } else { "" }
 }
 
-/// The type that the user probably means by the last argument, for a signature to be copied.
+/// Returns the type that the user probably means as the last argument, for a signature to copy.
 pub(super) fn payload_text(signature: &Signature, otherwise: &str) -> String {
     let typed = typed(signature);
     let mut candidates: Vec<&Type> =
         typed.iter().map(|argument| &*argument.ty).filter(|ty| context(ty).is_none()).collect();
-    // Behind the context, or before it by mistake; what comes third is too many.
+    // It is after the context, or before it by mistake. A third argument is one too many.
     let places = if signature.receiver().is_none() { 1 } else { 2 };
     if typed.len() <= places {
         candidates.reverse();
@@ -350,6 +353,7 @@ pub(super) fn payload_text(signature: &Signature, otherwise: &str) -> String {
     payload.map_or_else(|| otherwise.to_owned(), |ty| text(stripped(unwrapped(ty).unwrap_or(ty))))
 }
 
+/// Returns the facts that `emit` needs to call a method.
 pub(super) fn called(method: &parse::Method, blocking: bool) -> Method {
     let signature = &method.signature;
     let context = typed(signature).first().and_then(|argument| context(&argument.ty)).and_then(named_in_context);

@@ -1,4 +1,4 @@
-//! The user's block, written again. Its bodies stay as they are.
+//! The user's block with the changes that `check` decided. Method bodies are unchanged.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -10,8 +10,8 @@ use crate::consumer::parse::{Block, Member, Method};
 
 /// Input: `impl ChatConsumer { #[connect] async fn connect(..) .. }`.
 ///
-/// Output: the same without the helper attributes, and without what could not be read. The compiler has reported that before
-/// it called the macro, and would again.
+/// Output: the block without helper attributes and invalid members. The compiler reported those before it called the
+/// macro, and would report them again.
 pub(crate) fn emit(block: &Block, changes: &[Change]) -> TokenStream {
     let Block { attributes, visibility, unsafety, impl_token, generics, of, self_ty, brace, inner, members } = block;
     let of = of.as_ref().map(|(path, for_token)| quote!(#path #for_token));
@@ -43,7 +43,8 @@ fn emit_method(method: &Method, change: &Change) -> TokenStream {
     let Method { attributes, visibility, default, signature, body } = method;
     let attributes = kept(attributes, change);
     let mut signature = signature.clone();
-    // The signature is ours, so that clippy's advice to change it would be wrong. What stands below has the last word.
+    // The macro prescribes the signature, so that clippy's advice to change it would be wrong. The user's own lint
+    // levels follow and take precedence.
     let prescribed = change.is_prescribed.then(|| {
         if let Some(at) = change.lacks_consumer {
             complete_context(&mut signature, at);
@@ -58,7 +59,7 @@ fn emit_method(method: &Method, change: &Change) -> TokenStream {
             )]
         }
     });
-    // With a `self` the rest of the body can be looked at. Nothing calls the method.
+    // With a receiver the compiler can check the rest of the body. Nothing calls the method.
     let receiver = change.lacks_self.map(|place| {
         let receiver = token::SelfValue(place);
         signature.inputs.insert(0, parse_quote!(mut #receiver));
@@ -67,7 +68,7 @@ fn emit_method(method: &Method, change: &Change) -> TokenStream {
     quote!(#prescribed #receiver #(#attributes)* #visibility #default #signature #body)
 }
 
-/// Writes the `<Self>` that a `Context` lacks, so that the compiler does not ask for it too.
+/// Adds the missing `<Self>` of a `Context`, which was reported, so that the compiler does not report it again.
 fn complete_context(signature: &mut Signature, at: usize) {
     let mut typed = signature.inputs.iter_mut().filter_map(|argument| match argument {
         FnArg::Typed(argument) => Some(argument),
@@ -82,7 +83,8 @@ fn complete_context(signature: &mut Signature, at: usize) {
     }
 }
 
-/// An item that is no block, without the helper attributes in it: it is one error, and not one for each of its methods.
+/// Returns an item that is not a block without its helper attributes, so that it gives one error instead of one for
+/// each method.
 pub(crate) fn emit_unread(item: TokenStream) -> TokenStream {
     let inner = |token| match token {
         TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {

@@ -1,4 +1,4 @@
-//! Calls of the user's methods, and what stands in for a method that a `#[cfg]` takes away.
+//! Calls of the user's methods, and replacements for methods that a `#[cfg]` removes.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -7,10 +7,10 @@ use syn::{Attribute, Ident};
 use crate::consumer::model::{Method, Output};
 use crate::tokens::place;
 
-/// A method with `&mut self`, called.
+/// Returns the call of a method with `&mut self`.
 ///
-/// What it returns is named where the user named it, so that a wrong type is reported there; that its future is not
-/// `Send` is reported at its name.
+/// The return type keeps the user's span, so that a wrong type is reported there. A future that is not `Send` is
+/// reported at the method's name.
 pub(super) fn run(method: &Method, private: &TokenStream, call: &TokenStream) -> TokenStream {
     let output = output(method);
     if method.is_async {
@@ -23,7 +23,7 @@ pub(super) fn run(method: &Method, private: &TokenStream, call: &TokenStream) ->
     }
 }
 
-/// `cx`, or, where the method names the consumer in its type otherwise, what asks whether it is this one.
+/// Returns `cx`. If the method writes another type than `Self` in `Context<..>`, returns a call that checks the type.
 pub(super) fn context(method: &Method, private: &TokenStream) -> TokenStream {
     let cx = Ident::new("cx", place(method.ident.span()));
     match &method.context {
@@ -32,7 +32,7 @@ pub(super) fn context(method: &Method, private: &TokenStream) -> TokenStream {
     }
 }
 
-/// `_`, at the name of the method: what is asked of the inferred type is answered there.
+/// Returns `_` with the span of the method's name, so that errors about the inferred type are shown there.
 pub(super) fn inferred(method: &Method) -> TokenStream {
     quote_spanned!(place(method.ident.span())=> _)
 }
@@ -50,7 +50,7 @@ pub(super) fn placed(ident: &Ident) -> Ident {
     ident
 }
 
-/// The last expression of a body, which may be cut away.
+/// Returns the last expression of a body, with the `#[cfg]`s that may remove it.
 pub(super) fn statement(cfgs: &[Attribute], expression: &TokenStream) -> TokenStream {
     conditional(&quote!(#(#cfgs)*), expression)
 }
@@ -59,7 +59,8 @@ pub(super) fn conditional(cfg: &TokenStream, expression: &TokenStream) -> TokenS
     if cfg.is_empty() { expression.clone() } else { quote!(#cfg { #expression }) }
 }
 
-/// The `#[cfg]` of what stands in for these methods where none of them is there: `None` if one always is.
+/// Returns the `#[cfg]` of the replacement for these methods, which applies if all of them are removed. `None` if one
+/// always exists.
 pub(super) fn otherwise<'a>(methods: impl Iterator<Item = &'a Method>) -> Option<TokenStream> {
     let mut conditions = Vec::new();
     for method in methods {

@@ -8,7 +8,7 @@ use crate::consumer::model::{Consumer, Method, RAW, Raw};
 
 /// Input: `#[handler("chat.message")] fn chat_message(event: &ChatMessage) -> ..`.
 ///
-/// Output: `pub enum ChatConsumerEvent { ChatMessage(ChatMessage) }`, and the same of the commands.
+/// Output: `pub enum ChatConsumerEvent { ChatMessage(ChatMessage) }`, and the same for commands.
 pub(super) fn enums(consumer: &Consumer) -> TokenStream {
     let events: Vec<Variant<'_>> = consumer
         .handlers
@@ -19,7 +19,7 @@ pub(super) fn enums(consumer: &Consumer) -> TokenStream {
             method: &handler.method,
             doc: format!(" `{}`", handler.event.value()),
         })
-        .chain(raw_variants(&consumer.fallbacks, " Any other event, as it came."))
+        .chain(raw_variants(&consumer.fallbacks, " Any other event, unchanged."))
         .collect();
     let commands: Vec<Variant<'_>> = consumer
         .commands
@@ -33,8 +33,8 @@ pub(super) fn enums(consumer: &Consumer) -> TokenStream {
         .chain(raw_variants(&consumer.raw, " Any other frame."))
         .collect();
     let accepts =
-        format!(" What `{}` accepts from the channel layer: one variant for each `#[handler]`.", consumer.name);
-    let says = format!(" What a client may say to `{}`: one variant for each `#[receive]`.", consumer.name);
+        format!(" Events that `{}` accepts from the channel layer: one variant for each `#[handler]`.", consumer.name);
+    let says = format!(" Frames that `{}` accepts from a client: one variant for each `#[receive]`.", consumer.name);
     let (events, commands) = (
         one_enum(consumer, &consumer.event, &accepts, &events),
         one_enum(consumer, &consumer.command, &says, &commands),
@@ -55,7 +55,7 @@ struct Variant<'a> {
     ident: Ident,
     payload: &'a Type,
     method: &'a Method,
-    /// What is said of it where the method says nothing.
+    /// The documentation if the method has none.
     doc: String,
 }
 
@@ -71,13 +71,13 @@ fn one_enum(consumer: &Consumer, name: &Ident, doc: &str, variants: &[Variant<'_
         let (cfgs, name) = (&method.cfgs, ident.to_string());
         quote!(#(#cfgs)* Self::#ident(_) => #name)
     });
-    // An enum without variants has nothing to print. One whose variants are all cut away has the same `match`.
+    // An enum without variants has nothing to print. If `#[cfg]`s remove all variants, the `match` is the same.
     let printed = if variants.is_empty() {
         quote!(match *self {})
     } else {
         quote!(formatter.write_str(match *self { #(#arms,)* }))
     };
-    // A second definition of the name is shown where this one begins.
+    // With this span, the compiler shows a second definition of the name at the consumer's name.
     let begins = quote_spanned!(name.span()=> pub enum);
     quote! {
         #(#cfgs)*

@@ -1,4 +1,4 @@
-//! `impl Consumer`.
+//! The implementation of `Consumer`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -13,8 +13,8 @@ use crate::tokens::place;
 pub(super) fn implementation(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let Consumer { self_ty, cfgs, event, command, .. } = consumer;
     let mut generics = consumer.generics.clone();
-    // What `Consumer` asks for anyway. Asked here, a consumer that is not `Send` is reported once, at its name, and not
-    // again for each of its methods.
+    // `Consumer` requires the same. With this bound, a consumer that is not `Send` is reported once at its name instead
+    // of once for each method.
     let bound: WherePredicate = if generics.params.is_empty() {
         let send = quote_spanned!(place(consumer.name.span())=> : ::core::marker::Send);
         parse_quote!(#self_ty #send)
@@ -54,10 +54,10 @@ pub(super) fn implementation(consumer: &Consumer, private: &TokenStream) -> Toke
 
 /// Input: `#[connect] async fn connect(cx: &mut Context<Self>, room_id: u64) -> Result<Self, Reject>`.
 ///
-/// Output: `type Captures = (u64,);`, and `connect`, which gives them to the method one by one.
+/// Output: `type Captures = (u64,);`, and `connect`, which passes them to the method one by one.
 fn connect(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let one = |cfgs: &TokenStream, captures: &[Type], body: &TokenStream| {
-        // A private type among them is reported for the item, whose place is then that of the type.
+        // The compiler reports a private type at the item, which therefore has the span of the first type.
         let span = captures.first().map_or_else(Span::call_site, |first| place(first.span()));
         let captures = quote_spanned!(span=> type Captures = (#(#captures,)*););
         quote! {
@@ -97,7 +97,7 @@ fn connect(consumer: &Consumer, private: &TokenStream) -> TokenStream {
             Some(captures) => one(&cfg, captures, &quote!(::core::unreachable!())),
             None => {
                 let self_ty = &consumer.self_ty;
-                // Where `Default` is missing, the name of the consumer is the place to say so.
+                // A missing `Default` is reported at the name of the consumer.
                 one(&cfg, &[], &quote!(#private::connected_by_default::<#self_ty>()))
             }
         }
@@ -105,14 +105,14 @@ fn connect(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     quote!(#called #otherwise)
 }
 
-/// Output: `"chat.join" => the payload`, and `"chat.message" => the frame` where the handler has no `self`.
+/// Output: `"chat.join" => the payload`, and `"chat.message" => the frame` for a handler without `self`.
 fn decode(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let enumeration = &consumer.event;
     let arms = consumer.handlers.iter().map(|Handler { method, event, variant, payload, shared }| {
         let cfgs = &method.cfgs;
         let decoded = if *shared && !method.is_async {
             let (ident, output) = (placed(&method.ident), output(method));
-            // What borrows from the event is then shown at its type.
+            // With this span, a return value that borrows from the event is reported at its type.
             let called = quote_spanned!(place(output.span())=> |event| Self::#ident(event));
             quote!(#private::rendered::<#payload, #output, _>(envelope, #called))
         } else {
@@ -142,14 +142,14 @@ fn decode(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     }
 }
 
-/// Output: each variant to its method, as `run(Self::chat_join(self, cx, payload))`.
+/// Output: a `match` from each variant to the call of its method, `run(Self::chat_join(self, cx, payload))`.
 fn dispatch(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let enumeration = &consumer.event;
     let arms = consumer.handlers.iter().map(|Handler { method, variant, shared, .. }| {
         let (ident, cfgs, output) = (placed(&method.ident), &method.cfgs, output(method));
         let span = ident.span();
         let (pattern, call) = match (shared, method.is_async) {
-            // Its frame was made by `decode`.
+            // `decode` has already rendered the frame.
             (true, false) => (quote!(_), quote!(#private::rendered_already())),
             (true, true) => {
                 let call = quote_spanned!(span=> Self::#ident(payload));
@@ -182,7 +182,8 @@ fn dispatch(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     }
 }
 
-/// Output: the name in the frame's tag to the payload of its command; other frames to `#[receive]`, if there is one.
+/// Output: a `match` from the name in the frame's tag to the payload of its command. Other frames go to `#[receive]`,
+/// if there is one.
 fn decode_command(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let enumeration = &consumer.command;
     let tag = &consumer.tag;
@@ -201,7 +202,7 @@ fn decode_command(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     } else {
         let arms = consumer.commands.iter().map(|Command { method, name, variant, payload }| {
             let cfgs = &method.cfgs;
-            // What it borrows is then shown at its type.
+            // With this span, a command that borrows is reported at its type.
             let span = place(payload.span());
             let private = consumer.runtime.private_at(span);
             let decoded = quote_spanned!(span=> #private::decode_command::<#payload>(&text, #tag, #name));
@@ -238,7 +239,7 @@ fn decode_command(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     }
 }
 
-/// Output: each command to its method.
+/// Output: a `match` from each command to the call of its method.
 fn receive(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let enumeration = &consumer.command;
     let commands = consumer.commands.iter().map(|command| (&command.method, command.variant.clone()));
@@ -260,7 +261,7 @@ fn receive(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     }
 }
 
-/// Output: `run(Self::refused(self, cx, error))`; nothing where there is no `#[receive(_)]`.
+/// Output: `run(Self::refused(self, cx, error))`, or nothing without `#[receive(_)]`.
 fn refuse(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let methods = consumer.refusals.iter().map(|Raw { method, payload }| {
         let (ident, cfgs, cx) = (placed(&method.ident), &method.cfgs, context(method, private));
@@ -280,7 +281,7 @@ fn refuse(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     quote!(#(#methods)*)
 }
 
-/// Output: `run(Self::disconnect(self, cx, code))`, or nothing to do.
+/// Output: `run(Self::disconnect(self, cx, code))`, or an empty body.
 fn disconnect(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let called = consumer.disconnects.iter().map(|disconnect| {
         let method = &disconnect.method;
@@ -302,7 +303,7 @@ fn disconnect(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     }
 }
 
-/// Output: `#[layer_lost]` and `#[layer_restored]` to their methods; nothing where there is neither.
+/// Output: a `match` from each kind of gap to the call of its method, or nothing without gap methods.
 fn gap(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     if consumer.gaps.is_empty() {
         return TokenStream::new();

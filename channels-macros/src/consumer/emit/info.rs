@@ -1,4 +1,4 @@
-//! `ConsumerInfo`: a consumer as a table.
+//! `ConsumerInfo`: the static description of a consumer.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -7,7 +7,7 @@ use syn::ext::IdentExt;
 use super::call::{conditional, otherwise, statement};
 use crate::consumer::model::{Command, Consumer, Handler, Method, Output, Raw};
 
-/// Output: the static dispatch table, `const INFO: ConsumerInfo = ..`.
+/// Output: `const INFO: ConsumerInfo = ..`.
 pub(super) fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let Consumer { name, tag, sends, mailbox, .. } = consumer;
     let name = name.unraw().to_string();
@@ -70,7 +70,7 @@ pub(super) fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     }
 }
 
-/// Output: `Some("unknown")`, or `None`, also where a `#[cfg]` takes the method away.
+/// Output: `Some("unknown")`, or `None` if there is no method or a `#[cfg]` removes it.
 fn method_name(methods: &[Raw]) -> TokenStream {
     let some = methods.iter().map(|Raw { method, .. }| {
         let name = method.ident.unraw().to_string();

@@ -1,4 +1,4 @@
-//! The items that a consumer becomes.
+//! The items that are generated for a consumer.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -13,7 +13,7 @@ use crate::tokens::{place, text};
 
 /// Input: the model of `impl ChatConsumer { .. }`.
 ///
-/// Output: its two enums, `Handles` and `Sends`, `Consumer`, and the check of its handlers' names.
+/// Output: its two enums, the marker traits, `Consumer`, and the check of its handlers' names.
 pub(crate) fn emit(consumer: &Consumer) -> TokenStream {
     let private = consumer.runtime.private();
     let items = [
@@ -28,7 +28,8 @@ pub(crate) fn emit(consumer: &Consumer) -> TokenStream {
     quote!(#(#items)*)
 }
 
-/// Output: `const _: () = check_name("chat_message", "chat.message", "ChatMessage", its name);` for each handler.
+/// Output: `const _: () = check_name("chat_message", "chat.message", "ChatMessage", the event's name);` for each
+/// handler.
 fn name_checks(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     if consumer.handlers.is_empty() {
         return TokenStream::new();

@@ -1,4 +1,4 @@
-//! The traits without methods: what a consumer handles, joins and sends.
+//! The marker traits: the events that a consumer handles, the groups that it joins and the messages that it sends.
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
@@ -10,13 +10,13 @@ use crate::tokens::{place, placed};
 
 /// Input: `#[handler("chat.message")] fn chat_message(event: &ChatMessage) -> ..`.
 ///
-/// Output: `impl<G: ?Sized> Handles<ChatMessage, G> for ChatConsumer {}`, wherever the event comes from.
+/// Output: `impl<G: ?Sized> Handles<ChatMessage, G> for ChatConsumer {}`, for events from any source.
 pub(super) fn handles(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let Consumer { self_ty, cfgs, .. } = consumer;
     match &consumer.handles {
         Handles::Listed(payloads) => {
             let implementations = payloads.iter().map(|(method_cfgs, payload)| {
-                // Two names of one type are one event: the compiler sees that, and shows the place of each.
+                // If two handlers take the same type, the compiler reports a conflict at both types.
                 let span = place(payload.span());
                 let (private, self_ty) = (consumer.runtime.private_at(span), placed(quote!(#self_ty), span));
                 let implementation = quote_spanned! {span=>
@@ -48,7 +48,9 @@ pub(super) fn handles(consumer: &Consumer, private: &TokenStream) -> TokenStream
     }
 }
 
-/// Input: `#[consumer(groups(Room))]`. Output: `impl Joins<Room> for ChatConsumer {}`; without a list, of every group.
+/// Input: `#[consumer(groups(Room))]`.
+///
+/// Output: `impl Joins<Room> for ChatConsumer {}`; without a list, for every group.
 pub(super) fn joins(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let Consumer { self_ty, cfgs, generics, .. } = consumer;
     match &consumer.groups {
@@ -80,7 +82,9 @@ pub(super) fn joins(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     }
 }
 
-/// Input: `#[consumer(sends(ChatLine))]`. Output: `impl Sends<ChatLine> for ChatConsumer {}`.
+/// Input: `#[consumer(sends(ChatLine))]`.
+///
+/// Output: `impl Sends<ChatLine> for ChatConsumer {}`.
 pub(super) fn sends(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let Consumer { self_ty, cfgs, sends, generics, .. } = consumer;
     let (impl_generics, _, where_clause) = generics.split_for_impl();
@@ -94,7 +98,7 @@ pub(super) fn sends(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     quote!(#(#implementations)*)
 }
 
-/// Output: `impl OnlySends for NewsConsumer {}`, where there is no `#[receive]`.
+/// Output: `impl OnlySends for NewsConsumer {}` if there is no `#[receive]`.
 pub(super) fn only_sends(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let Consumer { self_ty, cfgs, commands, raw, refusals, generics, .. } = consumer;
     let receives = commands.iter().map(|command| &command.method);

@@ -1,4 +1,4 @@
-//! A consumer as code. Whatever is here can be written down, so nothing fails.
+//! The code that `#[consumer]` generates. The model is valid, so nothing here fails.
 
 mod block;
 mod call;

@@ -15,7 +15,7 @@ const ARGUMENTS: [(&str, &str); 5] = [
     ("crate", "crate = path"),
 ];
 
-/// What stands in `#[consumer(..)]`: each argument at most once, and `None` if it is missing or cannot be read.
+/// The arguments of `#[consumer(..)]`. `None` if an argument is missing or cannot be parsed.
 pub(crate) struct Arguments {
     pub(crate) crate_path: Option<Path>,
     pub(crate) tag: Option<LitStr>,
@@ -30,6 +30,7 @@ pub(crate) struct List {
     pub(crate) types: Vec<Type>,
 }
 
+/// Parses the arguments. Reports unknown and repeated ones.
 pub(crate) fn parse(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Arguments {
     let (mut crate_path, mut tag, mut groups, mut sends, mut mailbox) = (None, None, None, None, None);
     let mut seen: Vec<String> = Vec::new();
@@ -53,7 +54,7 @@ pub(crate) fn parse(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Ar
             "groups" => {
                 let before = diagnostics.count();
                 let types = arguments::types(&value, &name, "Room, Lobby", diagnostics);
-                // One that is wrong lists none, so that the joining is not reported as well.
+                // A wrong list counts as missing, so that `group_add` gives no further error.
                 groups = (diagnostics.count() == before).then_some(List { name, types });
             }
             "sends" => {

@@ -1,4 +1,4 @@
-//! The user's `impl` block as tokens and signatures. The bodies are not looked at: they are the compiler's.
+//! The user's `impl` block as tokens and signatures. The bodies of methods are not parsed.
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use syn::parse::discouraged::Speculative;
@@ -8,12 +8,12 @@ use syn::{Attribute, Generics, ImplItem, Item, Path, Signature, Token, Type, Vis
 /// `impl ChatConsumer { .. }`.
 pub(crate) struct Block {
     pub(crate) attributes: Vec<Attribute>,
-    /// Wrong in Rust itself, which says so.
+    /// Not valid here. The compiler reports it.
     pub(crate) visibility: Visibility,
     pub(crate) unsafety: Option<Token![unsafe]>,
     pub(crate) impl_token: Token![impl],
     pub(crate) generics: Generics,
-    /// `Trait for`, which is wrong here.
+    /// `Trait for`, which `check` reports.
     pub(crate) of: Option<(Path, Token![for])>,
     pub(crate) self_ty: Type,
     pub(crate) brace: token::Brace,
@@ -21,16 +21,16 @@ pub(crate) struct Block {
     pub(crate) members: Vec<Member>,
 }
 
-/// What stands in the block.
+/// A member of the block.
 pub(crate) enum Member {
     Method(Box<Method>),
     /// A constant, a type or a macro, and the attributes above it.
     Other(Vec<Attribute>, Box<ImplItem>),
-    /// What is not finished, or is no Rust.
+    /// An unfinished or invalid member.
     Unread(TokenStream),
 }
 
-/// A function with its body unread.
+/// A function with an unparsed body.
 pub(crate) struct Method {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,
@@ -96,7 +96,7 @@ impl Parse for Member {
     }
 }
 
-/// Everything up to a body or a `;`, with which the next member begins.
+/// Returns all tokens up to and including a body or a `;`. The next member begins after it.
 fn unread(input: ParseStream<'_>) -> syn::Result<TokenStream> {
     let mut tokens = TokenStream::new();
     while !input.is_empty() {
@@ -124,7 +124,7 @@ fn is_function(input: ParseStream<'_>) -> bool {
     matches!(qualifiers, (Ok(_), Ok(_), Ok(_))) && (ahead.peek(Token![fn]) || ahead.peek(Token![extern]))
 }
 
-/// What is wrong with an item that is no `impl` block.
+/// Returns the error for an item that is not an `impl` block.
 pub(crate) fn explain(error: syn::Error, item: &TokenStream) -> syn::Error {
     const WANTED: &str = "`#[consumer]` stands above an `impl` block";
     match syn::parse2::<Item>(item.clone()) {

@@ -1,4 +1,4 @@
-//! The tokens of the user as a block and its arguments. Their meaning is not looked at.
+//! The user's tokens as a block and its arguments. Their meaning is not checked here.
 
 mod arguments;
 mod block;

@@ -6,7 +6,7 @@ use crate::consumer::expand;
 use crate::diagnostics::tests::errors;
 
 #[test]
-fn wrong_arguments_list_the_right_ones() {
+fn wrong_arguments_give_one_error_each() {
     let cases = [
         (
             quote!(tags = "command"),
@@ -44,7 +44,7 @@ fn wrong_arguments_list_the_right_ones() {
 }
 
 #[test]
-fn a_mailbox_that_something_may_wait_in_has_a_policy() {
+fn mailbox_policy_needs_handler_with_self() {
     let connect = quote!(
         #[connect]
         fn connect(cx: &mut Context<Self>) -> Self {}
@@ -77,7 +77,7 @@ fn a_mailbox_that_something_may_wait_in_has_a_policy() {
             }
         }
     }
-    // One that is so wrong that nobody knows what it handles: that alone is told.
+    // If the event of a wrong handler is unknown, only the handler is reported.
     let broken = quote!(impl Chat { #connect #[handler("a.b")] fn a(&mut self, cx: &mut Context<Self>) {} });
     let said = errors(expand(quote!(mailbox = "disconnect"), &broken));
     assert_eq!(said.len(), 1, "{said:?}");

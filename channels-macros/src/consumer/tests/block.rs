@@ -9,7 +9,7 @@ use crate::diagnostics::tests::errors;
 use crate::tokens::text;
 
 #[test]
-fn a_wrong_block_is_said() {
+fn wrong_items_give_one_error_each() {
     let cases = [
         (
             quote!(
@@ -56,7 +56,7 @@ fn a_wrong_block_is_said() {
 }
 
 #[test]
-fn methods_that_exclude_each_other_are_not_compared() {
+fn duplicates_with_cfg_are_accepted() {
     let block = quote!(impl Chat {
         #[cfg(unix)] #[handler("a.b")] fn one(event: &A) -> String {}
         #[cfg(not(unix))] #[handler("a.b")] fn two(event: &A) -> String {}
@@ -67,7 +67,7 @@ fn methods_that_exclude_each_other_are_not_compared() {
 }
 
 #[test]
-fn a_second_method_of_one_name_is_left_to_the_compiler() {
+fn second_method_of_same_name_is_not_expanded() {
     let block = quote!(impl Chat {
         #[receive("say")] fn say(&mut self, cx: &mut Context<Self>, command: Say) {}
         #[handler("chat.kick")] fn say(event: &Kick) -> String {}
@@ -81,7 +81,7 @@ fn a_second_method_of_one_name_is_left_to_the_compiler() {
 }
 
 #[test]
-fn ten_mistakes_are_ten_errors_and_the_rest_expands() {
+fn ten_mistakes_give_all_errors_and_the_rest_expands() {
     let expansion = expand(
         quote!(tags = "a"),
         &quote!(impl Chat {
@@ -108,7 +108,7 @@ fn ten_mistakes_are_ten_errors_and_the_rest_expands() {
 }
 
 #[test]
-fn a_method_that_is_not_finished_hides_no_other() {
+fn unfinished_method_leaves_other_methods_expanded() {
     let expansion = expand(
         TokenStream::new(),
         &quote!(impl Chat {
@@ -128,7 +128,7 @@ fn a_method_that_is_not_finished_hides_no_other() {
 }
 
 #[test]
-fn an_item_that_cannot_be_read_is_one_error() {
+fn item_with_helper_attributes_gives_one_error() {
     let item = quote!(
         trait Chat {
             #[connect]
@@ -141,7 +141,7 @@ fn an_item_that_cannot_be_read_is_one_error() {
 }
 
 #[test]
-fn what_is_there_twice_is_shown_twice() {
+fn duplicates_give_an_error_at_both_places() {
     let cases = [
         (
             quote!(

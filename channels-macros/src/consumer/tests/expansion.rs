@@ -1,4 +1,4 @@
-//! The code that a consumer becomes.
+//! Snapshots of the generated code.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -8,7 +8,7 @@ use crate::diagnostics::tests::formatted;
 use crate::tokens::text;
 
 #[test]
-fn the_whole_expansion_is_reviewed_like_code() {
+fn expansion_matches_snapshot() {
     let expansion = expand(
         quote!(tag = "command", sends(Joined)),
         &quote! {
@@ -59,7 +59,7 @@ fn the_whole_expansion_is_reviewed_like_code() {
 }
 
 #[test]
-fn the_smallest_consumer_gets_the_defaults() {
+fn expansion_of_smallest_consumer_matches_snapshot() {
     let expansion = expand(
         TokenStream::new(),
         &quote! {
@@ -75,7 +75,7 @@ fn the_smallest_consumer_gets_the_defaults() {
 }
 
 #[test]
-fn what_has_no_name_gets_a_method_of_its_own() {
+fn expansion_with_fallbacks_matches_snapshot() {
     let expansion = expand(
         quote!(groups(Room)),
         &quote! {
@@ -98,7 +98,7 @@ fn what_has_no_name_gets_a_method_of_its_own() {
 }
 
 #[test]
-fn what_may_block_is_called_where_it_may() {
+fn expansion_of_blocking_methods_matches_snapshot() {
     let expansion = expand(
         TokenStream::new(),
         &quote! {
@@ -123,10 +123,10 @@ fn what_may_block_is_called_where_it_may() {
     expectorate::assert_contents("tests/expansion/consumer_blocking.rs", &formatted(expansion));
 }
 
-/// Nothing in an expansion may depend on what is imported where it stands: every path starts at the root, at `Self`, at
-/// the user's own words, or is a local.
+/// An expansion must not depend on imports: every path starts at the root, at `Self` or at the user's own words, or is
+/// a local.
 #[test]
-fn every_path_is_absolute() {
+fn expansion_paths_are_absolute() {
     let expansion = expand(
         quote!(crate = rt),
         &quote!(impl Chat {
@@ -137,7 +137,7 @@ fn every_path_is_absolute() {
             #[handler("c.d", blocking)] fn d(&mut self, cx: &mut Context<Self>, event: &D) {}
         }),
     );
-    let file: syn::File = syn::parse2(expansion).expect("it parses");
+    let file: syn::File = syn::parse2(expansion).expect("an expansion parses");
     let generated = file.items.iter().skip(1).map(text).collect::<Vec<_>>().join("\n");
     assert!(!generated.contains("channels_runtime"), "{generated}");
     for prelude in ["Ok(", "Err(", "Some(", "None", "Result<", "Option<", "Send", "Sized", "Box<", "panic!"] {

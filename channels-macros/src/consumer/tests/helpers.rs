@@ -9,7 +9,7 @@ use crate::diagnostics::tests::errors;
 use crate::tokens::text;
 
 #[test]
-fn a_misspelt_attribute_is_what_it_was_meant_to_be() {
+fn misspelt_attribute_is_reported_and_used() {
     let block = quote!(impl Chat {
         #[handlr("a.b")] fn a(event: &A) -> String {}
         #[recieve] fn b(&mut self, cx: &mut Context<Self>, frame: Frame) {}
@@ -32,7 +32,7 @@ fn a_misspelt_attribute_is_what_it_was_meant_to_be() {
 }
 
 #[test]
-fn a_guess_is_checked_no_further() {
+fn misspelt_attribute_hides_further_errors() {
     let block = quote!(impl Chat {
         #[recieve] #[handler("a.b")] fn a(event: &A) -> String {}
         #[handler("c.d")] #[recieve] fn c(event: &C) -> String {}
@@ -50,7 +50,7 @@ fn a_guess_is_checked_no_further() {
 }
 
 #[test]
-fn attributes_are_where_they_belong() {
+fn wrong_attributes_give_one_error_each() {
     assert_says([
         (
             quote!(
@@ -144,7 +144,7 @@ fn attributes_are_where_they_belong() {
 }
 
 #[test]
-fn names_are_checked_where_they_stand() {
+fn illegal_names_give_one_error_each() {
     assert_says([
         (
             quote!(
@@ -171,7 +171,7 @@ fn names_are_checked_where_they_stand() {
 }
 
 #[test]
-fn a_method_has_one_name() {
+fn second_name_of_a_method_is_an_error() {
     assert_says([
         (
             quote!(
@@ -191,7 +191,7 @@ fn a_method_has_one_name() {
 }
 
 #[test]
-fn what_others_write_for_an_underscore_is_understood() {
+fn word_instead_of_underscore_is_reported() {
     for meant in [quote!("_"), quote!(*), quote!("*"), quote!(..), quote!(default), quote!(other)] {
         let handler = method(&quote!(
             #[handler(#meant)]
@@ -207,7 +207,7 @@ fn what_others_write_for_an_underscore_is_understood() {
 }
 
 #[test]
-fn what_cannot_block_is_said() {
+fn wrong_blocking_gives_one_error_each() {
     assert_says([
         (
             quote!(

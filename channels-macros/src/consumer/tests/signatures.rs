@@ -9,7 +9,7 @@ use crate::diagnostics::tests::errors;
 use crate::tokens::text;
 
 #[test]
-fn a_self_that_is_not_taken_is_seen() {
+fn self_without_receiver_is_an_error() {
     assert_says([
         (
             quote!(
@@ -60,7 +60,7 @@ fn a_self_that_is_not_taken_is_seen() {
 }
 
 #[test]
-fn a_returned_future_is_seen() {
+fn returned_future_is_an_error() {
     let futures = [
         quote!(impl Future<Output = String> + Send),
         quote!(BoxFuture<'static, String>),
@@ -73,7 +73,7 @@ fn a_returned_future_is_seen() {
 }
 
 #[test]
-fn a_handler_that_acts_takes_self_the_context_and_its_event() {
+fn handler_with_self_wrong_arguments_give_one_error_each() {
     let right = "write `async fn join(&mut self, cx: &mut Context<Self>, event: &ChatJoin) -> Result<()>`";
     let cases = [
         (
@@ -199,7 +199,7 @@ fn a_handler_that_acts_takes_self_the_context_and_its_event() {
 }
 
 #[test]
-fn a_handler_without_self_takes_its_event_and_returns_what_is_sent() {
+fn handler_without_self_wrong_signatures_give_one_error_each() {
     assert_says([
         (
             quote!(
@@ -247,7 +247,7 @@ fn a_handler_without_self_takes_its_event_and_returns_what_is_sent() {
 }
 
 #[test]
-fn the_other_methods_say_their_signatures() {
+fn other_methods_wrong_signatures_give_one_error_each() {
     assert_says([
         (
             quote!(
@@ -337,7 +337,7 @@ fn the_other_methods_say_their_signatures() {
 }
 
 #[test]
-fn a_context_that_lacks_its_consumer_is_one_mistake() {
+fn context_without_consumer_gives_one_error() {
     let block = quote!(impl Chat {
         #[handler("a.b")] fn a(&mut self, cx: &mut Context, event: &A) {}
         fn poll(&mut self, cx: &mut Context) {}

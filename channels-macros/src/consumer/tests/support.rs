@@ -1,4 +1,4 @@
-//! The errors of a block.
+//! Helpers for tests of error messages.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -6,18 +6,19 @@ use quote::quote;
 use crate::consumer::expand;
 use crate::diagnostics::tests::errors;
 
-/// The errors of `#[consumer]` above the block.
+/// Returns the errors of `#[consumer]` above a block.
 pub(super) fn says(block: &TokenStream) -> Vec<String> {
     errors(expand(TokenStream::new(), block))
 }
 
-/// The one error of a consumer that has this method.
+/// Returns the single error of a consumer with this method.
 pub(super) fn method(method: &TokenStream) -> String {
     let mut errors = says(&quote!(impl Chat { #method }));
     assert_eq!(errors.len(), 1, "{errors:#?}");
     errors.remove(0)
 }
 
+/// Asserts that each method gives a single error with the message.
 pub(super) fn assert_says(cases: impl IntoIterator<Item = (TokenStream, &'static str)>) {
     for (tokens, sentence) in cases {
         let error = method(&tokens);
