@@ -106,16 +106,16 @@ pub(crate) fn name(
     if let Some(Argument { name, value: Value::Equals(value) }) = &argument
         && let Some(value) = string(value)
     {
-        diagnostics.error(name, format!("the name stands alone: {}", written(attribute, &value, pieces)));
+        diagnostics.error(name, format!("the name has no key: {}", written(attribute, &value, pieces)));
         return Some(value);
     }
     let sentence = match event_name::unquoted(&first) {
         Unquoted::Meant(name) => {
             let name = LitStr::new(&name, Span::call_site());
-            format!("the name of {noun} stands in quotes: {}", written(attribute, &name, pieces))
+            format!("the name of {noun} goes in quotes: {}", written(attribute, &name, pieces))
         }
         Unquoted::Elsewhere(word) => {
-            format!("the name of {noun} is written out, in quotes, and not as `{word}`: {example}")
+            format!("the name of {noun} is written out, in quotes, not as `{word}`: {example}")
         }
         Unquoted::Unknown => (*shape).to_owned(),
     };
@@ -142,7 +142,7 @@ pub(crate) struct Named<'a> {
 
 /// Parses the value of `crate = path`. The path may be in quotes.
 pub(crate) fn crate_path(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> Option<Path> {
-    const SHAPE: &str = "`crate` names where `channels_runtime` is: `crate = rt`";
+    const SHAPE: &str = "`crate` is the path of `channels_runtime`: `crate = rt`";
     let Value::Equals(value) = value else {
         diagnostics.error(name, SHAPE);
         return None;
@@ -178,7 +178,7 @@ pub(crate) fn types(value: &Value, name: &Ident, example: &str, diagnostics: &mu
             diagnostics.error(&ty, format!("a comma is missing before `{}`", text(&ty)));
         }
         let Type::Reference(TypeReference { elem, .. }) = ty else { return ty };
-        diagnostics.error(&elem, format!("`{name}` lists types as they are, without `&`: `{name}({})`", text(&elem)));
+        diagnostics.error(&elem, format!("`{name}` lists types without `&`: `{name}({})`", text(&elem)));
         *elem
     };
     match spaced.parse2(list.clone()) {
@@ -186,7 +186,7 @@ pub(crate) fn types(value: &Value, name: &Ident, example: &str, diagnostics: &mu
         Err(_) => {
             diagnostics.error(
                 list,
-                format!("`{name}({})` is no list of types; write it like `{name}({example})`", text(list)),
+                format!("`{name}({})` is not a list of types; write it like `{name}({example})`", text(list)),
             );
             Vec::new()
         }

@@ -62,23 +62,25 @@ fn parse(input: TokenStream, diagnostics: &mut Diagnostics) -> Application {
             {
                 let (name, types) = (&list.name, text(types));
                 diagnostics
-                    .error(name, format!("`{name}` lists types in brackets, behind a colon: `{name}: [{types}]`"));
+                    .error(name, format!("`{name}` lists types in brackets, after a colon: `{name}: [{types}]`"));
                 seen.push(name.to_string());
                 continue;
             }
-            diagnostics.error(&piece, format!("`{}` is no list of an application: {SHAPE}", text(&piece)));
+            diagnostics.error(&piece, format!("`{}` is not a list of `check_app!`: {SHAPE}", text(&piece)));
             continue;
         };
         let mut word = name.to_string();
         if word != "crate" && !LISTS.contains(&word.as_str()) {
-            diagnostics
-                .error(&name, format!("an application has no `{word}`{}\nwrite {SHAPE}", did_you_mean(&word, LISTS)));
+            diagnostics.error(
+                &name,
+                format!("`check_app!` has no list `{word}`{}\nwrite {SHAPE}", did_you_mean(&word, LISTS)),
+            );
             // A misspelt list is reported and used.
             let Some(meant) = near(&word, LISTS) else { continue };
             word = meant.to_owned();
         }
         if seen.contains(&word) {
-            diagnostics.error(&name, format!("`{word}` stands twice in `check_app!`; make one list of both"));
+            diagnostics.error(&name, format!("`{word}` is given twice in `check_app!`; make one list of both"));
             continue;
         }
         match word.as_str() {
@@ -87,13 +89,13 @@ fn parse(input: TokenStream, diagnostics: &mut Diagnostics) -> Application {
             "direct" => application.direct = list(&name, &value, diagnostics),
             _ => match arguments::path(&value) {
                 Ok(path) => application.path = Some(path),
-                Err(_) => diagnostics.error(value, "`crate` names where `channels_runtime` is: `crate: rt`"),
+                Err(_) => diagnostics.error(value, "`crate` is the path of `channels_runtime`: `crate: rt`"),
             },
         }
         seen.push(word);
     }
     if diagnostics.count() == 0 && application.consumers.is_empty() && !seen.iter().any(|word| word == "consumers") {
-        diagnostics.error_at(Span::call_site(), format!("an application has consumers: {SHAPE}"));
+        diagnostics.error_at(Span::call_site(), format!("`check_app!` needs consumers: {SHAPE}"));
     }
     application
 }
@@ -111,7 +113,7 @@ fn list(name: &Ident, value: &TokenStream, diagnostics: &mut Diagnostics) -> Vec
         .map(|piece| syn::parse2(piece.clone()).map_err(|_| piece))
         .partition(Result::is_ok);
     for other in others.into_iter().filter_map(Result::err) {
-        diagnostics.error(&other, format!("`{}` is no type; `{name}` lists types: {SHAPE}", text(&other)));
+        diagnostics.error(&other, format!("`{}` is not a type; `{name}` takes types: {SHAPE}", text(&other)));
     }
     arguments::distinct(types.into_iter().filter_map(Result::ok), name, diagnostics)
 }
@@ -170,27 +172,30 @@ mod tests {
     #[test]
     fn wrong_lists_give_one_error_each() {
         let cases = [
-            (quote!(consumer: [Chat]), vec!["an application has no `consumer`; did you mean `consumers`?"]),
-            (quote!(groups: [Room]), vec!["an application has consumers"]),
-            (quote!(consumers: [Chat], group: [Room]), vec!["an application has no `group`; did you mean `groups`?"]),
+            (quote!(consumer: [Chat]), vec!["`check_app!` has no list `consumer`; did you mean `consumers`?"]),
+            (quote!(groups: [Room]), vec!["`check_app!` needs consumers"]),
+            (
+                quote!(consumers: [Chat], group: [Room]),
+                vec!["`check_app!` has no list `group`; did you mean `groups`?"],
+            ),
             (quote!(consumers: Chat), vec!["`consumers` lists types in brackets"]),
             (quote!(consumers: [Chat, Chat]), vec!["`consumers` lists `Chat` twice"]),
-            (quote!(consumers: [Chat], rooms: [A], jobs: [B]), vec!["has no `rooms`", "has no `jobs`"]),
+            (quote!(consumers: [Chat], rooms: [A], jobs: [B]), vec!["has no list `rooms`", "has no list `jobs`"]),
             (quote!(consumers: [Chat] groups: [Of<A, B>]), vec!["a comma is missing before `groups`"]),
             (
                 quote!(consumers: [Chat, "Chat"], groups: [Room { id: 1 }]),
                 vec![
-                    "`\"Chat\"` is no type; `consumers` lists types",
-                    "`Room{id: 1}` is no type; `groups` lists types",
+                    "`\"Chat\"` is not a type; `consumers` takes types",
+                    "`Room{id: 1}` is not a type; `groups` takes types",
                 ],
             ),
-            (quote!(consumers: [Chat], consumers: [Other]), vec!["`consumers` stands twice in `check_app!`"]),
+            (quote!(consumers: [Chat], consumers: [Other]), vec!["`consumers` is given twice in `check_app!`"]),
             (
                 quote!(consumers(Chat, Other), groups: []),
-                vec!["`consumers` lists types in brackets, behind a colon: `consumers: [Chat, Other]`"],
+                vec!["`consumers` lists types in brackets, after a colon: `consumers: [Chat, Other]`"],
             ),
-            (quote!(Chat, consumers: [Chat]), vec!["`Chat` is no list of an application"]),
-            (quote!(crate: 1, consumers: [Chat]), vec!["`crate` names where `channels_runtime` is"]),
+            (quote!(Chat, consumers: [Chat]), vec!["`Chat` is not a list of `check_app!`"]),
+            (quote!(crate: 1, consumers: [Chat]), vec!["`crate` is the path of `channels_runtime`"]),
         ];
         for (input, sentences) in cases {
             let errors = errors(expand(input.clone()));

@@ -44,7 +44,7 @@ pub(crate) fn check_event(name: &str) -> Result<(), String> {
                 "event name {name:?} is reserved: the names under `{reserved}.` belong to the protocol{}",
                 match (reserved, &method[reserved.len() + 1..]) {
                     ("websocket", "connect" | "disconnect" | "receive") =>
-                        format!("; that is `#[{}]`", &method[reserved.len() + 1..]),
+                        format!("; use `#[{}]`", &method[reserved.len() + 1..]),
                     _ => String::new(),
                 }
             ));
@@ -204,14 +204,8 @@ mod tests {
             ),
             ("chät", "contains `ä`; a name is made of `a-z`, `0-9`, `_` and `.`"),
             ("chat\n", "contains '\\n'; a name is made of `a-z`, `0-9`, `_` and `.`"),
-            (
-                "websocket.receive",
-                "is reserved: the names under `websocket.` belong to the protocol; that is `#[receive]`",
-            ),
-            (
-                "websocket_receive",
-                "is reserved: the names under `websocket.` belong to the protocol; that is `#[receive]`",
-            ),
+            ("websocket.receive", "is reserved: the names under `websocket.` belong to the protocol; use `#[receive]`"),
+            ("websocket_receive", "is reserved: the names under `websocket.` belong to the protocol; use `#[receive]`"),
             ("http.request", "is reserved: the names under `http.` belong to the protocol"),
             ("lifespan.startup", "is reserved: the names under `lifespan.` belong to the protocol"),
         ] {

@@ -46,7 +46,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
         Err(_) => {
             diagnostics.error(
                 syn::parse2::<syn::Item>(item.clone()).map_or_else(|_| item.clone(), head),
-                "`#[group]` stands above a struct, whose fields make the name: `struct Room { id: u64 }`",
+                "`#[group]` goes above a struct, whose fields make the name: `struct Room { id: u64 }`",
             );
             item
         }
@@ -92,7 +92,7 @@ fn parse(arguments: TokenStream, item: &ItemStruct, diagnostics: &mut Diagnostic
             }
             _ if pattern.is_some() && is_type(&piece) => {
                 let event = text(&piece);
-                diagnostics.error(&piece, format!("the events of a group stand in parentheses: `events({event})`"));
+                diagnostics.error(&piece, format!("the events of a group go in parentheses: `events({event})`"));
                 listed = true;
                 events.extend(syn::parse2::<Type>(piece));
             }
@@ -105,7 +105,7 @@ fn parse(arguments: TokenStream, item: &ItemStruct, diagnostics: &mut Diagnostic
                 arguments::unknown("#[group]", &name, &ARGUMENTS, diagnostics);
             }
             Err(_) if pattern.is_some() => {
-                diagnostics.error(&piece, format!("`{}` is no argument of `#[group]`: {SHAPE}", text(&piece)));
+                diagnostics.error(&piece, format!("`{}` is not an argument of `#[group]`: {SHAPE}", text(&piece)));
             }
             _ => {}
         }
@@ -142,8 +142,10 @@ fn parse_pattern(pattern: &LitStr, diagnostics: &mut Diagnostics) -> Vec<Part> {
         }
         if rest.starts_with("{{") || rest.starts_with('}') {
             let brace = &rest[..1];
-            diagnostics
-                .error(pattern, format!("a `{brace}` cannot stand in the name of a group; `{{field}}` is a field"));
+            diagnostics.error(
+                pattern,
+                format!("the name of a group cannot contain `{brace}`; a field is written `{{field}}`"),
+            );
             return Vec::new();
         }
         let Some(end) = rest.find('}') else {
@@ -189,8 +191,8 @@ fn check(group: &Group, item: &ItemStruct, diagnostics: &mut Diagnostics) {
             diagnostics.error(
                 field,
                 format!(
-                    "the name of group `{ident}` does not use the field `{name}`, so two groups that differ in it \
-                     would be one\nadd `{{{name}}}` to {pattern}, or take the field away"
+                    "the name of group `{ident}` does not use the field `{name}`, so two groups that differ only in it \
+                     would be the same group\nadd `{{{name}}}` to {pattern}, or remove the field"
                 ),
             );
         }
@@ -214,7 +216,7 @@ fn check_literal(literal: &str, group: &Ident, names: &[String], pattern: &LitSt
         None => format!("a name is made of `A-Z`, `a-z`, `0-9`, `-`, `_` and `.`{}", without_spaces(pattern)),
     };
     let wrong = if wrong == ' ' { "a space".to_owned() } else { format!("`{wrong}`") };
-    let channel = if literal.contains('!') { " (a `!` is for names of channels)" } else { "" };
+    let channel = if literal.contains('!') { " (`!` is reserved for names of channels)" } else { "" };
     diagnostics.error(pattern, format!("the name of group `{group}` contains {wrong}; {right}{channel}"));
 }
 
@@ -230,10 +232,10 @@ fn no_field(name: &str, group: &Ident, names: &[String]) -> String {
     let has = in_words(names);
     match name.split_once(':') {
         _ if name.is_empty() || name.starts_with(':') => {
-            format!("`{{{name}}}` names no field of group `{group}`: {has}")
+            format!("`{{{name}}}` does not name a field of group `{group}`: {has}")
         }
         Some((bare, spec)) => format!(
-            "`{{{name}}}` asks for a format, but a field stands in a name as its `Display` writes it: `{{{bare}}}` \
+            "`{{{name}}}` asks for a format, but a name contains each field as its `Display` writes it: `{{{bare}}}` \
              without `:{spec}`"
         ),
         None => {
@@ -389,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_may_borrow_its_fields_and_be_generic() {
+    fn generic_group_with_borrowed_fields_is_accepted() {
         let expansion = expand(quote!("g.{r#in}", events(A)), quote! { struct G<'a, T> { r#in: &'a T } });
         assert_eq!(errors(expansion), ["group `G` has no field `r#in`: its field is `in`"]);
         let expansion = expand(quote!("g.{in}", events(A), crate = "rt"), quote! { struct G<'a, T> { r#in: &'a T } });
@@ -406,10 +408,10 @@ mod tests {
         let cases = [
             (quote!(), SHAPE),
             (quote!(events(A)), SHAPE),
-            (quote!(room, events(A)), "the name of a group stands in quotes: `#[group(\"room\", events(A))]`"),
-            (quote!(ROOM, events(A)), "the name of a group is written out, in quotes, and not as `ROOM`: `#[group("),
+            (quote!(room, events(A)), "the name of a group goes in quotes: `#[group(\"room\", events(A))]`"),
+            (quote!(ROOM, events(A)), "the name of a group is written out, in quotes, not as `ROOM`: `#[group("),
             (quote!(events(A), "room_{id}"), "the name comes first: `#[group(\"room_{id}\", events(A))]`"),
-            (quote!(name = "room_{id}", events(A)), "the name stands alone: `#[group(\"room_{id}\", events(A))]`"),
+            (quote!(name = "room_{id}", events(A)), "the name has no key: `#[group(\"room_{id}\", events(A))]`"),
             (quote!("room_{id}" events(A)), "a comma is missing before `events`"),
             (
                 quote!("room_{id}"),
@@ -418,8 +420,8 @@ mod tests {
             (quote!("room_{id}", events()), "group `Room` carries no event, so nothing can be sent to it"),
             (quote!("room_{id}", events), "`events` lists types in parentheses: `events(ChatMessage, ChatJoin)`"),
             (quote!("room_{id}", events = [A, b::B]), "`events` lists types in parentheses: `events(A, b::B)`"),
-            (quote!("room_{id}", a::A), "the events of a group stand in parentheses: `events(a::A)`"),
-            (quote!("room_{id}", events("chat.message")), "`events(\"chat.message\")` is no list of types"),
+            (quote!("room_{id}", a::A), "the events of a group go in parentheses: `events(a::A)`"),
+            (quote!("room_{id}", events("chat.message")), "`events(\"chat.message\")` is not a list of types"),
             (
                 quote!("room_{id}", events(A), event(B)),
                 "`#[group]` has no argument `event`; did you mean `events`?\nthe arguments are `events(ChatMessage, ..)`, `crate = path`",
@@ -443,10 +445,10 @@ mod tests {
             (quote!("room_${id}", events(A)), "contains `$`; a field is written `{id}`"),
             (
                 quote!("room!{id}", events(A)),
-                "contains `!`; a name is made of `A-Z`, `a-z`, `0-9`, `-`, `_` and `.` (a `!` is for names of channels)",
+                "contains `!`; a name is made of `A-Z`, `a-z`, `0-9`, `-`, `_` and `.` (`!` is reserved for names of channels)",
             ),
             (quote!("room_{id", events(A)), "`{id` has no `}` at its end"),
-            (quote!("room_{{id}}", events(A)), "a `{` cannot stand in the name of a group"),
+            (quote!("room_{{id}}", events(A)), "the name of a group cannot contain `{`"),
             (quote!("", events(A)), "the name of a group cannot be empty"),
             (quote!(#nearly, events(A)), "the name of group `Room` can be 100 characters long; at most 99 are allowed"),
         ];
@@ -479,7 +481,7 @@ mod tests {
                 struct Room;
             ),
         ));
-        assert_eq!(errors, ["`{}` names no field of group `Room`: it has none"]);
+        assert_eq!(errors, ["`{}` does not name a field of group `Room`: it has none"]);
     }
 
     #[test]
@@ -499,6 +501,6 @@ mod tests {
                 }
             ),
         ));
-        assert_eq!(choice, ["`#[group]` stands above a struct, whose fields make the name: `struct Room { id: u64 }`"]);
+        assert_eq!(choice, ["`#[group]` goes above a struct, whose fields make the name: `struct Room { id: u64 }`"]);
     }
 }

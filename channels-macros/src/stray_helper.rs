@@ -11,10 +11,8 @@ use crate::tokens::function_name;
 /// Output: an error at the name of the method, and the method unchanged.
 pub(crate) fn expand(helper: &str, item: &TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
-    diagnostics.error(
-        function_name(item),
-        format!("`#[{helper}]` needs `#[consumer]` above the `impl` block that its method stands in"),
-    );
+    diagnostics
+        .error(function_name(item), format!("`#[{helper}]` needs `#[consumer]` above the `impl` block of its method"));
     quote!(#diagnostics #item)
 }
 
@@ -32,9 +30,6 @@ mod tests {
         );
         let expansion = expand("handler", &method);
         assert!(expansion.to_string().ends_with(&method.to_string()));
-        assert_eq!(
-            errors(expansion),
-            ["`#[handler]` needs `#[consumer]` above the `impl` block that its method stands in"]
-        );
+        assert_eq!(errors(expansion), ["`#[handler]` needs `#[consumer]` above the `impl` block of its method"]);
     }
 }

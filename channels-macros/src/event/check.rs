@@ -43,7 +43,7 @@ fn check_second_names(item: &ItemStruct, diagnostics: &mut Diagnostics) -> Vec<u
         if attribute.path().segments.last().is_some_and(|last| last.ident == "event") {
             let ident = &item.ident;
             let sentence =
-                format!("event `{ident}` has a name already; an event of another name is a struct of its own");
+                format!("event `{ident}` already has a name; an event with another name needs a struct of its own");
             diagnostics.error(&attribute.meta, sentence);
             second_names.push(at);
         }
@@ -76,7 +76,7 @@ fn check_key(key: &LitStr, item: &Item, diagnostics: &mut Diagnostics) -> Option
         diagnostics.error(
             key,
             format!(
-                "the field `{wanted}` does not travel with event `{event}`, so it is the same in each that arrives"
+                "the field `{wanted}` is not sent with event `{event}`, so it has the same value in every received event"
             ),
         );
         return None;
@@ -103,7 +103,7 @@ fn derived_above(name: &LitStr, diagnostics: &mut Diagnostics) -> Vec<String> {
 }
 
 fn check_item(item: &Item, diagnostics: &mut Diagnostics) {
-    const WANTED: &str = "an event is a struct with named fields, because it travels as a map of names to values";
+    const WANTED: &str = "an event is a struct with named fields, because it is sent as a map of names to values";
     match item {
         Item::Struct(item) => {
             if let Fields::Unnamed(fields) = &item.fields {
@@ -116,12 +116,12 @@ fn check_item(item: &Item, diagnostics: &mut Diagnostics) {
         Item::Enum(item) => diagnostics.error(
             &item.ident,
             format!(
-                "{WANTED}\nmake one struct of each variant of `{}`, each with its own `#[event(\"..\")]`",
+                "{WANTED}\nwrite one struct for each variant of `{}`, each with its own `#[event(\"..\")]`",
                 item.ident
             ),
         ),
         Item::Union(item) => diagnostics.error(&item.ident, WANTED),
-        other => diagnostics.error(other, format!("`#[event]` stands above a struct; {WANTED}")),
+        other => diagnostics.error(other, format!("`#[event]` goes above a struct; {WANTED}")),
     }
 }
 
@@ -134,7 +134,7 @@ fn owns(event: &Ident, borrowed: Option<&Type>) -> String {
     // A remaining lifetime belongs to an unknown type.
     let meant = meant.filter(|(owned, _)| !owned.contains('\''));
     let (owned, borrowed) = meant.unwrap_or_else(|| ("String".to_owned(), "&str".to_owned()));
-    format!("event `{event}` owns what it holds, because it outlives its sender: `{owned}` and not `{borrowed}`")
+    format!("event `{event}` must own its data, because it outlives its sender: `{owned}`, not `{borrowed}`")
 }
 
 /// Reports the fields that borrow, or otherwise the lifetimes.
@@ -156,13 +156,11 @@ fn check_fields(event: &Ident, attributes: &[Attribute], fields: &Fields, diagno
     let mut camel_case = false;
     for_each_serde(attributes, &mut |key, value| match (key.to_string().as_str(), value) {
         ("tag", Some(tag)) if tag.value() == "type" => {
-            diagnostics.error(tag, format!("{TAKEN}, and `#[event]` writes it: take this `tag` away"));
+            diagnostics.error(tag, format!("{TAKEN}, and `#[event]` writes it: remove this `tag`"));
         }
         ("transparent", None) => diagnostics.error(
             key,
-            format!(
-                "event `{event}` travels as a map of names to values, and not as its one field: take `transparent` away"
-            ),
+            format!("event `{event}` is sent as a map of names to values, not as its only field: remove `transparent`"),
         ),
         ("rename_all" | "serialize" | "deserialize", Some(rule)) if rule.value() == "camelCase" => camel_case = true,
         _ => {}
@@ -189,7 +187,7 @@ fn check_fields(event: &Ident, attributes: &[Attribute], fields: &Fields, diagno
         } else if camel_case && is_type_in_camel_case(&name) {
             diagnostics.error(
                 ident,
-                format!("{TAKEN}, and `rename_all = \"camelCase\"` makes `type` of `{name}`: call the field `kind`"),
+                format!("{TAKEN}, and `rename_all = \"camelCase\"` turns `{name}` into `type`: call the field `kind`"),
             );
         }
     }

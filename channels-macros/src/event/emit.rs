@@ -54,10 +54,10 @@ pub(super) fn emit(event: &Event, mut item: Item) -> TokenStream {
         })
         .collect();
     if !missing.is_empty() {
-        let mut says_crate = false;
-        for_each_serde(attributes, &mut |key, _| says_crate |= key == "crate");
+        let mut has_crate = false;
+        for_each_serde(attributes, &mut |key, _| has_crate |= key == "crate");
         let mut added: Vec<Attribute> = vec![parse_quote!(#[derive(#(#missing),*)])];
-        if !says_crate {
+        if !has_crate {
             let path = text(quote!(#private::serde));
             added.push(parse_quote!(#[serde(crate = #path)]));
         }
@@ -67,11 +67,11 @@ pub(super) fn emit(event: &Event, mut item: Item) -> TokenStream {
     let mut asked_for = ident.clone();
     if missing.len() == 2
         && generics.params.is_empty()
-        && let Some(place) = field_bounds::take_for_granted(runtime, ident, fields)
+        && let Some(place) = field_bounds::defer_serde_bounds(runtime, ident, fields)
     {
         asked_for.set_span(place);
     }
-    let asked = field_bounds::asked_of_parameters(runtime, generics, attributes, fields);
+    let asked = field_bounds::parameter_bounds(runtime, generics, attributes, fields);
     let mut generics = generics.clone();
     if !generics.params.is_empty() {
         generics.make_where_clause().predicates.extend(asked);

@@ -40,7 +40,7 @@ const OTHERWISE: [&str; 10] = [
 /// Output: `#[serde(bound(..), serialize_with = ..)] user: User`, so that the derived code requires only `User:
 /// Travels` instead of serde in four places. The implementation of `Event` then requires serde. Returns the span for
 /// that error: the type, if there is exactly one.
-pub(super) fn take_for_granted(runtime: &Runtime, event: &Ident, fields: &mut Fields) -> Option<Span> {
+pub(super) fn defer_serde_bounds(runtime: &Runtime, event: &Ident, fields: &mut Fields) -> Option<Span> {
     let asked =
         |field: &&mut Field| !is_known(&field.ty) && !is_otherwise(&field.attrs) && !is_recursive(&field.ty, event);
     let mut places = Vec::new();
@@ -75,7 +75,7 @@ fn is_otherwise(attributes: &[Attribute]) -> bool {
 ///
 /// Output: `T: Whole`, so that an argument without serde is reported once, where the event is used with it. If serde
 /// may require other bounds, the bounds are on `Self`.
-pub(super) fn asked_of_parameters(
+pub(super) fn parameter_bounds(
     runtime: &Runtime,
     generics: &Generics,
     attributes: &[Attribute],

@@ -37,11 +37,11 @@ pub(crate) fn parse(arguments: TokenStream, item: &Item, diagnostics: &mut Diagn
     for piece in pieces {
         match syn::parse2::<Argument>(piece.clone()) {
             Ok(Argument { name, .. }) if seen.contains(&name.to_string()) => {
-                diagnostics.error(&name, format!("`{name}` stands twice in `#[event(..)]`"));
+                diagnostics.error(&name, format!("`{name}` is given twice in `#[event(..)]`"));
             }
             Ok(Argument { name, value }) if name == "volatile" => {
                 if !matches!(value, Value::None) {
-                    diagnostics.error(&piece, "`volatile` stands alone: `#[event(\"cursor.move\", volatile)]`");
+                    diagnostics.error(&piece, "`volatile` takes no value: `#[event(\"cursor.move\", volatile)]`");
                 }
                 volatile = true;
                 seen.push(name.to_string());
@@ -56,7 +56,9 @@ pub(crate) fn parse(arguments: TokenStream, item: &Item, diagnostics: &mut Diagn
             Ok(Argument { name, .. }) => {
                 arguments::unknown("#[event]", &name, &ARGUMENTS, diagnostics);
             }
-            Err(_) => diagnostics.error(&piece, format!("`{}` is no argument of `#[event]`: {shape}", text(&piece))),
+            Err(_) => {
+                diagnostics.error(&piece, format!("`{}` is not an argument of `#[event]`: {shape}", text(&piece)))
+            }
         }
     }
     Arguments { name, runtime: Runtime::new(path), volatile, coalesce }
@@ -64,14 +66,14 @@ pub(crate) fn parse(arguments: TokenStream, item: &Item, diagnostics: &mut Diagn
 
 /// Parses the value of `coalesce = "user_id"`.
 fn key_field(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> Option<LitStr> {
-    const SHAPE: &str = "`coalesce` names one field: of the events that wait, only the newest with the same value in it is \
+    const SHAPE: &str = "`coalesce` names one field; of the waiting events with the same value in it, only the newest is \
                          kept: `coalesce = \"user_id\"`";
     let Value::Equals(value) = value else {
         diagnostics.error(name, SHAPE);
         return None;
     };
     let sentence = |_| match syn::parse2::<Ident>(value.clone()) {
-        Ok(field) => format!("the field of `coalesce` stands in quotes: `coalesce = \"{field}\"`"),
+        Ok(field) => format!("the field of `coalesce` goes in quotes: `coalesce = \"{field}\"`"),
         Err(_) => SHAPE.to_owned(),
     };
     syn::parse2::<LitStr>(value.clone()).map_err(|error| diagnostics.error(value, sentence(error))).ok()

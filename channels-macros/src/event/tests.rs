@@ -12,7 +12,7 @@ fn expansion_matches_snapshot() {
     let expansion = expand(
         quote!("chat.message"),
         quote! {
-            /// Somebody said something.
+            /// A message of a user.
             #[derive(Debug, Clone)]
             pub struct ChatMessage {
                 pub message: String,
@@ -71,12 +71,8 @@ fn expansion_with_unknown_field_types_matches_snapshot() {
 fn generic_event_requires_serde_of_parameters() {
     let asks = |item: TokenStream| {
         let expansion = text(expand(quote!("a.b"), item));
-        let (_, behind) = expansion.rsplit_once(" where ").expect("the event has a bound");
-        behind
-            .split_once('{')
-            .expect("the bound is followed by a body")
-            .0
-            .replace("::channels_runtime::__private::", "")
+        let (_, after) = expansion.rsplit_once(" where ").expect("the event has a bound");
+        after.split_once('{').expect("the bound is followed by a body").0.replace("::channels_runtime::__private::", "")
     };
     assert_eq!(asks(quote! { struct A<T> { inner: Vec<T> } }), "T: Whole");
     assert_eq!(asks(quote! { struct A<K: Ord, V> where V: Eq { inner: Map<K, V> } }), "V: Eq, K: Whole, V: Whole");
@@ -123,7 +119,7 @@ fn wrong_items_give_one_error_each() {
             quote!(
                 fn chat() {}
             ),
-            "`#[event]` stands above a struct",
+            "`#[event]` goes above a struct",
         ),
         (
             quote!(
@@ -131,7 +127,7 @@ fn wrong_items_give_one_error_each() {
                     a: &'a str,
                 }
             ),
-            "event `Chat` owns what it holds",
+            "event `Chat` must own its data",
         ),
         (
             quote!(
@@ -139,7 +135,7 @@ fn wrong_items_give_one_error_each() {
                     a: Option<&str>,
                 }
             ),
-            "event `Chat` owns what it holds",
+            "event `Chat` must own its data",
         ),
         (
             quote!(
@@ -148,7 +144,7 @@ fn wrong_items_give_one_error_each() {
                     a: u8,
                 }
             ),
-            "event `Chat` has a name already",
+            "event `Chat` already has a name",
         ),
         (
             quote!(
@@ -192,7 +188,7 @@ fn wrong_items_give_one_error_each() {
                     type_: u8,
                 }
             ),
-            "makes `type` of `type_`",
+            "turns `type_` into `type`",
         ),
         (
             quote!(
@@ -201,7 +197,7 @@ fn wrong_items_give_one_error_each() {
                     a: u8,
                 }
             ),
-            "take this `tag` away",
+            "remove this `tag`",
         ),
         (
             quote!(
@@ -210,7 +206,7 @@ fn wrong_items_give_one_error_each() {
                     a: u8,
                 }
             ),
-            "event `Chat` travels as a map of names to values, and not as its one field: take `transparent` away",
+            "event `Chat` is sent as a map of names to values, not as its only field: remove `transparent`",
         ),
         (
             quote!(
@@ -218,7 +214,7 @@ fn wrong_items_give_one_error_each() {
                     a: Option<&'static str>,
                 }
             ),
-            "event `Chat` owns what it holds",
+            "event `Chat` must own its data",
         ),
     ];
     for (item, sentence) in cases {
@@ -271,24 +267,24 @@ fn field_not_serialised_as_type_is_accepted() {
 fn wrong_arguments_give_one_error_each() {
     let cases = [
         (quote!(), "an event has a name, in quotes: `#[event(\"chat.message\")]`"),
-        (quote!(chat.message), "the name of an event stands in quotes: `#[event(\"chat.message\")]`"),
-        (quote!(name = "a", volatile), "the name stands alone: `#[event(\"a\", volatile)]`"),
+        (quote!(chat.message), "the name of an event goes in quotes: `#[event(\"chat.message\")]`"),
+        (quote!(name = "a", volatile), "the name has no key: `#[event(\"a\", volatile)]`"),
         (quote!(volatile, "a"), "the name comes first: `#[event(\"a\", volatile)]`"),
         (quote!(volatile), "an event has a name, in quotes"),
-        (quote!(MESSAGE), "is written out, in quotes, and not as `MESSAGE`: `#[event(\"chat.message\")]`"),
-        (quote!(concat!("a", ".b")), "in quotes, and not as `concat!(\"a\", \".b\")`"),
+        (quote!(MESSAGE), "is written out, in quotes, not as `MESSAGE`: `#[event(\"chat.message\")]`"),
+        (quote!(concat!("a", ".b")), "in quotes, not as `concat!(\"a\", \".b\")`"),
         (quote!(b"a"), "an event has a name, in quotes"),
         (quote!("a" volatile), "a comma is missing before `volatile`"),
         (quote!("a.b", crat = rt), "`#[event]` has no argument `crat`; did you mean `crate`?"),
-        (quote!("a.b", crate), "`crate` names where `channels_runtime` is: `crate = rt`"),
-        (quote!("a.b", "c.d"), "`\"c.d\"` is no argument of `#[event]`"),
+        (quote!("a.b", crate), "`crate` is the path of `channels_runtime`: `crate = rt`"),
+        (quote!("a.b", "c.d"), "`\"c.d\"` is not an argument of `#[event]`"),
         (quote!("A"), "contains the upper-case letter `A`"),
         (quote!("a.b", volatil), "did you mean `volatile`?\nthe arguments are `volatile`, `coalesce = \"field\"`"),
-        (quote!("a.b", volatile = true), "`volatile` stands alone: `#[event(\"cursor.move\", volatile)]`"),
-        (quote!("a.b", volatile, volatile), "`volatile` stands twice"),
+        (quote!("a.b", volatile = true), "`volatile` takes no value: `#[event(\"cursor.move\", volatile)]`"),
+        (quote!("a.b", volatile, volatile), "`volatile` is given twice"),
         (quote!("a.b", coalesce), "`coalesce` names one field"),
         (quote!("a.b", coalesce("a", "b")), "`coalesce` names one field"),
-        (quote!("a.b", coalesce = a), "stands in quotes: `coalesce = \"a\"`"),
+        (quote!("a.b", coalesce = a), "goes in quotes: `coalesce = \"a\"`"),
         (quote!("a.b", coalesce = "b"), "event `Chat` has no field `b`: its field is `a`"),
     ];
     for (arguments, sentence) in cases {

@@ -13,7 +13,7 @@ use crate::suggest::did_you_mean;
 /// The policies for a full mailbox: the name, the variant of `MailboxPolicy`, and the effect.
 const POLICIES: [(&str, &str, &str); 3] = [
     ("drop_newest", "DropNewest", "the new event is dropped, as in Channels"),
-    ("drop_oldest", "DropOldest", "the event that has waited longest is dropped"),
+    ("drop_oldest", "DropOldest", "the oldest event is dropped"),
     ("disconnect", "Disconnect", "the connection is closed with 1013"),
 ];
 
@@ -57,7 +57,7 @@ pub(super) fn check_arguments(arguments: Arguments, diagnostics: &mut Diagnostic
 fn check_policy(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> Option<(&'static str, LitStr)> {
     let explain = |problem: String| {
         let legal: Vec<String> = POLICIES.iter().map(|(name, _, what)| format!("`\"{name}\"`: {what}")).collect();
-        format!("{problem}\nwhen an event comes for a full mailbox:\n- {}", legal.join("\n- "))
+        format!("{problem}\nwhen an event arrives and the mailbox is full:\n- {}", legal.join("\n- "))
     };
     let shape = || explain("`mailbox` takes a policy in quotes: `mailbox = \"drop_oldest\"`".into());
     let Value::Equals(value) = value else {
@@ -85,7 +85,7 @@ pub(super) fn check_mailbox(policy: &LitStr, consumer: &Consumer, diagnostics: &
         diagnostics.error(
             policy,
             format!(
-                "no event ever waits for `{}`, which has no `#[handler]` with `&mut self`; take `mailbox` away",
+                "no event ever waits for `{}`, which has no `#[handler]` with `&mut self`; remove `mailbox`",
                 consumer.name
             ),
         );

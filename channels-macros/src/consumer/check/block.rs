@@ -9,7 +9,7 @@ use super::conflicts;
 use super::duplicates::Names;
 use super::known_types::{context, has_arguments, has_no_fields};
 use super::methods::{Checker, Marked};
-use super::role::{Role, Said, check_other, check_unread, read_role};
+use super::role::{ReadRole, Role, check_other, check_unread, read_role};
 use super::signature::{context_at, is_event_called_context, typed};
 use crate::consumer::helper::HELPERS_IN_WORDS;
 use crate::consumer::model::{Change, Checked, Consumer, Handles};
@@ -25,9 +25,9 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
         let mut change = Change::default();
         match member {
             Member::Method(method) => {
-                let (said, helpers) = read_role(method, diagnostics);
+                let (role, helpers) = read_role(method, diagnostics);
                 change.helpers = helpers;
-                methods.extend(said.map(|said| (at, &**method, said)));
+                methods.extend(role.map(|role| (at, &**method, role)));
             }
             Member::Other(attributes, _) => change.helpers = check_other(attributes, diagnostics),
             Member::Unread(tokens) => helpers_unread.extend(check_unread(tokens, diagnostics)),
@@ -64,7 +64,7 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
             broken_connect: helpers_unread.contains(&"connect").then(Vec::new),
         },
     };
-    for (at, method, Said { role, guessed, blocking, .. }) in methods {
+    for (at, method, ReadRole { role, guessed, blocking, .. }) in methods {
         let marked = Marked { method, blocking };
         let used = if guessed { None } else { self_without_self(method) };
         changes[at].is_prescribed = true;
@@ -73,9 +73,9 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
         if is_repeated(block, at) {
             checker.miss(&role);
         } else if guessed {
-            let said = (std::mem::take(checker.diagnostics), std::mem::take(&mut checker.names));
+            let before = (std::mem::take(checker.diagnostics), std::mem::take(&mut checker.names));
             checker.method(marked, role);
-            (*checker.diagnostics, checker.names) = said;
+            (*checker.diagnostics, checker.names) = before;
         } else if let (Some(used), Role::Connect | Role::Handler(_)) = (&used, &role) {
             checker.lacks_self(&role, used, &method.signature);
         } else {
@@ -111,7 +111,7 @@ fn check_head(block: &Block, empty: bool, diagnostics: &mut Diagnostics) -> Opti
         diagnostics.error(
             of,
             format!(
-                "`#[consumer]` stands above the methods of the type itself, not above those of a trait: `impl {} {{ .. }}`",
+                "`#[consumer]` goes above the methods of the type itself, not above those of a trait: `impl {} {{ .. }}`",
                 text(&block.self_ty)
             ),
         );
@@ -135,7 +135,7 @@ fn check_head(block: &Block, empty: bool, diagnostics: &mut Diagnostics) -> Opti
     if empty {
         diagnostics.error(
             &block.self_ty,
-            format!("consumer `{name}` has no method for anything that can happen: mark them with {HELPERS_IN_WORDS}"),
+            format!("consumer `{name}` has no marked method: mark methods with {HELPERS_IN_WORDS}"),
         );
     }
     Some(name.clone())

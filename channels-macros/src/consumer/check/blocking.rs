@@ -41,7 +41,7 @@ pub(super) fn read(attribute: &Attribute, helper: &str, diagnostics: &mut Diagno
             let meant = did_you_mean(&written, [WORD]);
             diagnostics.error(
                 &piece,
-                format!("`{written}` cannot stand here{meant}\nwrite `#[{helper}({first})]`, or `#[{helper}({first}, {WORD})]`"),
+                format!("`{written}` is not allowed here{meant}\nwrite `#[{helper}({first})]`, or `#[{helper}({first}, {WORD})]`"),
             );
         }
         blocking = blocking.or(found);
@@ -56,8 +56,8 @@ pub(super) fn check(blocking: &Ident, helper: &str, signature: &Signature, diagn
         diagnostics.error(
             blocking,
             format!(
-                "`{method}` is `async`, so it awaits and does not block\nwrite `fn {method}(..)` if it blocks: what is async \
-                 is reached through `cx.block_on(async |cx| ..)`; otherwise take `{WORD}` away"
+                "`{method}` is `async`, so it awaits and does not block\nwrite `fn {method}(..)` if it blocks, and call \
+                 async code with `cx.block_on(async |cx| ..)`; otherwise remove `{WORD}`"
             ),
         );
         return false;
@@ -67,9 +67,9 @@ pub(super) fn check(blocking: &Ident, helper: &str, signature: &Signature, diagn
         diagnostics.error(
             blocking,
             format!(
-                "handler `{method}` has no `self`, so it runs in whoever sends, once for all connections, and must not \
-                 block\nwrite `fn {method}(&mut self, cx: &mut Context<Self>, event: &{payload}) -> Result<()>`, or take \
-                 `{WORD}` away"
+                "handler `{method}` has no `self`, so it runs in the sender's task, once for all connections, and must not \
+                 block\nwrite `fn {method}(&mut self, cx: &mut Context<Self>, event: &{payload}) -> Result<()>`, or remove \
+                 `{WORD}`"
             ),
         );
         return false;

@@ -21,8 +21,9 @@ pub(super) fn check(consumer: &mut Consumer, item: &TokenStream, diagnostics: &m
     let found = look(&file.text, self_ty, item, &names.each_ref().map(ToString::to_string));
     let itself = text(self_ty);
     if found.is_second {
-        let sentence =
-            format!("`{itself}` has a `#[consumer]` block above; a consumer is one block: move these methods into it");
+        let sentence = format!(
+            "`{itself}` already has a `#[consumer]` block above; a consumer is one block: move these methods into it"
+        );
         diagnostics.error(self_ty, sentence);
         return false;
     }
@@ -31,7 +32,7 @@ pub(super) fn check(consumer: &mut Consumer, item: &TokenStream, diagnostics: &m
         diagnostics.error(
             self_ty,
             format!(
-                "`{namesake}` above is a consumer too, and the events of both would be one enum `{event}`: write a struct \
+                "`{namesake}` above is also a consumer, and both would have the event enum `{event}`: write a struct \
                  with a name of its own for one of them"
             ),
         );
@@ -44,7 +45,7 @@ pub(super) fn check(consumer: &mut Consumer, item: &TokenStream, diagnostics: &m
         diagnostics.error(
             self_ty,
             format!(
-                "`#[consumer]` makes an enum `{name}` for `{itself}`, and there is a `{name}` already: give that one another name"
+                "`#[consumer]` defines an enum `{name}` for `{itself}`, but `{name}` already exists: rename the existing one"
             ),
         );
         // With another name the rest of the block is valid.

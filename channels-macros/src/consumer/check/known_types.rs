@@ -11,7 +11,7 @@
 //!   such a type passes as a command and compiles; at run time every command of that name is malformed, and the client
 //!   receives that error.
 //! - Wrappers ([`WRAPPERS`]): an event `Json<T>` of the user's is refused with an error; the remedy is an alias. An
-//!   alias of a wrapper is not an event or cannot be deserialised, which the compiler reports.
+//!   alias of a wrapper around an event is not an event, which the compiler reports.
 //! - Futures ([`awaited`]): a type of the user's that is called `BoxFuture`, and that a method returns without `async`,
 //!   is refused with an error. An alias of a future is not a valid return type, which the compiler reports.
 //!

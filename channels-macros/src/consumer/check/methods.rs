@@ -65,7 +65,7 @@ impl Checker<'_> {
         let ident = &signature.ident;
         let sentence = if let Role::Connect = role {
             self.consumer.broken_connect = Some(check_connect(signature, &mut Diagnostics::default()));
-            "`#[connect]` makes the consumer, so there is no `self` yet".to_owned()
+            "`#[connect]` creates the consumer, so there is no `self` yet".to_owned()
         } else {
             let event = payload_text(signature, "ChatMessage");
             let write = written(signature, &format!(", event: &{event}"));
@@ -176,7 +176,7 @@ impl Checker<'_> {
         self.names.refusals.push(Named::of_method(method));
         let argument = "error: CommandError".to_owned();
         let wanted = Wanted { subject: "`#[receive(_)]`", last: "the error", has_fields: false, argument };
-        let one_type = "why a frame is refused is a `CommandError`";
+        let one_type = "its error is a `CommandError`";
         let taken = self.acting(&method.signature, &wanted, one_type, |ty, at| by_value(ty, wanted.last, at));
         push_raw(&mut self.consumer.refusals, marked, taken);
     }
@@ -186,12 +186,12 @@ impl Checker<'_> {
         self.names.disconnects.push(Named::of_method(method));
         let argument = "code: CloseCode".to_owned();
         let wanted = Wanted { subject: "`#[disconnect]`", last: "the close code", has_fields: false, argument };
-        let taken = self.acting(&method.signature, &wanted, "its arguments are known", |ty, diagnostics| {
+        let taken = self.acting(&method.signature, &wanted, "its argument is a `CloseCode`", |ty, diagnostics| {
             let code = by_value(ty, "the close code", diagnostics)?;
             if has_no_fields(&code) || last_word(&code).as_deref() == Some("Option") {
                 diagnostics.error(
                     &code,
-                    "why the connection ended is a `CloseCode`, whose number is `code.as_u16()`: `code: CloseCode`",
+                    "`#[disconnect]` takes a `CloseCode`, whose number is `code.as_u16()`: `code: CloseCode`",
                 );
             }
             Some(code)
@@ -260,7 +260,7 @@ fn check_connect(signature: &Signature, diagnostics: &mut Diagnostics) -> Vec<Ty
     let captured: String = captured.map(|(_, argument)| format!(", {}", text(argument))).collect();
     let wanted = connecting(signature, &captured);
     if let Some(receiver) = signature.receiver() {
-        diagnostics.error(receiver, format!("`#[connect]` has no `self`: it makes the consumer\n{wanted}"));
+        diagnostics.error(receiver, format!("`#[connect]` has no `self`: it creates the consumer\n{wanted}"));
     }
     // Any other `&mut` may be an alias of the context.
     let is_alias = at.is_none() && typed.first().is_some_and(|first| is_mutable_reference(&first.ty));
@@ -268,12 +268,12 @@ fn check_connect(signature: &Signature, diagnostics: &mut Diagnostics) -> Vec<Ty
         Some(0) => check_context(&typed[0].ty, "`#[connect]`", diagnostics),
         Some(at) => diagnostics.error(
             typed[at],
-            format!("the context of `#[connect]` comes first, before what the path captures\n{wanted}"),
+            format!("the context of `#[connect]` comes first, before the captures of the path\n{wanted}"),
         ),
         None if is_alias => {}
         None => diagnostics.error(
             &signature.ident,
-            format!("`#[connect]` lacks the context: `cx: &mut Context<Self>` comes first\n{wanted}"),
+            format!("`#[connect]` needs the context: `cx: &mut Context<Self>` comes first\n{wanted}"),
         ),
     }
     let mut captures = Vec::new();
@@ -282,14 +282,15 @@ fn check_connect(signature: &Signature, diagnostics: &mut Diagnostics) -> Vec<Ty
             let (owned, borrowed) = (owned_text(stripped(&argument.ty)), text(&argument.ty));
             diagnostics.error(
                 &argument.ty,
-                format!("`#[connect]` takes what the path captures by value: `{owned}`, not `{borrowed}`"),
+                format!("`#[connect]` takes the captures of the path by value: `{owned}`, not `{borrowed}`"),
             );
         } else if !is_unnameable(&argument.ty) {
             captures.push((*argument.ty).clone());
         }
     }
     if matches!(signature.output, ReturnType::Default) {
-        diagnostics.error(&signature.ident, format!("`#[connect]` returns the consumer, or says why not\n{wanted}"));
+        diagnostics
+            .error(&signature.ident, format!("`#[connect]` must return `Self` or `Result<Self, Reject>`\n{wanted}"));
     }
     captures
 }
@@ -298,13 +299,13 @@ fn check_connect(signature: &Signature, diagnostics: &mut Diagnostics) -> Vec<Ty
 fn check_command(payload: &Type, diagnostics: &mut Diagnostics) {
     let whole = text(payload);
     if let Some(inner) = bare_command(payload) {
-        diagnostics.error(payload, format!("a command is taken as it is: `{}`, not `{whole}`", text(inner)));
+        diagnostics.error(payload, format!("a command is taken without a wrapper: `{}`, not `{whole}`", text(inner)));
     } else if has_no_fields(payload) {
         diagnostics.error(
             payload,
             format!(
-                "a command is an object with fields, and `{whole}` has none: take a struct that derives \
-                 `Deserialize`; what a client says as it came is for `#[receive]` without a name"
+                "a command is an object with fields, but `{whole}` has none: take a struct that derives \
+                 `Deserialize`, or receive the raw frame with `#[receive]` without a name"
             ),
         );
     }

@@ -33,7 +33,7 @@ pub(super) enum Role {
 }
 
 /// The role of a method according to its attributes.
-pub(super) struct Said {
+pub(super) struct ReadRole {
     pub(super) role: Role,
     helper: &'static str,
     /// Whether the attribute is misspelt or not the only one. Further errors may then be wrong and are not reported.
@@ -45,10 +45,10 @@ pub(super) struct Said {
 /// Reads the helper attributes of a method, and reports mistakes in them.
 ///
 /// The role is the first attribute without a spelling mistake. Returns it with the indices of all helper attributes.
-pub(super) fn read_role(method: &parse::Method, diagnostics: &mut Diagnostics) -> (Option<Said>, Vec<usize>) {
+pub(super) fn read_role(method: &parse::Method, diagnostics: &mut Diagnostics) -> (Option<ReadRole>, Vec<usize>) {
     let parse::Method { attributes, signature, .. } = method;
     let method = &signature.ident;
-    let (mut said, mut blocking, mut helpers): (Option<Said>, _, _) = (None, false, Vec::new());
+    let (mut found, mut blocking, mut helpers): (Option<ReadRole>, _, _) = (None, false, Vec::new());
     for (at, attribute) in attributes.iter().enumerate() {
         if let Some(helper) = hidden(attribute) {
             helpers.push(at);
@@ -56,10 +56,10 @@ pub(super) fn read_role(method: &parse::Method, diagnostics: &mut Diagnostics) -
                 attribute.path(),
                 format!(
                     "`cfg_attr` hides `#[{helper}]` from `#[consumer]`: write it without `cfg_attr`, and `#[cfg(..)]` above \
-                     it if the method is not always there"
+                     it if the method is conditional"
                 ),
             );
-            said.get_or_insert(Said { role: missed(helper), helper, guessed: true, blocking: false });
+            found.get_or_insert(ReadRole { role: missed(helper), helper, guessed: true, blocking: false });
             continue;
         }
         let Some((helper, exact)) = helper::exact_or_near(attribute) else { continue };
@@ -67,7 +67,7 @@ pub(super) fn read_role(method: &parse::Method, diagnostics: &mut Diagnostics) -
         if attribute.path().get_ident().is_none() {
             diagnostics.error(
                 attribute.path(),
-                format!("`#[consumer]` knows this attribute by its bare name: `#[{helper}]`, without a path"),
+                format!("`#[consumer]` recognises this attribute only by its bare name: `#[{helper}]`, without a path"),
             );
         } else if !exact {
             let word = text(attribute.path());
@@ -76,12 +76,12 @@ pub(super) fn read_role(method: &parse::Method, diagnostics: &mut Diagnostics) -
                 format!("there is no attribute `{word}` here; did you mean `{helper}`?\nthe attributes are {HELPERS_IN_WORDS}"),
             );
         }
-        let mut unsaid = Diagnostics::default();
-        let diagnostics = if exact { &mut *diagnostics } else { &mut unsaid };
+        let mut discarded = Diagnostics::default();
+        let diagnostics = if exact { &mut *diagnostics } else { &mut discarded };
         let (value, word) = blocking::read(attribute, helper, diagnostics);
         blocking |= word.is_some_and(|word| blocking::check(&word, helper, signature, diagnostics));
         let role = parse_role(helper, attribute, &value, signature, diagnostics);
-        match &mut said {
+        match &mut found {
             Some(first) if exact && !first.guessed => {
                 diagnostics.error(
                     attribute.path(),
@@ -95,10 +95,10 @@ pub(super) fn read_role(method: &parse::Method, diagnostics: &mut Diagnostics) -
                 first.guessed = true;
             }
             Some(_) if !exact => {}
-            said => *said = Some(Said { role, helper, guessed: !exact, blocking: false }),
+            found => *found = Some(ReadRole { role, helper, guessed: !exact, blocking: false }),
         }
     }
-    (said.map(|said| Said { blocking, ..said }), helpers)
+    (found.map(|found| ReadRole { blocking, ..found }), helpers)
 }
 
 /// Returns the helper attribute in a `cfg_attr`, which is expanded after `#[consumer]`.
@@ -127,7 +127,7 @@ pub(super) fn check_other(attributes: &[Attribute], diagnostics: &mut Diagnostic
     let mut helpers = Vec::new();
     for (at, attribute) in attributes.iter().enumerate() {
         if let Some(helper) = helper::exact(attribute) {
-            diagnostics.error(attribute.path(), format!("`#[{helper}]` stands above a method"));
+            diagnostics.error(attribute.path(), format!("`#[{helper}]` goes above a method"));
             helpers.push(at);
         }
     }
@@ -136,8 +136,7 @@ pub(super) fn check_other(attributes: &[Attribute], diagnostics: &mut Diagnostic
 
 /// Reports that an invalid member is left out. Returns its helper attributes.
 pub(super) fn check_unread(member: &TokenStream, diagnostics: &mut Diagnostics) -> Vec<&'static str> {
-    diagnostics
-        .error(function_name(member), "`#[consumer]` cannot read this method as it is written, and leaves it out");
+    diagnostics.error(function_name(member), "`#[consumer]` cannot parse this method and leaves it out");
     helper::split(member.clone()).0
 }
 
@@ -183,7 +182,7 @@ fn check_meant_underscore(helper: &str, value: &Value, diagnostics: &mut Diagnos
     let meant = MEANT.contains(&text(list).as_str());
     if meant {
         let rest =
-            if helper == "handler" { "events that no other handler is for" } else { "frames that are no command" };
+            if helper == "handler" { "events without a handler of their own" } else { "frames that are not commands" };
         diagnostics.error(list, format!("the method for all {rest} is marked with a bare `_`: `#[{helper}(_)]`"));
     }
     meant
@@ -213,7 +212,7 @@ fn read_name(
         }
         Value::Equals(value) => {
             let name = syn::parse2(value.clone()).map_or(example, |name: LitStr| name.value());
-            let sentence = format!("the name of {noun} stands in parentheses: `#[{helper}(\"{name}\")]`");
+            let sentence = format!("the name of {noun} goes in parentheses: `#[{helper}(\"{name}\")]`");
             (attribute.meta.to_token_stream(), sentence)
         }
         Value::List(list) if list.is_empty() => {
@@ -222,7 +221,7 @@ fn read_name(
                     "every frame is received with `#[receive]`, without `()`; a command with `#[receive(\"{example}\")]`"
                 )
             } else {
-                format!("the name of {noun} stands in the parentheses: `#[{helper}(\"{example}\")]`")
+                format!("the name of {noun} goes in the parentheses: `#[{helper}(\"{example}\")]`")
             };
             (attribute.meta.to_token_stream(), sentence)
         }
@@ -244,13 +243,13 @@ fn unread_name(helper: &str, noun: &str, example: String, otherwise: &str, token
         return format!("the name of {noun} is text, without `b`: `#[{helper}({name:?})]`");
     }
     let (written, name) = match event_name::unquoted(tokens) {
-        Unquoted::Meant(name) => (format!("the name of {noun} stands in quotes"), name),
+        Unquoted::Meant(name) => (format!("the name of {noun} goes in quotes"), name),
         Unquoted::Elsewhere(word) => {
-            let written = format!("the name of {noun} is written out, in quotes, and not as `{word}`");
+            let written = format!("the name of {noun} is written out, in quotes, not as `{word}`");
             let name = event_name::legal(&word).filter(|_| helper == "handler" && is_type(&word));
             (written, name.unwrap_or(example))
         }
-        Unquoted::Unknown => (format!("the name of {noun} stands in quotes"), example),
+        Unquoted::Unknown => (format!("the name of {noun} goes in quotes"), example),
     };
     format!("{written}: `#[{helper}(\"{name}\")]`{otherwise}")
 }

@@ -54,13 +54,13 @@ pub(super) fn check_acting<'a>(
         _ if !has_receiver && at.is_none() => {}
         _ if *has_fields && check_fields(signature, subject, last, &write, diagnostics) => return None,
         ([], _) => {
-            diagnostics.error(&signature.ident, format!("{subject} lacks the context and {last}\n{write}"));
+            diagnostics.error(&signature.ident, format!("{subject} needs the context and {last}\n{write}"));
         }
         ([_], Some(_)) => {
-            diagnostics.error(&signature.ident, format!("{subject} lacks {last} behind the context\n{write}"));
+            diagnostics.error(&signature.ident, format!("{subject} needs {last} after the context\n{write}"));
         }
         ([only], None) => {
-            diagnostics.error(only, format!("{subject} lacks the context before {last}\n{write}"));
+            diagnostics.error(only, format!("{subject} needs the context before {last}\n{write}"));
         }
         ([first, _], Some(0)) => check_context(&first.ty, subject, diagnostics),
         ([_, second], Some(_)) => {
@@ -107,16 +107,14 @@ pub(super) fn check_alone(subject: &str, signature: &Signature, diagnostics: &mu
     let write = written(signature, "");
     check_receiver(signature, subject, &write, diagnostics);
     match typed(signature).as_slice() {
-        [] => diagnostics.error(ident, format!("{subject} lacks the context\n{write}")),
+        [] => diagnostics.error(ident, format!("{subject} needs the context\n{write}")),
         [cx] if context(&cx.ty).is_some() => check_context(&cx.ty, subject, diagnostics),
         // Any other `&mut` may be an alias of the context.
         [cx] if is_mutable_reference(&cx.ty) => {}
         [other] => diagnostics
             .error(other, format!("the argument of {subject} is the context, `cx: &mut Context<Self>`\n{write}")),
-        [_, extra, ..] => diagnostics.error(
-            extra,
-            format!("{subject} takes the context and nothing else: what was missed is not known\n{write}"),
-        ),
+        [_, extra, ..] => diagnostics
+            .error(extra, format!("{subject} takes only the context: the missed events are not known\n{write}")),
     }
 }
 
@@ -124,11 +122,10 @@ pub(super) fn check_alone(subject: &str, signature: &Signature, diagnostics: &mu
 fn check_receiver(signature: &Signature, subject: &str, write: &str, diagnostics: &mut Diagnostics) -> bool {
     let receiver = signature.receiver();
     match receiver {
-        None => diagnostics.error(&signature.ident, format!("{subject} lacks `&mut self`\n{write}")),
+        None => diagnostics.error(&signature.ident, format!("{subject} needs `&mut self`\n{write}")),
         Some(Receiver { kind: ReceiverKind::Reference(_, _, Some(_)), .. }) => {}
         Some(receiver) => {
-            diagnostics
-                .error(receiver, format!("{subject} takes `&mut self`, and this is `{}`\n{write}", text(receiver)));
+            diagnostics.error(receiver, format!("{subject} takes `&mut self`, not `{}`\n{write}", text(receiver)));
         }
     }
     receiver.is_some()
@@ -155,21 +152,22 @@ pub(super) fn check_shared(
     if let Some(cx) = at.map(|at| typed[at]) {
         diagnostics.error(
             cx,
-            format!("{subject} has no `self`, so it runs once for all connections and has no context of one\n{acting}"),
+            format!("{subject} has no `self`, so it runs once for all connections and has no context\n{acting}"),
         );
     } else {
         match typed.as_slice() {
-            [] => diagnostics.error(ident, format!("{subject} lacks its event\n{sharing}")),
+            [] => diagnostics.error(ident, format!("{subject} needs its event\n{sharing}")),
             [_] => {}
             _ if check_fields(signature, subject, "the event", &sharing, diagnostics) => return None,
-            [_, extra, ..] => diagnostics
-                .error(extra, format!("{subject} has no `self`, so it takes its event and nothing else\n{sharing}")),
+            [_, extra, ..] => {
+                diagnostics.error(extra, format!("{subject} has no `self`, so it takes only its event\n{sharing}"))
+            }
         }
     }
     match &signature.output {
         ReturnType::Type(_, output) if borrows(output) => diagnostics.error(
             output,
-            format!("{subject} has no `self`: what it returns outlives the event, so it owns it: `String`, not `&str`"),
+            format!("{subject} has no `self`, so its return value outlives the event and must be owned: `String`, not `&str`"),
         ),
         ReturnType::Type(..) => {}
         // A handler that takes the context was reported for its missing `self`.
@@ -192,7 +190,10 @@ pub(super) fn check_qualifiers(subject: &str, signature: &Signature, one_type: &
         diagnostics.error(constness, format!("{subject} cannot be `const`: it runs for a connection"));
     }
     if let Safety::Unsafe(unsafety) = &signature.safety {
-        diagnostics.error(unsafety, format!("{subject} cannot be `unsafe`: nobody could promise what it asks for"));
+        diagnostics.error(
+            unsafety,
+            format!("{subject} cannot be `unsafe`: generated code calls it and cannot keep its conditions"),
+        );
     }
     if let (None, ReturnType::Type(_, output)) = (&signature.asyncness, &signature.output)
         && let Some(awaited) = awaited(output)
@@ -216,8 +217,7 @@ pub(super) fn check_qualifiers(subject: &str, signature: &Signature, one_type: &
     }
     for argument in typed(signature) {
         if is_unnameable(&argument.ty) {
-            diagnostics
-                .error(&argument.ty, format!("{subject} cannot be generic: {one_type}, and not an `impl Trait`"));
+            diagnostics.error(&argument.ty, format!("{subject} cannot be generic: {one_type}, not an `impl Trait`"));
         }
     }
 }
@@ -260,7 +260,7 @@ pub(super) fn by_reference(ty: &Type, subject: &str, diagnostics: &mut Diagnosti
     let payload = stripped(ty);
     if let Some(inner) = unwrapped(payload) {
         let inner = stripped(inner);
-        let sentence = format!("an event is taken as it is: `&{}`, not `{}`", text(inner), text(ty));
+        let sentence = format!("an event is taken without a wrapper: `&{}`, not `{}`", text(inner), text(ty));
         diagnostics.error(ty, sentence);
         return (!borrows(inner) && !has_no_fields(inner)).then(|| inner.clone());
     }
@@ -279,7 +279,7 @@ pub(super) fn by_reference(ty: &Type, subject: &str, diagnostics: &mut Diagnosti
         Type::Reference(reference)
             if reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static") =>
         {
-            Some("has its event for as long as it runs, and not for ever")
+            Some("borrows its event only while it runs")
         }
         Type::Reference(reference) if !matches!(ungrouped(&reference.elem), Type::Reference(_)) => None,
         _ => Some("takes its event by reference, because all members of the group share it"),
@@ -311,11 +311,12 @@ pub(super) fn owned_text(borrowed: &Type) -> String {
 
 fn owned(payload: &Type, diagnostics: &mut Diagnostics) -> Option<Type> {
     if mentions(payload, "Self") {
-        diagnostics.error(payload, "`Self` is the consumer: name the type of what it is sent");
+        diagnostics.error(payload, "`Self` is the consumer: name the type that it receives");
         return None;
     }
     if borrows(payload) {
-        let sentence = format!("`{}` owns what it holds, so it has no lifetime: `String`, not `&str`", text(payload));
+        let sentence =
+            format!("`{}` must own its data, so it cannot have a lifetime: `String`, not `&str`", text(payload));
         diagnostics.error(payload, sentence);
         return None;
     }

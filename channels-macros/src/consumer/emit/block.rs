@@ -83,8 +83,9 @@ fn complete_context(signature: &mut Signature, at: usize) {
     }
 }
 
-/// Returns an item that is not a block without its helper attributes, so that it gives one error instead of one for
-/// each method.
+/// Input: an item that is not a block.
+///
+/// Output: the item without its helper attributes, so that the user gets one error instead of one for each method.
 pub(crate) fn emit_unread(item: TokenStream) -> TokenStream {
     let inner = |token| match token {
         TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {

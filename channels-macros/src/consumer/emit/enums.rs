@@ -32,12 +32,11 @@ pub(super) fn enums(consumer: &Consumer) -> TokenStream {
         })
         .chain(raw_variants(&consumer.raw, " Any other frame."))
         .collect();
-    let accepts =
-        format!(" Events that `{}` accepts from the channel layer: one variant for each `#[handler]`.", consumer.name);
-    let says = format!(" Frames that `{}` accepts from a client: one variant for each `#[receive]`.", consumer.name);
+    let accepts_events = format!(" Events that `{}` accepts: one variant for each `#[handler]`.", consumer.name);
+    let accepts_frames = format!(" Frames that `{}` accepts: one variant for each `#[receive]`.", consumer.name);
     let (events, commands) = (
-        one_enum(consumer, &consumer.event, &accepts, &events),
-        one_enum(consumer, &consumer.command, &says, &commands),
+        one_enum(consumer, &consumer.event, &accepts_events, &events),
+        one_enum(consumer, &consumer.command, &accepts_frames, &commands),
     );
     quote!(#events #commands)
 }

@@ -39,13 +39,17 @@ pub(crate) fn parse(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Ar
             let legal: Vec<String> = ARGUMENTS.iter().map(|(_, shape)| format!("`{shape}`")).collect();
             diagnostics.error(
                 &piece,
-                format!("`{}` is no argument of `#[consumer]`\nthe arguments are {}", text(&piece), legal.join(", ")),
+                format!(
+                    "`{}` is not an argument of `#[consumer]`\nthe arguments are {}",
+                    text(&piece),
+                    legal.join(", ")
+                ),
             );
             continue;
         };
         let word = name.to_string();
         if seen.contains(&word) {
-            diagnostics.error(&name, format!("`{word}` stands twice in `#[consumer(..)]`"));
+            diagnostics.error(&name, format!("`{word}` is given twice in `#[consumer(..)]`"));
             continue;
         }
         match word.as_str() {

@@ -126,7 +126,7 @@ fn is_function(input: ParseStream<'_>) -> bool {
 
 /// Returns the error for an item that is not an `impl` block.
 pub(crate) fn explain(error: syn::Error, item: &TokenStream) -> syn::Error {
-    const WANTED: &str = "`#[consumer]` stands above an `impl` block";
+    const WANTED: &str = "`#[consumer]` goes above an `impl` block";
     match syn::parse2::<Item>(item.clone()) {
         Ok(Item::Struct(item)) => syn::Error::new_spanned(
             &item.ident,

@@ -13,10 +13,10 @@ fn wrong_arguments_give_one_error_each() {
             "`#[consumer]` has no argument `tags`; did you mean `tag`?\nthe arguments are `tag = \"command\"`, `groups(Room, ..)`, `sends(ChatLine, ..)`, `mailbox = \"drop_oldest\"`, `crate = path`",
         ),
         (quote!(grops = [Room]), "`#[consumer]` has no argument `grops`; did you mean `groups`?\nthe arguments are"),
-        (quote!("command"), "`\"command\"` is no argument of `#[consumer]`"),
+        (quote!("command"), "`\"command\"` is not an argument of `#[consumer]`"),
         (quote!(tag = command), "`tag` takes a string: `tag = \"command\"`"),
         (quote!(tag = ""), "it cannot be empty"),
-        (quote!(tag = "a", tag = "b"), "`tag` stands twice"),
+        (quote!(tag = "a", tag = "b"), "`tag` is given twice"),
         (
             quote!(mailbox = "drop_oldst"),
             "there is no policy \"drop_oldst\" for a mailbox; did you mean `drop_oldest`?",
@@ -24,7 +24,7 @@ fn wrong_arguments_give_one_error_each() {
         (quote!(mailbox = "block"), "- `\"disconnect\"`: the connection is closed with 1013"),
         (
             quote!(mailbox = "drop_newest"),
-            "no event ever waits for `Chat`, which has no `#[handler]` with `&mut self`; take `mailbox` away",
+            "no event ever waits for `Chat`, which has no `#[handler]` with `&mut self`; remove `mailbox`",
         ),
         (quote!(mailbox = drop_oldest), "`mailbox` takes a policy in quotes: `mailbox = \"drop_oldest\"`"),
         (quote!(mailbox), "`mailbox` takes a policy in quotes: `mailbox = \"drop_oldest\"`"),
@@ -33,7 +33,7 @@ fn wrong_arguments_give_one_error_each() {
         (quote!(groups = [Room]), "`groups` lists types in parentheses: `groups(Room)`"),
         (quote!(groups = Room), "`groups` lists types in parentheses: `groups(Room, Lobby)`"),
         (quote!(groups(A, A)), "`groups` lists `A` twice"),
-        (quote!(crate), "`crate` names where `channels_runtime` is"),
+        (quote!(crate), "`crate` is the path of `channels_runtime`"),
     ];
     for (arguments, sentence) in cases {
         let block = quote!(impl Chat { #[connect] fn connect(cx: &mut Context<Self>) -> Self {} });
@@ -72,14 +72,14 @@ fn mailbox_policy_needs_handler_with_self() {
     for policy in ["drop_newest", "drop_oldest", "disconnect"] {
         for (methods, errs) in [(&wrong, 1), (&right, 0)] {
             for method in methods {
-                let said = errors(expand(quote!(mailbox = #policy), &quote!(impl Chat { #connect #method })));
-                assert_eq!(said.len(), errs, "{method}: {said:?}");
+                let found = errors(expand(quote!(mailbox = #policy), &quote!(impl Chat { #connect #method })));
+                assert_eq!(found.len(), errs, "{method}: {found:?}");
             }
         }
     }
     // If the event of a wrong handler is unknown, only the handler is reported.
     let broken = quote!(impl Chat { #connect #[handler("a.b")] fn a(&mut self, cx: &mut Context<Self>) {} });
-    let said = errors(expand(quote!(mailbox = "disconnect"), &broken));
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert!(!said[0].contains("mailbox"), "{said:?}");
+    let found = errors(expand(quote!(mailbox = "disconnect"), &broken));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(!found[0].contains("mailbox"), "{found:?}");
 }

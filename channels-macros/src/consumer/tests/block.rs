@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::support::says;
+use super::support::block_errors;
 use crate::consumer::expand;
 use crate::diagnostics::tests::errors;
 use crate::tokens::text;
@@ -15,29 +15,29 @@ fn wrong_items_give_one_error_each() {
             quote!(
                 struct Chat;
             ),
-            "`#[consumer]` stands above an `impl` block, not above the struct: `#[consumer] impl Chat { .. }`",
+            "`#[consumer]` goes above an `impl` block, not above the struct: `#[consumer] impl Chat { .. }`",
         ),
         (
             quote!(
                 enum Chat {}
             ),
-            "`#[consumer]` stands above an `impl` block, not above the enum",
+            "`#[consumer]` goes above an `impl` block, not above the enum",
         ),
         (
             quote!(
                 trait Chat {}
             ),
-            "`#[consumer]` stands above an `impl` block, not above a trait",
+            "`#[consumer]` goes above an `impl` block, not above a trait",
         ),
         (
             quote!(
                 fn chat() {}
             ),
-            "`#[consumer]` stands above an `impl` block, not above a function",
+            "`#[consumer]` goes above an `impl` block, not above a function",
         ),
         (quote!(impl Clone for Chat { #[connect] fn a() {} }), "not above those of a trait: `impl Chat { .. }`"),
-        (quote!(impl Chat {}), "consumer `Chat` has no method for anything that can happen"),
-        (quote!(impl Chat { fn helper() {} }), "consumer `Chat` has no method for anything that can happen"),
+        (quote!(impl Chat {}), "consumer `Chat` has no marked method"),
+        (quote!(impl Chat { fn helper() {} }), "consumer `Chat` has no marked method"),
         (
             quote!(
                 impl<T> Chat<T> {
@@ -49,7 +49,7 @@ fn wrong_items_give_one_error_each() {
         ),
     ];
     for (block, sentence) in cases {
-        let errors = says(&block);
+        let errors = block_errors(&block);
         assert_eq!(errors.len(), 1, "{block}: {errors:?}");
         assert!(errors[0].contains(sentence), "{block}: {errors:?}");
     }
@@ -63,7 +63,7 @@ fn duplicates_with_cfg_are_accepted() {
         #[cfg(unix)] #[connect] fn three(cx: &mut Context<Self>) -> Self {}
         #[cfg(not(unix))] #[connect] fn four(cx: &mut Context<Self>) -> Self {}
     });
-    assert_eq!(says(&block), Vec::<String>::new());
+    assert_eq!(block_errors(&block), Vec::<String>::new());
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn unfinished_method_leaves_other_methods_expanded() {
             #[handler("e.f")]
         }),
     );
-    let unread = "`#[consumer]` cannot read this method as it is written, and leaves it out";
+    let unread = "`#[consumer]` cannot parse this method and leaves it out";
     assert_eq!(errors(expansion.clone()), [unread; 3]);
     let expansion = text(expansion);
     assert!(expansion.contains("CD(C)"), "{expansion}");
@@ -136,7 +136,7 @@ fn item_with_helper_attributes_gives_one_error() {
         }
     );
     let expansion = expand(TokenStream::new(), &item);
-    assert_eq!(errors(expansion.clone()), ["`#[consumer]` stands above an `impl` block, not above a trait"]);
+    assert_eq!(errors(expansion.clone()), ["`#[consumer]` goes above an `impl` block, not above a trait"]);
     assert!(!expansion.to_string().contains("# [connect]"), "{expansion}");
 }
 
@@ -180,7 +180,7 @@ fn duplicates_give_an_error_at_both_places() {
                 #[receive]
                 fn two(&mut self, cx: &mut Context<Self>, frame: Frame) {}
             ),
-            ["a consumer has one `#[receive]`, and this is another one: `two`", "the first `#[receive]` is here"],
+            ["a consumer has one `#[receive]`; `two`", "the first `#[receive]` is here"],
         ),
         (
             quote!(
@@ -189,7 +189,7 @@ fn duplicates_give_an_error_at_both_places() {
                 #[connect]
                 fn two(cx: &mut Context<Self>) -> Self {}
             ),
-            ["a consumer has one `#[connect]`, and this is another one: `two`", "the first `#[connect]` is here"],
+            ["a consumer has one `#[connect]`; `two`", "the first `#[connect]` is here"],
         ),
         (
             quote!(
@@ -198,13 +198,13 @@ fn duplicates_give_an_error_at_both_places() {
                 #[disconnect]
                 fn two(&mut self, cx: &mut Context<Self>, code: CloseCode) {}
             ),
-            ["a consumer has one `#[disconnect]`, and this is another one: `two`", "the first `#[disconnect]` is here"],
+            ["a consumer has one `#[disconnect]`; `two`", "the first `#[disconnect]` is here"],
         ),
     ];
     for (methods, sentences) in cases {
-        assert_eq!(says(&quote!(impl Chat { #methods })), sentences);
+        assert_eq!(block_errors(&quote!(impl Chat { #methods })), sentences);
     }
-    let raw = says(&quote!(impl Chat {
+    let raw = block_errors(&quote!(impl Chat {
         #[receive("raw")] fn one(&mut self, cx: &mut Context<Self>, command: A) {}
         #[receive] fn two(&mut self, cx: &mut Context<Self>, frame: Frame) {}
     }));

@@ -24,7 +24,7 @@ fn expansion_matches_snapshot() {
                     cx.group_send(&self.room, &ChatMessage { message: command.message }).await
                 }
 
-                /// Somebody came.
+                /// A user joined.
                 #[handler("chat.join")]
                 async fn chat_join(&mut self, cx: &mut Context<Self>, event: &ChatJoin) -> Result<()> {
                     cx.send(&Joined { username: event.username.clone() }).await
@@ -80,7 +80,7 @@ fn expansion_with_fallbacks_matches_snapshot() {
         quote!(groups(Room)),
         &quote! {
             impl Log {
-                /// Whatever it is.
+                /// Any other event.
                 #[handler(_)]
                 async fn unknown(&mut self, cx: &mut Context<Self>, event: &Envelope) -> Result<()> {
                     cx.send_json(&event.to_value()?).await

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::support::{assert_says, method};
+use super::support::{assert_errors, method_error};
 use crate::consumer::expand;
 use crate::diagnostics::tests::errors;
 use crate::tokens::text;
@@ -51,7 +51,7 @@ fn misspelt_attribute_hides_further_errors() {
 
 #[test]
 fn wrong_attributes_give_one_error_each() {
-    assert_says([
+    assert_errors([
         (
             quote!(
                 #[handler]
@@ -64,35 +64,35 @@ fn wrong_attributes_give_one_error_each() {
                 #[handler(chat.join)]
                 fn a(event: &A) -> String {}
             ),
-            "the name of an event stands in quotes: `#[handler(\"chat.join\")]`",
+            "the name of an event goes in quotes: `#[handler(\"chat.join\")]`",
         ),
         (
             quote!(
                 #[handler = "a.b"]
                 fn a(event: &A) -> String {}
             ),
-            "the name of an event stands in parentheses: `#[handler(\"a.b\")]`",
+            "the name of an event goes in parentheses: `#[handler(\"a.b\")]`",
         ),
         (
             quote!(
                 #[handler(ChatJoin)]
                 fn a(event: &A) -> String {}
             ),
-            "the name of an event is written out, in quotes, and not as `ChatJoin`: `#[handler(\"chat.join\")]`",
+            "the name of an event is written out, in quotes, not as `ChatJoin`: `#[handler(\"chat.join\")]`",
         ),
         (
             quote!(
                 #[handler(ChatJoin::TYPE)]
                 fn a(event: &A) -> String {}
             ),
-            "in quotes, and not as `ChatJoin::TYPE`: `#[handler(\"chat.message\")]`",
+            "in quotes, not as `ChatJoin::TYPE`: `#[handler(\"chat.message\")]`",
         ),
         (
             quote!(
                 #[receive(SAY)]
                 fn a(&mut self, cx: &mut Context<Self>, command: A) {}
             ),
-            "the name of a command is written out, in quotes, and not as `SAY`: `#[receive(\"send\")]`; every frame",
+            "the name of a command is written out, in quotes, not as `SAY`: `#[receive(\"send\")]`; every frame",
         ),
         (
             quote!(
@@ -106,7 +106,7 @@ fn wrong_attributes_give_one_error_each() {
                 #[receive(send)]
                 fn a(&mut self, cx: &mut Context<Self>, command: A) {}
             ),
-            "the name of a command stands in quotes: `#[receive(\"send\")]`",
+            "the name of a command goes in quotes: `#[receive(\"send\")]`",
         ),
         (
             quote!(
@@ -138,14 +138,14 @@ fn wrong_attributes_give_one_error_each() {
                 #[handler("a.b")]
                 const A: u8 = 0;
             ),
-            "`#[handler]` stands above a method",
+            "`#[handler]` goes above a method",
         ),
     ]);
 }
 
 #[test]
 fn illegal_names_give_one_error_each() {
-    assert_says([
+    assert_errors([
         (
             quote!(
                 #[handler("Chat.Join")]
@@ -172,7 +172,7 @@ fn illegal_names_give_one_error_each() {
 
 #[test]
 fn second_name_of_a_method_is_an_error() {
-    assert_says([
+    assert_errors([
         (
             quote!(
                 #[handler("a.b", "a.c")]
@@ -193,22 +193,22 @@ fn second_name_of_a_method_is_an_error() {
 #[test]
 fn word_instead_of_underscore_is_reported() {
     for meant in [quote!("_"), quote!(*), quote!("*"), quote!(..), quote!(default), quote!(other)] {
-        let handler = method(&quote!(
+        let handler = method_error(&quote!(
             #[handler(#meant)]
             fn a(&mut self, cx: &mut Context<Self>, event: &Envelope) {}
         ));
         assert!(handler.contains("is marked with a bare `_`: `#[handler(_)]`"), "{meant}: {handler}");
-        let refused = method(&quote!(
+        let refused = method_error(&quote!(
             #[receive(#meant)]
             fn a(&mut self, cx: &mut Context<Self>, error: CommandError) {}
         ));
-        assert!(refused.contains("all frames that are no command is marked with a bare `_`"), "{meant}: {refused}");
+        assert!(refused.contains("all frames that are not commands is marked with a bare `_`"), "{meant}: {refused}");
     }
 }
 
 #[test]
 fn wrong_blocking_gives_one_error_each() {
-    assert_says([
+    assert_errors([
         (
             quote!(
                 #[handler("a.b", blocking)]
@@ -228,7 +228,7 @@ fn wrong_blocking_gives_one_error_each() {
                 #[handler("a.b", blocking)]
                 fn a(e: &E) -> String {}
             ),
-            "handler `a` has no `self`, so it runs in whoever sends, once for all connections, and must not block\n\
+            "handler `a` has no `self`, so it runs in the sender's task, once for all connections, and must not block\n\
              write `fn a(&mut self, cx: &mut Context<Self>, event: &E) -> Result<()>`",
         ),
         (
@@ -243,7 +243,7 @@ fn wrong_blocking_gives_one_error_each() {
                 #[handler("a.b", blokcing)]
                 fn a(&mut self, cx: &mut Context<Self>, e: &E) {}
             ),
-            "`blokcing` cannot stand here; did you mean `blocking`?\nwrite `#[handler(\"a.b\")]`, or \
+            "`blokcing` is not allowed here; did you mean `blocking`?\nwrite `#[handler(\"a.b\")]`, or \
              `#[handler(\"a.b\", blocking)]`",
         ),
         (
@@ -251,7 +251,7 @@ fn wrong_blocking_gives_one_error_each() {
                 #[receive(_, blocking, blocking)]
                 fn a(&mut self, cx: &mut Context<Self>, e: CommandError) {}
             ),
-            "`blocking` cannot stand here",
+            "`blocking` is not allowed here",
         ),
         (
             quote!(

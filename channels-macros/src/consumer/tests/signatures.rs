@@ -3,14 +3,14 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::support::{assert_says, method, says};
+use super::support::{assert_errors, block_errors, method_error};
 use crate::consumer::expand;
 use crate::diagnostics::tests::errors;
 use crate::tokens::text;
 
 #[test]
 fn self_without_receiver_is_an_error() {
-    assert_says([
+    assert_errors([
         (
             quote!(
                 #[connect]
@@ -18,7 +18,7 @@ fn self_without_receiver_is_an_error() {
                     self.b()
                 }
             ),
-            "`#[connect]` makes the consumer, so there is no `self` yet",
+            "`#[connect]` creates the consumer, so there is no `self` yet",
         ),
         (
             quote!(
@@ -36,7 +36,7 @@ fn self_without_receiver_is_an_error() {
                     self.b();
                 }
             ),
-            "`#[receive]` method `a` lacks `&mut self`",
+            "`#[receive]` method `a` needs `&mut self`",
         ),
     ]);
     for right in [
@@ -55,7 +55,7 @@ fn self_without_receiver_is_an_error() {
         }),
     ] {
         let block = quote!(impl Chat { #[handler("a.b")] fn a(event: &A) -> String #right });
-        assert_eq!(says(&block), [""; 0], "{right}");
+        assert_eq!(block_errors(&block), [""; 0], "{right}");
     }
 }
 
@@ -67,8 +67,9 @@ fn returned_future_is_an_error() {
         quote!(Pin<Box<dyn std::future::Future<Output = String>>>),
     ];
     for future in futures {
-        let said = method(&quote!(#[handler("a.b")] fn a(&mut self, cx: &mut Context<Self>, event: &A) -> #future {}));
-        assert_eq!(said, "handler `a` returns a future: write `async fn a(..) -> String`", "{future}");
+        let errors =
+            method_error(&quote!(#[handler("a.b")] fn a(&mut self, cx: &mut Context<Self>, event: &A) -> #future {}));
+        assert_eq!(errors, "handler `a` returns a future: write `async fn a(..) -> String`", "{future}");
     }
 }
 
@@ -76,15 +77,9 @@ fn returned_future_is_an_error() {
 fn handler_with_self_wrong_arguments_give_one_error_each() {
     let right = "write `async fn join(&mut self, cx: &mut Context<Self>, event: &ChatJoin) -> Result<()>`";
     let cases = [
-        (
-            quote!(&self, cx: &mut Context<Self>, event: &ChatJoin),
-            "handler `join` takes `&mut self`, and this is `&self`",
-        ),
-        (
-            quote!(self, cx: &mut Context<Self>, event: &ChatJoin),
-            "handler `join` takes `&mut self`, and this is `self`",
-        ),
-        (quote!(&mut self, event: &ChatJoin), "handler `join` lacks the context before the event"),
+        (quote!(&self, cx: &mut Context<Self>, event: &ChatJoin), "handler `join` takes `&mut self`, not `&self`"),
+        (quote!(self, cx: &mut Context<Self>, event: &ChatJoin), "handler `join` takes `&mut self`, not `self`"),
+        (quote!(&mut self, event: &ChatJoin), "handler `join` needs the context before the event"),
         (
             quote!(&mut self, event: &ChatJoin, cx: &mut Context<Self>),
             "the context of handler `join` comes before the event",
@@ -96,27 +91,27 @@ fn handler_with_self_wrong_arguments_give_one_error_each() {
         ),
     ];
     for (arguments, sentence) in cases {
-        let error = method(&quote!(#[handler("chat.join")] async fn join(#arguments) -> Result<()> {}));
+        let error = method_error(&quote!(#[handler("chat.join")] async fn join(#arguments) -> Result<()> {}));
         if sentence.is_empty() {
             assert!(error.starts_with("the first argument of handler `join` is the context"), "{error}");
         } else {
             assert!(error.contains(sentence) && error.contains(right), "{error}");
         }
     }
-    assert_says([
+    assert_errors([
         (
             quote!(
                 #[handler("chat.message")]
                 fn a(&mut self) {}
             ),
-            "handler `a` lacks the context and the event\nwrite `fn a(&mut self, cx: &mut Context<Self>, event: &ChatMessage) -> Result<()>`",
+            "handler `a` needs the context and the event\nwrite `fn a(&mut self, cx: &mut Context<Self>, event: &ChatMessage) -> Result<()>`",
         ),
         (
             quote!(
                 #[handler("a.b")]
                 fn a(&mut self, cx: &mut Context<Self>) {}
             ),
-            "handler `a` lacks the event behind the context",
+            "handler `a` needs the event after the context",
         ),
         (
             quote!(
@@ -158,7 +153,7 @@ fn handler_with_self_wrong_arguments_give_one_error_each() {
                 #[handler("a.b")]
                 fn a(&mut self, cx: &mut Context<Self>, event: &A<'_>) {}
             ),
-            "`A<'_>` owns what it holds, so it has no lifetime",
+            "`A<'_>` must own its data, so it cannot have a lifetime",
         ),
         (
             quote!(
@@ -172,7 +167,7 @@ fn handler_with_self_wrong_arguments_give_one_error_each() {
                 #[handler("a.b")]
                 fn a(&mut self, cx: &mut Context<Self>, event: &impl Event) {}
             ),
-            "handler `a` cannot be generic: an event is one type, and not an `impl Trait`",
+            "handler `a` cannot be generic: an event is one type, not an `impl Trait`",
         ),
         (
             quote!(
@@ -200,20 +195,20 @@ fn handler_with_self_wrong_arguments_give_one_error_each() {
 
 #[test]
 fn handler_without_self_wrong_signatures_give_one_error_each() {
-    assert_says([
+    assert_errors([
         (
             quote!(
                 #[handler("a.b")]
                 async fn a(cx: &mut Context<Self>, event: &A) -> Result<()> {}
             ),
-            "handler `a` has no `self`, so it runs once for all connections and has no context of one\nwrite `async fn a(&mut self, cx: &mut Context<Self>, event: &A) -> Result<()>`",
+            "handler `a` has no `self`, so it runs once for all connections and has no context\nwrite `async fn a(&mut self, cx: &mut Context<Self>, event: &A) -> Result<()>`",
         ),
         (
             quote!(
                 #[handler("chat.message")]
                 fn a() -> String {}
             ),
-            "handler `a` lacks its event\nwrite `fn a(event: &ChatMessage) -> String`",
+            "handler `a` needs its event\nwrite `fn a(event: &ChatMessage) -> String`",
         ),
         (
             quote!(
@@ -227,14 +222,14 @@ fn handler_without_self_wrong_signatures_give_one_error_each() {
                 #[handler("a.b")]
                 fn a(event: &A, more: u8) -> String {}
             ),
-            "handler `a` has no `self`, so it takes its event and nothing else\nwrite `fn a(event: &A) -> String`",
+            "handler `a` has no `self`, so it takes only its event\nwrite `fn a(event: &A) -> String`",
         ),
         (
             quote!(
                 #[handler("a.b")]
                 fn a(event: &A) -> &str {}
             ),
-            "handler `a` has no `self`: what it returns outlives the event",
+            "handler `a` has no `self`, so its return value outlives the event and must be owned",
         ),
         (
             quote!(
@@ -248,41 +243,41 @@ fn handler_without_self_wrong_signatures_give_one_error_each() {
 
 #[test]
 fn other_methods_wrong_signatures_give_one_error_each() {
-    assert_says([
+    assert_errors([
         (
             quote!(
                 #[connect]
                 async fn open(&mut self, cx: &mut Context<Self>, room: u64) -> Result<Self> {}
             ),
-            "`#[connect]` has no `self`: it makes the consumer\nwrite `async fn open(cx: &mut Context<Self>, room: u64) -> Result<Self, Reject>`",
+            "`#[connect]` has no `self`: it creates the consumer\nwrite `async fn open(cx: &mut Context<Self>, room: u64) -> Result<Self, Reject>`",
         ),
         (
             quote!(
                 #[connect]
                 fn open() -> Self {}
             ),
-            "`#[connect]` lacks the context: `cx: &mut Context<Self>` comes first",
+            "`#[connect]` needs the context: `cx: &mut Context<Self>` comes first",
         ),
         (
             quote!(
                 #[connect]
                 fn open(room: u64, cx: &mut Context<Self>) -> Self {}
             ),
-            "the context of `#[connect]` comes first, before what the path captures",
+            "the context of `#[connect]` comes first, before the captures of the path",
         ),
         (
             quote!(
                 #[connect]
                 fn open(cx: &mut Context<Self>, room: &str) -> Self {}
             ),
-            "`#[connect]` takes what the path captures by value: `String`, not `&str`",
+            "`#[connect]` takes the captures of the path by value: `String`, not `&str`",
         ),
         (
             quote!(
                 #[connect]
                 fn open(cx: &mut Context<Self>) {}
             ),
-            "`#[connect]` returns the consumer, or says why not",
+            "`#[connect]` must return `Self` or `Result<Self, Reject>`",
         ),
         (
             quote!(
@@ -296,7 +291,7 @@ fn other_methods_wrong_signatures_give_one_error_each() {
                 #[receive("a")]
                 fn a(cx: &mut Context<Self>, command: A) {}
             ),
-            "`#[receive]` method `a` lacks `&mut self`\nwrite `fn a(&mut self, cx: &mut Context<Self>, command: A) -> Result<()>`",
+            "`#[receive]` method `a` needs `&mut self`\nwrite `fn a(&mut self, cx: &mut Context<Self>, command: A) -> Result<()>`",
         ),
         (
             quote!(
@@ -317,21 +312,21 @@ fn other_methods_wrong_signatures_give_one_error_each() {
                 #[receive]
                 fn a(&mut self, cx: &mut Context<Self>) {}
             ),
-            "`#[receive]` method `a` lacks the frame behind the context",
+            "`#[receive]` method `a` needs the frame after the context",
         ),
         (
             quote!(
                 #[disconnect]
                 fn a(&mut self, cx: &mut Context<Self>) {}
             ),
-            "`#[disconnect]` lacks the close code behind the context\nwrite `fn a(&mut self, cx: &mut Context<Self>, code: CloseCode) -> Result<()>`",
+            "`#[disconnect]` needs the close code after the context\nwrite `fn a(&mut self, cx: &mut Context<Self>, code: CloseCode) -> Result<()>`",
         ),
         (
             quote!(
                 #[disconnect]
                 fn a(&mut self, cx: &mut Context<Self>, code: u16) {}
             ),
-            "why the connection ended is a `CloseCode`",
+            "`#[disconnect]` takes a `CloseCode`",
         ),
     ]);
 }

@@ -7,21 +7,21 @@ use crate::consumer::expand;
 use crate::diagnostics::tests::errors;
 
 /// Returns the errors of `#[consumer]` above a block.
-pub(super) fn says(block: &TokenStream) -> Vec<String> {
+pub(super) fn block_errors(block: &TokenStream) -> Vec<String> {
     errors(expand(TokenStream::new(), block))
 }
 
 /// Returns the single error of a consumer with this method.
-pub(super) fn method(method: &TokenStream) -> String {
-    let mut errors = says(&quote!(impl Chat { #method }));
+pub(super) fn method_error(method: &TokenStream) -> String {
+    let mut errors = block_errors(&quote!(impl Chat { #method }));
     assert_eq!(errors.len(), 1, "{errors:#?}");
     errors.remove(0)
 }
 
 /// Asserts that each method gives a single error with the message.
-pub(super) fn assert_says(cases: impl IntoIterator<Item = (TokenStream, &'static str)>) {
+pub(super) fn assert_errors(cases: impl IntoIterator<Item = (TokenStream, &'static str)>) {
     for (tokens, sentence) in cases {
-        let error = method(&tokens);
+        let error = method_error(&tokens);
         assert!(error.contains(sentence), "{tokens}\nsays {error:?}\ninstead of {sentence:?}");
     }
 }
