@@ -183,7 +183,7 @@ fn check_fields(event: &Ident, attributes: &[Attribute], fields: &Fields, diagno
             continue;
         }
         if name == "type" {
-            diagnostics.error(ident, format!("{TAKEN}, so an event has no field of that name: call it `kind`"));
+            diagnostics.error(ident, format!("{TAKEN}, so an event cannot have a field of that name: call it `kind`"));
         } else if camel_case && is_type_in_camel_case(&name) {
             diagnostics.error(
                 ident,

@@ -152,7 +152,7 @@ fn wrong_items_give_one_error_each() {
                     r#type: u8,
                 }
             ),
-            "so an event has no field of that name: call it `kind`",
+            "so an event cannot have a field of that name: call it `kind`",
         ),
         (
             quote!(

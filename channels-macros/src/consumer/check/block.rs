@@ -111,7 +111,7 @@ fn check_head(block: &Block, empty: bool, diagnostics: &mut Diagnostics) -> Opti
         diagnostics.error(
             of,
             format!(
-                "`#[consumer]` goes above the methods of the type itself, not above those of a trait: `impl {} {{ .. }}`",
+                "`#[consumer]` goes above the `impl` block of the type itself, not above that of a trait: `impl {} {{ .. }}`",
                 text(&block.self_ty)
             ),
         );

@@ -127,7 +127,7 @@ fn check_once(helper: &str, methods: &[Named], diagnostics: &mut Diagnostics) {
         return;
     }
     for other in others {
-        diagnostics.error_at(other.at, format!("a consumer has one `#[{helper}]`; `{}`", other.method));
+        diagnostics.error_at(other.at, format!("a consumer has one `#[{helper}]`, but `{}` is another", other.method));
     }
     diagnostics.error_at(first.at, format!("the first `#[{helper}]` is here"));
 }

@@ -77,7 +77,7 @@ pub(super) fn check_acting<'a>(
         }
         ([_, _, extra, ..], _) => {
             let many = if typed.len() == 3 { "an argument" } else { "arguments" };
-            diagnostics.error(extra, format!("{subject} has {many} too many: {last} is the last\n{write}"));
+            diagnostics.error(extra, format!("{subject} has {many} too many: {last} comes last\n{write}"));
         }
     }
     first_without(&typed, at)

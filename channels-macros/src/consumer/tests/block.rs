@@ -35,7 +35,7 @@ fn wrong_items_give_one_error_each() {
             ),
             "`#[consumer]` goes above an `impl` block, not above a function",
         ),
-        (quote!(impl Clone for Chat { #[connect] fn a() {} }), "not above those of a trait: `impl Chat { .. }`"),
+        (quote!(impl Clone for Chat { #[connect] fn a() {} }), "not above that of a trait: `impl Chat { .. }`"),
         (quote!(impl Chat {}), "consumer `Chat` has no marked method"),
         (quote!(impl Chat { fn helper() {} }), "consumer `Chat` has no marked method"),
         (
@@ -180,7 +180,7 @@ fn duplicates_give_an_error_at_both_places() {
                 #[receive]
                 fn two(&mut self, cx: &mut Context<Self>, frame: Frame) {}
             ),
-            ["a consumer has one `#[receive]`; `two`", "the first `#[receive]` is here"],
+            ["a consumer has one `#[receive]`, but `two` is another", "the first `#[receive]` is here"],
         ),
         (
             quote!(
@@ -189,7 +189,7 @@ fn duplicates_give_an_error_at_both_places() {
                 #[connect]
                 fn two(cx: &mut Context<Self>) -> Self {}
             ),
-            ["a consumer has one `#[connect]`; `two`", "the first `#[connect]` is here"],
+            ["a consumer has one `#[connect]`, but `two` is another", "the first `#[connect]` is here"],
         ),
         (
             quote!(
@@ -198,7 +198,7 @@ fn duplicates_give_an_error_at_both_places() {
                 #[disconnect]
                 fn two(&mut self, cx: &mut Context<Self>, code: CloseCode) {}
             ),
-            ["a consumer has one `#[disconnect]`; `two`", "the first `#[disconnect]` is here"],
+            ["a consumer has one `#[disconnect]`, but `two` is another", "the first `#[disconnect]` is here"],
         ),
     ];
     for (methods, sentences) in cases {

@@ -87,7 +87,7 @@ fn handler_with_self_wrong_arguments_give_one_error_each() {
         (quote!(&mut self, cx: u8, event: &ChatJoin), ""),
         (
             quote!(&mut self, cx: &mut Context<Self>, event: &ChatJoin, more: u8),
-            "handler `join` has an argument too many: the event is the last",
+            "handler `join` has an argument too many: the event comes last",
         ),
     ];
     for (arguments, sentence) in cases {
