@@ -93,6 +93,10 @@ pub(super) fn emit(event: &Event, mut item: Item) -> TokenStream {
     quote!(#item #implementation)
 }
 
+/// Returns whether a trait is derived, by the last word of its path.
+///
+/// A derive of another crate with the same name, such as rkyv's `Serialize`, counts too. Then the compiler reports that
+/// the event lacks serde's implementation, and the user derives it.
 fn derives(attributes: &[Attribute], wanted: &str) -> bool {
     attributes.iter().filter(|attribute| attribute.path().is_ident("derive")).any(|attribute| {
         attribute
