@@ -8,7 +8,6 @@ use crate::consumer::model::Consumer;
 use crate::diagnostics::Diagnostics;
 use crate::enclosing_scope::Scope;
 use crate::source_file;
-
 use crate::tokens::text;
 
 /// Reports items that conflict with the block, and renames the enums of the consumer if their names are taken.
