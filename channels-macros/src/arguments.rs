@@ -1,4 +1,5 @@
-//! The arguments of the attributes: split at their commas, so that one that is wrong hides no other.
+//! The arguments of the attributes. They are split at their commas first, so that one wrong argument does not hide
+//! another.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -9,8 +10,8 @@ use syn::{Ident, LitStr, Path, Token, Type, TypeReference};
 
 use crate::diagnostics::Diagnostics;
 use crate::event_name::{self, Unquoted};
-use crate::source::text;
 use crate::suggest::did_you_mean;
+use crate::tokens::text;
 
 /// `name`, `name = value` or `name(values)`.
 pub(crate) struct Argument {
@@ -40,27 +41,27 @@ impl Parse for Argument {
     }
 }
 
-/// The arguments one by one, without the commas.
+/// Returns the arguments one by one, without the commas.
 pub(crate) fn split(arguments: TokenStream) -> Vec<TokenStream> {
     let mut pieces = vec![TokenStream::new()];
     for token in arguments {
         match token {
             TokenTree::Punct(comma) if comma.as_char() == ',' => pieces.push(TokenStream::new()),
-            token => pieces.last_mut().expect("there is always one").extend([token]),
+            token => pieces.last_mut().expect("the list starts with one piece").extend([token]),
         }
     }
     pieces.retain(|piece| !piece.is_empty());
     pieces
 }
 
-/// As [`split`], and says where a comma is missing.
+/// Returns the arguments one by one, without the commas. Reports missing commas.
 pub(crate) fn pieces(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Vec<TokenStream> {
     let mut pieces = Vec::new();
     for piece in split(arguments) {
         let mut rest = TokenStream::new();
         let mut is_complete = false;
         for token in piece {
-            // Nothing that can be an argument goes on with a word behind a string or behind brackets.
+            // No argument has a word after a string or after brackets.
             if let TokenTree::Ident(word) = &token
                 && is_complete
             {
@@ -75,7 +76,7 @@ pub(crate) fn pieces(arguments: TokenStream, diagnostics: &mut Diagnostics) -> V
     pieces
 }
 
-/// The string that the arguments begin with, taken out of them.
+/// Removes the name, a string, from the front of the arguments and returns it.
 pub(crate) fn name(
     pieces: &mut Vec<TokenStream>,
     named: &Named<'_>,
@@ -105,16 +106,16 @@ pub(crate) fn name(
     if let Some(Argument { name, value: Value::Equals(value) }) = &argument
         && let Some(value) = string(value)
     {
-        diagnostics.error(name, format!("the name stands alone: {}", written(attribute, &value, pieces)));
+        diagnostics.error(name, format!("the name has no key: {}", written(attribute, &value, pieces)));
         return Some(value);
     }
     let sentence = match event_name::unquoted(&first) {
         Unquoted::Meant(name) => {
             let name = LitStr::new(&name, Span::call_site());
-            format!("the name of {noun} stands in quotes: {}", written(attribute, &name, pieces))
+            format!("the name of {noun} goes in quotes: {}", written(attribute, &name, pieces))
         }
         Unquoted::Elsewhere(word) => {
-            format!("the name of {noun} is written out, in quotes, and not as `{word}`: {example}")
+            format!("the name of {noun} is written out, in quotes, not as `{word}`: {example}")
         }
         Unquoted::Unknown => (*shape).to_owned(),
     };
@@ -122,26 +123,26 @@ pub(crate) fn name(
     None
 }
 
-/// `#[event("chat.message", volatile)]`, to be copied.
+/// Returns the whole attribute for the user to copy: `#[event("chat.message", volatile)]`.
 fn written(attribute: &str, name: &impl ToTokens, others: &[TokenStream]) -> String {
     format!("`#[{attribute}({})]`", text(quote!(#name #(, #others)*)))
 }
 
-/// What has a name that is a string: an event, or a group.
+/// Words for messages about an item whose name is a string: an event or a group.
 pub(crate) struct Named<'a> {
-    /// `event`
+    /// The attribute: `event`.
     pub(crate) attribute: &'a str,
-    /// `an event`
+    /// The item with its article: `an event`.
     pub(crate) noun: &'a str,
-    /// What is said where nothing else is known.
+    /// The message if nothing more specific is known.
     pub(crate) shape: &'a str,
-    /// The attribute, to be copied.
+    /// The whole attribute for the user to copy.
     pub(crate) example: &'a str,
 }
 
-/// `crate = path`, where the path may stand in quotes.
+/// Parses the value of `crate = path`. The path may be in quotes.
 pub(crate) fn crate_path(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> Option<Path> {
-    const SHAPE: &str = "`crate` names where `channels_runtime` is: `crate = rt`";
+    const SHAPE: &str = "`crate` is the path of `channels_runtime`: `crate = rt`";
     let Value::Equals(value) = value else {
         diagnostics.error(name, SHAPE);
         return None;
@@ -149,7 +150,7 @@ pub(crate) fn crate_path(value: &Value, name: &Ident, diagnostics: &mut Diagnost
     path(value).map_err(|_| diagnostics.error(value, SHAPE)).ok()
 }
 
-/// A path, or one in quotes.
+/// Parses a path, which may be in quotes.
 pub(crate) fn path(value: &TokenStream) -> syn::Result<Path> {
     let unquoted = |input: ParseStream<'_>| match input.peek(LitStr) {
         true => input.parse::<LitStr>()?.parse_with(Path::parse_mod_style),
@@ -158,11 +159,11 @@ pub(crate) fn path(value: &TokenStream) -> syn::Result<Path> {
     unquoted.parse2(value.clone())
 }
 
-/// `events(A, B)`: types behind commas. `example` is what could stand there.
+/// Parses `events(A, B)`. `example` is a valid list for messages.
 pub(crate) fn types(value: &Value, name: &Ident, example: &str, diagnostics: &mut Diagnostics) -> Vec<Type> {
     let parser = Punctuated::<Type, Token![,]>::parse_terminated;
     let Value::List(list) = value else {
-        // What is listed in brackets is listed all the same.
+        // A list in the wrong brackets is reported and used.
         let meant = match value {
             Value::Equals(value) => syn::parse2::<Group>(value.clone()).map(|group| group.stream()),
             Value::None | Value::List(_) => Ok(TokenStream::new()),
@@ -177,7 +178,7 @@ pub(crate) fn types(value: &Value, name: &Ident, example: &str, diagnostics: &mu
             diagnostics.error(&ty, format!("a comma is missing before `{}`", text(&ty)));
         }
         let Type::Reference(TypeReference { elem, .. }) = ty else { return ty };
-        diagnostics.error(&elem, format!("`{name}` lists types as they are, without `&`: `{name}({})`", text(&elem)));
+        diagnostics.error(&elem, format!("`{name}` lists types without `&`: `{name}({})`", text(&elem)));
         *elem
     };
     match spaced.parse2(list.clone()) {
@@ -185,14 +186,14 @@ pub(crate) fn types(value: &Value, name: &Ident, example: &str, diagnostics: &mu
         Err(_) => {
             diagnostics.error(
                 list,
-                format!("`{name}({})` is no list of types; write it like `{name}({example})`", text(list)),
+                format!("`{name}({})` is not a list of types; write it like `{name}({example})`", text(list)),
             );
             Vec::new()
         }
     }
 }
 
-/// Types, and whether a comma stands before each.
+/// Parses types. Each has a flag for a comma before it.
 fn spaced(input: ParseStream<'_>) -> syn::Result<Vec<(Type, bool)>> {
     let (mut types, mut comma) = (Vec::new(), true);
     while !input.is_empty() {
@@ -202,7 +203,7 @@ fn spaced(input: ParseStream<'_>) -> syn::Result<Vec<(Type, bool)>> {
     Ok(types)
 }
 
-/// The types of a list, each once.
+/// Returns each type of a list once. Reports duplicates.
 pub(crate) fn distinct(
     types: impl IntoIterator<Item = Type>,
     list: &Ident,
@@ -219,7 +220,7 @@ pub(crate) fn distinct(
     distinct
 }
 
-/// `tag = "command"`.
+/// Parses the value of `tag = "command"`.
 pub(crate) fn string(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> Option<LitStr> {
     let shape = || format!("`{name}` takes a string: `{name} = \"command\"`");
     match value {
@@ -233,7 +234,7 @@ pub(crate) fn string(value: &Value, name: &Ident, diagnostics: &mut Diagnostics)
     }
 }
 
-/// The sentence for an argument that does not exist.
+/// Reports an argument that does not exist.
 pub(crate) fn unknown(attribute: &str, name: &Ident, legal: &[(&str, &str)], diagnostics: &mut Diagnostics) {
     let shapes: Vec<String> = legal.iter().map(|(_, shape)| format!("`{shape}`")).collect();
     diagnostics.error(

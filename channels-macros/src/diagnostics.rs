@@ -1,4 +1,4 @@
-//! The errors of one expansion, collected until its end: a user who made three mistakes reads of three.
+//! The errors of one expansion, collected until its end: three mistakes give three errors.
 
 use std::fmt::Display;
 
@@ -12,22 +12,22 @@ pub(crate) struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// An error under these tokens of the user's.
+    /// Adds an error at these tokens of the user's.
     pub(crate) fn error(&mut self, at: impl ToTokens, message: impl Display) {
         self.errors.push(syn::Error::new_spanned(at, message));
     }
 
-    /// An error under one place.
+    /// Adds an error at a span.
     pub(crate) fn error_at(&mut self, at: Span, message: impl Display) {
         self.errors.push(syn::Error::new(at, message));
     }
 
-    /// What the parser says.
+    /// Adds an error of the parser.
     pub(crate) fn push(&mut self, error: syn::Error) {
         self.errors.push(error);
     }
 
-    /// How many there are, to see whether a check added one.
+    /// Returns the number of errors. A caller compares it to see whether a check added one.
     pub(crate) fn count(&self) -> usize {
         self.errors.len()
     }
@@ -45,12 +45,12 @@ impl ToTokens for Diagnostics {
 pub(crate) mod tests {
     use super::*;
 
-    /// An expansion as a file of source.
+    /// Returns an expansion as formatted source.
     pub(crate) fn formatted(expansion: TokenStream) -> String {
         prettyplease::unparse(&syn::parse2(expansion).expect("an expansion parses"))
     }
 
-    /// The sentences of the errors in an expansion.
+    /// Returns the messages of the errors in an expansion.
     pub(crate) fn errors(expansion: TokenStream) -> Vec<String> {
         let file: syn::File = syn::parse2(expansion).expect("an expansion parses");
         let mut errors = Vec::new();
@@ -58,14 +58,14 @@ pub(crate) mod tests {
             if let syn::Item::Macro(item) = item
                 && item.mac.path.segments.last().is_some_and(|last| last.ident == "compile_error")
             {
-                errors.push(item.mac.parse_body::<syn::LitStr>().expect("an error is a sentence").value());
+                errors.push(item.mac.parse_body::<syn::LitStr>().expect("an error has a message").value());
             }
         }
         errors
     }
 
     #[test]
-    fn every_error_is_kept_in_its_order() {
+    fn errors_keep_their_order() {
         let mut diagnostics = Diagnostics::default();
         diagnostics.error_at(Span::call_site(), "one");
         diagnostics.error_at(Span::call_site(), "two");

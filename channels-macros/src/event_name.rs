@@ -1,16 +1,20 @@
-//! Names on the wire: which are legal, and which variant they become.
+//! Names of events and commands on the wire: legal names, and the enum variant of each name.
 
 use proc_macro2::TokenStream;
 
-use crate::source::text;
+use crate::tokens::text;
 
-/// Names whose events are the protocol's own: `AsyncConsumer` of Django Channels has methods for them.
+/// Prefixes of the protocol's own events. `AsyncConsumer` of Django Channels has methods for them.
 const RESERVED: [&str; 3] = ["http", "lifespan", "websocket"];
 
-/// Why a string is not the name of an event, as a sentence.
+/// Checks the name of an event.
 ///
-/// Channels makes a method of the name by replacing `.` with `_`, and refuses a method that starts with `_`. So a name
-/// is what such a method can be called: lower-case letters, digits, `_` and `.`, with a letter first.
+/// Django Channels replaces `.` with `_` to get the name of a method, and rejects a method that starts with `_`. So a
+/// name consists of lower-case letters, digits, `_` and `.`, and starts with a letter.
+///
+/// # Errors
+///
+/// The message for the user.
 pub(crate) fn check_event(name: &str) -> Result<(), String> {
     if name.is_empty() {
         return Err("the name of an event cannot be empty; write it like `\"chat.message\"`".into());
@@ -40,7 +44,7 @@ pub(crate) fn check_event(name: &str) -> Result<(), String> {
                 "event name {name:?} is reserved: the names under `{reserved}.` belong to the protocol{}",
                 match (reserved, &method[reserved.len() + 1..]) {
                     ("websocket", "connect" | "disconnect" | "receive") =>
-                        format!("; that is `#[{}]`", &method[reserved.len() + 1..]),
+                        format!("; use `#[{}]`", &method[reserved.len() + 1..]),
                     _ => String::new(),
                 }
             ));
@@ -49,7 +53,11 @@ pub(crate) fn check_event(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Why a string is not the name of a client's command, as a sentence.
+/// Checks the name of a client's command.
+///
+/// # Errors
+///
+/// The message for the user.
 pub(crate) fn check_command(name: &str) -> Result<(), String> {
     if name.is_empty() {
         return Err(
@@ -71,7 +79,7 @@ pub(crate) fn check_command(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// `chat.message` becomes `ChatMessage`.
+/// Returns the enum variant for a name: `ChatMessage` for `chat.message`.
 pub(crate) fn variant(name: &str) -> String {
     let mut variant = String::new();
     for word in name.split(|letter: char| !letter.is_ascii_alphanumeric()) {
@@ -79,7 +87,7 @@ pub(crate) fn variant(name: &str) -> String {
         variant.extend(letters.next().map(|first| first.to_ascii_uppercase()));
         variant.extend(letters);
     }
-    // The one word in this shape that Rust keeps for itself.
+    // `Self` is the only keyword that such a name can become.
     if variant == "Self" { "Self_".into() } else { variant }
 }
 
@@ -92,7 +100,7 @@ fn character(wrong: char) -> String {
     }
 }
 
-/// A legal name near an illegal one, offered as a question.
+/// Returns `; did you mean ".."?` with a legal name near an illegal one.
 fn instead(name: &str) -> String {
     legal(name).map_or_else(String::new, |legal| format!("; did you mean {legal:?}?"))
 }
@@ -101,7 +109,7 @@ fn may_be_in_command(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.' | ':' | '/')
 }
 
-/// `say_hi` for `say hi`.
+/// Returns `; did you mean "say_hi"?` for `say hi`.
 fn near_command(name: &str) -> String {
     let near = name.trim().replace(' ', "_");
     let near = near.trim_start_matches(|first: char| !first.is_ascii_alphabetic());
@@ -109,12 +117,12 @@ fn near_command(name: &str) -> String {
     if is_legal { format!("; did you mean {near:?}?") } else { String::new() }
 }
 
-/// What the event of a type is probably called: `chat.join` for `ChatJoin`.
+/// Returns a probable event name for a type: `chat.join` for `ChatJoin`.
 pub(crate) fn of_type(name: &str) -> String {
     legal(name).filter(|legal| legal.contains('.')).unwrap_or_else(|| "chat.message".to_owned())
 }
 
-/// A legal name near another one: `chat.message` for `ChatMessage`.
+/// Returns a legal event name near another word: `chat.message` for `ChatMessage`.
 pub(crate) fn legal(name: &str) -> Option<String> {
     let mut legal = String::new();
     for letter in name.chars() {
@@ -139,15 +147,16 @@ pub(crate) fn legal(name: &str) -> Option<String> {
     check_event(legal).is_ok().then(|| legal.to_owned())
 }
 
-/// What stands where a name in quotes should be.
+/// Tokens in the place of a name in quotes.
 pub(crate) enum Unquoted {
     /// The name itself: `chat.message`.
     Meant(String),
-    /// What has the name as its value, or the type that is called by it: `MESSAGE`, `ChatMessage`, `concat!(..)`.
+    /// A path or a macro: `MESSAGE`, `ChatMessage`, `concat!(..)`.
     Elsewhere(String),
     Unknown,
 }
 
+/// Classifies the tokens in the place of a name in quotes.
 pub(crate) fn unquoted(tokens: &TokenStream) -> Unquoted {
     let name = text(tokens);
     if check_event(&name.replace(' ', "")).is_ok() {
@@ -166,14 +175,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_channels_can_call_is_legal() {
+    fn check_event_legal_name_passes() {
         for name in ["chat.message", "a", "chat_message", "chat.force_disconnect", "v2.chat.join", "chat._x", "raw"] {
             assert_eq!(check_event(name), Ok(()), "{name}");
         }
     }
 
     #[test]
-    fn an_illegal_name_says_why_and_offers_another() {
+    fn check_event_illegal_name_gets_reason_and_suggestion() {
         for (name, sentence) in [
             ("", "the name of an event cannot be empty; write it like `\"chat.message\"`"),
             ("_chat", "starts with `_`, which Channels keeps for private methods; did you mean \"chat\"?"),
@@ -195,14 +204,8 @@ mod tests {
             ),
             ("chät", "contains `ä`; a name is made of `a-z`, `0-9`, `_` and `.`"),
             ("chat\n", "contains '\\n'; a name is made of `a-z`, `0-9`, `_` and `.`"),
-            (
-                "websocket.receive",
-                "is reserved: the names under `websocket.` belong to the protocol; that is `#[receive]`",
-            ),
-            (
-                "websocket_receive",
-                "is reserved: the names under `websocket.` belong to the protocol; that is `#[receive]`",
-            ),
+            ("websocket.receive", "is reserved: the names under `websocket.` belong to the protocol; use `#[receive]`"),
+            ("websocket_receive", "is reserved: the names under `websocket.` belong to the protocol; use `#[receive]`"),
             ("http.request", "is reserved: the names under `http.` belong to the protocol"),
             ("lifespan.startup", "is reserved: the names under `lifespan.` belong to the protocol"),
         ] {
@@ -213,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_differ_in_their_dots_fold_to_one_variant() {
+    fn variant_names_with_other_separators_are_equal() {
         assert_eq!(variant("chat.message"), "ChatMessage");
         assert_eq!(variant("chat_message"), "ChatMessage");
         assert_eq!(variant("sendMessage"), "SendMessage");
@@ -222,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_may_be_what_a_browser_program_calls_it() {
+    fn check_command_javascript_names_pass() {
         for name in ["send", "SEND_MESSAGE", "sendMessage", "user:typing", "chat/join", "set-name"] {
             assert_eq!(check_command(name), Ok(()), "{name}");
         }

@@ -1,140 +1,161 @@
-//! The macros of `channels-runtime`: `#[consumer]` with the attributes of its methods, `#[event]` and `#[group]`.
+//! The macros of `channels-runtime`: `#[consumer]` with the attributes of its methods, `#[event]`, `#[group]` and
+//! `check_app!`.
 //!
-//! Depend on `channels-runtime`, which re-exports them with their documentation. This crate knows the runtime only as
-//! a path, `::channels_runtime` unless `crate = path` names another.
+//! Depend on `channels-runtime`, which re-exports them with their documentation. This crate knows the runtime only as a
+//! path. Default: `::channels_runtime`; `crate = path` sets another path.
 
-mod alone;
-mod application;
 mod arguments;
+mod check_app;
 mod consumer;
 mod diagnostics;
+mod enclosing_scope;
 mod event;
-mod event_field;
 mod event_name;
-mod file;
 mod group;
-mod source;
+mod runtime_path;
+mod source_file;
+mod stray_helper;
 mod suggest;
+mod tokens;
+mod types;
 
 use proc_macro::TokenStream;
 
-/// Makes a consumer of an `impl` block: one instance for each connection.
+/// Turns an `impl` block into a consumer. Each connection has its own instance.
 ///
-/// Arguments, all optional: `tag = "command"` (the field of a client's message that names its command, `type` unless
-/// said otherwise), `groups(Room, ..)` (the groups that it joins: no other can be, and each is checked here), `sends(ChatLine,
-/// ..)` (what `cx.send(..)` may send), `mailbox = "drop_oldest"` (what gives way when an event comes for a full mailbox:
-/// `"drop_newest"` unless said otherwise, `"drop_oldest"`, or `"disconnect"`), `crate = path` (where `channels_runtime` is).
+/// Arguments, all optional:
 ///
-/// What its methods are for, each of them optional:
+/// - `tag = "command"`: the field of a client's message that names its command. Default: `type`.
+/// - `groups(Room, ..)`: the groups that the consumer may join. It can join no other group, and each is checked here.
+/// - `sends(ChatLine, ..)`: the types that `cx.send(..)` may send.
+/// - `mailbox = "drop_oldest"`: the policy when an event arrives and the mailbox is full: `"drop_newest"`,
+///   `"drop_oldest"` or `"disconnect"`. Default: `"drop_newest"`.
+/// - `crate = path`: the path of `channels_runtime`.
 ///
-/// | above the method | what it takes behind `&mut self, cx: &mut Context<Self>` |
+/// Its methods, all optional:
+///
+/// | attribute | arguments after `&mut self, cx: &mut Context<Self>` |
 /// | --- | --- |
-/// | `#[connect]` | no `self`; behind `cx` what the route's path captures. Makes the consumer, or refuses. Without it: `Default` |
-/// | `#[handler("chat.message")]` | `event: &ChatMessage`. Without `self` and `cx` it returns a frame that is rendered once for all |
-/// | `#[handler(_)]` | `event: &Envelope`: an event that no other handler is for, as it came |
-/// | `#[receive("send")]` | `command: Send`: a client's command of that name, a struct with named fields (or with none) |
+/// | `#[connect]` | without `self`; after `cx` the captures of the route's path. Creates the consumer, or rejects the
+/// client. Default: `Default` |
+/// | `#[handler("chat.message")]` | `event: &ChatMessage`. Without `self` and `cx` it returns a frame that is rendered
+/// once for all connections |
+/// | `#[handler(_)]` | `event: &Envelope`: an event without a handler of its own, unchanged |
+/// | `#[receive("send")]` | `command: Send`: a client's command of that name, a struct with named fields or without
+/// fields |
 /// | `#[receive]` | `frame: Frame`, `String`, `Json<T>`, ..: any other frame of the client |
-/// | `#[receive(_)]` | `error: CommandError`: why a frame is no command. Without it the client is sent an error (`Context::refuse`) |
+/// | `#[receive(_)]` | `error: CommandError`: the reason why a frame is not a command. Default: the client receives an
+/// error (`Context::refuse`) |
 /// | `#[disconnect]` | `code: CloseCode` |
-/// | `#[layer_lost]` | nothing: the layer has lost its other end, so that events may be missed from now on |
-/// | `#[layer_restored]` | nothing: it works again, and no event is missed from now on. The time to bring the client up to date |
+/// | `#[layer_lost]` | none: the layer has lost its connection, and events may be missed from now on |
+/// | `#[layer_restored]` | none: the layer is connected again, and no event is missed from now on. The consumer can
+/// update its client |
 ///
-/// A plain `fn` that blocks its thread (files, a database without async, much to compute) says so behind the name:
-/// `#[handler("report.build", blocking)]`, `#[receive("build", blocking)]`, `#[connect(blocking)]`. Then nobody else waits for
-/// it: tokio moves the other connections of that thread to another one meanwhile (`tokio::task::block_in_place`). For its own
-/// consumer nothing changes: it has `&mut self`, and the next event comes when it is done. What is async it reaches through
-/// `cx.block_on(async |cx| ..)`. Each method that blocks takes a thread while it does, of tokio's `max_blocking_threads`, 512
-/// unless said otherwise; when more block, others wait after all. A runtime with one thread (that of a plain `#[tokio::test]`)
-/// has no other to move to: there it runs in place, and everybody waits. An `async fn`, and a handler without `self`, cannot be
-/// `blocking`.
+/// A plain `fn` that blocks its thread (files, a database without async, long computations) is marked with `blocking`:
+/// `#[handler("report.build", blocking)]`, `#[receive("build", blocking)]`, `#[connect(blocking)]`. Then no other
+/// connection waits for it: tokio moves the other connections of that thread to another thread meanwhile
+/// (`tokio::task::block_in_place`). The consumer itself has `&mut self` as usual, and its next event comes after the
+/// method has returned. The method calls async code with `cx.block_on(async |cx| ..)`. While a method blocks, it takes
+/// one of tokio's `max_blocking_threads`. Default: 512. If more methods block, other connections wait after all. In a
+/// runtime with one thread (that of a plain `#[tokio::test]`) the method runs in place, and all connections wait. An
+/// `async fn`, and a handler without `self`, cannot be `blocking`.
 ///
-/// `#[handler(_)]` stands for no event of a group: a consumer that joins it has a handler for each. Nor does it get an event
-/// whose handler is there and whose fields do not fit: that is a mistake of its sender, which is logged and counted in
-/// `LayerStats::undecodable`. What it does get is neither logged nor counted as `unhandled`. Without it an unknown event is,
-/// and costs nothing else.
+/// `#[handler(_)]` does not count for `group_add`: a consumer that joins a group needs a handler for each event of the
+/// group. An event that has a handler, but whose fields do not fit, does not reach `#[handler(_)]` either: that is a
+/// mistake of the sender, which is logged and counted in `LayerStats::undecodable`. An event that reaches
+/// `#[handler(_)]` is neither logged nor counted as `unhandled`. Without `#[handler(_)]`, an unknown event is logged
+/// and counted, and has no other cost.
 ///
-/// `#[layer_lost]` and `#[layer_restored]` take their turn among the events, in order: what came before the loss is handled
-/// before it. However often the layer is lost while a consumer is busy, it is told of one beginning and one end. A consumer
-/// that has neither pays nothing for them; with the layer in memory, and for the consumer of a worker, they never run.
+/// `#[layer_lost]` and `#[layer_restored]` run in order with the events: events that arrived before the loss are
+/// handled before it. If the layer is lost several times while a consumer is busy, the consumer is notified of one
+/// beginning and one end. A consumer without these methods has no cost for them. With the in-memory layer, and for the
+/// consumer of a worker, they never run.
 #[proc_macro_attribute]
 pub fn consumer(arguments: TokenStream, item: TokenStream) -> TokenStream {
     consumer::expand(arguments.into(), &item.into()).into()
 }
 
-/// Above the method of a `#[consumer]` that makes it when a client connects, or refuses the client.
+/// Marks the method of a `#[consumer]` that creates the consumer when a client connects, or rejects the client.
 ///
-/// `async fn connect(cx: &mut Context<Self>, room: String) -> Result<Self, Reject>`: behind `cx` stands what the route's path
-/// captures. [`consumer`](macro@consumer) has the whole of it.
+/// `async fn connect(cx: &mut Context<Self>, room: String) -> Result<Self, Reject>`: after `cx` follow the captures of
+/// the route's path. See [`consumer`](macro@consumer).
 #[proc_macro_attribute]
 pub fn connect(_: TokenStream, item: TokenStream) -> TokenStream {
-    alone::expand("connect", &item.into()).into()
+    stray_helper::expand("connect", &item.into()).into()
 }
 
-/// Above the method of a `#[consumer]` for what the client says: `#[receive("send")]` for a command, `#[receive]` for any other
-/// frame, `#[receive(_)]` for a frame that is no command.
+/// Marks a method of a `#[consumer]` for frames of the client: `#[receive("send")]` for a command, `#[receive]` for any
+/// other frame, `#[receive(_)]` for a frame that is not a command.
 ///
-/// `async fn send(&mut self, cx: &mut Context<Self>, command: Send) -> Result<()>`. [`consumer`](macro@consumer) has the whole of
-/// it.
+/// `async fn send(&mut self, cx: &mut Context<Self>, command: Send) -> Result<()>`. See [`consumer`](macro@consumer).
 #[proc_macro_attribute]
 pub fn receive(_: TokenStream, item: TokenStream) -> TokenStream {
-    alone::expand("receive", &item.into()).into()
+    stray_helper::expand("receive", &item.into()).into()
 }
 
-/// Above the method of a `#[consumer]` for an event of the layer: `#[handler("chat.message")]`, or `#[handler(_)]` for those
-/// that no other handler is for.
+/// Marks a method of a `#[consumer]` for an event of the layer: `#[handler("chat.message")]`, or `#[handler(_)]` for
+/// events without a handler of their own.
 ///
-/// `async fn chat_message(&mut self, cx: &mut Context<Self>, event: &ChatMessage) -> Result<()>` runs for each connection,
-/// `fn chat_message(event: &ChatMessage) -> String` once for all of them. [`consumer`](macro@consumer) has the whole of it.
+/// `async fn chat_message(&mut self, cx: &mut Context<Self>, event: &ChatMessage) -> Result<()>` runs for each
+/// connection, `fn chat_message(event: &ChatMessage) -> String` once for all of them. See [`consumer`](macro@consumer).
 #[proc_macro_attribute]
 pub fn handler(_: TokenStream, item: TokenStream) -> TokenStream {
-    alone::expand("handler", &item.into()).into()
+    stray_helper::expand("handler", &item.into()).into()
 }
 
-/// Above the method of a `#[consumer]` for the end of its connection, whichever way it ended.
+/// Marks the method of a `#[consumer]` that runs when its connection ends, however it ends.
 ///
-/// `async fn disconnect(&mut self, cx: &mut Context<Self>, code: CloseCode) -> Result<()>`. [`consumer`](macro@consumer) has the
-/// whole of it.
+/// `async fn disconnect(&mut self, cx: &mut Context<Self>, code: CloseCode) -> Result<()>`. See
+/// [`consumer`](macro@consumer).
 #[proc_macro_attribute]
 pub fn disconnect(_: TokenStream, item: TokenStream) -> TokenStream {
-    alone::expand("disconnect", &item.into()).into()
+    stray_helper::expand("disconnect", &item.into()).into()
 }
 
-/// Above the method of a `#[consumer]` for the moment from which events may be missed, the layer having lost its other end.
+/// Marks the method of a `#[consumer]` that runs when the layer has lost its connection. Events may be missed from then
+/// on.
 ///
-/// `async fn lost(&mut self, cx: &mut Context<Self>) -> Result<()>`. [`consumer`](macro@consumer) has the whole of it.
+/// `async fn lost(&mut self, cx: &mut Context<Self>) -> Result<()>`. See [`consumer`](macro@consumer).
 #[proc_macro_attribute]
 pub fn layer_lost(_: TokenStream, item: TokenStream) -> TokenStream {
-    alone::expand("layer_lost", &item.into()).into()
+    stray_helper::expand("layer_lost", &item.into()).into()
 }
 
-/// Above the method of a `#[consumer]` for the moment from which no event is missed any more.
+/// Marks the method of a `#[consumer]` that runs when the layer is connected again. No event is missed from then on.
 ///
-/// `async fn restored(&mut self, cx: &mut Context<Self>) -> Result<()>`. [`consumer`](macro@consumer) has the whole of it.
+/// `async fn restored(&mut self, cx: &mut Context<Self>) -> Result<()>`. See [`consumer`](macro@consumer).
 #[proc_macro_attribute]
 pub fn layer_restored(_: TokenStream, item: TokenStream) -> TokenStream {
-    alone::expand("layer_restored", &item.into()).into()
+    stray_helper::expand("layer_restored", &item.into()).into()
 }
 
-/// Makes an event of a struct: `#[event("chat.message")]`.
+/// Turns a struct into an event: `#[event("chat.message")]`.
 ///
-/// Arguments behind the name, all optional: `volatile` (goes first where there is no room), `coalesce = "field"` (of those
-/// that wait, only the newest with the same value in this field is kept), `crate = path` (where `channels_runtime` is).
+/// Arguments after the name, all optional:
 ///
-/// serde's `Serialize` and `Deserialize` are derived where you do not derive them yourself. A `derive` of your own stands below
-/// `#[event]`; one above it is not seen, and both would be there. With the derives of `#[event]`, a field that holds events of
-/// its own type behind the name of an alias needs `#[serde(bound = "")]`; behind their own name it needs nothing.
+/// - `volatile`: the event is dropped first if there is no room.
+/// - `coalesce = "field"`: of the waiting events with the same value in this field, only the newest is kept.
+/// - `crate = path`: the path of `channels_runtime`.
+///
+/// serde's `Serialize` and `Deserialize` are derived unless you derive them yourself. Write your own `derive` below
+/// `#[event]`: the macro does not see a `derive` above it and would derive a second time. With the derives of
+/// `#[event]`, a field that holds events of its own type through an alias needs `#[serde(bound = "")]`; a field that
+/// names the type needs nothing.
 #[proc_macro_attribute]
 pub fn event(arguments: TokenStream, item: TokenStream) -> TokenStream {
     event::expand(arguments.into(), item.into()).into()
 }
 
-/// Makes a group of a struct: `#[group("chat_{room}", events(ChatMessage))]`.
+/// Turns a struct into a group: `#[group("chat_{room}", events(ChatMessage))]`.
+///
+/// The name contains the fields of the struct. `events` lists the events that can be sent to the group. `crate = path`
+/// is the path of `channels_runtime`.
 #[proc_macro_attribute]
 pub fn group(arguments: TokenStream, item: TokenStream) -> TokenStream {
     group::expand(arguments.into(), item.into()).into()
 }
 
-/// Checks, when the program is compiled, that the parts of an application fit together.
+/// Checks at compile time that the parts of an application fit together.
 ///
 /// ```text
 /// check_app! {
@@ -144,17 +165,18 @@ pub fn group(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// It stands beside the items, once for the application, usually in `main.rs`. `consumers` lists all of them, `groups` what
-/// they join, `direct` the events that are sent to single channels (`layer.send(..)`) or come from elsewhere without a group.
-/// What does not compile then:
+/// Write it next to the items, once for each application, usually in `main.rs`. `consumers` lists all consumers,
+/// `groups` the groups that they join, `direct` the events that are sent to single channels (`layer.send(..)`) or
+/// arrive from elsewhere without a group. These mistakes do not compile:
 ///
-/// - a group that carries an event which no consumer handles, and such an event in `direct`;
-/// - a consumer with a handler for an event that neither a group carries nor `direct` lists: nothing would ever bring it;
-/// - two types that are one event by name.
+/// - a group that carries an event without a handler in any consumer, and such an event in `direct`;
+/// - a consumer with a handler for an event that no group carries and `direct` does not list: the handler would never
+///   run;
+/// - two types of events with the same name.
 ///
-/// `#[handler(_)]` counts for none of these: it is for what the application does not know. The last entry may be `crate: path`
-/// (where `channels_runtime` is).
+/// `#[handler(_)]` does not count for these checks: it handles events that the application does not know. The last
+/// entry may be `crate: path` (the path of `channels_runtime`).
 #[proc_macro]
 pub fn check_app(input: TokenStream) -> TokenStream {
-    application::expand(input.into()).into()
+    check_app::expand(input.into()).into()
 }

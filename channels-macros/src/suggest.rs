@@ -1,8 +1,8 @@
-//! "did you mean": the nearest of the words that would have been right.
+//! "did you mean": the valid word nearest to a misspelt one.
 
-/// The candidate that `word` is probably a slip of.
+/// Returns the candidate that `word` is probably a misspelling of.
 pub(crate) fn near<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // A third of the word may be wrong: `handlr` is near `handler`, `id` is not near `at`.
+    // A third of the letters may be wrong: `handlr` is near `handler`, `id` is not near `at`.
     let limit = (word.chars().count().max(3) / 3).min(3);
     candidates
         .into_iter()
@@ -12,12 +12,12 @@ pub(crate) fn near<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>
         .map(|(_, candidate)| candidate)
 }
 
-/// `: did you mean ..?`, or nothing.
+/// Returns `; did you mean ..?`, or an empty string.
 pub(crate) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     near(word, candidates).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
 
-/// The fields that there are.
+/// Returns a phrase that lists the fields.
 pub(crate) fn in_words(fields: &[String]) -> String {
     let listed: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
     match listed.as_slice() {
@@ -27,7 +27,7 @@ pub(crate) fn in_words(fields: &[String]) -> String {
     }
 }
 
-/// How many letters must be put in, taken out, replaced, or swapped with their neighbour.
+/// Returns the edit distance: insertions, deletions, replacements and swaps of neighbouring letters.
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
     let mut rows = vec![(0..=to.len()).collect::<Vec<usize>>()];
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_is_near_and_another_word_is_not() {
+    fn near_finds_misspelling_but_not_another_word() {
         let helpers = ["connect", "receive", "handler", "disconnect"];
         assert_eq!(near("handlr", helpers), Some("handler"));
         assert_eq!(near("recieve", helpers), Some("receive"));
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn the_distance_counts_single_slips() {
+    fn distance_counts_single_edits() {
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("abc", "abc"), 0);
         assert_eq!(distance("recieve", "receive"), 1);

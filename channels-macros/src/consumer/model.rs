@@ -1,20 +1,41 @@
-//! A consumer as `check` understood it and `emit` writes it: only what is right.
+//! A checked consumer, the output of `check` and the input of `emit`. It contains only what is right.
 
 use proc_macro2::Span;
 use syn::{Attribute, Generics, Ident, LitStr, Type};
 
-use crate::source::Runtime;
+use crate::runtime_path::Runtime;
 
-/// The variant of what has no name.
+/// The variant of events and frames without a name.
 pub(super) const RAW: &str = "Raw";
+
+/// The output of `check`.
+pub(super) struct Checked {
+    /// `None` if the block cannot be a consumer.
+    pub(super) consumer: Option<Consumer>,
+    /// The changes to the members of the block, in their order.
+    pub(super) changes: Vec<Change>,
+}
+
+/// The changes that `emit` makes to a member of the block.
+#[derive(Default)]
+pub(super) struct Change {
+    /// The indices of the member's helper attributes. They are left out.
+    pub(super) helpers: Vec<usize>,
+    /// The member is a method whose signature the macro prescribes.
+    pub(super) is_prescribed: bool,
+    /// The index of an argument `Context` without `<Self>`, which is added.
+    pub(super) lacks_consumer: Option<usize>,
+    /// The span of a `self` in the body of a method without a receiver, which is added.
+    pub(super) lacks_self: Option<Span>,
+}
 
 /// `impl ChatConsumer { .. }`.
 pub(super) struct Consumer {
     pub(super) runtime: Runtime,
     pub(super) self_ty: Type,
-    /// Empty, unless the consumer is wrong: a consumer has no generics.
+    /// Empty in a valid consumer, which cannot be generic.
     pub(super) generics: Generics,
-    /// The `#[cfg]`s of the block, which every item made of it carries.
+    /// The `#[cfg]`s of the block, repeated on every generated item.
     pub(super) cfgs: Vec<Attribute>,
     /// `ChatConsumer`.
     pub(super) name: Ident,
@@ -23,7 +44,7 @@ pub(super) struct Consumer {
     /// `ChatConsumerCommand`.
     pub(super) command: Ident,
     pub(super) tag: LitStr,
-    /// `None` for a consumer that lists no groups, and joins any.
+    /// `None` for a consumer without a list, which may join any group.
     pub(super) groups: Option<Vec<Type>>,
     pub(super) sends: Vec<Type>,
     /// A variant of `MailboxPolicy`.
@@ -37,39 +58,39 @@ pub(super) struct Consumer {
     pub(super) connects: Vec<Connect>,
     pub(super) disconnects: Vec<Disconnect>,
     pub(super) gaps: Vec<Gap>,
-    /// What a `#[connect]` captures that is there but wrong, so that its lack is not reported too.
+    /// The captures of a `#[connect]` that is wrong, so that it is not also reported as missing.
     pub(super) broken_connect: Option<Vec<Type>>,
 }
 
-/// Which events the consumer says that it handles.
+/// The events that the consumer handles.
 pub(super) enum Handles {
-    /// Those of its handlers.
+    /// The events of its handlers, each with the `#[cfg]`s of the handler.
     Listed(Vec<(Vec<Attribute>, Type)>),
-    /// Any: a handler is so wrong that its event is not known, and was reported for that.
+    /// Any event: the event of a wrong handler is unknown, and the handler was reported.
     Anything,
 }
 
-/// A method, as it is called.
+/// The facts that `emit` needs to call a method.
 pub(super) struct Method {
     pub(super) ident: Ident,
-    /// The `#[cfg]`s, which everything that stands for the method carries too.
+    /// The `#[cfg]`s of the method, repeated on all code that is generated for it.
     pub(super) cfgs: Vec<Attribute>,
-    /// Docs and lint levels, for its variant.
+    /// Docs and lint levels, repeated on its variant.
     pub(super) carried: Vec<Attribute>,
     pub(super) is_async: bool,
-    /// It may block its thread, and is not `async`.
+    /// Whether the method may block its thread. Such a method is not `async`.
     pub(super) blocking: bool,
-    /// The type in `Context<..>`, where it is not `Self`.
+    /// The type in `Context<..>`, if it is not `Self`.
     pub(super) context: Option<Type>,
     pub(super) output: Output,
     pub(super) line: u32,
 }
 
-/// The type behind `->`.
+/// The type after `->`.
 pub(super) enum Output {
-    /// One that can be written elsewhere again.
+    /// A type that can be repeated elsewhere.
     Named(Box<Type>),
-    /// One that borrows or that has no name, and its place.
+    /// The span of a type that borrows or has no name.
     Inferred(Span),
 }
 
@@ -79,7 +100,7 @@ pub(super) struct Handler {
     pub(super) event: LitStr,
     pub(super) variant: Ident,
     pub(super) payload: Type,
-    /// No `self`: what it returns is rendered once and shared.
+    /// Whether the handler has no `self`: its return value is rendered once and shared.
     pub(super) shared: bool,
 }
 
@@ -114,7 +135,7 @@ pub(super) struct Gap {
     pub(super) kind: GapKind,
 }
 
-/// Which of the two.
+/// The kind of a [`Gap`].
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum GapKind {
     Lost,
@@ -122,6 +143,7 @@ pub(super) enum GapKind {
 }
 
 impl GapKind {
+    /// Returns the name of the helper attribute.
     pub(super) fn helper(self) -> &'static str {
         match self {
             Self::Lost => "layer_lost",
@@ -129,7 +151,7 @@ impl GapKind {
         }
     }
 
-    /// The variant of the runtime's `Gap`.
+    /// Returns the variant of the runtime's `Gap`.
     pub(super) fn variant(self) -> &'static str {
         match self {
             Self::Lost => "Lost",

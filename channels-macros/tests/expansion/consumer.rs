@@ -37,7 +37,7 @@ impl ChatConsumer {
         clippy::trivially_copy_pass_by_ref,
         clippy::unused_self
     )]
-    /// Somebody came.
+    /// A user joined.
     async fn chat_join(
         &mut self,
         cx: &mut Context<Self>,
@@ -99,10 +99,10 @@ impl ChatConsumer {
     }
     fn helper(&self) {}
 }
-/// What `ChatConsumer` accepts from the channel layer: one variant for each `#[handler]`.
+/// Events that `ChatConsumer` accepts: one variant for each `#[handler]`.
 #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
 pub enum ChatConsumerEvent {
-    /// Somebody came.
+    /// A user joined.
     ChatJoin(ChatJoin),
     /// `chat.message`
     ChatMessage(ChatMessage),
@@ -128,7 +128,7 @@ impl ::core::fmt::Debug for ChatConsumerEvent {
             )
     }
 }
-/// What a client may say to `ChatConsumer`: one variant for each `#[receive]`.
+/// Frames that `ChatConsumer` accepts: one variant for each `#[receive]`.
 #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
 pub enum ChatConsumerCommand {
     /// A line of the chat.

@@ -30,7 +30,7 @@ impl Reports {
         self.read_all();
     }
 }
-/// What `Reports` accepts from the channel layer: one variant for each `#[handler]`.
+/// Events that `Reports` accepts: one variant for each `#[handler]`.
 #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
 pub enum ReportsEvent {
     /// `report.build`
@@ -48,7 +48,7 @@ impl ::core::fmt::Debug for ReportsEvent {
             )
     }
 }
-/// What a client may say to `Reports`: one variant for each `#[receive]`.
+/// Frames that `Reports` accepts: one variant for each `#[receive]`.
 #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
 pub enum ReportsCommand {
     /// `read`

@@ -6,7 +6,7 @@ impl Log {
         clippy::trivially_copy_pass_by_ref,
         clippy::unused_self
     )]
-    /// Whatever it is.
+    /// Any other event.
     async fn unknown(&mut self, cx: &mut Context<Self>, event: &Envelope) -> Result<()> {
         cx.send_json(&event.to_value()?).await
     }
@@ -22,10 +22,10 @@ impl Log {
         cx.close(CloseCode::POLICY);
     }
 }
-/// What `Log` accepts from the channel layer: one variant for each `#[handler]`.
+/// Events that `Log` accepts: one variant for each `#[handler]`.
 #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
 pub enum LogEvent {
-    /// Whatever it is.
+    /// Any other event.
     Raw(Envelope),
 }
 #[automatically_derived]
@@ -40,7 +40,7 @@ impl ::core::fmt::Debug for LogEvent {
             )
     }
 }
-/// What a client may say to `Log`: one variant for each `#[receive]`.
+/// Frames that `Log` accepts: one variant for each `#[receive]`.
 #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
 pub enum LogCommand {}
 #[automatically_derived]

@@ -10,7 +10,7 @@ impl Echo {
         cx.send_frame(frame);
     }
 }
-/// What `Echo` accepts from the channel layer: one variant for each `#[handler]`.
+/// Events that `Echo` accepts: one variant for each `#[handler]`.
 #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
 pub enum EchoEvent {}
 #[automatically_derived]
@@ -20,7 +20,7 @@ impl ::core::fmt::Debug for EchoEvent {
         match *self {}
     }
 }
-/// What a client may say to `Echo`: one variant for each `#[receive]`.
+/// Frames that `Echo` accepts: one variant for each `#[receive]`.
 #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
 pub enum EchoCommand {
     /// Any other frame.

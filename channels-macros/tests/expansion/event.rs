@@ -3,7 +3,7 @@
     ::channels_runtime::__private::serde::Deserialize
 )]
 #[serde(crate = "::channels_runtime::__private::serde")]
-/// Somebody said something.
+/// A message of a user.
 #[derive(Debug, Clone)]
 pub struct ChatMessage {
     pub message: String,

@@ -1,0 +1,13 @@
+//! `#[group("chat_{room}", events(ChatMessage))]`: a group's name and the events that it carries.
+//!
+//! `parse` reads the arguments and the pattern, `check` reports mistakes, `emit` generates code and cannot fail.
+
+mod check;
+mod emit;
+mod expand;
+mod model;
+mod parse;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use expand::expand;
