@@ -26,7 +26,7 @@ fn main() {}
 
 /// A package with nothing but the examples: of the whole workspace rust-analyzer would look at every file, for minutes.
 fn examples_alone() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("rust-analyzer");
     let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
     let table = |name: &str| {

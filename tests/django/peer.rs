@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/django")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("django")
 }
 
 /// A program of the virtual environment.

@@ -1,6 +1,6 @@
 //! The examples as real processes: started on a free port, ended with the test.
 //!
-//! `cargo test` builds them; `cargo test --test integration` alone takes them as they lie there.
+//! `cargo test` builds them; `cargo test --workspace --test integration` alone takes them as they lie there.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;

@@ -104,8 +104,13 @@ impl Page {
     }
 }
 
+/// The root of the workspace.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
 fn file(path: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+    std::fs::read_to_string(root().join(path)).unwrap()
 }
 
 /// Every name of a figure in a text.
@@ -352,7 +357,7 @@ fn sources(folder: &Path, found: &mut Vec<Record>) {
 #[test]
 fn the_documentation_names_every_record_of_the_log_and_its_fields() {
     let mut logged = Vec::new();
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("channels-runtime/src"), &mut logged);
+    sources(&root().join("channels-runtime/src"), &mut logged);
     assert!(logged.len() > 30, "{} records found", logged.len());
     let logged: BTreeSet<Record> = logged.into_iter().collect();
     let page = file("docs/observability.md");
