@@ -3,7 +3,7 @@
 mod cursors;
 mod dashboard;
 mod django;
-#[path = "../integration/example.rs"]
+#[path = "../integration/support/example.rs"]
 mod example;
 mod forced_logout;
 mod inspect;
@@ -12,7 +12,7 @@ mod multichat;
 #[allow(dead_code, reason = "the tests with Python use the rest")]
 mod peer;
 mod presence;
-#[path = "../integration/redis.rs"]
+#[path = "../integration/support/redis.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod redis;
 mod restart;

@@ -10,7 +10,7 @@ mod groups;
 mod limits;
 mod matrix;
 mod peer;
-#[path = "../integration/redis.rs"]
+#[path = "../integration/support/redis.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod redis;
 mod rig;

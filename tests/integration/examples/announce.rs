@@ -6,8 +6,8 @@ use std::process::{Command, Output, Stdio};
 use serde_json::json;
 
 use super::Client;
-use crate::example::{Example, program};
-use crate::redis::{RedisServer, free_port};
+use crate::support::example::{Example, program};
+use crate::support::redis::{RedisServer, free_port};
 
 fn announce(arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(program("announce"))

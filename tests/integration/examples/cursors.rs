@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Client;
-use crate::example::Example;
+use crate::support::example::Example;
 
 /// A client, and the id that it was given.
 async fn enter(example: &Example) -> (Client, Value) {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Client;
-use crate::example::Example;
+use crate::support::example::Example;
 
 /// The next sample that is published.
 async fn sample(client: &mut Client) -> Value {

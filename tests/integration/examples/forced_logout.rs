@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
 use super::Client;
-use crate::example::Example;
-use crate::raw::ask;
+use crate::support::client::ask;
+use crate::support::example::Example;
 
 /// What the handler of `POST /logout/<username>` says.
 async fn log_out(example: &Example, username: &str) -> String {

@@ -1,9 +1,11 @@
 //! The smaller examples, as their clients see them over real sockets.
 
 mod announce;
+mod chat;
 mod cursors;
 mod dashboard;
 mod forced_logout;
+mod multichat;
 mod presence;
 
 use std::time::Duration;
@@ -14,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::example::Example;
+use crate::support::example::Example;
 
 struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::example::Example;
-use crate::redis::RedisServer;
+use crate::support::example::Example;
+use crate::support::redis::RedisServer;
 
 use super::Client;
 

@@ -17,7 +17,7 @@ use futures_util::StreamExt;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::redis::{Connection, RedisServer, Reply};
+use crate::support::redis::{Connection, RedisServer, Reply};
 use books::{Books, Heard};
 use proxy::{Line, Proxy};
 

@@ -1,0 +1,133 @@
+//! Logins by JSON Web Token and by Django session. The tokens and the server are shared with other tests.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use channels_runtime::prelude::*;
+use channels_runtime::{ChannelsBuilder, DjangoSessions, Jwt, Login};
+use futures_util::{SinkExt, StreamExt};
+use serde::Deserialize;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use crate::support::client::{ask, handshake};
+
+#[derive(Deserialize)]
+pub(crate) struct User {
+    pub(crate) sub: String,
+}
+
+/// Says who its client is.
+#[derive(Default)]
+pub(crate) struct WhoAmI;
+
+#[consumer]
+impl WhoAmI {
+    #[receive]
+    async fn receive(&mut self, cx: &mut Context<Self>, _frame: String) -> Result<()> {
+        let name = cx.scope().user::<User>().map_or("nobody", |user| &user.sub).to_owned();
+        cx.send_text(name).await
+    }
+}
+
+pub(crate) struct Server {
+    pub(crate) channels: Channels,
+    pub(crate) address: SocketAddr,
+    pub(crate) task: JoinHandle<()>,
+}
+
+pub(crate) type Client = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
+
+impl Server {
+    pub(crate) async fn start(builder: ChannelsBuilder) -> Self {
+        let channels = builder.build();
+        let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = server.local_addr();
+        let route = channels.route::<WhoAmI>(warp::path!("ws"));
+        Self { channels, address, task: tokio::spawn(server.serve(route)) }
+    }
+
+    pub(crate) async fn client(&self, query: &str, headers: &[(&'static str, &str)]) -> (Client, Option<String>) {
+        let mut request = format!("ws://{}/ws{query}", self.address).into_client_request().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
+        let (client, response) = tokio_tungstenite::connect_async(request).await.unwrap();
+        let chosen = response.headers().get("sec-websocket-protocol");
+        (client, chosen.map(|chosen| chosen.to_str().unwrap().to_owned()))
+    }
+
+    pub(crate) async fn status(&self, headers: &str) -> u16 {
+        ask(self.address, &handshake("/ws", &format!("Host: ours\n{headers}"))).await.status
+    }
+
+    pub(crate) async fn stop(self) {
+        assert!(self.channels.shutdown(Duration::from_secs(10)).await, "every connection ends");
+        tokio::time::timeout(Duration::from_secs(10), self.task).await.expect("the server ends").unwrap();
+    }
+}
+
+pub(crate) async fn next(client: &mut Client) -> Message {
+    let next = tokio::time::timeout(Duration::from_secs(20), client.next()).await;
+    next.expect("a message in time").expect("the connection is open").unwrap()
+}
+
+pub(crate) async fn name(client: &mut Client) -> String {
+    client.send(Message::text("who am I?")).await.unwrap();
+    next(client).await.into_text().unwrap().as_str().to_owned()
+}
+
+/// `{"sub": "ann"}`, signed with this secret, good until 2100; and one that was good until 2001.
+pub(crate) const SECRET: &str = "a secret of the test";
+
+pub(crate) const ANN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjQxMDI0NDQ4MDB9.nLeBRgc0Udu4JuBGFDr7iC-oqbz62Duc3Aa8jEiq7yw";
+
+pub(crate) const EXPIRED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjEwMDAwMDAwMDB9.oyX-X9F9soSFugnCfaSs7FfVu99Cwq4OR_uhfrXq1Y0";
+
+#[tokio::test]
+async fn a_token_gets_in_by_header_by_subprotocol_and_where_it_is_allowed_by_query() {
+    let jwt = || Channels::builder().authenticator(Jwt::hs256(SECRET).authenticator::<User>());
+    let server = Server::start(jwt()).await;
+    let (mut client, chosen) = server.client("", &[("authorization", &format!("Bearer {ANN}"))]).await;
+    assert_eq!((name(&mut client).await.as_str(), chosen), ("ann", None));
+    // As a browser does it. It hangs up if none of what it offers is chosen.
+    let (mut client, chosen) = server.client("", &[("sec-websocket-protocol", &format!("bearer, {ANN}"))]).await;
+    assert_eq!((name(&mut client).await.as_str(), chosen.as_deref()), ("ann", Some("bearer")));
+    let (mut client, _) = server.client(&format!("?token={ANN}"), &[]).await;
+    assert_eq!(name(&mut client).await, "nobody", "a query is no place for a token");
+    for wrong in [EXPIRED, "nonsense", &ANN[..ANN.len() - 2]] {
+        assert_eq!(server.status(&format!("Authorization: Bearer {wrong}\n")).await, 401, "{wrong}");
+    }
+    server.stop().await;
+
+    let server = Server::start(jwt().token_parameter("token")).await;
+    let (mut client, _) = server.client(&format!("?token={ANN}"), &[]).await;
+    assert_eq!(name(&mut client).await, "ann");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_django_cookie_gets_in() {
+    // Signed by Django 5.2.8 with that key, in the year 2096.
+    let cookie =
+        ".eJyrVopPLC3JiC8tTi2Kz0xRslIyV9JRKkmtKAEyK-kAlGoBCVE5RA:4Mhaj2:7bmpL4n3EBmPxolDSa5mZMmSEzodRYAKwugM7OHbY9E";
+    let sessions = DjangoSessions::new(SECRET);
+    let server = Server::start(Channels::builder().authenticator(move |scope: Scope| {
+        let session = scope.cookie("sessionid").and_then(|cookie| sessions.verify_cookie(cookie).ok());
+        std::future::ready(Ok(match session {
+            Some(session) => {
+                let sub = format!("number {}", session.user_id().unwrap_or_default());
+                session.login(User { sub })
+            }
+            None => Login::nobody(),
+        }))
+    }))
+    .await;
+    let (mut client, _) = server.client("", &[("cookie", &format!("a=b; sessionid={cookie}"))]).await;
+    assert_eq!(name(&mut client).await, "number 7");
+    let (mut client, _) = server.client("", &[("cookie", &format!("sessionid={}", cookie.replace('y', "z")))]).await;
+    assert_eq!(name(&mut client).await, "nobody");
+    server.stop().await;
+}

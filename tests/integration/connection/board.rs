@@ -1,0 +1,182 @@
+//! An application whose handlers wait at a gate, with events of each overflow hint and consumers of each mailbox policy.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use channels_runtime::prelude::*;
+use channels_runtime::testing::WebsocketCommunicator;
+use channels_runtime::{ChannelsBuilder, Consumer, LayerConfig, LayerStats};
+use tokio::sync::Semaphore;
+use warp::Filter;
+
+/// Must arrive, or be counted as lost.
+#[event("board.note")]
+pub(crate) struct Note {
+    pub(crate) text: String,
+}
+
+/// Worth little.
+#[event("board.blink", volatile)]
+pub(crate) struct Blink {
+    pub(crate) text: String,
+}
+
+/// Worth nothing once there is a newer one of the same user.
+#[event("board.cursor", coalesce = "user")]
+pub(crate) struct Cursor {
+    pub(crate) user: String,
+    pub(crate) at: u32,
+}
+
+/// The same three, rendered without a consumer's state.
+#[event("board.shown.note")]
+pub(crate) struct ShownNote {
+    pub(crate) text: String,
+}
+
+#[event("board.shown.blink", volatile)]
+pub(crate) struct ShownBlink {
+    pub(crate) text: String,
+}
+
+#[event("board.shown.cursor", coalesce = "user")]
+pub(crate) struct ShownCursor {
+    pub(crate) user: String,
+    pub(crate) at: u32,
+}
+
+#[group("board", events(Note, Blink, Cursor, ShownNote, ShownBlink, ShownCursor))]
+pub(crate) struct Board;
+
+/// Handlers wait until the test lets them go on, one by one.
+pub(crate) struct Gate(pub(crate) Semaphore);
+
+macro_rules! reader {
+    ($name:ident, $($mailbox:literal)?) => {
+        pub(crate) struct $name {
+            gate: Arc<Gate>,
+        }
+
+        #[consumer($(mailbox = $mailbox)?)]
+        impl $name {
+            #[connect]
+            async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+                cx.group_add(&Board).await?;
+                let gate = cx.scope().user::<Arc<Gate>>().ok_or(Reject::unauthorized())?.clone();
+                cx.send_json(&cx.channel_name()).await?;
+                Ok(Self { gate })
+            }
+
+            #[receive]
+            async fn receive(&mut self, cx: &mut Context<Self>, text: String) -> Result<()> {
+                self.gate.0.acquire().await?.forget();
+                cx.send_text(text).await
+            }
+
+            #[handler("board.note")]
+            async fn note(&mut self, cx: &mut Context<Self>, event: &Note) -> Result<()> {
+                self.gate.0.acquire().await?.forget();
+                cx.send_text(&event.text).await
+            }
+
+            #[handler("board.blink")]
+            async fn blink(&mut self, cx: &mut Context<Self>, event: &Blink) -> Result<()> {
+                self.gate.0.acquire().await?.forget();
+                cx.send_text(&event.text).await
+            }
+
+            #[handler("board.cursor")]
+            async fn cursor(&mut self, cx: &mut Context<Self>, event: &Cursor) -> Result<()> {
+                self.gate.0.acquire().await?.forget();
+                cx.send_text(format!("{}@{}", event.user, event.at)).await
+            }
+
+            #[handler("board.shown.note")]
+            fn shown_note(event: &ShownNote) -> String {
+                event.text.clone()
+            }
+
+            #[handler("board.shown.blink")]
+            fn shown_blink(event: &ShownBlink) -> String {
+                event.text.clone()
+            }
+
+            #[handler("board.shown.cursor")]
+            fn shown_cursor(event: &ShownCursor) -> String {
+                format!("{}@{}{}", event.user, event.at, " ".repeat(1000))
+            }
+        }
+    };
+}
+
+reader!(Newest,);
+
+reader!(Oldest, "drop_oldest");
+
+reader!(Leaving, "disconnect");
+
+pub(crate) const CAPACITY: usize = 4;
+
+pub(crate) struct App {
+    pub(crate) channels: Channels,
+    pub(crate) gate: Arc<Gate>,
+}
+
+pub(crate) type Route = warp::filters::BoxedFilter<(warp::reply::Response,)>;
+
+impl App {
+    pub(crate) fn new() -> Self {
+        Self::with(Channels::builder())
+    }
+
+    pub(crate) fn with(builder: ChannelsBuilder) -> Self {
+        let gate = Arc::new(Gate(Semaphore::new(0)));
+        let known = Arc::clone(&gate);
+        let authenticator = move |_| {
+            let gate = Arc::clone(&known);
+            async move { Ok(Some(gate)) }
+        };
+        let layer = ChannelLayer::in_memory_with(LayerConfig::default().with_capacity(CAPACITY));
+        Self { channels: builder.layer(layer).authenticator(authenticator).build(), gate }
+    }
+
+    /// A client, and the name of its channel.
+    pub(crate) async fn client<C: Consumer<Captures = ()>>(&self) -> (WebsocketCommunicator<Route>, ChannelName<C>) {
+        let route = self.channels.route::<C>(warp::path!("ws")).boxed();
+        let mut client = WebsocketCommunicator::new(route, "/ws");
+        client.connect().await.unwrap();
+        let name = client.receive_json_from().await.unwrap();
+        (client, name)
+    }
+
+    pub(crate) fn layer(&self) -> &ChannelLayer {
+        self.channels.channel_layer()
+    }
+
+    pub(crate) fn stats(&self) -> LayerStats {
+        self.layer().stats()
+    }
+
+    pub(crate) fn go_on(&self, handlers: usize) {
+        self.gate.0.add_permits(handlers);
+    }
+
+    pub(crate) async fn note(&self, text: &str) {
+        self.layer().group_send(&Board, &Note { text: text.into() }).await.unwrap();
+    }
+
+    /// One handler is running, so that whatever comes waits.
+    pub(crate) async fn busy(&self) {
+        self.note("first").await;
+        // The runtime has one thread: the session has taken it when this task comes next.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub(crate) async fn texts(client: &mut WebsocketCommunicator<Route>, many: usize) -> Vec<String> {
+    let mut texts = Vec::new();
+    for _ in 0..many {
+        texts.push(client.receive_text_from().await.unwrap().trim_end().to_owned());
+    }
+    texts
+}

@@ -1,0 +1,142 @@
+//! `examples/chat`: inspection, and two processes on one Redis.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::SplitStream;
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::support::client::ask;
+use crate::support::example::Example;
+use crate::support::redis::RedisServer;
+
+type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn client(chat: &Example, room: &str) -> Client {
+    connect_async(format!("ws://{}/ws/chat/{room}/", chat.address())).await.unwrap().0
+}
+
+async fn next(
+    client: &mut (impl StreamExt<Item = Result<Message, tokio_tungstenite::tungstenite::Error>> + Unpin),
+) -> String {
+    loop {
+        let next = tokio::time::timeout(Duration::from_secs(30), client.next()).await;
+        let message = next.expect("a message in time").expect("the connection is open").unwrap();
+        // One that only listens is asked whether it is there.
+        if !message.is_ping() {
+            let value: Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
+            return value["message"].as_str().unwrap().to_owned();
+        }
+    }
+}
+
+/// Asks for a page of the chat's operator.
+async fn page(chat: &Example, path: &str) -> (u16, String) {
+    let request = format!("GET {path} HTTP/1.1\nhost: x\nconnection: close\n\n");
+    let mut answer = ask(chat.address(), &request).await;
+    let mut body = String::new();
+    answer.socket.read_to_string(&mut body).await.unwrap();
+    (answer.status, body)
+}
+
+#[tokio::test]
+async fn a_look_inside_is_there_for_whoever_asked_for_it() {
+    let plain = Example::start("chat", &[]);
+    for path in ["/inspect", "/inspect.json"] {
+        assert_eq!(page(&plain, path).await.0, 404, "{path}");
+    }
+
+    let chat = Example::start("chat", &["--inspect"]);
+    let (mut ann, mut bob) = (client(&chat, "lobby").await, client(&chat, "lobby").await);
+    ann.send(Message::text(json!({"message": "hi"}).to_string())).await.unwrap();
+    assert_eq!((next(&mut ann).await, next(&mut bob).await), ("hi".to_owned(), "hi".to_owned()));
+    let (status, html) = page(&chat, "/inspect").await;
+    assert_eq!(status, 200);
+    assert!(html.contains("<title>A look inside the chat</title>"), "{html}");
+    let (status, look) = page(&chat, "/inspect.json").await;
+    assert_eq!(status, 200);
+    let look: Value = serde_json::from_str(&look).unwrap();
+    assert_eq!((&look["connections"], &look["consumers"]), (&json!(2), &json!({"ChatConsumer": 2})));
+    assert_eq!(look["layer"]["largest_groups"], json!([{"name": "chat_lobby", "members": 2}]));
+    assert_eq!((&look["stats"]["layer"]["delivered"], &look["stats"]["door"]["rejected"]), (&json!(2), &json!(0)));
+}
+
+const MESSAGES: usize = 1000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_messages_each_way_none_lost_none_doubled_all_in_order() {
+    a_thousand_messages_each_way("pubsub").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_messages_each_way_on_the_core_layer() {
+    a_thousand_messages_each_way("core").await;
+}
+
+/// How many lines of a sender may be on their way: those of both together fit into a queue of the core layer, which holds 100.
+const UNDER_WAY: usize = 40;
+
+/// Reads all lines of both senders, and then "the end". Tells when all have come, and reads on, so that pings are answered.
+async fn listen(mut rx: SplitStream<Client>, from_other: (String, Arc<Semaphore>), all_heard: Arc<Semaphore>) {
+    let mut heard: HashMap<String, usize> = HashMap::new();
+    loop {
+        let message = next(&mut rx).await;
+        if message == "the end" {
+            break;
+        }
+        let (from, number) = message.split_once(' ').unwrap();
+        let expected = heard.entry(from.to_owned()).or_default();
+        assert_eq!(number, expected.to_string(), "of sender {from}");
+        *expected += 1;
+        if from == from_other.0 {
+            from_other.1.add_permits(1);
+        }
+        if heard.values().sum::<usize>() == 2 * MESSAGES {
+            all_heard.add_permits(1);
+        }
+    }
+    assert!(heard.values().all(|lines| *lines == MESSAGES), "{heard:?}");
+}
+
+async fn a_thousand_messages_each_way(layer: &str) {
+    let redis = RedisServer::start();
+    let flags = ["--layer", layer, "--redis", &redis.url()];
+    let (one, two) = (Example::start("chat", &flags), Example::start("chat", &flags));
+    let clients = [client(&one, "lobby").await, client(&two, "lobby").await];
+    let mut strangers = [client(&one, "elsewhere").await, client(&two, "elsewhere").await];
+
+    let (all_heard, may_send) = (Arc::new(Semaphore::new(0)), [(); 2].map(|()| Arc::new(Semaphore::new(UNDER_WAY))));
+    let (mut sending, mut listening) = (Vec::new(), Vec::new());
+    for (me, client) in clients.into_iter().enumerate() {
+        let (mut tx, rx) = client.split();
+        let other = 1 - me;
+        let from_other = (other.to_string(), Arc::clone(&may_send[other]));
+        listening.push(tokio::spawn(listen(rx, from_other, Arc::clone(&all_heard))));
+        let may_send = Arc::clone(&may_send[me]);
+        sending.push(tokio::spawn(async move {
+            for number in 0..MESSAGES {
+                may_send.acquire().await.unwrap().forget();
+                tx.send(Message::text(json!({"message": format!("{me} {number}")}).to_string())).await.unwrap();
+            }
+            tx
+        }));
+    }
+    let mut speaker = sending.remove(0).await.unwrap();
+    // Whatever was sent too often, or to the wrong room, would stand before these.
+    _ = tokio::time::timeout(Duration::from_secs(60), all_heard.acquire_many(2)).await.expect("all lines, in time");
+    speaker.send(Message::text(json!({"message": "the end"}).to_string())).await.unwrap();
+    for listener in listening {
+        listener.await.unwrap();
+    }
+    strangers[0].send(Message::text(json!({"message": "only here"}).to_string())).await.unwrap();
+    for stranger in &mut strangers {
+        assert_eq!(next(stranger).await, "only here");
+    }
+}

@@ -1,0 +1,21 @@
+//! The names of installed layers.
+
+use channels_runtime::prelude::*;
+use channels_runtime::{Consumer, Envelope, Format};
+use serde_json::json;
+
+#[tokio::test]
+async fn the_layer_of_the_last_application_is_the_default_one() {
+    // Other tests of this process build applications too, so only a name of one's own can be relied on.
+    let layer = ChannelLayer::in_memory();
+    layer.install("a name of this test");
+    let channel = layer.new_channel().await.unwrap();
+    let found = channel_layer("a name of this test").unwrap();
+    found.send_raw(channel.name().as_str(), json!({"type": "x"})).await.unwrap();
+    let envelope: Envelope = channel.receive().await.unwrap();
+    assert_eq!((envelope.event_name(), envelope.format()), ("x", Format::Msgpack));
+    let missing = channel_layer("no such name").unwrap_err().to_string();
+    assert!(missing.contains("there is no channel layer `no such name`"), "{missing}");
+    let _ = Channels::builder().build();
+    assert!(channel_layer("default").is_ok());
+}

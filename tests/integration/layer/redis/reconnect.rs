@@ -1,0 +1,88 @@
+//! The core layer after a lost connection to Redis.
+
+use std::time::Duration;
+
+use channels_runtime::prelude::*;
+use channels_runtime::{Channel, LayerConfig};
+
+use crate::layer::redis::core::{KEY, Room, Tick, next, open, until};
+use crate::support::log::Log;
+use crate::support::redis::RedisServer;
+
+#[tokio::test]
+async fn a_restarted_redis_has_every_membership_again() {
+    let server = RedisServer::start();
+    let (here, there) = (open(&server, LayerConfig::default()).await, open(&server, LayerConfig::default()).await);
+    let channels: Vec<_> = futures_util::future::join_all((0..20).map(|_| async {
+        let channel = here.new_channel().await.unwrap();
+        here.group_add(&Room, channel.name()).await.unwrap();
+        channel
+    }))
+    .await;
+    let server = server.restart();
+    until(|| server.ask(&format!("ZCARD {KEY}")).number() == 20, "all are members again").await;
+    let sent = async {
+        while there.group_send(&Room, &Tick { number: 1 }).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), sent).await.unwrap();
+    for channel in &channels {
+        assert_eq!(next(channel).await, 1);
+    }
+}
+
+// One thread, so that the layer logs in this one.
+#[tokio::test]
+async fn a_redis_that_is_away_is_told_of_once() {
+    let (log, _listening) = Log::of_this_thread(tracing::Level::DEBUG);
+    let server = RedisServer::start();
+    let layer = open(&server, LayerConfig::default()).await;
+    let channel = layer.new_channel().await.unwrap();
+    layer.group_add(&Room, channel.name()).await.unwrap();
+    drop(server);
+    until(|| layer.stats().gaps == 1, "it is missed").await;
+    // It leaves the group, and that cannot be written.
+    drop(channel);
+    until(|| log.text().matches("memberships can still not be written").count() >= 3, "it is tried again").await;
+    until(|| log.text().matches("queue in Redis is still lost").count() >= 3, "it is looked for").await;
+    let text = log.text();
+    let aloud = |sentence: &str| text.lines().filter(|line| line.contains("WARN") && line.contains(sentence)).count();
+    assert_eq!(aloud("memberships could not be written to Redis"), 1, "{text}");
+    assert_eq!(aloud("the connection to the process's queue in Redis is lost"), 1, "{text}");
+}
+
+/// One command is refused, and the one behind it in the same round trip takes messages.
+#[tokio::test]
+async fn what_is_taken_beside_a_refusal_is_not_lost() {
+    const MANY: u32 = 300;
+    let server = RedisServer::start();
+    let config = LayerConfig::default().with_capacity(1000);
+    let (here, there) = (open(&server, config.clone()).await, open(&server, config).await);
+    let channel = here.new_channel().await.unwrap();
+    let deny = |rules: &str| {
+        assert_eq!(server.ask(&format!("ACL SETUSER default {rules}")).text(), "OK");
+        server.ask("CLIENT KILL TYPE normal");
+    };
+    deny("-zpopmin -bzpopmin");
+    until(|| here.stats().gaps == 1, "the queue is lost").await;
+    // The connections were cut: the first ones may say so.
+    until_sent(&there, &channel).await;
+    for number in 1..MANY {
+        there.send(channel.name(), &Tick { number }).await.unwrap();
+    }
+    // 128 of them are taken on connecting. Behind the one that is refused come 127.
+    server.ask("ACL SETUSER default +zpopmin");
+    for number in 0..MANY {
+        assert_eq!(next(&channel).await, number);
+    }
+    server.ask("ACL SETUSER default +bzpopmin");
+    there.send(channel.name(), &Tick { number: MANY }).await.unwrap();
+    assert_eq!(next(&channel).await, MANY);
+}
+
+/// Sends number 0 until Redis has it.
+async fn until_sent(layer: &ChannelLayer, to: &Channel) {
+    let sent = async { while layer.send(to.name(), &Tick { number: 0 }).await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(10), sent).await.expect("sent");
+}
