@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use channels_runtime::prelude::*;
 use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
 
-use crate::admission::echo_server::{Echo, Server, say};
-use crate::support::client::until;
+use crate::admission::echo_server::{Echo, say, serve_echo};
+use crate::support::until::until;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn beyond_the_limit_new_ones_come_back_later_and_the_living_are_served() {
-    let server = Server::start(Channels::builder().max_connections(2)).await;
+    let server = serve_echo(Channels::builder().max_connections(2)).await;
     let (mut one, two) = (server.enter().await, server.enter().await);
     for _ in 0..10 {
         let refused = server.enter().await;
@@ -20,7 +20,7 @@ async fn beyond_the_limit_new_ones_come_back_later_and_the_living_are_served() {
         assert!((1..=5).contains(&wait), "{wait}");
         assert_eq!(say(&mut one.socket, "still here").await, "still here 127.0.0.1");
     }
-    assert_eq!((server.channels.stats().inside, server.stats().full), (2, 10));
+    assert_eq!((server.channels.stats().inside, server.channels.stats().door.full), (2, 10));
     drop(two);
     until("a place is free", || server.channels.stats().inside == 1).await;
     assert_eq!(server.enter().await.status, 101);
@@ -32,35 +32,35 @@ async fn beyond_the_limit_new_ones_come_back_later_and_the_living_are_served() {
 async fn one_address_does_not_take_all_places() {
     let proxied = |client: &str| format!("Host: ours\nX-Forwarded-For: {client}\n");
     let builder = Channels::builder().trusted_proxies(["127.0.0.0/8"]).unwrap().max_connections_per_address(2);
-    let server = Server::start(builder).await;
+    let server = serve_echo(builder).await;
     let mut inside = Vec::new();
     for _ in 0..2 {
-        inside.push(server.knock(&proxied("203.0.113.5")).await);
+        inside.push(server.handshake(&proxied("203.0.113.5")).await);
     }
-    let refused = server.knock(&proxied("203.0.113.5")).await;
+    let refused = server.handshake(&proxied("203.0.113.5")).await;
     assert_eq!((refused.status, refused.header("retry-after").is_some()), (429, true));
-    inside.push(server.knock(&proxied("203.0.113.6")).await);
+    inside.push(server.handshake(&proxied("203.0.113.6")).await);
     assert!(inside.iter().all(|answer| answer.status == 101));
-    assert_eq!(server.stats().address_full, 1);
+    assert_eq!(server.channels.stats().door.address_full, 1);
     drop(inside);
     until("all have left", || server.channels.stats().inside == 0).await;
-    assert_eq!(server.knock(&proxied("203.0.113.5")).await.status, 101);
+    assert_eq!(server.handshake(&proxied("203.0.113.5")).await.status, 101);
     server.stop().await;
 }
 
 #[tokio::test]
 async fn one_address_takes_no_more_places_by_names_that_nobody_asked_for() {
-    let server = Server::start(Channels::builder().max_connections_per_address(2)).await;
+    let server = serve_echo(Channels::builder().max_connections_per_address(2)).await;
     let names = ["X-Forwarded-For: 203.0.113.", "X-Real-IP: 203.0.113.", "Forwarded: for=203.0.113."];
     let mut inside = Vec::new();
     for (number, name) in (1..=2).zip(names) {
-        inside.push(server.knock(&format!("Host: ours\n{name}{number}\n")).await);
+        inside.push(server.handshake(&format!("Host: ours\n{name}{number}\n")).await);
     }
     assert!(inside.iter().all(|answer| answer.status == 101));
     for (number, name) in (3..=8).zip(names.into_iter().cycle()) {
-        assert_eq!(server.knock(&format!("Host: ours\n{name}{number}\n")).await.status, 429, "{name}{number}");
+        assert_eq!(server.handshake(&format!("Host: ours\n{name}{number}\n")).await.status, 429, "{name}{number}");
     }
-    assert_eq!((server.channels.stats().inside, server.stats().address_full), (2, 6));
+    assert_eq!((server.channels.stats().inside, server.channels.stats().door.address_full), (2, 6));
     drop(inside);
     server.stop().await;
 }
@@ -68,12 +68,12 @@ async fn one_address_takes_no_more_places_by_names_that_nobody_asked_for() {
 #[tokio::test]
 async fn so_many_handshakes_a_second_and_no_more() {
     const RATE: u64 = 5;
-    let server = Server::start(Channels::builder().max_handshakes_per_second(5)).await;
+    let server = serve_echo(Channels::builder().max_handshakes_per_second(5)).await;
     let begun = Instant::now();
     for _ in 0..40 {
         assert!([101, 503].contains(&server.enter().await.status));
     }
-    let (stats, took) = (server.stats(), begun.elapsed());
+    let (stats, took) = (server.channels.stats().door, begun.elapsed());
     assert_eq!(stats.accepted + stats.too_fast, 40);
     let earned = RATE * (took.as_secs() + 1);
     assert!((RATE..=RATE + earned).contains(&stats.accepted), "{stats:?} in {took:?}");
@@ -88,14 +88,17 @@ async fn what_is_refused_at_the_door_never_reaches_the_application() {
         *counted.lock().unwrap() += 1;
         async { Err::<Option<()>, _>(Reject::unauthorized()) }
     });
-    let server = Server::start(builder).await;
-    assert_eq!(server.knock("Host: ours\nOrigin: https://evil.example\n").await.status, 403);
+    let server = serve_echo(builder).await;
+    assert_eq!(server.handshake("Host: ours\nOrigin: https://evil.example\n").await.status, 403);
     assert_eq!(*asked.lock().unwrap(), 0);
     // One that the application refuses gives its place back.
     for _ in 0..3 {
         assert_eq!(server.enter().await.status, 401);
     }
-    assert_eq!((*asked.lock().unwrap(), server.stats().rejected, server.channels.stats().inside), (3, 3, 0));
+    assert_eq!(
+        (*asked.lock().unwrap(), server.channels.stats().door.rejected, server.channels.stats().inside),
+        (3, 3, 0)
+    );
     server.stop().await;
 }
 
@@ -107,10 +110,10 @@ async fn no_answer(_: Scope) -> Result<Option<()>, Reject> {
 #[tokio::test]
 async fn one_who_cannot_be_let_in_in_time_comes_back_later() {
     let deadline = Duration::from_millis(50);
-    let server = Server::start(Channels::builder().connect_deadline(deadline).authenticator(no_answer)).await;
+    let server = serve_echo(Channels::builder().connect_deadline(deadline).authenticator(no_answer)).await;
     let refused = server.enter().await;
     assert_eq!((refused.status, refused.header("retry-after").is_some()), (503, true), "{}", refused.head);
-    assert_eq!((server.stats().timed_out, server.channels.stats().inside), (1, 0));
+    assert_eq!((server.channels.stats().door.timed_out, server.channels.stats().inside), (1, 0));
     server.stop().await;
 }
 

@@ -2,14 +2,14 @@
 
 use channels_runtime::prelude::*;
 
-use crate::admission::echo_server::{Server, say};
+use crate::admission::echo_server::{say, serve_echo};
 use crate::support::log::Log;
 
 // One thread, so that the server logs in this one.
 #[tokio::test]
 async fn a_page_from_elsewhere_is_refused_logged_and_counted() {
     let (log, _listening) = Log::of_this_thread(tracing::Level::INFO);
-    let server = Server::start(Channels::builder()).await;
+    let server = serve_echo(Channels::builder()).await;
     let host = server.address;
     for (origin, wanted) in [
         (format!("Origin: http://{host}\n"), 101),
@@ -24,10 +24,10 @@ async fn a_page_from_elsewhere_is_refused_logged_and_counted() {
         // Anybody can write that.
         ("X-Forwarded-Host: evil.example\nOrigin: https://evil.example\n".to_owned(), 403),
     ] {
-        let answer = server.knock(&format!("Host: {host}\n{origin}")).await;
+        let answer = server.handshake(&format!("Host: {host}\n{origin}")).await;
         assert_eq!(answer.status, wanted, "{origin}{}", answer.head);
     }
-    let stats = server.stats();
+    let stats = server.channels.stats().door;
     assert_eq!((stats.accepted, stats.wrong_origin), (3, 6));
     let denials = log.text();
     let denials: Vec<_> = denials.lines().filter(|line| line.contains("origin that is not allowed")).collect();
@@ -39,7 +39,7 @@ async fn a_page_from_elsewhere_is_refused_logged_and_counted() {
 
 #[tokio::test]
 async fn the_list_says_which_pages_may_connect() {
-    let server = Server::start(
+    let server = serve_echo(
         Channels::builder().allowed_origins([".example.org", "https://example.net:8443"]).unwrap().require_origin(),
     )
     .await;
@@ -50,28 +50,28 @@ async fn the_list_says_which_pages_may_connect() {
         ("Origin: http://ours\n", 403),
         ("", 403),
     ] {
-        assert_eq!(server.knock(&format!("Host: ours\n{origin}")).await.status, wanted, "{origin}");
+        assert_eq!(server.handshake(&format!("Host: ours\n{origin}")).await.status, wanted, "{origin}");
     }
     server.stop().await;
-    let server = Server::start(Channels::builder().allowed_origins(["*"]).unwrap()).await;
+    let server = serve_echo(Channels::builder().allowed_origins(["*"]).unwrap()).await;
     for origin in ["Origin: null\n", "Origin: https://anywhere.example\n", ""] {
-        assert_eq!(server.knock(&format!("Host: ours\n{origin}")).await.status, 101, "{origin}");
+        assert_eq!(server.handshake(&format!("Host: ours\n{origin}")).await.status, 101, "{origin}");
     }
     server.stop().await;
 }
 
 #[tokio::test]
 async fn a_trusted_proxy_says_who_the_client_is_and_what_it_asked_for() {
-    let server = Server::start(Channels::builder().trusted_proxies(["127.0.0.1"]).unwrap()).await;
+    let server = serve_echo(Channels::builder().trusted_proxies(["127.0.0.1"]).unwrap()).await;
     let forwarded = "Host: upstream:8000\nX-Forwarded-For: 6.6.6.6, 203.0.113.5\nX-Forwarded-Host: example.org\n";
-    let mut answer = server.knock(&format!("{forwarded}Origin: https://example.org\n")).await;
+    let mut answer = server.handshake(&format!("{forwarded}Origin: https://example.org\n")).await;
     assert_eq!(answer.status, 101);
     assert_eq!(say(&mut answer.socket, "hi").await, "hi 203.0.113.5");
-    assert_eq!(server.knock(&format!("{forwarded}Origin: http://upstream:8000\n")).await.status, 403);
+    assert_eq!(server.handshake(&format!("{forwarded}Origin: http://upstream:8000\n")).await.status, 403);
     drop(answer);
     server.stop().await;
-    let server = Server::start(Channels::builder()).await;
-    let mut answer = server.knock(&format!("{forwarded}Origin: http://upstream:8000\n")).await;
+    let server = serve_echo(Channels::builder()).await;
+    let mut answer = server.handshake(&format!("{forwarded}Origin: http://upstream:8000\n")).await;
     assert_eq!(say(&mut answer.socket, "hi").await, "hi 127.0.0.1");
     drop(answer);
     server.stop().await;
@@ -80,11 +80,11 @@ async fn a_trusted_proxy_says_who_the_client_is_and_what_it_asked_for() {
 #[tokio::test]
 async fn a_host_that_is_not_ours_is_refused() {
     let (log, _listening) = Log::of_this_thread(tracing::Level::INFO);
-    let server = Server::start(Channels::builder().allowed_hosts(["example.org"]).unwrap()).await;
-    assert_eq!(server.knock("Host: example.org:8000\n").await.status, 101);
+    let server = serve_echo(Channels::builder().allowed_hosts(["example.org"]).unwrap()).await;
+    assert_eq!(server.handshake("Host: example.org:8000\n").await.status, 101);
     // What a page elsewhere does that gave its own name our address.
-    assert_eq!(server.knock("Host: evil.example\nOrigin: http://evil.example\n").await.status, 400);
-    assert_eq!(server.stats().wrong_host, 1);
+    assert_eq!(server.handshake("Host: evil.example\nOrigin: http://evil.example\n").await.status, 400);
+    assert_eq!(server.channels.stats().door.wrong_host, 1);
     let denials = log.text();
     let denials: Vec<_> = denials.lines().filter(|line| line.contains("host that is not allowed")).collect();
     let [denial] = denials[..] else { panic!("{denials:?}") };

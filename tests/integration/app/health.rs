@@ -4,12 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use channels_runtime::prelude::*;
-use futures_util::SinkExt;
-use tokio::io::AsyncWriteExt;
 use tokio::task::JoinHandle;
 
 use crate::server::drain::PATIENCE;
-use crate::support::client::ask;
+use crate::support::client::send_request;
 use crate::support::redis::RedisServer;
 
 /// The health of an application, asked over another one's socket, which goes on when it stops.
@@ -20,7 +18,7 @@ async fn watch(channels: &Channels) -> (SocketAddr, JoinHandle<()>) {
 
 /// What `/healthz` and `/readyz` are answered with.
 async fn health(address: SocketAddr) -> (u16, u16) {
-    let status = async |path| ask(address, &format!("GET /{path} HTTP/1.1\nHost: ours\n\n")).await.status;
+    let status = async |path| send_request(address, &format!("GET /{path} HTTP/1.1\nHost: ours\n\n")).await.status;
     (status("healthz").await, status("readyz").await)
 }
 

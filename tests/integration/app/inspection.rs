@@ -7,10 +7,8 @@ use std::time::Duration;
 
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
-use futures_util::{SinkExt, StreamExt};
-use tokio::io::AsyncReadExt;
-use warp::Filter;
 
+use crate::support::gate::Gate;
 use crate::support::redis::RedisServer;
 
 /// Remembers what it is told: the counters as they are, the gauges as the bits of a float. The recorder of a page of
@@ -68,7 +66,7 @@ struct Stuck {
 }
 
 /// It goes on when the test has looked at it.
-static LOOKED_AT: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(0);
+static LOOKED_AT: Gate = Gate::closed();
 
 #[consumer]
 impl StuckConsumer {
@@ -81,7 +79,7 @@ impl StuckConsumer {
     #[handler("stuck.asked")]
     async fn asked(&mut self, cx: &mut Context<Self>, event: &Asked) -> Result<()> {
         cx.send_event(&event.answer, event).await?;
-        LOOKED_AT.acquire().await?.forget();
+        LOOKED_AT.pass().await;
         Ok(())
     }
 }
@@ -183,7 +181,7 @@ async fn a_look_from_inside_tells_who_is_here_and_what_waits() {
     let (bytes, most) = (figures["channels_outbound_bytes"], figures["channels_outbound_bytes_max"]);
     assert!(most >= least as f64 && bytes >= 3.0 * least as f64, "{most} of {bytes}");
 
-    LOOKED_AT.add_permits(4);
+    LOOKED_AT.open(4);
     drop((stuck, clients));
     assert!(channels.shutdown(Duration::from_secs(10)).await);
     let look = channels.inspect();

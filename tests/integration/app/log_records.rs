@@ -3,9 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use futures_util::StreamExt;
-use warp::Filter;
-
 use crate::app::source::{file, root};
 
 /// One record of the log: its level, its message, the names of its fields.

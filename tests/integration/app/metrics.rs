@@ -6,12 +6,12 @@ use std::time::Duration;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::AsyncReadExt;
 use tokio_tungstenite::tungstenite::Message;
 use warp::Filter;
 
 use crate::app::source::file;
-use crate::support::client::{ask, handshake};
+use crate::support::app::Server;
+use crate::support::client::{handshake, send_request};
 
 #[event("watched.said")]
 struct Said {
@@ -65,13 +65,11 @@ impl WatchedConsumer {
 struct Page(String);
 
 impl Page {
-    async fn ask(address: std::net::SocketAddr) -> Self {
-        let mut answer = ask(address, "GET /metrics HTTP/1.1\nHost: localhost\nConnection: close\n\n").await;
-        assert_eq!(answer.status, 200);
-        assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-        let mut text = String::new();
-        answer.socket.read_to_string(&mut text).await.unwrap();
-        Self(text)
+    async fn send_request(address: std::net::SocketAddr) -> Self {
+        let response = send_request(address, "GET /metrics HTTP/1.1\nHost: localhost\nConnection: close\n\n").await;
+        assert_eq!(response.status, 200);
+        assert_eq!(response.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+        Self(response.body().await)
     }
 
     /// The series, each with its value.
@@ -108,12 +106,11 @@ fn names_in(text: &str) -> BTreeSet<String> {
 #[tokio::test]
 async fn prometheus_reads_what_happened_and_the_dashboard_asks_for_nothing_else() {
     let channels = Channels::builder().build();
-    let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-    let address = server.local_addr();
     let routes = channels.route::<WatchedConsumer>(warp::path!("ws")).or(channels.metrics());
-    let serving = tokio::spawn(server.serve(routes));
+    let server = Server::start(&channels, routes).await;
+    let address = server.address;
 
-    let refused = ask(address, &handshake("/ws?no=1", &format!("Host: {address}\n"))).await;
+    let refused = send_request(address, &handshake("/ws?no=1", &format!("Host: {address}\n"))).await;
     assert_eq!(refused.status, 403);
     let (mut one, _) = tokio_tungstenite::connect_async(format!("ws://{address}/ws")).await.unwrap();
     let (mut two, _) = tokio_tungstenite::connect_async(format!("ws://{address}/ws")).await.unwrap();
@@ -133,7 +130,7 @@ async fn prometheus_reads_what_happened_and_the_dashboard_asks_for_nothing_else(
         assert_eq!(client.next().await.unwrap().unwrap(), Message::Pong("over?".into()));
     }
 
-    let page = Page::ask(address).await;
+    let page = Page::send_request(address).await;
     let consumer = r#"consumer="WatchedConsumer""#;
     for (name, labels, expected) in [
         ("channels_connections", &[] as &[&str], 2.0),
@@ -197,8 +194,7 @@ async fn prometheus_reads_what_happened_and_the_dashboard_asks_for_nothing_else(
     }
 
     drop((one, two));
-    assert!(channels.shutdown(Duration::from_secs(10)).await);
-    serving.await.unwrap();
+    server.stop().await;
 }
 
 #[event("slow.rendered")]

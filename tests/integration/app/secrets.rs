@@ -15,9 +15,11 @@ use tokio::net::TcpStream;
 use tracing_subscriber::fmt::format::FmtSpan;
 
 use crate::auth::logins::{ANN, EXPIRED, SECRET};
-use crate::support::client::{ask, handshake, until};
+use crate::support::app::Server;
+use crate::support::client::{handshake, send_request};
 use crate::support::log::Log;
 use crate::support::redis::RedisServer;
+use crate::support::until::until;
 
 const PASSWORD: &str = "the-password-of-redis";
 const WRONG_PASSWORD: &str = "a-wrong-password";
@@ -143,25 +145,28 @@ async fn no_secret_is_told_whatever_goes_wrong() {
     all.add(&builder);
     let channels = builder.build();
     all.add(&channels);
-    let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-    let address = server.local_addr();
-    let serving = tokio::spawn(server.serve(channels.route::<Confidant>(warp::path!("ws"))));
+    let server = Server::start(&channels, channels.route::<Confidant>(warp::path!("ws"))).await;
+    let address = server.address;
     let host = format!("Host: {address}\nCookie: sessionid={COOKIE}\n");
     for token in [ANN, EXPIRED, IN_A_QUERY] {
         for headers in
             [format!("Authorization: Bearer {token}\n"), format!("Sec-WebSocket-Protocol: bearer, {token}\n")]
         {
-            ask(address, &handshake("/ws", &format!("{host}{headers}"))).await;
-            ask(address, &handshake("/ws", &format!("{host}{headers}Origin: https://evil.example\n"))).await;
-            ask(address, &handshake("/ws", &format!("{host}{headers}X\u{1}: 1\n"))).await;
+            send_request(address, &handshake("/ws", &format!("{host}{headers}"))).await;
+            send_request(address, &handshake("/ws", &format!("{host}{headers}Origin: https://evil.example\n"))).await;
+            send_request(address, &handshake("/ws", &format!("{host}{headers}X\u{1}: 1\n"))).await;
         }
-        ask(address, &handshake(&format!("/ws?token={token}"), &host)).await;
-        ask(address, &handshake(&format!("/nowhere?token={token}"), &host)).await;
-        ask(address, &handshake(&format!("/ws?token={token}"), &format!("{host}Origin: https://evil.example\n"))).await;
+        send_request(address, &handshake(&format!("/ws?token={token}"), &host)).await;
+        send_request(address, &handshake(&format!("/nowhere?token={token}"), &host)).await;
+        send_request(
+            address,
+            &handshake(&format!("/ws?token={token}"), &format!("{host}Origin: https://evil.example\n")),
+        )
+        .await;
     }
 
     // What clients and peers say, right and wrong.
-    let mut client = ask(address, &handshake("/ws", &format!("{host}Authorization: Bearer {ANN}\n"))).await;
+    let mut client = send_request(address, &handshake("/ws", &format!("{host}Authorization: Bearer {ANN}\n"))).await;
     assert_eq!(client.status, 101);
     for command in [
         json!({"type": "tell", "times": IN_A_MESSAGE, "what": ""}),
@@ -188,8 +193,7 @@ async fn no_secret_is_told_whatever_goes_wrong() {
     until("it is missed", || here.stats().gaps == 1).await;
     all.add_error(&here.group_send(&Secrets, &Told { times: 1, what: IN_A_MESSAGE.into() }).await.unwrap_err());
     all.add_error(&here.ready(Duration::from_millis(50)).await.unwrap_err());
-    assert!(channels.shutdown(Duration::from_secs(10)).await);
-    serving.await.unwrap();
+    server.stop().await;
 
     let told = log.text() + &all.0.lock().unwrap();
     // The log has it all, or it would prove nothing.

@@ -1,18 +1,14 @@
 //! Logins by JSON Web Token and by Django session. The tokens and the server are shared with other tests.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
 use channels_runtime::prelude::*;
 use channels_runtime::{ChannelsBuilder, DjangoSessions, Jwt, Login};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use serde::Deserialize;
-use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
-use crate::support::client::{ask, handshake};
+use crate::support::app::Server;
+use crate::support::client::{Client, next};
 
 #[derive(Deserialize)]
 pub(crate) struct User {
@@ -32,46 +28,36 @@ impl WhoAmI {
     }
 }
 
-pub(crate) struct Server {
-    pub(crate) channels: Channels,
-    pub(crate) address: SocketAddr,
-    pub(crate) task: JoinHandle<()>,
+/// Serves the consumer at `/ws`.
+pub(crate) async fn serve(builder: ChannelsBuilder) -> Server {
+    let channels = builder.build();
+    Server::start(&channels, channels.route::<WhoAmI>(warp::path!("ws"))).await
 }
 
-pub(crate) type Client = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
-
-impl Server {
-    pub(crate) async fn start(builder: ChannelsBuilder) -> Self {
-        let channels = builder.build();
-        let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-        let address = server.local_addr();
-        let route = channels.route::<WhoAmI>(warp::path!("ws"));
-        Self { channels, address, task: tokio::spawn(server.serve(route)) }
+/// Connects a client. Returns it with the subprotocol that the server selects.
+pub(crate) async fn connect_with(
+    server: &Server,
+    query: &str,
+    headers: &[(&'static str, &str)],
+) -> (Client, Option<String>) {
+    let mut request = format!("ws://{}/ws{query}", server.address).into_client_request().unwrap();
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, value.parse().unwrap());
     }
-
-    pub(crate) async fn client(&self, query: &str, headers: &[(&'static str, &str)]) -> (Client, Option<String>) {
-        let mut request = format!("ws://{}/ws{query}", self.address).into_client_request().unwrap();
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, value.parse().unwrap());
-        }
-        let (client, response) = tokio_tungstenite::connect_async(request).await.unwrap();
-        let chosen = response.headers().get("sec-websocket-protocol");
-        (client, chosen.map(|chosen| chosen.to_str().unwrap().to_owned()))
-    }
-
-    pub(crate) async fn status(&self, headers: &str) -> u16 {
-        ask(self.address, &handshake("/ws", &format!("Host: ours\n{headers}"))).await.status
-    }
-
-    pub(crate) async fn stop(self) {
-        assert!(self.channels.shutdown(Duration::from_secs(10)).await, "every connection ends");
-        tokio::time::timeout(Duration::from_secs(10), self.task).await.expect("the server ends").unwrap();
-    }
+    let (client, response) = tokio_tungstenite::connect_async(request).await.unwrap();
+    let chosen = response.headers().get("sec-websocket-protocol");
+    (client, chosen.map(|chosen| chosen.to_str().unwrap().to_owned()))
 }
 
-pub(crate) async fn next(client: &mut Client) -> Message {
-    let next = tokio::time::timeout(Duration::from_secs(20), client.next()).await;
-    next.expect("a message in time").expect("the connection is open").unwrap()
+/// Returns the status of a handshake with these header lines.
+pub(crate) async fn status(server: &Server, headers: &str) -> u16 {
+    server
+        .handshake(&format!(
+            "Host: ours
+{headers}"
+        ))
+        .await
+        .status
 }
 
 pub(crate) async fn name(client: &mut Client) -> String {
@@ -89,21 +75,22 @@ pub(crate) const EXPIRED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiO
 #[tokio::test]
 async fn a_token_gets_in_by_header_by_subprotocol_and_where_it_is_allowed_by_query() {
     let jwt = || Channels::builder().authenticator(Jwt::hs256(SECRET).authenticator::<User>());
-    let server = Server::start(jwt()).await;
-    let (mut client, chosen) = server.client("", &[("authorization", &format!("Bearer {ANN}"))]).await;
+    let server = serve(jwt()).await;
+    let (mut client, chosen) = connect_with(&server, "", &[("authorization", &format!("Bearer {ANN}"))]).await;
     assert_eq!((name(&mut client).await.as_str(), chosen), ("ann", None));
     // As a browser does it. It hangs up if none of what it offers is chosen.
-    let (mut client, chosen) = server.client("", &[("sec-websocket-protocol", &format!("bearer, {ANN}"))]).await;
+    let (mut client, chosen) =
+        connect_with(&server, "", &[("sec-websocket-protocol", &format!("bearer, {ANN}"))]).await;
     assert_eq!((name(&mut client).await.as_str(), chosen.as_deref()), ("ann", Some("bearer")));
-    let (mut client, _) = server.client(&format!("?token={ANN}"), &[]).await;
+    let (mut client, _) = connect_with(&server, &format!("?token={ANN}"), &[]).await;
     assert_eq!(name(&mut client).await, "nobody", "a query is no place for a token");
     for wrong in [EXPIRED, "nonsense", &ANN[..ANN.len() - 2]] {
-        assert_eq!(server.status(&format!("Authorization: Bearer {wrong}\n")).await, 401, "{wrong}");
+        assert_eq!(status(&server, &format!("Authorization: Bearer {wrong}\n")).await, 401, "{wrong}");
     }
     server.stop().await;
 
-    let server = Server::start(jwt().token_parameter("token")).await;
-    let (mut client, _) = server.client(&format!("?token={ANN}"), &[]).await;
+    let server = serve(jwt().token_parameter("token")).await;
+    let (mut client, _) = connect_with(&server, &format!("?token={ANN}"), &[]).await;
     assert_eq!(name(&mut client).await, "ann");
     server.stop().await;
 }
@@ -114,7 +101,7 @@ async fn a_django_cookie_gets_in() {
     let cookie =
         ".eJyrVopPLC3JiC8tTi2Kz0xRslIyV9JRKkmtKAEyK-kAlGoBCVE5RA:4Mhaj2:7bmpL4n3EBmPxolDSa5mZMmSEzodRYAKwugM7OHbY9E";
     let sessions = DjangoSessions::new(SECRET);
-    let server = Server::start(Channels::builder().authenticator(move |scope: Scope| {
+    let server = serve(Channels::builder().authenticator(move |scope: Scope| {
         let session = scope.cookie("sessionid").and_then(|cookie| sessions.verify_cookie(cookie).ok());
         std::future::ready(Ok(match session {
             Some(session) => {
@@ -125,9 +112,10 @@ async fn a_django_cookie_gets_in() {
         }))
     }))
     .await;
-    let (mut client, _) = server.client("", &[("cookie", &format!("a=b; sessionid={cookie}"))]).await;
+    let (mut client, _) = connect_with(&server, "", &[("cookie", &format!("a=b; sessionid={cookie}"))]).await;
     assert_eq!(name(&mut client).await, "number 7");
-    let (mut client, _) = server.client("", &[("cookie", &format!("sessionid={}", cookie.replace('y', "z")))]).await;
+    let (mut client, _) =
+        connect_with(&server, "", &[("cookie", &format!("sessionid={}", cookie.replace('y', "z")))]).await;
     assert_eq!(name(&mut client).await, "nobody");
     server.stop().await;
 }

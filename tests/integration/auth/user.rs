@@ -3,7 +3,6 @@
 use channels_runtime::ChannelsBuilder;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
-use futures_util::StreamExt;
 
 use crate::support::log::Log;
 

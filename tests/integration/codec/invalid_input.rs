@@ -17,6 +17,7 @@ use tracing::subscriber::DefaultGuard;
 use tracing::{Dispatch, Level, Subscriber};
 use tracing_subscriber::layer::{Context as Layered, Layer, SubscriberExt};
 
+use crate::support::app::Server;
 use crate::support::redis::RedisServer;
 
 /// The deepest that JSON and msgpack are read is 128.
@@ -595,9 +596,8 @@ async fn the_log_says_which_client_it_was() {
     let (log, _guard) = Log::listen();
     let channels = application();
     let route = channels.route::<ChatConsumer>(warp::path!("ws"));
-    let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-    let address = server.local_addr();
-    let server = tokio::spawn(server.serve(route));
+    let server = Server::start(&channels, route).await;
+    let address = server.address;
     let (mut client, _) = tokio_tungstenite::connect_async(format!("ws://{address}/ws")).await.unwrap();
     let tokio_tungstenite::MaybeTlsStream::Plain(socket) = client.get_ref() else { panic!("a plain socket") };
     let peer = socket.local_addr().unwrap().to_string();
@@ -607,6 +607,5 @@ async fn the_log_says_which_client_it_was() {
     let records = log.take("a client's frame is no command");
     assert_eq!(records[0].field("peer"), peer);
     drop(client);
-    assert!(channels.shutdown(Duration::from_secs(5)).await);
-    server.await.unwrap();
+    server.stop().await;
 }

@@ -1,11 +1,9 @@
 //! The depth limit of JSON from a client.
 
-use channels_runtime::Consumer;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use warp::Filter;
 
 #[derive(Deserialize)]
 struct Draw {

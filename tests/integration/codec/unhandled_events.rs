@@ -1,6 +1,5 @@
 //! Events without a handler, and events that do not fit their type.
 
-use channels_runtime::Consumer;
 use serde_json::json;
 
 use crate::consumer::chat::{App, Line};

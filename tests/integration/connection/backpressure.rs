@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use channels_runtime::prelude::*;
-use warp::Filter;
 
 use crate::connection::board::{App, Board, Newest, Note, ShownBlink, ShownCursor, ShownNote, texts};
 

@@ -6,8 +6,10 @@ use std::time::Duration;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
 use channels_runtime::{ChannelsBuilder, Consumer, LayerConfig, LayerStats};
-use tokio::sync::Semaphore;
 use warp::Filter;
+
+use crate::support::app::user;
+use crate::support::gate::Gate;
 
 /// Must arrive, or be counted as lost.
 #[event("board.note")]
@@ -48,9 +50,6 @@ pub(crate) struct ShownCursor {
 #[group("board", events(Note, Blink, Cursor, ShownNote, ShownBlink, ShownCursor))]
 pub(crate) struct Board;
 
-/// Handlers wait until the test lets them go on, one by one.
-pub(crate) struct Gate(pub(crate) Semaphore);
-
 macro_rules! reader {
     ($name:ident, $($mailbox:literal)?) => {
         pub(crate) struct $name {
@@ -69,25 +68,25 @@ macro_rules! reader {
 
             #[receive]
             async fn receive(&mut self, cx: &mut Context<Self>, text: String) -> Result<()> {
-                self.gate.0.acquire().await?.forget();
+                self.gate.pass().await;
                 cx.send_text(text).await
             }
 
             #[handler("board.note")]
             async fn note(&mut self, cx: &mut Context<Self>, event: &Note) -> Result<()> {
-                self.gate.0.acquire().await?.forget();
+                self.gate.pass().await;
                 cx.send_text(&event.text).await
             }
 
             #[handler("board.blink")]
             async fn blink(&mut self, cx: &mut Context<Self>, event: &Blink) -> Result<()> {
-                self.gate.0.acquire().await?.forget();
+                self.gate.pass().await;
                 cx.send_text(&event.text).await
             }
 
             #[handler("board.cursor")]
             async fn cursor(&mut self, cx: &mut Context<Self>, event: &Cursor) -> Result<()> {
-                self.gate.0.acquire().await?.forget();
+                self.gate.pass().await;
                 cx.send_text(format!("{}@{}", event.user, event.at)).await
             }
 
@@ -130,14 +129,10 @@ impl App {
     }
 
     pub(crate) fn with(builder: ChannelsBuilder) -> Self {
-        let gate = Arc::new(Gate(Semaphore::new(0)));
-        let known = Arc::clone(&gate);
-        let authenticator = move |_| {
-            let gate = Arc::clone(&known);
-            async move { Ok(Some(gate)) }
-        };
+        let gate = Arc::new(Gate::closed());
         let layer = ChannelLayer::in_memory_with(LayerConfig::default().with_capacity(CAPACITY));
-        Self { channels: builder.layer(layer).authenticator(authenticator).build(), gate }
+        let channels = builder.layer(layer).authenticator(user(Arc::clone(&gate))).build();
+        Self { channels, gate }
     }
 
     /// A client, and the name of its channel.
@@ -158,7 +153,7 @@ impl App {
     }
 
     pub(crate) fn go_on(&self, handlers: usize) {
-        self.gate.0.add_permits(handlers);
+        self.gate.open(handlers);
     }
 
     pub(crate) async fn note(&self, text: &str) {

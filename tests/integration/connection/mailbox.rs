@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use channels_runtime::LayerError;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
-use channels_runtime::{Consumer, LayerError};
 use serde_json::{Value, json};
 
 use crate::consumer::chat::{App, ChatFail, ChatMessage, ChatNote, ChatSlow, ForceDisconnect, Line, room};

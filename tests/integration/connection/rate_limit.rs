@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use channels_runtime::prelude::*;
 use tokio::time::Instant;
-use warp::Filter;
 
 use crate::connection::board::{App, Newest};
 

@@ -11,6 +11,9 @@ use futures_util::StreamExt;
 use serde::Deserialize;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::support::app::{Server, user};
+use crate::support::until::within;
+
 #[event("step")]
 struct Step {
     number: u32,
@@ -109,9 +112,8 @@ impl App {
         let (says_go, go) = mpsc::channel();
         let blocks = tokio::sync::Semaphore::new(0);
         let rig = Arc::new(Rig { steps: Mutex::default(), go: Mutex::new(go), says_go, blocks });
-        let known = Arc::clone(&rig);
-        let authenticator = move |_| std::future::ready(Ok(Some(Arc::clone(&known))));
-        Self { channels: Channels::builder().authenticator(authenticator).build(), rig }
+        let channels = Channels::builder().authenticator(user(Arc::clone(&rig))).build();
+        Self { channels, rig }
     }
 
     fn route(&self) -> warp::filters::BoxedFilter<(warp::reply::Response,)> {
@@ -134,15 +136,8 @@ impl App {
     }
 
     async fn serve(&self) -> SocketAddr {
-        let server = self.channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-        let address = server.local_addr();
-        tokio::spawn(server.serve(self.route()));
-        address
+        Server::start(&self.channels, self.route()).await.address
     }
-}
-
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it comes")
 }
 
 /// As many methods block as the runtime has threads for its tasks. Everybody else goes on: others connect, talk, and one of

@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use channels_runtime::Consumer;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+
+use crate::support::app::user_or_nobody;
 
 #[event("chat.message")]
 pub(crate) struct ChatMessage {
@@ -199,13 +200,7 @@ impl App {
 
     pub(crate) fn with(builder: channels_runtime::ChannelsBuilder) -> Self {
         let witness = Arc::<Witness>::default();
-        let known = Arc::clone(&witness);
-        let channels = builder
-            .authenticator(move |scope: Scope| {
-                let user = scope.header("x-nobody").is_none().then(|| Arc::clone(&known));
-                async move { Ok(user) }
-            })
-            .build();
+        let channels = builder.authenticator(user_or_nobody(Arc::clone(&witness))).build();
         Self { channels, witness }
     }
 

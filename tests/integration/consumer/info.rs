@@ -1,7 +1,6 @@
 //! `Consumer::INFO`: the description that `#[consumer]` generates.
 
 use channels_runtime::Consumer;
-use channels_runtime::prelude::*;
 
 use crate::consumer::chat::ChatConsumer;
 

@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
-use channels_runtime::Consumer;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
 use serde_json::json;

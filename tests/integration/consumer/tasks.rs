@@ -3,13 +3,14 @@
 use channels_runtime::prelude::*;
 use tokio::time::advance;
 
-use crate::consumer::timers::{App, SECOND, begin, living, say, until};
+use crate::consumer::timers::{App, SECOND, begin, living, say};
+use crate::support::until::until;
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_refused_leaves_no_work_behind() {
     let app = App::new();
     assert!(app.new_client().with_header("x-refuse", "yes").connect().await.is_err());
-    until(|| app.running() == 0, "the work ends").await;
+    until("the work ends", || app.running() == 0).await;
     advance(5 * SECOND).await;
     assert_eq!(app.channels.channel_layer().channels_here(), 0);
     assert_eq!(app.channels.channel_layer().stats().delivered, 0);
@@ -22,7 +23,7 @@ async fn work_that_fails_or_panics_hurts_nobody() {
     for how in ["panic", "fail", "end"] {
         begin(&mut client, how, how, 0).await;
     }
-    until(|| app.running() == 0, "the work ends").await;
+    until("the work ends", || app.running() == 0).await;
     assert_eq!(living(&mut client).await, Vec::<String>::new());
 }
 
@@ -47,5 +48,5 @@ async fn a_hundred_pieces_of_work_and_no_more() {
     begin(&mut client, "hang", "another", 0).await;
     assert_eq!(living(&mut client).await.len(), 100);
     client.disconnect(CloseCode::NORMAL).await.unwrap();
-    until(|| app.running() == 0, "the work ends").await;
+    until("the work ends", || app.running() == 0).await;
 }

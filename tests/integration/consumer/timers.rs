@@ -8,8 +8,11 @@ use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
 use channels_runtime::{Background, LayerConfig};
 use serde::Deserialize;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, advance};
+
+use crate::support::app::user;
+use crate::support::gate::Gate;
+use crate::support::until::until;
 
 #[event("timer.rang")]
 pub(crate) struct Rang {
@@ -39,7 +42,7 @@ pub(crate) struct Rig {
     /// How many pieces of work run.
     pub(crate) running: Arc<AtomicUsize>,
     /// What a handler waits for when it is told to.
-    pub(crate) gate: Arc<Semaphore>,
+    pub(crate) gate: Arc<Gate>,
 }
 
 /// A piece of work that runs, for as long as this is not dropped.
@@ -117,7 +120,7 @@ impl TimerConsumer {
     #[handler("timer.rang")]
     async fn rang(&mut self, cx: &mut Context<Self>, event: &Rang) -> Result<()> {
         if self.waits {
-            self.rig.gate.acquire().await?.forget();
+            self.rig.gate.pass().await;
         }
         cx.send_text(&event.name).await
     }
@@ -157,12 +160,10 @@ pub(crate) struct App {
 impl App {
     /// Mailboxes hold three events, and nobody is asked whether they live: a test moves the clock as it likes.
     pub(crate) fn new() -> Self {
-        let rig = Rig { running: Arc::default(), gate: Arc::new(Semaphore::new(0)) };
-        let known = rig.clone();
+        let rig = Rig { running: Arc::default(), gate: Arc::new(Gate::closed()) };
         let layer = ChannelLayer::in_memory_with(LayerConfig::default().with_capacity(3));
         let builder = Channels::builder().layer(layer).heartbeat(Duration::ZERO, Duration::ZERO);
-        let authenticator = move |_| std::future::ready(Ok(Some(known.clone())));
-        Self { channels: builder.authenticator(authenticator).build(), rig }
+        Self { channels: builder.authenticator(user(rig.clone())).build(), rig }
     }
 
     pub(crate) fn new_client(&self) -> Client {
@@ -179,16 +180,6 @@ impl App {
     pub(crate) fn running(&self) -> usize {
         self.rig.running.load(SeqCst)
     }
-}
-
-/// Waits for it, at most 20 s of the test's own time.
-pub(crate) async fn until(mut condition: impl FnMut() -> bool, what: &str) {
-    let met = async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(20 * SECOND, met).await.unwrap_or_else(|_| panic!("never: {what}"));
 }
 
 pub(crate) async fn begin(client: &mut Client, how: &str, name: &str, ms: u64) {
@@ -277,7 +268,7 @@ async fn a_full_mailbox_misses_the_event_of_a_timer_and_counts_it() {
         tokio::task::yield_now().await;
     }
     assert_eq!(app.channels.channel_layer().stats().dropped_full, 6);
-    app.rig.gate.add_permits(1000);
+    app.rig.gate.open(1000);
     for _ in 0..4 {
         assert_eq!(client.receive_text_from().await.unwrap(), "tick");
     }
@@ -347,9 +338,9 @@ async fn a_worker_has_timers_too() {
     let test = async {
         let job = |to| Count { to, told: told.name().clone() };
         // The channel is there when the worker is polled.
-        until(|| layer.channels_here() == 3, "the worker runs").await;
+        until("the worker runs", || layer.channels_here() == 3).await;
         layer.send(&to, &job(0)).await.unwrap();
-        until(|| channels.stats().jobs.panicked == 1, "the job panics").await;
+        until("the job panics", || channels.stats().jobs.panicked == 1).await;
         layer.send(&to, &job(3)).await.unwrap();
         told.receive().await.unwrap();
         drop(stop);

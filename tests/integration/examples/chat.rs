@@ -4,46 +4,33 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::Stream;
 use futures_util::stream::SplitStream;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use crate::support::client::ask;
+use crate::support::client::{Client, connect, next_text, send_request};
 use crate::support::example::Example;
 use crate::support::redis::RedisServer;
 
-type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
 async fn client(chat: &Example, room: &str) -> Client {
-    connect_async(format!("ws://{}/ws/chat/{room}/", chat.address())).await.unwrap().0
+    connect(chat.address(), &format!("/ws/chat/{room}/")).await
 }
 
-async fn next(
-    client: &mut (impl StreamExt<Item = Result<Message, tokio_tungstenite::tungstenite::Error>> + Unpin),
-) -> String {
-    loop {
-        let next = tokio::time::timeout(Duration::from_secs(30), client.next()).await;
-        let message = next.expect("a message in time").expect("the connection is open").unwrap();
-        // One that only listens is asked whether it is there.
-        if !message.is_ping() {
-            let value: Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
-            return value["message"].as_str().unwrap().to_owned();
-        }
-    }
+/// Returns the text of the next chat message.
+async fn next_line(client: &mut (impl Stream<Item = Result<Message, Error>> + Unpin)) -> String {
+    let value: Value = serde_json::from_str(&next_text(client).await).unwrap();
+    value["message"].as_str().unwrap().to_owned()
 }
 
 /// Asks for a page of the chat's operator.
 async fn page(chat: &Example, path: &str) -> (u16, String) {
     let request = format!("GET {path} HTTP/1.1\nhost: x\nconnection: close\n\n");
-    let mut answer = ask(chat.address(), &request).await;
-    let mut body = String::new();
-    answer.socket.read_to_string(&mut body).await.unwrap();
-    (answer.status, body)
+    let response = send_request(chat.address(), &request).await;
+    (response.status, response.body().await)
 }
 
 #[tokio::test]
@@ -56,7 +43,7 @@ async fn a_look_inside_is_there_for_whoever_asked_for_it() {
     let chat = Example::start("chat", &["--inspect"]);
     let (mut ann, mut bob) = (client(&chat, "lobby").await, client(&chat, "lobby").await);
     ann.send(Message::text(json!({"message": "hi"}).to_string())).await.unwrap();
-    assert_eq!((next(&mut ann).await, next(&mut bob).await), ("hi".to_owned(), "hi".to_owned()));
+    assert_eq!((next_line(&mut ann).await, next_line(&mut bob).await), ("hi".to_owned(), "hi".to_owned()));
     let (status, html) = page(&chat, "/inspect").await;
     assert_eq!(status, 200);
     assert!(html.contains("<title>A look inside the chat</title>"), "{html}");
@@ -87,7 +74,7 @@ const UNDER_WAY: usize = 40;
 async fn listen(mut rx: SplitStream<Client>, from_other: (String, Arc<Semaphore>), all_heard: Arc<Semaphore>) {
     let mut heard: HashMap<String, usize> = HashMap::new();
     loop {
-        let message = next(&mut rx).await;
+        let message = next_line(&mut rx).await;
         if message == "the end" {
             break;
         }
@@ -137,6 +124,6 @@ async fn a_thousand_messages_each_way(layer: &str) {
     }
     strangers[0].send(Message::text(json!({"message": "only here"}).to_string())).await.unwrap();
     for stranger in &mut strangers {
-        assert_eq!(next(stranger).await, "only here");
+        assert_eq!(next_line(stranger).await, "only here");
     }
 }

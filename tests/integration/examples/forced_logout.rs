@@ -2,20 +2,16 @@
 
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
-
 use super::Client;
-use crate::support::client::ask;
+use crate::support::client::send_request;
 use crate::support::example::Example;
 
 /// What the handler of `POST /logout/<username>` says.
 async fn log_out(example: &Example, username: &str) -> String {
     let request = format!("POST /logout/{username} HTTP/1.1\nhost: x\ncontent-length: 0\nconnection: close\n\n");
-    let mut answer = ask(example.address(), &request).await;
-    assert_eq!(answer.status, 200, "{}", answer.head);
-    let mut body = String::new();
-    answer.socket.read_to_string(&mut body).await.unwrap();
-    body
+    let response = send_request(example.address(), &request).await;
+    assert_eq!(response.status, 200, "{}", response.head);
+    response.body().await
 }
 
 #[tokio::test]

@@ -8,31 +8,27 @@ mod forced_logout;
 mod multichat;
 mod presence;
 
-use std::time::Duration;
-
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+use crate::support::client;
 use crate::support::example::Example;
 
-struct Client(WebSocketStream<MaybeTlsStream<TcpStream>>);
+struct Client(client::Client);
 
 impl Client {
     async fn connect(example: &Example, path: &str) -> Self {
-        let address = example.address();
-        Self(connect_async(format!("ws://{address}{path}")).await.unwrap().0)
+        Self(client::connect(example.address(), path).await)
     }
 
     async fn say(&mut self, value: &Value) {
         self.0.send(Message::text(value.to_string())).await.unwrap();
     }
 
+    /// The next message that is not a ping.
     async fn next(&mut self) -> Message {
-        let next = tokio::time::timeout(Duration::from_secs(30), self.0.next()).await;
-        next.expect("a message in time").expect("the connection is open").unwrap()
+        client::next(&mut self.0).await
     }
 
     async fn next_json(&mut self) -> Value {

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use warp::Reply;
 use warp::filters::BoxedFilter;
 
+use crate::support::app::Server;
 use site::accounts::Accounts;
 
 /// The site, and a Django process's end of its layer.
@@ -188,9 +189,8 @@ async fn http(server: SocketAddr, request: &str) -> String {
 #[tokio::test]
 async fn a_browser_logs_in_with_a_form_and_out_again() {
     let site = site();
-    let server = site.channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-    let address = server.local_addr();
-    let serving = tokio::spawn(server.serve(site.routes.clone()));
+    let server = Server::start(&site.channels, site.routes.clone()).await;
+    let address = server.address;
     let get = |cookie: &str| format!("GET / HTTP/1.1\nhost: x\nconnection: close\ncookie: {cookie}\n\n");
     let post = |path: &str, cookie: &str, body: &str| {
         let length = body.len();
@@ -218,6 +218,5 @@ async fn a_browser_logs_in_with_a_form_and_out_again() {
     let answer = http(address, &post("logout", cookie, "")).await;
     assert!(answer.starts_with("HTTP/1.1 303 "), "{answer}");
     assert!(http(address, &get(cookie)).await.starts_with("HTTP/1.1 303 "));
-    site.channels.shutdown(std::time::Duration::from_secs(5)).await;
-    serving.await.unwrap();
+    server.stop().await;
 }

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::Client;
 use crate::support::example::Example;
 use crate::support::redis::RedisServer;
-
-use super::Client;
 
 /// One page, and whom it shows besides its own user.
 struct Page {
@@ -21,13 +20,7 @@ impl Page {
     }
 
     async fn hear(&mut self) {
-        let news = loop {
-            match self.client.next().await {
-                // A page that only listens is asked whether it is there.
-                message if message.is_ping() => {}
-                message => break serde_json::from_str::<serde_json::Value>(message.to_text().unwrap()).unwrap(),
-            }
-        };
+        let news = self.client.next_json().await;
         // A user comes once and goes once, however many tabs there are.
         if let Some(user) = news["came"].as_str() {
             assert!(self.shown.insert(user.to_owned()), "{news} twice");

@@ -11,15 +11,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use books::{Books, Heard};
 use channels_runtime::RedisHost;
 use channels_runtime::prelude::*;
 use futures_util::StreamExt;
+use proxy::{Line, Proxy};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::redis::{Connection, RedisServer, Reply};
-use books::{Books, Heard};
-use proxy::{Line, Proxy};
 
 /// How long a test waits for what should take a second or two; machines are busy.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -186,7 +186,7 @@ impl Sender {
     }
 
     /// The number of its next note.
-    fn next(&self) -> u32 {
+    fn next_number(&self) -> u32 {
         u32::try_from(self.sent.lock().unwrap().len()).unwrap()
     }
 }
@@ -328,7 +328,7 @@ impl Play {
                         }
                         "restored" => {
                             ear.in_gap.store(false, SeqCst);
-                            Heard::Restored([senders[0].next(), senders[1].next()])
+                            Heard::Restored([senders[0].next_number(), senders[1].next_number()])
                         }
                         note => {
                             let (from, number) = note.split_once(' ').unwrap();
@@ -468,7 +468,7 @@ impl Play {
     }
 
     async fn everybody_hears(&self, begun: Instant) {
-        let next: Vec<u32> = self.senders.iter().map(Sender::next).collect();
+        let next: Vec<u32> = self.senders.iter().map(Sender::next_number).collect();
         let behind = |ear: &Ear| next.iter().enumerate().any(|(from, next)| ear.last[from].load(SeqCst) <= *next);
         let is_deaf = |ear: &Ear| ear.in_gap.load(SeqCst) || behind(ear);
         while let Some(ear) = self.ears.iter().find(|ear| is_deaf(ear)) {

@@ -1,7 +1,7 @@
 //! The names of installed layers.
 
 use channels_runtime::prelude::*;
-use channels_runtime::{Consumer, Envelope, Format};
+use channels_runtime::{Envelope, Format};
 use serde_json::json;
 
 #[tokio::test]

@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use channels_runtime::prelude::*;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
+use tokio_tungstenite::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use warp::Filter;
+
+use crate::support::app::{Server, user};
+use crate::support::client::{Client, connect, next_text};
+use crate::support::gate::Gate;
 
 /// Rendered without a consumer's state.
 #[event("shown")]
@@ -53,7 +54,7 @@ enum To {
 
 /// One who does what its client asks for.
 struct Speaker {
-    gate: Arc<Semaphore>,
+    gate: Arc<Gate>,
 }
 
 /// What a client asks for: to say something, or something else.
@@ -74,7 +75,7 @@ macro_rules! consumer {
         impl $name {
             #[connect]
             async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
-                let gate = cx.scope().user::<Arc<Semaphore>>().ok_or(Reject::unauthorized())?.clone();
+                let gate = cx.scope().user::<Arc<Gate>>().ok_or(Reject::unauthorized())?.clone();
                 cx.group_add(&Hall).await?;
                 cx.send_text(cx.channel_name().to_string()).await?;
                 Ok(Self { gate })
@@ -94,7 +95,10 @@ macro_rules! consumer {
                     Wish::JoinAside => cx.group_add(&Aside).await,
                     Wish::LeaveAside => cx.group_discard(&Aside).await,
                     Wish::LeaveHall => cx.group_discard(&Hall).await,
-                    Wish::Wait => Ok(self.gate.acquire().await?.forget()),
+                    Wish::Wait => {
+                        self.gate.pass().await;
+                        Ok(())
+                    }
                     Wish::Fail => Err(Error::msg("as it was asked to")),
                 }
             }
@@ -116,7 +120,7 @@ consumer!(Speaker);
 
 /// Another kind of consumer in the same groups.
 struct Listener {
-    gate: Arc<Semaphore>,
+    gate: Arc<Gate>,
 }
 
 consumer!(Listener);
@@ -126,14 +130,14 @@ struct Nothing {}
 
 /// One whose client may ask it to block its thread.
 struct Blocker {
-    gate: Arc<Semaphore>,
+    gate: Arc<Gate>,
 }
 
 #[consumer]
 impl Blocker {
     #[connect]
     async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
-        let gate = cx.scope().user::<Arc<Semaphore>>().ok_or(Reject::unauthorized())?.clone();
+        let gate = cx.scope().user::<Arc<Gate>>().ok_or(Reject::unauthorized())?.clone();
         cx.send_text(cx.channel_name().to_string()).await?;
         Ok(Self { gate })
     }
@@ -148,19 +152,14 @@ impl Blocker {
         let gate = Arc::clone(&self.gate);
         cx.block_on(async |_| {
             // A test that fails here should end, too.
-            tokio::time::timeout(Duration::from_secs(30), gate.acquire()).await??.forget();
-            Ok(())
+            Ok(tokio::time::timeout(Duration::from_secs(30), gate.pass()).await?)
         })
     }
 }
 
-type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-struct Server {
-    channels: Channels,
-    address: std::net::SocketAddr,
-    gate: Arc<Semaphore>,
-    task: JoinHandle<()>,
+struct App {
+    server: Server,
+    gate: Arc<Gate>,
 }
 
 /// A client, and the name of its channel.
@@ -169,42 +168,20 @@ struct Named {
     channel: String,
 }
 
-impl Server {
+impl App {
     async fn start(layer: ChannelLayer) -> Self {
-        let gate = Arc::new(Semaphore::new(0));
-        let known = Arc::clone(&gate);
-        let authenticator = move |_: Scope| {
-            let gate = Arc::clone(&known);
-            async move { Ok(Some(gate)) }
-        };
-        let channels = Channels::builder().layer(layer).authenticator(authenticator).build();
-        let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-        let address = server.local_addr();
+        let gate = Arc::new(Gate::closed());
+        let channels = Channels::builder().layer(layer).authenticator(user(Arc::clone(&gate))).build();
         let routes = channels.route::<Speaker>(warp::path!("speaker"));
         let routes = routes.or(channels.route::<Listener>(warp::path!("listener")));
         let routes = routes.or(channels.route::<Blocker>(warp::path!("blocker")));
-        Self { channels, address, gate, task: tokio::spawn(server.serve(routes)) }
+        Self { server: Server::start(&channels, routes).await, gate }
     }
 
-    async fn client(&self, path: &str) -> Named {
-        let (mut client, _) = tokio_tungstenite::connect_async(format!("ws://{}/{path}", self.address)).await.unwrap();
-        let channel = next(&mut client).await;
+    async fn client(&self, consumer: &str) -> Named {
+        let mut client = connect(self.server.address, &format!("/{consumer}")).await;
+        let channel = next_text(&mut client).await;
         Named { client, channel }
-    }
-
-    async fn stop(self) {
-        assert!(self.channels.shutdown(Duration::from_secs(10)).await, "every connection ends");
-        self.task.await.unwrap();
-    }
-}
-
-async fn next(client: &mut Client) -> String {
-    loop {
-        let next = tokio::time::timeout(Duration::from_secs(20), client.next()).await;
-        match next.expect("a message in time").expect("the connection is open").unwrap() {
-            Message::Ping(_) => {}
-            message => return message.into_text().unwrap().to_string(),
-        }
     }
 }
 
@@ -219,7 +196,7 @@ impl Named {
 
     async fn hears(&mut self, texts: &[&str]) {
         for text in texts {
-            assert_eq!(next(&mut self.client).await, *text, "of {texts:?}");
+            assert_eq!(next_text(&mut self.client).await, *text, "of {texts:?}");
         }
     }
 }
@@ -230,9 +207,9 @@ fn say(to: impl Into<Value>, text: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_comes_in_one_write_keeps_its_order_over_groups_and_channels() {
-    let server = Server::start(ChannelLayer::in_memory()).await;
-    let mut speaker = server.client("speaker").await;
-    let mut members = [server.client("speaker").await, server.client("listener").await];
+    let app = App::start(ChannelLayer::in_memory()).await;
+    let mut speaker = app.client("speaker").await;
+    let mut members = [app.client("speaker").await, app.client("listener").await];
     for member in &mut members {
         member.asks([json!("join_aside"), say("client", "ready")]).await;
         member.hears(&["ready"]).await;
@@ -264,20 +241,20 @@ async fn what_comes_in_one_write_keeps_its_order_over_groups_and_channels() {
         // What its own handler says need not wait for its turn as an event.
         let mut own = Vec::new();
         for _ in 0..9 {
-            own.push(next(&mut speaker.client).await);
+            own.push(next_text(&mut speaker.client).await);
         }
         let said = own.iter().position(|text| text == "12").expect("the client hears its own");
         own.remove(said);
         assert_eq!(own, ["1", "2", "4", "5", "7", "9", "10", "13"], "round {round}");
     }
     drop((speaker, members));
-    server.stop().await;
+    app.server.stop().await;
 }
 
 #[tokio::test]
 async fn whoever_joins_or_leaves_meanwhile_hears_what_was_sent_while_it_was_there() {
-    let server = Server::start(ChannelLayer::in_memory()).await;
-    let mut speaker = server.client("speaker").await;
+    let app = App::start(ChannelLayer::in_memory()).await;
+    let mut speaker = app.client("speaker").await;
     speaker
         .asks([
             say("hall", "1"),
@@ -295,39 +272,39 @@ async fn whoever_joins_or_leaves_meanwhile_hears_what_was_sent_while_it_was_ther
         .await;
     speaker.hears(&["1", "2", "3", "4", "the end"]).await;
     drop(speaker);
-    server.stop().await;
+    app.server.stop().await;
 }
 
 #[tokio::test]
 async fn a_handler_that_waits_keeps_nothing_back() {
-    let server = Server::start(ChannelLayer::in_memory()).await;
-    let (mut speaker, mut member) = (server.client("speaker").await, server.client("listener").await);
+    let app = App::start(ChannelLayer::in_memory()).await;
+    let (mut speaker, mut member) = (app.client("speaker").await, app.client("listener").await);
     speaker.asks([say("hall", "1"), say("hall", "2"), json!("wait"), say("hall", "3")]).await;
     member.hears(&["1", "2"]).await;
-    server.gate.add_permits(1);
+    app.gate.open(1);
     member.hears(&["3"]).await;
     speaker.hears(&["1", "2", "3"]).await;
     drop((speaker, member));
-    server.stop().await;
+    app.server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_that_blocks_its_thread_keeps_nothing_back() {
-    let server = Server::start(ChannelLayer::in_memory()).await;
-    let (mut blocker, mut member) = (server.client("blocker").await, server.client("listener").await);
+    let app = App::start(ChannelLayer::in_memory()).await;
+    let (mut blocker, mut member) = (app.client("blocker").await, app.client("listener").await);
     let (say, block) = (json!({"type": "say"}), json!({"type": "block"}));
     blocker.asks([say.clone(), say.clone(), block, say]).await;
     member.hears(&["said", "said"]).await;
-    server.gate.add_permits(1);
+    app.gate.open(1);
     member.hears(&["said"]).await;
     drop((blocker, member));
-    server.stop().await;
+    app.server.stop().await;
 }
 
 #[tokio::test]
 async fn whatever_ends_a_burst_keeps_nothing_back() {
-    let server = Server::start(ChannelLayer::in_memory()).await;
-    let mut member = server.client("listener").await;
+    let app = App::start(ChannelLayer::in_memory()).await;
+    let mut member = app.client("listener").await;
     let said = say("hall", "said").to_string();
     let behind: [&[Message]; 5] = [
         &[Message::Close(None)],
@@ -338,7 +315,7 @@ async fn whatever_ends_a_burst_keeps_nothing_back() {
         &[Message::text(json!("fail").to_string()), Message::text("{}")],
     ];
     for behind in behind {
-        let mut speaker = server.client("speaker").await;
+        let mut speaker = app.client("speaker").await;
         for message in [&[Message::text(&said), Message::text(&said)], behind].concat() {
             speaker.client.feed(message).await.unwrap();
         }
@@ -346,12 +323,12 @@ async fn whatever_ends_a_burst_keeps_nothing_back() {
         member.hears(&["said", "said"]).await;
     }
     // Half of a message may stay half for long.
-    let mut speaker = server.client("speaker").await;
+    let mut speaker = app.client("speaker").await;
     let length = u8::try_from(said.len()).ok().filter(|length| *length < 126).expect("a short message");
     let whole_and_half = [&[0x81, 0x80 | length, 0, 0, 0, 0], said.as_bytes(), &[0x81, 0xfe, 0x01]].concat();
     let MaybeTlsStream::Plain(socket) = speaker.client.get_mut() else { unreachable!("no TLS here") };
     socket.write_all(&whole_and_half).await.unwrap();
     member.hears(&["said"]).await;
     drop((speaker, member));
-    server.stop().await;
+    app.server.stop().await;
 }

@@ -6,7 +6,7 @@ use channels_runtime::prelude::*;
 use channels_runtime::{Channel, LayerError, Untyped};
 use serde_json::{Value, json};
 
-use crate::support::layers::{Two, core, core_sharded, memory, next, pubsub, pubsub_sharded};
+use crate::support::layers::{Two, core, core_sharded, memory, next_event, pubsub, pubsub_sharded};
 
 #[event("note")]
 #[derive(Debug, PartialEq, Clone)]
@@ -23,7 +23,7 @@ pub(crate) struct Notes {
 pub(crate) const NOTES: Notes = Notes { name: "a" };
 
 pub(crate) async fn note(channel: &Channel) -> Note {
-    next(channel).await.decode().unwrap()
+    next_event(channel).await.decode().unwrap()
 }
 
 /// Asserts that nothing is on its way to `channel`: a mark sent behind it comes first.
@@ -176,10 +176,10 @@ async fn every_value_arrives_as_it_was_sent(two: Two) {
         nested: json!({"list": [1, -1, null, true, {"deep": ["x"]}], "empty": {}}),
     };
     two.there.send(channel.name(), &sent).await.unwrap();
-    assert_eq!(next(&channel).await.decode::<AllKinds>().unwrap(), sent);
+    assert_eq!(next_event(&channel).await.decode::<AllKinds>().unwrap(), sent);
     let raw = json!({"type": "raw.one", "n": 1});
     two.there.send_raw(channel.name().as_str(), raw.clone()).await.unwrap();
-    assert_eq!(next(&channel).await.to_value().unwrap(), raw);
+    assert_eq!(next_event(&channel).await.to_value().unwrap(), raw);
     let error = two.there.send_raw(channel.name().as_str(), json!({"no": "type"})).await.unwrap_err();
     assert!(error.to_string().contains("`type`"), "{error}");
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 
 use crate::support::layers::Two;
+use crate::support::until::until;
 
 /// So long may an answer take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -87,7 +88,7 @@ impl Reporter {
         let worker = channels.worker::<ReportConsumer>("reports");
         let running = tokio::spawn(async move { worker.run_until(std::future::pending()).await });
         // It has joined its group when it takes jobs.
-        until(|| layer.members_here(&Reporters).unwrap() == 1, "the worker runs").await;
+        until("the worker runs", || layer.members_here(&Reporters).unwrap() == 1).await;
         Self { channels, running }
     }
 
@@ -95,15 +96,6 @@ impl Reporter {
         assert!(self.channels.shutdown(PATIENCE).await);
         self.running.await.unwrap().unwrap();
     }
-}
-
-async fn until(condition: impl Fn() -> bool, what: &str) {
-    let met = async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, met).await.unwrap_or_else(|_| panic!("never: {what}"));
 }
 
 fn reports() -> ChannelName<ReportConsumer> {
@@ -158,7 +150,7 @@ async fn a_late_answer_is_counted_and_hurts_nobody(two: Two) {
     assert_eq!(ask(&two.here, "build", 3).await.unwrap(), ReportBuilt { id: 3 });
     two.here.group_send(&Reporters, &ReportRelease {}).await.unwrap();
     let unread = || two.here.stats().unread.max(two.there.stats().unread);
-    until(|| unread() >= 1, "a late answer is counted").await;
+    until("a late answer is counted", || unread() >= 1).await;
     assert_eq!(ask(&two.here, "build", 4).await.unwrap(), ReportBuilt { id: 4 });
     // Of two answers the first one counts, and the second is nobody else's.
     assert_eq!(ask(&two.here, "twice", 5).await.unwrap(), ReportBuilt { id: 5 });

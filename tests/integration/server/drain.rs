@@ -7,17 +7,16 @@ use std::time::{Duration, Instant};
 use channels_runtime::ChannelsBuilder;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use warp::Filter;
 
-use crate::support::client::{ask, end, until};
-
-pub(crate) type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
+use crate::support::app::Server;
+use crate::support::client::{connect, next_or_end, send_request, until_closed};
+use crate::support::until::until;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -27,15 +26,6 @@ pub(crate) fn told_to_wait(message: &Message) -> Option<Duration> {
     assert_eq!(u16::from(frame.code), 1012);
     let wait = frame.reason.strip_prefix("reconnect in ")?.strip_suffix(" ms")?;
     Some(Duration::from_millis(wait.parse().ok()?))
-}
-
-pub(crate) async fn next(client: &mut Client) -> Option<Message> {
-    loop {
-        let message = tokio::time::timeout(PATIENCE, client.next()).await.expect("a message in time")?.ok()?;
-        if !message.is_ping() {
-            return Some(message);
-        }
-    }
 }
 
 pub(crate) static GONE: AtomicUsize = AtomicUsize::new(0);
@@ -56,16 +46,15 @@ impl Guest {
 async fn a_server_closes_in_waves_and_says_when_to_come_back() {
     const CLIENTS: usize = 400;
     let channels = Channels::builder().build();
-    let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-    let address = server.local_addr();
-    let serving = tokio::spawn(server.serve(channels.route::<Guest>(warp::path!("ws"))));
+    let server = Server::start(&channels, channels.route::<Guest>(warp::path!("ws"))).await;
+    let address = server.address;
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
-        let mut client = connect_async(format!("ws://{address}/ws")).await.unwrap().0;
+        let mut client = connect(address, "/ws").await;
         clients.spawn(async move {
-            let told = told_to_wait(&next(&mut client).await.expect("a close frame")).expect("a wait");
+            let told = told_to_wait(&next_or_end(&mut client).await.expect("a close frame")).expect("a wait");
             let at = Instant::now();
-            while next(&mut client).await.is_some() {}
+            while next_or_end(&mut client).await.is_some() {}
             (told, at)
         });
     }
@@ -85,7 +74,7 @@ async fn a_server_closes_in_waves_and_says_when_to_come_back() {
     assert!(waits.iter().all(|wait| *wait < Duration::from_secs(1)), "{waits:?}");
     let tenths: HashSet<_> = waits.iter().map(|wait| wait.as_millis() / 100).collect();
     assert_eq!(tenths.len(), 10, "spread over a second");
-    tokio::time::timeout(PATIENCE, serving).await.expect("the server ends").unwrap();
+    server.ended().await;
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
 }
 
@@ -171,41 +160,39 @@ impl Stuck {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_that_does_not_end_is_not_waited_for_beyond_the_deadline() {
     let channels = Channels::builder().build();
-    let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-    let address = server.local_addr();
-    let serving = tokio::spawn(server.serve(channels.route::<Stuck>(warp::path!("ws"))));
-    let mut client = connect_async(format!("ws://{address}/ws")).await.unwrap().0;
+    let server = Server::start(&channels, channels.route::<Stuck>(warp::path!("ws"))).await;
+    let address = server.address;
+    let mut client = connect(address, "/ws").await;
     client.send(Message::text("stay")).await.unwrap();
-    assert_eq!(next(&mut client).await, Some(Message::text("here for ever")));
+    assert_eq!(next_or_end(&mut client).await, Some(Message::text("here for ever")));
     let begun = Instant::now();
     assert!(!channels.shutdown(Duration::from_secs(1)).await, "one is left, and whoever asked is told");
     assert!((Duration::from_secs(1)..PATIENCE).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     assert!(
-        told_to_wait(&next(&mut client).await.expect("a close frame")).is_some(),
+        told_to_wait(&next_or_end(&mut client).await.expect("a close frame")).is_some(),
         "its client was told all the same"
     );
-    tokio::time::timeout(PATIENCE, serving).await.expect("the server ends").unwrap();
+    server.ended().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_never_becomes_whole_is_not_waited_for() {
     let long = Duration::from_secs(3600);
     let channels = Channels::builder().header_deadline(long).shutdown_deadline(long).build();
-    let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-    let address = server.local_addr();
-    let serving = tokio::spawn(server.serve(channels.route::<Guest>(warp::path!("ws"))));
+    let server = Server::start(&channels, channels.route::<Guest>(warp::path!("ws"))).await;
+    let address = server.address;
     // One says nothing, one says a part, and one has been answered and says a part of its next request.
     let silent = TcpStream::connect(address).await.unwrap();
     let mut slow = TcpStream::connect(address).await.unwrap();
     slow.write_all(b"GET /ws HTTP/1.1\r\nHost: ").await.unwrap();
     let nothing = "GET /nothing HTTP/1.1\nHost: ours\n\n";
-    let mut answered = ask(address, nothing).await.socket;
+    let mut answered = send_request(address, nothing).await.socket;
     answered.write_all(b"GET /ws HTTP/1.1\r\nHost: ").await.unwrap();
     // What was said before is most likely read by now.
-    ask(address, nothing).await;
+    send_request(address, nothing).await;
     assert!(channels.shutdown(PATIENCE).await);
-    tokio::time::timeout(PATIENCE, serving).await.expect("nobody is waited for").unwrap();
+    server.ended().await;
     for socket in [silent, slow, answered] {
-        end(socket).await;
+        until_closed(socket).await;
     }
 }

@@ -15,6 +15,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use crate::support::app::{Server, user};
+use crate::support::client::{handshake, send_request};
+use crate::support::until::until;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 /// In real time, so many times later than it should be is too late.
@@ -73,12 +77,8 @@ struct App {
 impl App {
     fn new(builder: ChannelsBuilder) -> Self {
         let code = Arc::<Code>::default();
-        let known = Arc::clone(&code);
-        let known = move |_| {
-            let code = Arc::clone(&known);
-            async move { Ok(Some(code)) }
-        };
-        Self { channels: builder.authenticator(known).build(), code }
+        let channels = builder.authenticator(user(Arc::clone(&code))).build();
+        Self { channels, code }
     }
 
     fn route(&self) -> impl Routes + use<> {
@@ -219,25 +219,23 @@ async fn without_a_heartbeat_silence_has_no_end() {
 
 /// A peer that does nothing by itself: it has shaken hands, and whether it reads is the test's business.
 async fn raw(address: SocketAddr) -> TcpStream {
-    let mut socket = TcpStream::connect(address).await.unwrap();
-    let request = format!(
-        "GET /ws HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    );
-    socket.write_all(request.as_bytes()).await.unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(socket.read_u8().await.unwrap());
-    }
-    assert!(head.starts_with(b"HTTP/1.1 101 "));
-    socket
+    let response = send_request(
+        address,
+        &handshake(
+            "/ws",
+            &format!(
+                "Host: {address}
+"
+            ),
+        ),
+    )
+    .await;
+    assert_eq!(response.status, 101);
+    response.socket
 }
 
 async fn listening(app: &App) -> SocketAddr {
-    let server = app.channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-    let address = server.local_addr();
-    tokio::spawn(server.serve(app.route()));
-    address
+    Server::start(&app.channels, app.route()).await.address
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -303,14 +301,14 @@ async fn server_at_the_near_end() {
     let mut far = in_its_own_network("--net", "far");
     let network = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/net")).unwrap();
     let process = far.id().to_string();
-    crate::support::client::until("it has its network", || network("self") != network(&process)).await;
+    until("it has its network", || network("self") != network(&process)).await;
     ip(&format!("link set there netns {process}"));
 
     let app = App::new(Channels::builder().heartbeat(2 * SECOND, 5 * SECOND));
     let server = app.channels.bind(([10, 77, 0, 1], 0).into()).await.unwrap();
     writeln!(far.stdin.as_ref().unwrap(), "{}", server.local_addr()).unwrap();
     tokio::spawn(server.serve(app.route()));
-    crate::support::client::until("the client is in", || app.channels.connections() == 1).await;
+    until("the client is in", || app.channels.connections() == 1).await;
     // It is alive beyond the deadline.
     tokio::time::sleep(8 * SECOND).await;
     assert_eq!((app.channels.connections(), app.code.0.load(SeqCst)), (1, 0));

@@ -6,13 +6,14 @@ use channels_runtime::Login;
 use channels_runtime::prelude::*;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::auth::logins::{Server, User, name, next};
-use crate::support::client::until;
+use crate::auth::logins::{User, connect_with, name, serve, status};
+use crate::support::client::next;
+use crate::support::until::until;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_ends_with_its_login_and_the_others_go_on() {
     // The first word of the cookie is the name, the second for how many milliseconds.
-    let server = Server::start(Channels::builder().authenticator(|scope: Scope| {
+    let server = serve(Channels::builder().authenticator(|scope: Scope| {
         let cookie = scope.cookie("login").unwrap_or_default().to_owned();
         std::future::ready(Ok(match cookie.split_once('-') {
             Some((name, left)) => {
@@ -24,12 +25,12 @@ async fn a_connection_ends_with_its_login_and_the_others_go_on() {
     }))
     .await;
     let login = |login: &'static str| [("cookie", login)];
-    let (mut long, _) = server.client("", &login("login=long-3600000")).await;
-    let (mut forever, _) = server.client("", &login("login=forever")).await;
-    let (mut centuries, _) = server.client("", &login("login=centuries-99999999999999999")).await;
+    let (mut long, _) = connect_with(&server, "", &login("login=long-3600000")).await;
+    let (mut forever, _) = connect_with(&server, "", &login("login=forever")).await;
+    let (mut centuries, _) = connect_with(&server, "", &login("login=centuries-99999999999999999")).await;
     let mut ending = Vec::new();
     for cookie in ["login=a-600", "login=b-200", "login=c-400", "login=d-200"] {
-        ending.push(server.client("", &[("cookie", cookie)]).await.0);
+        ending.push(connect_with(&server, "", &[("cookie", cookie)]).await.0);
     }
     for client in &mut ending {
         let Message::Close(Some(frame)) = next(client).await else { panic!("a close frame") };
@@ -40,7 +41,7 @@ async fn a_connection_ends_with_its_login_and_the_others_go_on() {
         assert_eq!(name(client).await, wanted);
     }
     // Over before it began.
-    assert_eq!(server.status("Cookie: login=e-0\n").await, 401);
+    assert_eq!(status(&server, "Cookie: login=e-0\n").await, 401);
     // One that leaves before its time is no longer waited for.
     drop(long);
     until("it is gone", || server.channels.connections() == 2).await;

@@ -10,17 +10,16 @@ use std::time::{Duration, Instant};
 use channels_runtime::prelude::*;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt};
+use tokio::io::AsyncBufReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
-use warp::Filter;
 
-use crate::server::drain::{Client, PATIENCE, Stuck, next, told_to_wait};
-use crate::support::client::{ask, handshake, until};
+use crate::server::drain::{PATIENCE, Stuck, told_to_wait};
+use crate::support::client::{Client, connect, handshake, next_or_end, send_request};
 use crate::support::example::{Example, program};
 use crate::support::redis::{RedisServer, Reply};
+use crate::support::until::until;
 
 /// Sends a signal to a process of this test.
 fn signal(chat: &Example, name: &str) {
@@ -33,7 +32,7 @@ async fn ended(mut chat: Example) -> ExitStatus {
 }
 
 async fn member(address: SocketAddr) -> Client {
-    connect_async(format!("ws://{address}/ws/chat/lobby/")).await.unwrap().0
+    connect(address, "/ws/chat/lobby/").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -47,8 +46,8 @@ async fn sigterm_ends_everything_in_order_and_the_exit_code_is_0() {
     assert_eq!(members(&redis), 20);
     signal(&chat, "TERM");
     for client in &mut clients {
-        assert!(told_to_wait(&next(client).await.expect("a close frame")).is_some());
-        assert!(next(client).await.is_none());
+        assert!(told_to_wait(&next_or_end(client).await.expect("a close frame")).is_some());
+        assert!(next_or_end(client).await.is_none());
     }
     assert!(ended(chat).await.success());
     assert_eq!(members(&redis), 0, "no ghosts");
@@ -58,7 +57,7 @@ async fn sigterm_ends_everything_in_order_and_the_exit_code_is_0() {
 async fn a_second_sigterm_waits_for_nobody() {
     let chat = Example::start("chat", &[]);
     // It never answers the close frame, and is waited for.
-    let mut deaf = ask(chat.address(), &handshake("/ws/chat/lobby/", "Host: ours\n")).await;
+    let mut deaf = send_request(chat.address(), &handshake("/ws/chat/lobby/", "Host: ours\n")).await;
     let begun = Instant::now();
     signal(&chat, "TERM");
     assert_eq!(tokio::io::AsyncReadExt::read_u8(&mut deaf.socket).await.unwrap(), 0x88);
@@ -123,15 +122,15 @@ async fn a_process_ends_well_at_its_deadline_whoever_is_stuck() {
         // Served twice: whatever a server does at its beginning is done.
         ends_after(async |address| {
             for _ in 0..2 {
-                ask(address, "GET /nothing HTTP/1.1\nHost: ours\n\n").await;
+                send_request(address, "GET /nothing HTTP/1.1\nHost: ours\n\n").await;
             }
         }),
         // It never answers the close frame.
-        ends_after(async |address| ask(address, &handshake("/ws", "Host: ours\n")).await),
+        ends_after(async |address| send_request(address, &handshake("/ws", "Host: ours\n")).await),
         ends_after(async |address| {
-            let mut client = connect_async(format!("ws://{address}/ws")).await.unwrap().0;
+            let mut client = connect(address, "/ws").await;
             client.send(Message::text("stay")).await.unwrap();
-            assert_eq!(next(&mut client).await, Some(Message::text("here for ever")));
+            assert_eq!(next_or_end(&mut client).await, Some(Message::text("here for ever")));
             client
         }),
     );
@@ -309,7 +308,7 @@ async fn a_listener_that_systemd_hands_over_is_used() {
     assert_eq!(line.trim(), format!("listening on http://{address}/"));
     let mut client = member(address).await;
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
-    assert!(told_to_wait(&next(&mut client).await.unwrap()).is_some());
+    assert!(told_to_wait(&next_or_end(&mut client).await.unwrap()).is_some());
     drop(client);
     assert!(tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap().success());
     // The socket outlives the process: who knocks now waits for the next one.

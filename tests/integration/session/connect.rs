@@ -1,15 +1,15 @@
 //! Sending in `#[connect]`: order and size.
 
-use channels_runtime::Consumer;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
 
 use crate::consumer::chat::{ChatMessage, ChatNote};
+use crate::support::gate::Gate;
 
 /// Joins, and says what it has from before only when it is let.
 struct Replayer;
 
-static LET_ON: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(0);
+static LET_ON: Gate = Gate::closed();
 
 #[consumer]
 impl Replayer {
@@ -17,7 +17,7 @@ impl Replayer {
     async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
         cx.group_add(&Replayed).await?;
         cx.send_text("old").await?;
-        LET_ON.acquire().await.map_err(Error::from)?.forget();
+        LET_ON.pass().await;
         cx.send_text("old, too").await?;
         Ok(Self)
     }
@@ -47,7 +47,7 @@ async fn what_is_sent_while_connect_runs_comes_behind_what_connect_says() {
         }
         layer.group_send(&Replayed, &ChatMessage { text: "message".into() }).await.unwrap();
         layer.group_send(&Replayed, &ChatNote { text: "note".into() }).await.unwrap();
-        LET_ON.add_permits(1);
+        LET_ON.open(1);
     };
     let (connected, ()) = tokio::join!(client.connect(), sent);
     connected.unwrap();

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use channels_runtime::Consumer;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
 use serde_json::{Value, json};

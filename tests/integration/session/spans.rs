@@ -1,14 +1,13 @@
 //! Spans: the connection and the call that a log record of a consumer belongs to.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use channels_runtime::prelude::*;
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite::Message;
-use warp::Filter;
 
 use crate::app::source::file;
+use crate::support::app::Server;
 use crate::support::log::Log;
 
 /// The spans of the source: name, level, fields. Several calls of one name are one span.
@@ -109,17 +108,15 @@ async fn spoken(filter: &str) -> BTreeMap<String, String> {
     let subscriber = subscriber.with_env_filter(filter).without_time().finish();
     let _listening = tracing_subscriber::util::SubscriberInitExt::set_default(subscriber);
     let channels = Channels::builder().build();
-    let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-    let address = server.local_addr();
-    let serving = tokio::spawn(server.serve(channels.route::<SpokenConsumer>(warp::path!("ws"))));
+    let server = Server::start(&channels, channels.route::<SpokenConsumer>(warp::path!("ws"))).await;
+    let address = server.address;
     let (mut client, _) = tokio_tungstenite::connect_async(format!("ws://{address}/ws?token=secret")).await.unwrap();
     client.send(Message::text(r#"{"type": "say", "word": "private"}"#)).await.unwrap();
     assert_eq!(client.next().await.unwrap().unwrap(), Message::text("private"));
     client.send(Message::text(r#"{"type": "hush"}"#)).await.unwrap();
     assert!(client.next().await.unwrap().unwrap().is_close());
     drop(client);
-    assert!(channels.shutdown(Duration::from_secs(10)).await);
-    serving.await.unwrap();
+    server.stop().await;
     let text = log.text();
     assert!(!text.contains("secret") && !text.contains("private"), "{text}");
     let lines = text.lines().filter_map(|line| line.split_once(" integration::session::spans: "));

@@ -12,8 +12,10 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle, Runtime};
 use warp::Filter;
 
-use crate::support::client as raw;
+use crate::support::app::{Server, user};
+use crate::support::client::{handshake, send_request};
 use crate::support::redis::RedisServer;
+use crate::support::until::{until, until_within};
 
 #[event("way.note")]
 struct Note {
@@ -123,12 +125,8 @@ impl App {
 
     fn on(layer: ChannelLayer, builder: ChannelsBuilder) -> Self {
         let codes = Codes::default();
-        let known = Arc::clone(&codes);
-        let authenticator = move |_| {
-            let codes = Arc::clone(&known);
-            async move { Ok(Some(codes)) }
-        };
-        Self { channels: builder.layer(layer).authenticator(authenticator).build(), codes }
+        let channels = builder.layer(layer).authenticator(user(Arc::clone(&codes))).build();
+        Self { channels, codes }
     }
 
     fn new_client(&self) -> Client {
@@ -152,6 +150,9 @@ impl App {
         [layer.members_here(&Ways).unwrap(), layer.channels_here(), layer.groups_here(), self.channels.connections()]
     }
 }
+
+/// Of a paused clock.
+const HOUR: Duration = Duration::from_secs(3600);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Way {
@@ -262,20 +263,11 @@ async fn take(way: Way, app: &App, (mut client, name): (Client, ChannelName<Leav
     Some(client)
 }
 
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let wait = async {
-        while !is_so().await {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(3600), wait).await.unwrap_or_else(|_| panic!("{what}"));
-}
-
 async fn leaves_nothing(way: Way, code: Option<u16>) {
     let app = App::new();
     // One comes and goes, so that what serves all connections runs.
     drop(app.client().await);
-    until("the first one goes", async || app.seen() == [0; 4]).await;
+    until_within(HOUR, "the first one goes", async || app.seen() == [0; 4]).await;
     app.codes.lock().unwrap().clear();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let tasks = alive_tasks();
@@ -289,7 +281,7 @@ async fn leaves_nothing(way: Way, code: Option<u16>) {
     let left = take(way, &app, one).await;
     let mut held = left;
     let mine = usize::from(others);
-    until("the connection ends", async || {
+    until_within(HOUR, "the connection ends", async || {
         // The other one is alive: it reads, and so it answers.
         if let Some(other) = &mut other {
             while !other.receive_nothing().await {
@@ -311,8 +303,8 @@ async fn leaves_nothing(way: Way, code: Option<u16>) {
     let codes = app.codes.lock().unwrap().clone();
     assert_eq!(codes.first().copied(), code.or(Some(1006)), "{way:?}");
     drop((held, other));
-    until("all connections end", async || app.seen() == [0; 4]).await;
-    until("every task of theirs ends", async || alive_tasks() <= tasks).await;
+    until_within(HOUR, "all connections end", async || app.seen() == [0; 4]).await;
+    until_within(HOUR, "every task of theirs ends", async || alive_tasks() <= tasks).await;
     // Each consumer and each scope holds the codes.
     assert_eq!(Arc::strong_count(&app.codes), kept, "{way:?}: nothing of a connection is kept");
     assert_eq!(app.codes.lock().unwrap().len(), usize::from(others) + 1, "{way:?}: `disconnect` ran once for each");
@@ -368,7 +360,7 @@ fn a_runtime_that_is_dropped_leaves_no_ghost_in_a_group() {
 
 /// A client that does nothing by itself, of whom its channel's name has come: all that it is sent on its way in.
 async fn socket(address: SocketAddr) -> TcpStream {
-    let mut answer = raw::ask(address, &raw::handshake("/ws", "Host: ours\n")).await;
+    let mut answer = send_request(address, &handshake("/ws", "Host: ours\n")).await;
     assert_eq!(answer.status, 101);
     assert_eq!(answer.socket.read_u8().await.unwrap(), 0x81);
     let mut name = vec![0; answer.socket.read_u8().await.unwrap().into()];
@@ -387,18 +379,17 @@ fn alive_tasks() -> usize {
 /// but for those of the layer.
 async fn over_sockets(layer: &ChannelLayer, known: impl Fn() -> i64, tasks: impl Fn() -> usize) {
     let app = App::on(layer.clone(), in_a_hurry().connect_deadline(Duration::from_secs(3600)));
-    let server = app.channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-    let address = server.local_addr();
-    let serving = tokio::spawn(server.serve(app.channels.route::<Leaver>(warp::path!("ws"))));
+    let server = Server::start(&app.channels, app.channels.route::<Leaver>(warp::path!("ws"))).await;
+    let address = server.address;
     // One comes and goes, so that what serves all connections runs.
     drop(socket(address).await);
-    raw::until("the first one goes", || app.seen() == [0; 4] && known() == 0 && tasks() <= FOR_ALL).await;
+    until("the first one goes", || app.seen() == [0; 4] && known() == 0 && tasks() <= FOR_ALL).await;
     app.codes.lock().unwrap().clear();
     let forgotten = async |who: &str, codes: &[u16]| {
-        raw::until("every task of theirs ends", || tasks() <= FOR_ALL).await;
+        until("every task of theirs ends", || tasks() <= FOR_ALL).await;
         // The application and its authenticator hold the codes, and so does every consumer and every scope.
         let kept = || app.channels.stats().inside + Arc::strong_count(&app.codes) - 2;
-        raw::until(who, || app.seen() == [0; 4] && known() == 0 && kept() == 0).await;
+        until(who, || app.seen() == [0; 4] && known() == 0 && kept() == 0).await;
         assert_eq!(std::mem::take(&mut *app.codes.lock().unwrap()), codes, "{who}");
     };
     let closes = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8];
@@ -418,7 +409,7 @@ async fn over_sockets(layer: &ChannelLayer, known: impl Fn() -> i64, tasks: impl
     // In the middle of a frame, and with a handler at work.
     let mut reset = socket(address).await;
     reset.write_all(&[0x81, 0x84, 0, 0, 0, 0, b's', b'e', b'n', b'd', 0x81, 0x84, 0]).await.unwrap();
-    raw::until("its handler sends", || app.channels.inspect().waiting.bytes > 0).await;
+    until("its handler sends", || app.channels.inspect().waiting.bytes > 0).await;
     reset.set_zero_linger().unwrap();
     drop(reset);
     forgotten("one whose socket is reset while a handler sends", &[1006]).await;
@@ -430,15 +421,14 @@ async fn over_sockets(layer: &ChannelLayer, known: impl Fn() -> i64, tasks: impl
 
     // It goes before it is answered.
     let mut early = TcpStream::connect(address).await.unwrap();
-    let request = raw::handshake("/ws", "Host: ours\nX-Connect: wait\n").replace('\n', "\r\n");
+    let request = handshake("/ws", "Host: ours\nX-Connect: wait\n").replace('\n', "\r\n");
     early.write_all(request.as_bytes()).await.unwrap();
-    raw::until("`connect` has joined", || layer.members_here(&Ways).unwrap() == 1).await;
+    until("`connect` has joined", || layer.members_here(&Ways).unwrap() == 1).await;
     early.set_zero_linger().unwrap();
     drop(early);
     forgotten("one who goes while `connect` runs", &[]).await;
 
-    assert!(app.channels.shutdown(Duration::from_secs(20)).await);
-    tokio::time::timeout(Duration::from_secs(20), serving).await.expect("the server ends").unwrap();
+    server.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -459,7 +449,7 @@ fn in_a_hurry() -> ChannelsBuilder {
 async fn redis_forgets_whoever_left(layer: &ChannelLayer, known: impl Fn() -> i64) {
     // The pool's connections have tasks, too, and come and go.
     over_sockets(layer, &known, || 0).await;
-    let forgotten = async |app: &App| raw::until("nobody is left", || app.seen() == [0; 4] && known() == 0).await;
+    let forgotten = async |app: &App| until("nobody is left", || app.seen() == [0; 4] && known() == 0).await;
     let app = App::on(layer.clone(), in_a_hurry());
     let mut held = Vec::new();
     for (way, _) in WAYS.into_iter().filter(|(way, _)| !matches!(way, LayerIsClosed | ServerStops)) {

@@ -54,7 +54,8 @@ pub(crate) async fn core_sharded(config: LayerConfig) -> Two {
     Two { here, there, _servers: vec![server, other, third] }
 }
 
-pub(crate) async fn next(channel: &Channel) -> Envelope {
+/// Returns the next event of a channel.
+pub(crate) async fn next_event(channel: &Channel) -> Envelope {
     let arrived = tokio::time::timeout(Duration::from_secs(5), channel.receive()).await;
     arrived.expect("a message within five seconds").expect("the layer is open")
 }

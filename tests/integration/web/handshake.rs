@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use channels_runtime::prelude::*;
 
+use crate::support::app::Server;
 use crate::support::example::Example;
 
 /// Sends a request and gives the status and the whole answer.
@@ -69,12 +70,10 @@ async fn a_refusal_in_connect_is_a_403() {
         }
     }
     let channels = Channels::builder().build();
-    let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-    let address = server.local_addr();
-    let serving = tokio::spawn(server.serve(channels.route::<Closed>(warp::path!("closed"))));
+    let server = Server::start(&channels, channels.route::<Closed>(warp::path!("closed"))).await;
+    let address = server.address;
     let request = handshake("/closed", &format!("{KEY}Sec-WebSocket-Version: 13\n"));
     let (status, _) = tokio::task::spawn_blocking(move || ask(address, &request)).await.unwrap();
     assert_eq!(status, 403);
-    channels.shutdown(Duration::from_secs(5)).await;
-    serving.await.unwrap();
+    server.stop().await;
 }

@@ -7,12 +7,13 @@ use std::time::Duration;
 use channels_runtime::ChannelsBuilder;
 use channels_runtime::prelude::*;
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
+use tokio_tungstenite::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as ClientError, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use warp::Filter;
+
+use crate::support::app::Server;
+use crate::support::client::{Client, next};
 
 #[event("line")]
 struct Line {
@@ -71,33 +72,17 @@ impl Repeater {
     }
 }
 
-type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-struct Server {
-    channels: Channels,
-    address: SocketAddr,
-    task: JoinHandle<()>,
+async fn serve(builder: ChannelsBuilder) -> Server {
+    let channels = builder.build();
+    let route = channels.route::<Repeater>(warp::path!("ws"));
+    let route = route.or(channels.route::<Talker>(warp::path!("talker")));
+    Server::start(&channels, route).await
 }
 
-impl Server {
-    async fn start(builder: ChannelsBuilder) -> Self {
-        let channels = builder.build();
-        let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-        let address = server.local_addr();
-        let route = channels.route::<Repeater>(warp::path!("ws"));
-        let route = route.or(channels.route::<Talker>(warp::path!("talker")));
-        Self { channels, address, task: tokio::spawn(server.serve(route)) }
-    }
-
-    async fn client(&self) -> Client {
-        connect(self.address).await
-    }
-
-    async fn stop(self) {
-        assert!(self.channels.shutdown(Duration::from_secs(10)).await, "every connection ends");
-        tokio::time::timeout(Duration::from_secs(10), self.task).await.expect("the server ends").unwrap();
-        assert_eq!(self.channels.channel_layer().channels_here(), 0);
-    }
+async fn stop(server: Server) {
+    let channels = server.channels.clone();
+    server.stop().await;
+    assert_eq!(channels.channel_layer().channels_here(), 0);
 }
 
 async fn connect(address: SocketAddr) -> Client {
@@ -117,17 +102,6 @@ fn port(client: &Client) -> u16 {
     }
 }
 
-async fn next(client: &mut Client) -> Message {
-    loop {
-        let next = tokio::time::timeout(Duration::from_secs(20), client.next()).await;
-        match next.expect("a message in time").expect("the connection is open").unwrap() {
-            // On a slow machine a test may outlast the heartbeat.
-            Message::Ping(_) => {}
-            message => return message,
-        }
-    }
-}
-
 async fn code_of(port: u16) -> u16 {
     let ended = async {
         loop {
@@ -142,9 +116,9 @@ async fn code_of(port: u16) -> u16 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_who_does_not_read_is_let_go_and_nobody_waits_for_him() {
-    let server = Server::start(Channels::builder().outbound_limit(64 * 1024)).await;
-    let (mut sender, mut member) = (server.client().await, server.client().await);
-    let sleeper = server.client().await;
+    let server = serve(Channels::builder().outbound_limit(64 * 1024)).await;
+    let (mut sender, mut member) = (connect(server.address).await, connect(server.address).await);
+    let sleeper = connect(server.address).await;
     let text = |number: usize| format!("{number:08}{}", "x".repeat(8 * 1024));
     // Enough to fill the kernel's buffers on both sides of the sleeper's socket, and then his queue here.
     const MESSAGES: usize = 3000;
@@ -158,12 +132,12 @@ async fn one_who_does_not_read_is_let_go_and_nobody_waits_for_him() {
     assert_eq!(server.channels.channel_layer().members_here(&Everyone).unwrap(), 2);
     drop(sleeper);
     drop((sender, member));
-    server.stop().await;
+    stop(server).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_waits_for_a_client_that_pauses_and_goes_on_with_it() {
-    let server = Server::start(Channels::builder()).await;
+    let server = serve(Channels::builder()).await;
     let mut client = connect_to(server.address, "talker").await;
     let much = "x".repeat(400_000);
     client.send(Message::text(much.clone())).await.unwrap();
@@ -180,8 +154,8 @@ async fn a_handler_waits_for_a_client_that_pauses_and_goes_on_with_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_largest_message_is_no_reason_to_call_a_client_slow() {
-    let server = Server::start(Channels::builder()).await;
-    let (mut sender, mut member) = (server.client().await, server.client().await);
+    let server = serve(Channels::builder()).await;
+    let (mut sender, mut member) = (connect(server.address).await, connect(server.address).await);
     let largest = "x".repeat(1024 * 1024);
     for _ in 0..3 {
         sender.send(Message::text(largest.clone())).await.unwrap();
@@ -191,15 +165,15 @@ async fn the_largest_message_is_no_reason_to_call_a_client_slow() {
     }
     assert_eq!(server.channels.stats().connections.too_slow, 0);
     drop((sender, member));
-    server.stop().await;
+    stop(server).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_arrives_whole_and_in_order_at_every_member() {
-    let server = Server::start(Channels::builder()).await;
+    let server = serve(Channels::builder()).await;
     let mut members = Vec::new();
     for _ in 0..20 {
-        members.push(server.client().await);
+        members.push(connect(server.address).await);
     }
     const MESSAGES: usize = 2000;
     let reading = members.drain(1..).map(|mut member| {
@@ -227,13 +201,13 @@ async fn a_flood_arrives_whole_and_in_order_at_every_member() {
     for member in reading {
         member.await.unwrap();
     }
-    server.stop().await;
+    stop(server).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn large_messages_go_both_ways() {
-    let server = Server::start(Channels::builder().max_message_size(16 << 20).outbound_limit(1 << 20)).await;
-    let mut client = server.client().await;
+    let server = serve(Channels::builder().max_message_size(16 << 20).outbound_limit(1 << 20)).await;
+    let mut client = connect(server.address).await;
     for size in [0, 1, 125, 126, 65_535, 65_536, 1 << 20, 16 << 20] {
         let bytes: Vec<u8> = (0..size).map(|at: usize| u8::try_from(at % 251).unwrap()).collect();
         client.send(Message::binary(bytes.clone())).await.unwrap();
@@ -245,19 +219,19 @@ async fn large_messages_go_both_ways() {
     client.close(None).await.unwrap();
     assert!(matches!(next(&mut client).await, Message::Close(_)));
     assert_eq!(code_of(port(&client)).await, 1005);
-    server.stop().await;
+    stop(server).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reset_is_noticed() {
-    let server = Server::start(Channels::builder()).await;
-    let client = server.client().await;
+    let server = serve(Channels::builder()).await;
+    let client = connect(server.address).await;
     let port = port(&client);
     let MaybeTlsStream::Plain(socket) = client.get_ref() else { unreachable!("no TLS here") };
     socket.set_zero_linger().unwrap();
     drop(client);
     assert_eq!(code_of(port).await, 1006);
-    server.stop().await;
+    stop(server).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -276,10 +250,10 @@ async fn warps_own_server_serves_the_route_too() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_stops_says_so_to_everyone() {
-    let server = Server::start(Channels::builder()).await;
+    let server = serve(Channels::builder()).await;
     let mut clients = Vec::new();
     for _ in 0..10 {
-        clients.push(server.client().await);
+        clients.push(connect(server.address).await);
     }
     let closing = clients.into_iter().map(|mut client| {
         tokio::spawn(async move {
@@ -290,7 +264,7 @@ async fn a_server_that_stops_says_so_to_everyone() {
         })
     });
     let closing: Vec<_> = closing.collect();
-    server.stop().await;
+    stop(server).await;
     for client in closing {
         client.await.unwrap();
     }

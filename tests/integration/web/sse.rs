@@ -11,6 +11,9 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use warp::Filter;
 
+use crate::support::app::{Server, user_or_nobody};
+use crate::support::until::{until, within};
+
 #[event("news.posted")]
 struct Posted {
     text: String,
@@ -75,26 +78,15 @@ struct App {
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.expect("it comes in time")
-}
-
 impl App {
     async fn start(builder: ChannelsBuilder) -> Self {
         let codes = Codes::default();
-        let known = Arc::clone(&codes);
-        let authenticator = move |scope: Scope| {
-            let known = Arc::clone(&known);
-            std::future::ready(Ok(scope.header("x-nobody").is_none().then_some(known)))
-        };
         let layer = ChannelLayer::in_memory_with(LayerConfig::default().with_capacity(1000));
-        let channels = builder.layer(layer).authenticator(authenticator).build();
-        let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
-        let address = server.local_addr();
+        let channels = builder.layer(layer).authenticator(user_or_nobody(Arc::clone(&codes))).build();
         let path = warp::path!("news" / String);
         let page = path.map(|channel: String| format!("the page of {channel}"));
         let routes = channels.route::<NewsConsumer>(path).or(channels.sse::<NewsConsumer>(path)).or(page);
-        let serving = tokio::spawn(server.serve(routes));
+        let Server { address, task: serving, .. } = Server::start(&channels, routes).await;
         Self { channels, codes, address, serving }
     }
 
@@ -107,8 +99,8 @@ impl App {
     async fn listener(&self) -> Listener {
         let mut listener = self.listen("today", EVENTS).await;
         assert_eq!(listener.status, 200);
-        assert_eq!(listener.next().await.unwrap(), "retry: 3000\n");
-        assert_eq!(listener.next().await.unwrap(), "data: welcome to today\n");
+        assert_eq!(listener.next_message().await.unwrap(), "retry: 3000\n");
+        assert_eq!(listener.next_message().await.unwrap(), "data: welcome to today\n");
         listener
     }
 
@@ -166,7 +158,7 @@ impl Listener {
     }
 
     /// The lines up to the next empty one; `None` behind the last chunk.
-    async fn next(&mut self) -> Option<String> {
+    async fn next_message(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.text.find("\n\n") {
                 let rest = self.text.split_off(end + 2);
@@ -207,7 +199,7 @@ async fn one_consumer_is_heard_both_ways() {
     for text in ["one", "two\nlines", "{\"json\": \"it\\nis\"}", "with an é", ""] {
         app.post(text).await;
         let lines: Vec<_> = text.split('\n').map(|line| format!("data: {line}\n")).collect();
-        assert_eq!(listener.next().await.unwrap(), lines.concat());
+        assert_eq!(listener.next_message().await.unwrap(), lines.concat());
         assert_eq!(socket.receive_text_from().await.unwrap(), text);
     }
     // With `&mut self`, and in order behind what is rendered.
@@ -215,7 +207,7 @@ async fn one_consumer_is_heard_both_ways() {
         if number % 2 == 0 { app.post(&number.to_string()).await } else { app.tell(&number.to_string()).await }
     }
     for number in 0..200 {
-        assert_eq!(listener.next().await.unwrap(), format!("data: {number}\n"));
+        assert_eq!(listener.next_message().await.unwrap(), format!("data: {number}\n"));
     }
     drop(listener);
     socket.disconnect(CloseCode::NORMAL).await.unwrap();
@@ -279,9 +271,9 @@ async fn the_end_is_the_last_message() {
         let mut listener = app.listener().await;
         app.tell("before").await;
         app.tell(how).await;
-        assert_eq!(listener.next().await.unwrap(), "data: before\n");
-        assert_eq!(listener.next().await.unwrap(), last);
-        assert_eq!(listener.next().await, None, "{how}");
+        assert_eq!(listener.next_message().await.unwrap(), "data: before\n");
+        assert_eq!(listener.next_message().await.unwrap(), last);
+        assert_eq!(listener.next_message().await, None, "{how}");
         assert_eq!(app.ended(1).await, [code], "{how}");
         app.serving.abort();
     }
@@ -292,11 +284,11 @@ async fn a_server_that_stops_ends_its_streams_and_says_when_to_come_back() {
     let app = App::start(Channels::builder()).await;
     let mut listener = app.listener().await;
     assert!(app.channels.shutdown(PATIENCE).await);
-    let last = listener.next().await.unwrap();
+    let last = listener.next_message().await.unwrap();
     let (retry, close) = last.split_once('\n').unwrap();
     let wait: u64 = retry.strip_prefix("retry: ").unwrap().parse().unwrap();
     assert_eq!(close, format!("event: close\ndata: {{\"code\":1012,\"reason\":\"reconnect in {wait} ms\"}}\n"));
-    assert_eq!(listener.next().await, None);
+    assert_eq!(listener.next_message().await, None);
     assert_eq!(app.ended(1).await, [1012]);
     within(app.serving).await.unwrap();
 }
@@ -312,10 +304,10 @@ async fn a_listener_stays_as_long_as_it_likes() {
         drop(app.listen("today", "").await);
     }
     for _ in 0..20 {
-        assert_eq!(listener.next().await.unwrap(), ": ping\n");
+        assert_eq!(listener.next_message().await.unwrap(), ": ping\n");
     }
     app.tell("still here").await;
-    while listener.next().await.unwrap() != "data: still here\n" {}
+    while listener.next_message().await.unwrap() != "data: still here\n" {}
     let stats = app.channels.stats().connections;
     assert_eq!((stats.unanswered, app.channels.connections()), (0, 1));
     app.serving.abort();
@@ -332,7 +324,7 @@ async fn a_listener_that_does_not_read_is_let_go() {
         // The kernel's own buffers take some megabytes first.
         while app.channels.stats().connections.too_slow == 0 {
             app.post(&text).await;
-            assert_eq!(other.next().await.unwrap().len(), "data: \n".len() + text.len());
+            assert_eq!(other.next_message().await.unwrap().len(), "data: \n".len() + text.len());
         }
     })
     .await;
@@ -363,7 +355,7 @@ async fn the_socket_of_a_listener_that_was_let_go_makes_room() {
     assert_eq!(app.ended(1).await, [1013]);
     assert_eq!((app.channels.stats().inside, app.channels.stats().door.crowded_out), (0, 0));
     let _another = TcpStream::connect(app.address).await.unwrap();
-    crate::support::client::until("it makes room", || app.channels.stats().door.crowded_out == 1).await;
+    until("it makes room", || app.channels.stats().door.crowded_out == 1).await;
     // What the kernel has still comes, and no end of the answer.
     let mut rest = Vec::new();
     _ = within(slow.socket.read_to_end(&mut rest)).await;

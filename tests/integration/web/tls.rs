@@ -17,7 +17,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
-use crate::support::client::until;
+use crate::support::until::until;
 
 #[derive(Default)]
 struct Echo;

@@ -1,19 +1,19 @@
 //! Sockets that have not sent a whole request: their number, their deadline, and the size of a request head.
 
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use channels_runtime::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::admission::echo_server::{Server, say};
-use crate::support::client::{ask, end, head, until};
+use crate::admission::echo_server::{say, serve_echo};
+use crate::support::client::{read_head, send_request, until_closed};
+use crate::support::until::until;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sockets_that_say_little_make_room_for_one_that_speaks() {
     let builder = Channels::builder().max_waiting_sockets(8).header_deadline(Duration::from_secs(3600));
-    let server = Server::start(builder).await;
+    let server = serve_echo(builder).await;
     let mut slow = Vec::new();
     for number in 0..50 {
         let mut socket = TcpStream::connect(server.address).await.unwrap();
@@ -25,10 +25,10 @@ async fn sockets_that_say_little_make_room_for_one_that_speaks() {
     let mut answer = server.enter().await;
     assert_eq!(say(&mut answer.socket, "hi").await, "hi 127.0.0.1");
     // All but eight of the fifty, and one more for the one that speaks, if the last were not there yet.
-    until("the oldest are dropped", || server.stats().crowded_out >= 42).await;
-    assert!(server.stats().crowded_out <= 43, "{:?}", server.stats());
+    until("the oldest are dropped", || server.channels.stats().door.crowded_out >= 42).await;
+    assert!(server.channels.stats().door.crowded_out <= 43, "{:?}", server.channels.stats().door);
     for socket in slow.drain(..40) {
-        end(socket).await;
+        until_closed(socket).await;
     }
     drop((slow, answer));
     server.stop().await;
@@ -38,7 +38,7 @@ async fn sockets_that_say_little_make_room_for_one_that_speaks() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_that_never_come_make_room_and_one_that_is_slow_arrives() {
     let builder = Channels::builder().max_waiting_sockets(8).header_deadline(Duration::from_secs(3600));
-    let server = Server::start(builder).await;
+    let server = serve_echo(builder).await;
     let post =
         |length: usize| format!("POST /length HTTP/1.1\r\nHost: ours\r\nContent-Length: {length}\r\n\r\n").into_bytes();
     let mut slow = Vec::new();
@@ -48,7 +48,7 @@ async fn bodies_that_never_come_make_room_and_one_that_is_slow_arrives() {
         slow.push(socket);
     }
     // Four of the fifty may stay, and four of those whose heads were not read yet.
-    until("the oldest are dropped", || server.stats().crowded_out >= 42).await;
+    until("the oldest are dropped", || server.channels.stats().door.crowded_out >= 42).await;
     // One that is slow, and comes when the others have had their chance, is not dropped for those who ask.
     let mut upload = TcpStream::connect(server.address).await.unwrap();
     upload.write_all(&post(10)).await.unwrap();
@@ -58,9 +58,9 @@ async fn bodies_that_never_come_make_room_and_one_that_is_slow_arrives() {
     for _ in 0..20 {
         slow.push(TcpStream::connect(server.address).await.unwrap());
     }
-    until("those who ask make room for each other", || server.stats().crowded_out >= 58).await;
+    until("those who ask make room for each other", || server.channels.stats().door.crowded_out >= 58).await;
     upload.write_all(b"56789").await.unwrap();
-    let mut answered = head(upload).await;
+    let mut answered = read_head(upload).await;
     assert_eq!(answered.status, 200);
     let mut length = [0; 2];
     answered.socket.read_exact(&mut length).await.unwrap();
@@ -71,20 +71,20 @@ async fn bodies_that_never_come_make_room_and_one_that_is_slow_arrives() {
 
 #[tokio::test]
 async fn a_head_has_a_deadline_and_a_size() {
-    let server = Server::start(Channels::builder().header_deadline(Duration::from_millis(300))).await;
+    let server = serve_echo(Channels::builder().header_deadline(Duration::from_millis(300))).await;
     for begin in ["", "G", "GET /ws HTTP/1.1\r\nHost: "] {
         let mut socket = TcpStream::connect(server.address).await.unwrap();
         socket.write_all(begin.as_bytes()).await.unwrap();
-        end(socket).await;
+        until_closed(socket).await;
     }
     // Between two requests, too; a socket that has become a WebSocket may be silent.
     let mut open = server.enter().await;
-    let page = ask(server.address, "GET /page HTTP/1.1\nHost: ours\n\n").await;
+    let page = send_request(server.address, "GET /page HTTP/1.1\nHost: ours\n\n").await;
     assert_eq!(page.status, 200);
-    end(page.socket).await;
+    until_closed(page.socket).await;
     assert_eq!(say(&mut open.socket, "hi").await, "hi 127.0.0.1");
     // Whoever was served before and says nothing more is no attacker.
-    until("those who said too little are counted", || server.stats().head_late == 3).await;
+    until("those who said too little are counted", || server.channels.stats().door.head_late == 3).await;
 
     // The server hangs up on the rest, and that may overtake its answer.
     let large = format!("GET /page HTTP/1.1\r\nHost: ours\r\nX: {}\r\n\r\n", "x".repeat(300_000));
@@ -94,9 +94,9 @@ async fn a_head_has_a_deadline_and_a_size() {
     _ = socket.read_to_end(&mut answer).await;
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431 "), "{}", String::from_utf8_lossy(&answer));
     let many = format!("GET /page HTTP/1.1\nHost: ours\n{}\n", "X: x\n".repeat(200));
-    assert_eq!(ask(server.address, &many).await.status, 431);
-    until("those who said too much are counted", || server.stats().head_too_large == 2).await;
-    assert_eq!(server.stats().head_late, 3);
+    assert_eq!(send_request(server.address, &many).await.status, 431);
+    until("those who said too much are counted", || server.channels.stats().door.head_too_large == 2).await;
+    assert_eq!(server.channels.stats().door.head_late, 3);
     drop(open);
     server.stop().await;
 }
@@ -105,7 +105,7 @@ async fn a_head_has_a_deadline_and_a_size() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_head_that_comes_byte_by_byte_has_the_same_deadline() {
     const DEADLINE: Duration = Duration::from_millis(500);
-    let server = Server::start(Channels::builder().header_deadline(DEADLINE)).await;
+    let server = serve_echo(Channels::builder().header_deadline(DEADLINE)).await;
     let dribbles = async |mut socket: TcpStream, begin: &[u8]| {
         let begun = Instant::now();
         socket.write_all(begin).await.unwrap();
@@ -131,27 +131,27 @@ async fn a_head_that_comes_byte_by_byte_has_the_same_deadline() {
     let first = TcpStream::connect(server.address).await.unwrap();
     let second = TcpStream::connect(server.address).await.unwrap();
     tokio::join!(dribbles(first, b"GET /"), dribbles(second, b"GET /ws HTTP/1.1\r\nHost: ours\r\nX: "));
-    until("both are counted", || server.stats().head_late == 2).await;
+    until("both are counted", || server.channels.stats().door.head_late == 2).await;
     server.stop().await;
 }
 
 #[tokio::test]
 async fn a_second_request_waits_its_turn_in_the_line_of_those_who_wait() {
-    let server = Server::start(Channels::builder().max_waiting_sockets(1)).await;
-    let page = ask(server.address, "GET /page HTTP/1.1\nHost: ours\n\n").await;
+    let server = serve_echo(Channels::builder().max_waiting_sockets(1)).await;
+    let page = send_request(server.address, "GET /page HTTP/1.1\nHost: ours\n\n").await;
     let mut socket = page.socket;
     let mut body = [0; 6];
     socket.read_exact(&mut body).await.unwrap();
     // It has been served and waits again; the next one to come takes its place.
     assert_eq!(server.enter().await.status, 101);
-    until("it was dropped", || server.stats().crowded_out == 1).await;
-    end(socket).await;
+    until("it was dropped", || server.channels.stats().door.crowded_out == 1).await;
+    until_closed(socket).await;
     // Two requests over one socket need one place.
-    let page = ask(server.address, "GET /page HTTP/1.1\nHost: ours\n\n").await;
+    let page = send_request(server.address, "GET /page HTTP/1.1\nHost: ours\n\n").await;
     let mut socket = page.socket;
     socket.read_exact(&mut body).await.unwrap();
     socket.write_all(b"GET /page HTTP/1.1\r\nHost: ours\r\n\r\n").await.unwrap();
-    assert_eq!(head(socket).await.status, 200);
-    assert_eq!(server.stats().crowded_out, 1);
+    assert_eq!(read_head(socket).await.status, 200);
+    assert_eq!(server.channels.stats().door.crowded_out, 1);
     server.stop().await;
 }

@@ -712,7 +712,7 @@ impl Client {
     }
 
     /// The next frame, by the rules for a server.
-    fn next(&mut self) -> Result<Seen, String> {
+    fn next_frame(&mut self) -> Result<Seen, String> {
         if !self.have(2)? {
             return if self.buffer.len() == self.used { Ok(Seen::End) } else { Err("half a header".into()) };
         }
@@ -769,7 +769,7 @@ impl Client {
                 matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
             });
         set(self, SILENCE)?;
-        if waits { Ok(()) } else { Err(format!("expected nothing, came {}", self.next()?)) }
+        if waits { Ok(()) } else { Err(format!("expected nothing, came {}", self.next_frame()?)) }
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -783,7 +783,7 @@ impl Client {
             Some(code) => format!("a close frame with {code}"),
             None => "a close frame without a code".into(),
         };
-        let seen = self.next().map_err(|error| format!("expected {expected}, but {error}"))?;
+        let seen = self.next_frame().map_err(|error| format!("expected {expected}, but {error}"))?;
         let fits = match (&seen, code) {
             (Seen::Frame(CLOSE, payload), None) => payload.is_empty(),
             (Seen::Frame(CLOSE, payload), Some(code)) => {
@@ -794,7 +794,7 @@ impl Client {
         if !fits {
             return Err(format!("expected {expected}, came {seen}"));
         }
-        match self.next().map_err(|error| format!("expected the end behind {expected}, but {error}"))? {
+        match self.next_frame().map_err(|error| format!("expected the end behind {expected}, but {error}"))? {
             Seen::End => Ok(()),
             other @ Seen::Frame(..) => Err(format!("expected the end behind {expected}, came {other}")),
         }
@@ -808,7 +808,7 @@ fn walk(client: &mut Client, steps: &[Step]) -> Result<(), String> {
             Step::Write(bytes) => client.write(bytes),
             Step::Chop(bytes, size) => bytes.chunks(*size).for_each(|piece| client.write(piece)),
             Step::See(opcode, payload) => {
-                let seen = client.next();
+                let seen = client.next_frame();
                 let expected = Seen::Frame(*opcode, payload.clone());
                 match seen {
                     Ok(seen) if seen == expected => {}

@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::support::redis::RedisServer;
+use crate::support::until::until;
 
 #[event("job")]
 #[derive(Debug, Clone)]
@@ -104,21 +105,12 @@ impl Running {
     }
 }
 
-pub(crate) async fn until(mut condition: impl FnMut() -> bool, what: &str) {
-    let met = async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), met).await.unwrap_or_else(|_| panic!("never: {what}"));
-}
-
 /// Jobs of every kind, one after the other, through one worker.
 pub(crate) async fn the_life_of_a_worker(layer: ChannelLayer, channel: &'static str) {
     let worker = Running::begin(&layer, channel, 1);
     let to = ChannelName::<JobConsumer>::of_worker(channel).unwrap();
     // Pub/sub keeps nothing for a worker that is not there yet.
-    until(|| layer.members_here(&Shift).unwrap() == 1, "the worker runs").await;
+    until("the worker runs", || layer.members_here(&Shift).unwrap() == 1).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     let answers = layer.new_channel().await.unwrap();
     let reply = format!("reply {}", answers.name());
@@ -128,7 +120,7 @@ pub(crate) async fn the_life_of_a_worker(layer: ChannelLayer, channel: &'static 
     layer.send_raw(channel, json!({"type": "nothing.known"})).await.unwrap();
     layer.send_raw(channel, json!({"type": "job", "number": "not one"})).await.unwrap();
     layer.send(&to, &job(7, "work")).await.unwrap();
-    until(|| done(channel).contains(&7), "the last job is done").await;
+    until("the last job is done", || done(channel).contains(&7)).await;
     // The panic cost the consumer its life, not the worker.
     assert_eq!(done(channel), [1, 3, DISCONNECTED, 6, 7]);
     let answer = |envelope: channels_runtime::Envelope| envelope.decode::<Answer>().unwrap();
@@ -140,7 +132,7 @@ pub(crate) async fn the_life_of_a_worker(layer: ChannelLayer, channel: &'static 
     assert_eq!(layer.stats().undecodable, 1);
 
     layer.group_send(&Shift, &job(8, "work")).await.unwrap();
-    until(|| done(channel).contains(&8), "the group's event is handled").await;
+    until("the group's event is handled", || done(channel).contains(&8)).await;
 
     // The running job is finished before the worker stops.
     layer.send(&to, &job(9, "sleep")).await.unwrap();
@@ -172,12 +164,12 @@ async fn a_worker_lives_through_its_jobs_on_pubsub() {
 pub(crate) async fn a_worker_that_stops_ends(layer: ChannelLayer, channel: &'static str) {
     let worker = Running::begin(&layer, channel, 1);
     let to = ChannelName::<JobConsumer>::of_worker(channel).unwrap();
-    until(|| layer.members_here(&Shift).unwrap() == 1, "the worker runs").await;
+    until("the worker runs", || layer.members_here(&Shift).unwrap() == 1).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     for (number, does) in [(1, "sleep"), (2, "panic"), (3, "work")] {
         layer.send(&to, &job(number, does)).await.unwrap();
     }
-    until(|| layer.stats().delivered == 3, "all jobs are here").await;
+    until("all jobs are here", || layer.stats().delivered == 3).await;
     // There is always one more, and each of them gives the next one the time to come.
     let busy = tokio::spawn(async move {
         let to = ChannelName::<JobConsumer>::of_worker(channel).unwrap();
@@ -220,7 +212,7 @@ pub(crate) async fn jobs_are_shared(servers: usize, channel: &'static str) {
     for number in 0..5000 {
         layer.send(&to, &job(number, "work")).await.unwrap();
     }
-    until(|| done(channel).len() >= 5000, "all jobs are done").await;
+    until("all jobs are done", || done(channel).len() >= 5000).await;
     let mut by_each = Vec::new();
     for worker in workers {
         by_each.push(worker.stop().await.done);
@@ -256,14 +248,14 @@ async fn a_worker_that_is_busy_holds_no_job_that_another_could_do() {
     let worker = Running::begin(&layer, "busy", 1);
     let to = ChannelName::<JobConsumer>::of_worker("busy").unwrap();
     layer.send(&to, &job(1, "sleep")).await.unwrap();
-    until(|| server.ask("ZCARD asgibusy").number() == 0, "the first job is taken").await;
+    until("the first job is taken", || server.ask("ZCARD asgibusy").number() == 0).await;
     layer.send(&to, &job(2, "work")).await.unwrap();
     layer.send(&to, &job(3, "work")).await.unwrap();
     // Both wait in Redis, and the sender of a third is told.
     assert_eq!(server.ask("ZCARD asgibusy").number(), 2);
     let error = layer.send(&to, &job(4, "work")).await.unwrap_err();
     assert!(matches!(error, LayerError::ChannelFull { capacity: 2, .. }), "{error}");
-    until(|| done("busy").len() == 3, "all jobs are done").await;
+    until("all jobs are done", || done("busy").len() == 3).await;
     worker.stop().await;
     assert_eq!(done("busy"), [1, 2, 3, DISCONNECTED]);
 }
@@ -281,7 +273,7 @@ async fn a_restarted_redis_is_found_again_by_workers() {
         }
     };
     tokio::time::timeout(Duration::from_secs(10), sent).await.unwrap();
-    until(|| !done("restarted").is_empty(), "the job is done").await;
+    until("the job is done", || !done("restarted").is_empty()).await;
     worker.stop().await;
     drop(server);
 }
@@ -293,7 +285,7 @@ async fn garbage_in_the_place_of_a_workers_queue_or_in_it_ends_no_worker() {
     let layer = ChannelLayer::redis_core(&[server.url()]).await.unwrap();
     server.ask("SET asgispoilt somebody");
     let worker = Running::begin(&layer, "spoilt", 1);
-    until(|| layer.stats().undecodable == 1, "it is counted").await;
+    until("it is counted", || layer.stats().undecodable == 1).await;
     let to = ChannelName::<JobConsumer>::of_worker("spoilt").unwrap();
     let error = layer.send(&to, &job(1, "work")).await.unwrap_err();
     let told = std::error::Error::source(&error).expect("why").to_string();
@@ -303,7 +295,7 @@ async fn garbage_in_the_place_of_a_workers_queue_or_in_it_ends_no_worker() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
     server.ask(&format!("ZADD asgispoilt {now} garbage"));
     layer.send(&to, &job(2, "work")).await.unwrap();
-    until(|| done("spoilt").len() == 1, "the job is done").await;
+    until("the job is done", || done("spoilt").len() == 1).await;
     assert_eq!(layer.stats().undecodable, 2);
     worker.stop().await;
     assert_eq!(done("spoilt"), [2, DISCONNECTED]);
@@ -318,13 +310,13 @@ async fn a_mistake_ends_a_worker_before_it_begins() {
         assert!(error.to_string().contains("worker channel name"), "{error}");
     }
     let first = Running::begin(&layer, "twice", 1);
-    until(|| layer.channels_here() == 2, "the first runs").await;
+    until("the first runs", || layer.channels_here() == 2).await;
     let error = channels.worker::<JobConsumer>("twice").run_until(std::future::pending()).await.unwrap_err();
     assert!(error.to_string().contains("has its worker in this process already"), "{error}");
     first.stop().await;
 
     let closed = Running::begin(&layer, "closed", 1);
-    until(|| layer.channels_here() == 2, "it runs").await;
+    until("it runs", || layer.channels_here() == 2).await;
     layer.close().await;
     let (outcome, _) = closed.task.await.unwrap();
     assert!(outcome.unwrap_err().to_string().contains("the channel layer is closed"));

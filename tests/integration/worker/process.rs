@@ -10,7 +10,7 @@ use tokio::process::{Child, ChildStderr, Command};
 
 use crate::support::example::program;
 use crate::support::redis::RedisServer;
-use crate::worker::jobs::until;
+use crate::support::until::until;
 
 /// How long a process may take for what it does at once; machines are busy.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -68,7 +68,7 @@ impl Process {
 async fn ask(redis: &RedisServer, layer: &ChannelLayer, below: u64, reply_to: &ChannelName) {
     let job = json!({"type": "primes.wanted", "below": below, "reply_to": reply_to.as_str()});
     layer.send_raw("primes", job).await.unwrap();
-    until(|| redis.ask("ZCARD asgiprimes").number() == 0, "the job is taken").await;
+    until("the job is taken", || redis.ask("ZCARD asgiprimes").number() == 0).await;
 }
 
 /// More than can be counted.

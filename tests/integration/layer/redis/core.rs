@@ -1,10 +1,9 @@
 //! Helpers for the core layer: they read and write its keys in Redis with raw commands.
 
-use std::time::Duration;
-
 use channels_runtime::prelude::*;
 use channels_runtime::{Channel, LayerConfig};
 
+use crate::support::layers::next_event;
 use crate::support::log::Log;
 use crate::support::redis::RedisServer;
 
@@ -23,19 +22,9 @@ pub(crate) async fn open(server: &RedisServer, config: LayerConfig) -> ChannelLa
     ChannelLayer::redis_core_with(&[server.url()], config).await.unwrap()
 }
 
-pub(crate) async fn next(channel: &Channel) -> u32 {
-    let arrived = tokio::time::timeout(Duration::from_secs(5), channel.receive()).await;
-    let envelope = arrived.expect("a message within five seconds").expect("the layer is open");
-    envelope.decode::<Tick>().unwrap().number
-}
-
-pub(crate) async fn until(mut condition: impl FnMut() -> bool, what: &str) {
-    let met = async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), met).await.unwrap_or_else(|_| panic!("never: {what}"));
+/// Returns the number of the next `Tick`.
+pub(crate) async fn next_number(channel: &Channel) -> u32 {
+    next_event(channel).await.decode::<Tick>().unwrap().number
 }
 
 /// The key of the queue behind a channel of a process.

@@ -6,9 +6,10 @@ use std::time::Duration;
 use channels_runtime::prelude::*;
 use channels_runtime::{LayerConfig, LayerError};
 
-use crate::layer::redis::core::{KEY, Room, Tick, next, now, open, told_once, until};
+use crate::layer::redis::core::{KEY, Room, Tick, next_number, now, open, told_once};
 use crate::support::log::Log;
 use crate::support::redis::{RedisServer, Reply};
+use crate::support::until::until;
 
 // test_default_group_key_format and test_custom_group_key_format of channels_redis
 #[tokio::test]
@@ -33,7 +34,7 @@ async fn memberships_are_where_channels_redis_looks_for_them() {
     assert_eq!(server.ask(&format!("ZRANGE {KEY} 0 -1")).texts(), [channels[1].name().as_str()]);
     // A dropped channel leaves in Redis, too, and the empty key is gone.
     drop(channels);
-    until(|| server.ask(&format!("EXISTS {KEY}")).number() == 0, "the dropped channel has left").await;
+    until("the dropped channel has left", || server.ask(&format!("EXISTS {KEY}")).number() == 0).await;
 
     let other = open(&server, LayerConfig::default().with_prefix("test_prefix")).await;
     let channel = other.new_channel().await.unwrap();
@@ -49,10 +50,10 @@ async fn a_living_member_is_renewed_and_a_lost_one_comes_back() {
     layer.group_add(&Room, channel.name()).await.unwrap();
     tokio::time::sleep(Duration::from_secs(4)).await;
     layer.group_send(&Room, &Tick { number: 1 }).await.unwrap();
-    assert_eq!(next(&channel).await, 1);
+    assert_eq!(next_number(&channel).await, 1);
     // A flush from Python's side, for example.
     server.ask("FLUSHALL");
-    until(|| server.ask(&format!("ZCARD {KEY}")).number() == 1, "the membership is written again").await;
+    until("the membership is written again", || server.ask(&format!("ZCARD {KEY}")).number() == 1).await;
 }
 
 #[tokio::test]
@@ -97,7 +98,7 @@ async fn a_key_that_is_somebody_elses_hurts_its_own_group_only() {
     assert_eq!(layer.stats().undecodable, 1);
     joined.unwrap();
     layer.group_send(&Room, &Tick { number: 1 }).await.unwrap();
-    assert_eq!(next(&channel).await, 1);
+    assert_eq!(next_number(&channel).await, 1);
     for _ in 0..2 {
         layer.group_add(&Spoilt, channel.name()).await.unwrap_err();
     }
@@ -116,7 +117,7 @@ async fn a_leave_that_redis_refuses_is_made_when_it_may_be() {
     layer.group_add(&Room, other.name()).await.unwrap_err();
     assert_ne!(server.ask(&format!("ZCARD {KEY}")).number(), 0, "it could not be written");
     assert_eq!(server.ask("ACL SETUSER default +zrem").text(), "OK");
-    until(|| server.ask(&format!("ZCARD {KEY}")).number() == 0, "nobody is left behind").await;
+    until("nobody is left behind", || server.ask(&format!("ZCARD {KEY}")).number() == 0).await;
 }
 
 /// Members that are no names, as only a mistake can put there: counted, and the others get the message.
@@ -133,7 +134,7 @@ async fn garbage_among_the_members_of_a_group_is_counted_and_hurts_nobody() {
     }
     for number in 0..3 {
         layer.group_send(&Room, &Tick { number }).await.unwrap();
-        assert_eq!(next(&channel).await, number);
+        assert_eq!(next_number(&channel).await, number);
     }
     assert_eq!(layer.stats().undecodable, 12);
     assert_eq!(told_once(&log, "a message that is no event was dropped"), 12);

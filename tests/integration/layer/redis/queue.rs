@@ -8,10 +8,11 @@ use channels_runtime::{LayerConfig, LayerError};
 use serde_json::json;
 
 use crate::layer::redis::core::{
-    KEY, Room, STUCK, Tick, join_stuck, next, now, open, queue_of, stuck_queue, told_once, until,
+    KEY, Room, STUCK, Tick, join_stuck, next_number, now, open, queue_of, stuck_queue, told_once,
 };
 use crate::support::log::Log;
 use crate::support::redis::{RedisServer, Reply};
+use crate::support::until::until;
 
 #[tokio::test]
 async fn a_message_to_a_group_is_one_entry_for_each_process() {
@@ -45,7 +46,7 @@ async fn a_message_to_a_group_is_one_entry_for_each_process() {
     assert!((50..=60).contains(&lasts), "{lasts}");
     for channel in &here {
         for number in 0..20 {
-            assert_eq!(next(channel).await, number);
+            assert_eq!(next_number(channel).await, number);
         }
     }
     // Nothing but the group and the stuck queue: no `$inflight`, and our own queue is empty.
@@ -63,7 +64,7 @@ async fn nothing_but_pops_is_done_to_the_own_queue() {
         other.send(channel.name(), &Tick { number }).await.unwrap();
     }
     for number in 0..100 {
-        assert_eq!(next(&channel).await, number);
+        assert_eq!(next_number(&channel).await, number);
     }
     let said = server.ask("INFO commandstats").text();
     let calls: HashMap<&str, u32> = said
@@ -100,9 +101,9 @@ async fn what_is_for_this_process_takes_no_way_through_redis_and_keeps_its_order
         assert!(!said.contains(&format!("cmdstat_{name}:")), "{said}");
     }
     for number in 0..100 {
-        assert_eq!(next(&channels[0]).await, number);
+        assert_eq!(next_number(&channels[0]).await, number);
         if number % 2 == 1 {
-            assert_eq!(next(&channels[1]).await, number);
+            assert_eq!(next_number(&channels[1]).await, number);
         }
     }
     assert_eq!(layer.stats().dropped_full, 0);
@@ -129,7 +130,7 @@ async fn a_full_queue_is_told_to_the_sender_and_skipped_by_a_group() {
     layer.group_add(&Room, here.name()).await.unwrap();
     join_stuck(&server, 2);
     layer.group_send(&Room, &Tick { number: 4 }).await.unwrap();
-    assert_eq!(next(&here).await, 4);
+    assert_eq!(next_number(&here).await, 4);
     assert_eq!(stuck_queue(&server).len(), 3);
     // Both of the stuck process's channels missed it.
     assert_eq!(layer.stats().dropped_full, 2);
@@ -194,7 +195,7 @@ async fn garbage_in_the_queue_is_counted_and_hurts_nobody() {
     put(&tick(9, &string("specific.gone!x")));
     put(&tick(4, &string(name)));
     for number in 1..=4 {
-        assert_eq!(next(&channel).await, u32::from(number as u8));
+        assert_eq!(next_number(&channel).await, u32::from(number as u8));
     }
     assert_eq!(layer.stats().undecodable, 9);
     assert_eq!(told_once(&log, "a message that is no event was dropped"), 9);
@@ -216,7 +217,7 @@ async fn a_message_on_the_wrong_server_arrives() {
     for (server, number) in servers.iter().zip([1, 2]) {
         let queue = queue_of(&channel);
         server.run(&[b"ZADD", queue.as_bytes(), now().to_string().as_bytes(), &entry(number)]);
-        assert_eq!(next(&channel).await, u32::from(number));
+        assert_eq!(next_number(&channel).await, u32::from(number));
     }
 }
 
@@ -238,7 +239,7 @@ async fn a_queue_of_the_group_that_is_no_queue_is_counted_and_the_others_get_the
     dead(1).await;
     for number in 0..3 {
         here.group_send(&Room, &Tick { number }).await.unwrap();
-        assert_eq!((next(&own).await, next(&other).await), (number, number));
+        assert_eq!((next_number(&own).await, next_number(&other).await), (number, number));
     }
     assert_eq!(here.stats().undecodable, 6);
     // Who sends to it alone is told.
@@ -270,7 +271,7 @@ async fn a_queue_that_is_no_queue_any_more_is_made_anew() {
             }
         };
         tokio::time::timeout(Duration::from_secs(10), heard).await.expect("it can be sent to again");
-        until(|| here.stats().undecodable == u64::from(number) + 1, "it is counted").await;
-        until(|| here.stats().gaps == u64::from(number) + 1, "and told of").await;
+        until("it is counted", || here.stats().undecodable == u64::from(number) + 1).await;
+        until("and told of", || here.stats().gaps == u64::from(number) + 1).await;
     }
 }

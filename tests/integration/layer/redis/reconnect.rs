@@ -5,9 +5,10 @@ use std::time::Duration;
 use channels_runtime::prelude::*;
 use channels_runtime::{Channel, LayerConfig};
 
-use crate::layer::redis::core::{KEY, Room, Tick, next, open, until};
+use crate::layer::redis::core::{KEY, Room, Tick, next_number, open};
 use crate::support::log::Log;
 use crate::support::redis::RedisServer;
+use crate::support::until::until;
 
 #[tokio::test]
 async fn a_restarted_redis_has_every_membership_again() {
@@ -20,7 +21,7 @@ async fn a_restarted_redis_has_every_membership_again() {
     }))
     .await;
     let server = server.restart();
-    until(|| server.ask(&format!("ZCARD {KEY}")).number() == 20, "all are members again").await;
+    until("all are members again", || server.ask(&format!("ZCARD {KEY}")).number() == 20).await;
     let sent = async {
         while there.group_send(&Room, &Tick { number: 1 }).await.is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -28,7 +29,7 @@ async fn a_restarted_redis_has_every_membership_again() {
     };
     tokio::time::timeout(Duration::from_secs(10), sent).await.unwrap();
     for channel in &channels {
-        assert_eq!(next(channel).await, 1);
+        assert_eq!(next_number(channel).await, 1);
     }
 }
 
@@ -41,11 +42,11 @@ async fn a_redis_that_is_away_is_told_of_once() {
     let channel = layer.new_channel().await.unwrap();
     layer.group_add(&Room, channel.name()).await.unwrap();
     drop(server);
-    until(|| layer.stats().gaps == 1, "it is missed").await;
+    until("it is missed", || layer.stats().gaps == 1).await;
     // It leaves the group, and that cannot be written.
     drop(channel);
-    until(|| log.text().matches("memberships can still not be written").count() >= 3, "it is tried again").await;
-    until(|| log.text().matches("queue in Redis is still lost").count() >= 3, "it is looked for").await;
+    until("it is tried again", || log.text().matches("memberships can still not be written").count() >= 3).await;
+    until("it is looked for", || log.text().matches("queue in Redis is still lost").count() >= 3).await;
     let text = log.text();
     let aloud = |sentence: &str| text.lines().filter(|line| line.contains("WARN") && line.contains(sentence)).count();
     assert_eq!(aloud("memberships could not be written to Redis"), 1, "{text}");
@@ -65,7 +66,7 @@ async fn what_is_taken_beside_a_refusal_is_not_lost() {
         server.ask("CLIENT KILL TYPE normal");
     };
     deny("-zpopmin -bzpopmin");
-    until(|| here.stats().gaps == 1, "the queue is lost").await;
+    until("the queue is lost", || here.stats().gaps == 1).await;
     // The connections were cut: the first ones may say so.
     until_sent(&there, &channel).await;
     for number in 1..MANY {
@@ -74,11 +75,11 @@ async fn what_is_taken_beside_a_refusal_is_not_lost() {
     // 128 of them are taken on connecting. Behind the one that is refused come 127.
     server.ask("ACL SETUSER default +zpopmin");
     for number in 0..MANY {
-        assert_eq!(next(&channel).await, number);
+        assert_eq!(next_number(&channel).await, number);
     }
     server.ask("ACL SETUSER default +bzpopmin");
     there.send(channel.name(), &Tick { number: MANY }).await.unwrap();
-    assert_eq!(next(&channel).await, MANY);
+    assert_eq!(next_number(&channel).await, MANY);
 }
 
 /// Sends number 0 until Redis has it.

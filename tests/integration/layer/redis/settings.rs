@@ -4,7 +4,7 @@ use channels_runtime::prelude::*;
 use channels_runtime::{Format, LayerConfig, LayerError, RedisHost};
 use serde_json::json;
 
-use crate::layer::redis::core::{Room, Tick, next, open};
+use crate::layer::redis::core::{Room, Tick, next_number, open};
 use crate::support::redis::RedisServer;
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn both_layers_write_every_format_encrypted_or_not() {
             here.group_add(&Room, channel.name()).await.unwrap();
             there.group_send(&Room, &Tick { number: 1 }).await.unwrap();
             there.send_raw(channel.name().as_str(), json!({"type": "tick", "number": 2})).await.unwrap();
-            assert_eq!((next(&channel).await, next(&channel).await), (1, 2));
+            assert_eq!((next_number(&channel).await, next_number(&channel).await), (1, 2));
         }
     }
     // Another key: counted, and nobody dies.
@@ -38,7 +38,7 @@ async fn both_layers_write_every_format_encrypted_or_not() {
     let channel = here.new_channel().await.unwrap();
     there.send(channel.name(), &Tick { number: 1 }).await.unwrap();
     here.send(channel.name(), &Tick { number: 2 }).await.unwrap();
-    assert_eq!(next(&channel).await, 2);
+    assert_eq!(next_number(&channel).await, 2);
     assert_eq!(here.stats().undecodable, 1);
 }
 
@@ -83,7 +83,7 @@ async fn a_password_a_database_and_a_socket_are_understood() {
     layers[0].group_add(&Room, channel.name()).await.unwrap();
     for (layer, number) in layers.iter().zip(0..) {
         layer.group_send(&Room, &Tick { number }).await.unwrap();
-        assert_eq!(next(&channel).await, number);
+        assert_eq!(next_number(&channel).await, number);
     }
 }
 
@@ -101,7 +101,7 @@ async fn sentinels_say_where_the_master_is() {
         let channel = here.new_channel().await.unwrap();
         here.group_add(&Room, channel.name()).await.unwrap();
         there.group_send(&Room, &Tick { number: 7 }).await.unwrap();
-        assert_eq!(next(&channel).await, 7);
+        assert_eq!(next_number(&channel).await, 7);
     }
 }
 
@@ -137,7 +137,7 @@ async fn redis_over_tls_is_believed_only_with_its_certificate() {
         let channel = layer.new_channel().await.unwrap();
         layer.group_add(&Room, channel.name()).await.unwrap();
         layer.group_send(&Room, &Tick { number: 7 }).await.unwrap();
-        assert_eq!(next(&channel).await, 7);
+        assert_eq!(next_number(&channel).await, 7);
     }
     std::fs::remove_dir_all(&folder).unwrap();
     drop(server);
@@ -156,11 +156,11 @@ async fn a_prefix_that_can_begin_no_name_is_refused() {
         let channel = layer.new_channel().await.unwrap();
         layer.group_add(&Room, channel.name()).await.unwrap();
         layer.group_send(&Room, &Tick { number: 1 }).await.unwrap();
-        assert_eq!(next(&channel).await, 1);
+        assert_eq!(next_number(&channel).await, 1);
     }
     let longest = LayerConfig::default().with_prefix("x".repeat(58));
     let layer = ChannelLayer::redis_pubsub_with(&[server.url()], longest).await.unwrap();
     let channel = layer.new_channel().await.unwrap();
     layer.send(channel.name(), &Tick { number: 2 }).await.unwrap();
-    assert_eq!(next(&channel).await, 2);
+    assert_eq!(next_number(&channel).await, 2);
 }
