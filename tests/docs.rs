@@ -64,7 +64,7 @@ fn targets(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn documentation_links_resolve() {
     let pages = pages();
     let mut dead = Vec::new();
     let mut followed = 0;
@@ -89,14 +89,14 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
-fn the_links_of_a_page_are_found() {
+fn documentation_links_and_anchors_are_parsed() {
     let page = "# A `b`: c\n[x](y.md#z) `[no](code)` <img src=\"p.png\"> [q](#a-b-c)\n```md\n[no](code)\n# no\n```\n";
     assert_eq!(targets(page), ["y.md#z", "#a-b-c", "p.png"]);
     assert_eq!(anchors(page), BTreeSet::from(["a-b-c".to_owned()]));
 }
 
 #[test]
-fn the_guide_lists_every_page_and_its_code_is_tested() {
+fn guide_lists_every_page_and_tests_its_code() {
     let guide = fs::read_to_string(root().join("docs/guide.md")).unwrap();
     let tested = fs::read_to_string(root().join("docs/doctests.rs")).unwrap();
     for page in pages().iter().filter(|page| page.parent() == Some(&root().join("docs"))) {
@@ -149,7 +149,7 @@ fn results() -> BTreeMap<(String, String, String), String> {
 }
 
 #[test]
-fn the_figures_of_the_guide_are_those_of_the_benchmark() {
+fn guide_figures_match_benchmark_results() {
     let results = results();
     for (page, at_least) in [("docs/performance.md", 20), ("docs/deployment.md", 5)] {
         let text = fs::read_to_string(root().join(page)).unwrap();
@@ -186,7 +186,7 @@ fn asked_for(cell: &str) -> Option<(String, String)> {
 }
 
 #[test]
-fn the_figures_of_the_readme_are_those_of_the_benchmark() {
+fn readme_figures_match_benchmark_results() {
     let results = results();
     let text = fs::read_to_string(root().join("README.md")).unwrap();
     let mut contestants = Vec::new();

@@ -56,7 +56,7 @@ fn examples_alone() -> PathBuf {
 }
 
 #[test]
-fn rust_analyzer_finds_no_error_in_the_examples() {
+fn rust_analyzer_reports_no_error_in_examples() {
     let is_there = Command::new("rust-analyzer").arg("--version").output().is_ok_and(|output| output.status.success());
     if !is_there {
         // Past the test harness, which keeps what a test that passes prints to itself.

@@ -11,7 +11,7 @@ fn fail() {
 
 /// The README quotes the compiler: every line of it is in one of the reviewed messages.
 #[test]
-fn the_readme_quotes_real_messages() {
+fn readme_quotes_real_compiler_messages() {
     let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let said: Vec<String> = std::fs::read_dir(tests.join("ui/fail"))
         .unwrap()

@@ -48,7 +48,7 @@ impl Window {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fingers_move_cursors_in_every_window() {
+async fn cursors_follow_fingers_in_every_window() {
     let cursors = Example::start("cursors", &[]);
     let driver = Driver::start();
     let (ann, bob, eve) = (driver.window().await, driver.window().await, driver.window().await);

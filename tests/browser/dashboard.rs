@@ -22,7 +22,7 @@ impl Window {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn charts_grow_in_every_window() {
+async fn dashboard_charts_grow_in_every_window() {
     let dashboard = Example::start("dashboard", &[]);
     let driver = Driver::start();
     let (ann, bob) = (driver.window().await, driver.window().await);
@@ -66,7 +66,7 @@ async fn charts_grow_in_every_window() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn charts_grow_from_server_sent_events_too() {
+async fn dashboard_charts_grow_over_server_sent_events() {
     let dashboard = Example::start("dashboard", &[]);
     let driver = Driver::start();
     let (ann, bob) = (driver.window().await, driver.window().await);

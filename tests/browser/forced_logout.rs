@@ -22,7 +22,7 @@ impl Window {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_is_logged_out_and_stays_out_while_the_other_stays() {
+async fn forced_logout_closes_one_user_and_keeps_the_other() {
     let example = Example::start("forced-logout", &[]);
     let driver = Driver::start();
     let (ann, bob) = (driver.window().await, driver.window().await);

@@ -19,7 +19,7 @@ impl Window {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_operator_sees_who_is_here() {
+async fn inspection_page_shows_connections_and_groups() {
     let chat = Example::start("chat", &["--inspect"]);
     let driver = Driver::start();
     let (ann, bob, operator) = (driver.window().await, driver.window().await, driver.window().await);

@@ -166,7 +166,7 @@ impl Window {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_windows_chat_and_a_third_in_another_room_sees_nothing() {
+async fn chat_message_reaches_its_room_only() {
     let chat = Example::start("chat", &[]);
     let driver = Driver::start();
     let (ann, bob, eve) = (driver.window().await, driver.window().await, driver.window().await);

@@ -41,7 +41,7 @@ impl Window {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_page_is_in_several_rooms_and_joins_them_again() {
+async fn multichat_page_rejoins_its_rooms_after_reconnect() {
     let chat = Example::start("multichat", &[]);
     let driver = Driver::start();
     let (ann, bob) = (driver.window().await, driver.window().await);

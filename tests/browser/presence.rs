@@ -27,7 +27,7 @@ impl Window {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn people_come_and_go_on_every_page() {
+async fn presence_page_lists_users_as_they_come_and_go() {
     let presence = Example::start("presence", &[]);
     let driver = Driver::start();
     let (ann, bob, tab, eve) =

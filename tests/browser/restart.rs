@@ -28,7 +28,7 @@ impl Restarting {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_pages_of_the_examples_come_back_when_they_are_told_to() {
+async fn example_pages_reconnect_after_the_requested_delay() {
     let driver = Driver::start();
     let window = driver.window().await;
     for (example, page, path, begin) in [

@@ -175,7 +175,7 @@ async fn take_part(floor: Arc<Floor>, mut socket: Socket, own: Option<usize>, li
 
 /// A thousand lines to 100 sockets, where each of 50 senders has 20 to say; `CHANNELS_ROOM_LINES=100` for more of them.
 /// Python takes a minute or two for 5,000.
-async fn a_room_on_both_servers(backend: &str) {
+async fn shared_room_delivers_every_line_in_order(backend: &str) {
     let lines_each = std::env::var("CHANNELS_ROOM_LINES").map_or(20, |lines| lines.parse().expect("a number of lines"));
     let servers = TwoServers::start(backend).await;
     let mut sockets = Vec::new();
@@ -218,17 +218,17 @@ async fn a_room_on_both_servers(backend: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_room_on_both_servers_through_core() {
-    a_room_on_both_servers(CORE).await;
+async fn shared_room_over_core_delivers_every_line_in_order() {
+    shared_room_delivers_every_line_in_order(CORE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_room_on_both_servers_through_pubsub() {
-    a_room_on_both_servers(PUBSUB).await;
+async fn shared_room_over_pubsub_delivers_every_line_in_order() {
+    shared_room_delivers_every_line_in_order(PUBSUB).await;
 }
 
 /// Upstream's nature, and the reason why a group that Python shares carries only what Python's consumers handle.
-async fn an_event_that_python_does_not_handle_ends_its_sockets(backend: &str) {
+async fn unhandled_event_closes_django_sockets_only(backend: &str) {
     let servers = TwoServers::start(backend).await;
     let mut ours = connect(servers.on_rust("lobby")).await;
     let mut theirs = connect(servers.on_django("chat", "lobby")).await;
@@ -243,11 +243,11 @@ async fn an_event_that_python_does_not_handle_ends_its_sockets(backend: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_event_that_python_does_not_handle_ends_its_sockets_through_core() {
-    an_event_that_python_does_not_handle_ends_its_sockets(CORE).await;
+async fn unhandled_event_over_core_closes_django_sockets_only() {
+    unhandled_event_closes_django_sockets_only(CORE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_event_that_python_does_not_handle_ends_its_sockets_through_pubsub() {
-    an_event_that_python_does_not_handle_ends_its_sockets(PUBSUB).await;
+async fn unhandled_event_over_pubsub_closes_django_sockets_only() {
+    unhandled_event_closes_django_sockets_only(PUBSUB).await;
 }

@@ -22,7 +22,7 @@ fn is_full(sent: Result<(), LayerError>, of: usize) {
 
 /// `test_send_capacity`, across the two.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_queue_of_python_that_is_full_says_so() {
+async fn full_python_queue_returns_channel_full() {
     let rig = Rig::start(1);
     let pair = rig.open_alike(CORE, "asgi", &json!({"capacity": 3})).await;
     // A process's queue that nobody reads, and a general channel without a worker.
@@ -45,7 +45,7 @@ async fn a_queue_of_python_that_is_full_says_so() {
 
 /// A Rust process whose thread is stopped, as by a handler that blocks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rust_process_that_is_stuck_is_full_for_python() {
+async fn stuck_rust_process_is_full_for_python() {
     let rig = Rig::start(1);
     let pair = rig.open_alike(CORE, "asgi", &json!({"capacity": 3})).await;
     let settings = layers(CORE, &json!({"hosts": rig.hosts(1), "capacity": 100})).to_string();
@@ -101,7 +101,7 @@ async fn a_rust_process_that_is_stuck_is_full_for_python() {
 
 /// `test_send_specific_capacity`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_capacity_may_belong_to_names_of_a_pattern() {
+async fn channel_capacity_applies_to_matching_names() {
     let rig = Rig::start(1);
     let pair = rig.open_alike(CORE, "asgi", &json!({"capacity": 3, "channel_capacity": {"one*": 1}})).await;
     pair.here.send(&channel("one-1"), &Note { number: 0 }).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_capacity_may_belong_to_names_of_a_pattern() {
 
 /// `test_groups_channel_full`, `test_group_send_capacity` and `test_group_send_capacity_multiple_channels`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_member_misses_what_the_others_get() {
+async fn full_group_member_misses_messages() {
     let rig = Rig::start(1);
     let pair = rig.open_alike(CORE, "asgi", &json!({"capacity": 3})).await;
     let full = pair.python_member("notes").await;
@@ -137,7 +137,7 @@ async fn a_full_member_misses_what_the_others_get() {
 /// `test_message_expiry__earliest_message_expires`, `..all_messages_under_expiration_time` and `..group_send`: the third
 /// message finds the first one too old and the second one not, whoever wrote them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_side_drops_what_the_other_left_too_long() {
+async fn expired_message_of_other_side_is_dropped() {
     let rig = Rig::start(1);
     let pair = rig.open_alike(CORE, "asgi", &json!({"expiry": 2})).await;
     let member = pair.python_member("notes").await;
@@ -162,7 +162,7 @@ async fn each_side_drops_what_the_other_left_too_long() {
 
 /// A socket of Python's falls out of its groups `group_expiry` after it joined, though it lives. Ours does not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_membership_of_ours_is_renewed() {
+async fn membership_of_rust_is_renewed() {
     let rig = Rig::start(1);
     let mut config = json!({"hosts": rig.hosts(1), "prefix": "asgi"});
     merge(&mut config, &json!({"group_expiry": 2}));

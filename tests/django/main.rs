@@ -5,8 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect stops")]
 
 mod chat;
-mod garbage;
 mod groups;
+mod invalid_messages;
 mod limits;
 mod matrix;
 mod peer;

@@ -130,7 +130,7 @@ impl Keys {
     }
 }
 
-async fn every_way(pair: &Pair<'_>, event: &AllKinds) {
+async fn every_path(pair: &Pair<'_>, event: &AllKinds) {
     let message = as_python_has_it(event);
     let (here, there) = (&pair.here, &pair.there);
 
@@ -205,7 +205,7 @@ async fn cells(backend: &'static str, keys: Keys) {
             merge(&mut rust, &keys.rust());
             println!("{backend}, {format}, {servers} servers");
             let pair = rig.open(backend, &python, &rust).await;
-            every_way(&pair, &all_kinds(format == "msgpack")).await;
+            every_path(&pair, &all_kinds(format == "msgpack")).await;
             pair.here.close().await;
         }
     }
@@ -221,10 +221,10 @@ macro_rules! matrix {
 }
 
 matrix! {
-    core_plain: CORE, None;
-    core_encrypted: CORE, Same;
-    core_with_a_rotated_key: CORE, Rotated;
-    pubsub_plain: PUBSUB, None;
-    pubsub_encrypted: PUBSUB, Same;
-    pubsub_with_a_rotated_key: PUBSUB, Rotated;
+    every_path_over_core_delivers: CORE, None;
+    every_path_over_encrypted_core_delivers: CORE, Same;
+    every_path_over_core_with_rotated_key_delivers: CORE, Rotated;
+    every_path_over_pubsub_delivers: PUBSUB, None;
+    every_path_over_encrypted_pubsub_delivers: PUBSUB, Same;
+    every_path_over_pubsub_with_rotated_key_delivers: PUBSUB, Rotated;
 }

@@ -19,7 +19,7 @@ async fn made(django: &Peer, backend: &str, more: &Value) -> String {
 }
 
 #[tokio::test]
-async fn what_django_puts_into_a_session_is_read_whatever_the_backend() {
+async fn django_session_of_every_backend_is_decoded() {
     let django = Peer::start();
     let sessions = DjangoSessions::new(KEY);
     for data in [
@@ -45,7 +45,7 @@ async fn what_django_puts_into_a_session_is_read_whatever_the_backend() {
 }
 
 #[tokio::test]
-async fn a_cookie_is_good_for_two_weeks_or_for_what_the_session_says() {
+async fn django_session_cookie_expires_after_two_weeks_or_session_expiry() {
     let django = Peer::start();
     let sessions = DjangoSessions::new(KEY);
     const TWO_WEEKS: u64 = 14 * 86_400;
@@ -73,7 +73,7 @@ async fn a_cookie_is_good_for_two_weeks_or_for_what_the_session_says() {
 }
 
 #[tokio::test]
-async fn keys_change_and_passwords_do() {
+async fn django_session_survives_key_rotation_and_detects_new_password() {
     let django = Peer::start();
     let password = "pbkdf2_sha256$1000000$salt$hash";
     let row = made(&django, "db", &json!({"password": password})).await;

@@ -33,7 +33,7 @@ impl JobConsumer {
     }
 }
 
-async fn python_works_for_us(backend: &'static str) {
+async fn python_worker_does_rust_jobs(backend: &'static str) {
     let rig = Rig::start(1);
     let pair = rig.open_alike(backend, "asgi", &json!({})).await;
     let _worker = Worker::start(&layers(backend, &json!({"hosts": rig.hosts(1)})), "jobs-for-python");
@@ -58,17 +58,17 @@ async fn python_works_for_us(backend: &'static str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn python_works_for_us_through_core() {
-    python_works_for_us(CORE).await;
+async fn python_worker_over_core_does_rust_jobs() {
+    python_worker_does_rust_jobs(CORE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn python_works_for_us_through_pubsub() {
-    python_works_for_us(PUBSUB).await;
+async fn python_worker_over_pubsub_does_rust_jobs() {
+    python_worker_does_rust_jobs(PUBSUB).await;
 }
 
 /// As many processes' worth of workers as `workers`, on one channel.
-async fn we_work_for_python(backend: &'static str, workers: usize) {
+async fn rust_workers_do_python_jobs(backend: &'static str, workers: usize) {
     let rig = Rig::start(1);
     let pair = rig.open_alike(backend, "asgi", &json!({})).await;
     let mut working = Vec::new();
@@ -104,18 +104,18 @@ async fn we_work_for_python(backend: &'static str, workers: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn we_work_for_python_through_core() {
-    we_work_for_python(CORE, 1).await;
+async fn rust_worker_over_core_does_python_jobs() {
+    rust_workers_do_python_jobs(CORE, 1).await;
 }
 
 /// Three workers of channels_redis do a third of such jobs twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_workers_share_the_jobs_and_double_none() {
-    we_work_for_python(CORE, 3).await;
+async fn rust_workers_share_python_jobs_without_duplicates() {
+    rust_workers_do_python_jobs(CORE, 3).await;
 }
 
 /// Pub/sub has no queues: each worker would get every job.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn we_work_for_python_through_pubsub() {
-    we_work_for_python(PUBSUB, 1).await;
+async fn rust_worker_over_pubsub_does_python_jobs() {
+    rust_workers_do_python_jobs(PUBSUB, 1).await;
 }

@@ -10,7 +10,7 @@ use crate::admission::echo_server::{Echo, say, serve_echo};
 use crate::support::until::until;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn beyond_the_limit_new_ones_come_back_later_and_the_living_are_served() {
+async fn connection_limit_rejects_new_clients_with_503() {
     let server = serve_echo(Channels::builder().max_connections(2)).await;
     let (mut one, two) = (server.enter().await, server.enter().await);
     for _ in 0..10 {
@@ -29,7 +29,7 @@ async fn beyond_the_limit_new_ones_come_back_later_and_the_living_are_served() {
 }
 
 #[tokio::test]
-async fn one_address_does_not_take_all_places() {
+async fn connection_limit_per_address_rejects_with_429() {
     let proxied = |client: &str| format!("Host: ours\nX-Forwarded-For: {client}\n");
     let builder = Channels::builder().trusted_proxies(["127.0.0.0/8"]).unwrap().max_connections_per_address(2);
     let server = serve_echo(builder).await;
@@ -49,7 +49,7 @@ async fn one_address_does_not_take_all_places() {
 }
 
 #[tokio::test]
-async fn one_address_takes_no_more_places_by_names_that_nobody_asked_for() {
+async fn connection_limit_per_address_ignores_untrusted_headers() {
     let server = serve_echo(Channels::builder().max_connections_per_address(2)).await;
     let names = ["X-Forwarded-For: 203.0.113.", "X-Real-IP: 203.0.113.", "Forwarded: for=203.0.113."];
     let mut inside = Vec::new();
@@ -66,7 +66,7 @@ async fn one_address_takes_no_more_places_by_names_that_nobody_asked_for() {
 }
 
 #[tokio::test]
-async fn so_many_handshakes_a_second_and_no_more() {
+async fn handshake_rate_limit_rejects_excess() {
     const RATE: u64 = 5;
     let server = serve_echo(Channels::builder().max_handshakes_per_second(5)).await;
     let begun = Instant::now();
@@ -81,7 +81,7 @@ async fn so_many_handshakes_a_second_and_no_more() {
 }
 
 #[tokio::test]
-async fn what_is_refused_at_the_door_never_reaches_the_application() {
+async fn rejected_handshake_never_reaches_authenticator() {
     let asked = Arc::new(Mutex::new(0));
     let counted = Arc::clone(&asked);
     let builder = Channels::builder().max_connections(1).authenticator(move |_: Scope| {
@@ -108,7 +108,7 @@ async fn no_answer(_: Scope) -> Result<Option<()>, Reject> {
 }
 
 #[tokio::test]
-async fn one_who_cannot_be_let_in_in_time_comes_back_later() {
+async fn connect_deadline_rejects_with_503() {
     let deadline = Duration::from_millis(50);
     let server = serve_echo(Channels::builder().connect_deadline(deadline).authenticator(no_answer)).await;
     let refused = server.enter().await;
@@ -118,7 +118,7 @@ async fn one_who_cannot_be_let_in_in_time_comes_back_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unless_told_otherwise_a_client_is_let_in_within_five_seconds() {
+async fn connect_deadline_defaults_to_five_seconds() {
     let channels = Channels::builder().authenticator(no_answer).build();
     let mut client = WebsocketCommunicator::new(channels.route::<Echo>(warp::path!("ws")), "/ws");
     let begun = tokio::time::Instant::now();

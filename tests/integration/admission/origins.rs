@@ -7,7 +7,7 @@ use crate::support::log::Log;
 
 // One thread, so that the server logs in this one.
 #[tokio::test]
-async fn a_page_from_elsewhere_is_refused_logged_and_counted() {
+async fn foreign_origin_is_rejected_logged_and_counted() {
     let (log, _listening) = Log::of_this_thread(tracing::Level::INFO);
     let server = serve_echo(Channels::builder()).await;
     let host = server.address;
@@ -38,7 +38,7 @@ async fn a_page_from_elsewhere_is_refused_logged_and_counted() {
 }
 
 #[tokio::test]
-async fn the_list_says_which_pages_may_connect() {
+async fn allowed_origins_decide_which_pages_connect() {
     let server = serve_echo(
         Channels::builder().allowed_origins([".example.org", "https://example.net:8443"]).unwrap().require_origin(),
     )
@@ -61,7 +61,7 @@ async fn the_list_says_which_pages_may_connect() {
 }
 
 #[tokio::test]
-async fn a_trusted_proxy_says_who_the_client_is_and_what_it_asked_for() {
+async fn trusted_proxy_sets_client_address_and_host() {
     let server = serve_echo(Channels::builder().trusted_proxies(["127.0.0.1"]).unwrap()).await;
     let forwarded = "Host: upstream:8000\nX-Forwarded-For: 6.6.6.6, 203.0.113.5\nX-Forwarded-Host: example.org\n";
     let mut answer = server.handshake(&format!("{forwarded}Origin: https://example.org\n")).await;
@@ -78,7 +78,7 @@ async fn a_trusted_proxy_says_who_the_client_is_and_what_it_asked_for() {
 }
 
 #[tokio::test]
-async fn a_host_that_is_not_ours_is_refused() {
+async fn foreign_host_is_rejected_with_400() {
     let (log, _listening) = Log::of_this_thread(tracing::Level::INFO);
     let server = serve_echo(Channels::builder().allowed_hosts(["example.org"]).unwrap()).await;
     assert_eq!(server.handshake("Host: example.org:8000\n").await.status, 101);

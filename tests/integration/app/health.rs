@@ -23,7 +23,7 @@ async fn health(address: SocketAddr) -> (u16, u16) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn green_health_and_a_dead_bus_are_told_apart() {
+async fn readiness_fails_while_redis_hangs() {
     let redis = RedisServer::start();
     let url = [redis.url()];
     for layer in [ChannelLayer::redis_core(&url).await.unwrap(), ChannelLayer::redis_pubsub(&url).await.unwrap()] {
@@ -46,7 +46,7 @@ async fn green_health_and_a_dead_bus_are_told_apart() {
 }
 
 #[tokio::test]
-async fn the_layer_in_memory_is_ready_until_it_is_closed() {
+async fn readiness_of_memory_layer_fails_after_close() {
     let channels = Channels::builder().build();
     let (address, watching) = watch(&channels).await;
     assert_eq!(health(address).await, (200, 200));

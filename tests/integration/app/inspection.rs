@@ -111,7 +111,7 @@ impl ShownConsumer {
 }
 
 #[tokio::test]
-async fn a_look_from_inside_tells_who_is_here_and_what_waits() {
+async fn inspection_reports_connections_groups_and_backlog() {
     let channels = Channels::builder().outbound_limit(8 << 20).max_connections(50).build();
     let layer = channels.channel_layer();
     let stuck = channels.route::<StuckConsumer>(warp::path!("stuck"));
@@ -196,7 +196,7 @@ struct Anything {
 
 /// The layer's figures, and what a look says of it, while Redis is there and when it is gone.
 #[tokio::test]
-async fn a_look_from_inside_and_the_figures_tell_of_redis() {
+async fn inspection_and_metrics_report_redis_state() {
     for kind in ["pubsub", "core"] {
         let redis = RedisServer::start();
         let layer = match kind {

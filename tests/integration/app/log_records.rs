@@ -38,7 +38,7 @@ fn sources(folder: &Path, found: &mut Vec<Record>) {
 }
 
 #[test]
-fn the_documentation_names_every_record_of_the_log_and_its_fields() {
+fn documentation_lists_every_log_record_and_its_fields() {
     let mut logged = Vec::new();
     sources(&root().join("channels-runtime/src"), &mut logged);
     assert!(logged.len() > 30, "{} records found", logged.len());

@@ -104,7 +104,7 @@ fn names_in(text: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn prometheus_reads_what_happened_and_the_dashboard_asks_for_nothing_else() {
+async fn metrics_page_matches_dashboard_and_documentation() {
     let channels = Channels::builder().build();
     let routes = channels.route::<WatchedConsumer>(warp::path!("ws")).or(channels.metrics());
     let server = Server::start(&channels, routes).await;
@@ -262,7 +262,7 @@ impl SlowJobConsumer {
 }
 
 #[tokio::test]
-async fn whatever_kind_of_method_it_is_its_time_is_measured() {
+async fn metrics_measure_the_time_of_every_kind_of_method() {
     let channels = Channels::builder().build();
     let look = async || {
         let page = warp::test::request().path("/metrics").reply(&channels.metrics()).await;

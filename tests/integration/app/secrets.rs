@@ -105,7 +105,7 @@ async fn send(socket: &mut TcpStream, text: &str) {
 
 // One thread, so that everything is logged in this one.
 #[tokio::test]
-async fn no_secret_is_told_whatever_goes_wrong() {
+async fn secrets_never_appear_in_logs_or_errors() {
     let (log, all) = (Log::default(), All::default());
     let kept = log.clone();
     // A second one, so that what the threads of other tests do not want is asked of this one, too.

@@ -73,7 +73,7 @@ pub(crate) const ANN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhb
 pub(crate) const EXPIRED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjEwMDAwMDAwMDB9.oyX-X9F9soSFugnCfaSs7FfVu99Cwq4OR_uhfrXq1Y0";
 
 #[tokio::test]
-async fn a_token_gets_in_by_header_by_subprotocol_and_where_it_is_allowed_by_query() {
+async fn jwt_is_accepted_from_header_subprotocol_and_allowed_query() {
     let jwt = || Channels::builder().authenticator(Jwt::hs256(SECRET).authenticator::<User>());
     let server = serve(jwt()).await;
     let (mut client, chosen) = connect_with(&server, "", &[("authorization", &format!("Bearer {ANN}"))]).await;
@@ -96,7 +96,7 @@ async fn a_token_gets_in_by_header_by_subprotocol_and_where_it_is_allowed_by_que
 }
 
 #[tokio::test]
-async fn a_django_cookie_gets_in() {
+async fn django_session_cookie_is_accepted() {
     // Signed by Django 5.2.8 with that key, in the year 2096.
     let cookie =
         ".eJyrVopPLC3JiC8tTi2Kz0xRslIyV9JRKkmtKAEyK-kAlGoBCVE5RA:4Mhaj2:7bmpL4n3EBmPxolDSa5mZMmSEzodRYAKwugM7OHbY9E";

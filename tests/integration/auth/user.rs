@@ -8,7 +8,7 @@ use crate::support::log::Log;
 
 /// Asks for the user as another type, and for one where nobody can be.
 #[tokio::test]
-async fn a_user_of_another_type_is_told_once() {
+async fn user_of_another_type_is_logged_once() {
     struct Mine;
     struct Never;
 

@@ -230,7 +230,7 @@ fn misfits() -> Vec<(Value, &'static str, &'static str)> {
 }
 
 #[tokio::test]
-async fn an_event_that_does_not_fit_is_named_in_the_log_and_the_next_one_arrives() {
+async fn invalid_event_is_logged_with_its_field_and_next_event_arrives() {
     let (log, _guard) = Log::listen();
     let channels = application();
     let layer = channels.channel_layer();
@@ -266,7 +266,7 @@ async fn an_event_that_does_not_fit_is_named_in_the_log_and_the_next_one_arrives
 }
 
 #[tokio::test]
-async fn a_raw_message_that_no_peer_could_read_is_not_sent() {
+async fn raw_message_nested_too_deeply_is_not_sent() {
     let channels = application();
     let layer = channels.channel_layer();
     let mut client = client::<ChatConsumer>(&channels).await;
@@ -364,17 +364,17 @@ async fn wrong_bytes(format: Format) {
 }
 
 #[tokio::test]
-async fn wrong_msgpack_from_a_peer_is_named_in_the_log_and_the_next_message_arrives() {
+async fn invalid_msgpack_from_peer_is_logged_and_next_message_arrives() {
     wrong_bytes(Format::Msgpack).await;
 }
 
 #[tokio::test]
-async fn wrong_json_from_a_peer_is_named_in_the_log_and_the_next_message_arrives() {
+async fn invalid_json_from_peer_is_logged_and_next_message_arrives() {
     wrong_bytes(Format::Json).await;
 }
 
 #[tokio::test]
-async fn an_unknown_event_is_logged_once_for_each_name_and_there_is_an_end_to_it() {
+async fn unhandled_event_is_logged_once_per_name_up_to_a_limit() {
     let (log, _guard) = Log::listen();
     let channels = application();
     let layer = channels.channel_layer();
@@ -404,7 +404,7 @@ async fn an_unknown_event_is_logged_once_for_each_name_and_there_is_an_end_to_it
 }
 
 #[tokio::test]
-async fn what_no_handler_is_for_reaches_the_fallback_as_it_came_and_in_its_turn() {
+async fn unhandled_event_reaches_fallback_handler_in_order() {
     let (log, _guard) = Log::listen();
     let channels = application();
     let layer = channels.channel_layer();
@@ -453,7 +453,7 @@ fn bad_frames() -> Vec<(String, &'static str, &'static str, &'static str)> {
 }
 
 #[tokio::test]
-async fn a_frame_that_is_no_command_is_answered_counted_and_logged_and_the_next_one_is_heard() {
+async fn invalid_command_gets_response_and_next_command_is_handled() {
     let (log, _guard) = Log::listen();
     let channels = application();
     let mut client = client::<ChatConsumer>(&channels).await;
@@ -484,7 +484,7 @@ async fn a_frame_that_is_no_command_is_answered_counted_and_logged_and_the_next_
 }
 
 #[tokio::test]
-async fn the_answer_to_a_frame_that_is_no_command_is_one_method() {
+async fn invalid_command_reaches_fallback_receive_method() {
     let channels = application();
     let mut client = client::<Curious>(&channels).await;
     client.send_to(r#"{"type": "shout"}"#).await.unwrap();
@@ -503,7 +503,7 @@ async fn the_answer_to_a_frame_that_is_no_command_is_one_method() {
 }
 
 #[tokio::test]
-async fn a_consumer_without_commands_may_answer_too() {
+async fn frame_to_consumer_without_commands_reaches_fallback_receive_method() {
     #[derive(Default)]
     struct Deaf;
     #[consumer]
@@ -532,7 +532,7 @@ async fn a_consumer_without_commands_may_answer_too() {
 }
 
 #[tokio::test]
-async fn a_handler_that_fails_is_told_of_in_one_record_with_its_consumer_and_its_event() {
+async fn failed_handler_is_logged_with_consumer_and_event() {
     struct Clumsy;
 
     #[consumer]
@@ -592,7 +592,7 @@ async fn a_handler_that_fails_is_told_of_in_one_record_with_its_consumer_and_its
 }
 
 #[tokio::test]
-async fn the_log_says_which_client_it_was() {
+async fn invalid_command_is_logged_with_client_address() {
     let (log, _guard) = Log::listen();
     let channels = application();
     let route = channels.route::<ChatConsumer>(warp::path!("ws"));

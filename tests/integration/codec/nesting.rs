@@ -22,7 +22,7 @@ impl Drawer {
 }
 
 #[tokio::test]
-async fn json_that_is_nested_too_deeply_is_refused_and_the_connection_lives() {
+async fn json_nested_too_deeply_is_refused_and_connection_stays_open() {
     let channels = Channels::builder().build();
     let mut client = WebsocketCommunicator::new(channels.route::<Drawer>(warp::path!("ws")), "/ws");
     client.connect().await.unwrap();

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::consumer::chat::{App, Line};
 
 #[tokio::test]
-async fn an_event_that_nobody_handles_or_that_does_not_fit_is_counted_and_the_connection_lives() {
+async fn unhandled_or_invalid_event_is_counted_and_connection_stays_open() {
     let app = App::new();
     let mut client = app.client("in");
     client.connect().await.unwrap();

@@ -15,7 +15,7 @@ async fn fill(app: &App) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unless_told_otherwise_a_mebibyte_may_wait_for_a_client() {
+async fn outbound_limit_defaults_to_one_mebibyte() {
     const LIMIT: usize = 1024 * 1024;
     let app = App::new();
     let (mut client, _) = app.client::<Newest>().await;
@@ -36,7 +36,7 @@ async fn unless_told_otherwise_a_mebibyte_may_wait_for_a_client() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_volatile_frame_is_not_sent_to_a_client_that_does_not_read() {
+async fn volatile_frame_is_dropped_for_blocked_client() {
     let app = App::with(Channels::builder().outbound_limit(1 << 20));
     let (mut client, _) = app.client::<Newest>().await;
     fill(&app).await;
@@ -56,7 +56,7 @@ async fn a_volatile_frame_is_not_sent_to_a_client_that_does_not_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn volatile_frames_behind_a_handler_go_before_the_connection_does() {
+async fn volatile_frames_are_dropped_before_connection_is_too_slow() {
     let app = App::with(Channels::builder().outbound_limit(64 * 1024));
     let (mut client, _) = app.client::<Newest>().await;
     app.busy().await;
@@ -76,7 +76,7 @@ async fn volatile_frames_behind_a_handler_go_before_the_connection_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_read_finds_only_the_newest_of_each_key() {
+async fn coalesced_frames_keep_newest_per_key_for_blocked_client() {
     let app = App::with(Channels::builder().outbound_limit(1 << 20));
     let (mut client, _) = app.client::<Newest>().await;
     fill(&app).await;
@@ -102,7 +102,7 @@ async fn a_client_that_does_not_read_finds_only_the_newest_of_each_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_held_back_goes_out_before_an_event_and_before_the_close() {
+async fn coalesced_frame_is_sent_before_next_event_and_before_close() {
     for closes in [false, true] {
         let app = App::with(Channels::builder());
         let (mut client, _) = app.client::<Newest>().await;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::consumer::chat::{App, ChatFail, ChatMessage, ChatNote, ChatSlow, ForceDisconnect, Line, room};
 
 #[tokio::test]
-async fn a_slow_handler_fills_its_own_mailbox_only() {
+async fn slow_handler_fills_only_its_own_mailbox() {
     let app = App::with(
         Channels::builder()
             .layer(ChannelLayer::in_memory_with(channels_runtime::LayerConfig::default().with_capacity(5))),
@@ -94,7 +94,7 @@ impl Talker {
 }
 
 #[tokio::test]
-async fn a_handler_that_sends_more_than_the_queue_holds_waits_for_the_client_and_no_longer() {
+async fn outbound_queue_when_full_suspends_handler_until_client_reads() {
     let channels = Channels::builder().build();
     let mut client = WebsocketCommunicator::new(channels.route::<Talker>(warp::path!("ws")), "/ws");
     client.connect().await.unwrap();

@@ -8,14 +8,14 @@ use channels_runtime::{Consumer, LayerError, MailboxPolicy};
 use crate::connection::board::{App, Blink, Board, CAPACITY, Cursor, Leaving, Newest, Note, Oldest, ShownNote, texts};
 
 #[test]
-fn a_consumer_says_what_gives_way() {
+fn mailbox_policy_is_in_consumer_info() {
     assert_eq!(Newest::INFO.mailbox, MailboxPolicy::DropNewest);
     assert_eq!(Oldest::INFO.mailbox, MailboxPolicy::DropOldest);
     assert_eq!(Leaving::INFO.mailbox, MailboxPolicy::Disconnect);
 }
 
 #[tokio::test(start_paused = true)]
-async fn drop_newest_keeps_what_came_first_and_tells_the_sender() {
+async fn mailbox_drop_newest_keeps_oldest_events_and_returns_channel_full() {
     let app = App::new();
     let (mut client, name) = app.client::<Newest>().await;
     app.busy().await;
@@ -32,7 +32,7 @@ async fn drop_newest_keeps_what_came_first_and_tells_the_sender() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn drop_oldest_keeps_what_came_last() {
+async fn mailbox_drop_oldest_keeps_newest_events() {
     let app = App::new();
     let (mut client, name) = app.client::<Oldest>().await;
     app.busy().await;
@@ -49,7 +49,7 @@ async fn drop_oldest_keeps_what_came_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn disconnect_lets_the_client_begin_anew() {
+async fn mailbox_disconnect_closes_with_1013() {
     let app = App::new();
     let (mut client, name) = app.client::<Leaving>().await;
     app.busy().await;
@@ -75,7 +75,7 @@ async fn disconnect_lets_the_client_begin_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_volatile_event_gives_way_to_everything() {
+async fn volatile_event_is_dropped_first() {
     let app = App::new();
     let (mut client, name) = app.client::<Newest>().await;
     let blink = |text: &str| Blink { text: text.into() };
@@ -102,7 +102,7 @@ async fn a_volatile_event_gives_way_to_everything() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_events_with_one_key_only_the_newest_waits_at_its_own_place() {
+async fn coalesced_events_keep_newest_per_key() {
     let app = App::new();
     let (mut client, _) = app.client::<Newest>().await;
     let cursor = |user: &str, at| Cursor { user: user.into(), at };

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::connection::board::{App, Newest};
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_slows_the_client_that_makes_it_and_nobody_else() {
+async fn rate_limit_slows_only_the_flooding_client() {
     let app = App::with(Channels::builder().inbound_limit(100, 1 << 20));
     let (mut flooder, _) = app.client::<Newest>().await;
     let (mut other, _) = app.client::<Newest>().await;
@@ -37,7 +37,7 @@ async fn a_flood_slows_the_client_that_makes_it_and_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_are_limited_too_and_a_slowed_client_is_still_sent_what_is_for_it() {
+async fn rate_limit_of_bytes_still_delivers_to_throttled_client() {
     let app = App::with(Channels::builder().inbound_limit(1000, 100_000));
     let (mut flooder, _) = app.client::<Newest>().await;
     app.go_on(100);

@@ -143,7 +143,7 @@ impl App {
 /// As many methods block as the runtime has threads for its tasks. Everybody else goes on: others connect, talk, and one of
 /// them says what those wait for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_waits_for_a_method_that_blocks() {
+async fn blocking_methods_do_not_delay_other_connections() {
     let app = App::new();
     let mut blocked = Vec::new();
     for _ in 0..3 {
@@ -168,7 +168,7 @@ async fn nobody_waits_for_a_method_that_blocks() {
 
 /// One at a time and in order, whether a handler blocks, awaits within, or is async.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_order_holds() {
+async fn blocking_and_async_handlers_keep_event_order() {
     let app = App::new();
     let (mut client, name) = app.client().await;
     let hows = ["wait", "", "plain", "sleep", "", "sleep", "plain", "", "", "sleep"];
@@ -183,7 +183,7 @@ async fn the_order_holds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_panic_closes_its_own_connection() {
+async fn blocking_handler_panic_closes_its_connection_only() {
     let app = App::new();
     let ((mut one, name), (mut other, _)) = (app.client().await, app.client().await);
     app.send(&name, "panic", 1).await;
@@ -195,7 +195,7 @@ async fn a_panic_closes_its_own_connection() {
 /// The outbound queue holds 1 MiB: a method that sends eight waits for room, which is only made if its output is written
 /// meanwhile. Here the connection's own task would have to, as behind TLS.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_method_that_waits_for_room_gets_it_over_a_stream() {
+async fn blocking_send_waits_for_space_over_stream() {
     let app = App::new();
     let (mut client, _) = app.client().await;
     client.send_json_to(&serde_json::json!({"type": "send", "bytes": 65_536, "times": 128})).await.unwrap();
@@ -207,7 +207,7 @@ async fn a_method_that_waits_for_room_gets_it_over_a_stream() {
 /// Over TCP the flusher writes, and a socket that is full waits for the connection's task. Sixteen MiB are more than the
 /// kernel takes for a client that does not read yet.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_method_that_waits_for_room_gets_it_over_tcp() {
+async fn blocking_send_waits_for_space_over_tcp() {
     let app = App::new();
     let address = app.serve().await;
     let (mut client, _) = tokio_tungstenite::connect_async(format!("ws://{address}/ws")).await.unwrap();
@@ -223,7 +223,7 @@ async fn a_method_that_waits_for_room_gets_it_over_tcp() {
 
 /// On a runtime with one thread it runs in place. What is done at once is done; what would have to wait says why it cannot.
 #[tokio::test]
-async fn one_thread_runs_it_in_place() {
+async fn blocking_method_on_one_thread_runs_in_place() {
     let app = App::new();
     let (mut client, name) = app.client().await;
     app.send(&name, "plain", 1).await;
@@ -255,7 +255,7 @@ struct BlockingJob {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn jobs_may_block_too() {
+async fn blocking_worker_jobs_run() {
     let channels = Channels::builder().layer(ChannelLayer::in_memory()).build();
     let layer = channels.channel_layer().clone();
     let told = layer.new_channel().await.unwrap();

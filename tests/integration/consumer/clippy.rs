@@ -96,7 +96,7 @@ check_app! {
 }
 
 #[tokio::test]
-async fn a_consumer_that_clippy_has_nothing_to_say_about_works() {
+async fn consumer_without_clippy_warnings_works() {
     let channels = Channels::builder().build();
     let route = channels.route::<Pedant>(warp::path!("pedantic" / String));
     let mut client = WebsocketCommunicator::new(route, "/pedantic/hall");

@@ -5,7 +5,7 @@ use channels_runtime::Consumer;
 use crate::consumer::chat::ChatConsumer;
 
 #[test]
-fn a_consumer_describes_itself() {
+fn consumer_info_lists_handlers_and_commands() {
     let info = ChatConsumer::INFO;
     assert_eq!((info.name, info.tag), ("ChatConsumer", "do"));
     let handlers: Vec<_> = info.handlers.iter().map(|row| (row.event, row.variant, row.method, row.shared)).collect();

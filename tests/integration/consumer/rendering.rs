@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::consumer::chat::{App, ChatMessage, ChatNote, ChatSlow, Line, room};
 
 #[tokio::test]
-async fn a_rendering_runs_once_and_order_holds_across_both_kinds_of_handlers() {
+async fn rendered_and_plain_events_keep_their_order() {
     let app = App::new();
     let mut clients = Vec::new();
     for _ in 0..20 {
@@ -37,7 +37,7 @@ async fn a_rendering_runs_once_and_order_holds_across_both_kinds_of_handlers() {
 }
 
 #[tokio::test]
-async fn a_rendering_is_made_once_however_many_members_there_are() {
+async fn rendering_runs_once_for_all_members() {
     static MADE: AtomicUsize = AtomicUsize::new(0);
     #[derive(Default)]
     struct Counting;
@@ -79,7 +79,7 @@ async fn a_rendering_is_made_once_however_many_members_there_are() {
 }
 
 #[tokio::test]
-async fn a_rendering_that_panics_hurts_neither_sender_nor_member() {
+async fn rendering_panic_affects_neither_sender_nor_member() {
     let app = App::new();
     let mut client = app.client("in");
     client.connect().await.unwrap();
@@ -91,7 +91,7 @@ async fn a_rendering_that_panics_hurts_neither_sender_nor_member() {
 }
 
 #[tokio::test]
-async fn a_rendering_may_use_the_layer() {
+async fn rendering_can_use_the_layer() {
     static LAYER: std::sync::OnceLock<ChannelLayer> = std::sync::OnceLock::new();
     #[derive(Default)]
     struct Counting;

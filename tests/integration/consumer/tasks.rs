@@ -7,7 +7,7 @@ use crate::consumer::timers::{App, SECOND, begin, living, say};
 use crate::support::until::until;
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_is_refused_leaves_no_work_behind() {
+async fn rejected_connection_cancels_its_tasks() {
     let app = App::new();
     assert!(app.new_client().with_header("x-refuse", "yes").connect().await.is_err());
     until("the work ends", || app.running() == 0).await;
@@ -17,7 +17,7 @@ async fn a_connection_that_is_refused_leaves_no_work_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn work_that_fails_or_panics_hurts_nobody() {
+async fn failed_or_panicked_task_keeps_connection_open() {
     let app = App::new();
     let mut client = app.client().await;
     for how in ["panic", "fail", "end"] {
@@ -28,7 +28,7 @@ async fn work_that_fails_or_panics_hurts_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hundred_pieces_of_work_and_no_more() {
+async fn task_limit_rejects_the_101st_task() {
     let app = App::new();
     let mut client = app.client().await;
     for _ in 0..99 {

@@ -201,7 +201,7 @@ pub(crate) async fn living(client: &mut Client) -> Vec<String> {
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
-async fn a_timer_brings_its_event_when_its_time_has_come() {
+async fn timer_delivers_its_event_when_due() {
     let app = App::new();
     let mut client = app.client().await;
     begin(&mut client, "after", "second", 500).await;
@@ -216,7 +216,7 @@ async fn a_timer_brings_its_event_when_its_time_has_come() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timer_that_repeats_itself_keeps_its_period_until_it_is_cancelled() {
+async fn timer_repeats_until_cancelled() {
     let app = App::new();
     let mut client = app.client().await;
     begin(&mut client, "every", "tick", 400).await;
@@ -233,7 +233,7 @@ async fn a_timer_that_repeats_itself_keeps_its_period_until_it_is_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timer_that_is_cancelled_never_rings() {
+async fn timer_cancelled_never_fires() {
     let app = App::new();
     let mut client = app.client().await;
     begin(&mut client, "after", "a", 300).await;
@@ -245,7 +245,7 @@ async fn a_timer_that_is_cancelled_never_rings() {
 
 /// Ten periods pass while nobody looks at the clock: one event comes, and then the next one in its time.
 #[tokio::test(start_paused = true)]
-async fn a_time_that_was_missed_is_skipped() {
+async fn timer_skips_missed_periods() {
     let app = App::new();
     let mut client = app.client().await;
     begin(&mut client, "every", "tick", 400).await;
@@ -257,7 +257,7 @@ async fn a_time_that_was_missed_is_skipped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_mailbox_misses_the_event_of_a_timer_and_counts_it() {
+async fn timer_event_to_full_mailbox_is_counted() {
     let app = App::new();
     let mut client = app.client().await;
     say(&mut client, serde_json::json!({"type": "wait", "name": ""})).await;
@@ -277,7 +277,7 @@ async fn a_full_mailbox_misses_the_event_of_a_timer_and_counts_it() {
 
 /// What comes before the consumer is there waits for it.
 #[tokio::test(start_paused = true)]
-async fn a_timer_may_begin_in_connect() {
+async fn timer_started_in_connect_fires() {
     let app = App::new();
     let mut client = app.new_client().with_header("x-early", "yes");
     client.connect().await.unwrap();
@@ -327,7 +327,7 @@ impl CountingWorker {
 
 /// The timer of a worker comes to that worker's consumer, and goes with it when a job panics.
 #[tokio::test(start_paused = true)]
-async fn a_worker_has_timers_too() {
+async fn timer_of_worker_fires() {
     let channels = Channels::builder().layer(ChannelLayer::in_memory()).build();
     let layer = channels.channel_layer();
     let told = layer.new_channel().await.unwrap();

@@ -34,7 +34,7 @@ async fn page(chat: &Example, path: &str) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn a_look_inside_is_there_for_whoever_asked_for_it() {
+async fn inspection_is_served_only_with_its_flag() {
     let plain = Example::start("chat", &[]);
     for path in ["/inspect", "/inspect.json"] {
         assert_eq!(page(&plain, path).await.0, 404, "{path}");
@@ -58,13 +58,13 @@ async fn a_look_inside_is_there_for_whoever_asked_for_it() {
 const MESSAGES: usize = 1000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_messages_each_way_none_lost_none_doubled_all_in_order() {
-    a_thousand_messages_each_way("pubsub").await;
+async fn thousand_messages_each_way_over_pubsub_arrive_once_in_order() {
+    thousand_messages_each_way_arrive_once_in_order("pubsub").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_messages_each_way_on_the_core_layer() {
-    a_thousand_messages_each_way("core").await;
+async fn thousand_messages_each_way_over_core_arrive_once_in_order() {
+    thousand_messages_each_way_arrive_once_in_order("core").await;
 }
 
 /// How many lines of a sender may be on their way: those of both together fit into a queue of the core layer, which holds 100.
@@ -92,7 +92,7 @@ async fn listen(mut rx: SplitStream<Client>, from_other: (String, Arc<Semaphore>
     assert!(heard.values().all(|lines| *lines == MESSAGES), "{heard:?}");
 }
 
-async fn a_thousand_messages_each_way(layer: &str) {
+async fn thousand_messages_each_way_arrive_once_in_order(layer: &str) {
     let redis = RedisServer::start();
     let flags = ["--layer", layer, "--redis", &redis.url()];
     let (one, two) = (Example::start("chat", &flags), Example::start("chat", &flags));

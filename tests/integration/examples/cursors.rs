@@ -15,7 +15,7 @@ async fn enter(example: &Example) -> (Client, Value) {
 }
 
 #[tokio::test]
-async fn a_cursor_moves_on_every_screen_and_is_gone_with_its_client() {
+async fn cursor_moves_for_all_clients_and_leaves_with_its_own() {
     let example = Example::start("cursors", &[]);
     let (mut ann, her) = enter(&example).await;
     let (mut bob, him) = enter(&example).await;
@@ -37,7 +37,7 @@ async fn a_cursor_moves_on_every_screen_and_is_gone_with_its_client() {
 }
 
 #[tokio::test]
-async fn of_many_positions_none_comes_after_a_newer_one() {
+async fn cursor_positions_never_go_back() {
     const STEPS: u16 = 500;
 
     let example = Example::start("cursors", &[]);

@@ -17,7 +17,7 @@ fn time(sample: &Value) -> u64 {
 }
 
 #[tokio::test]
-async fn all_viewers_get_the_same_and_who_comes_late_the_last_minute_first() {
+async fn dashboard_viewers_get_same_samples_and_last_minute() {
     let example = Example::start("dashboard", &[]);
     let mut ann = Client::connect(&example, "/ws/dashboard/").await;
     let mut bob = Client::connect(&example, "/ws/dashboard/").await;

@@ -15,7 +15,7 @@ async fn log_out(example: &Example, username: &str) -> String {
 }
 
 #[tokio::test]
-async fn every_connection_of_one_user_is_closed_and_no_other() {
+async fn forced_logout_closes_all_connections_of_one_user() {
     let example = Example::start("forced-logout", &[]);
     let mut ann = Client::connect(&example, "/ws/account/ann/").await;
     let mut ann_again = Client::connect(&example, "/ws/account/ann/").await;

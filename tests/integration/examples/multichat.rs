@@ -72,7 +72,7 @@ async fn joins<R: Reply + 'static>(client: &mut Client<R>, room: &str, title: &s
 }
 
 #[tokio::test]
-async fn who_is_not_logged_in_is_refused() {
+async fn multichat_rejects_client_without_session() {
     let site = site();
     for cookie in ["theme=dark", "sessionid=guessed"] {
         let client = WebsocketCommunicator::new(site.routes.clone(), "/chat/stream/");
@@ -87,7 +87,7 @@ async fn who_is_not_logged_in_is_refused() {
 }
 
 #[tokio::test]
-async fn people_in_a_room_hear_each_other_come_talk_and_go() {
+async fn multichat_room_receives_join_message_and_leave() {
     let site = site();
     let (mut ann, mut bob) = (site.client("ann").await, site.client("bob").await);
     assert!(ann.receive_nothing().await, "nobody is greeted");
@@ -110,7 +110,7 @@ async fn people_in_a_room_hear_each_other_come_talk_and_go() {
 }
 
 #[tokio::test]
-async fn several_rooms_share_a_socket_and_all_are_left_when_it_closes() {
+async fn multichat_socket_leaves_all_its_rooms_on_close() {
     let site = site();
     let (mut ann, mut bob) = (site.client("ann").await, site.client("bob").await);
     joins(&mut ann, "1", "Lobby").await;
@@ -125,7 +125,7 @@ async fn several_rooms_share_a_socket_and_all_are_left_when_it_closes() {
 }
 
 #[tokio::test]
-async fn what_may_not_be_done_is_answered_with_a_code() {
+async fn multichat_forbidden_command_gets_error_code() {
     let site = site();
     let (mut ann, mut admin) = (site.client("ann").await, site.client("admin").await);
     let denied = || json!({"error": "ROOM_ACCESS_DENIED"});
@@ -153,7 +153,7 @@ async fn what_may_not_be_done_is_answered_with_a_code() {
 }
 
 #[tokio::test]
-async fn a_peer_in_the_group_sees_the_events_of_django() {
+async fn multichat_events_have_the_format_of_django() {
     let site = site();
     let peer = site.peer("room-1").await;
     let mut ann = site.client("ann").await;
@@ -187,7 +187,7 @@ async fn http(server: SocketAddr, request: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_browser_logs_in_with_a_form_and_out_again() {
+async fn multichat_form_logs_in_and_out() {
     let site = site();
     let server = Server::start(&site.channels, site.routes.clone()).await;
     let address = server.address;

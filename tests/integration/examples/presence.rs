@@ -44,7 +44,7 @@ impl Page {
 }
 
 #[tokio::test]
-async fn who_comes_and_goes_is_told_and_two_tabs_are_one_user() {
+async fn presence_reports_users_once_for_all_their_tabs() {
     let example = Example::start("presence", &[]);
     let mut ann = Page::open(&example, "lobby", "ann").await;
     let mut bob = Page::open(&example, "lobby", "bob").await;
@@ -77,7 +77,7 @@ async fn who_comes_and_goes_is_told_and_two_tabs_are_one_user() {
     stranger.shows(&["late"]).await;
 }
 
-async fn a_killed_process_leaves_no_ghosts(layer: &str) {
+async fn presence_removes_users_of_killed_process(layer: &str) {
     let redis = RedisServer::start();
     let flags = ["--layer", layer, "--redis", &redis.url(), "--every", "0.5"];
     let (here, there) = (Example::start("presence", &flags), Example::start("presence", &flags));
@@ -101,11 +101,11 @@ async fn a_killed_process_leaves_no_ghosts(layer: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_process_leaves_no_ghosts_on_pubsub() {
-    a_killed_process_leaves_no_ghosts("pubsub").await;
+async fn presence_over_pubsub_removes_users_of_killed_process() {
+    presence_removes_users_of_killed_process("pubsub").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_process_leaves_no_ghosts_on_core() {
-    a_killed_process_leaves_no_ghosts("core").await;
+async fn presence_over_core_removes_users_of_killed_process() {
+    presence_removes_users_of_killed_process("core").await;
 }

@@ -675,13 +675,13 @@ macro_rules! for_both {
 }
 
 for_both!(
-    redis_is_killed Killed, redis_hangs Hangs, redis_refuses Refuses, redis_denies Denies, redis_forbids Forbids,
-    redis_is_full Full, a_replica_that_sentinel_promotes_takes_over Promoted, the_line_is_cut Cut, the_line_is_slow Slow,
-    the_line_doubles Doubled, the_line_is_silent Silent, the_line_is_forgotten Forgotten
+    redis_killed_and_restarted_recovers Killed, redis_hanging_recovers Hangs, redis_at_client_limit_recovers Refuses, redis_with_unknown_password_recovers Denies, redis_with_forbidden_commands_recovers Forbids,
+    redis_out_of_memory_recovers Full, sentinel_promotes_replica_and_layer_recovers Promoted, connection_reset_recovers Cut, connection_with_latency_loses_nothing Slow,
+    connection_with_duplicated_replies_recovers Doubled, connection_without_traffic_recovers Silent, connection_dropped_by_network_recovers Forgotten
 );
 
 /// Redis answers and takes messages, but this process hears nothing: what other projects' health checks call healthy.
-async fn a_dead_bus_is_not_ready(kind: Kind, command: &str) {
+async fn readiness_fails_without_receiving(kind: Kind, command: &str) {
     let server = RedisServer::start();
     let layer = kind.open(server.url().into()).await;
     layer.ready(PATIENCE).await.unwrap();
@@ -698,13 +698,13 @@ async fn a_dead_bus_is_not_ready(kind: Kind, command: &str) {
 }
 
 #[tokio::test]
-async fn green_health_and_a_dead_bus_do_not_go_together_on_pubsub() {
-    a_dead_bus_is_not_ready(Kind::Pubsub, "subscribe").await;
+async fn readiness_fails_when_pubsub_cannot_subscribe() {
+    readiness_fails_without_receiving(Kind::Pubsub, "subscribe").await;
 }
 
 #[tokio::test]
-async fn green_health_and_a_dead_bus_do_not_go_together_on_core() {
-    a_dead_bus_is_not_ready(Kind::Core, "bzpopmin").await;
+async fn readiness_fails_when_core_cannot_receive() {
+    readiness_fails_without_receiving(Kind::Core, "bzpopmin").await;
 }
 
 #[group("admins", events(Note))]
@@ -712,7 +712,7 @@ struct Admins;
 
 /// Redis allows this process some names and not others: a join that it refuses is told to who joins, and hurts nobody else.
 #[tokio::test]
-async fn a_name_that_redis_refuses_is_the_trouble_of_who_joins() {
+async fn join_forbidden_by_acl_fails_alone() {
     let server = RedisServer::start();
     let rules = "resetchannels &asgi__group__notes &asgispecific.* &asgi__process*";
     assert_eq!(server.ask(&format!("ACL SETUSER default {rules}")).text(), "OK");

@@ -5,7 +5,7 @@ use channels_runtime::{Envelope, Format};
 use serde_json::json;
 
 #[tokio::test]
-async fn the_layer_of_the_last_application_is_the_default_one() {
+async fn layer_of_last_application_is_default() {
     // Other tests of this process build applications too, so only a name of one's own can be relied on.
     let layer = ChannelLayer::in_memory();
     layer.install("a name of this test");

@@ -206,7 +206,7 @@ fn say(to: impl Into<Value>, text: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_comes_in_one_write_keeps_its_order_over_groups_and_channels() {
+async fn batch_keeps_order_across_groups_and_channels() {
     let app = App::start(ChannelLayer::in_memory()).await;
     let mut speaker = app.client("speaker").await;
     let mut members = [app.client("speaker").await, app.client("listener").await];
@@ -252,7 +252,7 @@ async fn what_comes_in_one_write_keeps_its_order_over_groups_and_channels() {
 }
 
 #[tokio::test]
-async fn whoever_joins_or_leaves_meanwhile_hears_what_was_sent_while_it_was_there() {
+async fn batch_reaches_members_at_the_time_of_each_send() {
     let app = App::start(ChannelLayer::in_memory()).await;
     let mut speaker = app.client("speaker").await;
     speaker
@@ -276,7 +276,7 @@ async fn whoever_joins_or_leaves_meanwhile_hears_what_was_sent_while_it_was_ther
 }
 
 #[tokio::test]
-async fn a_handler_that_waits_keeps_nothing_back() {
+async fn batch_is_sent_before_handler_waits() {
     let app = App::start(ChannelLayer::in_memory()).await;
     let (mut speaker, mut member) = (app.client("speaker").await, app.client("listener").await);
     speaker.asks([say("hall", "1"), say("hall", "2"), json!("wait"), say("hall", "3")]).await;
@@ -289,7 +289,7 @@ async fn a_handler_that_waits_keeps_nothing_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_handler_that_blocks_its_thread_keeps_nothing_back() {
+async fn batch_is_sent_before_handler_blocks() {
     let app = App::start(ChannelLayer::in_memory()).await;
     let (mut blocker, mut member) = (app.client("blocker").await, app.client("listener").await);
     let (say, block) = (json!({"type": "say"}), json!({"type": "block"}));
@@ -302,7 +302,7 @@ async fn a_handler_that_blocks_its_thread_keeps_nothing_back() {
 }
 
 #[tokio::test]
-async fn whatever_ends_a_burst_keeps_nothing_back() {
+async fn batch_is_sent_whatever_ends_it() {
     let app = App::start(ChannelLayer::in_memory()).await;
     let mut member = app.client("listener").await;
     let said = say("hall", "said").to_string();

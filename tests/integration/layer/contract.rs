@@ -33,7 +33,7 @@ async fn nothing_before_a_mark(layer: &ChannelLayer, channel: &Channel) {
     assert_eq!(note(channel).await, mark);
 }
 
-async fn a_channel_gets_its_messages_in_order(two: Two) {
+async fn channel_receives_messages_in_order(two: Two) {
     let channel = two.here.new_channel().await.unwrap();
     for number in 0..50 {
         two.there.send(channel.name(), &Note { from: 1, number }).await.unwrap();
@@ -44,7 +44,7 @@ async fn a_channel_gets_its_messages_in_order(two: Two) {
     assert!(channel.try_receive().is_none());
 }
 
-async fn a_group_reaches_its_members_and_nobody_else(two: Two) {
+async fn group_send_reaches_members_only(two: Two) {
     let member = two.here.new_channel().await.unwrap();
     let neighbour = two.here.new_channel().await.unwrap();
     let far = two.there.new_channel().await.unwrap();
@@ -66,7 +66,7 @@ async fn a_group_reaches_its_members_and_nobody_else(two: Two) {
     nothing_before_a_mark(&two.there, &stranger).await;
 }
 
-async fn joining_twice_is_joining_once(two: Two) {
+async fn group_add_twice_joins_once(two: Two) {
     let channel = two.here.new_channel().await.unwrap();
     two.here.group_add(&NOTES, channel.name()).await.unwrap();
     two.here.group_add(&NOTES, channel.name()).await.unwrap();
@@ -79,7 +79,7 @@ async fn joining_twice_is_joining_once(two: Two) {
     assert_eq!(two.here.members_here(&NOTES).unwrap(), 0);
 }
 
-async fn nobody_there_is_no_error(two: Two) {
+async fn send_without_receiver_succeeds(two: Two) {
     two.here.group_send(&NOTES, &Note { from: 1, number: 1 }).await.unwrap();
     two.here.send(&ChannelName::new("nobody").unwrap(), &Note { from: 1, number: 1 }).await.unwrap();
     let gone = two.here.new_channel().await.unwrap().name().clone();
@@ -87,13 +87,13 @@ async fn nobody_there_is_no_error(two: Two) {
     two.here.group_discard(&NOTES, &gone).await.unwrap();
 }
 
-async fn a_channel_joins_only_where_it_lives(two: Two) {
+async fn group_add_of_remote_channel_fails(two: Two) {
     let name: ChannelName<Untyped> = ChannelName::new("specific.elsewhere").unwrap();
     let error = two.here.group_add(&NOTES, &name).await.unwrap_err();
     assert!(matches!(error, LayerError::NotLocal { .. }), "{error}");
 }
 
-async fn a_dropped_channel_leaves_nothing_behind(two: Two) {
+async fn dropped_channel_leaves_its_groups(two: Two) {
     let channel = two.here.new_channel().await.unwrap();
     for name in ["a", "b", "c"] {
         two.here.group_add(&Notes { name }, channel.name()).await.unwrap();
@@ -110,7 +110,7 @@ async fn a_dropped_channel_leaves_nothing_behind(two: Two) {
     assert_eq!(note(&channel).await.number, 7);
 }
 
-async fn joins_and_leaves_that_cross_end_right(two: Two) {
+async fn concurrent_join_and_leave_end_consistent(two: Two) {
     let stays = two.here.new_channel().await.unwrap();
     for round in 0..30 {
         let comes = two.here.new_channel().await.unwrap();
@@ -125,7 +125,7 @@ async fn joins_and_leaves_that_cross_end_right(two: Two) {
     }
 }
 
-async fn every_sender_is_heard_in_its_order(two: Two) {
+async fn group_members_receive_each_sender_in_order(two: Two) {
     let members = [two.here.new_channel().await.unwrap(), two.there.new_channel().await.unwrap()];
     two.here.group_add(&NOTES, members[0].name()).await.unwrap();
     two.there.group_add(&NOTES, members[1].name()).await.unwrap();
@@ -165,7 +165,7 @@ struct AllKinds {
     nested: Value,
 }
 
-async fn every_value_arrives_as_it_was_sent(two: Two) {
+async fn every_value_arrives_unchanged(two: Two) {
     let channel = two.here.new_channel().await.unwrap();
     let sent = AllKinds {
         text: "¯\\_(ツ)_/¯ \u{1f980}".repeat(60_000),
@@ -184,7 +184,7 @@ async fn every_value_arrives_as_it_was_sent(two: Two) {
     assert!(error.to_string().contains("`type`"), "{error}");
 }
 
-async fn a_full_mailbox_drops_the_new_and_says_so(two: Two) {
+async fn full_mailbox_drops_newest_event(two: Two) {
     let channel = two.here.new_channel().await.unwrap();
     let marker = two.here.new_channel().await.unwrap();
     two.here.group_add(&NOTES, channel.name()).await.unwrap();
@@ -211,7 +211,7 @@ async fn a_full_mailbox_drops_the_new_and_says_so(two: Two) {
     assert!(channel.try_receive().is_none());
 }
 
-async fn a_flush_forgets_the_groups(two: Two) {
+async fn flush_removes_all_groups(two: Two) {
     let channel = two.here.new_channel().await.unwrap();
     two.here.group_add(&NOTES, channel.name()).await.unwrap();
     two.here.flush().await.unwrap();
@@ -225,7 +225,7 @@ async fn a_flush_forgets_the_groups(two: Two) {
     assert_eq!(if heard == 1 { note(&channel).await.number } else { heard }, 2);
 }
 
-async fn a_closed_layer_tells_everyone(two: Two) {
+async fn closed_layer_returns_errors(two: Two) {
     let channel = two.here.new_channel().await.unwrap();
     two.here.close().await;
     assert!(tokio::time::timeout(Duration::from_secs(5), channel.receive()).await.unwrap().is_none());
@@ -235,7 +235,7 @@ async fn a_closed_layer_tells_everyone(two: Two) {
     assert!(matches!(error, LayerError::Closed), "{error}");
 }
 
-async fn it_is_ready_until_it_is_closed(two: Two) {
+async fn layer_is_ready_until_closed(two: Two) {
     for layer in [&two.here, &two.there] {
         layer.ready(Duration::from_secs(5)).await.unwrap();
         assert_eq!(layer.channels_here(), 0, "the question leaves nothing behind");
@@ -245,7 +245,7 @@ async fn it_is_ready_until_it_is_closed(two: Two) {
     assert!(matches!(error, LayerError::Closed), "{error}");
 }
 
-async fn plain_threads_send_too(two: Two) {
+async fn blocking_layer_sends_from_plain_thread(two: Two) {
     let channel = two.here.new_channel().await.unwrap();
     two.here.group_add(&NOTES, channel.name()).await.unwrap();
     let (layer, name) = (two.there.blocking(), channel.name().clone());
@@ -278,15 +278,15 @@ macro_rules! contract {
             )*
 
             #[tokio::test]
-            async fn a_full_mailbox_drops_the_new_and_says_so() {
+            async fn full_mailbox_drops_newest_event() {
                 let config = channels_runtime::LayerConfig::default().with_capacity(3);
-                super::a_full_mailbox_drops_the_new_and_says_so(super::$layer(config).await).await;
+                super::full_mailbox_drops_newest_event(super::$layer(config).await).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn every_sender_is_heard_in_its_order() {
+            async fn group_members_receive_each_sender_in_order() {
                 let config = channels_runtime::LayerConfig::default().with_capacity(2000);
-                super::every_sender_is_heard_in_its_order(super::$layer(config).await).await;
+                super::group_members_receive_each_sender_in_order(super::$layer(config).await).await;
             }
         })*
     };
@@ -296,18 +296,18 @@ macro_rules! for_every_layer {
     ($($layer:ident),*) => {
         contract! {
             $($layer:
-                a_channel_gets_its_messages_in_order,
-                a_group_reaches_its_members_and_nobody_else,
-                joining_twice_is_joining_once,
-                nobody_there_is_no_error,
-                a_channel_joins_only_where_it_lives,
-                a_dropped_channel_leaves_nothing_behind,
-                joins_and_leaves_that_cross_end_right,
-                every_value_arrives_as_it_was_sent,
-                a_flush_forgets_the_groups,
-                a_closed_layer_tells_everyone,
-                it_is_ready_until_it_is_closed,
-                plain_threads_send_too;
+                channel_receives_messages_in_order,
+                group_send_reaches_members_only,
+                group_add_twice_joins_once,
+                send_without_receiver_succeeds,
+                group_add_of_remote_channel_fails,
+                dropped_channel_leaves_its_groups,
+                concurrent_join_and_leave_end_consistent,
+                every_value_arrives_unchanged,
+                flush_removes_all_groups,
+                closed_layer_returns_errors,
+                layer_is_ready_until_closed,
+                blocking_layer_sends_from_plain_thread;
             )*
         }
     };

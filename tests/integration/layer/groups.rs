@@ -110,7 +110,7 @@ pub(crate) fn line(from: &str, number: u32) -> (String, u32) {
     (from.to_owned(), number)
 }
 
-pub(crate) async fn the_others_hear_it_and_all_keep_the_order(two: Two) {
+pub(crate) async fn group_send_others_excludes_sender_and_keeps_order(two: Two) {
     const LINES: u32 = 40;
     let ((_here, here), (_there, there)) = (app(&two.here), app(&two.there));
     let mut speaker = Talker::connect(&here, "speaker").await;
@@ -140,7 +140,7 @@ pub(crate) async fn the_others_hear_it_and_all_keep_the_order(two: Two) {
     assert_eq!(hear(&mut speaker).await, (to_all, all));
 }
 
-pub(crate) async fn of_equal_messages_each_spares_its_own_sender(two: Two) {
+pub(crate) async fn group_send_others_excludes_sender_of_equal_messages(two: Two) {
     const LINES: usize = 30;
     let ((_here, here), (_there, there)) = (app(&two.here), app(&two.there));
     let mut one = Talker::connect(&here, "one").await;
@@ -169,7 +169,7 @@ pub(crate) async fn of_equal_messages_each_spares_its_own_sender(two: Two) {
     assert_eq!(far.hears().await, line("listener", 8));
 }
 
-pub(crate) async fn a_guest_reaches_every_member_and_spares_nobody_later(two: Two) {
+pub(crate) async fn group_send_others_from_non_member_reaches_all_members(two: Two) {
     let ((_here, here), (_there, there)) = (app(&two.here), app(&two.there));
     let mut far = Talker::connect(&there, "far").await;
     let mut guest = Talker::connect(&here, "guest").await;
@@ -198,7 +198,7 @@ pub(crate) fn sorted(mut names: Vec<ChannelName>) -> Vec<String> {
     names.iter().map(ToString::to_string).collect()
 }
 
-pub(crate) async fn all_processes_say_who_is_in_a_group(two: Two) {
+pub(crate) async fn group_members_lists_members_of_all_processes(two: Two) {
     let mut members = Vec::new();
     for layer in [&two.here, &two.here, &two.there, &two.there, &two.there] {
         let channel = layer.new_channel().await.unwrap();
@@ -253,8 +253,8 @@ macro_rules! on_every_layer {
 }
 
 on_every_layer!(memory, pubsub, pubsub_sharded, core, core_sharded: (
-    the_others_hear_it_and_all_keep_the_order,
-    of_equal_messages_each_spares_its_own_sender,
-    a_guest_reaches_every_member_and_spares_nobody_later,
-    all_processes_say_who_is_in_a_group,
+    group_send_others_excludes_sender_and_keeps_order,
+    group_send_others_excludes_sender_of_equal_messages,
+    group_send_others_from_non_member_reaches_all_members,
+    group_members_lists_members_of_all_processes,
 ));

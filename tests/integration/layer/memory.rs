@@ -8,7 +8,7 @@ use channels_runtime::prelude::*;
 use crate::layer::contract::{NOTES, Note, note};
 
 #[tokio::test(start_paused = true)]
-async fn a_message_expires_in_its_mailbox() {
+async fn message_in_mailbox_expires() {
     let layer = ChannelLayer::in_memory_with(LayerConfig::default().with_expiry(Duration::from_secs(3)));
     let channel = layer.new_channel().await.unwrap();
     for number in 0..3 {
@@ -21,7 +21,7 @@ async fn a_message_expires_in_its_mailbox() {
 }
 
 #[tokio::test]
-async fn a_plain_program_needs_no_runtime() {
+async fn blocking_layer_needs_no_runtime() {
     std::thread::spawn(|| {
         let layer = ChannelLayer::in_memory().blocking();
         layer.group_send(&NOTES, &Note { from: 1, number: 1 }).unwrap();

@@ -107,7 +107,7 @@ async fn ask(layer: &ChannelLayer, how: &str, id: u32) -> Result<ReportBuilt, La
     layer.request(&reports(), PATIENCE, question).await
 }
 
-async fn each_question_gets_its_own_answer(two: Two) {
+async fn request_gets_its_own_reply(two: Two) {
     let reporter = Reporter::start(&two.there).await;
     let before = two.here.channels_here();
     let asked = (0..30).map(|id| ask(&two.here, "build", id));
@@ -119,7 +119,7 @@ async fn each_question_gets_its_own_answer(two: Two) {
     reporter.stop().await;
 }
 
-async fn an_answer_of_another_kind_is_an_error(two: Two) {
+async fn reply_of_another_type_is_an_error(two: Two) {
     let reporter = Reporter::start(&two.there).await;
     let error = ask(&two.here, "fail", 1).await.unwrap_err();
     assert_eq!(error.to_string(), "channel `reports` gave an answer that does not fit the question");
@@ -135,7 +135,7 @@ async fn an_answer_of_another_kind_is_an_error(two: Two) {
     reporter.stop().await;
 }
 
-async fn a_late_answer_is_counted_and_hurts_nobody(two: Two) {
+async fn late_reply_is_counted_and_ignored(two: Two) {
     let reporter = Reporter::start(&two.there).await;
     let before = two.here.channels_here();
     let question = |reply_to| ReportBuild { id: 1, how: "keep".into(), reply_to };
@@ -158,7 +158,7 @@ async fn a_late_answer_is_counted_and_hurts_nobody(two: Two) {
     reporter.stop().await;
 }
 
-async fn a_plain_thread_asks_too(two: Two) {
+async fn blocking_request_from_plain_thread_gets_reply(two: Two) {
     let reporter = Reporter::start(&two.there).await;
     let (here, there) = (two.here.blocking(), two.there.blocking());
     let before = two.here.channels_here();
@@ -184,7 +184,7 @@ async fn a_plain_thread_asks_too(two: Two) {
     reporter.stop().await;
 }
 
-async fn nobody_there_is_told_by_the_deadline(two: Two) {
+async fn request_without_receiver_fails_at_deadline(two: Two) {
     let nobody: ChannelName<Untyped> = ChannelName::new("nobody").unwrap();
     let question = |reply_to: ReplyTo<ReportBuilt>| ReportBuild { id: 1, how: String::new(), reply_to };
     let error = two.here.request(&nobody, Duration::from_millis(20), question).await.unwrap_err();
@@ -213,9 +213,9 @@ macro_rules! on_every_layer {
 }
 
 on_every_layer!(memory, pubsub, pubsub_sharded, core, core_sharded: (
-    each_question_gets_its_own_answer,
-    an_answer_of_another_kind_is_an_error,
-    a_late_answer_is_counted_and_hurts_nobody,
-    a_plain_thread_asks_too,
-    nobody_there_is_told_by_the_deadline,
+    request_gets_its_own_reply,
+    reply_of_another_type_is_an_error,
+    late_reply_is_counted_and_ignored,
+    blocking_request_from_plain_thread_gets_reply,
+    request_without_receiver_fails_at_deadline,
 ));

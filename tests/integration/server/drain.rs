@@ -43,7 +43,7 @@ impl Guest {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_closes_in_waves_and_says_when_to_come_back() {
+async fn drain_closes_gradually_with_reconnect_delays() {
     const CLIENTS: usize = 400;
     let channels = Channels::builder().build();
     let server = Server::start(&channels, channels.route::<Guest>(warp::path!("ws"))).await;
@@ -119,7 +119,7 @@ pub(crate) async fn closed_and_told(
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_waves_fill_their_window_and_no_more() {
+async fn drain_fits_its_window() {
     let window = |milliseconds| Channels::builder().drain_window(Duration::from_millis(milliseconds));
     let long = Duration::from_secs(20);
     for (clients, builder, deadline, waves, spread) in [
@@ -158,7 +158,7 @@ impl Stuck {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_handler_that_does_not_end_is_not_waited_for_beyond_the_deadline() {
+async fn shutdown_deadline_abandons_stuck_handler() {
     let channels = Channels::builder().build();
     let server = Server::start(&channels, channels.route::<Stuck>(warp::path!("ws"))).await;
     let address = server.address;
@@ -176,7 +176,7 @@ async fn a_handler_that_does_not_end_is_not_waited_for_beyond_the_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_that_never_becomes_whole_is_not_waited_for() {
+async fn shutdown_does_not_wait_for_incomplete_requests() {
     let long = Duration::from_secs(3600);
     let channels = Channels::builder().header_deadline(long).shutdown_deadline(long).build();
     let server = Server::start(&channels, channels.route::<Guest>(warp::path!("ws"))).await;

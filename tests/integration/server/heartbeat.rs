@@ -118,7 +118,7 @@ impl App {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_answer_is_gone_within_the_deadline() {
+async fn heartbeat_drops_unresponsive_client_within_deadline() {
     let app = App::new(Channels::builder());
     let mut client = app.client().await;
     // It speaks, now and then, and is not asked.
@@ -135,7 +135,7 @@ async fn a_client_that_does_not_answer_is_gone_within_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_answers_stays_for_as_long_as_it_likes() {
+async fn heartbeat_keeps_responsive_client() {
     let app = App::new(Channels::builder());
     let mut client = app.client().await;
     let since = Instant::now();
@@ -150,7 +150,7 @@ async fn a_client_that_answers_stays_for_as_long_as_it_likes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_long_handler_is_not_the_clients_fault() {
+async fn heartbeat_ignores_time_of_long_handler() {
     let app = App::new(Channels::builder());
     let mut client = app.client().await;
     client.send_to("200").await.unwrap();
@@ -169,7 +169,7 @@ async fn a_long_handler_is_not_the_clients_fault() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_no_longer_reads_is_gone_within_the_deadline_whatever_waits_for_it() {
+async fn heartbeat_drops_client_that_stops_reading() {
     let app = App::new(Channels::builder().outbound_limit(16 << 20));
     let _client = app.client().await;
     for _ in 0..40 {
@@ -183,7 +183,7 @@ async fn a_client_that_no_longer_reads_is_gone_within_the_deadline_whatever_wait
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idle_client_is_sent_away_though_it_answers() {
+async fn idle_limit_closes_responsive_client() {
     let app = App::new(Channels::builder().idle_limit(120 * SECOND));
     let mut client = app.client().await;
     // Who speaks within the limit stays.
@@ -209,7 +209,7 @@ async fn an_idle_client_is_sent_away_though_it_answers() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_heartbeat_silence_has_no_end() {
+async fn heartbeat_disabled_keeps_silent_client() {
     let app = App::new(Channels::builder().heartbeat(Duration::ZERO, Duration::ZERO));
     let mut client = app.client().await;
     tokio::time::sleep(86_400 * SECOND).await;
@@ -239,7 +239,7 @@ async fn listening(app: &App) -> SocketAddr {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_socket_whose_peer_is_dead_is_asked_once_and_then_closed() {
+async fn heartbeat_pings_dead_peer_once_then_closes() {
     let app = App::new(Channels::builder().heartbeat(SECOND / 5, SECOND));
     let mut peer = raw(listening(&app).await).await;
     assert_eq!(app.ended_within(SECOND).await.0, 1006);
@@ -252,7 +252,7 @@ async fn a_socket_whose_peer_is_dead_is_asked_once_and_then_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_socket_that_is_full_is_closed_too_while_a_handler_waits_for_it() {
+async fn heartbeat_closes_full_socket_while_handler_waits() {
     let app = App::new(Channels::builder().heartbeat(SECOND / 2, SECOND).outbound_limit(1 << 20));
     let mut peer = raw(listening(&app).await).await;
     // Asks for an echo again and again and takes none: in the end the handler waits for room.
@@ -272,7 +272,7 @@ fn in_its_own_network(unshare: &str, end: &str) -> Child {
     Command::new("unshare")
         .arg(unshare)
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "server::heartbeat::a_cable_that_is_cut", "--ignored", "--nocapture"])
+        .args(["--exact", "server::heartbeat::heartbeat_detects_cut_cable", "--ignored", "--nocapture"])
         .env(END, end)
         .stdin(Stdio::piped())
         .spawn()
@@ -325,7 +325,7 @@ async fn server_at_the_near_end() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the right to make networks; `scripts/test` runs it where that is given"]
-async fn a_cable_that_is_cut() {
+async fn heartbeat_detects_cut_cable() {
     match std::env::var(END).as_deref() {
         Ok("far") => client_at_the_far_end().await,
         Ok(_) => server_at_the_near_end().await,

@@ -11,7 +11,7 @@ use crate::support::client::next;
 use crate::support::until::until;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_ends_with_its_login_and_the_others_go_on() {
+async fn login_expiry_closes_connection_with_3000() {
     // The first word of the cookie is the name, the second for how many milliseconds.
     let server = serve(Channels::builder().authenticator(|scope: Scope| {
         let cookie = scope.cookie("login").unwrap_or_default().to_owned();

@@ -36,7 +36,7 @@ async fn member(address: SocketAddr) -> Client {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sigterm_ends_everything_in_order_and_the_exit_code_is_0() {
+async fn sigterm_closes_clients_and_exits_with_0() {
     let redis = RedisServer::start();
     let chat = Example::start("chat", &["--layer", "core", "--redis", &redis.url()]);
     let mut clients = Vec::new();
@@ -54,7 +54,7 @@ async fn sigterm_ends_everything_in_order_and_the_exit_code_is_0() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_second_sigterm_waits_for_nobody() {
+async fn second_sigterm_exits_immediately() {
     let chat = Example::start("chat", &[]);
     // It never answers the close frame, and is waited for.
     let mut deaf = send_request(chat.address(), &handshake("/ws/chat/lobby/", "Host: ours\n")).await;
@@ -89,7 +89,7 @@ async fn serves() {
 /// Starts such a process, lets this happen to it, and gives how long it takes to end when it is told to.
 async fn ends_after<Held>(happens: impl AsyncFnOnce(SocketAddr) -> Held) -> Duration {
     let mut child = tokio::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "server::restart::a_process_ends_well_at_its_deadline_whoever_is_stuck", "--nocapture"])
+        .args(["--exact", "server::restart::shutdown_deadline_ends_process_with_stuck_clients", "--nocapture"])
         .env(IS_A_SERVER, "yes")
         .stdout(Stdio::piped())
         .kill_on_drop(true)
@@ -114,7 +114,7 @@ async fn ends_after<Held>(happens: impl AsyncFnOnce(SocketAddr) -> Held) -> Dura
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_ends_well_at_its_deadline_whoever_is_stuck() {
+async fn shutdown_deadline_ends_process_with_stuck_clients() {
     if std::env::var_os(IS_A_SERVER).is_some() {
         return serves().await;
     }
@@ -245,7 +245,7 @@ fn no_herd(times: impl Iterator<Item = Duration>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_processes_are_replaced_under_load_without_ghosts_and_without_a_herd() {
+async fn rolling_restart_under_load_spreads_reconnects() {
     const CLIENTS: usize = 120;
     let redis = RedisServer::start();
     let flags = ["--layer", "core", "--redis", &redis.url()];
@@ -291,7 +291,7 @@ async fn two_processes_are_replaced_under_load_without_ghosts_and_without_a_herd
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_listener_that_systemd_hands_over_is_used() {
+async fn systemd_socket_is_used() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     // The socket becomes the shell's input, and then the file 3, where systemd puts it.

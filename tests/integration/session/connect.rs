@@ -37,7 +37,7 @@ impl Replayer {
 struct Replayed;
 
 #[tokio::test(start_paused = true)]
-async fn what_is_sent_while_connect_runs_comes_behind_what_connect_says() {
+async fn connect_output_precedes_concurrent_events() {
     let channels = Channels::builder().build();
     let layer = channels.channel_layer();
     let mut client = WebsocketCommunicator::new(channels.route::<Replayer>(warp::path!("ws")), "/ws");
@@ -75,7 +75,7 @@ impl Historian {
 }
 
 #[tokio::test]
-async fn connect_may_say_more_than_the_queue_holds() {
+async fn connect_can_send_more_than_the_queue_holds() {
     let channels = Channels::builder().build();
     let mut client = WebsocketCommunicator::new(channels.route::<Historian>(warp::path!("ws")), "/ws");
     client.connect().await.unwrap();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::consumer::chat::{App, ChatConsumer, ChatFail, ChatMessage, ForceDisconnect, room};
 
 #[tokio::test]
-async fn what_one_says_all_hear() {
+async fn group_message_reaches_all_members() {
     let app = App::new();
     let (mut ann, mut bob) = (app.client("in"), app.client("in"));
     ann.connect().await.unwrap();
@@ -28,7 +28,7 @@ async fn what_one_says_all_hear() {
 }
 
 #[tokio::test]
-async fn connect_answers_the_handshake() {
+async fn connect_result_decides_handshake_status() {
     let app = App::new();
     for (how, wanted, said) in [
         ("refused", 403, "Forbidden"),
@@ -62,7 +62,7 @@ async fn connect_answers_the_handshake() {
 }
 
 #[tokio::test]
-async fn a_connect_that_takes_too_long_is_a_503() {
+async fn connect_deadline_returns_503_and_removes_channel() {
     struct Never;
     #[consumer]
     impl Never {
@@ -88,7 +88,7 @@ async fn a_connect_that_takes_too_long_is_a_503() {
 
 /// Every way out: what the client sees, and the code that `disconnect` gets.
 #[tokio::test]
-async fn every_way_out_leaves_the_groups_and_disconnects_once() {
+async fn termination_leaves_groups_and_disconnects_once() {
     let say = |what: Value| what.to_string();
     let by_command = [
         (say(json!({"do": "close", "code": 4001})), 4001, "as you wish"),
@@ -161,7 +161,7 @@ async fn every_way_out_leaves_the_groups_and_disconnects_once() {
 }
 
 #[tokio::test]
-async fn a_frame_that_is_no_command_is_answered_and_never_reaches_the_consumer() {
+async fn invalid_command_never_reaches_consumer() {
     let app = App::new();
     let mut client = app.client("in");
     client.connect().await.unwrap();

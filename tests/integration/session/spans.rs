@@ -28,7 +28,7 @@ fn spans_of(source: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
 }
 
 #[test]
-fn the_documentation_names_every_span_and_its_fields() {
+fn documentation_lists_every_span_and_its_fields() {
     let there = spans_of(&file("channels-runtime/src/spans.rs"));
     assert_eq!(there.len(), 4, "{there:?}");
     let page = file("docs/observability.md");
@@ -125,7 +125,7 @@ async fn spoken(filter: &str) -> BTreeMap<String, String> {
 
 // One thread, so that the server logs in this one.
 #[tokio::test]
-async fn what_a_consumer_logs_says_whose_it_is() {
+async fn span_identifies_connection_of_consumer_log() {
     let here = ["in connect", "in disconnect", "in hush", "in said", "in say", "in spawn"];
     let plain = spoken("info").await;
     assert_eq!(plain.keys().collect::<Vec<_>>(), here);

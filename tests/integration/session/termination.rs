@@ -332,14 +332,14 @@ fn runtime() -> Runtime {
 }
 
 #[test]
-fn every_way_out_leaves_nothing_behind() {
+fn termination_leaves_nothing_behind() {
     for (way, code) in WAYS {
         runtime().block_on(leaves_nothing(way, code));
     }
 }
 
 #[test]
-fn a_runtime_that_is_dropped_leaves_no_ghost_in_a_group() {
+fn dropped_runtime_leaves_no_stale_member() {
     let app = App::new();
     for _ in 0..3 {
         let runtime = runtime();
@@ -432,7 +432,7 @@ async fn over_sockets(layer: &ChannelLayer, known: impl Fn() -> i64, tasks: impl
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_way_out_of_a_socket_leaves_nothing_behind() {
+async fn termination_of_socket_leaves_nothing_behind() {
     over_sockets(&ChannelLayer::in_memory(), || 0, alive_tasks).await;
 }
 
@@ -446,7 +446,7 @@ fn in_a_hurry() -> ChannelsBuilder {
 
 /// All ways, one after the other; those that take their time go on beside the next. `known` is what Redis knows of those who
 /// are in.
-async fn redis_forgets_whoever_left(layer: &ChannelLayer, known: impl Fn() -> i64) {
+async fn termination_leaves_nothing_in_redis(layer: &ChannelLayer, known: impl Fn() -> i64) {
     // The pool's connections have tasks, too, and come and go.
     over_sockets(layer, &known, || 0).await;
     let forgotten = async |app: &App| until("nobody is left", || app.seen() == [0; 4] && known() == 0).await;
@@ -484,19 +484,19 @@ async fn redis_forgets_whoever_left(layer: &ChannelLayer, known: impl Fn() -> i6
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_way_out_leaves_nothing_behind_in_redis_on_core() {
+async fn termination_leaves_nothing_in_redis_on_core() {
     let redis = RedisServer::start();
     let config = LayerConfig::default().with_capacity(3);
     let layer = ChannelLayer::redis_core_with(&[redis.url()], config).await.unwrap();
-    redis_forgets_whoever_left(&layer, || redis.ask("ZCARD asgi:group:ways").number()).await;
+    termination_leaves_nothing_in_redis(&layer, || redis.ask("ZCARD asgi:group:ways").number()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_way_out_leaves_nothing_behind_in_redis_on_pubsub() {
+async fn termination_leaves_nothing_in_redis_on_pubsub() {
     let redis = RedisServer::start();
     let config = LayerConfig::default().with_capacity(3);
     let layer = ChannelLayer::redis_pubsub_with(&[redis.url()], config).await.unwrap();
-    redis_forgets_whoever_left(&layer, || {
+    termination_leaves_nothing_in_redis(&layer, || {
         let channels = redis.ask("PUBSUB CHANNELS asgispecific.*").list().len();
         redis.ask("PUBSUB NUMSUB asgi__group__ways").list()[1].number() + i64::try_from(channels).unwrap()
     })

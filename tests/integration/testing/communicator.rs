@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::testing::chatter::client;
 
 #[tokio::test(start_paused = true)]
-async fn a_paused_clock_makes_silence_certain() {
+async fn communicator_receives_nothing_for_exactly_its_wait_with_paused_clock() {
     let mut ann = client(&LayerProbe::new().process()).await;
     ann.send_to("later").await.unwrap();
     // Of these tenths of a second, the first ends just behind the first message, the second well before the other.
@@ -24,7 +24,7 @@ async fn a_paused_clock_makes_silence_certain() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_communicator_says_what_came_instead() {
+async fn communicator_error_shows_recent_frames() {
     #[derive(Debug, Deserialize)]
     #[expect(dead_code, reason = "only its shape matters")]
     struct Line {
@@ -63,7 +63,7 @@ async fn a_communicator_says_what_came_instead() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_has_ended_when_disconnect_returns() {
+async fn communicator_disconnect_waits_for_end_of_connection() {
     let probe = LayerProbe::new();
     let layer = probe.process();
     let mut ann = client(&layer).await;

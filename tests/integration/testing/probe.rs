@@ -18,7 +18,7 @@ async fn complaint(failing: impl Future<Output = ()> + Send + 'static) -> String
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_gives_out_what_was_sent_in_its_order() {
+async fn probe_returns_sent_events_in_order() {
     let probe = LayerProbe::new();
     let layer = probe.process();
     let mut ann = client(&layer).await;
@@ -47,7 +47,7 @@ async fn a_probe_gives_out_what_was_sent_in_its_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_says_what_was_sent_instead() {
+async fn probe_error_lists_sent_events() {
     let complains = complaint(async {
         LayerProbe::new().assert_sent::<Kick>(&lobby()).await;
     });
@@ -82,7 +82,7 @@ async fn a_probe_says_what_was_sent_instead() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn processes_share_the_messages_and_nothing_else() {
+async fn probe_processes_share_messages_only() {
     let probe = LayerProbe::new();
     let (here, there) = (probe.process(), probe.process());
     let (mut ann, mut bob, mut cid) = (client(&here).await, client(&there).await, client(&there).await);
@@ -118,7 +118,7 @@ async fn processes_share_the_messages_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_channel_is_told_as_on_a_real_layer() {
+async fn probe_full_channel_behaves_as_on_real_layer() {
     let config = LayerConfig::default().with_capacity(1);
     let probe = LayerProbe::new();
     let (here, there) = (probe.process(), probe.process_with(config.clone()));
@@ -202,7 +202,7 @@ fn claims(seed: u64) -> Vec<u64> {
 }
 
 #[test]
-fn a_seed_is_an_order_and_another_seed_is_another() {
+fn probe_seed_determines_delivery_order() {
     let orders: Vec<_> = (0..12).map(claims).collect();
     for (seed, order) in orders.iter().enumerate() {
         assert_eq!(claims(seed as u64), *order, "seed {seed}");
@@ -218,7 +218,7 @@ fn a_seed_is_an_order_and_another_seed_is_another() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_of_one_sender_keep_their_order_under_every_seed() {
+async fn probe_keeps_order_of_one_sender_under_every_seed() {
     for seed in 0..8 {
         let probe = LayerProbe::with_seed(seed);
         let (here, there) = (probe.process(), probe.process());
@@ -235,7 +235,7 @@ async fn messages_of_one_sender_keep_their_order_under_every_seed() {
 
 /// Where the clock runs on, too: this one waits for silence.
 #[tokio::test]
-async fn nothing_of_it_needs_a_paused_clock() {
+async fn probe_works_without_paused_clock() {
     let probe = LayerProbe::with_seed(7);
     let (here, there) = (probe.process(), probe.process());
     let (mut ann, mut bob) = (client(&here).await, client(&there).await);

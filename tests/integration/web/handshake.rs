@@ -33,7 +33,7 @@ pub(crate) fn handshake(path: &str, headers: &str) -> String {
 }
 
 #[test]
-fn every_wrong_handshake_has_its_status() {
+fn invalid_handshake_gets_its_status() {
     let chat = Example::start("chat", &[]);
     let version = format!("{KEY}Sec-WebSocket-Version: 13\n");
     for (request, wanted) in [
@@ -60,7 +60,7 @@ fn every_wrong_handshake_has_its_status() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refusal_in_connect_is_a_403() {
+async fn rejected_connect_returns_403() {
     struct Closed;
     #[consumer]
     impl Closed {

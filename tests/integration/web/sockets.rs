@@ -115,7 +115,7 @@ async fn code_of(port: u16) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_who_does_not_read_is_let_go_and_nobody_waits_for_him() {
+async fn slow_client_is_closed_without_delaying_others() {
     let server = serve(Channels::builder().outbound_limit(64 * 1024)).await;
     let (mut sender, mut member) = (connect(server.address).await, connect(server.address).await);
     let sleeper = connect(server.address).await;
@@ -136,7 +136,7 @@ async fn one_who_does_not_read_is_let_go_and_nobody_waits_for_him() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_handler_waits_for_a_client_that_pauses_and_goes_on_with_it() {
+async fn handler_waits_for_paused_client() {
     let server = serve(Channels::builder()).await;
     let mut client = connect_to(server.address, "talker").await;
     let much = "x".repeat(400_000);
@@ -153,7 +153,7 @@ async fn a_handler_waits_for_a_client_that_pauses_and_goes_on_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_largest_message_is_no_reason_to_call_a_client_slow() {
+async fn largest_message_does_not_count_as_slow_client() {
     let server = serve(Channels::builder()).await;
     let (mut sender, mut member) = (connect(server.address).await, connect(server.address).await);
     let largest = "x".repeat(1024 * 1024);
@@ -169,7 +169,7 @@ async fn the_largest_message_is_no_reason_to_call_a_client_slow() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_arrives_whole_and_in_order_at_every_member() {
+async fn flood_reaches_every_member_in_order() {
     let server = serve(Channels::builder()).await;
     let mut members = Vec::new();
     for _ in 0..20 {
@@ -205,7 +205,7 @@ async fn a_flood_arrives_whole_and_in_order_at_every_member() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn large_messages_go_both_ways() {
+async fn large_messages_arrive_in_both_directions() {
     let server = serve(Channels::builder().max_message_size(16 << 20).outbound_limit(1 << 20)).await;
     let mut client = connect(server.address).await;
     for size in [0, 1, 125, 126, 65_535, 65_536, 1 << 20, 16 << 20] {
@@ -223,7 +223,7 @@ async fn large_messages_go_both_ways() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reset_is_noticed() {
+async fn reset_ends_connection_with_1006() {
     let server = serve(Channels::builder()).await;
     let client = connect(server.address).await;
     let port = port(&client);
@@ -235,7 +235,7 @@ async fn a_reset_is_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn warps_own_server_serves_the_route_too() {
+async fn warp_server_serves_the_route() {
     let channels = Channels::builder().build();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -249,7 +249,7 @@ async fn warps_own_server_serves_the_route_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_stops_says_so_to_everyone() {
+async fn server_shutdown_closes_clients_with_1012() {
     let server = serve(Channels::builder()).await;
     let mut clients = Vec::new();
     for _ in 0..10 {

@@ -181,7 +181,7 @@ impl Listener {
 }
 
 #[tokio::test]
-async fn one_consumer_is_heard_both_ways() {
+async fn sse_and_websocket_receive_same_events() {
     let app = App::start(Channels::builder()).await;
     let mut listener = app.listener().await;
     assert_eq!(listener.header("content-type"), Some("text/event-stream"));
@@ -220,7 +220,7 @@ async fn one_consumer_is_heard_both_ways() {
 }
 
 #[tokio::test]
-async fn whoever_asks_for_something_else_is_passed_on() {
+async fn sse_route_passes_on_other_requests() {
     let app = App::start(Channels::builder()).await;
     for accept in ["", "Accept: text/html\r\n", "Accept: */*\r\n"] {
         assert_eq!(app.listen("today", accept).await.body().await, "the page of today");
@@ -231,7 +231,7 @@ async fn whoever_asks_for_something_else_is_passed_on() {
 }
 
 #[tokio::test]
-async fn whoever_is_refused_hears_why() {
+async fn sse_rejected_client_gets_reason() {
     let builder = Channels::builder().allowed_origins(["https://example.org", "127.0.0.1"]).unwrap();
     let app = App::start(builder.max_connections_per_address(1)).await;
     let rejected = app.listen("closed", EVENTS).await;
@@ -257,7 +257,7 @@ async fn whoever_is_refused_hears_why() {
 }
 
 #[tokio::test]
-async fn the_end_is_the_last_message() {
+async fn sse_close_is_last_message() {
     for (how, code, last) in [
         ("close", 4001, "event: close\ndata: {\"code\":4001,\"reason\":\"enough\"}\n"),
         ("fail", 1011, "event: close\ndata: {\"code\":1011,\"reason\":\"\"}\n"),
@@ -280,7 +280,7 @@ async fn the_end_is_the_last_message() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_ends_its_streams_and_says_when_to_come_back() {
+async fn sse_stream_ends_with_retry_on_shutdown() {
     let app = App::start(Channels::builder()).await;
     let mut listener = app.listener().await;
     assert!(app.channels.shutdown(PATIENCE).await);
@@ -295,7 +295,7 @@ async fn a_server_that_stops_ends_its_streams_and_says_when_to_come_back() {
 
 /// Its pings are comments, which answer themselves; and its socket is none that waits to be served.
 #[tokio::test]
-async fn a_listener_stays_as_long_as_it_likes() {
+async fn sse_client_stays_connected() {
     let builder = Channels::builder().heartbeat(Duration::from_millis(40), Duration::from_millis(400));
     let app = App::start(builder.header_deadline(Duration::from_millis(100)).max_waiting_sockets(1)).await;
     let mut listener = app.listener().await;
@@ -315,7 +315,7 @@ async fn a_listener_stays_as_long_as_it_likes() {
 
 /// What waits for one that does not read is bounded, as behind a WebSocket, and nobody else waits.
 #[tokio::test]
-async fn a_listener_that_does_not_read_is_let_go() {
+async fn sse_slow_client_is_closed() {
     let app = App::start(Channels::builder().outbound_limit(64 * 1024)).await;
     let slow = app.listener().await;
     let mut other = app.listener().await;
@@ -341,7 +341,7 @@ async fn a_listener_that_does_not_read_is_let_go() {
 
 /// Its session is over, and its socket is one of those that wait: otherwise nobody would count it any more.
 #[tokio::test]
-async fn the_socket_of_a_listener_that_was_let_go_makes_room() {
+async fn sse_socket_of_slow_client_counts_as_waiting() {
     let app = App::start(Channels::builder().outbound_limit(64 * 1024).max_waiting_sockets(1)).await;
     let mut slow = app.listener().await;
     let text = "x".repeat(32 * 1024);

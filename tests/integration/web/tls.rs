@@ -101,7 +101,7 @@ async fn start(files: &Files) -> (Channels, SocketAddr, tokio::task::JoinHandle<
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn messages_go_through_tls_and_a_new_certificate_is_found() {
+async fn tls_serves_messages_and_reloads_certificate() {
     let (files, first) = Files::new();
     let (channels, address, serving) = start(&files).await;
     echoes(address, &first).await;
@@ -131,7 +131,7 @@ async fn messages_go_through_tls_and_a_new_certificate_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_does_not_speak_tls_is_let_go() {
+async fn tls_closes_client_without_tls() {
     let (files, certificate) = Files::new();
     let (channels, address, serving) = start(&files).await;
     let mut silent = TcpStream::connect(address).await.unwrap();
@@ -148,7 +148,7 @@ async fn who_does_not_speak_tls_is_let_go() {
 }
 
 #[tokio::test]
-async fn files_that_cannot_be_used_are_named_and_not_quoted() {
+async fn tls_file_errors_name_the_file_without_its_content() {
     let (files, _) = Files::new();
     let channels = Channels::builder().build();
     let problem = async |certificate: &Path, key: &Path| -> ServeError {

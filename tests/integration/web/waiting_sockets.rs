@@ -11,7 +11,7 @@ use crate::support::client::{read_head, send_request, until_closed};
 use crate::support::until::until;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sockets_that_say_little_make_room_for_one_that_speaks() {
+async fn waiting_sockets_are_dropped_oldest_first() {
     let builder = Channels::builder().max_waiting_sockets(8).header_deadline(Duration::from_secs(3600));
     let server = serve_echo(builder).await;
     let mut slow = Vec::new();
@@ -36,7 +36,7 @@ async fn sockets_that_say_little_make_room_for_one_that_speaks() {
 
 /// The head of a request is whole at once, and the rest never comes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bodies_that_never_come_make_room_and_one_that_is_slow_arrives() {
+async fn waiting_sockets_without_body_are_dropped_before_slow_upload() {
     let builder = Channels::builder().max_waiting_sockets(8).header_deadline(Duration::from_secs(3600));
     let server = serve_echo(builder).await;
     let post =
@@ -70,7 +70,7 @@ async fn bodies_that_never_come_make_room_and_one_that_is_slow_arrives() {
 }
 
 #[tokio::test]
-async fn a_head_has_a_deadline_and_a_size() {
+async fn request_head_has_deadline_and_size_limit() {
     let server = serve_echo(Channels::builder().header_deadline(Duration::from_millis(300))).await;
     for begin in ["", "G", "GET /ws HTTP/1.1\r\nHost: "] {
         let mut socket = TcpStream::connect(server.address).await.unwrap();
@@ -103,7 +103,7 @@ async fn a_head_has_a_deadline_and_a_size() {
 
 /// Each byte comes in time, and the head never ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_head_that_comes_byte_by_byte_has_the_same_deadline() {
+async fn request_head_sent_byte_by_byte_has_same_deadline() {
     const DEADLINE: Duration = Duration::from_millis(500);
     let server = serve_echo(Channels::builder().header_deadline(DEADLINE)).await;
     let dribbles = async |mut socket: TcpStream, begin: &[u8]| {
@@ -136,7 +136,7 @@ async fn a_head_that_comes_byte_by_byte_has_the_same_deadline() {
 }
 
 #[tokio::test]
-async fn a_second_request_waits_its_turn_in_the_line_of_those_who_wait() {
+async fn keep_alive_socket_counts_as_waiting() {
     let server = serve_echo(Channels::builder().max_waiting_sockets(1)).await;
     let page = send_request(server.address, "GET /page HTTP/1.1\nHost: ours\n\n").await;
     let mut socket = page.socket;

@@ -856,7 +856,7 @@ fn table() -> Vec<(&'static str, Vec<Case>)> {
 }
 
 #[test]
-fn every_case_has_the_one_right_outcome() {
+fn conformance_cases_have_expected_outcome() {
     let echo = Example::start("echo", &["--max-message", &LIMIT.to_string()]);
     let table = table();
     let cases: Vec<&Case> = table.iter().flat_map(|(_, cases)| cases).collect();
@@ -883,7 +883,7 @@ fn every_case_has_the_one_right_outcome() {
 
 /// The figures that the documentation gives are those of this table.
 #[test]
-fn the_documentation_counts_the_cases() {
+fn conformance_case_counts_match_documentation() {
     let documented = include_str!("../../../docs/reliability.md");
     let table = table();
     let mut rows: Vec<String> = table.iter().map(|(title, cases)| format!("| {title} | {} |", cases.len())).collect();
@@ -894,7 +894,7 @@ fn the_documentation_counts_the_cases() {
 
 /// The list of sequences is by hand; here the standard library has a look at it.
 #[test]
-fn the_sequences_are_what_they_are_said_to_be() {
+fn utf8_sequences_are_classified_correctly() {
     for (section, bytes, valid) in sequences() {
         assert_eq!(std::str::from_utf8(&bytes).is_ok(), valid, "{section} {bytes:02x?}");
     }

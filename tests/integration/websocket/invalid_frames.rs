@@ -43,7 +43,7 @@ fn answer_to(chat: &Example, sent: &[u8]) -> (u8, Vec<u8>) {
 }
 
 #[test]
-fn every_wrong_frame_has_its_answer() {
+fn invalid_frame_gets_its_response() {
     let chat = Example::start("chat", &[]);
     let close = |code: u16| move |payload: &[u8]| payload[..2] == code.to_be_bytes();
     let error = |payload: &[u8]| {

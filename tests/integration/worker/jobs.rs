@@ -106,7 +106,7 @@ impl Running {
 }
 
 /// Jobs of every kind, one after the other, through one worker.
-pub(crate) async fn the_life_of_a_worker(layer: ChannelLayer, channel: &'static str) {
+pub(crate) async fn worker_handles_jobs_of_every_kind(layer: ChannelLayer, channel: &'static str) {
     let worker = Running::begin(&layer, channel, 1);
     let to = ChannelName::<JobConsumer>::of_worker(channel).unwrap();
     // Pub/sub keeps nothing for a worker that is not there yet.
@@ -144,24 +144,24 @@ pub(crate) async fn the_life_of_a_worker(layer: ChannelLayer, channel: &'static 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_lives_through_its_jobs_in_memory() {
-    the_life_of_a_worker(ChannelLayer::in_memory(), "life-memory").await;
+async fn worker_on_memory_handles_jobs_of_every_kind() {
+    worker_handles_jobs_of_every_kind(ChannelLayer::in_memory(), "life-memory").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_lives_through_its_jobs_on_core() {
+async fn worker_on_core_handles_jobs_of_every_kind() {
     let server = RedisServer::start();
-    the_life_of_a_worker(ChannelLayer::redis_core(&[server.url()]).await.unwrap(), "life-core").await;
+    worker_handles_jobs_of_every_kind(ChannelLayer::redis_core(&[server.url()]).await.unwrap(), "life-core").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_lives_through_its_jobs_on_pubsub() {
+async fn worker_on_pubsub_handles_jobs_of_every_kind() {
     let server = RedisServer::start();
-    the_life_of_a_worker(ChannelLayer::redis_pubsub(&[server.url()]).await.unwrap(), "life-pubsub").await;
+    worker_handles_jobs_of_every_kind(ChannelLayer::redis_pubsub(&[server.url()]).await.unwrap(), "life-pubsub").await;
 }
 
 /// What waits when a worker is told to stop is done, and no more; one that panics then is like any other.
-pub(crate) async fn a_worker_that_stops_ends(layer: ChannelLayer, channel: &'static str) {
+pub(crate) async fn worker_finishes_queued_jobs_on_stop(layer: ChannelLayer, channel: &'static str) {
     let worker = Running::begin(&layer, channel, 1);
     let to = ChannelName::<JobConsumer>::of_worker(channel).unwrap();
     until("the worker runs", || layer.members_here(&Shift).unwrap() == 1).await;
@@ -187,18 +187,19 @@ pub(crate) async fn a_worker_that_stops_ends(layer: ChannelLayer, channel: &'sta
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_that_stops_ends_in_memory() {
-    a_worker_that_stops_ends(ChannelLayer::in_memory(), "stops-memory").await;
+async fn worker_on_memory_finishes_queued_jobs_on_stop() {
+    worker_finishes_queued_jobs_on_stop(ChannelLayer::in_memory(), "stops-memory").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_that_stops_ends_on_pubsub() {
+async fn worker_on_pubsub_finishes_queued_jobs_on_stop() {
     let server = RedisServer::start();
-    a_worker_that_stops_ends(ChannelLayer::redis_pubsub(&[server.url()]).await.unwrap(), "stops-pubsub").await;
+    worker_finishes_queued_jobs_on_stop(ChannelLayer::redis_pubsub(&[server.url()]).await.unwrap(), "stops-pubsub")
+        .await;
 }
 
 /// Several processes' worth of workers on one channel: each job is done once.
-pub(crate) async fn jobs_are_shared(servers: usize, channel: &'static str) {
+pub(crate) async fn worker_processes_share_jobs(servers: usize, channel: &'static str) {
     let servers: Vec<_> = (0..servers).map(|_| RedisServer::start()).collect();
     let hosts: Vec<_> = servers.iter().map(RedisServer::url).collect();
     let config = LayerConfig::default().with_capacity(10_000);
@@ -232,17 +233,17 @@ pub(crate) async fn jobs_are_shared(servers: usize, channel: &'static str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn workers_of_three_processes_do_each_job_once() {
-    jobs_are_shared(1, "shared-1").await;
+async fn worker_processes_do_each_job_once() {
+    worker_processes_share_jobs(1, "shared-1").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn workers_of_three_processes_do_each_job_once_on_three_servers() {
-    jobs_are_shared(3, "shared-3").await;
+async fn worker_processes_do_each_job_once_on_three_shards() {
+    worker_processes_share_jobs(3, "shared-3").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_worker_that_is_busy_holds_no_job_that_another_could_do() {
+async fn worker_when_busy_holds_no_further_job() {
     let server = RedisServer::start();
     let layer = ChannelLayer::redis_core_with(&[server.url()], LayerConfig::default().with_capacity(2)).await.unwrap();
     let worker = Running::begin(&layer, "busy", 1);
@@ -261,7 +262,7 @@ async fn a_worker_that_is_busy_holds_no_job_that_another_could_do() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restarted_redis_is_found_again_by_workers() {
+async fn worker_reconnects_to_restarted_redis() {
     let server = RedisServer::start();
     let layer = ChannelLayer::redis_core(&[server.url()]).await.unwrap();
     let worker = Running::begin(&layer, "restarted", 1);
@@ -280,7 +281,7 @@ async fn a_restarted_redis_is_found_again_by_workers() {
 
 /// Counted, told to whoever sends, and left as it is; jobs are done again when the queue is one.
 #[tokio::test]
-async fn garbage_in_the_place_of_a_workers_queue_or_in_it_ends_no_worker() {
+async fn worker_survives_invalid_queue_and_entries() {
     let server = RedisServer::start();
     let layer = ChannelLayer::redis_core(&[server.url()]).await.unwrap();
     server.ask("SET asgispoilt somebody");
@@ -302,7 +303,7 @@ async fn garbage_in_the_place_of_a_workers_queue_or_in_it_ends_no_worker() {
 }
 
 #[tokio::test]
-async fn a_mistake_ends_a_worker_before_it_begins() {
+async fn worker_with_invalid_name_fails_to_start() {
     let layer = ChannelLayer::in_memory();
     let channels = Channels::builder().layer(layer.clone()).build();
     for bad in ["not legal", "specific.a!b", ""] {
@@ -343,7 +344,7 @@ impl Third {
 }
 
 #[tokio::test]
-async fn one_consumer_that_cannot_begin_ends_the_others_before_they_work() {
+async fn worker_with_rejected_consumer_fails_before_work() {
     let layer = ChannelLayer::in_memory();
     let channels = Channels::builder().layer(layer.clone()).build();
     let worker = channels.worker::<Third>("third").concurrency(4);

@@ -75,7 +75,7 @@ async fn ask(redis: &RedisServer, layer: &ChannelLayer, below: u64, reply_to: &C
 const ENDLESS: u64 = u64::MAX / 2;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sigterm_lets_a_worker_finish_its_job_and_the_exit_code_is_0() {
+async fn worker_process_finishes_its_job_on_sigterm() {
     let redis = RedisServer::start();
     let layer = ChannelLayer::redis_core(&[redis.url()]).await.unwrap();
     let answers = layer.new_channel().await.unwrap();
@@ -94,7 +94,7 @@ async fn sigterm_lets_a_worker_finish_its_job_and_the_exit_code_is_0() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_second_sigterm_cuts_a_worker_off() {
+async fn worker_process_cancels_its_job_on_second_sigterm() {
     let redis = RedisServer::start();
     let layer = ChannelLayer::redis_core(&[redis.url()]).await.unwrap();
     let answers = layer.new_channel().await.unwrap();
@@ -109,7 +109,7 @@ async fn a_second_sigterm_cuts_a_worker_off() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_job_that_does_not_end_is_cut_off_at_the_deadline() {
+async fn worker_process_cancels_its_job_at_deadline() {
     let redis = RedisServer::start();
     let layer = ChannelLayer::redis_core(&[redis.url()]).await.unwrap();
     let answers = layer.new_channel().await.unwrap();

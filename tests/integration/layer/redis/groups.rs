@@ -8,7 +8,7 @@ use channels_runtime::prelude::*;
 use crate::layer::groups::{Talk, Talker, app, line, sorted};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_was_cut_off_spares_its_senders_again() {
+async fn group_send_others_excludes_sender_after_reconnect() {
     let server = crate::support::redis::RedisServer::start();
     let layer = ChannelLayer::redis_pubsub(&[server.url()]).await.unwrap();
     let (_app, route) = app(&layer);
@@ -38,7 +38,7 @@ async fn a_process_that_was_cut_off_spares_its_senders_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_large_group_is_told_in_parts_and_in_secret() {
+async fn group_members_of_large_group_arrive_in_encrypted_parts() {
     const MEMBERS: usize = 2500;
     let server = crate::support::redis::RedisServer::start();
     let config = || LayerConfig::default().with_symmetric_encryption_keys(["of nobody"]);
@@ -57,7 +57,7 @@ async fn a_large_group_is_told_in_parts_and_in_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_does_not_answer_is_told_of() {
+async fn group_count_reports_process_without_reply() {
     let server = crate::support::redis::RedisServer::start();
     let layer = ChannelLayer::redis_pubsub(&[server.url()]).await.unwrap();
     assert_eq!(layer.group_count(&Talk).await.unwrap(), 0);

@@ -13,7 +13,7 @@ use crate::support::until::until;
 
 // test_default_group_key_format and test_custom_group_key_format of channels_redis
 #[tokio::test]
-async fn memberships_are_where_channels_redis_looks_for_them() {
+async fn membership_is_stored_as_channels_redis_expects() {
     let server = RedisServer::start();
     let layer = open(&server, LayerConfig::default().with_group_expiry(Duration::from_secs(1000))).await;
     let channels = [layer.new_channel().await.unwrap(), layer.new_channel().await.unwrap()];
@@ -43,7 +43,7 @@ async fn memberships_are_where_channels_redis_looks_for_them() {
 }
 
 #[tokio::test]
-async fn a_living_member_is_renewed_and_a_lost_one_comes_back() {
+async fn membership_is_renewed_and_restored_after_flush() {
     let server = RedisServer::start();
     let layer = open(&server, LayerConfig::default().with_group_expiry(Duration::from_secs(2))).await;
     let channel = layer.new_channel().await.unwrap();
@@ -57,7 +57,7 @@ async fn a_living_member_is_renewed_and_a_lost_one_comes_back() {
 }
 
 #[tokio::test]
-async fn a_layer_that_is_closed_leaves_nothing_in_redis() {
+async fn closed_layer_removes_its_keys() {
     let server = RedisServer::start();
     let layer = open(&server, LayerConfig::default()).await;
     let channels = [layer.new_channel().await.unwrap(), layer.new_channel().await.unwrap()];
@@ -69,7 +69,7 @@ async fn a_layer_that_is_closed_leaves_nothing_in_redis() {
 }
 
 #[tokio::test]
-async fn a_flush_takes_every_key_of_the_prefix_and_no_other() {
+async fn flush_deletes_keys_of_its_prefix_only() {
     let server = RedisServer::start();
     let layer = open(&server, LayerConfig::default().with_prefix("a*b")).await;
     for key in ["a*bworker", "a*b:group:x", "axb:group:x", "other"] {
@@ -81,7 +81,7 @@ async fn a_flush_takes_every_key_of_the_prefix_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_somebody_elses_hurts_its_own_group_only() {
+async fn group_key_of_wrong_type_affects_its_group_only() {
     let (log, _listening) = Log::of_this_thread(tracing::Level::DEBUG);
     #[group("room-2", events(Tick))]
     struct Spoilt;
@@ -107,7 +107,7 @@ async fn a_key_that_is_somebody_elses_hurts_its_own_group_only() {
 
 /// A join goes through in the same round trip, so that it is not the server that is at fault.
 #[tokio::test]
-async fn a_leave_that_redis_refuses_is_made_when_it_may_be() {
+async fn leave_rejected_by_redis_is_retried() {
     let server = RedisServer::start();
     let layer = open(&server, LayerConfig::default()).await;
     let (leaver, other) = (layer.new_channel().await.unwrap(), layer.new_channel().await.unwrap());
@@ -122,7 +122,7 @@ async fn a_leave_that_redis_refuses_is_made_when_it_may_be() {
 
 /// Members that are no names, as only a mistake can put there: counted, and the others get the message.
 #[tokio::test]
-async fn garbage_among_the_members_of_a_group_is_counted_and_hurts_nobody() {
+async fn invalid_member_names_are_counted_and_skipped() {
     let (log, _listening) = Log::of_this_thread(tracing::Level::DEBUG);
     let server = RedisServer::start();
     let layer = open(&server, LayerConfig::default()).await;

@@ -9,7 +9,7 @@ use crate::layer::contract::{NOTES, Note, note};
 use crate::support::redis::RedisServer;
 
 #[tokio::test]
-async fn an_address_that_nobody_answers_at_is_an_error_at_once() {
+async fn unreachable_address_fails_immediately() {
     let error = ChannelLayer::redis_pubsub(&["redis://127.0.0.1:1/"]).await.unwrap_err();
     assert!(matches!(error, LayerError::Unavailable { .. }), "{error}");
     // What a program says that ends with it: where, and why, once.
@@ -21,7 +21,7 @@ async fn an_address_that_nobody_answers_at_is_an_error_at_once() {
 }
 
 #[tokio::test]
-async fn a_restarted_redis_is_found_again_with_every_group() {
+async fn restarted_redis_gets_all_subscriptions_again() {
     let server = RedisServer::start();
     let hosts = [server.url()];
     let open = || ChannelLayer::redis_pubsub(&hosts);
@@ -44,7 +44,7 @@ async fn a_restarted_redis_is_found_again_with_every_group() {
 }
 
 #[tokio::test]
-async fn garbage_from_a_peer_is_counted_and_hurts_nobody() {
+async fn invalid_messages_from_peer_are_counted_and_skipped() {
     let server = RedisServer::start();
     let layer = ChannelLayer::redis_pubsub(&[server.url()]).await.unwrap();
     let channel = layer.new_channel().await.unwrap();

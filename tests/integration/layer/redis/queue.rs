@@ -15,7 +15,7 @@ use crate::support::redis::{RedisServer, Reply};
 use crate::support::until::until;
 
 #[tokio::test]
-async fn a_message_to_a_group_is_one_entry_for_each_process() {
+async fn group_send_writes_one_entry_per_process() {
     let server = RedisServer::start();
     let layer = open(&server, LayerConfig::default()).await;
     let here = [layer.new_channel().await.unwrap(), layer.new_channel().await.unwrap()];
@@ -55,7 +55,7 @@ async fn a_message_to_a_group_is_one_entry_for_each_process() {
 }
 
 #[tokio::test]
-async fn nothing_but_pops_is_done_to_the_own_queue() {
+async fn own_queue_is_only_popped() {
     let server = RedisServer::start();
     let (layer, other) = (open(&server, LayerConfig::default()).await, open(&server, LayerConfig::default()).await);
     let channel = layer.new_channel().await.unwrap();
@@ -81,7 +81,7 @@ async fn nothing_but_pops_is_done_to_the_own_queue() {
 }
 
 #[tokio::test]
-async fn what_is_for_this_process_takes_no_way_through_redis_and_keeps_its_order() {
+async fn local_messages_bypass_redis_in_order() {
     let server = RedisServer::start();
     let layer = open(&server, LayerConfig::default().with_capacity(100)).await;
     let channels = [layer.new_channel().await.unwrap(), layer.new_channel().await.unwrap()];
@@ -111,7 +111,7 @@ async fn what_is_for_this_process_takes_no_way_through_redis_and_keeps_its_order
 
 // test_send_capacity, test_send_specific_capacity and test_group_send_capacity_multiple_channels of channels_redis
 #[tokio::test]
-async fn a_full_queue_is_told_to_the_sender_and_skipped_by_a_group() {
+async fn full_queue_returns_channel_full_and_is_skipped_by_groups() {
     let server = RedisServer::start();
     let config = LayerConfig::default().with_capacity(3).with_channel_capacity("one", 1);
     let layer = open(&server, config).await;
@@ -138,7 +138,7 @@ async fn a_full_queue_is_told_to_the_sender_and_skipped_by_a_group() {
 
 // test_message_expiry__* of channels_redis
 #[tokio::test]
-async fn what_outlived_its_expiry_is_removed_by_the_next_sender() {
+async fn expired_entries_are_removed_by_next_sender() {
     let server = RedisServer::start();
     let layer = open(&server, LayerConfig::default().with_capacity(2)).await;
     let old = now() - 61.0;
@@ -157,7 +157,7 @@ async fn what_outlived_its_expiry_is_removed_by_the_next_sender() {
 
 // One thread, so that the layer logs in this one. What a Python process writes, byte for byte: string, list, and nothing in `__asgi_channel__`.
 #[tokio::test]
-async fn garbage_in_the_queue_is_counted_and_hurts_nobody() {
+async fn invalid_queue_entries_are_counted_and_skipped() {
     let (log, _listening) = Log::of_this_thread(tracing::Level::DEBUG);
     let server = RedisServer::start();
     let layer = open(&server, LayerConfig::default()).await;
@@ -203,7 +203,7 @@ async fn garbage_in_the_queue_is_counted_and_hurts_nobody() {
 
 // channels_redis sends to a channel by the hash of its whole name, and so often to another server than the receiver's.
 #[tokio::test]
-async fn a_message_on_the_wrong_server_arrives() {
+async fn message_on_wrong_shard_arrives() {
     let servers = [RedisServer::start(), RedisServer::start()];
     let hosts = servers.each_ref().map(RedisServer::url);
     let layer = ChannelLayer::redis_core(&hosts).await.unwrap();
@@ -223,7 +223,7 @@ async fn a_message_on_the_wrong_server_arrives() {
 
 /// What is no queue holds its own process up, and nobody else: neither the other queues of the group, nor the members here.
 #[tokio::test]
-async fn a_queue_of_the_group_that_is_no_queue_is_counted_and_the_others_get_the_message() {
+async fn remote_queue_of_wrong_type_is_counted_and_skipped() {
     let server = RedisServer::start();
     let (here, there) = (open(&server, LayerConfig::default()).await, open(&server, LayerConfig::default()).await);
     let (own, other) = (here.new_channel().await.unwrap(), there.new_channel().await.unwrap());
@@ -251,7 +251,7 @@ async fn a_queue_of_the_group_that_is_no_queue_is_counted_and_the_others_get_the
 
 /// The queue of this process is its own: what somebody else puts in its place is taken away.
 #[tokio::test]
-async fn a_queue_that_is_no_queue_any_more_is_made_anew() {
+async fn own_queue_of_wrong_type_is_recreated() {
     let server = RedisServer::start();
     let (here, there) = (open(&server, LayerConfig::default()).await, open(&server, LayerConfig::default()).await);
     let channel = here.new_channel().await.unwrap();

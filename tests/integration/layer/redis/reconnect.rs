@@ -11,7 +11,7 @@ use crate::support::redis::RedisServer;
 use crate::support::until::until;
 
 #[tokio::test]
-async fn a_restarted_redis_has_every_membership_again() {
+async fn restarted_redis_gets_all_memberships_again() {
     let server = RedisServer::start();
     let (here, there) = (open(&server, LayerConfig::default()).await, open(&server, LayerConfig::default()).await);
     let channels: Vec<_> = futures_util::future::join_all((0..20).map(|_| async {
@@ -35,7 +35,7 @@ async fn a_restarted_redis_has_every_membership_again() {
 
 // One thread, so that the layer logs in this one.
 #[tokio::test]
-async fn a_redis_that_is_away_is_told_of_once() {
+async fn unreachable_redis_is_logged_once() {
     let (log, _listening) = Log::of_this_thread(tracing::Level::DEBUG);
     let server = RedisServer::start();
     let layer = open(&server, LayerConfig::default()).await;
@@ -55,7 +55,7 @@ async fn a_redis_that_is_away_is_told_of_once() {
 
 /// One command is refused, and the one behind it in the same round trip takes messages.
 #[tokio::test]
-async fn what_is_taken_beside_a_refusal_is_not_lost() {
+async fn messages_popped_next_to_a_rejected_command_are_delivered() {
     const MANY: u32 = 300;
     let server = RedisServer::start();
     let config = LayerConfig::default().with_capacity(1000);

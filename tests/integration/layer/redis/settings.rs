@@ -8,7 +8,7 @@ use crate::layer::redis::core::{Room, Tick, next_number, open};
 use crate::support::redis::RedisServer;
 
 #[tokio::test]
-async fn both_layers_write_every_format_encrypted_or_not() {
+async fn every_format_works_on_both_layers_with_and_without_encryption() {
     let server = RedisServer::start();
     let hosts = [server.url()];
     let config = LayerConfig::default;
@@ -43,7 +43,7 @@ async fn both_layers_write_every_format_encrypted_or_not() {
 }
 
 #[tokio::test]
-async fn a_layer_opens_from_settings_as_django_writes_them() {
+async fn layer_opens_from_django_settings() {
     let server = RedisServer::start();
     let config = format!(
         r#"{{"default": {{"BACKEND": "channels_redis.core.RedisChannelLayer",
@@ -65,7 +65,7 @@ async fn a_layer_opens_from_settings_as_django_writes_them() {
 }
 
 #[tokio::test]
-async fn a_password_a_database_and_a_socket_are_understood() {
+async fn address_with_password_database_or_unix_socket_connects() {
     let server = RedisServer::start_with(&["--requirepass", "s3cret", "--unixsocket", "redis.sock"]);
     let refused = ChannelLayer::redis_core(&[server.url()]).await.unwrap_err();
     assert!(matches!(refused, LayerError::Unavailable { .. }), "{refused}");
@@ -88,7 +88,7 @@ async fn a_password_a_database_and_a_socket_are_understood() {
 }
 
 #[tokio::test]
-async fn sentinels_say_where_the_master_is() {
+async fn sentinel_provides_the_master_address() {
     let master = RedisServer::start();
     let sentinel = RedisServer::start_sentinel(&master);
     let host = || RedisHost::sentinel([sentinel.url()], "mymaster");
@@ -106,7 +106,7 @@ async fn sentinels_say_where_the_master_is() {
 }
 
 #[tokio::test]
-async fn redis_over_tls_is_believed_only_with_its_certificate() {
+async fn redis_over_tls_requires_its_certificate() {
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let folder = std::env::temp_dir().join(format!("channels-tls-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
@@ -144,7 +144,7 @@ async fn redis_over_tls_is_believed_only_with_its_certificate() {
 }
 
 #[tokio::test]
-async fn a_prefix_that_can_begin_no_name_is_refused() {
+async fn invalid_prefix_is_rejected_on_pubsub() {
     let server = RedisServer::start();
     for bad in ["my site", "a:b", "é", &"x".repeat(59)] {
         let config = LayerConfig::default().with_prefix(bad);

@@ -46,7 +46,7 @@ fn now() -> f64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
-async fn garbage_is_counted(backend: &'static str, more: &Value) {
+async fn invalid_message_is_counted(backend: &'static str, more: &Value) {
     let rig = Rig::start(1);
     let encrypted = more.get("symmetric_encryption_keys").is_some();
     let pair = rig.open_alike(backend, "asgi", more).await;
@@ -99,21 +99,21 @@ fn rmp(to: &str) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn garbage_is_counted_by_core() {
-    garbage_is_counted(CORE, &json!({})).await;
+async fn invalid_message_on_core_is_counted() {
+    invalid_message_is_counted(CORE, &json!({})).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn garbage_is_counted_by_core_encrypted() {
-    garbage_is_counted(CORE, &json!({"symmetric_encryption_keys": [KEY]})).await;
+async fn invalid_message_on_encrypted_core_is_counted() {
+    invalid_message_is_counted(CORE, &json!({"symmetric_encryption_keys": [KEY]})).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn garbage_is_counted_by_pubsub() {
-    garbage_is_counted(PUBSUB, &json!({})).await;
+async fn invalid_message_on_pubsub_is_counted() {
+    invalid_message_is_counted(PUBSUB, &json!({})).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn garbage_is_counted_by_pubsub_encrypted() {
-    garbage_is_counted(PUBSUB, &json!({"symmetric_encryption_keys": [KEY]})).await;
+async fn invalid_message_on_encrypted_pubsub_is_counted() {
+    invalid_message_is_counted(PUBSUB, &json!({"symmetric_encryption_keys": [KEY]})).await;
 }
