@@ -1,6 +1,6 @@
-//! Every mistake that the macros and the traits stop, with what the compiler says; and programs that are none.
+//! The compiler errors for every mistake that the macros and traits detect, and programs that must compile.
 
-// Not `TestCases::pass`: with it every case, also those that fail, would be a build of its own.
+// Not `TestCases::pass`: it would build every case completely, also those that fail.
 #[path = "ui/pass/mod.rs"]
 mod pass;
 
@@ -9,7 +9,7 @@ fn fail() {
     trybuild::TestCases::new().compile_fail("ui/fail/*.rs");
 }
 
-/// The README quotes the compiler: every line of it is in one of the reviewed messages.
+/// Every line of a compiler error in the README is in one of the reviewed messages.
 #[test]
 fn readme_quotes_real_compiler_messages() {
     let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

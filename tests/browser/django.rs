@@ -1,4 +1,4 @@
-//! Two real browser windows in one room: one on Django's tutorial chat, one on our example, with one Redis between them.
+//! Two real browser windows in one room over one Redis: one on Django's tutorial chat, one on the example `chat`.
 
 use serde_json::json;
 
@@ -29,7 +29,7 @@ async fn chat_crosses_django_and_rust(backend: &str, layer: &str) {
         assert_eq!(log.matches("from Rust").count(), 1, "{log}");
     }
 
-    // Once is enough: the other layer looks the same.
+    // One picture is enough: the page looks the same with the other layer.
     if layer == "pubsub" {
         ann.is_pictured("django").await;
         bob.is_pictured("django-rust").await;

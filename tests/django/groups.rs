@@ -1,4 +1,4 @@
-//! Groups and channels with members on both sides: what channels_redis' own tests say of two Python layers.
+//! Groups and channels with members on both sides. The tests follow channels_redis' own tests of two Python layers.
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ async fn cancelled_receive_loses_no_message(pair: &Pair<'_>) {
     let mut given_up = 0_u64;
     for number in 0..80 {
         let heard = loop {
-            // Nothing at first, then as long as about a message takes.
+            // Without waiting at first, then about as long as a message takes.
             let patience = Duration::from_micros(given_up * 37 % 2000);
             match tokio::time::timeout(patience, channel.receive()).await {
                 Ok(heard) => break heard.unwrap(),
@@ -127,7 +127,7 @@ impl Speaker {
     }
 }
 
-/// What is for the others is to Python a message like any other.
+/// For Python, a message to the others is like any other message.
 async fn group_send_others_reaches_python(pair: &Pair<'_>) {
     let channels = Channels::builder().layer(pair.here.clone()).build();
     let mut speaker = WebsocketCommunicator::new(channels.route::<Speaker>(warp::path!("notes")), "/notes");
@@ -147,7 +147,8 @@ async fn group_send_others_reaches_python(pair: &Pair<'_>) {
     assert_eq!(first, 10);
 }
 
-/// Who is in a group is in Redis with `core`. With pub/sub every process knows its own, and Python's are not asked.
+/// With `core`, Redis knows all members. With pub/sub, each process knows its own members, and Python processes are not
+/// asked.
 async fn group_members_include_python_on_core_only(pair: &Pair<'_>) {
     let ours = member(pair).await;
     let theirs = pair.python_member("notes").await;
@@ -243,7 +244,7 @@ async fn cut_connections_resubscribe_on_both_sides() {
     for round in 0..2 {
         rig.peer.redis(pair.url(), &json!(["CLIENT", "KILL", "TYPE", "pubsub"])).await;
         let back = async {
-            // What is published before both listen again is lost: that is this layer.
+            // A message that is published before both sides subscribe again is lost on this layer.
             while rig.peer.redis(pair.url(), &json!(["PUBSUB", "NUMSUB", "asgi__group__notes"])).await[1] != 2 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -274,7 +275,7 @@ async fn flush_of_core_removes_groups_of_both_sides() {
         assert!(nothing(&channel).await);
         let heard = pair.there.call("receive_nothing", json!({"channel": theirs, "timeout": 0.2})).await;
         assert!(heard.is_null(), "{heard}");
-        // Whoever joins again hears again.
+        // A channel that joins again receives messages again.
         pair.here.group_add(&Notes, channel.name()).await.unwrap();
         pair.there.group_send("notes", &note(3)).await;
         assert_eq!(next(&channel).await.decode::<Note>().unwrap().number, 3);
@@ -282,7 +283,7 @@ async fn flush_of_core_removes_groups_of_both_sides() {
     }
 }
 
-/// Pub/sub keeps nothing in Redis: each side forgets its own.
+/// Pub/sub keeps no groups in Redis: each side removes its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn flush_of_pubsub_removes_groups_of_one_side() {
     let rig = Rig::start(1);

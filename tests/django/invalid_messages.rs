@@ -1,4 +1,4 @@
-//! What a faulty peer puts into Redis: it is counted, and nobody dies.
+//! Invalid messages from a peer in Redis: they are counted, and nothing else fails.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use crate::rig::{CORE, Note, Notes, PUBSUB, Pair, Rig, bytes, next, note};
 
 const KEY: &str = "a-test-key";
 
-/// Bodies that are no events, in the layer's format and before encryption. `to` is what the core layer adds to each.
+/// Bodies that are not events, in the layer's format, before encryption. `to` is the channel that the core layer adds.
 fn bodies(to: &str) -> Vec<Vec<u8>> {
-    // Small maps by hand: a library would refuse to write some of these.
+    // Small maps written by hand: a library would refuse to write some of these.
     let text = |text: &str| [&[0xd9, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
     let routed = [text("__asgi_channel__"), text(to)].concat();
     let with = |size: u8, entries: &[u8]| [&[0x80 + size + 1], entries, routed.as_slice()].concat();
@@ -18,12 +18,12 @@ fn bodies(to: &str) -> Vec<Vec<u8>> {
         b"\xc1".to_vec(),
         Vec::new(),
         b"\x93\x01\x02\x03".to_vec(),
-        // A map that ends early.
+        // A truncated map.
         b"\x82\xa4type\xa4note".to_vec(),
         with(0, b""),
-        // A `type` that is no string.
+        // A `type` that is not a string.
         with(1, b"\xa4type\x07"),
-        // Text that is not UTF-8 where the name of a field should be.
+        // Invalid UTF-8 in the name of a field.
         with(2, b"\xa4type\xa4note\xa2\xff\xfe\x01"),
         // Keys that are numbers.
         with(2, b"\x01\xa3one\xa4type\xa4note"),
@@ -35,7 +35,7 @@ async fn put(rig: &Rig, pair: &Pair<'_>, backend: &str, channel: &str, body: &[u
         json!(["PUBLISH", channel, bytes(body)])
     } else {
         let queue = format!("asgi{}!", channel.split_once('!').unwrap().0);
-        // The twelve bytes in front, which keep equal messages apart.
+        // The prefix of twelve bytes, which makes equal messages distinct.
         let member = [format!("{number:012}").as_bytes(), body].concat();
         json!(["ZADD", queue, format!("{}", now()), bytes(&member)])
     };
@@ -59,7 +59,7 @@ async fn invalid_message_is_counted(backend: &'static str, more: &Value) {
     };
     let mut puts = Vec::new();
     for body in bodies(name) {
-        // In the clear where nothing may be, and encrypted as it should be.
+        // In plain text, which is invalid on an encrypted layer, and encrypted.
         puts.push(body.clone());
         if encrypted {
             puts.push(token(KEY, &body, 0).await);
@@ -69,7 +69,7 @@ async fn invalid_message_is_counted(backend: &'static str, more: &Value) {
         let good = rmp(name);
         puts.push(token("another-key", &good, 0).await);
         if backend == CORE {
-            // Older than `expiry` and the ten seconds that channels_redis adds.
+            // Older than `expiry` plus the ten seconds that channels_redis adds.
             puts.push(token(KEY, &good, 75).await);
         }
     }
@@ -83,7 +83,7 @@ async fn invalid_message_is_counted(backend: &'static str, more: &Value) {
     };
     _ = tokio::time::timeout(Duration::from_secs(5), counted).await;
     assert_eq!(pair.here.stats().undecodable, puts.len() as u64);
-    // An event that nobody has heard of is an event: a channel without a consumer gets it.
+    // An unknown event is valid: a channel without a consumer receives it.
     pair.there.group_send("notes", &json!({"type": "unheard.of"})).await;
     assert_eq!(next(&channel).await.event_name(), "unheard.of");
     pair.there.group_send("notes", &note(1)).await;

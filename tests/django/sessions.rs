@@ -25,7 +25,7 @@ async fn django_session_of_every_backend_is_decoded() {
     for data in [
         json!({}),
         json!({"colour": "blü", "snowman": "\u{2603}\u{1f600}", "number": 7, "list": [1, 2.5, null, true], "deep": {"a": {}}}),
-        // Packed, and of a size that no cookie has.
+        // Compressed, and larger than a cookie can be.
         json!({"text": "x".repeat(5000)}),
         json!({"noise": (0..2000).map(|n| (n * 7919 % 1009).to_string()).collect::<Vec<_>>()}),
     ] {
@@ -64,7 +64,7 @@ async fn django_session_cookie_expires_after_two_weeks_or_session_expiry() {
             None => assert_eq!(session.unwrap_err(), SessionError::Expired, "{data} {age}"),
             Some(left) => {
                 let ends = session.unwrap().ends().unwrap().duration_since(SystemTime::now()).unwrap();
-                // Python cuts the second, and the machine may be busy.
+                // Python truncates to whole seconds, and the machine may be busy.
                 let wanted = Duration::from_secs(left - 60)..=Duration::from_secs(left);
                 assert!(wanted.contains(&ends), "{data} {age}: {ends:?}");
             }

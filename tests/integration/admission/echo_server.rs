@@ -32,7 +32,7 @@ pub(crate) async fn serve_echo(builder: ChannelsBuilder) -> Server {
     Server::start(&channels, routes).await
 }
 
-/// Sends a text of up to 125 bytes, and gives what comes back.
+/// Sends a text of up to 125 bytes and returns the text of the next frame.
 pub(crate) async fn say(socket: &mut TcpStream, text: &str) -> String {
     let mut frame = vec![0x81, 0x80 | u8::try_from(text.len()).unwrap(), 0, 0, 0, 0];
     frame.extend(text.as_bytes());

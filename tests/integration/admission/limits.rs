@@ -91,7 +91,7 @@ async fn rejected_handshake_never_reaches_authenticator() {
     let server = serve_echo(builder).await;
     assert_eq!(server.handshake("Host: ours\nOrigin: https://evil.example\n").await.status, 403);
     assert_eq!(*asked.lock().unwrap(), 0);
-    // One that the application refuses gives its place back.
+    // A connection that the application rejects releases its permit.
     for _ in 0..3 {
         assert_eq!(server.enter().await.status, 401);
     }
@@ -102,7 +102,7 @@ async fn rejected_handshake_never_reaches_authenticator() {
     server.stop().await;
 }
 
-/// An authenticator that asks a database which does not answer.
+/// An authenticator whose database does not answer.
 async fn no_answer(_: Scope) -> Result<Option<()>, Reject> {
     std::future::pending().await
 }
@@ -124,6 +124,6 @@ async fn connect_deadline_defaults_to_five_seconds() {
     let begun = tokio::time::Instant::now();
     let refused = client.connect().await.unwrap_err();
     assert!(matches!(refused, CommunicatorError::Refused { status: 503, .. }), "{refused}");
-    // The clock stands still while anything happens.
+    // The paused clock advances only while nothing else can run.
     assert_eq!(begun.elapsed().as_secs(), 5);
 }

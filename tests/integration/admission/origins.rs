@@ -5,7 +5,7 @@ use channels_runtime::prelude::*;
 use crate::admission::echo_server::{say, serve_echo};
 use crate::support::log::Log;
 
-// One thread, so that the server logs in this one.
+// A single-threaded runtime, so that the server logs in this thread.
 #[tokio::test]
 async fn foreign_origin_is_rejected_logged_and_counted() {
     let (log, _listening) = Log::of_this_thread(tracing::Level::INFO);
@@ -14,14 +14,14 @@ async fn foreign_origin_is_rejected_logged_and_counted() {
     for (origin, wanted) in [
         (format!("Origin: http://{host}\n"), 101),
         (format!("Origin: https://{host}\n"), 101),
-        // No browser.
+        // A client that is not a browser.
         (String::new(), 101),
         ("Origin: https://evil.example\n".to_owned(), 403),
         (format!("Origin: http://{}:1\n", host.ip()), 403),
         ("Origin: null\n".to_owned(), 403),
         ("Origin: \n".to_owned(), 403),
         (format!("Origin: http://{host}\nOrigin: https://evil.example\n"), 403),
-        // Anybody can write that.
+        // Any client can send this header.
         ("X-Forwarded-Host: evil.example\nOrigin: https://evil.example\n".to_owned(), 403),
     ] {
         let answer = server.handshake(&format!("Host: {host}\n{origin}")).await;
@@ -82,7 +82,7 @@ async fn foreign_host_is_rejected_with_400() {
     let (log, _listening) = Log::of_this_thread(tracing::Level::INFO);
     let server = serve_echo(Channels::builder().allowed_hosts(["example.org"]).unwrap()).await;
     assert_eq!(server.handshake("Host: example.org:8000\n").await.status, 101);
-    // What a page elsewhere does that gave its own name our address.
+    // DNS rebinding: a foreign page whose name resolves to this address.
     assert_eq!(server.handshake("Host: evil.example\nOrigin: http://evil.example\n").await.status, 400);
     assert_eq!(server.channels.stats().door.wrong_host, 1);
     let denials = log.text();

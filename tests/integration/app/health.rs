@@ -10,13 +10,13 @@ use crate::server::drain::PATIENCE;
 use crate::support::client::send_request;
 use crate::support::redis::RedisServer;
 
-/// The health of an application, asked over another one's socket, which goes on when it stops.
+/// Serves the health routes of an application from another application, which keeps running when the first one stops.
 async fn watch(channels: &Channels) -> (SocketAddr, JoinHandle<()>) {
     let server = Channels::builder().build().bind(([127, 0, 0, 1], 0).into()).await.unwrap();
     (server.local_addr(), tokio::spawn(server.serve(channels.health())))
 }
 
-/// What `/healthz` and `/readyz` are answered with.
+/// Returns the status of `/healthz` and of `/readyz`.
 async fn health(address: SocketAddr) -> (u16, u16) {
     let status = async |path| send_request(address, &format!("GET /{path} HTTP/1.1\nHost: ours\n\n")).await.status;
     (status("healthz").await, status("readyz").await)

@@ -11,8 +11,8 @@ use channels_runtime::testing::WebsocketCommunicator;
 use crate::support::gate::Gate;
 use crate::support::redis::RedisServer;
 
-/// Remembers what it is told: the counters as they are, the gauges as the bits of a float. The recorder of a page of
-/// [`Channels::metrics`] may become that of the process, and the test above is about that one.
+/// A recorder that keeps the counters as they are and the gauges as the bits of a float. The recorder behind
+/// [`Channels::metrics`] may be installed for the whole process, so these tests use a local one.
 #[derive(Default)]
 struct Told {
     counters: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
@@ -43,7 +43,7 @@ impl metrics::Recorder for Told {
     }
 }
 
-/// What a recorder is told: the name of a figure and the values of its labels, with a space between.
+/// Returns the recorded values. A key is the name of a metric and the values of its labels, separated by spaces.
 fn told(channels: &Channels) -> BTreeMap<String, f64> {
     let told = Told::default();
     metrics::with_local_recorder(&told, || channels.record_metrics());
@@ -65,7 +65,7 @@ struct Stuck {
     name: String,
 }
 
-/// It goes on when the test has looked at it.
+/// Opened when the test has inspected the stuck handler.
 static LOOKED_AT: Gate = Gate::closed();
 
 #[consumer]
@@ -127,7 +127,7 @@ async fn inspection_reports_connections_groups_and_backlog() {
     let nothing = channels.inspect();
     assert_eq!((nothing.connections, nothing.waiting), (4, Default::default()));
 
-    // One event is being handled, three wait; and three clients read nothing of what they are sent.
+    // One event is being handled and three wait. Three clients do not read their frames.
     let answers = layer.new_channel().await.unwrap();
     for _ in 0..4 {
         let asked = Asked { answer: answers.name().clone() };
@@ -162,7 +162,7 @@ async fn inspection_reports_connections_groups_and_backlog() {
     );
     assert_eq!((look.settings.max_connections, look.settings.capacity), (50, 100));
 
-    // 4 to the stuck consumer, 1 to each of the others, and the first of its answers.
+    // Four to the stuck consumer, one to each of the other three, and the first of its replies.
     let passed = look.uptime - nothing.uptime;
     let rates = look.rates_since(&nothing);
     assert!((rates.delivered * passed.as_secs_f64() - 8.0).abs() < 1e-6, "{rates:?} in {passed:?}");
@@ -175,7 +175,7 @@ async fn inspection_reports_connections_groups_and_backlog() {
     assert_eq!(json["layer"]["largest_groups"][0], serde_json::json!({"name": "inspected-shown", "members": 3}));
     assert_eq!((json["uptime"].is_number(), json["settings"]["expiry"].as_f64()), (true, Some(60.0)));
 
-    // A collector is told the same.
+    // The recorder gets the same values.
     let figures = told(&channels);
     assert_eq!((figures["channels_mailbox_events"], figures["channels_mailbox_events_max"]), (3.0, 3.0));
     let (bytes, most) = (figures["channels_outbound_bytes"], figures["channels_outbound_bytes_max"]);
@@ -194,7 +194,7 @@ struct Anything {
     number: u32,
 }
 
-/// The layer's figures, and what a look says of it, while Redis is there and when it is gone.
+/// The layer's metrics and its part of the snapshot, with Redis running and with Redis stopped.
 #[tokio::test]
 async fn inspection_and_metrics_report_redis_state() {
     for kind in ["pubsub", "core"] {

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use crate::app::source::{file, root};
 
-/// One record of the log: its level, its message, the names of its fields.
+/// A log record: its level, its message, and the names of its fields.
 type Record = (String, String, BTreeSet<String>);
 
-/// What the source logs.
+/// Returns the log records of the source.
 fn records_of(source: &str) -> Vec<Record> {
     let mut records = Vec::new();
     for call in source.split("tracing::").skip(1) {

@@ -61,7 +61,7 @@ impl WatchedConsumer {
     }
 }
 
-/// A page as Prometheus reads it.
+/// A page of Prometheus metrics.
 struct Page(String);
 
 impl Page {
@@ -72,7 +72,7 @@ impl Page {
         Self(response.body().await)
     }
 
-    /// The series, each with its value.
+    /// Returns the series with their values.
     fn series(&self) -> impl Iterator<Item = (&str, f64)> {
         self.0
             .lines()
@@ -81,7 +81,7 @@ impl Page {
             .map(|(series, value)| (series, value.parse().unwrap()))
     }
 
-    /// The value of a series; its labels may be in any order.
+    /// Returns the value of a series. The order of the labels does not matter.
     fn value(&self, name: &str, labels: &[&str]) -> Option<f64> {
         let is_it = |series: &str| {
             let (its_name, its_labels) = series.trim_end_matches('}').split_once('{').unwrap_or((series, ""));
@@ -97,7 +97,7 @@ impl Page {
     }
 }
 
-/// Every name of a figure in a text.
+/// Returns the names of all metrics in a text.
 fn names_in(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words.filter(|word| word.starts_with("channels_") && *word != "channels_runtime").map(str::to_owned).collect()
@@ -124,7 +124,7 @@ async fn metrics_page_matches_dashboard_and_documentation() {
     assert_eq!(two.next().await.unwrap().unwrap(), Message::text("rung 3"));
     let nobodys = serde_json::json!({"type": "watched.unknown"});
     channels.channel_layer().group_send_raw("watched", nobodys).await.unwrap();
-    // Both handlers are over when their connections have taken their turn after them.
+    // Both handlers have ended when their connections have answered these pings.
     for client in [&mut one, &mut two] {
         client.send(Message::Ping("over?".into())).await.unwrap();
         assert_eq!(client.next().await.unwrap().unwrap(), Message::Pong("over?".into()));
@@ -142,26 +142,26 @@ async fn metrics_page_matches_dashboard_and_documentation() {
         ("channels_messages_dropped_total", &[r#"reason="full""#], 0.0),
         ("channels_events_sent_total", &[r#"event="watched.said""#], 1.0),
         ("channels_events_sent_total", &[r#"event="watched.rung""#], 1.0),
-        // Once for the kind of consumer, not for each of the two.
+        // Once per kind of consumer, not per instance.
         ("channels_events_received_total", &[consumer, r#"event="watched.said""#], 1.0),
         ("channels_commands_refused_total", &[consumer, r#"code="unknown_command""#], 1.0),
-        // The one without `self` is one call for both members.
+        // The handler without `self` runs once for both members.
         ("channels_handler_seconds_count", &[consumer, r#"at="handler""#], 3.0),
         ("channels_handler_seconds_count", &[consumer, r#"at="receive""#], 2.0),
         ("channels_handler_seconds_bucket", &[consumer, r#"at="receive""#, r#"le="+Inf""#], 2.0),
-        // What the application counts itself.
+        // The application's own counter.
         ("shop_orders_total", &[], 1.0),
     ] {
         assert_eq!(page.value(name, labels), Some(expected), "{name} {labels:?} of\n{}", page.0);
     }
-    // What a program reads, what a collector reads and what a page shows is one list.
+    // The program, the collector and the snapshot use one list of statistics.
     let stats = channels.stats();
     assert_eq!((stats.inside, stats.door.accepted, stats.door.rejected), (2, 2, 1));
     assert_eq!((stats.connections.refused, stats.layer.delivered, stats.layer.unhandled), (1, 4, 1));
     let shown = serde_json::to_value(stats).unwrap();
     for part in ["door", "connections", "layer", "jobs"] {
         for (figure, value) in shown[part].as_object().unwrap() {
-            // Told by its code.
+            // Reported by its code.
             if figure == "refused" {
                 continue;
             }
@@ -214,7 +214,7 @@ struct Slow;
 
 const TAKES: Duration = Duration::from_millis(20);
 
-/// Every kind of method, each of which takes so long.
+/// A consumer with each kind of method. Each method takes this long.
 struct SlowConsumer;
 
 #[consumer]
@@ -268,7 +268,7 @@ async fn metrics_measure_the_time_of_every_kind_of_method() {
         let page = warp::test::request().path("/metrics").reply(&channels.metrics()).await;
         Page(String::from_utf8(page.body().to_vec()).unwrap())
     };
-    // The times are counted from the first look on.
+    // The times are recorded from the first request of the page on.
     look().await;
     let mut client = WebsocketCommunicator::new(channels.route::<SlowConsumer>(warp::path!("ws")), "/ws");
     client.connect().await.unwrap();

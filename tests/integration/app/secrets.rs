@@ -29,7 +29,7 @@ const COOKIE: &str = "the-cookie-of-ann";
 const IN_A_QUERY: &str = "a-ticket-in-a-query";
 const IN_A_MESSAGE: &str = "a-thing-that-was-said";
 
-/// A number that nothing else here is.
+/// A number that occurs nowhere else.
 const NUMBER: u64 = 4_711_471_147;
 
 #[derive(Debug, Deserialize)]
@@ -78,7 +78,7 @@ impl Confidant {
     }
 }
 
-/// All that was said: the log, and what is added to it.
+/// Everything that could contain a secret: the log, and what the test adds.
 #[derive(Clone, Default)]
 struct All(Arc<Mutex<String>>);
 
@@ -96,19 +96,19 @@ impl All {
     }
 }
 
-/// A frame as a client sends it, with a mask that masks nothing.
+/// Sends a frame with a mask of zeros.
 async fn send(socket: &mut TcpStream, text: &str) {
     let length = u8::try_from(text.len()).unwrap();
     let head = if length < 126 { vec![0x81, 0x80 | length] } else { vec![0x81, 0x80 | 126, 0, length] };
     socket.write_all(&[&head[..], &[0; 4], text.as_bytes()].concat()).await.unwrap();
 }
 
-// One thread, so that everything is logged in this one.
+// A single-threaded runtime, so that everything is logged in this thread.
 #[tokio::test]
 async fn secrets_never_appear_in_logs_or_errors() {
     let (log, all) = (Log::default(), All::default());
     let kept = log.clone();
-    // A second one, so that what the threads of other tests do not want is asked of this one, too.
+    // A second subscriber. With only one, tracing caches that no thread wants a record if the other tests' threads do not.
     let _another = tracing::Dispatch::new(tracing_subscriber::registry());
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)
@@ -117,7 +117,7 @@ async fn secrets_never_appear_in_logs_or_errors() {
         .with_writer(move || kept.clone());
     let _listening = tracing_subscriber::util::SubscriberInitExt::set_default(subscriber.finish());
 
-    // Redis: a wrong password, an address that is none, a server that goes away, a peer with another key.
+    // Redis: a wrong password, an invalid address, a server that stops, and a peer with another key.
     let redis = RedisServer::start_with(&["--requirepass", PASSWORD]);
     let url = |password: &str| format!("redis://:{password}@127.0.0.1:{}/0", redis.port());
     for wrong in
@@ -132,7 +132,7 @@ async fn secrets_never_appear_in_logs_or_errors() {
     let there = ChannelLayer::redis_pubsub_with(&[url(PASSWORD)], config(OTHER_KEY)).await.unwrap();
     all.add(&(&here, config(ENCRYPTION_KEY), RedisHost::from(url(PASSWORD))));
 
-    // The door: every place for a token, right, expired, wrong, and at a server that does not let it in.
+    // Admission: each place for a token, with a valid, an expired and an invalid token, also with a foreign origin.
     let seen = all.clone();
     let jwt = Jwt::hs256(SECRET);
     all.add(&jwt);
@@ -165,7 +165,7 @@ async fn secrets_never_appear_in_logs_or_errors() {
         .await;
     }
 
-    // What clients and peers say, right and wrong.
+    // Input from clients and peers, valid and invalid.
     let mut client = send_request(address, &handshake("/ws", &format!("{host}Authorization: Bearer {ANN}\n"))).await;
     assert_eq!(client.status, 101);
     for command in [
@@ -188,7 +188,7 @@ async fn secrets_never_appear_in_logs_or_errors() {
     send(&mut client.socket, &json!({"type": "tell", "times": 1, "what": IN_A_MESSAGE}).to_string()).await;
     until("the handler has failed", || channels.connections() == 0).await;
 
-    // Redis goes away.
+    // Redis stops.
     drop(redis);
     until("it is missed", || here.stats().gaps == 1).await;
     all.add_error(&here.group_send(&Secrets, &Told { times: 1, what: IN_A_MESSAGE.into() }).await.unwrap_err());
@@ -196,7 +196,7 @@ async fn secrets_never_appear_in_logs_or_errors() {
     server.stop().await;
 
     let told = log.text() + &all.0.lock().unwrap();
-    // The log has it all, or it would prove nothing.
+    // Each of these must be in the log, or the test would prove nothing.
     for known in [
         "a handshake comes from an origin that is not allowed",
         "a client's frame is no command",

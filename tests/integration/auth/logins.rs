@@ -15,7 +15,7 @@ pub(crate) struct User {
     pub(crate) sub: String,
 }
 
-/// Says who its client is.
+/// Sends its client the name of the user.
 #[derive(Default)]
 pub(crate) struct WhoAmI;
 
@@ -65,7 +65,7 @@ pub(crate) async fn name(client: &mut Client) -> String {
     next(client).await.into_text().unwrap().as_str().to_owned()
 }
 
-/// `{"sub": "ann"}`, signed with this secret, good until 2100; and one that was good until 2001.
+/// `{"sub": "ann"}`, signed with this secret: a token that is valid until 2100, and one that expired in 2001.
 pub(crate) const SECRET: &str = "a secret of the test";
 
 pub(crate) const ANN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjQxMDI0NDQ4MDB9.nLeBRgc0Udu4JuBGFDr7iC-oqbz62Duc3Aa8jEiq7yw";
@@ -78,7 +78,7 @@ async fn jwt_is_accepted_from_header_subprotocol_and_allowed_query() {
     let server = serve(jwt()).await;
     let (mut client, chosen) = connect_with(&server, "", &[("authorization", &format!("Bearer {ANN}"))]).await;
     assert_eq!((name(&mut client).await.as_str(), chosen), ("ann", None));
-    // As a browser does it. It hangs up if none of what it offers is chosen.
+    // As browsers do it. They close the connection if the server selects none of the offered subprotocols.
     let (mut client, chosen) =
         connect_with(&server, "", &[("sec-websocket-protocol", &format!("bearer, {ANN}"))]).await;
     assert_eq!((name(&mut client).await.as_str(), chosen.as_deref()), ("ann", Some("bearer")));
@@ -97,7 +97,7 @@ async fn jwt_is_accepted_from_header_subprotocol_and_allowed_query() {
 
 #[tokio::test]
 async fn django_session_cookie_is_accepted() {
-    // Signed by Django 5.2.8 with that key, in the year 2096.
+    // Signed by Django 5.2.8 with this key, in the year 2096.
     let cookie =
         ".eJyrVopPLC3JiC8tTi2Kz0xRslIyV9JRKkmtKAEyK-kAlGoBCVE5RA:4Mhaj2:7bmpL4n3EBmPxolDSa5mZMmSEzodRYAKwugM7OHbY9E";
     let sessions = DjangoSessions::new(SECRET);

@@ -6,7 +6,7 @@ use channels_runtime::testing::WebsocketCommunicator;
 
 use crate::support::log::Log;
 
-/// Asks for the user as another type, and for one where nobody can be.
+/// Requests the user as another type, and as a type that no authenticator returns.
 #[tokio::test]
 async fn user_of_another_type_is_logged_once() {
     struct Mine;

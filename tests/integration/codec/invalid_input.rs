@@ -20,7 +20,7 @@ use tracing_subscriber::layer::{Context as Layered, Layer, SubscriberExt};
 use crate::support::app::Server;
 use crate::support::redis::RedisServer;
 
-/// The deepest that JSON and msgpack are read is 128.
+/// JSON and msgpack are read to a depth of 128.
 const DEEP: usize = 10_000;
 
 #[event("chat.message")]
@@ -88,7 +88,7 @@ impl ChatConsumer {
     }
 }
 
-/// Takes what has no name into its own hands.
+/// Handles unknown events and commands itself.
 struct Curious;
 
 #[consumer]
@@ -123,14 +123,14 @@ impl Curious {
     async fn refused(&mut self, cx: &mut Context<Self>, error: CommandError) -> Result<()> {
         match error {
             CommandError::Unknown { ref name, commands } => cx.send_text(format!("{name}? {commands:?}")).await,
-            // The others as if this method were not there.
+            // The default response for the other errors.
             CommandError::Malformed { .. } => cx.refuse(&error).await,
             error => cx.send_text(format!("no: {}", error.code())).await,
         }
     }
 }
 
-/// A record of the log, with its fields as text.
+/// A log record, with its fields as text.
 #[derive(Debug, Clone)]
 struct Record {
     level: Level,
@@ -153,14 +153,14 @@ impl Visit for Record {
     }
 }
 
-/// What the runtime logs on this thread, while the guard lives.
+/// Collects what the runtime logs on this thread while the guard is alive.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<Record>>>);
 
 impl Log {
     fn listen() -> (Self, DefaultGuard) {
-        // As long as there is only one subscriber, tracing asks that of the thread which reaches a call first whether
-        // anybody wants it, and on the threads of the other tests nobody does.
+        // With only one subscriber, tracing caches the interest of the thread that reaches a call first, and the threads of
+        // the other tests have none.
         static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
         LazyLock::force(&ANOTHER);
         let log = Self::default();
@@ -176,7 +176,7 @@ impl Log {
         self.lock().iter().filter(|record| record.level == Level::WARN).cloned().collect()
     }
 
-    /// The records with this message, and forgets all.
+    /// Returns the records whose message starts with this text, and removes all records.
     fn take(&self, message: &str) -> Vec<Record> {
         let taken = std::mem::take(&mut *self.lock());
         taken.into_iter().filter(|record| record.field("message").starts_with(message)).collect()
@@ -201,7 +201,7 @@ async fn client<C: channels_runtime::Consumer<Captures = ()>>(
     client
 }
 
-/// A layer of this test's own: the default one is shared.
+/// Returns an application with its own layer: the default layer is shared.
 fn application() -> Channels {
     Channels::builder().layer(ChannelLayer::in_memory()).build()
 }
@@ -210,7 +210,7 @@ fn good(text: &str) -> ChatMessage {
     ChatMessage { text: text.into(), count: 7, user: None, more: Value::Null }
 }
 
-/// An event that does not fit, and the field that the log names.
+/// Returns invalid events, each with the field that the log names.
 fn misfits() -> Vec<(Value, &'static str, &'static str)> {
     let huge: Value = serde_json::from_str("18446744073709551616").unwrap();
     vec![
@@ -245,7 +245,7 @@ async fn invalid_event_is_logged_with_its_field_and_next_event_arrives() {
         assert_eq!(layer.stats().undecodable, 2 * (at as u64 + 1), "{message}");
         let records = log.take("event dropped");
         let [first, second] = &records[..] else { panic!("{message}: {records:?}") };
-        // Aloud once for each field, in however many ways it is wrong.
+        // A warning once per field; further problems with the field are logged at a lower level.
         let is_new = told.insert((event.clone(), field));
         assert_eq!((first.level == Level::WARN, second.level == Level::WARN), (is_new, false), "{message}");
         for record in [first, second] {
@@ -260,7 +260,7 @@ async fn invalid_event_is_logged_with_its_field_and_next_event_arrives() {
         layer.group_send(&ROOM, &good("fits")).await.unwrap();
         assert_eq!(client.receive_text_from().await.unwrap(), "nobody: fits 7 null");
     }
-    // More than the payload asks for is ignored.
+    // Additional fields are ignored.
     layer.group_send_raw("room-lobby", json!({"type": "chat.message", "text": "a", "extra": [1]})).await.unwrap();
     assert_eq!(client.receive_text_from().await.unwrap(), "nobody: a 0 null");
 }
@@ -282,8 +282,8 @@ async fn raw_message_nested_too_deeply_is_not_sent() {
     assert_eq!(arrived, format!("nobody: deep 0 {}1{}", "[".repeat(100), "]".repeat(100)));
 }
 
-/// What Python could have written, byte for byte: the message, and the field that the log names; no field where not even
-/// the map can be read.
+/// Returns messages that Python could have written, byte for byte, each with the field that the log names. There is no field
+/// if the map itself cannot be read.
 fn bytes_of(format: Format) -> Vec<(Vec<u8>, Option<&'static str>)> {
     let packed = |head: &[u8], rest: &[u8]| {
         let mut message = b"\x83\xa4type\xacchat.message\xa4text".to_vec();
@@ -293,14 +293,14 @@ fn bytes_of(format: Format) -> Vec<(Vec<u8>, Option<&'static str>)> {
     };
     match format {
         Format::Msgpack => vec![
-            // Nothing but an integer as a key; a list; a byte that means nothing; a message that breaks off.
+            // An integer as a key; a list; an unused byte; a truncated message.
             (b"\x81\x01\x02".to_vec(), None),
             (b"\x92\xa4type\xa1a".to_vec(), None),
             (b"\xc1".to_vec(), None),
             (packed(b"\xa1a", b"\xa5count"), None),
-            // Nested too deep to be read at all.
+            // Nested too deeply to be read.
             (packed(b"\xa1a\xa4more", &[vec![0x91; DEEP], vec![1]].concat()), None),
-            // The text is nil, bytes that are no text, an integer of 64 bits, infinity; the count is negative.
+            // The text is nil, invalid UTF-8, a 64-bit integer, infinity; the count is negative.
             (packed(b"\xc0", b"\xa5count\x01"), Some("text")),
             (packed(b"\xc4\x02\xff\xfe", b"\xa5count\x01"), Some("text")),
             (packed(b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff", b"\xa5count\x01"), Some("text")),
@@ -323,7 +323,7 @@ fn bytes_of(format: Format) -> Vec<(Vec<u8>, Option<&'static str>)> {
                 (json(r#""text": null"#), Some("text")),
                 (json(r#""count": 1"#), Some("text")),
                 (json(&format!(r#""text": {deep}"#)), Some("text")),
-                // A path is told no deeper than it can be read.
+                // The logged path ends at the depth limit.
                 (json(&format!(r#""text": "a", "more": {deep}"#)), Some("more[0][0]")),
             ]
         }
@@ -348,7 +348,7 @@ async fn wrong_bytes(format: Format) {
         let dropped = if field.is_some() { "event dropped" } else { "a message that is no event" };
         let records = log.take(dropped);
         let [record] = &records[..] else { panic!("{told}: {records:?}") };
-        // Aloud once for each name of Redis, or for each field.
+        // A warning once per Redis channel, or per field.
         let is_new = aloud.insert(field);
         assert_eq!(record.level == Level::WARN, is_new, "{told}: {record:?}");
         assert!(record.field("field").starts_with(field.unwrap_or_default()), "{told}: {record:?}");
@@ -418,14 +418,15 @@ async fn unhandled_event_reaches_fallback_handler_in_order() {
     let stats = layer.stats();
     assert_eq!((stats.unhandled, stats.undecodable, stats.delivered), (0, 0, 3));
     assert_eq!(log.warnings().len(), 0);
-    // A handler's own event that does not fit is a mistake of its sender, and not for the fallback.
+    // An invalid event of a known name is the sender's error and does not reach the fallback.
     layer.group_send_raw("room-lobby", json!({"type": "chat.message"})).await.unwrap();
     assert!(client.receive_nothing().await);
     assert_eq!((layer.stats().unhandled, layer.stats().undecodable), (0, 1));
     assert_eq!(log.warnings().len(), 1);
 }
 
-/// Frames that are no command, with the code of the answer, and with the command and the field that the log names.
+/// Returns frames that are not commands, each with the code of the response, and with the command and the field that the log
+/// names.
 fn bad_frames() -> Vec<(String, &'static str, &'static str, &'static str)> {
     let deep = format!("{}1{}", "[".repeat(DEEP), "]".repeat(DEEP));
     let say = |rest: &str| format!(r#"{{"type": "say", {rest}}}"#);
@@ -474,11 +475,11 @@ async fn invalid_command_gets_response_and_next_command_is_handled() {
         client.send_to(r#"{"type": "say", "text": "good", "count": 7, "extra": {"a": 1}}"#).await.unwrap();
         assert_eq!(client.receive_text_from().await.unwrap(), "you: good 7 null");
     }
-    // What is ignored is not read, however deep it is.
+    // Ignored fields are not read, at any depth.
     let deep = format!("{}1{}", "[".repeat(DEEP), "]".repeat(DEEP));
     client.send_to(format!(r#"{{"type": "say", "text": "good", "extra": {deep}}}"#)).await.unwrap();
     assert_eq!(client.receive_text_from().await.unwrap(), "you: good 0 null");
-    // An answer does not repeat all of what was said.
+    // The response does not repeat the whole frame.
     client.send_to(json!({"type": "x".repeat(100_000)}).to_string()).await.unwrap();
     assert!(client.receive_text_from().await.unwrap().len() < 300);
 }
@@ -494,7 +495,7 @@ async fn invalid_command_reaches_fallback_receive_method() {
     assert_eq!(answer["error"]["code"], "malformed_command");
     client.send_to("{}").await.unwrap();
     assert_eq!(client.receive_text_from().await.unwrap(), "no: no_command");
-    // Nor is the connection closed where the default would close it.
+    // The connection stays open where the default would close it.
     client.send_binary_to("bytes").await.unwrap();
     assert_eq!(client.receive_text_from().await.unwrap(), "no: unsupported_frame");
     client.send_to(r#"{"type": "say", "text": "good"}"#).await.unwrap();

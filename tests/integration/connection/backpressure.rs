@@ -6,7 +6,7 @@ use channels_runtime::prelude::*;
 
 use crate::connection::board::{App, Board, Newest, Note, ShownBlink, ShownCursor, ShownNote, texts};
 
-/// More than the pipe to the client holds (64 KiB), which does not read.
+/// Sends a blocked client more than its pipe holds (64 KiB).
 async fn fill(app: &App) {
     for _ in 0..3 {
         app.layer().group_send(&Board, &ShownNote { text: "x".repeat(60_000) }).await.unwrap();
@@ -22,13 +22,13 @@ async fn outbound_limit_defaults_to_one_mebibyte() {
     let text = "x".repeat(1000);
     let mut waits = 0;
     while app.channels.stats().connections.too_slow == 0 {
-        // What the pipe takes is on its way.
+        // The pipe has taken its part.
         tokio::time::sleep(Duration::from_millis(1)).await;
         waits = app.channels.inspect().waiting.bytes as usize;
         app.layer().group_send(&Board, &ShownNote { text: text.clone() }).await.unwrap();
     }
     assert!((LIMIT..LIMIT + 2000).contains(&waits), "{waits}");
-    // Nothing of it is lost to whoever reads in the end.
+    // A client that reads in the end receives all of it.
     while let Ok(Frame::Text(heard)) = client.receive_from().await {
         assert_eq!(heard, text);
     }
@@ -40,7 +40,7 @@ async fn volatile_frame_is_dropped_for_blocked_client() {
     let app = App::with(Channels::builder().outbound_limit(1 << 20));
     let (mut client, _) = app.client::<Newest>().await;
     fill(&app).await;
-    // Far more than the limit, and still the connection lives.
+    // Far more than the limit, and the connection stays open.
     for number in 0..5000 {
         app.layer().group_send(&Board, &ShownBlink { text: format!("{number} {}", "x".repeat(1000)) }).await.unwrap();
     }
@@ -50,7 +50,7 @@ async fn volatile_frame_is_dropped_for_blocked_client() {
     }
     assert_eq!(texts(&mut client, 1).await, ["this one matters"]);
     assert_eq!((app.stats().dropped_volatile, app.channels.stats().connections.too_slow), (5000, 0));
-    // It reads again, and gets them again.
+    // Once the client reads, it receives volatile frames again.
     app.layer().group_send(&Board, &ShownBlink { text: "seen".into() }).await.unwrap();
     assert_eq!(texts(&mut client, 1).await, ["seen"]);
 }
@@ -68,7 +68,7 @@ async fn volatile_frames_are_dropped_before_connection_is_too_slow() {
         app.layer().group_send(&Board, &ShownNote { text: note.clone() }).await.unwrap();
     }
     assert_eq!((app.stats().dropped_volatile, app.channels.stats().connections.too_slow), (20, 0));
-    // What the handler says comes first, though more than half of the queue waits for it to end.
+    // The handler's output comes first, though more than half of the queue waits for the handler to end.
     app.go_on(1);
     let heard = texts(&mut client, 56).await;
     assert_eq!((heard[0].as_str(), &heard[55]), ("first", &note));
@@ -81,7 +81,7 @@ async fn coalesced_frames_keep_newest_per_key_for_blocked_client() {
     let (mut client, _) = app.client::<Newest>().await;
     fill(&app).await;
     let cursor = |user: &str, at| ShownCursor { user: user.into(), at };
-    // Ten megabytes, of which two frames are worth something.
+    // Ten megabytes, of which only two frames remain.
     for at in 0..5000 {
         app.layer().group_send(&Board, &cursor("ann", at)).await.unwrap();
         if at == 2000 {
@@ -94,7 +94,7 @@ async fn coalesced_frames_keep_newest_per_key_for_blocked_client() {
         assert_eq!(client.receive_text_from().await.unwrap().len(), 60_000);
     }
     assert_eq!(texts(&mut client, 3).await, ["between", "ann@4999", "bob@4999"]);
-    // One that reads gets them all.
+    // A client that reads receives all of them.
     for at in 0..100 {
         app.layer().group_send(&Board, &cursor("ann", at)).await.unwrap();
     }

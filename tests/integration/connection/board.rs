@@ -11,26 +11,26 @@ use warp::Filter;
 use crate::support::app::user;
 use crate::support::gate::Gate;
 
-/// Must arrive, or be counted as lost.
+/// Must be delivered or counted as dropped.
 #[event("board.note")]
 pub(crate) struct Note {
     pub(crate) text: String,
 }
 
-/// Worth little.
+/// May be dropped.
 #[event("board.blink", volatile)]
 pub(crate) struct Blink {
     pub(crate) text: String,
 }
 
-/// Worth nothing once there is a newer one of the same user.
+/// Outdated once there is a newer one of the same user.
 #[event("board.cursor", coalesce = "user")]
 pub(crate) struct Cursor {
     pub(crate) user: String,
     pub(crate) at: u32,
 }
 
-/// The same three, rendered without a consumer's state.
+/// The same three events, rendered without a consumer's state.
 #[event("board.shown.note")]
 pub(crate) struct ShownNote {
     pub(crate) text: String,
@@ -135,7 +135,7 @@ impl App {
         Self { channels, gate }
     }
 
-    /// A client, and the name of its channel.
+    /// Connects a client and returns it with the name of its channel.
     pub(crate) async fn client<C: Consumer<Captures = ()>>(&self) -> (WebsocketCommunicator<Route>, ChannelName<C>) {
         let route = self.channels.route::<C>(warp::path!("ws")).boxed();
         let mut client = WebsocketCommunicator::new(route, "/ws");
@@ -160,10 +160,10 @@ impl App {
         self.layer().group_send(&Board, &Note { text: text.into() }).await.unwrap();
     }
 
-    /// One handler is running, so that whatever comes waits.
+    /// Keeps one handler busy, so that further events wait.
     pub(crate) async fn busy(&self) {
         self.note("first").await;
-        // The runtime has one thread: the session has taken it when this task comes next.
+        // On a single-threaded runtime the session has taken the event when this task runs again.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

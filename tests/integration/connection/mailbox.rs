@@ -60,7 +60,7 @@ async fn slow_handler_fills_only_its_own_mailbox() {
         assert_eq!(heard, json!({"note": number.to_string()}));
     }
     assert_eq!(layer.stats().dropped_full, 3);
-    // Frames that wait behind the handler are bounded by their bytes, as everything is that waits for a client.
+    // Frames that wait for a busy handler are limited by their size in bytes, as all output is.
     for number in 0..200 {
         layer.group_send(&room(), &ChatMessage { text: number.to_string() }).await.unwrap();
         assert_eq!(other.receive_json_from::<Line>().await.unwrap().line, number.to_string());
@@ -88,7 +88,7 @@ impl Talker {
             cx.send_json(&much).await?;
         }
         cx.send_text("done").await?;
-        // What is in the queue reaches the client though the handler goes on.
+        // Queued output reaches the client while the handler is running.
         std::future::pending().await
     }
 }

@@ -27,7 +27,7 @@ async fn mailbox_drop_newest_keeps_oldest_events_and_returns_channel_full() {
     app.go_on(10);
     assert_eq!(texts(&mut client, 5).await, ["first", "a", "b", "c", "d"]);
     assert!(client.receive_nothing().await);
-    // What is told to the sender is not counted as dropped in silence.
+    // An event that returns an error to the sender is not counted as dropped.
     assert_eq!((app.stats().dropped_full, app.stats().dropped_oldest), (1, 0));
 }
 
@@ -39,7 +39,7 @@ async fn mailbox_drop_oldest_keeps_newest_events() {
     for text in ["a", "b", "c", "d", "e"] {
         app.note(text).await;
     }
-    // A frame is no event: it waits its turn, and neither counts nor gives way.
+    // A frame is not an event: it keeps its place, does not count towards the capacity, and is not dropped.
     app.layer().group_send(&Board, &ShownNote { text: "shown".into() }).await.unwrap();
     app.layer().send(&name, &Note { text: "f".into() }).await.unwrap();
     app.go_on(10);
@@ -87,11 +87,11 @@ async fn volatile_event_is_dropped_first() {
     for text in ["b", "c"] {
         app.note(text).await;
     }
-    // Full, and one blink has gone for it. A newer blink takes the place of the last one.
+    // The mailbox is full, and one blink has been dropped. A newer blink replaces the last one.
     app.layer().send(&name, &blink("blink 3")).await.unwrap();
     assert_eq!(app.stats().dropped_volatile, 2);
     app.note("d").await;
-    // Full of what matters: a blink is not even taken, and that is no error.
+    // Full of other events: a blink is dropped on arrival without an error.
     app.layer().send(&name, &blink("blink 4")).await.unwrap();
     assert_eq!((app.stats().dropped_volatile, app.stats().dropped_full), (4, 0));
     app.note("e").await;
@@ -119,7 +119,7 @@ async fn coalesced_events_keep_newest_per_key() {
     assert!(client.receive_nothing().await);
     let stats = app.stats();
     assert_eq!((stats.coalesced, stats.dropped_full, stats.dropped_volatile), (198, 0, 0));
-    // Nothing waits, so nothing is outdated.
+    // Nothing waits, so nothing is replaced.
     app.go_on(10);
     for at in 0..3 {
         app.layer().group_send(&Board, &cursor("ann", at)).await.unwrap();

@@ -20,18 +20,18 @@ async fn rate_limit_slows_only_the_flooding_client() {
     for number in 0..1000 {
         assert_eq!(flooder.receive_text_from().await.unwrap(), number.to_string());
         if number % 100 == 0 {
-            // Neither what it is sent nor what others say has to wait.
+            // Neither events for the flooding client nor other clients are delayed.
             let asked = Instant::now();
             other.send_to("quick").await.unwrap();
             assert_eq!(other.receive_text_from().await.unwrap(), "quick");
             assert!(asked.elapsed() < Duration::from_millis(10));
         }
     }
-    // Two seconds' worth at once, and the rest at its rate.
+    // Two seconds' worth immediately, the rest at the limited rate.
     let took = begun.elapsed();
     assert!(Duration::from_millis(7900) < took && took < Duration::from_millis(9500), "{took:?}");
     assert!(app.channels.stats().connections.throttled > 50);
-    // Nothing was lost, and the connection is as good as new.
+    // Nothing was lost, and the connection is no longer slowed down.
     flooder.send_to("calm").await.unwrap();
     assert_eq!(flooder.receive_text_from().await.unwrap(), "calm");
 }
@@ -45,7 +45,7 @@ async fn rate_limit_of_bytes_still_delivers_to_throttled_client() {
     let text = "x".repeat(500_000);
     let sent = async {
         flooder.send_to(text.clone()).await.unwrap();
-        // It is not listened to, but it hears.
+        // The client is throttled, but it receives events.
         app.note("for you").await;
         assert_eq!(flooder.receive_text_from().await.unwrap(), "for you");
         let mut heard = flooder.receive_from().await;

@@ -34,13 +34,13 @@ struct Send {
 #[derive(Deserialize)]
 struct Nothing {}
 
-/// What a test holds of its consumers.
+/// State that a test shares with its consumers.
 struct Rig {
     steps: Mutex<Vec<u32>>,
-    /// A blocking method waits here until the test, or another consumer, says go.
+    /// A blocking method waits here until the test or another consumer sends.
     go: Mutex<mpsc::Receiver<()>>,
     says_go: mpsc::Sender<()>,
-    /// It tells that it blocks.
+    /// Counts the methods that block.
     blocks: tokio::sync::Semaphore,
 }
 
@@ -79,7 +79,7 @@ impl BlockingConsumer {
         cx.send_text(event.number.to_string()).await
     }
 
-    /// Another consumer lets those go that block.
+    /// Releases a blocked method of another consumer.
     #[receive("go", blocking)]
     fn go(&mut self, _: &mut Context<Self>, _: Nothing) -> Result<()> {
         Ok(self.rig.says_go.send(())?)
@@ -93,7 +93,7 @@ impl BlockingConsumer {
         Ok(())
     }
 
-    /// A method that is not marked may use it, too.
+    /// A method that is not marked as blocking can also block.
     #[receive]
     fn echo(&mut self, cx: &mut Context<Self>, text: String) -> Result<()> {
         cx.block_on(async |cx| cx.send_text(text).await)
@@ -140,8 +140,8 @@ impl App {
     }
 }
 
-/// As many methods block as the runtime has threads for its tasks. Everybody else goes on: others connect, talk, and one of
-/// them says what those wait for.
+/// As many methods block as the runtime has worker threads. Other connections go on: clients connect and send, and one of
+/// them releases the blocked methods.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn blocking_methods_do_not_delay_other_connections() {
     let app = App::new();
@@ -166,7 +166,7 @@ async fn blocking_methods_do_not_delay_other_connections() {
     }
 }
 
-/// One at a time and in order, whether a handler blocks, awaits within, or is async.
+/// One event at a time and in order, for blocking handlers, handlers that await in `block_on`, and async handlers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn blocking_and_async_handlers_keep_event_order() {
     let app = App::new();
@@ -192,8 +192,8 @@ async fn blocking_handler_panic_closes_its_connection_only() {
     assert_eq!(other.receive_text_from().await.unwrap(), "still here");
 }
 
-/// The outbound queue holds 1 MiB: a method that sends eight waits for room, which is only made if its output is written
-/// meanwhile. Here the connection's own task would have to, as behind TLS.
+/// The outbound queue holds 1 MiB: a method that sends 8 MiB waits for space, which appears only if the output is written
+/// meanwhile. Here, as with TLS, the connection's own task writes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn blocking_send_waits_for_space_over_stream() {
     let app = App::new();
@@ -204,8 +204,8 @@ async fn blocking_send_waits_for_space_over_stream() {
     }
 }
 
-/// Over TCP the flusher writes, and a socket that is full waits for the connection's task. Sixteen MiB are more than the
-/// kernel takes for a client that does not read yet.
+/// Over TCP the write queue writes, and the connection's task waits for a full socket. 16 MiB exceed the kernel's buffers
+/// for a client that does not read yet.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn blocking_send_waits_for_space_over_tcp() {
     let app = App::new();
@@ -221,7 +221,8 @@ async fn blocking_send_waits_for_space_over_tcp() {
     assert_eq!(app.channels.stats().connections.too_slow, 0);
 }
 
-/// On a runtime with one thread it runs in place. What is done at once is done; what would have to wait says why it cannot.
+/// On a single-threaded runtime the method runs in place. `block_on` succeeds if its future never waits; otherwise it
+/// returns an error.
 #[tokio::test]
 async fn blocking_method_on_one_thread_runs_in_place() {
     let app = App::new();

@@ -45,7 +45,7 @@ pub(crate) fn room() -> Room {
     Room { name: "lobby".into() }
 }
 
-/// What the tests look at from outside. One for each application, so that tests may run side by side.
+/// What the tests observe. Each application has its own, so that tests can run in parallel.
 #[derive(Default)]
 pub(crate) struct Witness {
     pub(crate) codes: Mutex<Vec<u16>>,
@@ -57,7 +57,7 @@ impl Witness {
         self.codes.lock().unwrap().clone()
     }
 
-    /// Waits until so many connections have ended, and gives their codes.
+    /// Waits until this many connections have ended, and returns their close codes.
     pub(crate) async fn ended(&self, many: usize) -> Vec<u16> {
         let ended = async {
             while self.codes().len() < many {
@@ -145,7 +145,7 @@ impl ChatConsumer {
         Err(Error::msg("secret detail"))
     }
 
-    /// Needs no state: rendered once, shared by all.
+    /// Without `self`: rendered once and shared by all members.
     #[handler("chat.message")]
     fn chat_message(event: &ChatMessage) -> Json<Line> {
         RENDERED.fetch_add(1, SeqCst);
@@ -187,7 +187,7 @@ impl ChatConsumer {
     }
 }
 
-/// An application with its witness.
+/// An application and its witness.
 pub(crate) struct App {
     pub(crate) channels: Channels,
     pub(crate) witness: Arc<Witness>,
@@ -213,7 +213,7 @@ impl App {
         self.channels.channel_layer().members_here(&room()).unwrap()
     }
 
-    /// Waits until nothing of any connection is left.
+    /// Waits until nothing of any connection remains.
     pub(crate) async fn empty(&self) {
         let empty = async {
             while self.members() + self.channels.channel_layer().channels_here() + self.channels.connections() > 0 {

@@ -43,7 +43,7 @@ async fn task_limit_rejects_the_101st_task() {
         assert!(refused.starts_with("this consumer has 100 timers and pieces of work already"), "{refused}");
     }
     assert_eq!(app.running(), 99);
-    // One gives its place back, and another one takes it.
+    // An ended task makes space for another one.
     say(&mut client, serde_json::json!({"type": "cancel", "name": "the last"})).await;
     begin(&mut client, "hang", "another", 0).await;
     assert_eq!(living(&mut client).await.len(), 100);

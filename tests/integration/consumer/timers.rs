@@ -36,16 +36,16 @@ pub(crate) struct Which {
     pub(crate) name: String,
 }
 
-/// What a test sees of its consumers.
+/// State that a test shares with its consumers.
 #[derive(Clone)]
 pub(crate) struct Rig {
-    /// How many pieces of work run.
+    /// The number of running tasks.
     pub(crate) running: Arc<AtomicUsize>,
-    /// What a handler waits for when it is told to.
+    /// The handler waits here if the client requests it.
     pub(crate) gate: Arc<Gate>,
 }
 
-/// A piece of work that runs, for as long as this is not dropped.
+/// Counts as a running task until it is dropped.
 pub(crate) struct Work(pub(crate) Arc<AtomicUsize>);
 
 impl Work {
@@ -158,7 +158,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Mailboxes hold three events, and nobody is asked whether they live: a test moves the clock as it likes.
+    /// A mailbox holds three events, and the heartbeat is off: a test advances the clock as it likes.
     pub(crate) fn new() -> Self {
         let rig = Rig { running: Arc::default(), gate: Arc::new(Gate::closed()) };
         let layer = ChannelLayer::in_memory_with(LayerConfig::default().with_capacity(3));
@@ -176,7 +176,7 @@ impl App {
         client
     }
 
-    /// How many pieces of work run.
+    /// Returns the number of running tasks.
     pub(crate) fn running(&self) -> usize {
         self.rig.running.load(SeqCst)
     }
@@ -186,13 +186,13 @@ pub(crate) async fn begin(client: &mut Client, how: &str, name: &str, ms: u64) {
     say(client, serde_json::json!({"type": "begin", "how": how, "name": name, "ms": ms})).await;
 }
 
-/// Says something, and waits until it was heard.
+/// Sends a command and waits until it has been handled.
 pub(crate) async fn say(client: &mut Client, what: serde_json::Value) {
     client.send_json_to(&what).await.unwrap();
     living(client).await;
 }
 
-/// The names of what has begun and has not ended.
+/// Returns the names of the timers and tasks that have not ended.
 pub(crate) async fn living(client: &mut Client) -> Vec<String> {
     client.send_json_to(&serde_json::json!({"type": "living", "name": ""})).await.unwrap();
     client.receive_json_from().await.unwrap()
@@ -243,7 +243,7 @@ async fn timer_cancelled_never_fires() {
     assert!(client.receive_nothing().await);
 }
 
-/// Ten periods pass while nobody looks at the clock: one event comes, and then the next one in its time.
+/// Ten periods pass at once: one event arrives, and the next one after its period.
 #[tokio::test(start_paused = true)]
 async fn timer_skips_missed_periods() {
     let app = App::new();
@@ -262,7 +262,7 @@ async fn timer_event_to_full_mailbox_is_counted() {
     let mut client = app.client().await;
     say(&mut client, serde_json::json!({"type": "wait", "name": ""})).await;
     begin(&mut client, "every", "tick", 400).await;
-    // One is handled, three wait, six find no room.
+    // One event is handled, three wait, and six find no space.
     for _ in 0..10 {
         advance(Duration::from_millis(400)).await;
         tokio::task::yield_now().await;
@@ -275,7 +275,7 @@ async fn timer_event_to_full_mailbox_is_counted() {
     assert_eq!(app.channels.channel_layer().stats().dropped_full, 6);
 }
 
-/// What comes before the consumer is there waits for it.
+/// An event that arrives before the consumer exists waits for it.
 #[tokio::test(start_paused = true)]
 async fn timer_started_in_connect_fires() {
     let app = App::new();
@@ -325,7 +325,7 @@ impl CountingWorker {
     }
 }
 
-/// The timer of a worker comes to that worker's consumer, and goes with it when a job panics.
+/// A timer of a worker delivers to the consumer that started it, and ends with that consumer when a job panics.
 #[tokio::test(start_paused = true)]
 async fn timer_of_worker_fires() {
     let channels = Channels::builder().layer(ChannelLayer::in_memory()).build();
@@ -337,7 +337,7 @@ async fn timer_of_worker_fires() {
     let run = worker.run_until(async { _ = stopped.await });
     let test = async {
         let job = |to| Count { to, told: told.name().clone() };
-        // The channel is there when the worker is polled.
+        // The channel exists once the worker has been polled.
         until("the worker runs", || layer.channels_here() == 3).await;
         layer.send(&to, &job(0)).await.unwrap();
         until("the job panics", || channels.stats().jobs.panicked == 1).await;
@@ -348,7 +348,7 @@ async fn timer_of_worker_fires() {
     let (ran, ()) = tokio::join!(run, test);
     ran.unwrap();
     assert_eq!(*TICKS.lock().unwrap(), [1, 2, 3]);
-    // The first one went with the consumer that panicked, and did not ring for the next.
+    // The first timer ended with the consumer that panicked, and never fired for the next one.
     assert_eq!(channels.stats().jobs.panicked, 1);
     advance(5 * SECOND).await;
     assert_eq!(layer.channels_here(), 1, "only that of the test");

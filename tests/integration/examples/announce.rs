@@ -38,7 +38,7 @@ async fn announce_reaches_one_room(layer: &str) {
         assert_eq!(ann.next_json().await, json!({"message": format!("line {number}")}));
     }
 
-    // What had come to the wrong room would stand before this.
+    // A message that reached the wrong room would precede this one.
     announce(&["--layer", layer, "--redis", &url, "elsewhere", "only here"], "");
     assert_eq!(eve.next_json().await, json!({"message": "only here"}));
 }

@@ -26,7 +26,7 @@ async fn next_line(client: &mut (impl Stream<Item = Result<Message, Error>> + Un
     value["message"].as_str().unwrap().to_owned()
 }
 
-/// Asks for a page of the chat's operator.
+/// Requests a page and returns its status and body.
 async fn page(chat: &Example, path: &str) -> (u16, String) {
     let request = format!("GET {path} HTTP/1.1\nhost: x\nconnection: close\n\n");
     let response = send_request(chat.address(), &request).await;
@@ -67,10 +67,12 @@ async fn thousand_messages_each_way_over_core_arrive_once_in_order() {
     thousand_messages_each_way_arrive_once_in_order("core").await;
 }
 
-/// How many lines of a sender may be on their way: those of both together fit into a queue of the core layer, which holds 100.
+/// The number of lines that a sender may have in flight: those of both senders fit into a queue of the core layer, which
+/// holds 100.
 const UNDER_WAY: usize = 40;
 
-/// Reads all lines of both senders, and then "the end". Tells when all have come, and reads on, so that pings are answered.
+/// Reads all lines of both senders, and then "the end". Adds a permit when all have arrived, and reads on, so that pings are
+/// answered.
 async fn listen(mut rx: SplitStream<Client>, from_other: (String, Arc<Semaphore>), all_heard: Arc<Semaphore>) {
     let mut heard: HashMap<String, usize> = HashMap::new();
     loop {
@@ -116,7 +118,7 @@ async fn thousand_messages_each_way_arrive_once_in_order(layer: &str) {
         }));
     }
     let mut speaker = sending.remove(0).await.unwrap();
-    // Whatever was sent too often, or to the wrong room, would stand before these.
+    // A duplicate, or a message to the wrong room, would precede these.
     _ = tokio::time::timeout(Duration::from_secs(60), all_heard.acquire_many(2)).await.expect("all lines, in time");
     speaker.send(Message::text(json!({"message": "the end"}).to_string())).await.unwrap();
     for listener in listening {

@@ -1,4 +1,4 @@
-//! The smaller examples, as their clients see them over real sockets.
+//! The examples, as their clients see them over real sockets.
 
 mod announce;
 mod chat;
@@ -26,7 +26,7 @@ impl Client {
         self.0.send(Message::text(value.to_string())).await.unwrap();
     }
 
-    /// The next message that is not a ping.
+    /// Returns the next message that is not a ping.
     async fn next(&mut self) -> Message {
         client::next(&mut self.0).await
     }
@@ -36,7 +36,7 @@ impl Client {
         serde_json::from_str(message.to_text().unwrap()).unwrap()
     }
 
-    /// The code and the reason with which the server closes.
+    /// Returns the code and the reason of the server's close frame.
     async fn closed(&mut self) -> (u16, String) {
         match self.next().await {
             Message::Close(Some(close)) => (close.code.into(), close.reason.to_string()),

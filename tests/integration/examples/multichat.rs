@@ -18,7 +18,7 @@ use warp::filters::BoxedFilter;
 use crate::support::app::Server;
 use site::accounts::Accounts;
 
-/// The site, and a Django process's end of its layer.
+/// The site, and the layer that a Django process would use.
 struct Site<R> {
     channels: Channels,
     routes: BoxedFilter<(R,)>,
@@ -42,7 +42,7 @@ impl<R: Reply + 'static> Site<R> {
         client
     }
 
-    /// A member of a room's group that is no consumer of ours.
+    /// Adds a channel without a consumer to the group of a room.
     async fn peer(&self, group: &str) -> Channel {
         #[group("{name}", events(Nothing))]
         struct Named<'a> {
@@ -141,13 +141,13 @@ async fn multichat_forbidden_command_gets_error_code() {
         hears(&mut ann, &answer).await;
     }
     joins(&mut admin, "3", "Staff").await;
-    // A command that there is not is passed over; one without its fields is answered; both connections live on.
+    // An unknown command is ignored, and a command without its fields gets a response. Both connections stay open.
     says(&mut ann, &json!({"command": "dance"})).await;
     says(&mut ann, &json!({"hello": 1})).await;
     says(&mut ann, &json!({"command": "join"})).await;
     let answer: Value = ann.receive_json_from().await.unwrap();
     assert_eq!(answer["error"]["code"], "malformed_command");
-    // A number is as good as a string.
+    // A room id can also be a number.
     says(&mut ann, &json!({"command": "join", "room": 1})).await;
     hears(&mut ann, &json!({"join": "1", "title": "Lobby"})).await;
 }

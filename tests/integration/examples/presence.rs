@@ -1,4 +1,4 @@
-//! `examples/presence`: who is here, and no ghosts of those who are not.
+//! `examples/presence`: the users of a room, without stale members.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::Client;
 use crate::support::example::Example;
 use crate::support::redis::RedisServer;
 
-/// One page, and whom it shows besides its own user.
+/// A page, and the users that it shows besides its own.
 struct Page {
     client: Client,
     shown: BTreeSet<String>,
@@ -21,7 +21,7 @@ impl Page {
 
     async fn hear(&mut self) {
         let news = self.client.next_json().await;
-        // A user comes once and goes once, however many tabs there are.
+        // A user is added once and removed once, whatever the number of tabs.
         if let Some(user) = news["came"].as_str() {
             assert!(self.shown.insert(user.to_owned()), "{news} twice");
         } else {
@@ -29,7 +29,7 @@ impl Page {
         }
     }
 
-    /// Waits until just these are shown.
+    /// Waits until the page shows exactly these users.
     async fn shows(&mut self, users: &[&str]) {
         let expected: BTreeSet<_> = users.iter().map(ToString::to_string).collect();
         let shown = async {
@@ -52,12 +52,12 @@ async fn presence_reports_users_once_for_all_their_tabs() {
     ann.shows(&["bob"]).await;
     bob.shows(&["ann"]).await;
 
-    // One more tab of each: nobody is told, and the new tab is told who is there.
+    // A second tab of each user: the other pages receive nothing, and the second tab receives the users.
     let mut second_ann = Page::open(&example, "lobby", "ann").await;
     second_ann.shows(&["bob"]).await;
     let mut second_bob = Page::open(&example, "lobby", "bob").await;
     second_bob.shows(&["ann"]).await;
-    // What would have been told stands before this.
+    // A message that was sent by mistake would precede this one.
     let mut carl = Page::open(&example, "lobby", "carl").await;
     carl.shows(&["ann", "bob"]).await;
     for page in [&mut ann, &mut bob, &mut second_ann, &mut second_bob] {
@@ -65,7 +65,7 @@ async fn presence_reports_users_once_for_all_their_tabs() {
         assert!(page.shown.contains("carl"), "{:?}", page.shown);
     }
 
-    // The first tab of Ann closes, and she is still here; then the second one.
+    // The first tab of Ann closes and she stays listed; then her second tab closes.
     drop(ann);
     drop(carl);
     bob.shows(&["ann"]).await;
@@ -89,10 +89,10 @@ async fn presence_removes_users_of_killed_process(layer: &str) {
     dora.shows(&["ann", "bob", "carl"]).await;
     bob.shows(&["ann", "carl", "dora"]).await;
 
-    // Goodbye is said through Redis, too.
+    // A leave is sent through Redis, too.
     drop(carl.client.0.close(None).await);
     ann.shows(&["bob", "dora"]).await;
-    // SIGKILL: nothing is said.
+    // SIGKILL: the process sends nothing.
     drop(there);
     ann.shows(&["dora"]).await;
     dora.shows(&["ann"]).await;

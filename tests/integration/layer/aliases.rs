@@ -6,7 +6,7 @@ use serde_json::json;
 
 #[tokio::test]
 async fn layer_of_last_application_is_default() {
-    // Other tests of this process build applications too, so only a name of one's own can be relied on.
+    // Other tests of this process also build applications, so only a unique name is reliable.
     let layer = ChannelLayer::in_memory();
     layer.install("a name of this test");
     let channel = layer.new_channel().await.unwrap();

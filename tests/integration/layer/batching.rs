@@ -52,12 +52,12 @@ enum To {
     Client,
 }
 
-/// One who does what its client asks for.
+/// Does what its client requests.
 struct Speaker {
     gate: Arc<Gate>,
 }
 
-/// What a client asks for: to say something, or something else.
+/// The requests of a client.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Wish {
@@ -118,7 +118,7 @@ macro_rules! consumer {
 
 consumer!(Speaker);
 
-/// Another kind of consumer in the same groups.
+/// Another type of consumer in the same groups.
 struct Listener {
     gate: Arc<Gate>,
 }
@@ -128,7 +128,7 @@ consumer!(Listener);
 #[derive(Deserialize)]
 struct Nothing {}
 
-/// One whose client may ask it to block its thread.
+/// Blocks its thread if the client requests it.
 struct Blocker {
     gate: Arc<Gate>,
 }
@@ -151,7 +151,7 @@ impl Blocker {
     fn block(&mut self, cx: &mut Context<Self>, _: Nothing) -> Result<()> {
         let gate = Arc::clone(&self.gate);
         cx.block_on(async |_| {
-            // A test that fails here should end, too.
+            // A failing test should end, too.
             Ok(tokio::time::timeout(Duration::from_secs(30), gate.pass()).await?)
         })
     }
@@ -186,7 +186,7 @@ impl App {
 }
 
 impl Named {
-    /// Asks for all of it in one write.
+    /// Sends all requests in one write.
     async fn asks(&mut self, wishes: impl IntoIterator<Item = Value>) {
         for wish in wishes {
             self.client.feed(Message::text(wish.to_string())).await.unwrap();
@@ -238,7 +238,7 @@ async fn batch_keeps_order_across_groups_and_channels() {
         for member in &mut members {
             member.hears(&["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "13"]).await;
         }
-        // What its own handler says need not wait for its turn as an event.
+        // The handler's own output need not wait for earlier events.
         let mut own = Vec::new();
         for _ in 0..9 {
             own.push(next_text(&mut speaker.client).await);
@@ -310,7 +310,7 @@ async fn batch_is_sent_whatever_ends_it() {
         &[Message::Close(None)],
         &[Message::Ping("x".into())],
         &[Message::Pong("x".into()), Message::Close(None)],
-        // No command, and one that fails: its error closes the connection.
+        // An invalid command, and one whose error closes the connection.
         &[Message::text("{}")],
         &[Message::text(json!("fail").to_string()), Message::text("{}")],
     ];
@@ -322,7 +322,7 @@ async fn batch_is_sent_whatever_ends_it() {
         speaker.client.flush().await.unwrap();
         member.hears(&["said", "said"]).await;
     }
-    // Half of a message may stay half for long.
+    // Half of a message may remain half for a long time.
     let mut speaker = app.client("speaker").await;
     let length = u8::try_from(said.len()).ok().filter(|length| *length < 126).expect("a short message");
     let whole_and_half = [&[0x81, 0x80 | length, 0, 0, 0, 0], said.as_bytes(), &[0x81, 0xfe, 0x01]].concat();

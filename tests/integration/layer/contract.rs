@@ -26,7 +26,7 @@ pub(crate) async fn note(channel: &Channel) -> Note {
     next_event(channel).await.decode().unwrap()
 }
 
-/// Asserts that nothing is on its way to `channel`: a mark sent behind it comes first.
+/// Asserts that no message is in flight to `channel`: a marker that is sent afterwards arrives first.
 async fn nothing_before_a_mark(layer: &ChannelLayer, channel: &Channel) {
     let mark = Note { from: 999, number: 999 };
     layer.send(channel.name(), &mark).await.unwrap();
@@ -103,7 +103,7 @@ async fn dropped_channel_leaves_its_groups(two: Two) {
     assert_eq!((two.here.groups_here(), two.here.channels_here()), (0, 0));
     assert_eq!(two.here.members_here(&NOTES).unwrap(), 0);
 
-    // And whoever joins again afterwards is heard again.
+    // A channel that joins later receives messages.
     let channel = two.here.new_channel().await.unwrap();
     two.here.group_add(&NOTES, channel.name()).await.unwrap();
     two.there.group_send(&NOTES, &Note { from: 1, number: 7 }).await.unwrap();
@@ -115,7 +115,7 @@ async fn concurrent_join_and_leave_end_consistent(two: Two) {
     for round in 0..30 {
         let comes = two.here.new_channel().await.unwrap();
         two.here.group_add(&NOTES, comes.name()).await.unwrap();
-        // The last member leaves and another joins at the same time.
+        // The last member leaves and another one joins at the same time.
         let (_, joined) = tokio::join!(async { drop(comes) }, two.here.group_add(&NOTES, stays.name()),);
         joined.unwrap();
         let sent = Note { from: 1, number: round };
@@ -190,14 +190,14 @@ async fn full_mailbox_drops_newest_event(two: Two) {
     two.here.group_add(&NOTES, channel.name()).await.unwrap();
     two.here.group_add(&Notes { name: "b" }, marker.name()).await.unwrap();
     for number in 0..5 {
-        // To a group: never an error.
+        // A send to a group never fails.
         two.here.group_send(&NOTES, &Note { from: 1, number }).await.unwrap();
     }
     let told = two.here.send(channel.name(), &Note { from: 1, number: 5 }).await;
     if let Err(error) = &told {
         assert!(matches!(error, LayerError::ChannelFull { capacity: 3, .. }), "{error}");
     }
-    // A drop that the sender cannot be told of is counted where it happens. Wait until all has come.
+    // A drop that the sender cannot detect is counted by the receiver. Wait until all messages have arrived.
     let dropped = if told.is_err() { 2 } else { 3 };
     let counted = async {
         while two.here.stats().dropped_full < dropped {
@@ -219,8 +219,8 @@ async fn flush_removes_all_groups(two: Two) {
     nothing_before_a_mark(&two.here, &channel).await;
     two.here.group_add(&NOTES, channel.name()).await.unwrap();
     two.here.group_send(&NOTES, &Note { from: 1, number: 2 }).await.unwrap();
-    // The mark went another way than the group's message, if there are several servers: what was sent before the channel
-    // joined again may still have been under way.
+    // With several servers, the marker and the group's message take different paths: a message from before the second join
+    // may still have been in flight.
     let heard = note(&channel).await.number;
     assert_eq!(if heard == 1 { note(&channel).await.number } else { heard }, 2);
 }
@@ -254,7 +254,7 @@ async fn blocking_layer_sends_from_plain_thread(two: Two) {
         layer.send(&name, &Note { from: 1, number: 2 })?;
         layer.group_send_raw("notes-a", json!({"type": "note", "from": 1, "number": 3}))
     });
-    // Order is promised within a group and within a channel, and several servers do not wait for each other.
+    // Order is guaranteed within a group and within a channel, not between servers.
     let mut heard = Vec::new();
     for _ in 0..3 {
         heard.push(note(&channel).await.number);

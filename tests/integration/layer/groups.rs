@@ -21,7 +21,7 @@ pub(crate) struct Talk;
 #[group("empty", events(TalkLine))]
 pub(crate) struct Empty;
 
-/// Says to the group what its client tells it to.
+/// Sends to the group what its client requests.
 pub(crate) struct TalkConsumer {
     pub(crate) name: String,
 }
@@ -51,7 +51,7 @@ impl TalkConsumer {
         cx.group_send_others(&Talk, &TalkLine { from: self.name.clone(), number: say.number }).await
     }
 
-    /// Without a name, so that many say the same.
+    /// Without a name, so that several clients send equal messages.
     #[receive("same")]
     async fn same(&mut self, cx: &mut Context<Self>, say: Say) -> Result<()> {
         cx.group_send_others(&Talk, &TalkLine { from: String::new(), number: say.number }).await
@@ -74,7 +74,7 @@ impl TalkConsumer {
     }
 }
 
-/// A process's worth of the application.
+/// Returns an application that stands for a process.
 pub(crate) fn app(layer: &ChannelLayer) -> (Channels, impl Routes + use<>) {
     let channels = Channels::builder().layer(layer.clone()).build();
     let route = channels.route::<TalkConsumer>(warp::path!("talk" / String));
@@ -97,7 +97,7 @@ impl<R: Routes> Talker<R> {
     pub(crate) async fn hears(&mut self) -> (String, u32) {
         for _ in 0..20 {
             match self.0.receive_json_from().await {
-                // On a busy machine it may take longer than the communicator's patience.
+                // On a busy machine a message may take longer than the communicator waits.
                 Err(CommunicatorError::Nothing { .. }) => {}
                 heard => return heard.unwrap(),
             }
@@ -155,7 +155,7 @@ pub(crate) async fn group_send_others_excludes_sender_of_equal_messages(two: Two
     for _ in 0..3 * LINES {
         assert_eq!(listener.hears().await, line("", 7));
     }
-    // All is through by now where there is one server; each hears two thirds, and then the mark.
+    // With one server all messages have arrived by now. Each sender receives two thirds, and then the marker.
     listener.says("all", 8).await;
     for talker in [&mut one, &mut two] {
         for _ in 0..2 * LINES {
@@ -175,7 +175,7 @@ pub(crate) async fn group_send_others_from_non_member_reaches_all_members(two: T
     let mut guest = Talker::connect(&here, "guest").await;
     guest.says("others", 1).await;
     assert_eq!(far.hears().await, line("guest", 1));
-    // The only member of its process leaves: what it said to the others must not be held against what comes later.
+    // The only member of its process leaves. Its earlier sends to the others must not exclude it from later messages.
     for round in 2..10 {
         guest.says("join", round).await;
         assert_eq!(guest.hears().await, line("joined", round));
@@ -218,7 +218,7 @@ pub(crate) async fn group_members_lists_members_of_all_processes(two: Two) {
     let (count, names) = tokio::task::spawn_blocking(|| asked.join().unwrap()).await.unwrap();
     assert_eq!((count.unwrap(), names.unwrap().len()), (5, 5));
 
-    // Many ask at once, and some do not wait for the answer.
+    // Many requests at once, one of them cancelled.
     let asks = (0..50).map(|_| two.there.group_count(&Talk));
     let (given_up, counts) = tokio::join!(
         tokio::time::timeout(Duration::ZERO, two.there.group_members(&Talk)),
@@ -228,7 +228,7 @@ pub(crate) async fn group_members_lists_members_of_all_processes(two: Two) {
     assert!(counts.into_iter().all(|count| count.unwrap() == 5));
 
     two.here.group_discard(&Talk, members[0].name()).await.unwrap();
-    // It leaves Redis soon, and not at once.
+    // The membership is removed from Redis with a delay.
     drop(members.pop());
     let gone = async { while two.here.group_count(&Talk).await.unwrap() != 3 {} };
     tokio::time::timeout(Duration::from_secs(10), gone).await.expect("whoever left is not counted");

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use crate::support::layers::Two;
 use crate::support::until::until;
 
-/// So long may an answer take on a busy machine.
+/// Time limit for a reply on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[event("report.build")]
@@ -31,7 +31,7 @@ struct ReportFailed {
     reason: String,
 }
 
-/// Whatever was kept is answered now.
+/// Sends all delayed replies.
 #[event("report.release")]
 struct ReportRelease {}
 
@@ -87,7 +87,7 @@ impl Reporter {
         let channels = Channels::builder().layer(layer.clone()).build();
         let worker = channels.worker::<ReportConsumer>("reports");
         let running = tokio::spawn(async move { worker.run_until(std::future::pending()).await });
-        // It has joined its group when it takes jobs.
+        // The worker has joined its group when it takes jobs.
         until("the worker runs", || layer.members_here(&Reporters).unwrap() == 1).await;
         Self { channels, running }
     }
@@ -130,7 +130,7 @@ async fn reply_of_another_type_is_an_error(two: Two) {
     let error = ask(&two.here, "mumble", 1).await.unwrap_err();
     let LayerError::WrongReply { source, .. } = error else { panic!("{error:?}") };
     assert_eq!(source.field(), Some("id"), "{source}");
-    // The worker and the asker go on.
+    // The worker and the requester go on.
     assert_eq!(ask(&two.here, "build", 2).await.unwrap(), ReportBuilt { id: 2 });
     reporter.stop().await;
 }
@@ -141,18 +141,18 @@ async fn late_reply_is_counted_and_ignored(two: Two) {
     let question = |reply_to| ReportBuild { id: 1, how: "keep".into(), reply_to };
     let error = two.here.request(&reports(), Duration::from_millis(50), question).await.unwrap_err();
     assert_eq!(error.to_string(), "no `report.built` came from channel `reports` within 50ms");
-    // Given up in the middle.
+    // Cancelled while in flight.
     let mut given_up = Box::pin(ask(&two.here, "keep", 2));
     assert!(futures_util::poll!(&mut given_up).is_pending());
     drop(given_up);
     assert_eq!(two.here.channels_here(), before, "nothing is left of a question");
-    // What was asked before has arrived when this is answered.
+    // The earlier requests have arrived when this one gets its reply.
     assert_eq!(ask(&two.here, "build", 3).await.unwrap(), ReportBuilt { id: 3 });
     two.here.group_send(&Reporters, &ReportRelease {}).await.unwrap();
     let unread = || two.here.stats().unread.max(two.there.stats().unread);
     until("a late answer is counted", || unread() >= 1).await;
     assert_eq!(ask(&two.here, "build", 4).await.unwrap(), ReportBuilt { id: 4 });
-    // Of two answers the first one counts, and the second is nobody else's.
+    // The first of two replies counts, and the second reaches no other request.
     assert_eq!(ask(&two.here, "twice", 5).await.unwrap(), ReportBuilt { id: 5 });
     assert_eq!(ask(&two.here, "build", 6).await.unwrap(), ReportBuilt { id: 6 });
     reporter.stop().await;
@@ -163,7 +163,7 @@ async fn blocking_request_from_plain_thread_gets_reply(two: Two) {
     let (here, there) = (two.here.blocking(), two.there.blocking());
     let before = two.here.channels_here();
     let asked = std::thread::spawn(move || {
-        // From the process of the worker, too.
+        // Also from the worker's own process.
         for (id, layer) in (0..4).zip([&here, &there].into_iter().cycle()) {
             let question = |reply_to| ReportBuild { id, how: "build".into(), reply_to };
             assert_eq!(layer.request(&reports(), PATIENCE, question).unwrap(), ReportBuilt { id });
@@ -191,7 +191,7 @@ async fn request_without_receiver_fails_at_deadline(two: Two) {
     assert!(matches!(error, LayerError::NoReply { event: "report.built", .. }), "{error}");
     assert_eq!(two.here.channels_here(), 0);
     let (closed, asked) = tokio::join!(two.here.close(), async {
-        // Whether it is asked before or after: nobody waits for a layer that is closed.
+        // Before or after the close: a request on a closed layer does not wait.
         two.here.request(&nobody, PATIENCE, question).await
     });
     () = closed;

@@ -20,7 +20,7 @@ use crate::support::until::until;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long the client of a closed connection should wait.
+/// Returns the time after which the client of a closed connection should reconnect.
 pub(crate) fn told_to_wait(message: &Message) -> Option<Duration> {
     let Message::Close(Some(frame)) = message else { return None };
     assert_eq!(u16::from(frame.code), 1012);
@@ -61,11 +61,11 @@ async fn drain_closes_gradually_with_reconnect_delays() {
     until("all are in", || channels.connections() == CLIENTS).await;
     let begun = Instant::now();
     assert!(channels.shutdown(Duration::from_secs(20)).await, "every connection ends");
-    // 400 of them, at most 1,000 a second, every 50 ms.
+    // 400 connections at 1,000 per second, in steps of 50 ms.
     assert!(begun.elapsed() >= Duration::from_millis(350), "in waves: {:?}", begun.elapsed());
     assert_eq!(GONE.load(SeqCst), CLIENTS, "`disconnect` ran");
     let (waits, mut closed): (Vec<_>, Vec<_>) = clients.join_all().await.into_iter().unzip();
-    // Fifty in each wave, and nobody before it, however busy the machine is.
+    // Fifty connections in each step and none earlier, even on a busy machine.
     closed.sort();
     for (number, at) in closed.iter().enumerate() {
         let wave = Duration::from_millis(50) * u32::try_from(number / 50).unwrap();
@@ -89,7 +89,7 @@ impl Visitor {
     }
 }
 
-/// Of so many clients: after how long each is closed, and how long it is told to wait.
+/// Returns, for each of these clients, when it was closed and how long it should wait.
 pub(crate) async fn closed_and_told(
     clients: usize,
     builder: ChannelsBuilder,
@@ -123,11 +123,11 @@ async fn drain_fits_its_window() {
     let window = |milliseconds| Channels::builder().drain_window(Duration::from_millis(milliseconds));
     let long = Duration::from_secs(20);
     for (clients, builder, deadline, waves, spread) in [
-        // At most 1,000 a second, where the window is longer than that takes.
+        // At most 1,000 per second, if the window is longer than that takes.
         (300, Channels::builder(), long, 6, 1000),
         (400, window(200), long, 4, 1000),
         (400, window(0), long, 1, 1000),
-        // And at most half of the deadline.
+        // At most half of the deadline.
         (400, Channels::builder(), Duration::from_millis(200), 2, 1000),
         (1500, window(1200), long, 24, 1200),
     ] {
@@ -181,14 +181,14 @@ async fn shutdown_does_not_wait_for_incomplete_requests() {
     let channels = Channels::builder().header_deadline(long).shutdown_deadline(long).build();
     let server = Server::start(&channels, channels.route::<Guest>(warp::path!("ws"))).await;
     let address = server.address;
-    // One says nothing, one says a part, and one has been answered and says a part of its next request.
+    // One client sends nothing, one sends part of a request, and one has had a response and sends part of its next request.
     let silent = TcpStream::connect(address).await.unwrap();
     let mut slow = TcpStream::connect(address).await.unwrap();
     slow.write_all(b"GET /ws HTTP/1.1\r\nHost: ").await.unwrap();
     let nothing = "GET /nothing HTTP/1.1\nHost: ours\n\n";
     let mut answered = send_request(address, nothing).await.socket;
     answered.write_all(b"GET /ws HTTP/1.1\r\nHost: ").await.unwrap();
-    // What was said before is most likely read by now.
+    // The bytes that were sent before have most likely been read by now.
     send_request(address, nothing).await;
     assert!(channels.shutdown(PATIENCE).await);
     server.ended().await;

@@ -21,7 +21,7 @@ use crate::support::until::until;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// In real time, so many times later than it should be is too late.
+/// In real time, a deadline is missed if the connection takes this many times longer.
 const GRACE: u32 = 8;
 
 #[event("vital.line")]
@@ -32,7 +32,7 @@ struct Line {
 #[group("ward", events(Line))]
 struct Ward;
 
-/// The codes that `disconnect` got, as a sum: each test has one connection.
+/// The sum of the codes that `disconnect` received: each test has one connection.
 #[derive(Default)]
 struct Code(AtomicU64);
 
@@ -91,7 +91,7 @@ impl App {
         client
     }
 
-    /// Waits until nothing of the connection is left, and gives the code that its `disconnect` got.
+    /// Waits until nothing of the connection remains, and returns the code that `disconnect` received.
     async fn ended(&self) -> u64 {
         let ended = async {
             while self.code.0.load(SeqCst) == 0 || self.channels.connections() > 0 {
@@ -103,7 +103,7 @@ impl App {
         self.code.0.load(SeqCst)
     }
 
-    /// The same over a real socket, where the deadline has to be met: machines are busy, but not so busy.
+    /// The same over a real socket, with a time limit that allows for a busy machine.
     async fn ended_within(&self, deadline: Duration) -> (u64, Duration) {
         let begun = Instant::now();
         let ended = tokio::time::timeout(GRACE * deadline, self.ended()).await;
@@ -121,7 +121,7 @@ impl App {
 async fn heartbeat_drops_unresponsive_client_within_deadline() {
     let app = App::new(Channels::builder());
     let mut client = app.client().await;
-    // It speaks, now and then, and is not asked.
+    // The client sends now and then, so the server sends no ping.
     for _ in 0..20 {
         tokio::time::sleep(10 * SECOND).await;
         client.send_to("still there").await.unwrap();
@@ -140,7 +140,7 @@ async fn heartbeat_keeps_responsive_client() {
     let mut client = app.client().await;
     let since = Instant::now();
     while since.elapsed() < 3600 * SECOND {
-        // It reads, and its answers go out with the next read.
+        // The client reads, and its pongs go out with the next read.
         assert!(client.receive_nothing().await);
         tokio::time::sleep(4 * SECOND).await;
     }
@@ -160,7 +160,7 @@ async fn heartbeat_ignores_time_of_long_handler() {
     }
     tokio::time::sleep(40 * SECOND).await;
     assert_eq!(client.receive_text_from().await.unwrap(), "200");
-    // A client that is gone while a handler runs is let go of when the handler is done.
+    // A client that is gone while a handler runs is dropped when the handler ends.
     client.send_to("100").await.unwrap();
     let asked = Instant::now();
     assert_eq!(app.ended().await, 1006);
@@ -186,7 +186,7 @@ async fn heartbeat_drops_client_that_stops_reading() {
 async fn idle_limit_closes_responsive_client() {
     let app = App::new(Channels::builder().idle_limit(120 * SECOND));
     let mut client = app.client().await;
-    // Who speaks within the limit stays.
+    // A client that sends within the limit stays connected.
     for _ in 0..5 {
         for _ in 0..25 {
             assert!(client.receive_nothing().await);
@@ -197,7 +197,7 @@ async fn idle_limit_closes_responsive_client() {
     }
     let silent = Instant::now();
     while client.receive_nothing().await && silent.elapsed() < 300 * SECOND {
-        // What it is sent does not make it talk.
+        // Receiving does not count as activity.
         tokio::time::sleep(4 * SECOND).await;
     }
     let (code, reason) = client.receive_close().await.unwrap();
@@ -217,7 +217,7 @@ async fn heartbeat_disabled_keeps_silent_client() {
     assert_eq!(client.receive_text_from().await.unwrap(), "good morning");
 }
 
-/// A peer that does nothing by itself: it has shaken hands, and whether it reads is the test's business.
+/// Connects a peer that does nothing after the handshake. The test decides whether it reads.
 async fn raw(address: SocketAddr) -> TcpStream {
     let response = send_request(
         address,
@@ -245,7 +245,7 @@ async fn heartbeat_pings_dead_peer_once_then_closes() {
     assert_eq!(app.ended_within(SECOND).await.0, 1006);
     assert_eq!(app.channels.stats().connections.unanswered, 1);
     let mut left = Vec::new();
-    // A reset, because nobody is there to read what is left.
+    // A reset, because the remaining bytes are not read.
     _ = peer.read_to_end(&mut left).await;
     assert!(left.is_empty() || left == [0x89, 0], "{left:?}");
     assert!(app.channels.shutdown(10 * SECOND).await);
@@ -255,7 +255,7 @@ async fn heartbeat_pings_dead_peer_once_then_closes() {
 async fn heartbeat_closes_full_socket_while_handler_waits() {
     let app = App::new(Channels::builder().heartbeat(SECOND / 2, SECOND).outbound_limit(1 << 20));
     let mut peer = raw(listening(&app).await).await;
-    // Asks for an echo again and again and takes none: in the end the handler waits for room.
+    // The peer requests echoes and reads none, until the handler waits for space.
     let text = [&[0x81, 0xff, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0][..], &vec![b'x'; 512 * 1024]].concat();
     let floods = async { while peer.write_all(&text).await.is_ok() {} };
     tokio::join!(floods, async { assert_eq!(app.ended_within(SECOND).await.0, 1006) });
@@ -264,10 +264,10 @@ async fn heartbeat_closes_full_socket_while_handler_waits() {
     assert!(app.channels.shutdown(10 * SECOND).await);
 }
 
-/// Which end of the cable this process is: none, the server's, or the client's.
+/// The end of the cable that this process is: none, the server's, or the client's.
 const END: &str = "CHANNELS_END_OF_CABLE";
 
-/// This test, as a process in a network of its own.
+/// Starts this test as a process in its own network namespace.
 fn in_its_own_network(unshare: &str, end: &str) -> Child {
     Command::new("unshare")
         .arg(unshare)
@@ -290,7 +290,7 @@ async fn client_at_the_far_end() {
     ip("address add 10.77.0.2/24 dev there");
     ip("link set there up");
     let (mut client, _) = tokio_tungstenite::connect_async(format!("ws://{}/ws", address.trim())).await.unwrap();
-    // Who reads answers the server's pings.
+    // Reading answers the server's pings.
     while let Some(Ok(_)) = client.next().await {}
 }
 
@@ -309,7 +309,7 @@ async fn server_at_the_near_end() {
     writeln!(far.stdin.as_ref().unwrap(), "{}", server.local_addr()).unwrap();
     tokio::spawn(server.serve(app.route()));
     until("the client is in", || app.channels.connections() == 1).await;
-    // It is alive beyond the deadline.
+    // The client stays connected beyond the deadline.
     tokio::time::sleep(8 * SECOND).await;
     assert_eq!((app.channels.connections(), app.code.0.load(SeqCst)), (1, 0));
     ip("link set here down");

@@ -12,7 +12,7 @@ use crate::support::until::until;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn login_expiry_closes_connection_with_3000() {
-    // The first word of the cookie is the name, the second for how many milliseconds.
+    // The cookie holds the name and the remaining milliseconds.
     let server = serve(Channels::builder().authenticator(|scope: Scope| {
         let cookie = scope.cookie("login").unwrap_or_default().to_owned();
         std::future::ready(Ok(match cookie.split_once('-') {
@@ -40,9 +40,9 @@ async fn login_expiry_closes_connection_with_3000() {
     for (client, wanted) in [(&mut long, "long"), (&mut forever, "forever"), (&mut centuries, "centuries")] {
         assert_eq!(name(client).await, wanted);
     }
-    // Over before it began.
+    // Expired before the handshake.
     assert_eq!(status(&server, "Cookie: login=e-0\n").await, 401);
-    // One that leaves before its time is no longer waited for.
+    // A connection that ends earlier no longer waits for its expiry.
     drop(long);
     until("it is gone", || server.channels.connections() == 2).await;
     server.stop().await;

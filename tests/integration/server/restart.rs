@@ -21,7 +21,7 @@ use crate::support::example::{Example, program};
 use crate::support::redis::{RedisServer, Reply};
 use crate::support::until::until;
 
-/// Sends a signal to a process of this test.
+/// Sends a signal to an example process.
 fn signal(chat: &Example, name: &str) {
     let sent = Command::new("kill").args([&format!("-{name}"), &chat.id().to_string()]).status().unwrap();
     assert!(sent.success());
@@ -56,7 +56,7 @@ async fn sigterm_closes_clients_and_exits_with_0() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn second_sigterm_exits_immediately() {
     let chat = Example::start("chat", &[]);
-    // It never answers the close frame, and is waited for.
+    // The client never answers the close frame, so the server waits for it.
     let mut deaf = send_request(chat.address(), &handshake("/ws/chat/lobby/", "Host: ours\n")).await;
     let begun = Instant::now();
     signal(&chat, "TERM");
@@ -73,12 +73,12 @@ fn members(redis: &RedisServer) -> i64 {
     }
 }
 
-/// Makes this test, as a process, a server.
+/// Makes this test, started as a process, run a server.
 const IS_A_SERVER: &str = "CHANNELS_SERVER_THAT_STOPS";
 
 const DEADLINE: Duration = Duration::from_secs(1);
 
-/// What a program with a server does until it is told to stop.
+/// Runs a server until it is stopped by a signal.
 async fn serves() {
     let channels = Channels::builder().shutdown_deadline(DEADLINE).build();
     let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
@@ -86,7 +86,7 @@ async fn serves() {
     server.serve(channels.route::<Stuck>(warp::path!("ws"))).await;
 }
 
-/// Starts such a process, lets this happen to it, and gives how long it takes to end when it is told to.
+/// Starts such a process, runs `happens`, and returns how long the process takes to end after SIGTERM.
 async fn ends_after<Held>(happens: impl AsyncFnOnce(SocketAddr) -> Held) -> Duration {
     let mut child = tokio::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "server::restart::shutdown_deadline_ends_process_with_stuck_clients", "--nocapture"])
@@ -119,13 +119,13 @@ async fn shutdown_deadline_ends_process_with_stuck_clients() {
         return serves().await;
     }
     let (nobody, deaf, stuck) = tokio::join!(
-        // Served twice: whatever a server does at its beginning is done.
+        // Two requests: the server has started completely.
         ends_after(async |address| {
             for _ in 0..2 {
                 send_request(address, "GET /nothing HTTP/1.1\nHost: ours\n\n").await;
             }
         }),
-        // It never answers the close frame.
+        // The client never answers the close frame.
         ends_after(async |address| send_request(address, &handshake("/ws", "Host: ours\n")).await),
         ends_after(async |address| {
             let mut client = connect(address, "/ws").await;
@@ -141,7 +141,7 @@ async fn shutdown_deadline_ends_process_with_stuck_clients() {
     }
 }
 
-/// What stands before the processes in production: passes each connection on to the one that was started last.
+/// The load balancer of a deployment: it forwards each connection to the process that was started last.
 struct Balancer {
     address: SocketAddr,
     target: Arc<Mutex<SocketAddr>>,
@@ -179,19 +179,19 @@ impl Drop for Balancer {
     }
 }
 
-/// What all clients of the rolling restart saw.
+/// What the clients of the rolling restart observed.
 #[derive(Default)]
 struct Seen {
     open: AtomicUsize,
-    /// How often a connection was lost without being told when to come back.
+    /// The number of connections that ended without a reconnect delay.
     cut_off: AtomicUsize,
-    /// When those who were told are to come back.
+    /// The times at which the closed clients should reconnect.
     told: Mutex<Vec<Instant>>,
     returned: Mutex<Vec<Instant>>,
     heard: AtomicUsize,
 }
 
-/// A client that stays in the room whatever happens, as the example's page does, and now and then says something.
+/// A client that stays in the room, reconnects as the example's page does, and sends now and then.
 async fn stay(address: SocketAddr, seen: Arc<Seen>) {
     let mut again = false;
     loop {
@@ -204,7 +204,7 @@ async fn stay(address: SocketAddr, seen: Arc<Seen>) {
         let mut talking = tokio::time::interval(Duration::from_millis(500));
         let told = loop {
             tokio::select! {
-                // Both may be dropped and asked anew. A send that fails is followed by the end of what is heard.
+                // Both futures may be dropped. A failed send is followed by the end of the stream.
                 _ = talking.tick() => drop(client.send(Message::text(r#"{"message": "noise"}"#)).await),
                 heard = client.next() => match heard {
                     Some(Ok(Message::Text(text))) => {
@@ -230,7 +230,7 @@ async fn stay(address: SocketAddr, seen: Arc<Seen>) {
     }
 }
 
-/// Nobody is to come in one moment because everybody is: no tenth of a second has more than a third of them, and at least six
+/// Asserts that the reconnects are spread out: no tenth of a second has more than a third of them, and at least six tenths
 /// have some.
 fn no_herd(times: impl Iterator<Item = Duration>) {
     let mut tenths: Vec<usize> = Vec::new();
@@ -265,7 +265,7 @@ async fn rolling_restart_under_load_spreads_reconnects() {
         until("a client is in", || seen.open.load(SeqCst) == number + 1).await;
     }
     assert_eq!(members(&redis), i64::try_from(CLIENTS).unwrap());
-    // The new ones, until the test is done.
+    // The new processes, kept until the test ends.
     let mut kept = Vec::new();
     for old in chats {
         let new = Example::start("chat", &flags);
@@ -277,7 +277,7 @@ async fn rolling_restart_under_load_spreads_reconnects() {
         let returned = std::mem::take(&mut *seen.returned.lock().unwrap());
         let told = std::mem::take(&mut *seen.told.lock().unwrap());
         assert!(returned.len() >= CLIENTS / 2 && told.len() == returned.len(), "{} of {}", returned.len(), told.len());
-        // Not when they came: on a busy machine that is when it had time for them.
+        // The requested times, not the actual ones, which depend on a busy machine.
         no_herd(told.into_iter().map(|at| at - begun));
         kept.push(new);
     }
@@ -294,7 +294,7 @@ async fn rolling_restart_under_load_spreads_reconnects() {
 async fn systemd_socket_is_used() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    // The socket becomes the shell's input, and then the file 3, where systemd puts it.
+    // The socket becomes the shell's input, and then file 3, where systemd puts it.
     let mut child = Command::new("sh")
         .arg("-c")
         .arg(r#"exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" --addr 127.0.0.1:1"#)
@@ -311,6 +311,6 @@ async fn systemd_socket_is_used() {
     assert!(told_to_wait(&next_or_end(&mut client).await.unwrap()).is_some());
     drop(client);
     assert!(tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap().success());
-    // The socket outlives the process: who knocks now waits for the next one.
+    // The socket outlives the process: new connections wait for the next process.
     TcpStream::connect(address).await.unwrap();
 }

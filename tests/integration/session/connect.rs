@@ -6,7 +6,7 @@ use channels_runtime::testing::WebsocketCommunicator;
 use crate::consumer::chat::{ChatMessage, ChatNote};
 use crate::support::gate::Gate;
 
-/// Joins, and says what it has from before only when it is let.
+/// Joins, and sends the rest of its history only when the gate opens.
 struct Replayer;
 
 static LET_ON: Gate = Gate::closed();
@@ -57,7 +57,7 @@ async fn connect_output_precedes_concurrent_events() {
     assert!(client.receive_nothing().await);
 }
 
-/// Has much to say when somebody connects.
+/// Sends a large history on connect.
 struct Historian;
 
 #[consumer]

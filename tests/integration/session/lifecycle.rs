@@ -16,7 +16,7 @@ async fn group_message_reaches_all_members() {
     bob.connect().await.unwrap();
     assert_eq!(app.members(), 2);
     ann.send_json_to(&json!({"do": "say", "text": "hi"})).await.unwrap();
-    // The reply of the handler comes before the event that it set off: nothing overtakes.
+    // The reply of the handler precedes the event that the handler sent.
     assert_eq!(ann.receive_json_from::<Value>().await.unwrap(), json!({"line": "sent 1"}));
     assert_eq!(ann.receive_json_from::<Value>().await.unwrap(), json!({"line": "hi"}));
     assert_eq!(bob.receive_json_from::<Value>().await.unwrap(), json!({"line": "hi"}));
@@ -43,7 +43,7 @@ async fn connect_result_decides_handshake_status() {
     }
     let nobody = app.client("in").with_header("x-nobody", "1").connect().await.unwrap_err();
     assert!(matches!(nobody, CommunicatorError::Refused { status: 401, .. }), "{nobody}");
-    // They had joined before they were refused.
+    // They had joined the group before they were rejected.
     app.empty().await;
     assert!(app.witness.codes().is_empty(), "nobody was connected, so nobody disconnects");
 
@@ -86,7 +86,7 @@ async fn connect_deadline_returns_503_and_removes_channel() {
     assert_eq!(channels.channel_layer().channels_here(), 0);
 }
 
-/// Every way out: what the client sees, and the code that `disconnect` gets.
+/// Each termination path: what the client receives, and the code that `disconnect` gets.
 #[tokio::test]
 async fn termination_leaves_groups_and_disconnects_once() {
     let say = |what: Value| what.to_string();
@@ -105,7 +105,7 @@ async fn termination_leaves_groups_and_disconnects_once() {
         let (seen, said) = client.receive_close().await.unwrap();
         assert_eq!((seen.as_u16(), said.as_str()), (code, reason));
         assert_eq!(app.witness.ended(1).await, [code]);
-        // The other member never notices.
+        // The other member is not affected.
         witness.send_json_to(&json!({"do": "note", "text": "alive"})).await.unwrap();
         assert_eq!(witness.receive_json_from::<Value>().await.unwrap(), json!({"note": "alive"}));
         witness.disconnect(CloseCode::NORMAL).await.unwrap();
@@ -113,7 +113,7 @@ async fn termination_leaves_groups_and_disconnects_once() {
         assert_eq!(app.witness.codes(), [code, 1000]);
     }
 
-    // By an event: to this one, or to the group.
+    // By an event to this connection or to the group.
     let app = App::new();
     let mut clients = Vec::new();
     for _ in 0..3 {
@@ -173,7 +173,7 @@ async fn invalid_command_never_reaches_consumer() {
         (r#"{"do": "shout", "text": "x"}"#, "unknown_command"),
         (r#"{"do": "say"}"#, "malformed_command"),
         (r#"{"do": "say", "text": 7}"#, "malformed_command"),
-        // An event's name is no command: what the layer may say, a client may not.
+        // The name of an event is not a command: a client cannot send layer events.
         (r#"{"do": "chat.force_disconnect", "code": 4000}"#, "unknown_command"),
         (r#"{"type": "chat.message", "text": "x"}"#, "no_command"),
     ] {

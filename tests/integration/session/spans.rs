@@ -10,7 +10,7 @@ use crate::app::source::file;
 use crate::support::app::Server;
 use crate::support::log::Log;
 
-/// The spans of the source: name, level, fields. Several calls of one name are one span.
+/// Returns the spans of the source with their level and fields. Several calls with one name are one span.
 fn spans_of(source: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
     let mut spans = BTreeMap::<String, (String, BTreeSet<String>)>::new();
     for call in source.split("tracing::").filter_map(|call| call.split_once("_span!(\n")) {
@@ -57,7 +57,7 @@ struct Word {
 #[derive(serde::Deserialize)]
 struct Nothing {}
 
-/// Says in the log where it is.
+/// Logs the name of each method.
 struct SpokenConsumer;
 
 #[consumer]
@@ -71,7 +71,7 @@ impl SpokenConsumer {
 
     #[receive("say")]
     async fn say(&mut self, cx: &mut Context<Self>, say: Word) -> Result<()> {
-        // The span is there after the call has waited, too.
+        // The span is also active after the call has waited.
         tokio::task::yield_now().await;
         tracing::info!("in say");
         cx.spawn(async {
@@ -99,8 +99,7 @@ impl SpokenConsumer {
     }
 }
 
-/// One connection from its beginning to its end, and what is logged meanwhile with this filter: the words before each
-/// message, without the time.
+/// Runs one connection and returns what is logged with this filter: for each message the text before it, without the time.
 async fn spoken(filter: &str) -> BTreeMap<String, String> {
     let log = Log::default();
     let kept = log.clone();
@@ -123,7 +122,7 @@ async fn spoken(filter: &str) -> BTreeMap<String, String> {
     lines.map(|(before, message)| (message.to_owned(), before.trim().to_owned())).collect()
 }
 
-// One thread, so that the server logs in this one.
+// A single-threaded runtime, so that the server logs in this thread.
 #[tokio::test]
 async fn span_identifies_connection_of_consumer_log() {
     let here = ["in connect", "in disconnect", "in hush", "in said", "in say", "in spawn"];

@@ -34,11 +34,11 @@ type Codes = Arc<Mutex<Vec<u16>>>;
 
 struct Leaver {
     codes: Codes,
-    /// What runs beside the handlers holds it, too.
+    /// A spawned task holds it, too.
     background: Arc<()>,
 }
 
-/// No code of a close: `disconnect` ran, and so did still what the consumer had spawned.
+/// Not a close code: `disconnect` ran while a spawned task was still running.
 const STILL_RUNS: u16 = 0;
 
 #[consumer(mailbox = "disconnect")]
@@ -85,7 +85,7 @@ impl Leaver {
     fn disconnect(&mut self, cx: &mut Context<Self>, code: CloseCode) {
         let alone = Arc::strong_count(&self.background) == 1;
         self.codes.lock().unwrap().push(if alone { code.as_u16() } else { STILL_RUNS });
-        // What runs now is outside of the group already; and a panic here hurts nobody.
+        // The groups are already left, and a panic here affects nothing else.
         assert!(!cx.scope().path().is_empty());
         panic!("a mistake in disconnect");
     }
@@ -144,14 +144,14 @@ impl App {
         self.channels.channel_layer()
     }
 
-    /// What can be seen of the connections from outside: members, channels, groups, and the gauge.
+    /// Returns the visible counts of connections: members, channels, groups, and the gauge.
     fn seen(&self) -> [usize; 4] {
         let layer = self.layer();
         [layer.members_here(&Ways).unwrap(), layer.channels_here(), layer.groups_here(), self.channels.connections()]
     }
 }
 
-/// Of a paused clock.
+/// On a paused clock.
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -179,7 +179,7 @@ enum Way {
 }
 
 impl Way {
-    /// What `#[connect]` is told to do after it has joined; then there is no consumer, and no `disconnect`.
+    /// Returns what `#[connect]` does after it has joined. In these cases there is no consumer, and no `disconnect`.
     fn of_connect(self) -> Option<&'static str> {
         match self {
             RefusedAfterAJoin => Some("refuse"),
@@ -198,7 +198,7 @@ use Way::{
     RefusedAfterAJoin, ServerStops,
 };
 
-/// Each way, and the code that `disconnect` gets.
+/// Each termination path, and the code that `disconnect` gets.
 const WAYS: [(Way, Option<u16>); 20] = [
     (ClientCloses, Some(4001)),
     (ClientVanishes, Some(1006)),
@@ -222,7 +222,7 @@ const WAYS: [(Way, Option<u16>); 20] = [
     (ServerStops, Some(1012)),
 ];
 
-/// Takes one client out that way. Gives it, where somebody still holds its end.
+/// Ends one connection in this way. Returns the client if it is still held.
 async fn take(way: Way, app: &App, (mut client, name): (Client, ChannelName<Leaver>)) -> Option<Client> {
     let layer = app.layer();
     match way {
@@ -265,7 +265,7 @@ async fn take(way: Way, app: &App, (mut client, name): (Client, ChannelName<Leav
 
 async fn leaves_nothing(way: Way, code: Option<u16>) {
     let app = App::new();
-    // One comes and goes, so that what serves all connections runs.
+    // One connection comes and goes, so that the tasks that serve all connections run.
     drop(app.client().await);
     until_within(HOUR, "the first one goes", async || app.seen() == [0; 4]).await;
     app.codes.lock().unwrap().clear();
@@ -273,7 +273,7 @@ async fn leaves_nothing(way: Way, code: Option<u16>) {
     let tasks = alive_tasks();
     let kept = Arc::strong_count(&app.codes);
 
-    // The other member, who sees and suffers nothing of it, unless all have to go.
+    // Another member, which is not affected unless all connections end.
     let others = !matches!(way, LayerIsClosed | ServerStops);
     let mut other = if others { Some(app.client().await.0) } else { None };
     let one = app.client().await;
@@ -282,7 +282,7 @@ async fn leaves_nothing(way: Way, code: Option<u16>) {
     let mut held = left;
     let mine = usize::from(others);
     until_within(HOUR, "the connection ends", async || {
-        // The other one is alive: it reads, and so it answers.
+        // The other client is alive: it reads and so answers pings.
         if let Some(other) = &mut other {
             while !other.receive_nothing().await {
                 other.receive_from().await.expect("the other connection lives");
@@ -296,7 +296,7 @@ async fn leaves_nothing(way: Way, code: Option<u16>) {
         {
             idle.receive_nothing().await;
         }
-        // Where `#[connect]` ends it, it was another one, who left before, that has a code.
+        // If `#[connect]` ends the connection, the code is that of the client that left before.
         app.seen() == [mine; 4] && app.codes.lock().unwrap().len() == 1
     })
     .await;
@@ -321,7 +321,7 @@ async fn leaves_nothing(way: Way, code: Option<u16>) {
     }
     if !counted.iter().any(|(counted, _)| *counted == way) {
         let mut none = ConnectionStats::default();
-        // It does so with a frame of the wrong kind.
+        // The protocol is broken by a frame of the wrong kind.
         none.refused = u64::from(way == ClientBreaksTheProtocol);
         assert_eq!(stats, none, "{way:?}");
     }
@@ -351,14 +351,15 @@ fn dropped_runtime_leaves_no_stale_member() {
             clients
         });
         drop(runtime);
-        // The process lives on, and so does the layer: nothing of the connections does. Nobody is there to run `disconnect`.
+        // The process and the layer live on, but nothing of the connections does. Without a runtime, `disconnect` does not
+        // run.
         assert_eq!(app.seen(), [0; 4]);
         drop(clients);
     }
     assert!(app.codes.lock().unwrap().is_empty());
 }
 
-/// A client that does nothing by itself, of whom its channel's name has come: all that it is sent on its way in.
+/// Connects a client that does nothing else, and reads its channel name, which is all that it is sent on connect.
 async fn socket(address: SocketAddr) -> TcpStream {
     let mut answer = send_request(address, &handshake("/ws", "Host: ours\n")).await;
     assert_eq!(answer.status, 101);
@@ -368,26 +369,26 @@ async fn socket(address: SocketAddr) -> TcpStream {
     answer.socket
 }
 
-/// The tasks that serve all connections: two of the server, the heartbeat, the ends of logins, and the flusher.
+/// The tasks that serve all connections: two of the server, the heartbeat, login expiry, and the write queue.
 const FOR_ALL: usize = 5;
 
 fn alive_tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()
 }
 
-/// What only a real socket can do. `known` is what is known elsewhere of those who are in, and `tasks` how many tasks there are,
-/// but for those of the layer.
+/// The termination paths that need a real socket. `known` counts the members that Redis knows, and `tasks` counts tasks
+/// except those of the layer.
 async fn over_sockets(layer: &ChannelLayer, known: impl Fn() -> i64, tasks: impl Fn() -> usize) {
     let app = App::on(layer.clone(), in_a_hurry().connect_deadline(Duration::from_secs(3600)));
     let server = Server::start(&app.channels, app.channels.route::<Leaver>(warp::path!("ws"))).await;
     let address = server.address;
-    // One comes and goes, so that what serves all connections runs.
+    // One connection comes and goes, so that the tasks that serve all connections run.
     drop(socket(address).await);
     until("the first one goes", || app.seen() == [0; 4] && known() == 0 && tasks() <= FOR_ALL).await;
     app.codes.lock().unwrap().clear();
     let forgotten = async |who: &str, codes: &[u16]| {
         until("every task of theirs ends", || tasks() <= FOR_ALL).await;
-        // The application and its authenticator hold the codes, and so does every consumer and every scope.
+        // The application and its authenticator hold the codes, and so does each consumer and scope.
         let kept = || app.channels.stats().inside + Arc::strong_count(&app.codes) - 2;
         until(who, || app.seen() == [0; 4] && known() == 0 && kept() == 0).await;
         assert_eq!(std::mem::take(&mut *app.codes.lock().unwrap()), codes, "{who}");
@@ -406,7 +407,7 @@ async fn over_sockets(layer: &ChannelLayer, known: impl Fn() -> i64, tasks: impl
     drop(reset);
     forgotten("one whose socket is reset", &[1006]).await;
 
-    // In the middle of a frame, and with a handler at work.
+    // In the middle of a frame, with a running handler.
     let mut reset = socket(address).await;
     reset.write_all(&[0x81, 0x84, 0, 0, 0, 0, b's', b'e', b'n', b'd', 0x81, 0x84, 0]).await.unwrap();
     until("its handler sends", || app.channels.inspect().waiting.bytes > 0).await;
@@ -419,7 +420,7 @@ async fn over_sockets(layer: &ChannelLayer, known: impl Fn() -> i64, tasks: impl
     assert_eq!(app.channels.stats().connections.unanswered, 1);
     drop(half_open);
 
-    // It goes before it is answered.
+    // The client is gone before the response.
     let mut early = TcpStream::connect(address).await.unwrap();
     let request = handshake("/ws", "Host: ours\nX-Connect: wait\n").replace('\n', "\r\n");
     early.write_all(request.as_bytes()).await.unwrap();
@@ -436,7 +437,7 @@ async fn termination_of_socket_leaves_nothing_behind() {
     over_sockets(&ChannelLayer::in_memory(), || 0, alive_tasks).await;
 }
 
-/// In real time, with a heartbeat that does not take long.
+/// In real time, with a short heartbeat.
 fn in_a_hurry() -> ChannelsBuilder {
     Channels::builder()
         .heartbeat(Duration::from_millis(500), Duration::from_secs(2))
@@ -444,10 +445,9 @@ fn in_a_hurry() -> ChannelsBuilder {
         .connect_deadline(Duration::from_secs(2))
 }
 
-/// All ways, one after the other; those that take their time go on beside the next. `known` is what Redis knows of those who
-/// are in.
+/// Runs all paths in sequence; slow ones overlap with the next. `known` counts the members that Redis knows.
 async fn termination_leaves_nothing_in_redis(layer: &ChannelLayer, known: impl Fn() -> i64) {
-    // The pool's connections have tasks, too, and come and go.
+    // The connections of the pool have tasks, too, which come and go.
     over_sockets(layer, &known, || 0).await;
     let forgotten = async |app: &App| until("nobody is left", || app.seen() == [0; 4] && known() == 0).await;
     let app = App::on(layer.clone(), in_a_hurry());
@@ -458,7 +458,7 @@ async fn termination_leaves_nothing_in_redis(layer: &ChannelLayer, known: impl F
         held.push(take(way, &app, one).await);
     }
     forgotten(&app).await;
-    // Where `#[connect]` ended it, that of one who left before.
+    // If `#[connect]` ended the connection, the code is that of the client that left before.
     assert_eq!(app.codes.lock().unwrap().len(), WAYS.len() - 2, "`disconnect` ran for each");
     drop(held);
 

@@ -1,6 +1,6 @@
-//! The examples as real processes: started on a free port, ended with the test.
+//! The examples as real processes: each starts on a free port and ends with the test.
 //!
-//! `cargo test` builds them; `cargo test --workspace --test integration` alone takes them as they lie there.
+//! `cargo test --workspace` builds the examples; `cargo test --workspace --test integration` uses the ones that are there.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ pub(crate) struct Example {
 }
 
 impl Example {
-    /// Starts it with these flags, and waits until it listens.
+    /// Starts the example with these flags and waits until it listens.
     pub(crate) fn start(name: &str, flags: &[&str]) -> Self {
         Self::start_at(name, "127.0.0.1:0", flags)
     }
@@ -38,13 +38,13 @@ impl Example {
         self.address
     }
 
-    /// The process.
+    /// Returns the process id.
     #[allow(dead_code, reason = "one of two tests that use this file does")]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Waits until it has ended.
+    /// Waits until the process has ended.
     #[allow(dead_code, reason = "one of two tests that use this file does")]
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().expect("it is our child")
@@ -58,7 +58,7 @@ impl Drop for Example {
     }
 }
 
-/// `target/<profile>/deps/<this test>` stands beside `target/<profile>/examples/<name>`.
+/// Returns the path of an example. `target/<profile>/examples` is next to `target/<profile>/deps`, which holds this test.
 pub(crate) fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("this test is a file");
     let profile = test.ancestors().nth(2).expect("it lies in target/<profile>/deps");

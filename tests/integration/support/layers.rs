@@ -7,7 +7,7 @@ use channels_runtime::{Channel, Envelope, LayerConfig};
 
 use crate::support::redis::RedisServer;
 
-/// Two ends of one layer, and what must live as long as they do.
+/// Two handles on one layer, with the servers that they need.
 pub(crate) struct Two {
     pub(crate) here: ChannelLayer,
     pub(crate) there: ChannelLayer,
@@ -27,10 +27,10 @@ pub(crate) async fn pubsub(config: LayerConfig) -> Two {
     Two { here, there, _servers: vec![server] }
 }
 
-/// Two servers' worth of Redis: the names are spread over both.
+/// Opens the pub/sub layer on two servers: the names are spread over both.
 pub(crate) async fn pubsub_sharded(config: LayerConfig) -> Two {
     let server = RedisServer::start();
-    // Pub/Sub ignores the number of the database, so two addresses of one server would hear each other: two servers.
+    // Pub/sub ignores the database number, so two addresses of one server would share all messages.
     let other = RedisServer::start();
     let hosts = [server.url(), other.url()];
     let open = || ChannelLayer::redis_pubsub_with(&hosts, config.clone());

@@ -6,16 +6,17 @@ use std::sync::{Arc, Mutex};
 use tracing::Dispatch;
 use tracing::subscriber::DefaultGuard;
 
-/// Keeps what is logged in this thread.
+/// The log of this thread.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// One that hears this thread as long as what comes with it is held.
+    /// Returns the log of this thread, which is captured while the guard is alive.
     pub(crate) fn of_this_thread(level: tracing::Level) -> (Self, (DefaultGuard, Dispatch)) {
         let log = Self::default();
         let kept = log.clone();
-        // A second one, so that what the threads of other tests do not want is asked of this one, too.
+        // A second subscriber. With only one, tracing caches that no thread wants a record if the other tests' threads do
+        // not.
         let another = Dispatch::new(tracing_subscriber::registry());
         let subscriber = tracing_subscriber::fmt().with_ansi(false).with_max_level(level);
         let subscriber = subscriber.with_writer(move || kept.clone()).finish();

@@ -30,23 +30,24 @@ impl RedisServer {
         Self::start_with(&[])
     }
 
-    /// With more options, as on its command line.
+    /// Starts a server with more options, as on the command line.
     pub(crate) fn start_with(options: &[&str]) -> Self {
         Self::start_on(free_port(), options)
     }
 
-    /// A copy of another one.
+    /// Starts a replica of another server.
     pub(crate) fn start_replica(master: &Self) -> Self {
         let replica = Self::start_with(&["--replicaof", "127.0.0.1", &master.port.to_string()]);
         let begun = Instant::now();
-        // The master answers when it has a replica, or after 4 s.
+        // The master replies when it has a replica, or after 4 s.
         while master.ask("WAIT 1 4000").number() == 0 {
             assert!(begun.elapsed() < Duration::from_secs(20), "the replica does not reach its master");
         }
         replica
     }
 
-    /// A Sentinel that watches this one as `mymaster`, and puts a replica in its place half a second after it is gone.
+    /// Starts a Sentinel that watches this server as `mymaster`, and promotes a replica half a second after the server is
+    /// gone.
     pub(crate) fn start_sentinel(master: &Self) -> Self {
         let port = free_port();
         let folder = new_folder();
@@ -68,7 +69,7 @@ impl RedisServer {
         let mut command = Command::new("redis-server");
         command
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-            // A replica gets its copy at once.
+            // A replica gets its copy immediately.
             .args(["--repl-diskless-sync-delay", "0"])
             .arg("--dir")
             .arg(&folder)
@@ -102,37 +103,37 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
 
-    /// Kills it and starts another one on the same port, with nothing in it.
+    /// Kills the server and starts an empty one on the same port.
     pub(crate) fn restart(self) -> Self {
         let port = self.port;
         drop(self);
         Self::start_on(port, &[])
     }
 
-    /// Publishes bytes as they are, as a peer with a fault would.
+    /// Publishes raw bytes, as a faulty peer would.
     pub(crate) fn publish(&self, channel: &str, payload: &[u8]) {
         assert!(matches!(self.run(&[b"PUBLISH", channel.as_bytes(), payload]), Reply::Number(_)));
     }
 
-    /// Runs a command, as raw as it can be: a look into Redis that owes nothing to the code under test.
+    /// Runs a raw command, independently of the code under test.
     pub(crate) fn run(&self, command: &[&[u8]]) -> Reply {
         self.connect().run(command)
     }
 
-    /// A connection that stays when others are refused.
+    /// Opens a connection that stays open when others are refused.
     pub(crate) fn connect(&self) -> Connection {
         let socket = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         Connection(BufReader::new(socket))
     }
 
-    /// Stops it (`STOP`) as a machine does that hangs, or lets it go on (`CONT`).
+    /// Stops the process (`STOP`), as a machine that hangs, or continues it (`CONT`).
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
         assert!(sent.success());
     }
 
-    /// As [`Self::run`], of words.
+    /// Runs a command of words, as [`Self::run`].
     pub(crate) fn ask(&self, command: &str) -> Reply {
         self.connect().ask(command)
     }
@@ -143,13 +144,13 @@ impl RedisServer {
             socket.write_all(b"PING\r\n").is_ok()
                 && socket.set_read_timeout(Some(Duration::from_secs(5))).is_ok()
                 && socket.read_exact(&mut answer).is_ok()
-                // With a password it answers that it wants one.
+                // With a password, the reply is that it is required.
                 && (&answer == b"+PONG\r\n" || answer.starts_with(b"-NOAUTH"))
         })
     }
 }
 
-/// One connection to it.
+/// A connection to the server.
 pub(crate) struct Connection(BufReader<TcpStream>);
 
 impl Connection {
@@ -164,13 +165,13 @@ impl Connection {
         Reply::read(&mut self.0)
     }
 
-    /// As [`Self::run`], of words.
+    /// Runs a command of words, as [`Self::run`].
     pub(crate) fn ask(&mut self, command: &str) -> Reply {
         self.run(&command.split(' ').map(str::as_bytes).collect::<Vec<_>>())
     }
 }
 
-/// What Redis says.
+/// A reply of Redis.
 #[derive(Debug, PartialEq, Clone)]
 pub(crate) enum Reply {
     Nothing,

@@ -80,7 +80,7 @@ impl Chatter {
 
     #[disconnect]
     async fn disconnect(&mut self, cx: &mut Context<Self>, _code: CloseCode) -> Result<()> {
-        // Long, but not longer than a test waits.
+        // Long, but shorter than a test waits.
         tokio::time::sleep(Duration::from_millis(900)).await;
         cx.group_send(&self.room, &ChatMessage { message: "gone".into() }).await
     }

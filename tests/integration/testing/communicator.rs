@@ -13,7 +13,7 @@ use crate::testing::chatter::client;
 async fn communicator_receives_nothing_for_exactly_its_wait_with_paused_clock() {
     let mut ann = client(&LayerProbe::new().process()).await;
     ann.send_to("later").await.unwrap();
-    // Of these tenths of a second, the first ends just behind the first message, the second well before the other.
+    // The first of these 100 ms ends just after the first message, the second well before the other one.
     assert!(!ann.receive_nothing().await);
     assert_eq!(ann.receive_text_from().await.unwrap(), "at 99 ms");
     let since = Instant::now();
@@ -36,7 +36,7 @@ async fn communicator_error_shows_recent_frames() {
 
     ann.send_to("{}").await.unwrap();
     let json = ann.receive_json_from::<Line>().await.unwrap_err();
-    // As a test prints it that returns the error.
+    // As a failing test prints the error.
     assert_eq!(
         format!("{json:?}"),
         "\"{}\" is not the JSON that is expected; before that:\n  sent     {}\n  received {}\n\
@@ -72,7 +72,7 @@ async fn communicator_disconnect_waits_for_end_of_connection() {
     let last = probe.sent().pop().expect("`disconnect` has run");
     assert_eq!(last.to_string(), "process 0 to group `chat_lobby`: {\"message\":\"gone\",\"type\":\"chat.message\"}");
 
-    // And may be followed by another one.
+    // Another connection may follow.
     ann.connect().await.unwrap();
     ann.send_to("again").await.unwrap();
     assert_eq!(ann.receive_text_from().await.unwrap(), "again");

@@ -11,7 +11,7 @@ use warp::Filter;
 
 use crate::testing::chatter::{ChatMessage, Kick, RENDERED, client, lobby};
 
-/// What a test would print that fails.
+/// Returns the panic message of a failing test.
 async fn complaint(failing: impl Future<Output = ()> + Send + 'static) -> String {
     let panic = tokio::spawn(failing).await.expect_err("it should fail").into_panic();
     *panic.downcast::<String>().expect("a panic with text")
@@ -24,7 +24,7 @@ async fn probe_returns_sent_events_in_order() {
     let mut ann = client(&layer).await;
     ann.send_to("one").await.unwrap();
     ann.send_to("two").await.unwrap();
-    // Both wait for it: the consumer has not run yet.
+    // Both assertions wait: the consumer has not run yet.
     assert_eq!(probe.assert_sent::<ChatMessage>(&lobby()).await, ChatMessage { message: "one".into() });
     assert_eq!(probe.assert_sent::<ChatMessage>(&lobby()).await, ChatMessage { message: "two".into() });
     probe.assert_nothing_more().await;
@@ -41,7 +41,7 @@ async fn probe_returns_sent_events_in_order() {
     let sent = probe.sent();
     let to: Vec<_> = sent.iter().map(|sent| sent.to.clone()).collect();
     let room = Target::Group(lobby().name().unwrap());
-    // The last one is what `disconnect` says, which has run when the close is heard.
+    // `disconnect` sends the last one. It has run when the close is received.
     assert_eq!(to, [room.clone(), room.clone(), Target::Channel(name), room]);
     assert_eq!(sent[3].envelope.decode::<ChatMessage>().unwrap().message, "gone");
 }
@@ -73,7 +73,7 @@ async fn probe_error_lists_sent_events() {
     assert!(said.starts_with("more was sent than was asked for until "), "{said}");
     assert!(said.ends_with(&format!("{list}{last}")), "{said}");
 
-    // It is there, and is not what its type says.
+    // The event was sent, but does not fit its type.
     let asked = probe.clone();
     let said = complaint(async move { _ = asked.assert_sent::<Kick>(&lobby()).await }).await;
     assert!(said.starts_with("what was sent to group `chat_lobby` does not fit, asked for at "), "{said}");
@@ -102,7 +102,7 @@ async fn probe_processes_share_messages_only() {
     assert!(bob.receive_nothing().await);
     assert!(probe.sent()[1].but.is_some(), "{probe:?}");
 
-    // A channel of another process can be sent to, and joins nothing here.
+    // A channel of another process can be sent to, but cannot join a group here.
     bob.send_to("name").await.unwrap();
     let name = ChannelName::new(bob.receive_text_from().await.unwrap()).unwrap();
     let joined = here.group_add(&lobby(), &name).await;
@@ -133,14 +133,14 @@ async fn probe_full_channel_behaves_as_on_real_layer() {
     for reason in ["1", "2"] {
         here.send(channel.name(), &Kick { reason: reason.into() }).await.unwrap();
     }
-    // As over pub/sub the sender is not told; it is counted when it arrives.
+    // As on pub/sub, the sender gets no error; the drop is counted on arrival.
     while there.stats().dropped_full == 0 {
         tokio::task::yield_now().await;
     }
     assert_eq!(channel.receive().await.unwrap().decode::<Kick>().unwrap().reason, "1");
 }
 
-/// One seat, and whoever hears of it claims it: who is first depends on when each process hears.
+/// One seat, which each consumer claims when it receives the event: the order depends on when each process receives it.
 struct Claimer;
 
 #[event("seat.free")]
@@ -174,7 +174,7 @@ impl Claimer {
     }
 }
 
-/// Who claims the seat in which order, with nine clients on three processes.
+/// Returns the order of the claims of nine clients on three processes.
 fn claims(seed: u64) -> Vec<u64> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     runtime.block_on(async {
@@ -213,7 +213,7 @@ fn probe_seed_determines_delivery_order() {
     let mut different = orders.clone();
     different.sort();
     different.dedup();
-    // Three processes take their turns in one of six orders, and more where claims fall between them.
+    // Three processes receive in one of six orders, and there are more orders if claims fall in between.
     assert!(different.len() >= 4, "{orders:?}");
 }
 
@@ -233,7 +233,7 @@ async fn probe_keeps_order_of_one_sender_under_every_seed() {
     }
 }
 
-/// Where the clock runs on, too: this one waits for silence.
+/// Without a paused clock, this waits for silence.
 #[tokio::test]
 async fn probe_works_without_paused_clock() {
     let probe = LayerProbe::with_seed(7);

@@ -9,7 +9,7 @@ use channels_runtime::prelude::*;
 use crate::support::app::Server;
 use crate::support::example::Example;
 
-/// Sends a request and gives the status and the whole answer.
+/// Sends a request and returns the status and the whole head of the response.
 pub(crate) fn ask(address: SocketAddr, request: &str) -> (u16, String) {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

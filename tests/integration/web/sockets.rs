@@ -23,7 +23,7 @@ struct Line {
 #[group("everyone", events(Line))]
 struct Everyone;
 
-/// Sends the client more than all the buffers on the way hold, in one handler.
+/// Sends the client more than all buffers on the way hold, in one handler.
 #[derive(Default)]
 struct Talker;
 
@@ -39,7 +39,7 @@ impl Talker {
     }
 }
 
-/// Gives back what it is sent, to everyone.
+/// Sends each text to all members, and each binary frame back.
 struct Repeater;
 
 static CODES: Mutex<Vec<(u16, u16)>> = Mutex::new(Vec::new());
@@ -120,7 +120,7 @@ async fn slow_client_is_closed_without_delaying_others() {
     let (mut sender, mut member) = (connect(server.address).await, connect(server.address).await);
     let sleeper = connect(server.address).await;
     let text = |number: usize| format!("{number:08}{}", "x".repeat(8 * 1024));
-    // Enough to fill the kernel's buffers on both sides of the sleeper's socket, and then his queue here.
+    // Enough to fill the kernel's buffers on both sides of the sleeping client's socket, and then its outbound queue.
     const MESSAGES: usize = 3000;
     for number in 0..MESSAGES {
         sender.send(Message::text(text(number))).await.unwrap();
@@ -141,14 +141,14 @@ async fn handler_waits_for_paused_client() {
     let mut client = connect_to(server.address, "talker").await;
     let much = "x".repeat(400_000);
     client.send(Message::text(much.clone())).await.unwrap();
-    // 40 MB do not fit into any buffer, so the handler waits until the client reads.
+    // 40 MB exceed all buffers, so the handler waits until the client reads.
     tokio::time::sleep(Duration::from_millis(200)).await;
     for _ in 0..100 {
         assert!(next(&mut client).await.into_text().unwrap().as_str() == much);
     }
     assert_eq!(next(&mut client).await.into_text().unwrap().as_str(), "done");
     drop(client);
-    // Its handler never returns; nothing waits for it.
+    // The handler never returns, and nothing waits for it.
     server.task.abort();
 }
 

@@ -95,7 +95,7 @@ impl App {
         Listener::new(TcpStream::connect(self.address).await.unwrap(), &head).await
     }
 
-    /// One that has heard its welcome.
+    /// Returns a client that has received its welcome.
     async fn listener(&self) -> Listener {
         let mut listener = self.listen("today", EVENTS).await;
         assert_eq!(listener.status, 200);
@@ -112,7 +112,7 @@ impl App {
         self.channels.channel_layer().group_send(&News, &Told { how: how.into() }).await.unwrap();
     }
 
-    /// Waits until so many have ended, and gives their codes.
+    /// Waits until this many connections have ended, and returns their codes.
     async fn ended(&self, many: usize) -> Vec<u16> {
         within(async {
             while self.codes.lock().unwrap().len() < many || self.channels.connections() > 0 {
@@ -126,7 +126,7 @@ impl App {
 
 const EVENTS: &str = "Accept: text/event-stream\r\n";
 
-/// A client that reads an answer in chunks.
+/// A client that reads a chunked response.
 struct Listener {
     socket: BufReader<TcpStream>,
     status: u16,
@@ -150,14 +150,14 @@ impl Listener {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 
-    /// The body of an answer that has a length.
+    /// Returns the body of a response with a length.
     async fn body(mut self) -> String {
         let mut body = vec![0; self.header("content-length").unwrap().parse().unwrap()];
         within(self.socket.read_exact(&mut body)).await.unwrap();
         String::from_utf8(body).unwrap()
     }
 
-    /// The lines up to the next empty one; `None` behind the last chunk.
+    /// Returns the lines up to the next empty one, or `None` after the last chunk.
     async fn next_message(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.text.find("\n\n") {
@@ -202,7 +202,7 @@ async fn sse_and_websocket_receive_same_events() {
         assert_eq!(listener.next_message().await.unwrap(), lines.concat());
         assert_eq!(socket.receive_text_from().await.unwrap(), text);
     }
-    // With `&mut self`, and in order behind what is rendered.
+    // With `&mut self`, and in order with the rendered events.
     for number in 0..200 {
         if number % 2 == 0 { app.post(&number.to_string()).await } else { app.tell(&number.to_string()).await }
     }
@@ -293,14 +293,14 @@ async fn sse_stream_ends_with_retry_on_shutdown() {
     within(app.serving).await.unwrap();
 }
 
-/// Its pings are comments, which answer themselves; and its socket is none that waits to be served.
+/// Its pings are comments and need no answer, and its socket does not count as waiting.
 #[tokio::test]
 async fn sse_client_stays_connected() {
     let builder = Channels::builder().heartbeat(Duration::from_millis(40), Duration::from_millis(400));
     let app = App::start(builder.header_deadline(Duration::from_millis(100)).max_waiting_sockets(1)).await;
     let mut listener = app.listener().await;
     for _ in 0..3 {
-        // These do wait, and crowd each other out.
+        // These sockets wait, and each drops the previous one.
         drop(app.listen("today", "").await);
     }
     for _ in 0..20 {
@@ -313,7 +313,7 @@ async fn sse_client_stays_connected() {
     app.serving.abort();
 }
 
-/// What waits for one that does not read is bounded, as behind a WebSocket, and nobody else waits.
+/// The backlog of a client that does not read is limited, as for a WebSocket, and no other client waits.
 #[tokio::test]
 async fn sse_slow_client_is_closed() {
     let app = App::start(Channels::builder().outbound_limit(64 * 1024)).await;
@@ -339,7 +339,7 @@ async fn sse_slow_client_is_closed() {
     app.serving.abort();
 }
 
-/// Its session is over, and its socket is one of those that wait: otherwise nobody would count it any more.
+/// Its session is over, so its socket counts as waiting; otherwise it would not be counted at all.
 #[tokio::test]
 async fn sse_socket_of_slow_client_counts_as_waiting() {
     let app = App::start(Channels::builder().outbound_limit(64 * 1024).max_waiting_sockets(1)).await;
@@ -356,7 +356,7 @@ async fn sse_socket_of_slow_client_counts_as_waiting() {
     assert_eq!((app.channels.stats().inside, app.channels.stats().door.crowded_out), (0, 0));
     let _another = TcpStream::connect(app.address).await.unwrap();
     until("it makes room", || app.channels.stats().door.crowded_out == 1).await;
-    // What the kernel has still comes, and no end of the answer.
+    // The kernel's buffered bytes still arrive, without the end of the response.
     let mut rest = Vec::new();
     _ = within(slow.socket.read_to_end(&mut rest)).await;
     assert!(!String::from_utf8_lossy(&rest).contains("event: close"));

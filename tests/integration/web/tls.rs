@@ -30,7 +30,7 @@ impl Echo {
     }
 }
 
-/// A folder with a certificate for `localhost` and its key, gone with the test.
+/// A folder with a certificate for `localhost` and its key. It is removed on drop.
 struct Files(PathBuf);
 
 impl Files {
@@ -50,7 +50,7 @@ impl Files {
         self.0.join("key.pem")
     }
 
-    /// Writes another certificate with another key.
+    /// Writes a new certificate with a new key.
     fn renew(&self) -> CertificateDer<'static> {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         std::fs::write(self.certificate(), made.cert.pem()).unwrap();
@@ -65,7 +65,7 @@ impl Drop for Files {
     }
 }
 
-/// Connects as a client that trusts this certificate and no other.
+/// Connects as a client that trusts only this certificate.
 async fn connect(address: SocketAddr, trusted: &CertificateDer<'static>) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
@@ -106,7 +106,7 @@ async fn tls_serves_messages_and_reloads_certificate() {
     let (channels, address, serving) = start(&files).await;
     echoes(address, &first).await;
     let second = files.renew();
-    // The files are looked at once a second.
+    // The server checks the files once a second.
     let found = async {
         while connect(address, &second).await.is_err() {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -115,7 +115,7 @@ async fn tls_serves_messages_and_reloads_certificate() {
     tokio::time::timeout(Duration::from_secs(20), found).await.expect("the new certificate is found");
     echoes(address, &second).await;
     assert!(connect(address, &first).await.is_err(), "the client trusts the old one, and is shown the new one");
-    // A key that does not fit, as between the writing of the two files.
+    // A key that does not match, as while the two files are written.
     std::fs::write(files.key(), rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
     tokio::time::sleep(Duration::from_millis(1100)).await;
     echoes(address, &second).await;

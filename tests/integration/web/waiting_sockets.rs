@@ -24,7 +24,7 @@ async fn waiting_sockets_are_dropped_oldest_first() {
     }
     let mut answer = server.enter().await;
     assert_eq!(say(&mut answer.socket, "hi").await, "hi 127.0.0.1");
-    // All but eight of the fifty, and one more for the one that speaks, if the last were not there yet.
+    // All but eight of the fifty, and possibly one more for the client that sends, depending on when the last one arrives.
     until("the oldest are dropped", || server.channels.stats().door.crowded_out >= 42).await;
     assert!(server.channels.stats().door.crowded_out <= 43, "{:?}", server.channels.stats().door);
     for socket in slow.drain(..40) {
@@ -34,7 +34,7 @@ async fn waiting_sockets_are_dropped_oldest_first() {
     server.stop().await;
 }
 
-/// The head of a request is whole at once, and the rest never comes.
+/// The heads of the requests are complete, but their bodies never come.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_sockets_without_body_are_dropped_before_slow_upload() {
     let builder = Channels::builder().max_waiting_sockets(8).header_deadline(Duration::from_secs(3600));
@@ -47,9 +47,9 @@ async fn waiting_sockets_without_body_are_dropped_before_slow_upload() {
         socket.write_all(&[&post(10)[..], b"x"].concat()).await.unwrap();
         slow.push(socket);
     }
-    // Four of the fifty may stay, and four of those whose heads were not read yet.
+    // Four of the fifty may stay, and four of those whose heads have not been read yet.
     until("the oldest are dropped", || server.channels.stats().door.crowded_out >= 42).await;
-    // One that is slow, and comes when the others have had their chance, is not dropped for those who ask.
+    // A slow upload that starts after the others is not dropped for sockets without a request.
     let mut upload = TcpStream::connect(server.address).await.unwrap();
     upload.write_all(&post(10)).await.unwrap();
     upload.write_all(b"01234").await.unwrap();
@@ -77,16 +77,16 @@ async fn request_head_has_deadline_and_size_limit() {
         socket.write_all(begin.as_bytes()).await.unwrap();
         until_closed(socket).await;
     }
-    // Between two requests, too; a socket that has become a WebSocket may be silent.
+    // Also between two requests. A WebSocket may be silent.
     let mut open = server.enter().await;
     let page = send_request(server.address, "GET /page HTTP/1.1\nHost: ours\n\n").await;
     assert_eq!(page.status, 200);
     until_closed(page.socket).await;
     assert_eq!(say(&mut open.socket, "hi").await, "hi 127.0.0.1");
-    // Whoever was served before and says nothing more is no attacker.
+    // A client that had a response before and sends nothing more is not counted.
     until("those who said too little are counted", || server.channels.stats().door.head_late == 3).await;
 
-    // The server hangs up on the rest, and that may overtake its answer.
+    // The server closes the socket before it has read all, so the client may miss the response.
     let large = format!("GET /page HTTP/1.1\r\nHost: ours\r\nX: {}\r\n\r\n", "x".repeat(300_000));
     let mut socket = TcpStream::connect(server.address).await.unwrap();
     _ = socket.write_all(large.as_bytes()).await;
@@ -101,7 +101,7 @@ async fn request_head_has_deadline_and_size_limit() {
     server.stop().await;
 }
 
-/// Each byte comes in time, and the head never ends.
+/// Each byte comes in time, but the head never ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn request_head_sent_byte_by_byte_has_same_deadline() {
     const DEADLINE: Duration = Duration::from_millis(500);
@@ -115,15 +115,15 @@ async fn request_head_sent_byte_by_byte_has_same_deadline() {
         let mut heard = [0; 1];
         loop {
             tokio::select! {
-                // Both may be dropped and asked anew. A write that fails is followed by the end of what is heard.
+                // Both futures may be dropped. A failed write is followed by the end of the stream.
                 _ = every.tick() => written += usize::from(writes.write_all(b"x").await.is_ok()),
-                // A reset is an end, too.
+                // A reset ends the stream, too.
                 end = reads.read(&mut heard) => {
                     assert_eq!(end.unwrap_or(0), 0, "nobody answers half a head");
                     break;
                 }
             }
-            // Long enough for a busy machine, and no deadline at all if each byte began it anew.
+            // Enough for a busy machine, but shorter than the total if each byte restarted the deadline.
             assert!(begun.elapsed() < 20 * DEADLINE, "it is still open, {written} bytes later");
         }
         assert!(begun.elapsed() >= DEADLINE / 2, "it had its time: {:?}", begun.elapsed());
@@ -142,11 +142,11 @@ async fn keep_alive_socket_counts_as_waiting() {
     let mut socket = page.socket;
     let mut body = [0; 6];
     socket.read_exact(&mut body).await.unwrap();
-    // It has been served and waits again; the next one to come takes its place.
+    // The socket has had its response and waits again; the next client takes its slot.
     assert_eq!(server.enter().await.status, 101);
     until("it was dropped", || server.channels.stats().door.crowded_out == 1).await;
     until_closed(socket).await;
-    // Two requests over one socket need one place.
+    // Two requests over one socket need one slot.
     let page = send_request(server.address, "GET /page HTTP/1.1\nHost: ours\n\n").await;
     let mut socket = page.socket;
     socket.read_exact(&mut body).await.unwrap();

@@ -1,9 +1,9 @@
-//! The WebSocket protocol (RFC 6455) from a client that keeps to it and from one that does not, over a raw socket against
-//! `examples/echo`: sections 1 to 7, 9 and 10 of what the Autobahn fuzzing client asks, under its section numbers, as a
-//! table of our own. Every case has one right outcome.
+//! The WebSocket protocol (RFC 6455), from a correct and from an incorrect client over a raw socket to `examples/echo`:
+//! sections 1 to 7, 9 and 10 of the Autobahn fuzzing client, under its section numbers, as a table of this project. Every
+//! case has one correct outcome.
 //!
-//! What the server sends is judged as strictly: unmasked, whole, in the shortest form, with a close frame as the last
-//! thing before an end that is no reset.
+//! The frames of the server are checked as strictly: unmasked, whole, in the shortest form, with a close frame as the last
+//! thing before the end of the stream, which is not a reset.
 
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
@@ -22,40 +22,41 @@ const PING: u8 = 0x9;
 const PONG: u8 = 0xa;
 const FIN: u8 = 0x80;
 
-/// The largest message that the server is told to take.
+/// The message limit of the server.
 const LIMIT: usize = 16 * 1024 * 1024;
 
-/// After so many failures the rest is not played: a server that says nothing would take the whole day.
+/// After this many failures the remaining cases are skipped: each case of an unresponsive server would wait for its time
+/// limit.
 const ENOUGH: usize = 20;
 
-/// Nothing here waits for time to pass; so long may an answer take before the server is said to be silent.
+/// The time limit for a response. No case waits for time to pass.
 const SILENCE: Duration = Duration::from_secs(20);
 
-/// For so long the client listens where it must hear nothing. A busy server may be later than that with what is wrong, and is
-/// then not found out; nobody is blamed for being slow.
+/// The time in which the client must receive nothing. A late error of a busy server is missed; a slow server never fails a
+/// case.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// One thing that the client does, or wants to see.
+/// A step of a case: an action of the client, or an expected frame.
 #[derive(Clone)]
 enum Step {
-    /// Writes these bytes at once.
+    /// Writes these bytes in one write.
     Write(Vec<u8>),
     /// Writes these bytes in pieces of this size.
     Chop(Vec<u8>, usize),
-    /// The next frame of the server is this one.
+    /// Expects this frame next.
     See(u8, Vec<u8>),
-    /// The server says nothing, and does not hang up.
+    /// Expects that the server sends nothing and keeps the connection open.
     Quiet,
-    /// All of this, so many times.
+    /// Repeats these steps.
     Times(usize, Vec<Self>),
 }
 
-/// How the connection has to end.
+/// The expected end of the connection.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum End {
-    /// The client closes, and everything was right.
+    /// The client closes after a correct exchange.
     Clean,
-    /// The server sends a close frame with this code; `None`: with no code.
+    /// The server sends a close frame with this code, or without a code.
     Closed(Option<u16>),
 }
 
@@ -66,7 +67,7 @@ struct Case {
     end: End,
 }
 
-/// A frame's bytes as a client writes them, with the length in its shortest form.
+/// Returns the bytes of a client's frame, with the length in its shortest form.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first];
     match payload.len() {
@@ -83,11 +84,11 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     masked(bytes, payload)
 }
 
-/// Behind this head: a mask, and the payload under it.
+/// Appends a mask and the masked payload to this head.
 fn masked(mut head: Vec<u8>, payload: &[u8]) -> Vec<u8> {
     let mask = [0x1d, 0xc4, 0x73, 0x9a];
     head.extend(mask);
-    // By words, for the sake of the large ones in a build without optimization.
+    // Word by word, because large payloads are slow in a build without optimisation.
     let word = u64::from_ne_bytes([mask, mask].concat().try_into().unwrap());
     let mut words = payload.chunks_exact(8);
     for eight in &mut words {
@@ -97,7 +98,7 @@ fn masked(mut head: Vec<u8>, payload: &[u8]) -> Vec<u8> {
     head
 }
 
-/// A message in frames of at most `size` bytes.
+/// Returns a message in frames of at most `size` bytes.
 fn fragments(opcode: u8, payload: &[u8], size: usize) -> Vec<u8> {
     let count = payload.len().div_ceil(size).max(1);
     let mut bytes = Vec::with_capacity(payload.len() + 14 * count);
@@ -122,12 +123,12 @@ fn see(opcode: u8, payload: impl Into<Vec<u8>>) -> Step {
     Step::See(opcode, payload.into())
 }
 
-/// What is written first stands before what comes second, in one write.
+/// Writes all parts in one write.
 fn join(parts: &[Vec<u8>]) -> Step {
     Step::Write(parts.concat())
 }
 
-/// All cases, numbered as they are added.
+/// The cases of a section.
 #[derive(Default)]
 struct Table {
     cases: Vec<Case>,
@@ -147,7 +148,7 @@ impl Table {
     }
 }
 
-/// Text that shows a lost or a moved byte.
+/// Returns text in which a lost or moved byte is visible.
 fn letters(size: usize) -> Vec<u8> {
     repeated(b"abcdefghijklmnopqrstuvwxyz0123456789+", size)
 }
@@ -162,7 +163,7 @@ fn repeated(pattern: &[u8], size: usize) -> Vec<u8> {
     all
 }
 
-/// 1: messages of all the sizes at which the header changes, whole and in pieces.
+/// 1: messages of all sizes at which the header changes, whole and in pieces.
 fn framing(table: &mut Table) {
     let sizes = [0, 1, 2, 124, 125, 126, 127, 128, 65_534, 65_535, 65_536, 65_537];
     for (section, opcode) in [(1, TEXT), (2, BINARY)] {
@@ -176,7 +177,7 @@ fn framing(table: &mut Table) {
         }
     }
     for (at, size) in [0, 125, 126, 65_535, 65_536].into_iter().enumerate() {
-        // The server begins to look at a frame wherever a read ends.
+        // The server parses a frame wherever a read ends.
         for piece in [2, 3, 5, 13] {
             let whole = [frame(FIN | BINARY, &bytes(size)), frame(FIN | TEXT, b"behind it")].concat();
             let piece = if size > 1000 { piece * 331 } else { piece };
@@ -213,7 +214,7 @@ fn pings(table: &mut Table) {
 /// 3: reserved bits without an extension.
 fn reserved_bits(table: &mut Table) {
     let hello = || frame(FIN | TEXT, b"Hello");
-    // A close frame is right but for its bits: the beginning of a word is no code.
+    // The payload of a close frame must be a valid code, so that only the bits are wrong.
     let payload = |opcode| if opcode == CLOSE { &[0x03, 0xe8][..] } else { b"reserved" };
     let bad = |bits: u8, opcode: u8| frame(FIN | (bits << 4) | opcode, payload(opcode));
     let echoed = || see(TEXT, "Hello");
@@ -330,7 +331,7 @@ fn fragmentation(table: &mut Table) {
 /// κόσμε, the word of Markus Kuhn's test file: letters of two bytes and one of three.
 const KOSME: &[u8] = b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5";
 
-/// Sequences with what they are: UTF-8, or not.
+/// Returns byte sequences and whether each is valid UTF-8.
 fn sequences() -> Vec<(&'static str, Vec<u8>, bool)> {
     let mut all: Vec<(&'static str, Vec<u8>, bool)> = Vec::new();
     let mut rows = |section: &'static str, valid: bool, rows: &[&[u8]]| {
@@ -341,26 +342,26 @@ fn sequences() -> Vec<(&'static str, Vec<u8>, bool)> {
     let words = ["hello$world", "hello\u{a2}world", "hello\u{20ac}world", "hello\u{24b62}world"];
     rows("6.5", true, &words.map(str::as_bytes));
     rows("6.5", true, &[KOSME]);
-    // Each beginning of κόσμε: whole where it ends with a letter.
+    // Each prefix of κόσμε: valid where it ends with a letter.
     rows("6.6", true, &[&KOSME[..2], &KOSME[..5], &KOSME[..7], &KOSME[..9], &KOSME[..11]]);
     rows("6.6", false, &[&KOSME[..1], &KOSME[..3], &KOSME[..4], &KOSME[..6], &KOSME[..8], &KOSME[..10]]);
-    // The first of each length.
+    // The first code point of each length.
     rows("6.7", true, &[b"\x00", b"\xc2\x80", b"\xe0\xa0\x80", b"\xf0\x90\x80\x80"]);
     rows("6.8", false, &[b"\xf8\x88\x80\x80\x80", b"\xfc\x84\x80\x80\x80\x80"]);
-    // The last of each length.
+    // The last code point of each length.
     rows("6.9", true, &[b"\x7f", b"\xdf\xbf", b"\xef\xbf\xbf", b"\xf4\x8f\xbf\xbf"]);
     rows("6.10", false, &[b"\xf7\xbf\xbf\xbf", b"\xfb\xbf\xbf\xbf\xbf", b"\xfd\xbf\xbf\xbf\xbf\xbf"]);
-    // On both sides of the surrogates, and of the end.
+    // Around the surrogates and the last code point.
     rows("6.11", true, &[b"\xed\x9f\xbf", b"\xee\x80\x80", b"\xef\xbf\xbd", b"\xf4\x8f\xbf\xbf"]);
     rows("6.11", false, &[b"\xf4\x90\x80\x80"]);
-    // Continuations of nothing.
+    // Continuation bytes without a start.
     rows("6.12", false, &[b"\x80", b"\xbf"]);
     for count in 2..=6 {
         let alternating: Vec<u8> = (0..count).map(|at| if at % 2 == 0 { 0x80 } else { 0xbf }).collect();
         rows("6.12", false, &[&alternating]);
     }
     rows("6.12", false, &[&(0x80..=0xbf).collect::<Vec<u8>>()]);
-    // Beginnings with a space behind each.
+    // Start bytes, each followed by a space.
     for range in [0xc0..=0xdf, 0xe0..=0xef, 0xf0..=0xf7, 0xf8..=0xfb, 0xfc..=0xfd_u8] {
         let lonely: Vec<u8> = range.flat_map(|byte| [byte, b' ']).collect();
         rows("6.13", false, &[&lonely]);
@@ -381,7 +382,7 @@ fn sequences() -> Vec<(&'static str, Vec<u8>, bool)> {
     rows("6.14", false, &incomplete);
     rows("6.15", false, &[&incomplete.concat()]);
     rows("6.16", false, &[b"\xfe", b"\xff", b"\xfe\xfe\xff\xff"]);
-    // In more bytes than needed: a slash, the last of each length, NUL.
+    // Overlong: a slash, the last code point of each length, NUL.
     let slash: [&[u8]; 5] =
         [b"\xc0\xaf", b"\xe0\x80\xaf", b"\xf0\x80\x80\xaf", b"\xf8\x80\x80\x80\xaf", b"\xfc\x80\x80\x80\x80\xaf"];
     rows("6.17", false, &slash);
@@ -401,7 +402,7 @@ fn sequences() -> Vec<(&'static str, Vec<u8>, bool)> {
             rows("6.21", false, &[&[high, low].concat()]);
         }
     }
-    // What is no character is still UTF-8: the last two of each plane.
+    // Noncharacters are valid UTF-8: the last two of each plane.
     for plane in 0..=16_u32 {
         for last in [0xfffe, 0xffff] {
             let text = char::from_u32(plane << 16 | last).expect("no surrogate").to_string();
@@ -414,18 +415,18 @@ fn sequences() -> Vec<(&'static str, Vec<u8>, bool)> {
     all
 }
 
-/// How many bytes it takes until no continuation could make it UTF-8; `None` if it only ends too early.
+/// Returns the number of bytes after which no continuation is valid UTF-8, or `None` if the sequence is only incomplete.
 fn spoiled_at(bytes: &[u8]) -> Option<usize> {
     (1..=bytes.len()).find(|end| std::str::from_utf8(&bytes[..*end]).is_err_and(|error| error.error_len().is_some()))
 }
 
-/// 6: text is UTF-8, and what is not is refused at the first byte that says so.
+/// 6: text must be UTF-8, and is refused at the first invalid byte.
 fn utf8(table: &mut Table) {
     table.ok("6.1.1", vec![write(frame(FIN | TEXT, b"")), see(TEXT, "")]);
     table.ok("6.1.2", vec![write(fragments(TEXT, b"", 1)), see(TEXT, "")]);
     let within = join(&[frame(TEXT, b""), frame(CONTINUATION, b"middle"), frame(FIN | CONTINUATION, b"")]);
     table.ok("6.1.3", vec![within, see(TEXT, "middle")]);
-    // Valid so far, and the client waits; then comes what makes it invalid, or only the first byte of that.
+    // The client pauses after a valid beginning; then comes the invalid sequence, or only its first byte.
     let spoilt = [KOSME, b"\xf4\x90\x80\x80", b"edited"].concat();
     for (at, (first, second)) in [(11, 15), (12, 13)].into_iter().enumerate() {
         let early =
@@ -455,7 +456,7 @@ fn utf8(table: &mut Table) {
             }
         }
         let Some(end) = spoiled_at(&payload) else { continue };
-        // What 6.4 asks of one sequence: every one is refused before the client goes on.
+        // As in 6.4 for one sequence: each is refused before the client goes on.
         let id = |way: &str| format!("{section}.{number} at once, {way}");
         let mut cut = frame(FIN | TEXT, &[&payload[..], b"and so on"].concat());
         cut.truncate(6 + end);
@@ -466,7 +467,7 @@ fn utf8(table: &mut Table) {
             table.fails(id("over two frames"), 1007, vec![split]);
         }
     }
-    // Bytes are not text.
+    // Binary frames need not be UTF-8.
     table.ok("6.24 bytes need not be UTF-8", vec![write(frame(FIN | BINARY, b"\xff\xfe")), see(BINARY, b"\xff\xfe")]);
     let long = "ä".repeat(70_000).into_bytes();
     for (at, size) in [1, 3, 4093, 65_537].into_iter().enumerate() {
@@ -523,7 +524,7 @@ fn closing(table: &mut Table) {
     }
 }
 
-/// 9: large messages, whole, in fragments and in pieces, up to the limit; and one byte beyond it. Many small ones.
+/// 9: large messages, whole, in fragments and in pieces, up to the limit; one byte beyond it; and many small messages.
 fn limits(table: &mut Table) {
     const KIB: usize = 1024;
     const MIB: usize = 1024 * 1024;
@@ -558,13 +559,13 @@ fn limits(table: &mut Table) {
     }
 }
 
-/// 10: what a sender that cuts its messages by the packet sends.
+/// 10: a sender that fragments its messages by packet size.
 fn automatic_fragments(table: &mut Table) {
     table.ok("10.1.1", vec![write(fragments(TEXT, &letters(65_536), 1300)), see(TEXT, letters(65_536))]);
     table.ok("10.1.2", vec![write(fragments(BINARY, &bytes(65_536), 1300)), see(BINARY, bytes(65_536))]);
 }
 
-/// What the RFC says of a header and the list above does not ask (sections 5.1 and 5.2).
+/// What the RFC requires of a header and the list above does not cover (sections 5.1 and 5.2).
 fn headers(table: &mut Table) {
     for (name, opcode) in [("text", TEXT), ("binary", BINARY), ("ping", PING), ("pong", PONG), ("close", CLOSE)] {
         table.fails(format!("5.1 a {name} without a mask"), 1002, vec![write([FIN | opcode, 2, 0x03, 0xe8])]);
@@ -612,11 +613,11 @@ fn headers(table: &mut Table) {
     }
 }
 
-/// What the server sent, and how it ended.
+/// A frame of the server, or the end.
 #[derive(PartialEq)]
 enum Seen {
     Frame(u8, Vec<u8>),
-    /// The end of the stream, behind a close frame or not.
+    /// The end of the stream, with or without a close frame before it.
     End,
 }
 
@@ -678,12 +679,12 @@ impl Client {
         };
         let head = String::from_utf8_lossy(&client.buffer[..end]).into_owned();
         client.used = end;
-        // The key and the answer of RFC 6455, section 1.3.
+        // The key and the accept value of RFC 6455, section 1.3.
         let accepted = head.starts_with("HTTP/1.1 101") && head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         if accepted { Ok(client) } else { Err(format!("the handshake is answered with {head:?}")) }
     }
 
-    /// Reads once; `false` at the end of the stream.
+    /// Reads once. Returns `false` at the end of the stream.
     fn read(&mut self) -> Result<bool, String> {
         let mut piece = [0; 64 * 1024];
         loop {
@@ -701,7 +702,7 @@ impl Client {
         }
     }
 
-    /// Makes `count` bytes of the next frame available; `false` if the stream ends before.
+    /// Buffers `count` bytes of the next frame. Returns `false` if the stream ends before.
     fn have(&mut self, count: usize) -> Result<bool, String> {
         while self.buffer.len() - self.used < count {
             if !self.read()? {
@@ -711,7 +712,7 @@ impl Client {
         Ok(true)
     }
 
-    /// The next frame, by the rules for a server.
+    /// Returns the next frame, checked by the rules for a server.
     fn next_frame(&mut self) -> Result<Seen, String> {
         if !self.have(2)? {
             return if self.buffer.len() == self.used { Ok(Seen::End) } else { Err("half a header".into()) };
@@ -760,7 +761,7 @@ impl Client {
         Ok(Seen::Frame(opcode, payload))
     }
 
-    /// Hears nothing for a while. What was heard before is seen already.
+    /// Asserts that nothing arrives for a while and that nothing is buffered.
     fn hear_nothing(&mut self) -> Result<(), String> {
         let set = |client: &Self, time| client.socket.set_read_timeout(Some(time)).map_err(|error| error.to_string());
         set(self, QUIET)?;
@@ -773,11 +774,11 @@ impl Client {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        // A server that has refused may be gone already. What it said decides, not whether it still listens.
+        // A server that has refused the client may be gone already. Its frames decide, not whether it still reads.
         _ = self.socket.write_all(bytes);
     }
 
-    /// Sees a close frame with this code, then the end, and nothing between.
+    /// Expects a close frame with this code, then the end of the stream, and nothing in between.
     fn expect_close(&mut self, code: Option<u16>) -> Result<(), String> {
         let expected = match code {
             Some(code) => format!("a close frame with {code}"),
@@ -801,7 +802,7 @@ impl Client {
     }
 }
 
-/// Does and sees all of this, in its order.
+/// Runs the steps in order.
 fn walk(client: &mut Client, steps: &[Step]) -> Result<(), String> {
     for step in steps {
         match step {
@@ -881,7 +882,7 @@ fn conformance_cases_have_expected_outcome() {
     assert!(failures.is_empty(), "{} of {} cases fail:\n{}", failures.len(), cases.len(), failures.join("\n"));
 }
 
-/// The figures that the documentation gives are those of this table.
+/// The case counts in the documentation are those of this table.
 #[test]
 fn conformance_case_counts_match_documentation() {
     let documented = include_str!("../../../docs/reliability.md");
@@ -892,7 +893,7 @@ fn conformance_case_counts_match_documentation() {
     assert!(documented.contains(&rows), "docs/reliability.md should say\n{rows}");
 }
 
-/// The list of sequences is by hand; here the standard library has a look at it.
+/// The list of sequences is written by hand; this checks it against the standard library.
 #[test]
 fn utf8_sequences_are_classified_correctly() {
     for (section, bytes, valid) in sequences() {

@@ -7,19 +7,19 @@ use std::time::Duration;
 use crate::support::example::Example;
 use crate::web::handshake::{KEY, handshake};
 
-/// A frame of a client, masked with zeros.
+/// Returns a client's frame with a mask of zeros.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first, 0x80 | u8::try_from(payload.len()).unwrap(), 0, 0, 0, 0];
     bytes.extend(payload);
     bytes
 }
 
-/// What the chat answers to a frame: its first two bytes (opcode and length) and its payload.
+/// Returns the chat's response to a frame: its first byte and its payload.
 fn answer_to(chat: &Example, sent: &[u8]) -> (u8, Vec<u8>) {
     let mut socket = TcpStream::connect(chat.address()).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let request = handshake("/ws/chat/lobby/", &format!("{KEY}Sec-WebSocket-Version: 13\n"));
-    // The frame comes with the handshake, before its answer: it must not get lost.
+    // The frame is sent with the handshake, before the response: it must not get lost.
     let mut bytes = request.replace('\n', "\r\n").into_bytes();
     bytes.extend(sent);
     socket.write_all(&bytes).unwrap();
@@ -52,7 +52,7 @@ fn invalid_frame_gets_its_response() {
     };
     let (opcode, payload) = answer_to(&chat, &frame(0x81, br#"{"message": "early"}"#));
     assert_eq!((opcode, payload.as_slice()), (0x81, &br#"{"message":"early"}"#[..]));
-    // JSON that is none, or not what is wanted: an error frame, and the connection lives.
+    // Invalid JSON, or JSON that is not a command: an error frame, and the connection stays open.
     for text in [&b"{"[..], b"[]", b"{}", br#"{"message": 7}"#, b""] {
         let (opcode, payload) = answer_to(&chat, &frame(0x81, text));
         assert!(opcode == 0x81 && error(&payload), "{text:?}: {opcode:x} {payload:?}");

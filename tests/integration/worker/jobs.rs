@@ -33,7 +33,7 @@ pub(crate) fn job(number: u32, does: &str) -> Job {
     Job { number, does: does.into() }
 }
 
-/// What was done, by the name of the channel: each test has its own, so that tests do not meet.
+/// The jobs that were done, by the name of the channel. Each test has its own channel.
 pub(crate) static DONE: Mutex<Vec<(String, u32)>> = Mutex::new(Vec::new());
 
 pub(crate) fn done(channel: &str) -> Vec<u32> {
@@ -105,11 +105,11 @@ impl Running {
     }
 }
 
-/// Jobs of every kind, one after the other, through one worker.
+/// Runs jobs of every kind through one worker.
 pub(crate) async fn worker_handles_jobs_of_every_kind(layer: ChannelLayer, channel: &'static str) {
     let worker = Running::begin(&layer, channel, 1);
     let to = ChannelName::<JobConsumer>::of_worker(channel).unwrap();
-    // Pub/sub keeps nothing for a worker that is not there yet.
+    // Pub/sub keeps nothing for a worker that has not started.
     until("the worker runs", || layer.members_here(&Shift).unwrap() == 1).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     let answers = layer.new_channel().await.unwrap();
@@ -121,7 +121,7 @@ pub(crate) async fn worker_handles_jobs_of_every_kind(layer: ChannelLayer, chann
     layer.send_raw(channel, json!({"type": "job", "number": "not one"})).await.unwrap();
     layer.send(&to, &job(7, "work")).await.unwrap();
     until("the last job is done", || done(channel).contains(&7)).await;
-    // The panic cost the consumer its life, not the worker.
+    // The panic ended the consumer, not the worker.
     assert_eq!(done(channel), [1, 3, DISCONNECTED, 6, 7]);
     let answer = |envelope: channels_runtime::Envelope| envelope.decode::<Answer>().unwrap();
     let first = answer(answers.receive().await.unwrap());
@@ -134,7 +134,7 @@ pub(crate) async fn worker_handles_jobs_of_every_kind(layer: ChannelLayer, chann
     layer.group_send(&Shift, &job(8, "work")).await.unwrap();
     until("the group's event is handled", || done(channel).contains(&8)).await;
 
-    // The running job is finished before the worker stops.
+    // The worker finishes its running job before it stops.
     layer.send(&to, &job(9, "sleep")).await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     let stats = worker.stop().await;
@@ -160,7 +160,7 @@ async fn worker_on_pubsub_handles_jobs_of_every_kind() {
     worker_handles_jobs_of_every_kind(ChannelLayer::redis_pubsub(&[server.url()]).await.unwrap(), "life-pubsub").await;
 }
 
-/// What waits when a worker is told to stop is done, and no more; one that panics then is like any other.
+/// A worker that stops does the jobs that wait at that time and no more; a panicking job is handled as usual.
 pub(crate) async fn worker_finishes_queued_jobs_on_stop(layer: ChannelLayer, channel: &'static str) {
     let worker = Running::begin(&layer, channel, 1);
     let to = ChannelName::<JobConsumer>::of_worker(channel).unwrap();
@@ -170,7 +170,7 @@ pub(crate) async fn worker_finishes_queued_jobs_on_stop(layer: ChannelLayer, cha
         layer.send(&to, &job(number, does)).await.unwrap();
     }
     until("all jobs are here", || layer.stats().delivered == 3).await;
-    // There is always one more, and each of them gives the next one the time to come.
+    // A further job is always there, because each job takes longer than the next one takes to arrive.
     let busy = tokio::spawn(async move {
         let to = ChannelName::<JobConsumer>::of_worker(channel).unwrap();
         for number in 100.. {
@@ -198,7 +198,7 @@ async fn worker_on_pubsub_finishes_queued_jobs_on_stop() {
         .await;
 }
 
-/// Several processes' worth of workers on one channel: each job is done once.
+/// Runs workers on one channel in several processes: each job is done once.
 pub(crate) async fn worker_processes_share_jobs(servers: usize, channel: &'static str) {
     let servers: Vec<_> = (0..servers).map(|_| RedisServer::start()).collect();
     let hosts: Vec<_> = servers.iter().map(RedisServer::url).collect();
@@ -252,7 +252,7 @@ async fn worker_when_busy_holds_no_further_job() {
     until("the first job is taken", || server.ask("ZCARD asgibusy").number() == 0).await;
     layer.send(&to, &job(2, "work")).await.unwrap();
     layer.send(&to, &job(3, "work")).await.unwrap();
-    // Both wait in Redis, and the sender of a third is told.
+    // Both jobs wait in Redis, and a third send returns an error.
     assert_eq!(server.ask("ZCARD asgibusy").number(), 2);
     let error = layer.send(&to, &job(4, "work")).await.unwrap_err();
     assert!(matches!(error, LayerError::ChannelFull { capacity: 2, .. }), "{error}");
@@ -279,7 +279,8 @@ async fn worker_reconnects_to_restarted_redis() {
     drop(server);
 }
 
-/// Counted, told to whoever sends, and left as it is; jobs are done again when the queue is one.
+/// The key of the wrong type is counted, returned as an error to the sender, and left unchanged. Jobs are done again once
+/// the key is a queue.
 #[tokio::test]
 async fn worker_survives_invalid_queue_and_entries() {
     let server = RedisServer::start();
@@ -327,7 +328,7 @@ pub(crate) static BEGUN: AtomicUsize = AtomicUsize::new(0);
 
 pub(crate) static ENDED: AtomicUsize = AtomicUsize::new(0);
 
-/// The third one cannot be made.
+/// The third consumer cannot be created.
 pub(crate) struct Third;
 
 #[consumer]

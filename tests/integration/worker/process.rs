@@ -12,10 +12,10 @@ use crate::support::example::program;
 use crate::support::redis::RedisServer;
 use crate::support::until::until;
 
-/// How long a process may take for what it does at once; machines are busy.
+/// Time limit for a process; the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// `examples/worker`, which does one job at a time.
+/// `examples/worker`, with one job at a time.
 struct Process {
     child: Child,
     log: Lines<BufReader<ChildStderr>>,
@@ -36,7 +36,7 @@ impl Process {
         this
     }
 
-    /// Waits until its log says so.
+    /// Waits until the log contains this text.
     async fn says(&mut self, text: &str) {
         let said = async {
             while let Some(line) = self.log.next_line().await.expect("its log is text") {
@@ -54,7 +54,7 @@ impl Process {
         assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     }
 
-    /// Waits until it has ended well. Gives what it printed.
+    /// Waits until the process has ended with success. Returns its output.
     async fn ended(mut self) -> String {
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap();
         assert!(status.success(), "{status}");
@@ -64,14 +64,14 @@ impl Process {
     }
 }
 
-/// Asks for the primes below a number, and waits until a worker has taken the job.
+/// Requests the primes below a number, and waits until a worker has taken the job.
 async fn ask(redis: &RedisServer, layer: &ChannelLayer, below: u64, reply_to: &ChannelName) {
     let job = json!({"type": "primes.wanted", "below": below, "reply_to": reply_to.as_str()});
     layer.send_raw("primes", job).await.unwrap();
     until("the job is taken", || redis.ask("ZCARD asgiprimes").number() == 0).await;
 }
 
-/// More than can be counted.
+/// A job that never ends.
 const ENDLESS: u64 = u64::MAX / 2;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -83,7 +83,7 @@ async fn worker_process_finishes_its_job_on_sigterm() {
     ask(&redis, &layer, 300_000, answers.name()).await;
     worker.terminate();
     worker.says("the worker ends when its jobs are done").await;
-    // It takes no other.
+    // The worker takes no other job.
     let other = json!({"type": "primes.wanted", "below": 10, "reply_to": answers.name().as_str()});
     layer.send_raw("primes", other).await.unwrap();
     let answer = tokio::time::timeout(PATIENCE, answers.receive()).await.expect("an answer").unwrap();
@@ -119,7 +119,7 @@ async fn worker_process_cancels_its_job_at_deadline() {
     worker.terminate();
     worker.says("some jobs did not end in time").await;
     assert!(worker.ended().await.contains("done: 0, failed: 0"));
-    // Ten seconds, and some for a busy machine.
+    // Ten seconds, with a margin for a busy machine.
     let took = told.elapsed().as_secs();
     assert!((9..30).contains(&took), "{took} s");
 }

@@ -27,12 +27,12 @@ pub(crate) async fn next_number(channel: &Channel) -> u32 {
     next_event(channel).await.decode::<Tick>().unwrap().number
 }
 
-/// The key of the queue behind a channel of a process.
+/// Returns the key of the queue for a channel of a process.
 pub(crate) fn queue_of(channel: &Channel) -> String {
     format!("asgi{}", channel.name().non_local())
 }
 
-/// A queue that nobody empties: that of a process which hangs, with one member in the group.
+/// A queue that is never read: that of a hanging process with one member in the group.
 pub(crate) const STUCK: &str = "specific.00000000000000000000000000000000!";
 
 pub(crate) fn join_stuck(server: &RedisServer, members: usize) {
@@ -52,7 +52,7 @@ pub(crate) fn stuck_queue(server: &RedisServer) -> Vec<(Vec<u8>, f64)> {
     entries.map(|entry| (entry[0].bytes().to_vec(), entry[1].text().parse().unwrap())).collect()
 }
 
-/// Of all that is logged of this, only the first is a warning. Gives how often it is logged.
+/// Asserts that only the first of these records is a warning. Returns the number of records.
 pub(crate) fn told_once(log: &Log, what: &str) -> usize {
     let text = log.text();
     let lines: Vec<_> = text.lines().filter(|line| line.contains(what)).collect();

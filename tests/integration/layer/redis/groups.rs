@@ -61,7 +61,7 @@ async fn group_count_reports_process_without_reply() {
     let server = crate::support::redis::RedisServer::start();
     let layer = ChannelLayer::redis_pubsub(&[server.url()]).await.unwrap();
     assert_eq!(layer.group_count(&Talk).await.unwrap(), 0);
-    // It hears the question, as a process does that hangs.
+    // Receives the request without replying, as a hanging process does.
     let mut hangs = server.connect();
     hangs.ask("SUBSCRIBE asgi__processes");
     let error = layer.group_count(&Talk).await.unwrap_err();

@@ -32,7 +32,7 @@ async fn membership_is_stored_as_channels_redis_expects() {
 
     layer.group_discard(&Room, channels[0].name()).await.unwrap();
     assert_eq!(server.ask(&format!("ZRANGE {KEY} 0 -1")).texts(), [channels[1].name().as_str()]);
-    // A dropped channel leaves in Redis, too, and the empty key is gone.
+    // A dropped channel leaves in Redis, too, and the empty key is removed.
     drop(channels);
     until("the dropped channel has left", || server.ask(&format!("EXISTS {KEY}")).number() == 0).await;
 
@@ -51,7 +51,7 @@ async fn membership_is_renewed_and_restored_after_flush() {
     tokio::time::sleep(Duration::from_secs(4)).await;
     layer.group_send(&Room, &Tick { number: 1 }).await.unwrap();
     assert_eq!(next_number(&channel).await, 1);
-    // A flush from Python's side, for example.
+    // For example a flush from Python.
     server.ask("FLUSHALL");
     until("the membership is written again", || server.ask(&format!("ZCARD {KEY}")).number() == 1).await;
 }
@@ -105,7 +105,7 @@ async fn group_key_of_wrong_type_affects_its_group_only() {
     assert!(told_once(&log, "Redis refuses the memberships of this group") >= 3);
 }
 
-/// A join goes through in the same round trip, so that it is not the server that is at fault.
+/// A join succeeds in the same round trip, so the server itself is not at fault.
 #[tokio::test]
 async fn leave_rejected_by_redis_is_retried() {
     let server = RedisServer::start();
@@ -120,7 +120,7 @@ async fn leave_rejected_by_redis_is_retried() {
     until("nobody is left behind", || server.ask(&format!("ZCARD {KEY}")).number() == 0).await;
 }
 
-/// Members that are no names, as only a mistake can put there: counted, and the others get the message.
+/// Invalid names of members: they are counted, and the other members receive the message.
 #[tokio::test]
 async fn invalid_member_names_are_counted_and_skipped() {
     let (log, _listening) = Log::of_this_thread(tracing::Level::DEBUG);

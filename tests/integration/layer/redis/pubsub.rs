@@ -12,7 +12,7 @@ use crate::support::redis::RedisServer;
 async fn unreachable_address_fails_immediately() {
     let error = ChannelLayer::redis_pubsub(&["redis://127.0.0.1:1/"]).await.unwrap_err();
     assert!(matches!(error, LayerError::Unavailable { .. }), "{error}");
-    // What a program says that ends with it: where, and why, once.
+    // The error that a program prints: the address and the cause, once.
     let said = Error::from(error).to_string();
     assert!(said.contains("connecting to Redis failed: 127.0.0.1:1: "), "{said}");
     assert_eq!(said.matches("refused").count(), 1, "{said}");
@@ -29,7 +29,7 @@ async fn restarted_redis_gets_all_subscriptions_again() {
     let channel = here.new_channel().await.unwrap();
     here.group_add(&NOTES, channel.name()).await.unwrap();
     let server = server.restart();
-    // Whoever sends while Redis is away is told; after that, within a moment, the group hears again.
+    // Sends fail while Redis is unreachable. Soon after it has restarted, the group receives again.
     let heard = async {
         loop {
             _ = there.group_send(&NOTES, &Note { from: 1, number: 1 }).await;

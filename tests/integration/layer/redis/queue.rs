@@ -30,7 +30,7 @@ async fn group_send_writes_one_entry_per_process() {
     assert_eq!(entries.len(), 20);
     let names: Vec<_> = (0..50).map(|number| format!("{STUCK}{number}")).collect();
     for (at, (entry, _)) in entries.iter().enumerate() {
-        // Twelve random bytes, then the map as msgpack of Python writes it, with the list at its end.
+        // Twelve random bytes, then the map as Python's msgpack writes it, with the list of channels last.
         let mut expected = b"\x83\xa4type\xa4tick\xa6number".to_vec();
         expected.push(u8::try_from(at).unwrap());
         expected.extend(b"\xb0__asgi_channel__\xdc\x00\x32");
@@ -49,7 +49,7 @@ async fn group_send_writes_one_entry_per_process() {
             assert_eq!(next_number(channel).await, number);
         }
     }
-    // Nothing but the group and the stuck queue: no `$inflight`, and our own queue is empty.
+    // Only the group and the stuck queue: no `$inflight`, and the own queue is empty.
     let keys: HashSet<_> = server.ask("KEYS *").texts().into_iter().collect();
     assert_eq!(keys, HashSet::from([KEY.to_owned(), format!("asgi{STUCK}")]));
 }
@@ -73,7 +73,7 @@ async fn own_queue_is_only_popped() {
         .map(|(name, rest)| (name, rest.split(',').next().unwrap().parse().unwrap()))
         .collect();
     let count = |name| calls.get(name).copied().unwrap_or_default();
-    // One script for each send, and nothing else that writes; the script's own commands are counted, too.
+    // One script per send and no other writes. The commands within the script are counted, too.
     assert_eq!(count("eval") + count("evalsha"), 100, "{calls:?}");
     assert_eq!((count("zadd"), count("expire")), (100, 100), "{calls:?}");
     assert!(count("bzpopmin") <= 102 && count("zpopmin") <= 102, "{calls:?}");
@@ -93,7 +93,7 @@ async fn local_messages_bypass_redis_in_order() {
         layer.send(channels[0].name(), &Tick { number: 2 * number }).await.unwrap();
         layer.group_send(&Room, &Tick { number: 2 * number + 1 }).await.unwrap();
     }
-    // The mailbox, not a queue in Redis, says when it is full.
+    // The mailbox, not a queue in Redis, reports that it is full.
     let error = layer.send(channels[0].name(), &Tick { number: 100 }).await.unwrap_err();
     assert!(matches!(error, LayerError::ChannelFull { capacity: 100, .. }), "{error}");
     let said = server.ask("INFO commandstats").text();
@@ -132,7 +132,7 @@ async fn full_queue_returns_channel_full_and_is_skipped_by_groups() {
     layer.group_send(&Room, &Tick { number: 4 }).await.unwrap();
     assert_eq!(next_number(&here).await, 4);
     assert_eq!(stuck_queue(&server).len(), 3);
-    // Both of the stuck process's channels missed it.
+    // Both channels of the stuck process missed it.
     assert_eq!(layer.stats().dropped_full, 2);
 }
 
@@ -149,13 +149,14 @@ async fn expired_entries_are_removed_by_next_sender() {
     layer.send(&stuck, &Tick { number: 1 }).await.unwrap();
     let entries = stuck_queue(&server);
     assert_eq!((entries.len(), &entries[0].0[..]), (2, &b"yyyyyyyyyyyy"[..]));
-    // And a membership that was not renewed gets nothing.
+    // A membership that was not renewed receives nothing.
     server.ask(&format!("ZADD {KEY} {} {STUCK}1", now() - 86_402.0));
     layer.group_send(&Room, &Tick { number: 2 }).await.unwrap();
     assert_eq!(stuck_queue(&server).len(), 2);
 }
 
-// One thread, so that the layer logs in this one. What a Python process writes, byte for byte: string, list, and nothing in `__asgi_channel__`.
+// A single-threaded runtime, so that the layer logs in this thread. The bytes are those that a Python process writes: a
+// string, a list, and invalid values of `__asgi_channel__`.
 #[tokio::test]
 async fn invalid_queue_entries_are_counted_and_skipped() {
     let (log, _listening) = Log::of_this_thread(tracing::Level::DEBUG);
@@ -201,7 +202,7 @@ async fn invalid_queue_entries_are_counted_and_skipped() {
     assert_eq!(told_once(&log, "a message that is no event was dropped"), 9);
 }
 
-// channels_redis sends to a channel by the hash of its whole name, and so often to another server than the receiver's.
+// channels_redis selects the server by the hash of the whole channel name, which is often not the receiver's server.
 #[tokio::test]
 async fn message_on_wrong_shard_arrives() {
     let servers = [RedisServer::start(), RedisServer::start()];
@@ -221,14 +222,14 @@ async fn message_on_wrong_shard_arrives() {
     }
 }
 
-/// What is no queue holds its own process up, and nobody else: neither the other queues of the group, nor the members here.
+/// A queue key of the wrong type affects its own process only: neither the other queues of the group nor the local members.
 #[tokio::test]
 async fn remote_queue_of_wrong_type_is_counted_and_skipped() {
     let server = RedisServer::start();
     let (here, there) = (open(&server, LayerConfig::default()).await, open(&server, LayerConfig::default()).await);
     let (own, other) = (here.new_channel().await.unwrap(), there.new_channel().await.unwrap());
     const DEAD: [&str; 2] = ["specific.0dead!x", "specific.zdead!x"];
-    // Before the other process in the list of members, and behind it.
+    // Before the other process in the list of members, and after it.
     let dead = async |number: usize| {
         server.ask(&format!("SET asgi{} spoilt", DEAD[number].trim_end_matches('x')));
         server.ask(&format!("ZADD {KEY} {} {}", now(), DEAD[number]));
@@ -242,14 +243,14 @@ async fn remote_queue_of_wrong_type_is_counted_and_skipped() {
         assert_eq!((next_number(&own).await, next_number(&other).await), (number, number));
     }
     assert_eq!(here.stats().undecodable, 6);
-    // Who sends to it alone is told.
+    // A direct send returns the error.
     let error = here.send_raw(DEAD[0], json!({"type": "tick", "number": 1})).await.unwrap_err();
     let told = std::error::Error::source(&error).expect("why").to_string();
     assert!(told.contains("no sorted set"), "{told}");
     assert_eq!(server.ask(&format!("GET asgi{}", DEAD[0].trim_end_matches('x'))).text(), "spoilt", "it is not ours");
 }
 
-/// The queue of this process is its own: what somebody else puts in its place is taken away.
+/// The queue belongs to this process: a value of another type under its key is deleted.
 #[tokio::test]
 async fn own_queue_of_wrong_type_is_recreated() {
     let server = RedisServer::start();
@@ -261,7 +262,7 @@ async fn own_queue_of_wrong_type_is_recreated() {
         server.ask(spoil);
         let number = u32::try_from(number).unwrap();
         let heard = async {
-            // What is sent before it is made anew is lost, as the gap says.
+            // Messages that are sent before the queue is recreated are lost in the gap.
             loop {
                 there.group_send(&Room, &Tick { number }).await.unwrap();
                 let arrived = tokio::time::timeout(Duration::from_millis(20), channel.receive()).await;

@@ -33,7 +33,7 @@ async fn restarted_redis_gets_all_memberships_again() {
     }
 }
 
-// One thread, so that the layer logs in this one.
+// A single-threaded runtime, so that the layer logs in this thread.
 #[tokio::test]
 async fn unreachable_redis_is_logged_once() {
     let (log, _listening) = Log::of_this_thread(tracing::Level::DEBUG);
@@ -43,7 +43,7 @@ async fn unreachable_redis_is_logged_once() {
     layer.group_add(&Room, channel.name()).await.unwrap();
     drop(server);
     until("it is missed", || layer.stats().gaps == 1).await;
-    // It leaves the group, and that cannot be written.
+    // The channel leaves the group, and the leave cannot be written.
     drop(channel);
     until("it is tried again", || log.text().matches("memberships can still not be written").count() >= 3).await;
     until("it is looked for", || log.text().matches("queue in Redis is still lost").count() >= 3).await;
@@ -53,7 +53,7 @@ async fn unreachable_redis_is_logged_once() {
     assert_eq!(aloud("the connection to the process's queue in Redis is lost"), 1, "{text}");
 }
 
-/// One command is refused, and the one behind it in the same round trip takes messages.
+/// One command is rejected, and the next one in the same round trip pops messages.
 #[tokio::test]
 async fn messages_popped_next_to_a_rejected_command_are_delivered() {
     const MANY: u32 = 300;
@@ -67,12 +67,12 @@ async fn messages_popped_next_to_a_rejected_command_are_delivered() {
     };
     deny("-zpopmin -bzpopmin");
     until("the queue is lost", || here.stats().gaps == 1).await;
-    // The connections were cut: the first ones may say so.
+    // The connections were cut, so the first sends may fail.
     until_sent(&there, &channel).await;
     for number in 1..MANY {
         there.send(channel.name(), &Tick { number }).await.unwrap();
     }
-    // 128 of them are taken on connecting. Behind the one that is refused come 127.
+    // 128 messages are popped on connecting. Another 127 follow the rejected command.
     server.ask("ACL SETUSER default +zpopmin");
     for number in 0..MANY {
         assert_eq!(next_number(&channel).await, number);
@@ -82,7 +82,7 @@ async fn messages_popped_next_to_a_rejected_command_are_delivered() {
     assert_eq!(next_number(&channel).await, MANY);
 }
 
-/// Sends number 0 until Redis has it.
+/// Sends number 0 until Redis accepts it.
 async fn until_sent(layer: &ChannelLayer, to: &Channel) {
     let sent = async { while layer.send(to.name(), &Tick { number: 0 }).await.is_err() {} };
     tokio::time::timeout(Duration::from_secs(10), sent).await.expect("sent");

@@ -32,7 +32,7 @@ async fn every_format_works_on_both_layers_with_and_without_encryption() {
             assert_eq!((next_number(&channel).await, next_number(&channel).await), (1, 2));
         }
     }
-    // Another key: counted, and nobody dies.
+    // With another key, the message is counted and nothing else fails.
     let here = open(&server, config().with_symmetric_encryption_keys(["one"])).await;
     let there = open(&server, config().with_symmetric_encryption_keys(["two"])).await;
     let channel = here.new_channel().await.unwrap();
@@ -151,7 +151,7 @@ async fn invalid_prefix_is_rejected_on_pubsub() {
         let refused = ChannelLayer::redis_pubsub_with(&[server.url()], config.clone()).await.unwrap_err();
         assert!(matches!(&refused, LayerError::Prefix { prefix, .. } if prefix == bad), "{refused:?}");
         assert!(refused.to_string().contains("it may have 58 ASCII letters"), "{refused}");
-        // On the core layer it is a part of a key, and no part of a name.
+        // On the core layer the prefix is part of a key, not of a name.
         let layer = open(&server, config).await;
         let channel = layer.new_channel().await.unwrap();
         layer.group_add(&Room, channel.name()).await.unwrap();
