@@ -1,20 +1,20 @@
-//! What the Markdown files say of each other and of the benchmark: links, anchors, figures.
+//! The links, anchors and benchmark figures in the Markdown files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// Every page: those at the top, of the guide, of the benchmark, and of the crates.
+/// Returns every page: at the top, and in the guide, the benchmark and the crates.
 fn pages() -> Vec<PathBuf> {
     let folders = ["", "docs", "benches", "channels-macros", "channels-runtime"];
     let entries = folders.iter().flat_map(|folder| fs::read_dir(root().join(folder)).unwrap());
     let mut pages: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     pages.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
-    // A link to the README at the top; its links are relative to that.
+    // A symbolic link to the README at the top; its links are relative to the original.
     pages.retain(|path| !path.is_symlink());
     pages.sort();
     pages
@@ -24,7 +24,7 @@ fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
 
-/// The lines outside of blocks of code.
+/// Returns the lines outside of code blocks.
 fn prose(text: &str) -> impl Iterator<Item = &str> {
     let mut in_code = false;
     text.lines().filter(move |line| {
@@ -34,7 +34,7 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The name that GitHub gives to a heading.
+/// Returns the anchor that GitHub generates for a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim().to_lowercase();
     kept.chars()
@@ -48,11 +48,11 @@ fn anchors(text: &str) -> BTreeSet<String> {
     headings.map(|line| anchor(line.trim_start_matches('#'))).collect()
 }
 
-/// What `[text](target)` and `src="target"` point at.
+/// Returns the targets of `[text](target)` and `src="target"`.
 fn targets(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for line in prose(text) {
-        // Within backquotes it is code.
+        // Text in backquotes is code.
         let plain: String = line.split('`').step_by(2).collect();
         for (open, close) in [("](", ')'), ("src=\"", '"')] {
             for rest in plain.split(open).skip(1) {
@@ -64,7 +64,7 @@ fn targets(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn documentation_links_resolve() {
     let pages = pages();
     let mut dead = Vec::new();
     let mut followed = 0;
@@ -89,14 +89,14 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
-fn the_links_of_a_page_are_found() {
+fn documentation_links_and_anchors_are_parsed() {
     let page = "# A `b`: c\n[x](y.md#z) `[no](code)` <img src=\"p.png\"> [q](#a-b-c)\n```md\n[no](code)\n# no\n```\n";
     assert_eq!(targets(page), ["y.md#z", "#a-b-c", "p.png"]);
     assert_eq!(anchors(page), BTreeSet::from(["a-b-c".to_owned()]));
 }
 
 #[test]
-fn the_guide_lists_every_page_and_its_code_is_tested() {
+fn guide_lists_every_page_and_tests_its_code() {
     let guide = fs::read_to_string(root().join("docs/guide.md")).unwrap();
     let tested = fs::read_to_string(root().join("docs/doctests.rs")).unwrap();
     for page in pages().iter().filter(|page| page.parent() == Some(&root().join("docs"))) {
@@ -109,9 +109,9 @@ fn the_guide_lists_every_page_and_its_code_is_tested() {
         for block in text.split("```rust").skip(1) {
             let (kind, code) = block.split_once('\n').unwrap();
             let code = code.split("```").next().unwrap();
-            // What other libraries look like is not compiled, and nothing else.
+            // Only code of other libraries may be ignored.
             assert!(!kind.contains("ignore") || name == "migration.md", "docs/{name}: nobody compiles\n{code}");
-            // Otherwise rustdoc leaves it out, and nobody runs it.
+            // Otherwise rustdoc does not run the tests in the block.
             let is_test = code.contains("#[test]") || code.contains("#[tokio::test");
             assert!(!is_test || kind == ",test_harness", "docs/{name}: a block with tests that are not run:\n{code}");
         }
@@ -126,7 +126,7 @@ fn cells(row: &str) -> Vec<&str> {
     row.trim().trim_matches('|').split('|').map(str::trim).collect()
 }
 
-/// The tables of the results: scenario, contestant, column, figure.
+/// Returns the figures of the results by scenario, contestant and column.
 fn results() -> BTreeMap<(String, String, String), String> {
     let text = fs::read_to_string(root().join("benches/RESULTS.md")).unwrap();
     let mut results = BTreeMap::new();
@@ -149,7 +149,7 @@ fn results() -> BTreeMap<(String, String, String), String> {
 }
 
 #[test]
-fn the_figures_of_the_guide_are_those_of_the_benchmark() {
+fn guide_figures_match_benchmark_results() {
     let results = results();
     for (page, at_least) in [("docs/performance.md", 20), ("docs/deployment.md", 5)] {
         let text = fs::read_to_string(root().join(page)).unwrap();
@@ -178,7 +178,7 @@ fn the_figures_of_the_guide_are_those_of_the_benchmark() {
     }
 }
 
-/// `*column*: in words (`scenario`)`, which a row of the README begins with.
+/// Parses the first cell of a row in the README: `*column*: in words (`scenario`)`.
 fn asked_for(cell: &str) -> Option<(String, String)> {
     let (column, rest) = cell.strip_prefix('*')?.split_once("*: ")?;
     let (_, scenario) = rest.strip_suffix(')')?.rsplit_once('(')?;
@@ -186,7 +186,7 @@ fn asked_for(cell: &str) -> Option<(String, String)> {
 }
 
 #[test]
-fn the_figures_of_the_readme_are_those_of_the_benchmark() {
+fn readme_figures_match_benchmark_results() {
     let results = results();
     let text = fs::read_to_string(root().join("README.md")).unwrap();
     let mut contestants = Vec::new();
@@ -202,7 +202,7 @@ fn the_figures_of_the_readme_are_those_of_the_benchmark() {
             for (contestant, figure) in contestants.iter().zip(figures) {
                 compared += 1;
                 let key = (scenario.clone(), (*contestant).to_owned(), column.clone());
-                // The spread is left to the results.
+                // The README omits the spread.
                 let measured = results.get(&key).map(|measured| measured.split(" [").next().unwrap());
                 assert_eq!(measured, Some(*figure), "{contestant}, in {line}");
             }

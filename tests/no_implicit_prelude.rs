@@ -1,5 +1,5 @@
-//! An expansion uses nothing that is only there because it is usually imported, and finds a renamed runtime. A crate of its
-//! own, because that is where `rt` has to be known.
+//! An expansion uses only full paths and finds a renamed runtime. This is a crate of its own, because the name `rt` must be
+//! declared at the root.
 
 #![no_implicit_prelude]
 #![allow(dead_code)]
@@ -7,7 +7,7 @@
 extern crate channels_runtime as rt;
 extern crate serde as user_serde;
 
-// What would be picked up instead, if an expansion named these without a path.
+// Names that an expansion without full paths would pick up instead.
 mod core {}
 mod std {}
 mod serde {}

@@ -1,25 +1,25 @@
-//! Every mistake that the macros and the traits stop, with what the compiler says; and programs that are none.
+//! The compiler errors for every mistake that the macros and traits detect, and programs that must compile.
 
-// Not `TestCases::pass`: with it every case, also those that fail, would be a build of its own.
+// Not `TestCases::pass`: it would build every case completely, also those that fail.
 #[path = "ui/pass/mod.rs"]
 mod pass;
 
 #[test]
 fn fail() {
-    trybuild::TestCases::new().compile_fail("tests/ui/fail/*.rs");
+    trybuild::TestCases::new().compile_fail("ui/fail/*.rs");
 }
 
-/// The README quotes the compiler: every line of it is in one of the reviewed messages.
+/// Every line of a compiler error in the README is in one of the reviewed messages.
 #[test]
-fn the_readme_quotes_real_messages() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let said: Vec<String> = std::fs::read_dir(root.join("tests/ui/fail"))
+fn readme_quotes_real_compiler_messages() {
+    let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let said: Vec<String> = std::fs::read_dir(tests.join("ui/fail"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "stderr"))
         .map(|path| std::fs::read_to_string(path).unwrap())
         .collect();
-    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let readme = std::fs::read_to_string(tests.join("../README.md")).unwrap();
     let quotes: Vec<&str> = readme.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     let errors: Vec<_> = quotes.iter().filter(|quote| quote.starts_with("error")).collect();
     assert!(errors.len() >= 2, "the README shows what a mistake looks like");

@@ -1,4 +1,4 @@
-//! Real fingers on the canvas of the example `cursors`.
+//! Touch input on the canvas of the example `cursors`.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ impl Window {
         self.0.perform_actions(drag).await.unwrap();
     }
 
-    /// Waits until a cursor of this kind stands there, give or take a pixel.
+    /// Waits until a cursor of this kind is at this position, within one pixel.
     async fn sees_cursor(&self, kind: &str, x: f64, y: f64) {
         let there = "return [...document.querySelectorAll(arguments[0])]\
             .map((cursor) => [cursor.dataset.x * 360, cursor.dataset.y * 740])";
@@ -48,7 +48,7 @@ impl Window {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fingers_move_cursors_in_every_window() {
+async fn cursors_follow_fingers_in_every_window() {
     let cursors = Example::start("cursors", &[]);
     let driver = Driver::start();
     let (ann, bob, eve) = (driver.window().await, driver.window().await, driver.window().await);
@@ -63,7 +63,7 @@ async fn fingers_move_cursors_in_every_window() {
     ann.sees_cursor(".cursor:not(.own)", 250.0, 450.0).await;
     ann.reads("#count", "you and 1 more").await;
 
-    // Who comes late sees the others as soon as it moves, though they rest.
+    // A late client sees the resting cursors as soon as it moves its own.
     eve.opens_canvas(&cursors).await;
     eve.drags((180.0, 650.0), (200.0, 330.0)).await;
     eve.sees_cursor(".cursor:not(.own)", 90.0, 200.0).await;
@@ -72,7 +72,7 @@ async fn fingers_move_cursors_in_every_window() {
     eve.fits().await;
 
     if std::env::var("SCREENSHOTS").is_ok() {
-        // The trails fade within a second, and so they are seen while they grow.
+        // The trails fade within a second, so the picture is taken while they grow.
         let at = |x: f64, y: f64| format!("{{clientX: {x}, clientY: {y}}}");
         for step in 0..12 {
             let turn = f64::from(step) / 4.0;
@@ -85,7 +85,7 @@ async fn fingers_move_cursors_in_every_window() {
         eve.is_pictured("cursors").await;
     }
 
-    // A window that closes takes its cursor along; the server that comes back finds the others again.
+    // Closing a window removes its cursor. After a server restart the remaining windows see each other again.
     bob.0.close().await.unwrap();
     ann.reads("#count", "you and 1 more").await;
     let address = cursors.address().to_string();
@@ -95,7 +95,7 @@ async fn fingers_move_cursors_in_every_window() {
     let _cursors = Example::start_at("cursors", &address, &[]);
     ann.reads("#count", "you and 1 more").await;
     for window in [ann, eve] {
-        // Its place goes to the new server and comes back before the ring is drawn.
+        // The ring is drawn only after the server has returned the cursor's position.
         window.wait_for(".cursor.own").await;
         let own: Value = window.0.execute("return document.querySelectorAll('.own').length", Vec::new()).await.unwrap();
         assert_eq!(own, 1, "one ring, and not one for each connection");

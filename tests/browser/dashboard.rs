@@ -1,4 +1,4 @@
-//! The charts of the example `dashboard`, drawn in real browser windows.
+//! The charts of the example `dashboard`, in real browser windows.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ impl Window {
         self.wait_for("body[data-state=open][data-samples]").await;
     }
 
-    /// How many points the line has, in each chart.
+    /// Returns the number of points of each line in the charts.
     async fn points(&self) -> Vec<usize> {
         let script = "return [...document.querySelectorAll('path.one, path.two')]\
             .map((path) => path.getPointAtLength && path.getAttribute('d').split('L').length)";
@@ -22,7 +22,7 @@ impl Window {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn charts_grow_in_every_window() {
+async fn dashboard_charts_grow_in_every_window() {
     let dashboard = Example::start("dashboard", &[]);
     let driver = Driver::start();
     let (ann, bob) = (driver.window().await, driver.window().await);
@@ -35,7 +35,7 @@ async fn charts_grow_in_every_window() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 
-    // Who comes late has the whole chart at once.
+    // A late viewer gets the whole chart immediately.
     bob.opens_dashboard(&dashboard, "").await;
     assert!(bob.points().await.iter().all(|points| *points >= wanted), "{:?}", bob.points().await);
     for window in [&ann, &bob] {
@@ -49,7 +49,7 @@ async fn charts_grow_in_every_window() {
     assert!(bars.as_u64().unwrap() >= cores as u64, "{bars} bars for {cores} cores");
     ann.reads("#memory .now", "of ").await;
 
-    // Every point lies in its chart.
+    // Every point lies inside its chart.
     let outside = "return [...document.querySelectorAll('path')].map((path) => path.getBBox())\
         .filter(({x, y, width, height}) => x < 0 || y < 0 || x + width > 59 || y + height > 100).length";
     assert_eq!(ann.0.execute(outside, Vec::new()).await.unwrap(), json!(0));
@@ -66,7 +66,7 @@ async fn charts_grow_in_every_window() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn charts_grow_from_server_sent_events_too() {
+async fn dashboard_charts_grow_over_server_sent_events() {
     let dashboard = Example::start("dashboard", &[]);
     let driver = Driver::start();
     let (ann, bob) = (driver.window().await, driver.window().await);
@@ -82,7 +82,7 @@ async fn charts_grow_from_server_sent_events_too() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 
-    // A page that leaves is a viewer less, and whoever stays hears the server when it is back.
+    // A closed page is one viewer fewer. The remaining page reconnects to the restarted server.
     ann.0.close().await.unwrap();
     bob.reads("#state", "live, 1 viewer").await;
     let address = dashboard.address().to_string();

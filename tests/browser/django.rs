@@ -1,4 +1,4 @@
-//! Two real browser windows in one room: one on Django's tutorial chat, one on our example, with one Redis between them.
+//! Two real browser windows in one room over one Redis: one on Django's tutorial chat, one on the example `chat`.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::example::Example;
 use crate::peer::Daphne;
 use crate::redis::RedisServer;
 
-async fn a_window_on_each_server(backend: &str, layer: &str) {
+async fn chat_crosses_django_and_rust(backend: &str, layer: &str) {
     let redis = RedisServer::start();
     let url = redis.url();
     let django = Daphne::start(&json!({"default": {"BACKEND": backend, "CONFIG": {"hosts": [url]}}}));
@@ -29,7 +29,7 @@ async fn a_window_on_each_server(backend: &str, layer: &str) {
         assert_eq!(log.matches("from Rust").count(), 1, "{log}");
     }
 
-    // Once is enough: the other layer looks the same.
+    // One picture is enough: the page looks the same with the other layer.
     if layer == "pubsub" {
         ann.is_pictured("django").await;
         bob.is_pictured("django-rust").await;
@@ -40,11 +40,11 @@ async fn a_window_on_each_server(backend: &str, layer: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_window_on_each_server_through_core() {
-    a_window_on_each_server("channels_redis.core.RedisChannelLayer", "core").await;
+async fn chat_crosses_django_and_rust_over_core() {
+    chat_crosses_django_and_rust("channels_redis.core.RedisChannelLayer", "core").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_window_on_each_server_through_pubsub() {
-    a_window_on_each_server("channels_redis.pubsub.RedisPubSubChannelLayer", "pubsub").await;
+async fn chat_crosses_django_and_rust_over_pubsub() {
+    chat_crosses_django_and_rust("channels_redis.pubsub.RedisPubSubChannelLayer", "pubsub").await;
 }

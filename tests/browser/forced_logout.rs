@@ -6,7 +6,7 @@ use crate::example::Example;
 use crate::{Driver, Window};
 
 impl Window {
-    /// Types a name into one of the page's two forms, and presses its button.
+    /// Types a name into one of the two forms of the page and presses its button.
     async fn submits(&self, form: &str, name: &str) {
         let input = self.0.find(Locator::Css(&format!("#{form} input"))).await.unwrap();
         input.clear().await.unwrap();
@@ -22,7 +22,7 @@ impl Window {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_is_logged_out_and_stays_out_while_the_other_stays() {
+async fn forced_logout_closes_one_user_and_keeps_the_other() {
     let example = Example::start("forced-logout", &[]);
     let driver = Driver::start();
     let (ann, bob) = (driver.window().await, driver.window().await);
@@ -38,14 +38,14 @@ async fn one_is_logged_out_and_stays_out_while_the_other_stays() {
     }
     ann.is_pictured("forced-logout").await;
 
-    // The page does not come back by itself, and its user may.
+    // The page does not reconnect by itself, but its user can log in again.
     ann.wait_for("body[data-state=out]").await;
     bob.submits("logout", "ann").await;
     bob.reads("#logout p", "ann had 0 open").await;
     ann.submits("enter", "ann").await;
     ann.reads("#enter p", "You are ann.").await;
 
-    // A server that restarts is waited for: that is no logout.
+    // The page waits for a server that restarts: a restart is not a logout.
     let address = example.address().to_string();
     drop(example);
     bob.wait_for("body[data-state=connecting]").await;

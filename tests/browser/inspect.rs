@@ -1,4 +1,4 @@
-//! A look inside the example `chat`, in a real browser window.
+//! The inspection page of the example `chat`, in a real browser window.
 
 use crate::example::Example;
 use crate::{Driver, Window};
@@ -8,7 +8,7 @@ impl Window {
         self.open(&format!("http://{}/inspect", chat.address())).await;
     }
 
-    /// What the list says, as `name value` with a line for each.
+    /// Returns the entries of the list, one `name value` per line.
     async fn list(&self, id: &str) -> String {
         let script = format!(
             "return [...document.querySelectorAll('#{id} dt')].map((name) => \
@@ -19,7 +19,7 @@ impl Window {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_operator_sees_who_is_here() {
+async fn inspection_page_shows_connections_and_groups() {
     let chat = Example::start("chat", &["--inspect"]);
     let driver = Driver::start();
     let (ann, bob, operator) = (driver.window().await, driver.window().await, driver.window().await);
@@ -31,7 +31,7 @@ async fn the_operator_sees_who_is_here() {
     bob.enter(&chat, "lobby").await;
     ann.say("hello").await;
     bob.sees("hello").await;
-    // It looks again by itself.
+    // The page refreshes by itself.
     operator.reads("#connections", "2").await;
     operator.reads("#groups", "chat_lobby").await;
     operator.reads("#messages", "delivered\n2").await;

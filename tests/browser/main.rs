@@ -1,9 +1,9 @@
-//! Real browser windows talk through the examples: headless Chromium, driven through its ChromeDriver.
+//! The examples in real browser windows: headless Chromium, driven through ChromeDriver.
 
 mod cursors;
 mod dashboard;
 mod django;
-#[path = "../integration/example.rs"]
+#[path = "../integration/support/example.rs"]
 mod example;
 mod forced_logout;
 mod inspect;
@@ -12,7 +12,7 @@ mod multichat;
 #[allow(dead_code, reason = "the tests with Python use the rest")]
 mod peer;
 mod presence;
-#[path = "../integration/redis.rs"]
+#[path = "../integration/support/redis.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod redis;
 mod restart;
@@ -28,10 +28,10 @@ use serde_json::json;
 
 use example::Example;
 
-/// How long something may take to show up on a page.
+/// Time limit for a change to appear on a page.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A ChromeDriver on a free port, with all that it started; gone with the test.
+/// A ChromeDriver on a free port. It and its browsers end with the test.
 struct Driver {
     child: Child,
     port: u16,
@@ -51,16 +51,16 @@ impl Driver {
         Self { child, port }
     }
 
-    /// Asks the driver to end its browsers and itself. Killed, it would leave every browser running.
+    /// Asks the driver to end its browsers and itself. Killing the driver would leave every browser running.
     fn shut_down(&self) -> std::io::Result<()> {
         let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.write_all(b"GET /shutdown HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        // The answer comes when the browsers are gone.
+        // The response comes when the browsers have ended.
         socket.read(&mut [0; 64]).map(drop)
     }
 
-    /// A phone of its own, with an empty profile.
+    /// Opens a window that emulates a phone, with an empty profile.
     async fn window(&self) -> Window {
         let arguments = [
             "--headless",
@@ -103,7 +103,7 @@ impl Drop for Driver {
 struct Window(Client);
 
 impl Window {
-    /// Opens a room, and waits until its socket is open.
+    /// Opens a room and waits until its socket is open.
     async fn enter(&self, chat: &Example, room: &str) {
         self.open(&format!("http://{}/chat/{room}/", chat.address())).await;
     }
@@ -117,21 +117,21 @@ impl Window {
         self.0.wait().at_most(PATIENCE).for_element(Locator::Css(selector)).await.unwrap();
     }
 
-    /// Types a message and presses Enter, as a person does.
+    /// Types a message and presses Enter.
     async fn say(&self, message: &str) {
         let input = self.0.find(Locator::Css("#message")).await.unwrap();
         input.send_keys(message).await.unwrap();
         input.send_keys(&char::from(Key::Enter).to_string()).await.unwrap();
     }
 
-    /// Nothing sticks out to the right of the screen.
+    /// Asserts that the page does not overflow to the right.
     async fn fits(&self) {
         let script = "return [document.documentElement.scrollWidth, innerWidth]";
         let widths = self.0.execute(script, Vec::new()).await.unwrap();
         assert_eq!(widths, json!([360, 360]), "the page's width and the screen's");
     }
 
-    /// Saved as `docs/img` has it, where `SCREENSHOTS` names a folder, once nothing moves on the page any more.
+    /// Saves a screenshot to the folder that `SCREENSHOTS` names, as in `docs/img`, after all animations have finished.
     async fn is_pictured(&self, name: &str) {
         let Ok(folder) = std::env::var("SCREENSHOTS") else { return };
         let still = "return Promise.all(document.getAnimations().map((each) => each.finished)).then(() => null)";
@@ -147,12 +147,12 @@ impl Window {
         self.reads("#log", message).await;
     }
 
-    /// Waits until this stands in the element.
+    /// Waits until the element contains the text.
     async fn reads(&self, selector: &str, text: &str) {
         let begun = Instant::now();
         let mut seen = String::new();
         while begun.elapsed() < PATIENCE {
-            // The page may be on its way to another one.
+            // The page may be navigating.
             if let Ok(element) = self.0.find(Locator::Css(selector)).await {
                 seen = element.text().await.unwrap_or_default();
             }
@@ -166,7 +166,7 @@ impl Window {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_windows_chat_and_a_third_in_another_room_sees_nothing() {
+async fn chat_message_reaches_its_room_only() {
     let chat = Example::start("chat", &[]);
     let driver = Driver::start();
     let (ann, bob, eve) = (driver.window().await, driver.window().await, driver.window().await);
@@ -187,13 +187,13 @@ async fn two_windows_chat_and_a_third_in_another_room_sees_nothing() {
         bob.is_pictured("chat").await;
     }
 
-    // Markup stays text.
+    // Markup is shown as text.
     bob.say("<b id=\"bold\">bold</b><img src=x onerror=\"document.title='hacked'\">").await;
     ann.sees("<b id=\"bold\">bold</b>").await;
     assert!(ann.0.find(Locator::Css("#bold")).await.is_err(), "the page has no such element");
     assert_ne!(ann.0.title().await.unwrap(), "hacked");
 
-    // What eve would have seen by mistake stands before her own line.
+    // A message that eve received by mistake would precede her own.
     eve.say("nobody here").await;
     eve.sees("nobody here").await;
     eve.fits().await;
@@ -202,7 +202,7 @@ async fn two_windows_chat_and_a_third_in_another_room_sees_nothing() {
     let log = ann.log().await;
     assert_eq!(log.matches("good morning").count(), 1, "{log}");
 
-    // The server goes away and comes back on the same port: the pages find it by themselves.
+    // The server stops and restarts on the same port. The pages reconnect by themselves.
     let address = chat.address().to_string();
     drop(chat);
     ann.wait_for("body[data-state=waiting]").await;
@@ -214,7 +214,7 @@ async fn two_windows_chat_and_a_third_in_another_room_sees_nothing() {
     ann.say("back again").await;
     bob.sees("back again").await;
 
-    // The first page asks for a room and leads there.
+    // The start page asks for a room and opens it.
     eve.0.goto(&format!("http://{}/", chat.address())).await.unwrap();
     let input = eve.0.wait().at_most(PATIENCE).for_element(Locator::Css("input")).await.unwrap();
     eve.fits().await;

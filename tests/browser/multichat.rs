@@ -1,4 +1,4 @@
-//! Real browser windows in several rooms of the example `multichat`.
+//! Several rooms of the example `multichat`, in real browser windows.
 
 use fantoccini::Locator;
 use fantoccini::key::Key;
@@ -41,7 +41,7 @@ impl Window {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_page_is_in_several_rooms_and_joins_them_again() {
+async fn multichat_page_rejoins_its_rooms_after_reconnect() {
     let chat = Example::start("multichat", &[]);
     let driver = Driver::start();
     let (ann, bob) = (driver.window().await, driver.window().await);
@@ -78,7 +78,7 @@ async fn a_page_is_in_several_rooms_and_joins_them_again() {
     bob.clicks_on_room(3).await;
     bob.reads("#notice", "You may not enter that room.").await;
 
-    // The connection is lost: ann's page is in both of its rooms again without a click.
+    // After a lost connection, ann's page rejoins both of its rooms without a click.
     ann.0.execute("socket.close()", Vec::new()).await.unwrap();
     bob.reads("#room-1", "ann left").await;
     bob.reads("#room-1", "ann joined").await;
@@ -88,7 +88,7 @@ async fn a_page_is_in_several_rooms_and_joins_them_again() {
     ann.says_in(2, "and here").await;
     ann.reads("#room-2", "and here").await;
 
-    // A server that starts again knows no session any more: the page leads to the login.
+    // A restarted server has no sessions, so the page redirects to the login.
     let address = chat.address().to_string();
     drop(chat);
     let _chat = Example::start_at("multichat", &address, &[]);

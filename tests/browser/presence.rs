@@ -1,4 +1,4 @@
-//! The people of the example `presence`, in real browser windows.
+//! The users of the example `presence`, in real browser windows.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ impl Window {
         self.open(&format!("http://{}/?name={name}", example.address())).await;
     }
 
-    /// Waits until the page lists just these, its own user first.
+    /// Waits until the page lists exactly these users, its own first.
     async fn lists(&self, names: &[&str]) {
         let script = "return [...document.querySelectorAll('#people li')].map((item) => item.textContent)";
         let begun = Instant::now();
@@ -27,7 +27,7 @@ impl Window {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn people_come_and_go_on_every_page() {
+async fn presence_page_lists_users_as_they_come_and_go() {
     let presence = Example::start("presence", &[]);
     let driver = Driver::start();
     let (ann, bob, tab, eve) =
@@ -38,7 +38,7 @@ async fn people_come_and_go_on_every_page() {
     bob.comes_as(&presence, "bob").await;
     tab.comes_as(&presence, "bob").await;
     eve.comes_as(&presence, "eve").await;
-    // Whoever comes late knows those who are there, and bob is one person.
+    // A late page lists all users, and bob only once.
     ann.lists(&["ann", "bob", "eve"]).await;
     bob.lists(&["bob", "ann", "eve"]).await;
     eve.lists(&["eve", "ann", "bob"]).await;
@@ -46,12 +46,12 @@ async fn people_come_and_go_on_every_page() {
     ann.fits().await;
     ann.is_pictured("presence").await;
 
-    // One of his tabs closes, and he is still here when the next one goes.
+    // One of bob's tabs closes, and bob stays listed after the next user leaves.
     bob.0.close().await.unwrap();
     eve.0.close().await.unwrap();
     ann.lists(&["ann", "bob"]).await;
 
-    // The server comes back, and with it everybody who was there.
+    // All users return after the server has restarted.
     let address = presence.address().to_string();
     drop(presence);
     ann.wait_for("body[data-state=waiting]").await;

@@ -1,4 +1,4 @@
-//! The pages of the examples come back when they are told to, and not before.
+//! The pages of the examples reconnect after the delay that the server requests, not earlier.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -8,13 +8,13 @@ use warp::Filter;
 
 use super::{Driver, PATIENCE};
 
-/// Longer than any page waits by itself before its first try.
+/// Longer than any page waits by itself before its first attempt.
 const TOLD: Duration = Duration::from_millis(2500);
 
-/// When somebody came.
+/// The times of all connections.
 type Visits = Arc<Mutex<Vec<Instant>>>;
 
-/// Says to everybody what a server that restarts says.
+/// Closes each connection as a restarting server does.
 struct Restarting;
 
 #[consumer]
@@ -28,7 +28,7 @@ impl Restarting {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_pages_of_the_examples_come_back_when_they_are_told_to() {
+async fn example_pages_reconnect_after_the_requested_delay() {
     let driver = Driver::start();
     let window = driver.window().await;
     for (example, page, path, begin) in [

@@ -1,4 +1,4 @@
-//! The tutorial's chat, served by Django on daphne and by us, in one room of one Redis.
+//! The tutorial's chat, served by Django on daphne and by this project, in one room of one Redis.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -58,7 +58,7 @@ impl ChatConsumer {
     }
 }
 
-/// Both servers, with one Redis between them.
+/// Both servers, on one Redis.
 struct TwoServers {
     channels: Channels,
     rust: String,
@@ -97,7 +97,7 @@ async fn say(socket: &mut Socket, message: &str) {
     socket.send(Message::text(line)).await.expect("the connection is open");
 }
 
-/// The next line of the chat; `None` when the connection is closed.
+/// Returns the next line of the chat, or `None` when the connection is closed.
 async fn hear(socket: &mut Socket) -> Option<String> {
     loop {
         let arrived = tokio::time::timeout(Duration::from_secs(30), socket.next()).await;
@@ -113,13 +113,13 @@ async fn hear(socket: &mut Socket) -> Option<String> {
 }
 
 const SOCKETS_EACH: usize = 50;
-/// Of Python's, these many are the older synchronous consumer, which costs several times as much.
+/// The number of Python sockets with the older synchronous consumer, which costs several times as much.
 const SYNCHRONOUS: usize = 2;
-/// Half of the sockets speak.
+/// Half of the sockets send.
 const SENDERS: usize = SOCKETS_EACH;
 
-/// Who may speak: a sender says its next line when everybody has heard the last one. So never more than 50 lines are on
-/// their way, and channels_redis' capacity of 100, where it begins to lose messages, is not met.
+/// Lets a sender send its next line when every socket has received the last one. So at most 50 lines are in flight, below
+/// the capacity of 100 at which channels_redis begins to drop messages.
 struct Floor {
     heard: Vec<AtomicUsize>,
     heard_by_all: Vec<Notify>,
@@ -139,7 +139,7 @@ impl Floor {
     }
 }
 
-/// Reads every line of every sender, and says its own.
+/// Reads every line of every sender, and sends its own lines.
 async fn take_part(floor: Arc<Floor>, mut socket: Socket, own: Option<usize>, lines_each: usize) {
     let mut next = [0; SENDERS];
     let mut said = 0;
@@ -154,12 +154,12 @@ async fn take_part(floor: Arc<Floor>, mut socket: Socket, own: Option<usize>, li
             }
         };
         tokio::select! {
-            // Both may be dropped: what was read of a frame stays in the socket, and a notification is kept.
+            // Both futures may be dropped: a partly read frame stays in the socket, and a notification is kept.
             heard = hear(&mut socket) => {
                 let heard = heard.expect("nobody is cut off");
                 let (sender, number) = heard.split_once(' ').expect("a line of ours");
                 let (sender, number): (usize, usize) = (sender.parse().unwrap(), number.parse().unwrap());
-                // Neither lost, nor doubled, nor out of order.
+                // Not lost, not duplicated, and in order.
                 assert_eq!(number, next[sender], "of sender {sender}");
                 next[sender] += 1;
                 floor.heard(sender);
@@ -173,9 +173,9 @@ async fn take_part(floor: Arc<Floor>, mut socket: Socket, own: Option<usize>, li
     assert_eq!(next, [lines_each; SENDERS]);
 }
 
-/// A thousand lines to 100 sockets, where each of 50 senders has 20 to say; `CHANNELS_ROOM_LINES=100` for more of them.
-/// Python takes a minute or two for 5,000.
-async fn a_room_on_both_servers(backend: &str) {
+/// Sends 1,000 lines to 100 sockets: each of 50 senders has 20. `CHANNELS_ROOM_LINES=100` sends more; Python takes one or
+/// two minutes for 5,000 lines.
+async fn shared_room_delivers_every_line_in_order(backend: &str) {
     let lines_each = std::env::var("CHANNELS_ROOM_LINES").map_or(20, |lines| lines.parse().expect("a number of lines"));
     let servers = TwoServers::start(backend).await;
     let mut sockets = Vec::new();
@@ -184,7 +184,7 @@ async fn a_room_on_both_servers(backend: &str) {
         let style = if number < SYNCHRONOUS { "sync" } else { "chat" };
         sockets.push(connect(servers.on_django(style, "lobby")).await);
     }
-    // Read all the while: a client that reads nothing answers no ping, and is let go after thirty seconds.
+    // Read in the background: a client that does not read answers no ping and is closed after thirty seconds.
     let (mut to_elsewhere, mut from_elsewhere) = connect(servers.on_rust("elsewhere")).await.split();
     let elsewhere = tokio::spawn(async move {
         loop {
@@ -200,7 +200,7 @@ async fn a_room_on_both_servers(backend: &str) {
     let floor = Arc::new(Floor::new());
     let mut taking_part = JoinSet::new();
     for (number, socket) in sockets.into_iter().enumerate() {
-        // Of each two neighbours, which are one of each server, both speak or none does.
+        // Of two neighbouring sockets, one on each server, either both send or neither does.
         let own = (number / 2 % 2 == 0).then_some(number / 4 * 2 + number % 2);
         taking_part.spawn(take_part(Arc::clone(&floor), socket, own, lines_each));
     }
@@ -218,17 +218,17 @@ async fn a_room_on_both_servers(backend: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_room_on_both_servers_through_core() {
-    a_room_on_both_servers(CORE).await;
+async fn shared_room_over_core_delivers_every_line_in_order() {
+    shared_room_delivers_every_line_in_order(CORE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_room_on_both_servers_through_pubsub() {
-    a_room_on_both_servers(PUBSUB).await;
+async fn shared_room_over_pubsub_delivers_every_line_in_order() {
+    shared_room_delivers_every_line_in_order(PUBSUB).await;
 }
 
-/// Upstream's nature, and the reason why a group that Python shares carries only what Python's consumers handle.
-async fn an_event_that_python_does_not_handle_ends_its_sockets(backend: &str) {
+/// Django Channels behaves this way, so a group that Python shares should carry only events that Python's consumers handle.
+async fn unhandled_event_closes_django_sockets_only(backend: &str) {
     let servers = TwoServers::start(backend).await;
     let mut ours = connect(servers.on_rust("lobby")).await;
     let mut theirs = connect(servers.on_django("chat", "lobby")).await;
@@ -236,18 +236,18 @@ async fn an_event_that_python_does_not_handle_ends_its_sockets(backend: &str) {
     layer.group_send_raw("chat_lobby", json!({"type": "chat.unheard_of"})).await.unwrap();
     assert_eq!(hear(&mut theirs).await, None, "daphne closes with 1011");
     servers.django.says("No handler for message type chat.unheard_of").await;
-    // Ours passes it over, counts it, and lives on.
+    // The Rust consumer ignores the event, counts it, and stays connected.
     say(&mut ours, "still here").await;
     assert_eq!(hear(&mut ours).await.as_deref(), Some("still here"));
     assert_eq!(layer.stats().unhandled, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_event_that_python_does_not_handle_ends_its_sockets_through_core() {
-    an_event_that_python_does_not_handle_ends_its_sockets(CORE).await;
+async fn unhandled_event_over_core_closes_django_sockets_only() {
+    unhandled_event_closes_django_sockets_only(CORE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_event_that_python_does_not_handle_ends_its_sockets_through_pubsub() {
-    an_event_that_python_does_not_handle_ends_its_sockets(PUBSUB).await;
+async fn unhandled_event_over_pubsub_closes_django_sockets_only() {
+    unhandled_event_closes_django_sockets_only(PUBSUB).await;
 }

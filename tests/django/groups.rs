@@ -1,4 +1,4 @@
-//! Groups and channels with members on both sides: what channels_redis' own tests say of two Python layers.
+//! Groups and channels with members on both sides. The tests follow channels_redis' own tests of two Python layers.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ async fn member(pair: &Pair<'_>) -> Channel {
 }
 
 /// `test_multi_send_receive`
-async fn messages_to_a_channel_keep_their_order(pair: &Pair<'_>) {
+async fn messages_to_channel_keep_their_order(pair: &Pair<'_>) {
     let channel = pair.here.new_channel().await.unwrap();
     let theirs = pair.there.new_channel().await;
     let first = pair.there.begin("receive", json!({"channel": theirs}));
@@ -35,7 +35,7 @@ async fn messages_to_a_channel_keep_their_order(pair: &Pair<'_>) {
 }
 
 /// `test_groups_basic`
-async fn whoever_left_a_group_hears_nothing(pair: &Pair<'_>) {
+async fn former_member_receives_nothing(pair: &Pair<'_>) {
     let (stays, left) = (member(pair).await, member(pair).await);
     let (theirs, theirs_left) = (pair.python_member("notes").await, pair.python_member("notes").await);
     pair.here.group_discard(&Notes, left.name()).await.unwrap();
@@ -55,7 +55,7 @@ async fn whoever_left_a_group_hears_nothing(pair: &Pair<'_>) {
 }
 
 /// `test_groups_same_prefix`
-async fn all_members_of_a_process_hear_one_message_once(pair: &Pair<'_>) {
+async fn members_of_one_process_each_receive_message_once(pair: &Pair<'_>) {
     let ours = [member(pair).await, member(pair).await, member(pair).await];
     let mut theirs = Vec::new();
     for _ in 0..3 {
@@ -76,14 +76,14 @@ async fn all_members_of_a_process_hear_one_message_once(pair: &Pair<'_>) {
 }
 
 /// `test_receive_cancel` and `test_receive_hang`
-async fn a_receive_that_is_given_up_loses_nothing(pair: &Pair<'_>) {
+async fn cancelled_receive_loses_no_message(pair: &Pair<'_>) {
     let channel = member(pair).await;
     let flood = json!({"group": "notes", "count": 80, "message": {"type": "note"}});
     let flooding = pair.there.begin("flood", flood);
     let mut given_up = 0_u64;
     for number in 0..80 {
         let heard = loop {
-            // Nothing at first, then as long as about a message takes.
+            // Without waiting at first, then about as long as a message takes.
             let patience = Duration::from_micros(given_up * 37 % 2000);
             match tokio::time::timeout(patience, channel.receive()).await {
                 Ok(heard) => break heard.unwrap(),
@@ -98,7 +98,7 @@ async fn a_receive_that_is_given_up_loses_nothing(pair: &Pair<'_>) {
 }
 
 /// `test_discard_before_add`
-async fn leaving_a_group_that_was_not_joined_is_no_error(pair: &Pair<'_>) {
+async fn group_discard_without_membership_succeeds(pair: &Pair<'_>) {
     let channel = pair.here.new_channel().await.unwrap();
     pair.here.group_discard(&Notes, channel.name()).await.unwrap();
     pair.here.group_add(&Notes, channel.name()).await.unwrap();
@@ -127,8 +127,8 @@ impl Speaker {
     }
 }
 
-/// What is for the others is to Python a message like any other.
-async fn python_hears_what_is_for_the_others(pair: &Pair<'_>) {
+/// For Python, a message to the others is like any other message.
+async fn group_send_others_reaches_python(pair: &Pair<'_>) {
     let channels = Channels::builder().layer(pair.here.clone()).build();
     let mut speaker = WebsocketCommunicator::new(channels.route::<Speaker>(warp::path!("notes")), "/notes");
     speaker.connect().await.unwrap();
@@ -147,8 +147,9 @@ async fn python_hears_what_is_for_the_others(pair: &Pair<'_>) {
     assert_eq!(first, 10);
 }
 
-/// Who is in a group is in Redis with `core`. With pub/sub every process knows its own, and Python's are not asked.
-async fn members_in_python_are_counted_where_redis_knows_them(pair: &Pair<'_>) {
+/// With `core`, Redis knows all members. With pub/sub, each process knows its own members, and Python processes are not
+/// asked.
+async fn group_members_include_python_on_core_only(pair: &Pair<'_>) {
     let ours = member(pair).await;
     let theirs = pair.python_member("notes").await;
     let mut names = pair.here.group_members(&Notes).await.unwrap();
@@ -182,18 +183,18 @@ macro_rules! on_both_layers {
 }
 
 on_both_layers!(
-    messages_to_a_channel_keep_their_order,
-    whoever_left_a_group_hears_nothing,
-    all_members_of_a_process_hear_one_message_once,
-    a_receive_that_is_given_up_loses_nothing,
-    leaving_a_group_that_was_not_joined_is_no_error,
-    python_hears_what_is_for_the_others,
-    members_in_python_are_counted_where_redis_knows_them
+    messages_to_channel_keep_their_order,
+    former_member_receives_nothing,
+    members_of_one_process_each_receive_message_once,
+    cancelled_receive_loses_no_message,
+    group_discard_without_membership_succeeds,
+    group_send_others_reaches_python,
+    group_members_include_python_on_core_only
 );
 
 /// `test_groups_multiple_hosts` and `test_groups_multiple_hosts_performance`: ten databases of one server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn groups_are_spread_over_ten_databases() {
+async fn groups_over_ten_databases_reach_both_sides() {
     let rig = Rig::start(1);
     let url = rig.hosts(1).remove(0);
     let hosts: Vec<_> = (0..10).map(|number| url.replace("/0", &format!("/{number}"))).collect();
@@ -216,7 +217,7 @@ async fn groups_are_spread_over_ten_databases() {
 
 /// `test_default_group_key_format` and `test_custom_group_key_format`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_membership_is_where_python_looks_for_it() {
+async fn membership_is_stored_under_the_key_of_channels_redis() {
     let rig = Rig::start(1);
     for prefix in ["asgi", "test_prefix"] {
         let pair = rig.open_alike(CORE, prefix, &json!({})).await;
@@ -234,7 +235,7 @@ async fn a_membership_is_where_python_looks_for_it() {
 
 /// `test_auto_reconnect`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn both_sides_come_back_when_their_connections_are_cut() {
+async fn cut_connections_resubscribe_on_both_sides() {
     let rig = Rig::start(1);
     let pair = rig.open_alike(PUBSUB, "asgi", &json!({})).await;
     let (stays, left) = (member(&pair).await, member(&pair).await);
@@ -243,7 +244,7 @@ async fn both_sides_come_back_when_their_connections_are_cut() {
     for round in 0..2 {
         rig.peer.redis(pair.url(), &json!(["CLIENT", "KILL", "TYPE", "pubsub"])).await;
         let back = async {
-            // What is published before both listen again is lost: that is this layer.
+            // A message that is published before both sides subscribe again is lost on this layer.
             while rig.peer.redis(pair.url(), &json!(["PUBSUB", "NUMSUB", "asgi__group__notes"])).await[1] != 2 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -257,7 +258,7 @@ async fn both_sides_come_back_when_their_connections_are_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flush_of_core_forgets_the_groups_of_both_sides() {
+async fn flush_of_core_removes_groups_of_both_sides() {
     let rig = Rig::start(1);
     let pair = rig.open_alike(CORE, "asgi", &json!({})).await;
     for by_python in [false, true] {
@@ -274,7 +275,7 @@ async fn a_flush_of_core_forgets_the_groups_of_both_sides() {
         assert!(nothing(&channel).await);
         let heard = pair.there.call("receive_nothing", json!({"channel": theirs, "timeout": 0.2})).await;
         assert!(heard.is_null(), "{heard}");
-        // Whoever joins again hears again.
+        // A channel that joins again receives messages again.
         pair.here.group_add(&Notes, channel.name()).await.unwrap();
         pair.there.group_send("notes", &note(3)).await;
         assert_eq!(next(&channel).await.decode::<Note>().unwrap().number, 3);
@@ -282,9 +283,9 @@ async fn a_flush_of_core_forgets_the_groups_of_both_sides() {
     }
 }
 
-/// Pub/sub keeps nothing in Redis: each side forgets its own.
+/// Pub/sub keeps no groups in Redis: each side removes its own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flush_of_pubsub_forgets_the_groups_of_one_side() {
+async fn flush_of_pubsub_removes_groups_of_one_side() {
     let rig = Rig::start(1);
     let pair = rig.open_alike(PUBSUB, "asgi", &json!({})).await;
     let channel = member(&pair).await;

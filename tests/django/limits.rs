@@ -1,4 +1,4 @@
-//! Capacity and expiry of the core layer, each side's as the other sees it.
+//! Capacity and expiry of the core layer: each side's limits as the other side sees them.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -20,12 +20,12 @@ fn is_full(sent: Result<(), LayerError>, of: usize) {
     }
 }
 
-/// `test_send_capacity`, across the two.
+/// `test_send_capacity`, between Rust and Python.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_queue_of_python_that_is_full_says_so() {
+async fn full_python_queue_returns_channel_full() {
     let rig = Rig::start(1);
     let pair = rig.open_alike(CORE, "asgi", &json!({"capacity": 3})).await;
-    // A process's queue that nobody reads, and a general channel without a worker.
+    // The queue of a process that does not read, and a general channel without a worker.
     let stuck = pair.there.new_channel().await;
     for name in [stuck.as_str(), "test-channel"] {
         for number in 0..3 {
@@ -34,7 +34,7 @@ async fn a_queue_of_python_that_is_full_says_so() {
         is_full(pair.here.send(&channel(name), &Note { number: 3 }).await, 3);
         let raised = pair.there.send(name, &note(3)).await.unwrap_err();
         assert_eq!(raised.name, "ChannelFull");
-        // Taking one makes room for one.
+        // Receiving one message makes space for one.
         assert_eq!(pair.there.receive(name).await, note(0));
         pair.here.send(&channel(name), &Note { number: 4 }).await.unwrap();
         for number in [1, 2, 4] {
@@ -43,9 +43,9 @@ async fn a_queue_of_python_that_is_full_says_so() {
     }
 }
 
-/// A Rust process whose thread is stopped, as by a handler that blocks.
+/// A Rust process whose thread is blocked, as by a blocking handler.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rust_process_that_is_stuck_is_full_for_python() {
+async fn stuck_rust_process_is_full_for_python() {
     let rig = Rig::start(1);
     let pair = rig.open_alike(CORE, "asgi", &json!({"capacity": 3})).await;
     let settings = layers(CORE, &json!({"hosts": rig.hosts(1), "capacity": 100})).to_string();
@@ -81,7 +81,7 @@ async fn a_rust_process_that_is_stuck_is_full_for_python() {
     };
     assert_eq!(raised.name, "ChannelFull");
     is_full(pair.here.send(&channel(&name), &Note { number: 999 }).await, 3);
-    // To the group it is no error, and Python's log says it in upstream's words.
+    // `group_send` does not fail, and Python logs the message of channels_redis.
     pair.there.call("flood", json!({"group": "notes", "count": 1, "message": {"type": "note"}})).await;
     let logged = rig.peer.call("logged", &json!({})).await;
     assert!(logged.to_string().contains("1 of 1 channels over capacity in group notes"), "{logged}");
@@ -101,7 +101,7 @@ async fn a_rust_process_that_is_stuck_is_full_for_python() {
 
 /// `test_send_specific_capacity`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_capacity_may_belong_to_names_of_a_pattern() {
+async fn channel_capacity_applies_to_matching_names() {
     let rig = Rig::start(1);
     let pair = rig.open_alike(CORE, "asgi", &json!({"capacity": 3, "channel_capacity": {"one*": 1}})).await;
     pair.here.send(&channel("one-1"), &Note { number: 0 }).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_capacity_may_belong_to_names_of_a_pattern() {
 
 /// `test_groups_channel_full`, `test_group_send_capacity` and `test_group_send_capacity_multiple_channels`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_member_misses_what_the_others_get() {
+async fn full_group_member_misses_messages() {
     let rig = Rig::start(1);
     let pair = rig.open_alike(CORE, "asgi", &json!({"capacity": 3})).await;
     let full = pair.python_member("notes").await;
@@ -134,10 +134,10 @@ async fn a_full_member_misses_what_the_others_get() {
     assert_eq!(heard, json!([note(0), note(1), note(2)]));
 }
 
-/// `test_message_expiry__earliest_message_expires`, `..all_messages_under_expiration_time` and `..group_send`: the third
-/// message finds the first one too old and the second one not, whoever wrote them.
+/// `test_message_expiry__earliest_message_expires`, `..all_messages_under_expiration_time` and `..group_send`: at the third
+/// message the first one has expired and the second one has not, whichever side sent them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_side_drops_what_the_other_left_too_long() {
+async fn expired_message_of_other_side_is_dropped() {
     let rig = Rig::start(1);
     let pair = rig.open_alike(CORE, "asgi", &json!({"expiry": 2})).await;
     let member = pair.python_member("notes").await;
@@ -150,8 +150,8 @@ async fn each_side_drops_what_the_other_left_too_long() {
             pair.here.send(&channel("of-rust"), &Note { number }).await.unwrap();
         }
         pair.here.group_send(&Notes, &Note { number }).await.unwrap();
-        // Whole seconds are compared: after 3.1 s the first is too old wherever the seconds begin. The second one is not,
-        // and has time to spare on a busy machine.
+        // Whole seconds are compared: after 3.1 s the first message has expired at any phase. The second message has not,
+        // with a margin for a busy machine.
         tokio::time::sleep(Duration::from_millis([1900, 1200, 0][number as usize])).await;
     }
     for name in ["of-python", "of-rust", member.as_str()] {
@@ -160,9 +160,9 @@ async fn each_side_drops_what_the_other_left_too_long() {
     }
 }
 
-/// A socket of Python's falls out of its groups `group_expiry` after it joined, though it lives. Ours does not.
+/// A Python channel leaves its groups `group_expiry` after it joined, even if it is alive. A Rust channel does not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_membership_of_ours_is_renewed() {
+async fn membership_of_rust_is_renewed() {
     let rig = Rig::start(1);
     let mut config = json!({"hosts": rig.hosts(1), "prefix": "asgi"});
     merge(&mut config, &json!({"group_expiry": 2}));

@@ -1,16 +1,16 @@
-//! The layers beside real Django Channels: channels_redis in Python processes, on the same Redis.
+//! The layers with real Django Channels: channels_redis in Python processes, on the same Redis.
 //!
-//! `scripts/test` makes the virtual environment that this needs.
+//! `scripts/python-env` makes the virtual environment that these tests need.
 
 #![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect stops")]
 
 mod chat;
-mod garbage;
 mod groups;
+mod invalid_messages;
 mod limits;
 mod matrix;
 mod peer;
-#[path = "../integration/redis.rs"]
+#[path = "../integration/support/redis.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod redis;
 mod rig;

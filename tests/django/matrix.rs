@@ -1,4 +1,4 @@
-//! Every way a message can go, in every configuration: what arrives is what was sent.
+//! Every path of a message, in every configuration: each message arrives unchanged.
 
 use std::fmt;
 use std::time::Duration;
@@ -63,11 +63,11 @@ struct AllKinds {
 #[group("kinds", events(AllKinds))]
 struct Kinds;
 
-/// What the worker was given.
+/// The group that receives the worker's events.
 #[group("worked", events(AllKinds))]
 struct Worked;
 
-/// A worker that shows what it was given.
+/// A worker that forwards its events.
 #[derive(Default)]
 struct Shows;
 
@@ -84,7 +84,7 @@ fn all_kinds(with_bytes: bool) -> AllKinds {
         text: "¯\\_(ツ)_/¯ \u{1f980} ü \"quoted\" \u{0}\n".into(),
         lowest: i64::MIN,
         highest: u64::MAX,
-        // The last one is read wrong by a JSON reader that takes the short cut.
+        // A JSON reader with a fast but inexact float parser reads the last one wrongly.
         floats: vec![0.1 + 0.2, 2.0, -0.0, 5e-324, f64::MAX, 1.0 / 3.0, 0.907_303_832_202_868_9],
         nothing: None,
         yes: true,
@@ -93,7 +93,7 @@ fn all_kinds(with_bytes: bool) -> AllKinds {
     }
 }
 
-/// The same as `peer.py` writes it.
+/// The same event as `peer.py` writes it.
 fn as_python_has_it(event: &AllKinds) -> Value {
     let mut value = serde_json::to_value(event).unwrap();
     value["type"] = "all.kinds".into();
@@ -105,11 +105,11 @@ fn as_python_has_it(event: &AllKinds) -> Value {
 
 const ALL_BYTES: [u8; 5] = [0x00, 0x7f, 0x80, 0xc1, 0xff];
 
-/// Keys of the two sides. The first one encrypts, all decrypt.
+/// The encryption keys of the two sides. The first key encrypts, all keys decrypt.
 enum Keys {
     None,
     Same,
-    /// One side has the new key already, and the other still writes with the old one.
+    /// One side has the new key, and the other still encrypts with the old one.
     Rotated,
 }
 
@@ -130,7 +130,7 @@ impl Keys {
     }
 }
 
-async fn every_way(pair: &Pair<'_>, event: &AllKinds) {
+async fn every_path(pair: &Pair<'_>, event: &AllKinds) {
     let message = as_python_has_it(event);
     let (here, there) = (&pair.here, &pair.there);
 
@@ -145,7 +145,7 @@ async fn every_way(pair: &Pair<'_>, event: &AllKinds) {
     assert_eq!(there.receive(&python_member).await, message, "group_send from Rust");
     assert_eq!(next(&member).await.decode::<AllKinds>().unwrap(), *event);
 
-    // To one channel by its name. Many names, so that with several servers every server has its turn.
+    // To one channel by its name. With several servers, eight names cover each server.
     let small = |number: u32| json!({"type": "small", "number": number});
     for number in 0..8 {
         let channel = here.new_channel().await.unwrap();
@@ -161,7 +161,7 @@ async fn every_way(pair: &Pair<'_>, event: &AllKinds) {
     here.send(&name, event).await.unwrap();
     assert_eq!(there.receive(&python_member).await, message);
 
-    // To a general channel, whose readers are workers. Pub/sub has no prefix before its name.
+    // To a general channel, which workers read. Pub/sub puts no prefix before its name.
     let jobs = format!("jobs-for-{}", there.layer());
     let receiving = there.begin("receive", json!({"channel": jobs}));
     pair.reader_listens(&jobs).await;
@@ -175,7 +175,7 @@ async fn every_way(pair: &Pair<'_>, event: &AllKinds) {
     let worker = channels.worker::<Shows>(jobs.as_str());
     let working = tokio::spawn(async move { worker.run_until(std::future::pending()).await });
     pair.reader_listens(&jobs).await;
-    // One for each server at least: channels_redis takes them in turn.
+    // At least one message for each server: channels_redis takes the servers in turn.
     for _ in 0..4 {
         there.send(&jobs, &message).await.unwrap();
         assert_eq!(next(&shown).await.decode::<AllKinds>().unwrap(), *event, "a general channel from Python");
@@ -183,7 +183,7 @@ async fn every_way(pair: &Pair<'_>, event: &AllKinds) {
     channels.shutdown(Duration::from_secs(5)).await;
     working.await.unwrap().unwrap();
 
-    // A megabyte.
+    // One megabyte.
     let large = AllKinds { text: "\u{fc}bung ".repeat(143_000), ..event.clone() };
     assert!(large.text.len() > 1_000_000);
     let message = as_python_has_it(&large);
@@ -205,7 +205,7 @@ async fn cells(backend: &'static str, keys: Keys) {
             merge(&mut rust, &keys.rust());
             println!("{backend}, {format}, {servers} servers");
             let pair = rig.open(backend, &python, &rust).await;
-            every_way(&pair, &all_kinds(format == "msgpack")).await;
+            every_path(&pair, &all_kinds(format == "msgpack")).await;
             pair.here.close().await;
         }
     }
@@ -221,10 +221,10 @@ macro_rules! matrix {
 }
 
 matrix! {
-    core_plain: CORE, None;
-    core_encrypted: CORE, Same;
-    core_with_a_rotated_key: CORE, Rotated;
-    pubsub_plain: PUBSUB, None;
-    pubsub_encrypted: PUBSUB, Same;
-    pubsub_with_a_rotated_key: PUBSUB, Rotated;
+    every_path_over_core_delivers: CORE, None;
+    every_path_over_encrypted_core_delivers: CORE, Same;
+    every_path_over_core_with_rotated_key_delivers: CORE, Rotated;
+    every_path_over_pubsub_delivers: PUBSUB, None;
+    every_path_over_encrypted_pubsub_delivers: PUBSUB, Same;
+    every_path_over_pubsub_with_rotated_key_delivers: PUBSUB, Rotated;
 }

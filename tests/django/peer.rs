@@ -1,4 +1,4 @@
-//! Python processes: `peer.py`, which does with real channels_redis what a test says, and the tutorial's Django site.
+//! Python processes: `peer.py`, which runs real channels_redis for a test, and the tutorial's Django site.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,14 +12,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-/// How long an answer of Python may take, on a busy machine.
+/// Time limit for a reply from Python; the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/django")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("django")
 }
 
-/// A program of the virtual environment.
+/// Returns a command for a program of the virtual environment.
 fn program(name: &str) -> Command {
     let path = folder().join(".venv/bin").join(name);
     assert!(
@@ -29,7 +29,7 @@ fn program(name: &str) -> Command {
     Command::new(path)
 }
 
-/// A process that ends with its owner.
+/// A process that is killed on drop.
 struct Process(Child);
 
 impl Drop for Process {
@@ -39,10 +39,10 @@ impl Drop for Process {
     }
 }
 
-/// What Python raised.
+/// An exception that Python raised.
 #[derive(Debug)]
 pub(crate) struct Raised {
-    /// The exception's class.
+    /// The class of the exception.
     pub(crate) name: String,
     pub(crate) text: String,
 }
@@ -55,7 +55,7 @@ impl fmt::Display for Raised {
 
 type Answer = Result<Value, Raised>;
 
-/// A process with channels_redis' layers. Calls may overlap.
+/// A process with layers of channels_redis. Calls can overlap.
 pub(crate) struct Peer {
     input: Mutex<(ChildStdin, u64)>,
     waiting: Arc<Mutex<HashMap<u64, oneshot::Sender<Answer>>>>,
@@ -70,7 +70,7 @@ impl Peer {
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let waiting = Arc::<Mutex<HashMap<u64, oneshot::Sender<Answer>>>>::default();
         let answered = Arc::clone(&waiting);
-        // Ends when the process does.
+        // The thread ends with the process.
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines() {
                 let Ok(line) = line else { break };
@@ -85,14 +85,14 @@ impl Peer {
                     _ = waits.send(answer);
                 }
             }
-            // Whoever still waits learns that nothing comes any more.
+            // Pending calls fail: no further replies will come.
             answered.lock().unwrap().clear();
         });
         Self { input: Mutex::new((input, 0)), waiting, _process: Process(child) }
     }
 
-    /// Calls a method of `peer.py`'s `Peer`: `call("send", json!({"layer": .., ..}))`. The call is on its way when this
-    /// returns; the future is its answer.
+    /// Calls a method of the class `Peer` in `peer.py`: `call("send", json!({"layer": .., ..}))`. The call has been sent
+    /// when this returns; the future returns the reply.
     pub(crate) fn begin(&self, name: &str, arguments: &Value) -> impl Future<Output = Answer> + use<> {
         let (tx, rx) = oneshot::channel();
         let mut call = arguments.clone();
@@ -115,7 +115,7 @@ impl Peer {
         self.begin(name, arguments).await.unwrap_or_else(|raised| panic!("{name}: {raised}"))
     }
 
-    /// A command for Redis, as it is.
+    /// Sends a raw command to Redis.
     pub(crate) async fn redis(&self, url: &str, command: &Value) -> Value {
         self.call("redis", &json!({"url": url, "command": command})).await
     }
@@ -129,7 +129,7 @@ pub(crate) struct Daphne {
 }
 
 impl Daphne {
-    /// Starts it with this `CHANNEL_LAYERS`, and waits until it listens.
+    /// Starts daphne with this `CHANNEL_LAYERS` and waits until it listens.
     pub(crate) fn start(layers: &Value) -> Self {
         let mut command = in_tutorial("daphne", layers);
         command.args(["--bind", "127.0.0.1", "--port", "0", "--verbosity", "1", "asgi:application"]);
@@ -137,12 +137,12 @@ impl Daphne {
         Self { address: address.parse().expect("daphne names its address"), errors, _process: process }
     }
 
-    /// Where a page (`http`) or a consumer (`ws`) of its is.
+    /// Returns the URL of a page (`http`) or a consumer (`ws`).
     pub(crate) fn url(&self, scheme: &str, path: &str) -> String {
         format!("{scheme}://{}{path}", self.address)
     }
 
-    /// Waits until this stands in its log.
+    /// Waits until the log contains this text.
     pub(crate) async fn says(&self, text: &str) {
         let said = async {
             while !self.errors.lock().unwrap().iter().any(|line| line.contains(text)) {
@@ -155,16 +155,16 @@ impl Daphne {
     }
 }
 
-/// A program of the tutorial's site.
+/// Returns a command for a program of the tutorial's site.
 fn in_tutorial(name: &str, layers: &Value) -> Command {
     let mut command = program(name);
     command.current_dir(folder().join("tutorial")).env("CHANNEL_LAYERS", layers.to_string());
-    // Daphne's access log, a line for each connection, goes nowhere.
+    // Discards daphne's access log, which has one line per connection.
     command.env("DJANGO_SETTINGS_MODULE", "settings").env("PYTHONUNBUFFERED", "1").stdout(Stdio::null());
     command
 }
 
-/// Starts a program, and waits for a line with this text: gives what stands behind it, and all lines so far.
+/// Starts a program and waits for a line with this text. Returns the process, its lines, and the text after the awaited one.
 fn started(mut command: Command, awaited: &'static str) -> (Process, Arc<Mutex<Vec<String>>>, String) {
     command.stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -185,7 +185,7 @@ fn started(mut command: Command, awaited: &'static str) -> (Process, Arc<Mutex<V
     (process, lines, behind)
 }
 
-/// Channels' `runworker`. It does not say when it begins.
+/// The `runworker` command of Channels. It does not report when it is ready.
 pub(crate) struct Worker {
     _process: Process,
 }

@@ -1,4 +1,4 @@
-//! Redis servers, a Python process, and layers on both sides that are configured by one text.
+//! Redis servers, a Python process, and layers on both sides with one configuration.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::redis::RedisServer;
 pub(crate) const CORE: &str = "channels_redis.core.RedisChannelLayer";
 pub(crate) const PUBSUB: &str = "channels_redis.pubsub.RedisPubSubChannelLayer";
 
-/// How long a message may take.
+/// Time limit for a message.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Servers, and one Python process for all layers of a test.
+/// Redis servers, and one Python process for all layers of a test.
 pub(crate) struct Rig {
     servers: Vec<RedisServer>,
     pub(crate) peer: Peer,
@@ -28,12 +28,12 @@ impl Rig {
         Self { servers: (0..servers).map(|_| RedisServer::start()).collect(), peer: Peer::start() }
     }
 
-    /// The addresses of the first servers.
+    /// Returns the addresses of the first servers.
     pub(crate) fn hosts(&self, count: usize) -> Vec<String> {
         self.servers[..count].iter().map(RedisServer::url).collect()
     }
 
-    /// A layer of each side. `config` is the `CONFIG` of Django's settings, and Rust's may differ from Python's.
+    /// Opens a layer on each side. `python` and `rust` are the `CONFIG` of Django's settings for each side.
     pub(crate) async fn open(&self, backend: &'static str, python: &Value, rust: &Value) -> Pair<'_> {
         let prefix = rust["prefix"].as_str().expect("each pair has its own prefix").to_owned();
         let here = ChannelLayer::from_json(&layers(backend, rust).to_string()).await.unwrap();
@@ -42,14 +42,14 @@ impl Rig {
         Pair { here, there: Python { peer: &self.peer, layer: prefix }, backend, urls }
     }
 
-    /// What Redis answers to a command that gives a list of strings.
+    /// Returns the reply of Redis to a command, as a list of strings.
     pub(crate) async fn text(&self, url: &str, command: Value) -> Vec<String> {
         let answer = self.peer.redis(url, &command).await;
         let strings = answer.as_array().expect("a list").iter().map(from_bytes);
         strings.map(|bytes| String::from_utf8(bytes).expect("text")).collect()
     }
 
-    /// The same with one configuration on both sides.
+    /// Opens a layer on each side with the same configuration.
     pub(crate) async fn open_alike(&self, backend: &'static str, prefix: &str, more: &Value) -> Pair<'_> {
         let mut config = json!({"hosts": self.hosts(1), "prefix": prefix});
         merge(&mut config, more);
@@ -57,7 +57,7 @@ impl Rig {
     }
 }
 
-/// Django's `CHANNEL_LAYERS`.
+/// Returns Django's `CHANNEL_LAYERS`.
 pub(crate) fn layers(backend: &str, config: &Value) -> Value {
     json!({"default": {"BACKEND": backend, "CONFIG": config}})
 }
@@ -68,7 +68,7 @@ pub(crate) fn merge(config: &mut Value, more: &Value) {
     }
 }
 
-/// One layer, here and in Python.
+/// One layer in Rust and in Python.
 pub(crate) struct Pair<'a> {
     pub(crate) here: ChannelLayer,
     pub(crate) there: Python<'a>,
@@ -77,12 +77,12 @@ pub(crate) struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// The class of the Python layer.
+    /// Returns the class of the Python layer.
     pub(crate) fn backend(&self) -> &'static str {
         self.backend
     }
 
-    /// Waits until somebody listens to a name that nobody else listens to: pub/sub subscribes when a reader begins.
+    /// Waits until a reader subscribes to this topic: on pub/sub a reader subscribes when it starts to receive.
     pub(crate) async fn reader_listens(&self, topic: &str) {
         if self.backend != PUBSUB {
             return;
@@ -100,14 +100,14 @@ impl Pair<'_> {
         tokio::time::timeout(PATIENCE, listens).await.expect("a reader subscribes");
     }
 
-    /// A member of a group in Python.
+    /// Adds a Python channel to a group and returns its name.
     pub(crate) async fn python_member(&self, group: &str) -> String {
         let channel = self.there.new_channel().await;
         self.there.call("group_add", json!({"group": group, "channel": channel})).await;
         channel
     }
 
-    /// The server that holds the key.
+    /// Returns the address of the server that holds the key.
     pub(crate) fn url(&self) -> &str {
         &self.urls[0]
     }
@@ -120,7 +120,7 @@ pub(crate) struct Python<'a> {
 }
 
 impl Python<'_> {
-    /// Its name in `peer.py`: the prefix.
+    /// Returns the name of the layer in `peer.py`, which is its prefix.
     pub(crate) fn layer(&self) -> &str {
         &self.layer
     }
@@ -160,7 +160,7 @@ pub(crate) async fn next(channel: &Channel) -> Envelope {
     arrived.expect("a message within ten seconds").expect("the layer is open")
 }
 
-/// Whether nothing arrives for a moment.
+/// Returns whether nothing arrives within 200 ms.
 pub(crate) async fn nothing(channel: &Channel) -> bool {
     tokio::time::timeout(Duration::from_millis(200), channel.receive()).await.is_err()
 }
@@ -176,17 +176,17 @@ pub(crate) struct Note {
 #[group("notes", events(Note))]
 pub(crate) struct Notes;
 
-/// The same as Python has it.
+/// Returns the same message as Python has it.
 pub(crate) fn note(number: u32) -> Value {
     json!({"type": "note", "number": number})
 }
 
-/// Bytes as `peer.py` reads them.
+/// Returns bytes in the format that `peer.py` reads.
 pub(crate) fn bytes(bytes: &[u8]) -> Value {
     json!({"__bytes__": STANDARD.encode(bytes)})
 }
 
-/// Bytes as `peer.py` writes them.
+/// Returns the bytes that `peer.py` has written.
 pub(crate) fn from_bytes(value: &Value) -> Vec<u8> {
     STANDARD.decode(value["__bytes__"].as_str().expect("bytes")).expect("base64")
 }

@@ -19,13 +19,13 @@ async fn made(django: &Peer, backend: &str, more: &Value) -> String {
 }
 
 #[tokio::test]
-async fn what_django_puts_into_a_session_is_read_whatever_the_backend() {
+async fn django_session_of_every_backend_is_decoded() {
     let django = Peer::start();
     let sessions = DjangoSessions::new(KEY);
     for data in [
         json!({}),
         json!({"colour": "blü", "snowman": "\u{2603}\u{1f600}", "number": 7, "list": [1, 2.5, null, true], "deep": {"a": {}}}),
-        // Packed, and of a size that no cookie has.
+        // Compressed, and larger than a cookie can be.
         json!({"text": "x".repeat(5000)}),
         json!({"noise": (0..2000).map(|n| (n * 7919 % 1009).to_string()).collect::<Vec<_>>()}),
     ] {
@@ -45,7 +45,7 @@ async fn what_django_puts_into_a_session_is_read_whatever_the_backend() {
 }
 
 #[tokio::test]
-async fn a_cookie_is_good_for_two_weeks_or_for_what_the_session_says() {
+async fn django_session_cookie_expires_after_two_weeks_or_session_expiry() {
     let django = Peer::start();
     let sessions = DjangoSessions::new(KEY);
     const TWO_WEEKS: u64 = 14 * 86_400;
@@ -64,7 +64,7 @@ async fn a_cookie_is_good_for_two_weeks_or_for_what_the_session_says() {
             None => assert_eq!(session.unwrap_err(), SessionError::Expired, "{data} {age}"),
             Some(left) => {
                 let ends = session.unwrap().ends().unwrap().duration_since(SystemTime::now()).unwrap();
-                // Python cuts the second, and the machine may be busy.
+                // Python truncates to whole seconds, and the machine may be busy.
                 let wanted = Duration::from_secs(left - 60)..=Duration::from_secs(left);
                 assert!(wanted.contains(&ends), "{data} {age}: {ends:?}");
             }
@@ -73,7 +73,7 @@ async fn a_cookie_is_good_for_two_weeks_or_for_what_the_session_says() {
 }
 
 #[tokio::test]
-async fn keys_change_and_passwords_do() {
+async fn django_session_survives_key_rotation_and_detects_new_password() {
     let django = Peer::start();
     let password = "pbkdf2_sha256$1000000$salt$hash";
     let row = made(&django, "db", &json!({"password": password})).await;

@@ -1,4 +1,4 @@
-//! Jobs on named channels: Python's `runworker` for Rust, and our workers for Python.
+//! Jobs on named channels: Python's `runworker` does jobs for Rust, and Rust workers do jobs for Python.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ impl JobConsumer {
     }
 }
 
-async fn python_works_for_us(backend: &'static str) {
+async fn python_worker_does_rust_jobs(backend: &'static str) {
     let rig = Rig::start(1);
     let pair = rig.open_alike(backend, "asgi", &json!({})).await;
     let _worker = Worker::start(&layers(backend, &json!({"hosts": rig.hosts(1)})), "jobs-for-python");
@@ -48,7 +48,7 @@ async fn python_works_for_us(backend: &'static str) {
         assert_eq!(next(&answers).await.to_value().unwrap(), json!({"type": "job.done", "number": number}));
     }
     assert!(answers.try_receive().is_none());
-    // The same, one by one: what Python sends to the name in the job is the answer.
+    // The same as requests: what Python sends to the channel in the job is the reply.
     let jobs: ChannelName<Untyped> = ChannelName::new("jobs-for-python").unwrap();
     for number in 0..10 {
         let question = |answer_to| Job { number, answer_to };
@@ -58,17 +58,17 @@ async fn python_works_for_us(backend: &'static str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn python_works_for_us_through_core() {
-    python_works_for_us(CORE).await;
+async fn python_worker_over_core_does_rust_jobs() {
+    python_worker_does_rust_jobs(CORE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn python_works_for_us_through_pubsub() {
-    python_works_for_us(PUBSUB).await;
+async fn python_worker_over_pubsub_does_rust_jobs() {
+    python_worker_does_rust_jobs(PUBSUB).await;
 }
 
-/// As many processes' worth of workers as `workers`, on one channel.
-async fn we_work_for_python(backend: &'static str, workers: usize) {
+/// Starts as many Rust processes as `workers`, each with a worker on one channel.
+async fn rust_workers_do_python_jobs(backend: &'static str, workers: usize) {
     let rig = Rig::start(1);
     let pair = rig.open_alike(backend, "asgi", &json!({})).await;
     let mut working = Vec::new();
@@ -91,7 +91,7 @@ async fn we_work_for_python(backend: &'static str, workers: usize) {
     let mut done = vec![first.await.unwrap()];
     let more = pair.there.call("drain", json!({"channel": answers, "timeout": 0.5})).await;
     done.extend(more.as_array().unwrap().clone());
-    // Each once, whoever did it.
+    // Each job is done once, by any worker.
     let mut numbers: Vec<_> = done.iter().map(|done| done["number"].as_u64().unwrap()).collect();
     if workers > 1 {
         numbers.sort_unstable();
@@ -104,18 +104,18 @@ async fn we_work_for_python(backend: &'static str, workers: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn we_work_for_python_through_core() {
-    we_work_for_python(CORE, 1).await;
+async fn rust_worker_over_core_does_python_jobs() {
+    rust_workers_do_python_jobs(CORE, 1).await;
 }
 
-/// Three workers of channels_redis do a third of such jobs twice.
+/// With three workers of channels_redis, a third of such jobs are done twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_workers_share_the_jobs_and_double_none() {
-    we_work_for_python(CORE, 3).await;
+async fn rust_workers_share_python_jobs_without_duplicates() {
+    rust_workers_do_python_jobs(CORE, 3).await;
 }
 
-/// Pub/sub has no queues: each worker would get every job.
+/// Pub/sub has no queues: with several workers, each would receive every job.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn we_work_for_python_through_pubsub() {
-    we_work_for_python(PUBSUB, 1).await;
+async fn rust_worker_over_pubsub_does_python_jobs() {
+    rust_workers_do_python_jobs(PUBSUB, 1).await;
 }

@@ -6,8 +6,8 @@ use std::process::{Command, Output, Stdio};
 use serde_json::json;
 
 use super::Client;
-use crate::example::{Example, program};
-use crate::redis::{RedisServer, free_port};
+use crate::support::example::{Example, program};
+use crate::support::redis::{RedisServer, free_port};
 
 fn announce(arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(program("announce"))
@@ -20,7 +20,7 @@ fn announce(arguments: &[&str], input: &str) -> Output {
     child.wait_with_output().expect("it is our child")
 }
 
-async fn a_plain_program_reaches_one_room(layer: &str) {
+async fn announce_reaches_one_room(layer: &str) {
     let redis = RedisServer::start();
     let url = redis.url();
     let chat = Example::start("chat", &["--layer", layer, "--redis", &url]);
@@ -38,23 +38,23 @@ async fn a_plain_program_reaches_one_room(layer: &str) {
         assert_eq!(ann.next_json().await, json!({"message": format!("line {number}")}));
     }
 
-    // What had come to the wrong room would stand before this.
+    // A message that reached the wrong room would precede this one.
     announce(&["--layer", layer, "--redis", &url, "elsewhere", "only here"], "");
     assert_eq!(eve.next_json().await, json!({"message": "only here"}));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_plain_program_reaches_one_room_over_pubsub() {
-    a_plain_program_reaches_one_room("pubsub").await;
+async fn announce_reaches_one_room_over_pubsub() {
+    announce_reaches_one_room("pubsub").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_plain_program_reaches_one_room_over_core() {
-    a_plain_program_reaches_one_room("core").await;
+async fn announce_reaches_one_room_over_core() {
+    announce_reaches_one_room("core").await;
 }
 
 #[test]
-fn a_mistake_ends_it_with_a_sentence() {
+fn announce_reports_invalid_arguments() {
     let nobody = format!("redis://127.0.0.1:{}/0", free_port());
     let said = announce(&["--redis", &nobody, "lobby", "hello"], "");
     let error = String::from_utf8(said.stderr).unwrap();

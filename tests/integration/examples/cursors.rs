@@ -1,11 +1,11 @@
-//! `examples/cursors`: where one moves, the others see it, until it is gone.
+//! `examples/cursors`: the others see a cursor move until its client is gone.
 
 use serde_json::{Value, json};
 
 use super::Client;
-use crate::example::Example;
+use crate::support::example::Example;
 
-/// A client, and the id that it was given.
+/// Connects a client and returns it with its id.
 async fn enter(example: &Example) -> (Client, Value) {
     let mut client = Client::connect(example, "/ws/cursors/").await;
     let news = client.next_json().await;
@@ -15,7 +15,7 @@ async fn enter(example: &Example) -> (Client, Value) {
 }
 
 #[tokio::test]
-async fn a_cursor_moves_on_every_screen_and_is_gone_with_its_client() {
+async fn cursor_moves_for_all_clients_and_leaves_with_its_own() {
     let example = Example::start("cursors", &[]);
     let (mut ann, her) = enter(&example).await;
     let (mut bob, him) = enter(&example).await;
@@ -25,19 +25,19 @@ async fn a_cursor_moves_on_every_screen_and_is_gone_with_its_client() {
     for client in [&mut ann, &mut bob] {
         assert_eq!(client.next_json().await, json!({"move": [her, 0.25, 0.5]}));
     }
-    // Nobody leaves the canvas.
+    // Positions are limited to the canvas.
     bob.say(&json!([-3, 1e30])).await;
     for client in [&mut ann, &mut bob] {
         assert_eq!(client.next_json().await, json!({"move": [him, 0.0, 1.0]}));
     }
 
-    // Gone without a word of goodbye.
+    // The client is gone without a close frame.
     drop(bob);
     assert_eq!(ann.next_json().await, json!({"gone": him}));
 }
 
 #[tokio::test]
-async fn of_many_positions_none_comes_after_a_newer_one() {
+async fn cursor_positions_never_go_back() {
     const STEPS: u16 = 500;
 
     let example = Example::start("cursors", &[]);
@@ -46,7 +46,7 @@ async fn of_many_positions_none_comes_after_a_newer_one() {
     for step in 1..=STEPS {
         ann.say(&json!([f32::from(step) / f32::from(STEPS), 0.5])).await;
     }
-    // Bob reads only now. His socket has room for all of them, so at least the last arrives.
+    // Bob reads only now. His socket has space for all positions, so at least the last one arrives.
     let mut last = 0.0;
     while last < 1.0 {
         let news = bob.next_json().await;

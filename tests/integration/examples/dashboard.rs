@@ -1,11 +1,11 @@
-//! `examples/dashboard`: one producer, and the same samples for every viewer.
+//! `examples/dashboard`: one producer sends the same samples to every viewer.
 
 use serde_json::Value;
 
 use super::Client;
-use crate::example::Example;
+use crate::support::example::Example;
 
-/// The next sample that is published.
+/// Returns the next sample.
 async fn sample(client: &mut Client) -> Value {
     let Value::Array(mut samples) = client.next_json().await else { panic!("samples come in an array") };
     assert_eq!(samples.len(), 1, "one each second");
@@ -17,7 +17,7 @@ fn time(sample: &Value) -> u64 {
 }
 
 #[tokio::test]
-async fn all_viewers_get_the_same_and_who_comes_late_the_last_minute_first() {
+async fn dashboard_viewers_get_same_samples_and_last_minute() {
     let example = Example::start("dashboard", &[]);
     let mut ann = Client::connect(&example, "/ws/dashboard/").await;
     let mut bob = Client::connect(&example, "/ws/dashboard/").await;
@@ -25,7 +25,7 @@ async fn all_viewers_get_the_same_and_who_comes_late_the_last_minute_first() {
         assert!(client.next_json().await.is_array(), "the last minute comes first");
     }
 
-    // From here on both are there.
+    // From here on both viewers are connected.
     let mut first = sample(&mut ann).await;
     while first["viewers"] != 2 {
         first = sample(&mut ann).await;
@@ -38,7 +38,7 @@ async fn all_viewers_get_the_same_and_who_comes_late_the_last_minute_first() {
     }
     assert_eq!(seen, second);
 
-    // The numbers are this machine's.
+    // The samples are those of this machine.
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap();
     let total: u64 = memory.split_whitespace().nth(1).unwrap().parse().unwrap();
     assert_eq!(second["memory_total"], total * 1024);

@@ -1,25 +1,21 @@
-//! `examples/forced-logout`: one user's connections close, and no others.
+//! `examples/forced-logout`: all connections of one user close, and no others.
 
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
-
 use super::Client;
-use crate::example::Example;
-use crate::raw::ask;
+use crate::support::client::send_request;
+use crate::support::example::Example;
 
-/// What the handler of `POST /logout/<username>` says.
+/// Returns the response of `POST /logout/<username>`.
 async fn log_out(example: &Example, username: &str) -> String {
     let request = format!("POST /logout/{username} HTTP/1.1\nhost: x\ncontent-length: 0\nconnection: close\n\n");
-    let mut answer = ask(example.address(), &request).await;
-    assert_eq!(answer.status, 200, "{}", answer.head);
-    let mut body = String::new();
-    answer.socket.read_to_string(&mut body).await.unwrap();
-    body
+    let response = send_request(example.address(), &request).await;
+    assert_eq!(response.status, 200, "{}", response.head);
+    response.body().await
 }
 
 #[tokio::test]
-async fn every_connection_of_one_user_is_closed_and_no_other() {
+async fn forced_logout_closes_all_connections_of_one_user() {
     let example = Example::start("forced-logout", &[]);
     let mut ann = Client::connect(&example, "/ws/account/ann/").await;
     let mut ann_again = Client::connect(&example, "/ws/account/ann/").await;
@@ -31,13 +27,13 @@ async fn every_connection_of_one_user_is_closed_and_no_other() {
     assert_eq!(ann.closed().await, forced);
     assert_eq!(ann_again.closed().await, forced);
 
-    // Their rows go with them; bob's is there, and so is bob.
+    // The records of the closed connections are removed. Bob's record and connection remain.
     let gone = async { while log_out(&example, "ann").await != "ann had 0 open\n" {} };
     tokio::time::timeout(Duration::from_secs(30), gone).await.expect("the rows of ann are deleted");
     assert_eq!(log_out(&example, "bob").await, "bob had 1 open\n");
     assert_eq!(bob.closed().await, forced);
 
-    // Whoever is logged out may come again.
+    // A user who was logged out can connect again.
     let mut ann = Client::connect(&example, "/ws/account/ann/").await;
     assert_eq!(log_out(&example, "ann").await, "ann had 1 open\n");
     assert_eq!(ann.closed().await, forced);

@@ -1,14 +1,13 @@
-//! `examples/presence`: who is here, and no ghosts of those who are not.
+//! `examples/presence`: the users of a room, without stale members.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::example::Example;
-use crate::redis::RedisServer;
-
 use super::Client;
+use crate::support::example::Example;
+use crate::support::redis::RedisServer;
 
-/// One page, and whom it shows besides its own user.
+/// A page, and the users that it shows besides its own.
 struct Page {
     client: Client,
     shown: BTreeSet<String>,
@@ -21,14 +20,8 @@ impl Page {
     }
 
     async fn hear(&mut self) {
-        let news = loop {
-            match self.client.next().await {
-                // A page that only listens is asked whether it is there.
-                message if message.is_ping() => {}
-                message => break serde_json::from_str::<serde_json::Value>(message.to_text().unwrap()).unwrap(),
-            }
-        };
-        // A user comes once and goes once, however many tabs there are.
+        let news = self.client.next_json().await;
+        // A user is added once and removed once, whatever the number of tabs.
         if let Some(user) = news["came"].as_str() {
             assert!(self.shown.insert(user.to_owned()), "{news} twice");
         } else {
@@ -36,7 +29,7 @@ impl Page {
         }
     }
 
-    /// Waits until just these are shown.
+    /// Waits until the page shows exactly these users.
     async fn shows(&mut self, users: &[&str]) {
         let expected: BTreeSet<_> = users.iter().map(ToString::to_string).collect();
         let shown = async {
@@ -51,7 +44,7 @@ impl Page {
 }
 
 #[tokio::test]
-async fn who_comes_and_goes_is_told_and_two_tabs_are_one_user() {
+async fn presence_reports_users_once_for_all_their_tabs() {
     let example = Example::start("presence", &[]);
     let mut ann = Page::open(&example, "lobby", "ann").await;
     let mut bob = Page::open(&example, "lobby", "bob").await;
@@ -59,12 +52,12 @@ async fn who_comes_and_goes_is_told_and_two_tabs_are_one_user() {
     ann.shows(&["bob"]).await;
     bob.shows(&["ann"]).await;
 
-    // One more tab of each: nobody is told, and the new tab is told who is there.
+    // A second tab of each user: the other pages receive nothing, and the second tab receives the users.
     let mut second_ann = Page::open(&example, "lobby", "ann").await;
     second_ann.shows(&["bob"]).await;
     let mut second_bob = Page::open(&example, "lobby", "bob").await;
     second_bob.shows(&["ann"]).await;
-    // What would have been told stands before this.
+    // A message that was sent by mistake would precede this one.
     let mut carl = Page::open(&example, "lobby", "carl").await;
     carl.shows(&["ann", "bob"]).await;
     for page in [&mut ann, &mut bob, &mut second_ann, &mut second_bob] {
@@ -72,7 +65,7 @@ async fn who_comes_and_goes_is_told_and_two_tabs_are_one_user() {
         assert!(page.shown.contains("carl"), "{:?}", page.shown);
     }
 
-    // The first tab of Ann closes, and she is still here; then the second one.
+    // The first tab of Ann closes and she stays listed; then her second tab closes.
     drop(ann);
     drop(carl);
     bob.shows(&["ann"]).await;
@@ -84,7 +77,7 @@ async fn who_comes_and_goes_is_told_and_two_tabs_are_one_user() {
     stranger.shows(&["late"]).await;
 }
 
-async fn a_killed_process_leaves_no_ghosts(layer: &str) {
+async fn presence_removes_users_of_killed_process(layer: &str) {
     let redis = RedisServer::start();
     let flags = ["--layer", layer, "--redis", &redis.url(), "--every", "0.5"];
     let (here, there) = (Example::start("presence", &flags), Example::start("presence", &flags));
@@ -96,10 +89,10 @@ async fn a_killed_process_leaves_no_ghosts(layer: &str) {
     dora.shows(&["ann", "bob", "carl"]).await;
     bob.shows(&["ann", "carl", "dora"]).await;
 
-    // Goodbye is said through Redis, too.
+    // A leave is sent through Redis, too.
     drop(carl.client.0.close(None).await);
     ann.shows(&["bob", "dora"]).await;
-    // SIGKILL: nothing is said.
+    // SIGKILL: the process sends nothing.
     drop(there);
     ann.shows(&["dora"]).await;
     dora.shows(&["ann"]).await;
@@ -108,11 +101,11 @@ async fn a_killed_process_leaves_no_ghosts(layer: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_process_leaves_no_ghosts_on_pubsub() {
-    a_killed_process_leaves_no_ghosts("pubsub").await;
+async fn presence_over_pubsub_removes_users_of_killed_process() {
+    presence_removes_users_of_killed_process("pubsub").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_process_leaves_no_ghosts_on_core() {
-    a_killed_process_leaves_no_ghosts("core").await;
+async fn presence_over_core_removes_users_of_killed_process() {
+    presence_removes_users_of_killed_process("core").await;
 }

@@ -1,27 +1,27 @@
-//! What was sent and heard in a play, added up: who was owed what, and what was lost.
+//! The accounts of a fault test: which notes had to arrive, and which were lost.
 
 use std::collections::BTreeSet;
 
 use super::SENDERS;
 
-/// What a client was told.
+/// What a client received.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Heard {
     Note(usize, u32),
     Lost,
-    /// With the numbers that are sent next.
+    /// With the numbers of the next notes.
     Restored([u32; SENDERS]),
 }
 
-/// Figures of a play.
+/// The results of a fault test.
 #[derive(Debug, Default)]
 pub(super) struct Books {
-    /// A note, sent with success, outside of the gap that its listener was told of.
+    /// Notes that were sent with success outside of the listener's gaps: each must arrive.
     pub(super) owed: usize,
     pub(super) delivered: usize,
-    /// Sent with success, not heard, and not owed: it fell into a gap.
+    /// Notes that were sent with success and lost in a gap.
     pub(super) missed_in_gaps: usize,
-    /// What else was heard, within a gap or though its sender was told of an error.
+    /// Notes that arrived during a gap, or whose send returned an error.
     pub(super) besides: usize,
     pub(super) doubled_or_out_of_order: usize,
     pub(super) gaps: usize,
@@ -31,7 +31,7 @@ impl Books {
     pub(super) fn add(&mut self, heard: &[Heard], sent: &[Vec<bool>]) {
         for (from, sent) in sent.iter().enumerate() {
             let mut next_in_order = 0;
-            // What is owed begins with this number. In a gap nothing is.
+            // The first number that must arrive. In a gap there is none.
             let mut owed_from = Some(0);
             let mut since = BTreeSet::new();
             let mut never_heard = sent.clone();
@@ -52,7 +52,8 @@ impl Books {
                     Some(Heard::Restored(next)) => owed_from = Some(next[from]),
                     Some(Heard::Lost) | None => {
                         if let Some(first) = owed_from.take() {
-                            // The gap begins behind the last note that was heard. At the end, all are owed.
+                            // A gap begins after the last note that arrived. At the end, all remaining notes must have
+                            // arrived.
                             let end = match heard {
                                 Some(_) => since.last().map_or(first, |last| last + 1),
                                 None => sent.len() as u32,

@@ -1,4 +1,4 @@
-//! A line to Redis that can go bad.
+//! A connection to Redis that can fail.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -13,15 +13,15 @@ use tokio::task::JoinHandle;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Line {
     Open,
-    /// Open connections are closed, and new ones too.
+    /// Open and new connections are closed.
     Closed,
-    /// 100 ms later, each way.
+    /// 100 ms later in each direction.
     Slow,
-    /// What comes from Redis is written twice.
+    /// Bytes from Redis are written twice.
     Doubled,
-    /// Nothing comes through. A connection that was ever silent stays so.
+    /// No bytes pass. A connection that was once silent stays silent.
     Silent,
-    /// The same for connections that are open by now; those that are made later work.
+    /// The same for connections that are open now; later ones work.
     Forgotten,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    /// A line to this port of loopback.
+    /// Starts a proxy to this port of loopback.
     pub(super) async fn start(to: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -90,7 +90,7 @@ async fn pump(
             Line::Open | Line::Slow | Line::Doubled => {}
         }
         let read = tokio::select! {
-            // What was not read stays in the socket, and a change is seen by the next look.
+            // Unread bytes stay in the socket, and the next iteration sees the change.
             read = from.read(&mut buffer) => read,
             _ = state.changed() => continue,
         };

@@ -1,0 +1,5 @@
+//! Admission control: who may connect.
+
+pub(crate) mod echo_server;
+mod limits;
+mod origins;

@@ -1,0 +1,56 @@
+//! The health routes: `/healthz` and `/readyz`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use channels_runtime::prelude::*;
+use tokio::task::JoinHandle;
+
+use crate::server::drain::PATIENCE;
+use crate::support::client::send_request;
+use crate::support::redis::RedisServer;
+
+/// Serves the health routes of an application from another application, which keeps running when the first one stops.
+async fn watch(channels: &Channels) -> (SocketAddr, JoinHandle<()>) {
+    let server = Channels::builder().build().bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    (server.local_addr(), tokio::spawn(server.serve(channels.health())))
+}
+
+/// Returns the status of `/healthz` and of `/readyz`.
+async fn health(address: SocketAddr) -> (u16, u16) {
+    let status = async |path| send_request(address, &format!("GET /{path} HTTP/1.1\nHost: ours\n\n")).await.status;
+    (status("healthz").await, status("readyz").await)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readiness_fails_while_redis_hangs() {
+    let redis = RedisServer::start();
+    let url = [redis.url()];
+    for layer in [ChannelLayer::redis_core(&url).await.unwrap(), ChannelLayer::redis_pubsub(&url).await.unwrap()] {
+        let channels = Channels::builder().layer(layer).build();
+        let (address, watching) = watch(&channels).await;
+        assert_eq!(health(address).await, (200, 200));
+        redis.signal("STOP");
+        assert_eq!(health(address).await, (200, 503));
+        redis.signal("CONT");
+        let back = async {
+            while health(address).await != (200, 200) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, back).await.expect("it is ready again");
+        assert!(channels.shutdown(Duration::from_secs(10)).await);
+        assert_eq!(health(address).await, (200, 503));
+        watching.abort();
+    }
+}
+
+#[tokio::test]
+async fn readiness_of_memory_layer_fails_after_close() {
+    let channels = Channels::builder().build();
+    let (address, watching) = watch(&channels).await;
+    assert_eq!(health(address).await, (200, 200));
+    channels.channel_layer().close().await;
+    assert_eq!(health(address).await, (200, 503));
+    watching.abort();
+}

@@ -1,0 +1,8 @@
+//! The application: metrics, inspection, health and the log.
+
+mod health;
+mod inspection;
+mod log_records;
+mod metrics;
+mod secrets;
+pub(crate) mod source;

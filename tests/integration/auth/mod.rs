@@ -1,0 +1,4 @@
+//! Logins and users.
+
+pub(crate) mod logins;
+mod user;

@@ -1,0 +1,9 @@
+//! What users write: handlers, timers, tasks and blocking methods.
+
+mod blocking;
+pub(crate) mod chat;
+mod clippy;
+mod info;
+mod rendering;
+mod tasks;
+mod timers;

@@ -1,0 +1,222 @@
+//! `examples/multichat`: its protocol, for its clients and for a Django process.
+
+#[path = "../../../examples/multichat/site/mod.rs"]
+mod site;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use channels_runtime::prelude::*;
+use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
+use channels_runtime::{Channel, Untyped};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use warp::Reply;
+use warp::filters::BoxedFilter;
+
+use crate::support::app::Server;
+use site::accounts::Accounts;
+
+/// The site, and the layer that a Django process would use.
+struct Site<R> {
+    channels: Channels,
+    routes: BoxedFilter<(R,)>,
+    accounts: Arc<Accounts>,
+}
+
+type Client<R> = WebsocketCommunicator<BoxedFilter<(R,)>>;
+
+fn site() -> Site<impl Reply + 'static> {
+    let accounts = Arc::new(Accounts::default());
+    let (channels, routes) = site::build(ChannelLayer::in_memory(), Arc::clone(&accounts));
+    Site { channels, routes, accounts }
+}
+
+impl<R: Reply + 'static> Site<R> {
+    async fn client(&self, name: &str) -> Client<R> {
+        let session = self.accounts.log_in(name, name).expect("the example knows this user");
+        let client = WebsocketCommunicator::new(self.routes.clone(), "/chat/stream/");
+        let mut client = client.with_header("cookie", &format!("sessionid={session}"));
+        client.connect().await.unwrap();
+        client
+    }
+
+    /// Adds a channel without a consumer to the group of a room.
+    async fn peer(&self, group: &str) -> Channel {
+        #[group("{name}", events(Nothing))]
+        struct Named<'a> {
+            name: &'a str,
+        }
+        #[event("nothing")]
+        struct Nothing;
+
+        let peer = self.channels.channel_layer().new_channel().await.unwrap();
+        let name: &ChannelName<Untyped> = peer.name();
+        self.channels.channel_layer().group_add(&Named { name: group }, name).await.unwrap();
+        peer
+    }
+}
+
+async fn says<R: Reply + 'static>(client: &mut Client<R>, command: &Value) {
+    client.send_to(command.to_string().as_str()).await.unwrap();
+}
+
+async fn hears<R: Reply + 'static>(client: &mut Client<R>, wanted: &Value) {
+    assert_eq!(client.receive_json_from::<Value>().await.unwrap(), *wanted);
+}
+
+async fn joins<R: Reply + 'static>(client: &mut Client<R>, room: &str, title: &str) {
+    says(client, &json!({"command": "join", "room": room})).await;
+    hears(client, &json!({"join": room, "title": title})).await;
+}
+
+#[tokio::test]
+async fn multichat_rejects_client_without_session() {
+    let site = site();
+    for cookie in ["theme=dark", "sessionid=guessed"] {
+        let client = WebsocketCommunicator::new(site.routes.clone(), "/chat/stream/");
+        let error = client.with_header("cookie", cookie).connect().await.unwrap_err();
+        assert!(matches!(error, CommunicatorError::Refused { status: 403, .. }), "{error}");
+    }
+    let session = site.accounts.log_in("ann", "ann").unwrap();
+    site.accounts.log_out(&session);
+    let client = WebsocketCommunicator::new(site.routes.clone(), "/chat/stream/");
+    let mut client = client.with_header("cookie", &format!("sessionid={session}"));
+    assert!(matches!(client.connect().await, Err(CommunicatorError::Refused { status: 403, .. })));
+}
+
+#[tokio::test]
+async fn multichat_room_receives_join_message_and_leave() {
+    let site = site();
+    let (mut ann, mut bob) = (site.client("ann").await, site.client("bob").await);
+    assert!(ann.receive_nothing().await, "nobody is greeted");
+    joins(&mut ann, "1", "Lobby").await;
+    joins(&mut bob, "1", "Lobby").await;
+    hears(&mut ann, &json!({"msg_type": 4, "room": "1", "username": "bob"})).await;
+    assert!(bob.receive_nothing().await, "who joins is not told of it twice");
+
+    says(&mut bob, &json!({"command": "send", "room": "1", "message": "<b>hi</b> 🦀"})).await;
+    let said = json!({"msg_type": 0, "room": "1", "username": "bob", "message": "<b>hi</b> 🦀"});
+    hears(&mut ann, &said).await;
+    hears(&mut bob, &said).await;
+
+    says(&mut bob, &json!({"command": "leave", "room": "1"})).await;
+    hears(&mut bob, &json!({"leave": "1"})).await;
+    hears(&mut ann, &json!({"msg_type": 5, "room": "1", "username": "bob"})).await;
+    says(&mut ann, &json!({"command": "send", "room": "1", "message": "alone?"})).await;
+    hears(&mut ann, &json!({"msg_type": 0, "room": "1", "username": "ann", "message": "alone?"})).await;
+    assert!(bob.receive_nothing().await);
+}
+
+#[tokio::test]
+async fn multichat_socket_leaves_all_its_rooms_on_close() {
+    let site = site();
+    let (mut ann, mut bob) = (site.client("ann").await, site.client("bob").await);
+    joins(&mut ann, "1", "Lobby").await;
+    joins(&mut ann, "2", "Coffee & tea").await;
+    for (room, title) in [("1", "Lobby"), ("2", "Coffee & tea")] {
+        joins(&mut bob, room, title).await;
+        hears(&mut ann, &json!({"msg_type": 4, "room": room, "username": "bob"})).await;
+    }
+    bob.disconnect(CloseCode::GOING_AWAY).await.unwrap();
+    hears(&mut ann, &json!({"msg_type": 5, "room": "1", "username": "bob"})).await;
+    hears(&mut ann, &json!({"msg_type": 5, "room": "2", "username": "bob"})).await;
+}
+
+#[tokio::test]
+async fn multichat_forbidden_command_gets_error_code() {
+    let site = site();
+    let (mut ann, mut admin) = (site.client("ann").await, site.client("admin").await);
+    let denied = || json!({"error": "ROOM_ACCESS_DENIED"});
+    for (command, answer) in [
+        (json!({"command": "join", "room": "3"}), denied()),
+        (json!({"command": "leave", "room": "3"}), denied()),
+        (json!({"command": "send", "room": "3", "message": "hi"}), denied()),
+        (json!({"command": "send", "room": "1", "message": "not joined"}), denied()),
+        (json!({"command": "join", "room": "99"}), json!({"error": "ROOM_INVALID"})),
+        (json!({"command": "join", "room": "lobby"}), json!({"error": "ROOM_INVALID"})),
+    ] {
+        says(&mut ann, &command).await;
+        hears(&mut ann, &answer).await;
+    }
+    joins(&mut admin, "3", "Staff").await;
+    // An unknown command is ignored, and a command without its fields gets a response. Both connections stay open.
+    says(&mut ann, &json!({"command": "dance"})).await;
+    says(&mut ann, &json!({"hello": 1})).await;
+    says(&mut ann, &json!({"command": "join"})).await;
+    let answer: Value = ann.receive_json_from().await.unwrap();
+    assert_eq!(answer["error"]["code"], "malformed_command");
+    // A room id can also be a number.
+    says(&mut ann, &json!({"command": "join", "room": 1})).await;
+    hears(&mut ann, &json!({"join": "1", "title": "Lobby"})).await;
+}
+
+#[tokio::test]
+async fn multichat_events_have_the_format_of_django() {
+    let site = site();
+    let peer = site.peer("room-1").await;
+    let mut ann = site.client("ann").await;
+    joins(&mut ann, "1", "Lobby").await;
+    says(&mut ann, &json!({"command": "send", "room": "1", "message": "hi"})).await;
+    says(&mut ann, &json!({"command": "leave", "room": "1"})).await;
+    for wanted in [
+        json!({"type": "chat.join", "room_id": "1", "username": "ann"}),
+        json!({"type": "chat.message", "room_id": "1", "username": "ann", "message": "hi"}),
+        json!({"type": "chat.leave", "room_id": "1", "username": "ann"}),
+    ] {
+        assert_eq!(peer.receive().await.unwrap().to_value().unwrap(), wanted);
+    }
+
+    let mut bob = site.client("bob").await;
+    joins(&mut bob, "1", "Lobby").await;
+    let layer = site.channels.channel_layer();
+    for id in [json!("1"), json!(1)] {
+        let said = json!({"type": "chat.message", "room_id": id, "username": "dora", "message": "from Django"});
+        layer.group_send_raw("room-1", said).await.unwrap();
+        hears(&mut bob, &json!({"msg_type": 0, "room": "1", "username": "dora", "message": "from Django"})).await;
+    }
+}
+
+async fn http(server: SocketAddr, request: &str) -> String {
+    let mut socket = TcpStream::connect(server).await.unwrap();
+    socket.write_all(request.replace('\n', "\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn multichat_form_logs_in_and_out() {
+    let site = site();
+    let server = Server::start(&site.channels, site.routes.clone()).await;
+    let address = server.address;
+    let get = |cookie: &str| format!("GET / HTTP/1.1\nhost: x\nconnection: close\ncookie: {cookie}\n\n");
+    let post = |path: &str, cookie: &str, body: &str| {
+        let length = body.len();
+        format!(
+            "POST /accounts/{path}/ HTTP/1.1\nhost: x\nconnection: close\ncookie: {cookie}\n\
+             content-type: application/x-www-form-urlencoded\ncontent-length: {length}\n\n{body}"
+        )
+    };
+
+    let answer = http(address, &get("a=b")).await;
+    assert!(answer.starts_with("HTTP/1.1 303 ") && answer.contains("location: /accounts/login/?next=/"), "{answer}");
+    let answer = http(address, &post("login", "a=b", "username=ann&password=wrong")).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("do not go together"), "{answer}");
+    let answer = http(address, &post("login", "a=b", "username=ann&password=ann")).await;
+    let (_, cookie) = answer.split_once("set-cookie: ").expect("a cookie");
+    let (cookie, attributes) = cookie.split_once("; ").unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 303 ") && attributes.starts_with("Path=/; HttpOnly; SameSite=Lax"),
+        "{answer}"
+    );
+
+    let answer = http(address, &get(cookie)).await;
+    assert!(answer.contains(r#"<span id="me">ann</span>"#), "{answer}");
+    assert!(answer.contains(r#"<li class="room-link" data-room-id="2"><button>Coffee &amp; tea</button></li>"#));
+    let answer = http(address, &post("logout", cookie, "")).await;
+    assert!(answer.starts_with("HTTP/1.1 303 "), "{answer}");
+    assert!(http(address, &get(cookie)).await.starts_with("HTTP/1.1 303 "));
+    server.stop().await;
+}

@@ -1,0 +1,73 @@
+//! Groups on the pub/sub layer: reconnects, large groups, and processes that do not answer.
+
+use std::time::Duration;
+
+use channels_runtime::LayerConfig;
+use channels_runtime::prelude::*;
+
+use crate::layer::groups::{Talk, Talker, app, line, sorted};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn group_send_others_excludes_sender_after_reconnect() {
+    let server = crate::support::redis::RedisServer::start();
+    let layer = ChannelLayer::redis_pubsub(&[server.url()]).await.unwrap();
+    let (_app, route) = app(&layer);
+    let mut one = Talker::connect(&route, "one").await;
+    let mut two = Talker::connect(&route, "two").await;
+    let names = server.ask("PUBSUB CHANNELS asgi__process__*").texts();
+    assert_eq!(names.len(), 1, "{names:?}");
+    server.publish(&names[0], b"\xc1");
+    for round in 0..5 {
+        server.ask("CLIENT KILL TYPE pubsub");
+        let heard = async {
+            while layer.ready(Duration::from_millis(200)).await.is_err()
+                || server.ask("PUBSUB NUMSUB asgi__group__talk").list()[1].number() == 0
+            {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), heard).await.expect("the group is heard again");
+        one.says("others", round).await;
+        assert_eq!(two.hears().await, line("one", round));
+        two.says("all", round).await;
+        for talker in [&mut one, &mut two] {
+            assert_eq!(talker.hears().await, line("two", round));
+        }
+    }
+    assert_eq!(layer.stats().undecodable, 1, "what nobody of us said hurts nobody");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn group_members_of_large_group_arrive_in_encrypted_parts() {
+    const MEMBERS: usize = 2500;
+    let server = crate::support::redis::RedisServer::start();
+    let config = || LayerConfig::default().with_symmetric_encryption_keys(["of nobody"]);
+    let here = ChannelLayer::redis_pubsub_with(&[server.url()], config()).await.unwrap();
+    let there = ChannelLayer::redis_pubsub_with(&[server.url()], config()).await.unwrap();
+    let new = || async {
+        let channel = there.new_channel().await.unwrap();
+        there.group_add(&Talk, channel.name()).await.unwrap();
+        channel
+    };
+    let channels = futures_util::future::join_all((0..MEMBERS).map(|_| new())).await;
+    let expected = sorted(channels.iter().map(|channel| channel.name().clone()).collect());
+    assert_eq!(sorted(here.group_members(&Talk).await.unwrap()), expected);
+    assert_eq!(here.group_count(&Talk).await.unwrap(), MEMBERS);
+    assert_eq!(here.stats().undecodable + there.stats().undecodable, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn group_count_reports_process_without_reply() {
+    let server = crate::support::redis::RedisServer::start();
+    let layer = ChannelLayer::redis_pubsub(&[server.url()]).await.unwrap();
+    assert_eq!(layer.group_count(&Talk).await.unwrap(), 0);
+    // Receives the request without replying, as a hanging process does.
+    let mut hangs = server.connect();
+    hangs.ask("SUBSCRIBE asgi__processes");
+    let error = layer.group_count(&Talk).await.unwrap_err();
+    let said = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(said, "1 of 2 have answered within 5 s", "{error}");
+    drop(hangs);
+    let answered = async { while layer.group_count(&Talk).await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(10), answered).await.expect("nobody waits for one that is gone");
+}

@@ -1,0 +1,9 @@
+//! The Redis layers.
+
+mod core;
+mod groups;
+mod memberships;
+mod pubsub;
+mod queue;
+mod reconnect;
+mod settings;

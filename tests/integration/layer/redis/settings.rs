@@ -1,0 +1,166 @@
+//! Settings of the Redis layers: serializer formats, encryption, addresses, passwords, Sentinel, TLS and the prefix.
+
+use channels_runtime::prelude::*;
+use channels_runtime::{Format, LayerConfig, LayerError, RedisHost};
+use serde_json::json;
+
+use crate::layer::redis::core::{Room, Tick, next_number, open};
+use crate::support::redis::RedisServer;
+
+#[tokio::test]
+async fn every_format_works_on_both_layers_with_and_without_encryption() {
+    let server = RedisServer::start();
+    let hosts = [server.url()];
+    let config = LayerConfig::default;
+    for config in [
+        config(),
+        config().with_serializer_format(Format::Json),
+        config().with_symmetric_encryption_keys(["new", "old"]),
+        config().with_serializer_format(Format::Json).with_symmetric_encryption_keys(["new", "old"]),
+        config().with_random_prefix_length(0),
+    ] {
+        for is_core in [true, false] {
+            let open = async |config: &LayerConfig| match is_core {
+                true => ChannelLayer::redis_core_with(&hosts, config.clone()).await.unwrap(),
+                false => ChannelLayer::redis_pubsub_with(&hosts, config.clone()).await.unwrap(),
+            };
+            let (here, there) = (open(&config).await, open(&config).await);
+            let channel = here.new_channel().await.unwrap();
+            here.group_add(&Room, channel.name()).await.unwrap();
+            there.group_send(&Room, &Tick { number: 1 }).await.unwrap();
+            there.send_raw(channel.name().as_str(), json!({"type": "tick", "number": 2})).await.unwrap();
+            assert_eq!((next_number(&channel).await, next_number(&channel).await), (1, 2));
+        }
+    }
+    // With another key, the message is counted and nothing else fails.
+    let here = open(&server, config().with_symmetric_encryption_keys(["one"])).await;
+    let there = open(&server, config().with_symmetric_encryption_keys(["two"])).await;
+    let channel = here.new_channel().await.unwrap();
+    there.send(channel.name(), &Tick { number: 1 }).await.unwrap();
+    here.send(channel.name(), &Tick { number: 2 }).await.unwrap();
+    assert_eq!(next_number(&channel).await, 2);
+    assert_eq!(here.stats().undecodable, 1);
+}
+
+#[tokio::test]
+async fn layer_opens_from_django_settings() {
+    let server = RedisServer::start();
+    let config = format!(
+        r#"{{"default": {{"BACKEND": "channels_redis.core.RedisChannelLayer",
+                          "CONFIG": {{"hosts": [["127.0.0.1", {port}]], "prefix": "site", "capacity": 2}}}},
+             "events": {{"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+                         "CONFIG": {{"hosts": [{{"address": "redis://127.0.0.1:{port}", "db": 3}}]}}}}}}"#,
+        port = server.port()
+    );
+    let file = std::env::temp_dir().join(format!("channel-layers-{}.json", std::process::id()));
+    std::fs::write(&file, config).unwrap();
+    let layer = ChannelLayer::from_file(&file).await.unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let worker = ChannelName::new("worker").unwrap();
+    layer.send(&worker, &Tick { number: 1 }).await.unwrap();
+    layer.send(&worker, &Tick { number: 2 }).await.unwrap();
+    assert!(matches!(layer.send(&worker, &Tick { number: 3 }).await, Err(LayerError::ChannelFull { .. })));
+    assert_eq!(server.ask("KEYS *").texts(), ["siteworker"]);
+    assert!(format!("{:?}", channel_layer("events").unwrap()).contains("PubSub"));
+}
+
+#[tokio::test]
+async fn address_with_password_database_or_unix_socket_connects() {
+    let server = RedisServer::start_with(&["--requirepass", "s3cret", "--unixsocket", "redis.sock"]);
+    let refused = ChannelLayer::redis_core(&[server.url()]).await.unwrap_err();
+    assert!(matches!(refused, LayerError::Unavailable { .. }), "{refused}");
+    let socket = server.folder().join("redis.sock");
+    let hosts = [
+        RedisHost::from(format!("redis://:s3cret@127.0.0.1:{}/2", server.port())),
+        RedisHost::from(server.url()).with_db(2).with_password("s3cret"),
+        RedisHost::from(format!("unix://{}?db=2&password=s3cret", socket.display())),
+    ];
+    let mut layers = Vec::new();
+    for host in hosts {
+        layers.push(ChannelLayer::redis_core(&[host]).await.unwrap());
+    }
+    let channel = layers[0].new_channel().await.unwrap();
+    layers[0].group_add(&Room, channel.name()).await.unwrap();
+    for (layer, number) in layers.iter().zip(0..) {
+        layer.group_send(&Room, &Tick { number }).await.unwrap();
+        assert_eq!(next_number(&channel).await, number);
+    }
+}
+
+#[tokio::test]
+async fn sentinel_provides_the_master_address() {
+    let master = RedisServer::start();
+    let sentinel = RedisServer::start_sentinel(&master);
+    let host = || RedisHost::sentinel([sentinel.url()], "mymaster");
+    for is_core in [true, false] {
+        let open = async || match is_core {
+            true => ChannelLayer::redis_core(&[host()]).await.unwrap(),
+            false => ChannelLayer::redis_pubsub(&[host()]).await.unwrap(),
+        };
+        let (here, there) = (open().await, open().await);
+        let channel = here.new_channel().await.unwrap();
+        here.group_add(&Room, channel.name()).await.unwrap();
+        there.group_send(&Room, &Tick { number: 7 }).await.unwrap();
+        assert_eq!(next_number(&channel).await, 7);
+    }
+}
+
+#[tokio::test]
+async fn redis_over_tls_requires_its_certificate() {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let folder = std::env::temp_dir().join(format!("channels-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+    std::fs::write(&certificate, certified.cert.pem()).unwrap();
+    std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
+    let port = crate::support::redis::free_port();
+    let text = |path: &std::path::Path| path.to_str().unwrap().to_owned();
+    let server = RedisServer::start_with(&[
+        "--tls-port",
+        &port.to_string(),
+        "--tls-auth-clients",
+        "no",
+        "--tls-cert-file",
+        &text(&certificate),
+        "--tls-key-file",
+        &text(&key),
+    ]);
+    let url = format!("rediss://localhost:{port}/0");
+    let refused = ChannelLayer::redis_core(&[url.as_str()]).await.unwrap_err();
+    assert!(matches!(refused, LayerError::Unavailable { .. }), "{refused}");
+    for is_core in [true, false] {
+        let hosts = [RedisHost::from(url.as_str()).with_ca_file(&certificate)];
+        let layer = match is_core {
+            true => ChannelLayer::redis_core(&hosts).await.unwrap(),
+            false => ChannelLayer::redis_pubsub(&hosts).await.unwrap(),
+        };
+        let channel = layer.new_channel().await.unwrap();
+        layer.group_add(&Room, channel.name()).await.unwrap();
+        layer.group_send(&Room, &Tick { number: 7 }).await.unwrap();
+        assert_eq!(next_number(&channel).await, 7);
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+    drop(server);
+}
+
+#[tokio::test]
+async fn invalid_prefix_is_rejected_on_pubsub() {
+    let server = RedisServer::start();
+    for bad in ["my site", "a:b", "é", &"x".repeat(59)] {
+        let config = LayerConfig::default().with_prefix(bad);
+        let refused = ChannelLayer::redis_pubsub_with(&[server.url()], config.clone()).await.unwrap_err();
+        assert!(matches!(&refused, LayerError::Prefix { prefix, .. } if prefix == bad), "{refused:?}");
+        assert!(refused.to_string().contains("it may have 58 ASCII letters"), "{refused}");
+        // On the core layer the prefix is part of a key, not of a name.
+        let layer = open(&server, config).await;
+        let channel = layer.new_channel().await.unwrap();
+        layer.group_add(&Room, channel.name()).await.unwrap();
+        layer.group_send(&Room, &Tick { number: 1 }).await.unwrap();
+        assert_eq!(next_number(&channel).await, 1);
+    }
+    let longest = LayerConfig::default().with_prefix("x".repeat(58));
+    let layer = ChannelLayer::redis_pubsub_with(&[server.url()], longest).await.unwrap();
+    let channel = layer.new_channel().await.unwrap();
+    layer.send(channel.name(), &Tick { number: 2 }).await.unwrap();
+    assert_eq!(next_number(&channel).await, 2);
+}

@@ -1,0 +1,6 @@
+//! The server: heartbeat, login expiry, draining and restarts.
+
+pub(crate) mod drain;
+mod heartbeat;
+mod login_expiry;
+mod restart;

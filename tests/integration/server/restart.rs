@@ -1,0 +1,316 @@
+//! Processes that are stopped by a signal or replaced, and sockets that systemd passes on.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use channels_runtime::prelude::*;
+use futures_util::{SinkExt, StreamExt};
+use serde_json::json;
+use tokio::io::AsyncBufReadExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::server::drain::{PATIENCE, Stuck, told_to_wait};
+use crate::support::client::{Client, connect, handshake, next_or_end, send_request};
+use crate::support::example::{Example, program};
+use crate::support::redis::{RedisServer, Reply};
+use crate::support::until::until;
+
+/// Sends a signal to an example process.
+fn signal(chat: &Example, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &chat.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+async fn ended(mut chat: Example) -> ExitStatus {
+    tokio::task::spawn_blocking(move || chat.wait()).await.unwrap()
+}
+
+async fn member(address: SocketAddr) -> Client {
+    connect(address, "/ws/chat/lobby/").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sigterm_closes_clients_and_exits_with_0() {
+    let redis = RedisServer::start();
+    let chat = Example::start("chat", &["--layer", "core", "--redis", &redis.url()]);
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        clients.push(member(chat.address()).await);
+    }
+    assert_eq!(members(&redis), 20);
+    signal(&chat, "TERM");
+    for client in &mut clients {
+        assert!(told_to_wait(&next_or_end(client).await.expect("a close frame")).is_some());
+        assert!(next_or_end(client).await.is_none());
+    }
+    assert!(ended(chat).await.success());
+    assert_eq!(members(&redis), 0, "no ghosts");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn second_sigterm_exits_immediately() {
+    let chat = Example::start("chat", &[]);
+    // The client never answers the close frame, so the server waits for it.
+    let mut deaf = send_request(chat.address(), &handshake("/ws/chat/lobby/", "Host: ours\n")).await;
+    let begun = Instant::now();
+    signal(&chat, "TERM");
+    assert_eq!(tokio::io::AsyncReadExt::read_u8(&mut deaf.socket).await.unwrap(), 0x88);
+    signal(&chat, "TERM");
+    assert!(ended(chat).await.success());
+    assert!(begun.elapsed() < Duration::from_secs(5), "sooner than the client's time is over: {:?}", begun.elapsed());
+}
+
+fn members(redis: &RedisServer) -> i64 {
+    match redis.ask("ZCARD asgi:group:chat_lobby") {
+        Reply::Number(members) => members,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Makes this test, started as a process, run a server.
+const IS_A_SERVER: &str = "CHANNELS_SERVER_THAT_STOPS";
+
+const DEADLINE: Duration = Duration::from_secs(1);
+
+/// Runs a server until it is stopped by a signal.
+async fn serves() {
+    let channels = Channels::builder().shutdown_deadline(DEADLINE).build();
+    let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    println!("listening on {}", server.local_addr());
+    server.serve(channels.route::<Stuck>(warp::path!("ws"))).await;
+}
+
+/// Starts such a process, runs `happens`, and returns how long the process takes to end after SIGTERM.
+async fn ends_after<Held>(happens: impl AsyncFnOnce(SocketAddr) -> Held) -> Duration {
+    let mut child = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "server::restart::shutdown_deadline_ends_process_with_stuck_clients", "--nocapture"])
+        .env(IS_A_SERVER, "yes")
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut says = tokio::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    let address = loop {
+        let line = tokio::time::timeout(PATIENCE, says.next_line()).await.expect("it listens in time");
+        let line = line.unwrap().expect("it says where it listens");
+        if let Some((_, address)) = line.split_once("listening on ") {
+            break address.parse().unwrap();
+        }
+    };
+    let held = happens(address).await;
+    let begun = Instant::now();
+    let id = child.id().expect("it runs").to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let status = tokio::time::timeout(DEADLINE + PATIENCE, child.wait()).await.expect("it ends").unwrap();
+    assert!(status.success(), "{status}");
+    drop(held);
+    begun.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shutdown_deadline_ends_process_with_stuck_clients() {
+    if std::env::var_os(IS_A_SERVER).is_some() {
+        return serves().await;
+    }
+    let (nobody, deaf, stuck) = tokio::join!(
+        // Two requests: the server has started completely.
+        ends_after(async |address| {
+            for _ in 0..2 {
+                send_request(address, "GET /nothing HTTP/1.1\nHost: ours\n\n").await;
+            }
+        }),
+        // The client never answers the close frame.
+        ends_after(async |address| send_request(address, &handshake("/ws", "Host: ours\n")).await),
+        ends_after(async |address| {
+            let mut client = connect(address, "/ws").await;
+            client.send(Message::text("stay")).await.unwrap();
+            assert_eq!(next_or_end(&mut client).await, Some(Message::text("here for ever")));
+            client
+        }),
+    );
+    let busy = Duration::from_secs(8);
+    assert!(nobody < busy, "nobody was there: {nobody:?}");
+    for (who, ended) in [("deaf", deaf), ("stuck", stuck)] {
+        assert!((DEADLINE..DEADLINE + busy).contains(&ended), "one was {who}: {ended:?}");
+    }
+}
+
+/// The load balancer of a deployment: it forwards each connection to the process that was started last.
+struct Balancer {
+    address: SocketAddr,
+    target: Arc<Mutex<SocketAddr>>,
+    task: JoinHandle<()>,
+}
+
+impl Balancer {
+    async fn start(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let target = Arc::new(Mutex::new(target));
+        let targets = Arc::clone(&target);
+        let task = tokio::spawn(async move {
+            let mut passing = JoinSet::new();
+            loop {
+                let (mut client, _) = listener.accept().await.unwrap();
+                let target = *targets.lock().unwrap();
+                passing.spawn(async move {
+                    let mut server = TcpStream::connect(target).await?;
+                    tokio::io::copy_bidirectional(&mut client, &mut server).await
+                });
+            }
+        });
+        Self { address, target, task }
+    }
+
+    fn turn_to(&self, chat: &Example) {
+        *self.target.lock().unwrap() = chat.address();
+    }
+}
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What the clients of the rolling restart observed.
+#[derive(Default)]
+struct Seen {
+    open: AtomicUsize,
+    /// The number of connections that ended without a reconnect delay.
+    cut_off: AtomicUsize,
+    /// The times at which the closed clients should reconnect.
+    told: Mutex<Vec<Instant>>,
+    returned: Mutex<Vec<Instant>>,
+    heard: AtomicUsize,
+}
+
+/// A client that stays in the room, reconnects as the example's page does, and sends now and then.
+async fn stay(address: SocketAddr, seen: Arc<Seen>) {
+    let mut again = false;
+    loop {
+        let mut client = member(address).await;
+        if again {
+            seen.returned.lock().unwrap().push(Instant::now());
+        }
+        again = true;
+        seen.open.fetch_add(1, SeqCst);
+        let mut talking = tokio::time::interval(Duration::from_millis(500));
+        let told = loop {
+            tokio::select! {
+                // Both futures may be dropped. A failed send is followed by the end of the stream.
+                _ = talking.tick() => drop(client.send(Message::text(r#"{"message": "noise"}"#)).await),
+                heard = client.next() => match heard {
+                    Some(Ok(Message::Text(text))) => {
+                        if text.as_str().contains("at the end") {
+                            seen.heard.fetch_add(1, SeqCst);
+                        }
+                    }
+                    Some(Ok(close @ Message::Close(_))) => break told_to_wait(&close),
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) | None => break None,
+                },
+            }
+        };
+        seen.open.fetch_sub(1, SeqCst);
+        match told {
+            Some(wait) => {
+                seen.told.lock().unwrap().push(Instant::now() + wait);
+                while let Some(Ok(_)) = client.next().await {}
+                tokio::time::sleep(wait).await;
+            }
+            None => _ = seen.cut_off.fetch_add(1, SeqCst),
+        }
+    }
+}
+
+/// Asserts that the reconnects are spread out: no tenth of a second has more than a third of them, and at least six tenths
+/// have some.
+fn no_herd(times: impl Iterator<Item = Duration>) {
+    let mut tenths: Vec<usize> = Vec::new();
+    for time in times {
+        let tenth = usize::try_from(time.as_millis() / 100).unwrap();
+        tenths.resize(tenths.len().max(tenth + 1), 0);
+        tenths[tenth] += 1;
+    }
+    let all: usize = tenths.iter().sum();
+    let used = tenths.iter().filter(|share| **share > 0).count();
+    assert!(used >= 6 && tenths.iter().all(|share| *share <= all / 3), "a herd: {tenths:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rolling_restart_under_load_spreads_reconnects() {
+    const CLIENTS: usize = 120;
+    let redis = RedisServer::start();
+    let flags = ["--layer", "core", "--redis", &redis.url()];
+    let mut chats = Vec::new();
+    let balancer = {
+        chats.push(Example::start("chat", &flags));
+        Balancer::start(chats[0].address()).await
+    };
+    let seen = Arc::<Seen>::default();
+    let mut clients = JoinSet::new();
+    for number in 0..CLIENTS {
+        if number == CLIENTS / 2 {
+            chats.push(Example::start("chat", &flags));
+            balancer.turn_to(&chats[1]);
+        }
+        clients.spawn(stay(balancer.address, Arc::clone(&seen)));
+        until("a client is in", || seen.open.load(SeqCst) == number + 1).await;
+    }
+    assert_eq!(members(&redis), i64::try_from(CLIENTS).unwrap());
+    // The new processes, kept until the test ends.
+    let mut kept = Vec::new();
+    for old in chats {
+        let new = Example::start("chat", &flags);
+        balancer.turn_to(&new);
+        let begun = Instant::now();
+        signal(&old, "TERM");
+        assert!(ended(old).await.success());
+        until("all are back", || seen.open.load(SeqCst) == CLIENTS).await;
+        let returned = std::mem::take(&mut *seen.returned.lock().unwrap());
+        let told = std::mem::take(&mut *seen.told.lock().unwrap());
+        assert!(returned.len() >= CLIENTS / 2 && told.len() == returned.len(), "{} of {}", returned.len(), told.len());
+        // The requested times, not the actual ones, which depend on a busy machine.
+        no_herd(told.into_iter().map(|at| at - begun));
+        kept.push(new);
+    }
+    assert_eq!(seen.cut_off.load(SeqCst), 0, "everybody was told when to come back");
+    assert_eq!(members(&redis), i64::try_from(CLIENTS).unwrap(), "no ghosts");
+    let mut speaker = member(balancer.address).await;
+    speaker.send(Message::text(json!({"message": "at the end"}).to_string())).await.unwrap();
+    until("everybody hears it", || seen.heard.load(SeqCst) == CLIENTS).await;
+    clients.shutdown().await;
+    drop(kept);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn systemd_socket_is_used() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    // The socket becomes the shell's input, and then file 3, where systemd puts it.
+    let mut child = Command::new("sh")
+        .arg("-c")
+        .arg(r#"exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" --addr 127.0.0.1:1"#)
+        .arg(program("chat"))
+        .stdin(Stdio::from(std::os::fd::OwnedFd::from(listener.try_clone().unwrap())))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line.trim(), format!("listening on http://{address}/"));
+    let mut client = member(address).await;
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert!(told_to_wait(&next_or_end(&mut client).await.unwrap()).is_some());
+    drop(client);
+    assert!(tokio::task::spawn_blocking(move || child.wait()).await.unwrap().unwrap().success());
+    // The socket outlives the process: new connections wait for the next process.
+    TcpStream::connect(address).await.unwrap();
+}

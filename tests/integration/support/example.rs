@@ -1,0 +1,66 @@
+//! The examples as real processes: each starts on a free port and ends with the test.
+//!
+//! `cargo test --workspace` builds the examples; `cargo test --workspace --test integration` uses the ones that are there.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// A running example.
+pub(crate) struct Example {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Example {
+    /// Starts the example with these flags and waits until it listens.
+    pub(crate) fn start(name: &str, flags: &[&str]) -> Self {
+        Self::start_at(name, "127.0.0.1:0", flags)
+    }
+
+    pub(crate) fn start_at(name: &str, address: &str, flags: &[&str]) -> Self {
+        let mut child = Command::new(program(name))
+            .args(["--addr", address])
+            .args(flags)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("cargo builds the examples before it runs the tests");
+        let mut line = String::new();
+        let out = child.stdout.take().expect("its output is a pipe");
+        BufReader::new(out).read_line(&mut line).expect("its output is text");
+        let address = line.trim().strip_prefix("listening on http://").and_then(|url| url.strip_suffix('/'));
+        let address = address.unwrap_or_else(|| panic!("example {name} says where it listens, and not {line:?}"));
+        Self { child, address: address.parse().expect("an address") }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the process id.
+    #[allow(dead_code, reason = "one of two tests that use this file does")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until the process has ended.
+    #[allow(dead_code, reason = "one of two tests that use this file does")]
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.child.wait().expect("it is our child")
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// Returns the path of an example. `target/<profile>/examples` is next to `target/<profile>/deps`, which holds this test.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("this test is a file");
+    let profile = test.ancestors().nth(2).expect("it lies in target/<profile>/deps");
+    profile.join("examples").join(name)
+}

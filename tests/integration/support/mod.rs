@@ -1,0 +1,10 @@
+//! Helpers that the tests share.
+
+pub(crate) mod app;
+pub(crate) mod client;
+pub(crate) mod example;
+pub(crate) mod gate;
+pub(crate) mod layers;
+pub(crate) mod log;
+pub(crate) mod redis;
+pub(crate) mod until;

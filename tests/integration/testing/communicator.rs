@@ -1,0 +1,84 @@
+//! `WebsocketCommunicator`: how long it waits, and its errors.
+
+use std::time::Duration;
+
+use channels_runtime::prelude::*;
+use channels_runtime::testing::{CommunicatorError, LayerProbe};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use crate::testing::chatter::client;
+
+#[tokio::test(start_paused = true)]
+async fn communicator_receives_nothing_for_exactly_its_wait_with_paused_clock() {
+    let mut ann = client(&LayerProbe::new().process()).await;
+    ann.send_to("later").await.unwrap();
+    // The first of these 100 ms ends just after the first message, the second well before the other one.
+    assert!(!ann.receive_nothing().await);
+    assert_eq!(ann.receive_text_from().await.unwrap(), "at 99 ms");
+    let since = Instant::now();
+    assert!(ann.receive_nothing().await);
+    assert_eq!(since.elapsed().as_millis(), 100, "by the paused clock");
+    assert!(!ann.receive_nothing().await);
+    assert_eq!(ann.receive_text_from().await.unwrap(), "at 200 ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn communicator_error_shows_recent_frames() {
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only its shape matters")]
+    struct Line {
+        text: String,
+    }
+    let mut ann = client(&LayerProbe::new().process()).await;
+    let nothing = ann.receive_from().await.unwrap_err();
+    assert_eq!(nothing.to_string(), "nothing arrived within 1s; nothing was sent or received before");
+
+    ann.send_to("{}").await.unwrap();
+    let json = ann.receive_json_from::<Line>().await.unwrap_err();
+    // As a failing test prints the error.
+    assert_eq!(
+        format!("{json:?}"),
+        "\"{}\" is not the JSON that is expected; before that:\n  sent     {}\n  received {}\n\
+         caused by: missing field `text` at line 1 column 2"
+    );
+
+    ann.send_to("bytes").await.unwrap();
+    let bytes = ann.receive_text_from().await.unwrap_err().to_string();
+    assert!(
+        bytes.starts_with("a text frame was expected, and this arrived: Binary(b\"b\"); before that:\n"),
+        "{bytes}"
+    );
+    assert!(bytes.ends_with("\n  sent     bytes\n  received 1 bytes: [98]"), "{bytes}");
+
+    for number in 0..30 {
+        ann.send_to(number.to_string()).await.unwrap();
+        ann.receive_text_from().await.unwrap();
+    }
+    let closed = ann.receive_close().await.unwrap_err().to_string();
+    assert!(closed.contains("before that:\n  (44 more)\n  sent     20\n  received 20\n"), "{closed}");
+    ann.disconnect(CloseCode::NORMAL).await.unwrap();
+    let gone = ann.send_to("hi").await.unwrap_err();
+    assert!(matches!(gone, CommunicatorError::NotConnected), "{gone}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn communicator_disconnect_waits_for_end_of_connection() {
+    let probe = LayerProbe::new();
+    let layer = probe.process();
+    let mut ann = client(&layer).await;
+    ann.disconnect(CloseCode::NORMAL).await.unwrap();
+    assert_eq!(layer.channels_here(), 0);
+    let last = probe.sent().pop().expect("`disconnect` has run");
+    assert_eq!(last.to_string(), "process 0 to group `chat_lobby`: {\"message\":\"gone\",\"type\":\"chat.message\"}");
+
+    // Another connection may follow.
+    ann.connect().await.unwrap();
+    ann.send_to("again").await.unwrap();
+    assert_eq!(ann.receive_text_from().await.unwrap(), "again");
+
+    let mut hasty = client(&layer).await.with_patience(Duration::from_millis(500));
+    let open = hasty.disconnect(CloseCode::NORMAL).await.unwrap_err();
+    assert!(matches!(open, CommunicatorError::StillOpen { .. }), "{open}");
+    assert!(open.to_string().starts_with("the connection did not end within 500ms: `disconnect`"), "{open}");
+}

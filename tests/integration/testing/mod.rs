@@ -1,0 +1,5 @@
+//! The testing kit.
+
+mod chatter;
+mod communicator;
+mod probe;

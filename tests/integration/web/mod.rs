@@ -1,0 +1,7 @@
+//! Sockets, TLS and server-sent events.
+
+pub(crate) mod handshake;
+mod sockets;
+mod sse;
+mod tls;
+mod waiting_sockets;

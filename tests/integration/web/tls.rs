@@ -1,0 +1,174 @@
+//! `wss://` without a proxy: real certificates, and a rustls client.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use channels_runtime::ServeError;
+use channels_runtime::prelude::*;
+use futures_util::{SinkExt, StreamExt};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::tungstenite::Message;
+use uuid::Uuid;
+
+use crate::support::until::until;
+
+#[derive(Default)]
+struct Echo;
+
+#[consumer]
+impl Echo {
+    #[receive]
+    async fn receive(&mut self, cx: &mut Context<Self>, frame: Frame) -> Result<()> {
+        cx.send_frame(frame).await
+    }
+}
+
+/// A folder with a certificate for `localhost` and its key. It is removed on drop.
+struct Files(PathBuf);
+
+impl Files {
+    fn new() -> (Self, CertificateDer<'static>) {
+        let folder = std::env::temp_dir().join(format!("channels-tls-{}", Uuid::new_v4()));
+        std::fs::create_dir(&folder).unwrap();
+        let files = Self(folder);
+        let certificate = files.renew();
+        (files, certificate)
+    }
+
+    fn certificate(&self) -> PathBuf {
+        self.0.join("certificate.pem")
+    }
+
+    fn key(&self) -> PathBuf {
+        self.0.join("key.pem")
+    }
+
+    /// Writes a new certificate with a new key.
+    fn renew(&self) -> CertificateDer<'static> {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        std::fs::write(self.certificate(), made.cert.pem()).unwrap();
+        std::fs::write(self.key(), made.signing_key.serialize_pem()).unwrap();
+        made.cert.der().clone()
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Connects as a client that trusts only this certificate.
+async fn connect(address: SocketAddr, trusted: &CertificateDer<'static>) -> std::io::Result<TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, TcpStream::connect(address).await?).await
+}
+
+async fn echoes(address: SocketAddr, trusted: &CertificateDer<'static>) {
+    let stream = connect(address, trusted).await.unwrap();
+    let url = format!("wss://localhost:{}/echo", address.port());
+    let (mut client, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
+    for size in [5, 70_000, 900_000] {
+        let text = "x".repeat(size);
+        client.send(Message::text(text.clone())).await.unwrap();
+        let next = tokio::time::timeout(Duration::from_secs(20), client.next()).await;
+        assert!(next.expect("an answer in time").unwrap().unwrap().into_text().unwrap().as_str() == text);
+    }
+    client.close(None).await.unwrap();
+}
+
+async fn start(files: &Files) -> (Channels, SocketAddr, tokio::task::JoinHandle<()>) {
+    let channels = Channels::builder().header_deadline(Duration::from_millis(500)).build();
+    let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let server = server.tls(files.certificate(), files.key()).unwrap();
+    let address = server.local_addr();
+    let route = channels.route::<Echo>(warp::path!("echo"));
+    (channels, address, tokio::spawn(server.serve(route)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_serves_messages_and_reloads_certificate() {
+    let (files, first) = Files::new();
+    let (channels, address, serving) = start(&files).await;
+    echoes(address, &first).await;
+    let second = files.renew();
+    // The server checks the files once a second.
+    let found = async {
+        while connect(address, &second).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), found).await.expect("the new certificate is found");
+    echoes(address, &second).await;
+    assert!(connect(address, &first).await.is_err(), "the client trusts the old one, and is shown the new one");
+    // A key that does not match, as while the two files are written.
+    std::fs::write(files.key(), rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    echoes(address, &second).await;
+    let third = files.renew();
+    let found = async {
+        while connect(address, &third).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), found).await.expect("the third one is found");
+    assert!(channels.shutdown(Duration::from_secs(10)).await);
+    serving.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_closes_client_without_tls() {
+    let (files, certificate) = Files::new();
+    let (channels, address, serving) = start(&files).await;
+    let mut silent = TcpStream::connect(address).await.unwrap();
+    let mut rest = Vec::new();
+    _ = tokio::time::timeout(Duration::from_secs(20), silent.read_to_end(&mut rest)).await.expect("it is let go");
+    let mut plain = TcpStream::connect(address).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut plain, b"GET /echo HTTP/1.1\r\nHost: ours\r\n\r\n").await.unwrap();
+    _ = tokio::time::timeout(Duration::from_secs(20), plain.read_to_end(&mut rest)).await.expect("it is let go");
+    until("both are counted", || channels.stats().door.tls_failed == 2).await;
+    assert!(!String::from_utf8_lossy(&rest).contains("HTTP"), "nothing is said in the clear");
+    echoes(address, &certificate).await;
+    assert!(channels.shutdown(Duration::from_secs(10)).await);
+    serving.await.unwrap();
+}
+
+#[tokio::test]
+async fn tls_file_errors_name_the_file_without_its_content() {
+    let (files, _) = Files::new();
+    let channels = Channels::builder().build();
+    let problem = async |certificate: &Path, key: &Path| -> ServeError {
+        let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        server.tls(certificate, key).unwrap_err()
+    };
+    let missing = files.0.join("missing.pem");
+    let (certificate, key) = (files.certificate(), files.key());
+    let error = problem(&missing, &key).await;
+    assert!(matches!(error, ServeError::TlsFile { .. }) && error.to_string().contains("missing.pem"), "{error}");
+    for content in ["", "my secret", "-----BEGIN my secret\nmy secret\n", "-----BEGIN PRIVATE KEY-----\nmy secret\n"] {
+        let broken = files.0.join("broken.pem");
+        std::fs::write(&broken, content).unwrap();
+        for error in [problem(&broken, &key).await, problem(&certificate, &broken).await] {
+            let said = format!("{error} {error:?} {:?}", std::error::Error::source(&error).map(ToString::to_string));
+            assert!(said.contains("broken.pem") && !said.contains("my secret"), "{said}");
+        }
+    }
+    let other = files.0.join("other.pem");
+    std::fs::write(&other, rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    let error = problem(&certificate, &other).await;
+    assert!(matches!(error, ServeError::TlsPair { .. }), "{error}");
+}

@@ -1,0 +1,157 @@
+//! Sockets that have not sent a whole request: their number, their deadline, and the size of a request head.
+
+use std::time::{Duration, Instant};
+
+use channels_runtime::prelude::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::admission::echo_server::{say, serve_echo};
+use crate::support::client::{read_head, send_request, until_closed};
+use crate::support::until::until;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiting_sockets_are_dropped_oldest_first() {
+    let builder = Channels::builder().max_waiting_sockets(8).header_deadline(Duration::from_secs(3600));
+    let server = serve_echo(builder).await;
+    let mut slow = Vec::new();
+    for number in 0..50 {
+        let mut socket = TcpStream::connect(server.address).await.unwrap();
+        if number % 2 == 0 {
+            socket.write_all(b"GET /ws HTTP/1.1\r\nHost: ").await.unwrap();
+        }
+        slow.push(socket);
+    }
+    let mut answer = server.enter().await;
+    assert_eq!(say(&mut answer.socket, "hi").await, "hi 127.0.0.1");
+    // All but eight of the fifty, and possibly one more for the client that sends, depending on when the last one arrives.
+    until("the oldest are dropped", || server.channels.stats().door.crowded_out >= 42).await;
+    assert!(server.channels.stats().door.crowded_out <= 43, "{:?}", server.channels.stats().door);
+    for socket in slow.drain(..40) {
+        until_closed(socket).await;
+    }
+    drop((slow, answer));
+    server.stop().await;
+}
+
+/// The heads of the requests are complete, but their bodies never come.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn waiting_sockets_without_body_are_dropped_before_slow_upload() {
+    let builder = Channels::builder().max_waiting_sockets(8).header_deadline(Duration::from_secs(3600));
+    let server = serve_echo(builder).await;
+    let post =
+        |length: usize| format!("POST /length HTTP/1.1\r\nHost: ours\r\nContent-Length: {length}\r\n\r\n").into_bytes();
+    let mut slow = Vec::new();
+    for _ in 0..50 {
+        let mut socket = TcpStream::connect(server.address).await.unwrap();
+        socket.write_all(&[&post(10)[..], b"x"].concat()).await.unwrap();
+        slow.push(socket);
+    }
+    // Four of the fifty may stay, and four of those whose heads have not been read yet.
+    until("the oldest are dropped", || server.channels.stats().door.crowded_out >= 42).await;
+    // A slow upload that starts after the others is not dropped for sockets without a request.
+    let mut upload = TcpStream::connect(server.address).await.unwrap();
+    upload.write_all(&post(10)).await.unwrap();
+    upload.write_all(b"01234").await.unwrap();
+    let mut answer = server.enter().await;
+    assert_eq!(say(&mut answer.socket, "hi").await, "hi 127.0.0.1");
+    for _ in 0..20 {
+        slow.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    until("those who ask make room for each other", || server.channels.stats().door.crowded_out >= 58).await;
+    upload.write_all(b"56789").await.unwrap();
+    let mut answered = read_head(upload).await;
+    assert_eq!(answered.status, 200);
+    let mut length = [0; 2];
+    answered.socket.read_exact(&mut length).await.unwrap();
+    assert_eq!(&length, b"10");
+    drop((slow, answer, answered));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn request_head_has_deadline_and_size_limit() {
+    let server = serve_echo(Channels::builder().header_deadline(Duration::from_millis(300))).await;
+    for begin in ["", "G", "GET /ws HTTP/1.1\r\nHost: "] {
+        let mut socket = TcpStream::connect(server.address).await.unwrap();
+        socket.write_all(begin.as_bytes()).await.unwrap();
+        until_closed(socket).await;
+    }
+    // Also between two requests. A WebSocket may be silent.
+    let mut open = server.enter().await;
+    let page = send_request(server.address, "GET /page HTTP/1.1\nHost: ours\n\n").await;
+    assert_eq!(page.status, 200);
+    until_closed(page.socket).await;
+    assert_eq!(say(&mut open.socket, "hi").await, "hi 127.0.0.1");
+    // A client that had a response before and sends nothing more is not counted.
+    until("those who said too little are counted", || server.channels.stats().door.head_late == 3).await;
+
+    // The server closes the socket before it has read all, so the client may miss the response.
+    let large = format!("GET /page HTTP/1.1\r\nHost: ours\r\nX: {}\r\n\r\n", "x".repeat(300_000));
+    let mut socket = TcpStream::connect(server.address).await.unwrap();
+    _ = socket.write_all(large.as_bytes()).await;
+    let mut answer = Vec::new();
+    _ = socket.read_to_end(&mut answer).await;
+    assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431 "), "{}", String::from_utf8_lossy(&answer));
+    let many = format!("GET /page HTTP/1.1\nHost: ours\n{}\n", "X: x\n".repeat(200));
+    assert_eq!(send_request(server.address, &many).await.status, 431);
+    until("those who said too much are counted", || server.channels.stats().door.head_too_large == 2).await;
+    assert_eq!(server.channels.stats().door.head_late, 3);
+    drop(open);
+    server.stop().await;
+}
+
+/// Each byte comes in time, but the head never ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn request_head_sent_byte_by_byte_has_same_deadline() {
+    const DEADLINE: Duration = Duration::from_millis(500);
+    let server = serve_echo(Channels::builder().header_deadline(DEADLINE)).await;
+    let dribbles = async |mut socket: TcpStream, begin: &[u8]| {
+        let begun = Instant::now();
+        socket.write_all(begin).await.unwrap();
+        let (mut reads, mut writes) = socket.split();
+        let mut every = tokio::time::interval(DEADLINE / 10);
+        let mut written = 0;
+        let mut heard = [0; 1];
+        loop {
+            tokio::select! {
+                // Both futures may be dropped. A failed write is followed by the end of the stream.
+                _ = every.tick() => written += usize::from(writes.write_all(b"x").await.is_ok()),
+                // A reset ends the stream, too.
+                end = reads.read(&mut heard) => {
+                    assert_eq!(end.unwrap_or(0), 0, "nobody answers half a head");
+                    break;
+                }
+            }
+            // Enough for a busy machine, but shorter than the total if each byte restarted the deadline.
+            assert!(begun.elapsed() < 20 * DEADLINE, "it is still open, {written} bytes later");
+        }
+        assert!(begun.elapsed() >= DEADLINE / 2, "it had its time: {:?}", begun.elapsed());
+    };
+    let first = TcpStream::connect(server.address).await.unwrap();
+    let second = TcpStream::connect(server.address).await.unwrap();
+    tokio::join!(dribbles(first, b"GET /"), dribbles(second, b"GET /ws HTTP/1.1\r\nHost: ours\r\nX: "));
+    until("both are counted", || server.channels.stats().door.head_late == 2).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn keep_alive_socket_counts_as_waiting() {
+    let server = serve_echo(Channels::builder().max_waiting_sockets(1)).await;
+    let page = send_request(server.address, "GET /page HTTP/1.1\nHost: ours\n\n").await;
+    let mut socket = page.socket;
+    let mut body = [0; 6];
+    socket.read_exact(&mut body).await.unwrap();
+    // The socket has had its response and waits again; the next client takes its slot.
+    assert_eq!(server.enter().await.status, 101);
+    until("it was dropped", || server.channels.stats().door.crowded_out == 1).await;
+    until_closed(socket).await;
+    // Two requests over one socket need one slot.
+    let page = send_request(server.address, "GET /page HTTP/1.1\nHost: ours\n\n").await;
+    let mut socket = page.socket;
+    socket.read_exact(&mut body).await.unwrap();
+    socket.write_all(b"GET /page HTTP/1.1\r\nHost: ours\r\n\r\n").await.unwrap();
+    assert_eq!(read_head(socket).await.status, 200);
+    assert_eq!(server.channels.stats().door.crowded_out, 1);
+    server.stop().await;
+}

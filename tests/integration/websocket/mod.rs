@@ -1,0 +1,4 @@
+//! The WebSocket protocol.
+
+mod conformance;
+mod invalid_frames;

@@ -1,0 +1,4 @@
+//! Workers on named channels.
+
+mod jobs;
+mod process;

@@ -1,0 +1,125 @@
+//! `examples/worker` as a process: signals, and the deadline of a running job.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use channels_runtime::prelude::*;
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr, Command};
+
+use crate::support::example::program;
+use crate::support::redis::RedisServer;
+use crate::support::until::until;
+
+/// Time limit for a process; the machine may be busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// `examples/worker`, with one job at a time.
+struct Process {
+    child: Child,
+    log: Lines<BufReader<ChildStderr>>,
+}
+
+impl Process {
+    async fn start(redis: &RedisServer) -> Self {
+        let mut child = Command::new(program("worker"))
+            .args(["--redis", &redis.url(), "work", "--jobs", "1"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("cargo builds the examples before it runs the tests");
+        let log = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let mut this = Self { child, log };
+        this.says("running worker").await;
+        this
+    }
+
+    /// Waits until the log contains this text.
+    async fn says(&mut self, text: &str) {
+        let said = async {
+            while let Some(line) = self.log.next_line().await.expect("its log is text") {
+                if line.contains(text) {
+                    return;
+                }
+            }
+            panic!("it ended without a word of: {text}");
+        };
+        tokio::time::timeout(PATIENCE, said).await.unwrap_or_else(|_| panic!("never: {text}"));
+    }
+
+    fn terminate(&self) {
+        let id = self.child.id().expect("it runs").to_string();
+        assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// Waits until the process has ended with success. Returns its output.
+    async fn ended(mut self) -> String {
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap();
+        assert!(status.success(), "{status}");
+        let mut printed = String::new();
+        self.child.stdout.take().expect("a pipe").read_to_string(&mut printed).await.unwrap();
+        printed
+    }
+}
+
+/// Requests the primes below a number, and waits until a worker has taken the job.
+async fn ask(redis: &RedisServer, layer: &ChannelLayer, below: u64, reply_to: &ChannelName) {
+    let job = json!({"type": "primes.wanted", "below": below, "reply_to": reply_to.as_str()});
+    layer.send_raw("primes", job).await.unwrap();
+    until("the job is taken", || redis.ask("ZCARD asgiprimes").number() == 0).await;
+}
+
+/// A job that never ends.
+const ENDLESS: u64 = u64::MAX / 2;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn worker_process_finishes_its_job_on_sigterm() {
+    let redis = RedisServer::start();
+    let layer = ChannelLayer::redis_core(&[redis.url()]).await.unwrap();
+    let answers = layer.new_channel().await.unwrap();
+    let mut worker = Process::start(&redis).await;
+    ask(&redis, &layer, 300_000, answers.name()).await;
+    worker.terminate();
+    worker.says("the worker ends when its jobs are done").await;
+    // The worker takes no other job.
+    let other = json!({"type": "primes.wanted", "below": 10, "reply_to": answers.name().as_str()});
+    layer.send_raw("primes", other).await.unwrap();
+    let answer = tokio::time::timeout(PATIENCE, answers.receive()).await.expect("an answer").unwrap();
+    assert_eq!(answer.to_value().unwrap()["count"], 25_997);
+    let printed = worker.ended().await;
+    assert!(printed.contains("done: 1, failed: 0"), "{printed}");
+    assert_eq!(redis.ask("ZCARD asgiprimes").number(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn worker_process_cancels_its_job_on_second_sigterm() {
+    let redis = RedisServer::start();
+    let layer = ChannelLayer::redis_core(&[redis.url()]).await.unwrap();
+    let answers = layer.new_channel().await.unwrap();
+    let mut worker = Process::start(&redis).await;
+    ask(&redis, &layer, ENDLESS, answers.name()).await;
+    worker.terminate();
+    worker.says("the worker ends when its jobs are done").await;
+    worker.terminate();
+    worker.says("a second signal: jobs that run are cut off").await;
+    let printed = worker.ended().await;
+    assert!(printed.contains("done: 0, failed: 0"), "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn worker_process_cancels_its_job_at_deadline() {
+    let redis = RedisServer::start();
+    let layer = ChannelLayer::redis_core(&[redis.url()]).await.unwrap();
+    let answers = layer.new_channel().await.unwrap();
+    let mut worker = Process::start(&redis).await;
+    ask(&redis, &layer, ENDLESS, answers.name()).await;
+    let told = Instant::now();
+    worker.terminate();
+    worker.says("some jobs did not end in time").await;
+    assert!(worker.ended().await.contains("done: 0, failed: 0"));
+    // Ten seconds, with a margin for a busy machine.
+    let took = told.elapsed().as_secs();
+    assert!((9..30).contains(&took), "{took} s");
+}
