@@ -356,8 +356,8 @@ where
         Self::Command,
         ::channels_runtime::__private::CommandError,
     > {
-        match ::channels_runtime::__private::named(frame, "command") {
-            ::channels_runtime::__private::Named::Command { name, text } => {
+        match ::channels_runtime::__private::named_command(frame, "command") {
+            ::channels_runtime::__private::ParsedFrame::Command { name, text } => {
                 match name.as_str() {
                     "send" => {
                         ::channels_runtime::__private::decode_command::<
@@ -373,7 +373,7 @@ where
                     }
                 }
             }
-            ::channels_runtime::__private::Named::Other { frame, error } => {
+            ::channels_runtime::__private::ParsedFrame::Other { frame, error } => {
                 ::core::result::Result::Err(error)
             }
         }

@@ -178,8 +178,8 @@ where
         Self::Command,
         ::channels_runtime::__private::CommandError,
     > {
-        match ::channels_runtime::__private::named(frame, "type") {
-            ::channels_runtime::__private::Named::Command { name, text } => {
+        match ::channels_runtime::__private::named_command(frame, "type") {
+            ::channels_runtime::__private::ParsedFrame::Command { name, text } => {
                 match name.as_str() {
                     "read" => {
                         ::channels_runtime::__private::decode_command::<
@@ -195,7 +195,7 @@ where
                     }
                 }
             }
-            ::channels_runtime::__private::Named::Other { frame, error } => {
+            ::channels_runtime::__private::ParsedFrame::Other { frame, error } => {
                 ::core::result::Result::Err(error)
             }
         }

@@ -20,9 +20,9 @@ async fn connection_limit_rejects_new_clients_with_503() {
         assert!((1..=5).contains(&wait), "{wait}");
         assert_eq!(say(&mut one.socket, "still here").await, "still here 127.0.0.1");
     }
-    assert_eq!((server.channels.stats().inside, server.channels.stats().door.full), (2, 10));
+    assert_eq!((server.channels.stats().admitted, server.channels.stats().handshakes.full), (2, 10));
     drop(two);
-    until("a place is free", || server.channels.stats().inside == 1).await;
+    until("a place is free", || server.channels.stats().admitted == 1).await;
     assert_eq!(server.enter().await.status, 101);
     drop(one);
     server.stop().await;
@@ -41,9 +41,9 @@ async fn connection_limit_per_address_rejects_with_429() {
     assert_eq!((refused.status, refused.header("retry-after").is_some()), (429, true));
     inside.push(server.handshake(&proxied("203.0.113.6")).await);
     assert!(inside.iter().all(|answer| answer.status == 101));
-    assert_eq!(server.channels.stats().door.address_full, 1);
+    assert_eq!(server.channels.stats().handshakes.address_full, 1);
     drop(inside);
-    until("all have left", || server.channels.stats().inside == 0).await;
+    until("all have left", || server.channels.stats().admitted == 0).await;
     assert_eq!(server.handshake(&proxied("203.0.113.5")).await.status, 101);
     server.stop().await;
 }
@@ -60,7 +60,7 @@ async fn connection_limit_per_address_ignores_untrusted_headers() {
     for (number, name) in (3..=8).zip(names.into_iter().cycle()) {
         assert_eq!(server.handshake(&format!("Host: ours\n{name}{number}\n")).await.status, 429, "{name}{number}");
     }
-    assert_eq!((server.channels.stats().inside, server.channels.stats().door.address_full), (2, 6));
+    assert_eq!((server.channels.stats().admitted, server.channels.stats().handshakes.address_full), (2, 6));
     drop(inside);
     server.stop().await;
 }
@@ -73,7 +73,7 @@ async fn handshake_rate_limit_rejects_excess() {
     for _ in 0..40 {
         assert!([101, 503].contains(&server.enter().await.status));
     }
-    let (stats, took) = (server.channels.stats().door, begun.elapsed());
+    let (stats, took) = (server.channels.stats().handshakes, begun.elapsed());
     assert_eq!(stats.accepted + stats.too_fast, 40);
     let earned = RATE * (took.as_secs() + 1);
     assert!((RATE..=RATE + earned).contains(&stats.accepted), "{stats:?} in {took:?}");
@@ -96,7 +96,7 @@ async fn rejected_handshake_never_reaches_authenticator() {
         assert_eq!(server.enter().await.status, 401);
     }
     assert_eq!(
-        (*asked.lock().unwrap(), server.channels.stats().door.rejected, server.channels.stats().inside),
+        (*asked.lock().unwrap(), server.channels.stats().handshakes.rejected, server.channels.stats().admitted),
         (3, 3, 0)
     );
     server.stop().await;
@@ -113,7 +113,7 @@ async fn connect_deadline_rejects_with_503() {
     let server = serve_echo(Channels::builder().connect_deadline(deadline).authenticator(no_answer)).await;
     let refused = server.enter().await;
     assert_eq!((refused.status, refused.header("retry-after").is_some()), (503, true), "{}", refused.head);
-    assert_eq!((server.channels.stats().door.timed_out, server.channels.stats().inside), (1, 0));
+    assert_eq!((server.channels.stats().handshakes.timed_out, server.channels.stats().admitted), (1, 0));
     server.stop().await;
 }
 

@@ -27,7 +27,7 @@ async fn foreign_origin_is_rejected_logged_and_counted() {
         let answer = server.handshake(&format!("Host: {host}\n{origin}")).await;
         assert_eq!(answer.status, wanted, "{origin}{}", answer.head);
     }
-    let stats = server.channels.stats().door;
+    let stats = server.channels.stats().handshakes;
     assert_eq!((stats.accepted, stats.wrong_origin), (3, 6));
     let denials = log.text();
     let denials: Vec<_> = denials.lines().filter(|line| line.contains("origin that is not allowed")).collect();
@@ -84,7 +84,7 @@ async fn foreign_host_is_rejected_with_400() {
     assert_eq!(server.handshake("Host: example.org:8000\n").await.status, 101);
     // DNS rebinding: a foreign page whose name resolves to this address.
     assert_eq!(server.handshake("Host: evil.example\nOrigin: http://evil.example\n").await.status, 400);
-    assert_eq!(server.channels.stats().door.wrong_host, 1);
+    assert_eq!(server.channels.stats().handshakes.wrong_host, 1);
     let denials = log.text();
     let denials: Vec<_> = denials.lines().filter(|line| line.contains("host that is not allowed")).collect();
     let [denial] = denials[..] else { panic!("{denials:?}") };

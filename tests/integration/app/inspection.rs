@@ -125,7 +125,7 @@ async fn inspection_reports_connections_groups_and_backlog() {
         clients.push(client);
     }
     let nothing = channels.inspect();
-    assert_eq!((nothing.connections, nothing.waiting), (4, Default::default()));
+    assert_eq!((nothing.connections, nothing.backlog), (4, Default::default()));
 
     // One event is being handled and three wait. Three clients do not read their frames.
     let answers = layer.new_channel().await.unwrap();
@@ -142,15 +142,15 @@ async fn inspection_reports_connections_groups_and_backlog() {
 
     let look = channels.inspect();
     assert_eq!(look.consumers, BTreeMap::from([("ShownConsumer", 3), ("StuckConsumer", 1)]));
-    assert_eq!((look.connections, look.stats.inside, look.stats.door.accepted), (4, 4, 4));
+    assert_eq!((look.connections, look.stats.admitted, look.stats.handshakes.accepted), (4, 4, 4));
     let tasks = look.tasks.expect("this is one of the runtime's");
     assert!(tasks >= 4, "each connection is one: {tasks}");
     let outside = channels.clone();
     assert_eq!(std::thread::spawn(move || outside.inspect().tasks).join().unwrap(), None);
-    assert_eq!((look.waiting.events, look.waiting.most_events), (3, 3));
+    assert_eq!((look.backlog.events, look.backlog.most_events), (3, 3));
     // The pipe to each client holds 64 KiB.
     let least = (1 << 20) - (64 << 10);
-    assert!(look.waiting.most_bytes >= least && look.waiting.bytes >= 3 * least, "{:?}", look.waiting);
+    assert!(look.backlog.most_bytes >= least && look.backlog.bytes >= 3 * least, "{:?}", look.backlog);
     assert_eq!((look.layer.kind, look.layer.servers, look.layer.connected), ("memory", 1, true));
     assert_eq!((look.layer.channels, look.layer.groups), (5, 32));
     assert_eq!(look.layer.largest_groups.len(), 20, "the others are only counted");
@@ -185,7 +185,7 @@ async fn inspection_reports_connections_groups_and_backlog() {
     drop((stuck, clients));
     assert!(channels.shutdown(Duration::from_secs(10)).await);
     let look = channels.inspect();
-    assert_eq!((look.connections, look.consumers.len(), look.waiting), (0, 0, Default::default()));
+    assert_eq!((look.connections, look.consumers.len(), look.backlog), (0, 0, Default::default()));
     assert!(look.tasks.is_some_and(|left| left <= tasks - 4), "{:?} of {tasks} are left", look.tasks);
 }
 

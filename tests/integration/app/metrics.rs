@@ -156,7 +156,7 @@ async fn metrics_page_matches_dashboard_and_documentation() {
     }
     // The program, the collector and the snapshot use one list of statistics.
     let stats = channels.stats();
-    assert_eq!((stats.inside, stats.door.accepted, stats.door.rejected), (2, 2, 1));
+    assert_eq!((stats.admitted, stats.handshakes.accepted, stats.handshakes.rejected), (2, 2, 1));
     assert_eq!((stats.connections.refused, stats.layer.delivered, stats.layer.unhandled), (1, 4, 1));
     let shown = serde_json::to_value(stats).unwrap();
     for part in ["door", "connections", "layer", "jobs"] {

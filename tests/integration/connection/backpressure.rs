@@ -24,7 +24,7 @@ async fn outbound_limit_defaults_to_one_mebibyte() {
     while app.channels.stats().connections.too_slow == 0 {
         // The pipe has taken its part.
         tokio::time::sleep(Duration::from_millis(1)).await;
-        waits = app.channels.inspect().waiting.bytes as usize;
+        waits = app.channels.inspect().backlog.bytes as usize;
         app.layer().group_send(&Board, &ShownNote { text: text.clone() }).await.unwrap();
     }
     assert!((LIMIT..LIMIT + 2000).contains(&waits), "{waits}");

@@ -389,7 +389,7 @@ async fn over_sockets(layer: &ChannelLayer, known: impl Fn() -> i64, tasks: impl
     let forgotten = async |who: &str, codes: &[u16]| {
         until("every task of theirs ends", || tasks() <= FOR_ALL).await;
         // The application and its authenticator hold the codes, and so does each consumer and scope.
-        let kept = || app.channels.stats().inside + Arc::strong_count(&app.codes) - 2;
+        let kept = || app.channels.stats().admitted + Arc::strong_count(&app.codes) - 2;
         until(who, || app.seen() == [0; 4] && known() == 0 && kept() == 0).await;
         assert_eq!(std::mem::take(&mut *app.codes.lock().unwrap()), codes, "{who}");
     };
@@ -410,7 +410,7 @@ async fn over_sockets(layer: &ChannelLayer, known: impl Fn() -> i64, tasks: impl
     // In the middle of a frame, with a running handler.
     let mut reset = socket(address).await;
     reset.write_all(&[0x81, 0x84, 0, 0, 0, 0, b's', b'e', b'n', b'd', 0x81, 0x84, 0]).await.unwrap();
-    until("its handler sends", || app.channels.inspect().waiting.bytes > 0).await;
+    until("its handler sends", || app.channels.inspect().backlog.bytes > 0).await;
     reset.set_zero_linger().unwrap();
     drop(reset);
     forgotten("one whose socket is reset while a handler sends", &[1006]).await;

@@ -56,7 +56,7 @@ impl Server {
     /// Closes all connections and waits until the server has ended.
     pub(crate) async fn stop(self) {
         assert!(self.channels.shutdown(PATIENCE).await, "every connection ends");
-        assert_eq!(self.channels.stats().inside, 0);
+        assert_eq!(self.channels.stats().admitted, 0);
         self.ended().await;
     }
 

@@ -191,7 +191,7 @@ async fn sse_and_websocket_receive_same_events() {
     assert_eq!(listener.header("access-control-allow-origin"), None);
     let authenticated = app.codes.clone();
     let channels = app.channels.clone();
-    assert_eq!((channels.connections(), channels.stats().door.accepted), (1, 1));
+    assert_eq!((channels.connections(), channels.stats().handshakes.accepted), (1, 1));
     let route = channels.route::<NewsConsumer>(warp::path!("news" / String));
     let mut socket = WebsocketCommunicator::new(route, "/news/today");
     socket.connect().await.unwrap();
@@ -215,7 +215,7 @@ async fn sse_and_websocket_receive_same_events() {
     codes.sort_unstable();
     assert_eq!(codes, [1000, 1006]);
     assert_eq!(authenticated.lock().unwrap().len(), 2);
-    assert_eq!((channels.stats().inside, channels.channel_layer().channels_here()), (0, 0));
+    assert_eq!((channels.stats().admitted, channels.channel_layer().channels_here()), (0, 0));
     app.serving.abort();
 }
 
@@ -251,7 +251,7 @@ async fn sse_rejected_client_gets_reason() {
     let second = app.listen("today", EVENTS).await;
     assert_eq!(second.status, 429);
     assert!(second.header("retry-after").is_some());
-    let stats = app.channels.stats().door;
+    let stats = app.channels.stats().handshakes;
     assert_eq!((stats.accepted, stats.rejected, stats.wrong_origin, stats.address_full), (1, 2, 2, 1));
     app.serving.abort();
 }
@@ -353,9 +353,9 @@ async fn sse_socket_of_slow_client_counts_as_waiting() {
     })
     .await;
     assert_eq!(app.ended(1).await, [1013]);
-    assert_eq!((app.channels.stats().inside, app.channels.stats().door.crowded_out), (0, 0));
+    assert_eq!((app.channels.stats().admitted, app.channels.stats().handshakes.crowded_out), (0, 0));
     let _another = TcpStream::connect(app.address).await.unwrap();
-    until("it makes room", || app.channels.stats().door.crowded_out == 1).await;
+    until("it makes room", || app.channels.stats().handshakes.crowded_out == 1).await;
     // The kernel's buffered bytes still arrive, without the end of the response.
     let mut rest = Vec::new();
     _ = within(slow.socket.read_to_end(&mut rest)).await;

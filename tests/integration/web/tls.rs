@@ -140,7 +140,7 @@ async fn tls_closes_client_without_tls() {
     let mut plain = TcpStream::connect(address).await.unwrap();
     tokio::io::AsyncWriteExt::write_all(&mut plain, b"GET /echo HTTP/1.1\r\nHost: ours\r\n\r\n").await.unwrap();
     _ = tokio::time::timeout(Duration::from_secs(20), plain.read_to_end(&mut rest)).await.expect("it is let go");
-    until("both are counted", || channels.stats().door.tls_failed == 2).await;
+    until("both are counted", || channels.stats().handshakes.tls_failed == 2).await;
     assert!(!String::from_utf8_lossy(&rest).contains("HTTP"), "nothing is said in the clear");
     echoes(address, &certificate).await;
     assert!(channels.shutdown(Duration::from_secs(10)).await);

@@ -45,5 +45,5 @@ impl None {
 
 #[test]
 fn runs() {
-    assert_eq!((Both::HEARS_OF_GAPS, One::HEARS_OF_GAPS, None::HEARS_OF_GAPS), (true, true, false));
+    assert_eq!((Both::HAS_GAP_METHODS, One::HAS_GAP_METHODS, None::HAS_GAP_METHODS), (true, true, false));
 }

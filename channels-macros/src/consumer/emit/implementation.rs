@@ -221,12 +221,12 @@ fn decode_command(consumer: &Consumer, private: &TokenStream) -> TokenStream {
         );
         let other = raw(&quote!(frame), &quote!(error));
         quote! {
-            match #private::named(frame, #tag) {
-                #private::Named::Command { name, text } => match name.as_str() {
+            match #private::named_command(frame, #tag) {
+                #private::ParsedFrame::Command { name, text } => match name.as_str() {
                     #(#arms,)*
                     _ => { #unknown }
                 },
-                #private::Named::Other { frame, error } => { #other }
+                #private::ParsedFrame::Other { frame, error } => { #other }
             }
         }
     };
@@ -315,7 +315,7 @@ fn gap(consumer: &Consumer, private: &TokenStream) -> TokenStream {
         quote!(#(#cfgs)* #private::Gap::#kind => #run)
     });
     quote! {
-        const HEARS_OF_GAPS: bool = true;
+        const HAS_GAP_METHODS: bool = true;
 
         #[allow(unreachable_patterns)]
         fn gap<'call>(
