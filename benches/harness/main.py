@@ -4,7 +4,7 @@ import argparse
 import json
 import time
 
-from . import chart, contestants, guide, machine, profile, report, rounds, scenarios
+from . import before, chart, contestants, guide, machine, profile, report, rounds, scenarios
 from .machine import BENCHES, ROOT, say
 
 RESULTS = BENCHES / "results.json"
@@ -31,6 +31,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--profile", action="store_true", help="only profile our server in the scenarios, with perf")
     parser.add_argument("--no-write", action="store_true", help="print the report instead of writing it")
     parser.add_argument("--report", action="store_true", help="only write the report from earlier measurements")
+    parser.add_argument("--before", metavar="CHAT",
+                        help="only compare with this earlier build of examples/chat, in alternating plays; writes nothing")
     options = parser.parse_args()
     if min(options.rounds, options.members) < 1 or options.members < 10 or options.seconds <= 0:
         parser.error("--rounds is at least 1, --members at least 10, and --seconds is positive")
@@ -70,6 +72,9 @@ def _save(results: dict) -> None:
 
 def main() -> int:
     options = _options()
+    if options.before:
+        print(before.run(options))
+        return 0
     results = {"profiles": {}, "scenarios": {}}
     if RESULTS.exists() and not options.no_write:
         results |= json.loads(RESULTS.read_text())
