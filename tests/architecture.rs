@@ -1,16 +1,18 @@
-//! The layers of `channels-runtime/src`: who may name whom. It reads the sources as tokens, so comments and strings do not count.
+//! The layers of `channels-runtime/src`, and the names that each layer may use.
 //!
-//! - Every top-level module is a layer in [`LAYERS`], in order from the ground up, and `lib.rs` declares them in this order.
-//! - A layer names only itself and the layers listed with it. A list holds only earlier layers, so layers form no circle.
-//! - The files of one layer form no circle either. They name each other by full path, never through their `mod.rs`.
-//! - A `mod.rs` is a face: docs, `mod` and `use`.
+//! - Every top-level module is a layer in [`LAYERS`], from the ground up. `lib.rs` declares them in the same order.
+//! - A layer names only itself and the layers in its list. A list contains only earlier layers, so layers form no circle.
+//! - The files of a layer form no circle. They name each other by full path, not through their `mod.rs`.
+//! - A `mod.rs` contains only docs, `mod` and `use`.
+//! - A transport crate is named in one folder only ([`CRATES`]).
 //!
-//! Test code (`#[cfg(test)]`) may name anything.
+//! The sources are read as tokens, so comments and strings do not count. Test code (`#[cfg(test)]`) may name anything.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
@@ -117,6 +119,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("fuzzing", EVERYTHING),
 ];
 
+/// The crates that only some layers may name. `testing` drives the HTTP server of `web` from within the process.
+const CRATES: &[(&str, &[&str])] = &[
+    ("warp", &["web", "testing"]),
+    ("hyper", &["web", "testing"]),
+    ("hyper_util", &["web", "testing"]),
+    ("deadpool_redis", &["layer/redis"]),
+    ("fernet", &["layer/redis"]),
+    ("jsonwebtoken", &["auth"]),
+    ("rustls", &["web"]),
+];
+
 /// The list of a face: every earlier layer that is not a face itself.
 const EVERYTHING: &[&str] = &[
     "support",
@@ -158,6 +171,8 @@ struct Source {
     module: Module,
     is_face: bool,
     names: Vec<Named>,
+    /// The paths that begin with one of [`CRATES`].
+    crates: Vec<Named>,
     /// What a face holds besides docs, `mod` and `use`: line and first word.
     definitions: Vec<(usize, String)>,
     /// The modules that it declares outside of tests, in order.
@@ -193,8 +208,10 @@ fn module_of(file: &Path) -> Module {
     module
 }
 
+static SOURCES: LazyLock<Vec<Source>> = LazyLock::new(read_all);
+
 /// Reads the sources, without the files that only tests declare.
-fn sources() -> Vec<Source> {
+fn read_all() -> Vec<Source> {
     let root = root();
     let mut files = Vec::new();
     files_below(&root, &mut files);
@@ -222,6 +239,7 @@ fn read(path: &Path, file: &Path) -> Source {
         module: module.clone(),
         is_face,
         names: Vec::new(),
+        crates: Vec::new(),
         definitions: Vec::new(),
         declares: Vec::new(),
     };
@@ -236,7 +254,7 @@ fn read(path: &Path, file: &Path) -> Source {
         source.definitions = definitions_in(tokens.clone());
     }
     source.declares = declared_in(tokens.clone());
-    walk(tokens, &module, &mut source.names);
+    walk(tokens, &module, &mut source);
     source
 }
 
@@ -323,8 +341,8 @@ fn definitions_in(tokens: TokenStream) -> Vec<(usize, String)> {
     definitions
 }
 
-/// Collects the paths that begin with `crate` or `super`, made absolute.
-fn walk(tokens: TokenStream, module: &[String], names: &mut Vec<Named>) {
+/// Collects the paths that begin with `crate` or `super`, made absolute, and those that begin with one of [`CRATES`].
+fn walk(tokens: TokenStream, module: &[String], source: &mut Source) {
     for item in items_and_rest(tokens) {
         if is_test_only(&item) {
             continue;
@@ -342,11 +360,18 @@ fn walk(tokens: TokenStream, module: &[String], names: &mut Vec<Named>) {
         while at < item.len() {
             match &item[at] {
                 TokenTree::Ident(first) if *first == "crate" || *first == "super" => {
-                    // `$crate` in a macro is `crate`, too; `pub(crate)` is no path.
-                    at = path_at(&item, at, &inner, names);
+                    // `$crate` in a macro is `crate`, too; `pub(crate)` is not a path.
+                    at = path_at(&item, at, &inner, &mut source.names);
+                }
+                TokenTree::Ident(first) => {
+                    let begins = at < 2 || !is_double_colon(&item, at - 2);
+                    if begins && is_double_colon(&item, at + 1) && CRATES.iter().any(|(name, _)| first == name) {
+                        source.crates.push(Named { line: first.span().start().line, path: vec![first.to_string()] });
+                    }
+                    at += 1;
                 }
                 TokenTree::Group(group) => {
-                    walk(group.stream(), &inner, names);
+                    walk(group.stream(), &inner, source);
                     at += 1;
                 }
                 _ => at += 1,
@@ -457,14 +482,16 @@ fn layer_names() -> Vec<&'static str> {
 #[test]
 fn layers_name_only_lower_layers() {
     let mut problems = Vec::new();
-    for source in sources().iter().filter(|source| source.module != ["lib"]) {
+    for source in SOURCES.iter().filter(|source| source.module != ["lib"]) {
         let own = source.module[0].as_str();
         let Some((_, allowed)) = LAYERS.iter().find(|(layer, _)| *layer == own) else {
-            problems.push(format!("{}: `{own}` is no layer; add it to the table, in its place", source.file.display()));
+            problems.push(format!(
+                "{}: `{own}` is not a layer; add it to the table at its position",
+                source.file.display()
+            ));
             continue;
         };
         for named in &source.names {
-            // What the macros of the other crate are exported as, and the items of `lib.rs` itself.
             let Some(layer) = named.path.first() else { continue };
             if layer != own && !allowed.contains(&layer.as_str()) {
                 problems.push(format!(
@@ -490,7 +517,7 @@ fn layers_are_listed_from_the_ground_up() {
             }
         }
     }
-    let lib = sources().into_iter().find(|source| source.module == ["lib"]).expect("lib.rs");
+    let lib = SOURCES.iter().find(|source| source.module == ["lib"]).expect("lib.rs");
     if lib.declares != names {
         problems.push(format!("lib.rs declares {:?}; the order of the layers is {names:?}", lib.declares));
     }
@@ -499,7 +526,7 @@ fn layers_are_listed_from_the_ground_up() {
 
 #[test]
 fn files_of_a_layer_form_no_circle() {
-    let sources = sources();
+    let sources = &*SOURCES;
     let modules: BTreeMap<&Module, &Source> = sources.iter().map(|source| (&source.module, source)).collect();
     let mut problems = Vec::new();
     let mut arrows: BTreeMap<&Module, BTreeSet<&Module>> = BTreeMap::new();
@@ -572,9 +599,25 @@ fn circles<'a>(arrows: &BTreeMap<&'a Module, BTreeSet<&'a Module>>) -> Vec<Vec<&
 }
 
 #[test]
+fn transport_crates_stay_in_their_folder() {
+    let mut problems = Vec::new();
+    for source in SOURCES.iter() {
+        for named in &source.crates {
+            let name = &named.path[0];
+            let folders = CRATES.iter().find(|(known, _)| known == name).map_or(&[][..], |(_, folders)| *folders);
+            if !folders.iter().any(|folder| source.file.starts_with(folder)) {
+                let (file, line) = (source.file.display(), named.line);
+                problems.push(format!("{file}:{line} names {name}; only {} may", folders.join(" and ")));
+            }
+        }
+    }
+    expect_none(problems);
+}
+
+#[test]
 fn faces_define_nothing() {
     let mut problems = Vec::new();
-    for source in sources() {
+    for source in SOURCES.iter() {
         for (line, word) in &source.definitions {
             problems.push(format!(
                 "{}:{line} defines something (`{word}`); a mod.rs holds docs, `mod` and `use`",
@@ -599,4 +642,47 @@ fn few_files_lie_flat() {
         "{} files lie flat in src, at most {MOST_FLAT_FILES} may: {flat:?}",
         flat.len()
     );
+}
+
+/// The guard itself: a wrong `use`, in each form that one can have, is found.
+#[test]
+fn wrong_paths_are_found() {
+    let text = "
+        use crate::server::{Server, registry::{ConnectionRegistry as Registry}};
+        #[cfg(test)]
+        mod tests { use crate::web::Routes; }
+        mod inner { fn f() -> super::super::table::Table { $crate::worker::run(warp::path()) } }
+    ";
+    let mut source = Source {
+        file: "layer/handle.rs".into(),
+        module: vec!["layer".into(), "handle".into()],
+        is_face: false,
+        names: Vec::new(),
+        crates: Vec::new(),
+        definitions: Vec::new(),
+        declares: Vec::new(),
+    };
+    walk(text.parse().unwrap(), &source.module.clone(), &mut source);
+    let names: Vec<String> = source.names.iter().map(|named| named.path.join("::")).collect();
+    let expected =
+        ["server::Server", "server::registry::ConnectionRegistry::as::Registry", "layer::table::Table", "worker::run"];
+    assert_eq!(names, expected);
+    assert_eq!(source.crates.len(), 1);
+}
+
+#[test]
+fn circles_are_found() {
+    let [a, b, c]: [Module; 3] = ["a", "b", "c"].map(|name| vec![name.to_owned()]);
+    let arrows = BTreeMap::from([(&a, BTreeSet::from([&b])), (&b, BTreeSet::from([&c])), (&c, BTreeSet::new())]);
+    assert!(circles(&arrows).is_empty());
+    let arrows = BTreeMap::from([(&a, BTreeSet::from([&b])), (&b, BTreeSet::from([&a, &c]))]);
+    assert_eq!(circles(&arrows), [[&a, &b, &a]]);
+}
+
+#[test]
+fn definitions_in_a_face_are_found() {
+    let face =
+        "#![allow(x)] mod a; #[cfg(unix)] pub(crate) use a::{B, C}; #[cfg(test)] mod tests; const D: u8 = 1; fn e() {}";
+    let words: Vec<String> = definitions_in(face.parse().unwrap()).into_iter().map(|(_, word)| word).collect();
+    assert_eq!(words, ["const", "fn"]);
 }
