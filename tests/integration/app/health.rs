@@ -38,7 +38,7 @@ async fn readiness_fails_while_redis_hangs() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, back).await.expect("it is ready again");
+        tokio::time::timeout(PATIENCE, back).await.expect("the layer is ready again");
         assert!(channels.shutdown(Duration::from_secs(10)).await);
         assert_eq!(health(address).await, (200, 503));
         watching.abort();

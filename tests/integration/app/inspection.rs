@@ -143,8 +143,8 @@ async fn inspection_reports_connections_groups_and_backlog() {
     let look = channels.inspect();
     assert_eq!(look.consumers, BTreeMap::from([("ShownConsumer", 3), ("StuckConsumer", 1)]));
     assert_eq!((look.connections, look.stats.inside, look.stats.door.accepted), (4, 4, 4));
-    let tasks = look.tasks.expect("this is one of the runtime's");
-    assert!(tasks >= 4, "each connection is one: {tasks}");
+    let tasks = look.tasks.expect("this runs in a task of the runtime");
+    assert!(tasks >= 4, "each connection has a task: {tasks}");
     let outside = channels.clone();
     assert_eq!(std::thread::spawn(move || outside.inspect().tasks).join().unwrap(), None);
     assert_eq!((look.waiting.events, look.waiting.most_events), (3, 3));
@@ -153,12 +153,12 @@ async fn inspection_reports_connections_groups_and_backlog() {
     assert!(look.waiting.most_bytes >= least && look.waiting.bytes >= 3 * least, "{:?}", look.waiting);
     assert_eq!((look.layer.kind, look.layer.servers, look.layer.connected), ("memory", 1, true));
     assert_eq!((look.layer.channels, look.layer.groups), (5, 32));
-    assert_eq!(look.layer.largest_groups.len(), 20, "the others are only counted");
+    assert_eq!(look.layer.largest_groups.len(), 20, "the list is limited to 20 groups");
     let largest = look.layer.largest_groups.iter().map(|group| (group.name.as_str(), group.members));
     assert_eq!(
         largest.take(4).collect::<Vec<_>>(),
         [("inspected-shown", 3), ("anything-0", 1), ("anything-1", 1), ("anything-10", 1)],
-        "the largest first, and then by name"
+        "ordered by size, then by name"
     );
     assert_eq!((look.settings.max_connections, look.settings.capacity), (50, 100));
 
@@ -167,8 +167,8 @@ async fn inspection_reports_connections_groups_and_backlog() {
     let rates = look.rates_since(&nothing);
     assert!((rates.delivered * passed.as_secs_f64() - 8.0).abs() < 1e-6, "{rates:?} in {passed:?}");
     assert_eq!((rates.accepted, rates.dropped), (0.0, 0.0));
-    assert!((look.rates.accepted * look.uptime.as_secs_f64() - 4.0).abs() < 1e-6, "since the beginning");
-    assert_eq!(look.rates_since(&look), Default::default(), "no time, no rate");
+    assert!((look.rates.accepted * look.uptime.as_secs_f64() - 4.0).abs() < 1e-6, "the rate since the start");
+    assert_eq!(look.rates_since(&look), Default::default(), "without elapsed time the rates are zero");
 
     let json = serde_json::to_value(&look).unwrap();
     assert_eq!(json["consumers"], serde_json::json!({"ShownConsumer": 3, "StuckConsumer": 1}));
@@ -186,7 +186,7 @@ async fn inspection_reports_connections_groups_and_backlog() {
     assert!(channels.shutdown(Duration::from_secs(10)).await);
     let look = channels.inspect();
     assert_eq!((look.connections, look.consumers.len(), look.waiting), (0, 0, Default::default()));
-    assert!(look.tasks.is_some_and(|left| left <= tasks - 4), "{:?} of {tasks} are left", look.tasks);
+    assert!(look.tasks.is_some_and(|left| left <= tasks - 4), "{:?} of {tasks} tasks are left", look.tasks);
 }
 
 #[group("anything-{number}", events(Asked))]
@@ -217,7 +217,7 @@ async fn inspection_and_metrics_report_redis_state() {
         drop(redis);
         let begun = std::time::Instant::now();
         while channels.inspect().layer.connected {
-            assert!(begun.elapsed() < Duration::from_secs(20), "it is noticed that Redis is gone");
+            assert!(begun.elapsed() < Duration::from_secs(20), "the lost connection to Redis is detected");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         assert_eq!(channels.inspect().stats.layer.gaps, 1);

@@ -173,7 +173,7 @@ async fn metrics_page_matches_dashboard_and_documentation() {
         }
     }
     let unknown = page.series().find(|(series, _)| series.contains("watched.unknown"));
-    assert_eq!(unknown, None, "what a stranger calls an event is no label");
+    assert_eq!(unknown, None, "an unknown event is not a label");
     let took = page.value("channels_handler_seconds_sum", &[consumer, r#"at="handler""#]).unwrap();
     assert!(took > 0.0 && took < 60.0, "{took} s for three calls");
 
@@ -182,15 +182,19 @@ async fn metrics_page_matches_dashboard_and_documentation() {
     for panel in dashboard["panels"].as_array().unwrap() {
         for target in panel["targets"].as_array().unwrap() {
             let names = names_in(target["expr"].as_str().unwrap());
-            assert!(!names.is_empty(), "{target} asks for a figure of ours");
+            assert!(!names.is_empty(), "{target} uses a metric of this crate");
             asked.extend(names);
         }
     }
     let there = page.names();
-    assert_eq!(asked.difference(&there).collect::<Vec<_>>(), Vec::<&String>::new(), "asked for, and not there");
-    assert_eq!(names_in(&file("docs/observability.md")), there, "the documentation names each figure, and no other");
+    assert_eq!(
+        asked.difference(&there).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "the dashboard uses metrics that do not exist"
+    );
+    assert_eq!(names_in(&file("docs/observability.md")), there, "the documentation lists exactly the exported metrics");
     for name in &there {
-        assert!(page.0.contains(&format!("# HELP {name} ")), "the page says what {name} is");
+        assert!(page.0.contains(&format!("# HELP {name} ")), "the page describes {name}");
     }
 
     drop((one, two));

@@ -384,7 +384,7 @@ async fn unhandled_event_is_logged_once_per_name_up_to_a_limit() {
     }
     let told: Vec<_> = log.warnings().iter().map(|record| record.field("event").to_owned()).collect();
     assert_eq!(told, ["chat.mesage", "chat.massage"]);
-    let [first, ..] = &log.warnings()[..] else { panic!("two were told") };
+    let [first, ..] = &log.warnings()[..] else { panic!("two events were logged") };
     assert_eq!((first.field("consumer"), first.field("to")), ("ChatConsumer", "room-lobby"));
     assert_eq!(first.field("peer"), "this process");
     assert_eq!(layer.stats().unhandled, 4);
@@ -397,7 +397,7 @@ async fn unhandled_event_is_logged_once_per_name_up_to_a_limit() {
     assert!(warnings.iter().all(|record| record.field("event").chars().count() <= 200));
     let (told, last): (Vec<_>, Vec<_>) = warnings.iter().partition(|record| !record.field("event").is_empty());
     assert_eq!(told.len(), 1024);
-    assert_eq!(last.len(), 1, "that no more will be told is told: {last:?}");
+    assert_eq!(last.len(), 1, "the end of logging is logged: {last:?}");
     assert_eq!(layer.stats().unhandled, 3004);
     layer.group_send(&ROOM, &good("fits")).await.unwrap();
     assert_eq!(chat.receive_text_from().await.unwrap(), "nobody: fits 7 null");
@@ -580,7 +580,7 @@ async fn failed_handler_is_logged_with_consumer_and_event() {
                 client.send_json_to(&json!({"type": "shout", "text": how, "count": 0})).await.unwrap();
             }
             let (code, reason) = client.receive_close().await.unwrap();
-            assert_eq!((code, reason.as_str()), (CloseCode::INTERNAL_ERROR, ""), "no detail to the client");
+            assert_eq!((code, reason.as_str()), (CloseCode::INTERNAL_ERROR, ""), "the client receives no detail");
             let records = log.take("a handler ");
             let [record] = &records[..] else { panic!("{how}, {at}: {records:?}") };
             assert_eq!((record.level, record.field("consumer"), record.field("at")), (Level::ERROR, "Clumsy", at));
@@ -600,7 +600,7 @@ async fn invalid_command_is_logged_with_client_address() {
     let server = Server::start(&channels, route).await;
     let address = server.address;
     let (mut client, _) = tokio_tungstenite::connect_async(format!("ws://{address}/ws")).await.unwrap();
-    let tokio_tungstenite::MaybeTlsStream::Plain(socket) = client.get_ref() else { panic!("a plain socket") };
+    let tokio_tungstenite::MaybeTlsStream::Plain(socket) = client.get_ref() else { panic!("the socket is plain") };
     let peer = socket.local_addr().unwrap().to_string();
     client.send(Message::text("{}")).await.unwrap();
     let answer = tokio::time::timeout(Duration::from_secs(10), client.next()).await.unwrap().unwrap().unwrap();

@@ -70,8 +70,8 @@ async fn mailbox_disconnect_closes_with_1013() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), gone).await.expect("nothing is left of it");
-    assert_eq!(app.channels.stats().connections.behind, 1, "counted once");
+    tokio::time::timeout(Duration::from_secs(10), gone).await.expect("nothing of the connection remains");
+    assert_eq!(app.channels.stats().connections.behind, 1, "the close is counted once");
 }
 
 #[tokio::test(start_paused = true)]

@@ -29,7 +29,7 @@ async fn forced_logout_closes_all_connections_of_one_user() {
 
     // The records of the closed connections are removed. Bob's record and connection remain.
     let gone = async { while log_out(&example, "ann").await != "ann had 0 open\n" {} };
-    tokio::time::timeout(Duration::from_secs(30), gone).await.expect("the rows of ann are deleted");
+    tokio::time::timeout(Duration::from_secs(30), gone).await.expect("the records of ann are deleted");
     assert_eq!(log_out(&example, "bob").await, "bob had 1 open\n");
     assert_eq!(bob.closed().await, forced);
 

@@ -90,11 +90,11 @@ async fn multichat_rejects_client_without_session() {
 async fn multichat_room_receives_join_message_and_leave() {
     let site = site();
     let (mut ann, mut bob) = (site.client("ann").await, site.client("bob").await);
-    assert!(ann.receive_nothing().await, "nobody is greeted");
+    assert!(ann.receive_nothing().await, "no message arrives on connect");
     joins(&mut ann, "1", "Lobby").await;
     joins(&mut bob, "1", "Lobby").await;
     hears(&mut ann, &json!({"msg_type": 4, "room": "1", "username": "bob"})).await;
-    assert!(bob.receive_nothing().await, "who joins is not told of it twice");
+    assert!(bob.receive_nothing().await, "the joining client is notified only once");
 
     says(&mut bob, &json!({"command": "send", "room": "1", "message": "<b>hi</b> 🦀"})).await;
     let said = json!({"msg_type": 0, "room": "1", "username": "bob", "message": "<b>hi</b> 🦀"});
@@ -205,7 +205,7 @@ async fn multichat_form_logs_in_and_out() {
     let answer = http(address, &post("login", "a=b", "username=ann&password=wrong")).await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("do not go together"), "{answer}");
     let answer = http(address, &post("login", "a=b", "username=ann&password=ann")).await;
-    let (_, cookie) = answer.split_once("set-cookie: ").expect("a cookie");
+    let (_, cookie) = answer.split_once("set-cookie: ").expect("the response sets a cookie");
     let (cookie, attributes) = cookie.split_once("; ").unwrap();
     assert!(
         answer.starts_with("HTTP/1.1 303 ") && attributes.starts_with("Path=/; HttpOnly; SameSite=Lax"),

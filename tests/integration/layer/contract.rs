@@ -238,7 +238,7 @@ async fn closed_layer_returns_errors(two: Two) {
 async fn layer_is_ready_until_closed(two: Two) {
     for layer in [&two.here, &two.there] {
         layer.ready(Duration::from_secs(5)).await.unwrap();
-        assert_eq!(layer.channels_here(), 0, "the question leaves nothing behind");
+        assert_eq!(layer.channels_here(), 0, "the check leaves no channel");
     }
     two.here.close().await;
     let error = two.here.ready(Duration::from_secs(5)).await.unwrap_err();

@@ -102,7 +102,7 @@ impl<R: Routes> Talker<R> {
                 heard => return heard.unwrap(),
             }
         }
-        panic!("nothing is heard");
+        panic!("no message arrives");
     }
 }
 
@@ -231,7 +231,7 @@ pub(crate) async fn group_members_lists_members_of_all_processes(two: Two) {
     // The membership is removed from Redis with a delay.
     drop(members.pop());
     let gone = async { while two.here.group_count(&Talk).await.unwrap() != 3 {} };
-    tokio::time::timeout(Duration::from_secs(10), gone).await.expect("whoever left is not counted");
+    tokio::time::timeout(Duration::from_secs(10), gone).await.expect("former members are not counted");
     two.here.close().await;
     let error = two.here.group_count(&Talk).await.unwrap_err();
     assert!(matches!(error, LayerError::Closed), "{error}");

@@ -17,8 +17,8 @@ pub(crate) fn ask(address: SocketAddr, request: &str) -> (u16, String) {
     let mut answer = Vec::new();
     let mut piece = [0; 1024];
     while !answer.windows(4).any(|end| end == b"\r\n\r\n") {
-        let length = socket.read(&mut piece).expect("an answer, never a hang");
-        assert!(length > 0, "an answer before the end: {}", String::from_utf8_lossy(&answer));
+        let length = socket.read(&mut piece).expect("a response arrives in time");
+        assert!(length > 0, "the stream ended before the response: {}", String::from_utf8_lossy(&answer));
         answer.extend(&piece[..length]);
     }
     _ = socket.shutdown(Shutdown::Both);

@@ -30,7 +30,7 @@ fn answer_to(chat: &Example, sent: &[u8]) -> (u8, Vec<u8>) {
         answer.push(byte[0]);
     }
     let mut head = [0; 2];
-    socket.read_exact(&mut head).expect("an answer, never a hang");
+    socket.read_exact(&mut head).expect("a response arrives in time");
     let mut length = usize::from(head[1]);
     if length == 126 {
         let mut more = [0; 2];

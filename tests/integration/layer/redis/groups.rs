@@ -26,7 +26,7 @@ async fn group_send_others_excludes_sender_after_reconnect() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), heard).await.expect("the group is heard again");
+        tokio::time::timeout(Duration::from_secs(10), heard).await.expect("the group is subscribed again");
         one.says("others", round).await;
         assert_eq!(two.hears().await, line("one", round));
         two.says("all", round).await;
@@ -34,7 +34,7 @@ async fn group_send_others_excludes_sender_after_reconnect() {
             assert_eq!(talker.hears().await, line("two", round));
         }
     }
-    assert_eq!(layer.stats().undecodable, 1, "what nobody of us said hurts nobody");
+    assert_eq!(layer.stats().undecodable, 1, "only the invalid message is counted");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,5 +69,5 @@ async fn group_count_reports_process_without_reply() {
     assert_eq!(said, "1 of 2 have answered within 5 s", "{error}");
     drop(hangs);
     let answered = async { while layer.group_count(&Talk).await.is_err() {} };
-    tokio::time::timeout(Duration::from_secs(10), answered).await.expect("nobody waits for one that is gone");
+    tokio::time::timeout(Duration::from_secs(10), answered).await.expect("a process that is gone is not waited for");
 }
