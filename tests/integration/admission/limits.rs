@@ -16,7 +16,8 @@ async fn connection_limit_rejects_new_clients_with_503() {
     for _ in 0..10 {
         let refused = server.enter().await;
         assert_eq!(refused.status, 503, "{}", refused.head);
-        let wait: u64 = refused.header("retry-after").expect("the response has the header `retry-after`").parse().unwrap();
+        let wait: u64 =
+            refused.header("retry-after").expect("the response has the header `retry-after`").parse().unwrap();
         assert!((1..=5).contains(&wait), "{wait}");
         assert_eq!(say(&mut one.socket, "still here").await, "still here 127.0.0.1");
     }
