@@ -10,12 +10,11 @@ use channels_runtime::prelude::*;
 use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
 use channels_runtime::{Channel, Untyped};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use warp::Reply;
 use warp::filters::BoxedFilter;
 
 use crate::support::app::Server;
+use crate::support::client::send_request;
 use site::accounts::Accounts;
 
 /// The site, and the layer that a Django process would use.
@@ -178,12 +177,10 @@ async fn multichat_events_have_the_format_of_django() {
     }
 }
 
+/// Returns the whole response.
 async fn http(server: SocketAddr, request: &str) -> String {
-    let mut socket = TcpStream::connect(server).await.unwrap();
-    socket.write_all(request.replace('\n', "\r\n").as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).await.unwrap();
-    answer
+    let response = send_request(server, request).await;
+    response.head.clone() + &response.body().await
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::redis::{Connection, RedisServer, Reply};
+use crate::support::until::until_within;
 
 /// Time limit for what should take a second or two; the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -696,8 +697,8 @@ async fn readiness_fails_without_receiving(kind: Kind, command: &str) {
     assert!(layer.ready(Duration::from_secs(2)).await.is_err());
 
     assert_eq!(server.ask(&format!("ACL SETUSER default +{command}")).text(), "OK");
-    let ready = async { while layer.ready(Duration::from_secs(2)).await.is_err() {} };
-    tokio::time::timeout(PATIENCE, ready).await.expect("the layer is ready again");
+    until_within(PATIENCE, "the layer is ready again", async || layer.ready(Duration::from_secs(2)).await.is_ok())
+        .await;
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::support::app::{Server, user};
 use crate::support::client::{handshake, send_request};
-use crate::support::until::until;
+use crate::support::until::{until, until_within};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -93,12 +93,10 @@ impl App {
 
     /// Waits until nothing of the connection remains, and returns the code that `disconnect` received.
     async fn ended(&self) -> u64 {
-        let ended = async {
-            while self.code.0.load(SeqCst) == 0 || self.channels.connections() > 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(600 * SECOND, ended).await.expect("the connection ends");
+        until_within(600 * SECOND, "the connection ends", async || {
+            self.code.0.load(SeqCst) != 0 && self.channels.connections() == 0
+        })
+        .await;
         assert_eq!(self.channels.channel_layer().channels_here(), 0);
         self.code.0.load(SeqCst)
     }

@@ -17,7 +17,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
-use crate::support::until::until;
+use crate::support::until::{until, until_within};
 
 #[derive(Default)]
 struct Echo;
@@ -107,12 +107,10 @@ async fn tls_serves_messages_and_reloads_certificate() {
     echoes(address, &first).await;
     let second = files.renew();
     // The server checks the files once a second.
-    let found = async {
-        while connect(address, &second).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), found).await.expect("the new certificate is found");
+    until_within(Duration::from_secs(20), "the new certificate is found", async || {
+        connect(address, &second).await.is_ok()
+    })
+    .await;
     echoes(address, &second).await;
     assert!(connect(address, &first).await.is_err(), "the client trusts only the old certificate");
     // A key that does not match, as while the two files are written.
@@ -120,12 +118,10 @@ async fn tls_serves_messages_and_reloads_certificate() {
     tokio::time::sleep(Duration::from_millis(1100)).await;
     echoes(address, &second).await;
     let third = files.renew();
-    let found = async {
-        while connect(address, &third).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), found).await.expect("the third certificate is found");
+    until_within(Duration::from_secs(20), "the third certificate is found", async || {
+        connect(address, &third).await.is_ok()
+    })
+    .await;
     assert!(channels.shutdown(Duration::from_secs(10)).await);
     serving.await.unwrap();
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::support::redis::RedisServer;
-use crate::support::until::until;
+use crate::support::until::{until, until_within};
 
 #[event("job")]
 #[derive(Debug, Clone)]
@@ -268,12 +268,10 @@ async fn worker_reconnects_to_restarted_redis() {
     let worker = Running::begin(&layer, "restarted", 1);
     let server = server.restart();
     let to = ChannelName::<JobConsumer>::of_worker("restarted").unwrap();
-    let sent = async {
-        while layer.send(&to, &job(1, "work")).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), sent).await.unwrap();
+    until_within(Duration::from_secs(10), "Redis accepts the job", async || {
+        layer.send(&to, &job(1, "work")).await.is_ok()
+    })
+    .await;
     until("the job is done", || !done("restarted").is_empty()).await;
     worker.stop().await;
     drop(server);
