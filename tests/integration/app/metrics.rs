@@ -12,6 +12,7 @@ use warp::Filter;
 use crate::app::source::file;
 use crate::support::app::Server;
 use crate::support::client::{handshake, send_request};
+use crate::support::recorder::recorded;
 
 #[event("watched.said")]
 struct Said {
@@ -65,7 +66,7 @@ impl WatchedConsumer {
 struct Page(String);
 
 impl Page {
-    async fn send_request(address: std::net::SocketAddr) -> Self {
+    async fn request(address: std::net::SocketAddr) -> Self {
         let response = send_request(address, "GET /metrics HTTP/1.1\nHost: localhost\nConnection: close\n\n").await;
         assert_eq!(response.status, 200);
         assert_eq!(response.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
@@ -130,7 +131,7 @@ async fn metrics_page_matches_dashboard_and_documentation() {
         assert_eq!(client.next().await.unwrap().unwrap(), Message::Pong("over?".into()));
     }
 
-    let page = Page::send_request(address).await;
+    let page = Page::request(address).await;
     let consumer = r#"consumer="WatchedConsumer""#;
     for (name, labels, expected) in [
         ("channels_connections", &[] as &[&str], 2.0),
@@ -268,12 +269,8 @@ impl SlowJobConsumer {
 #[tokio::test]
 async fn metrics_measure_the_time_of_every_kind_of_method() {
     let channels = Channels::builder().build();
-    let look = async || {
-        let page = warp::test::request().path("/metrics").reply(&channels.metrics()).await;
-        Page(String::from_utf8(page.body().to_vec()).unwrap())
-    };
-    // The times are recorded from the first request of the page on.
-    look().await;
+    // The times are measured from the first recording on.
+    recorded(&channels);
     let mut client = WebsocketCommunicator::new(channels.route::<SlowConsumer>(warp::path!("ws")), "/ws");
     client.connect().await.unwrap();
     let layer = channels.channel_layer();
@@ -297,13 +294,13 @@ async fn metrics_measure_the_time_of_every_kind_of_method() {
     worker.run_until(job_done).await.unwrap();
     client.disconnect(CloseCode::NORMAL).await.unwrap();
 
-    let page = look().await;
+    let recorded = recorded(&channels);
     for (consumer, at, calls) in
         [("SlowConsumer", "handler", 4.0), ("SlowConsumer", "receive", 1.0), ("SlowJobConsumer", "handler", 1.0)]
     {
-        let labels = [&*format!(r#"consumer="{consumer}""#), &*format!(r#"at="{at}""#)];
-        assert_eq!(page.value("channels_handler_seconds_count", &labels), Some(calls), "{labels:?} of\n{}", page.0);
-        let took = page.value("channels_handler_seconds_sum", &labels).unwrap();
-        assert!(took >= calls * TAKES.as_secs_f64(), "{calls} calls of {labels:?} took {took} s");
+        let value = |name: &str| recorded.get(&format!("channels_handler_seconds_{name} {consumer} {at}")).copied();
+        assert_eq!(value("count"), Some(calls), "{consumer} {at} of {recorded:#?}");
+        let took = value("sum").unwrap();
+        assert!(took >= calls * TAKES.as_secs_f64(), "{calls} calls of {consumer} {at} took {took} s");
     }
 }

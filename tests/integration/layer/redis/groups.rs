@@ -6,7 +6,7 @@ use channels_runtime::LayerConfig;
 use channels_runtime::prelude::*;
 
 use crate::layer::groups::{Talk, Talker, app, line, sorted};
-use crate::support::until::until_within;
+use crate::support::until::{until, until_within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn group_send_others_excludes_sender_after_reconnect() {
@@ -18,6 +18,7 @@ async fn group_send_others_excludes_sender_after_reconnect() {
     let names = server.ask("PUBSUB CHANNELS asgi__process__*").texts();
     assert_eq!(names.len(), 1, "{names:?}");
     server.publish(&names[0], b"\xc1");
+    until("the invalid message is counted", || layer.stats().undecodable == 1).await;
     for round in 0..5 {
         server.ask("CLIENT KILL TYPE pubsub");
         until_within(Duration::from_secs(10), "the group is subscribed again", async || {
