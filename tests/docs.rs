@@ -84,8 +84,12 @@ fn documentation_links_resolve() {
             }
         }
     }
-    assert!(dead.is_empty(), "these links lead nowhere:\n{}", dead.join("\n"));
-    assert!(followed > 100 && pages.len() > 15, "{followed} links on {} pages: are they found?", pages.len());
+    assert!(dead.is_empty(), "these links do not resolve:\n{}", dead.join("\n"));
+    assert!(
+        followed > 100 && pages.len() > 15,
+        "only {followed} links on {} pages; does the parser find them?",
+        pages.len()
+    );
 }
 
 #[test]
@@ -110,10 +114,13 @@ fn guide_lists_every_page_and_tests_its_code() {
             let (kind, code) = block.split_once('\n').unwrap();
             let code = code.split("```").next().unwrap();
             // Only code of other libraries may be ignored.
-            assert!(!kind.contains("ignore") || name == "migration.md", "docs/{name}: nobody compiles\n{code}");
+            assert!(
+                !kind.contains("ignore") || name == "migration.md",
+                "docs/{name}: this code is not compiled:\n{code}"
+            );
             // Otherwise rustdoc does not run the tests in the block.
             let is_test = code.contains("#[test]") || code.contains("#[tokio::test");
-            assert!(!is_test || kind == ",test_harness", "docs/{name}: a block with tests that are not run:\n{code}");
+            assert!(!is_test || kind == ",test_harness", "docs/{name}: the tests in this block are not run:\n{code}");
         }
         assert!(
             !text.contains("```rust") || tested.contains(&format!("include_str!(\"{name}\")")),
@@ -174,7 +181,7 @@ fn guide_figures_match_benchmark_results() {
             }
         }
         assert!(wrong.is_empty(), "{page}:\n{}", wrong.join("\n"));
-        assert!(compared >= at_least, "{page}: only {compared} figures; is the table found?");
+        assert!(compared >= at_least, "{page}: only {compared} figures; does the parser find the table?");
     }
 }
 
@@ -208,7 +215,7 @@ fn readme_figures_match_benchmark_results() {
             }
         }
     }
-    assert!(compared >= 25, "only {compared} figures; are the tables found?");
+    assert!(compared >= 25, "only {compared} figures; does the parser find the tables?");
 
     let results = fs::read_to_string(root().join("benches/RESULTS.md")).unwrap();
     let (goals, _) = results.split_once("## Missed goals").unwrap();

@@ -42,7 +42,7 @@ fn examples_alone() -> PathBuf {
     let mut examples: Vec<PathBuf> =
         fs::read_dir(root.join("examples")).unwrap().map(|entry| entry.unwrap().path().join("main.rs")).collect();
     examples.sort();
-    assert!(examples.len() >= 4, "these are not the examples: {examples:?}");
+    assert!(examples.len() >= 4, "unexpected examples: {examples:?}");
     for main in examples {
         let name = main.parent().and_then(Path::file_name).unwrap().display();
         alone += &format!("\n[[bin]]\nname = \"{name}\"\npath = \"{}\"\n", main.display());
@@ -61,7 +61,7 @@ fn rust_analyzer_reports_no_error_in_examples() {
     if !is_there {
         // Written directly, because the test harness captures the output of a passing test.
         let skipped = "SKIPPED: rust-analyzer is not installed (`rustup component add rust-analyzer`)";
-        writeln!(stderr(), "{skipped}: nobody has looked at the examples as an editor does").unwrap();
+        writeln!(stderr(), "{skipped}: the examples were not checked").unwrap();
         return;
     }
     let examples = examples_alone();
@@ -74,7 +74,7 @@ fn rust_analyzer_reports_no_error_in_examples() {
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     // rust-analyzer shows its progress in one line, which it rewrites.
     let lines: Vec<&str> = said.split(['\n', '\r', '\u{8}']).map(str::trim).filter(|line| !line.is_empty()).collect();
-    assert!(lines.contains(&"diagnostic scan complete"), "rust-analyzer did not come to its end:\n{said}");
+    assert!(lines.contains(&"diagnostic scan complete"), "rust-analyzer did not finish:\n{said}");
     let (of_the_mistake, others): (Vec<&str>, Vec<&str>) =
         lines.iter().filter(|line| line.contains(": Error ")).partition(|line| line.contains("mistake.rs: "));
     assert!(others.is_empty(), "{}", others.join("\n"));

@@ -22,7 +22,7 @@ fn readme_quotes_real_compiler_messages() {
     let readme = std::fs::read_to_string(tests.join("../README.md")).unwrap();
     let quotes: Vec<&str> = readme.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     let errors: Vec<_> = quotes.iter().filter(|quote| quote.starts_with("error")).collect();
-    assert!(errors.len() >= 2, "the README shows what a mistake looks like");
+    assert!(errors.len() >= 2, "the README shows compiler errors");
     for quote in errors {
         let is_said = said.iter().any(|said| quote.lines().all(|line| said.lines().any(|known| known == line)));
         assert!(is_said, "no message in tests/ui/fail has all lines of\n{quote}");

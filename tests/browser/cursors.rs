@@ -91,14 +91,14 @@ async fn cursors_follow_fingers_in_every_window() {
     let address = cursors.address().to_string();
     drop(cursors);
     ann.wait_for("body[data-state=waiting]").await;
-    assert!(ann.0.find(Locator::Css(".cursor")).await.is_err(), "who is offline sees nobody");
+    assert!(ann.0.find(Locator::Css(".cursor")).await.is_err(), "an offline page shows no cursor");
     let _cursors = Example::start_at("cursors", &address, &[]);
     ann.reads("#count", "you and 1 more").await;
     for window in [ann, eve] {
         // The ring is drawn only after the server has returned the cursor's position.
         window.wait_for(".cursor.own").await;
         let own: Value = window.0.execute("return document.querySelectorAll('.own').length", Vec::new()).await.unwrap();
-        assert_eq!(own, 1, "one ring, and not one for each connection");
+        assert_eq!(own, 1, "one ring, not one per connection");
         window.0.close().await.unwrap();
     }
 }

@@ -85,7 +85,7 @@ impl Driver {
             match opened {
                 Ok(client) => return Window(client),
                 // The driver may not listen yet.
-                Err(error) if begun.elapsed() > PATIENCE => panic!("no window of Chromium: {error}"),
+                Err(error) if begun.elapsed() > PATIENCE => panic!("Chromium did not open a window: {error}"),
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }
@@ -128,7 +128,7 @@ impl Window {
     async fn fits(&self) {
         let script = "return [document.documentElement.scrollWidth, innerWidth]";
         let widths = self.0.execute(script, Vec::new()).await.unwrap();
-        assert_eq!(widths, json!([360, 360]), "the page's width and the screen's");
+        assert_eq!(widths, json!([360, 360]), "the widths of the page and of the screen");
     }
 
     /// Saves a screenshot to the folder that `SCREENSHOTS` names, as in `docs/img`, after all animations have finished.
@@ -161,7 +161,7 @@ impl Window {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("{text:?} does not show up in:\n{seen}");
+        panic!("{text:?} does not appear in:\n{seen}");
     }
 }
 

@@ -20,7 +20,7 @@ impl Window {
             if listed == names {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "{listed:?} are listed, and not {names:?}");
+            assert!(begun.elapsed() < PATIENCE, "the page lists {listed:?} instead of {names:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

@@ -61,14 +61,14 @@ async fn example_pages_reconnect_after_the_requested_delay() {
         window.0.execute(begin, Vec::new()).await.unwrap();
         let begun = Instant::now();
         while visits.lock().unwrap().len() < 2 {
-            assert!(begun.elapsed() < PATIENCE, "{example}: it does not come back");
+            assert!(begun.elapsed() < PATIENCE, "{example}: the page does not reconnect");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         let waited = {
             let visits = visits.lock().unwrap();
             visits[1] - visits[0]
         };
-        assert!(waited >= TOLD, "{example}: it was told to wait {TOLD:?}, and waited {waited:?}");
+        assert!(waited >= TOLD, "{example}: the page waited {waited:?} instead of {TOLD:?}");
         serving.abort();
     }
     window.0.close().await.unwrap();

@@ -101,10 +101,10 @@ async fn say(socket: &mut Socket, message: &str) {
 async fn hear(socket: &mut Socket) -> Option<String> {
     loop {
         let arrived = tokio::time::timeout(Duration::from_secs(30), socket.next()).await;
-        match arrived.expect("a line within thirty seconds")? {
+        match arrived.expect("a line arrives within thirty seconds")? {
             Ok(Message::Text(text)) => {
-                let line: Value = serde_json::from_str(&text).expect("a line of the chat");
-                return Some(line["message"].as_str().expect("a line of the chat").to_owned());
+                let line: Value = serde_json::from_str(&text).expect("the text is a line of the chat");
+                return Some(line["message"].as_str().expect("the text is a line of the chat").to_owned());
             }
             Ok(Message::Close(_)) | Err(_) => return None,
             Ok(_) => {}
@@ -156,8 +156,8 @@ async fn take_part(floor: Arc<Floor>, mut socket: Socket, own: Option<usize>, li
         tokio::select! {
             // Both futures may be dropped: a partly read frame stays in the socket, and a notification is kept.
             heard = hear(&mut socket) => {
-                let heard = heard.expect("nobody is cut off");
-                let (sender, number) = heard.split_once(' ').expect("a line of ours");
+                let heard = heard.expect("no socket is closed");
+                let (sender, number) = heard.split_once(' ').expect("the line has a sender and a number");
                 let (sender, number): (usize, usize) = (sender.parse().unwrap(), number.parse().unwrap());
                 // Not lost, not duplicated, and in order.
                 assert_eq!(number, next[sender], "of sender {sender}");
@@ -165,7 +165,7 @@ async fn take_part(floor: Arc<Floor>, mut socket: Socket, own: Option<usize>, li
                 floor.heard(sender);
             }
             () = may_speak => {
-                say(&mut socket, &format!("{} {said}", own.expect("only a sender may"))).await;
+                say(&mut socket, &format!("{} {said}", own.expect("only a sender sends"))).await;
                 said += 1;
             }
         }
@@ -191,7 +191,7 @@ async fn shared_room_delivers_every_line_in_order(backend: &str) {
             match from_elsewhere.next().await {
                 Some(Ok(Message::Text(text))) => return text,
                 Some(Ok(_)) => {}
-                end => panic!("it is cut off: {end:?}"),
+                end => panic!("the socket is closed: {end:?}"),
             }
         }
     });
@@ -211,7 +211,8 @@ async fn shared_room_delivers_every_line_in_order(backend: &str) {
 
     let only_this = json!({"message": "only this"});
     to_elsewhere.send(Message::text(only_this.to_string())).await.expect("the connection is open");
-    let heard = tokio::time::timeout(Duration::from_secs(30), elsewhere).await.expect("a line within thirty seconds");
+    let heard =
+        tokio::time::timeout(Duration::from_secs(30), elsewhere).await.expect("a line arrives within thirty seconds");
     assert_eq!(serde_json::from_str::<Value>(&heard.unwrap()).unwrap(), only_this);
     let stats = servers.channels.channel_layer().stats();
     assert_eq!((stats.dropped_full, stats.undecodable), (0, 0));

@@ -229,7 +229,7 @@ async fn membership_is_stored_under_the_key_of_channels_redis() {
         assert!((86_000..=86_400).contains(&lasts.as_u64().unwrap()), "{lasts}");
         drop(channel);
         let gone = async { while rig.peer.redis(pair.url(), &json!(["EXISTS", key])).await != 0 {} };
-        tokio::time::timeout(Duration::from_secs(5), gone).await.expect("a dropped channel leaves its groups");
+        tokio::time::timeout(Duration::from_secs(5), gone).await.expect("the dropped channel leaves its groups");
     }
 }
 

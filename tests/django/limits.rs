@@ -77,7 +77,7 @@ async fn stuck_rust_process_is_full_for_python() {
             Ok(()) => accepted += 1,
             Err(raised) => break raised,
         }
-        assert!(accepted < 10, "three wait, and one more may be on its way");
+        assert!(accepted < 10, "three messages wait, and one more may be in flight");
     };
     assert_eq!(raised.name, "ChannelFull");
     is_full(pair.here.send(&channel(&name), &Note { number: 999 }).await, 3);
@@ -94,7 +94,7 @@ async fn stuck_rust_process_is_full_for_python() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), end).await.expect("it reads again");
+    tokio::time::timeout(Duration::from_secs(10), end).await.expect("the process reads again");
     let heard = tokio::task::spawn_blocking(|| stuck.join().unwrap()).await.unwrap();
     assert_eq!(heard, (0..accepted).collect::<Vec<_>>());
 }

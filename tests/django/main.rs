@@ -2,7 +2,7 @@
 //!
 //! `scripts/python-env` makes the virtual environment that these tests need.
 
-#![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect stops")]
+#![allow(clippy::unwrap_used, reason = "a test stops at an unexpected result")]
 
 mod chat;
 mod groups;

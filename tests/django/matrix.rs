@@ -37,7 +37,7 @@ impl<'de> Deserialize<'de> for Blob {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Blob, A::Error> {
-                Err(serde::de::Error::custom("a list of numbers is no byte string"))
+                Err(serde::de::Error::custom("a list of numbers is not a byte string"))
             }
         }
 

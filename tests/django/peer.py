@@ -1,6 +1,6 @@
-"""Real channels_redis on a lead: reads commands as lines of JSON, and answers each with a line of JSON.
+"""Real channels_redis under remote control: reads calls as lines of JSON, and replies to each with a line of JSON.
 
-Byte strings, which JSON does not know, travel as {"__bytes__": base64}.
+JSON has no byte strings, so they are written as {"__bytes__": base64}.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ def untagged(value):
 
 
 class Kept(logging.Handler):
-    """Keeps what is logged, for a test to look at."""
+    """Keeps the log records for a test."""
 
     def __init__(self):
         super().__init__()
@@ -81,14 +81,14 @@ class Peer:
         return tagged(await asyncio.wait_for(self.layers[layer].receive(channel), timeout))
 
     async def receive_nothing(self, layer, channel, timeout):
-        """What arrived although nothing should have, or null."""
+        """Returns the message that arrived within the timeout, or None."""
         try:
             return await self.receive(layer, channel, timeout)
         except asyncio.TimeoutError:
             return None
 
     async def drain(self, layer, channel, timeout):
-        """Everything that arrives until nothing has for `timeout` seconds."""
+        """Returns all messages until none arrives for `timeout` seconds."""
         messages = []
         while (message := await self.receive_nothing(layer, channel, timeout)) is not None:
             messages.append(message)
@@ -107,11 +107,11 @@ class Peer:
         return tagged(await self.servers[url].execute_command(*untagged(command)))
 
     async def int_keys(self):
-        """A map whose keys are no strings, as a careless writer packs it."""
+        """Returns a map with a key that is not a string."""
         return tagged(msgpack.packb({1: "one", "type": "note"}))
 
     async def token(self, key, body, age):
-        """A token of `age` seconds ago, as the layers encrypt with `key`."""
+        """Returns a token from `age` seconds ago, encrypted with `key` as the layers do."""
         import hashlib
 
         from cryptography.fernet import Fernet
@@ -120,9 +120,9 @@ class Peer:
         return tagged(fernet.encrypt_at_time(untagged(body), int(time.time()) - age))
 
     async def session(self, backend, key, fallbacks, data, age=0, password=None):
-        """What Django keeps of a session of `age` seconds ago: a signed cookie, or what stands in a row or a file.
+        """Returns what Django stores of a session from `age` seconds ago: a signed cookie, or the content of a row or file.
 
-        With a password of somebody who has logged in.
+        With `password`, the session is that of a user who has logged in with it.
         """
         from unittest import mock
 
@@ -169,7 +169,7 @@ async def main():
     reader = asyncio.StreamReader(limit=LINE_LIMIT)
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     running = set()
-    # The test closes our input when it ends, however it ends.
+    # The input closes when the test ends, for whatever reason.
     while line := await reader.readline():
         task = asyncio.create_task(answer(peer, line))
         running.add(task)

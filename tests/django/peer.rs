@@ -24,7 +24,7 @@ fn program(name: &str) -> Command {
     let path = folder().join(".venv/bin").join(name);
     assert!(
         path.exists(),
-        "these tests run real Django Channels, and tests/django/.venv is not there: run `scripts/test`, which makes it"
+        "these tests run real Django Channels, and tests/django/.venv does not exist: run `scripts/python-env`"
     );
     Command::new(path)
 }
@@ -107,7 +107,7 @@ impl Peer {
         let name = name.to_owned();
         async move {
             let answer = tokio::time::timeout(PATIENCE, rx).await;
-            answer.unwrap_or_else(|_| panic!("peer.py does not answer `{name}`")).expect("peer.py lives")
+            answer.unwrap_or_else(|_| panic!("peer.py does not answer `{name}`")).expect("peer.py is running")
         }
     }
 
@@ -134,7 +134,7 @@ impl Daphne {
         let mut command = in_tutorial("daphne", layers);
         command.args(["--bind", "127.0.0.1", "--port", "0", "--verbosity", "1", "asgi:application"]);
         let (process, errors, address) = started(command, "Listening on TCP address ");
-        Self { address: address.parse().expect("daphne names its address"), errors, _process: process }
+        Self { address: address.parse().expect("daphne logs its address"), errors, _process: process }
     }
 
     /// Returns the URL of a page (`http`) or a consumer (`ws`).
@@ -150,7 +150,7 @@ impl Daphne {
             }
         };
         if tokio::time::timeout(PATIENCE, said).await.is_err() {
-            panic!("daphne says: {}", self.errors.lock().unwrap().join("\n"));
+            panic!("the log of daphne: {}", self.errors.lock().unwrap().join("\n"));
         }
     }
 }
@@ -181,7 +181,9 @@ fn started(mut command: Command, awaited: &'static str) -> (Process, Arc<Mutex<V
             kept.lock().unwrap().push(line);
         }
     });
-    let behind = rx.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it says: {}", lines.lock().unwrap().join("\n")));
+    let behind = rx
+        .recv_timeout(PATIENCE)
+        .unwrap_or_else(|_| panic!("the output of the program: {}", lines.lock().unwrap().join("\n")));
     (process, lines, behind)
 }
 

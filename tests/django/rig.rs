@@ -45,7 +45,7 @@ impl Rig {
     /// Returns the reply of Redis to a command, as a list of strings.
     pub(crate) async fn text(&self, url: &str, command: Value) -> Vec<String> {
         let answer = self.peer.redis(url, &command).await;
-        let strings = answer.as_array().expect("a list").iter().map(from_bytes);
+        let strings = answer.as_array().expect("the reply is a list").iter().map(from_bytes);
         strings.map(|bytes| String::from_utf8(bytes).expect("text")).collect()
     }
 
@@ -157,7 +157,7 @@ impl Python<'_> {
 
 pub(crate) async fn next(channel: &Channel) -> Envelope {
     let arrived = tokio::time::timeout(PATIENCE, channel.receive()).await;
-    arrived.expect("a message within ten seconds").expect("the layer is open")
+    arrived.expect("a message arrives within ten seconds").expect("the layer is open")
 }
 
 /// Returns whether nothing arrives within 200 ms.

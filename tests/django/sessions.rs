@@ -40,7 +40,7 @@ async fn django_session_of_every_backend_is_decoded() {
         for (key, value) in data.as_object().unwrap() {
             assert_eq!(session.get::<Value>(key).as_ref(), Some(value), "{key}");
         }
-        assert_eq!(sessions.decode(&cookie).unwrap_err(), SessionError::Signature, "another backend, another salt");
+        assert_eq!(sessions.decode(&cookie).unwrap_err(), SessionError::Signature, "each backend has its own salt");
     }
 }
 
@@ -49,7 +49,7 @@ async fn django_session_cookie_expires_after_two_weeks_or_session_expiry() {
     let django = Peer::start();
     let sessions = DjangoSessions::new(KEY);
     const TWO_WEEKS: u64 = 14 * 86_400;
-    assert_eq!(django.call("cookie_age", &json!({})).await, TWO_WEEKS, "Django's default is ours");
+    assert_eq!(django.call("cookie_age", &json!({})).await, TWO_WEEKS, "the default is that of Django");
     for (data, age, left) in [
         (json!({}), 0, Some(TWO_WEEKS)),
         (json!({}), TWO_WEEKS - 3600, Some(3600)),

@@ -1,4 +1,4 @@
-"""The chat of Channels' tutorial, in both styles, and a worker's consumer."""
+"""The chat of Channels' tutorial, as an async and as a sync consumer, and a worker's consumer."""
 
 import json
 

@@ -7,5 +7,5 @@ INSTALLED_APPS = ["daphne", "channels"]
 ASGI_APPLICATION = "asgi.application"
 ROOT_URLCONF = "urls"
 
-# The same variable, in the same shape, configures the Rust process beside it.
+# The same variable, in the same format, configures the Rust process.
 CHANNEL_LAYERS = json.loads(os.environ["CHANNEL_LAYERS"])

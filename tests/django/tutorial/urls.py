@@ -1,4 +1,4 @@
-"""The page of a room: that of the Rust example, whose socket is at the same path here."""
+"""The page of a room: the page of the Rust example, with the socket at the same path."""
 
 from pathlib import Path
 

@@ -43,5 +43,5 @@ pub(crate) async fn say(socket: &mut TcpStream, text: &str) -> String {
         socket.read_exact(&mut answer).await.unwrap();
         String::from_utf8(answer).unwrap()
     };
-    tokio::time::timeout(Duration::from_secs(20), answer).await.expect("an answer, never a hang")
+    tokio::time::timeout(Duration::from_secs(20), answer).await.expect("a response arrives in time")
 }

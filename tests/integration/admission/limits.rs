@@ -16,13 +16,14 @@ async fn connection_limit_rejects_new_clients_with_503() {
     for _ in 0..10 {
         let refused = server.enter().await;
         assert_eq!(refused.status, 503, "{}", refused.head);
-        let wait: u64 = refused.header("retry-after").expect("a wait").parse().unwrap();
+        let wait: u64 =
+            refused.header("retry-after").expect("the response has the header `retry-after`").parse().unwrap();
         assert!((1..=5).contains(&wait), "{wait}");
         assert_eq!(say(&mut one.socket, "still here").await, "still here 127.0.0.1");
     }
     assert_eq!((server.channels.stats().admitted, server.channels.stats().handshakes.full), (2, 10));
     drop(two);
-    until("a place is free", || server.channels.stats().admitted == 1).await;
+    until("a permit is released", || server.channels.stats().admitted == 1).await;
     assert_eq!(server.enter().await.status, 101);
     drop(one);
     server.stop().await;
@@ -43,7 +44,7 @@ async fn connection_limit_per_address_rejects_with_429() {
     assert!(inside.iter().all(|answer| answer.status == 101));
     assert_eq!(server.channels.stats().handshakes.address_full, 1);
     drop(inside);
-    until("all have left", || server.channels.stats().admitted == 0).await;
+    until("all connections have ended", || server.channels.stats().admitted == 0).await;
     assert_eq!(server.handshake(&proxied("203.0.113.5")).await.status, 101);
     server.stop().await;
 }

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use crate::server::drain::PATIENCE;
 use crate::support::client::send_request;
 use crate::support::redis::RedisServer;
+use crate::support::until::until_within;
 
 /// Serves the health routes of an application from another application, which keeps running when the first one stops.
 async fn watch(channels: &Channels) -> (SocketAddr, JoinHandle<()>) {
@@ -33,12 +34,7 @@ async fn readiness_fails_while_redis_hangs() {
         redis.signal("STOP");
         assert_eq!(health(address).await, (200, 503));
         redis.signal("CONT");
-        let back = async {
-            while health(address).await != (200, 200) {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, back).await.expect("it is ready again");
+        until_within(PATIENCE, "the layer is ready again", async || health(address).await == (200, 200)).await;
         assert!(channels.shutdown(Duration::from_secs(10)).await);
         assert_eq!(health(address).await, (200, 503));
         watching.abort();

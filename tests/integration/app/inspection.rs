@@ -1,57 +1,14 @@
 //! Inspection: the application snapshot and the recorded metrics.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
 
 use crate::support::gate::Gate;
+use crate::support::recorder::recorded;
 use crate::support::redis::RedisServer;
-
-/// A recorder that keeps the counters as they are and the gauges as the bits of a float. The recorder behind
-/// [`Channels::metrics`] may be installed for the whole process, so these tests use a local one.
-#[derive(Default)]
-struct Told {
-    counters: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
-    gauges: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
-}
-
-fn cell(told: &Mutex<BTreeMap<String, Arc<AtomicU64>>>, key: &metrics::Key) -> Arc<AtomicU64> {
-    let values: Vec<_> = key.labels().map(metrics::Label::value).collect();
-    let name = [&[key.name()], &values[..]].concat().join(" ");
-    Arc::clone(told.lock().unwrap().entry(name).or_default())
-}
-
-impl metrics::Recorder for Told {
-    fn describe_counter(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
-    fn describe_gauge(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
-    fn describe_histogram(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {}
-
-    fn register_counter(&self, key: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Counter {
-        metrics::Counter::from_arc(cell(&self.counters, key))
-    }
-
-    fn register_gauge(&self, key: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
-        metrics::Gauge::from_arc(cell(&self.gauges, key))
-    }
-
-    fn register_histogram(&self, key: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Histogram {
-        panic!("{key} is a histogram, which would keep every value")
-    }
-}
-
-/// Returns the recorded values. A key is the name of a metric and the values of its labels, separated by spaces.
-fn told(channels: &Channels) -> BTreeMap<String, f64> {
-    let told = Told::default();
-    metrics::with_local_recorder(&told, || channels.record_metrics());
-    let counters = told.counters.into_inner().unwrap();
-    let counters = counters.into_iter().map(|(name, figure)| (name, figure.load(Relaxed) as f64));
-    let gauges = told.gauges.into_inner().unwrap();
-    counters.chain(gauges.into_iter().map(|(name, figure)| (name, f64::from_bits(figure.load(Relaxed))))).collect()
-}
 
 struct StuckConsumer;
 
@@ -143,8 +100,8 @@ async fn inspection_reports_connections_groups_and_backlog() {
     let look = channels.inspect();
     assert_eq!(look.consumers, BTreeMap::from([("ShownConsumer", 3), ("StuckConsumer", 1)]));
     assert_eq!((look.connections, look.stats.admitted, look.stats.handshakes.accepted), (4, 4, 4));
-    let tasks = look.tasks.expect("this is one of the runtime's");
-    assert!(tasks >= 4, "each connection is one: {tasks}");
+    let tasks = look.tasks.expect("this runs in a task of the runtime");
+    assert!(tasks >= 4, "each connection has a task: {tasks}");
     let outside = channels.clone();
     assert_eq!(std::thread::spawn(move || outside.inspect().tasks).join().unwrap(), None);
     assert_eq!((look.backlog.events, look.backlog.most_events), (3, 3));
@@ -153,12 +110,12 @@ async fn inspection_reports_connections_groups_and_backlog() {
     assert!(look.backlog.most_bytes >= least && look.backlog.bytes >= 3 * least, "{:?}", look.backlog);
     assert_eq!((look.layer.kind, look.layer.servers, look.layer.connected), ("memory", 1, true));
     assert_eq!((look.layer.channels, look.layer.groups), (5, 32));
-    assert_eq!(look.layer.largest_groups.len(), 20, "the others are only counted");
+    assert_eq!(look.layer.largest_groups.len(), 20, "the list is limited to 20 groups");
     let largest = look.layer.largest_groups.iter().map(|group| (group.name.as_str(), group.members));
     assert_eq!(
         largest.take(4).collect::<Vec<_>>(),
         [("inspected-shown", 3), ("anything-0", 1), ("anything-1", 1), ("anything-10", 1)],
-        "the largest first, and then by name"
+        "ordered by size, then by name"
     );
     assert_eq!((look.settings.max_connections, look.settings.capacity), (50, 100));
 
@@ -167,8 +124,8 @@ async fn inspection_reports_connections_groups_and_backlog() {
     let rates = look.rates_since(&nothing);
     assert!((rates.delivered * passed.as_secs_f64() - 8.0).abs() < 1e-6, "{rates:?} in {passed:?}");
     assert_eq!((rates.accepted, rates.dropped), (0.0, 0.0));
-    assert!((look.rates.accepted * look.uptime.as_secs_f64() - 4.0).abs() < 1e-6, "since the beginning");
-    assert_eq!(look.rates_since(&look), Default::default(), "no time, no rate");
+    assert!((look.rates.accepted * look.uptime.as_secs_f64() - 4.0).abs() < 1e-6, "the rate since the start");
+    assert_eq!(look.rates_since(&look), Default::default(), "without elapsed time the rates are zero");
 
     let json = serde_json::to_value(&look).unwrap();
     assert_eq!(json["consumers"], serde_json::json!({"ShownConsumer": 3, "StuckConsumer": 1}));
@@ -176,7 +133,7 @@ async fn inspection_reports_connections_groups_and_backlog() {
     assert_eq!((json["uptime"].is_number(), json["settings"]["expiry"].as_f64()), (true, Some(60.0)));
 
     // The recorder gets the same values.
-    let figures = told(&channels);
+    let figures = recorded(&channels);
     assert_eq!((figures["channels_mailbox_events"], figures["channels_mailbox_events_max"]), (3.0, 3.0));
     let (bytes, most) = (figures["channels_outbound_bytes"], figures["channels_outbound_bytes_max"]);
     assert!(most >= least as f64 && bytes >= 3.0 * least as f64, "{most} of {bytes}");
@@ -186,7 +143,7 @@ async fn inspection_reports_connections_groups_and_backlog() {
     assert!(channels.shutdown(Duration::from_secs(10)).await);
     let look = channels.inspect();
     assert_eq!((look.connections, look.consumers.len(), look.backlog), (0, 0, Default::default()));
-    assert!(look.tasks.is_some_and(|left| left <= tasks - 4), "{:?} of {tasks} are left", look.tasks);
+    assert!(look.tasks.is_some_and(|left| left <= tasks - 4), "{:?} of {tasks} tasks are left", look.tasks);
 }
 
 #[group("anything-{number}", events(Asked))]
@@ -205,9 +162,9 @@ async fn inspection_and_metrics_report_redis_state() {
         };
         let channels = Channels::builder().layer(layer).build();
         let layer = channels.channel_layer();
-        let before = told(&channels)["channels_layer_seconds_count"];
+        let before = recorded(&channels)["channels_layer_seconds_count"];
         layer.ready(Duration::from_secs(10)).await.unwrap();
-        let after = told(&channels);
+        let after = recorded(&channels);
         assert!(after["channels_layer_seconds_count"] > before, "a message went to Redis and was answered");
         assert_eq!(after["channels_layer_seconds_bucket +Inf"], after["channels_layer_seconds_count"]);
         assert!(after["channels_layer_seconds_sum"] > 0.0);
@@ -217,7 +174,7 @@ async fn inspection_and_metrics_report_redis_state() {
         drop(redis);
         let begun = std::time::Instant::now();
         while channels.inspect().layer.connected {
-            assert!(begun.elapsed() < Duration::from_secs(20), "it is noticed that Redis is gone");
+            assert!(begun.elapsed() < Duration::from_secs(20), "the lost connection to Redis is detected");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         assert_eq!(channels.inspect().stats.layer.gaps, 1);

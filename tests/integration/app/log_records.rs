@@ -41,7 +41,7 @@ fn sources(folder: &Path, found: &mut Vec<Record>) {
 fn documentation_lists_every_log_record_and_its_fields() {
     let mut logged = Vec::new();
     sources(&root().join("channels-runtime/src"), &mut logged);
-    assert!(logged.len() > 30, "{} records found", logged.len());
+    assert!(logged.len() > 30, "only {} records found", logged.len());
     let logged: BTreeSet<Record> = logged.into_iter().collect();
     let page = file("docs/observability.md");
     let levels = ["error", "warn", "info", "debug", "trace"];

@@ -12,6 +12,7 @@ use warp::Filter;
 use crate::app::source::file;
 use crate::support::app::Server;
 use crate::support::client::{handshake, send_request};
+use crate::support::recorder::recorded;
 
 #[event("watched.said")]
 struct Said {
@@ -65,7 +66,7 @@ impl WatchedConsumer {
 struct Page(String);
 
 impl Page {
-    async fn send_request(address: std::net::SocketAddr) -> Self {
+    async fn request(address: std::net::SocketAddr) -> Self {
         let response = send_request(address, "GET /metrics HTTP/1.1\nHost: localhost\nConnection: close\n\n").await;
         assert_eq!(response.status, 200);
         assert_eq!(response.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
@@ -130,7 +131,7 @@ async fn metrics_page_matches_dashboard_and_documentation() {
         assert_eq!(client.next().await.unwrap().unwrap(), Message::Pong("over?".into()));
     }
 
-    let page = Page::send_request(address).await;
+    let page = Page::request(address).await;
     let consumer = r#"consumer="WatchedConsumer""#;
     for (name, labels, expected) in [
         ("channels_connections", &[] as &[&str], 2.0),
@@ -173,7 +174,7 @@ async fn metrics_page_matches_dashboard_and_documentation() {
         }
     }
     let unknown = page.series().find(|(series, _)| series.contains("watched.unknown"));
-    assert_eq!(unknown, None, "what a stranger calls an event is no label");
+    assert_eq!(unknown, None, "an unknown event is not a label");
     let took = page.value("channels_handler_seconds_sum", &[consumer, r#"at="handler""#]).unwrap();
     assert!(took > 0.0 && took < 60.0, "{took} s for three calls");
 
@@ -182,15 +183,19 @@ async fn metrics_page_matches_dashboard_and_documentation() {
     for panel in dashboard["panels"].as_array().unwrap() {
         for target in panel["targets"].as_array().unwrap() {
             let names = names_in(target["expr"].as_str().unwrap());
-            assert!(!names.is_empty(), "{target} asks for a figure of ours");
+            assert!(!names.is_empty(), "{target} uses a metric of this crate");
             asked.extend(names);
         }
     }
     let there = page.names();
-    assert_eq!(asked.difference(&there).collect::<Vec<_>>(), Vec::<&String>::new(), "asked for, and not there");
-    assert_eq!(names_in(&file("docs/observability.md")), there, "the documentation names each figure, and no other");
+    assert_eq!(
+        asked.difference(&there).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "the dashboard uses metrics that do not exist"
+    );
+    assert_eq!(names_in(&file("docs/observability.md")), there, "the documentation lists exactly the exported metrics");
     for name in &there {
-        assert!(page.0.contains(&format!("# HELP {name} ")), "the page says what {name} is");
+        assert!(page.0.contains(&format!("# HELP {name} ")), "the page describes {name}");
     }
 
     drop((one, two));
@@ -264,12 +269,8 @@ impl SlowJobConsumer {
 #[tokio::test]
 async fn metrics_measure_the_time_of_every_kind_of_method() {
     let channels = Channels::builder().build();
-    let look = async || {
-        let page = warp::test::request().path("/metrics").reply(&channels.metrics()).await;
-        Page(String::from_utf8(page.body().to_vec()).unwrap())
-    };
-    // The times are recorded from the first request of the page on.
-    look().await;
+    // The times are measured from the first recording on.
+    recorded(&channels);
     let mut client = WebsocketCommunicator::new(channels.route::<SlowConsumer>(warp::path!("ws")), "/ws");
     client.connect().await.unwrap();
     let layer = channels.channel_layer();
@@ -293,13 +294,13 @@ async fn metrics_measure_the_time_of_every_kind_of_method() {
     worker.run_until(job_done).await.unwrap();
     client.disconnect(CloseCode::NORMAL).await.unwrap();
 
-    let page = look().await;
+    let recorded = recorded(&channels);
     for (consumer, at, calls) in
         [("SlowConsumer", "handler", 4.0), ("SlowConsumer", "receive", 1.0), ("SlowJobConsumer", "handler", 1.0)]
     {
-        let labels = [&*format!(r#"consumer="{consumer}""#), &*format!(r#"at="{at}""#)];
-        assert_eq!(page.value("channels_handler_seconds_count", &labels), Some(calls), "{labels:?} of\n{}", page.0);
-        let took = page.value("channels_handler_seconds_sum", &labels).unwrap();
-        assert!(took >= calls * TAKES.as_secs_f64(), "{calls} calls of {labels:?} took {took} s");
+        let value = |name: &str| recorded.get(&format!("channels_handler_seconds_{name} {consumer} {at}")).copied();
+        assert_eq!(value("count"), Some(calls), "{consumer} {at} of {recorded:#?}");
+        let took = value("sum").unwrap();
+        assert!(took >= calls * TAKES.as_secs_f64(), "{calls} calls of {consumer} {at} took {took} s");
     }
 }

@@ -33,7 +33,7 @@ const IN_A_MESSAGE: &str = "a-thing-that-was-said";
 const NUMBER: u64 = 4_711_471_147;
 
 #[derive(Debug, Deserialize)]
-#[allow(dead_code, reason = "it is in the scope, and not looked at")]
+#[allow(dead_code, reason = "it is in the scope, but not read")]
 struct User {
     sub: String,
 }
@@ -179,18 +179,18 @@ async fn secrets_never_appear_in_logs_or_errors() {
         send(&mut client.socket, &command.to_string()).await;
     }
     send(&mut client.socket, &format!("{{\"type\": \"tell\", {IN_A_MESSAGE}")).await;
-    until("all are refused", || channels.stats().connections.refused == 7).await;
+    until("all frames are refused", || channels.stats().connections.refused == 7).await;
     here.group_send_raw("secrets", json!({"type": "secret.told", "times": IN_A_MESSAGE})).await.unwrap();
     here.group_send_raw("secrets", json!({"type": "secret.told", "times": NUMBER})).await.unwrap();
     here.group_send_raw("secrets", json!({"type": "secret.asked", "what": IN_A_MESSAGE})).await.unwrap();
     there.group_send(&Secrets, &Told { times: 1, what: IN_A_MESSAGE.into() }).await.unwrap();
-    until("all are dropped", || here.stats().undecodable == 3 && here.stats().unhandled == 1).await;
+    until("all events are dropped", || here.stats().undecodable == 3 && here.stats().unhandled == 1).await;
     send(&mut client.socket, &json!({"type": "tell", "times": 1, "what": IN_A_MESSAGE}).to_string()).await;
     until("the handler has failed", || channels.connections() == 0).await;
 
     // Redis stops.
     drop(redis);
-    until("it is missed", || here.stats().gaps == 1).await;
+    until("the lost connection is counted", || here.stats().gaps == 1).await;
     all.add_error(&here.group_send(&Secrets, &Told { times: 1, what: IN_A_MESSAGE.into() }).await.unwrap_err());
     all.add_error(&here.ready(Duration::from_millis(50)).await.unwrap_err());
     server.stop().await;
@@ -216,6 +216,6 @@ async fn secrets_never_appear_in_logs_or_errors() {
         [PASSWORD, WRONG_PASSWORD, ENCRYPTION_KEY, OTHER_KEY, SECRET, ANN, EXPIRED, COOKIE, IN_A_QUERY, IN_A_MESSAGE];
     for secret in secrets.map(str::to_owned).into_iter().chain([NUMBER.to_string()]) {
         let telling: Vec<_> = told.lines().filter(|line| line.contains(&secret)).collect();
-        assert!(telling.is_empty(), "{secret} is told: {telling:#?}");
+        assert!(telling.is_empty(), "{secret} is in the output: {telling:#?}");
     }
 }

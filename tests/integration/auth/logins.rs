@@ -83,7 +83,7 @@ async fn jwt_is_accepted_from_header_subprotocol_and_allowed_query() {
         connect_with(&server, "", &[("sec-websocket-protocol", &format!("bearer, {ANN}"))]).await;
     assert_eq!((name(&mut client).await.as_str(), chosen.as_deref()), ("ann", Some("bearer")));
     let (mut client, _) = connect_with(&server, &format!("?token={ANN}"), &[]).await;
-    assert_eq!(name(&mut client).await, "nobody", "a query is no place for a token");
+    assert_eq!(name(&mut client).await, "nobody", "a token in the query is ignored by default");
     for wrong in [EXPIRED, "nonsense", &ANN[..ANN.len() - 2]] {
         assert_eq!(status(&server, &format!("Authorization: Bearer {wrong}\n")).await, 401, "{wrong}");
     }

@@ -1,11 +1,10 @@
 //! Mailbox overflow: which event is dropped when a mailbox is full.
 
-use std::time::Duration;
-
 use channels_runtime::prelude::*;
 use channels_runtime::{Consumer, LayerError, MailboxPolicy};
 
 use crate::connection::board::{App, Blink, Board, CAPACITY, Cursor, Leaving, Newest, Note, Oldest, ShownNote, texts};
+use crate::support::until::until;
 
 #[test]
 fn mailbox_policy_is_in_consumer_info() {
@@ -65,13 +64,8 @@ async fn mailbox_disconnect_closes_with_1013() {
     let (code, reason) = client.receive_close().await.unwrap();
     assert_eq!((code, reason.as_str()), (CloseCode::TRY_AGAIN_LATER, "too many events wait for this connection"));
     client.disconnect(CloseCode::NORMAL).await.unwrap();
-    let gone = async {
-        while app.layer().channels_here() + app.channels.connections() > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), gone).await.expect("nothing is left of it");
-    assert_eq!(app.channels.stats().connections.behind, 1, "counted once");
+    until("nothing of the connection remains", || app.layer().channels_here() + app.channels.connections() == 0).await;
+    assert_eq!(app.channels.stats().connections.behind, 1, "the close is counted once");
 }
 
 #[tokio::test(start_paused = true)]

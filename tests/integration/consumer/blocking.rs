@@ -157,7 +157,7 @@ async fn blocking_methods_do_not_delay_other_connections() {
     assert_eq!(other.receive_text_from().await.unwrap(), "7");
     other.send_to("plain words").await.unwrap();
     assert_eq!(other.receive_text_from().await.unwrap(), "plain words");
-    assert_eq!(*app.rig.steps.lock().unwrap(), [7], "they still block");
+    assert_eq!(*app.rig.steps.lock().unwrap(), [7], "the methods still block");
     for _ in 0..3 {
         other.send_json_to(&serde_json::json!({"type": "go"})).await.unwrap();
     }

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::support::app::user_or_nobody;
+use crate::support::until::until;
 
 #[event("chat.message")]
 pub(crate) struct ChatMessage {
@@ -59,12 +59,7 @@ impl Witness {
 
     /// Waits until this many connections have ended, and returns their close codes.
     pub(crate) async fn ended(&self, many: usize) -> Vec<u16> {
-        let ended = async {
-            while self.codes().len() < many {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), ended).await.expect("the connections end");
+        until("the connections end", || self.codes().len() >= many).await;
         self.codes()
     }
 }
@@ -215,11 +210,9 @@ impl App {
 
     /// Waits until nothing of any connection remains.
     pub(crate) async fn empty(&self) {
-        let empty = async {
-            while self.members() + self.channels.channel_layer().channels_here() + self.channels.connections() > 0 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), empty).await.expect("every connection is gone");
+        until("every connection is gone", || {
+            self.members() + self.channels.channel_layer().channels_here() + self.channels.connections() == 0
+        })
+        .await;
     }
 }

@@ -115,6 +115,6 @@ async fn rendering_can_use_the_layer() {
     let mut client = WebsocketCommunicator::new(channels.route::<Counting>(warp::path!("ws")), "/ws");
     client.connect().await.unwrap();
     let sent = channels.channel_layer().group_send(&Census, &ChatMessage { text: String::new() });
-    tokio::time::timeout(Duration::from_secs(5), sent).await.expect("no deadlock").unwrap();
+    tokio::time::timeout(Duration::from_secs(5), sent).await.expect("the send does not deadlock").unwrap();
     assert_eq!(client.receive_text_from().await.unwrap(), "1 of 1");
 }

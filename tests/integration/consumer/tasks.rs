@@ -10,7 +10,7 @@ use crate::support::until::until;
 async fn rejected_connection_cancels_its_tasks() {
     let app = App::new();
     assert!(app.new_client().with_header("x-refuse", "yes").connect().await.is_err());
-    until("the work ends", || app.running() == 0).await;
+    until("the tasks end", || app.running() == 0).await;
     advance(5 * SECOND).await;
     assert_eq!(app.channels.channel_layer().channels_here(), 0);
     assert_eq!(app.channels.channel_layer().stats().delivered, 0);
@@ -23,7 +23,7 @@ async fn failed_or_panicked_task_keeps_connection_open() {
     for how in ["panic", "fail", "end"] {
         begin(&mut client, how, how, 0).await;
     }
-    until("the work ends", || app.running() == 0).await;
+    until("the tasks end", || app.running() == 0).await;
     assert_eq!(living(&mut client).await, Vec::<String>::new());
 }
 
@@ -48,5 +48,5 @@ async fn task_limit_rejects_the_101st_task() {
     begin(&mut client, "hang", "another", 0).await;
     assert_eq!(living(&mut client).await.len(), 100);
     client.disconnect(CloseCode::NORMAL).await.unwrap();
-    until("the work ends", || app.running() == 0).await;
+    until("the tasks end", || app.running() == 0).await;
 }

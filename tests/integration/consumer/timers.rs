@@ -338,7 +338,7 @@ async fn timer_of_worker_fires() {
     let test = async {
         let job = |to| Count { to, told: told.name().clone() };
         // The channel exists once the worker has been polled.
-        until("the worker runs", || layer.channels_here() == 3).await;
+        until("the worker is running", || layer.channels_here() == 3).await;
         layer.send(&to, &job(0)).await.unwrap();
         until("the job panics", || channels.stats().jobs.panicked == 1).await;
         layer.send(&to, &job(3)).await.unwrap();
@@ -351,5 +351,5 @@ async fn timer_of_worker_fires() {
     // The first timer ended with the consumer that panicked, and never fired for the next one.
     assert_eq!(channels.stats().jobs.panicked, 1);
     advance(5 * SECOND).await;
-    assert_eq!(layer.channels_here(), 1, "only that of the test");
+    assert_eq!(layer.channels_here(), 1, "only the channel of the test remains");
 }

@@ -16,8 +16,8 @@ fn announce(arguments: &[&str], input: &str) -> Output {
         .stderr(Stdio::piped())
         .spawn()
         .expect("cargo builds the examples before it runs the tests");
-    child.stdin.take().expect("its input is a pipe").write_all(input.as_bytes()).expect("it reads");
-    child.wait_with_output().expect("it is our child")
+    child.stdin.take().expect("its input is a pipe").write_all(input.as_bytes()).expect("the program reads its input");
+    child.wait_with_output().expect("the process is a child")
 }
 
 async fn announce_reaches_one_room(layer: &str) {

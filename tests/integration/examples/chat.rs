@@ -119,7 +119,9 @@ async fn thousand_messages_each_way_arrive_once_in_order(layer: &str) {
     }
     let mut speaker = sending.remove(0).await.unwrap();
     // A duplicate, or a message to the wrong room, would precede these.
-    _ = tokio::time::timeout(Duration::from_secs(60), all_heard.acquire_many(2)).await.expect("all lines, in time");
+    _ = tokio::time::timeout(Duration::from_secs(60), all_heard.acquire_many(2))
+        .await
+        .expect("all lines arrive in time");
     speaker.send(Message::text(json!({"message": "the end"}).to_string())).await.unwrap();
     for listener in listening {
         listener.await.unwrap();

@@ -7,8 +7,8 @@ use crate::support::example::Example;
 
 /// Returns the next sample.
 async fn sample(client: &mut Client) -> Value {
-    let Value::Array(mut samples) = client.next_json().await else { panic!("samples come in an array") };
-    assert_eq!(samples.len(), 1, "one each second");
+    let Value::Array(mut samples) = client.next_json().await else { panic!("the message is an array of samples") };
+    assert_eq!(samples.len(), 1, "one sample per second");
     samples.remove(0)
 }
 
@@ -22,7 +22,7 @@ async fn dashboard_viewers_get_same_samples_and_last_minute() {
     let mut ann = Client::connect(&example, "/ws/dashboard/").await;
     let mut bob = Client::connect(&example, "/ws/dashboard/").await;
     for client in [&mut ann, &mut bob] {
-        assert!(client.next_json().await.is_array(), "the last minute comes first");
+        assert!(client.next_json().await.is_array(), "the first message is the last minute");
     }
 
     // From here on both viewers are connected.

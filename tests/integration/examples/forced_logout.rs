@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Client;
 use crate::support::client::send_request;
 use crate::support::example::Example;
+use crate::support::until::until_within;
 
 /// Returns the response of `POST /logout/<username>`.
 async fn log_out(example: &Example, username: &str) -> String {
@@ -28,8 +29,10 @@ async fn forced_logout_closes_all_connections_of_one_user() {
     assert_eq!(ann_again.closed().await, forced);
 
     // The records of the closed connections are removed. Bob's record and connection remain.
-    let gone = async { while log_out(&example, "ann").await != "ann had 0 open\n" {} };
-    tokio::time::timeout(Duration::from_secs(30), gone).await.expect("the rows of ann are deleted");
+    until_within(Duration::from_secs(30), "the records of ann are deleted", async || {
+        log_out(&example, "ann").await == "ann had 0 open\n"
+    })
+    .await;
     assert_eq!(log_out(&example, "bob").await, "bob had 1 open\n");
     assert_eq!(bob.closed().await, forced);
 

@@ -40,7 +40,7 @@ impl Client {
     async fn closed(&mut self) -> (u16, String) {
         match self.next().await {
             Message::Close(Some(close)) => (close.code.into(), close.reason.to_string()),
-            other => panic!("a close frame, and not {other:?}"),
+            other => panic!("expected a close frame, got {other:?}"),
         }
     }
 }

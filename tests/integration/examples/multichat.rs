@@ -10,12 +10,11 @@ use channels_runtime::prelude::*;
 use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
 use channels_runtime::{Channel, Untyped};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use warp::Reply;
 use warp::filters::BoxedFilter;
 
 use crate::support::app::Server;
+use crate::support::client::send_request;
 use site::accounts::Accounts;
 
 /// The site, and the layer that a Django process would use.
@@ -90,11 +89,11 @@ async fn multichat_rejects_client_without_session() {
 async fn multichat_room_receives_join_message_and_leave() {
     let site = site();
     let (mut ann, mut bob) = (site.client("ann").await, site.client("bob").await);
-    assert!(ann.receive_nothing().await, "nobody is greeted");
+    assert!(ann.receive_nothing().await, "no message arrives on connect");
     joins(&mut ann, "1", "Lobby").await;
     joins(&mut bob, "1", "Lobby").await;
     hears(&mut ann, &json!({"msg_type": 4, "room": "1", "username": "bob"})).await;
-    assert!(bob.receive_nothing().await, "who joins is not told of it twice");
+    assert!(bob.receive_nothing().await, "the joining client is notified only once");
 
     says(&mut bob, &json!({"command": "send", "room": "1", "message": "<b>hi</b> 🦀"})).await;
     let said = json!({"msg_type": 0, "room": "1", "username": "bob", "message": "<b>hi</b> 🦀"});
@@ -178,12 +177,10 @@ async fn multichat_events_have_the_format_of_django() {
     }
 }
 
+/// Returns the whole response.
 async fn http(server: SocketAddr, request: &str) -> String {
-    let mut socket = TcpStream::connect(server).await.unwrap();
-    socket.write_all(request.replace('\n', "\r\n").as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).await.unwrap();
-    answer
+    let response = send_request(server, request).await;
+    response.head.clone() + &response.body().await
 }
 
 #[tokio::test]
@@ -205,7 +202,7 @@ async fn multichat_form_logs_in_and_out() {
     let answer = http(address, &post("login", "a=b", "username=ann&password=wrong")).await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("do not go together"), "{answer}");
     let answer = http(address, &post("login", "a=b", "username=ann&password=ann")).await;
-    let (_, cookie) = answer.split_once("set-cookie: ").expect("a cookie");
+    let (_, cookie) = answer.split_once("set-cookie: ").expect("the response sets a cookie");
     let (cookie, attributes) = cookie.split_once("; ").unwrap();
     assert!(
         answer.starts_with("HTTP/1.1 303 ") && attributes.starts_with("Path=/; HttpOnly; SameSite=Lax"),

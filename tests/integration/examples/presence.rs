@@ -25,7 +25,7 @@ impl Page {
         if let Some(user) = news["came"].as_str() {
             assert!(self.shown.insert(user.to_owned()), "{news} twice");
         } else {
-            assert!(self.shown.remove(news["went"].as_str().unwrap()), "{news}, who was not here");
+            assert!(self.shown.remove(news["went"].as_str().unwrap()), "{news}: this user was not listed");
         }
     }
 
@@ -38,7 +38,7 @@ impl Page {
             }
         };
         if tokio::time::timeout(Duration::from_secs(30), shown).await.is_err() {
-            panic!("{:?} are shown, and not {expected:?}", self.shown);
+            panic!("the page shows {:?} instead of {expected:?}", self.shown);
         }
     }
 }

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::redis::{Connection, RedisServer, Reply};
+use crate::support::until::until_within;
 
 /// Time limit for what should take a second or two; the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -339,7 +340,7 @@ impl Play {
                     };
                     ear.heard.lock().unwrap().push(heard);
                 }
-                panic!("a socket died");
+                panic!("a socket ended");
             })
         });
         let listening = listening.collect();
@@ -415,10 +416,10 @@ impl Play {
             Fault::Full => self.order("CONFIG SET maxmemory 1"),
             // The fault ends when Sentinel reports the new master.
             Fault::Promoted => {
-                let replica = self.replica.take().expect("it was prepared");
+                let replica = self.replica.take().expect("the replica was prepared");
                 let port = replica.port().to_string();
                 drop(self.redis.replace(replica));
-                let sentinel = self.sentinel.as_ref().expect("it begins with one");
+                let sentinel = self.sentinel.as_ref().expect("each round starts with a Redis");
                 let begun = Instant::now();
                 while sentinel.ask("SENTINEL get-master-addr-by-name mymaster").texts()[1] != port {
                     assert!(begun.elapsed() < PATIENCE, "Sentinel promotes the replica");
@@ -460,7 +461,10 @@ impl Play {
             // A visitor that receives now may have connected earlier.
             let enough = visitor.heard.load(SeqCst) + 2;
             while visitor.heard.load(SeqCst) < enough {
-                assert!(!visitor.task.is_finished() && begun.elapsed() < PATIENCE, "whoever comes now hears nothing");
+                assert!(
+                    !visitor.task.is_finished() && begun.elapsed() < PATIENCE,
+                    "a client that connects now receives nothing"
+                );
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
@@ -472,8 +476,8 @@ impl Play {
         let behind = |ear: &Ear| next.iter().enumerate().any(|(from, next)| ear.last[from].load(SeqCst) <= *next);
         let is_deaf = |ear: &Ear| ear.in_gap.load(SeqCst) || behind(ear);
         while let Some(ear) = self.ears.iter().find(|ear| is_deaf(ear)) {
-            assert!(self.listening.iter().all(|task| !task.is_finished()), "a socket died");
-            assert!(begun.elapsed() < PATIENCE, "a socket is deaf; in a gap: {:?}", ear.in_gap);
+            assert!(self.listening.iter().all(|task| !task.is_finished()), "a socket ended");
+            assert!(begun.elapsed() < PATIENCE, "a socket receives nothing; in a gap: {:?}", ear.in_gap);
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -531,7 +535,7 @@ impl Play {
                     let heard = || ear.heard.lock().unwrap().iter().rev().take(5).copied().collect::<Vec<_>>();
                     let stats = || self.servers.iter().map(|server| server.channel_layer().stats()).collect::<Vec<_>>();
                     let late = begun.elapsed() > PATIENCE;
-                    assert!(!late, "note {last} of {from} did not come: {:?}, {:?}", heard(), stats());
+                    assert!(!late, "note {last} of {from} did not arrive: {:?}, {:?}", heard(), stats());
                     tokio::time::sleep(Duration::from_millis(5)).await;
                 }
             }
@@ -561,9 +565,9 @@ impl Play {
 async fn play(kind: Kind, fault: Fault, name: &str) {
     let Ok(rounds) = std::env::var(ROUNDS) else { return play_here(kind, fault, None).await };
     if std::env::var_os(ALONE).is_some() {
-        return play_here(kind, fault, Some(rounds.parse().expect("a number of rounds"))).await;
+        return play_here(kind, fault, Some(rounds.parse().expect("the value is a number of rounds"))).await;
     }
-    let (_, name) = name.split_once("::").expect("the crate stands before it");
+    let (_, name) = name.split_once("::").expect("the name starts with the crate");
     let mut alone = tokio::process::Command::new(std::env::current_exe().unwrap());
     alone.args(["--exact", name, "--nocapture"]).env(ALONE, "yes").kill_on_drop(true);
     let output = alone.output().await.unwrap();
@@ -624,14 +628,14 @@ async fn play_here(kind: Kind, fault: Fault, many: Option<usize>) {
     assert!(slowest_join < answer, "a join took {slowest_join:?}");
     // This fault has no end: recovery takes as long as its detection.
     if many.is_some() && fault != Fault::Forgotten {
-        assert!(median < RECOVERY, "it took {recovered:?}");
+        assert!(median < RECOVERY, "the recoveries took {recovered:?}");
     }
     if many.is_some() {
-        assert!(growth < GROWTH, "from the second round on the process grew: {memory:?}");
+        assert!(growth < GROWTH, "the process grew after the second round: {memory:?}");
     }
     if (kind, fault) == (Kind::Core, Fault::Full) {
         // More than the note that each aborted sender was sending.
-        assert!(failed > SENDERS, "a Redis without memory takes nothing");
+        assert!(failed > SENDERS, "Redis without memory rejects sends");
     }
     let gap_is_certain = match fault {
         Fault::Killed
@@ -647,7 +651,7 @@ async fn play_here(kind: Kind, fault: Fault, many: Option<usize>) {
         Fault::Hangs | Fault::Full | Fault::Slow => false,
     };
     if gap_is_certain {
-        assert!(books.gaps >= 2 * SOCKETS, "everybody is told: {books:?}");
+        assert!(books.gaps >= 2 * SOCKETS, "every client is notified: {books:?}");
     }
 }
 
@@ -693,8 +697,8 @@ async fn readiness_fails_without_receiving(kind: Kind, command: &str) {
     assert!(layer.ready(Duration::from_secs(2)).await.is_err());
 
     assert_eq!(server.ask(&format!("ACL SETUSER default +{command}")).text(), "OK");
-    let ready = async { while layer.ready(Duration::from_secs(2)).await.is_err() {} };
-    tokio::time::timeout(PATIENCE, ready).await.expect("ready again");
+    until_within(PATIENCE, "the layer is ready again", async || layer.ready(Duration::from_secs(2)).await.is_ok())
+        .await;
 }
 
 #[tokio::test]
@@ -727,7 +731,8 @@ async fn join_forbidden_by_acl_fails_alone() {
     );
     layer.group_add(&Notes, another.unwrap().name()).await.unwrap();
     layer.group_send(&Notes, &Note { from: 0, number: 1 }).await.unwrap();
-    let heard = tokio::time::timeout(PATIENCE, channel.receive()).await.expect("it hears the other group");
+    let heard =
+        tokio::time::timeout(PATIENCE, channel.receive()).await.expect("the channel receives from the other group");
     assert_eq!(heard.unwrap().decode::<Note>().unwrap().number, 1);
     assert_eq!((layer.stats().gaps, layer.members_here(&Admins).unwrap()), (0, 0));
 }

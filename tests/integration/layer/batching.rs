@@ -99,7 +99,7 @@ macro_rules! consumer {
                         self.gate.pass().await;
                         Ok(())
                     }
-                    Wish::Fail => Err(Error::msg("as it was asked to")),
+                    Wish::Fail => Err(Error::msg("as requested")),
                 }
             }
 
@@ -243,7 +243,7 @@ async fn batch_keeps_order_across_groups_and_channels() {
         for _ in 0..9 {
             own.push(next_text(&mut speaker.client).await);
         }
-        let said = own.iter().position(|text| text == "12").expect("the client hears its own");
+        let said = own.iter().position(|text| text == "12").expect("the client receives its own message");
         own.remove(said);
         assert_eq!(own, ["1", "2", "4", "5", "7", "9", "10", "13"], "round {round}");
     }
@@ -324,7 +324,7 @@ async fn batch_is_sent_whatever_ends_it() {
     }
     // Half of a message may remain half for a long time.
     let mut speaker = app.client("speaker").await;
-    let length = u8::try_from(said.len()).ok().filter(|length| *length < 126).expect("a short message");
+    let length = u8::try_from(said.len()).ok().filter(|length| *length < 126).expect("the message is short");
     let whole_and_half = [&[0x81, 0x80 | length, 0, 0, 0, 0], said.as_bytes(), &[0x81, 0xfe, 0x01]].concat();
     let MaybeTlsStream::Plain(socket) = speaker.client.get_mut() else { unreachable!("no TLS here") };
     socket.write_all(&whole_and_half).await.unwrap();

@@ -7,6 +7,7 @@ use channels_runtime::{Channel, LayerError, Untyped};
 use serde_json::{Value, json};
 
 use crate::support::layers::{Two, core, core_sharded, memory, next_event, pubsub, pubsub_sharded};
+use crate::support::until::until;
 
 #[event("note")]
 #[derive(Debug, PartialEq, Clone)]
@@ -199,12 +200,7 @@ async fn full_mailbox_drops_newest_event(two: Two) {
     }
     // A drop that the sender cannot detect is counted by the receiver. Wait until all messages have arrived.
     let dropped = if told.is_err() { 2 } else { 3 };
-    let counted = async {
-        while two.here.stats().dropped_full < dropped {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(5), counted).await.expect("every drop is counted");
+    until("every drop is counted", || two.here.stats().dropped_full >= dropped).await;
     for number in 0..3 {
         assert_eq!(note(&channel).await.number, number);
     }
@@ -238,7 +234,7 @@ async fn closed_layer_returns_errors(two: Two) {
 async fn layer_is_ready_until_closed(two: Two) {
     for layer in [&two.here, &two.there] {
         layer.ready(Duration::from_secs(5)).await.unwrap();
-        assert_eq!(layer.channels_here(), 0, "the question leaves nothing behind");
+        assert_eq!(layer.channels_here(), 0, "the check leaves no channel");
     }
     two.here.close().await;
     let error = two.here.ready(Duration::from_secs(5)).await.unwrap_err();

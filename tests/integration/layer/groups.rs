@@ -8,6 +8,7 @@ use channels_runtime::{LayerConfig, LayerError};
 use serde::Deserialize;
 
 use crate::support::layers::Two;
+use crate::support::until::until_within;
 
 #[event("talk.line")]
 pub(crate) struct TalkLine {
@@ -102,7 +103,7 @@ impl<R: Routes> Talker<R> {
                 heard => return heard.unwrap(),
             }
         }
-        panic!("nothing is heard");
+        panic!("no message arrives");
     }
 }
 
@@ -230,8 +231,10 @@ pub(crate) async fn group_members_lists_members_of_all_processes(two: Two) {
     two.here.group_discard(&Talk, members[0].name()).await.unwrap();
     // The membership is removed from Redis with a delay.
     drop(members.pop());
-    let gone = async { while two.here.group_count(&Talk).await.unwrap() != 3 {} };
-    tokio::time::timeout(Duration::from_secs(10), gone).await.expect("whoever left is not counted");
+    until_within(Duration::from_secs(10), "former members are not counted", async || {
+        two.here.group_count(&Talk).await.unwrap() == 3
+    })
+    .await;
     two.here.close().await;
     let error = two.here.group_count(&Talk).await.unwrap_err();
     assert!(matches!(error, LayerError::Closed), "{error}");

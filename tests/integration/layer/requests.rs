@@ -88,7 +88,7 @@ impl Reporter {
         let worker = channels.worker::<ReportConsumer>("reports");
         let running = tokio::spawn(async move { worker.run_until(std::future::pending()).await });
         // The worker has joined its group when it takes jobs.
-        until("the worker runs", || layer.members_here(&Reporters).unwrap() == 1).await;
+        until("the worker is running", || layer.members_here(&Reporters).unwrap() == 1).await;
         Self { channels, running }
     }
 
@@ -115,7 +115,7 @@ async fn request_gets_its_own_reply(two: Two) {
     for (id, answer) in (0..30).zip(answers) {
         assert_eq!(answer.unwrap(), ReportBuilt { id });
     }
-    assert_eq!(two.here.channels_here(), before, "nothing is left of a question");
+    assert_eq!(two.here.channels_here(), before, "no channel of a request remains");
     reporter.stop().await;
 }
 
@@ -145,12 +145,12 @@ async fn late_reply_is_counted_and_ignored(two: Two) {
     let mut given_up = Box::pin(ask(&two.here, "keep", 2));
     assert!(futures_util::poll!(&mut given_up).is_pending());
     drop(given_up);
-    assert_eq!(two.here.channels_here(), before, "nothing is left of a question");
+    assert_eq!(two.here.channels_here(), before, "no channel of a request remains");
     // The earlier requests have arrived when this one gets its reply.
     assert_eq!(ask(&two.here, "build", 3).await.unwrap(), ReportBuilt { id: 3 });
     two.here.group_send(&Reporters, &ReportRelease {}).await.unwrap();
     let unread = || two.here.stats().unread.max(two.there.stats().unread);
-    until("a late answer is counted", || unread() >= 1).await;
+    until("a late reply is counted", || unread() >= 1).await;
     assert_eq!(ask(&two.here, "build", 4).await.unwrap(), ReportBuilt { id: 4 });
     // The first of two replies counts, and the second reaches no other request.
     assert_eq!(ask(&two.here, "twice", 5).await.unwrap(), ReportBuilt { id: 5 });
@@ -176,7 +176,7 @@ async fn blocking_request_from_plain_thread_gets_reply(two: Two) {
         assert!(matches!(error, LayerError::NoReply { event: "report.built", .. }), "{error}");
     });
     tokio::task::spawn_blocking(|| asked.join()).await.unwrap().unwrap();
-    assert_eq!(two.here.channels_here(), before, "nothing is left of a question");
+    assert_eq!(two.here.channels_here(), before, "no channel of a request remains");
 
     let question = |reply_to: ReplyTo<ReportBuilt>| ReportBuild { id: 6, how: "build".into(), reply_to };
     let error = two.here.blocking().request(&reports(), PATIENCE, question).unwrap_err();

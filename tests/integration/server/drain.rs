@@ -52,30 +52,31 @@ async fn drain_closes_gradually_with_reconnect_delays() {
     for _ in 0..CLIENTS {
         let mut client = connect(address, "/ws").await;
         clients.spawn(async move {
-            let told = told_to_wait(&next_or_end(&mut client).await.expect("a close frame")).expect("a wait");
+            let told = told_to_wait(&next_or_end(&mut client).await.expect("a close frame"))
+                .expect("the close frame has a delay");
             let at = Instant::now();
             while next_or_end(&mut client).await.is_some() {}
             (told, at)
         });
     }
-    until("all are in", || channels.connections() == CLIENTS).await;
+    until("all clients are connected", || channels.connections() == CLIENTS).await;
     let begun = Instant::now();
     assert!(channels.shutdown(Duration::from_secs(20)).await, "every connection ends");
     // 400 connections at 1,000 per second, in steps of 50 ms.
-    assert!(begun.elapsed() >= Duration::from_millis(350), "in waves: {:?}", begun.elapsed());
+    assert!(begun.elapsed() >= Duration::from_millis(350), "the connections close gradually: {:?}", begun.elapsed());
     assert_eq!(GONE.load(SeqCst), CLIENTS, "`disconnect` ran");
     let (waits, mut closed): (Vec<_>, Vec<_>) = clients.join_all().await.into_iter().unzip();
     // Fifty connections in each step and none earlier, even on a busy machine.
     closed.sort();
     for (number, at) in closed.iter().enumerate() {
         let wave = Duration::from_millis(50) * u32::try_from(number / 50).unwrap();
-        assert!(*at - begun >= wave, "client {number} was closed after {:?}, before {wave:?}", *at - begun);
+        assert!(*at - begun >= wave, "client {number} was closed after {:?}, before its step at {wave:?}", *at - begun);
     }
     assert!(waits.iter().all(|wait| *wait < Duration::from_secs(1)), "{waits:?}");
     let tenths: HashSet<_> = waits.iter().map(|wait| wait.as_millis() / 100).collect();
-    assert_eq!(tenths.len(), 10, "spread over a second");
+    assert_eq!(tenths.len(), 10, "the delays are spread over a second");
     server.ended().await;
-    assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    assert!(TcpStream::connect(address).await.is_err(), "the listener is closed");
 }
 
 #[derive(Default)]
@@ -136,9 +137,9 @@ async fn drain_fits_its_window() {
         for (closed, told) in seen {
             // A timer may be a millisecond late.
             let wave = usize::try_from(closed.as_millis() / 50).unwrap();
-            assert!(wave < waves, "{clients} in {waves} waves: one was closed after {closed:?}");
+            assert!(wave < waves, "{clients} clients in {waves} steps: one was closed after {closed:?}");
             by_wave[wave] += 1;
-            assert!(told < Duration::from_millis(spread), "told to wait {told:?}, of {spread} ms");
+            assert!(told < Duration::from_millis(spread), "the delay is {told:?}, of at most {spread} ms");
         }
         let share = clients.div_ceil(waves);
         assert!(by_wave.iter().all(|wave| *wave <= share) && by_wave[0] == share, "{by_wave:?}");
@@ -166,11 +167,11 @@ async fn shutdown_deadline_abandons_stuck_handler() {
     client.send(Message::text("stay")).await.unwrap();
     assert_eq!(next_or_end(&mut client).await, Some(Message::text("here for ever")));
     let begun = Instant::now();
-    assert!(!channels.shutdown(Duration::from_secs(1)).await, "one is left, and whoever asked is told");
+    assert!(!channels.shutdown(Duration::from_secs(1)).await, "`shutdown` reports that a connection is left");
     assert!((Duration::from_secs(1)..PATIENCE).contains(&begun.elapsed()), "{:?}", begun.elapsed());
     assert!(
         told_to_wait(&next_or_end(&mut client).await.expect("a close frame")).is_some(),
-        "its client was told all the same"
+        "the client receives a close frame anyway"
     );
     server.ended().await;
 }

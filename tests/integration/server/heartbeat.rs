@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::support::app::{Server, user};
 use crate::support::client::{handshake, send_request};
-use crate::support::until::until;
+use crate::support::until::{until, until_within};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -93,12 +93,10 @@ impl App {
 
     /// Waits until nothing of the connection remains, and returns the code that `disconnect` received.
     async fn ended(&self) -> u64 {
-        let ended = async {
-            while self.code.0.load(SeqCst) == 0 || self.channels.connections() > 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(600 * SECOND, ended).await.expect("the connection ends");
+        until_within(600 * SECOND, "the connection ends", async || {
+            self.code.0.load(SeqCst) != 0 && self.channels.connections() == 0
+        })
+        .await;
         assert_eq!(self.channels.channel_layer().channels_here(), 0);
         self.code.0.load(SeqCst)
     }
@@ -107,8 +105,9 @@ impl App {
     async fn ended_within(&self, deadline: Duration) -> (u64, Duration) {
         let begun = Instant::now();
         let ended = tokio::time::timeout(GRACE * deadline, self.ended()).await;
-        let code =
-            ended.unwrap_or_else(|_| panic!("still there {:?} after a deadline of {deadline:?}", GRACE * deadline));
+        let code = ended.unwrap_or_else(|_| {
+            panic!("the connection is open {:?} after a deadline of {deadline:?}", GRACE * deadline)
+        });
         (code, begun.elapsed())
     }
 
@@ -301,14 +300,14 @@ async fn server_at_the_near_end() {
     let mut far = in_its_own_network("--net", "far");
     let network = |process: &str| std::fs::read_link(format!("/proc/{process}/ns/net")).unwrap();
     let process = far.id().to_string();
-    until("it has its network", || network("self") != network(&process)).await;
+    until("the process has its own network", || network("self") != network(&process)).await;
     ip(&format!("link set there netns {process}"));
 
     let app = App::new(Channels::builder().heartbeat(2 * SECOND, 5 * SECOND));
     let server = app.channels.bind(([10, 77, 0, 1], 0).into()).await.unwrap();
     writeln!(far.stdin.as_ref().unwrap(), "{}", server.local_addr()).unwrap();
     tokio::spawn(server.serve(app.route()));
-    until("the client is in", || app.channels.connections() == 1).await;
+    until("the client is connected", || app.channels.connections() == 1).await;
     // The client stays connected beyond the deadline.
     tokio::time::sleep(8 * SECOND).await;
     assert_eq!((app.channels.connections(), app.code.0.load(SeqCst)), (1, 0));
@@ -318,13 +317,13 @@ async fn server_at_the_near_end() {
     assert_eq!(code, 1006);
     println!("the cable was cut, and {:.1} s later the connection was gone", gone.as_secs_f64());
     assert_eq!(app.channels.stats().connections.unanswered, 1);
-    assert!(far.try_wait().unwrap().is_none(), "the client has not been told anything, and waits");
+    assert!(far.try_wait().unwrap().is_none(), "the client has received nothing and waits");
     far.kill().unwrap();
     far.wait().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the right to make networks; `scripts/test` runs it where that is given"]
+#[ignore = "needs permission to create networks; `scripts/test` runs it where possible"]
 async fn heartbeat_detects_cut_cable() {
     match std::env::var(END).as_deref() {
         Ok("far") => client_at_the_far_end().await,

@@ -44,6 +44,6 @@ async fn login_expiry_closes_connection_with_3000() {
     assert_eq!(status(&server, "Cookie: login=e-0\n").await, 401);
     // A connection that ends earlier no longer waits for its expiry.
     drop(long);
-    until("it is gone", || server.channels.connections() == 2).await;
+    until("the connection has ended", || server.channels.connections() == 2).await;
     server.stop().await;
 }

@@ -50,7 +50,7 @@ async fn sigterm_closes_clients_and_exits_with_0() {
         assert!(next_or_end(client).await.is_none());
     }
     assert!(ended(chat).await.success());
-    assert_eq!(members(&redis), 0, "no ghosts");
+    assert_eq!(members(&redis), 0, "no stale members");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,7 +63,11 @@ async fn second_sigterm_exits_immediately() {
     assert_eq!(tokio::io::AsyncReadExt::read_u8(&mut deaf.socket).await.unwrap(), 0x88);
     signal(&chat, "TERM");
     assert!(ended(chat).await.success());
-    assert!(begun.elapsed() < Duration::from_secs(5), "sooner than the client's time is over: {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(5),
+        "the process ends before the client's time limit: {:?}",
+        begun.elapsed()
+    );
 }
 
 fn members(redis: &RedisServer) -> i64 {
@@ -97,17 +101,17 @@ async fn ends_after<Held>(happens: impl AsyncFnOnce(SocketAddr) -> Held) -> Dura
         .unwrap();
     let mut says = tokio::io::BufReader::new(child.stdout.take().unwrap()).lines();
     let address = loop {
-        let line = tokio::time::timeout(PATIENCE, says.next_line()).await.expect("it listens in time");
-        let line = line.unwrap().expect("it says where it listens");
+        let line = tokio::time::timeout(PATIENCE, says.next_line()).await.expect("the process listens in time");
+        let line = line.unwrap().expect("the process prints its address");
         if let Some((_, address)) = line.split_once("listening on ") {
             break address.parse().unwrap();
         }
     };
     let held = happens(address).await;
     let begun = Instant::now();
-    let id = child.id().expect("it runs").to_string();
+    let id = child.id().expect("the process is running").to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-    let status = tokio::time::timeout(DEADLINE + PATIENCE, child.wait()).await.expect("it ends").unwrap();
+    let status = tokio::time::timeout(DEADLINE + PATIENCE, child.wait()).await.expect("the process ends").unwrap();
     assert!(status.success(), "{status}");
     drop(held);
     begun.elapsed()
@@ -135,9 +139,9 @@ async fn shutdown_deadline_ends_process_with_stuck_clients() {
         }),
     );
     let busy = Duration::from_secs(8);
-    assert!(nobody < busy, "nobody was there: {nobody:?}");
+    assert!(nobody < busy, "without clients: {nobody:?}");
     for (who, ended) in [("deaf", deaf), ("stuck", stuck)] {
-        assert!((DEADLINE..DEADLINE + busy).contains(&ended), "one was {who}: {ended:?}");
+        assert!((DEADLINE..DEADLINE + busy).contains(&ended), "with a client that is {who}: {ended:?}");
     }
 }
 
@@ -241,7 +245,7 @@ fn no_herd(times: impl Iterator<Item = Duration>) {
     }
     let all: usize = tenths.iter().sum();
     let used = tenths.iter().filter(|share| **share > 0).count();
-    assert!(used >= 6 && tenths.iter().all(|share| *share <= all / 3), "a herd: {tenths:?}");
+    assert!(used >= 6 && tenths.iter().all(|share| *share <= all / 3), "the reconnects are not spread out: {tenths:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -262,7 +266,7 @@ async fn rolling_restart_under_load_spreads_reconnects() {
             balancer.turn_to(&chats[1]);
         }
         clients.spawn(stay(balancer.address, Arc::clone(&seen)));
-        until("a client is in", || seen.open.load(SeqCst) == number + 1).await;
+        until("a client is connected", || seen.open.load(SeqCst) == number + 1).await;
     }
     assert_eq!(members(&redis), i64::try_from(CLIENTS).unwrap());
     // The new processes, kept until the test ends.
@@ -273,7 +277,7 @@ async fn rolling_restart_under_load_spreads_reconnects() {
         let begun = Instant::now();
         signal(&old, "TERM");
         assert!(ended(old).await.success());
-        until("all are back", || seen.open.load(SeqCst) == CLIENTS).await;
+        until("all clients have reconnected", || seen.open.load(SeqCst) == CLIENTS).await;
         let returned = std::mem::take(&mut *seen.returned.lock().unwrap());
         let told = std::mem::take(&mut *seen.told.lock().unwrap());
         assert!(returned.len() >= CLIENTS / 2 && told.len() == returned.len(), "{} of {}", returned.len(), told.len());
@@ -281,11 +285,11 @@ async fn rolling_restart_under_load_spreads_reconnects() {
         no_herd(told.into_iter().map(|at| at - begun));
         kept.push(new);
     }
-    assert_eq!(seen.cut_off.load(SeqCst), 0, "everybody was told when to come back");
-    assert_eq!(members(&redis), i64::try_from(CLIENTS).unwrap(), "no ghosts");
+    assert_eq!(seen.cut_off.load(SeqCst), 0, "every client received a reconnect delay");
+    assert_eq!(members(&redis), i64::try_from(CLIENTS).unwrap(), "no stale members");
     let mut speaker = member(balancer.address).await;
     speaker.send(Message::text(json!({"message": "at the end"}).to_string())).await.unwrap();
-    until("everybody hears it", || seen.heard.load(SeqCst) == CLIENTS).await;
+    until("every client receives the message", || seen.heard.load(SeqCst) == CLIENTS).await;
     clients.shutdown().await;
     drop(kept);
 }

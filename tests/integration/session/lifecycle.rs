@@ -45,7 +45,7 @@ async fn connect_result_decides_handshake_status() {
     assert!(matches!(nobody, CommunicatorError::Refused { status: 401, .. }), "{nobody}");
     // They had joined the group before they were rejected.
     app.empty().await;
-    assert!(app.witness.codes().is_empty(), "nobody was connected, so nobody disconnects");
+    assert!(app.witness.codes().is_empty(), "`disconnect` does not run without a connection");
 
     let mut client = app.client("greets");
     client.connect().await.unwrap();
@@ -145,7 +145,7 @@ async fn termination_leaves_groups_and_disconnects_once() {
     client.connect().await.unwrap();
     let (gone, closed) = tokio::join!(app.channels.shutdown(Duration::from_secs(5)), client.receive_close());
     assert_eq!(closed.unwrap().0, CloseCode::SERVICE_RESTART);
-    assert!(gone, "all are gone within the deadline");
+    assert!(gone, "all connections end within the deadline");
     assert_eq!(app.witness.ended(2).await, [1006, 1012]);
     app.empty().await;
     let late = app.client("in").connect().await.unwrap_err();

@@ -21,7 +21,7 @@ fn spans_of(source: &str) -> BTreeMap<String, (String, BTreeSet<String>)> {
         let fields =
             lines.take_while(|line| *line != ")").map(|line| line.split([' ', ',']).next().unwrap().to_owned());
         let span = spans.entry(name).or_insert_with(|| (level.to_owned(), BTreeSet::new()));
-        assert_eq!(span.0, level, "one level for one name");
+        assert_eq!(span.0, level, "one level per name");
         span.1.extend(fields);
     }
     spans
@@ -128,7 +128,7 @@ async fn span_identifies_connection_of_consumer_log() {
     let here = ["in connect", "in disconnect", "in hush", "in said", "in say", "in spawn"];
     let plain = spoken("info").await;
     assert_eq!(plain.keys().collect::<Vec<_>>(), here);
-    assert!(plain.values().all(|before| before == "INFO"), "no spans unless they are asked for: {plain:#?}");
+    assert!(plain.values().all(|before| before == "INFO"), "no spans unless enabled: {plain:#?}");
 
     let consumer = r#"consumer="SpokenConsumer""#;
     for (level, calls) in [("debug", false), ("trace", true)] {

@@ -250,7 +250,8 @@ async fn take(way: Way, app: &App, (mut client, name): (Client, ChannelName<Leav
         PanicsAtAnEvent => layer.send(&name, &Note { text: "panic".into() }).await.unwrap(),
         RefusedAfterAJoin | ConnectFails | ConnectPanics | ConnectTakesTooLong => {
             drop(client);
-            let mut refused = app.new_client().with_header("x-connect", way.of_connect().expect("one of these"));
+            let mut refused =
+                app.new_client().with_header("x-connect", way.of_connect().expect("the path ends in `#[connect]`"));
             assert!(refused.connect().await.is_err());
             return None;
         }
@@ -267,7 +268,7 @@ async fn leaves_nothing(way: Way, code: Option<u16>) {
     let app = App::new();
     // One connection comes and goes, so that the tasks that serve all connections run.
     drop(app.client().await);
-    until_within(HOUR, "the first one goes", async || app.seen() == [0; 4]).await;
+    until_within(HOUR, "the first connection ends", async || app.seen() == [0; 4]).await;
     app.codes.lock().unwrap().clear();
     tokio::time::sleep(Duration::from_secs(1)).await;
     let tasks = alive_tasks();
@@ -285,7 +286,7 @@ async fn leaves_nothing(way: Way, code: Option<u16>) {
         // The other client is alive: it reads and so answers pings.
         if let Some(other) = &mut other {
             while !other.receive_nothing().await {
-                other.receive_from().await.expect("the other connection lives");
+                other.receive_from().await.expect("the other connection stays open");
             }
             if way == ClientIsIdle {
                 other.send_to("not idle").await.unwrap();
@@ -304,10 +305,14 @@ async fn leaves_nothing(way: Way, code: Option<u16>) {
     assert_eq!(codes.first().copied(), code.or(Some(1006)), "{way:?}");
     drop((held, other));
     until_within(HOUR, "all connections end", async || app.seen() == [0; 4]).await;
-    until_within(HOUR, "every task of theirs ends", async || alive_tasks() <= tasks).await;
+    until_within(HOUR, "every task of the connections ends", async || alive_tasks() <= tasks).await;
     // Each consumer and each scope holds the codes.
-    assert_eq!(Arc::strong_count(&app.codes), kept, "{way:?}: nothing of a connection is kept");
-    assert_eq!(app.codes.lock().unwrap().len(), usize::from(others) + 1, "{way:?}: `disconnect` ran once for each");
+    assert_eq!(Arc::strong_count(&app.codes), kept, "{way:?}: nothing of a connection remains");
+    assert_eq!(
+        app.codes.lock().unwrap().len(),
+        usize::from(others) + 1,
+        "{way:?}: `disconnect` ran once per connection"
+    );
     let stats = app.channels.stats().connections;
     let counted = [
         (ClientIsIdle, stats.idle),
@@ -384,10 +389,10 @@ async fn over_sockets(layer: &ChannelLayer, known: impl Fn() -> i64, tasks: impl
     let address = server.address;
     // One connection comes and goes, so that the tasks that serve all connections run.
     drop(socket(address).await);
-    until("the first one goes", || app.seen() == [0; 4] && known() == 0 && tasks() <= FOR_ALL).await;
+    until("the first connection ends", || app.seen() == [0; 4] && known() == 0 && tasks() <= FOR_ALL).await;
     app.codes.lock().unwrap().clear();
     let forgotten = async |who: &str, codes: &[u16]| {
-        until("every task of theirs ends", || tasks() <= FOR_ALL).await;
+        until("every task of the connections ends", || tasks() <= FOR_ALL).await;
         // The application and its authenticator hold the codes, and so does each consumer and scope.
         let kept = || app.channels.stats().admitted + Arc::strong_count(&app.codes) - 2;
         until(who, || app.seen() == [0; 4] && known() == 0 && kept() == 0).await;
@@ -410,7 +415,7 @@ async fn over_sockets(layer: &ChannelLayer, known: impl Fn() -> i64, tasks: impl
     // In the middle of a frame, with a running handler.
     let mut reset = socket(address).await;
     reset.write_all(&[0x81, 0x84, 0, 0, 0, 0, b's', b'e', b'n', b'd', 0x81, 0x84, 0]).await.unwrap();
-    until("its handler sends", || app.channels.inspect().backlog.bytes > 0).await;
+    until("the handler has sent", || app.channels.inspect().backlog.bytes > 0).await;
     reset.set_zero_linger().unwrap();
     drop(reset);
     forgotten("one whose socket is reset while a handler sends", &[1006]).await;
@@ -449,7 +454,7 @@ fn in_a_hurry() -> ChannelsBuilder {
 async fn termination_leaves_nothing_in_redis(layer: &ChannelLayer, known: impl Fn() -> i64) {
     // The connections of the pool have tasks, too, which come and go.
     over_sockets(layer, &known, || 0).await;
-    let forgotten = async |app: &App| until("nobody is left", || app.seen() == [0; 4] && known() == 0).await;
+    let forgotten = async |app: &App| until("no connection remains", || app.seen() == [0; 4] && known() == 0).await;
     let app = App::on(layer.clone(), in_a_hurry());
     let mut held = Vec::new();
     for (way, _) in WAYS.into_iter().filter(|(way, _)| !matches!(way, LayerIsClosed | ServerStops)) {
@@ -459,7 +464,7 @@ async fn termination_leaves_nothing_in_redis(layer: &ChannelLayer, known: impl F
     }
     forgotten(&app).await;
     // If `#[connect]` ended the connection, the code is that of the client that left before.
-    assert_eq!(app.codes.lock().unwrap().len(), WAYS.len() - 2, "`disconnect` ran for each");
+    assert_eq!(app.codes.lock().unwrap().len(), WAYS.len() - 2, "`disconnect` ran for each connection");
     drop(held);
 
     let app = App::on(layer.clone(), in_a_hurry());

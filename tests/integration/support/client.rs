@@ -25,7 +25,7 @@ pub(crate) async fn connect(address: SocketAddr, path: &str) -> Client {
 /// Returns the next message, or `None` at the end of the connection. Skips pings: a test may take longer than the heartbeat.
 pub(crate) async fn next_or_end(client: &mut (impl Stream<Item = Result<Message, Error>> + Unpin)) -> Option<Message> {
     loop {
-        let message = tokio::time::timeout(PATIENCE, client.next()).await.expect("a message in time")?.ok()?;
+        let message = tokio::time::timeout(PATIENCE, client.next()).await.expect("a message arrives in time")?.ok()?;
         if !message.is_ping() {
             return Some(message);
         }
@@ -39,7 +39,7 @@ pub(crate) async fn next(client: &mut (impl Stream<Item = Result<Message, Error>
 
 /// Returns the next message as text. Skips pings.
 pub(crate) async fn next_text(client: &mut (impl Stream<Item = Result<Message, Error>> + Unpin)) -> String {
-    next(client).await.to_text().expect("a text").to_owned()
+    next(client).await.to_text().expect("the message is a text").to_owned()
 }
 
 /// The head of an HTTP response, and its socket.
@@ -84,7 +84,7 @@ pub(crate) async fn read_head(mut socket: TcpStream) -> Response {
     let mut head = Vec::new();
     let reading = async {
         while !head.ends_with(b"\r\n\r\n") {
-            head.push(socket.read_u8().await.expect("a response before the end of the stream"));
+            head.push(socket.read_u8().await.expect("a response arrives before the end of the stream"));
         }
     };
     within(reading).await;

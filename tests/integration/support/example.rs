@@ -30,8 +30,8 @@ impl Example {
         let out = child.stdout.take().expect("its output is a pipe");
         BufReader::new(out).read_line(&mut line).expect("its output is text");
         let address = line.trim().strip_prefix("listening on http://").and_then(|url| url.strip_suffix('/'));
-        let address = address.unwrap_or_else(|| panic!("example {name} says where it listens, and not {line:?}"));
-        Self { child, address: address.parse().expect("an address") }
+        let address = address.unwrap_or_else(|| panic!("example {name} prints {line:?} instead of its address"));
+        Self { child, address: address.parse().expect("the line ends with an address") }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -39,15 +39,15 @@ impl Example {
     }
 
     /// Returns the process id.
-    #[allow(dead_code, reason = "one of two tests that use this file does")]
+    #[allow(dead_code, reason = "not every test that includes this file uses it")]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Waits until the process has ended.
-    #[allow(dead_code, reason = "one of two tests that use this file does")]
+    #[allow(dead_code, reason = "not every test that includes this file uses it")]
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        self.child.wait().expect("it is our child")
+        self.child.wait().expect("the process is a child")
     }
 }
 
@@ -61,6 +61,6 @@ impl Drop for Example {
 /// Returns the path of an example. `target/<profile>/examples` is next to `target/<profile>/deps`, which holds this test.
 pub(crate) fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("this test is a file");
-    let profile = test.ancestors().nth(2).expect("it lies in target/<profile>/deps");
+    let profile = test.ancestors().nth(2).expect("the test is in target/<profile>/deps");
     profile.join("examples").join(name)
 }

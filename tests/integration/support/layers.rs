@@ -57,5 +57,5 @@ pub(crate) async fn core_sharded(config: LayerConfig) -> Two {
 /// Returns the next event of a channel.
 pub(crate) async fn next_event(channel: &Channel) -> Envelope {
     let arrived = tokio::time::timeout(Duration::from_secs(5), channel.receive()).await;
-    arrived.expect("a message within five seconds").expect("the layer is open")
+    arrived.expect("a message arrives within five seconds").expect("the layer is open")
 }

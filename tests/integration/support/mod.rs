@@ -6,5 +6,7 @@ pub(crate) mod example;
 pub(crate) mod gate;
 pub(crate) mod layers;
 pub(crate) mod log;
+pub(crate) mod recorder;
+pub(crate) mod records;
 pub(crate) mod redis;
 pub(crate) mod until;

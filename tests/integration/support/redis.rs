@@ -206,21 +206,21 @@ impl Reply {
     pub(crate) fn number(&self) -> i64 {
         match self {
             Self::Number(number) => *number,
-            other => panic!("no number: {other:?}"),
+            other => panic!("not a number: {other:?}"),
         }
     }
 
     pub(crate) fn list(&self) -> &[Self] {
         match self {
             Self::List(items) => items,
-            other => panic!("no list: {other:?}"),
+            other => panic!("not a list: {other:?}"),
         }
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::Bytes(bytes) => bytes,
-            other => panic!("no bytes: {other:?}"),
+            other => panic!("not bytes: {other:?}"),
         }
     }
 

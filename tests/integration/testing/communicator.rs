@@ -18,7 +18,7 @@ async fn communicator_receives_nothing_for_exactly_its_wait_with_paused_clock() 
     assert_eq!(ann.receive_text_from().await.unwrap(), "at 99 ms");
     let since = Instant::now();
     assert!(ann.receive_nothing().await);
-    assert_eq!(since.elapsed().as_millis(), 100, "by the paused clock");
+    assert_eq!(since.elapsed().as_millis(), 100, "measured on the paused clock");
     assert!(!ann.receive_nothing().await);
     assert_eq!(ann.receive_text_from().await.unwrap(), "at 200 ms");
 }

@@ -13,8 +13,8 @@ use crate::testing::chatter::{ChatMessage, Kick, RENDERED, client, lobby};
 
 /// Returns the panic message of a failing test.
 async fn complaint(failing: impl Future<Output = ()> + Send + 'static) -> String {
-    let panic = tokio::spawn(failing).await.expect_err("it should fail").into_panic();
-    *panic.downcast::<String>().expect("a panic with text")
+    let panic = tokio::spawn(failing).await.expect_err("the test fails").into_panic();
+    *panic.downcast::<String>().expect("the panic has a text")
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,7 +169,7 @@ impl Claimer {
 
     #[handler("seat.free")]
     async fn free(&mut self, cx: &mut Context<Self>, _: &Free) -> Result<()> {
-        let By(by) = *cx.scope().user::<By>().expect("everybody has a number");
+        let By(by) = *cx.scope().user::<By>().expect("each client has a number");
         cx.group_send(&Claims, &Claim { by }).await
     }
 }

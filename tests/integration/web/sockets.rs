@@ -211,7 +211,7 @@ async fn large_messages_arrive_in_both_directions() {
     for size in [0, 1, 125, 126, 65_535, 65_536, 1 << 20, 16 << 20] {
         let bytes: Vec<u8> = (0..size).map(|at: usize| u8::try_from(at % 251).unwrap()).collect();
         client.send(Message::binary(bytes.clone())).await.unwrap();
-        assert!(next(&mut client).await.into_data() == bytes, "{size} bytes come back as they were");
+        assert!(next(&mut client).await.into_data() == bytes, "{size} bytes come back unchanged");
     }
     let ping = Message::Ping("still there?".into());
     client.send(ping).await.unwrap();

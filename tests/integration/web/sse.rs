@@ -167,12 +167,12 @@ impl Listener {
                 return Some(message);
             }
             let mut size = String::new();
-            assert_ne!(within(self.socket.read_line(&mut size)).await.unwrap(), 0, "cut off");
+            assert_ne!(within(self.socket.read_line(&mut size)).await.unwrap(), 0, "the stream ends early");
             let size = usize::from_str_radix(size.trim(), 16).unwrap();
             let mut chunk = vec![0; size + 2];
             within(self.socket.read_exact(&mut chunk)).await.unwrap();
             if size == 0 {
-                assert_eq!(self.text, "", "the last message is whole");
+                assert_eq!(self.text, "", "the last message is complete");
                 return None;
             }
             self.text += std::str::from_utf8(&chunk[..size]).unwrap();
@@ -355,7 +355,7 @@ async fn sse_socket_of_slow_client_counts_as_waiting() {
     assert_eq!(app.ended(1).await, [1013]);
     assert_eq!((app.channels.stats().admitted, app.channels.stats().handshakes.crowded_out), (0, 0));
     let _another = TcpStream::connect(app.address).await.unwrap();
-    until("it makes room", || app.channels.stats().handshakes.crowded_out == 1).await;
+    until("the socket is dropped", || app.channels.stats().handshakes.crowded_out == 1).await;
     // The kernel's buffered bytes still arrive, without the end of the response.
     let mut rest = Vec::new();
     _ = within(slow.socket.read_to_end(&mut rest)).await;

@@ -17,7 +17,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
-use crate::support::until::until;
+use crate::support::until::{until, until_within};
 
 #[derive(Default)]
 struct Echo;
@@ -86,7 +86,7 @@ async fn echoes(address: SocketAddr, trusted: &CertificateDer<'static>) {
         let text = "x".repeat(size);
         client.send(Message::text(text.clone())).await.unwrap();
         let next = tokio::time::timeout(Duration::from_secs(20), client.next()).await;
-        assert!(next.expect("an answer in time").unwrap().unwrap().into_text().unwrap().as_str() == text);
+        assert!(next.expect("a response arrives in time").unwrap().unwrap().into_text().unwrap().as_str() == text);
     }
     client.close(None).await.unwrap();
 }
@@ -107,25 +107,21 @@ async fn tls_serves_messages_and_reloads_certificate() {
     echoes(address, &first).await;
     let second = files.renew();
     // The server checks the files once a second.
-    let found = async {
-        while connect(address, &second).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), found).await.expect("the new certificate is found");
+    until_within(Duration::from_secs(20), "the new certificate is found", async || {
+        connect(address, &second).await.is_ok()
+    })
+    .await;
     echoes(address, &second).await;
-    assert!(connect(address, &first).await.is_err(), "the client trusts the old one, and is shown the new one");
+    assert!(connect(address, &first).await.is_err(), "the client trusts only the old certificate");
     // A key that does not match, as while the two files are written.
     std::fs::write(files.key(), rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
     tokio::time::sleep(Duration::from_millis(1100)).await;
     echoes(address, &second).await;
     let third = files.renew();
-    let found = async {
-        while connect(address, &third).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), found).await.expect("the third one is found");
+    until_within(Duration::from_secs(20), "the third certificate is found", async || {
+        connect(address, &third).await.is_ok()
+    })
+    .await;
     assert!(channels.shutdown(Duration::from_secs(10)).await);
     serving.await.unwrap();
 }
@@ -136,12 +132,16 @@ async fn tls_closes_client_without_tls() {
     let (channels, address, serving) = start(&files).await;
     let mut silent = TcpStream::connect(address).await.unwrap();
     let mut rest = Vec::new();
-    _ = tokio::time::timeout(Duration::from_secs(20), silent.read_to_end(&mut rest)).await.expect("it is let go");
+    _ = tokio::time::timeout(Duration::from_secs(20), silent.read_to_end(&mut rest))
+        .await
+        .expect("the server closes the socket");
     let mut plain = TcpStream::connect(address).await.unwrap();
     tokio::io::AsyncWriteExt::write_all(&mut plain, b"GET /echo HTTP/1.1\r\nHost: ours\r\n\r\n").await.unwrap();
-    _ = tokio::time::timeout(Duration::from_secs(20), plain.read_to_end(&mut rest)).await.expect("it is let go");
-    until("both are counted", || channels.stats().handshakes.tls_failed == 2).await;
-    assert!(!String::from_utf8_lossy(&rest).contains("HTTP"), "nothing is said in the clear");
+    _ = tokio::time::timeout(Duration::from_secs(20), plain.read_to_end(&mut rest))
+        .await
+        .expect("the server closes the socket");
+    until("both sockets are counted", || channels.stats().handshakes.tls_failed == 2).await;
+    assert!(!String::from_utf8_lossy(&rest).contains("HTTP"), "no response in plain text");
     echoes(address, &certificate).await;
     assert!(channels.shutdown(Duration::from_secs(10)).await);
     serving.await.unwrap();

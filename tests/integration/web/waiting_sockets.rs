@@ -25,7 +25,7 @@ async fn waiting_sockets_are_dropped_oldest_first() {
     let mut answer = server.enter().await;
     assert_eq!(say(&mut answer.socket, "hi").await, "hi 127.0.0.1");
     // All but eight of the fifty, and possibly one more for the client that sends, depending on when the last one arrives.
-    until("the oldest are dropped", || server.channels.stats().handshakes.crowded_out >= 42).await;
+    until("the oldest sockets are dropped", || server.channels.stats().handshakes.crowded_out >= 42).await;
     assert!(server.channels.stats().handshakes.crowded_out <= 43, "{:?}", server.channels.stats().handshakes);
     for socket in slow.drain(..40) {
         until_closed(socket).await;
@@ -48,7 +48,7 @@ async fn waiting_sockets_without_body_are_dropped_before_slow_upload() {
         slow.push(socket);
     }
     // Four of the fifty may stay, and four of those whose heads have not been read yet.
-    until("the oldest are dropped", || server.channels.stats().handshakes.crowded_out >= 42).await;
+    until("the oldest sockets are dropped", || server.channels.stats().handshakes.crowded_out >= 42).await;
     // A slow upload that starts after the others is not dropped for sockets without a request.
     let mut upload = TcpStream::connect(server.address).await.unwrap();
     upload.write_all(&post(10)).await.unwrap();
@@ -58,7 +58,7 @@ async fn waiting_sockets_without_body_are_dropped_before_slow_upload() {
     for _ in 0..20 {
         slow.push(TcpStream::connect(server.address).await.unwrap());
     }
-    until("those who ask make room for each other", || server.channels.stats().handshakes.crowded_out >= 58).await;
+    until("sockets without a request are dropped", || server.channels.stats().handshakes.crowded_out >= 58).await;
     upload.write_all(b"56789").await.unwrap();
     let mut answered = read_head(upload).await;
     assert_eq!(answered.status, 200);
@@ -84,7 +84,7 @@ async fn request_head_has_deadline_and_size_limit() {
     until_closed(page.socket).await;
     assert_eq!(say(&mut open.socket, "hi").await, "hi 127.0.0.1");
     // A client that had a response before and sends nothing more is not counted.
-    until("those who said too little are counted", || server.channels.stats().handshakes.head_late == 3).await;
+    until("late heads are counted", || server.channels.stats().handshakes.head_late == 3).await;
 
     // The server closes the socket before it has read all, so the client may miss the response.
     let large = format!("GET /page HTTP/1.1\r\nHost: ours\r\nX: {}\r\n\r\n", "x".repeat(300_000));
@@ -95,7 +95,7 @@ async fn request_head_has_deadline_and_size_limit() {
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431 "), "{}", String::from_utf8_lossy(&answer));
     let many = format!("GET /page HTTP/1.1\nHost: ours\n{}\n", "X: x\n".repeat(200));
     assert_eq!(send_request(server.address, &many).await.status, 431);
-    until("those who said too much are counted", || server.channels.stats().handshakes.head_too_large == 2).await;
+    until("large heads are counted", || server.channels.stats().handshakes.head_too_large == 2).await;
     assert_eq!(server.channels.stats().handshakes.head_late, 3);
     drop(open);
     server.stop().await;
@@ -119,19 +119,19 @@ async fn request_head_sent_byte_by_byte_has_same_deadline() {
                 _ = every.tick() => written += usize::from(writes.write_all(b"x").await.is_ok()),
                 // A reset ends the stream, too.
                 end = reads.read(&mut heard) => {
-                    assert_eq!(end.unwrap_or(0), 0, "nobody answers half a head");
+                    assert_eq!(end.unwrap_or(0), 0, "an incomplete head gets no response");
                     break;
                 }
             }
             // Enough for a busy machine, but shorter than the total if each byte restarted the deadline.
-            assert!(begun.elapsed() < 20 * DEADLINE, "it is still open, {written} bytes later");
+            assert!(begun.elapsed() < 20 * DEADLINE, "the socket is open after {written} bytes");
         }
-        assert!(begun.elapsed() >= DEADLINE / 2, "it had its time: {:?}", begun.elapsed());
+        assert!(begun.elapsed() >= DEADLINE / 2, "the deadline has passed: {:?}", begun.elapsed());
     };
     let first = TcpStream::connect(server.address).await.unwrap();
     let second = TcpStream::connect(server.address).await.unwrap();
     tokio::join!(dribbles(first, b"GET /"), dribbles(second, b"GET /ws HTTP/1.1\r\nHost: ours\r\nX: "));
-    until("both are counted", || server.channels.stats().handshakes.head_late == 2).await;
+    until("both sockets are counted", || server.channels.stats().handshakes.head_late == 2).await;
     server.stop().await;
 }
 
@@ -144,7 +144,7 @@ async fn keep_alive_socket_counts_as_waiting() {
     socket.read_exact(&mut body).await.unwrap();
     // The socket has had its response and waits again; the next client takes its slot.
     assert_eq!(server.enter().await.status, 101);
-    until("it was dropped", || server.channels.stats().handshakes.crowded_out == 1).await;
+    until("the waiting socket was dropped", || server.channels.stats().handshakes.crowded_out == 1).await;
     until_closed(socket).await;
     // Two requests over one socket need one slot.
     let page = send_request(server.address, "GET /page HTTP/1.1\nHost: ours\n\n").await;

@@ -520,7 +520,11 @@ fn closing(table: &mut Table) {
     for (at, code) in invalid.into_iter().enumerate() {
         let section = if code >= 5000 { "7.13" } else { "7.9" };
         table.fails(format!("{section}.{} code {code}", at + 1), 1002, vec![write(close(code, b""))]);
-        table.fails(format!("{section}.{} code {code} and a reason", at + 1), 1002, vec![write(close(code, b"why"))]);
+        table.fails(
+            format!("{section}.{} code {code} and a reason", at + 1),
+            1002,
+            vec![write(close(code, b"the error has a source"))],
+        );
     }
 }
 
@@ -681,7 +685,7 @@ impl Client {
         client.used = end;
         // The key and the accept value of RFC 6455, section 1.3.
         let accepted = head.starts_with("HTTP/1.1 101") && head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-        if accepted { Ok(client) } else { Err(format!("the handshake is answered with {head:?}")) }
+        if accepted { Ok(client) } else { Err(format!("the handshake gets {head:?}")) }
     }
 
     /// Reads once. Returns `false` at the end of the stream.
@@ -695,7 +699,7 @@ impl Client {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    return Err("the server says nothing".into());
+                    return Err("the server sends nothing".into());
                 }
                 Err(error) => return Err(format!("reading fails: {error}")),
             }
@@ -770,7 +774,7 @@ impl Client {
                 matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
             });
         set(self, SILENCE)?;
-        if waits { Ok(()) } else { Err(format!("expected nothing, came {}", self.next_frame()?)) }
+        if waits { Ok(()) } else { Err(format!("expected nothing, got {}", self.next_frame()?)) }
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -793,11 +797,11 @@ impl Client {
             _ => false,
         };
         if !fits {
-            return Err(format!("expected {expected}, came {seen}"));
+            return Err(format!("expected {expected}, got {seen}"));
         }
-        match self.next_frame().map_err(|error| format!("expected the end behind {expected}, but {error}"))? {
+        match self.next_frame().map_err(|error| format!("expected the end after {expected}, but {error}"))? {
             Seen::End => Ok(()),
-            other @ Seen::Frame(..) => Err(format!("expected the end behind {expected}, came {other}")),
+            other @ Seen::Frame(..) => Err(format!("expected the end after {expected}, got {other}")),
         }
     }
 }
@@ -813,7 +817,7 @@ fn walk(client: &mut Client, steps: &[Step]) -> Result<(), String> {
                 let expected = Seen::Frame(*opcode, payload.clone());
                 match seen {
                     Ok(seen) if seen == expected => {}
-                    Ok(seen) => return Err(format!("expected {expected}, came {seen}")),
+                    Ok(seen) => return Err(format!("expected {expected}, got {seen}")),
                     Err(error) => return Err(format!("expected {expected}, but {error}")),
                 }
             }

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use crate::support::example::Example;
-use crate::web::handshake::{KEY, handshake};
+use crate::web::handshake::{KEY, upgrade};
 
 /// Returns a client's frame with a mask of zeros.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -18,7 +18,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 fn answer_to(chat: &Example, sent: &[u8]) -> (u8, Vec<u8>) {
     let mut socket = TcpStream::connect(chat.address()).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    let request = handshake("/ws/chat/lobby/", &format!("{KEY}Sec-WebSocket-Version: 13\n"));
+    let request = upgrade("/ws/chat/lobby/", &format!("{KEY}Sec-WebSocket-Version: 13\n"));
     // The frame is sent with the handshake, before the response: it must not get lost.
     let mut bytes = request.replace('\n', "\r\n").into_bytes();
     bytes.extend(sent);
@@ -30,7 +30,7 @@ fn answer_to(chat: &Example, sent: &[u8]) -> (u8, Vec<u8>) {
         answer.push(byte[0]);
     }
     let mut head = [0; 2];
-    socket.read_exact(&mut head).expect("an answer, never a hang");
+    socket.read_exact(&mut head).expect("a response arrives in time");
     let mut length = usize::from(head[1]);
     if length == 126 {
         let mut more = [0; 2];

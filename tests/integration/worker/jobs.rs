@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::support::redis::RedisServer;
-use crate::support::until::until;
+use crate::support::until::{until, until_within};
 
 #[event("job")]
 #[derive(Debug, Clone)]
@@ -110,7 +110,7 @@ pub(crate) async fn worker_handles_jobs_of_every_kind(layer: ChannelLayer, chann
     let worker = Running::begin(&layer, channel, 1);
     let to = ChannelName::<JobConsumer>::of_worker(channel).unwrap();
     // Pub/sub keeps nothing for a worker that has not started.
-    until("the worker runs", || layer.members_here(&Shift).unwrap() == 1).await;
+    until("the worker is running", || layer.members_here(&Shift).unwrap() == 1).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     let answers = layer.new_channel().await.unwrap();
     let reply = format!("reply {}", answers.name());
@@ -164,12 +164,12 @@ async fn worker_on_pubsub_handles_jobs_of_every_kind() {
 pub(crate) async fn worker_finishes_queued_jobs_on_stop(layer: ChannelLayer, channel: &'static str) {
     let worker = Running::begin(&layer, channel, 1);
     let to = ChannelName::<JobConsumer>::of_worker(channel).unwrap();
-    until("the worker runs", || layer.members_here(&Shift).unwrap() == 1).await;
+    until("the worker is running", || layer.members_here(&Shift).unwrap() == 1).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     for (number, does) in [(1, "sleep"), (2, "panic"), (3, "work")] {
         layer.send(&to, &job(number, does)).await.unwrap();
     }
-    until("all jobs are here", || layer.stats().delivered == 3).await;
+    until("all jobs have arrived", || layer.stats().delivered == 3).await;
     // A further job is always there, because each job takes longer than the next one takes to arrive.
     let busy = tokio::spawn(async move {
         let to = ChannelName::<JobConsumer>::of_worker(channel).unwrap();
@@ -268,12 +268,10 @@ async fn worker_reconnects_to_restarted_redis() {
     let worker = Running::begin(&layer, "restarted", 1);
     let server = server.restart();
     let to = ChannelName::<JobConsumer>::of_worker("restarted").unwrap();
-    let sent = async {
-        while layer.send(&to, &job(1, "work")).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), sent).await.unwrap();
+    until_within(Duration::from_secs(10), "Redis accepts the job", async || {
+        layer.send(&to, &job(1, "work")).await.is_ok()
+    })
+    .await;
     until("the job is done", || !done("restarted").is_empty()).await;
     worker.stop().await;
     drop(server);
@@ -287,10 +285,10 @@ async fn worker_survives_invalid_queue_and_entries() {
     let layer = ChannelLayer::redis_core(&[server.url()]).await.unwrap();
     server.ask("SET asgispoilt somebody");
     let worker = Running::begin(&layer, "spoilt", 1);
-    until("it is counted", || layer.stats().undecodable == 1).await;
+    until("the wrong type is counted", || layer.stats().undecodable == 1).await;
     let to = ChannelName::<JobConsumer>::of_worker("spoilt").unwrap();
     let error = layer.send(&to, &job(1, "work")).await.unwrap_err();
-    let told = std::error::Error::source(&error).expect("why").to_string();
+    let told = std::error::Error::source(&error).expect("the error has a source").to_string();
     assert!(told.contains("no sorted set"), "{told}");
     assert_eq!(server.ask("GET asgispoilt").text(), "somebody");
     server.ask("DEL asgispoilt");
@@ -312,13 +310,13 @@ async fn worker_with_invalid_name_fails_to_start() {
         assert!(error.to_string().contains("worker channel name"), "{error}");
     }
     let first = Running::begin(&layer, "twice", 1);
-    until("the first runs", || layer.channels_here() == 2).await;
+    until("the first worker runs", || layer.channels_here() == 2).await;
     let error = channels.worker::<JobConsumer>("twice").run_until(std::future::pending()).await.unwrap_err();
     assert!(error.to_string().contains("has its worker in this process already"), "{error}");
     first.stop().await;
 
     let closed = Running::begin(&layer, "closed", 1);
-    until("it runs", || layer.channels_here() == 2).await;
+    until("the process is running", || layer.channels_here() == 2).await;
     layer.close().await;
     let (outcome, _) = closed.task.await.unwrap();
     assert!(outcome.unwrap_err().to_string().contains("the channel layer is closed"));

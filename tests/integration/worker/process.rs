@@ -44,19 +44,19 @@ impl Process {
                     return;
                 }
             }
-            panic!("it ended without a word of: {text}");
+            panic!("the process ended without logging: {text}");
         };
-        tokio::time::timeout(PATIENCE, said).await.unwrap_or_else(|_| panic!("never: {text}"));
+        tokio::time::timeout(PATIENCE, said).await.unwrap_or_else(|_| panic!("the log never contains: {text}"));
     }
 
     fn terminate(&self) {
-        let id = self.child.id().expect("it runs").to_string();
+        let id = self.child.id().expect("the process is running").to_string();
         assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     }
 
     /// Waits until the process has ended with success. Returns its output.
     async fn ended(mut self) -> String {
-        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap();
+        let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("the process ends").unwrap();
         assert!(status.success(), "{status}");
         let mut printed = String::new();
         self.child.stdout.take().expect("a pipe").read_to_string(&mut printed).await.unwrap();

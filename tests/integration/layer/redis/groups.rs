@@ -6,6 +6,7 @@ use channels_runtime::LayerConfig;
 use channels_runtime::prelude::*;
 
 use crate::layer::groups::{Talk, Talker, app, line, sorted};
+use crate::support::until::{until, until_within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn group_send_others_excludes_sender_after_reconnect() {
@@ -17,16 +18,14 @@ async fn group_send_others_excludes_sender_after_reconnect() {
     let names = server.ask("PUBSUB CHANNELS asgi__process__*").texts();
     assert_eq!(names.len(), 1, "{names:?}");
     server.publish(&names[0], b"\xc1");
+    until("the invalid message is counted", || layer.stats().undecodable == 1).await;
     for round in 0..5 {
         server.ask("CLIENT KILL TYPE pubsub");
-        let heard = async {
-            while layer.ready(Duration::from_millis(200)).await.is_err()
-                || server.ask("PUBSUB NUMSUB asgi__group__talk").list()[1].number() == 0
-            {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), heard).await.expect("the group is heard again");
+        until_within(Duration::from_secs(10), "the group is subscribed again", async || {
+            layer.ready(Duration::from_millis(200)).await.is_ok()
+                && server.ask("PUBSUB NUMSUB asgi__group__talk").list()[1].number() != 0
+        })
+        .await;
         one.says("others", round).await;
         assert_eq!(two.hears().await, line("one", round));
         two.says("all", round).await;
@@ -34,7 +33,7 @@ async fn group_send_others_excludes_sender_after_reconnect() {
             assert_eq!(talker.hears().await, line("two", round));
         }
     }
-    assert_eq!(layer.stats().undecodable, 1, "what nobody of us said hurts nobody");
+    assert_eq!(layer.stats().undecodable, 1, "only the invalid message is counted");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -68,6 +67,8 @@ async fn group_count_reports_process_without_reply() {
     let said = std::error::Error::source(&error).unwrap().to_string();
     assert_eq!(said, "1 of 2 have answered within 5 s", "{error}");
     drop(hangs);
-    let answered = async { while layer.group_count(&Talk).await.is_err() {} };
-    tokio::time::timeout(Duration::from_secs(10), answered).await.expect("nobody waits for one that is gone");
+    until_within(Duration::from_secs(10), "a process that is gone is not waited for", async || {
+        layer.group_count(&Talk).await.is_ok()
+    })
+    .await;
 }

@@ -115,9 +115,9 @@ async fn leave_rejected_by_redis_is_retried() {
     assert_eq!(server.ask("ACL SETUSER default -zrem").text(), "OK");
     drop(leaver);
     layer.group_add(&Room, other.name()).await.unwrap_err();
-    assert_ne!(server.ask(&format!("ZCARD {KEY}")).number(), 0, "it could not be written");
+    assert_ne!(server.ask(&format!("ZCARD {KEY}")).number(), 0, "the leave could not be written");
     assert_eq!(server.ask("ACL SETUSER default +zrem").text(), "OK");
-    until("nobody is left behind", || server.ask(&format!("ZCARD {KEY}")).number() == 0).await;
+    until("the stale member is removed", || server.ask(&format!("ZCARD {KEY}")).number() == 0).await;
 }
 
 /// Invalid names of members: they are counted, and the other members receive the message.
@@ -139,5 +139,5 @@ async fn invalid_member_names_are_counted_and_skipped() {
     assert_eq!(layer.stats().undecodable, 12);
     assert_eq!(told_once(&log, "a message that is no event was dropped"), 12);
     assert_eq!(layer.group_members(&Room).await.unwrap(), [channel.name().clone()]);
-    assert_eq!(server.ask("KEYS *").texts(), [KEY], "nothing was written for them");
+    assert_eq!(server.ask("KEYS *").texts(), [KEY], "nothing was written for invalid members");
 }

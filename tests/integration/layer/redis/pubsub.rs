@@ -38,7 +38,7 @@ async fn restarted_redis_gets_all_subscriptions_again() {
             }
         }
     };
-    let envelope = tokio::time::timeout(Duration::from_secs(10), heard).await.expect("heard again");
+    let envelope = tokio::time::timeout(Duration::from_secs(10), heard).await.expect("the group receives again");
     assert_eq!(envelope.event_name(), "note");
     drop(server);
 }

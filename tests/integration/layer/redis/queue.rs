@@ -41,7 +41,7 @@ async fn group_send_writes_one_entry_per_process() {
         assert_eq!(&entry[12..], expected, "entry {at}");
     }
     assert_eq!(entries.iter().map(|(entry, _)| &entry[..12]).collect::<HashSet<_>>().len(), 20);
-    assert!(entries.is_sorted_by(|(_, a), (_, b)| a < b), "scores grow");
+    assert!(entries.is_sorted_by(|(_, a), (_, b)| a < b), "the scores increase");
     let lasts = server.ask(&format!("TTL asgi{STUCK}")).number();
     assert!((50..=60).contains(&lasts), "{lasts}");
     for channel in &here {
@@ -245,9 +245,13 @@ async fn remote_queue_of_wrong_type_is_counted_and_skipped() {
     assert_eq!(here.stats().undecodable, 6);
     // A direct send returns the error.
     let error = here.send_raw(DEAD[0], json!({"type": "tick", "number": 1})).await.unwrap_err();
-    let told = std::error::Error::source(&error).expect("why").to_string();
+    let told = std::error::Error::source(&error).expect("the error has a source").to_string();
     assert!(told.contains("no sorted set"), "{told}");
-    assert_eq!(server.ask(&format!("GET asgi{}", DEAD[0].trim_end_matches('x'))).text(), "spoilt", "it is not ours");
+    assert_eq!(
+        server.ask(&format!("GET asgi{}", DEAD[0].trim_end_matches('x'))).text(),
+        "spoilt",
+        "the foreign value is unchanged"
+    );
 }
 
 /// The queue belongs to this process: a value of another type under its key is deleted.
@@ -271,8 +275,8 @@ async fn own_queue_of_wrong_type_is_recreated() {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), heard).await.expect("it can be sent to again");
-        until("it is counted", || here.stats().undecodable == u64::from(number) + 1).await;
-        until("and told of", || here.stats().gaps == u64::from(number) + 1).await;
+        tokio::time::timeout(Duration::from_secs(10), heard).await.expect("the channel receives again");
+        until("the wrong type is counted", || here.stats().undecodable == u64::from(number) + 1).await;
+        until("the gap is counted", || here.stats().gaps == u64::from(number) + 1).await;
     }
 }

@@ -21,7 +21,7 @@ async fn restarted_redis_gets_all_memberships_again() {
     }))
     .await;
     let server = server.restart();
-    until("all are members again", || server.ask(&format!("ZCARD {KEY}")).number() == 20).await;
+    until("all channels are members again", || server.ask(&format!("ZCARD {KEY}")).number() == 20).await;
     let sent = async {
         while there.group_send(&Room, &Tick { number: 1 }).await.is_err() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -42,11 +42,11 @@ async fn unreachable_redis_is_logged_once() {
     let channel = layer.new_channel().await.unwrap();
     layer.group_add(&Room, channel.name()).await.unwrap();
     drop(server);
-    until("it is missed", || layer.stats().gaps == 1).await;
+    until("the lost connection is counted", || layer.stats().gaps == 1).await;
     // The channel leaves the group, and the leave cannot be written.
     drop(channel);
-    until("it is tried again", || log.text().matches("memberships can still not be written").count() >= 3).await;
-    until("it is looked for", || log.text().matches("queue in Redis is still lost").count() >= 3).await;
+    until("the write is retried", || log.text().matches("memberships can still not be written").count() >= 3).await;
+    until("the reconnect is retried", || log.text().matches("queue in Redis is still lost").count() >= 3).await;
     let text = log.text();
     let aloud = |sentence: &str| text.lines().filter(|line| line.contains("WARN") && line.contains(sentence)).count();
     assert_eq!(aloud("memberships could not be written to Redis"), 1, "{text}");
