@@ -14,7 +14,7 @@ use crate::codec::Envelope;
 use crate::layer::backend::Backend;
 use crate::layer::config::LayerConfig;
 use crate::layer::counters::Counters;
-use crate::layer::delivery::{Delivery, Full, Prepare, Undeliverable};
+use crate::layer::delivery::{Delivery, Full, MailboxKind, Undeliverable};
 use crate::layer::mailbox::Mailbox;
 use crate::name::ChannelName;
 use crate::support::lock;
@@ -152,8 +152,8 @@ impl Mailbox for Queue {
         &self.name
     }
 
-    fn prepare(&self) -> Prepare {
-        as_it_is
+    fn kind(&self) -> &'static MailboxKind {
+        const { &MailboxKind::of::<Self>(as_it_is) }
     }
 
     fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<bool, Full> {

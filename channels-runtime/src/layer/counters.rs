@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::codec::Envelope;
 use crate::error::{DecodeError, shown, without_value};
-use crate::layer::delivery::{Delivery, Prepare, Undeliverable};
+use crate::layer::delivery::{Delivery, MailboxKind, Undeliverable};
 use crate::layer::mailbox::DeliveryCount;
 use crate::name::GroupName;
 use crate::support::{count, counted, lock};
@@ -140,8 +140,8 @@ impl Counters {
     }
 
     /// Prepares a message for one kind of mailbox. A failure is counted and logged.
-    pub(super) fn prepared(&self, prepare: Prepare, envelope: &Envelope, to: &str) -> Option<Delivery> {
-        prepare(envelope).map_err(|problem| self.count_undeliverable(envelope, to, &problem)).ok()
+    pub(super) fn prepared(&self, kind: &MailboxKind, envelope: &Envelope, to: &str) -> Option<Delivery> {
+        (kind.prepare)(envelope).map_err(|problem| self.count_undeliverable(envelope, to, &problem)).ok()
     }
 
     pub(crate) fn count_taken(&self, taken: DeliveryCount, last: Option<&Envelope>) {

@@ -1,6 +1,6 @@
 //! A message prepared for one kind of mailbox.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::sync::Arc;
 
 use crate::codec::Envelope;
@@ -71,8 +71,34 @@ pub(crate) enum Undeliverable {
     Undecodable { consumer: &'static str, error: DecodeError },
 }
 
-/// Makes a message ready. Mailboxes with the same function share what it made.
+/// Prepares a message for the mailboxes of one kind.
 pub(crate) type Prepare = fn(&Envelope) -> Result<Delivery, Undeliverable>;
+
+/// A kind of mailbox: the connections of one consumer, or the channels without one. Mailboxes of one kind share each prepared
+/// message.
+///
+/// A type identifies the kind, because two functions may have one address, and one function may have two. Each mailbox holds
+/// a reference to its kind, which is one word.
+#[derive(Debug)]
+pub(crate) struct MailboxKind {
+    // Not the `TypeId` itself: the oldest supported compiler makes none in a constant.
+    id: fn() -> TypeId,
+    pub(crate) prepare: Prepare,
+}
+
+impl MailboxKind {
+    /// Returns the kind that `T` identifies. There is one `prepare` for each `T`.
+    pub(crate) const fn of<T: 'static>(prepare: Prepare) -> Self {
+        Self { id: TypeId::of::<T>, prepare }
+    }
+}
+
+impl PartialEq for MailboxKind {
+    fn eq(&self, other: &Self) -> bool {
+        // Nearly always it is one constant.
+        std::ptr::eq(self, other) || (self.id)() == (other.id)()
+    }
+}
 
 /// The mailbox holds as many messages as its capacity allows; the new one was dropped.
 #[derive(Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::codec::Envelope;
 use crate::layer::counters::Counters;
-use crate::layer::delivery::{Delivery, Prepare};
+use crate::layer::delivery::{Delivery, MailboxKind};
 use crate::layer::mailbox::{Batch, DeliveryCount, Mailbox, NamedMailbox};
 use crate::layer::sharded_map::ShardedMap;
 use crate::layer::write_priority::WritePriority;
@@ -20,7 +20,7 @@ use crate::name::{ChannelName, GroupName};
 pub(super) struct Prepared(pub(super) ForKinds<Option<Delivery>>);
 
 impl Prepared {
-    pub(super) fn for_kinds(kinds: impl IntoIterator<Item = Prepare>) -> Self {
+    pub(super) fn for_kinds(kinds: impl IntoIterator<Item = &'static MailboxKind>) -> Self {
         let mut prepared = Self::default();
         for kind in kinds {
             if of_kind(&prepared.0, kind).is_none() {
@@ -32,7 +32,7 @@ impl Prepared {
 
     pub(super) fn prepare(&mut self, counters: &Counters, envelope: &Envelope, to: &str) {
         for (kind, delivery) in &mut self.0 {
-            *delivery = counters.prepared(*kind, envelope, to);
+            *delivery = counters.prepared(kind, envelope, to);
         }
     }
 
@@ -45,10 +45,10 @@ impl Prepared {
 }
 
 /// Something for each kind of mailbox.
-pub(crate) type ForKinds<T> = SmallVec<[(Prepare, T); 1]>;
+pub(crate) type ForKinds<T> = SmallVec<[(&'static MailboxKind, T); 1]>;
 
-pub(crate) fn of_kind<T>(all: &ForKinds<T>, kind: Prepare) -> Option<&T> {
-    all.iter().find(|(known, _)| std::ptr::fn_addr_eq(*known, kind)).map(|(_, found)| found)
+pub(crate) fn of_kind<'a, T>(all: &'a ForKinds<T>, kind: &MailboxKind) -> Option<&'a T> {
+    all.iter().find(|(known, _)| *known == kind).map(|(_, found)| found)
 }
 
 /// A message on its way to the members of a group.
@@ -76,7 +76,7 @@ impl Handed {
 }
 
 /// Makes the batch of these messages for one kind of mailbox.
-fn batch_for<'a>(kind: Prepare, messages: &'a [Message], priority: WritePriority) -> Batch<'a> {
+fn batch_for<'a>(kind: &MailboxKind, messages: &'a [Message], priority: WritePriority) -> Batch<'a> {
     let ready = |message: &'a Message| Some((of_kind(&message.prepared.0, kind)?.as_ref()?, message.at));
     Batch::of(messages.iter().filter_map(ready).collect(), priority)
 }
@@ -86,7 +86,7 @@ fn batch_for<'a>(kind: Prepare, messages: &'a [Message], priority: WritePriority
 pub(super) struct GroupMembers {
     mailboxes: IndexSet<NamedMailbox>,
     /// The kind of all of them, if all are of one.
-    kind: Option<Prepare>,
+    kind: Option<&'static MailboxKind>,
     /// What waits for them ([`burst`](super::burst)), in its order. Bound: what its task handles in one turn, for each thread.
     #[expect(clippy::box_collection, reason = "nearly always there is none, and every group has the room for it")]
     waiting: Option<Box<Vec<Message>>>,
@@ -113,13 +113,13 @@ impl GroupMembers {
     /// Puts a member in. `false` if it is in already. Nothing may wait.
     pub(super) fn insert(&mut self, mailbox: &NamedMailbox) -> bool {
         debug_assert!(!self.holds_back(), "it was not there when that was sent");
-        let (kind, is_first) = (mailbox.0.prepare(), self.is_empty());
+        let (kind, is_first) = (mailbox.0.kind(), self.is_empty());
         if !self.mailboxes.insert(mailbox.clone()) {
             return false;
         }
         if is_first {
             self.kind = Some(kind);
-        } else if self.kind.is_some_and(|known| !std::ptr::fn_addr_eq(known, kind)) {
+        } else if self.kind.is_some_and(|known| known != kind) {
             self.kind = None;
         }
         true
@@ -139,7 +139,7 @@ impl GroupMembers {
             return Prepared::for_kinds((others > 0).then_some(kind));
         }
         let others = self.mailboxes.iter().enumerate().filter(|(place, _)| Some(*place) != own);
-        Prepared::for_kinds(others.map(|(_, NamedMailbox(mailbox))| mailbox.prepare()))
+        Prepared::for_kinds(others.map(|(_, NamedMailbox(mailbox))| mailbox.kind()))
     }
 
     /// A message that waits for the next one.
@@ -174,7 +174,8 @@ impl GroupMembers {
     }
 
     fn hand_all(&self, messages: &[Message]) -> DeliveryCount {
-        let batch = |(kind, _): &(Prepare, _)| (*kind, batch_for(*kind, messages, WritePriority::of(self.len())));
+        let batch =
+            |(kind, _): &(&'static MailboxKind, _)| (*kind, batch_for(*kind, messages, WritePriority::of(self.len())));
         let ready = self.kinds(None).0.iter().map(batch).collect();
         hand(self.mailboxes.iter().map(|NamedMailbox(mailbox)| mailbox), &ready)
     }
@@ -190,7 +191,7 @@ pub(crate) type Ready<'a> = ForKinds<Batch<'a>>;
 pub(crate) fn hand<'a>(mailboxes: impl Iterator<Item = &'a Arc<dyn Mailbox>>, ready: &Ready<'_>) -> DeliveryCount {
     let mut taken = DeliveryCount::default();
     for mailbox in mailboxes {
-        if let Some(batch) = of_kind(ready, mailbox.prepare()) {
+        if let Some(batch) = of_kind(ready, mailbox.kind()) {
             taken += mailbox.deliver_all(batch);
         }
     }
@@ -205,11 +206,14 @@ pub(super) fn hand_to(mailboxes: &[Arc<dyn Mailbox>], prepared: &Prepared) -> De
 
 #[cfg(test)]
 mod tests {
+    use std::marker::PhantomData;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
     use std::sync::{Arc, Mutex};
 
     use super::*;
     use crate::codec::Format;
-    use crate::layer::delivery::Full;
+    use crate::layer::delivery::{Full, Undeliverable};
     use crate::layer::mailbox::Mailbox;
     use crate::layer::table::LocalTable;
     use crate::name::GroupName;
@@ -225,8 +229,8 @@ mod tests {
             &self.name
         }
 
-        fn prepare(&self) -> Prepare {
-            |_| Ok(Delivery::Nothing)
+        fn kind(&self) -> &'static MailboxKind {
+            const { &MailboxKind::of::<Self>(|_| Ok(Delivery::Nothing)) }
         }
 
         fn deliver(&self, _: &Delivery, _: Instant) -> Result<bool, Full> {
@@ -256,5 +260,61 @@ mod tests {
         }
         let by = first.unwrap().by.lock().unwrap().clone();
         assert_eq!(by, [[WritePriority::Interactive; 16].as_slice(), &[WritePriority::Bulk]].concat());
+    }
+
+    /// A mailbox of the kind that `T` identifies. All kinds have one function.
+    struct Counting<T> {
+        name: ChannelName,
+        kind: PhantomData<fn() -> T>,
+    }
+
+    static PREPARED: AtomicUsize = AtomicUsize::new(0);
+
+    fn count(_: &Envelope) -> Result<Delivery, Undeliverable> {
+        PREPARED.fetch_add(1, Relaxed);
+        Ok(Delivery::Nothing)
+    }
+
+    impl<T: 'static> Mailbox for Counting<T> {
+        fn name(&self) -> &ChannelName {
+            &self.name
+        }
+
+        fn kind(&self) -> &'static MailboxKind {
+            const { &MailboxKind::of::<T>(count) }
+        }
+
+        fn deliver(&self, _: &Delivery, _: Instant) -> Result<bool, Full> {
+            Ok(true)
+        }
+
+        fn layer_closed(&self) {}
+    }
+
+    fn counting<T: 'static>(name: &str) -> Arc<dyn Mailbox> {
+        Arc::new(Counting { name: ChannelName::new(name).unwrap(), kind: PhantomData::<fn() -> T> })
+    }
+
+    #[test]
+    fn message_is_prepared_once_per_kind_even_if_kinds_share_their_function() {
+        let (table, group) = (LocalTable::new("a test"), GroupName::new("group").unwrap());
+        let envelope = Envelope::from_value(&serde_json::json!({"type": "a"}), Format::Json).unwrap();
+        let mailboxes = [counting::<u8>("a"), counting::<u8>("b"), counting::<u16>("c"), counting::<u16>("d")];
+        for (mailbox, expected) in mailboxes.iter().zip([1, 1, 2, 2]) {
+            table.register(mailbox);
+            table.add(&group, mailbox.name()).unwrap();
+            let before = PREPARED.load(Relaxed);
+            table.group_send(&group, &envelope);
+            assert_eq!(PREPARED.load(Relaxed) - before, expected);
+        }
+        assert_eq!(table.stats().delivered, 1 + 2 + 3 + 4);
+    }
+
+    #[test]
+    fn kind_is_equal_to_its_copy() {
+        static COPIES: [MailboxKind; 3] =
+            [MailboxKind::of::<u8>(count), MailboxKind::of::<u8>(count), MailboxKind::of::<u16>(count)];
+        assert_eq!(COPIES[0], COPIES[1]);
+        assert_ne!(COPIES[0], COPIES[2]);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use crate::layer::delivery::{Delivery, Full, Prepare};
+use crate::layer::delivery::{Delivery, Full, MailboxKind};
 use crate::layer::write_priority::WritePriority;
 use crate::name::ChannelName;
 use crate::websocket::EncodedFrame;
@@ -17,7 +17,8 @@ pub(crate) trait Mailbox: Send + Sync {
     /// The channel's name.
     fn name(&self) -> &ChannelName;
 
-    fn prepare(&self) -> Prepare;
+    /// Returns the kind of mailbox, which decides how messages are prepared for it.
+    fn kind(&self) -> &'static MailboxKind;
 
     /// Takes a message that came `now`. Never waits. `false` if it may be lost, and was: that is counted already.
     fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<bool, Full>;

@@ -42,7 +42,7 @@ pub use config::LayerConfig;
 pub(crate) use counters::Counters;
 pub use counters::LayerStats;
 pub use delivery::Gap;
-pub(crate) use delivery::{Delivery, Full, Prepare, Undeliverable};
+pub(crate) use delivery::{Delivery, Full, MailboxKind, Undeliverable};
 pub use handle::ChannelLayer;
 pub(crate) use mailbox::{Batch, DeliveryCount, Mailbox};
 #[cfg(feature = "redis")]

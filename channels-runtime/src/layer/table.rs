@@ -333,7 +333,7 @@ impl LocalTable {
         batching::flush_batch();
         let mailboxes: Vec<_> = names.iter().filter_map(|name| self.mailbox(name.as_ref())).collect();
         self.counters.count_unread(names.len() - mailboxes.len());
-        let mut prepared = Prepared::for_kinds(mailboxes.iter().map(|mailbox| mailbox.prepare()));
+        let mut prepared = Prepared::for_kinds(mailboxes.iter().map(|mailbox| mailbox.kind()));
         let to = names.first().map_or("", AsRef::as_ref);
         prepared.prepare(&self.counters, envelope, to);
         self.counters.count_taken(hand_to(&mailboxes, &prepared), Some(envelope));
@@ -350,7 +350,7 @@ impl LocalTable {
             self.counters.count_unread(1);
             return Ok(false);
         };
-        if let Some(delivery) = self.counters.prepared(mailbox.prepare(), envelope, name.as_str()) {
+        if let Some(delivery) = self.counters.prepared(mailbox.kind(), envelope, name.as_str()) {
             let taken = mailbox.deliver(&delivery, Instant::now())?;
             self.counters.figures.delivered.fetch_add(taken.into(), Relaxed);
         }

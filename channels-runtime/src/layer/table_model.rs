@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::codec::{Envelope, Format};
 use crate::layer::batching;
-use crate::layer::delivery::{Delivery, Full, Prepare, Undeliverable};
+use crate::layer::delivery::{Delivery, Full, MailboxKind, Undeliverable};
 use crate::layer::mailbox::Mailbox;
 use crate::layer::table::{LocalTable, MembershipChange};
 use crate::name::{ChannelName, GroupName};
@@ -48,8 +48,8 @@ impl Mailbox for Inbox {
         &self.name
     }
 
-    fn prepare(&self) -> Prepare {
-        raw
+    fn kind(&self) -> &'static MailboxKind {
+        const { &MailboxKind::of::<Self>(raw) }
     }
 
     fn deliver(&self, delivery: &Delivery, _: Instant) -> Result<bool, Full> {

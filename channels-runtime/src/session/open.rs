@@ -9,7 +9,7 @@ use crate::consumer::{Consumer, Context};
 use crate::error::{Error, Reject};
 use crate::layer::Mailbox;
 use crate::scope::Scope;
-use crate::session::prepare::prepare;
+use crate::session::prepare::mailbox_kind;
 use crate::session::spans;
 use crate::session::spans::within;
 use crate::support::{catch_panic, panic_message};
@@ -31,7 +31,8 @@ pub(crate) async fn open<C: Consumer>(
     let backend = shared.layer.backend();
     let channel = backend.new_channel_name();
     let span = spans::connection::<C>(&scope, &channel);
-    let connection = Connection::new(prepare::<C>, channel.clone(), scope, Arc::clone(shared), C::HAS_GAP_METHODS);
+    let connection =
+        Connection::new(mailbox_kind::<C>(), channel.clone(), scope, Arc::clone(shared), C::HAS_GAP_METHODS);
     backend.table().register(&(Arc::clone(&connection) as Arc<dyn Mailbox>));
     // From here on the context takes the channel out of the layer again, whatever happens.
     let mut cx = Context::new(connection);

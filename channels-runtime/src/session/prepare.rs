@@ -5,9 +5,14 @@ use std::sync::Arc;
 
 use crate::codec::Envelope;
 use crate::consumer::{Consumer, Decoded, Delivered};
-use crate::layer::{Delivery, Undeliverable};
+use crate::layer::{Delivery, MailboxKind, Undeliverable};
 use crate::session::spans;
 use crate::support::{metrics, panic_message};
+
+/// Returns the kind of the mailboxes of `C`.
+pub(crate) fn mailbox_kind<C: Consumer>() -> &'static MailboxKind {
+    const { &MailboxKind::of::<C>(prepare::<C>) }
+}
 
 /// Decodes a message for all connections of `C` in this process, and renders it where no state is needed.
 pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
@@ -36,5 +41,36 @@ pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Unde
         Ok(Decoded::Frame(None, _)) => Ok(Delivery::Nothing),
         Ok(Decoded::Unhandled) => Err(Undeliverable::Unhandled { consumer: C::INFO.name }),
         Err(error) => Err(Undeliverable::Undecodable { consumer: C::INFO.name, error }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mailbox_kind;
+
+    macro_rules! consumer {
+        ($module:ident) => {
+            mod $module {
+                use crate::prelude::{CloseCode, Context, consumer};
+
+                #[derive(Default)]
+                pub(super) struct Small;
+
+                #[consumer(crate = crate)]
+                impl Small {
+                    #[disconnect]
+                    fn disconnect(&mut self, _cx: &mut Context<Self>, _code: CloseCode) {}
+                }
+            }
+        };
+    }
+
+    consumer!(one);
+    consumer!(other);
+
+    #[test]
+    fn consumers_with_equal_code_have_different_kinds() {
+        assert_eq!(mailbox_kind::<one::Small>(), mailbox_kind::<one::Small>());
+        assert_ne!(mailbox_kind::<one::Small>(), mailbox_kind::<other::Small>());
     }
 }
