@@ -551,11 +551,11 @@ impl Mailbox for Connection {
             && state.takes_at_once(frames)
         {
             state.outbound.push(frames);
-            self.schedule(state, batch.reach);
+            self.schedule(state, batch.priority);
             return DeliveryCount { delivered: batch.deliveries.len() as u64, full: 0 };
         }
         for (delivery, at) in &batch.deliveries {
-            taken.add(&self.deliver_locked(state, delivery, *at, batch.reach, &mut gone));
+            taken.add(&self.deliver_locked(state, delivery, *at, batch.priority, &mut gone));
         }
         taken
     }
@@ -576,7 +576,7 @@ impl Connection {
         reach: WritePriority,
         gone: &mut Vec<InboxItem>,
     ) -> Result<bool, Full> {
-        if let Some(key) = delivery.loss().key()
+        if let Some(key) = delivery.drop_hint().key()
             && let Some(outdated) = state.outdated(key)
         {
             self.counters().count_coalesced();

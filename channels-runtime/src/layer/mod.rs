@@ -1,15 +1,19 @@
-//! The channel layer: how a message finds its consumers, in this process and in others.
+//! The channel layer: delivers messages to channels and groups, in this process and in others.
 //!
-//! What is promised, whatever is behind it:
+//! Guarantees, for every backend:
 //!
-//! - A message is delivered at most once to each member. One sender's messages to one group or channel arrive in the
-//!   order in which its sends returned.
-//! - A send never waits for a slow reader. A mailbox holds `capacity` messages (100); one more is dropped. The sender of
-//!   [`ChannelLayer::send`] is told ([`LayerError::ChannelFull`]); the sender to a group is not, and the drop is counted
-//!   ([`ChannelLayer::stats`]).
-//! - A message that waited longer than `expiry` (60 s) in a mailbox is dropped.
-//! - A group that has no members is not an error.
-//! - A channel is in its groups for as long as it lives, and not a moment longer.
+//! - A message is delivered at most once to each member. Messages of one sender to one group or channel arrive in the order in
+//!   which its sends returned.
+//! - A send never waits for a slow reader. A mailbox holds `capacity` messages (default: 100) and drops further ones.
+//!   [`ChannelLayer::send`] then returns [`LayerError::ChannelFull`](crate::error::LayerError::ChannelFull) if the layer can detect
+//!   it. A send to a group returns no error; the drop is counted ([`ChannelLayer::stats`]).
+//! - A message that waits in a mailbox for longer than `expiry` (default: 60 s) is dropped.
+//! - A send to a group without members is not an error.
+//! - A channel leaves its groups when it is dropped.
+//!
+//! Files in reading order: `handle` (the API), `backend` (what a layer implements), `memory` and `redis` (the backends), `table`
+//! (the channels and groups of this process), `group_members` and `batching` (a send to a group), `mailbox` and `delivery` (what a
+//! member receives).
 
 mod aliases;
 mod backend;
@@ -22,6 +26,7 @@ mod delivery;
 mod glob;
 mod group_members;
 mod handle;
+mod log_once;
 mod mailbox;
 mod memory;
 #[cfg(feature = "redis")]
@@ -32,6 +37,8 @@ mod table;
 #[cfg(test)]
 #[cfg(feature = "redis")]
 mod table_model;
+#[cfg(feature = "redis")]
+mod table_remote;
 mod write_priority;
 
 pub use aliases::channel_layer;

@@ -1,10 +1,15 @@
 //! The session: the loop that runs one consumer for one connection.
 
+mod call;
+mod close;
 mod end;
+mod input;
 mod open;
 mod prepare;
 mod session;
 pub(crate) mod spans;
+mod step;
+mod turns;
 
 pub(crate) use end::end;
 pub(crate) use open::Opened;
