@@ -62,7 +62,7 @@ impl PartialEq for NamedMailbox {
 
 impl Eq for NamedMailbox {}
 
-/// The largest size of joined frames, in bytes. Joining saves little for larger ones.
+/// The largest total size, in bytes, of frames that are joined once for all members. Larger ones cost no more in pieces.
 const MAX_JOINED: usize = 16 * 1024;
 
 /// Messages for one kind of mailbox, in order.

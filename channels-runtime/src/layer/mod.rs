@@ -11,7 +11,7 @@
 //! - A send to a group without members is not an error.
 //! - A channel leaves its groups when it is dropped.
 //!
-//! Files in reading order: `handle` (the API), `backend` (what a layer implements), `memory` and `redis` (the backends), `table`
+//! Files in reading order: `handle`, `membership` and `readiness` (the API), `backend` (what a layer implements), `memory` and `redis` (the backends), `table`
 //! (the channels and groups of this process), `group_members` and `batching` (a send to a group), `mailbox` and `delivery` (what a
 //! member receives).
 
@@ -28,7 +28,9 @@ mod group_members;
 mod handle;
 mod log_once;
 mod mailbox;
+mod membership;
 mod memory;
+mod readiness;
 #[cfg(feature = "redis")]
 mod redis;
 mod settings;
