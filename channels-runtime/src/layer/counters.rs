@@ -4,11 +4,10 @@ use std::borrow::Cow;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::codec::Envelope;
-use crate::error::{DecodeError, shown, without_value};
+use crate::error::{shown, without_value};
 use crate::layer::delivery::{Delivery, MailboxKind, Undeliverable};
 use crate::layer::log_once::LogOnce;
 use crate::layer::mailbox::DeliveryCount;
-use crate::name::GroupName;
 use crate::support::{count, counted};
 
 counted! {
@@ -46,12 +45,12 @@ counted! {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     /// The source of the messages as far as the layer knows, for the log.
-    peer: Cow<'static, str>,
+    pub(super) peer: Cow<'static, str>,
     unhandled: LogOnce,
     undecodable: LogOnce,
     #[cfg(feature = "redis")]
-    garbage: LogOnce,
-    counters: LayerCounters,
+    pub(super) garbage: LogOnce,
+    pub(super) counters: LayerCounters,
 }
 
 impl LayerStats {
@@ -86,11 +85,6 @@ impl Counters {
 
     pub(super) fn count_delivered(&self, messages: u64) {
         self.counters.delivered.fetch_add(messages, Relaxed);
-    }
-
-    #[cfg(feature = "redis")]
-    pub(super) fn count_gap(&self) {
-        count(&self.counters.gaps);
     }
 
     pub(crate) fn count_unread(&self, messages: usize) {
@@ -137,45 +131,6 @@ impl Counters {
                 "full mailboxes missed a message; further ones are only counted"
             );
         }
-    }
-
-    /// Counts queues in Redis that hold `capacity` messages, so that they missed a message to a group.
-    #[cfg(feature = "redis")]
-    pub(crate) fn count_over_capacity(&self, group: &GroupName, over: usize, of: usize) {
-        if self.counters.dropped_full.fetch_add(over as u64, Relaxed) == 0 {
-            tracing::warn!(%group, "{over} of {of} channels over capacity; further ones are only counted");
-        } else {
-            tracing::debug!(%group, "{over} of {of} channels over capacity");
-        }
-    }
-
-    /// Counts a message that is not an event.
-    #[cfg(feature = "redis")]
-    pub(crate) fn count_garbage(&self, to: &str, error: &DecodeError) {
-        count(&self.counters.undecodable);
-        let (peer, text) = (&*self.peer, error.to_string());
-        let error = shown(&text);
-        // A peer that sends garbage sends a lot of it.
-        if self.garbage.is_new(to) {
-            tracing::warn!(
-                to,
-                peer,
-                error,
-                "a message that is not an event was dropped; further ones are only counted"
-            );
-        } else {
-            tracing::debug!(to, peer, error, "a message that is not an event was dropped");
-        }
-    }
-
-    /// Counts a rejection of a group's members by Redis, if the cause is that its key holds something else (`garbage`). Returns
-    /// whether the rejection is new, so that it is logged as a warning.
-    #[cfg(feature = "redis")]
-    pub(crate) fn count_refusal(&self, group: &GroupName, garbage: bool) -> bool {
-        if garbage {
-            count(&self.counters.undecodable);
-        }
-        self.garbage.is_new(("group", group.as_str()))
     }
 
     /// Counts a message that could not be prepared. `to` is the group or channel that it was sent to.

@@ -22,6 +22,8 @@ mod blocking;
 mod channel;
 mod config;
 mod counters;
+#[cfg(feature = "redis")]
+mod counters_remote;
 mod delivery;
 mod glob;
 mod group_members;
@@ -44,7 +46,9 @@ mod table_remote;
 mod write_priority;
 
 pub use aliases::channel_layer;
-pub(crate) use backend::{Backend, Sent, WorkerQueue};
+pub(crate) use backend::WorkerQueue;
+#[cfg(feature = "testing")]
+pub(crate) use backend::{Backend, Sent};
 pub use blocking::BlockingChannelLayer;
 pub use channel::Channel;
 pub use config::LayerConfig;
@@ -57,6 +61,7 @@ pub(crate) use mailbox::{Batch, DeliveryCount, Mailbox};
 #[cfg(feature = "redis")]
 pub use redis::RedisHost;
 pub use settings::ConfigError;
+#[cfg(feature = "testing")]
 pub(crate) use table::LocalTable;
 pub(crate) use write_priority::{TURN, WritePriority};
 #[cfg(all(feature = "redis", any(test, fuzzing)))]

@@ -36,7 +36,7 @@ type JoinedGroups = SmallVec<[GroupName; 1]>;
 /// Lock order: `lost`, then a shard of `channels`, then a shard of `groups`. A send to a group holds the group's shard, so that
 /// all members here receive the group's messages in one order. It never waits while it holds the lock.
 pub(crate) struct LocalTable {
-    channels: ShardedMap<NamedMailbox, JoinedGroups>,
+    pub(super) channels: ShardedMap<NamedMailbox, JoinedGroups>,
     groups: Arc<Groups>,
     counters: Arc<Counters>,
     closed: AtomicBool,
@@ -164,11 +164,6 @@ impl LocalTable {
     /// Calls `look` with each group that has a member here, under the lock of its shard.
     pub(super) fn each_group(&self, look: impl FnMut(&GroupName, &GroupMembers)) {
         self.groups.each(look);
-    }
-
-    /// Calls `look` with each mailbox, under the lock of its shard.
-    pub(super) fn each_mailbox(&self, mut look: impl FnMut(&dyn Mailbox)) {
-        self.channels.each(|NamedMailbox(mailbox), _| look(&**mailbox));
     }
 
     /// Returns the number of members of a group in this process.

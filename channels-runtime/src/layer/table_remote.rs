@@ -5,6 +5,7 @@ use tokio::time::Instant;
 use crate::codec::Envelope;
 use crate::layer::delivery::{Delivery, Gap};
 use crate::layer::group_members::{GroupMembers, Prepared, deliver_to};
+use crate::layer::mailbox::NamedMailbox;
 use crate::layer::table::LocalTable;
 use crate::name::{ChannelName, GroupName};
 use crate::support::lock;
@@ -33,7 +34,7 @@ impl LocalTable {
         let _operation = self.operation();
         let now = Instant::now();
         // A gap needs no space, so it is never refused.
-        self.each_mailbox(|mailbox| _ = mailbox.deliver(&Delivery::Gap(gap), now));
+        self.channels.each(|NamedMailbox(mailbox), _| _ = mailbox.deliver(&Delivery::Gap(gap), now));
     }
 
     /// Returns whether a channel of this process is in the group.
@@ -52,7 +53,7 @@ impl LocalTable {
     /// Returns the names of all channels.
     pub(crate) fn channel_names(&self) -> Vec<ChannelName> {
         let mut all = Vec::new();
-        self.each_mailbox(|mailbox| all.push(mailbox.name().clone()));
+        self.channels.each(|NamedMailbox(mailbox), _| all.push(mailbox.name().clone()));
         all
     }
 
