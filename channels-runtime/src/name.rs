@@ -1,8 +1,8 @@
 //! The names of channels and groups: checked once, cheap to clone.
 //!
-//! The rules are those of Django Channels, so that a name made here is legal there: fewer than 100 characters, and
-//! nothing but ASCII letters, digits, `-`, `_` and `.`. A channel name may hold one `!`; what stands before it names a
-//! process, what stands behind it one channel of that process.
+//! The rules are those of Django Channels, so that a name is valid in both: fewer than 100 characters, only ASCII letters, digits, `-`,
+//! `_` and `.`. A channel name may contain one `!`. The part before it names a process, and the part after it a channel of that
+//! process.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -12,13 +12,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The longest legal name of a channel or a group, in characters: Django Channels asks for fewer than 100.
+/// The largest length of a channel or group name, in characters. Django Channels requires fewer than 100.
 pub const MAX_NAME_LENGTH: usize = 99;
 
-/// How much of that the names that the pub/sub layer makes up leave for a prefix.
+/// The largest length of a prefix: the rest of a channel name that the pub/sub layer generates.
 pub(crate) const MAX_PREFIX_LENGTH: usize = MAX_NAME_LENGTH - "specific.".len() - 32;
 
-/// Why a string is not the name of a channel or a group.
+/// The reason why a string is not the name of a channel or a group.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind} name {name:?} {problem}; a name is 1 to 99 characters of `A-Z a-z 0-9 - _ .`{more}", more = self.kind.more())]
 pub struct NameError {
@@ -68,7 +68,7 @@ enum Problem {
 }
 
 fn check(kind: Kind, name: &str) -> Result<(), NameError> {
-    // Legal everywhere, as most names are: one look at each byte.
+    // The fast path: most names are valid and contain no `!`.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if (1..=MAX_NAME_LENGTH).contains(&name.len()) && name.bytes().all(plain) {
         return Ok(());
@@ -96,24 +96,24 @@ fn check(kind: Kind, name: &str) -> Result<(), NameError> {
     Ok(())
 }
 
-/// Whether it is the name of a channel.
+/// Returns whether a string is a valid channel name.
 #[cfg(feature = "redis")]
 pub(crate) fn is_channel_name(name: &str) -> bool {
     check(Kind::Channel, name).is_ok()
 }
 
-/// What a [`ChannelName`] made from a plain string knows of the consumer behind it: nothing. Any event may be sent to it.
+/// The consumer type of a [`ChannelName`] that was made from a plain string. Any event can be sent to it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Untyped {}
 
-/// The name of a channel: one mailbox of the layer, usually one connection's.
+/// The name of a channel: a mailbox of the layer, usually that of a connection.
 ///
-/// A name that a consumer gives out ([`Context::channel_name`](crate::Context::channel_name)) knows its consumer, and
-/// keeps knowing it through serde: only events that this consumer handles can be sent to it. A name made from a plain
-/// string ([`ChannelName::new`]) is [`Untyped`].
+/// A name from a consumer ([`Context::channel_name`](crate::Context::channel_name)) has the type of its consumer, also after
+/// serialisation: only events that this consumer handles can be sent to it. A name made from a plain string
+/// ([`ChannelName::new`]) is [`Untyped`].
 ///
-/// It is written and read as a plain string.
+/// It is serialised as a plain string.
 ///
 /// ```
 /// use channels_runtime::ChannelName;
@@ -127,10 +127,10 @@ pub struct ChannelName<C = Untyped> {
 }
 
 impl ChannelName {
-    /// Checks a plain string.
+    /// Makes a name from a plain string.
     ///
     /// # Errors
-    /// When it is empty, longer than 99 characters, or holds a character that Django Channels forbids.
+    /// The string is empty, is longer than 99 characters, or contains a character that Django Channels forbids.
     pub fn new(name: impl AsRef<str>) -> Result<Self, NameError> {
         check(Kind::Channel, name.as_ref())?;
         Ok(Self::from_checked(name.as_ref().into()))
@@ -138,7 +138,7 @@ impl ChannelName {
 }
 
 impl<C> ChannelName<C> {
-    /// The name of a channel that workers of `C` read: only events that `C` handles can be sent to it.
+    /// Makes the name of a channel that workers of `C` read. Only events that `C` handles can be sent to it.
     ///
     /// ```
     /// # use channels_runtime::prelude::*;
@@ -154,7 +154,7 @@ impl<C> ChannelName<C> {
     /// ```
     ///
     /// # Errors
-    /// When it is not a legal name, or is that of one channel of one process (has a `!`).
+    /// The name is not valid, or it is that of a channel in one process (it contains a `!`).
     pub fn of_worker(name: impl AsRef<str>) -> Result<Self, NameError> {
         check(Kind::Worker, name.as_ref())?;
         Ok(Self::from_checked(name.as_ref().into()))
@@ -164,12 +164,12 @@ impl<C> ChannelName<C> {
         Self { name, consumer: PhantomData }
     }
 
-    /// The name as it stands on the wire.
+    /// Returns the name as a string.
     pub fn as_str(&self) -> &str {
         &self.name
     }
 
-    /// The same name, without the knowledge of its consumer: for a `Vec<ChannelName>` with those of several consumers.
+    /// Returns the name without its consumer type, for example for a `Vec<ChannelName>` with the channels of several consumers.
     #[must_use]
     pub fn untyped(&self) -> ChannelName {
         ChannelName::from_checked(Arc::clone(&self.name))
@@ -179,7 +179,7 @@ impl<C> ChannelName<C> {
         ChannelName::from_checked(Arc::clone(&self.name))
     }
 
-    /// The part that all channels of one process share, up to and including the `!`; the whole name if there is none.
+    /// Returns the part that all channels of one process share: up to and including the `!`, or the whole name if there is none.
     pub fn non_local(&self) -> &str {
         match self.name.find('!') {
             Some(at) => &self.name[..=at],
@@ -188,23 +188,23 @@ impl<C> ChannelName<C> {
     }
 }
 
-/// The name of a group: a set of channels that are sent to together.
+/// The name of a group: a set of channels that receive the same messages.
 ///
-/// Usually made by [`Group::name`](crate::Group::name), from a `#[group("chat_{room}", ..)]` struct.
+/// Usually [`Group::name`](crate::Group::name) makes it, from a `#[group("chat_{room}", ..)]` struct.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupName(Arc<str>);
 
 impl GroupName {
-    /// Checks a plain string.
+    /// Makes a name from a plain string.
     ///
     /// # Errors
-    /// When it is empty, longer than 99 characters, or holds a character that Django Channels forbids.
+    /// The string is empty, is longer than 99 characters, or contains a character that Django Channels forbids.
     pub fn new(name: impl AsRef<str>) -> Result<Self, NameError> {
         check(Kind::Group, name.as_ref())?;
         Ok(Self(name.as_ref().into()))
     }
 
-    /// A name that is put together, checked. Up to the legal length no memory is needed to put it together.
+    /// Makes a name from format arguments. A name of valid length is formatted without an allocation.
     pub(crate) fn written(name: fmt::Arguments<'_>) -> Result<Self, NameError> {
         let mut buffer = [0; MAX_NAME_LENGTH];
         let mut rest = &mut buffer[..];
@@ -212,10 +212,10 @@ impl GroupName {
             return Self::new(name.to_string());
         }
         let length = MAX_NAME_LENGTH - rest.len();
-        Self::new(std::str::from_utf8(&buffer[..length]).expect("what is formatted is text"))
+        Self::new(std::str::from_utf8(&buffer[..length]).expect("formatted text is UTF-8"))
     }
 
-    /// The name as it stands on the wire.
+    /// Returns the name as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -241,7 +241,7 @@ impl<C> std::hash::Hash for ChannelName<C> {
     }
 }
 
-// Equal and hashed as the string is, so that a table of names is asked with a string.
+// Equality and hash are those of the string, so that a string finds the name in a table.
 impl<C> Borrow<str> for ChannelName<C> {
     fn borrow(&self) -> &str {
         &self.name
@@ -303,7 +303,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_group_name_is_up_to_99_characters_of_the_alphabet() {
+    fn group_name_has_1_to_99_valid_characters() {
         assert!(GroupName::new("chat").is_ok());
         assert!(GroupName::new("A-z_0.9").is_ok());
         assert!(GroupName::new("g".repeat(99)).is_ok());
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_channel_name_may_hold_one_bang_behind_its_process() {
+    fn channel_name_may_contain_one_bang_after_its_process() {
         let name = ChannelName::new("specific.0f!e1").unwrap();
         assert_eq!(name.non_local(), "specific.0f!");
         assert_eq!(ChannelName::new("worker").unwrap().non_local(), "worker");
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_from_serde_is_checked() {
+    fn deserialised_name_is_checked() {
         assert!(serde_json::from_str::<ChannelName>("\"a!b\"").is_ok());
         assert!(serde_json::from_str::<ChannelName>("\"a b\"").is_err());
         assert!(serde_json::from_str::<GroupName>("\"a!b\"").is_err());

@@ -1,4 +1,4 @@
-//! Client commands: their name and payload in a JSON text frame.
+//! Client commands: the name and the payload in a JSON text frame.
 
 use serde::de::DeserializeSeed;
 
@@ -7,7 +7,7 @@ use crate::codec::tagged::{FindTag, Untagged};
 use crate::error::{CommandError, FrameError, FrameKind};
 use crate::websocket::{Frame, FromJson};
 
-/// A client's frame that may name a command: the JSON text, and the name in its tag.
+/// A client's frame, which may be a command: a JSON object with the command's name in its tag.
 #[derive(Debug)]
 pub enum ParsedFrame {
     /// A JSON object whose `tag` is this string.
@@ -17,16 +17,16 @@ pub enum ParsedFrame {
         /// The whole JSON text.
         text: String,
     },
-    /// Anything else: the frame for `#[receive]` without a name, and what is said if there is none.
+    /// Any other frame, for `#[receive(_)]`, and the error for a consumer that has no such method.
     Other {
         /// The frame, as the client sent it.
         frame: Frame,
-        /// Why it is not a command.
+        /// The reason why it is not a command.
         error: CommandError,
     },
 }
 
-/// Looks for the name of a command in a client's frame.
+/// Finds the name of a command in a client's frame.
 pub fn named_command(frame: Frame, tag: &'static str) -> ParsedFrame {
     let text = match frame {
         Frame::Text(text) => text,
@@ -51,7 +51,7 @@ pub fn named_command(frame: Frame, tag: &'static str) -> ParsedFrame {
 pub fn decode_command<T: FromJson>(text: &str, tag: &'static str, name: &'static str) -> Result<T, CommandError> {
     let mut reader = serde_json::Deserializer::from_str(text);
     T::deserialize(Untagged { tags: &[tag], inner: &mut reader }).or_else(|_| {
-        // The path costs something, so it is only tracked in a second reading.
+        // Tracking the path costs time, so only a second reading does it.
         let mut reader = serde_json::Deserializer::from_str(text);
         serde_path_to_error::deserialize(Untagged { tags: &[tag], inner: &mut reader }).map_err(|error| {
             let path = path_of(&error);
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_is_found_by_its_tag() {
+    fn command_is_found_by_its_tag() {
         let found = named_command(Frame::text(r#"{"command": "send", "n": 1}"#), "command");
         let ParsedFrame::Command { name, text } = found else { panic!("{found:?}") };
         assert_eq!(name, "send");
@@ -81,7 +81,11 @@ mod tests {
             n: u8,
         }
         let tagged: Tagged = decode_command(&text, "command", "send").unwrap();
-        assert_eq!((tagged.command.as_str(), tagged.n), ("send", 1), "a field that is called like the tag holds it");
+        assert_eq!(
+            (tagged.command.as_str(), tagged.n),
+            ("send", 1),
+            "a field with the name of the tag contains the tag"
+        );
         for (frame, code) in [
             (Frame::text("{}"), "no_command"),
             (Frame::text("[]"), "malformed_json"),

@@ -1,4 +1,4 @@
-//! An event as it travels through the layer: its name and its encoded fields.
+//! The envelope: an event's name and its encoded fields, as the layer transports them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,42 +6,38 @@ use std::fmt;
 use bytes::Bytes;
 use rmp_serde::config::DefaultConfig;
 use rmp_serde::decode::ReadRefReader;
-use serde::Serialize;
-use serde::de::DeserializeSeed;
 use serde_json::Value;
 
 use crate::codec::format::Format;
-#[cfg(feature = "redis")]
-use crate::codec::recipients::FindRoute;
-use crate::codec::tagged::{FindTag, Tagged, Untagged};
+use crate::codec::tagged::{Tagged, Untagged};
 use crate::error::{DecodeError, EncodeError, LayerError, field_path};
 use crate::event::Event;
 use crate::support::metrics;
 
-/// The field that names an event, in Django Channels and here.
-const TYPE: &str = "type";
+/// The field with the name of an event, as in Django Channels.
+pub(super) const TYPE: &str = "type";
 
-/// The field that says which channels a message is for, where many share one queue: channels_redis' core layer.
-const TO: &str = "__asgi_channel__";
+/// The field with the recipients of a message, if channels share a queue: the core layer of channels_redis.
+pub(super) const TO: &str = "__asgi_channel__";
 
-/// The fields that are not the payload's.
+/// The fields that do not belong to the payload.
 const FRAMEWORK: [&str; 2] = [TYPE, TO];
 
-/// A message of the channel layer: the name of an event and its fields, still encoded.
+/// A message of the channel layer: the name of an event and its encoded fields.
 ///
-/// Cloning is cheap; the bytes are shared.
+/// Cloning is cheap, because clones share the bytes.
 #[derive(Clone)]
 pub struct Envelope {
-    name: Cow<'static, str>,
-    format: Format,
-    body: Bytes,
+    pub(super) name: Cow<'static, str>,
+    pub(super) format: Format,
+    pub(super) body: Bytes,
 }
 
 impl Envelope {
     /// Encodes an event.
     ///
     /// # Errors
-    /// When serde cannot write it.
+    /// serde cannot serialise the event.
     pub(crate) fn from_event<E: Event>(event: &E, format: Format) -> Result<Self, LayerError> {
         let body = format
             .encode(&Tagged { tag: TYPE, name: E::TYPE, value: event })
@@ -60,93 +56,33 @@ impl Envelope {
         Ok(Self { name: Cow::Owned(name), format, body })
     }
 
-    /// Reads the name of a message that came from the wire.
-    ///
-    /// # Errors
-    /// When it is not a map, or has no `type` that is a string.
-    #[cfg(any(feature = "redis", test))]
-    pub(crate) fn from_wire(body: Bytes, format: Format) -> Result<Self, DecodeError> {
-        let name = match format {
-            Format::Msgpack => {
-                let mut reader = msgpack(&body);
-                FindTag(TYPE).deserialize(&mut reader).map_err(|error| not_a_map(format, error))?
-            }
-            Format::Json => {
-                let mut reader = serde_json::Deserializer::from_slice(&body);
-                FindTag(TYPE).deserialize(&mut reader).map_err(|error| not_a_map(format, error))?
-            }
-        };
-        Ok(Self { name: Cow::Owned(name.ok_or(DecodeError::NoType)?), format, body })
-    }
-
-    /// As [`Self::from_wire`], for a message that says which channels it is for. Gives it with their names: none if it
-    /// says nothing.
-    #[cfg(feature = "redis")]
-    pub(crate) fn from_shared_queue(body: &Bytes, format: Format) -> Result<(Self, Vec<Cow<'_, str>>), DecodeError> {
-        let find = FindRoute { tag: TYPE, to: TO };
-        let route = match format {
-            Format::Msgpack => find.deserialize(&mut msgpack(body)).map_err(|error| not_a_map(format, error))?,
-            Format::Json => {
-                let mut reader = serde_json::Deserializer::from_slice(body);
-                find.deserialize(&mut reader).map_err(|error| not_a_map(format, error))?
-            }
-        };
-        let name = Cow::Owned(route.tag.ok_or(DecodeError::NoType)?);
-        Ok((Self { name, format, body: body.clone() }, route.to))
-    }
-
-    /// The encoded message with one more field: the channel, or the list of channels, that it is for.
-    #[cfg(feature = "redis")]
-    pub(crate) fn body_for<T: Serialize + ?Sized>(&self, channels: &T) -> Result<Vec<u8>, EncodeError> {
-        let mut body = Vec::with_capacity(self.body.len() + 128);
-        match self.format {
-            Format::Msgpack => {
-                let fields = one_more(&self.body, &mut body).ok_or_else(|| EncodeError::new(NotAMap))?;
-                body.extend_from_slice(fields);
-                let mut writer = rmp_serde::Serializer::new(&mut body);
-                TO.serialize(&mut writer).map_err(EncodeError::new)?;
-                channels.serialize(&mut writer).map_err(EncodeError::new)?;
-            }
-            Format::Json => {
-                let fields = self.body.strip_suffix(b"}").ok_or_else(|| EncodeError::new(NotAMap))?;
-                body.extend_from_slice(fields);
-                body.extend_from_slice(b",\"");
-                body.extend_from_slice(TO.as_bytes());
-                body.extend_from_slice(b"\":");
-                serde_json::to_writer(&mut body, channels).map_err(EncodeError::new)?;
-                body.push(b'}');
-            }
-        }
-        Ok(body)
-    }
-
-    /// The name of the event: `"chat.message"`.
+    /// Returns the name of the event: `"chat.message"`.
     pub fn event_name(&self) -> &str {
         &self.name
     }
 
-    /// The encoded message, as it travels.
+    /// Returns the encoded message.
     pub fn body(&self) -> &Bytes {
         &self.body
     }
 
-    /// How it is encoded.
+    /// Returns the format of the encoded message.
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// Reads the event.
+    /// Decodes the event.
     ///
     /// # Errors
-    /// When a field is missing or is not what `E` says. The error names the event and the field.
+    /// A field is missing, or its value does not fit `E`. The error contains the event and the field.
     pub fn decode<E: Event>(&self) -> Result<E, DecodeError> {
         self.decode_as()
     }
 
-    /// The message as JSON, whatever its format: for a look at what a peer sent.
+    /// Returns the message as JSON, from any format, to inspect what a peer sent.
     ///
     /// # Errors
-    /// When it has parts that JSON does not know (byte strings, for example).
+    /// The message has a value that JSON does not have, for example a byte string.
     pub fn to_value(&self) -> Result<Value, DecodeError> {
         let mut value: Value = self.decode_as()?;
         if let Value::Object(fields) = &mut value {
@@ -155,7 +91,7 @@ impl Envelope {
         Ok(value)
     }
 
-    /// Reads the fields as a type that need be no event.
+    /// Decodes the fields as a type that is not necessarily an event.
     #[cfg(all(feature = "redis", any(test, fuzzing)))]
     pub(crate) fn decode_payload<T: serde::de::DeserializeOwned>(&self) -> Result<T, DecodeError> {
         self.decode_as()
@@ -175,7 +111,7 @@ impl Envelope {
         direct.map_or_else(|| self.decode_with_path(), Ok)
     }
 
-    // The path costs something, so it is only tracked in a second reading, when the first has failed.
+    // Tracking the path costs time, so only a second reading does it, after the first one has failed.
     #[cold]
     fn decode_with_path<T: serde::de::DeserializeOwned>(&self) -> Result<T, DecodeError> {
         let failed = |path: String, source: Box<dyn std::error::Error + Send + Sync>| DecodeError::Payload {
@@ -203,50 +139,15 @@ pub(crate) fn path_of<E: fmt::Display>(error: &serde_path_to_error::Error<E>) ->
     field_path(error.path(), &error.inner().to_string())
 }
 
-#[cfg(any(feature = "redis", test))]
-fn not_a_map(format: Format, source: impl std::error::Error + Send + Sync + 'static) -> DecodeError {
-    DecodeError::NotAMap { format: format.name(), source: source.into() }
-}
-
-/// An event always serializes as a map, so this is for a `Serialize` that does not keep to it.
-#[cfg(feature = "redis")]
-#[derive(Debug, thiserror::Error)]
-#[error("the message is not a map")]
-struct NotAMap;
-
-/// Writes the head of a msgpack map with one field more than `map` has, and gives what stands behind `map`'s own head.
-#[cfg(feature = "redis")]
-fn one_more<'a>(map: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
-    let (length, fields) = match map {
-        [fix @ 0x80..=0x8f, fields @ ..] => (u32::from(fix & 0x0f), fields),
-        [0xde, a, b, fields @ ..] => (u32::from(u16::from_be_bytes([*a, *b])), fields),
-        [0xdf, a, b, c, d, fields @ ..] => (u32::from_be_bytes([*a, *b, *c, *d]), fields),
-        _ => return None,
-    };
-    let length = length.checked_add(1)?;
-    match (u8::try_from(length), u16::try_from(length)) {
-        (Ok(small @ 0..=15), _) => out.push(0x80 | small),
-        (_, Ok(medium)) => {
-            out.push(0xde);
-            out.extend_from_slice(&medium.to_be_bytes());
-        }
-        _ => {
-            out.push(0xdf);
-            out.extend_from_slice(&length.to_be_bytes());
-        }
-    }
-    Some(fields)
-}
-
-/// How deep a message may be nested: serde_json's own limit. Deeper ones would end in a stack overflow.
+/// The nesting limit of a message, which is that of serde_json. A deeper message would overflow the stack.
 const MAX_DEPTH: usize = 128;
 
-/// A raw message that no receiver would read, and whose writing could overflow the stack.
+/// An untyped message that is nested too deep: no receiver would read it, and encoding it could overflow the stack.
 #[derive(Debug, thiserror::Error)]
 #[error("it is nested more than {MAX_DEPTH} levels deep")]
 struct TooDeep;
 
-/// Looks no deeper than it has to.
+/// Returns whether a value has at most this many levels. Does not look deeper.
 fn is_flat_enough(value: &Value, levels: usize) -> bool {
     match value {
         Value::Array(items) => levels > 0 && items.iter().all(|item| is_flat_enough(item, levels - 1)),
@@ -255,7 +156,7 @@ fn is_flat_enough(value: &Value, levels: usize) -> bool {
     }
 }
 
-fn msgpack(
+pub(super) fn msgpack(
     body: &[u8],
 ) -> rmp_serde::Deserializer<ReadRefReader<'_, [u8]>, rmp_serde::config::HumanReadableConfig<DefaultConfig>> {
     let mut reader = rmp_serde::Deserializer::from_read_ref(body).with_human_readable();
@@ -271,7 +172,7 @@ impl fmt::Debug for Envelope {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
+    use serde::{Deserialize, Serialize};
     use serde_json::json;
 
     use super::*;
@@ -301,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn the_msgpack_of_an_event_is_what_channels_redis_writes() {
+    fn event_has_the_msgpack_of_channels_redis() {
         #[derive(Serialize, Deserialize)]
         struct Golden {
             text: String,
@@ -316,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_comes_back_in_both_formats_though_it_denies_unknown_fields() {
+    fn event_that_denies_unknown_fields_round_trips_in_both_formats() {
         let event = ChatMessage { text: "ü".into(), at: Some(u64::MAX) };
         for format in [Format::Msgpack, Format::Json] {
             let sent = Envelope::from_event(&event, format).unwrap();
@@ -330,14 +231,14 @@ mod tests {
     }
 
     #[test]
-    fn the_type_may_stand_anywhere_in_the_map() {
+    fn type_may_be_anywhere_in_the_map() {
         let body = Bytes::from_static(br#"{"text": "hi", "at": null, "type": "chat.message"}"#);
         let envelope = Envelope::from_wire(body, Format::Json).unwrap();
         assert_eq!(envelope.decode::<ChatMessage>().unwrap(), ChatMessage { text: "hi".into(), at: None });
     }
 
     #[test]
-    fn a_message_that_does_not_fit_says_which_event_and_which_field() {
+    fn error_of_message_contains_event_and_field() {
         for format in [Format::Msgpack, Format::Json] {
             let envelope = wire(format, &json!({"type": "chat.message", "text": 7})).unwrap();
             let error = envelope.decode::<ChatMessage>().unwrap_err().to_string();
@@ -347,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_an_error_and_never_a_panic() {
+    fn garbage_is_an_error_without_a_panic() {
         let deep = format!(r#"{{"type": "a", "x": {}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
         let deep = Envelope::from_wire(deep.into(), Format::Json);
         assert!(deep.is_err() || deep.unwrap().to_value().is_err());
@@ -362,56 +263,8 @@ mod tests {
             assert!(Envelope::from_wire(Bytes::from_static(b"\xc1\xff"), format).is_err());
             assert!(Envelope::from_wire(Bytes::new(), format).is_err());
         }
-        // {1: 2}, as a Python peer can write it
+        // {1: 2}, which a Python peer can write.
         let int_key = Bytes::from_static(b"\x81\x01\x02");
         assert!(matches!(Envelope::from_wire(int_key, Format::Msgpack), Err(DecodeError::NotAMap { .. })));
-    }
-
-    #[cfg(feature = "redis")]
-    #[test]
-    fn a_message_says_which_channels_it_is_for_and_its_payload_does_not_see_it() {
-        let event = ChatMessage { text: "hi".into(), at: None };
-        for format in [Format::Msgpack, Format::Json] {
-            let sent = Envelope::from_event(&event, format).unwrap();
-            let one = Bytes::from(sent.body_for("specific.a!1").unwrap());
-            let (received, to) = Envelope::from_shared_queue(&one, format).unwrap();
-            assert_eq!(to, ["specific.a!1"]);
-            // `ChatMessage` denies unknown fields.
-            assert_eq!(received.decode::<ChatMessage>().unwrap(), event);
-            let names = ["specific.a!1", "specific.a!2"];
-            let many = Bytes::from(sent.body_for(&names[..]).unwrap());
-            let (received, to) = Envelope::from_shared_queue(&many, format).unwrap();
-            assert_eq!(to, names);
-            assert_eq!(received.to_value().unwrap(), json!({"type": "chat.message", "text": "hi", "at": null}));
-            let (_, to) = Envelope::from_shared_queue(sent.body(), format).unwrap();
-            assert!(to.is_empty());
-            for wrong in [json!({"type": "a", TO: 7}), json!({"type": "a", TO: ["b", 7]}), json!({"type": "a", TO: {}})]
-            {
-                let wrong = format.encode(&wrong).unwrap();
-                assert!(matches!(
-                    Envelope::from_shared_queue(&wrong, format),
-                    Err(DecodeError::NotAMap { .. } | DecodeError::NoType)
-                ));
-            }
-        }
-        // As msgpack of Python writes it.
-        let sent = Envelope::from_value(&json!({"type": "a"}), Format::Msgpack).unwrap();
-        let hex: String = sent.body_for(&["b"][..]).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "82a474797065a161b05f5f617367695f6368616e6e656c5f5f91a162");
-    }
-
-    #[cfg(feature = "redis")]
-    #[test]
-    fn a_map_takes_one_more_field_whatever_its_size() {
-        for fields in [1, 14, 15, 16, 65_534, 65_535, 65_536] {
-            let mut value = serde_json::Map::new();
-            value.insert(TYPE.into(), "a".into());
-            value.extend((1..fields).map(|number| (format!("f{number}"), number.into())));
-            let sent = Envelope::from_value(&value.into(), Format::Msgpack).unwrap();
-            let body = Bytes::from(sent.body_for("b").unwrap());
-            let (received, to) = Envelope::from_shared_queue(&body, Format::Msgpack).unwrap();
-            assert_eq!(to, ["b"], "{fields}");
-            assert_eq!(received.to_value().unwrap().as_object().unwrap().len(), fields);
-        }
     }
 }

@@ -3,9 +3,11 @@
 mod command;
 mod envelope;
 mod format;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", test))]
 mod recipients;
 mod tagged;
+#[cfg(any(feature = "redis", test))]
+mod wire;
 
 pub use command::{ParsedFrame, decode_command, named_command};
 pub use envelope::Envelope;

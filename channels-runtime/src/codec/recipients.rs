@@ -1,4 +1,4 @@
-//! Who a message is for: the field that channels_redis' core layer adds, because the channels of a process share one
+//! The recipients of a message: the field that the core layer of channels_redis adds, because the channels of a process share one
 //! queue.
 
 use std::borrow::Cow;
@@ -9,36 +9,37 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use crate::codec::tagged::{KeySeed, StringOrNothing};
 
-/// Reads a whole map and gives the values of two of its fields: the tag, as [`FindTag`](crate::tag::FindTag) does, and who it is for.
-pub(crate) struct FindRoute {
+/// Reads a whole map and returns the values of two fields: the tag, as [`FindTag`](crate::codec::tagged::FindTag) does, and the
+/// recipients.
+pub(crate) struct FindRecipients {
     pub(crate) tag: &'static str,
     pub(crate) to: &'static str,
 }
 
-/// What [`FindRoute`] found. The strings are borrowed from the message where its format allows.
-pub(crate) struct Route<'de> {
+/// The result of [`FindRecipients`]. The strings are borrowed from the message if its format allows it.
+pub(crate) struct Recipients<'de> {
     pub(crate) tag: Option<String>,
     /// One string or a list of them; empty if the field is absent.
     pub(crate) to: Vec<Cow<'de, str>>,
 }
 
-impl<'de> DeserializeSeed<'de> for FindRoute {
-    type Value = Route<'de>;
+impl<'de> DeserializeSeed<'de> for FindRecipients {
+    type Value = Recipients<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Route<'de>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Recipients<'de>, D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for FindRoute {
-    type Value = Route<'de>;
+impl<'de> Visitor<'de> for FindRecipients {
+    type Value = Recipients<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a map with the field `{}`", self.tag)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Route<'de>, A::Error> {
-        let mut found = Route { tag: None, to: Vec::new() };
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Recipients<'de>, A::Error> {
+        let mut found = Recipients { tag: None, to: Vec::new() };
         while let Some(key) = entries.next_key_seed(KeySeed)? {
             if key.as_str() == self.tag {
                 found.tag = entries.next_value_seed(StringOrNothing(PhantomData))?;

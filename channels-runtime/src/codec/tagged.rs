@@ -1,8 +1,8 @@
-//! The one field that says what a map is: `type` of an event, or the tag of a client's command.
+//! Tagged maps: the field with the name of an event (`type`) or of a client's command.
 //!
-//! Events and commands are flat maps, `{"type": "chat.message", "message": "hi"}`. [`Tagged`] writes the tag in front
-//! of a struct's own fields, [`Untagged`] reads the struct as if the tag were not there (so that a payload may deny
-//! unknown fields), unless it has a field for it, and [`FindTag`] looks only for the tag. All three work on any serde format.
+//! Events and commands are flat maps, `{"type": "chat.message", "message": "hi"}`. [`Tagged`] writes the tag before a struct's own
+//! fields. [`Untagged`] hides the tag from the struct that is read, so that it may deny unknown fields; a struct with a field of that
+//! name sees the tag. [`FindTag`] reads only the tag. All three work with any serde format.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,7 +11,7 @@ use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Unexpected, Visitor};
 use serde::ser::{Error as _, Impossible, Serialize, SerializeMap, SerializeStruct, Serializer};
 
-/// A value with its tag: serializes as a map whose first entry is the tag.
+/// A value with its tag. Serialises as a map whose first entry is the tag.
 pub(crate) struct Tagged<'a, T: ?Sized> {
     pub(crate) tag: &'static str,
     pub(crate) name: &'a str,
@@ -32,13 +32,13 @@ struct TagFirst<'a, S> {
 
 impl<S: Serializer> TagFirst<'_, S> {
     fn no_map<T>(&self, what: &str) -> Result<T, S::Error> {
-        Err(S::Error::custom(format_args!("`{}` must be a struct with named fields, and this is {what}", self.name)))
+        Err(S::Error::custom(format_args!("`{}` must be a struct with named fields, not {what}", self.name)))
     }
 }
 
-struct StructBehindTag<M>(M);
+struct StructAfterTag<M>(M);
 
-impl<M: SerializeMap> SerializeStruct for StructBehindTag<M> {
+impl<M: SerializeMap> SerializeStruct for StructAfterTag<M> {
     type Ok = M::Ok;
     type Error = M::Error;
 
@@ -65,7 +65,7 @@ impl<S: Serializer> Serializer for TagFirst<'_, S> {
     type SerializeTupleStruct = Impossible<S::Ok, S::Error>;
     type SerializeTupleVariant = Impossible<S::Ok, S::Error>;
     type SerializeMap = S::SerializeMap;
-    type SerializeStruct = StructBehindTag<S::SerializeMap>;
+    type SerializeStruct = StructAfterTag<S::SerializeMap>;
     type SerializeStructVariant = Impossible<S::Ok, S::Error>;
 
     not_a_map! {
@@ -83,7 +83,7 @@ impl<S: Serializer> Serializer for TagFirst<'_, S> {
         serialize_char(char) "a character";
         serialize_str(&str) "a string";
         serialize_bytes(&[u8]) "bytes";
-        serialize_none() "nothing";
+        serialize_none() "`None`";
         serialize_unit_variant(&'static str, u32, &'static str) "an enum";
     }
 
@@ -152,7 +152,7 @@ impl<S: Serializer> Serializer for TagFirst<'_, S> {
     }
 
     fn serialize_struct(self, _: &'static str, length: usize) -> Result<Self::SerializeStruct, S::Error> {
-        self.serialize_map(Some(length)).map(StructBehindTag)
+        self.serialize_map(Some(length)).map(StructAfterTag)
     }
 
     fn is_human_readable(&self) -> bool {
@@ -160,7 +160,7 @@ impl<S: Serializer> Serializer for TagFirst<'_, S> {
     }
 }
 
-/// A deserializer of a map that does not show the tags to the type that is read.
+/// A deserialiser of a map that hides the tags from the type that is read.
 pub(crate) struct Untagged<'a, D> {
     pub(crate) tags: &'a [&'static str],
     pub(crate) inner: D,
@@ -173,7 +173,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Untagged<'_, D> {
         self.inner.deserialize_map(MapWithoutTag { tags: self.tags, shown: &[], visitor })
     }
 
-    // A field that is called like the tag is meant to hold it: hidden, it would be missing in every message.
+    // A field with the name of the tag is for the tag. If the tag were hidden, the field would be missing in every message.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -208,7 +208,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Untagged<'_, D> {
 
 struct MapWithoutTag<'a, V> {
     tags: &'a [&'static str],
-    /// Those that are shown nevertheless.
+    /// The tags that are not hidden.
     shown: &'static [&'static str],
     visitor: V,
 }
@@ -258,7 +258,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for EntriesWithoutTag<'_, A> {
     }
 }
 
-/// A unit struct's map: whatever else is in there is ignored, as it is for other payloads.
+/// The map of a unit struct. Its other fields are ignored, as for other payloads.
 struct OnlyTag;
 
 impl<'de> Visitor<'de> for OnlyTag {
@@ -288,7 +288,7 @@ impl Key<'_> {
     }
 }
 
-/// A field's name.
+/// The name of a field.
 pub(crate) struct KeySeed;
 
 impl<'de> DeserializeSeed<'de> for KeySeed {
@@ -314,16 +314,16 @@ impl<'de> Visitor<'de> for KeySeed {
         Ok(Key::Owned(key.into()))
     }
 
-    // msgpack's reader in Python takes byte strings as keys too.
+    // Python's msgpack reader also accepts byte strings as keys.
     fn visit_bytes<E: serde::de::Error>(self, key: &[u8]) -> Result<Key<'de>, E> {
         let key = std::str::from_utf8(key).map_err(|_| E::invalid_value(Unexpected::Bytes(key), &self))?;
         Ok(Key::Owned(key.into()))
     }
 }
 
-/// Reads a whole map and gives the value of its tag, if there is one that is a string.
+/// Reads a whole map and returns the value of its tag, if the tag is a string.
 ///
-/// The map is read to its end, so that a message which is broken behind its tag is broken here already.
+/// It reads the map to the end, so that it detects an error after the tag.
 pub(crate) struct FindTag(pub(crate) &'static str);
 
 impl<'de> DeserializeSeed<'de> for FindTag {
@@ -354,7 +354,7 @@ impl<'de> Visitor<'de> for FindTag {
     }
 }
 
-/// A string; any other value counts as absent.
+/// A string. Any other value counts as absent.
 pub(crate) struct StringOrNothing<'de>(pub(crate) PhantomData<&'de ()>);
 
 impl<'de> DeserializeSeed<'de> for StringOrNothing<'de> {
@@ -403,7 +403,7 @@ impl<'de> Visitor<'de> for StringOrNothing<'de> {
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, _: D) -> Result<Option<String>, D::Error> {
-        // A msgpack extension. It cannot be skipped without knowing it, so the message counts as broken.
+        // A msgpack extension. An unknown extension cannot be skipped, so the message counts as invalid.
         Err(D::Error::invalid_type(Unexpected::NewtypeStruct, &self))
     }
 }

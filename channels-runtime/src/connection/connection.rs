@@ -14,7 +14,7 @@ use crate::connection::outbound::{Outbound, Output, Scheduled, Stage};
 use crate::connection::shared::Shared;
 use crate::connection::transport::Socket;
 use crate::connection::write_queue::Writable;
-use crate::layer::{Batch, Counters, Delivery, DeliveryCount, Full, Gap, Mailbox, Prepare, WritePriority};
+use crate::layer::{Batch, Counters, Delivery, DeliveryCount, Full, Gap, Mailbox, MailboxKind, WritePriority};
 use crate::name::ChannelName;
 use crate::scope::Scope;
 use crate::support::{count, lock, store, wake};
@@ -23,7 +23,7 @@ use crate::websocket::{CloseCode, EncodedFrame, PING};
 /// One connection, as senders and the flusher see it. There are many, so what all of them share is the flusher's.
 pub(crate) struct Connection {
     this: Weak<Self>,
-    prepare: Prepare,
+    kind: &'static MailboxKind,
     channel: ChannelName,
     scope: Scope,
     state: Mutex<State>,
@@ -91,7 +91,7 @@ impl Connection {
     /// Makes the connection of a client that is let in. It can be sent to; what it is sent waits until it is
     /// [opened](Self::open).
     pub(crate) fn new(
-        prepare: Prepare,
+        kind: &'static MailboxKind,
         channel: ChannelName,
         scope: Scope,
         shared: Arc<Shared>,
@@ -102,7 +102,7 @@ impl Connection {
         let outbound = Outbound::new(small(shared.limits.outbound));
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
-            prepare,
+            kind,
             channel,
             scope,
             // `connect` runs before anything is taken from the mailbox.
@@ -534,8 +534,8 @@ impl Mailbox for Connection {
         &self.channel
     }
 
-    fn prepare(&self) -> Prepare {
-        self.prepare
+    fn kind(&self) -> &'static MailboxKind {
+        self.kind
     }
 
     fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<bool, Full> {
@@ -551,11 +551,11 @@ impl Mailbox for Connection {
             && state.takes_at_once(frames)
         {
             state.outbound.push(frames);
-            self.schedule(state, batch.reach);
+            self.schedule(state, batch.priority);
             return DeliveryCount { delivered: batch.deliveries.len() as u64, full: 0 };
         }
         for (delivery, at) in &batch.deliveries {
-            taken.add(&self.deliver_locked(state, delivery, *at, batch.reach, &mut gone));
+            taken.add(&self.deliver_locked(state, delivery, *at, batch.priority, &mut gone));
         }
         taken
     }
@@ -576,7 +576,7 @@ impl Connection {
         reach: WritePriority,
         gone: &mut Vec<InboxItem>,
     ) -> Result<bool, Full> {
-        if let Some(key) = delivery.loss().key()
+        if let Some(key) = delivery.drop_hint().key()
             && let Some(outdated) = state.outdated(key)
         {
             self.counters().count_coalesced();

@@ -74,7 +74,8 @@ pub(crate) fn shared(capacity: usize, outbound: usize) -> Arc<Shared> {
 
 pub(crate) fn connection(shared: Arc<Shared>, socket: Socket) -> Arc<Connection> {
     let channel = ChannelName::new("specific.0!1").unwrap();
-    let connection = Connection::new(never, channel, Scope::of_worker("client"), shared, false);
+    let connection =
+        Connection::new(const { &MailboxKind::of::<()>(never) }, channel, Scope::of_worker("client"), shared, false);
     connection.open(socket);
     connection
 }

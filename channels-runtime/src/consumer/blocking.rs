@@ -17,8 +17,8 @@ fn has_threads() -> bool {
 /// Runs what may block. What else waits for this thread goes to another one first, if the runtime has others.
 // The closure borrows the consumer, so it cannot go to a thread of its own (`spawn_blocking`).
 pub(crate) fn run<T>(call: impl FnOnce() -> T) -> T {
-    // What this thread holds back for the next message of a burst would wait as long.
-    batching::flush_batch();
+    // Otherwise the messages of an open batch would wait as long as the call blocks.
+    batching::flush();
     if has_threads() { tokio::task::block_in_place(call) } else { call() }
 }
 

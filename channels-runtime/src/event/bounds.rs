@@ -1,23 +1,23 @@
-//! The traits by which the compiler checks who handles, joins and sends what.
+//! The traits with which the compiler checks handlers, memberships and sends.
 
 use crate::event::group::Group;
 use crate::name::{ChannelName, Untyped};
 
 /// `ChatConsumer: Handles<ChatMessage>`: the consumer has a `#[handler]` for the event.
 ///
-/// `G` is where the event comes from: a group that the consumer joins, or its [`ChannelName`] for what is sent to that.
+/// `G` is the source of the event: a group that the consumer joins, or its [`ChannelName`] for an event that is sent to its channel.
 #[diagnostic::on_unimplemented(
     message = "consumer `{Self}` has no handler for `{E}`, which reaches it through `{G}`",
     label = "`{Self}` does not handle `{E}`",
     note = "add a `#[handler(\"..\")]` method for `{E}` to `impl {Self}`"
 )]
-// `E` is not asked to be an event here: where it is none, its handler or its group has said so.
+// `E` need not be an event here: if it is not one, the error is reported at its handler or its group.
 pub trait Handles<E, G: ?Sized = ChannelName> {}
 
-// A name made from a plain string does not know its consumer, so nothing is checked.
+// A name made from a plain string has no consumer type, so nothing is checked.
 impl<E, G: ?Sized> Handles<E, G> for Untyped {}
 
-/// `Room: JoinedBy<ChatConsumer>`: the consumer handles every event of the group. `#[group]` writes it.
+/// `Room: JoinedBy<ChatConsumer>`: the consumer handles every event of the group. `#[group]` implements it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a group, so `{C}` cannot join it",
     label = "not a group",
@@ -25,9 +25,9 @@ impl<E, G: ?Sized> Handles<E, G> for Untyped {}
 )]
 pub trait JoinedBy<C>: Group {}
 
-/// `ChatConsumer: Joins<Room>`: the consumer lists the group in `#[consumer(groups(Room))]`. One that lists none joins any.
+/// `ChatConsumer: Joins<Room>`: the consumer lists the group in `#[consumer(groups(Room))]`. Without a list, it can join any group.
 #[diagnostic::on_unimplemented(
-    message = "consumer `{Self}` does not say that it joins `{G}`",
+    message = "consumer `{Self}` does not list the group `{G}`",
     label = "`{G}` is not in the list",
     note = "add it to the list: `#[consumer(groups(.., {G}))]`"
 )]
@@ -35,11 +35,11 @@ pub trait Joins<G: ?Sized> {}
 
 impl<G: ?Sized> Joins<G> for Untyped {}
 
-/// `ChatConsumer: Sends<ChatLine>`: the consumer says so in `#[consumer(sends(ChatLine))]`.
+/// `ChatConsumer: Sends<ChatLine>`: the consumer lists the type in `#[consumer(sends(ChatLine))]`.
 #[diagnostic::on_unimplemented(
-    message = "consumer `{Self}` does not say that it sends `{T}`",
+    message = "consumer `{Self}` does not list `{T}` as a type that it sends",
     label = "`{T}` is not in the list",
-    note = "text goes with `cx.send_text(..)`",
-    note = "anything else stands in the list, `#[consumer(sends(.., {T}))]`, or goes unchecked with `cx.send_json(..)`"
+    note = "send text with `cx.send_text(..)`",
+    note = "add any other type to the list, `#[consumer(sends(.., {T}))]`, or send it unchecked with `cx.send_json(..)`"
 )]
 pub trait Sends<T: ?Sized> {}

@@ -1,4 +1,4 @@
-//! Events and groups: the typed side of what travels through the channel layer.
+//! Events: the typed messages of the channel layer.
 
 use std::num::NonZeroU64;
 
@@ -9,11 +9,11 @@ use crate::event::field_names::fields_of;
 
 /// A message of the channel layer: a struct with `#[event("chat.message")]` above it.
 ///
-/// On the wire it is the flat map of Django Channels, `{"type": "chat.message", ..fields}`.
+/// Its encoding is the flat map of Django Channels, `{"type": "chat.message", ..fields}`.
 ///
-/// # What may be lost
+/// # Drop hints
 ///
-/// An event that is worth little beside the others, or nothing once there is a newer one, can say so:
+/// An event can declare that it is less important than others, or that a newer one replaces it:
 ///
 /// ```
 /// # use channels_runtime::prelude::*;
@@ -21,13 +21,13 @@ use crate::event::field_names::fields_of;
 /// struct CursorMove { user_id: u64, x: f64, y: f64 }
 /// ```
 ///
-/// - `volatile`: where there is no room, it goes first. In a full mailbox the oldest volatile event gives way before
-///   anything else; for a client that reads slowly (its socket takes no more, or half of its outbound queue is full) it is
-///   not sent at all, where any other frame would wait and in the end close the connection.
-/// - `coalesce = "user_id"`: of those that wait for one connection, only the newest with the same value in this field is
-///   kept, at its own place in the order. As long as nothing waits, every one is delivered.
+/// - `volatile`: it is dropped first. A full mailbox drops its oldest volatile event before any other event. A client that reads
+///   slowly (its socket is full, or half of its outbound queue) does not receive it; any other frame would wait, and eventually close
+///   the connection.
+/// - `coalesce = "user_id"`: of the events that wait for one connection, only the newest with the same value in this field is kept, at
+///   its own position in the order. If no event waits, each one is delivered.
 ///
-/// Neither changes what is on the wire, nor the order. What was left out is counted:
+/// Neither changes the encoding or the order. Dropped events are counted:
 /// [`LayerStats::dropped_volatile`](crate::LayerStats::dropped_volatile),
 /// [`LayerStats::coalesced`](crate::LayerStats::coalesced).
 #[diagnostic::on_unimplemented(
@@ -36,42 +36,42 @@ use crate::event::field_names::fields_of;
     note = "an event is a struct of your own, with `#[event(\"its.name\")]` above it"
 )]
 pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// Itself. What is asked of it is not asked of a type that is no event.
+    /// The type itself. Bounds on it do not apply to a type that is not an event.
     #[doc(hidden)]
     type Itself;
 
-    /// The name on the wire: the value of `type`.
+    /// The name of the event: the value of `type`.
     const TYPE: &'static str;
 
-    /// Where the type is defined, to tell two types of one name apart at compile time. `#[event]` writes it.
+    /// The place of the definition, which distinguishes two types with one name at compile time. `#[event]` sets it.
     #[doc(hidden)]
     const DEFINED: &'static str = "";
 
-    /// Whether it goes first where there is no room. `#[event(.., volatile)]` writes it.
+    /// Whether it is dropped first. `#[event(.., volatile)]` sets it. Default: `false`.
     const VOLATILE: bool = false;
 
-    /// What a newer event must share with it to take its place. `#[event(.., coalesce = "field")]` writes it.
+    /// Returns the key that a newer event must share to replace this one. `#[event(.., coalesce = "field")]` implements it.
     #[doc(hidden)]
     fn key(&self) -> Option<NonZeroU64> {
         None
     }
 }
 
-/// An event as a fact to read at run time.
+/// The description of an event at run time.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct EventInfo {
-    /// The name on the wire: `"chat.message"`.
+    /// The name of the event: `"chat.message"`.
     pub name: &'static str,
-    /// The Rust type's path, from [`std::any::type_name`].
+    /// Returns the path of the Rust type, from [`std::any::type_name`].
     pub payload: fn() -> &'static str,
-    /// The fields, by their names on the wire. Empty where serde does not know them beforehand, as for a flattened one.
+    /// Returns the encoded names of the fields. The list is empty if serde does not know them in advance, as for a flattened field.
     pub fields: fn() -> &'static [&'static str],
     pub(crate) defined: &'static str,
 }
 
 impl EventInfo {
-    /// The row of `E`.
+    /// Describes `E`.
     pub const fn of<E: Event>() -> Self {
         Self { name: E::TYPE, payload: std::any::type_name::<E>, fields: fields_of::<E>, defined: E::DEFINED }
     }

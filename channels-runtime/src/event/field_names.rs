@@ -1,45 +1,45 @@
-//! The names of a payload's fields, as serde knows them: without a value, and without a macro of our own.
+//! The field names of a payload, from serde: without a value and without a macro of this crate.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Visitor};
 
-/// The fields of `T` by their names on the wire, other names (`alias`) included. Empty for what is no struct, and for a
-/// struct with a flattened field, whose fields serde finds out only while it reads.
+/// Returns the encoded names of the fields of `T`, with its aliases. The list is empty for a type that is not a struct, and for a
+/// struct with a flattened field, whose fields serde does not know in advance.
 pub(crate) fn fields_of<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
-    match T::deserialize(Asked) {
-        Err(Answer(fields)) => fields,
-        // A unit struct that asks for nothing.
+    match T::deserialize(FieldRecorder) {
+        Err(Fields(fields)) => fields,
+        // A unit struct has no fields.
         Ok(_) => &[],
     }
 }
 
-/// A deserializer that has nothing to give, but remembers what it was asked for.
-struct Asked;
+/// A deserialiser without a value. Its error contains the fields that the type requests.
+struct FieldRecorder;
 
-/// What [`Asked`] was asked for, which serde hands through as an error.
+/// The fields that a type requested from [`FieldRecorder`]. It is an error, so that serde returns it.
 #[derive(Debug)]
-struct Answer(&'static [&'static str]);
+struct Fields(&'static [&'static str]);
 
-impl fmt::Display for Answer {
+impl fmt::Display for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the fields are {:?}", self.0)
     }
 }
 
-impl std::error::Error for Answer {}
+impl std::error::Error for Fields {}
 
-impl serde::de::Error for Answer {
+impl serde::de::Error for Fields {
     fn custom<T: fmt::Display>(_: T) -> Self {
         Self(&[])
     }
 }
 
-impl<'de> Deserializer<'de> for Asked {
-    type Error = Answer;
+impl<'de> Deserializer<'de> for FieldRecorder {
+    type Error = Fields;
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Answer> {
-        Err(Answer(&[]))
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Fields> {
+        Err(Fields(&[]))
     }
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -47,11 +47,11 @@ impl<'de> Deserializer<'de> for Asked {
         _: &'static str,
         fields: &'static [&'static str],
         _: V,
-    ) -> Result<V::Value, Answer> {
-        Err(Answer(fields))
+    ) -> Result<V::Value, Fields> {
+        Err(Fields(fields))
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Answer> {
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fields> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[derive(serde::Deserialize)]
-    #[expect(dead_code, reason = "only its shape is looked at")]
+    #[expect(dead_code, reason = "only its fields are inspected")]
     struct Plain {
         name: String,
         #[serde(rename = "roomId")]
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[derive(serde::Deserialize)]
-    #[expect(dead_code, reason = "only its shape is looked at")]
+    #[expect(dead_code, reason = "only its fields are inspected")]
     struct Flattened {
         name: String,
         #[serde(flatten)]
@@ -88,14 +88,14 @@ mod tests {
     }
 
     #[derive(serde::Deserialize)]
-    #[expect(dead_code, reason = "only its shape is looked at")]
+    #[expect(dead_code, reason = "only its fields are inspected")]
     struct Wrapped(Plain);
 
     #[derive(serde::Deserialize)]
     struct Unit;
 
     #[test]
-    fn serde_says_what_a_struct_is_made_of() {
+    fn fields_of_struct_are_those_of_serde() {
         let plain = ["name", "roomId", "at", "when"];
         assert_eq!(fields_of::<Plain>(), plain);
         assert_eq!(fields_of::<Wrapped>(), plain);

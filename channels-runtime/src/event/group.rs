@@ -8,27 +8,27 @@ use crate::name::{GroupName, NameError};
     message = "`{Self}` is not a group",
     label = "not a group",
     note = "a group is a struct with `#[group(\"its_name_{{field}}\", events(..))]` above it; pass a value of it: `&Room {{ id: 7 }}`",
-    note = "with nothing but a name, `group_send_raw` sends to it, and the compiler checks nothing"
+    note = "to send to a name without a type, use `group_send_raw`, which the compiler does not check"
 )]
 pub trait Group: Send + Sync {
-    /// Itself. What is asked of it is not asked of a type that is no group.
+    /// The type itself. Bounds on it do not apply to a type that is not a group.
     #[doc(hidden)]
     type Itself: ?Sized;
 
-    /// How the name is built: `"chat_{room}"`.
+    /// The pattern of the name: `"chat_{room}"`.
     const PATTERN: &'static str;
 
-    /// The events that it carries.
+    /// The events that the group carries.
     const EVENTS: &'static [EventInfo];
 
-    /// The name of this one group.
+    /// Returns the name of this group.
     ///
     /// # Errors
-    /// When a field makes it longer than 99 characters or holds a character that a name may not have.
+    /// A field makes the name longer than 99 characters, or contains a character that is not allowed in a name.
     fn name(&self) -> Result<GroupName, NameError>;
 }
 
-/// `Room: Carries<ChatMessage>`: the group lists the event, so it may be sent there.
+/// `Room: Carries<ChatMessage>`: the group lists the event, so the event can be sent to it.
 #[diagnostic::on_unimplemented(
     message = "group `{Self}` does not carry the event `{E}`",
     label = "`{E}` is not in the list of this group",
@@ -36,20 +36,20 @@ pub trait Group: Send + Sync {
 )]
 pub trait Carries<E>: Group<Itself = Self> {}
 
-/// A group as a fact to read at run time.
+/// The description of a group at run time.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct GroupInfo {
-    /// The path of the Rust type.
+    /// Returns the path of the Rust type.
     pub group: fn() -> &'static str,
-    /// How the name is built: `"chat_{room}"`.
+    /// The pattern of the name: `"chat_{room}"`.
     pub pattern: &'static str,
-    /// The events that it carries.
+    /// The events that the group carries.
     pub events: &'static [EventInfo],
 }
 
 impl GroupInfo {
-    /// The facts of `G`.
+    /// Describes `G`.
     pub const fn of<G: Group>() -> Self {
         Self { group: std::any::type_name::<G>, pattern: G::PATTERN, events: G::EVENTS }
     }

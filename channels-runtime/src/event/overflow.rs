@@ -1,47 +1,48 @@
-//! Overflow: what may be dropped when a queue is full.
+//! Overflow: which events may be dropped when a queue is full.
 
 use std::fmt::Debug;
 use std::num::NonZeroU64;
 
 use crate::event::event::Event;
 
-/// What may be lost of one event on its way: its `volatile` and `coalesce`.
+/// The drop hint of one event: its `volatile` and its `coalesce`.
 ///
-/// Eight bytes, because each message that waits carries it: the lowest bit says whether it is volatile, the others are its
-/// key.
+/// Eight bytes, because each waiting message holds it. The lowest bit is set if the event is volatile; the other bits are its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DropHint(u64);
 
 impl DropHint {
+    /// Makes the drop hint of an event.
     pub(crate) fn of<E: Event>(event: &E) -> Self {
         let key = event.key().map_or(0, |key| (key.get() & !1).max(2));
         Self(key | u64::from(E::VOLATILE))
     }
 
-    /// What a newer event must share with it to take its place.
+    /// Returns the key that a newer event must share to replace this one.
     pub fn key(self) -> Option<NonZeroU64> {
         NonZeroU64::new(self.0 & !1)
     }
 
-    /// Whether it goes first where there is no room.
+    /// Returns whether the event is dropped first.
     pub fn is_volatile(self) -> bool {
         self.0 & 1 == 1
     }
 }
 
-/// What gives way when an event comes and `capacity` of them wait for the consumer already: `mailbox` of `#[consumer]`.
+/// The overflow policy of a mailbox that holds `capacity` events when another one arrives: `mailbox` of `#[consumer]`.
 ///
-/// Outdated and volatile events go first, whatever the policy (see [`Event`](crate::Event)). It is about events for handlers
-/// with `&mut self`; a frame that is rendered without `self` waits for the client, not for the consumer, and counts as bytes
-/// in its outbound queue.
+/// Outdated and volatile events are dropped first, with every policy (see [`Event`](crate::Event)). The policy applies to events for
+/// handlers with `&mut self`. A frame from a handler without `self` waits for the client, not for the consumer, and counts against
+/// the outbound queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum MailboxPolicy {
-    /// `"drop_newest"`, as in Django Channels: the new event is dropped, and its sender told where it can be.
+    /// `"drop_newest"`, as in Django Channels: the new event is dropped, and its sender gets an error if the layer can return one.
     #[default]
     DropNewest,
-    /// `"drop_oldest"`: the event that has waited longest is dropped. For a consumer that shows what is now.
+    /// `"drop_oldest"`: the event that has waited longest is dropped. For a consumer that shows the current state.
     DropOldest,
-    /// `"disconnect"`: the connection is closed with 1013, so that its client begins anew. For one that may miss nothing.
+    /// `"disconnect"`: the connection is closed with 1013, so that its client starts again. For a consumer that must not miss an
+    /// event.
     Disconnect,
 }

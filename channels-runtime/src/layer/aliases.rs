@@ -1,4 +1,4 @@
-//! The layers of this process by name: what `CHANNEL_LAYERS` is in Django.
+//! The layers of this process by alias, as in Django's `CHANNEL_LAYERS`.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -9,10 +9,11 @@ use crate::support::lock;
 
 static LAYERS: Mutex<Option<HashMap<String, ChannelLayer>>> = Mutex::new(None);
 
-/// The layer of that name: Django's `get_channel_layer()`. `"default"` is the one of the last `Channels` that was built.
+/// Returns the layer with this alias, like Django's `get_channel_layer()`. The alias `"default"` is the layer of the `Channels` that
+/// was built last.
 ///
 /// # Errors
-/// [`LayerError::NoSuchLayer`] if none was installed under that name.
+/// [`LayerError::NoSuchLayer`] if no layer is installed under this alias.
 pub fn channel_layer(alias: &str) -> Result<ChannelLayer, LayerError> {
     let layers = lock(&LAYERS);
     let layer = layers.as_ref().and_then(|layers| layers.get(alias));
@@ -20,7 +21,7 @@ pub fn channel_layer(alias: &str) -> Result<ChannelLayer, LayerError> {
 }
 
 impl ChannelLayer {
-    /// Makes this layer the one that [`channel_layer`] gives for `alias`, in place of any other.
+    /// Installs this layer, so that [`channel_layer`] returns it for `alias`. Replaces the layer that had the alias.
     pub fn install(&self, alias: &str) {
         let mut layers = lock(&LAYERS);
         layers.get_or_insert_default().insert(alias.into(), self.clone());

@@ -11,41 +11,41 @@ use crate::error::LayerError;
 use crate::layer::table::LocalTable;
 use crate::name::{ChannelName, GroupName};
 
-/// How a send goes: done already, as within a process, or under way.
+/// A send that is done, as within a process, or in flight.
 pub(crate) type Sent<'a> = Either<Ready<Result<(), LayerError>>, BoxFuture<'a, Result<(), LayerError>>>;
 
-/// What a layer must do. A layer keeps its table of local channels by these rules: a channel is registered in the table
-/// before the other end is told, and taken out of it after.
+/// A channel layer backend. Its local table changes first: a channel is registered there before it is announced to the servers, and
+/// removed from it before the servers are notified.
 pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
-    /// What it is, in a word.
+    /// Returns the kind of the layer, in one word.
     fn kind(&self) -> &'static str;
 
-    /// The channels and groups of this process.
+    /// Returns the channels and groups of this process.
     fn table(&self) -> &LocalTable;
 
-    /// How its messages are encoded.
+    /// Returns the format of its messages.
     fn format(&self) -> Format;
 
-    /// The runtime that its tasks and connections live in, if it has any.
+    /// Returns the runtime of its tasks and connections, if it has any.
     fn runtime(&self) -> Option<&tokio::runtime::Handle> {
         None
     }
 
-    /// A name that no other channel has.
+    /// Makes a unique channel name.
     fn new_channel_name(&self) -> ChannelName;
 
-    /// How many servers are behind the layer.
+    /// Returns the number of the layer's servers.
     fn servers(&self) -> usize {
         1
     }
 
-    /// A name that no other channel has, for a channel that is reached through that server.
+    /// Makes a unique channel name. Messages to the channel go through this server.
     fn new_channel_name_on(&self, server: usize) -> ChannelName {
         _ = server;
         self.new_channel_name()
     }
 
-    /// Sends to a channel of this process through that server.
+    /// Sends to a channel of this process through this server.
     fn send_through<'a>(
         &'a self,
         server: usize,
@@ -56,23 +56,24 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
         self.send(channel, envelope).boxed()
     }
 
-    /// Lets other processes send to a channel that is in the table: when it returns, what they send arrives.
+    /// Makes a channel of the table reachable for other processes. After it returns, their messages arrive.
     fn announce<'a>(&'a self, channel: &'a ChannelName) -> BoxFuture<'a, Result<(), LayerError>> {
         _ = channel;
         std::future::ready(Ok(())).boxed()
     }
 
-    /// A channel is gone: takes it out of the table at once, and out of its groups elsewhere soon.
+    /// Removes a channel from the table immediately, and from its groups on the servers soon.
     fn release(&self, channel: &ChannelName);
 
     fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> Sent<'a>;
 
     fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> Sent<'a>;
 
-    /// To every member but `own`, a channel of this process.
-    fn group_send_others<'a>(&'a self, group: &'a GroupName, envelope: Envelope, own: &'a ChannelName) -> Sent<'a>;
+    /// Sends to all members except `excluded`, a channel of this process.
+    fn group_send_others<'a>(&'a self, group: &'a GroupName, envelope: Envelope, excluded: &'a ChannelName)
+    -> Sent<'a>;
 
-    /// When it returns, a message that is sent to the group reaches the channel.
+    /// Adds a channel to a group. After it returns, messages to the group reach the channel.
     fn group_add<'a>(&'a self, group: &'a GroupName, channel: &'a ChannelName)
     -> BoxFuture<'a, Result<(), LayerError>>;
 
@@ -82,20 +83,20 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
         channel: &'a ChannelName,
     ) -> BoxFuture<'a, Result<(), LayerError>>;
 
-    /// Who is in the group, in all processes.
+    /// Returns the members of a group in all processes.
     fn group_members<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<Vec<ChannelName>, LayerError>>;
 
-    /// How many they are.
+    /// Returns the number of members of a group in all processes.
     fn group_count<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<usize, LayerError>>;
 
-    /// The messages of a general channel, shared by workers of all processes. `None` where such a channel is a mailbox
-    /// like any other, in the table.
+    /// Returns the queue of a worker channel, which the workers of all processes share. Returns `None` if such a channel is an
+    /// ordinary mailbox of the table.
     fn jobs(&self, channel: &ChannelName) -> Option<Box<dyn WorkerQueue>> {
         _ = channel;
         None
     }
 
-    /// Waits until the other end knows which channels are gone.
+    /// Waits until the servers are notified of all removed channels.
     fn settled(&self) -> BoxFuture<'_, ()> {
         std::future::ready(()).boxed()
     }
@@ -105,11 +106,11 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
-/// The messages of a general channel, one by one.
+/// The queue of a worker channel.
 pub(crate) trait WorkerQueue: Send {
-    /// The next message. It is taken only when it is asked for, and never lost between two calls.
+    /// Takes the next message. No message is lost between two calls.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Envelope>;
 
-    /// What is taken and was not given out yet; `None` when there is no more.
+    /// Returns a message that was taken but not returned yet, or `None` if there are no more.
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Envelope>>;
 }

@@ -1,4 +1,4 @@
-//! The layer for plain synchronous code: a thread of its own, a command, a script.
+//! The blocking channel layer, for synchronous code: a separate thread, a command, a script.
 
 use std::future::Future;
 use std::sync::mpsc;
@@ -12,9 +12,9 @@ use crate::event::{Carries, Event, Group, Handles};
 use crate::layer::handle::ChannelLayer;
 use crate::name::ChannelName;
 
-/// A channel layer whose methods block the thread until they are done. Made by [`ChannelLayer::blocking`].
+/// A channel layer whose methods block the thread until they are done. [`ChannelLayer::blocking`] makes it.
 ///
-/// It may be used on any thread that does not run async code, with or without a runtime anywhere.
+/// It works on every thread that does not run async code. The program does not need a runtime.
 ///
 /// ```
 /// # use channels_runtime::prelude::*;
@@ -27,7 +27,7 @@ use crate::name::ChannelName;
 /// }
 /// ```
 ///
-/// Over Redis the connections live in a runtime, so a program without one makes it, and asks it once:
+/// The connections to Redis need a runtime, so a program without one makes it and opens the layer in it:
 ///
 /// ```no_run
 /// # use channels_runtime::prelude::*;
@@ -46,7 +46,7 @@ pub struct BlockingChannelLayer {
 }
 
 impl ChannelLayer {
-    /// The same layer for plain synchronous code: what `async_to_sync` is in Django.
+    /// Returns the blocking version of this layer, like Django's `async_to_sync`.
     pub fn blocking(&self) -> BlockingChannelLayer {
         BlockingChannelLayer::new(self.clone())
     }
@@ -57,10 +57,10 @@ impl BlockingChannelLayer {
         Self { layer }
     }
 
-    /// The twin of [`ChannelLayer::group_send`].
+    /// Sends an event to every member of a group: the blocking version of [`ChannelLayer::group_send`].
     ///
     /// # Errors
-    /// The same, and [`LayerError::BlockingInAsync`] on a thread that runs async code.
+    /// The errors of that method, and [`LayerError::BlockingInAsync`] on a thread that runs async code.
     pub fn group_send<G, E>(&self, group: &G, event: &E) -> Result<(), LayerError>
     where
         G: Group<Itself: Carries<E::Itself>> + ?Sized,
@@ -71,10 +71,10 @@ impl BlockingChannelLayer {
         self.block_on(async move { layer.backend().group_send(&group, envelope).await })
     }
 
-    /// The twin of [`ChannelLayer::send`].
+    /// Sends an event to one channel: the blocking version of [`ChannelLayer::send`].
     ///
     /// # Errors
-    /// The same, and [`LayerError::BlockingInAsync`] on a thread that runs async code.
+    /// The errors of that method, and [`LayerError::BlockingInAsync`] on a thread that runs async code.
     pub fn send<C, E>(&self, channel: &ChannelName<C>, event: &E) -> Result<(), LayerError>
     where
         C: Handles<E::Itself>,
@@ -85,43 +85,43 @@ impl BlockingChannelLayer {
         self.block_on(async move { layer.backend().send(&channel, envelope).await })
     }
 
-    /// The twin of [`ChannelLayer::group_send_raw`].
+    /// Sends an untyped message to a group: the blocking version of [`ChannelLayer::group_send_raw`].
     ///
     /// # Errors
-    /// The same, and [`LayerError::BlockingInAsync`] on a thread that runs async code.
+    /// The errors of that method, and [`LayerError::BlockingInAsync`] on a thread that runs async code.
     pub fn group_send_raw(&self, group: &str, message: Value) -> Result<(), LayerError> {
         let (layer, group) = (self.layer.clone(), group.to_owned());
         self.block_on(async move { layer.group_send_raw(&group, message).await })
     }
 
-    /// The twin of [`ChannelLayer::send_raw`].
+    /// Sends an untyped message to one channel: the blocking version of [`ChannelLayer::send_raw`].
     ///
     /// # Errors
-    /// The same, and [`LayerError::BlockingInAsync`] on a thread that runs async code.
+    /// The errors of that method, and [`LayerError::BlockingInAsync`] on a thread that runs async code.
     pub fn send_raw(&self, channel: &str, message: Value) -> Result<(), LayerError> {
         let (layer, channel) = (self.layer.clone(), channel.to_owned());
         self.block_on(async move { layer.send_raw(&channel, message).await })
     }
 
-    /// The twin of [`ChannelLayer::group_members`].
+    /// Returns the members of a group: the blocking version of [`ChannelLayer::group_members`].
     ///
     /// # Errors
-    /// The same, and [`LayerError::BlockingInAsync`] on a thread that runs async code.
+    /// The errors of that method, and [`LayerError::BlockingInAsync`] on a thread that runs async code.
     pub fn group_members<G: Group + ?Sized>(&self, group: &G) -> Result<Vec<ChannelName>, LayerError> {
         let (layer, group) = (self.layer.clone(), group.name()?);
         self.block_on(async move { layer.backend().group_members(&group).await })
     }
 
-    /// The twin of [`ChannelLayer::group_count`].
+    /// Returns the number of members of a group: the blocking version of [`ChannelLayer::group_count`].
     ///
     /// # Errors
-    /// The same, and [`LayerError::BlockingInAsync`] on a thread that runs async code.
+    /// The errors of that method, and [`LayerError::BlockingInAsync`] on a thread that runs async code.
     pub fn group_count<G: Group + ?Sized>(&self, group: &G) -> Result<usize, LayerError> {
         let (layer, group) = (self.layer.clone(), group.name()?);
         self.block_on(async move { layer.backend().group_count(&group).await })
     }
 
-    /// For what waits for somebody else, and has a deadline: where the layer has no runtime, it gets a clock for so long.
+    /// Blocks until a future with a deadline is done. If the layer has no runtime, one with a clock runs meanwhile.
     pub(crate) fn wait_for<F, T>(&self, done: F) -> Result<T, LayerError>
     where
         F: Future<Output = Result<T, LayerError>> + Send + 'static,
@@ -131,7 +131,7 @@ impl BlockingChannelLayer {
             return self.block_on(done);
         }
         let clock = Builder::new_current_thread().enable_time().build();
-        clock.expect("a clock alone takes nothing from the system").block_on(done)
+        clock.expect("a runtime with only a clock needs no system resource").block_on(done)
     }
 
     fn block_on<F, T>(&self, done: F) -> Result<T, LayerError>
@@ -143,13 +143,13 @@ impl BlockingChannelLayer {
             return Err(LayerError::BlockingInAsync);
         }
         let Some(runtime) = self.layer.backend().runtime() else {
-            // A layer without a runtime (the one in memory) never waits, so its future is done when it is first asked.
+            // A layer without a runtime (the in-memory layer) never waits, so its future is done at the first poll.
             return match std::pin::pin!(done).poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(done) => done,
-                Poll::Pending => unreachable!("a layer that has no runtime has nothing to wait for"),
+                Poll::Pending => unreachable!("a layer without a runtime never waits"),
             };
         };
-        // The runtime's own threads do the work: the I/O of the layer lives there. One answer, so one place.
+        // The runtime's threads run the future, because they run the layer's I/O. The channel holds the one result.
         let (tx, rx) = mpsc::sync_channel(1);
         runtime.spawn(async move { _ = tx.send(done.await) });
         rx.recv().unwrap_or(Err(LayerError::Closed))

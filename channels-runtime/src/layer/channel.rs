@@ -1,4 +1,4 @@
-//! A mailbox that is a plain queue: a channel without a consumer, read by whoever made it.
+//! A channel without a consumer: its mailbox is a queue that the channel's owner reads.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,19 +14,19 @@ use crate::codec::Envelope;
 use crate::layer::backend::Backend;
 use crate::layer::config::LayerConfig;
 use crate::layer::counters::Counters;
-use crate::layer::delivery::{Delivery, Full, Prepare, Undeliverable};
+use crate::layer::delivery::{Delivery, Full, MailboxKind, Undeliverable};
 use crate::layer::mailbox::Mailbox;
 use crate::name::ChannelName;
 use crate::support::lock;
 
-/// A channel of one's own: a name that others send to, and the receiving end.
+/// A channel without a consumer: a name that others send to, and the receiver.
 ///
-/// Made by [`ChannelLayer::new_channel`](crate::ChannelLayer::new_channel). When it is dropped, the channel is gone and
-/// has left its groups.
+/// [`ChannelLayer::new_channel`](crate::ChannelLayer::new_channel) makes it. When it is dropped, the channel leaves its groups and
+/// the layer.
 pub struct Channel {
     queue: Arc<Queue>,
     backend: Arc<dyn Backend>,
-    /// Its name may be another channel's by now.
+    /// Whether it has left the layer. Then another channel may have its name.
     left: AtomicBool,
 }
 
@@ -36,36 +36,35 @@ impl Channel {
         Self::with_name(backend, config, name)
     }
 
-    /// The channel of that name, which nobody else has.
+    /// Makes the channel of this name, which is unused.
     pub(crate) fn with_name(backend: Arc<dyn Backend>, config: &LayerConfig, name: ChannelName) -> Self {
         let queue = Queue::new(&*backend, config, name);
         backend.table().register(&(Arc::clone(&queue) as Arc<dyn Mailbox>));
         Self { queue, backend, left: AtomicBool::new(false) }
     }
 
-    /// The channel of that name. `None` if this process has one.
+    /// Makes the channel of this name. Returns `None` if this process already has one.
     pub(crate) fn named(backend: Arc<dyn Backend>, config: &LayerConfig, name: ChannelName) -> Option<Self> {
         let queue = Queue::new(&*backend, config, name);
         let registered = backend.table().register_new(&(Arc::clone(&queue) as Arc<dyn Mailbox>));
         registered.then(|| Self { queue, backend, left: AtomicBool::new(false) })
     }
 
-    /// The name that others send to.
+    /// Returns the name that others send to.
     pub fn name(&self) -> &ChannelName {
         &self.queue.name
     }
 
-    /// The next message, in the order they were sent. `None` once the layer is closed.
+    /// Waits for the next message, in the order of the sends. Returns `None` when the layer is closed.
     ///
     /// # Cancel safety
-    /// A message is only taken when it is returned; dropping the future loses nothing.
+    /// Dropping the future loses no message.
     pub async fn receive(&self) -> Option<Envelope> {
         loop {
             let arrived = self.queue.arrived.notified();
             {
                 let mut state = self.queue.lock();
-                self.queue.expire(&mut state);
-                if let Some((_, envelope)) = state.messages.pop_front() {
+                if let Some(envelope) = self.queue.pop(&mut state) {
                     return Some(envelope);
                 }
                 if state.closed {
@@ -76,18 +75,16 @@ impl Channel {
         }
     }
 
-    /// Takes the channel out of the layer: what came so far can be received, and nothing more comes.
+    /// Removes the channel from the layer. Messages that have arrived can still be received.
     pub(crate) fn leave(&self) {
         if !self.left.swap(true, Relaxed) {
             self.backend.release(self.name());
         }
     }
 
-    /// The next message, if there is one already.
+    /// Returns the next message if one has arrived.
     pub fn try_receive(&self) -> Option<Envelope> {
-        let mut state = self.queue.lock();
-        self.queue.expire(&mut state);
-        state.messages.pop_front().map(|(_, envelope)| envelope)
+        self.queue.pop(&mut self.queue.lock())
     }
 }
 
@@ -112,7 +109,8 @@ struct Queue {
     counters: Arc<Counters>,
 }
 
-/// Bound: `capacity`. Policy: the new message is dropped and its sender told, where the sender can be told.
+/// The waiting messages. Bound: `capacity`. Policy: a new message is dropped, and its sender gets an error if the layer can return
+/// one.
 #[derive(Default)]
 struct State {
     messages: VecDeque<(Instant, Envelope)>,
@@ -135,6 +133,13 @@ impl Queue {
         lock(&self.state)
     }
 
+    /// Removes and returns the first message that has not expired.
+    fn pop(&self, state: &mut State) -> Option<Envelope> {
+        self.expire(state);
+        state.messages.pop_front().map(|(_, envelope)| envelope)
+    }
+
+    /// Drops and counts the expired messages.
     fn expire(&self, state: &mut State) {
         while state.messages.front().is_some_and(|(at, _)| at.elapsed() >= self.expiry) {
             state.messages.pop_front();
@@ -143,7 +148,7 @@ impl Queue {
     }
 }
 
-fn as_it_is(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
+fn unchanged(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
     Ok(Delivery::Raw(envelope.clone()))
 }
 
@@ -152,8 +157,8 @@ impl Mailbox for Queue {
         &self.name
     }
 
-    fn prepare(&self) -> Prepare {
-        as_it_is
+    fn kind(&self) -> &'static MailboxKind {
+        const { &MailboxKind::of::<Self>(unchanged) }
     }
 
     fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<bool, Full> {

@@ -1,4 +1,4 @@
-//! The limits of a layer, and how it writes its messages.
+//! The configuration of a layer: its limits, and the format of its messages.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,29 +6,29 @@ use std::time::Duration;
 use crate::codec::Format;
 use crate::layer::glob::ChannelCapacity;
 
-/// The limits of a layer, and how it writes its messages. The defaults are those of Django Channels.
+/// The configuration of a layer: its limits, and the format of its messages. The defaults are those of Django Channels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LayerConfig {
-    /// How many messages a mailbox holds: 100.
+    /// The number of messages that a mailbox holds. Default: 100.
     pub capacity: usize,
-    /// How long a message may wait in a mailbox: 60 s.
+    /// The time that a message may wait in a mailbox. Default: 60 s.
     pub expiry: Duration,
-    /// How long a membership in Redis lasts that its owner does not renew: 86,400 s. Within a process, a channel is in its
-    /// groups for as long as it lives.
+    /// The time after which Redis drops a membership that is not renewed. Default: 86,400 s. Within a process, a channel stays in its
+    /// groups until it is dropped.
     pub group_expiry: Duration,
-    /// What stands before every name in Redis: `"asgi"`. In the pub/sub layer it is a part of each channel's name: at most 58
-    /// ASCII letters, digits, hyphens, underscores and periods.
+    /// The prefix of every name in Redis. Default: `"asgi"`. In the pub/sub layer it is part of each channel's name: at most 58 ASCII
+    /// letters, digits, hyphens, underscores and periods.
     pub prefix: String,
-    /// How messages are written in Redis: msgpack.
+    /// The format of messages in Redis. Default: msgpack.
     pub serializer_format: Format,
-    /// How many random bytes stand before a message in the core layer: 12. All processes must use the same number.
+    /// The number of random bytes before a message in the core layer. Default: 12. All processes must use the same number.
     pub random_prefix_length: usize,
     pub(crate) channel_capacity: ChannelCapacity,
     pub(crate) symmetric_encryption_keys: Secrets,
 }
 
-/// Strings that no log shows.
+/// Strings that are never logged.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub(crate) struct Secrets(Vec<String>);
 
@@ -61,65 +61,66 @@ impl Default for LayerConfig {
 }
 
 impl LayerConfig {
-    /// A mailbox holds this many messages.
+    /// Sets the number of messages that a mailbox holds. Default: 100.
     #[must_use]
     pub fn with_capacity(mut self, capacity: usize) -> Self {
         self.capacity = capacity;
         self
     }
 
-    /// Channels whose names fit this pattern have another capacity. Of several patterns, the first that fits counts.
+    /// Sets the capacity of the channels whose names match this pattern. The first matching pattern applies.
     ///
-    /// A pattern is what Python's `fnmatch` takes: `*`, `?`, `[a-z]`, `[!a-z]`.
+    /// The patterns are those of Python's `fnmatch`: `*`, `?`, `[a-z]`, `[!a-z]`.
     #[must_use]
     pub fn with_channel_capacity(mut self, pattern: &str, capacity: usize) -> Self {
         self.channel_capacity.push(pattern, capacity);
         self
     }
 
-    /// A message waits this long at most.
+    /// Sets the time that a message may wait in a mailbox. Default: 60 s.
     #[must_use]
     pub fn with_expiry(mut self, expiry: Duration) -> Self {
         self.expiry = expiry;
         self
     }
 
-    /// A membership in Redis that is not renewed lasts this long. The core layer renews those of living channels.
+    /// Sets the time after which Redis drops a membership that is not renewed. Default: 86,400 s. The core layer renews the
+    /// memberships of its channels.
     #[must_use]
     pub fn with_group_expiry(mut self, group_expiry: Duration) -> Self {
         self.group_expiry = group_expiry;
         self
     }
 
-    /// Messages are written like this. All processes must use the same format.
+    /// Sets the format of messages in Redis. Default: msgpack. All processes must use the same format.
     #[must_use]
     pub fn with_serializer_format(mut self, format: Format) -> Self {
         self.serializer_format = format;
         self
     }
 
-    /// Messages in Redis are encrypted with the first of these keys, and read with any of them. So a key is changed by
-    /// putting the new one in front everywhere, and taking the old one out when every process has both.
+    /// Sets the keys that encrypt messages in Redis. The first key encrypts, and every key decrypts. To change the key, add the new
+    /// one at the front in every process, and remove the old one when every process has both.
     #[must_use]
     pub fn with_symmetric_encryption_keys<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         self.symmetric_encryption_keys = Secrets(keys.into_iter().map(Into::into).collect());
         self
     }
 
-    /// This many random bytes stand before a message in the core layer. All processes must use the same number; with 0,
-    /// of two equal messages in one queue the first is lost, because a sorted set has no entry twice.
+    /// Sets the number of random bytes before a message in the core layer. Default: 12. All processes must use the same number. With
+    /// 0, the first of two equal messages in one queue is lost, because a sorted set holds each entry once.
     #[must_use]
     pub fn with_random_prefix_length(mut self, length: usize) -> Self {
         self.random_prefix_length = length;
         self
     }
 
-    /// How many messages wait for this channel at most.
+    /// Returns the capacity of this channel's mailbox.
     pub(crate) fn capacity_of(&self, channel: &str) -> usize {
         self.channel_capacity.of(channel).unwrap_or(self.capacity)
     }
 
-    /// Every name in Redis begins with this. Python peers must use the same.
+    /// Sets the prefix of every name in Redis. Default: `"asgi"`. Python peers must use the same prefix.
     #[must_use]
     pub fn with_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
@@ -132,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_channel_has_the_capacity_of_its_pattern() {
+    fn channel_has_capacity_of_its_pattern() {
         let config = LayerConfig::default().with_channel_capacity("one", 1).with_channel_capacity("http.response*", 9);
         assert_eq!(config.capacity_of("one"), 1);
         assert_eq!(config.capacity_of("http.response!x"), 9);

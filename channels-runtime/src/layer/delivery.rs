@@ -1,6 +1,6 @@
 //! A message prepared for one kind of mailbox.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::sync::Arc;
 
 use crate::codec::Envelope;
@@ -8,52 +8,52 @@ use crate::error::DecodeError;
 use crate::event::{DropHint, MailboxPolicy};
 use crate::websocket::EncodedFrame;
 
-/// A message, made ready for one kind of mailbox.
+/// A message, prepared for one kind of mailbox.
 #[derive(Clone)]
 pub(crate) enum Delivery {
-    /// A finished frame for the client.
+    /// An encoded frame for the client.
     Frame(EncodedFrame, DropHint),
     /// An event for the consumer: an `Arc<Delivered<C::Event>>`.
     Event(Arc<dyn Any + Send + Sync>, DropHint, MailboxPolicy),
-    /// The message as it is.
+    /// The message itself, for a channel without a consumer.
     Raw(Envelope),
-    /// No message, but word that some may be missing.
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "within one process nothing can be lost"))]
+    /// The notice that messages may be missing.
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "within one process no message is lost"))]
     Gap(Gap),
-    /// Nothing at all: a rendering that shows this client nothing.
+    /// No output: the handler rendered nothing for this client.
     Nothing,
 }
 
 impl Delivery {
-    /// What may be lost of it.
-    pub(crate) fn loss(&self) -> DropHint {
+    /// Returns how the message may be dropped.
+    pub(crate) fn drop_hint(&self) -> DropHint {
         match self {
-            Self::Frame(_, loss) | Self::Event(_, loss, _) => *loss,
+            Self::Frame(_, hint) | Self::Event(_, hint, _) => *hint,
             Self::Raw(_) | Self::Gap(_) | Self::Nothing => DropHint::default(),
         }
     }
 
-    /// The frame, if it is one that must not be lost.
-    pub(crate) fn plain(&self) -> Option<&EncodedFrame> {
+    /// Returns the frame if it is one without a drop hint.
+    pub(crate) fn undroppable_frame(&self) -> Option<&EncodedFrame> {
         match self {
-            Self::Frame(frame, loss) if *loss == DropHint::default() => Some(frame),
+            Self::Frame(frame, hint) if *hint == DropHint::default() => Some(frame),
             _ => None,
         }
     }
 }
 
-/// Between the two, events may have been missed: what `#[layer_lost]` and `#[layer_restored]` are called for.
+/// The start or the end of a gap, in which events may be lost. They run `#[layer_lost]` and `#[layer_restored]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Gap {
-    /// A connection to the other end of the layer is lost.
+    /// This process lost the connection to a server of the layer.
     Lost,
-    /// All connections work again, and what this process has joined is known at the other end.
+    /// All connections work again, and the servers know the memberships of this process.
     Restored,
 }
 
 impl Gap {
-    /// The attribute of its method.
+    /// Returns the attribute of the method that it runs.
     pub(crate) fn attribute(self) -> &'static str {
         match self {
             Self::Lost => "layer_lost",
@@ -62,19 +62,45 @@ impl Gap {
     }
 }
 
-/// Why a message could not be made ready.
+/// The reason why a message could not be prepared.
 #[derive(Debug)]
 pub(crate) enum Undeliverable {
-    /// The consumer has no handler of that name.
+    /// The consumer has no handler for the event.
     Unhandled { consumer: &'static str },
-    /// It is not what its payload says.
+    /// The message does not fit the event's type.
     Undecodable { consumer: &'static str, error: DecodeError },
 }
 
-/// Makes a message ready. Mailboxes with the same function share what it made.
+/// Prepares a message for the mailboxes of one kind.
 pub(crate) type Prepare = fn(&Envelope) -> Result<Delivery, Undeliverable>;
 
-/// The mailbox holds as many messages as its capacity allows; the new one was dropped.
+/// A kind of mailbox: the connections of one consumer, or the channels without one. Mailboxes of one kind share each prepared
+/// message.
+///
+/// A type identifies the kind, because two functions may have one address, and one function may have two. Each mailbox holds
+/// a reference to its kind, which is one word.
+#[derive(Debug)]
+pub(crate) struct MailboxKind {
+    // Not the `TypeId` itself: the oldest supported compiler makes none in a constant.
+    id: fn() -> TypeId,
+    pub(crate) prepare: Prepare,
+}
+
+impl MailboxKind {
+    /// Returns the kind that `T` identifies. There is one `prepare` for each `T`.
+    pub(crate) const fn of<T: 'static>(prepare: Prepare) -> Self {
+        Self { id: TypeId::of::<T>, prepare }
+    }
+}
+
+impl PartialEq for MailboxKind {
+    fn eq(&self, other: &Self) -> bool {
+        // Nearly always it is one constant.
+        std::ptr::eq(self, other) || (self.id)() == (other.id)()
+    }
+}
+
+/// The mailbox holds `capacity` messages, so it dropped the new one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Full {
     pub(crate) capacity: usize,

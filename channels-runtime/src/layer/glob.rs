@@ -1,51 +1,55 @@
-//! Which capacity a channel has: `channel_capacity` of Django Channels, shell patterns for channel names.
+//! Capacities by channel name: shell patterns, as in `channel_capacity` of Django Channels.
 
-/// Capacities by pattern of the channel's name; the first pattern that fits counts.
+/// Capacities by pattern of the channel's name. The first matching pattern applies.
 ///
-/// A pattern is what Python's `fnmatch` takes: `*` stands for anything, `?` for one character, `[abc]` and `[a-z]` for
-/// one of these, `[!abc]` for any other. It has to fit the whole name.
+/// The patterns are those of Python's `fnmatch`: `*` matches any text, `?` one character, `[abc]` and `[a-z]` one of these
+/// characters, `[!abc]` any other character. A pattern must match the whole name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct ChannelCapacity(Vec<(Box<str>, usize)>);
 
 impl ChannelCapacity {
-    /// Adds a pattern behind those that are there.
+    /// Adds a pattern after the existing ones.
     pub(crate) fn push(&mut self, pattern: &str, capacity: usize) {
         self.0.push((pattern.into(), capacity));
     }
 
+    /// Returns the capacity of a channel, if a pattern matches its name.
     pub(crate) fn of(&self, channel: &str) -> Option<usize> {
-        self.0.iter().find(|(pattern, _)| fits(pattern.as_bytes(), channel.as_bytes())).map(|(_, capacity)| *capacity)
+        self.0
+            .iter()
+            .find(|(pattern, _)| matches(pattern.as_bytes(), channel.as_bytes()))
+            .map(|(_, capacity)| *capacity)
     }
 }
 
-/// Whether the whole name fits. Names are ASCII, so one byte is one character.
-fn fits(pattern: &[u8], name: &[u8]) -> bool {
+/// Returns whether the pattern matches the whole name. Names are ASCII, so a character is one byte.
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
-    // Where to go on when the rest does not fit: behind the last `*`, which then takes one character more. Going back
-    // further is never needed, so the work is at most the product of both lengths.
-    let mut again: Option<(usize, usize)> = None;
+    // Where to continue if the rest does not match: after the last `*`, which then matches one more character. Earlier positions are
+    // never retried, so the work is at most the product of both lengths.
+    let mut retry: Option<(usize, usize)> = None;
     while n < name.len() {
         let step = match pattern.get(p) {
             Some(b'*') => {
-                again = Some((p + 1, n));
+                retry = Some((p + 1, n));
                 p += 1;
                 continue;
             }
             Some(b'?') => Some(p + 1),
-            Some(b'[') => match set(&pattern[p + 1..], name[n]) {
+            Some(b'[') => match match_set(&pattern[p + 1..], name[n]) {
                 Some((true, length)) => Some(p + 1 + length),
                 Some((false, _)) => None,
-                // No `]` behind it: an ordinary character, as in Python.
+                // Without a `]` it is an ordinary character, as in Python.
                 None => (name[n] == b'[').then_some(p + 1),
             },
             Some(byte) => (*byte == name[n]).then_some(p + 1),
             None => None,
         };
-        match (step, again) {
+        match (step, retry) {
             (Some(next), _) => (p, n) = (next, n + 1),
-            (None, Some((behind_star, taken))) => {
-                (p, n) = (behind_star, taken + 1);
-                again = Some((behind_star, taken + 1));
+            (None, Some((after_star, matched))) => {
+                (p, n) = (after_star, matched + 1);
+                retry = Some((after_star, matched + 1));
             }
             (None, None) => return false,
         }
@@ -53,11 +57,11 @@ fn fits(pattern: &[u8], name: &[u8]) -> bool {
     pattern[p..].iter().all(|byte| *byte == b'*')
 }
 
-/// Reads `abc]`, `a-z]` or `!abc]`. Gives whether the character is in it, and the length with the bracket.
-fn set(pattern: &[u8], character: u8) -> Option<(bool, usize)> {
+/// Reads `abc]`, `a-z]` or `!abc]`. Returns whether the set matches the character, and the set's length with the bracket.
+fn match_set(pattern: &[u8], character: u8) -> Option<(bool, usize)> {
     let negated = pattern.first() == Some(&b'!');
     let begin = usize::from(negated);
-    // A `]` in the first place belongs to the set.
+    // A `]` at the start belongs to the set.
     let end = (begin + 1..pattern.len()).find(|at| pattern[*at] == b']')?;
     let items = &pattern[begin..end];
     let mut found = false;
@@ -80,24 +84,24 @@ mod tests {
 
     use super::*;
 
-    /// What a pattern says, by trying everything: the first thing in it, and then the rest.
-    fn fits_by_hand(pattern: &[char], name: &[char]) -> bool {
+    /// Matches by trying everything: the first element of the pattern, and then the rest.
+    fn matches_by_search(pattern: &[char], name: &[char]) -> bool {
         let first = name.first();
         match pattern {
             [] => name.is_empty(),
-            ['*', rest @ ..] => (0..=name.len()).any(|taken| fits_by_hand(rest, &name[taken..])),
-            ['?', rest @ ..] => first.is_some() && fits_by_hand(rest, &name[1..]),
+            ['*', rest @ ..] => (0..=name.len()).any(|taken| matches_by_search(rest, &name[taken..])),
+            ['?', rest @ ..] => first.is_some() && matches_by_search(rest, &name[1..]),
             ['[', rest @ ..] => {
                 let negated = rest.first() == Some(&'!');
                 let items = if negated { &rest[1..] } else { rest };
-                // The first may be a bracket, which then closes nothing.
+                // A bracket at the start belongs to the set.
                 let Some(end) = items.iter().skip(1).position(|item| *item == ']').map(|at| at + 1) else {
-                    return first == Some(&'[') && fits_by_hand(rest, &name[1..]);
+                    return first == Some(&'[') && matches_by_search(rest, &name[1..]);
                 };
                 let (set, rest) = (&items[..end], &items[end + 1..]);
-                first.is_some_and(|first| is_in(set, *first) != negated) && fits_by_hand(rest, &name[1..])
+                first.is_some_and(|first| is_in(set, *first) != negated) && matches_by_search(rest, &name[1..])
             }
-            [plain, rest @ ..] => first == Some(plain) && fits_by_hand(rest, &name[1..]),
+            [plain, rest @ ..] => first == Some(plain) && matches_by_search(rest, &name[1..]),
         }
     }
 
@@ -113,15 +117,15 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, cases: 5000, ..ProptestConfig::default() })]
 
         #[test]
-        fn a_pattern_fits_as_by_hand(pattern in "[ab*?!\\[\\]-]{0,9}", name in "[ab!\\[\\]-]{0,7}") {
-            let by_hand = fits_by_hand(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>());
-            prop_assert_eq!(fits(pattern.as_bytes(), name.as_bytes()), by_hand, "{} {}", pattern, name);
+        fn pattern_matches_like_the_search(pattern in "[ab*?!\\[\\]-]{0,9}", name in "[ab!\\[\\]-]{0,7}") {
+            let expected = matches_by_search(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>());
+            prop_assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), expected, "{} {}", pattern, name);
         }
     }
 
     #[test]
-    fn a_pattern_fits_as_in_python() {
-        // Each row as `fnmatch.fnmatchcase` of Python answers it.
+    fn pattern_matches_like_python() {
+        // Each row is the result of Python's `fnmatch.fnmatchcase`.
         for (pattern, name, expected) in [
             ("http.request", "http.request", true),
             ("http.request", "http.request2", false),
@@ -145,12 +149,12 @@ mod tests {
             ("", "", true),
             ("", "a", false),
         ] {
-            assert_eq!(fits(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
+            assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), expected, "{pattern} {name}");
         }
     }
 
     #[test]
-    fn the_first_pattern_that_fits_counts() {
+    fn first_matching_pattern_applies() {
         let mut capacities = ChannelCapacity::default();
         capacities.push("one", 1);
         capacities.push("o*", 5);
@@ -160,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn many_stars_do_not_take_forever() {
-        assert!(!fits(format!("{}b", "*a".repeat(30)).as_bytes(), "a".repeat(99).as_bytes()));
+    fn many_stars_match_quickly() {
+        assert!(!matches(format!("{}b", "*a".repeat(30)).as_bytes(), "a".repeat(99).as_bytes()));
     }
 }

@@ -1,4 +1,4 @@
-//! The members of a group in this process, and what waits for all of them.
+//! The members of a group in this process, and the messages that wait for all of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,18 +9,19 @@ use tokio::time::Instant;
 
 use crate::codec::Envelope;
 use crate::layer::counters::Counters;
-use crate::layer::delivery::{Delivery, Prepare};
+use crate::layer::delivery::{Delivery, MailboxKind};
 use crate::layer::mailbox::{Batch, DeliveryCount, Mailbox, NamedMailbox};
 use crate::layer::sharded_map::ShardedMap;
 use crate::layer::write_priority::WritePriority;
 use crate::name::{ChannelName, GroupName};
 
-/// A message, made ready once for each kind of mailbox. Nearly always there is one kind.
+/// A message, prepared once per kind of mailbox. There is nearly always one kind.
 #[derive(Default)]
 pub(super) struct Prepared(pub(super) ForKinds<Option<Delivery>>);
 
 impl Prepared {
-    pub(super) fn for_kinds(kinds: impl IntoIterator<Item = Prepare>) -> Self {
+    /// Lists the distinct kinds, for which nothing is prepared yet.
+    pub(super) fn for_kinds(kinds: impl IntoIterator<Item = &'static MailboxKind>) -> Self {
         let mut prepared = Self::default();
         for kind in kinds {
             if of_kind(&prepared.0, kind).is_none() {
@@ -30,13 +31,14 @@ impl Prepared {
         prepared
     }
 
+    /// Prepares the message for each kind.
     pub(super) fn prepare(&mut self, counters: &Counters, envelope: &Envelope, to: &str) {
         for (kind, delivery) in &mut self.0 {
-            *delivery = counters.prepared(*kind, envelope, to);
+            *delivery = counters.prepare(kind, envelope, to);
         }
     }
 
-    /// What is ready for each kind, for so many mailboxes.
+    /// Returns a batch of this one message for each kind that it could be prepared for.
     pub(crate) fn ready(&self, at: Instant, mailboxes: usize) -> Ready<'_> {
         let ready = self.0.iter().filter_map(|(kind, delivery)| Some((*kind, delivery.as_ref()?)));
         let batch = |delivery| Batch::of(smallvec![(delivery, at)], WritePriority::of(mailboxes));
@@ -44,39 +46,39 @@ impl Prepared {
     }
 }
 
-/// Something for each kind of mailbox.
-pub(crate) type ForKinds<T> = SmallVec<[(Prepare, T); 1]>;
+/// A value for each kind of mailbox.
+pub(crate) type ForKinds<T> = SmallVec<[(&'static MailboxKind, T); 1]>;
 
-pub(crate) fn of_kind<T>(all: &ForKinds<T>, kind: Prepare) -> Option<&T> {
-    all.iter().find(|(known, _)| std::ptr::fn_addr_eq(*known, kind)).map(|(_, found)| found)
+pub(crate) fn of_kind<'a, T>(all: &'a ForKinds<T>, kind: &MailboxKind) -> Option<&'a T> {
+    all.iter().find(|(known, _)| *known == kind).map(|(_, found)| found)
 }
 
-/// A message on its way to the members of a group.
+/// A message to the members of a group.
 pub(super) struct Message {
     pub(super) prepared: Prepared,
     pub(super) at: Instant,
     pub(super) envelope: Envelope,
 }
 
-/// Whoever sends again behind a message that has waited for so long takes all of it along: handlers that compute would make
-/// it wait for all of the burst, while another thread could write it.
-const PATIENCE: Duration = Duration::from_millis(1);
+/// The time that a message may wait for the next one. Without it, handlers that compute would delay the first message until the
+/// last of them is done, while another thread could already write it.
+const MAX_WAIT: Duration = Duration::from_millis(1);
 
-/// Messages that were handed over. To be dropped when no lock of the table is held: a payload's own `drop` is the user's code.
-pub(super) struct Handed {
-    pub(super) messages: Vec<Message>,
-    pub(super) taken: DeliveryCount,
+/// Messages that have been delivered. Drop them when no lock of the table is held: a payload's `Drop` is user code.
+pub(super) struct DeliveredMessages {
+    messages: Vec<Message>,
+    count: DeliveryCount,
 }
 
-impl Handed {
+impl DeliveredMessages {
     /// Counts the deliveries. The last message represents all of them in the log.
     pub(super) fn count(&self, counters: &Counters) {
-        counters.count_taken(self.taken, self.messages.last().map(|last| &last.envelope));
+        counters.count_deliveries(self.count, self.messages.last().map(|last| &last.envelope));
     }
 }
 
 /// Makes the batch of these messages for one kind of mailbox.
-fn batch_for<'a>(kind: Prepare, messages: &'a [Message], priority: WritePriority) -> Batch<'a> {
+fn batch_for<'a>(kind: &MailboxKind, messages: &'a [Message], priority: WritePriority) -> Batch<'a> {
     let ready = |message: &'a Message| Some((of_kind(&message.prepared.0, kind)?.as_ref()?, message.at));
     Batch::of(messages.iter().filter_map(ready).collect(), priority)
 }
@@ -85,10 +87,11 @@ fn batch_for<'a>(kind: Prepare, messages: &'a [Message], priority: WritePriority
 #[derive(Default)]
 pub(super) struct GroupMembers {
     mailboxes: IndexSet<NamedMailbox>,
-    /// The kind of all of them, if all are of one.
-    kind: Option<Prepare>,
-    /// What waits for them ([`burst`](super::burst)), in its order. Bound: what its task handles in one turn, for each thread.
-    #[expect(clippy::box_collection, reason = "nearly always there is none, and every group has the room for it")]
+    /// The kind of all members, if they are of one kind.
+    kind: Option<&'static MailboxKind>,
+    /// The messages that wait for all members, in order: see [`batching`](super::batching). Bound: for each thread, the messages
+    /// that a task handles in one turn.
+    #[expect(clippy::box_collection, reason = "nearly always there is none, and each group reserves the space for it")]
     waiting: Option<Box<Vec<Message>>>,
 }
 
@@ -110,131 +113,135 @@ impl GroupMembers {
         self.mailboxes.iter().map(|NamedMailbox(mailbox)| mailbox.name())
     }
 
-    /// Puts a member in. `false` if it is in already. Nothing may wait.
+    /// Adds a member. Returns `false` if it is already a member. No message may be waiting.
     pub(super) fn insert(&mut self, mailbox: &NamedMailbox) -> bool {
-        debug_assert!(!self.holds_back(), "it was not there when that was sent");
-        let (kind, is_first) = (mailbox.0.prepare(), self.is_empty());
+        debug_assert!(!self.has_waiting(), "a waiting message is not for a member that joins after it");
+        let (kind, is_first) = (mailbox.0.kind(), self.is_empty());
         if !self.mailboxes.insert(mailbox.clone()) {
             return false;
         }
         if is_first {
             self.kind = Some(kind);
-        } else if self.kind.is_some_and(|known| !std::ptr::fn_addr_eq(known, kind)) {
+        } else if self.kind.is_some_and(|known| known != kind) {
             self.kind = None;
         }
         true
     }
 
-    /// Takes a member out. `false` if it is none. Nothing may wait.
+    /// Removes a member. Returns `false` if it is not a member. No message may be waiting.
     pub(super) fn remove(&mut self, name: &str) -> bool {
-        debug_assert!(!self.holds_back(), "it was there when that was sent");
+        debug_assert!(!self.has_waiting(), "a waiting message is for a member that leaves after it");
         self.mailboxes.swap_remove(name)
     }
 
-    /// The kinds of all members but this one.
-    pub(super) fn kinds(&self, but: Option<&ChannelName>) -> Prepared {
-        let own = but.and_then(|own| self.mailboxes.get_index_of(own.as_str()));
+    /// Returns the kinds of all members except one.
+    pub(super) fn kinds(&self, excluded: Option<&ChannelName>) -> Prepared {
+        let excluded = excluded.and_then(|name| self.mailboxes.get_index_of(name.as_str()));
         if let Some(kind) = self.kind {
-            let others = self.len() - usize::from(own.is_some());
+            let others = self.len() - usize::from(excluded.is_some());
             return Prepared::for_kinds((others > 0).then_some(kind));
         }
-        let others = self.mailboxes.iter().enumerate().filter(|(place, _)| Some(*place) != own);
-        Prepared::for_kinds(others.map(|(_, NamedMailbox(mailbox))| mailbox.prepare()))
+        let others = self.mailboxes.iter().enumerate().filter(|(index, _)| Some(*index) != excluded);
+        Prepared::for_kinds(others.map(|(_, NamedMailbox(mailbox))| mailbox.kind()))
     }
 
-    /// A message that waits for the next one.
+    /// Adds a message that waits for the next one.
     pub(super) fn push(&mut self, message: Message) {
         self.waiting.get_or_insert_default().push(message);
     }
 
-    /// Hands over what waits.
-    pub(super) fn hand_over(&mut self) -> Option<Handed> {
+    /// Delivers the waiting messages.
+    pub(super) fn deliver_waiting(&mut self) -> Option<DeliveredMessages> {
         let messages = *self.waiting.take()?;
-        let taken = self.hand_all(&messages);
-        Some(Handed { messages, taken })
+        let count = self.deliver_all(&messages);
+        Some(DeliveredMessages { messages, count })
     }
 
-    /// Whether something waits.
-    pub(super) fn holds_back(&self) -> bool {
+    /// Returns whether a message waits.
+    pub(super) fn has_waiting(&self) -> bool {
         self.waiting.is_some()
     }
 
-    /// Whether what waits has waited for long enough.
-    pub(super) fn is_impatient(&self, now: Instant) -> bool {
+    /// Returns whether a message has waited for [`MAX_WAIT`].
+    pub(super) fn has_waited_long(&self, now: Instant) -> bool {
         let first = self.waiting.as_ref().and_then(|waiting| waiting.first());
-        first.is_some_and(|first| now.duration_since(first.at) >= PATIENCE)
+        first.is_some_and(|first| now.duration_since(first.at) >= MAX_WAIT)
     }
 
-    /// Hands one message to all members but this one. Nothing may wait.
-    pub(super) fn hand(&self, prepared: &Prepared, at: Instant, but: Option<&ChannelName>) -> DeliveryCount {
-        debug_assert!(!self.holds_back(), "that was sent before");
-        let but = but.and_then(|own| self.mailboxes.get_index_of(own.as_str()));
-        let others = self.mailboxes.iter().enumerate().filter(|(place, _)| Some(*place) != but);
+    /// Delivers one message to all members except one. No message may be waiting.
+    pub(super) fn deliver(&self, prepared: &Prepared, at: Instant, excluded: Option<&ChannelName>) -> DeliveryCount {
+        debug_assert!(!self.has_waiting(), "a waiting message was sent before this one");
+        let excluded = excluded.and_then(|name| self.mailboxes.get_index_of(name.as_str()));
+        let others = self.mailboxes.iter().enumerate().filter(|(index, _)| Some(*index) != excluded);
         hand(others.map(|(_, NamedMailbox(mailbox))| mailbox), &prepared.ready(at, self.len()))
     }
 
-    fn hand_all(&self, messages: &[Message]) -> DeliveryCount {
-        let batch = |(kind, _): &(Prepare, _)| (*kind, batch_for(*kind, messages, WritePriority::of(self.len())));
+    fn deliver_all(&self, messages: &[Message]) -> DeliveryCount {
+        let batch =
+            |(kind, _): &(&'static MailboxKind, _)| (*kind, batch_for(kind, messages, WritePriority::of(self.len())));
         let ready = self.kinds(None).0.iter().map(batch).collect();
         hand(self.mailboxes.iter().map(|NamedMailbox(mailbox)| mailbox), &ready)
     }
 }
 
-/// The groups, and who is in them.
+/// The groups of a process, with their members.
 pub(super) type Groups = ShardedMap<GroupName, GroupMembers>;
 
-/// What mailboxes are handed.
+/// A batch for each kind of mailbox.
 pub(crate) type Ready<'a> = ForKinds<Batch<'a>>;
 
-/// Hands each mailbox what is ready for its kind.
+/// Delivers to each mailbox the batch for its kind.
 pub(crate) fn hand<'a>(mailboxes: impl Iterator<Item = &'a Arc<dyn Mailbox>>, ready: &Ready<'_>) -> DeliveryCount {
-    let mut taken = DeliveryCount::default();
+    let mut count = DeliveryCount::default();
     for mailbox in mailboxes {
-        if let Some(batch) = of_kind(ready, mailbox.prepare()) {
-            taken += mailbox.deliver_all(batch);
+        if let Some(batch) = of_kind(ready, mailbox.kind()) {
+            count += mailbox.deliver_all(batch);
         }
     }
-    taken
+    count
 }
 
-/// Hands a message to these mailboxes.
+/// Delivers a message to these mailboxes.
 #[cfg(feature = "redis")]
-pub(super) fn hand_to(mailboxes: &[Arc<dyn Mailbox>], prepared: &Prepared) -> DeliveryCount {
+pub(super) fn deliver_to(mailboxes: &[Arc<dyn Mailbox>], prepared: &Prepared) -> DeliveryCount {
     hand(mailboxes.iter(), &prepared.ready(Instant::now(), mailboxes.len()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::marker::PhantomData;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
     use std::sync::{Arc, Mutex};
 
     use super::*;
     use crate::codec::Format;
-    use crate::layer::delivery::Full;
+    use crate::layer::delivery::{Full, Undeliverable};
     use crate::layer::mailbox::Mailbox;
     use crate::layer::table::LocalTable;
     use crate::name::GroupName;
 
-    /// Notes for how many what it was handed is.
-    struct Reached {
+    /// Records the priority of each batch.
+    struct Recorder {
         name: ChannelName,
-        by: Mutex<Vec<WritePriority>>,
+        priorities: Mutex<Vec<WritePriority>>,
     }
 
-    impl Mailbox for Reached {
+    impl Mailbox for Recorder {
         fn name(&self) -> &ChannelName {
             &self.name
         }
 
-        fn prepare(&self) -> Prepare {
-            |_| Ok(Delivery::Nothing)
+        fn kind(&self) -> &'static MailboxKind {
+            const { &MailboxKind::of::<Self>(|_| Ok(Delivery::Nothing)) }
         }
 
         fn deliver(&self, _: &Delivery, _: Instant) -> Result<bool, Full> {
-            unreachable!("several of them are handed what is for a group")
+            unreachable!("a message to a group is a batch")
         }
 
         fn deliver_all(&self, batch: &Batch<'_>) -> DeliveryCount {
-            self.by.lock().unwrap().push(batch.reach);
+            self.priorities.lock().unwrap().push(batch.priority);
             DeliveryCount::default()
         }
 
@@ -242,19 +249,75 @@ mod tests {
     }
 
     #[test]
-    fn a_message_to_more_than_one_turn_writes_is_for_many() {
+    fn message_to_more_than_one_turn_has_bulk_priority() {
         let (table, group) = (LocalTable::new("a test"), GroupName::new("group").unwrap());
         let envelope = Envelope::from_value(&serde_json::json!({"type": "a"}), Format::Json).unwrap();
         let mut first = None;
         for number in 1..=17 {
             let name = ChannelName::new(format!("specific.0!{number}")).unwrap();
-            let reached = Arc::new(Reached { name, by: Mutex::default() });
-            table.register(&(Arc::clone(&reached) as Arc<dyn Mailbox>));
-            table.add(&group, &reached.name).unwrap();
-            first.get_or_insert(reached);
+            let recorder = Arc::new(Recorder { name, priorities: Mutex::default() });
+            table.register(&(Arc::clone(&recorder) as Arc<dyn Mailbox>));
+            table.add(&group, &recorder.name).unwrap();
+            first.get_or_insert(recorder);
             table.group_send(&group, &envelope);
         }
-        let by = first.unwrap().by.lock().unwrap().clone();
-        assert_eq!(by, [[WritePriority::Interactive; 16].as_slice(), &[WritePriority::Bulk]].concat());
+        let priorities = first.unwrap().priorities.lock().unwrap().clone();
+        assert_eq!(priorities, [[WritePriority::Interactive; 16].as_slice(), &[WritePriority::Bulk]].concat());
+    }
+
+    /// A mailbox of the kind that `T` identifies. All kinds have one function.
+    struct Counting<T> {
+        name: ChannelName,
+        kind: PhantomData<fn() -> T>,
+    }
+
+    static PREPARED: AtomicUsize = AtomicUsize::new(0);
+
+    fn count(_: &Envelope) -> Result<Delivery, Undeliverable> {
+        PREPARED.fetch_add(1, Relaxed);
+        Ok(Delivery::Nothing)
+    }
+
+    impl<T: 'static> Mailbox for Counting<T> {
+        fn name(&self) -> &ChannelName {
+            &self.name
+        }
+
+        fn kind(&self) -> &'static MailboxKind {
+            const { &MailboxKind::of::<T>(count) }
+        }
+
+        fn deliver(&self, _: &Delivery, _: Instant) -> Result<bool, Full> {
+            Ok(true)
+        }
+
+        fn layer_closed(&self) {}
+    }
+
+    fn counting<T: 'static>(name: &str) -> Arc<dyn Mailbox> {
+        Arc::new(Counting { name: ChannelName::new(name).unwrap(), kind: PhantomData::<fn() -> T> })
+    }
+
+    #[test]
+    fn message_is_prepared_once_per_kind_even_if_kinds_share_their_function() {
+        let (table, group) = (LocalTable::new("a test"), GroupName::new("group").unwrap());
+        let envelope = Envelope::from_value(&serde_json::json!({"type": "a"}), Format::Json).unwrap();
+        let mailboxes = [counting::<u8>("a"), counting::<u8>("b"), counting::<u16>("c"), counting::<u16>("d")];
+        for (mailbox, expected) in mailboxes.iter().zip([1, 1, 2, 2]) {
+            table.register(mailbox);
+            table.add(&group, mailbox.name()).unwrap();
+            let before = PREPARED.load(Relaxed);
+            table.group_send(&group, &envelope);
+            assert_eq!(PREPARED.load(Relaxed) - before, expected);
+        }
+        assert_eq!(table.stats().delivered, 1 + 2 + 3 + 4);
+    }
+
+    #[test]
+    fn kind_is_equal_to_its_copy() {
+        static COPIES: [MailboxKind; 3] =
+            [MailboxKind::of::<u8>(count), MailboxKind::of::<u8>(count), MailboxKind::of::<u16>(count)];
+        assert_eq!(COPIES[0], COPIES[1]);
+        assert_ne!(COPIES[0], COPIES[2]);
     }
 }

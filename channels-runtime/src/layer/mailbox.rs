@@ -1,4 +1,4 @@
-//! The mailbox behind a channel name, and the batch that it takes.
+//! The mailbox of a channel, and the batch that it receives.
 
 use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
@@ -7,35 +7,38 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use crate::layer::delivery::{Delivery, Full, Prepare};
+use crate::layer::delivery::{Delivery, Full, MailboxKind};
 use crate::layer::write_priority::WritePriority;
 use crate::name::ChannelName;
 use crate::websocket::EncodedFrame;
 
-/// What stands behind a channel name in this process.
+/// The receiver of a channel in this process.
 pub(crate) trait Mailbox: Send + Sync {
-    /// The channel's name.
+    /// Returns the channel's name.
     fn name(&self) -> &ChannelName;
 
-    fn prepare(&self) -> Prepare;
+    /// Returns the kind of mailbox, which decides how messages are prepared for it.
+    fn kind(&self) -> &'static MailboxKind;
 
-    /// Takes a message that came `now`. Never waits. `false` if it may be lost, and was: that is counted already.
+    /// Receives a message that arrived `now`. Never waits. Returns `Ok(false)` if the mailbox dropped the message by its
+    /// [drop hint](crate::event::DropHint), which the mailbox has counted.
     fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<bool, Full>;
 
-    /// Takes one message after the other.
+    /// Receives several messages in order.
     fn deliver_all(&self, batch: &Batch<'_>) -> DeliveryCount {
-        let mut taken = DeliveryCount::default();
+        let mut count = DeliveryCount::default();
         for (delivery, at) in &batch.deliveries {
-            taken.add(&self.deliver(delivery, *at));
+            count.add(&self.deliver(delivery, *at));
         }
-        taken
+        count
     }
 
-    /// Whoever reads the mailbox is told that nothing more will come.
+    /// Notifies the mailbox that the layer is closed, so that it receives nothing more.
     fn layer_closed(&self);
 }
 
-/// A mailbox as an entry of a table, found by its name, which is kept in it alone: there are many of them, in several tables.
+/// A mailbox as the entry of a table, found by its name. Only the mailbox holds the name, because there are many entries in
+/// several tables.
 #[derive(Clone)]
 pub(super) struct NamedMailbox(pub(super) Arc<dyn Mailbox>);
 
@@ -59,41 +62,43 @@ impl PartialEq for NamedMailbox {
 
 impl Eq for NamedMailbox {}
 
-/// Finished frames of so many bytes in all are joined once, for everyone. More is written in pieces as well.
-const JOINED: usize = 16 * 1024;
+/// The largest total size, in bytes, of frames that are joined once for all members. Larger ones cost no more in pieces.
+const MAX_JOINED: usize = 16 * 1024;
 
-/// Messages for one kind of mailbox, in their order.
+/// Messages for one kind of mailbox, in order.
 pub(crate) struct Batch<'a> {
     pub(crate) deliveries: SmallVec<[(&'a Delivery, Instant); 16]>,
-    /// All of them in one, if they are finished frames, of which none may be lost.
+    /// All messages as one frame buffer, if all are frames without a drop hint.
     pub(crate) joined: Option<EncodedFrame>,
-    /// For how many they are.
-    pub(crate) reach: WritePriority,
+    /// The priority of the output that they cause.
+    pub(crate) priority: WritePriority,
 }
 
 impl<'a> Batch<'a> {
-    pub(crate) fn of(deliveries: SmallVec<[(&'a Delivery, Instant); 16]>, reach: WritePriority) -> Self {
+    pub(crate) fn of(deliveries: SmallVec<[(&'a Delivery, Instant); 16]>, priority: WritePriority) -> Self {
         let frames: Option<SmallVec<[&EncodedFrame; 16]>> =
-            deliveries.iter().map(|(delivery, _)| delivery.plain()).collect();
-        let is_worth_it = |frames: &SmallVec<[&EncodedFrame; 16]>| {
-            frames.len() > 1 && frames.iter().map(|frame| frame.as_bytes().len()).sum::<usize>() <= JOINED
+            deliveries.iter().map(|(delivery, _)| delivery.undroppable_frame()).collect();
+        let is_worthwhile = |frames: &SmallVec<[&EncodedFrame; 16]>| {
+            frames.len() > 1 && frames.iter().map(|frame| frame.as_bytes().len()).sum::<usize>() <= MAX_JOINED
         };
-        let joined = frames.filter(is_worth_it).map(|frames| EncodedFrame::joined(&frames));
-        Self { deliveries, joined, reach }
+        let joined = frames.filter(is_worthwhile).map(|frames| EncodedFrame::joined(&frames));
+        Self { deliveries, joined, priority }
     }
 }
 
-/// What became of messages: how many mailboxes took one, and how many were full.
+/// The result of deliveries.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DeliveryCount {
+    /// Messages that a mailbox accepted.
     pub(crate) delivered: u64,
+    /// Messages that a full mailbox missed.
     pub(crate) full: u64,
 }
 
 impl DeliveryCount {
-    pub(crate) fn add(&mut self, delivered: &Result<bool, Full>) {
-        match delivered {
-            Ok(taken) => self.delivered += u64::from(*taken),
+    pub(crate) fn add(&mut self, result: &Result<bool, Full>) {
+        match result {
+            Ok(delivered) => self.delivered += u64::from(*delivered),
             Err(Full { .. }) => self.full += 1,
         }
     }

@@ -1,4 +1,4 @@
-//! The layer of one process: nothing leaves it.
+//! The in-memory layer: messages stay in this process.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -26,7 +26,7 @@ impl Memory {
     pub(crate) fn new() -> Self {
         Self {
             table: LocalTable::new("this process"),
-            // Eight digits are enough to be told apart from another layer of this process; each connection carries them.
+            // Eight digits distinguish it from other layers of this process. They are short because each connection holds them.
             process: format!("specific.{}", &Uuid::new_v4().simple().to_string()[..8]),
             next: AtomicU64::new(0),
             closed: AtomicBool::new(false),
@@ -35,7 +35,7 @@ impl Memory {
 }
 
 impl Memory {
-    fn open(&self) -> Result<(), LayerError> {
+    fn check_open(&self) -> Result<(), LayerError> {
         if self.closed.load(Relaxed) { Err(LayerError::Closed) } else { Ok(()) }
     }
 }
@@ -63,11 +63,11 @@ impl Backend for Memory {
     }
 
     fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> Sent<'a> {
-        if let Err(closed) = self.open() {
+        if let Err(closed) = self.check_open() {
             return ready(Err(closed)).left_future();
         }
         let sent = match self.table.send(channel, &envelope) {
-            // Like Channels, a message for a channel that nobody reads is not an error.
+            // As in Django Channels, a message to a channel without a reader is not an error.
             Ok(true | false) => Ok(()),
             Err(Full { capacity }) => Err(LayerError::ChannelFull { channel: channel.to_string(), capacity }),
         };
@@ -75,17 +75,22 @@ impl Backend for Memory {
     }
 
     fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> Sent<'a> {
-        let open = self.open();
+        let open = self.check_open();
         if open.is_ok() {
             self.table.group_send(group, &envelope);
         }
         ready(open).left_future()
     }
 
-    fn group_send_others<'a>(&'a self, group: &'a GroupName, envelope: Envelope, own: &'a ChannelName) -> Sent<'a> {
-        let open = self.open();
+    fn group_send_others<'a>(
+        &'a self,
+        group: &'a GroupName,
+        envelope: Envelope,
+        excluded: &'a ChannelName,
+    ) -> Sent<'a> {
+        let open = self.check_open();
         if open.is_ok() {
-            self.table.group_send_others(group, &envelope, own);
+            self.table.group_send_others(group, &envelope, excluded);
         }
         ready(open).left_future()
     }
@@ -110,11 +115,11 @@ impl Backend for Memory {
     }
 
     fn group_members<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<Vec<ChannelName>, LayerError>> {
-        ready(self.open().map(|()| self.table.member_names(group))).boxed()
+        ready(self.check_open().map(|()| self.table.member_names(group))).boxed()
     }
 
     fn group_count<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<usize, LayerError>> {
-        ready(self.open().map(|()| self.table.members(group))).boxed()
+        ready(self.check_open().map(|()| self.table.members(group))).boxed()
     }
 
     fn flush(&self) -> BoxFuture<'_, Result<(), LayerError>> {

@@ -1,15 +1,19 @@
-//! The channel layer: how a message finds its consumers, in this process and in others.
+//! The channel layer: delivers messages to channels and groups, in this process and in others.
 //!
-//! What is promised, whatever is behind it:
+//! Guarantees, for every backend:
 //!
-//! - A message is delivered at most once to each member. One sender's messages to one group or channel arrive in the
-//!   order in which its sends returned.
-//! - A send never waits for a slow reader. A mailbox holds `capacity` messages (100); one more is dropped. The sender of
-//!   [`ChannelLayer::send`] is told ([`LayerError::ChannelFull`]); the sender to a group is not, and the drop is counted
-//!   ([`ChannelLayer::stats`]).
-//! - A message that waited longer than `expiry` (60 s) in a mailbox is dropped.
-//! - A group that has no members is not an error.
-//! - A channel is in its groups for as long as it lives, and not a moment longer.
+//! - A message is delivered at most once to each member. Messages of one sender to one group or channel arrive in the order in
+//!   which its sends returned.
+//! - A send never waits for a slow reader. A mailbox holds `capacity` messages (default: 100) and drops further ones.
+//!   [`ChannelLayer::send`] then returns [`LayerError::ChannelFull`](crate::error::LayerError::ChannelFull) if the layer can detect
+//!   it. A send to a group returns no error; the drop is counted ([`ChannelLayer::stats`]).
+//! - A message that waits in a mailbox for longer than `expiry` (default: 60 s) is dropped.
+//! - A send to a group without members is not an error.
+//! - A channel leaves its groups when it is dropped.
+//!
+//! Files in reading order: `handle`, `membership` and `readiness` (the API), `backend` (what a layer implements), `memory` and `redis` (the backends), `table`
+//! (the channels and groups of this process), `group_members` and `batching` (a send to a group), `mailbox` and `delivery` (what a
+//! member receives).
 
 mod aliases;
 mod backend;
@@ -18,12 +22,17 @@ mod blocking;
 mod channel;
 mod config;
 mod counters;
+#[cfg(feature = "redis")]
+mod counters_remote;
 mod delivery;
 mod glob;
 mod group_members;
 mod handle;
+mod log_once;
 mod mailbox;
+mod membership;
 mod memory;
+mod readiness;
 #[cfg(feature = "redis")]
 mod redis;
 mod settings;
@@ -32,22 +41,27 @@ mod table;
 #[cfg(test)]
 #[cfg(feature = "redis")]
 mod table_model;
+#[cfg(feature = "redis")]
+mod table_remote;
 mod write_priority;
 
 pub use aliases::channel_layer;
-pub(crate) use backend::{Backend, Sent, WorkerQueue};
+pub(crate) use backend::WorkerQueue;
+#[cfg(feature = "testing")]
+pub(crate) use backend::{Backend, Sent};
 pub use blocking::BlockingChannelLayer;
 pub use channel::Channel;
 pub use config::LayerConfig;
 pub(crate) use counters::Counters;
 pub use counters::LayerStats;
 pub use delivery::Gap;
-pub(crate) use delivery::{Delivery, Full, Prepare, Undeliverable};
+pub(crate) use delivery::{Delivery, Full, MailboxKind, Undeliverable};
 pub use handle::ChannelLayer;
 pub(crate) use mailbox::{Batch, DeliveryCount, Mailbox};
 #[cfg(feature = "redis")]
 pub use redis::RedisHost;
 pub use settings::ConfigError;
+#[cfg(feature = "testing")]
 pub(crate) use table::LocalTable;
 pub(crate) use write_priority::{TURN, WritePriority};
 #[cfg(all(feature = "redis", any(test, fuzzing)))]

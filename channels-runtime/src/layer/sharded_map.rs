@@ -1,5 +1,7 @@
-//! A map behind many locks, so that two threads seldom want the same one, and so that it grows in small steps: a table of a
-//! hundred thousand connections that doubles as a whole keeps everybody waiting meanwhile, and leaves a hole behind.
+//! A map in shards, each with its own lock.
+//!
+//! Two threads seldom wait for one lock, and the map grows in small steps. A single table of a hundred thousand connections would
+//! block all threads while its size doubles, and would fragment the memory.
 
 use std::borrow::Borrow;
 use std::collections::hash_map::RandomState;
@@ -15,12 +17,13 @@ const SHARDS: usize = 64;
 
 type Table<K, V> = HashTable<(K, V)>;
 
+/// A map with one lock per shard.
 pub(super) struct ShardedMap<K, V> {
     shards: Box<[Mutex<Table<K, V>>]>,
     hasher: RandomState,
 }
 
-/// The part of the map that a key belongs to.
+/// The locked shard of a key.
 pub(super) struct Shard<'a, K, V> {
     table: MutexGuard<'a, Table<K, V>>,
     hash: u64,
@@ -39,9 +42,9 @@ impl<K: Hash + Eq, V> ShardedMap<K, V> {
         self.hasher.hash_one(key)
     }
 
-    /// Locks the shard of a key with this hash; only this key may be asked for in it.
+    /// Locks the shard of the key with this hash. Only this key may be looked up in the shard.
     pub(super) fn at(&self, hash: u64) -> Shard<'_, K, V> {
-        // The table within the shard uses the lowest bits and the highest ones.
+        // The shard's table uses the lowest and the highest bits.
         let number = usize::try_from((hash >> 32) % SHARDS as u64).expect("less than 64");
         Shard { table: lock(&self.shards[number]), hash, hasher: &self.hasher }
     }
@@ -54,7 +57,7 @@ impl<K: Hash + Eq, V> ShardedMap<K, V> {
         self.at(self.hash(key))
     }
 
-    /// Looks at every entry, under the lock of its shard.
+    /// Calls `look` with each entry, under the lock of its shard.
     pub(super) fn each(&self, mut look: impl FnMut(&K, &V)) {
         for shard in &self.shards {
             for (key, value) in &*lock(shard) {
@@ -63,7 +66,7 @@ impl<K: Hash + Eq, V> ShardedMap<K, V> {
         }
     }
 
-    /// All shards at once. Whoever holds one must not ask for this.
+    /// Locks all shards. The caller must not hold a lock of a shard.
     pub(super) fn lock_all(&self) -> Vec<MutexGuard<'_, Table<K, V>>> {
         self.shards.iter().map(lock).collect()
     }
@@ -74,7 +77,7 @@ impl<K: Hash + Eq, V> ShardedMap<K, V> {
 }
 
 impl<K: Hash + Eq, V> Shard<'_, K, V> {
-    /// The entry of a key: the key as it stands in the map, and its value.
+    /// Returns the entry of a key: the map's copy of the key, and its value.
     pub(super) fn get<Q: Eq + ?Sized>(&self, key: &Q) -> Option<&(K, V)>
     where
         K: Borrow<Q>,
@@ -89,7 +92,7 @@ impl<K: Hash + Eq, V> Shard<'_, K, V> {
         self.table.find_mut(self.hash, |(known, _)| known.borrow() == key).map(|(known, value)| (&*known, value))
     }
 
-    /// The key as it stands in the map, and its value.
+    /// Returns the entry of a key, with the default value if the key is new.
     pub(super) fn get_or_default(&mut self, key: &K) -> (&K, &mut V)
     where
         K: Clone,
@@ -101,7 +104,7 @@ impl<K: Hash + Eq, V> Shard<'_, K, V> {
         (known, value)
     }
 
-    /// `false` if the key is there already; then nothing changes.
+    /// Inserts an entry. Returns `false` if the key exists; then nothing changes.
     pub(super) fn insert_new(&mut self, key: K, value: V) -> bool {
         let hasher = self.hasher;
         match self.table.entry(self.hash, |(known, _)| *known == key, |(known, _)| hasher.hash_one(known)) {
@@ -120,7 +123,7 @@ impl<K: Hash + Eq, V> Shard<'_, K, V> {
         let found = self.table.find_entry(self.hash, |(known, _)| known.borrow() == key).ok()?;
         let ((_, value), _) = found.remove();
         if self.table.len() * 4 < self.table.capacity() {
-            // A crowd came and went: give its memory back, in steps that keep the cost of each removal constant.
+            // Release memory after a peak, in steps that keep the average cost of a removal constant.
             let (keep, hasher) = (self.table.len() * 2, self.hasher);
             self.table.shrink_to(keep, |(known, _)| hasher.hash_one(known));
         }

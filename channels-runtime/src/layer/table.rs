@@ -1,8 +1,8 @@
-//! The table of this process: channel to mailbox, group to members. Synchronous, and shared by every layer.
+//! The local table: the channels and groups of this process. It is synchronous, and every layer has one.
 //!
-//! A layer decides how a message travels between processes; when it has arrived, the table hands it to the mailboxes
-//! here. A message is prepared (decoded, or rendered) once for each kind of consumer among the members, never once for
-//! each member. Adding and removing a member costs the same however large the group or the table is.
+//! A layer transports messages between processes. The table delivers a message that has arrived to the mailboxes of this
+//! process. It prepares (decodes or renders) each message once per kind of mailbox, not once per member. The cost of adding or
+//! removing a member does not depend on the size of the group or of the table.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -17,87 +17,70 @@ use tokio::time::Instant;
 
 use crate::codec::Envelope;
 use crate::layer::batching;
-use crate::layer::batching::Open;
+use crate::layer::batching::OpenBatch;
 use crate::layer::counters::{Counters, LayerStats};
-use crate::layer::delivery::{Delivery, Full, Gap};
-use crate::layer::group_members::{GroupMembers, Groups, Handed, Message};
-#[cfg(feature = "redis")]
-use crate::layer::group_members::{Prepared, hand_to};
+use crate::layer::delivery::Full;
+use crate::layer::group_members::{DeliveredMessages, GroupMembers, Groups, Message};
 use crate::layer::mailbox::{Mailbox, NamedMailbox};
 use crate::layer::sharded_map::ShardedMap;
 use crate::name::{ChannelName, GroupName};
-use crate::support::{count, lock};
+use crate::support::lock;
 
-/// The groups that a channel is in, so that it leaves them without a search.
+/// The groups of a channel, so that it leaves them without a search.
 ///
-/// Most are in one, and there are many of them: that one needs no memory of its own.
-type Joined = SmallVec<[GroupName; 1]>;
+/// Inline space for one group: most of the many channels are in one group, and need no allocation.
+type JoinedGroups = SmallVec<[GroupName; 1]>;
 
 /// The channels and groups of this process.
 ///
-/// Lock order: `lost`, then a shard of `channels`, then one of `groups`. A fan-out holds its shard, so that all members of a group here see
-/// the group's messages in one order; it never waits for anything while it does.
+/// Lock order: `lost`, then a shard of `channels`, then a shard of `groups`. A send to a group holds the group's shard, so that
+/// all members here receive the group's messages in one order. It never waits while it holds the lock.
 pub(crate) struct LocalTable {
-    channels: ShardedMap<NamedMailbox, Joined>,
+    pub(super) channels: ShardedMap<NamedMailbox, JoinedGroups>,
     groups: Arc<Groups>,
     counters: Arc<Counters>,
     closed: AtomicBool,
-    /// How many servers behind the layer are lost.
-    #[cfg(feature = "redis")]
-    lost: Mutex<usize>,
+    /// The number of lost servers of the layer. A layer within one process has none.
+    pub(super) lost: Mutex<usize>,
 }
 
-/// What a change of membership means for the group as a whole.
+/// The effect of a membership change on the group as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MembershipChange {
-    /// The first member here joined, or the last one left.
+    /// The first member in this process joined, or the last one left.
     OfGroup,
-    /// One member more or less.
+    /// Another member joined or left.
     OfMember,
-    /// Nothing changed: it was a member already, or was none.
+    /// Nothing changed: the channel was already a member, or was not one.
     None,
 }
 
+/// An operation on the table that is neither a send to a group nor a query.
+///
+/// [`LocalTable::operation`] is the only way to it, and first delivers what waits on this thread. Declare it before taking a
+/// lock, because it drops the delivered messages.
+pub(super) struct Operation<'a> {
+    table: &'a LocalTable,
+    /// The waiting messages of groups that this operation changes.
+    delivered: Vec<DeliveredMessages>,
+}
+
 impl LocalTable {
-    /// `peer` says in the log where messages come from.
+    /// Makes an empty table. `peer` is the source of its messages in log records.
     pub(crate) fn new(peer: impl Into<Cow<'static, str>>) -> Self {
         Self {
             channels: ShardedMap::new(),
             groups: Arc::new(ShardedMap::new()),
             counters: Arc::new(Counters::new(peer)),
             closed: AtomicBool::new(false),
-            #[cfg(feature = "redis")]
             lost: Mutex::default(),
         }
     }
 
-    /// A server behind the layer is lost. Whoever wants to know is told at once, behind what has arrived so far.
-    #[cfg(feature = "redis")]
-    pub(crate) fn lost(&self) {
-        let mut lost = lock(&self.lost);
-        *lost += 1;
-        if *lost == 1 {
-            count(&self.counters.figures.gaps);
-            self.tell(Gap::Lost);
-        }
-    }
-
-    /// A lost server is back, and knows what this process has joined.
-    #[cfg(feature = "redis")]
-    pub(crate) fn restored(&self) {
-        let mut lost = lock(&self.lost);
-        *lost -= 1;
-        if *lost == 0 {
-            self.tell(Gap::Restored);
-        }
-    }
-
-    #[cfg(feature = "redis")]
-    fn tell(&self, gap: Gap) {
-        batching::flush_batch();
-        let now = Instant::now();
-        // It needs no room, so it is never refused.
-        self.channels.each(|NamedMailbox(mailbox), _| _ = mailbox.deliver(&Delivery::Gap(gap), now));
+    /// Begins an operation: delivers what waits on this thread.
+    pub(super) fn operation(&self) -> Operation<'_> {
+        batching::flush();
+        Operation { table: self, delivered: Vec::new() }
     }
 
     pub(crate) fn counters(&self) -> &Arc<Counters> {
@@ -105,162 +88,116 @@ impl LocalTable {
     }
 
     pub(crate) fn stats(&self) -> LayerStats {
-        self.counters.figures.snapshot()
+        self.counters.stats()
     }
 
-    /// Puts a mailbox behind its name, which is not taken.
+    /// Registers a mailbox under its name, which is unused.
     pub(crate) fn register(&self, mailbox: &Arc<dyn Mailbox>) {
         let is_new = self.register_new(mailbox);
-        debug_assert!(is_new, "a name of its own");
+        debug_assert!(is_new, "each name is used once");
     }
 
-    /// As [`Self::register`], unless there is a mailbox behind that name.
+    /// Registers a mailbox under its name. Returns `false` if the name is in use; then nothing changes.
     pub(crate) fn register_new(&self, mailbox: &Arc<dyn Mailbox>) -> bool {
-        if !self.channels.of(mailbox.name().as_str()).insert_new(NamedMailbox(Arc::clone(mailbox)), Joined::new()) {
+        let mut shard = self.channels.of(mailbox.name().as_str());
+        if !shard.insert_new(NamedMailbox(Arc::clone(mailbox)), JoinedGroups::new()) {
             return false;
         }
-        // Whoever comes after the end is told, too. Asked behind the lock: before it, a `close` could come between.
+        drop(shard);
+        // Checked after the insertion: otherwise `close` could run in between, and this mailbox would never be notified.
         if self.closed.load(Relaxed) {
             mailbox.layer_closed();
         }
         true
     }
 
-    /// Takes a channel out, and out of all its groups. Gives the groups it was in, and what that meant for each; `None` if
-    /// there is no such channel.
+    /// Removes a channel from the table and from all its groups. Returns these groups and the change of each, or `None` if there
+    /// is no such channel.
     pub(crate) fn remove(&self, name: &ChannelName) -> Option<Vec<(GroupName, MembershipChange)>> {
-        batching::flush_batch();
-        // Declared before the lock is taken: see `Handed`.
-        let mut handed = Vec::new();
+        let mut operation = self.operation();
         let mut shard = self.channels.of(name.as_str());
         let groups = shard.remove(name.as_str())?;
         let left = groups.into_iter().map(|group| {
-            let change = self.leave(&group, name, &mut handed);
+            let change = operation.leave(&group, name);
             (group, change)
         });
         Some(left.collect())
     }
 
-    /// Adds a channel of this process to a group. `None` if there is no such channel here.
+    /// Adds a channel of this process to a group. Returns `None` if there is no such channel here.
     pub(crate) fn add(&self, group: &GroupName, name: &ChannelName) -> Option<MembershipChange> {
-        batching::flush_batch();
-        let mut handed = Vec::new();
+        let mut operation = self.operation();
         let mut shard = self.channels.of(name.as_str());
         let (mailbox, joined) = shard.get_mut(name.as_str())?;
         let mut groups = self.groups.of(group);
         let (known, members) = groups.get_or_default(group);
-        self.hand_over(members, &mut handed);
+        operation.deliver_waiting(members);
         let was_empty = members.is_empty();
         if !members.insert(mailbox) {
             return Some(MembershipChange::None);
         }
-        // The table's own name: that of the caller would be kept once for each member.
+        // The table's copy of the name: all members share it.
         joined.push(known.clone());
         Some(if was_empty { MembershipChange::OfGroup } else { MembershipChange::OfMember })
     }
 
-    /// Takes a channel out of a group.
+    /// Removes a channel from a group.
     pub(crate) fn discard(&self, group: &GroupName, name: &ChannelName) -> MembershipChange {
-        batching::flush_batch();
-        let mut handed = Vec::new();
+        let mut operation = self.operation();
         let mut shard = self.channels.of(name.as_str());
         if let Some((_, groups)) = shard.get_mut(name.as_str()) {
             groups.retain(|joined| joined != group);
         }
-        self.leave(group, name, &mut handed)
+        operation.leave(group, name)
     }
 
-    fn leave(&self, group: &GroupName, name: &ChannelName, handed: &mut Vec<Handed>) -> MembershipChange {
-        let mut groups = self.groups.of(group);
-        let Some((_, members)) = groups.get_mut(group) else { return MembershipChange::None };
-        self.hand_over(members, handed);
-        if !members.remove(name.as_str()) {
-            return MembershipChange::None;
-        }
-        if !members.is_empty() {
-            return MembershipChange::OfMember;
-        }
-        groups.remove(group);
-        MembershipChange::OfGroup
-    }
-
-    /// Hands over what waits with a group, because it changes.
-    fn hand_over(&self, members: &mut GroupMembers, handed: &mut Vec<Handed>) {
-        if let Some(over) = members.hand_over() {
-            over.count(&self.counters);
-            handed.push(over);
-        }
-    }
-
-    /// Looks at the members of a group, under the lock of its shard. `None` if it has none here.
+    /// Calls `look` with the members of a group, under the lock of its shard. Returns `None` if the group has no members here.
     fn with_members<T>(&self, hash: u64, group: &GroupName, look: impl FnOnce(&GroupMembers) -> T) -> Option<T> {
         self.groups.at(hash).get(group).map(|(_, members)| look(members))
     }
 
-    /// How many channels of this process are in the group.
+    /// Calls `look` with the members of a group, like [`Self::with_members`].
+    pub(super) fn members_of<T>(&self, group: &GroupName, look: impl FnOnce(&GroupMembers) -> T) -> Option<T> {
+        self.with_members(self.groups.hash(group), group, look)
+    }
+
+    /// Calls `look` with each group that has a member here, under the lock of its shard.
+    pub(super) fn each_group(&self, look: impl FnMut(&GroupName, &GroupMembers)) {
+        self.groups.each(look);
+    }
+
+    /// Returns the number of members of a group in this process.
     pub(crate) fn members(&self, group: &GroupName) -> usize {
-        self.with_members(self.groups.hash(group), group, GroupMembers::len).unwrap_or(0)
+        self.members_of(group, GroupMembers::len).unwrap_or(0)
     }
 
-    /// The channels of this process that are in the group.
+    /// Returns the members of a group in this process.
     pub(crate) fn member_names(&self, group: &GroupName) -> Vec<ChannelName> {
-        let names = |members: &GroupMembers| members.names().cloned().collect();
-        self.with_members(self.groups.hash(group), group, names).unwrap_or_default()
+        self.members_of(group, |members| members.names().cloned().collect()).unwrap_or_default()
     }
 
-    /// How many channels there are.
+    /// Returns the number of channels.
     pub(crate) fn channels(&self) -> usize {
         self.channels.len()
     }
 
-    /// Whether there is a channel of that name here.
+    /// Returns whether this process has a channel of this name.
     #[cfg(any(feature = "redis", feature = "testing"))]
     pub(crate) fn has_channel(&self, name: &ChannelName) -> bool {
         self.channels.of(name.as_str()).get(name.as_str()).is_some()
     }
 
-    /// Whether a channel of this process is in the group.
-    #[cfg(feature = "redis")]
-    pub(crate) fn is_member(&self, group: &GroupName, name: &ChannelName) -> bool {
-        self.with_members(self.groups.hash(group), group, |members| members.contains(name.as_str())).unwrap_or(false)
-    }
-
-    /// All groups that have a member here, with their members.
-    #[cfg(feature = "redis")]
-    pub(crate) fn memberships(&self) -> Vec<(GroupName, Vec<ChannelName>)> {
-        let mut all = Vec::new();
-        let names = |members: &GroupMembers| members.names().cloned().collect();
-        self.groups.each(|group, members| all.push((group.clone(), names(members))));
-        all
-    }
-
-    /// The names of all channels.
-    #[cfg(feature = "redis")]
-    pub(crate) fn channel_names(&self) -> Vec<ChannelName> {
-        let mut all = Vec::new();
-        self.channels.each(|NamedMailbox(mailbox), _| all.push(mailbox.name().clone()));
-        all
-    }
-
-    /// The groups that have a member here.
-    #[cfg(feature = "redis")]
-    pub(crate) fn groups(&self) -> Vec<GroupName> {
-        let mut all = Vec::new();
-        self.groups.each(|group, _| all.push(group.clone()));
-        all
-    }
-
-    /// How many there are.
+    /// Returns the number of groups that have a member here.
     pub(crate) fn group_count(&self) -> usize {
         self.groups.len()
     }
 
-    /// The groups with the most members here, the largest first; of two that are as large, the one whose name comes first.
+    /// Returns the `most` groups with the most members here, the largest first. Groups of one size are sorted by name.
     pub(crate) fn largest_groups(&self, most: usize) -> Vec<(GroupName, usize)> {
-        // The largest is the first, so the one that gives way is the last.
+        // Sorted with the largest group first, so the last one is dropped.
         let mut largest = BTreeSet::new();
-        self.groups.each(|group, members| {
-            // Most groups are small, and their names are not copied.
+        self.each_group(|group, members| {
+            // Most groups are small. Their names are not copied.
             if largest.len() == most && largest.last().is_some_and(|(Reverse(least), _)| members.len() < *least) {
                 return;
             }
@@ -272,100 +209,80 @@ impl LocalTable {
         largest.into_iter().map(|(Reverse(members), group)| (group, members)).collect()
     }
 
-    /// Whether all servers behind the layer are there, as far as this process knows.
+    /// Returns whether this process is connected to all servers of the layer, as far as it knows.
     pub(crate) fn is_whole(&self) -> bool {
-        #[cfg(feature = "redis")]
-        return *lock(&self.lost) == 0;
-        #[cfg(not(feature = "redis"))]
-        true
+        *lock(&self.lost) == 0
     }
 
-    /// Hands a message to every member of the group here. A full mailbox misses it, and is counted.
+    /// Delivers a message to each member of the group in this process. A member whose mailbox is full misses the message, which
+    /// is counted.
     pub(crate) fn group_send(&self, group: &GroupName, envelope: &Envelope) {
         self.send_to_members(group, envelope, None);
     }
 
-    /// As [`Self::group_send`], to every member but this one.
-    pub(crate) fn group_send_others(&self, group: &GroupName, envelope: &Envelope, own: &ChannelName) {
-        self.send_to_members(group, envelope, Some(own));
+    /// Delivers a message to each member of the group in this process except one. A member whose mailbox is full misses the
+    /// message, which is counted.
+    pub(crate) fn group_send_others(&self, group: &GroupName, envelope: &Envelope, excluded: &ChannelName) {
+        self.send_to_members(group, envelope, Some(excluded));
     }
 
-    fn send_to_members(&self, group: &GroupName, envelope: &Envelope, but: Option<&ChannelName>) {
-        // What this causes elsewhere, a `Serialize` that sends for example, is not what is expected.
-        let more = batching::takes_more();
+    fn send_to_members(&self, group: &GroupName, envelope: &Envelope, excluded: Option<&ChannelName>) {
+        // Taken first: `more_follows` does not apply to a send of the user's code below, for example in a `Serialize`.
+        let more = batching::take_more();
         let hash = self.groups.hash(group);
-        let Some(mut prepared) = self.with_members(hash, group, |members| members.kinds(but)) else { return };
-        // The lock is free meanwhile: this runs the user's code, which may use the layer. A member that joins in between is
-        // of a known kind and gets the message, or of a new one and does not: it was not there when the message was sent.
+        let Some(mut prepared) = self.with_members(hash, group, |members| members.kinds(excluded)) else { return };
+        // The lock is released meanwhile, because the user's code runs here and may use the layer. If a member joins now, it gets
+        // the message if its kind is known, and does not if its kind is new: it was not a member when the message was sent.
         prepared.prepare(&self.counters, envelope, group.as_str());
-        let open = batching::flush_other_batches(&self.groups, hash, group);
+        let open = batching::flush_others(&self.groups, hash, group);
         let now = Instant::now();
-        // As what was prepared, dropped when the lock is free again: a payload's own `drop` is the user's code.
-        let handed;
+        // Like `prepared`, dropped after the lock is released: a payload's `Drop` is user code.
+        let delivered;
         let mut shard = self.groups.at(hash);
         let Some((known, members)) = shard.get_mut(group) else { return };
-        let more = more && !members.is_impatient(now);
-        if but.is_none() && (more || members.holds_back()) {
+        let may_wait = more && !members.has_waited_long(now);
+        if excluded.is_none() && (may_wait || members.has_waiting()) {
             members.push(Message { prepared, at: now, envelope: envelope.clone() });
-            if more {
+            if may_wait {
                 let group = known.clone();
                 drop(shard);
                 let (groups, counters) = (Arc::clone(&self.groups), Arc::clone(&self.counters));
-                return batching::open(open.unwrap_or(Open { groups, counters, hash, group }));
+                return batching::open(open.unwrap_or(OpenBatch { groups, counters, hash, group }));
             }
-            handed = members.hand_over();
+            delivered = members.deliver_waiting();
             drop(shard);
         } else {
-            handed = members.hand_over();
-            let taken = members.hand(&prepared, now, but);
+            delivered = members.deliver_waiting();
+            let count = members.deliver(&prepared, now, excluded);
             drop(shard);
-            self.counters.count_taken(taken, Some(envelope));
+            self.counters.count_deliveries(count, Some(envelope));
         }
-        if let Some(handed) = &handed {
-            handed.count(&self.counters);
+        if let Some(delivered) = &delivered {
+            delivered.count(&self.counters);
         }
     }
 
-    /// Hands a message to these channels, one after the other. A full mailbox misses it, and is counted; so is a name that is
-    /// no channel's here: a message may be under way while its reader goes.
-    #[cfg(feature = "redis")]
-    pub(crate) fn send_many<S: AsRef<str>>(&self, names: &[S], envelope: &Envelope) {
-        batching::flush_batch();
-        let mailboxes: Vec<_> = names.iter().filter_map(|name| self.mailbox(name.as_ref())).collect();
-        self.counters.count_unread(names.len() - mailboxes.len());
-        let mut prepared = Prepared::for_kinds(mailboxes.iter().map(|mailbox| mailbox.prepare()));
-        let to = names.first().map_or("", AsRef::as_ref);
-        prepared.prepare(&self.counters, envelope, to);
-        self.counters.count_taken(hand_to(&mailboxes, &prepared), Some(envelope));
-    }
-
-    fn mailbox(&self, name: &str) -> Option<Arc<dyn Mailbox>> {
-        self.channels.of(name).get(name).map(|(NamedMailbox(mailbox), _)| Arc::clone(mailbox))
-    }
-
-    /// Hands a message to one channel. `Ok(false)` if there is no such channel here, which is counted.
+    /// Delivers a message to one channel. Returns `Ok(false)` if this process has no such channel, which is counted.
     pub(crate) fn send(&self, name: &ChannelName, envelope: &Envelope) -> Result<bool, Full> {
-        batching::flush_batch();
-        let Some(mailbox) = self.mailbox(name.as_str()) else {
+        let Some(mailbox) = self.operation().mailbox(name.as_str()) else {
             self.counters.count_unread(1);
             return Ok(false);
         };
-        if let Some(delivery) = self.counters.prepared(mailbox.prepare(), envelope, name.as_str()) {
-            let taken = mailbox.deliver(&delivery, Instant::now())?;
-            self.counters.figures.delivered.fetch_add(taken.into(), Relaxed);
+        if let Some(delivery) = self.counters.prepare(mailbox.kind(), envelope, name.as_str()) {
+            let delivered = mailbox.deliver(&delivery, Instant::now())?;
+            self.counters.count_delivered(delivered.into());
         }
         Ok(true)
     }
 
-    /// Forgets every channel and group, and tells their owners.
+    /// Removes all channels and groups, and notifies each mailbox.
     pub(crate) fn close(&self) {
         self.closed.store(true, Relaxed);
-        // All at once, so that nobody joins in between.
-        batching::flush_batch();
-        let mut handed = Vec::new();
+        let mut operation = self.operation();
         let channels: Vec<_> = {
+            // All shards together, so that no channel joins a group meanwhile.
             let mut channels = self.channels.lock_all();
-            self.forget_groups(&mut handed);
+            operation.remove_groups();
             channels.iter_mut().flat_map(|shard| std::mem::take(&mut **shard)).collect()
         };
         for (NamedMailbox(mailbox), _) in channels {
@@ -373,21 +290,49 @@ impl LocalTable {
         }
     }
 
-    /// Forgets every membership; the channels live on.
+    /// Removes all groups. The channels stay.
     pub(crate) fn flush(&self) {
-        batching::flush_batch();
-        let mut handed = Vec::new();
+        let mut operation = self.operation();
         let mut channels = self.channels.lock_all();
         for (_, groups) in channels.iter_mut().flat_map(|shard| shard.iter_mut()) {
             groups.clear();
         }
-        self.forget_groups(&mut handed);
+        operation.remove_groups();
+    }
+}
+
+impl Operation<'_> {
+    /// Returns the mailbox of a channel.
+    pub(super) fn mailbox(&self, name: &str) -> Option<Arc<dyn Mailbox>> {
+        self.table.channels.of(name).get(name).map(|(NamedMailbox(mailbox), _)| Arc::clone(mailbox))
     }
 
-    fn forget_groups(&self, handed: &mut Vec<Handed>) {
-        for mut shard in self.groups.lock_all() {
+    /// Delivers the waiting messages of a group before the group changes. Another thread may have sent them.
+    fn deliver_waiting(&mut self, members: &mut GroupMembers) {
+        if let Some(delivered) = members.deliver_waiting() {
+            delivered.count(&self.table.counters);
+            self.delivered.push(delivered);
+        }
+    }
+
+    fn leave(&mut self, group: &GroupName, name: &ChannelName) -> MembershipChange {
+        let mut groups = self.table.groups.of(group);
+        let Some((_, members)) = groups.get_mut(group) else { return MembershipChange::None };
+        self.deliver_waiting(members);
+        if !members.remove(name.as_str()) {
+            return MembershipChange::None;
+        }
+        if !members.is_empty() {
+            return MembershipChange::OfMember;
+        }
+        groups.remove(group);
+        MembershipChange::OfGroup
+    }
+
+    fn remove_groups(&mut self) {
+        for mut shard in self.table.groups.lock_all() {
             for (_, members) in shard.iter_mut() {
-                self.hand_over(members, handed);
+                self.deliver_waiting(members);
             }
             shard.clear();
         }

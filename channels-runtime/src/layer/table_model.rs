@@ -1,4 +1,4 @@
-//! The table beside a model that is too simple to be wrong, in any order of calls.
+//! The table compared with a simple model, for any order of calls.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::AtomicBool;
@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use crate::codec::{Envelope, Format};
 use crate::layer::batching;
-use crate::layer::delivery::{Delivery, Full, Prepare, Undeliverable};
+use crate::layer::batching::BatchScope;
+use crate::layer::delivery::{Delivery, Full, MailboxKind, Undeliverable};
 use crate::layer::mailbox::Mailbox;
 use crate::layer::table::{LocalTable, MembershipChange};
 use crate::name::{ChannelName, GroupName};
@@ -48,8 +49,8 @@ impl Mailbox for Inbox {
         &self.name
     }
 
-    fn prepare(&self) -> Prepare {
-        raw
+    fn kind(&self) -> &'static MailboxKind {
+        const { &MailboxKind::of::<Self>(raw) }
     }
 
     fn deliver(&self, delivery: &Delivery, _: Instant) -> Result<bool, Full> {
@@ -82,7 +83,7 @@ enum Call {
     Close,
 }
 
-/// Calls, and whether each says that more follows: then what it sends to a group may wait for the next one.
+/// Calls, and whether more follow each of them: then its message to a group may wait for the next one.
 fn calls() -> impl Strategy<Value = Vec<(Call, bool)>> {
     let (channel, group) = (0..CHANNELS, 0..GROUPS);
     let call = prop_oneof![
@@ -149,10 +150,11 @@ fn envelope(number: u64) -> Envelope {
 
 fn run(calls: Vec<(Call, bool)>) {
     let (table, mut model) = (LocalTable::new("a model"), Model::default());
+    let _scope = BatchScope::enter();
     let mut number = 0;
     for (call, more) in calls {
         number += 1;
-        batching::begin_batch(more);
+        batching::more_follows(more);
         let envelope = envelope(number);
         match call {
             Call::Register(at) => {
@@ -160,7 +162,11 @@ fn run(calls: Vec<(Call, bool)>) {
                 let is_new = !model.channels.contains_key(&at);
                 assert_eq!(table.register_new(&(Arc::clone(&inbox) as Arc<dyn Mailbox>)), is_new);
                 if is_new {
-                    assert_eq!(inbox.closed.load(Relaxed), model.closed, "whoever comes after the end is told");
+                    assert_eq!(
+                        inbox.closed.load(Relaxed),
+                        model.closed,
+                        "a channel that joins a closed layer is notified"
+                    );
                     model.channels.insert(at, (inbox, VecDeque::new()));
                 }
             }
@@ -228,8 +234,8 @@ fn run(calls: Vec<(Call, bool)>) {
                 }
             }
             Call::Read(at) => {
-                // Whoever reads is another task: this one's turn is over.
-                batching::flush_batch();
+                // Another task reads, so this task's turn is over.
+                batching::flush();
                 if let Some((inbox, messages)) = model.channels.get_mut(&at) {
                     assert_eq!(inbox.messages.lock().unwrap().pop_front(), messages.pop_front());
                 }
@@ -241,18 +247,18 @@ fn run(calls: Vec<(Call, bool)>) {
             Call::Close => {
                 table.close();
                 for (inbox, _) in std::mem::take(&mut model.channels).into_values() {
-                    assert!(inbox.closed.load(Relaxed), "everyone is told of the end");
+                    assert!(inbox.closed.load(Relaxed), "every channel is notified");
                 }
                 model.groups.clear();
                 model.closed = true;
             }
         }
         if !more {
-            batching::flush_batch();
+            batching::flush();
             check(&table, &model);
         }
     }
-    batching::flush_batch();
+    batching::flush();
     check(&table, &model);
 }
 
@@ -261,7 +267,7 @@ fn check(table: &LocalTable, model: &Model) {
     for at in 0..CHANNELS {
         assert_eq!(table.has_channel(&channel(at)), model.channels.contains_key(&at));
         if let Some((inbox, messages)) = model.channels.get(&at) {
-            assert_eq!(*inbox.messages.lock().unwrap(), *messages, "in their order, and each once");
+            assert_eq!(*inbox.messages.lock().unwrap(), *messages, "in order, and each once");
         }
     }
     for of in 0..GROUPS {
@@ -287,12 +293,12 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 300, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_table_does_what_the_model_does(calls in calls()) {
+    fn table_matches_model(calls in calls()) {
         run(calls);
     }
 }
 
-/// What a thread does to a group with which another one's message waits, and what its member has heard then.
+/// An operation of one thread on a group with a waiting message of another thread, and what the member has received then.
 type Act = (&'static str, fn(&LocalTable), &'static [u64]);
 
 const ACTS: [Act; 7] = [
@@ -300,14 +306,14 @@ const ACTS: [Act; 7] = [
     ("sends to the others", |table| table.group_send_others(&group(0), &envelope(2), &channel(1)), &[1, 2]),
     ("joins", |table| assert_eq!(table.add(&group(0), &channel(1)), Some(MembershipChange::OfMember)), &[1]),
     ("leaves", |table| assert_eq!(table.discard(&group(0), &channel(0)), MembershipChange::OfGroup), &[1]),
-    ("is gone", |table| assert!(table.remove(&channel(0)).is_some()), &[1]),
-    ("forgets all groups", LocalTable::flush, &[1]),
+    ("removes its channel", |table| assert!(table.remove(&channel(0)).is_some()), &[1]),
+    ("removes all groups", LocalTable::flush, &[1]),
     ("closes the layer", LocalTable::close, &[1]),
 ];
 
 #[test]
-fn what_waits_comes_before_whatever_another_thread_does_to_the_group() {
-    for (act, does, expected) in ACTS {
+fn waiting_message_is_delivered_before_operation_of_another_thread() {
+    for (act, perform, expected) in ACTS {
         let table = LocalTable::new("a model");
         let [member, other] = [0, 1].map(|at| {
             let inbox = Inbox::new(at);
@@ -315,45 +321,113 @@ fn what_waits_comes_before_whatever_another_thread_does_to_the_group() {
             inbox
         });
         table.add(&group(0), &channel(0)).unwrap();
-        let heard = std::thread::scope(|threads| {
-            // Made here, so that the other thread goes on when this one panics.
+        let received = std::thread::scope(|threads| {
+            // Created here, so that the other thread continues if this one panics.
             let ((waits, waiting), (done, over)) = (mpsc::channel(), mpsc::channel::<()>());
             let table = &table;
             threads.spawn(move || {
-                batching::begin_batch(true);
+                let scope = BatchScope::enter();
+                batching::more_follows(true);
                 table.group_send(&group(0), &envelope(1));
                 waits.send(()).unwrap();
                 _ = over.recv();
-                batching::flush_batch();
+                drop(scope);
             });
             waiting.recv().unwrap();
             let before = member.numbers();
-            does(table);
+            perform(table);
             drop(done);
             [before, member.numbers()]
         });
-        assert_eq!(heard, [&[], expected], "another thread {act}");
-        assert_eq!(member.numbers(), expected, "nothing comes twice when another thread {act}");
-        assert!(other.numbers().is_empty(), "it was not there when that was sent");
+        assert_eq!(received, [&[], expected], "another thread {act}");
+        assert_eq!(member.numbers(), expected, "nothing is delivered twice when another thread {act}");
+        assert!(other.numbers().is_empty(), "it joined after the message was sent");
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_has_waited_for_long_goes_with_the_next_message() {
-    let table = LocalTable::new("a model");
-    let member = Inbox::new(0);
+/// A table with one member in group 0.
+fn table_with_member() -> (LocalTable, Arc<Inbox>) {
+    let (table, member) = (LocalTable::new("a model"), Inbox::new(0));
     table.register(&(Arc::clone(&member) as Arc<dyn Mailbox>));
     table.add(&group(0), &channel(0)).unwrap();
-    let say = |number| {
-        batching::begin_batch(true);
+    (table, member)
+}
+
+#[test]
+fn message_waits_until_the_scope_ends() {
+    let (table, member) = table_with_member();
+    let scope = BatchScope::enter();
+    batching::more_follows(true);
+    table.group_send(&group(0), &envelope(1));
+    assert!(member.numbers().is_empty(), "more follows");
+    drop(scope);
+    assert_eq!(member.numbers(), [1]);
+}
+
+#[test]
+fn message_outside_of_a_scope_does_not_wait() {
+    let (table, member) = table_with_member();
+    batching::more_follows(true);
+    table.group_send(&group(0), &envelope(1));
+    assert_eq!(member.numbers(), [1]);
+    // What was announced outside does not apply inside.
+    let _scope = BatchScope::enter();
+    table.group_send(&group(0), &envelope(2));
+    assert_eq!(member.numbers(), [1, 2]);
+}
+
+#[test]
+fn inner_scope_delivers_the_batch_of_the_outer_one_which_goes_on() {
+    let (table, member) = table_with_member();
+    let outer = BatchScope::enter();
+    let send = |number| {
+        batching::more_follows(true);
+        table.group_send(&group(0), &envelope(number));
+    };
+    send(1);
+    let inner = BatchScope::enter();
+    assert_eq!(member.numbers(), [1]);
+    send(2);
+    drop(inner);
+    assert_eq!(member.numbers(), [1, 2]);
+    send(3);
+    assert_eq!(member.numbers(), [1, 2], "the outer scope goes on");
+    drop(outer);
+    assert_eq!(member.numbers(), [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn each_poll_of_a_batched_future_is_a_scope() {
+    let (table, member) = table_with_member();
+    batching::batched(async {
+        for number in 1..=2 {
+            batching::more_follows(true);
+            table.group_send(&group(0), &envelope(number));
+            assert_eq!(member.numbers().len() + 1, usize::try_from(number).unwrap());
+            tokio::task::yield_now().await;
+        }
+        batching::more_follows(true);
+        table.group_send(&group(0), &envelope(3));
+        assert_eq!(member.numbers(), [1, 2]);
+    })
+    .await;
+    assert_eq!(member.numbers(), [1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn message_that_has_waited_a_millisecond_is_delivered_by_the_next_send() {
+    let (table, member) = table_with_member();
+    let scope = BatchScope::enter();
+    let send = |number| {
+        batching::more_follows(true);
         table.group_send(&group(0), &envelope(number));
         member.numbers()
     };
-    assert!(say(1).is_empty(), "more follows");
+    assert!(send(1).is_empty(), "more follows");
     tokio::time::advance(Duration::from_micros(999)).await;
-    assert!(say(2).is_empty(), "it has not waited for long");
+    assert!(send(2).is_empty(), "it has not waited for a millisecond");
     tokio::time::advance(Duration::from_micros(1)).await;
-    assert_eq!(say(3), [1, 2, 3]);
-    batching::flush_batch();
-    assert_eq!(member.numbers(), [1, 2, 3], "nothing comes twice");
+    assert_eq!(send(3), [1, 2, 3]);
+    drop(scope);
+    assert_eq!(member.numbers(), [1, 2, 3], "nothing is delivered twice");
 }

@@ -6,7 +6,7 @@ use crate::session::spans::within;
 use crate::support::{catch_panic, panic_message};
 use crate::websocket::CloseCode;
 
-/// Leaves the groups, ends what goes on beside the handlers, then runs `#[disconnect]`, once.
+/// Leaves the groups, ends timers and spawned tasks, then runs `#[disconnect]` once.
 pub(crate) async fn end<C: Consumer>(consumer: &mut C, cx: &mut Context<C>, code: CloseCode) {
     cx.leave();
     cx.end_background().await;

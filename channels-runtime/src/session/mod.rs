@@ -1,10 +1,19 @@
 //! The session: the loop that runs one consumer for one connection.
+//!
+//! Files in reading order: `open` (`#[connect]`), `session` (the loop), `turns` and `input` (what happens next), `step` (its types),
+//! `call` (the handlers), `end` (`#[disconnect]`) and `close` (the close frame). `prepare` prepares messages for all connections of a
+//! consumer.
 
+mod call;
+mod close;
 mod end;
+mod input;
 mod open;
 mod prepare;
 mod session;
 pub(crate) mod spans;
+mod step;
+mod turns;
 
 pub(crate) use end::end;
 pub(crate) use open::Opened;

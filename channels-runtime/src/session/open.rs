@@ -9,20 +9,20 @@ use crate::consumer::{Consumer, Context};
 use crate::error::{Error, Reject};
 use crate::layer::Mailbox;
 use crate::scope::Scope;
-use crate::session::prepare::prepare;
+use crate::session::prepare::mailbox_kind;
 use crate::session::spans;
 use crate::session::spans::within;
 use crate::support::{catch_panic, panic_message};
 
-/// A consumer that has accepted its connection; the client does not know it yet.
+/// A consumer that has accepted its connection. The client has no response yet.
 pub(crate) struct Opened<C: Consumer> {
     pub(crate) consumer: C,
     pub(crate) cx: Context<C>,
-    /// What is logged on its behalf stands in it, if anybody asks for that.
+    /// The span of its log records, if it is enabled.
     pub(crate) span: Span,
 }
 
-/// Runs `#[connect]`. If it refuses, fails, panics or is dropped, nothing of the connection stays behind.
+/// Runs `#[connect]`. If it rejects, fails, panics or is dropped, the channel leaves the layer and its groups.
 pub(crate) async fn open<C: Consumer>(
     shared: &Arc<Shared>,
     scope: Scope,
@@ -31,9 +31,10 @@ pub(crate) async fn open<C: Consumer>(
     let backend = shared.layer.backend();
     let channel = backend.new_channel_name();
     let span = spans::connection::<C>(&scope, &channel);
-    let connection = Connection::new(prepare::<C>, channel.clone(), scope, Arc::clone(shared), C::HAS_GAP_METHODS);
+    let connection =
+        Connection::new(mailbox_kind::<C>(), channel.clone(), scope, Arc::clone(shared), C::HAS_GAP_METHODS);
     backend.table().register(&(Arc::clone(&connection) as Arc<dyn Mailbox>));
-    // From here on the context takes the channel out of the layer again, whatever happens.
+    // From here on the context removes the channel from the layer, however the connection ends.
     let mut cx = Context::new(connection);
     backend.announce(&channel).await?;
     let connecting =

@@ -5,18 +5,23 @@ use std::sync::Arc;
 
 use crate::codec::Envelope;
 use crate::consumer::{Consumer, Decoded, Delivered};
-use crate::layer::{Delivery, Undeliverable};
+use crate::layer::{Delivery, MailboxKind, Undeliverable};
 use crate::session::spans;
 use crate::support::{metrics, panic_message};
 
-/// Decodes a message for all connections of `C` in this process, and renders it where no state is needed.
+/// Returns the kind of the mailboxes of `C`.
+pub(crate) fn mailbox_kind<C: Consumer>() -> &'static MailboxKind {
+    const { &MailboxKind::of::<C>(prepare::<C>) }
+}
+
+/// Decodes a message for all connections of `C` in this process, and renders it if its handler has no `self`.
 pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
-    // A handler without `self` is the user's code, and it runs in whoever sends: a panic must not hurt the sender.
+    // A handler without `self` is user code that runs in the sender's task. Its panic must not reach the sender.
     let decode = || spans::decode::<C>(envelope).in_scope(|| C::decode(envelope));
     let began = metrics::begun();
     let decoded = std::panic::catch_unwind(AssertUnwindSafe(decode));
     if matches!(decoded, Ok(Ok(Decoded::Frame(..)))) {
-        drop(began.timing(C::INFO.name, "handler"));
+        _ = began.timing(C::INFO.name, "handler");
     }
     let decoded = decoded.unwrap_or_else(|panic| {
         Err(crate::error::DecodeError::Panicked {
@@ -25,16 +30,47 @@ pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Unde
         })
     });
     if matches!(decoded, Ok(Decoded::Event(..) | Decoded::Frame(..))) {
-        // The name in the source, because a peer may invent names without end.
+        // The name in the source, because a peer may invent any number of names.
         let handled =
             || C::INFO.handlers.iter().map(|handler| handler.event).find(|name| *name == envelope.event_name());
         metrics::received(C::INFO.name, handled);
     }
     match decoded {
-        Ok(Decoded::Event(event, loss)) => Ok(Delivery::Event(Arc::new(Delivered::new(event)), loss, C::INFO.mailbox)),
-        Ok(Decoded::Frame(Some(frame), loss)) => Ok(Delivery::Frame(frame, loss)),
+        Ok(Decoded::Event(event, hint)) => Ok(Delivery::Event(Arc::new(Delivered::new(event)), hint, C::INFO.mailbox)),
+        Ok(Decoded::Frame(Some(frame), hint)) => Ok(Delivery::Frame(frame, hint)),
         Ok(Decoded::Frame(None, _)) => Ok(Delivery::Nothing),
         Ok(Decoded::Unhandled) => Err(Undeliverable::Unhandled { consumer: C::INFO.name }),
         Err(error) => Err(Undeliverable::Undecodable { consumer: C::INFO.name, error }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mailbox_kind;
+
+    macro_rules! consumer {
+        ($module:ident) => {
+            mod $module {
+                use crate::prelude::{CloseCode, Context, consumer};
+
+                #[derive(Default)]
+                pub(super) struct Small;
+
+                #[consumer(crate = crate)]
+                impl Small {
+                    #[disconnect]
+                    fn disconnect(&mut self, _cx: &mut Context<Self>, _code: CloseCode) {}
+                }
+            }
+        };
+    }
+
+    consumer!(one);
+    consumer!(other);
+
+    #[test]
+    fn consumers_with_equal_code_have_different_kinds() {
+        assert_eq!(mailbox_kind::<one::Small>(), mailbox_kind::<one::Small>());
+        assert_ne!(mailbox_kind::<one::Small>(), mailbox_kind::<other::Small>());
     }
 }

@@ -199,10 +199,10 @@ async fn secrets_never_appear_in_logs_or_errors() {
     // Each of these must be in the log, or the test would prove nothing.
     for known in [
         "a handshake comes from an origin that is not allowed",
-        "a client's frame is no command",
+        "a client's frame is not a command",
         "event dropped",
         "no handler for this event",
-        "a message that is no event was dropped",
+        "a message that is not an event was dropped",
         "a handler failed",
         "`connect` failed",
         "the subscriptions in Redis are lost",

@@ -52,7 +52,7 @@ async fn invalid_command_gets_response_and_next_command_is_handled() {
         assert_eq!(answer["error"]["code"], code, "{told}: {answer}");
         assert!(answer["error"]["message"].as_str().unwrap().chars().count() <= 200);
         assert_eq!(channels.stats().connections.refused, at as u64 + 1);
-        let records = log.take("a client's frame is no command");
+        let records = log.take("a client's frame is not a command");
         let [record] = &records[..] else { panic!("{told}: {records:?}") };
         assert_eq!((record.field("consumer"), record.field("command")), ("ChatConsumer", command), "{told}");
         assert!(record.field("field").starts_with(field), "{told}: {record:?}");
@@ -131,7 +131,7 @@ async fn invalid_command_is_logged_with_client_address() {
     client.send(Message::text("{}")).await.unwrap();
     let answer = tokio::time::timeout(Duration::from_secs(10), client.next()).await.unwrap().unwrap().unwrap();
     assert!(answer.to_text().unwrap().contains("no_command"), "{answer}");
-    let records = log.take("a client's frame is no command");
+    let records = log.take("a client's frame is not a command");
     assert_eq!(records[0].field("peer"), peer);
     drop(client);
     server.stop().await;

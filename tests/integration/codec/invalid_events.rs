@@ -146,7 +146,7 @@ async fn wrong_bytes(format: Format) {
         assert_eq!(client.receive_text_from().await.unwrap(), "nobody: fits 7 null");
         let told = String::from_utf8_lossy(&message[..message.len().min(60)]).into_owned();
         assert_eq!(layer.stats().undecodable, at as u64 + 1, "{told}");
-        let dropped = if field.is_some() { "event dropped" } else { "a message that is no event" };
+        let dropped = if field.is_some() { "event dropped" } else { "a message that is not an event" };
         let records = log.take(dropped);
         let [record] = &records[..] else { panic!("{told}: {records:?}") };
         // A warning once per Redis channel, or per field.

@@ -137,7 +137,7 @@ async fn invalid_member_names_are_counted_and_skipped() {
         assert_eq!(next_number(&channel).await, number);
     }
     assert_eq!(layer.stats().undecodable, 12);
-    assert_eq!(told_once(&log, "a message that is no event was dropped"), 12);
+    assert_eq!(told_once(&log, "a message that is not an event was dropped"), 12);
     assert_eq!(layer.group_members(&Room).await.unwrap(), [channel.name().clone()]);
     assert_eq!(server.ask("KEYS *").texts(), [KEY], "nothing was written for invalid members");
 }

@@ -199,7 +199,7 @@ async fn invalid_queue_entries_are_counted_and_skipped() {
         assert_eq!(next_number(&channel).await, u32::from(number as u8));
     }
     assert_eq!(layer.stats().undecodable, 9);
-    assert_eq!(told_once(&log, "a message that is no event was dropped"), 9);
+    assert_eq!(told_once(&log, "a message that is not an event was dropped"), 9);
 }
 
 // channels_redis selects the server by the hash of the whole channel name, which is often not the receiver's server.

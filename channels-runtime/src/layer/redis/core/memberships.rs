@@ -442,7 +442,7 @@ mod tests {
 
     use super::*;
     use crate::layer::config::LayerConfig;
-    use crate::layer::delivery::{Delivery, Full, Prepare};
+    use crate::layer::delivery::{Delivery, Full, MailboxKind};
     use crate::layer::mailbox::Mailbox;
     use crate::layer::redis::codec::Codec;
     use crate::layer::redis::core::keys::Keys;
@@ -456,8 +456,8 @@ mod tests {
             &self.0
         }
 
-        fn prepare(&self) -> Prepare {
-            |_| Ok(Delivery::Nothing)
+        fn kind(&self) -> &'static MailboxKind {
+            const { &MailboxKind::of::<Self>(|_| Ok(Delivery::Nothing)) }
         }
 
         fn deliver(&self, _: &Delivery, _: Instant) -> Result<bool, Full> {

@@ -187,7 +187,7 @@ impl Subscriptions {
         tokio::select! {
             error = self.subscribe(sink.clone(), topics, backoff) => Err(error),
             error = probe(sink, &heard, || host.overtaken(USUAL).map(drop)) => Err(error),
-            () = read(stream, topics, &heard) => Err(ConnectionError::Closed),
+            () = batching::batched(read(stream, topics, &heard)) => Err(ConnectionError::Closed),
         }
     }
 
@@ -307,11 +307,8 @@ async fn read(mut stream: impl Stream<Item = Msg> + Unpin, topics: &impl Topics,
         // What is here already is handled together with this.
         let following = stream.next().now_or_never();
         let more = !pauses && matches!(following, Some(Some(_)));
-        batching::begin_batch(more);
+        batching::more_follows(more);
         topics.arrived(&mut mark, message.get_channel_name(), Bytes::copy_from_slice(message.get_payload_bytes()));
-        if !more {
-            batching::flush_batch();
-        }
         if pauses {
             tokio::task::yield_now().await;
         }
@@ -438,7 +435,7 @@ mod tests {
             let channel = layer.new_channel().await.unwrap();
             layer.backend().table().add(&GroupName::new(GROUP).unwrap(), channel.name()).unwrap();
             let line = futures_util::stream::iter(line.iter().map(|topic| message(topic)));
-            read(line, &Members(layer), &AtomicBool::default()).await;
+            batching::batched(read(line, &Members(layer), &AtomicBool::default())).await;
             let received = std::iter::from_fn(|| channel.try_receive()).count();
             assert_eq!(received, expected);
         }

@@ -1,0 +1,50 @@
+//! The counters that only a layer with servers needs.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::error::{DecodeError, shown};
+use crate::layer::counters::Counters;
+use crate::name::GroupName;
+use crate::support::count;
+
+impl Counters {
+    pub(super) fn count_gap(&self) {
+        count(&self.counters.gaps);
+    }
+
+    /// Counts queues in Redis that hold `capacity` messages, so that they missed a message to a group.
+    pub(crate) fn count_over_capacity(&self, group: &GroupName, over: usize, of: usize) {
+        if self.counters.dropped_full.fetch_add(over as u64, Relaxed) == 0 {
+            tracing::warn!(%group, "{over} of {of} channels over capacity; further ones are only counted");
+        } else {
+            tracing::debug!(%group, "{over} of {of} channels over capacity");
+        }
+    }
+
+    /// Counts a message that is not an event.
+    pub(crate) fn count_garbage(&self, to: &str, error: &DecodeError) {
+        count(&self.counters.undecodable);
+        let (peer, text) = (&*self.peer, error.to_string());
+        let error = shown(&text);
+        // A peer that sends garbage sends a lot of it.
+        if self.garbage.is_new(to) {
+            tracing::warn!(
+                to,
+                peer,
+                error,
+                "a message that is not an event was dropped; further ones are only counted"
+            );
+        } else {
+            tracing::debug!(to, peer, error, "a message that is not an event was dropped");
+        }
+    }
+
+    /// Counts a rejection of a group's members by Redis, if the cause is that its key holds something else (`garbage`). Returns
+    /// whether the rejection is new, so that it is logged as a warning.
+    pub(crate) fn count_refusal(&self, group: &GroupName, garbage: bool) -> bool {
+        if garbage {
+            count(&self.counters.undecodable);
+        }
+        self.garbage.is_new(("group", group.as_str()))
+    }
+}

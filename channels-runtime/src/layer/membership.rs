@@ -1,0 +1,126 @@
+//! Group membership: joining, leaving, and the members of a group.
+
+use crate::error::LayerError;
+use crate::event::{Group, JoinedBy};
+use crate::layer::handle::ChannelLayer;
+use crate::name::{ChannelName, GroupName, NameError};
+use crate::support::Unawaited;
+
+impl ChannelLayer {
+    /// Adds a channel of this process to a group. After it returns, messages to the group reach the channel.
+    ///
+    /// In a consumer, use [`Context::group_add`](crate::Context::group_add).
+    ///
+    /// # Errors
+    /// [`LayerError::NotLocal`] for a channel of another process. The group's name is not valid, or the layer's server cannot be
+    /// reached.
+    pub fn group_add<G, C>(&self, group: &G, channel: &ChannelName<C>) -> Unawaited<'_, Result<(), LayerError>>
+    where
+        G: JoinedBy<C> + ?Sized,
+    {
+        Unawaited::new(self.join(group.name(), channel.untyped()))
+    }
+
+    pub(crate) async fn join(
+        &self,
+        group: Result<GroupName, NameError>,
+        channel: ChannelName,
+    ) -> Result<(), LayerError> {
+        self.backend().group_add(&group?, &channel).await
+    }
+
+    /// Removes a channel from a group. Does nothing if the channel is not a member.
+    ///
+    /// # Errors
+    /// The group's name is not valid, or the layer's server cannot be reached.
+    pub fn group_discard<G, C>(&self, group: &G, channel: &ChannelName<C>) -> Unawaited<'_, Result<(), LayerError>>
+    where
+        G: Group + ?Sized,
+    {
+        Unawaited::new(self.leave(group.name(), channel.untyped()))
+    }
+
+    pub(crate) async fn leave(
+        &self,
+        group: Result<GroupName, NameError>,
+        channel: ChannelName,
+    ) -> Result<(), LayerError> {
+        self.backend().group_discard(&group?, &channel).await
+    }
+
+    /// Returns the channels in a group, of all processes, in no particular order. Each connection is a channel.
+    ///
+    /// ```
+    /// # use channels_runtime::prelude::*;
+    /// # #[event("chat.message")] struct ChatMessage { message: String }
+    /// # #[group("chat", events(ChatMessage))] struct Chat;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
+    /// let layer = ChannelLayer::in_memory();
+    /// let channel = layer.new_channel().await?;
+    /// layer.group_add(&Chat, channel.name()).await?;
+    /// assert_eq!(layer.group_members(&Chat).await?, [channel.name().clone()]);
+    /// assert_eq!(layer.group_count(&Chat).await?, 1);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// The result may be outdated when it arrives, because channels join and leave meanwhile. Which members it includes depends on the
+    /// layer:
+    ///
+    /// - Redis, core: the members that Redis stores, also those of Python. The channels of a killed process stay members until
+    ///   `group_expiry` (a day) has passed.
+    /// - Redis, pub/sub: there is no list of members, so this process asks every process of the layer. The channels of a killed process
+    ///   are not included, nor are those of a process that is cut off from Redis, nor those of Python, which cannot reply.
+    ///
+    /// # Errors
+    /// The group's name is not valid, or the layer's server cannot be reached. Over pub/sub also if a process does not reply within
+    /// 5 s.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect on the layer. Later replies are ignored.
+    pub fn group_members<G>(&self, group: &G) -> Unawaited<'_, Result<Vec<ChannelName>, LayerError>>
+    where
+        G: Group + ?Sized,
+    {
+        let group = group.name();
+        Unawaited::new(async move { self.backend().group_members(&group?).await })
+    }
+
+    /// Returns the number of channels in a group, of all processes. It costs less than their names. [`Self::group_members`] describes
+    /// which members it includes. [`Self::members_here`] counts the members in this process.
+    ///
+    /// # Errors
+    /// The errors of [`Self::group_members`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect on the layer. Later replies are ignored.
+    pub fn group_count<G: Group + ?Sized>(&self, group: &G) -> Unawaited<'_, Result<usize, LayerError>> {
+        let group = group.name();
+        Unawaited::new(async move { self.backend().group_count(&group?).await })
+    }
+
+    /// Returns the number of channels of this process in a group.
+    ///
+    /// # Errors
+    /// The group's name is not valid.
+    pub fn members_here<G: Group + ?Sized>(&self, group: &G) -> Result<usize, LayerError> {
+        Ok(self.backend().table().members(&group.name()?))
+    }
+
+    /// Returns the number of channels in this process.
+    pub fn channels_here(&self) -> usize {
+        self.backend().table().channels()
+    }
+
+    /// Returns the number of groups that have a member in this process.
+    pub fn groups_here(&self) -> usize {
+        self.backend().table().group_count()
+    }
+
+    /// Removes every group. It is for tests and for manual intervention.
+    ///
+    /// # Errors
+    /// The layer's server cannot be reached.
+    pub async fn flush(&self) -> Result<(), LayerError> {
+        self.backend().flush().await
+    }
+}

@@ -1,0 +1,161 @@
+//! The calls of a consumer's handlers.
+
+use std::any::Any;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use crate::connection::Connection;
+use crate::consumer::{BoxFuture, Consumer, Context, Delivered};
+use crate::error::{CommandError, Error, shown, without_value};
+use crate::layer::batching;
+use crate::session::close::CloseWait;
+use crate::session::spans;
+use crate::session::spans::within;
+use crate::session::step::{Step, Trigger};
+use crate::support::{CatchPanic, catch_panic, count, metrics, panic_message};
+use crate::websocket::{ClientMessage, CloseCode, EncodedFrame};
+
+/// A call that has begun.
+type Call<'a> = CatchPanic<'a, Result<(), Error>>;
+
+/// Begins the handler of a step, or does what the step needs without a handler. Adds to the trigger what only the step knows.
+///
+/// A function of its own, so that the future of a connection does not contain the step while its handler waits.
+pub(super) fn begin<'a, C: Consumer>(
+    consumer: &'a mut C,
+    cx: &'a mut Context<C>,
+    connection: &Connection,
+    step: Step,
+    event: &'a mut Option<Arc<Delivered<C::Event>>>,
+    trigger: &mut Trigger,
+) -> Option<Call<'a>> {
+    let began = metrics::begun();
+    let call = match step {
+        Step::Event(delivered) => {
+            let event = &**event.insert(delivered.downcast().expect("prepared for this consumer"));
+            let span = spans::event::<C>(event.event());
+            catch_panic(|| within(span, || consumer.dispatch(cx, event)))
+        }
+        Step::Gap(gap) => {
+            let span = spans::call::<C>(gap.attribute());
+            catch_panic(|| within(span, || consumer.gap(cx, gap)))
+        }
+        Step::Client(ClientMessage::Frame(frame)) => {
+            connection.begin();
+            catch_panic(|| match C::decode_command(frame) {
+                Ok(command) => {
+                    let place = spans::command_place::<C>(&command);
+                    *trigger = Trigger::Command(place);
+                    within(spans::command::<C>(place), || consumer.receive(cx, command))
+                }
+                Err(error) => within(spans::call::<C>("receive"), || refuse(consumer, cx, error)),
+            })
+        }
+        other => {
+            if let Some((code, wait)) = run_without_handler(connection, other) {
+                *trigger = Trigger::End(code, wait);
+            }
+            return None;
+        }
+    };
+    Some(CatchPanic(metrics::timed(C::INFO.name, trigger.attribute(), began, call.0)))
+}
+
+/// Does what a step without a handler needs. Returns how the connection ends, if it does.
+fn run_without_handler(connection: &Connection, step: Step) -> Option<(CloseCode, CloseWait)> {
+    match step {
+        Step::Event(_) | Step::Gap(_) | Step::Client(ClientMessage::Frame(_)) => unreachable!("they have handlers"),
+        Step::Client(ClientMessage::Pong) => None,
+        Step::Client(ClientMessage::Ping(payload)) => {
+            connection.answer(&EncodedFrame::pong(&payload));
+            None
+        }
+        Step::Client(ClientMessage::Close(code)) => {
+            connection.close(code, "");
+            Some((code, CloseWait::Flush))
+        }
+        Step::ProtocolError(violation) => {
+            connection.close(violation.code, violation.reason);
+            Some((violation.code, CloseWait::HangUp))
+        }
+        Step::LayerClosed => {
+            connection.close(CloseCode::GOING_AWAY, "the channel layer is closed");
+            None
+        }
+        Step::Closing(code) => Some((code, CloseWait::Answer)),
+        Step::Gone => {
+            connection.break_off();
+            Some((CloseCode::ABNORMAL, CloseWait::Flush))
+        }
+    }
+}
+
+/// Counts, logs and answers a frame that is not a command. Logs at the level `debug`, because any client can send many of them.
+#[cold]
+fn refuse<'a, C: Consumer>(
+    consumer: &'a mut C,
+    cx: &'a mut Context<C>,
+    error: CommandError,
+) -> BoxFuture<'a, Result<(), Error>> {
+    metrics::refused(C::INFO.name, error.code());
+    count(&cx.connection().shared().counters.refused);
+    tracing::debug!(
+        consumer = C::INFO.name,
+        command = error.command().map(shown),
+        field = error.field().map(shown),
+        channel = cx.channel_name().as_str(),
+        peer = cx.scope().client().map(|client| client.to_string()),
+        error = shown(&without_value(&error.to_string())),
+        "a client's frame is not a command"
+    );
+    consumer.refuse(cx, error)
+}
+
+/// Runs the user's code, if there is any, and writes the connection's output meanwhile. Otherwise a handler that waits, for
+/// example for space in the outbound queue, would keep from the client what the queue holds.
+pub(super) fn drive_output_while<F: Future + Unpin>(
+    connection: &Connection,
+    mut code: Option<F>,
+) -> impl Future<Output = Option<F::Output>> {
+    poll_fn(move |task| {
+        let Some(code) = &mut code else { return Poll::Ready(None) };
+        let done = Pin::new(code).poll(task);
+        if done.is_pending() {
+            // Before the output, which may include these messages.
+            batching::flush();
+            // The result is not needed: the session polls the output again after the handler.
+            connection.poll_output(task);
+        }
+        done.map(Some)
+    })
+}
+
+/// Checks the result of a handler. A handler that failed or panicked closes its own connection, without details for the client.
+pub(super) fn check<C: Consumer>(
+    connection: &Connection,
+    result: Option<Result<Result<(), Error>, Box<dyn Any + Send>>>,
+    trigger: Trigger,
+    event: Option<&Delivered<C::Event>>,
+) {
+    let Some(result) = result.filter(|result| !matches!(result, Ok(Ok(())))) else { return };
+    let at = trigger.attribute();
+    let event = event.map(|event| spans::event_name::<C>(event.event()));
+    let command = if let Trigger::Command(place) = trigger { Some(spans::command_name::<C>(place)) } else { None };
+    match result {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!(consumer = C::INFO.name, at, event, command, %error, "a handler failed"),
+        Err(panic) => {
+            tracing::error!(
+                consumer = C::INFO.name,
+                at,
+                event,
+                command,
+                panic = panic_message(&*panic),
+                "a handler panicked"
+            );
+        }
+    }
+    connection.close(CloseCode::INTERNAL_ERROR, "");
+}

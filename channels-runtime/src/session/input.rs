@@ -1,0 +1,93 @@
+//! The input of a session: the client's messages, at the rate that it may send them. Their turns are in `turns`.
+
+use std::task::{Context as Task, Poll, ready};
+
+use crate::connection::{PauseEvent, Rate, RateLimiter};
+use crate::consumer::{Consumer, Context};
+use crate::websocket::{ClientMessage, Decoder, ProtocolError};
+
+/// The input of a session. The fields are in one struct, because two would pad each idle connection.
+pub(super) struct Input {
+    decoder: Decoder,
+    rate_limiter: RateLimiter,
+    /// The number of events that are handled before the client's turn.
+    pub(super) events_left: u8,
+    /// The number of steps since the task last yielded.
+    pub(super) steps: u8,
+}
+
+/// The number of events that are handled before the client's turn. It is the default capacity of a mailbox, so that a client
+/// that sends much does not overflow its own mailbox.
+pub(super) const EVENTS: u8 = 100;
+
+/// The client's next message. `Ok(None)` if the client has disconnected.
+pub(super) type Read = Result<Option<ClientMessage>, ProtocolError>;
+
+impl Input {
+    /// Makes the input of a connection. `read_ahead` is what the client sent after its request.
+    pub(super) fn new(read_ahead: &[u8], rate: Rate) -> Self {
+        let mut decoder = Decoder::default();
+        decoder.keep(read_ahead);
+        Self { decoder, rate_limiter: RateLimiter::new(rate), events_left: EVENTS, steps: 0 }
+    }
+
+    /// Returns whether bytes have been read that are not decoded yet.
+    pub(super) fn has_rest(&self) -> bool {
+        self.decoder.has_rest()
+    }
+
+    /// Reads the next message while the client may send, and counts it against the client's rate.
+    pub(super) fn poll_message<C: Consumer>(&mut self, cx: &mut Context<C>, task: &mut Task<'_>) -> Poll<Read> {
+        ready!(self.poll_may_send(cx, task));
+        let read = ready!(self.poll_read(cx, task));
+        if let Ok(Some(_)) = read {
+            self.rate_limiter.count_message();
+        }
+        Poll::Ready(read)
+    }
+
+    /// Pauses reading from a client that has sent more than it may.
+    fn poll_may_send<C: Consumer>(&mut self, cx: &mut Context<C>, task: &mut Task<'_>) -> Poll<()> {
+        if !self.rate_limiter.is_empty() {
+            return Poll::Ready(());
+        }
+        let (connection, pause) = cx.connection_and_pause();
+        let rate = connection.shared().limits.inbound;
+        let on_pause = |event| match event {
+            PauseEvent::Began => connection.shared().counters.count_throttled(),
+            // Nothing was read during the pause, so the client's silence means nothing.
+            PauseEvent::Ended => connection.mark_alive(),
+        };
+        self.rate_limiter.poll_full(rate, pause, on_pause, task)
+    }
+
+    /// Reads the next message.
+    pub(super) fn poll_read<C: Consumer>(&mut self, cx: &mut Context<C>, task: &mut Task<'_>) -> Poll<Read> {
+        let max_message = cx.connection().shared().limits.max_message;
+        if self.decoder.has_rest() {
+            match self.decoder.next(&[], max_message) {
+                Ok(None) => {}
+                next => return Poll::Ready(next),
+            }
+        }
+        loop {
+            let Self { decoder, rate_limiter, .. } = self;
+            let connection = cx.connection();
+            let read = connection.poll_read(task, |read| match read {
+                Ok(bytes) if !bytes.is_empty() => {
+                    connection.mark_alive();
+                    rate_limiter.read(bytes.len());
+                    decoder.next(bytes, max_message).map(Some)
+                }
+                _ => Ok(None),
+            });
+            match ready!(read) {
+                // The bytes do not complete a message yet.
+                Ok(Some(None)) => ready!(self.poll_may_send(cx, task)),
+                Ok(Some(message)) => return Poll::Ready(Ok(message)),
+                Ok(None) => return Poll::Ready(Ok(None)),
+                Err(violation) => return Poll::Ready(Err(violation)),
+            }
+        }
+    }
+}

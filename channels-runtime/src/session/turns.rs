@@ -1,0 +1,92 @@
+//! The turns of a session: events of the layer and messages of the client alternate, and the task yields to others.
+
+use std::task::{Context as Task, Poll};
+
+use crate::connection::{Connection, Next};
+use crate::consumer::{Consumer, Context};
+use crate::session::input::{EVENTS, Input};
+use crate::session::step::Step;
+
+/// The number of steps that are handled before the task yields and the sockets are written.
+const STEPS: u8 = 16;
+
+impl Input {
+    /// Counts a step. Returns whether the task now yields to the sockets and the other connections.
+    ///
+    /// The messages of one read are handled together, so that one write carries their output. Neither a flood of frames (pings and
+    /// pongs are also frames) nor a flood of events can outrun the sockets. A client that has sent everything needs no rule: after
+    /// a read that does not fill the buffer, the next read waits until the socket is ready.
+    pub(super) fn is_turn_over(&mut self, connection: &Connection) -> bool {
+        self.steps += 1;
+        let is_over = self.steps >= STEPS;
+        if is_over {
+            self.steps = 0;
+            connection.end_turn();
+        }
+        is_over
+    }
+
+    /// Waits for the next step.
+    pub(super) fn poll_step<C: Consumer>(
+        &mut self,
+        connection: &Connection,
+        cx: &mut Context<C>,
+        task: &mut Task<'_>,
+    ) -> Poll<Step> {
+        let step = self.poll_next(connection, cx, task);
+        if step.is_pending() {
+            self.steps = 0;
+        }
+        step
+    }
+
+    fn poll_next<C: Consumer>(
+        &mut self,
+        connection: &Connection,
+        cx: &mut Context<C>,
+        task: &mut Task<'_>,
+    ) -> Poll<Step> {
+        // If events do not have the first turn, they have the second.
+        let events_first = self.events_left > 0;
+        for events in [events_first, true] {
+            let step = match connection.next(task, events) {
+                Next::Event(event) => {
+                    self.events_left = self.events_left.saturating_sub(1);
+                    return Poll::Ready(Step::Event(event));
+                }
+                Next::Gap(gap) => Step::Gap(gap),
+                Next::Client { held } => match self.poll_message(cx, task) {
+                    Poll::Ready(read) => {
+                        // One write carries the held frames and the output of this message.
+                        if held {
+                            connection.hand_over();
+                        }
+                        read.into()
+                    }
+                    Poll::Pending => {
+                        if held {
+                            connection.write_held(task);
+                        }
+                        if events {
+                            return Poll::Pending;
+                        }
+                        // The client had its turn.
+                        self.events_left = EVENTS;
+                        continue;
+                    }
+                },
+                Next::Nothing if events => return Poll::Pending,
+                Next::Nothing => {
+                    self.events_left = EVENTS;
+                    continue;
+                }
+                Next::Closing(code) => Step::Closing(code),
+                Next::LayerClosed => Step::LayerClosed,
+                Next::Broken => Step::Gone,
+            };
+            self.events_left = EVENTS;
+            return Poll::Ready(step);
+        }
+        Poll::Pending
+    }
+}
