@@ -13,8 +13,9 @@ use crate::connection::heartbeat::HeartbeatPolicy;
 use crate::connection::shared::Shared;
 use crate::connection::state::{Closed, Next, Output, Stage, State};
 use crate::connection::transport::Socket;
-use crate::connection::write_queue::Writable;
-use crate::layer::{Batch, Counters, Delivery, DeliveryCount, Full, Mailbox, Prepare, WritePriority};
+use crate::layer::{
+    Batch, Counters, Delivery, DeliveryCount, Full, Mailbox, Prepare, Scheduled, Writable, WritePriority,
+};
 use crate::name::ChannelName;
 use crate::scope::Scope;
 use crate::support::{count, lock, store};
@@ -369,10 +370,17 @@ impl Mailbox for Connection {
         self.update_with(|state| state.deliver(delivery, now, WritePriority::Interactive, &mut dropped))
     }
 
-    fn deliver_all(&self, batch: &Batch<'_>) -> DeliveryCount {
+    fn deliver_all<'a>(&'a self, batch: &Batch<'_>, scheduled: &mut Scheduled<'a>) -> DeliveryCount {
         // Dropped after unlocking: a payload's Drop is user code.
         let mut dropped = Vec::new();
-        self.update_with(|state| state.deliver_all(batch, &mut dropped))
+        let mut guarded = self.lock();
+        let (count, effects) = guarded.state.deliver_all(batch, &mut dropped);
+        for priority in self.execute_but_schedule(guarded, effects).iter() {
+            if let Some(this) = self.this.upgrade() {
+                scheduled.add(&self.shared.write_queue, this, priority);
+            }
+        }
+        count
     }
 
     fn layer_closed(&self) {

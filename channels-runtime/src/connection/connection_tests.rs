@@ -165,7 +165,7 @@ fn run(calls: Vec<Call>) {
                 let frames: Vec<_> = sizes.into_iter().map(&mut frame).collect();
                 let batch =
                     Batch::of(frames.iter().map(|frame| (frame, Instant::now())).collect(), WritePriority::Interactive);
-                assert_eq!(connection.deliver_all(&batch).delivered, frames.len() as u64);
+                assert_eq!(connection.deliver_all(&batch, &mut Scheduled::default()).delivered, frames.len() as u64);
             }
             Call::Event => {
                 let queued = accepted.len() - handled.len();
@@ -288,7 +288,8 @@ proptest! {
         let (some, frames) = (frames(some), frames(sizes));
         let now = Instant::now();
         let together = delivered(&some, takes, |connection| {
-            connection.deliver_all(&Batch::of(frames.iter().map(|frame| (frame, now)).collect(), WritePriority::Interactive))
+            let batch = Batch::of(frames.iter().map(|frame| (frame, now)).collect(), WritePriority::Interactive);
+            connection.deliver_all(&batch, &mut Scheduled::default())
         });
         let one_by_one = delivered(&some, takes, |connection| {
             let mut count = DeliveryCount::default();

@@ -20,7 +20,7 @@ use crate::connection::shared::Shared;
 use crate::connection::state::{Next, Output};
 use crate::connection::transport::Socket;
 use crate::event::{DropHint, MailboxPolicy};
-use crate::layer::{Batch, Delivery, DeliveryCount, Mailbox, WritePriority};
+use crate::layer::{Batch, Delivery, DeliveryCount, Mailbox, Scheduled, WritePriority};
 use crate::support::{explore, point, wake};
 use crate::websocket::CloseCode;
 
@@ -234,15 +234,24 @@ fn play(through_queue: bool, end: End) {
             spawn(async move {
                 // Each sender uses one of the two queues.
                 let priority = if sender == 0 { WritePriority::Interactive } else { WritePriority::Bulk };
+                // One of them sends to single connections, the other one to both together.
+                let together = if sender == 0 { 1 } else { 2 };
                 for number in 0..ROUNDS {
                     let label = 1000 * sender + 2 * number;
-                    for connection in &connections {
+                    for connections in connections.chunks(together) {
                         let frame = Delivery::Frame(labelled(label, 10), DropHint::default());
-                        let count = connection.deliver_all(&Batch::of(smallvec![(&frame, Instant::now())], priority));
-                        assert_eq!(count, DeliveryCount { delivered: 1, full: 0 });
+                        let batch = Batch::of(smallvec![(&frame, Instant::now())], priority);
+                        let mut scheduled = Scheduled::default();
+                        for connection in connections {
+                            let count = connection.deliver_all(&batch, &mut scheduled);
+                            assert_eq!(count, DeliveryCount { delivered: 1, full: 0 });
+                        }
+                        drop(scheduled);
                         let event = Delivery::Event(Arc::new(label + 1), DropHint::default(), MailboxPolicy::default());
-                        // The inbox of a closing connection is not emptied.
-                        assert!(connection.deliver(&event, Instant::now()).is_ok());
+                        for connection in connections {
+                            // The inbox of a closing connection is not emptied.
+                            assert!(connection.deliver(&event, Instant::now()).is_ok());
+                        }
                     }
                 }
             })

@@ -13,7 +13,7 @@ use crate::connection::state::Next;
 use crate::connection::transport::Socket;
 use crate::connection::write_model::Pipe;
 use crate::event::DropHint;
-use crate::layer::{Batch, Delivery, Mailbox, WritePriority};
+use crate::layer::{Batch, Delivery, Mailbox, Scheduled, WritePriority};
 
 /// Connections with idle consumers that share one write queue, and the queue's turns.
 struct Written {
@@ -39,7 +39,10 @@ impl Written {
         let frame = |label: &usize| Delivery::Frame(labelled(*label, 10), DropHint::default());
         let frames: Vec<_> = labels.iter().map(frame).collect();
         let batch = Batch::of(frames.iter().map(|frame| (frame, Instant::now())).collect(), priority);
-        assert_eq!(self.connections[to].0.deliver_all(&batch).delivered, frames.len() as u64);
+        assert_eq!(
+            self.connections[to].0.deliver_all(&batch, &mut Scheduled::default()).delivered,
+            frames.len() as u64
+        );
     }
 
     /// Returns in how many of the two queues it is. Each queue holds a reference.

@@ -11,6 +11,7 @@ use crate::codec::Envelope;
 use crate::layer::counters::Counters;
 use crate::layer::delivery::{Delivery, Prepare};
 use crate::layer::mailbox::{Batch, DeliveryCount, Mailbox, NamedMailbox};
+use crate::layer::scheduled::Scheduled;
 use crate::layer::sharded_map::ShardedMap;
 use crate::layer::write_priority::WritePriority;
 use crate::name::{ChannelName, GroupName};
@@ -189,9 +190,11 @@ pub(crate) type Ready<'a> = ForKinds<Batch<'a>>;
 /// Hands each mailbox what is ready for its kind.
 pub(crate) fn hand<'a>(mailboxes: impl Iterator<Item = &'a Arc<dyn Mailbox>>, ready: &Ready<'_>) -> DeliveryCount {
     let mut taken = DeliveryCount::default();
+    // Appended to the write queue when the walk ends.
+    let mut scheduled = Scheduled::default();
     for mailbox in mailboxes {
         if let Some(batch) = of_kind(ready, mailbox.prepare()) {
-            taken += mailbox.deliver_all(batch);
+            taken += mailbox.deliver_all(batch, &mut scheduled);
         }
     }
     taken
@@ -233,7 +236,7 @@ mod tests {
             unreachable!("several of them are handed what is for a group")
         }
 
-        fn deliver_all(&self, batch: &Batch<'_>) -> DeliveryCount {
+        fn deliver_all<'a>(&'a self, batch: &Batch<'_>, _: &mut Scheduled<'a>) -> DeliveryCount {
             self.by.lock().unwrap().push(batch.reach);
             DeliveryCount::default()
         }

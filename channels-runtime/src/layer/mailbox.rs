@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::layer::delivery::{Delivery, Full, Prepare};
+use crate::layer::scheduled::Scheduled;
 use crate::layer::write_priority::WritePriority;
 use crate::name::ChannelName;
 use crate::websocket::EncodedFrame;
@@ -22,8 +23,8 @@ pub(crate) trait Mailbox: Send + Sync {
     /// Takes a message that came `now`. Never waits. `false` if it may be lost, and was: that is counted already.
     fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<bool, Full>;
 
-    /// Takes one message after the other.
-    fn deliver_all(&self, batch: &Batch<'_>) -> DeliveryCount {
+    /// Takes the messages of a batch, in their order. A mailbox whose output needs a write is added to the list.
+    fn deliver_all<'a>(&'a self, batch: &Batch<'_>, _: &mut Scheduled<'a>) -> DeliveryCount {
         let mut taken = DeliveryCount::default();
         for (delivery, at) in &batch.deliveries {
             taken.add(&self.deliver(delivery, *at));

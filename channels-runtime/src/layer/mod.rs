@@ -26,6 +26,7 @@ mod mailbox;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
+mod scheduled;
 mod settings;
 mod sharded_map;
 mod table;
@@ -47,6 +48,7 @@ pub use handle::ChannelLayer;
 pub(crate) use mailbox::{Batch, DeliveryCount, Mailbox};
 #[cfg(feature = "redis")]
 pub use redis::RedisHost;
+pub(crate) use scheduled::{OutputQueue, Scheduled, Writable};
 pub use settings::ConfigError;
 pub(crate) use table::LocalTable;
 pub(crate) use write_priority::{TURN, WritePriority};
