@@ -83,7 +83,7 @@ impl State {
         if !self.accepts_frames() {
             return true;
         }
-        if hint.is_volatile() && self.outbound.is_behind() {
+        if hint.is_volatile() && self.outbound.is_slow() {
             effects.dropped.volatile += 1;
             return false;
         }

@@ -217,7 +217,7 @@ impl Outbound {
     }
 
     /// Returns whether the client reads slowly: its socket is full, or the queue is half full.
-    pub(super) fn is_behind(&self) -> bool {
+    pub(super) fn is_slow(&self) -> bool {
         self.is_blocked() || self.is_half_full()
     }
 
@@ -415,6 +415,6 @@ pub(super) mod tests {
     fn one_large_frame_does_not_make_client_slow() {
         let mut outbound = Outbound::new(1 << 20);
         outbound.push(&EncodedFrame::new(&Frame::binary(vec![0; 16 << 20])));
-        assert!(!outbound.is_half_full() && !outbound.is_behind());
+        assert!(!outbound.is_half_full() && !outbound.is_slow());
     }
 }

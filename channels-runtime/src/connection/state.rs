@@ -369,7 +369,7 @@ impl State {
         }
         if idle >= policy.idle {
             effects.ended = Some(EndRule::Idle);
-            effects |= self.close(CloseCode::GOING_AWAY, "nothing was said for too long");
+            effects |= self.close(CloseCode::GOING_AWAY, "no message for too long");
         }
         effects
     }
