@@ -1,4 +1,4 @@
-//! One connection: its inbox, its outbound queue, and the state of its socket.
+//! The handle of one connection: locks its state, and executes the effects.
 
 use std::sync::atomic::AtomicU16;
 use std::sync::atomic::Ordering::Relaxed;
@@ -8,88 +8,47 @@ use std::{fmt, io};
 
 use tokio::time::Instant;
 
+use crate::connection::effects::{Dropped, Effects, EndRule, Priorities};
 use crate::connection::heartbeat::HeartbeatPolicy;
-use crate::connection::inbox::{Event, Inbox, InboxItem};
-use crate::connection::outbound::{Outbound, Output, Scheduled, Stage};
 use crate::connection::shared::Shared;
+use crate::connection::state::{Closed, Next, Output, Stage, State};
 use crate::connection::transport::Socket;
-use crate::connection::write_queue::Writable;
-use crate::layer::{Batch, Counters, Delivery, DeliveryCount, Full, Gap, Mailbox, MailboxKind, WritePriority};
+use crate::layer::{
+    Batch, Counters, Delivery, DeliveryCount, Full, Mailbox, MailboxKind, Scheduled, Writable, WritePriority,
+};
 use crate::name::ChannelName;
 use crate::scope::Scope;
-use crate::support::{count, lock, store, wake};
-use crate::websocket::{CloseCode, EncodedFrame, PING};
+use crate::support::{count, lock, store};
+use crate::websocket::{CloseCode, EncodedFrame};
 
-/// One connection, as senders and the flusher see it. There are many, so what all of them share is the flusher's.
+/// One connection, for its task, for senders and for the write queue. There are many, so what they share is in [`Shared`].
 pub(crate) struct Connection {
     this: Weak<Self>,
     kind: &'static MailboxKind,
     channel: ChannelName,
     scope: Scope,
-    state: Mutex<State>,
-    /// From when the handshake is answered.
+    guarded: Mutex<Guarded>,
+    /// Set when the handshake is answered.
     socket: OnceLock<Socket>,
-    pub(super) shared: Arc<Shared>,
-    pub(super) mailbox_capacity: u32,
-    /// How often the heartbeat passed by since the client was last heard.
+    shared: Arc<Shared>,
+    /// The number of heartbeat rounds since the client was last marked alive.
     silent: AtomicU16,
-    /// And since it last sent a message: a pong is none.
+    /// The number of heartbeat rounds since the client last sent a message. A pong is not a message.
     idle: AtomicU16,
 }
 
-pub(super) struct State {
-    /// Bound: `capacity` events. Policy: the consumer's; unless it says otherwise the new one is dropped, counted, and its
-    /// sender told where it can be. Frames that wait here for their turn count as outbound bytes instead: they need nobody's
-    /// attention, only room.
-    pub(super) mailbox: Inbox,
-    /// How many of the mailbox are events.
-    pub(super) events: u32,
-    pub(super) outbound: Outbound,
+/// The state, and the wakers of the tasks that wait for it to change.
+struct Guarded {
+    state: State,
     /// The connection's task, while it sleeps.
     task: Option<Waker>,
-    /// A handler runs. What arrives now waits its turn in the mailbox, rendered frames too: nothing overtakes.
-    busy: bool,
-    /// The connection's task looked at the mailbox in this poll already: what stands behind an event that was not too old
-    /// then is younger, and needs no look at the clock.
-    fresh: bool,
-    layer_closed: bool,
-    gaps: Gaps,
-}
-
-/// What a consumer knows of gaps. Bound: one `Lost` and one `Restored` wait in the mailbox, in this order, however often
-/// the layer is lost meanwhile: the consumer is told of the end of the last gap.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Gaps {
-    /// Nothing, and it does not want to.
-    Deaf,
-    Told(Gap),
-    /// It was told of the beginning, and will be of the end.
-    Ending,
-}
-
-/// What the connection's task does next.
-pub(crate) enum Next {
-    Event(Event),
-    Gap(Gap),
-    /// Nothing is ahead of the client: whatever it said is next.
-    Client {
-        /// Frames that waited in the mailbox, for the handler, were left to this task: if the client has nothing to say
-        /// either, it writes them ([`Connection::write_held`]) before it sleeps, otherwise the flusher does
-        /// ([`Connection::hand_over`]).
-        held: bool,
-    },
-    /// Nothing; and a client that does not read its answers is not listened to.
-    Nothing,
-    /// The connection is being closed from this side.
-    Closing(CloseCode),
-    LayerClosed,
-    /// The socket is gone.
-    Broken,
+    /// A task that waits for room in the outbound queue. A handler may wait in a nested future, so this is not always the
+    /// connection's task.
+    room: Option<Waker>,
 }
 
 impl Connection {
-    /// Makes the connection of a client that is let in. It can be sent to; what it is sent waits until it is
-    /// [opened](Self::open).
+    /// Makes the connection of an accepted client. It can be sent to; its output waits until it is [opened](Self::open).
     pub(crate) fn new(
         kind: &'static MailboxKind,
         channel: ChannelName,
@@ -98,37 +57,19 @@ impl Connection {
         has_gap_methods: bool,
     ) -> Arc<Self> {
         let small = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
-        let mailbox_capacity = small(shared.layer.config().capacity_of(channel.as_str()));
-        let outbound = Outbound::new(small(shared.limits.outbound));
+        let capacity = small(shared.layer.config().capacity_of(channel.as_str()));
+        let state = State::new(capacity, small(shared.limits.outbound), has_gap_methods);
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             kind,
             channel,
             scope,
-            // `connect` runs before anything is taken from the mailbox.
-            state: Mutex::new(State {
-                mailbox: Inbox::default(),
-                events: 0,
-                outbound,
-                task: None,
-                busy: true,
-                fresh: false,
-                layer_closed: false,
-                gaps: if has_gap_methods { Gaps::Told(Gap::Restored) } else { Gaps::Deaf },
-            }),
+            guarded: Mutex::new(Guarded { state, task: None, room: None }),
             socket: OnceLock::new(),
             shared,
-            mailbox_capacity,
             silent: AtomicU16::new(0),
             idle: AtomicU16::new(0),
         })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        #[cfg(test)]
-        crate::support::point_before(&self.state);
-        // Only code of this file runs under the lock, so a poisoned state is still whole.
-        lock(&self.state)
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
@@ -143,389 +84,274 @@ impl Connection {
         &self.scope
     }
 
-    /// What happens to the messages of its layer.
+    /// Returns the counters of its layer.
     pub(crate) fn counters(&self) -> &Counters {
         self.shared.layer.backend().table().counters()
     }
 
-    // The connection's task.
+    // The lock and the effects.
 
-    /// The handshake is answered: what was sent so far goes out.
-    pub(crate) fn open(&self, socket: Socket) {
-        assert!(self.socket.set(socket).is_ok(), "a connection is opened once");
-        let mut state = self.lock();
-        if state.outbound.stage == Stage::Connecting {
-            state.outbound.stage = Stage::Open;
-        }
-        self.schedule(&mut state, WritePriority::Interactive);
+    fn lock(&self) -> MutexGuard<'_, Guarded> {
+        #[cfg(test)]
+        crate::support::point_before(&self.guarded);
+        lock(&self.guarded)
     }
 
-    /// Reads once, into the thread's buffer. Empty: the client is gone.
+    /// Changes the state, and executes the effects.
+    fn update(&self, change: impl FnOnce(&mut State) -> Effects) {
+        self.update_with(|state| ((), change(state)));
+    }
+
+    /// As [`Self::update`], for a change with a result.
+    fn update_with<T>(&self, change: impl FnOnce(&mut State) -> (T, Effects)) -> T {
+        let mut guarded = self.lock();
+        let (result, effects) = change(&mut guarded.state);
+        self.execute(guarded, effects);
+        result
+    }
+
+    /// Unlocks, and executes the effects.
+    fn execute(&self, guarded: MutexGuard<'_, Guarded>, effects: Effects) {
+        self.execute_but_schedule(guarded, effects).iter().for_each(|priority| self.push(priority));
+    }
+
+    /// Unlocks, and executes the effects except for the pushes to the write queue, which it returns. A later push is as good:
+    /// the state says that the connection is scheduled, so no other thread pushes it.
+    fn execute_but_schedule(&self, mut guarded: MutexGuard<'_, Guarded>, effects: Effects) -> Priorities {
+        let task_writes = !effects.schedule.is_empty() && self.task_writes();
+        let task = if effects.wake_task || task_writes { guarded.task.take() } else { None };
+        let room = if effects.wake_room { guarded.room.take() } else { None };
+        drop(guarded);
+        if effects.dropped != Dropped::default() {
+            self.count_dropped(effects.dropped);
+        }
+        if let Some(rule) = effects.ended {
+            self.count_ended(rule);
+        }
+        [task, room].into_iter().flatten().for_each(Waker::wake);
+        if task_writes { Priorities::NONE } else { effects.schedule }
+    }
+
+    /// Returns whether the connection's task writes, instead of the write queue.
+    fn task_writes(&self) -> bool {
+        matches!(self.socket.get(), Some(Socket::Stream(_)))
+    }
+
+    fn push(&self, priority: WritePriority) {
+        if let Some(this) = self.this.upgrade() {
+            self.shared.write_queue.push(this, priority);
+        }
+    }
+
+    #[cold]
+    fn count_dropped(&self, Dropped { expired, volatile, coalesced, oldest }: Dropped) {
+        let counters = self.counters();
+        (0..expired).for_each(|_| counters.count_expired());
+        if volatile > 0 {
+            counters.count_volatile(volatile as usize);
+        }
+        (0..coalesced).for_each(|_| counters.count_coalesced());
+        (0..oldest).for_each(|_| counters.count_oldest());
+    }
+
+    #[cold]
+    fn count_ended(&self, rule: EndRule) {
+        let counters = &self.shared.counters;
+        match rule {
+            EndRule::TooSlow => count(&counters.too_slow),
+            EndRule::Behind => count(&counters.behind),
+            EndRule::Idle => count(&counters.idle),
+            EndRule::Unanswered => {
+                count(&counters.unanswered);
+                tracing::debug!("a client did not answer the heartbeat");
+                if let Some(socket) = self.socket.get() {
+                    socket.forget_unread();
+                }
+            }
+        }
+    }
+
+    // The connection's task.
+
+    /// Starts the output: the handshake is answered.
+    pub(crate) fn open(&self, socket: Socket) {
+        assert!(self.socket.set(socket).is_ok(), "a connection is opened once");
+        self.update(State::open);
+    }
+
+    /// Reads once, into the thread's buffer. An empty slice means that the client is gone.
     pub(crate) fn poll_read<T>(&self, cx: &mut Context<'_>, use_it: impl FnOnce(io::Result<&[u8]>) -> T) -> Poll<T> {
         self.socket.get().map_or(Poll::Pending, |socket| socket.poll_read(cx, use_it))
     }
 
-    /// Does what this task has to for the output, and says what comes next. Without `mails` the mailbox has to wait. Unless
-    /// something is next, the task will be woken when there is.
-    pub(crate) fn next(&self, cx: &mut Context<'_>, mails: bool) -> Next {
-        // Declared before the lock is taken, so that a payload's own `drop` runs when it is free again.
-        let mut too_old = Vec::new();
-        let state = &mut *self.lock();
-        self.output(state, cx);
-        let mut held = false;
-        let next = self.next_mail(state, mails, &mut held, &mut too_old).unwrap_or_else(|| {
-            if state.outbound.has_room() {
-                return Next::Client { held };
-            }
-            store(&mut state.outbound.room, cx);
-            Next::Nothing
-        });
-        if held && !matches!(next, Next::Client { .. }) {
-            self.tell_writer(state, WritePriority::Interactive);
+    /// Does this task's part of the output, and returns what comes next. Without `inbox`, the inbox has to wait. Unless there
+    /// is something to do, the task is woken when there is.
+    pub(crate) fn next(&self, cx: &mut Context<'_>, inbox: bool) -> Next {
+        // Dropped after unlocking: a payload's Drop is user code.
+        let mut expired = Vec::new();
+        let mut guarded = self.lock();
+        let (_, mut effects) = self.write(&mut guarded, cx);
+        let expiry = self.shared.layer.config().expiry;
+        let (next, more) = guarded.state.next(inbox, expiry, Instant::now, &mut expired);
+        if matches!(next, Next::Nothing) {
+            store(&mut guarded.room, cx);
         }
+        effects |= more;
+        self.execute(guarded, effects);
         next
     }
 
-    /// What comes before the client's turn. Frames go from the mailbox to the outbound queue, and are `held` if nobody writes
-    /// them yet.
-    fn next_mail(&self, state: &mut State, mails: bool, held: &mut bool, too_old: &mut Vec<Event>) -> Option<Next> {
-        match state.outbound.stage {
-            Stage::Broken => return Some(Next::Broken),
-            Stage::Closing(code) => return Some(Next::Closing(code)),
-            Stage::Connecting | Stage::Open => {}
-        }
-        if !mails {
-            return None;
-        }
-        while !state.holds_back()
-            && let Some((at, mail)) = state.mailbox.pop_front()
-        {
-            if let InboxItem::Gap(gap) = mail {
-                // Never too old.
-                if gap == Gap::Restored {
-                    state.gaps = Gaps::Told(gap);
-                }
-                state.busy = true;
-                return Some(Next::Gap(gap));
-            }
-            let expired = !state.fresh && at.elapsed() >= self.shared.layer.config().expiry;
-            state.fresh = !expired;
-            if expired {
-                self.counters().count_expired();
-            }
-            match mail {
-                InboxItem::Frame(frame, _) => {
-                    state.outbound.weight -= state.outbound.weigh_mail(&frame);
-                    // Its turn has come, and it needs no handler.
-                    if !expired && state.outbound.stage == Stage::Open {
-                        state.outbound.push(&frame);
-                        *held |= state.outbound.claims_writer(WritePriority::Interactive);
-                    }
-                }
-                InboxItem::Event(event, _) => {
-                    state.events -= 1;
-                    if !expired {
-                        state.busy = true;
-                        return Some(Next::Event(event));
-                    }
-                    too_old.push(event);
-                }
-                InboxItem::Gap(_) => unreachable!("it was given out above"),
-            }
-        }
-        if state.layer_closed {
-            return Some(Next::LayerClosed);
-        }
-        state.busy = false;
-        state.fresh = false;
-        None
-    }
-
-    /// Writes what [`Self::next`] left to this task: its socket is at hand now, and nobody else has to be woken.
+    /// Writes the output that [`Self::next`] left to this task, whose socket is in the cache. No other task is woken.
     pub(crate) fn write_held(&self, cx: &mut Context<'_>) {
-        if matches!(self.socket.get(), Some(Socket::Stream(_))) {
+        if self.task_writes() {
             self.poll_output(cx);
         } else if self.flush(WritePriority::Interactive) {
             self.hand_over();
         }
     }
 
-    /// Leaves what [`Self::next`] left to this task to whoever writes otherwise.
+    /// Leaves the output that [`Self::next`] left to this task to the write queue.
     pub(crate) fn hand_over(&self) {
-        if !matches!(self.socket.get(), Some(Socket::Stream(_))) {
+        if !self.task_writes() {
             self.push(WritePriority::Interactive);
         }
-        // Otherwise it is this task, whenever it is polled again, as it will be: something is next.
+        // Otherwise this task writes it in its next poll, which comes because it has something to do.
     }
 
-    fn push(&self, reach: WritePriority) {
-        if let Some(this) = self.this.upgrade() {
-            self.shared.write_queue.push(this, reach);
-        }
-    }
-
-    /// The handler of a client's message is about to run.
+    /// Prepares for the handler of a client's message.
     pub(crate) fn begin(&self) {
         self.idle.store(0, Relaxed);
-        self.lock().busy = true;
+        self.lock().state.begin_handler();
     }
 
-    /// The client lives: it sent something, or it takes what waited for it.
+    /// Resets the count of silent rounds: the client sent bytes, or took pending ones.
     pub(crate) fn mark_alive(&self) {
         self.silent.store(0, Relaxed);
     }
 
-    /// Puts a frame of the connection's own into the outbound queue, if there is room.
+    /// Queues a frame of the connection's own handler. Returns `false` if there is no room.
     pub(crate) fn offer(&self, frame: &[u8]) -> Result<bool, Closed> {
-        let mut state = self.lock();
-        self.offer_locked(&mut state, |outbound| outbound.push_bytes(frame))
+        self.update_with(|state| state.send(|outbound| outbound.push_bytes(frame)))
     }
 
-    /// Puts a frame of the connection's own into the outbound queue, when there is room.
+    /// Queues a frame of the connection's own handler when there is room.
     pub(crate) fn poll_send(&self, cx: &mut Context<'_>, frame: &EncodedFrame) -> Poll<Result<(), Closed>> {
-        let mut state = self.lock();
-        match self.offer_locked(&mut state, |outbound| outbound.push(frame)) {
+        let mut guarded = self.lock();
+        let (sent, effects) = guarded.state.send(|outbound| outbound.push(frame));
+        if sent == Ok(false) {
+            store(&mut guarded.room, cx);
+        }
+        self.execute(guarded, effects);
+        match sent {
             Ok(true) => Poll::Ready(Ok(())),
-            Ok(false) => {
-                store(&mut state.outbound.room, cx);
-                Poll::Pending
-            }
+            Ok(false) => Poll::Pending,
             Err(closed) => Poll::Ready(Err(closed)),
         }
     }
 
-    fn offer_locked(&self, state: &mut State, push: impl FnOnce(&mut Outbound)) -> Result<bool, Closed> {
-        match state.outbound.stage {
-            Stage::Closing(_) | Stage::Broken => return Err(Closed),
-            // Nothing flows yet, so nothing can be waited for.
-            Stage::Connecting => {}
-            Stage::Open if state.outbound.has_room() => {}
-            Stage::Open => return Ok(false),
-        }
-        push(&mut state.outbound);
-        self.schedule(state, WritePriority::Interactive);
-        Ok(true)
-    }
-
-    /// Puts an answer to the protocol into the outbound queue. If the connection is closing, the client needs none.
+    /// Queues a frame that answers the protocol. A connection that is closing needs none.
     pub(crate) fn answer(&self, frame: &EncodedFrame) {
-        let mut state = self.lock();
-        if matches!(state.outbound.stage, Stage::Connecting | Stage::Open) {
-            state.outbound.push(frame);
-            self.schedule(&mut state, WritePriority::Interactive);
-        }
+        self.update(|state| state.answer(frame));
     }
 
-    /// Puts the close frame behind everything that waits. The first close counts.
+    /// Queues the close frame after all other output. Only the first close has an effect.
     pub(crate) fn close(&self, code: CloseCode, reason: &str) {
-        self.close_locked(&mut self.lock(), code, reason);
+        self.update(|state| state.close(code, reason));
     }
 
-    pub(super) fn close_locked(&self, state: &mut State, code: CloseCode, reason: &str) {
-        if matches!(state.outbound.stage, Stage::Connecting | Stage::Open) {
-            let connecting = state.outbound.stage == Stage::Connecting;
-            if !state.busy {
-                state.let_out();
-            }
-            state.outbound.push(&EncodedFrame::close(code, reason));
-            state.outbound.stage = Stage::Closing(code);
-            if !connecting {
-                self.schedule(state, WritePriority::Interactive);
-            }
-            wake(&mut state.task);
-            wake(&mut state.outbound.room);
-        }
-    }
-
-    /// The client is gone: nothing more is written.
+    /// Stops the output: the client is gone.
     pub(crate) fn break_off(&self) {
-        self.lock().outbound.break_off();
+        self.update(State::break_off);
     }
 
-    /// Tells the client that nothing more will come, while it may still send.
+    /// Shuts down the sending half of the socket. The client may still send.
     pub(crate) fn half_close(&self, cx: &mut Context<'_>) {
         if let Some(socket) = self.socket.get() {
             socket.shut_down(cx);
         }
     }
 
-    /// This task lets others have their turn.
+    /// Ends this task's turn.
     pub(crate) fn end_turn(&self) {
-        self.lock().fresh = false;
+        self.lock().state.end_turn();
     }
 
-    /// Waits for the output, as far as this task has to: helps a full socket on, or writes to a stream.
+    /// Does this task's part of the output: waits for a full socket, or writes to a stream.
     ///
-    /// `Flushed` means that nothing waits now; the task is woken when something does and it is this task that writes, and
-    /// when the stage changes.
+    /// `Flushed` means that nothing is pending. The task is woken when the stage changes, and when there is output that this
+    /// task writes.
     pub(crate) fn poll_output(&self, cx: &mut Context<'_>) -> Output {
-        let state = &mut *self.lock();
-        state.fresh = false;
-        self.output(state, cx)
+        let mut guarded = self.lock();
+        guarded.state.end_turn();
+        let (output, effects) = self.write(&mut guarded, cx);
+        self.execute(guarded, effects);
+        output
     }
 
-    fn output(&self, state: &mut State, cx: &mut Context<'_>) -> Output {
-        store(&mut state.task, cx);
-        if state.outbound.stage == Stage::Broken {
-            return Output::Broken;
+    fn write(&self, guarded: &mut Guarded, cx: &mut Context<'_>) -> (Output, Effects) {
+        store(&mut guarded.task, cx);
+        let state = &mut guarded.state;
+        if state.stage == Stage::Broken {
+            return (Output::Broken, Effects::default());
         }
-        let Some(socket) = self.socket.get() else { return Output::Pending };
+        let Some(socket) = self.socket.get() else { return (Output::Pending, Effects::default()) };
+        let was_blocked = state.outbound.is_blocked();
         if let Socket::Stream(stream) = socket {
-            state.outbound.scheduled = Scheduled::default();
-            let before = state.outbound.progress();
-            let written = stream.poll_write(cx, &mut state.outbound);
-            if state.outbound.blocked && before != state.outbound.progress() {
+            let outbound = state.start_stream_write();
+            let before = outbound.progress();
+            let written = stream.poll_write(cx, outbound);
+            if was_blocked && before != outbound.progress() {
                 self.mark_alive();
             }
-            state.outbound.blocked = written.is_pending();
-            return state.outbound.written(&written);
+            return state.end_stream_write(&written);
         }
-        if state.outbound.blocked {
+        let mut effects = Effects::default();
+        if was_blocked {
             match socket.poll_write_ready(cx) {
-                Poll::Pending => return Output::Pending,
-                Poll::Ready(Err(_)) => {
-                    state.outbound.break_off();
-                    return Output::Broken;
-                }
+                Poll::Pending => return (Output::Pending, effects),
+                Poll::Ready(Err(_)) => return (Output::Broken, state.break_off()),
                 Poll::Ready(Ok(())) => {
-                    state.outbound.blocked = false;
-                    // Somebody took what filled it.
+                    // The client took bytes.
                     self.mark_alive();
-                    // Who lets much wait is not served before others.
-                    self.schedule(state, WritePriority::Bulk);
+                    effects = state.socket_writable();
                 }
             }
         }
-        if state.outbound.is_empty() { Output::Flushed } else { Output::Pending }
+        (if state.outbound.is_empty() { Output::Flushed } else { Output::Pending }, effects)
     }
 
-    // Everyone.
+    // Any task.
 
-    /// The heartbeat passes by: asks a client that is silent, and lets go of one that did not answer.
+    /// Counts a heartbeat round: pings a silent client, and drops one that did not answer.
     pub(crate) fn check_heartbeat(&self, policy: &HeartbeatPolicy) {
-        let once_more = |count: &AtomicU16| u32::from(count.fetch_add(1, Relaxed)) + 1;
-        let (mut silent, idle) = (once_more(&self.silent), once_more(&self.idle));
+        let add_round = |rounds: &AtomicU16| u32::from(rounds.fetch_add(1, Relaxed)) + 1;
+        let (mut silent, idle) = (add_round(&self.silent), add_round(&self.idle));
         if silent < policy.ask && idle < policy.idle {
             return;
         }
-        let state = &mut *self.lock();
-        if state.outbound.stage != Stage::Open {
-            return;
-        }
-        if silent >= policy.lost {
-            if !state.busy || state.outbound.blocked {
-                count(&self.shared.counters.unanswered);
-                tracing::debug!("a client did not answer the heartbeat");
-                state.outbound.break_off();
-                if let Some(socket) = self.socket.get() {
-                    socket.forget_unread();
-                }
-                wake(&mut state.task);
-                return;
-            }
-            // Nobody listens while a handler runs, and the answer may lie in the socket. The client is asked anew, and
-            // the answer must come when the handler is done.
-            silent = policy.ask;
+        let counted = silent;
+        let mut guarded = self.lock();
+        let effects = guarded.state.check_heartbeat(&mut silent, idle, policy);
+        if silent != counted {
             self.silent.store(u16::try_from(silent).unwrap_or(u16::MAX), Relaxed);
         }
-        // Behind a full socket a ping would not arrive.
-        if silent == policy.ask && !state.outbound.blocked {
-            state.outbound.push_bytes(&PING);
-            self.schedule(state, WritePriority::Bulk);
-        }
-        if idle >= policy.idle {
-            count(&self.shared.counters.idle);
-            self.close_locked(state, CloseCode::GOING_AWAY, "nothing was said for too long");
-        }
+        self.execute(guarded, effects);
     }
 
-    /// How many events wait for the consumer, and how many bytes for the client.
+    /// Returns the number of events for the consumer, and of bytes for the client.
     pub(crate) fn backlog(&self) -> (u64, u64) {
-        let state = self.lock();
+        let state = &self.lock().state;
         (state.events.into(), state.outbound.weight as u64)
-    }
-
-    /// Wakes whoever writes, if something waits and nobody knows of it yet.
-    fn schedule(&self, state: &mut State, reach: WritePriority) {
-        if state.outbound.claims_writer(reach) {
-            self.tell_writer(state, reach);
-        }
-    }
-
-    fn tell_writer(&self, state: &mut State, reach: WritePriority) {
-        if matches!(self.socket.get(), Some(Socket::Stream(_))) {
-            wake(&mut state.task);
-        } else {
-            self.push(reach);
-        }
     }
 }
 
 impl Writable for Connection {
-    /// The turn of one who is in this ring: writes all that waits, in one call where it fits. `true` if more is left to write:
-    /// then it belongs at the end of the ring.
-    fn flush(&self, reach: WritePriority) -> bool {
+    fn flush(&self, priority: WritePriority) -> bool {
         let Some(socket) = self.socket.get() else { return false };
-        let taken = {
-            let outbound = &mut self.lock().outbound;
-            let may_write = !outbound.blocked && outbound.stage != Stage::Broken;
-            let Some(taken) = may_write.then(|| outbound.take()).flatten() else {
-                outbound.scheduled.set(reach, false);
-                return false;
-            };
-            taken
-        };
-        let result = taken.write_with(|pieces| socket.try_write(pieces));
-        let state = &mut *self.lock();
-        state.outbound.put_back(taken, *result.as_ref().unwrap_or(&0));
-        match result {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => state.outbound.blocked = true,
-            Err(_) => state.outbound.break_off(),
-        }
-        state.outbound.tell_room();
-        if state.outbound.needs_task() {
-            wake(&mut state.task);
-        }
-        let more = !state.outbound.is_empty() && !state.outbound.blocked && state.outbound.stage != Stage::Broken;
-        state.outbound.scheduled.set(reach, more);
-        more
-    }
-}
-
-/// The connection is closed, or is closing.
-#[derive(Debug)]
-pub(crate) struct Closed;
-
-impl State {
-    /// Whether joined frames go into the outbound queue as they are, and count what each of them would: nothing is ahead of
-    /// them, and there is room for all.
-    fn takes_at_once(&self, frames: &EncodedFrame) -> bool {
-        let (bytes, limit) = (frames.as_bytes().len(), self.outbound.limit as usize);
-        matches!(self.outbound.stage, Stage::Connecting | Stage::Open)
-            && !self.busy
-            && self.mailbox.is_empty()
-            && bytes <= limit / 2
-            && self.outbound.weight + bytes <= limit
-    }
-
-    fn tell(&mut self, gap: Gap, now: Instant) {
-        match (self.gaps, gap) {
-            (Gaps::Told(Gap::Restored), Gap::Lost) => self.gaps = Gaps::Told(gap),
-            (Gaps::Told(Gap::Lost), Gap::Restored) => self.gaps = Gaps::Ending,
-            (Gaps::Ending, Gap::Lost) => {
-                // It has not heard of the end yet, and now this is not the end.
-                self.mailbox.retain(|waiting| !matches!(waiting, InboxItem::Gap(Gap::Restored)));
-                self.gaps = Gaps::Told(gap);
-                return;
-            }
-            // It came in the middle of a gap, and has joined nothing before.
-            _ => return,
-        }
-        self.mailbox.push_back(now, InboxItem::Gap(gap));
-        if !self.busy {
-            wake(&mut self.task);
-        }
+        let taken = self.lock().state.start_write(priority);
+        let Some(taken) = taken else { return false };
+        let written = taken.write_with(|pieces| socket.try_write(pieces));
+        self.update_with(|state| state.end_write(taken, &written, priority))
     }
 }
 
@@ -539,91 +365,26 @@ impl Mailbox for Connection {
     }
 
     fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<bool, Full> {
-        // Declared before the lock is taken, so that a payload's own `drop` runs when it is free again.
-        let mut gone = Vec::new();
-        self.deliver_locked(&mut self.lock(), delivery, now, WritePriority::Interactive, &mut gone)
+        // Dropped after unlocking: a payload's Drop is user code.
+        let mut dropped = Vec::new();
+        self.update_with(|state| state.deliver(delivery, now, WritePriority::Interactive, &mut dropped))
     }
 
-    fn deliver_all(&self, batch: &Batch<'_>) -> DeliveryCount {
-        let (mut gone, mut taken) = (Vec::new(), DeliveryCount::default());
-        let state = &mut *self.lock();
-        if let Some(frames) = &batch.joined
-            && state.takes_at_once(frames)
-        {
-            state.outbound.push(frames);
-            self.schedule(state, batch.priority);
-            return DeliveryCount { delivered: batch.deliveries.len() as u64, full: 0 };
+    fn deliver_all<'a>(&'a self, batch: &Batch<'_>, scheduled: &mut Scheduled<'a>) -> DeliveryCount {
+        // Dropped after unlocking: a payload's Drop is user code.
+        let mut dropped = Vec::new();
+        let mut guarded = self.lock();
+        let (count, effects) = guarded.state.deliver_all(batch, &mut dropped);
+        for priority in self.execute_but_schedule(guarded, effects).iter() {
+            if let Some(this) = self.this.upgrade() {
+                scheduled.add(&self.shared.write_queue, this, priority);
+            }
         }
-        for (delivery, at) in &batch.deliveries {
-            taken.add(&self.deliver_locked(state, delivery, *at, batch.priority, &mut gone));
-        }
-        taken
+        count
     }
 
     fn layer_closed(&self) {
-        let mut state = self.lock();
-        state.layer_closed = true;
-        wake(&mut state.task);
-    }
-}
-
-impl Connection {
-    fn deliver_locked(
-        &self,
-        state: &mut State,
-        delivery: &Delivery,
-        now: Instant,
-        reach: WritePriority,
-        gone: &mut Vec<InboxItem>,
-    ) -> Result<bool, Full> {
-        if let Some(key) = delivery.drop_hint().key()
-            && let Some(outdated) = state.outdated(key)
-        {
-            self.counters().count_coalesced();
-            gone.push(outdated);
-        }
-        match delivery {
-            Delivery::Frame(frame, loss) => {
-                if !matches!(state.outbound.stage, Stage::Connecting | Stage::Open) {
-                    return Ok(true);
-                }
-                if self.gives_up(state, *loss) {
-                    return Ok(false);
-                }
-                if state.outbound.weight > state.outbound.limit as usize {
-                    self.make_room_for_frame(state);
-                }
-                if state.outbound.weight > state.outbound.limit as usize {
-                    count(&self.shared.counters.too_slow);
-                    self.close_locked(state, CloseCode::TRY_AGAIN_LATER, "you read too slowly");
-                } else if state.busy || !state.mailbox.is_empty() || (state.outbound.blocked && loss.key().is_some()) {
-                    state.outbound.weight += state.outbound.weigh_mail(frame);
-                    state.mailbox.push_back(now, InboxItem::Frame(frame.clone(), *loss));
-                } else {
-                    // Nothing is ahead of it: it needs neither the consumer nor its task.
-                    state.outbound.push(frame);
-                    self.schedule(state, reach);
-                }
-                Ok(true)
-            }
-            Delivery::Gap(gap) => {
-                state.tell(*gap, now);
-                Ok(true)
-            }
-            // A connection asks for its messages prepared.
-            Delivery::Raw(_) | Delivery::Nothing => Ok(true),
-            Delivery::Event(event, loss, policy) => {
-                if state.events >= self.mailbox_capacity && !self.make_room_for_event(state, *loss, *policy, gone)? {
-                    return Ok(false);
-                }
-                state.events += 1;
-                state.mailbox.push_back(now, InboxItem::Event(Arc::clone(event), *loss));
-                if !state.busy {
-                    wake(&mut state.task);
-                }
-                Ok(true)
-            }
-        }
+        self.update(State::close_layer);
     }
 }
 

@@ -1,6 +1,5 @@
-//! A connection in any order of calls, and its place in the flusher's rings.
+//! Tests of a connection in any order of calls.
 
-use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
 use std::task::Wake;
@@ -11,28 +10,25 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::*;
 use crate::codec::Envelope;
-use crate::connection::heartbeat::HeartbeatPolicy;
 use crate::connection::inbox::InboxItem;
 use crate::connection::io_stream::Stream;
-use crate::connection::outbound::Stage;
 use crate::connection::outbound::tests::{queued, text};
 use crate::connection::rate_limit::Rate;
 use crate::connection::shared::Limits;
-use crate::connection::write_model::Pipe;
 use crate::event::{DropHint, MailboxPolicy};
 use crate::layer::{ChannelLayer, LayerConfig, Undeliverable};
 use crate::websocket::Frame;
 
 #[derive(Debug, Clone)]
 enum Call {
-    /// A rendered frame of so many bytes for the client.
+    /// An encoded frame of this size for the client.
     Frame(usize),
-    /// Several of them in one visit.
+    /// A batch of frames.
     Frames(Vec<usize>),
     Event,
-    /// The handler that runs sends so many bytes.
+    /// The handler that runs sends a frame of this size.
     Reply(usize),
-    /// The handler is done; the task runs until it has nothing to do. The socket takes so many bytes.
+    /// The handler returns. The task runs until it has nothing to do. The socket takes this number of bytes.
     Run(usize),
     LayerClosed,
     Close,
@@ -51,7 +47,7 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
     prop::collection::vec(call, 0..60)
 }
 
-/// Whether the task was woken since it went to sleep.
+/// Records whether the task was woken.
 #[derive(Default)]
 struct Alarm(AtomicBool);
 
@@ -65,7 +61,7 @@ fn never(_: &Envelope) -> Result<Delivery, Undeliverable> {
     Ok(Delivery::Nothing)
 }
 
-/// What connections with a mailbox of this capacity share.
+/// Makes the shared state of connections with this mailbox capacity.
 pub(crate) fn shared(capacity: usize, outbound: usize) -> Arc<Shared> {
     let inbound = Rate { frames: 1, bytes: 1 };
     let layer = ChannelLayer::in_memory_with(LayerConfig::default().with_capacity(capacity));
@@ -80,7 +76,7 @@ pub(crate) fn connection(shared: Arc<Shared>, socket: Socket) -> Arc<Connection>
     connection
 }
 
-/// A client that takes so many bytes. Nobody is woken when it may take more.
+/// A client that takes this number of bytes. No task is woken when it may take more.
 #[derive(Clone, Default)]
 struct Client(Arc<Mutex<(usize, Vec<u8>)>>);
 
@@ -121,12 +117,12 @@ impl AsyncRead for Client {
     }
 }
 
-/// Text that begins with its place in the order.
+/// Makes a text frame that begins with its label.
 pub(crate) fn labelled(label: usize, size: usize) -> EncodedFrame {
     EncodedFrame::new(&Frame::text(format!("{label:06}{}", "x".repeat(size))))
 }
 
-/// The labels of the frames, in their order; a close frame is `None`.
+/// Returns the labels of the frames in their order. A close frame is `None`.
 pub(crate) fn labels(mut bytes: &[u8]) -> Vec<Option<usize>> {
     let mut all = Vec::new();
     while let [first, length, rest @ ..] = bytes {
@@ -135,7 +131,7 @@ pub(crate) fn labels(mut bytes: &[u8]) -> Vec<Option<usize>> {
             (126, _) => break,
             (short, rest) => (usize::from(short), rest),
         };
-        // The last one may be under way.
+        // The last frame may be incomplete.
         let Some((payload, next)) = rest.split_at_checked(length) else { break };
         all.push((*first == 0x81).then(|| std::str::from_utf8(&payload[..6]).unwrap().parse().unwrap()));
         bytes = next;
@@ -143,8 +139,8 @@ pub(crate) fn labels(mut bytes: &[u8]) -> Vec<Option<usize>> {
     all
 }
 
-/// Every method takes the one lock once, so threads that call them at the same time are an order of calls. Here are
-/// orders: nobody sleeps while there is something to do, nothing overtakes, and every byte is counted.
+/// Every method takes the one lock once, so concurrent calls are equal to some order of calls. This plays an order, and
+/// asserts that the task does not sleep with work to do, that nothing overtakes, and that every byte is counted.
 fn run(calls: Vec<Call>) {
     let capacity = 3;
     let client = Client::default();
@@ -170,13 +166,13 @@ fn run(calls: Vec<Call>) {
                 let frames: Vec<_> = sizes.into_iter().map(&mut frame).collect();
                 let batch =
                     Batch::of(frames.iter().map(|frame| (frame, Instant::now())).collect(), WritePriority::Interactive);
-                assert_eq!(connection.deliver_all(&batch).delivered, frames.len() as u64);
+                assert_eq!(connection.deliver_all(&batch, &mut Scheduled::default()).delivered, frames.len() as u64);
             }
             Call::Event => {
-                let waiting = accepted.len() - handled.len();
+                let queued = accepted.len() - handled.len();
                 let event = Delivery::Event(Arc::new(label), DropHint::default(), MailboxPolicy::default());
                 let delivered = connection.deliver(&event, Instant::now());
-                assert_eq!(delivered.is_ok(), waiting < capacity, "{waiting} events wait");
+                assert_eq!(delivered.is_ok(), queued < capacity, "{queued} events are queued");
                 if delivered.is_ok() {
                     accepted.push(label);
                 }
@@ -200,9 +196,9 @@ fn run(calls: Vec<Call>) {
                             handled.push(event);
                             handling = Some(event);
                         }
-                        Next::Gap(_) => panic!("this consumer does not hear of gaps"),
+                        Next::Gap(_) => panic!("this consumer has no gap methods"),
                         Next::LayerClosed => connection.close(CloseCode::GOING_AWAY, ""),
-                        // The client says nothing. What the task was woken for while it looked, it looks at again.
+                        // The client sends nothing. If the task was woken meanwhile, it runs again.
                         next @ (Next::Client { .. } | Next::Nothing) => {
                             if let Next::Client { held: true } = next {
                                 connection.write_held(&mut task);
@@ -210,29 +206,29 @@ fn run(calls: Vec<Call>) {
                             asleep = !alarm.0.swap(false, Relaxed);
                         }
                         Next::Closing(_) => over = true,
-                        Next::Broken => panic!("this socket does not break"),
+                        Next::Broken => panic!("this socket does not fail"),
                     }
                 }
             }
         }
-        let state = connection.lock();
+        let state = &connection.lock().state;
         let outbound = &state.outbound;
-        let mails = state.mailbox.iter().filter_map(|(_, mail)| match mail {
-            InboxItem::Frame(frame, _) => Some(outbound.weigh_mail(frame)),
+        let inbox = state.inbox.iter().filter_map(|(_, item)| match item {
+            InboxItem::Frame(frame, _) => Some(outbound.inbox_weight(frame)),
             InboxItem::Event(..) | InboxItem::Gap(_) => None,
         });
-        assert_eq!(outbound.weight, mails.sum::<usize>() + queued(outbound), "what waits is what is counted");
+        assert_eq!(outbound.weight, inbox.sum::<usize>() + queued(outbound), "every queued byte is counted");
         assert_eq!(state.events as usize, accepted.len() - handled.len());
         if asleep && !alarm.0.load(Relaxed) {
-            assert!(state.mailbox.is_empty() && !state.layer_closed, "asleep drive_output_while mail");
-            assert!(matches!(outbound.stage, Stage::Open), "asleep drive_output_while {:?}", outbound.stage);
-            assert!(outbound.is_empty() || client.takes_nothing(), "asleep drive_output_while output");
+            assert!(state.inbox.is_empty() && !state.layer_closed, "asleep with a filled inbox");
+            assert!(matches!(state.stage, Stage::Open), "asleep in {:?}", state.stage);
+            assert!(outbound.is_empty() || client.takes_nothing(), "asleep with output");
         }
     }
-    assert_eq!(handled, accepted[..handled.len()], "events in their order, each once");
+    assert_eq!(handled, accepted[..handled.len()], "events arrive in their order, each once");
     let labels = labels(&client.0.lock().unwrap().1);
     let data = labels.iter().take_while(|label| label.is_some()).count();
-    assert!(labels.len() - data <= 1, "nothing stands behind a close frame: {labels:?}");
+    assert!(labels.len() - data <= 1, "nothing follows a close frame: {labels:?}");
     assert!(labels[..data].is_sorted(), "nothing overtakes: {labels:?}");
 }
 
@@ -240,21 +236,21 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 500, ..ProptestConfig::default() })]
 
     #[test]
-    fn nobody_sleeps_beside_work_and_nothing_overtakes(calls in calls()) {
+    fn task_never_sleeps_with_work_and_nothing_overtakes(calls in calls()) {
         run(calls);
     }
 }
 
-/// What became of frames.
+/// The outcome of a delivery of frames.
 #[derive(Debug, PartialEq)]
 struct Delivered {
-    taken: DeliveryCount,
+    count: DeliveryCount,
     weight: usize,
     stage: Stage,
     written: Vec<u8>,
 }
 
-/// What becomes of them where `some` wait already, of which the client takes so many bytes.
+/// Delivers frames after `some` others, of which the client takes `takes` bytes.
 fn delivered(some: &[Delivery], takes: usize, deliver: impl FnOnce(&Connection) -> DeliveryCount) -> Delivered {
     let client = Client::default();
     let connection = connection(shared(3, 8 * 1024), Socket::Stream(Stream::new(client.clone())));
@@ -265,22 +261,22 @@ fn delivered(some: &[Delivery], takes: usize, deliver: impl FnOnce(&Connection) 
     }
     client.takes(takes);
     connection.poll_output(&mut task);
-    let taken = deliver(&connection);
+    let count = deliver(&connection);
     let (weight, stage) = {
-        let state = connection.lock();
-        (state.outbound.weight, state.outbound.stage)
+        let state = &connection.lock().state;
+        (state.outbound.weight, state.stage)
     };
     client.takes(usize::MAX);
     while connection.poll_output(&mut task) == Output::Pending {}
     let written = client.0.lock().unwrap().1.clone();
-    Delivered { taken, weight, stage, written }
+    Delivered { count, weight, stage, written }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 500, ..ProptestConfig::default() })]
 
     #[test]
-    fn several_frames_in_one_visit_are_as_many_visits(
+    fn batch_of_frames_equals_single_deliveries(
         some in prop::collection::vec(0..3000_usize, 0..6),
         takes in 0..3000_usize,
         sizes in prop::collection::vec(0..1000_usize, 2..9),
@@ -293,107 +289,21 @@ proptest! {
         let (some, frames) = (frames(some), frames(sizes));
         let now = Instant::now();
         let together = delivered(&some, takes, |connection| {
-            connection.deliver_all(&Batch::of(frames.iter().map(|frame| (frame, now)).collect(), WritePriority::Interactive))
+            let batch = Batch::of(frames.iter().map(|frame| (frame, now)).collect(), WritePriority::Interactive);
+            connection.deliver_all(&batch, &mut Scheduled::default())
         });
         let one_by_one = delivered(&some, takes, |connection| {
-            let mut taken = DeliveryCount::default();
-            frames.iter().for_each(|frame| taken.add(&connection.deliver(frame, now)));
-            taken
+            let mut count = DeliveryCount::default();
+            frames.iter().for_each(|frame| count.add(&connection.deliver(frame, now)));
+            count
         });
         prop_assert_eq!(together, one_by_one);
     }
 }
 
-/// Connections whose consumers have nothing to do, all of one flusher, and its turns.
-struct Written {
-    connections: Vec<(Arc<Connection>, Arc<Pipe>)>,
-    flushing: Pin<Box<dyn Future<Output = ()>>>,
-}
-
-impl Written {
-    fn new(many: usize) -> Self {
-        let shared = shared(3, 8 * 1024);
-        let mut task = Context::from_waker(Waker::noop());
-        let mut connections = Vec::new();
-        for _ in 0..many {
-            let pipe = Arc::<Pipe>::default();
-            let connection = connection(Arc::clone(&shared), Socket::Model(Arc::clone(&pipe)));
-            assert!(matches!(connection.next(&mut task, true), Next::Client { .. }));
-            connections.push((connection, pipe));
-        }
-        Self { connections, flushing: Box::pin(async move { shared.write_queue.run(std::future::pending()).await }) }
-    }
-
-    fn send(&self, to: usize, labels: &[usize], reach: WritePriority) {
-        let frame = |label: &usize| Delivery::Frame(labelled(*label, 10), DropHint::default());
-        let frames: Vec<_> = labels.iter().map(frame).collect();
-        let batch = Batch::of(frames.iter().map(|frame| (frame, Instant::now())).collect(), reach);
-        assert_eq!(self.connections[to].0.deliver_all(&batch).delivered, frames.len() as u64);
-    }
-
-    /// In how many rings it has a place: each holds it.
-    fn places(&self, of: usize) -> usize {
-        Arc::strong_count(&self.connections[of].0) - 1
-    }
-
-    /// The flusher has one turn: it lets the others go first, and then writes.
-    fn turn(&mut self) {
-        let mut task = Context::from_waker(Waker::noop());
-        assert!(self.flushing.as_mut().poll(&mut task).is_pending());
-    }
-
-    /// What each client has, by its place; of those that have something.
-    fn received(&self) -> BTreeMap<usize, Vec<usize>> {
-        let received = self.connections.iter().enumerate().map(|(place, (_, pipe))| (place, pipe.labels()));
-        let received = received.map(|(place, labels)| (place, labels.into_iter().flatten().collect::<Vec<_>>()));
-        received.filter(|(_, labels)| !labels.is_empty()).collect()
-    }
-}
-
 #[test]
-fn what_is_for_few_waits_for_no_round_of_many_and_overtakes_nothing() {
-    let mut written = Written::new(100);
-    (0..100).for_each(|to| written.send(to, &[1], WritePriority::Bulk));
-    written.send(50, &[2], WritePriority::Interactive);
-    assert!(written.connections[99].0.offer(labelled(3, 10).as_bytes()).unwrap());
-    assert_eq!((written.places(0), written.places(50), written.places(99)), (1, 2, 2));
-    (0..100).for_each(|to| written.send(to, &[4], WritePriority::Bulk));
-    written.send(50, &[5], WritePriority::Interactive);
-    assert_eq!((written.places(0), written.places(50)), (1, 2), "one in each at most");
-    written.turn();
-    assert!(written.received().is_empty(), "the readers go first");
-    written.turn();
-    let mut expected: BTreeMap<_, _> = (0..14).map(|place| (place, vec![1, 4])).collect();
-    expected.extend([(50, vec![1, 2, 4, 5]), (99, vec![1, 3, 4])]);
-    assert_eq!(written.received(), expected);
-    // They still have their places in the other ring, where nothing is left to write but what came since.
-    written.send(50, &[6], WritePriority::Bulk);
-    assert_eq!((written.places(0), written.places(50)), (0, 1));
-    (0..7).for_each(|_| written.turn());
-    let mut expected: BTreeMap<_, _> = (0..100).map(|place| (place, vec![1, 4])).collect();
-    expected.extend([(50, vec![1, 2, 4, 5, 6]), (99, vec![1, 3, 4])]);
-    assert_eq!(written.received(), expected, "all of it, once");
-    assert_eq!((0..100).map(|of| written.places(of)).sum::<usize>(), 0);
-}
-
-#[test]
-fn what_is_for_many_gets_half_of_each_turn_whatever_is_for_few() {
-    let mut written = Written::new(80);
-    // Joined before they are handed over; one by one they are in the test above.
-    (0..40).for_each(|to| written.send(to, &[1, 2], WritePriority::Bulk));
-    written.turn();
-    for turn in 1..=5 {
-        // More than a turn writes, each time.
-        (40..80).for_each(|to| written.send(to, &[turn], WritePriority::Interactive));
-        written.turn();
-        let of_many = written.received().range(..40).count();
-        assert_eq!(of_many, 8 * turn);
-    }
-}
-
-#[test]
-fn a_client_that_takes_what_waits_for_it_lives() {
-    let patience = HeartbeatPolicy::new(Some((Duration::from_secs(20), Duration::from_secs(30))), None).unwrap();
+fn client_that_takes_pending_bytes_stays_connected() {
+    let policy = HeartbeatPolicy::new(Some((Duration::from_secs(20), Duration::from_secs(30))), None).unwrap();
     let client = Client::default();
     let connection = connection(shared(3, 1 << 20), Socket::Stream(Stream::new(client.clone())));
     let cx = &mut Context::from_waker(Waker::noop());
@@ -404,12 +314,12 @@ fn a_client_that_takes_what_waits_for_it_lives() {
     };
     for bytes in [0, 1, 1, 1] {
         take(bytes);
-        for _ in 1..patience.lost {
-            connection.check_heartbeat(&patience);
+        for _ in 1..policy.lost {
+            connection.check_heartbeat(&policy);
         }
-        assert_eq!(connection.lock().outbound.stage, Stage::Open);
+        assert_eq!(connection.lock().state.stage, Stage::Open);
     }
     take(0);
-    connection.check_heartbeat(&patience);
-    assert_eq!(connection.lock().outbound.stage, Stage::Broken);
+    connection.check_heartbeat(&policy);
+    assert_eq!(connection.lock().state.stage, Stage::Broken);
 }

@@ -1,7 +1,6 @@
-//! What waits in a mailbox: events for the consumer, and frames that may not overtake them.
+//! The inbox of a connection: events for the consumer, and frames that must not overtake them.
 
 use std::any::Any;
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -10,26 +9,24 @@ use tokio::time::Instant;
 
 use crate::event::DropHint;
 use crate::layer::Gap;
+use crate::support::SparePool;
 use crate::websocket::EncodedFrame;
 
 /// An event for the consumer: an `Arc<Delivered<C::Event>>`.
 pub(crate) type Event = Arc<dyn Any + Send + Sync>;
 
-/// How many empty queues a thread keeps for the next mailboxes, and how much they may hold: as many as a large room needs at
-/// once, so that a message to it takes none from the allocator.
-const SPARES: usize = 1024;
-const SPARE: usize = 16;
+/// The largest capacity of a queue that is kept for reuse.
+const SPARE_CAPACITY: usize = 16;
 
 type Queue = VecDeque<(Instant, InboxItem)>;
 
 thread_local! {
-    #[expect(clippy::vec_box, reason = "the box is what a mailbox takes and gives back")]
-    static SPARE_QUEUES: RefCell<Vec<Box<Queue>>> = const { RefCell::new(Vec::new()) };
+    static SPARE_QUEUES: SparePool<Box<Queue>> = const { SparePool::new() };
 }
 
 static EMPTY: Queue = Queue::new();
 
-/// One of what waits.
+/// An item of an inbox.
 pub(super) enum InboxItem {
     Event(Event, DropHint),
     Frame(EncodedFrame, DropHint),
@@ -37,53 +34,49 @@ pub(super) enum InboxItem {
 }
 
 impl InboxItem {
-    pub(super) fn loss(&self) -> DropHint {
+    pub(super) fn hint(&self) -> DropHint {
         match self {
-            Self::Event(_, loss) | Self::Frame(_, loss) => *loss,
+            Self::Event(_, hint) | Self::Frame(_, hint) => *hint,
             Self::Gap(_) => DropHint::default(),
         }
     }
 }
 
-/// All of it, in its order, with the moment when it came. Where nothing waits, as nearly always, it owns nothing.
+/// The items in their order, each with its time of arrival. An empty inbox, as nearly all are, owns no memory.
 #[derive(Default)]
 pub(super) struct Inbox(Option<Box<Queue>>);
 
 impl Inbox {
-    pub(super) fn push_back(&mut self, at: Instant, mail: InboxItem) {
-        let spare = || SPARE_QUEUES.with_borrow_mut(Vec::pop).unwrap_or_default();
-        self.0.get_or_insert_with(spare).push_back((at, mail));
+    pub(super) fn push_back(&mut self, at: Instant, item: InboxItem) {
+        let spare = || SPARE_QUEUES.with(SparePool::take).unwrap_or_default();
+        self.0.get_or_insert_with(spare).push_back((at, item));
     }
 
     pub(super) fn pop_front(&mut self) -> Option<(Instant, InboxItem)> {
         let first = self.0.as_mut()?.pop_front();
-        self.give_back();
+        self.release_empty();
         first
     }
 
     pub(super) fn remove(&mut self, at: usize) -> Option<InboxItem> {
         let (_, removed) = self.0.as_mut()?.remove(at)?;
-        self.give_back();
+        self.release_empty();
         Some(removed)
     }
 
     pub(super) fn retain(&mut self, mut keeps: impl FnMut(&InboxItem) -> bool) {
         if let Some(queue) = &mut self.0 {
-            queue.retain(|(_, mail)| keeps(mail));
-            self.give_back();
+            queue.retain(|(_, item)| keeps(item));
+            self.release_empty();
         }
     }
 
-    fn give_back(&mut self) {
+    fn release_empty(&mut self) {
         if self.0.as_ref().is_some_and(|queue| queue.is_empty())
             && let Some(queue) = self.0.take()
-            && queue.capacity() <= SPARE
+            && queue.capacity() <= SPARE_CAPACITY
         {
-            SPARE_QUEUES.with_borrow_mut(|spares| {
-                if spares.len() < SPARES {
-                    spares.push(queue);
-                }
-            });
+            SPARE_QUEUES.with(|spares| spares.put(queue));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What carries a connection and is no plain TCP socket: TLS, a Unix socket, a pipe in memory.
+//! Streams other than a plain TCP socket: TLS, a Unix socket, a pipe in memory.
 
 use std::io;
 use std::pin::Pin;
@@ -13,9 +13,9 @@ use crate::support::lock;
 trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-/// A stream that the connection's own task reads and writes; or the method that blocks it, instead of it.
+/// A stream that the connection's task reads and writes, or a blocking method that runs in place of this task.
 ///
-/// Those two are one thread, so nobody ever waits for the lock.
+/// Both run on one thread at a time, so no thread waits for the lock.
 pub(crate) struct Stream(Mutex<Box<dyn Duplex>>);
 
 impl Stream {
@@ -33,7 +33,7 @@ impl Stream {
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
-    /// Writes what waits.
+    /// Writes the output.
     pub(super) fn poll_write(&self, task: &mut Context<'_>, outbound: &mut Outbound) -> Poll<io::Result<()>> {
         let stream = &mut *self.lock();
         while !outbound.is_empty() {

@@ -1,10 +1,15 @@
-//! What a connection shares with the rest of the process: its mailbox, and its outbound queue.
+//! One connection: its inbox, its outbound queue, and the write queue of the process.
 //!
-//! Everything that a client is sent goes through the one outbound queue: replies, rendered events, pongs, the close
-//! frame. So one sender's order holds, whoever writes to the socket. Both queues are behind one lock that is never held
-//! over an await, and whoever puts something in never waits.
+//! All output of a connection passes through its one outbound queue: replies, encoded events, pongs, the close frame. So the
+//! order of one sender holds, whichever thread writes to the socket. Inbox and outbound queue are behind one lock, which is
+//! never held over an await, and a sender never waits for space.
+//!
+//! Reading order: [`state`] decides, with [`delivery`] and [`overflow`]; [`connection`] locks it and executes its
+//! [`effects`]; [`write_queue`] writes to the sockets.
 
 mod connection;
+mod delivery;
+mod effects;
 mod heartbeat;
 mod inbox;
 mod io_stream;
@@ -12,18 +17,21 @@ mod outbound;
 mod overflow;
 mod rate_limit;
 mod shared;
+mod state;
 mod stats;
 mod transport;
 #[cfg(test)]
 mod write_model;
 mod write_queue;
+#[cfg(test)]
+mod write_queue_tests;
 
-pub(crate) use connection::{Closed, Connection, Next};
+pub(crate) use connection::Connection;
 pub(crate) use heartbeat::HeartbeatPolicy;
 pub(crate) use inbox::Event;
 pub(crate) use io_stream::Stream;
-pub(crate) use outbound::Output;
 pub(crate) use rate_limit::{Pause, PauseEvent, Rate, RateLimiter};
 pub(crate) use shared::{Limits, Shared};
+pub(crate) use state::{Closed, Next, Output};
 pub use stats::{Backlog, ConnectionStats};
 pub(crate) use transport::Socket;

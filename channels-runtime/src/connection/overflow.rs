@@ -1,129 +1,111 @@
-//! What gives way where there is no room: in a full mailbox, and behind a client that reads slowly.
+//! Overflow: what is dropped when a mailbox is full, or when the client reads slowly.
 //!
-//! First what is outdated (an older event with the same key), then what may be lost (volatile events), and only then does
-//! the consumer's policy count. Whatever stays keeps its order: a newer event never moves to the place of an older one.
+//! Outdated items are dropped first (an older event with the same key), then volatile ones, and only then does the consumer's
+//! policy apply. All others keep their order: a newer event never takes the position of an older one.
 
 use std::num::NonZeroU64;
 
-use crate::connection::connection::{Connection, State};
+use crate::connection::effects::{Effects, EndRule};
 use crate::connection::inbox::InboxItem;
-use crate::connection::outbound::{Outbound, Stage};
+use crate::connection::state::State;
 use crate::event::{DropHint, MailboxPolicy};
 use crate::layer::Full;
-use crate::support::count;
 use crate::websocket::CloseCode;
 
-/// How far back an older event of the same key is looked for. A mailbox of frames may be long, and whoever sends should
-/// not have to walk through all of it; what is not found is only sent in vain.
-const REACH: usize = 1024;
-
-impl Outbound {
-    /// The client does not keep up: its socket is full, or half of what may wait for it does.
-    fn is_behind(&self) -> bool {
-        self.blocked || self.is_half_full()
-    }
-}
+/// How many of the latest items are searched for an older event with the same key. An inbox of frames may be long, and a
+/// sender must not have to search all of it. An outdated event that is not found is only sent in vain.
+const SEARCHED: usize = 1024;
 
 impl State {
-    /// Takes out the event that a newer one of the same key makes outdated.
-    pub(super) fn outdated(&mut self, key: NonZeroU64) -> Option<InboxItem> {
-        let from = self.mailbox.len().saturating_sub(REACH);
-        let at = self.mailbox.range(from..).rposition(|(_, waiting)| waiting.loss().key() == Some(key))?;
-        Some(self.take(from + at))
+    /// Removes the item that a newer one with the same key makes outdated.
+    pub(super) fn take_outdated(&mut self, key: NonZeroU64, effects: &mut Effects) -> Option<InboxItem> {
+        let from = self.inbox.len().saturating_sub(SEARCHED);
+        let at = self.inbox.range(from..).rposition(|(_, item)| item.hint().key() == Some(key))?;
+        effects.dropped.coalesced += 1;
+        Some(self.take(from + at, effects))
     }
 
-    /// Takes out the oldest event that is so.
-    fn oldest_event(&mut self, is_so: impl Fn(DropHint) -> bool) -> Option<InboxItem> {
-        let is_it = |(_, waiting): &_| matches!(waiting, InboxItem::Event(_, loss) if is_so(*loss));
-        let at = self.mailbox.iter().position(is_it)?;
-        Some(self.take(at))
+    /// Removes the oldest event whose hint matches.
+    fn take_oldest_event(&mut self, matches: impl Fn(DropHint) -> bool, effects: &mut Effects) -> Option<InboxItem> {
+        let is_match = |(_, item): &_| matches!(item, InboxItem::Event(_, hint) if matches(*hint));
+        let at = self.inbox.iter().position(is_match)?;
+        Some(self.take(at, effects))
     }
 
-    fn take(&mut self, at: usize) -> InboxItem {
-        let taken = self.mailbox.remove(at).expect("it was found there");
+    fn take(&mut self, at: usize, effects: &mut Effects) -> InboxItem {
+        let taken = self.inbox.remove(at).expect("the position was found in the inbox");
         match &taken {
             InboxItem::Event(..) => self.events -= 1,
             InboxItem::Frame(frame, _) => {
-                self.outbound.weight -= self.outbound.weigh_mail(frame);
-                self.outbound.tell_room();
+                self.outbound.weight -= self.outbound.inbox_weight(frame);
+                effects.wake_room |= self.has_room();
             }
             InboxItem::Gap(_) => {}
         }
         taken
     }
 
-    /// Whether the frames that wait may wait on, for newer ones to take their place: the first of them is worth nothing
-    /// once there is a newer one, the socket takes no more anyway, and no event waits behind them.
+    /// Returns whether the frames of the inbox stay there, so that newer ones can replace them: the first of them is worth
+    /// nothing once there is a newer one, the socket takes no more bytes, and no event follows them.
     pub(super) fn holds_back(&self) -> bool {
-        let may_wait = || self.mailbox.front().is_some_and(|(_, first)| first.loss().key().is_some());
-        self.outbound.blocked && self.events == 0 && may_wait()
+        let is_replaceable = || self.inbox.front().is_some_and(|(_, first)| first.hint().key().is_some());
+        self.outbound.is_blocked() && self.events == 0 && is_replaceable()
     }
 
-    /// Lets the frames at the head of the mailbox go out. The handler that they wait for does not run.
-    pub(super) fn let_out(&mut self) {
-        while let Some((_, InboxItem::Frame(frame, _))) = self.mailbox.front() {
-            self.outbound.weight -= self.outbound.weigh_mail(frame);
+    /// Moves the frames at the front of the inbox to the outbound queue. No handler runs for which they would wait.
+    pub(super) fn release_frames(&mut self) {
+        while let Some((_, InboxItem::Frame(frame, _))) = self.inbox.front() {
+            self.outbound.weight -= self.outbound.inbox_weight(frame);
             self.outbound.push(frame);
-            self.mailbox.pop_front();
+            self.inbox.pop_front();
         }
     }
-}
 
-impl Connection {
-    /// Gives up a frame that need not reach a client that does not keep up.
-    pub(super) fn gives_up(&self, state: &State, loss: DropHint) -> bool {
-        let gives_up = loss.is_volatile() && state.outbound.is_behind();
-        if gives_up {
-            self.counters().count_volatile(1);
-        }
-        gives_up
-    }
-
-    /// Makes room for a frame where the limit is reached: the volatile ones that wait go first.
-    pub(super) fn make_room_for_frame(&self, state: &mut State) {
-        let before = state.mailbox.len();
-        let State { mailbox, outbound, .. } = state;
-        mailbox.retain(|waiting| match waiting {
-            InboxItem::Frame(frame, loss) if loss.is_volatile() => {
-                outbound.weight -= outbound.weigh_mail(frame);
+    /// Makes space for a frame when the limit is reached: drops the volatile frames of the inbox.
+    pub(super) fn make_room_for_frame(&mut self, effects: &mut Effects) {
+        let Self { inbox, outbound, .. } = self;
+        inbox.retain(|item| match item {
+            InboxItem::Frame(frame, hint) if hint.is_volatile() => {
+                outbound.weight -= outbound.inbox_weight(frame);
+                effects.dropped.volatile += 1;
                 false
             }
             _ => true,
         });
-        self.counters().count_volatile(before - state.mailbox.len());
-        state.outbound.tell_room();
+        effects.wake_room |= self.has_room();
     }
 
-    /// Makes room for an event in a full mailbox, and puts into `gone` what gives way. `false` if the event itself does.
+    /// Makes space for an event in a full mailbox, and moves the event that it replaces to `dropped`. Returns `false` if the
+    /// new event itself is dropped.
     pub(super) fn make_room_for_event(
-        &self,
-        state: &mut State,
-        loss: DropHint,
+        &mut self,
+        hint: DropHint,
         policy: MailboxPolicy,
-        gone: &mut Vec<InboxItem>,
+        dropped: &mut Vec<InboxItem>,
+        effects: &mut Effects,
     ) -> Result<bool, Full> {
-        if let Some(volatile) = state.oldest_event(DropHint::is_volatile) {
-            self.counters().count_volatile(1);
-            gone.push(volatile);
+        if let Some(volatile) = self.take_oldest_event(DropHint::is_volatile, effects) {
+            effects.dropped.volatile += 1;
+            dropped.push(volatile);
             return Ok(true);
         }
-        if loss.is_volatile() {
-            self.counters().count_volatile(1);
+        if hint.is_volatile() {
+            effects.dropped.volatile += 1;
             return Ok(false);
         }
-        let full = Full { capacity: self.mailbox_capacity as usize };
+        let full = Full { capacity: self.capacity as usize };
         match policy {
             MailboxPolicy::DropNewest => Err(full),
             MailboxPolicy::DropOldest => {
-                // A mailbox without capacity holds nothing that could give way.
-                gone.push(state.oldest_event(|_| true).ok_or(full)?);
-                self.counters().count_oldest();
+                // A mailbox with a capacity of 0 holds no event to drop.
+                dropped.push(self.take_oldest_event(|_| true, effects).ok_or(full)?);
+                effects.dropped.oldest += 1;
                 Ok(true)
             }
             MailboxPolicy::Disconnect => {
-                if matches!(state.outbound.stage, Stage::Connecting | Stage::Open) {
-                    count(&self.shared.counters.behind);
-                    self.close_locked(state, CloseCode::TRY_AGAIN_LATER, "too many events wait for this connection");
+                if self.accepts_frames() {
+                    effects.ended = Some(EndRule::Behind);
+                    *effects |= self.close(CloseCode::TRY_AGAIN_LATER, "too many events wait for this connection");
                 }
                 Err(full)
             }

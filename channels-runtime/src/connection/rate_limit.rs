@@ -1,8 +1,8 @@
-//! How much a client may say: a bucket of frames and one of bytes.
+//! Inbound rate limiting: a token bucket of messages and one of bytes.
 //!
-//! A client that has emptied one of them is not read from for a moment. What it sends then waits in its own socket, and in
-//! the end its own `send` waits: a flood costs the client that makes it, loses nothing, and cuts nobody off who only had
-//! much to say at once.
+//! When a client has emptied one of them, its socket is not read for 50 ms. Unread bytes fill the client's socket buffer. Then
+//! its `send` blocks. So a flood slows down only its own client, nothing is lost, and a client that sends much in a short time
+//! stays connected.
 
 use std::pin::Pin;
 use std::sync::OnceLock;
@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-/// How long a client that has said too much is not read from; then it may say again what became of that time.
+/// The time for which a client that exceeds its rate is not read. Afterwards it may send what it earned in this time.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// What a frame costs of its bucket, which is counted in thousandths: that many are earned in a millisecond, for each
-/// frame a second that is allowed.
+/// The cost of a message. The bucket counts thousandths of a message, so that a rate of one message per second earns one unit per
+/// millisecond.
 const FRAME: i32 = 1000;
 
-/// What a client may send in a second, and at once.
+/// The rate at which a client may send, per second. A burst may be as large as one second's rate.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rate {
     pub(crate) frames: u32,
@@ -32,18 +32,18 @@ impl Rate {
     }
 }
 
-/// The two buckets of one connection. The clock is read only when one is empty, not for each frame: what a client may
-/// say between two looks is then up to two seconds' worth.
+/// The two buckets of one connection. The clock is read only when one is empty, not for each message. So between two readings a
+/// client may send up to two seconds' rate.
 #[derive(Debug)]
 pub(crate) struct RateLimiter {
     frames: i32,
-    /// Below zero by what the last read brought in excess.
+    /// Negative if the last read exceeded the rate.
     bytes: i32,
-    /// When the buckets were filled last, in milliseconds.
+    /// The time of the last filling, in milliseconds.
     filled: u32,
 }
 
-/// While a client is not read from. Few are, so it is kept elsewhere.
+/// The pause of a client that is not read. Few clients are paused, so it is kept outside of the limiter.
 pub(crate) type Pause = Option<Pin<Box<Sleep>>>;
 
 /// The start or the end of a pause.
@@ -59,22 +59,22 @@ impl RateLimiter {
         Self { frames, bytes, filled: now() }
     }
 
-    /// So many bytes were read.
+    /// Counts bytes that were read.
     pub(crate) fn read(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_sub(i32::try_from(bytes).unwrap_or(i32::MAX));
     }
 
-    /// They held a whole message.
+    /// Counts a complete message.
     pub(crate) fn count_message(&mut self) {
         self.frames = self.frames.saturating_sub(FRAME);
     }
 
-    /// Whether the client has said all that it may for now: [`Self::poll_full`] waits until it may say more.
+    /// Returns whether the client has used its rate. [`Self::poll_full`] waits until it may send again.
     pub(crate) fn is_empty(&self) -> bool {
         self.frames <= 0 || self.bytes <= 0
     }
 
-    /// Waits until the client may say something.
+    /// Waits until the client may send.
     #[cold]
     pub(crate) fn poll_full(
         &mut self,
@@ -101,20 +101,20 @@ impl RateLimiter {
     fn fill(&mut self, rate: Rate, now: u32) {
         let passed = i64::from(now.wrapping_sub(self.filled));
         let (frames, bytes) = rate.full();
-        let more = |had: i32, earned: i64, full: i32| {
-            i32::try_from(i64::from(had).saturating_add(earned).min(i64::from(full))).unwrap_or(i32::MIN)
+        let add = |old: i32, earned: i64, full: i32| {
+            i32::try_from(i64::from(old).saturating_add(earned).min(i64::from(full))).unwrap_or(i32::MIN)
         };
-        self.frames = more(self.frames, passed.saturating_mul(i64::from(frames / FRAME)), frames);
-        self.bytes = more(self.bytes, passed.saturating_mul(i64::from(bytes)) / 1000, bytes);
+        self.frames = add(self.frames, passed.saturating_mul(i64::from(frames / FRAME)), frames);
+        self.bytes = add(self.bytes, passed.saturating_mul(i64::from(bytes)) / 1000, bytes);
         self.filled = now;
     }
 }
 
-/// Milliseconds since the first call in this process; begins anew after seven weeks.
+/// Returns the milliseconds since the first call in this process. The number wraps after seven weeks.
 fn now() -> u32 {
-    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    static START: OnceLock<Instant> = OnceLock::new();
     let now = Instant::now();
-    let passed = now.saturating_duration_since(*BEGAN.get_or_init(|| now)).as_millis();
+    let passed = now.saturating_duration_since(*START.get_or_init(|| now)).as_millis();
     u32::try_from(passed % (1 << 32)).unwrap_or(0)
 }
 
@@ -122,52 +122,52 @@ fn now() -> u32 {
 mod tests {
     use super::*;
 
-    fn meter(rate: Rate) -> RateLimiter {
+    fn limiter(rate: Rate) -> RateLimiter {
         RateLimiter { filled: 0, ..RateLimiter::new(rate) }
     }
 
     #[test]
-    fn a_flood_gets_a_seconds_worth_and_then_the_rate() {
+    fn flood_gets_one_second_of_burst_and_then_the_rate() {
         let rate = Rate { frames: 10, bytes: 1 << 20 };
-        let mut meter = meter(rate);
-        let mut said = 0;
+        let mut limiter = limiter(rate);
+        let mut sent = 0;
         for millisecond in 0..10_000 {
-            if meter.is_empty() {
-                meter.fill(rate, millisecond);
+            if limiter.is_empty() {
+                limiter.fill(rate, millisecond);
             }
-            while !meter.is_empty() {
-                meter.count_message();
-                said += 1;
+            while !limiter.is_empty() {
+                limiter.count_message();
+                sent += 1;
             }
         }
-        // A frame that is not whole yet may be borrowed, so one more or less.
-        assert!((109..=111).contains(&said), "{said} in ten seconds");
+        // A fraction of a message in the bucket admits a whole one, so the count may differ by one.
+        assert!((109..=111).contains(&sent), "{sent} in ten seconds");
     }
 
     #[test]
-    fn bytes_that_came_in_excess_are_paid_for() {
+    fn excess_bytes_are_subtracted_from_the_next_seconds() {
         let rate = Rate { frames: u32::MAX, bytes: 1000 };
-        let mut meter = meter(rate);
-        meter.read(64 * 1024);
-        meter.fill(rate, 64_000);
-        assert!(meter.is_empty());
-        meter.fill(rate, 65_000);
-        assert!(!meter.is_empty());
-        meter.fill(rate, u32::MAX);
-        assert_eq!(meter.bytes, 1000, "a long silence saves up no more than a full bucket");
+        let mut limiter = limiter(rate);
+        limiter.read(64 * 1024);
+        limiter.fill(rate, 64_000);
+        assert!(limiter.is_empty());
+        limiter.fill(rate, 65_000);
+        assert!(!limiter.is_empty());
+        limiter.fill(rate, u32::MAX);
+        assert_eq!(limiter.bytes, 1000, "a long silence fills the bucket and no more");
     }
 
     #[test]
-    fn no_limit_is_none() {
+    fn maximum_rate_never_pauses() {
         let rate = Rate { frames: u32::MAX, bytes: usize::MAX };
-        let mut meter = meter(rate);
+        let mut limiter = limiter(rate);
         for _ in 0..1_000_000 {
-            meter.read(64 * 1024);
-            meter.count_message();
-            if meter.is_empty() {
-                meter.fill(rate, 1);
-                assert!(!meter.is_empty());
-                meter.filled = 0;
+            limiter.read(64 * 1024);
+            limiter.count_message();
+            if limiter.is_empty() {
+                limiter.fill(rate, 1);
+                assert!(!limiter.is_empty());
+                limiter.filled = 0;
             }
         }
         assert!(size_of::<RateLimiter>() <= 12);

@@ -1,4 +1,4 @@
-//! What carries a connection.
+//! The transport of a connection: a TCP socket or another stream.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice, Read};
@@ -11,12 +11,12 @@ use tokio::net::TcpStream;
 use crate::connection::io_stream::Stream;
 
 thread_local! {
-    /// One for each thread that runs connections, so that an idle connection owns no buffer.
+    /// The read buffer of a thread, so that an idle connection owns none.
     static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; 64 * 1024].into());
 }
 
 pub(crate) enum Socket {
-    /// The connection's task reads, the flusher writes.
+    /// The connection's task reads, and the write queue writes.
     Tcp(TcpStream),
     /// The connection's task reads and writes.
     Stream(Stream),
@@ -25,7 +25,7 @@ pub(crate) enum Socket {
 }
 
 impl Socket {
-    /// Reads once, into the thread's buffer. Empty: the client is gone.
+    /// Reads once, into the thread's buffer. An empty slice means that the client is gone.
     pub(super) fn poll_read<T>(&self, task: &mut Context<'_>, use_it: impl FnOnce(io::Result<&[u8]>) -> T) -> Poll<T> {
         READ.with_borrow_mut(|buffer| {
             let read = match self {
@@ -38,20 +38,20 @@ impl Socket {
         })
     }
 
-    /// Writes what it takes now.
+    /// Writes as many bytes as the socket takes now.
     pub(super) fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Tcp(socket) => match pieces {
                 [one] => socket.try_write(one),
                 many => socket.try_write_vectored(many),
             },
-            Self::Stream(_) => unreachable!("its connection's task writes"),
+            Self::Stream(_) => unreachable!("the task of a stream's connection writes"),
             #[cfg(test)]
             Self::Model(pipe) => pipe.try_write(pieces),
         }
     }
 
-    /// Whether it takes something again.
+    /// Waits until the socket takes bytes.
     pub(super) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(socket) => socket.poll_write_ready(cx),
@@ -61,7 +61,7 @@ impl Socket {
         }
     }
 
-    /// Nothing more will be written. If it fails, the socket is gone already.
+    /// Shuts down the sending half. If this fails, the socket is gone already.
     pub(super) fn shut_down(&self, cx: &mut Context<'_>) {
         match self {
             Self::Tcp(socket) => _ = SockRef::from(socket).shutdown(std::net::Shutdown::Write),
@@ -71,7 +71,7 @@ impl Socket {
         }
     }
 
-    /// What the client has not taken when the socket is closed is thrown away, and not kept by the kernel for minutes.
+    /// Discards unread output when the socket is closed. Otherwise the kernel keeps it for minutes.
     pub(super) fn forget_unread(&self) {
         match self {
             Self::Tcp(socket) => _ = socket.set_zero_linger(),
@@ -82,10 +82,10 @@ impl Socket {
     }
 }
 
-/// Reads without a half of the socket that is owned for it: half of an `Arc` more in every idle connection.
+/// Reads from a shared socket. Owned halves would cost each idle connection half of an `Arc`.
 ///
-/// What does not fill the buffer was all there is. Tokio's own `poll_read` forgets the readiness then, so that the next read
-/// waits and costs no system call; its `try_io` does, too, if it is told that the call would have blocked.
+/// A read that does not fill the buffer has emptied the socket. Tokio's own `poll_read` clears the readiness then, so that the
+/// next read waits without a system call. `try_io` clears it if the closure returns `WouldBlock`.
 fn poll_receive(socket: &TcpStream, task: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
     loop {
         ready!(socket.poll_read_ready(task))?;

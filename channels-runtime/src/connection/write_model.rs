@@ -1,4 +1,4 @@
-//! A connection, its senders and its writer, in every order in which they can meet.
+//! A model check of a connection, its senders and its writer, in thousands of orders.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -13,21 +13,21 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::connection::connection::Connection;
 use crate::connection::connection::tests::{connection, labelled, labels, shared};
-use crate::connection::connection::{Connection, Next};
 use crate::connection::io_stream::Stream;
-use crate::connection::outbound::Output;
 use crate::connection::shared::Shared;
+use crate::connection::state::{Next, Output};
 use crate::connection::transport::Socket;
 use crate::event::{DropHint, MailboxPolicy};
-use crate::layer::{Batch, Delivery, DeliveryCount, Mailbox, WritePriority};
+use crate::layer::{Batch, Delivery, DeliveryCount, Mailbox, Scheduled, WritePriority};
 use crate::support::{explore, point, wake};
 use crate::websocket::CloseCode;
 
-/// How much a socket holds until its client reads: less than a reply.
+/// The number of bytes that a socket holds until its client reads: less than a reply.
 const HOLDS: usize = 1000;
 
-/// What a handler replies: two of them are more than a handler may leave behind without waiting for room.
+/// The size of a reply. Two of them are more than a handler may queue without waiting for room.
 const REPLY: usize = 1500;
 
 const SENDERS: usize = 2;
@@ -36,7 +36,7 @@ const ROUNDS: usize = 2;
 /// The event whose handler closes the connection.
 const LAST: usize = 999_999;
 
-/// What stands for a socket: it holds so many bytes until the client reads them.
+/// A model of a socket. It holds [`HOLDS`] bytes until the client reads them.
 #[derive(Default)]
 pub(crate) struct Pipe(Mutex<Inside>);
 
@@ -44,7 +44,7 @@ pub(crate) struct Pipe(Mutex<Inside>);
 struct Inside {
     written: Vec<u8>,
     read: usize,
-    /// After so many bytes it breaks.
+    /// The number of bytes after which it fails.
     breaks_at: Option<usize>,
     writer: Option<Waker>,
     client: Option<Waker>,
@@ -86,7 +86,7 @@ impl Pipe {
         }
     }
 
-    /// The client reads all there is.
+    /// Reads all bytes, as the client.
     fn poll_read(&self, cx: &mut Context<'_>) -> Poll<()> {
         let inside = &mut *self.0.lock().unwrap();
         if inside.read == inside.written.len() {
@@ -103,7 +103,7 @@ impl Pipe {
     }
 }
 
-/// The same for a connection that writes itself.
+/// The same model for a connection whose task writes.
 struct PipeStream(Arc<Pipe>);
 
 impl AsyncWrite for PipeStream {
@@ -127,18 +127,18 @@ impl AsyncRead for PipeStream {
     }
 }
 
-/// How the connections end.
+/// The end of the connections.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum End {
-    /// By a handler, when all is said.
+    /// A handler closes them, after all sends.
     Handler,
-    /// By the server, at any moment.
+    /// The server closes them, at any time.
     Shutdown,
-    /// The socket breaks.
+    /// The socket fails.
     Broken,
 }
 
-/// One connection: what a session does with it, and the client.
+/// One connection, served as by a session, and its client.
 struct Served {
     connection: Arc<Connection>,
     pipe: Arc<Pipe>,
@@ -158,12 +158,12 @@ impl Served {
         Self { connection: connection(Arc::clone(shared), socket), pipe }
     }
 
-    /// Serves it to its end, as a session does. Gives the events that were handled.
+    /// Serves the connection to its end, as a session does. Returns the handled events.
     async fn serve(connection: Arc<Connection>) -> (Vec<usize>, Output) {
         let mut handled = Vec::new();
         loop {
             let next = poll_fn(|cx| {
-                // Whoever is woken while this runs is woken for another look.
+                // A task that is woken while it runs is polled again.
                 match connection.next(cx, true) {
                     Next::Client { held } => {
                         if held {
@@ -196,7 +196,7 @@ impl Served {
                 Next::Closing(_) => break,
                 Next::Broken => return (handled, Output::Broken),
                 Next::Client { .. } | Next::Nothing => unreachable!("waited on"),
-                Next::Gap(_) | Next::LayerClosed => panic!("the layer is well"),
+                Next::Gap(_) | Next::LayerClosed => panic!("the layer has no gap and is not closed"),
             }
         }
         let flushed = poll_fn(|cx| match connection.poll_output(cx) {
@@ -207,11 +207,11 @@ impl Served {
     }
 }
 
-fn meet(through_queue: bool, end: End) {
+fn play(through_queue: bool, end: End) {
     let shared = shared(8, 1);
     let stop = CancellationToken::new();
     let (queue, stopped) = (Arc::clone(&shared), stop.clone().cancelled_owned());
-    let flushing = spawn(async move { queue.write_queue.run(stopped).await });
+    let writing = spawn(async move { queue.write_queue.run(stopped).await });
     let connections: Vec<_> = (0..2).map(|_| Served::new(&shared, through_queue, end)).collect();
     let serving: Vec<_> =
         connections.iter().map(|served| spawn(Served::serve(Arc::clone(&served.connection)))).collect();
@@ -219,7 +219,7 @@ fn meet(through_queue: bool, end: End) {
         .iter()
         .map(|Served { pipe, .. }| {
             let pipe = Arc::clone(pipe);
-            // Until it is told to go, which it is when its connection is over.
+            // It is aborted when its connection has ended.
             spawn(async move {
                 loop {
                     poll_fn(|cx| pipe.poll_read(cx)).await;
@@ -232,17 +232,26 @@ fn meet(through_queue: bool, end: End) {
         .map(|sender| {
             let connections: Vec<_> = connections.iter().map(|served| Arc::clone(&served.connection)).collect();
             spawn(async move {
-                // Of two rings, each sender fills one.
-                let reach = if sender == 0 { WritePriority::Interactive } else { WritePriority::Bulk };
+                // Each sender uses one of the two queues.
+                let priority = if sender == 0 { WritePriority::Interactive } else { WritePriority::Bulk };
+                // One of them sends to single connections, the other one to both together.
+                let together = if sender == 0 { 1 } else { 2 };
                 for number in 0..ROUNDS {
                     let label = 1000 * sender + 2 * number;
-                    for connection in &connections {
+                    for connections in connections.chunks(together) {
                         let frame = Delivery::Frame(labelled(label, 10), DropHint::default());
-                        let taken = connection.deliver_all(&Batch::of(smallvec![(&frame, Instant::now())], reach));
-                        assert_eq!(taken, DeliveryCount { delivered: 1, full: 0 });
+                        let batch = Batch::of(smallvec![(&frame, Instant::now())], priority);
+                        let mut scheduled = Scheduled::default();
+                        for connection in connections {
+                            let count = connection.deliver_all(&batch, &mut scheduled);
+                            assert_eq!(count, DeliveryCount { delivered: 1, full: 0 });
+                        }
+                        drop(scheduled);
                         let event = Delivery::Event(Arc::new(label + 1), DropHint::default(), MailboxPolicy::default());
-                        // Of a connection that is closing, the mailbox is not emptied any more.
-                        assert!(connection.deliver(&event, Instant::now()).is_ok());
+                        for connection in connections {
+                            // The inbox of a closing connection is not emptied.
+                            assert!(connection.deliver(&event, Instant::now()).is_ok());
+                        }
                     }
                 }
             })
@@ -269,20 +278,20 @@ fn meet(through_queue: bool, end: End) {
                 assert_eq!(output, Output::Broken);
                 continue;
             }
-            assert_eq!(output, Output::Flushed, "all was written");
+            assert_eq!(output, Output::Flushed, "all output is written");
             let labels = pipe.labels();
-            let (close, said) = labels.split_last().expect("a close frame");
-            assert_eq!(*close, None, "the close frame is the last");
+            let (close, data) = labels.split_last().expect("a close frame");
+            assert_eq!(*close, None, "the close frame is the last one");
             let mut of: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-            for label in said {
+            for label in data {
                 let label = label.expect("one close frame");
                 of.entry(label / 1000).or_default().push(label);
             }
-            assert!(of.values().all(|labels| labels.is_sorted()), "nothing overtakes: {said:?}");
+            assert!(of.values().all(|labels| labels.is_sorted()), "nothing overtakes: {data:?}");
             if end == End::Handler {
-                // A frame and a reply, each once.
+                // Each frame and each reply arrives once.
                 let wanted = |sender: usize| (1000 * sender..).take(2 * ROUNDS).collect::<Vec<_>>();
-                assert_eq!(of.into_values().collect::<Vec<_>>(), [wanted(0), wanted(1)], "{said:?}");
+                assert_eq!(of.into_values().collect::<Vec<_>>(), [wanted(0), wanted(1)], "{data:?}");
                 assert_eq!(handled.len(), SENDERS * ROUNDS + 1);
             }
         }
@@ -290,28 +299,28 @@ fn meet(through_queue: bool, end: End) {
             client.abort();
         }
         stop.cancel();
-        flushing.await.unwrap();
+        writing.await.unwrap();
     });
 }
 
 #[test]
-fn the_flusher_writes_all_that_is_sent() {
-    explore(|| meet(true, End::Handler));
+fn write_queue_writes_all_output() {
+    explore(|| play(true, End::Handler));
 }
 
 #[test]
-fn the_flusher_and_a_shutdown_meet() {
-    explore(|| meet(true, End::Shutdown));
+fn write_queue_finishes_during_shutdown() {
+    explore(|| play(true, End::Shutdown));
 }
 
 #[test]
-fn a_socket_that_breaks_ends_its_connection() {
-    explore(|| meet(true, End::Broken));
-    explore(|| meet(false, End::Broken));
+fn failed_socket_ends_its_connection() {
+    explore(|| play(true, End::Broken));
+    explore(|| play(false, End::Broken));
 }
 
 #[test]
-fn a_task_that_writes_itself_writes_all_that_is_sent() {
-    explore(|| meet(false, End::Handler));
-    explore(|| meet(false, End::Shutdown));
+fn task_that_writes_its_stream_writes_all_output() {
+    explore(|| play(false, End::Handler));
+    explore(|| play(false, End::Shutdown));
 }

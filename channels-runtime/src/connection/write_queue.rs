@@ -4,7 +4,7 @@
 //! the write queue. The task of the write queue takes connections from the front and writes each one once, with all of its
 //! pending output. Before every [`TURN`] connections it lets the readers run. So output that arrives while the task works
 //! through the queue is written in the same call, and a busy socket receives many frames in one system call. A room of a
-//! thousand members wakes one task instead of a thousand.
+//! thousand members wakes one task instead of a thousand, and locks the queue once for every 64 of them.
 //!
 //! Writing to a room of ten thousand takes a tenth of a second, and a reply to one client must not wait for it. So there are
 //! two queues, one for each [`WritePriority`], and each turn takes from both.
@@ -19,14 +19,8 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
 
-use crate::layer::{TURN, WritePriority};
+use crate::layer::{OutputQueue, TURN, Writable, WritePriority};
 use crate::support::{lock, wake};
-
-/// A connection that the write queue can write to.
-pub(crate) trait Writable: Send + Sync {
-    /// Writes the pending output once. Returns whether the connection belongs at the end of the queue again.
-    fn flush(&self, priority: WritePriority) -> bool;
-}
 
 /// The connections with pending output. Bound: the open connections. Each is in each of the two queues at most once.
 #[derive(Default)]
@@ -41,6 +35,22 @@ struct Pending {
     task: Option<Waker>,
 }
 
+impl Pending {
+    fn of(&mut self, priority: WritePriority) -> &mut VecDeque<Arc<dyn Writable>> {
+        match priority {
+            WritePriority::Interactive => &mut self.interactive,
+            WritePriority::Bulk => &mut self.bulk,
+        }
+    }
+
+    #[cfg(test)]
+    fn assert_unique(&mut self, priority: WritePriority) {
+        let address = |connection: &Arc<dyn Writable>| Arc::as_ptr(connection).cast::<()>();
+        let addresses: std::collections::HashSet<_> = self.of(priority).iter().map(address).collect();
+        assert_eq!(addresses.len(), self.of(priority).len(), "a connection is twice in the queue");
+    }
+}
+
 /// The connections of one turn, each with the queue that it was taken from.
 type Turn = Vec<(Arc<dyn Writable>, WritePriority)>;
 
@@ -48,10 +58,9 @@ impl WriteQueue {
     /// Appends a connection. It must not be in the queue of this priority already.
     pub(crate) fn push(&self, connection: Arc<dyn Writable>, priority: WritePriority) {
         let mut pending = self.lock();
-        match priority {
-            WritePriority::Interactive => pending.interactive.push_back(connection),
-            WritePriority::Bulk => pending.bulk.push_back(connection),
-        }
+        pending.of(priority).push_back(connection);
+        #[cfg(test)]
+        pending.assert_unique(priority);
         wake(&mut pending.task);
     }
 
@@ -103,6 +112,16 @@ impl WriteQueue {
             tokio::task::yield_now().await;
             self.write(&mut turn);
         }
+    }
+}
+
+impl OutputQueue for WriteQueue {
+    fn append(&self, connections: &mut dyn Iterator<Item = Arc<dyn Writable>>, priority: WritePriority) {
+        let mut pending = self.lock();
+        pending.of(priority).extend(connections);
+        #[cfg(test)]
+        pending.assert_unique(priority);
+        wake(&mut pending.task);
     }
 }
 

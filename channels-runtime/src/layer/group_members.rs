@@ -11,6 +11,7 @@ use crate::codec::Envelope;
 use crate::layer::counters::Counters;
 use crate::layer::delivery::{Delivery, MailboxKind};
 use crate::layer::mailbox::{Batch, DeliveryCount, Mailbox, NamedMailbox};
+use crate::layer::scheduled::Scheduled;
 use crate::layer::sharded_map::ShardedMap;
 use crate::layer::write_priority::WritePriority;
 use crate::name::{ChannelName, GroupName};
@@ -193,9 +194,11 @@ pub(crate) type Ready<'a> = ForKinds<Batch<'a>>;
 /// Delivers to each mailbox the batch for its kind.
 pub(crate) fn hand<'a>(mailboxes: impl Iterator<Item = &'a Arc<dyn Mailbox>>, ready: &Ready<'_>) -> DeliveryCount {
     let mut count = DeliveryCount::default();
+    // Appended to the write queue when the walk ends.
+    let mut scheduled = Scheduled::default();
     for mailbox in mailboxes {
         if let Some(batch) = of_kind(ready, mailbox.kind()) {
-            count += mailbox.deliver_all(batch);
+            count += mailbox.deliver_all(batch, &mut scheduled);
         }
     }
     count
@@ -240,7 +243,7 @@ mod tests {
             unreachable!("a message to a group is a batch")
         }
 
-        fn deliver_all(&self, batch: &Batch<'_>) -> DeliveryCount {
+        fn deliver_all<'a>(&'a self, batch: &Batch<'_>, _: &mut Scheduled<'a>) -> DeliveryCount {
             self.priorities.lock().unwrap().push(batch.priority);
             DeliveryCount::default()
         }

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::layer::delivery::{Delivery, Full, MailboxKind};
+use crate::layer::scheduled::Scheduled;
 use crate::layer::write_priority::WritePriority;
 use crate::name::ChannelName;
 use crate::websocket::EncodedFrame;
@@ -24,8 +25,8 @@ pub(crate) trait Mailbox: Send + Sync {
     /// [drop hint](crate::event::DropHint), which the mailbox has counted.
     fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<bool, Full>;
 
-    /// Receives several messages in order.
-    fn deliver_all(&self, batch: &Batch<'_>) -> DeliveryCount {
+    /// Receives the messages of a batch in order. A mailbox with pending output is added to the list.
+    fn deliver_all<'a>(&'a self, batch: &Batch<'_>, _: &mut Scheduled<'a>) -> DeliveryCount {
         let mut count = DeliveryCount::default();
         for (delivery, at) in &batch.deliveries {
             count.add(&self.deliver(delivery, *at));

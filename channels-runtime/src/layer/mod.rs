@@ -35,6 +35,7 @@ mod memory;
 mod readiness;
 #[cfg(feature = "redis")]
 mod redis;
+mod scheduled;
 mod settings;
 mod sharded_map;
 mod table;
@@ -60,6 +61,7 @@ pub use handle::ChannelLayer;
 pub(crate) use mailbox::{Batch, DeliveryCount, Mailbox};
 #[cfg(feature = "redis")]
 pub use redis::RedisHost;
+pub(crate) use scheduled::{OutputQueue, Scheduled, Writable};
 pub use settings::ConfigError;
 #[cfg(feature = "testing")]
 pub(crate) use table::LocalTable;

@@ -206,7 +206,7 @@ where
 {
     let event = envelope.decode::<E>()?;
     let frame =
-        render(&event).into_rendered().map_err(|source| DecodeError::Render { event: E::TYPE.into(), source })?;
+        render(&event).into_encoded().map_err(|source| DecodeError::Render { event: E::TYPE.into(), source })?;
     Ok(Decoded::Frame(frame, DropHint::of(&event)))
 }
 
@@ -228,7 +228,7 @@ where
     F: Future<Output = O> + Send + 'a,
 {
     Box::pin(async move {
-        let render = async { future.await.into_rendered() };
+        let render = async { future.await.into_encoded() };
         if let Some(frame) = delivered.rendered.get_or_try_init(|| render).await? {
             cx.send_rendered(frame).await?;
         }

@@ -1,44 +1,44 @@
-//! The code that ends a connection.
+//! Close codes.
 
 use std::fmt;
 
-/// Why a connection ended: the status code of a WebSocket close frame (RFC 6455, section 7.4).
+/// The status code of a WebSocket close frame (RFC 6455, section 7.4): the reason for the end of a connection.
 ///
-/// An application's own codes are 4000 to 4999: `const KICKED: CloseCode = CloseCode::new(4001).unwrap();`
+/// An application may use 4000 to 4999: `const KICKED: CloseCode = CloseCode::new(4001).unwrap();`
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CloseCode(u16);
 
 impl CloseCode {
-    /// 1000: all is done.
+    /// 1000: the connection has served its purpose.
     pub const NORMAL: Self = Self(1000);
-    /// 1001: the page was left, or the server goes away.
+    /// 1001: the user left the page, or the server shuts down.
     pub const GOING_AWAY: Self = Self(1001);
     /// 1002: the peer broke the WebSocket protocol.
     pub const PROTOCOL: Self = Self(1002);
-    /// 1003: a frame of a kind that is not taken here (binary where text is wanted).
+    /// 1003: a frame of a type that is not accepted (binary where text is expected).
     pub const UNSUPPORTED: Self = Self(1003);
     /// 1005: the close frame carried no code. Never sent.
     pub const NO_STATUS: Self = Self(1005);
     /// 1006: the connection was lost without a close frame. Never sent.
     pub const ABNORMAL: Self = Self(1006);
-    /// 1007: text that is not UTF-8.
+    /// 1007: invalid UTF-8 in text.
     pub const INVALID_TEXT: Self = Self(1007);
     /// 1008: not allowed.
     pub const POLICY: Self = Self(1008);
-    /// 1009: a message larger than the limit.
+    /// 1009: a message is larger than the limit.
     pub const TOO_BIG: Self = Self(1009);
     /// 1011: a handler failed.
     pub const INTERNAL_ERROR: Self = Self(1011);
-    /// 1012: the server restarts; come back.
+    /// 1012: the server restarts; reconnect.
     pub const SERVICE_RESTART: Self = Self(1012);
-    /// 1013: come back later; here: the client reads too slowly and its outbound queue is full.
+    /// 1013: try again later. Here: the client reads too slowly, and its outbound queue is full.
     pub const TRY_AGAIN_LATER: Self = Self(1013);
-    /// 3000: who is this? Here: the login has ended ([`Login::until`](crate::Login::until)).
+    /// 3000: unauthorised. Here: the login has ended ([`Login::until`](crate::Login::until)).
     pub const UNAUTHORIZED: Self = Self(3000);
 
-    /// A code that may be sent in a close frame: 1000 to 1003, 1007 to 1014, or 3000 to 4999.
+    /// Makes a code that may be sent in a close frame: 1000 to 1003, 1007 to 1014, or 3000 to 4999.
     ///
-    /// `None` for every other number.
+    /// Returns `None` for every other number.
     pub const fn new(code: u16) -> Option<Self> {
         match code {
             1000..=1003 | 1007..=1014 | 3000..=4999 => Some(Self(code)),
@@ -46,7 +46,7 @@ impl CloseCode {
         }
     }
 
-    /// The number.
+    /// Returns the number.
     pub const fn as_u16(self) -> u16 {
         self.0
     }

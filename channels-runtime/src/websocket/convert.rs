@@ -8,7 +8,7 @@ use crate::error::{EncodeError, FrameError, FrameKind};
 use crate::websocket::encode::EncodedFrame;
 use crate::websocket::frame::Frame;
 
-/// A value that travels as JSON in a text frame: the argument of a `#[receive]`, or what a handler gives the client.
+/// A value that is sent as JSON in a text frame: the argument of `#[receive]`, or the value that a handler returns to the client.
 ///
 /// ```
 /// use channels_runtime::{Frame, IntoFrame, Json};
@@ -18,55 +18,55 @@ use crate::websocket::frame::Frame;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Json<T>(pub T);
 
-/// What can be sent to a client as JSON: whatever has serde's `Serialize`.
+/// Types that can be sent to a client as JSON: those with serde's `Serialize`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent to a client as JSON",
-    label = "what is sent implements `serde::Serialize`",
-    note = "add `#[derive(serde::Serialize)]` to it, or to what it holds"
+    label = "a value for a client implements `serde::Serialize`",
+    note = "add `#[derive(serde::Serialize)]` to it, or to the type that it holds"
 )]
 pub trait ToJson: Serialize {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + ?Sized> ToJson for T {}
 
-/// What can be read from JSON: whatever has serde's `Deserialize`, and borrows nothing.
+/// Types that can be read from JSON: those with serde's `Deserialize` that borrow nothing.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from JSON",
-    label = "what is read implements `serde::Deserialize`",
-    note = "add `#[derive(serde::Deserialize)]` to it, or to what it holds"
+    label = "a value from a client implements `serde::Deserialize`",
+    note = "add `#[derive(serde::Deserialize)]` to it, or to the type that it holds"
 )]
 pub trait FromJson: DeserializeOwned {}
 
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned> FromJson for T {}
 
-/// What can be sent as text: `String`, `&str`, and whatever else becomes a `String`.
+/// Types that can be sent as text: `String`, `&str`, and others that convert into a `String`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not text",
     label = "not text",
-    note = "`.to_string()` makes text of what can be displayed; any value is sent as JSON by `send_json`, bytes by `send_binary`"
+    note = "`.to_string()` converts a value with `Display`; `send_json` sends any value as JSON, and `send_binary` sends bytes"
 )]
 pub trait Text: Into<String> {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Into<String>> Text for T {}
 
-/// What a handler without `self` may return: something the client is sent, or nothing.
+/// Types that a handler without `self` may return: a frame for the client, or none.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent to a client",
-    label = "this is no frame",
+    label = "not a frame",
     note = "return `Json<T>`, `String`, `&'static str`, `Vec<u8>`, `Bytes`, `Frame`, or an `Option` of one of them"
 )]
 pub trait IntoFrame {
-    /// The frame, or `None` if the client is to be sent nothing.
+    /// Returns the frame, or `None` if nothing is sent to the client.
     ///
     /// # Errors
-    /// When the value cannot be encoded.
+    /// If the value cannot be encoded.
     fn into_frame(self) -> Result<Option<Frame>, EncodeError>;
 
-    /// The frame as it is written to sockets. A shortcut, for what need not become a [`Frame`] first.
+    /// Returns the encoded frame. Types that need not become a [`Frame`] first encode themselves directly.
     #[doc(hidden)]
-    fn into_rendered(self) -> Result<Option<EncodedFrame>, EncodeError>
+    fn into_encoded(self) -> Result<Option<EncodedFrame>, EncodeError>
     where
         Self: Sized,
     {
@@ -109,7 +109,7 @@ impl<T: ToJson> IntoFrame for Json<T> {
         Frame::json(&self.0).map(Some)
     }
 
-    fn into_rendered(self) -> Result<Option<EncodedFrame>, EncodeError> {
+    fn into_encoded(self) -> Result<Option<EncodedFrame>, EncodeError> {
         EncodedFrame::json(&self.0).map(Some)
     }
 }
@@ -119,25 +119,25 @@ impl<T: IntoFrame> IntoFrame for Option<T> {
         self.map_or(Ok(None), T::into_frame)
     }
 
-    fn into_rendered(self) -> Result<Option<EncodedFrame>, EncodeError> {
-        self.map_or(Ok(None), T::into_rendered)
+    fn into_encoded(self) -> Result<Option<EncodedFrame>, EncodeError> {
+        self.map_or(Ok(None), T::into_encoded)
     }
 }
 
-/// What a `#[receive]` method may take as its last argument.
+/// Types that a `#[receive]` method may take as its last argument.
 ///
-/// A frame of the wrong kind (binary where text is wanted) closes the connection with 1003; text that is not the JSON
-/// it should be is answered with an error frame, and the connection lives on.
+/// A frame of the wrong type (binary where text is expected) closes the connection with 1003. Text that does not hold the
+/// expected JSON gets an error frame as its response, and the connection stays open.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be made from a client's frame",
-    label = "not something that a client sends",
+    label = "not a type that a client sends",
     note = "take `Json<T>` (with `T: Deserialize`), `String` for text, `Bytes` or `Vec<u8>` for binary, or `Frame` for both"
 )]
 pub trait FromFrame: Sized {
     /// Reads the frame.
     ///
     /// # Errors
-    /// When it is of the wrong kind or does not hold such a value.
+    /// If it is of the wrong type, or does not hold such a value.
     fn from_frame(frame: Frame) -> Result<Self, FrameError>;
 }
 
@@ -176,18 +176,18 @@ impl<T: FromJson> FromFrame for Json<T> {
         let text = String::from_frame(frame)?;
         match serde_json::from_str(&text) {
             Ok(value) => Ok(Self(value)),
-            Err(error) => Err(where_in_json::<T>(&text, error)),
+            Err(error) => Err(json_error::<T>(&text, error)),
         }
     }
 }
 
-/// The path costs something, so it is only tracked in a second reading, when the first has failed.
+/// Finds the path of an error. Tracking the path costs time, so it is done in a second pass, after the first one failed.
 #[cold]
-fn where_in_json<T: DeserializeOwned>(text: &str, error: serde_json::Error) -> FrameError {
+fn json_error<T: DeserializeOwned>(text: &str, error: serde_json::Error) -> FrameError {
     let mut json = serde_json::Deserializer::from_str(text);
     match serde_path_to_error::deserialize::<_, T>(&mut json) {
         Err(error) => FrameError::json(error),
-        // A value with something behind it.
+        // The value is valid, and other text follows it.
         Ok(_) => FrameError::Json { path: String::new(), source: error },
     }
 }

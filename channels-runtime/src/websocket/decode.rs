@@ -1,6 +1,6 @@
 //! WebSocket decoding (RFC 6455): bytes from a client to messages.
 //!
-//! Headers are read by tungstenite. This module unmasks, joins fragments, checks text as it arrives, and enforces limits.
+//! tungstenite reads the headers. This module unmasks, joins fragments, checks text as it arrives, and enforces limits.
 
 use std::io::Cursor;
 
@@ -12,17 +12,17 @@ use crate::websocket::close_code::CloseCode;
 use crate::websocket::encode::MAX_CONTROL;
 use crate::websocket::frame::Frame;
 
-/// What a client said.
+/// A message from a client.
 #[derive(Debug, PartialEq)]
 pub(crate) enum ClientMessage {
     Frame(Frame),
     Ping(Vec<u8>),
     Pong,
-    /// The code is [`CloseCode::NO_STATUS`] where the client named none.
+    /// The code is [`CloseCode::NO_STATUS`] if the client sent none.
     Close(CloseCode),
 }
 
-/// The client broke the protocol or a limit: the code and the reason of the close frame that it gets.
+/// The client broke the protocol or exceeded a limit. Code and reason are those of the close frame that it receives.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("{reason}")]
 pub(crate) struct ProtocolError {
@@ -38,23 +38,23 @@ const NOT_UTF8: ProtocolError = ProtocolError { code: CloseCode::INVALID_TEXT, r
 
 const TOO_BIG: ProtocolError = ProtocolError { code: CloseCode::TOO_BIG, reason: "message too big" };
 
-/// Makes messages of a client's bytes. Holds no memory while nothing is under way.
+/// Decodes a client's bytes into messages. Owns no memory while no message is incomplete.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder(Option<Box<Unfinished>>);
 
 #[derive(Debug, Default)]
 struct Unfinished {
-    /// Bytes that were read but not looked at yet: a piece of a header, or what stood behind a finished message.
+    /// Bytes that were read but not parsed yet: a part of a header, or the bytes after a complete message.
     rest: BytesMut,
-    /// What is under way.
+    /// The incomplete message.
     partial: Option<Partial>,
 }
 
 #[derive(Debug, Default)]
 struct Partial {
-    /// The frame whose payload is being read.
+    /// The frame whose payload is read.
     frame: Option<Payload>,
-    /// The data frames so far: text or not, and the bytes.
+    /// The data frames so far.
     message: Option<Message>,
     control: Vec<u8>,
 }
@@ -71,29 +71,30 @@ struct Payload {
 struct Message {
     is_text: bool,
     bytes: Vec<u8>,
-    /// How much of the text is known to be UTF-8.
+    /// The number of bytes that are known to be UTF-8.
     checked: usize,
 }
 
 impl Decoder {
-    /// Keeps bytes that were read before the decoder was there.
+    /// Keeps bytes that were read before the decoder was made.
     pub(crate) fn keep(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.0.get_or_insert_default().rest.extend_from_slice(bytes);
         }
     }
 
-    /// Whether there are bytes that [`Self::next`] has not looked at.
+    /// Returns whether there are bytes that [`Self::next`] has not parsed.
     pub(crate) fn has_rest(&self) -> bool {
         self.0.as_ref().is_some_and(|unfinished| !unfinished.rest.is_empty())
     }
 
-    /// The next message, from what was kept and then from `input`. What is not needed for it is kept.
+    /// Returns the next message, from the kept bytes and then from `input`. Bytes after it are kept.
     ///
-    /// A message that is larger than `max_message` bytes is a violation.
+    /// # Errors
+    /// If the client broke the protocol, or a message is larger than `max_message` bytes.
     pub(crate) fn next(&mut self, input: &[u8], max_message: usize) -> Result<Option<ClientMessage>, ProtocolError> {
         let Some(unfinished) = &mut self.0 else {
-            // Nearly always: whole messages, of which nothing has to be remembered.
+            // Nearly always: complete messages, of which nothing has to be kept.
             let (mut partial, mut left) = (None, input);
             let next = parse(&mut partial, &mut left, max_message);
             if partial.is_some() || !left.is_empty() {
@@ -122,7 +123,8 @@ impl Decoder {
     }
 }
 
-/// A message that is one frame and has arrived as a whole, which most are: nothing has to be remembered for it.
+/// Decodes a message that is one frame and has arrived completely, as most are. Nothing has to be kept for it. Returns `None` for
+/// any other frame.
 fn whole(
     header: &FrameHeader,
     length: u64,
@@ -141,12 +143,12 @@ fn whole(
 }
 
 fn parse(
-    under_way: &mut Option<Partial>,
+    unfinished: &mut Option<Partial>,
     input: &mut &[u8],
     max_message: usize,
 ) -> Result<Option<ClientMessage>, ProtocolError> {
     loop {
-        let Some(partial) = under_way.as_mut().filter(|partial| partial.frame.is_some()) else {
+        let Some(partial) = unfinished.as_mut().filter(|partial| partial.frame.is_some()) else {
             let mut cursor = Cursor::new(*input);
             let header = FrameHeader::parse(&mut cursor).map_err(|_| protocol("reserved opcode"))?;
             let Some((header, length)) = header else { return Ok(None) };
@@ -155,14 +157,14 @@ fn parse(
                 return Err(protocol("length of a frame not in its shortest form"));
             }
             *input = &input[read..];
-            if under_way.is_none()
+            if unfinished.is_none()
                 && let Some(whole) = whole(&header, length, input, max_message)
             {
-                let (incoming, length) = whole?;
+                let (message, length) = whole?;
                 *input = &input[length..];
-                return Ok(Some(incoming));
+                return Ok(Some(message));
             }
-            under_way.get_or_insert_default().begin(&header, length, max_message)?;
+            unfinished.get_or_insert_default().begin(&header, length, max_message)?;
             continue;
         };
         let Some(payload) = &mut partial.frame else { continue };
@@ -177,7 +179,7 @@ fn parse(
             let body = std::mem::take(&mut partial.control);
             partial.frame = None;
             if partial.message.is_none() {
-                *under_way = None;
+                *unfinished = None;
             }
             return match control {
                 Control::Ping => Ok(Some(ClientMessage::Ping(body))),
@@ -186,7 +188,7 @@ fn parse(
             };
         }
         let is_final = payload.is_final && done;
-        let message = partial.message.as_mut().expect("a data frame has begun its message");
+        let message = partial.message.as_mut().expect("a data frame begins its message");
         payload.unmask_into(&mut message.bytes, now);
         message.check(is_final)?;
         if !done {
@@ -194,7 +196,7 @@ fn parse(
         }
         partial.frame = None;
         if is_final {
-            let message = under_way.take().and_then(|partial| partial.message).expect("it was there just now");
+            let message = unfinished.take().and_then(|partial| partial.message).expect("the message was read above");
             return Ok(Some(ClientMessage::Frame(message.into_frame()?)));
         }
     }
@@ -216,14 +218,14 @@ impl Partial {
             OpCode::Data(data) => {
                 let message = match (data, &mut self.message) {
                     (Data::Continue, Some(message)) => message,
-                    (Data::Continue, None) => return Err(protocol("continuation of nothing")),
-                    (_, Some(_)) => return Err(protocol("a message began before the last one ended")),
+                    (Data::Continue, None) => return Err(protocol("continuation without a message")),
+                    (_, Some(_)) => return Err(protocol("new message inside a fragmented message")),
                     (_, none) => none.insert(Message { is_text: data == Data::Text, bytes: Vec::new(), checked: 0 }),
                 };
                 if length > max_message - message.bytes.len().min(max_message) {
                     return Err(TOO_BIG);
                 }
-                // A header alone is not worth a megabyte: memory follows the bytes that do arrive.
+                // A header alone does not allocate a megabyte: memory grows with the bytes that arrive.
                 message.bytes.reserve(length.min(64 * 1024));
             }
         }
@@ -233,12 +235,12 @@ impl Partial {
 }
 
 impl Message {
-    /// Checks new text as soon as it is there: the client is told of a bad byte at once, not at the message's end.
+    /// Checks new text as it arrives, so that an invalid byte closes the connection before the message ends.
     fn check(&mut self, is_final: bool) -> Result<(), ProtocolError> {
         if !self.is_text {
             return Ok(());
         }
-        // The whole of a short message is checked once, when it becomes a `String`.
+        // A message in one piece is checked once, when it becomes a `String`.
         if is_final && self.checked == 0 {
             return Ok(());
         }
@@ -261,7 +263,7 @@ impl Message {
 
 fn close(body: &[u8]) -> Result<CloseCode, ProtocolError> {
     let Some((code, reason)) = body.split_first_chunk::<2>() else {
-        return if body.is_empty() { Ok(CloseCode::NO_STATUS) } else { Err(protocol("close code cut in half")) };
+        return if body.is_empty() { Ok(CloseCode::NO_STATUS) } else { Err(protocol("close code of one byte")) };
     };
     let code = CloseCode::new(u16::from_be_bytes(*code)).ok_or(protocol("close code that may not be sent"))?;
     std::str::from_utf8(reason).map_err(|_| NOT_UTF8)?;
@@ -269,7 +271,7 @@ fn close(body: &[u8]) -> Result<CloseCode, ProtocolError> {
 }
 
 impl Payload {
-    /// Appends the unmasked bytes and turns the mask so that it fits what comes next.
+    /// Appends the unmasked bytes, and rotates the mask for the next ones.
     fn unmask_into(&mut self, to: &mut Vec<u8>, from: &[u8]) {
         unmask_into(to, from, self.mask);
         self.mask.rotate_left(from.len() % 4);
@@ -318,15 +320,15 @@ mod tests {
         bytes
     }
 
-    /// Feeds the bytes in pieces of every size and asserts that the outcome is the same.
+    /// Decodes the bytes in pieces of several sizes, and asserts that the result is the same.
     fn decode(bytes: &[u8], max: usize) -> Result<Vec<ClientMessage>, ProtocolError> {
         let run = |size: usize| {
             let mut decoder = Decoder::default();
             let mut all = Vec::new();
             for piece in bytes.chunks(size) {
                 let mut input = piece;
-                while let Some(incoming) = decoder.next(input, max)? {
-                    all.push(incoming);
+                while let Some(message) = decoder.next(input, max)? {
+                    all.push(message);
                     input = &[];
                 }
             }
@@ -349,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_come_out_however_the_bytes_are_cut() {
+    fn messages_do_not_depend_on_how_bytes_are_split() {
         let mut bytes = frame(0x81, "hällo".as_bytes());
         bytes.extend(frame(0x82, &[0, 1, 2]));
         bytes.extend(frame(0x81, b""));
@@ -366,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn fragments_are_joined_around_a_ping() {
+    fn fragments_around_a_ping_are_joined() {
         let mut bytes = frame(0x01, b"a\xc3");
         bytes.extend(frame(0x89, b"?"));
         bytes.extend(frame(0x00, b"\xa4"));
@@ -377,9 +379,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, cases: 200, ..ProptestConfig::default() })]
 
-        /// Messages in fragments with pings between, cut anywhere: they come out as they were, and nothing is kept.
+        /// Messages in fragments with pings between them, split anywhere, are decoded unchanged, and nothing is kept.
         #[test]
-        fn what_was_sent_comes_out(
+        fn decoder_returns_sent_messages(
             messages in prop::collection::vec((any::<bool>(), "\\PC{0,200}", 1..90_usize, any::<bool>()), 0..6),
             cuts in prop::collection::vec(1..400_usize, 1..40),
         ) {
@@ -407,8 +409,8 @@ mod tests {
             while !left.is_empty() {
                 let (mut input, later) = left.split_at(cuts.next().unwrap().min(left.len()));
                 left = later;
-                while let Some(incoming) = decoder.next(input, 1 << 20).unwrap() {
-                    all.push(incoming);
+                while let Some(message) = decoder.next(input, 1 << 20).unwrap() {
+                    all.push(message);
                     input = &[];
                 }
             }
@@ -418,7 +420,7 @@ mod tests {
     }
 
     #[test]
-    fn every_broken_rule_has_its_code() {
+    fn each_protocol_error_has_its_code() {
         let too_long = frame(0x89, &[0; 126]);
         let mut twice = frame(0x01, b"a");
         twice.extend(frame(0x81, b"b"));
@@ -439,18 +441,18 @@ mod tests {
             (frame(0x01, b"ok\xff"), 1007),
             (frame(0x81, b"\xc3"), 1007),
             (frame(0x82, &[0; 1025]), 1009),
-            // One byte, by a length of two and of eight; a length with its highest bit.
+            // A length of one in two bytes and in eight; a length with its highest bit set.
             (b"\x82\xfe\0\x01\0\0\0\0x".to_vec(), 1002),
             (b"\x82\xff\0\0\0\0\0\0\0\x01\0\0\0\0x".to_vec(), 1002),
             (b"\x82\xff\x80\0\0\0\0\0\0\x01\0\0\0\0x".to_vec(), 1002),
         ] {
-            let violation = decode(&bytes, 1024).unwrap_err();
-            assert_eq!(violation.code, code, "{bytes:02x?}: {violation}");
+            let error = decode(&bytes, 1024).unwrap_err();
+            assert_eq!(error.code, code, "{bytes:02x?}: {error}");
         }
     }
 
     #[test]
-    fn bad_text_is_seen_before_the_message_ends() {
+    fn invalid_text_is_an_error_before_the_message_ends() {
         let mut bytes = frame(0x81, &[b'a'; 100]);
         bytes[6 + 10] ^= 0x80;
         bytes.truncate(6 + 20);
@@ -458,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_counts_all_fragments() {
+    fn message_limit_includes_all_fragments() {
         let mut bytes = frame(0x02, &[0; 600]);
         bytes.extend(frame(0x80, &[0; 424]));
         assert!(decode(&bytes, 1024).is_ok());
@@ -466,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_decoder_holds_no_buffer() {
+    fn idle_decoder_owns_no_buffer() {
         let mut decoder = Decoder::default();
         assert_eq!(decoder.next(&frame(0x81, b"hi"), 1024).unwrap(), Some(text("hi")));
         assert_eq!(decoder.next(&[], 1024).unwrap(), None);
@@ -474,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_framed_in_place() {
+    fn json_in_place_equals_encoded_frame() {
         for size in [0, 1, 123, 124, 70_000] {
             let text = "x".repeat(size);
             let framed = EncodedFrame::json(&text).unwrap();
@@ -484,7 +486,7 @@ mod tests {
     }
 
     #[test]
-    fn a_close_reason_is_cut_at_a_character() {
+    fn close_reason_is_cut_at_a_character() {
         let bytes = EncodedFrame::close(CloseCode::NORMAL, &"ä".repeat(100));
         let bytes = bytes.as_bytes();
         assert_eq!(bytes[..2], [0x88, 124]);

@@ -1,8 +1,6 @@
-//! WebSocket framing (RFC 6455): bytes from a client to messages, messages to the bytes of a frame.
+//! WebSocket encoding (RFC 6455): messages to the bytes of a frame.
 //!
-//! Headers are read and written by tungstenite; what is done here is what a server must do with them: unmask, join
-//! fragments, check text as it arrives, hold the limits. A server's frames are not masked, so the bytes of one frame
-//! serve every member of a group.
+//! tungstenite writes the headers. A server's frames are not masked, so all members of a group share the bytes of one frame.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,18 +14,18 @@ use crate::support::with_buffer;
 use crate::websocket::close_code::CloseCode;
 use crate::websocket::frame::Frame;
 
-/// The most that the payload of a control frame may hold (RFC 6455, section 5.5).
+/// The largest payload of a control frame (RFC 6455, section 5.5).
 pub(crate) const MAX_CONTROL: usize = 125;
 
-/// A ping without a payload: whatever comes back answers it.
+/// A ping without a payload. Any bytes from the client answer it.
 pub(crate) const PING: [u8; 2] = [0x89, 0];
 
-/// A finished frame, header included: made once, shared by everyone who is sent it.
+/// An encoded frame with its header. It is encoded once, and shared by all clients that receive it.
 #[derive(Clone)]
 pub struct EncodedFrame(Arc<[u8]>);
 
-/// Puts a text frame together that holds `value` as JSON, and lends it. The value is written where it stays: behind room
-/// for the longest header.
+/// Encodes `value` as JSON in a text frame, and passes the bytes to `use_it`. The value is written after space for the longest
+/// header, so it is not copied.
 pub(crate) fn with_json<T: Serialize + ?Sized, R>(
     value: &T,
     use_it: impl FnOnce(&[u8]) -> R,
@@ -39,12 +37,12 @@ pub(crate) fn with_json<T: Serialize + ?Sized, R>(
         let header = FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
         let length = (bytes.len() - ROOM) as u64;
         let start = ROOM - header.len(length);
-        header.format(length, &mut &mut bytes[start..ROOM]).expect("the header fits the room made for it");
+        header.format(length, &mut &mut bytes[start..ROOM]).expect("the header fits into its space");
         Ok(use_it(&bytes[start..]))
     })
 }
 
-/// Puts a frame together, and lends it.
+/// Encodes a frame, and passes the bytes to `use_it`.
 pub(crate) fn with_frame<R>(frame: &Frame, use_it: impl FnOnce(&[u8]) -> R) -> R {
     match frame {
         Frame::Text(text) => with_header(OpCode::Data(Data::Text), text.as_bytes(), use_it),
@@ -66,17 +64,17 @@ impl EncodedFrame {
         with_frame(frame, Self::copied)
     }
 
-    /// A text frame that holds `value` as JSON.
+    /// Encodes `value` as JSON in a text frame.
     pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, EncodeError> {
         with_json(value, Self::copied)
     }
 
-    /// A finished frame that was lent.
+    /// Copies the bytes of an encoded frame.
     pub(crate) fn copied(frame: &[u8]) -> Self {
         Self(frame.into())
     }
 
-    /// Several frames, one behind the other.
+    /// Joins several frames, one after the other.
     pub(crate) fn joined(frames: &[&Self]) -> Self {
         with_buffer(|bytes| {
             for frame in frames {
@@ -91,7 +89,7 @@ impl EncodedFrame {
     }
 
     pub(crate) fn close(code: CloseCode, reason: &str) -> Self {
-        // Two codes only say that none came; they are never sent (RFC 6455, section 7.4.1).
+        // These two codes mean that none was received. They are never sent (RFC 6455, section 7.4.1).
         if matches!(code, CloseCode::NO_STATUS | CloseCode::ABNORMAL) {
             return Self::encode(OpCode::Control(Control::Close), &[]);
         }

@@ -1,34 +1,34 @@
-//! What a client sends and is sent: text, binary, JSON, and the code that ends a connection.
+//! A WebSocket message: text or binary.
 
 use bytes::Bytes;
 use serde::Serialize;
 
 use crate::error::EncodeError;
 
-/// One whole WebSocket message, from a client or for one.
+/// One complete WebSocket message, from a client or to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
-    /// Text: what a browser's `socket.send("…")` sends and `JSON.stringify` makes.
+    /// Text: what a browser sends with `socket.send("…")`, and the result of `JSON.stringify`.
     Text(String),
-    /// Bytes, passed on as they are.
+    /// Bytes, unchanged.
     Binary(Bytes),
 }
 
 impl Frame {
-    /// A text frame.
+    /// Makes a text frame.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
 
-    /// A binary frame.
+    /// Makes a binary frame.
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
         Self::Binary(bytes.into())
     }
 
-    /// A text frame that holds `value` as JSON.
+    /// Makes a text frame that holds `value` as JSON.
     ///
     /// # Errors
-    /// When serde cannot write the value as JSON (a map whose keys are no strings, for example).
+    /// If serde cannot write the value as JSON, for example a map whose keys are not strings.
     pub fn json<T: Serialize + ?Sized>(value: &T) -> Result<Self, EncodeError> {
         serde_json::to_string(value).map(Self::Text).map_err(EncodeError::new)
     }

@@ -200,7 +200,7 @@ async fn idle_limit_closes_responsive_client() {
         tokio::time::sleep(4 * SECOND).await;
     }
     let (code, reason) = client.receive_close().await.unwrap();
-    assert_eq!((code, reason.as_str()), (CloseCode::GOING_AWAY, "nothing was said for too long"));
+    assert_eq!((code, reason.as_str()), (CloseCode::GOING_AWAY, "no message for too long"));
     let gone = silent.elapsed();
     assert!(120 * SECOND < gone && gone < 155 * SECOND, "gone after {gone:?}");
     assert_eq!(app.ended().await, 1001);

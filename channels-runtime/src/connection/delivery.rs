@@ -1,0 +1,140 @@
+//! Delivery to a connection: the path of a message into the outbound queue or the inbox.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::connection::effects::{Effects, EndRule};
+use crate::connection::inbox::{Event, InboxItem};
+use crate::connection::state::{GapState, HandlerState, State};
+use crate::event::{DropHint, MailboxPolicy};
+use crate::layer::{Batch, Delivery, DeliveryCount, Full, Gap, WritePriority};
+use crate::websocket::{CloseCode, EncodedFrame};
+
+impl State {
+    /// Returns whether a frame needs neither the handler nor the task: nothing comes before it.
+    fn is_first(&self) -> bool {
+        self.handler == HandlerState::Idle && self.inbox.is_empty()
+    }
+
+    /// Queues joined frames as they are, if they count what each of them would: nothing comes before them, and there is
+    /// space for all. Returns `None` otherwise.
+    fn deliver_joined(&mut self, frames: &EncodedFrame, priority: WritePriority) -> Option<Effects> {
+        let (bytes, limit) = (frames.as_bytes().len(), self.outbound.limit as usize);
+        let fits = bytes <= limit / 2 && self.outbound.weight + bytes <= limit;
+        (self.accepts_frames() && self.is_first() && fits).then(|| {
+            self.outbound.push(frames);
+            self.schedule(priority)
+        })
+    }
+
+    /// Takes the messages of a batch, in their order. What they replace is moved to `dropped`, which the caller drops after
+    /// unlocking.
+    pub(super) fn deliver_all(&mut self, batch: &Batch<'_>, dropped: &mut Vec<InboxItem>) -> (DeliveryCount, Effects) {
+        if let Some(frames) = &batch.joined
+            && let Some(effects) = self.deliver_joined(frames, batch.priority)
+        {
+            return (DeliveryCount { delivered: batch.deliveries.len() as u64, full: 0 }, effects);
+        }
+        let (mut count, mut effects) = (DeliveryCount::default(), Effects::default());
+        for (delivery, at) in &batch.deliveries {
+            let (delivered, more) = self.deliver(delivery, *at, batch.priority, dropped);
+            count.add(&delivered);
+            effects |= more;
+        }
+        (count, effects)
+    }
+
+    /// Takes a message that arrived `now`. What it replaces is moved to `dropped`, which the caller drops after unlocking.
+    pub(super) fn deliver(
+        &mut self,
+        delivery: &Delivery,
+        now: Instant,
+        priority: WritePriority,
+        dropped: &mut Vec<InboxItem>,
+    ) -> (Result<bool, Full>, Effects) {
+        let mut effects = Effects::default();
+        if let Some(key) = delivery.drop_hint().key() {
+            dropped.extend(self.take_outdated(key, &mut effects));
+        }
+        let delivered = match delivery {
+            Delivery::Frame(frame, hint) => Ok(self.deliver_frame(frame, *hint, now, priority, &mut effects)),
+            Delivery::Event(event, hint, policy) => {
+                self.deliver_event(event, *hint, *policy, now, dropped, &mut effects)
+            }
+            Delivery::Gap(gap) => {
+                self.deliver_gap(*gap, now, &mut effects);
+                Ok(true)
+            }
+            // A connection asks for prepared messages.
+            Delivery::Raw(_) | Delivery::Nothing => Ok(true),
+        };
+        (delivered, effects)
+    }
+
+    fn deliver_frame(
+        &mut self,
+        frame: &EncodedFrame,
+        hint: DropHint,
+        now: Instant,
+        priority: WritePriority,
+        effects: &mut Effects,
+    ) -> bool {
+        if !self.accepts_frames() {
+            return true;
+        }
+        if hint.is_volatile() && self.outbound.is_slow() {
+            effects.dropped.volatile += 1;
+            return false;
+        }
+        if self.outbound.is_over_limit() {
+            self.make_room_for_frame(effects);
+        }
+        if self.outbound.is_over_limit() {
+            effects.ended = Some(EndRule::TooSlow);
+            *effects |= self.close(CloseCode::TRY_AGAIN_LATER, "you read too slowly");
+        } else if !self.is_first() || (self.outbound.is_blocked() && hint.key().is_some()) {
+            self.outbound.weight += self.outbound.inbox_weight(frame);
+            self.inbox.push_back(now, InboxItem::Frame(frame.clone(), hint));
+        } else {
+            self.outbound.push(frame);
+            *effects |= self.schedule(priority);
+        }
+        true
+    }
+
+    fn deliver_event(
+        &mut self,
+        event: &Event,
+        hint: DropHint,
+        policy: MailboxPolicy,
+        now: Instant,
+        dropped: &mut Vec<InboxItem>,
+        effects: &mut Effects,
+    ) -> Result<bool, Full> {
+        if self.events >= self.capacity && !self.make_room_for_event(hint, policy, dropped, effects)? {
+            return Ok(false);
+        }
+        self.events += 1;
+        self.inbox.push_back(now, InboxItem::Event(Arc::clone(event), hint));
+        effects.wake_task |= self.handler == HandlerState::Idle;
+        Ok(true)
+    }
+
+    fn deliver_gap(&mut self, gap: Gap, now: Instant, effects: &mut Effects) {
+        self.gaps = match (self.gaps, gap) {
+            (GapState::Whole, Gap::Lost) => GapState::Lost,
+            (GapState::Lost, Gap::Restored) => GapState::Restoring,
+            (GapState::Restoring, Gap::Lost) => {
+                // The consumer has not handled the end yet, and the gap goes on.
+                self.inbox.retain(|item| !matches!(item, InboxItem::Gap(Gap::Restored)));
+                self.gaps = GapState::Lost;
+                return;
+            }
+            // The connection was made during a gap, and has joined nothing before.
+            _ => return,
+        };
+        self.inbox.push_back(now, InboxItem::Gap(gap));
+        effects.wake_task |= self.handler == HandlerState::Idle;
+    }
+}

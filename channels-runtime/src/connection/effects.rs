@@ -1,0 +1,106 @@
+//! The effects of a change of a connection's state, which its caller executes.
+
+use std::ops::BitOrAssign;
+
+use crate::layer::WritePriority;
+
+/// The effects of one call of [`State`](super::state::State).
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[must_use = "an effect that is not executed leaves a task asleep or output unwritten"]
+pub(super) struct Effects {
+    /// Wake the connection's task.
+    pub(super) wake_task: bool,
+    /// Wake the handler that waits for space in the outbound queue.
+    pub(super) wake_room: bool,
+    /// Push the connection to the write queue, once for each of these priorities. If the connection's task writes, wake it
+    /// instead.
+    pub(super) schedule: Priorities,
+    /// Count the rule that ended the connection.
+    pub(super) ended: Option<EndRule>,
+    /// Count the messages that were dropped.
+    pub(super) dropped: Dropped,
+}
+
+impl Effects {
+    /// Returns the effect of new output with this priority.
+    pub(super) fn schedule(priority: WritePriority) -> Self {
+        Self { schedule: priority.into(), ..Self::default() }
+    }
+}
+
+impl BitOrAssign for Effects {
+    fn bitor_assign(&mut self, other: Self) {
+        self.wake_task |= other.wake_task;
+        self.wake_room |= other.wake_room;
+        self.schedule.0 |= other.schedule.0;
+        self.ended = self.ended.or(other.ended);
+        self.dropped.expired += other.dropped.expired;
+        self.dropped.volatile += other.dropped.volatile;
+        self.dropped.coalesced += other.dropped.coalesced;
+        self.dropped.oldest += other.dropped.oldest;
+    }
+}
+
+/// The rule that ended a connection from this side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EndRule {
+    /// The outbound queue is full.
+    TooSlow,
+    /// The mailbox is full, and its policy is `disconnect`.
+    Behind,
+    /// The client did not answer the heartbeat. What it has not read is discarded with the socket.
+    Unanswered,
+    /// The client sent nothing for longer than the idle limit.
+    Idle,
+}
+
+/// The number of messages that were dropped, by reason.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Dropped {
+    pub(super) expired: u32,
+    pub(super) volatile: u32,
+    pub(super) coalesced: u32,
+    pub(super) oldest: u32,
+}
+
+/// A set of write priorities, in one byte.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Priorities(u8);
+
+impl Priorities {
+    pub(super) const NONE: Self = Self(0);
+
+    const fn bit(priority: WritePriority) -> u8 {
+        match priority {
+            WritePriority::Interactive => 1,
+            WritePriority::Bulk => 2,
+        }
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub(super) fn contains(self, priority: WritePriority) -> bool {
+        self.0 & Self::bit(priority) != 0
+    }
+
+    /// Adds or removes a priority.
+    pub(super) fn set(&mut self, priority: WritePriority, is_in: bool) {
+        if is_in {
+            self.0 |= Self::bit(priority);
+        } else {
+            self.0 &= !Self::bit(priority);
+        }
+    }
+
+    pub(super) fn iter(self) -> impl Iterator<Item = WritePriority> {
+        [WritePriority::Interactive, WritePriority::Bulk].into_iter().filter(move |priority| self.contains(*priority))
+    }
+}
+
+impl From<WritePriority> for Priorities {
+    fn from(priority: WritePriority) -> Self {
+        Self(Self::bit(priority))
+    }
+}
