@@ -102,7 +102,7 @@ async fn group_key_of_wrong_type_affects_its_group_only() {
     for _ in 0..2 {
         layer.group_add(&Spoilt, channel.name()).await.unwrap_err();
     }
-    assert!(told_once(&log, "Redis refuses the memberships of this group") >= 3);
+    assert!(told_once(&log, "Redis rejected the memberships of a group") >= 3);
 }
 
 /// A join succeeds in the same round trip, so the server itself is not at fault.

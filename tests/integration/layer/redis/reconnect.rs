@@ -45,12 +45,16 @@ async fn unreachable_redis_is_logged_once() {
     until("it is missed", || layer.stats().gaps == 1).await;
     // The channel leaves the group, and the leave cannot be written.
     drop(channel);
-    until("it is tried again", || log.text().matches("memberships can still not be written").count() >= 3).await;
-    until("it is looked for", || log.text().matches("queue in Redis is still lost").count() >= 3).await;
+    until("the write is retried", || log.text().matches("still cannot write memberships to Redis").count() >= 3).await;
+    until("the connection is retried", || {
+        log.text().matches("still no connection to the process's queue in Redis").count() >= 3
+    })
+    .await;
     let text = log.text();
-    let aloud = |sentence: &str| text.lines().filter(|line| line.contains("WARN") && line.contains(sentence)).count();
-    assert_eq!(aloud("memberships could not be written to Redis"), 1, "{text}");
-    assert_eq!(aloud("the connection to the process's queue in Redis is lost"), 1, "{text}");
+    let logged =
+        |level: &str, message: &str| text.lines().filter(|line| line.contains(level) && line.contains(message)).count();
+    assert_eq!(logged("WARN", "cannot write memberships to Redis; will retry"), 1, "{text}");
+    assert_eq!(logged("WARN", "lost the connection to the process's queue in Redis"), 1, "{text}");
 }
 
 /// One command is rejected, and the next one in the same round trip pops messages.

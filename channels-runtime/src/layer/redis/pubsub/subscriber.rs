@@ -32,7 +32,7 @@ pub(super) async fn run(host: Arc<Host>, subscriptions: Arc<Subscriptions>, topi
     loop {
         let Err(error) = serve(&host, &subscriptions, &*topics, &mut backoff).await;
         if subscriptions.lost() {
-            tracing::warn!(redis = ?host, %error, "Redis subscriptions lost; messages sent until they are restored do not arrive here");
+            tracing::warn!(redis = ?host, %error, "Redis subscriptions lost; messages are lost until they are restored");
             topics.lost();
         } else {
             tracing::debug!(redis = ?host, %error, "Redis subscriptions still lost");
