@@ -65,9 +65,9 @@ async fn group_count_reports_process_without_reply() {
     let mut hangs = server.connect();
     hangs.ask("SUBSCRIBE asgi__processes");
     let error = layer.group_count(&Talk).await.unwrap_err();
-    let said = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(said, "1 of 2 have answered within 5 s", "{error}");
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert_eq!(source, "1 of 2 processes replied within 5 s", "{error}");
     drop(hangs);
-    let answered = async { while layer.group_count(&Talk).await.is_err() {} };
-    tokio::time::timeout(Duration::from_secs(10), answered).await.expect("nobody waits for one that is gone");
+    let replied = async { while layer.group_count(&Talk).await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(10), replied).await.expect("the count ignores a closed connection");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use channels_runtime::prelude::*;
 use channels_runtime::{LayerConfig, LayerError};
 
-use crate::layer::redis::core::{KEY, Room, Tick, next_number, now, open, told_once};
+use crate::layer::redis::core::{KEY, Room, Tick, logged_once, next_number, now, open};
 use crate::support::log::Log;
 use crate::support::redis::{RedisServer, Reply};
 use crate::support::until::until;
@@ -102,7 +102,7 @@ async fn group_key_of_wrong_type_affects_its_group_only() {
     for _ in 0..2 {
         layer.group_add(&Spoilt, channel.name()).await.unwrap_err();
     }
-    assert!(told_once(&log, "Redis rejected the memberships of a group") >= 3);
+    assert!(logged_once(&log, "Redis rejected the memberships of a group") >= 3);
 }
 
 /// A join succeeds in the same round trip, so the server itself is not at fault.
@@ -137,7 +137,7 @@ async fn invalid_member_names_are_counted_and_skipped() {
         assert_eq!(next_number(&channel).await, number);
     }
     assert_eq!(layer.stats().undecodable, 12);
-    assert_eq!(told_once(&log, "a message that is no event was dropped"), 12);
+    assert_eq!(logged_once(&log, "a message that is no event was dropped"), 12);
     assert_eq!(layer.group_members(&Room).await.unwrap(), [channel.name().clone()]);
     assert_eq!(server.ask("KEYS *").texts(), [KEY], "nothing was written for them");
 }

@@ -8,7 +8,7 @@ use channels_runtime::{LayerConfig, LayerError};
 use serde_json::json;
 
 use crate::layer::redis::core::{
-    KEY, Room, STUCK, Tick, join_stuck, next_number, now, open, queue_of, stuck_queue, told_once,
+    KEY, Room, STUCK, Tick, join_stuck, logged_once, next_number, now, open, queue_of, stuck_queue,
 };
 use crate::support::log::Log;
 use crate::support::redis::{RedisServer, Reply};
@@ -199,7 +199,7 @@ async fn invalid_queue_entries_are_counted_and_skipped() {
         assert_eq!(next_number(&channel).await, u32::from(number as u8));
     }
     assert_eq!(layer.stats().undecodable, 9);
-    assert_eq!(told_once(&log, "a message that is no event was dropped"), 9);
+    assert_eq!(logged_once(&log, "a message that is no event was dropped"), 9);
 }
 
 // channels_redis selects the server by the hash of the whole channel name, which is often not the receiver's server.

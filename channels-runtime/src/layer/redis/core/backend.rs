@@ -207,10 +207,10 @@ impl Core {
         group: &GroupName,
     ) -> Result<T, LayerError> {
         let cutoff = clock::cutoff(clock::now(), self.state.config.group_expiry);
-        let mut members = cmd(command);
+        let mut query = cmd(command);
         // Only scores above the cutoff. The next join removes the expired members.
-        members.arg(self.state.keys.group(group)).arg(format!("({cutoff}")).arg("+inf");
-        self.server(group.as_str()).commands.send(command, members).await
+        query.arg(self.state.keys.group(group)).arg(format!("({cutoff}")).arg("+inf");
+        self.server(group.as_str()).commands.send(command, query).await
     }
 
     /// Sends to all members except `excluded`.
@@ -227,11 +227,11 @@ impl Core {
         }
         let state = &self.state;
         let counters = state.table.counters();
-        let garbage = || counters.count_garbage(&state.keys.group(group), &DecodeError::NoName);
+        let count_invalid = || counters.count_garbage(&state.keys.group(group), &DecodeError::NoName);
         let mut queues: IndexMap<&str, Vec<&str>> = IndexMap::new();
         for member in &members {
             let Ok(channel) = std::str::from_utf8(member) else {
-                garbage();
+                count_invalid();
                 continue;
             };
             let non_local = channel.find('!').map_or(channel, |bang| &channel[..=bang]);
@@ -241,7 +241,7 @@ impl Core {
         queues.retain(|non_local, channels| {
             let is_valid = is_channel_name(non_local.strip_suffix('!').unwrap_or(non_local));
             if !is_valid {
-                channels.iter().for_each(|_| garbage());
+                channels.iter().for_each(|_| count_invalid());
             }
             is_valid
         });

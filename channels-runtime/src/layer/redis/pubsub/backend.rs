@@ -169,7 +169,7 @@ impl PubSub {
             return Ok(request.into_replies());
         }
         let replied = request.into_replies().processes;
-        Err(unavailable(ACTION, format!("{replied} of {receivers} replied within {} s", DEADLINE.as_secs())))
+        Err(unavailable(ACTION, format!("{replied} of {receivers} processes replied within {} s", DEADLINE.as_secs())))
     }
 
     /// Removes a channel from a group.
