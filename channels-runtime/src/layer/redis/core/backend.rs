@@ -228,23 +228,7 @@ impl Core {
         let state = &self.state;
         let counters = state.table.counters();
         let count_invalid = || counters.count_garbage(&state.keys.group(group), &DecodeError::NoName);
-        let mut queues: IndexMap<&str, Vec<&str>> = IndexMap::new();
-        for member in &members {
-            let Ok(channel) = std::str::from_utf8(member) else {
-                count_invalid();
-                continue;
-            };
-            let non_local = channel.find('!').map_or(channel, |bang| &channel[..=bang]);
-            queues.entry(non_local).or_default().push(channel);
-        }
-        // Checked once for each queue. Its process checks the part of a name after the `!`.
-        queues.retain(|non_local, channels| {
-            let is_valid = is_channel_name(non_local.strip_suffix('!').unwrap_or(non_local));
-            if !is_valid {
-                channels.iter().for_each(|_| count_invalid());
-            }
-            is_valid
-        });
+        let mut queues = queues_of(&members, count_invalid);
         let own = queues.swap_remove(state.process.as_str());
         /// A process or general channel, and the number of its members in the group.
         type QueueSize<'a> = (&'a str, usize);
@@ -269,9 +253,9 @@ impl Core {
                 .for_each(|(queue, _)| counters.count_garbage(&state.keys.queue(queue), &DecodeError::NoQueue));
             Ok::<_, LayerError>(sizes_of(full).map(|(_, channels)| channels).sum::<usize>())
         });
-        let over: usize = try_join_all(stored).await?.into_iter().sum();
-        if over > 0 {
-            counters.count_over_capacity(group, over, members.len());
+        let dropped: usize = try_join_all(stored).await?.into_iter().sum();
+        if dropped > 0 {
+            counters.count_over_capacity(group, dropped, members.len());
         }
         // Last, so that no channel of this process receives a message whose send failed.
         if let Some(own) = own {
@@ -326,6 +310,28 @@ impl Core {
             server.memberships.close();
         }
     }
+}
+
+/// Returns the members by the queue that they read. Calls `count_invalid` for each member that is not a channel name.
+fn queues_of(members: &[Vec<u8>], count_invalid: impl Fn()) -> IndexMap<&str, Vec<&str>> {
+    let mut queues: IndexMap<&str, Vec<&str>> = IndexMap::new();
+    for member in members {
+        let Ok(channel) = std::str::from_utf8(member) else {
+            count_invalid();
+            continue;
+        };
+        let non_local = channel.find('!').map_or(channel, |bang| &channel[..=bang]);
+        queues.entry(non_local).or_default().push(channel);
+    }
+    // Checked once for each queue. Its process checks the part of a name after the `!`.
+    queues.retain(|non_local, channels| {
+        let is_valid = is_channel_name(non_local.strip_suffix('!').unwrap_or(non_local));
+        if !is_valid {
+            channels.iter().for_each(|_| count_invalid());
+        }
+        is_valid
+    });
+    queues
 }
 
 fn encode_error(envelope: &Envelope, source: EncodeError) -> LayerError {
