@@ -84,23 +84,23 @@ async fn flush_deletes_keys_of_its_prefix_only() {
 async fn group_key_of_wrong_type_affects_its_group_only() {
     let (log, _listening) = Log::of_this_thread(tracing::Level::DEBUG);
     #[group("room-2", events(Tick))]
-    struct Spoilt;
+    struct WrongType;
 
     let server = RedisServer::start();
     let layer = open(&server, LayerConfig::default()).await;
-    server.ask("SET asgi:group:room-2 spoilt");
+    server.ask("SET asgi:group:room-2 text");
     let channel = layer.new_channel().await.unwrap();
-    let (spoilt, joined) =
-        tokio::join!(layer.group_add(&Spoilt, channel.name()), layer.group_add(&Room, channel.name()),);
-    let error = spoilt.unwrap_err();
+    let (rejected, joined) =
+        tokio::join!(layer.group_add(&WrongType, channel.name()), layer.group_add(&Room, channel.name()),);
+    let error = rejected.unwrap_err();
     assert!(matches!(error, LayerError::Unavailable { .. }), "{error}");
-    assert_eq!(layer.members_here(&Spoilt).unwrap(), 0);
+    assert_eq!(layer.members_here(&WrongType).unwrap(), 0);
     assert_eq!(layer.stats().undecodable, 1);
     joined.unwrap();
     layer.group_send(&Room, &Tick { number: 1 }).await.unwrap();
     assert_eq!(next_number(&channel).await, 1);
     for _ in 0..2 {
-        layer.group_add(&Spoilt, channel.name()).await.unwrap_err();
+        layer.group_add(&WrongType, channel.name()).await.unwrap_err();
     }
     assert!(logged_once(&log, "Redis rejected the memberships of a group") >= 3);
 }
@@ -115,9 +115,9 @@ async fn leave_rejected_by_redis_is_retried() {
     assert_eq!(server.ask("ACL SETUSER default -zrem").text(), "OK");
     drop(leaver);
     layer.group_add(&Room, other.name()).await.unwrap_err();
-    assert_ne!(server.ask(&format!("ZCARD {KEY}")).number(), 0, "it could not be written");
+    assert_ne!(server.ask(&format!("ZCARD {KEY}")).number(), 0, "the leave was rejected");
     assert_eq!(server.ask("ACL SETUSER default +zrem").text(), "OK");
-    until("nobody is left behind", || server.ask(&format!("ZCARD {KEY}")).number() == 0).await;
+    until("all members have left", || server.ask(&format!("ZCARD {KEY}")).number() == 0).await;
 }
 
 /// Invalid names of members: they are counted, and the other members receive the message.
@@ -129,8 +129,8 @@ async fn invalid_member_names_are_counted_and_skipped() {
     let channel = layer.new_channel().await.unwrap();
     layer.group_add(&Room, channel.name()).await.unwrap();
     let score = now().to_string();
-    for garbage in [&b"\xff\xfe"[..], b"a name with blanks", b"", &[b'x'; 5000]] {
-        assert_eq!(server.run(&[b"ZADD", KEY.as_bytes(), score.as_bytes(), garbage]), Reply::Number(1));
+    for invalid in [&b"\xff\xfe"[..], b"a name with blanks", b"", &[b'x'; 5000]] {
+        assert_eq!(server.run(&[b"ZADD", KEY.as_bytes(), score.as_bytes(), invalid]), Reply::Number(1));
     }
     for number in 0..3 {
         layer.group_send(&Room, &Tick { number }).await.unwrap();

@@ -177,7 +177,7 @@ async fn invalid_queue_entries_are_counted_and_skipped() {
         [head, &[number][..], b"\xb0__asgi_channel__", to].concat()
     };
     let string = |name: &str| [&[0xd9, u8::try_from(name.len()).unwrap()], name.as_bytes()].concat();
-    for garbage in [
+    for invalid in [
         &b""[..],
         b"short",
         b"rrrrrrrrrrrr",
@@ -188,7 +188,7 @@ async fn invalid_queue_entries_are_counted_and_skipped() {
         b"rrrrrrrrrrrr\x82\xa4type\xa4tick\xb0__asgi_channel__\x07",
         b"rrrrrrrrrrrr\x81\xa1a\x01",
     ] {
-        put(garbage);
+        put(invalid);
     }
     put(&tick(1, &string(name)));
     put(&tick(2, &[&b"\x91"[..], &string(name)].concat()));
@@ -231,7 +231,7 @@ async fn remote_queue_of_wrong_type_is_counted_and_skipped() {
     const DEAD: [&str; 2] = ["specific.0dead!x", "specific.zdead!x"];
     // Before the other process in the list of members, and after it.
     let dead = async |number: usize| {
-        server.ask(&format!("SET asgi{} spoilt", DEAD[number].trim_end_matches('x')));
+        server.ask(&format!("SET asgi{} text", DEAD[number].trim_end_matches('x')));
         server.ask(&format!("ZADD {KEY} {} {}", now(), DEAD[number]));
     };
     dead(0).await;
@@ -245,9 +245,13 @@ async fn remote_queue_of_wrong_type_is_counted_and_skipped() {
     assert_eq!(here.stats().undecodable, 6);
     // A direct send returns the error.
     let error = here.send_raw(DEAD[0], json!({"type": "tick", "number": 1})).await.unwrap_err();
-    let told = std::error::Error::source(&error).expect("why").to_string();
-    assert!(told.contains("no sorted set"), "{told}");
-    assert_eq!(server.ask(&format!("GET asgi{}", DEAD[0].trim_end_matches('x'))).text(), "spoilt", "it is not ours");
+    let source = std::error::Error::source(&error).expect("a source").to_string();
+    assert!(source.contains("no sorted set"), "{source}");
+    assert_eq!(
+        server.ask(&format!("GET asgi{}", DEAD[0].trim_end_matches('x'))).text(),
+        "text",
+        "the value of another program stays"
+    );
 }
 
 /// The queue belongs to this process: a value of another type under its key is deleted.
@@ -258,10 +262,10 @@ async fn own_queue_of_wrong_type_is_recreated() {
     let channel = here.new_channel().await.unwrap();
     here.group_add(&Room, channel.name()).await.unwrap();
     let queue = queue_of(&channel);
-    for (number, spoil) in [format!("SET {queue} spoilt"), format!("RPUSH {queue} spoilt")].iter().enumerate() {
-        server.ask(spoil);
+    for (number, command) in [format!("SET {queue} text"), format!("RPUSH {queue} text")].iter().enumerate() {
+        server.ask(command);
         let number = u32::try_from(number).unwrap();
-        let heard = async {
+        let received = async {
             // Messages that are sent before the queue is recreated are lost in the gap.
             loop {
                 there.group_send(&Room, &Tick { number }).await.unwrap();
@@ -271,8 +275,8 @@ async fn own_queue_of_wrong_type_is_recreated() {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), heard).await.expect("it can be sent to again");
-        until("it is counted", || here.stats().undecodable == u64::from(number) + 1).await;
-        until("and told of", || here.stats().gaps == u64::from(number) + 1).await;
+        tokio::time::timeout(Duration::from_secs(10), received).await.expect("the group receives again");
+        until("the invalid value is counted", || here.stats().undecodable == u64::from(number) + 1).await;
+        until("the gap is counted", || here.stats().gaps == u64::from(number) + 1).await;
     }
 }

@@ -136,7 +136,7 @@ impl State {
     fn overflow(&mut self) {
         if !std::mem::replace(&mut self.overflowed, true) {
             tracing::warn!(
-                "too many leaves while Redis is unreachable or refuses them: memberships are left in Redis until they expire"
+                "too many leaves while Redis is unreachable or rejects them: memberships are left in Redis until they expire"
             );
         }
     }
