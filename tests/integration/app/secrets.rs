@@ -205,7 +205,7 @@ async fn secrets_never_appear_in_logs_or_errors() {
         "a message that is not an event was dropped",
         "a handler failed",
         "`connect` failed",
-        "the subscriptions in Redis are lost",
+        "Redis subscriptions lost",
         "https://evil.example",
         "Jwt",
         "Scope",

@@ -1,4 +1,4 @@
-//! Where a Redis server is, and how to log in: everything that an entry of channels_redis' `hosts` may say.
+//! The address of a Redis server and its login: all that an entry of channels_redis' `hosts` can contain.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use deadpool_redis::redis::{
     TlsMode, parse_redis_url,
 };
 
-/// One Redis server, or the master that Sentinels know: an entry of the hosts of a layer.
+/// One Redis server, or the master of a Sentinel group: an entry of a layer's hosts.
 ///
-/// A plain string is an address: `redis://user:password@host:6379/0`, `rediss://..` (with the feature `tls`),
-/// `unix:///path/to/redis.sock?db=0`.
+/// Converts from a string with an address: `redis://user:password@host:6379/0`, `rediss://..` (with the feature `tls`),
+/// or `unix:///path/to/redis.sock?db=0`.
 ///
 /// ```
 /// use channels_runtime::RedisHost;
@@ -23,7 +23,7 @@ use deadpool_redis::redis::{
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisHost {
-    place: Place,
+    location: Location,
     db: Option<i64>,
     username: Option<String>,
     password: Option<String>,
@@ -32,61 +32,63 @@ pub struct RedisHost {
 }
 
 #[derive(Clone, PartialEq, Eq)]
-enum Place {
+enum Location {
     Server(String),
     Sentinel { sentinels: Vec<String>, master: String, username: Option<String>, password: Option<String> },
 }
 
 impl RedisHost {
-    fn at(place: Place) -> Self {
-        Self { place, db: None, username: None, password: None, tls: false, ca: None }
+    fn at(location: Location) -> Self {
+        Self { location, db: None, username: None, password: None, tls: false, ca: None }
     }
 
-    /// The master of that name, as these Sentinels know it. After a failover the new master is found.
+    /// Returns the host for the master of that name, which these Sentinels monitor. After a failover, connections go to
+    /// the promoted master.
     pub fn sentinel<S: Into<String>>(sentinels: impl IntoIterator<Item = S>, master: impl Into<String>) -> Self {
         let sentinels = sentinels.into_iter().map(Into::into).collect();
-        Self::at(Place::Sentinel { sentinels, master: master.into(), username: None, password: None })
+        Self::at(Location::Sentinel { sentinels, master: master.into(), username: None, password: None })
     }
 
-    /// How to log in to the Sentinels themselves.
+    /// Sets the login for the Sentinels themselves.
     #[must_use]
     pub fn with_sentinel_login(mut self, username: Option<&str>, password: &str) -> Self {
-        if let Place::Sentinel { username: user, password: word, .. } = &mut self.place {
-            (*user, *word) = (username.map(String::from), Some(password.into()));
+        if let Location::Sentinel { username: sentinel_username, password: sentinel_password, .. } = &mut self.location
+        {
+            (*sentinel_username, *sentinel_password) = (username.map(String::from), Some(password.into()));
         }
         self
     }
 
-    /// The number of the database. The pub/sub layer is the same in all of them.
+    /// Sets the number of the database. Databases do not separate pub/sub layers.
     #[must_use]
     pub fn with_db(mut self, db: i64) -> Self {
         self.db = Some(db);
         self
     }
 
-    /// Whom to log in as.
+    /// Sets the username.
     #[must_use]
     pub fn with_username(mut self, username: impl Into<String>) -> Self {
         self.username = Some(username.into());
         self
     }
 
-    /// The password.
+    /// Sets the password.
     #[must_use]
     pub fn with_password(mut self, password: impl Into<String>) -> Self {
         self.password = Some(password.into());
         self
     }
 
-    /// Over TLS, as `rediss://` says it in an address. Needs the feature `tls`.
+    /// Connects over TLS, like `rediss://` in an address. Needs the feature `tls`.
     #[must_use]
     pub fn with_tls(mut self) -> Self {
         self.tls = true;
         self
     }
 
-    /// A file with the certificates, in PEM, that the server's must be signed by; those of the system unless said
-    /// otherwise. Needs the feature `tls`.
+    /// Sets a PEM file with the root certificates for the server's certificate. Default: the root certificates of the
+    /// system. Needs the feature `tls`.
     #[must_use]
     pub fn with_ca_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.ca = Some(file.into());
@@ -98,21 +100,24 @@ impl RedisHost {
         self.ca.as_ref()
     }
 
-    /// Reads the address.
+    /// Parses the address.
+    ///
+    /// # Errors
+    /// If it is not an address, or needs the feature `tls`.
     pub(crate) fn read(&self) -> RedisResult<Target> {
         if !cfg!(feature = "tls") && (self.tls || self.ca.is_some()) {
-            return Err(wrong("TLS needs the feature `tls` of channels-runtime"));
+            return Err(invalid("TLS needs the feature `tls` of channels-runtime"));
         }
-        match &self.place {
-            Place::Server(url) => {
+        match &self.location {
+            Location::Server(url) => {
                 let info = connection_info(url)?;
                 let login = self.login(info.redis_settings().clone());
                 let info = if self.tls { over_tls(info)? } else { info };
                 Ok(Target::Server(info.set_redis_settings(login)))
             }
-            Place::Sentinel { sentinels, master, username, password } => {
+            Location::Sentinel { sentinels, master, username, password } => {
                 if sentinels.is_empty() {
-                    return Err(wrong("the list of Sentinels is empty"));
+                    return Err(invalid("the list of Sentinels is empty"));
                 }
                 let log_in = |url: &String| {
                     let info = connection_info(url)?;
@@ -150,14 +155,14 @@ impl RedisHost {
     }
 }
 
-/// An address that was read.
+/// A parsed address.
 #[derive(Debug)]
 pub(crate) enum Target {
     Server(ConnectionInfo),
     Sentinel { sentinels: Vec<ConnectionInfo>, master: String, node: SentinelNodeConnectionInfo },
 }
 
-fn wrong(problem: &'static str) -> RedisError {
+fn invalid(problem: &'static str) -> RedisError {
     RedisError::from((ErrorKind::InvalidClientConfig, problem))
 }
 
@@ -168,11 +173,12 @@ fn over_tls(info: ConnectionInfo) -> RedisResult<ConnectionInfo> {
     Ok(info.set_addr(ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }))
 }
 
-/// As redis-py reads it: a database may stand in the query, and a socket has its login in front or in the query.
+/// Parses an address like redis-py: the query can name a database, and a Unix socket has its login before the path or in
+/// the query.
 fn connection_info(url: &str) -> RedisResult<ConnectionInfo> {
-    let not_an_address = || wrong("an address begins with redis://, rediss:// or unix://");
+    let not_an_address = || invalid("an address begins with redis://, rediss:// or unix://");
     if url.starts_with("rediss://") && !cfg!(feature = "tls") {
-        return Err(wrong("rediss:// needs the feature `tls` of channels-runtime"));
+        return Err(invalid("rediss:// needs the feature `tls` of channels-runtime"));
     }
     let (parsed, login) = match url.strip_prefix("unix://").and_then(|rest| rest.split_once("@/")) {
         Some((login, path)) => {
@@ -185,18 +191,18 @@ fn connection_info(url: &str) -> RedisResult<ConnectionInfo> {
     let parsed = parsed.ok_or_else(not_an_address)?;
     let query: Vec<(String, String)> =
         parsed.query_pairs().map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
-    let asked = |key: &str| query.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
+    let parameter = |key: &str| query.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
     let is_socket = parsed.scheme() == "unix";
     let info = parsed.into_connection_info()?;
     let mut settings = login.unwrap_or_else(|| info.redis_settings().clone());
-    if let Some(db) = asked("db") {
-        settings = settings.set_db(db.parse().map_err(|_| wrong("the number of the database is not a number"))?);
+    if let Some(db) = parameter("db") {
+        settings = settings.set_db(db.parse().map_err(|_| invalid("the number of the database is not a number"))?);
     }
     if is_socket {
-        if let Some(username) = asked("username") {
+        if let Some(username) = parameter("username") {
             settings = settings.set_username(username);
         }
-        if let Some(password) = asked("password") {
+        if let Some(password) = parameter("password") {
             settings = settings.set_password(password);
         }
     }
@@ -205,25 +211,25 @@ fn connection_info(url: &str) -> RedisResult<ConnectionInfo> {
 
 impl From<&str> for RedisHost {
     fn from(url: &str) -> Self {
-        Self::at(Place::Server(url.into()))
+        Self::at(Location::Server(url.into()))
     }
 }
 
 impl From<String> for RedisHost {
     fn from(url: String) -> Self {
-        Self::at(Place::Server(url))
+        Self::at(Location::Server(url))
     }
 }
 
-// Addresses hold passwords, and this goes to logs.
+// Addresses contain passwords, and logs contain this text.
 impl fmt::Debug for RedisHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Server(url) => {
-                let behind_login = url.rsplit('@').next().unwrap_or_default();
-                write!(f, "RedisHost({:?})", behind_login.split('?').next().unwrap_or_default())
+        match &self.location {
+            Location::Server(url) => {
+                let without_login = url.rsplit('@').next().unwrap_or_default();
+                write!(f, "RedisHost({:?})", without_login.split('?').next().unwrap_or_default())
             }
-            Place::Sentinel { sentinels, master, .. } => {
+            Location::Sentinel { sentinels, master, .. } => {
                 write!(f, "RedisHost({master:?} of {} sentinels)", sentinels.len())
             }
         }
@@ -242,8 +248,8 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_read_as_redis_py_reads_them() {
-        for (url, place, db, username, password) in [
+    fn address_parses_like_in_redis_py() {
+        for (url, expected, db, username, password) in [
             ("redis://localhost", "localhost:6379", 0, None, None),
             ("redis://127.0.0.1:6380/3", "127.0.0.1:6380", 3, None, None),
             ("redis://127.0.0.1:6380?db=4", "127.0.0.1:6380", 4, None, None),
@@ -255,7 +261,7 @@ mod tests {
             ("unix://ann:p%40ss@/run/redis.sock", "/run/redis.sock", 0, Some("ann"), Some("p@ss")),
         ] {
             let (addr, login) = read(url);
-            assert_eq!(addr, place, "{url}");
+            assert_eq!(addr, expected, "{url}");
             assert_eq!((login.db(), login.username(), login.password()), (db, username, password), "{url}");
         }
         let (_, login) = read(RedisHost::from("redis://h/1").with_db(5).with_username("u").with_password("p"));
@@ -266,14 +272,14 @@ mod tests {
     }
 
     #[test]
-    fn no_password_goes_to_a_log() {
+    fn debug_hides_passwords() {
         for url in ["redis://ann:secret@h:1/0", "unix:///run/redis.sock?password=secret"] {
             assert!(!format!("{:?}", RedisHost::from(url).with_password("secret")).contains("secret"));
         }
     }
 
     #[test]
-    fn sentinels_may_have_a_login_of_their_own() {
+    fn sentinel_login_differs_from_login_of_master() {
         let host = RedisHost::sentinel(["redis://a:26379", "redis://b:26379"], "mymaster")
             .with_sentinel_login(None, "of the sentinels")
             .with_password("of the master")

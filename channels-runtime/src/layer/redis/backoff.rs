@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::layer::redis::connection_error::ConnectionError;
 
-/// The pause between two tries to connect, longer each time.
+/// A pause between attempts that doubles up to a limit.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     pause: Duration,
@@ -12,24 +12,26 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     const FIRST: Duration = Duration::from_millis(50);
-    /// Short, because whoever waits here hears nothing: three tries a second are no load, not even those of a hundred processes.
+    /// Short, because a process that waits receives nothing. Three attempts a second are a low load, even from a hundred
+    /// processes.
     const LONGEST: Duration = Duration::from_millis(400);
 
     pub(crate) fn new() -> Self {
         Self { pause: Self::FIRST }
     }
 
-    /// The connection works.
+    /// Resets the pause: the connection works.
     pub(crate) fn reset(&mut self) {
         self.pause = Self::FIRST;
     }
 
-    /// It has not failed since it worked.
+    /// Returns whether no attempt has failed since the connection last worked.
     pub(crate) fn is_fresh(&self) -> bool {
         self.pause == Self::FIRST
     }
 
-    /// A try that had no answer in all its time has waited long enough. The next pause is longer, however long this one lasts.
+    /// Returns the pause after a failed attempt, and doubles the next one. There is no pause after a timeout: that attempt
+    /// has waited long enough.
     pub(crate) fn wait_after(&mut self, error: &ConnectionError) -> tokio::time::Sleep {
         let pause = if matches!(error, ConnectionError::Late(_)) { Duration::ZERO } else { jittered(self.pause) };
         self.pause = (self.pause * 2).min(Self::LONGEST);
@@ -37,7 +39,8 @@ impl Backoff {
     }
 }
 
-/// Half the pause to one and a half: processes that lost the same Redis do not all come back at once.
+/// Returns between half and one and a half of the pause, so that processes that lost the same Redis reconnect at different
+/// times.
 pub(crate) fn jittered(pause: Duration) -> Duration {
     let random = uuid::Uuid::new_v4().as_u128() as u32;
     pause.mul_f64(0.5 + f64::from(random) / f64::from(u32::MAX))
@@ -50,9 +53,9 @@ mod tests {
     use super::*;
     use crate::layer::redis::limits::DEADLINE;
 
-    // Paused time: what is measured is what was slept.
+    // Paused time: the measured time is the time slept.
     #[tokio::test(start_paused = true)]
-    async fn the_next_try_waits_unless_the_last_one_did() {
+    async fn backoff_skips_pause_after_timeout() {
         let late = timeout(DEADLINE, std::future::pending::<()>()).await.unwrap_err().into();
         let mut backoff = Backoff::new();
         assert!(backoff.is_fresh());

@@ -1,35 +1,35 @@
-//! The time of a message: the score of its entry in a sorted set.
+//! The time of a message, which is the score of its entry in a sorted set.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How far the clock may be set back before its new time is believed. Until then the scores go on from where they were,
-/// one step at a time, so that order holds.
+/// The largest step back of the clock, in seconds, that does not set the scores back. Within it the scores continue from the
+/// last one in the smallest steps, so that the order holds.
 const STEP_BACK: f64 = 10.0;
 
-/// Seconds since 1970, as Python's `time.time()`.
+/// Returns the seconds since 1970, like Python's `time.time()`.
 pub(super) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
-/// The score up to which an entry has outlived `expiry`, by the rule of channels_redis.
+/// Returns the score up to which entries have expired, by the rule of channels_redis.
 pub(super) fn cutoff(now: f64, expiry: Duration) -> f64 {
     now.floor() - expiry.as_secs_f64()
 }
 
-/// `expiry` for Redis' EXPIRE, which takes whole seconds above 0.
+/// Returns `expiry` in whole seconds above 0, for Redis' EXPIRE.
 pub(super) fn whole_seconds(expiry: Duration) -> u64 {
     expiry.as_secs() + u64::from(expiry.subsec_nanos() > 0 || expiry.is_zero())
 }
 
 /// Scores that grow with every call in this process.
 ///
-/// Redis puts entries of one score in the order of their bytes, which begin with random ones: two sends within the
-/// resolution of a float (0.24 µs today) would come out in either order.
+/// Redis sorts entries with the same score by their bytes, which begin with random ones. So the order of two sends within
+/// the resolution of a float (0.24 µs today) would be random.
 #[derive(Debug, Default)]
 pub(super) struct Scores {
-    /// The bits of the last score. Floats above zero are ordered as their bits are.
+    /// The bits of the last score. Floats above zero have the same order as their bits.
     last: AtomicU64,
 }
 
@@ -44,7 +44,7 @@ impl Scores {
             let stepped_back = last - now > STEP_BACK;
             if now > last || stepped_back { now } else { last.next_up() }.to_bits()
         };
-        // What is returned is computed again from the value that was replaced.
+        // `fetch_update` returns the replaced value, from which the new one is computed again.
         let last = self.last.fetch_update(Relaxed, Relaxed, |last| Some(next(last))).unwrap_or_else(|last| last);
         f64::from_bits(next(last))
     }
@@ -69,12 +69,12 @@ mod tests {
                 .collect();
             let mut all: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
             all.sort_by(f64::total_cmp);
-            assert!(all.is_sorted_by(|a, b| a < b), "no score came twice");
+            assert!(all.is_sorted_by(|a, b| a < b), "no score is repeated");
         });
     }
 
     #[test]
-    fn a_clock_that_is_set_back_does_not_set_the_scores_back_until_it_is_far() {
+    fn clock_set_back_sets_scores_back_only_beyond_limit() {
         let scores = Scores::default();
         assert_eq!(scores.after(1_795_367_928.5), 1_795_367_928.5);
         let next = scores.after(1_795_367_928.5);
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_expires_by_the_rule_of_channels_redis() {
+    fn entry_expires_like_in_channels_redis() {
         // int(time.time()) - expiry
         assert_eq!(cutoff(1_795_367_928.9, Duration::from_secs(60)), 1_795_367_868.0);
         assert_eq!(whole_seconds(Duration::from_secs(60)), 60);

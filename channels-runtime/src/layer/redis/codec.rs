@@ -1,4 +1,4 @@
-//! What stands around a message in Redis: random bytes in front, and encryption.
+//! The encoding of a message in Redis: a random prefix and encryption.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,29 +15,29 @@ use crate::error::DecodeError;
 use crate::layer::config::LayerConfig;
 use crate::layer::redis::clock;
 
-/// How far in the future an encrypted message may be dated, as everywhere in Fernet.
+/// The largest lead of a sender's clock, in seconds, as specified by Fernet.
 const CLOCK_SKEW: u64 = 60;
 
-/// How much longer than `expiry` an encrypted message is valid in the core layer, as in channels_redis.
+/// The time in seconds for which an encrypted message is valid beyond `expiry` in the core layer, as in channels_redis.
 const GRACE: u64 = 10;
 
-/// Packs and unpacks messages as `channels_redis.serializers` does.
+/// Seals and opens messages like `channels_redis.serializers`.
 pub(crate) struct Codec {
     format: Format,
     random_prefix: usize,
-    /// The first one encrypts; all of them are tried to decrypt.
+    /// The first key encrypts. To decrypt, all keys are tried in order.
     keys: Vec<Fernet>,
-    /// For how many seconds an encrypted message is valid.
+    /// The time in seconds for which an encrypted message is valid; `None` without a limit.
     lifetime: Option<u64>,
 }
 
 impl Codec {
-    /// That of the pub/sub layer: no random bytes, and an encrypted message stays valid.
+    /// Returns the codec of the pub/sub layer: no random prefix, and no lifetime.
     pub(crate) fn for_pubsub(config: &LayerConfig) -> Self {
         Self { format: config.serializer_format, random_prefix: 0, keys: keys(config), lifetime: None }
     }
 
-    /// That of the core layer. The random bytes make two equal messages two entries of a sorted set.
+    /// Returns the codec of the core layer. The random prefix makes two equal messages two entries of a sorted set.
     pub(crate) fn for_core(config: &LayerConfig) -> Self {
         let lifetime = Some(lifetime(config.expiry));
         let random_prefix = config.random_prefix_length;
@@ -48,7 +48,7 @@ impl Codec {
         self.format
     }
 
-    /// Packs a serialized message.
+    /// Encrypts a serialised message, and adds the random prefix.
     pub(crate) fn seal(&self, body: Bytes) -> Bytes {
         let body = match self.keys.first() {
             Some(key) => key.encrypt(&body).into(),
@@ -67,10 +67,10 @@ impl Codec {
         sealed.into()
     }
 
-    /// Unpacks what a peer has sealed.
+    /// Returns the serialised message that a peer has sealed.
     ///
     /// # Errors
-    /// When it is shorter than its random bytes, or none of the keys fits, or it is too old or from the future.
+    /// If it is shorter than the random prefix, no key fits, or it is too old or from the future.
     pub(crate) fn open(&self, mut sealed: Bytes) -> Result<Bytes, DecodeError> {
         if sealed.len() < self.random_prefix {
             return Err(DecodeError::Truncated);
@@ -80,7 +80,7 @@ impl Codec {
             return Ok(body);
         }
         let token = std::str::from_utf8(&body).map_err(|_| DecodeError::Undecryptable)?;
-        // `fernet` adds to the date before it knows that the date is genuine, and a wild one would overflow.
+        // `fernet` adds to the date before it verifies the token, so a forged date would overflow.
         if date(token).is_none_or(|date| date > clock::now() as u64 + CLOCK_SKEW) {
             return Err(DecodeError::Undecryptable);
         }
@@ -104,12 +104,12 @@ fn keys(config: &LayerConfig) -> Vec<Fernet> {
     keys.map(|key| Fernet::new(&derived(key)).expect("a key of 32 bytes in base64")).collect()
 }
 
-/// The Fernet key of a configured one.
+/// Returns the Fernet key for a configured key.
 fn derived(key: &str) -> String {
     URL_SAFE.encode(Sha256::digest(key.as_bytes()))
 }
 
-/// When a Fernet token says that it was made: eight bytes behind the version.
+/// Returns the creation time in a Fernet token: eight bytes after the version.
 fn date(token: &str) -> Option<u64> {
     let head = URL_SAFE.decode(token.get(..12)?).ok()?;
     let date: [u8; 8] = head.get(1..9)?.try_into().ok()?;
@@ -137,12 +137,12 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_derived_as_in_channels_redis() {
+    fn key_derivation_matches_channels_redis() {
         assert_eq!(derived("a-test-key"), "vQHTG9CFHUSqb8quMxeiDkUMwWkp8zurx5IirXypqVI=");
     }
 
     #[test]
-    fn a_token_of_python_is_read() {
+    fn token_of_python_opens() {
         let codec = Codec::for_pubsub(&config(&["another", "a-test-key"]));
         assert_eq!(&codec.open(TOKEN.into()).unwrap()[..], BODY);
         // In the core layer a message of 2023 is too old.
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_begins_with_random_bytes_outside_of_the_encryption() {
+    fn random_prefix_is_not_encrypted() {
         let plain = Codec::for_core(&config(&[]));
         let (one, two) = (plain.seal(Bytes::from_static(BODY)), plain.seal(Bytes::from_static(BODY)));
         assert_eq!((&one[12..], &two[12..]), (BODY, BODY));
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_rotate() {
+    fn rotated_keys_open_old_and_new_messages() {
         let (old, both, new) = (config(&["old"]), config(&["new", "old"]), config(&["new"]));
         let sealed = |config| Codec::for_core(config).seal(Bytes::from_static(BODY));
         let opens = |config, sealed: &Bytes| Codec::for_core(config).open(sealed.clone()).is_ok();
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_an_error_and_never_a_panic() {
+    fn invalid_message_returns_error() {
         let codec = Codec::for_core(&config(&["a-test-key"]));
         let wild_date = format!("012345678901{}", URL_SAFE.encode([[0x80].as_slice(), &[0xff; 90]].concat()));
         let short = "012345678901gAAA";
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn its_debug_tells_no_key() {
+    fn debug_hides_keys() {
         let config = config(&["a-test-key"]);
         assert!(!format!("{config:?} {:?}", Codec::for_core(&config)).contains("a-test-key"));
     }

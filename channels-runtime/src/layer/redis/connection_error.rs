@@ -1,39 +1,41 @@
-//! The reasons to give up a connection to Redis.
+//! The errors that end the use of a connection to Redis.
 
 use std::error::Error as StdError;
+use std::sync::Arc;
 
 use deadpool_redis::redis::RedisError;
 
 use crate::error::LayerError;
 
-/// What Redis says of a key that is of another kind than the command is for.
+/// The error code of Redis for a key of another type than the command needs.
 pub(crate) const WRONG_TYPE: &str = "WRONGTYPE";
 
+/// Returns the [`LayerError`] for an action that failed at Redis.
 pub(crate) fn unavailable(action: &'static str, source: impl Into<Box<dyn StdError + Send + Sync>>) -> LayerError {
     LayerError::Unavailable { action, source: source.into() }
 }
 
-/// Why a connection is given up.
+/// The reason to discard a connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectionError {
-    #[error("Redis does not answer")]
+    #[error("Redis did not reply in time")]
     Late(#[from] tokio::time::error::Elapsed),
     #[error("{0}")]
     Redis(#[from] RedisError),
     #[error("no connection to Redis: {0}")]
     Pool(#[from] deadpool_redis::PoolError),
-    #[error("Redis does not answer on this connection, and does on a new one")]
-    Overtaken,
-    #[error("Redis answers something that was not asked; the connection is out of step")]
+    #[error("Redis does not reply on this connection, but on a new one")]
+    Unresponsive,
+    #[error("Redis sent a reply to another command; the connection is out of step")]
     OutOfStep,
     #[error("the connection was closed")]
     Closed,
-    #[error("Redis refuses: {0}")]
-    Refused(std::sync::Arc<RedisError>),
+    #[error("Redis refused the commands: {0}")]
+    Refused(Arc<RedisError>),
 }
 
 impl ConnectionError {
-    /// The connection is well: the key is of another kind than the command is for.
+    /// Returns whether only the key is of the wrong type. The connection still works.
     pub(crate) fn is_of_wrong_type(&self) -> bool {
         matches!(self, Self::Redis(error) if error.code() == Some(WRONG_TYPE))
     }

@@ -1,4 +1,4 @@
-//! One Redis server: connections for commands, and ways to open one for oneself.
+//! One Redis server: a pool of connections for commands, and dedicated connections.
 
 use std::fmt;
 use std::ops::DerefMut;
@@ -20,75 +20,74 @@ use crate::layer::redis::backoff::{Backoff, jittered};
 use crate::layer::redis::connection_error::{ConnectionError, unavailable};
 use crate::layer::redis::limits::DEADLINE;
 
-/// How many connections for commands a process has to one server at most. It uses one to four; the others are tries to connect
-/// while the line is silent, and none of these may have to wait until an older one is given up.
+/// The largest number of connections for commands to one server. A process uses one to four. The others are attempts to connect
+/// while the server is unresponsive, and none of these may wait until an older one ends.
 const POOL: usize = 64;
 
-/// By now a command has its answer. If it has not, and a new connection is answered, then the line of the old one is dead.
-pub(super) const USUAL: Duration = Duration::from_millis(750);
+/// The time by which a working connection has the reply to a command. A connection without one is unresponsive if a new
+/// connection gets a reply.
+pub(super) const USUAL_REPLY_TIME: Duration = Duration::from_millis(750);
 
-/// What was asked first is answered first: so long after the newer answer, the older one does not come any more.
+/// The time that an older command has for its reply after a newer one got its own. Redis replies to the older one first.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// How long a try to connect is alone, half of it to one and a half; then another one begins beside it.
-const ALONE: Duration = Duration::from_millis(400);
+/// The time between two concurrent attempts to connect, before jitter.
+const NEXT_ATTEMPT: Duration = Duration::from_millis(400);
 
 pub(super) enum Host {
-    Server {
-        client: Client,
-        pool: Pool,
-    },
-    /// Asked anew for each connection, so that after a failover the new master is found. No pool: a connection in it
-    /// would outlive its master's rank.
+    /// A server at a fixed address.
+    Server { client: Client, pool: Pool },
+    /// A Sentinel group. Each connection asks it for the master, so connections follow a failover. There is no pool, because
+    /// a pooled connection would stay with a demoted master.
     Sentinel(Mutex<SentinelClient>),
 }
 
-/// A connection for commands, to be used by one task at a time.
-pub(super) enum Commanding {
-    /// Goes back into its pool when it is dropped.
+/// A connection for commands, used by one task at a time.
+pub(super) enum CommandConnection {
+    /// Returns to its pool on drop.
     Pooled(deadpool_redis::Connection),
-    Own(MultiplexedConnection),
+    Dedicated(MultiplexedConnection),
 }
 
-impl Commanding {
-    pub(super) fn connection(&mut self) -> &mut MultiplexedConnection {
+impl CommandConnection {
+    pub(super) fn get_mut(&mut self) -> &mut MultiplexedConnection {
         match self {
             Self::Pooled(connection) => connection.deref_mut(),
-            Self::Own(connection) => connection,
+            Self::Dedicated(connection) => connection,
         }
     }
 
-    /// Closes it: something is wrong with it, or with where it leads.
+    /// Closes the connection, because it or its server does not work.
     pub(super) fn discard(self) {
         match self {
             Self::Pooled(connection) => drop(deadpool_redis::Connection::take(connection)),
-            Self::Own(connection) => drop(connection),
+            Self::Dedicated(connection) => drop(connection),
         }
     }
 }
 
-/// The library's own limit is half a second, which a busy server may need.
+/// Returns settings with our deadline. The client's default of half a second is too short for a busy server.
 fn settings() -> AsyncConnectionConfig {
     AsyncConnectionConfig::new().set_connection_timeout(Some(DEADLINE)).set_response_timeout(Some(DEADLINE))
 }
 
 impl Host {
-    /// Reads the address. Nothing is opened yet.
+    /// Parses the address, without connecting.
     pub(super) fn new(host: &RedisHost) -> Result<Self, LayerError> {
-        let wrong = |error| unavailable("reading the address of Redis", error);
-        match host.read().map_err(wrong)? {
+        let invalid = |error| unavailable("parsing the address of Redis", error);
+        match host.read().map_err(invalid)? {
             Target::Server(info) => {
-                let client = open(host, info).map_err(wrong)?;
+                let client = open(host, info).map_err(invalid)?;
                 let info = client.get_connection_info().clone();
-                let manager = deadpool_redis::Manager::new_with_config(info, settings()).map_err(wrong)?;
+                let manager = deadpool_redis::Manager::new_with_config(info, settings()).map_err(invalid)?;
                 let timeouts = Timeouts { wait: Some(DEADLINE), create: Some(DEADLINE), recycle: Some(DEADLINE) };
                 let pool = Pool::builder(manager).max_size(POOL).timeouts(timeouts).runtime(Runtime::Tokio1);
-                let pool = pool.build().map_err(|error| unavailable("making the pool of connections", error))?;
+                let pool = pool.build().map_err(|error| unavailable("creating the connection pool", error))?;
                 Ok(Self::Server { client, pool })
             }
             Target::Sentinel { sentinels, master, node } => {
                 let client = SentinelClient::build(sentinels, master, Some(node), SentinelServerType::Master);
-                Ok(Self::Sentinel(Mutex::new(client.map_err(wrong)?)))
+                Ok(Self::Sentinel(Mutex::new(client.map_err(invalid)?)))
             }
         }
     }
@@ -100,47 +99,50 @@ impl Host {
         }
     }
 
-    /// A connection for commands.
-    pub(super) async fn commanding(&self) -> Result<Commanding, ConnectionError> {
-        first_outcome(|| self.open_commanding()).await
+    /// Returns a connection for commands.
+    pub(super) async fn command_connection(&self) -> Result<CommandConnection, ConnectionError> {
+        first_outcome(|| self.open_command_connection()).await
     }
 
-    /// The same, and Redis has answered on it.
-    pub(super) async fn answered(&self) -> Result<Commanding, ConnectionError> {
+    /// Returns a connection for commands that has received a reply.
+    async fn checked_connection(&self) -> Result<CommandConnection, ConnectionError> {
         first_outcome(|| async {
-            let mut commanding = self.open_commanding().await?;
-            cmd("PING").exec_async(commanding.connection()).await?;
-            Ok(commanding)
+            let mut connection = self.open_command_connection().await?;
+            cmd("PING").exec_async(connection.get_mut()).await?;
+            Ok(connection)
         })
         .await
     }
 
-    /// Waits until a new connection is answered, where an older one, asked now, has no answer within `usual`. Gives the
-    /// new one.
-    pub(super) async fn overtaken(&self, usual: Duration) -> Commanding {
-        sleep(usual).await;
-        self.forget_idle();
+    /// Replaces a connection that has just sent a command and gets no reply: waits for `reply_time`, and then until a new
+    /// connection gets a reply. Returns the new one.
+    ///
+    /// # Cancel safety
+    /// Drop the future when the reply comes. This closes the new connection.
+    pub(super) async fn replacement(&self, reply_time: Duration) -> CommandConnection {
+        sleep(reply_time).await;
+        self.close_idle();
         let mut backoff = Backoff::new();
         loop {
-            match self.answered().await {
-                Ok(fresh) => {
+            match self.checked_connection().await {
+                Ok(connection) => {
                     sleep(GRACE).await;
-                    return fresh;
+                    return connection;
                 }
                 Err(error) => backoff.wait_after(&error).await,
             }
         }
     }
 
-    async fn open_commanding(&self) -> Result<Commanding, ConnectionError> {
+    async fn open_command_connection(&self) -> Result<CommandConnection, ConnectionError> {
         match self {
-            Self::Server { pool, .. } => Ok(Commanding::Pooled(pool.get().await?)),
-            Self::Sentinel(_) => Ok(Commanding::Own(self.open_dedicated(settings()).await?)),
+            Self::Server { pool, .. } => Ok(CommandConnection::Pooled(pool.get().await?)),
+            Self::Sentinel(_) => Ok(CommandConnection::Dedicated(self.open_dedicated(settings()).await?)),
         }
     }
 
-    /// A connection of one's own for a command that Redis answers when it has something.
-    pub(super) async fn blocking(&self) -> Result<MultiplexedConnection, ConnectionError> {
+    /// Returns a dedicated connection for blocking commands. It has no reply timeout.
+    pub(super) async fn blocking_connection(&self) -> Result<MultiplexedConnection, ConnectionError> {
         first_outcome(|| self.open_dedicated(settings().set_response_timeout(None))).await
     }
 
@@ -148,32 +150,32 @@ impl Host {
         Ok(self.client().await?.get_multiplexed_async_connection_with_config(&settings).await?)
     }
 
-    /// A connection of one's own for subscriptions.
-    pub(super) async fn subscribing(&self) -> Result<PubSub, ConnectionError> {
+    /// Returns a dedicated connection for subscriptions.
+    pub(super) async fn pubsub_connection(&self) -> Result<PubSub, ConnectionError> {
         first_outcome(|| async { Ok(self.client().await?.get_async_pubsub().await?) }).await
     }
 
-    /// Closes the connections that nobody uses: another one to this server was lost, and so may they be.
-    pub(super) fn forget_idle(&self) {
+    /// Closes the idle connections: another connection to this server was lost, so they may be lost, too.
+    pub(super) fn close_idle(&self) {
         if let Self::Server { pool, .. } = self {
             pool.retain(|_, _| false);
         }
     }
 }
 
-/// Connects. While a try has no outcome others begin beside it, and the first outcome counts: where nothing came through
-/// for a while, those who knock later are answered, and those who knocked before may never be.
+/// Connects, with concurrent attempts while there is no outcome. The first outcome counts. After an interruption of the network
+/// a new attempt succeeds, while one that began before it may never get a reply.
 async fn first_outcome<T, F: Future<Output = Result<T, ConnectionError>>>(
     connect: impl Fn() -> F,
 ) -> Result<T, ConnectionError> {
-    // Bound: those that begin within the deadline, when the first one has its outcome; ten or so.
-    let mut tries = FuturesUnordered::new();
+    // Bound: about ten attempts, because the first one ends at the deadline.
+    let mut attempts = FuturesUnordered::new();
     loop {
-        tries.push(timeout(DEADLINE, connect()));
+        attempts.push(timeout(DEADLINE, connect()));
         tokio::select! {
-            // A try that has no outcome stays; one that has none when another is done is not needed.
-            Some(outcome) = tries.next() => return outcome?,
-            () = sleep(jittered(ALONE)) => {}
+            // The attempts without an outcome continue after a pause, and are dropped with the first outcome.
+            Some(outcome) = attempts.next() => return outcome?,
+            () = sleep(jittered(NEXT_ATTEMPT)) => {}
         }
     }
 }
@@ -189,18 +191,18 @@ fn open(host: &RedisHost, info: ConnectionInfo) -> RedisResult<Client> {
 
     let Some(file) = host.ca_file() else { return Client::open(info) };
     let root_cert = std::fs::read(file).map_err(|error| {
-        let said = format!("{}: {error}", file.display());
-        RedisError::from((ErrorKind::InvalidClientConfig, "the file of certificates cannot be read", said))
+        let detail = format!("{}: {error}", file.display());
+        RedisError::from((ErrorKind::InvalidClientConfig, "cannot read the certificate file", detail))
     })?;
     Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert: Some(root_cert) })
 }
 
-/// The address, without a password.
+/// Shows the address without the login.
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Server { client, .. } => write!(f, "{}", client.get_connection_info().addr()),
-            Self::Sentinel(_) => f.write_str("the master that a sentinel names"),
+            Self::Sentinel(_) => f.write_str("the master of a Sentinel group"),
         }
     }
 }
@@ -211,21 +213,22 @@ impl fmt::Debug for Host {
     }
 }
 
-/// Reads the addresses and connects to each: a wrong address or password shows now, and not with the first message.
+/// Parses the addresses and connects to each server, so that a wrong address or password is an error now instead of at the
+/// first message.
 pub(crate) async fn connect(hosts: impl IntoIterator<Item = RedisHost>) -> Result<Vec<Arc<Host>>, LayerError> {
     let hosts: Vec<_> = hosts.into_iter().map(|host| Host::new(&host).map(Arc::new)).collect::<Result<_, _>>()?;
     if hosts.is_empty() {
-        return Err(unavailable("reading the addresses of Redis", "the list is empty"));
+        return Err(unavailable("parsing the addresses of Redis", "the list is empty"));
     }
     for host in &hosts {
-        // Asked something, because a server that wants a password lets everyone connect.
-        let answered = timeout(DEADLINE, host.answered()).await.unwrap_or_else(|late| Err(late.into()));
-        answered.map_err(|error| unavailable("connecting to Redis", format!("{host}: {error}")))?;
+        // With a command, because a server that requires a password accepts any connection.
+        let checked = timeout(DEADLINE, host.checked_connection()).await.unwrap_or_else(|late| Err(late.into()));
+        checked.map_err(|error| unavailable("connecting to Redis", format!("{host}: {error}")))?;
     }
     Ok(hosts)
 }
 
-/// Where messages come from, for the log. Redis does not say which of its clients sent one.
+/// Returns the source of messages for the log. Redis does not report which client sent a message.
 pub(crate) fn peers(hosts: &[Arc<Host>]) -> String {
     let hosts: Vec<String> = hosts.iter().map(|host| host.to_string()).collect();
     format!("Redis at {}", hosts.join(", "))
@@ -240,26 +243,30 @@ mod tests {
 
     use super::*;
 
-    // Paused time: what is measured is what was slept.
+    // Paused time: the measured time is the time slept.
     #[tokio::test(start_paused = true)]
-    async fn a_line_that_speaks_again_is_found_within_a_second() {
-        for silent in [0, 300, 1000, 3700] {
-            let back = Instant::now() + Duration::from_millis(silent);
-            let tries = AtomicUsize::new(0);
-            // Who knocked while it was silent is never answered.
+    async fn server_that_replies_again_is_found_within_a_second() {
+        for unresponsive in [0, 300, 1000, 3700] {
+            let restored = Instant::now() + Duration::from_millis(unresponsive);
+            let attempts = AtomicUsize::new(0);
+            // An attempt from before never gets a reply.
             let connect = || {
-                tries.fetch_add(1, Relaxed);
-                async move { if Instant::now() < back { pending().await } else { Ok(()) } }
+                attempts.fetch_add(1, Relaxed);
+                async move { if Instant::now() < restored { pending().await } else { Ok(()) } }
             };
             first_outcome(connect).await.unwrap();
-            assert!(back.elapsed() <= ALONE.mul_f64(1.5), "{:?} after {silent} ms", back.elapsed());
-            let most = 2 + usize::try_from(2 * silent).unwrap() / ALONE.as_millis() as usize;
-            assert!(tries.load(Relaxed) <= most, "{tries:?} in {silent} ms");
+            assert!(
+                restored.elapsed() <= NEXT_ATTEMPT.mul_f64(1.5),
+                "{:?} after {unresponsive} ms",
+                restored.elapsed()
+            );
+            let most = 2 + usize::try_from(2 * unresponsive).unwrap() / NEXT_ATTEMPT.as_millis() as usize;
+            assert!(attempts.load(Relaxed) <= most, "{attempts:?} in {unresponsive} ms");
         }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_try_that_fails_is_an_outcome_and_the_longest_try_ends_all() {
+    async fn first_outcome_is_first_error_or_timeout() {
         let begun = Instant::now();
         let refused = first_outcome(|| async { Err::<(), _>(ConnectionError::Closed) }).await;
         assert!(matches!(refused, Err(ConnectionError::Closed)) && begun.elapsed().is_zero());

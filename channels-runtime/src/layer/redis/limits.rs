@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// How long one answer of Redis is waited for before the send counts as failed.
+/// The time limit for one reply of Redis. A command without a reply by then has failed.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 
-/// How many messages are handed out before other tasks (the writer of the sockets, above all) get their turn.
+/// The number of messages that a task delivers before other tasks run, above all the writer of the sockets.
 pub(crate) const TURN: usize = 8;

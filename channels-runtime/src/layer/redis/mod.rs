@@ -1,9 +1,10 @@
-//! The Redis layers, wire-compatible with channels_redis: Python and Rust processes share groups.
+//! The Redis layers, wire-compatible with channels_redis, so that Python and Rust processes share groups.
 //!
 //! - [`core`]: `channels_redis.core.RedisChannelLayer`, messages in sorted sets.
 //! - [`pubsub`]: `channels_redis.pubsub.RedisPubSubChannelLayer`, messages through PUBLISH.
 //!
-//! Only this folder knows deadpool and redis.
+//! Both use [`commands`] to send, [`reconciler`] to keep Redis as the local table is, and [`host`] for connections. No other
+//! folder names deadpool or redis.
 
 mod address;
 mod backoff;
@@ -13,10 +14,14 @@ mod commands;
 mod connection_error;
 mod core;
 mod host;
+mod join;
 mod limits;
 mod pipeline;
 mod pubsub;
+mod reconciler;
 mod shard;
+mod store;
+mod tasks;
 
 pub use address::RedisHost;
 

@@ -1,8 +1,8 @@
-//! Answers of Redis that are known to be those of the question.
+//! A pipeline of commands whose replies are known to belong to it.
 //!
-//! Redis does not say which command an answer is for: it answers in order, and one answer too many on the line gives every
-//! later question the answer to another one, so that a message would go to the members of another group. So each pipeline
-//! ends with a number that nothing else on this connection was asked for.
+//! Redis replies in order, and a reply does not name its command. After one extra reply on a connection, each command would
+//! get the reply to another one, and a message would go to the members of another group. So each pipeline ends with a number
+//! that no other pipeline of this process contains, and the last reply must repeat it.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -12,32 +12,36 @@ use deadpool_redis::redis::aio::ConnectionLike;
 use deadpool_redis::redis::{self, Pipeline, RedisResult, Value};
 
 use crate::layer::redis::connection_error::ConnectionError;
-use crate::layer::redis::host::USUAL;
+use crate::layer::redis::host::USUAL_REPLY_TIME;
 
-/// How many bytes even a slow line carries in a second: a large pipeline is waited for so much longer.
-const SLOW_LINE: u32 = 1024 * 1024;
+/// The bytes per second of a slow connection, which extend the reply time of a large pipeline.
+const SLOW_BANDWIDTH: u32 = 1024 * 1024;
 
-/// By when this pipeline has its answers, on a line that works.
-pub(super) fn usual(asked: &Pipeline) -> Duration {
-    let bytes = u32::try_from(asked.get_packed_pipeline().len()).unwrap_or(u32::MAX);
-    USUAL + Duration::from_secs_f64(f64::from(bytes) / f64::from(SLOW_LINE))
+/// Returns the time by which a working connection has the replies to this pipeline.
+pub(super) fn usual_reply_time(pipeline: &Pipeline) -> Duration {
+    let bytes = u32::try_from(pipeline.get_packed_pipeline().len()).unwrap_or(u32::MAX);
+    USUAL_REPLY_TIME + Duration::from_secs_f64(f64::from(bytes) / f64::from(SLOW_BANDWIDTH))
 }
 
-/// Asks, and gives one answer for each command. After an error the connection is not to be used again: what was asked may have
-/// been done or not, and what comes next may be the answer to it. Dropped, the same.
-pub(super) async fn answers(
+/// Runs a pipeline, and returns one reply for each command. An error of one command is a reply.
+///
+/// After an error of the pipeline, Redis may have executed any of its commands, and its replies may still come. So the
+/// connection must be discarded.
+///
+/// # Cancel safety
+/// Dropping the future has the same effect as an error.
+pub(super) async fn run_pipeline(
     mut pipeline: Pipeline,
     connection: &mut impl ConnectionLike,
 ) -> Result<Vec<RedisResult<Value>>, ConnectionError> {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let number = LAST.fetch_add(1, Relaxed);
     pipeline.cmd("PING").arg(number);
-    // What Redis refuses is an answer, too.
     pipeline.ignore_errors();
-    let mut answers: Vec<RedisResult<Value>> = pipeline.query_async(connection).await?;
-    let last = answers.pop().ok_or(ConnectionError::OutOfStep)??;
+    let mut replies: Vec<RedisResult<Value>> = pipeline.query_async(connection).await?;
+    let last = replies.pop().ok_or(ConnectionError::OutOfStep)??;
     match redis::from_redis_value::<u64>(last) {
-        Ok(answered) if answered == number => Ok(answers),
+        Ok(reply) if reply == number => Ok(replies),
         _ => Err(ConnectionError::OutOfStep),
     }
 }
@@ -48,37 +52,37 @@ mod tests {
 
     use super::*;
 
-    /// A line with an answer too many on it: each question gets the end of what the one before was answered.
+    /// A connection with extra replies: each pipeline gets the last replies to the one before.
     #[derive(Default)]
-    struct Shifted {
-        waiting: Vec<Value>,
-        by: usize,
+    struct OutOfStep {
+        replies: Vec<Value>,
+        extra: usize,
     }
 
-    impl ConnectionLike for Shifted {
+    impl ConnectionLike for OutOfStep {
         fn req_packed_command<'a>(&'a mut self, _: &'a Cmd) -> RedisFuture<'a, Value> {
-            unreachable!("only pipelines are asked")
+            unreachable!("only pipelines are run")
         }
 
         fn req_packed_commands<'a>(
             &'a mut self,
-            asked: &'a Pipeline,
+            pipeline: &'a Pipeline,
             _: usize,
             _: usize,
         ) -> RedisFuture<'a, Vec<Value>> {
             let echo = |command: &Cmd| {
                 let last = command.args_iter().last();
-                let Some(redis::Arg::Simple(word)) = last else { panic!("a word") };
-                Value::BulkString(word.to_vec())
+                let Some(redis::Arg::Simple(argument)) = last else { panic!("an argument") };
+                Value::BulkString(argument.to_vec())
             };
-            self.waiting.extend(asked.cmd_iter().map(echo));
-            let many = asked.len();
-            if self.waiting.len() == many {
-                for _ in 0..self.by {
-                    self.waiting.insert(0, Value::BulkString(u64::MAX.to_string().into_bytes()));
+            self.replies.extend(pipeline.cmd_iter().map(echo));
+            let count = pipeline.len();
+            if self.replies.len() == count {
+                for _ in 0..self.extra {
+                    self.replies.insert(0, Value::BulkString(u64::MAX.to_string().into_bytes()));
                 }
             }
-            Box::pin(async move { Ok(self.waiting.drain(..many).collect()) })
+            Box::pin(async move { Ok(self.replies.drain(..count).collect()) })
         }
 
         fn get_db(&self) -> i64 {
@@ -87,34 +91,34 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_slow_is_waited_for_as_long_as_what_it_carries_takes() {
-        let carrying = |bytes: usize| {
+    fn usual_reply_time_grows_with_pipeline_size() {
+        let extension = |bytes: usize| {
             let mut pipeline = Pipeline::new();
             pipeline.cmd("ECHO").arg(vec![0_u8; bytes]);
-            (usual(&pipeline) - USUAL).as_millis()
+            (usual_reply_time(&pipeline) - USUAL_REPLY_TIME).as_millis()
         };
-        assert_eq!((carrying(0), carrying(8 << 20)), (0, 8000));
+        assert_eq!((extension(0), extension(8 << 20)), (0, 8000));
     }
 
     #[tokio::test]
-    async fn answers_to_another_question_are_noticed() {
-        let ask = || {
+    async fn replies_to_another_pipeline_return_out_of_step() {
+        let pipeline = || {
             let mut pipeline = Pipeline::new();
             pipeline.cmd("ECHO").arg("1").cmd("ECHO").arg("2");
             pipeline
         };
-        let mut in_step = Shifted::default();
+        let mut in_step = OutOfStep::default();
         for _ in 0..3 {
-            let answers = answers(ask(), &mut in_step).await.unwrap();
-            let answers: Vec<u64> =
-                answers.into_iter().map(|answer| redis::from_redis_value(answer.unwrap()).unwrap()).collect();
-            assert_eq!(answers, [1, 2]);
+            let replies = run_pipeline(pipeline(), &mut in_step).await.unwrap();
+            let replies: Vec<u64> =
+                replies.into_iter().map(|reply| redis::from_redis_value(reply.unwrap()).unwrap()).collect();
+            assert_eq!(replies, [1, 2]);
         }
-        for by in 1..7 {
-            let mut out_of_step = Shifted { by, ..Shifted::default() };
+        for extra in 1..7 {
+            let mut out_of_step = OutOfStep { extra, ..OutOfStep::default() };
             for _ in 0..3 {
-                let answered = answers(ask(), &mut out_of_step).await;
-                assert!(matches!(answered, Err(ConnectionError::OutOfStep)), "{by}: {answered:?}");
+                let replies = run_pipeline(pipeline(), &mut out_of_step).await;
+                assert!(matches!(replies, Err(ConnectionError::OutOfStep)), "{extra}: {replies:?}");
             }
         }
     }

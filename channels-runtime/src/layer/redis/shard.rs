@@ -1,17 +1,17 @@
-//! Which of several Redis servers holds a name: the ring of channels_redis, so that all peers agree.
+//! The server of a name, by the hash ring of channels_redis, so that all peers agree.
 
-/// The bits of the checksum that place a name on the ring.
+/// The bits of the checksum that give the position on the ring.
 const RING: u32 = 0xFFF;
 
-/// The server for `name`, of `servers` many.
+/// Returns the index of the server for `name`, of `servers`.
 pub(super) fn shard_of(name: &str, servers: usize) -> usize {
     if servers <= 1 {
         return 0;
     }
-    let place = crc32fast::hash(name.as_bytes()) & RING;
-    // Python divides in floating point and cuts off; so does this, so that both cut at the same places.
+    let position = crc32fast::hash(name.as_bytes()) & RING;
+    // Python divides in floating point and truncates. Integer arithmetic would differ at the boundaries.
     let slice = f64::from(RING + 1) / servers as f64;
-    (f64::from(place) / slice) as usize
+    (f64::from(position) / slice) as usize
 }
 
 #[cfg(test)]
@@ -19,7 +19,7 @@ mod tests {
     use super::shard_of;
 
     #[test]
-    fn names_land_where_channels_redis_puts_them() {
+    fn shard_matches_channels_redis() {
         for (name, servers, shard) in [
             ("key_one", 1, 0),
             ("key_one", 2, 1),

@@ -53,7 +53,7 @@ pub(crate) fn stuck_queue(server: &RedisServer) -> Vec<(Vec<u8>, f64)> {
 }
 
 /// Asserts that only the first of these records is a warning. Returns the number of records.
-pub(crate) fn told_once(log: &Log, what: &str) -> usize {
+pub(crate) fn logged_once(log: &Log, what: &str) -> usize {
     let text = log.text();
     let lines: Vec<_> = text.lines().filter(|line| line.contains(what)).collect();
     assert!(lines[0].contains("WARN"), "{text}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use channels_runtime::prelude::*;
 use channels_runtime::{LayerConfig, LayerError};
 
-use crate::layer::redis::core::{KEY, Room, Tick, next_number, now, open, told_once};
+use crate::layer::redis::core::{KEY, Room, Tick, logged_once, next_number, now, open};
 use crate::support::log::Log;
 use crate::support::redis::{RedisServer, Reply};
 use crate::support::until::until;
@@ -84,25 +84,25 @@ async fn flush_deletes_keys_of_its_prefix_only() {
 async fn group_key_of_wrong_type_affects_its_group_only() {
     let (log, _listening) = Log::of_this_thread(tracing::Level::DEBUG);
     #[group("room-2", events(Tick))]
-    struct Spoilt;
+    struct WrongType;
 
     let server = RedisServer::start();
     let layer = open(&server, LayerConfig::default()).await;
-    server.ask("SET asgi:group:room-2 spoilt");
+    server.ask("SET asgi:group:room-2 text");
     let channel = layer.new_channel().await.unwrap();
-    let (spoilt, joined) =
-        tokio::join!(layer.group_add(&Spoilt, channel.name()), layer.group_add(&Room, channel.name()),);
-    let error = spoilt.unwrap_err();
+    let (rejected, joined) =
+        tokio::join!(layer.group_add(&WrongType, channel.name()), layer.group_add(&Room, channel.name()),);
+    let error = rejected.unwrap_err();
     assert!(matches!(error, LayerError::Unavailable { .. }), "{error}");
-    assert_eq!(layer.members_here(&Spoilt).unwrap(), 0);
+    assert_eq!(layer.members_here(&WrongType).unwrap(), 0);
     assert_eq!(layer.stats().undecodable, 1);
     joined.unwrap();
     layer.group_send(&Room, &Tick { number: 1 }).await.unwrap();
     assert_eq!(next_number(&channel).await, 1);
     for _ in 0..2 {
-        layer.group_add(&Spoilt, channel.name()).await.unwrap_err();
+        layer.group_add(&WrongType, channel.name()).await.unwrap_err();
     }
-    assert!(told_once(&log, "Redis refuses the memberships of this group") >= 3);
+    assert!(logged_once(&log, "Redis rejected the memberships of a group") >= 3);
 }
 
 /// A join succeeds in the same round trip, so the server itself is not at fault.
@@ -115,9 +115,9 @@ async fn leave_rejected_by_redis_is_retried() {
     assert_eq!(server.ask("ACL SETUSER default -zrem").text(), "OK");
     drop(leaver);
     layer.group_add(&Room, other.name()).await.unwrap_err();
-    assert_ne!(server.ask(&format!("ZCARD {KEY}")).number(), 0, "the leave could not be written");
+    assert_ne!(server.ask(&format!("ZCARD {KEY}")).number(), 0, "the leave was rejected");
     assert_eq!(server.ask("ACL SETUSER default +zrem").text(), "OK");
-    until("the stale member is removed", || server.ask(&format!("ZCARD {KEY}")).number() == 0).await;
+    until("all members have left", || server.ask(&format!("ZCARD {KEY}")).number() == 0).await;
 }
 
 /// Invalid names of members: they are counted, and the other members receive the message.
@@ -129,15 +129,15 @@ async fn invalid_member_names_are_counted_and_skipped() {
     let channel = layer.new_channel().await.unwrap();
     layer.group_add(&Room, channel.name()).await.unwrap();
     let score = now().to_string();
-    for garbage in [&b"\xff\xfe"[..], b"a name with blanks", b"", &[b'x'; 5000]] {
-        assert_eq!(server.run(&[b"ZADD", KEY.as_bytes(), score.as_bytes(), garbage]), Reply::Number(1));
+    for invalid in [&b"\xff\xfe"[..], b"a name with blanks", b"", &[b'x'; 5000]] {
+        assert_eq!(server.run(&[b"ZADD", KEY.as_bytes(), score.as_bytes(), invalid]), Reply::Number(1));
     }
     for number in 0..3 {
         layer.group_send(&Room, &Tick { number }).await.unwrap();
         assert_eq!(next_number(&channel).await, number);
     }
     assert_eq!(layer.stats().undecodable, 12);
-    assert_eq!(told_once(&log, "a message that is not an event was dropped"), 12);
+    assert_eq!(logged_once(&log, "a message that is not an event was dropped"), 12);
     assert_eq!(layer.group_members(&Room).await.unwrap(), [channel.name().clone()]);
-    assert_eq!(server.ask("KEYS *").texts(), [KEY], "nothing was written for invalid members");
+    assert_eq!(server.ask("KEYS *").texts(), [KEY], "nothing was written for them");
 }

@@ -13,9 +13,9 @@ async fn unreachable_address_fails_immediately() {
     let error = ChannelLayer::redis_pubsub(&["redis://127.0.0.1:1/"]).await.unwrap_err();
     assert!(matches!(error, LayerError::Unavailable { .. }), "{error}");
     // The error that a program prints: the address and the cause, once.
-    let said = Error::from(error).to_string();
-    assert!(said.contains("connecting to Redis failed: 127.0.0.1:1: "), "{said}");
-    assert_eq!(said.matches("refused").count(), 1, "{said}");
+    let text = Error::from(error).to_string();
+    assert!(text.contains("connecting to Redis failed: 127.0.0.1:1: "), "{text}");
+    assert_eq!(text.matches("refused").count(), 1, "{text}");
     let error = ChannelLayer::redis_pubsub(&["http://127.0.0.1/"]).await.unwrap_err();
     assert!(error.to_string().contains("address"), "{error}");
 }
@@ -30,7 +30,7 @@ async fn restarted_redis_gets_all_subscriptions_again() {
     here.group_add(&NOTES, channel.name()).await.unwrap();
     let server = server.restart();
     // Sends fail while Redis is unreachable. Soon after it has restarted, the group receives again.
-    let heard = async {
+    let received = async {
         loop {
             _ = there.group_send(&NOTES, &Note { from: 1, number: 1 }).await;
             if let Ok(Some(envelope)) = tokio::time::timeout(Duration::from_millis(100), channel.receive()).await {
@@ -38,7 +38,7 @@ async fn restarted_redis_gets_all_subscriptions_again() {
             }
         }
     };
-    let envelope = tokio::time::timeout(Duration::from_secs(10), heard).await.expect("the group receives again");
+    let envelope = tokio::time::timeout(Duration::from_secs(10), received).await.expect("the group receives again");
     assert_eq!(envelope.event_name(), "note");
     drop(server);
 }
@@ -49,9 +49,9 @@ async fn invalid_messages_from_peer_are_counted_and_skipped() {
     let layer = ChannelLayer::redis_pubsub(&[server.url()]).await.unwrap();
     let channel = layer.new_channel().await.unwrap();
     layer.group_add(&NOTES, channel.name()).await.unwrap();
-    for garbage in [&b"\xc1"[..], b"", b"\x93\x01\x02\x03", b"\x81\x01\x02", b"{\"type\": \"note\"}", b"\x80"] {
-        server.publish("asgi__group__notes-a", garbage);
-        server.publish(channel.name().as_str(), garbage);
+    for invalid in [&b"\xc1"[..], b"", b"\x93\x01\x02\x03", b"\x81\x01\x02", b"{\"type\": \"note\"}", b"\x80"] {
+        server.publish("asgi__group__notes-a", invalid);
+        server.publish(channel.name().as_str(), invalid);
     }
     layer.group_send(&NOTES, &Note { from: 1, number: 1 }).await.unwrap();
     assert_eq!(note(&channel).await.number, 1);

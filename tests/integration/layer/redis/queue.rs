@@ -8,7 +8,7 @@ use channels_runtime::{LayerConfig, LayerError};
 use serde_json::json;
 
 use crate::layer::redis::core::{
-    KEY, Room, STUCK, Tick, join_stuck, next_number, now, open, queue_of, stuck_queue, told_once,
+    KEY, Room, STUCK, Tick, join_stuck, logged_once, next_number, now, open, queue_of, stuck_queue,
 };
 use crate::support::log::Log;
 use crate::support::redis::{RedisServer, Reply};
@@ -41,7 +41,7 @@ async fn group_send_writes_one_entry_per_process() {
         assert_eq!(&entry[12..], expected, "entry {at}");
     }
     assert_eq!(entries.iter().map(|(entry, _)| &entry[..12]).collect::<HashSet<_>>().len(), 20);
-    assert!(entries.is_sorted_by(|(_, a), (_, b)| a < b), "the scores increase");
+    assert!(entries.is_sorted_by(|(_, a), (_, b)| a < b), "scores grow");
     let lasts = server.ask(&format!("TTL asgi{STUCK}")).number();
     assert!((50..=60).contains(&lasts), "{lasts}");
     for channel in &here {
@@ -177,7 +177,7 @@ async fn invalid_queue_entries_are_counted_and_skipped() {
         [head, &[number][..], b"\xb0__asgi_channel__", to].concat()
     };
     let string = |name: &str| [&[0xd9, u8::try_from(name.len()).unwrap()], name.as_bytes()].concat();
-    for garbage in [
+    for invalid in [
         &b""[..],
         b"short",
         b"rrrrrrrrrrrr",
@@ -188,7 +188,7 @@ async fn invalid_queue_entries_are_counted_and_skipped() {
         b"rrrrrrrrrrrr\x82\xa4type\xa4tick\xb0__asgi_channel__\x07",
         b"rrrrrrrrrrrr\x81\xa1a\x01",
     ] {
-        put(garbage);
+        put(invalid);
     }
     put(&tick(1, &string(name)));
     put(&tick(2, &[&b"\x91"[..], &string(name)].concat()));
@@ -199,7 +199,7 @@ async fn invalid_queue_entries_are_counted_and_skipped() {
         assert_eq!(next_number(&channel).await, u32::from(number as u8));
     }
     assert_eq!(layer.stats().undecodable, 9);
-    assert_eq!(told_once(&log, "a message that is not an event was dropped"), 9);
+    assert_eq!(logged_once(&log, "a message that is not an event was dropped"), 9);
 }
 
 // channels_redis selects the server by the hash of the whole channel name, which is often not the receiver's server.
@@ -231,7 +231,7 @@ async fn remote_queue_of_wrong_type_is_counted_and_skipped() {
     const DEAD: [&str; 2] = ["specific.0dead!x", "specific.zdead!x"];
     // Before the other process in the list of members, and after it.
     let dead = async |number: usize| {
-        server.ask(&format!("SET asgi{} spoilt", DEAD[number].trim_end_matches('x')));
+        server.ask(&format!("SET asgi{} text", DEAD[number].trim_end_matches('x')));
         server.ask(&format!("ZADD {KEY} {} {}", now(), DEAD[number]));
     };
     dead(0).await;
@@ -245,12 +245,12 @@ async fn remote_queue_of_wrong_type_is_counted_and_skipped() {
     assert_eq!(here.stats().undecodable, 6);
     // A direct send returns the error.
     let error = here.send_raw(DEAD[0], json!({"type": "tick", "number": 1})).await.unwrap_err();
-    let told = std::error::Error::source(&error).expect("the error has a source").to_string();
-    assert!(told.contains("no sorted set"), "{told}");
+    let source = std::error::Error::source(&error).expect("a source").to_string();
+    assert!(source.contains("no sorted set"), "{source}");
     assert_eq!(
         server.ask(&format!("GET asgi{}", DEAD[0].trim_end_matches('x'))).text(),
-        "spoilt",
-        "the foreign value is unchanged"
+        "text",
+        "the value of another program stays"
     );
 }
 
@@ -262,10 +262,10 @@ async fn own_queue_of_wrong_type_is_recreated() {
     let channel = here.new_channel().await.unwrap();
     here.group_add(&Room, channel.name()).await.unwrap();
     let queue = queue_of(&channel);
-    for (number, spoil) in [format!("SET {queue} spoilt"), format!("RPUSH {queue} spoilt")].iter().enumerate() {
-        server.ask(spoil);
+    for (number, command) in [format!("SET {queue} text"), format!("RPUSH {queue} text")].iter().enumerate() {
+        server.ask(command);
         let number = u32::try_from(number).unwrap();
-        let heard = async {
+        let received = async {
             // Messages that are sent before the queue is recreated are lost in the gap.
             loop {
                 there.group_send(&Room, &Tick { number }).await.unwrap();
@@ -275,8 +275,8 @@ async fn own_queue_of_wrong_type_is_recreated() {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), heard).await.expect("the channel receives again");
-        until("the wrong type is counted", || here.stats().undecodable == u64::from(number) + 1).await;
+        tokio::time::timeout(Duration::from_secs(10), received).await.expect("the group receives again");
+        until("the invalid value is counted", || here.stats().undecodable == u64::from(number) + 1).await;
         until("the gap is counted", || here.stats().gaps == u64::from(number) + 1).await;
     }
 }

@@ -1,11 +1,12 @@
 //! The layer of `channels_redis.core.RedisChannelLayer`: messages wait in sorted sets, one for each process.
 //!
-//! On the wire: the members of the group `room` are the sorted set `asgi:group:room`; a process reads the sorted set
-//! `asgispecific.<its id>!`, whose entries name the channels they are for; a general channel is a sorted set of its own.
-//! A sender asks Redis who is in the group, and puts one entry into the queue of each process that has members. Its own
-//! channels have their messages at once: through Redis they would arrive later, and a process that sends faster than it
-//! reads would fill its own queue and lose what comes then. One sender's messages keep their order either way, because all
-//! those for one channel go the same way.
+//! On the wire: the members of the group `room` are the sorted set `asgi:group:room`. A process reads the sorted set
+//! `asgispecific.<its id>!`, whose entries name the channels they are for. A general channel has its own sorted set.
+//!
+//! A sender reads the members of the group from Redis, and adds one entry to the queue of each process that has members. It
+//! delivers to the channels of its own process directly: through Redis these messages would arrive later, and a process that
+//! sends faster than it reads would fill its own queue and lose messages. One sender's messages to a channel all take the same
+//! path, so they keep their order.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,11 +24,10 @@ use indexmap::IndexMap;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::codec::{Envelope, Format};
-use crate::error::{DecodeError, LayerError};
+use crate::error::{DecodeError, EncodeError, LayerError};
 use crate::layer::backend::{Backend, Sent, WorkerQueue};
 use crate::layer::config::LayerConfig;
 use crate::layer::delivery::Full;
@@ -36,46 +36,49 @@ use crate::layer::redis::address::RedisHost;
 use crate::layer::redis::clock;
 use crate::layer::redis::clock::Scores;
 use crate::layer::redis::codec::Codec;
-use crate::layer::redis::commands::{Commands, Entry, NotStored, Store};
+use crate::layer::redis::commands::Commands;
 use crate::layer::redis::connection_error::unavailable;
 use crate::layer::redis::core::keys::Keys;
 use crate::layer::redis::core::memberships::Memberships;
 use crate::layer::redis::core::queue;
-use crate::layer::redis::core::state::Shared;
-use crate::layer::redis::core::worker_queue::Queues;
+use crate::layer::redis::core::state::CoreState;
+use crate::layer::redis::core::worker_queue::CoreWorkerQueue;
 use crate::layer::redis::host::{Host, connect, peers};
+use crate::layer::redis::join::join;
 use crate::layer::redis::limits::DEADLINE;
 use crate::layer::redis::shard::shard_of;
-use crate::layer::table::{LocalTable, MembershipChange};
+use crate::layer::redis::store::{Entry, NotStored, Store};
+use crate::layer::redis::tasks::Tasks;
+use crate::layer::table::LocalTable;
 use crate::name::{ChannelName, GroupName, is_channel_name};
 
-/// How many keys are asked for, and deleted, at once.
-const FLUSH: usize = 1000;
+/// The number of keys that one command of a flush finds or deletes.
+const FLUSH_BATCH: usize = 1000;
 
 impl ChannelLayer {
-    /// The layer of channels_redis' `RedisChannelLayer`, with its defaults: processes that use the same Redis share
-    /// groups, whether they are Rust or Python.
+    /// Returns the layer of channels_redis' `RedisChannelLayer`, with its defaults. Rust and Python processes that use
+    /// the same Redis share groups.
     ///
-    /// What differs from [`Self::redis_pubsub`]: messages wait in Redis, up to `capacity` for each process and general
-    /// channel, so a process that was cut off for less than `expiry` misses nothing; a sender to a channel is told when
-    /// the queue is full; and several workers share the messages of a general channel, each message going to one of
-    /// them. It costs a round trip more for each message to a group.
+    /// It differs from [`Self::redis_pubsub`] in three ways. Messages wait in Redis, up to `capacity` for each process and
+    /// general channel, so a process that was cut off for less than `expiry` misses nothing. A sender to a channel gets
+    /// an error if the queue is full. Several workers share the messages of a general channel: each message goes to one
+    /// of them. A message to a group costs one more round trip.
     ///
-    /// A message is delivered at most once: it is lost if a process dies with it in its hands.
+    /// A message is delivered at most once: it is lost if a process dies before it handles the message.
     ///
-    /// Several addresses spread the queues over several servers, as channels_redis does; every process must list the
-    /// same ones in the same order.
+    /// Several addresses spread the queues over several servers, as in channels_redis. Every process must list the same
+    /// addresses in the same order.
     ///
     /// # Errors
-    /// When an address is not one, or a server does not answer.
+    /// If an address is invalid, or a server does not reply.
     pub async fn redis_core<H: Clone + Into<RedisHost>>(hosts: &[H]) -> Result<Self, LayerError> {
         Self::redis_core_with(hosts, LayerConfig::default()).await
     }
 
-    /// As [`Self::redis_core`], with another configuration.
+    /// Returns the layer of [`Self::redis_core`] with another configuration.
     ///
     /// # Errors
-    /// The same.
+    /// If an address is invalid, or a server does not reply.
     pub async fn redis_core_with<H: Clone + Into<RedisHost>>(
         hosts: &[H],
         config: LayerConfig,
@@ -85,18 +88,16 @@ impl ChannelLayer {
     }
 }
 
+/// The core layer of one process.
 pub(crate) struct Core {
-    shared: Arc<Shared>,
+    state: Arc<CoreState>,
     servers: Vec<Server>,
     scores: Scores,
-    /// The server for the next message to a general channel: they take turns.
+    /// The server for the next message to a general channel: the servers take turns.
     next: AtomicUsize,
-    tasks: TaskTracker,
-    /// Nothing is sent any more.
+    /// Cancelled when the layer closes. After that, sends return an error.
     closed: CancellationToken,
-    /// Ends the tasks; when the layer is dropped, too.
-    stop: CancellationToken,
-    runtime: Handle,
+    tasks: Tasks,
 }
 
 struct Server {
@@ -107,7 +108,7 @@ struct Server {
 
 impl Core {
     fn start(hosts: Vec<Arc<Host>>, config: &LayerConfig) -> Self {
-        let shared = Arc::new(Shared {
+        let state = Arc::new(CoreState {
             table: LocalTable::new(peers(&hosts)),
             config: config.clone(),
             codec: Codec::for_core(config),
@@ -115,45 +116,45 @@ impl Core {
             servers: hosts.len(),
             process: format!("specific.{}!", Uuid::new_v4().simple()),
         });
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let tasks = Tasks::new();
         let servers = hosts.into_iter().enumerate().map(|(index, host)| {
-            let (commands, commanding) = Commands::new(Arc::clone(&host));
-            let memberships = Arc::new(Memberships::new(Arc::clone(&shared), index));
+            let (commands, sending) = Commands::new(Arc::clone(&host));
+            let memberships = Arc::new(Memberships::new(Arc::clone(&state), index));
             let writing = Arc::clone(&memberships).run(Arc::clone(&host));
-            // On every server, although ours all come through one: channels_redis sends to a channel by the hash of its
-            // whole name, and so to the wrong server.
-            let reading = queue::run(Arc::clone(&host), Arc::clone(&shared), Arc::clone(&memberships));
-            tasks.spawn(stop.clone().run_until_cancelled_owned(commanding));
-            tasks.spawn(stop.clone().run_until_cancelled_owned(writing));
-            tasks.spawn(stop.clone().run_until_cancelled_owned(reading));
+            // The process has a queue on every server. Rust processes use only one of them, but channels_redis selects the
+            // server by the hash of the whole channel name.
+            let reading = queue::run(Arc::clone(&host), Arc::clone(&state), Arc::clone(&memberships));
+            tasks.spawn(sending);
+            tasks.spawn(writing);
+            tasks.spawn(reading);
             Server { host, commands, memberships }
         });
         let servers = servers.collect();
         let (scores, next, closed) = (Scores::default(), AtomicUsize::new(0), CancellationToken::new());
-        Self { shared, servers, scores, next, tasks, closed, stop, runtime: Handle::current() }
+        Self { state, servers, scores, next, closed, tasks }
     }
 
-    /// The server of a group, or of a process.
+    /// Returns the server of a group or process.
     fn server(&self, name: &str) -> &Server {
         &self.servers[shard_of(name, self.servers.len())]
     }
 
-    fn open(&self) -> Result<(), LayerError> {
+    fn check_open(&self) -> Result<(), LayerError> {
         if self.closed.is_cancelled() { Err(LayerError::Closed) } else { Ok(()) }
     }
 
     fn store(&self, entries: Vec<Entry>) -> Store {
-        let expiry = self.shared.config.expiry;
+        let expiry = self.state.config.expiry;
         let score = self.scores.next();
         Store { score, cutoff: clock::cutoff(score, expiry), expiry: clock::whole_seconds(expiry), entries }
     }
 
     async fn send_one(&self, channel: &ChannelName, envelope: Envelope) -> Result<(), LayerError> {
         let non_local = channel.non_local();
-        if non_local == self.shared.process {
-            self.open()?;
-            return match self.shared.table.send(channel, &envelope) {
-                // As elsewhere, a message for a channel that nobody reads is not an error.
+        if non_local == self.state.process {
+            self.check_open()?;
+            return match self.state.table.send(channel, &envelope) {
+                // A message to a channel without a reader is not an error, as on the other layers.
                 Ok(true | false) => Ok(()),
                 Err(Full { capacity }) => Err(LayerError::ChannelFull { channel: channel.to_string(), capacity }),
             };
@@ -172,20 +173,20 @@ impl Core {
         channel: &ChannelName,
         envelope: Envelope,
     ) -> Result<(), LayerError> {
-        self.open()?;
-        let shared = &self.shared;
+        self.check_open()?;
+        let state = &self.state;
         let non_local = channel.non_local();
         let body = if non_local.ends_with('!') {
-            // Others share the queue, so the message says whom it is for.
+            // The channels of a process share its queue, so the message names its channel.
             let body = envelope.body_for(channel.as_str());
-            body.map_err(|source| encoding(&envelope, source))?.into()
+            body.map_err(|source| encode_error(&envelope, source))?.into()
         } else {
             envelope.body().clone()
         };
-        let capacity = shared.config.capacity_of(channel.as_str());
-        let entry = Entry { queue: shared.keys.queue(non_local), capacity, message: shared.codec.seal(body) };
+        let capacity = state.config.capacity_of(channel.as_str());
+        let entry = Entry { queue: state.keys.queue(non_local), capacity, message: state.codec.seal(body) };
         let not_stored = server.commands.store(self.store(vec![entry])).await?;
-        if !not_stored.spoilt.is_empty() {
+        if !not_stored.wrong_type.is_empty() {
             return Err(unavailable("ZADD", DecodeError::NoQueue));
         }
         if !not_stored.full.is_empty() {
@@ -194,94 +195,83 @@ impl Core {
         Ok(())
     }
 
-    /// The channels in the group, as Redis knows them, in the order in which they joined.
+    /// Returns the members of the group in Redis, in the order in which they joined.
     async fn members(&self, group: &GroupName) -> Result<Vec<Vec<u8>>, LayerError> {
-        self.of_members("ZRANGEBYSCORE", group).await
+        self.query_members("ZRANGEBYSCORE", group).await
     }
 
-    /// Asks Redis this about the channels in the group.
-    async fn of_members<T: FromRedisValue>(&self, command: &'static str, group: &GroupName) -> Result<T, LayerError> {
-        let cutoff = clock::cutoff(clock::now(), self.shared.config.group_expiry);
-        let mut members = cmd(command);
-        // Above the cutoff. What is below is taken out when a channel joins.
-        members.arg(self.shared.keys.group(group)).arg(format!("({cutoff}")).arg("+inf");
-        self.server(group.as_str()).commands.send(command, members).await
+    /// Runs a command over the members that have not expired.
+    async fn query_members<T: FromRedisValue>(
+        &self,
+        command: &'static str,
+        group: &GroupName,
+    ) -> Result<T, LayerError> {
+        let cutoff = clock::cutoff(clock::now(), self.state.config.group_expiry);
+        let mut query = cmd(command);
+        // Only scores above the cutoff. The next join removes the expired members.
+        query.arg(self.state.keys.group(group)).arg(format!("({cutoff}")).arg("+inf");
+        self.server(group.as_str()).commands.send(command, query).await
     }
 
-    /// To all members, or to all but one.
+    /// Sends to all members except `excluded`.
     async fn send_to_group(
         &self,
         group: &GroupName,
         envelope: Envelope,
-        but: Option<&ChannelName>,
+        excluded: Option<&ChannelName>,
     ) -> Result<(), LayerError> {
-        self.open()?;
+        self.check_open()?;
         let mut members = self.members(group).await?;
-        if let Some(but) = but {
-            members.retain(|member| member != but.as_str().as_bytes());
+        if let Some(excluded) = excluded {
+            members.retain(|member| member != excluded.as_str().as_bytes());
         }
-        let shared = &self.shared;
-        let counters = shared.table.counters();
-        let garbage = || counters.count_garbage(&shared.keys.group(group), &DecodeError::NoName);
-        let mut queues: IndexMap<&str, Vec<&str>> = IndexMap::new();
-        for member in &members {
-            let Ok(channel) = std::str::from_utf8(member) else {
-                garbage();
-                continue;
-            };
-            let non_local = channel.find('!').map_or(channel, |bang| &channel[..=bang]);
-            queues.entry(non_local).or_default().push(channel);
-        }
-        // Looked at once for each queue: what stands behind the `!` is for its process to know.
-        queues.retain(|non_local, channels| {
-            let is_one = is_channel_name(non_local.strip_suffix('!').unwrap_or(non_local));
-            if !is_one {
-                channels.iter().for_each(|_| garbage());
-            }
-            is_one
-        });
-        let own = queues.swap_remove(shared.process.as_str());
-        /// A process or a general channel, and how many of the members are behind it.
-        type Behind<'a> = (&'a str, usize);
-        let mut stores: BTreeMap<usize, (Vec<Entry>, Vec<Behind<'_>>)> = BTreeMap::new();
+        let state = &self.state;
+        let counters = state.table.counters();
+        let count_invalid = || counters.count_garbage(&state.keys.group(group), &DecodeError::NoName);
+        let mut queues = queues_of(&members, count_invalid);
+        let own = queues.swap_remove(state.process.as_str());
+        /// A process or general channel, and the number of its members in the group.
+        type QueueSize<'a> = (&'a str, usize);
+        let mut stores: BTreeMap<usize, (Vec<Entry>, Vec<QueueSize<'_>>)> = BTreeMap::new();
         for (non_local, channels) in &queues {
-            let body = envelope.body_for(channels).map_err(|source| encoding(&envelope, source))?;
+            let body = envelope.body_for(channels).map_err(|source| encode_error(&envelope, source))?;
             let entry = Entry {
-                queue: shared.keys.queue(non_local),
-                // That of the first, as in channels_redis; the others share its queue.
-                capacity: shared.config.capacity_of(channels[0]),
-                message: shared.codec.seal(Bytes::from(body)),
+                queue: state.keys.queue(non_local),
+                // The capacity of the first channel, as in channels_redis. The others share its queue.
+                capacity: state.config.capacity_of(channels[0]),
+                message: state.codec.seal(Bytes::from(body)),
             };
             let (entries, sizes) = stores.entry(shard_of(non_local, self.servers.len())).or_default();
             entries.push(entry);
             sizes.push((non_local, channels.len()));
         }
         let stored = stores.into_iter().map(|(server, (entries, sizes))| async move {
-            let NotStored { full, spoilt } = self.servers[server].commands.store(self.store(entries)).await?;
-            let of = |places: Vec<usize>| places.into_iter().filter_map(|place| sizes.get(place));
-            // Its process finds out, too, and makes it anew; one that is dead has nobody who would hear.
-            of(spoilt).for_each(|(queue, _)| counters.count_garbage(&shared.keys.queue(queue), &DecodeError::NoQueue));
-            Ok::<_, LayerError>(of(full).map(|(_, channels)| channels).sum::<usize>())
+            let NotStored { full, wrong_type } = self.servers[server].commands.store(self.store(entries)).await?;
+            let sizes_of = |indices: Vec<usize>| indices.into_iter().filter_map(|index| sizes.get(index));
+            // Not an error: the process of the queue also finds the wrong value and deletes it, unless it has ended.
+            sizes_of(wrong_type)
+                .for_each(|(queue, _)| counters.count_garbage(&state.keys.queue(queue), &DecodeError::NoQueue));
+            Ok::<_, LayerError>(sizes_of(full).map(|(_, channels)| channels).sum::<usize>())
         });
-        let over: usize = try_join_all(stored).await?.into_iter().sum();
-        if over > 0 {
-            counters.count_over_capacity(group, over, members.len());
+        let dropped: usize = try_join_all(stored).await?.into_iter().sum();
+        if dropped > 0 {
+            counters.count_over_capacity(group, dropped, members.len());
         }
-        // Last: when the sender is told that it failed, nobody here has heard it.
+        // Last, so that no channel of this process receives a message whose send failed.
         if let Some(own) = own {
-            shared.table.send_many(&own, &envelope);
+            state.table.send_many(&own, &envelope);
         }
         Ok(())
     }
 
-    /// Deletes the keys of this prefix.
+    /// Deletes all keys of the prefix.
     async fn delete_all(&self) -> Result<(), LayerError> {
-        let pattern = self.shared.keys.all();
+        let pattern = self.state.keys.all();
         for server in &self.servers {
             let mut cursor = 0_u64;
             loop {
                 let mut scan = cmd("SCAN");
-                scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(FLUSH);
+                scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(FLUSH_BATCH);
                 let (next, keys): (u64, Vec<Vec<u8>>) = server.commands.send("SCAN", scan).await?;
                 if !keys.is_empty() {
                     let mut delete = cmd("DEL");
@@ -297,33 +287,54 @@ impl Core {
         Ok(())
     }
 
-    async fn end(&self) {
+    /// Leaves all groups, deletes the queues of this process, and stops the tasks.
+    async fn shut_down(&self) {
         self.closed.cancel();
-        let memberships = self.shared.table.memberships();
-        // From here on the table says that nobody is a member, and so will Redis.
-        self.shared.table.close();
-        let left = async {
+        let memberships = self.state.table.memberships();
+        // The table has no members from here on, so the tasks remove all of them from Redis.
+        self.state.table.close();
+        let leave = async {
             for server in &self.servers {
-                server.memberships.look_at_all(memberships.clone());
+                server.memberships.check_all(memberships.clone());
                 server.memberships.settled().await;
                 let mut delete = cmd("DEL");
-                delete.arg(self.shared.own_queue());
+                delete.arg(self.state.own_queue());
                 _ = server.commands.send::<u64>("DEL", delete).await;
             }
         };
-        if timeout(DEADLINE, left).await.is_err() {
+        if timeout(DEADLINE, leave).await.is_err() {
             tracing::warn!("memberships are left in Redis until they expire");
         }
-        self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.tasks.stop().await;
         for server in &self.servers {
             server.memberships.close();
         }
     }
 }
 
-fn encoding(envelope: &Envelope, source: crate::error::EncodeError) -> LayerError {
+/// Returns the members by the queue that they read. Calls `count_invalid` for each member that is not a channel name.
+fn queues_of(members: &[Vec<u8>], count_invalid: impl Fn()) -> IndexMap<&str, Vec<&str>> {
+    let mut queues: IndexMap<&str, Vec<&str>> = IndexMap::new();
+    for member in members {
+        let Ok(channel) = std::str::from_utf8(member) else {
+            count_invalid();
+            continue;
+        };
+        let non_local = channel.find('!').map_or(channel, |bang| &channel[..=bang]);
+        queues.entry(non_local).or_default().push(channel);
+    }
+    // Checked once for each queue. Its process checks the part of a name after the `!`.
+    queues.retain(|non_local, channels| {
+        let is_valid = is_channel_name(non_local.strip_suffix('!').unwrap_or(non_local));
+        if !is_valid {
+            channels.iter().for_each(|_| count_invalid());
+        }
+        is_valid
+    });
+    queues
+}
+
+fn encode_error(envelope: &Envelope, source: EncodeError) -> LayerError {
     LayerError::Encode { event: envelope.event_name().into(), source }
 }
 
@@ -333,25 +344,25 @@ impl Backend for Core {
     }
 
     fn table(&self) -> &LocalTable {
-        &self.shared.table
+        &self.state.table
     }
 
     fn format(&self) -> Format {
-        self.shared.codec.format()
+        self.state.codec.format()
     }
 
     fn runtime(&self) -> Option<&Handle> {
-        Some(&self.runtime)
+        Some(self.tasks.runtime())
     }
 
     fn new_channel_name(&self) -> ChannelName {
-        // 72 random bits in 12 characters: as hard to guess as it has to be, and every message to a group lists it. The
-        // middle of a UUID holds its version, so its ends are taken.
+        // 72 random bits in 12 characters: hard enough to guess, and short, because a message to a group lists all names. The
+        // middle of a UUID contains its version, so the bits come from its ends.
         let random = Uuid::new_v4();
         let mut bits = [0; 9];
         bits.copy_from_slice(&random.as_bytes()[7..]);
         bits[1] = random.as_bytes()[0];
-        ChannelName::from_checked(format!("{}{}", self.shared.process, URL_SAFE_NO_PAD.encode(bits)).into())
+        ChannelName::from_checked(format!("{}{}", self.state.process, URL_SAFE_NO_PAD.encode(bits)).into())
     }
 
     fn servers(&self) -> usize {
@@ -368,7 +379,7 @@ impl Backend for Core {
     }
 
     fn release(&self, channel: &ChannelName) {
-        let Some(groups) = self.shared.table.remove(channel) else { return };
+        let Some(groups) = self.state.table.remove(channel) else { return };
         for (group, _) in groups {
             self.server(group.as_str()).memberships.mark_dirty(group.clone(), channel.clone());
         }
@@ -392,17 +403,12 @@ impl Backend for Core {
         channel: &'a ChannelName,
     ) -> BoxFuture<'a, Result<(), LayerError>> {
         async move {
-            let Some(change) = self.shared.table.add(group, channel) else {
-                return Err(LayerError::NotLocal { channel: channel.to_string() });
-            };
             let memberships = &self.server(group.as_str()).memberships;
-            let written = memberships.written(group, channel).await;
-            if written.is_err() && change != MembershipChange::None {
-                // Who is told that it did not join should not hear the group later.
-                self.shared.table.discard(group, channel);
+            let leave = || {
+                self.state.table.discard(group, channel);
                 memberships.mark_dirty(group.clone(), channel.clone());
-            }
-            written
+            };
+            join(&self.state.table, group, channel, memberships.confirmed(group, channel), leave).await
         }
         .boxed()
     }
@@ -413,16 +419,16 @@ impl Backend for Core {
         channel: &'a ChannelName,
     ) -> BoxFuture<'a, Result<(), LayerError>> {
         async move {
-            self.shared.table.discard(group, channel);
-            // Also for a channel of another process: in Redis it can be taken out.
-            self.server(group.as_str()).memberships.written(group, channel).await
+            self.state.table.discard(group, channel);
+            // Also for a channel of another process, which Redis can remove.
+            self.server(group.as_str()).memberships.confirmed(group, channel).await
         }
         .boxed()
     }
 
     fn group_members<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<Vec<ChannelName>, LayerError>> {
         async move {
-            self.open()?;
+            self.check_open()?;
             let members = self.members(group).await?;
             let names = members.iter().filter_map(|member| std::str::from_utf8(member).ok());
             Ok(names.filter_map(|name| ChannelName::new(name).ok()).collect())
@@ -432,16 +438,16 @@ impl Backend for Core {
 
     fn group_count<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<usize, LayerError>> {
         async move {
-            self.open()?;
-            self.of_members("ZCOUNT", group).await
+            self.check_open()?;
+            self.query_members("ZCOUNT", group).await
         }
         .boxed()
     }
 
     fn jobs(&self, channel: &ChannelName) -> Option<Box<dyn WorkerQueue>> {
         let hosts = self.servers.iter().map(|server| Arc::clone(&server.host));
-        let queue = self.shared.keys.queue(channel.as_str());
-        Some(Box::new(Queues::new(Arc::clone(&self.shared), hosts, &queue)))
+        let queue = self.state.keys.queue(channel.as_str());
+        Some(Box::new(CoreWorkerQueue::new(Arc::clone(&self.state), hosts, &queue)))
     }
 
     fn settled(&self) -> BoxFuture<'_, ()> {
@@ -455,8 +461,8 @@ impl Backend for Core {
 
     fn flush(&self) -> BoxFuture<'_, Result<(), LayerError>> {
         async {
-            self.shared.table.flush();
-            // A membership that is being written now would come behind the deletion.
+            self.state.table.flush();
+            // A write in flight could be executed after the deletion.
             let settled = timeout(DEADLINE, self.settled()).await;
             settled.map_err(|late| unavailable("writing the memberships", late))?;
             self.delete_all().await
@@ -465,18 +471,12 @@ impl Backend for Core {
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
-        self.end().boxed()
-    }
-}
-
-impl Drop for Core {
-    fn drop(&mut self) {
-        self.stop.cancel();
+        self.shut_down().boxed()
     }
 }
 
 impl fmt::Debug for Core {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RedisCore({} servers, prefix {:?})", self.servers.len(), self.shared.config.prefix)
+        write!(f, "RedisCore({} servers, prefix {:?})", self.servers.len(), self.state.config.prefix)
     }
 }

@@ -1,7 +1,8 @@
-//! The names of channels_redis' core layer in Redis.
+//! The keys of the core layer in Redis, as in channels_redis.
 
 use crate::name::GroupName;
 
+/// The keys of one prefix.
 #[derive(Debug)]
 pub(super) struct Keys {
     prefix: String,
@@ -12,18 +13,19 @@ impl Keys {
         Self { prefix: prefix.into() }
     }
 
-    /// The queue of a process (`specific.…!`) or of a general channel: a sorted set. Nothing stands between the prefix
-    /// and the name.
+    /// Returns the key of a queue, which is a sorted set: that of a process (`specific.…!`) or of a general channel. There
+    /// is no separator between the prefix and the name.
     pub(super) fn queue(&self, non_local: &str) -> String {
         format!("{}{non_local}", self.prefix)
     }
 
-    /// The members of a group: a sorted set.
+    /// Returns the key of a group's members, which is a sorted set.
     pub(super) fn group(&self, group: &GroupName) -> String {
         format!("{}:group:{group}", self.prefix)
     }
 
-    /// The pattern for every key of this prefix. As in channels_redis, a prefix that begins with this one is hit, too.
+    /// Returns the pattern that matches every key of this prefix. As in channels_redis, it also matches the keys of longer
+    /// prefixes that begin with this one.
     pub(super) fn all(&self) -> String {
         let mut pattern = String::with_capacity(self.prefix.len() + 1);
         for character in self.prefix.chars() {
@@ -43,7 +45,7 @@ mod tests {
     use crate::name::ChannelName;
 
     #[test]
-    fn keys_are_those_of_channels_redis() {
+    fn keys_match_channels_redis() {
         let group = GroupName::new("test_group").unwrap();
         // test_default_group_key_format and test_custom_group_key_format of channels_redis
         assert_eq!(Keys::new("asgi").group(&group), "asgi:group:test_group");

@@ -1,22 +1,24 @@
-//! The state that the core layer shares with its tasks.
+//! The state of the core layer, shared with its tasks.
 
 use crate::layer::config::LayerConfig;
 use crate::layer::redis::codec::Codec;
 use crate::layer::redis::core::keys::Keys;
 use crate::layer::table::LocalTable;
 
-/// What the tasks share with the layer.
-pub(super) struct Shared {
+/// The local table, and everything that is fixed when the layer starts.
+pub(super) struct CoreState {
     pub(super) table: LocalTable,
     pub(super) config: LayerConfig,
     pub(super) codec: Codec,
     pub(super) keys: Keys,
+    /// The number of servers.
     pub(super) servers: usize,
-    /// What the names of this process's channels begin with: `specific.<32 hex digits>!`.
+    /// The prefix of the channel names of this process: `specific.<32 hex digits>!`.
     pub(super) process: String,
 }
 
-impl Shared {
+impl CoreState {
+    /// Returns the key of this process's queue.
     pub(super) fn own_queue(&self) -> String {
         self.keys.queue(&self.process)
     }

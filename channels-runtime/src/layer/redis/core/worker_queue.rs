@@ -1,14 +1,13 @@
-//! The messages of a general channel, taken one by one by workers of any process.
+//! The messages of a general channel, shared one by one with the workers of all processes.
 //!
-//! Redis gives each message to one of those who wait. It is taken only when its worker has nothing else in its hands, so
-//! that no message waits here while another worker is idle. What channels_redis does besides, to note each message in a
-//! second key and to put that back later, would run jobs of other workers twice, and is not done here.
+//! Redis gives each message to one of the waiting workers. A worker pops a message only when it has no other, so no message
+//! waits here while another worker is idle. channels_redis also keeps a copy of each message under a second key, and later
+//! puts it back into the queue. That would run jobs of other workers twice, so this layer does not do it.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use deadpool_redis::redis::{self, Pipeline, RedisError};
 use futures_util::FutureExt;
@@ -20,63 +19,63 @@ use crate::error::DecodeError;
 use crate::layer::backend::WorkerQueue;
 use crate::layer::counters::Counters;
 use crate::layer::redis::backoff::Backoff;
-use crate::layer::redis::clock;
 use crate::layer::redis::connection_error::ConnectionError;
-use crate::layer::redis::core::queue::{Popped, PoppedFrom, pop_one};
-use crate::layer::redis::core::state::Shared;
+use crate::layer::redis::core::queue_entry::{PoppedEntry, QueueEntry, open_entry, pop_oldest};
+use crate::layer::redis::core::state::CoreState;
 use crate::layer::redis::host::Host;
 use crate::layer::redis::limits::DEADLINE;
-use crate::layer::redis::pipeline::answers;
+use crate::layer::redis::pipeline::run_pipeline;
 
-/// How long Redis waits for a job before it says that there is none. So long does a stop take.
+/// The time for which Redis waits for a job before it replies that there is none. A worker's stop takes as long.
 const BLOCK: Duration = Duration::from_secs(1);
 
-/// The general channel on all servers.
-pub(super) struct Queues {
-    shared: Arc<Shared>,
-    servers: Vec<Server>,
-    /// Which server is asked first, so that none is preferred.
-    turn: usize,
+/// The queue of a general channel on all servers.
+pub(super) struct CoreWorkerQueue {
+    state: Arc<CoreState>,
+    servers: Vec<ServerQueue>,
+    /// The server to poll first. It changes after each job, so that no server is preferred.
+    next: usize,
 }
 
-/// The channel on one server, and the question that is under way there. It is not forgotten when nobody waits for the
-/// answer, which may be a job: with several servers, one job of each may so be in this process's hands.
-struct Server {
-    waiting: Option<Taking>,
-    idle: Option<Taker>,
+/// The queue on one server. A pop in flight is kept while no caller polls, because its reply may be a job. So with several
+/// servers this process may hold one job of each.
+struct ServerQueue {
+    popping: Option<Pop>,
+    idle: Option<QueueConnection>,
 }
 
-type Taking = BoxFuture<'static, (Taker, Option<Popped>)>;
+type Pop = BoxFuture<'static, (QueueConnection, Option<QueueEntry>)>;
 
-struct Taker {
+/// A connection to a queue, opened on first use and after a loss.
+struct QueueConnection {
     host: Arc<Host>,
     queue: String,
     connection: Option<MultiplexedConnection>,
     backoff: Backoff,
-    /// It was said that the connection is lost, or that the key is no queue.
-    told: bool,
+    /// The current failure was logged: a lost connection, or a key that does not hold a queue.
+    logged: bool,
     counters: Arc<Counters>,
 }
 
-impl Taker {
-    /// Takes the oldest message. `None` if there was none for a while, or Redis was away.
-    async fn take(mut self) -> (Self, Option<Popped>) {
-        match self.ask().await {
+impl QueueConnection {
+    /// Pops the oldest entry. Returns `None` if there was none within [`BLOCK`], or after a failure.
+    async fn pop(mut self) -> (Self, Option<QueueEntry>) {
+        match self.try_pop().await {
             Ok(popped) => {
                 self.backoff.reset();
-                self.told = false;
+                self.logged = false;
                 (self, popped)
             }
             Err(error) => {
-                let (host, queue, is_new) = (&self.host, &self.queue, !std::mem::replace(&mut self.told, true));
+                let (host, queue, is_new) = (&self.host, &self.queue, !std::mem::replace(&mut self.logged, true));
                 if error.is_of_wrong_type() {
-                    // Whoever sends a job is told so, too. It may be somebody's, so it is not taken away.
+                    // The value may belong to another program, so it is not deleted. Senders of jobs get an error, too.
                     if is_new {
                         self.counters.count_garbage(queue, &DecodeError::NoQueue);
                     }
                 } else {
                     if is_new {
-                        tracing::warn!(redis = ?host, queue, %error, "the connection to a worker's queue in Redis is lost; jobs wait there");
+                        tracing::warn!(redis = ?host, queue, %error, "lost the connection to a worker's queue in Redis; jobs wait there");
                     }
                     self.connection = None;
                 }
@@ -86,80 +85,71 @@ impl Taker {
         }
     }
 
-    async fn ask(&mut self) -> Result<Option<Popped>, ConnectionError> {
+    async fn try_pop(&mut self) -> Result<Option<QueueEntry>, ConnectionError> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(self.host.blocking().await?),
+            none => none.insert(self.host.blocking_connection().await?),
         };
         let mut pop = Pipeline::with_capacity(2);
-        pop.add_command(pop_one(&self.queue, BLOCK));
-        let answer =
-            timeout(BLOCK + DEADLINE, answers(pop, connection)).await??.pop().ok_or(ConnectionError::OutOfStep)??;
-        let popped: Option<PoppedFrom> = redis::from_redis_value(answer).map_err(RedisError::from)?;
+        pop.add_command(pop_oldest(&self.queue, BLOCK));
+        let mut replies = timeout(BLOCK + DEADLINE, run_pipeline(pop, connection)).await??;
+        let reply = replies.pop().ok_or(ConnectionError::OutOfStep)??;
+        let popped: Option<PoppedEntry> = redis::from_redis_value(reply).map_err(RedisError::from)?;
         Ok(popped.map(|(_, message, score)| (message, score)))
     }
 }
 
-impl Queues {
-    pub(super) fn new(shared: Arc<Shared>, hosts: impl Iterator<Item = Arc<Host>>, queue: &str) -> Self {
+impl CoreWorkerQueue {
+    pub(super) fn new(state: Arc<CoreState>, hosts: impl Iterator<Item = Arc<Host>>, queue: &str) -> Self {
         let servers = hosts.map(|host| {
-            let counters = Arc::clone(shared.table.counters());
+            let counters = Arc::clone(state.table.counters());
             let (queue, backoff) = (queue.into(), Backoff::new());
-            let taker = Taker { host, queue, connection: None, backoff, told: false, counters };
-            Server { waiting: None, idle: Some(taker) }
+            let idle = QueueConnection { host, queue, connection: None, backoff, logged: false, counters };
+            ServerQueue { popping: None, idle: Some(idle) }
         });
-        Self { servers: servers.collect(), shared, turn: 0 }
+        Self { servers: servers.collect(), state, next: 0 }
     }
 
-    /// The next message; `None`, if no more are asked for, once every answer is in.
-    fn poll(&mut self, cx: &mut Context<'_>, ask: bool) -> Poll<Option<Envelope>> {
+    /// Returns the next job. If `more` is false, begins no pop, and returns `None` once no pop is in flight.
+    fn poll(&mut self, cx: &mut Context<'_>, more: bool) -> Poll<Option<Envelope>> {
         let count = self.servers.len();
-        let mut under_way = false;
-        for at in 0..count {
-            let at = (self.turn + at) % count;
-            while let Some(waiting) = self.servers[at].next(ask) {
-                let Poll::Ready((taker, popped)) = waiting.poll_unpin(cx) else {
-                    under_way = true;
+        let mut in_flight = false;
+        for offset in 0..count {
+            let index = (self.next + offset) % count;
+            while let Some(pop) = self.servers[index].pop(more) {
+                let Poll::Ready((connection, popped)) = pop.poll_unpin(cx) else {
+                    in_flight = true;
                     break;
                 };
-                self.servers[at] = Server { waiting: None, idle: Some(taker) };
-                if let Some(job) = popped.and_then(|popped| self.read(popped)) {
-                    self.turn = at + 1;
+                self.servers[index] = ServerQueue { popping: None, idle: Some(connection) };
+                if let Some(job) = popped.and_then(|entry| self.open(entry)) {
+                    self.next = index + 1;
                     return Poll::Ready(Some(job));
                 }
             }
         }
-        if under_way || ask { Poll::Pending } else { Poll::Ready(None) }
+        if in_flight || more { Poll::Pending } else { Poll::Ready(None) }
     }
 
-    fn read(&self, (message, score): Popped) -> Option<Envelope> {
-        let (shared, counters) = (&self.shared, self.shared.table.counters());
-        if score <= clock::cutoff(clock::now(), shared.config.expiry) {
-            counters.count_expired();
-            return None;
-        }
-        let body = shared.codec.open(Bytes::from(message));
-        // A message that came through a group says that it is for this channel, and nothing else can be meant.
-        let read = body.and_then(|body| {
-            let (envelope, _) = Envelope::from_shared_queue(&body, shared.codec.format())?;
-            Ok(envelope)
-        });
-        read.map_err(|error| counters.count_garbage("a worker's queue", &error)).ok()
+    fn open(&self, entry: QueueEntry) -> Option<Envelope> {
+        // A message sent through a group names this channel. No other channel uses the queue, so the names are not checked.
+        open_entry(&self.state, "a worker's queue", entry, |envelope, _| Ok(envelope))
     }
 }
 
-impl Server {
-    fn next(&mut self, ask: bool) -> Option<&mut Taking> {
-        if self.waiting.is_none() && ask {
-            self.waiting = self.idle.take().map(|taker| taker.take().boxed());
+impl ServerQueue {
+    /// Returns the pop in flight. Begins one if there is none and `more` is true.
+    fn pop(&mut self, more: bool) -> Option<&mut Pop> {
+        if self.popping.is_none() && more {
+            self.popping = self.idle.take().map(|connection| connection.pop().boxed());
         }
-        self.waiting.as_mut()
+        self.popping.as_mut()
     }
 }
 
-impl WorkerQueue for Queues {
+impl WorkerQueue for CoreWorkerQueue {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Envelope> {
-        self.poll(cx, true).map(|job| job.expect("more are asked for"))
+        self.poll(cx, true).map(|job| job.expect("`poll` with `more` returns a job"))
     }
 
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Envelope>> {

@@ -1,11 +1,11 @@
 //! The layer of `channels_redis.pubsub.RedisPubSubChannelLayer`: one PUBLISH for each send, one SUBSCRIBE for each group
 //! and process.
 //!
-//! On the wire: the group `room` is the Redis channel `asgi__group__room`, a channel's own name is its Redis channel, and
-//! the payload is the serialized message with nothing around it. Redis keeps nothing, so what is published while a process
-//! is cut off does not reach it, and a sender never learns that a mailbox elsewhere is full.
+//! On the wire: the group `room` is the Redis channel `asgi__group__room`, and a channel's name is its Redis channel. The
+//! payload is the serialised message without an envelope. Redis keeps no messages. So a process misses messages published while
+//! it is cut off, and a sender gets no error if a mailbox in another process is full.
 //!
-//! A process also subscribes to a name of its own, and to one that all processes of this kind share ([`processes`](super::processes)).
+//! A process also subscribes to its own topic, and to one that all Rust processes share: see [`peers`](super::peers).
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,48 +17,50 @@ use futures_util::{FutureExt, TryFutureExt};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::codec::{Envelope, Format};
-use crate::error::{DecodeError, LayerError};
+use crate::error::LayerError;
 use crate::layer::backend::{Backend, Sent};
 use crate::layer::config::LayerConfig;
 use crate::layer::handle::ChannelLayer;
 use crate::layer::redis::address::RedisHost;
-use crate::layer::redis::codec::Codec;
 use crate::layer::redis::commands::Commands;
 use crate::layer::redis::connection_error::unavailable;
 use crate::layer::redis::host::{Host, connect, peers};
+use crate::layer::redis::join::join;
 use crate::layer::redis::limits::DEADLINE;
-use crate::layer::redis::pubsub::peers::{Asked, Heard, PeerMessage, QUESTIONS, Question};
-use crate::layer::redis::pubsub::subscriber::{Subscriptions, Topics};
+use crate::layer::redis::pubsub::peers::{MembersRequest, PeerMessage, REQUESTS, Replies};
+use crate::layer::redis::pubsub::state::PubSubState;
+use crate::layer::redis::pubsub::subscriber;
+use crate::layer::redis::pubsub::subscriptions::Subscriptions;
+use crate::layer::redis::pubsub::topics::ServerTopics;
 use crate::layer::redis::shard::shard_of;
+use crate::layer::redis::tasks::Tasks;
 use crate::layer::table::{LocalTable, MembershipChange};
 use crate::name::{ChannelName, GroupName};
 
 impl ChannelLayer {
-    /// The layer of channels_redis' `RedisPubSubChannelLayer`, with its defaults: processes that use the same Redis share
-    /// groups, whether they are Rust or Python.
+    /// Returns the layer of channels_redis' `RedisPubSubChannelLayer`, with its defaults. Rust and Python processes that
+    /// use the same Redis share groups.
     ///
-    /// Redis keeps nothing: what is sent while a process is cut off does not reach it, and a sender to a channel is not
-    /// told when its mailbox is full. What is sent to a channel with workers in several processes, each of them gets.
+    /// Redis keeps no messages: a process misses messages sent while it is cut off. A sender to a channel gets no error
+    /// if the mailbox is full. If workers in several processes share a channel, each of them gets every message.
     /// [`Self::redis_core`] differs in all three.
     ///
-    /// Several addresses spread the names over several servers, as channels_redis does; every process must list the same
-    /// ones in the same order.
+    /// Several addresses spread the names over several servers, as in channels_redis. Every process must list the same
+    /// addresses in the same order.
     ///
     /// # Errors
-    /// When an address is not one, a server does not answer, or no name that begins with the prefix is legal.
+    /// If an address is invalid, a server does not reply, or the prefix is not allowed in a channel name.
     pub async fn redis_pubsub<H: Clone + Into<RedisHost>>(hosts: &[H]) -> Result<Self, LayerError> {
         Self::redis_pubsub_with(hosts, LayerConfig::default()).await
     }
 
-    /// As [`Self::redis_pubsub`], with another configuration.
+    /// Returns the layer of [`Self::redis_pubsub`] with another configuration.
     ///
     /// # Errors
-    /// The same.
+    /// If an address is invalid, a server does not reply, or the prefix is not allowed in a channel name.
     pub async fn redis_pubsub_with<H: Clone + Into<RedisHost>>(
         hosts: &[H],
         config: LayerConfig,
@@ -69,16 +71,19 @@ impl ChannelLayer {
     }
 }
 
-/// Publishes to a group between two words to the process that does it. Redis does all three as one, so what this process hears
-/// between the two words is that message and no other; or nothing, if it does not listen to the group. The names are no
-/// `KEYS`, because who may use keys is another question to Redis than who may use its channels.
+/// Publishes to a group between two messages to the own process. Redis runs the script without interruption, so between these
+/// two the process receives only the message to the group, or nothing if it has not subscribed the group. The topics are not
+/// `KEYS`, because Redis has separate permissions for keys and for channels.
 const PUBLISH_BETWEEN: &str = "\
 redis.call('PUBLISH', ARGV[1], ARGV[3])
-local heard = redis.pcall('PUBLISH', ARGV[2], ARGV[4])
+local receivers = redis.pcall('PUBLISH', ARGV[2], ARGV[4])
 redis.call('PUBLISH', ARGV[1], ARGV[5])
-return heard";
+return receivers";
 
-/// Names begin with the prefix, and Redis has them as they are: one that is not legal could be subscribed by nobody.
+/// Checks that channel names with this prefix are valid. A channel's name is its topic in Redis, so they are not escaped.
+///
+/// # Errors
+/// If they are not.
 pub(crate) fn check_prefix(prefix: &str) -> Result<(), LayerError> {
     let name = ChannelName::new(new_name(prefix)).map(drop);
     name.map_err(|source| LayerError::Prefix { prefix: prefix.into(), source })
@@ -88,26 +93,11 @@ fn new_name(prefix: &str) -> String {
     format!("{prefix}specific.{}", Uuid::new_v4().simple())
 }
 
-/// What the tasks share with the layer.
-struct Shared {
-    table: LocalTable,
-    codec: Codec,
-    prefix: String,
-    servers: usize,
-    /// The name of this process, subscribed on every server.
-    process: String,
-    /// The name of all processes, subscribed on every server.
-    processes: String,
-    asked: Asked,
-}
-
+/// The pub/sub layer of one process.
 pub(crate) struct PubSub {
-    shared: Arc<Shared>,
+    state: Arc<PubSubState>,
     servers: Vec<Server>,
-    tasks: TaskTracker,
-    /// Ends the tasks; when the layer is dropped, too.
-    stop: CancellationToken,
-    runtime: Handle,
+    tasks: Tasks,
 }
 
 struct Server {
@@ -117,174 +107,93 @@ struct Server {
 
 impl PubSub {
     fn start(hosts: Vec<Arc<Host>>, config: &LayerConfig) -> Self {
-        let (codec, prefix) = (Codec::for_pubsub(config), config.prefix.clone());
-        let shared = Arc::new(Shared {
-            table: LocalTable::new(peers(&hosts)),
-            codec,
-            process: format!("{prefix}__process__{}", Uuid::new_v4().simple()),
-            processes: format!("{prefix}__processes"),
-            asked: Asked::default(),
-            prefix,
-            servers: hosts.len(),
-        });
-        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let state = Arc::new(PubSubState::new(LocalTable::new(peers(&hosts)), config, hosts.len()));
+        let tasks = Tasks::new();
         let servers = hosts.into_iter().enumerate().map(|(index, host)| {
-            let (commands, commanding) = Commands::new(Arc::clone(&host));
+            let (commands, sending) = Commands::new(Arc::clone(&host));
             let subscriptions = Arc::<Subscriptions>::default();
-            let (questions, to_answer) = mpsc::channel(QUESTIONS);
-            let topics = Arc::new(OfServer { shared: Arc::clone(&shared), index, questions });
-            let subscribing = Arc::clone(&subscriptions).run(host, topics);
-            let answering = answer(Arc::clone(&shared), commands.clone(), to_answer);
-            tasks.spawn(stop.clone().run_until_cancelled_owned(commanding));
-            tasks.spawn(stop.clone().run_until_cancelled_owned(subscribing));
-            tasks.spawn(stop.clone().run_until_cancelled_owned(answering));
+            let (tx, requests) = mpsc::channel(REQUESTS);
+            let topics = Arc::new(ServerTopics::new(Arc::clone(&state), index, tx));
+            tasks.spawn(sending);
+            tasks.spawn(subscriber::run(host, Arc::clone(&subscriptions), topics));
+            tasks.spawn(reply_to_requests(Arc::clone(&state), commands.clone(), requests));
             Server { commands, subscriptions }
         });
         let servers = servers.collect();
-        Self { shared, servers, tasks, stop, runtime: Handle::current() }
+        Self { state, servers, tasks }
     }
 
+    /// Returns the server of a topic.
     fn server(&self, topic: &str) -> &Server {
         &self.servers[shard_of(topic, self.servers.len())]
     }
 
-    fn open(&self) -> Result<(), LayerError> {
-        if self.stop.is_cancelled() { Err(LayerError::Closed) } else { Ok(()) }
+    fn check_open(&self) -> Result<(), LayerError> {
+        if self.tasks.is_stopped() { Err(LayerError::Closed) } else { Ok(()) }
     }
 
-    /// Gives how many processes have heard it.
+    /// Publishes a message. Returns the number of processes that received it.
     async fn publish(&self, topic: String, body: Bytes) -> Result<usize, LayerError> {
-        self.open()?;
-        let body = self.shared.codec.seal(body);
+        self.check_open()?;
+        let body = self.state.codec.seal(body);
         publish(&self.server(&topic).commands, &topic, &body).await
     }
 
-    /// Publishes to a group, and tells this process to leave `own` out.
+    /// Publishes to a group, and excludes `own`, a channel of this process.
     async fn publish_to_others(&self, topic: String, body: Bytes, own: &ChannelName) -> Result<(), LayerError> {
-        self.open()?;
-        let Shared { codec, process, .. } = &*self.shared;
+        self.check_open()?;
+        let PubSubState { codec, process, .. } = &*self.state;
         let mut publish = cmd("EVAL");
         publish.arg(PUBLISH_BETWEEN).arg(0).arg(process).arg(&topic);
-        publish.arg(&PeerMessage::But(own.clone()).seal(codec)[..]).arg(&codec.seal(body)[..]);
-        publish.arg(&PeerMessage::ForAll.seal(codec)[..]);
+        publish.arg(&PeerMessage::Exclude(own.clone()).seal(codec)[..]).arg(&codec.seal(body)[..]);
+        publish.arg(&PeerMessage::IncludeAll.seal(codec)[..]);
         self.server(&topic).commands.send("PUBLISH", publish).await
     }
 
-    /// Asks all processes, this one too, who is in the group. Redis says how many have heard the question.
-    async fn ask(&self, group: &GroupName, names: bool) -> Result<Heard, LayerError> {
-        const ACTION: &str = "asking all processes who is in a group";
-        self.open()?;
-        let Shared { codec, process, processes, asked, .. } = &*self.shared;
-        let asking = asked.begin();
-        let question = asking.question(process, group, names).seal(codec);
-        let Server { commands, subscriptions } = self.server(&self.shared.topic_of(group));
-        // Otherwise the answers would not arrive, this process's own among them.
+    /// Requests the members of a group from all processes, including this one. Redis returns the number of processes that
+    /// received the request.
+    async fn request_members(&self, group: &GroupName, names: bool) -> Result<Replies, LayerError> {
+        const ACTION: &str = "requesting the members of a group from all processes";
+        self.check_open()?;
+        let PubSubState { codec, process, processes, requests, .. } = &*self.state;
+        let request = requests.add();
+        let message = request.message(process, group, names).seal(codec);
+        let Server { commands, subscriptions } = self.server(&self.state.topic_of(group));
+        // Without this subscription no reply would arrive, not even from this process.
         subscriptions.confirmed(process.clone()).await?;
-        let heard_by = publish(commands, processes, &question).await?;
-        if heard_by == 0 {
+        let receivers = publish(commands, processes, &message).await?;
+        if receivers == 0 {
             return Err(unavailable(ACTION, "this process is cut off from Redis"));
         }
-        if timeout(DEADLINE, asking.answered_by(heard_by)).await.is_ok() {
-            return Ok(asking.heard());
+        if timeout(DEADLINE, request.complete(receivers)).await.is_ok() {
+            return Ok(request.into_replies());
         }
-        let answered = asking.heard().processes;
-        Err(unavailable(ACTION, format!("{answered} of {heard_by} have answered within {} s", DEADLINE.as_secs())))
+        let replied = request.into_replies().processes;
+        Err(unavailable(ACTION, format!("{replied} of {receivers} processes replied within {} s", DEADLINE.as_secs())))
+    }
+
+    /// Removes a channel from a group.
+    fn leave(&self, group: &GroupName, channel: &ChannelName) {
+        if self.state.table.discard(group, channel) == MembershipChange::OfGroup {
+            let topic = self.state.topic_of(group);
+            self.server(&topic).subscriptions.mark_dirty(topic);
+        }
     }
 }
 
-/// Gives how many have heard it.
+/// Publishes a sealed message. Returns the number of processes that received it.
 async fn publish(commands: &Commands, topic: &str, sealed: &[u8]) -> Result<usize, LayerError> {
     let mut publish = cmd("PUBLISH");
     publish.arg(topic).arg(sealed);
     commands.send("PUBLISH", publish).await
 }
 
-/// Answers one question after the other, each through the server that it came from.
-async fn answer(shared: Arc<Shared>, commands: Commands, mut questions: mpsc::Receiver<Question>) {
-    while let Some(question) = questions.recv().await {
-        for answer in question.answers(&shared.table) {
-            // Whoever asked is told by its deadline.
-            _ = publish(&commands, question.asker(), &answer.seal(&shared.codec)).await;
-        }
-    }
-}
-
-impl Shared {
-    fn topic_of(&self, group: &GroupName) -> String {
-        format!("{}__group__{group}", self.prefix)
-    }
-
-    /// The group of a name of Redis; `None` if it is a channel's.
-    fn group_of(&self, topic: &str) -> Option<GroupName> {
-        let group = topic.strip_prefix(&self.prefix)?.strip_prefix("__group__")?;
-        GroupName::new(group).ok()
-    }
-
-    /// A message came for a group or for a channel.
-    fn deliver(&self, but: Option<&ChannelName>, topic: &str, body: Bytes) -> Result<(), DecodeError> {
-        let envelope = Envelope::from_wire(self.codec.open(body)?, self.codec.format())?;
-        match (self.group_of(topic), but) {
-            (Some(group), None) => self.table.group_send(&group, &envelope),
-            (Some(group), Some(own)) => self.table.group_send_others(&group, &envelope, own),
-            (None, _) => {
-                let Ok(name) = ChannelName::new(topic) else { return Ok(()) };
-                if self.table.send(&name, &envelope).is_err() {
-                    self.table.counters().count_full(topic);
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The names that belong on one server.
-struct OfServer {
-    shared: Arc<Shared>,
-    index: usize,
-    questions: mpsc::Sender<Question>,
-}
-
-impl Topics for OfServer {
-    type Mark = Option<ChannelName>;
-
-    fn is_wanted(&self, topic: &str) -> bool {
-        match self.shared.group_of(topic) {
-            Some(group) => self.shared.table.members(&group) > 0,
-            None if topic == self.shared.process || topic == self.shared.processes => true,
-            None => ChannelName::new(topic).is_ok_and(|name| self.shared.table.has_channel(&name)),
-        }
-    }
-
-    fn wanted(&self) -> Vec<String> {
-        let groups = self.shared.table.groups().into_iter().map(|group| self.shared.topic_of(&group));
-        let channels = self.shared.table.channel_names().into_iter().map(|name| name.to_string());
-        let here = groups.chain(channels).filter(|topic| shard_of(topic, self.shared.servers) == self.index);
-        // Before the groups: whoever hears a group has heard what is said about its messages.
-        [self.shared.process.clone(), self.shared.processes.clone()].into_iter().chain(here).collect()
-    }
-
-    fn lost(&self) {
-        self.shared.table.lost();
-    }
-
-    fn restored(&self) {
-        self.shared.table.restored();
-    }
-
-    fn arrived(&self, but: &mut Option<ChannelName>, topic: &str, body: Bytes) {
-        let Shared { codec, process, processes, asked, .. } = &*self.shared;
-        let done = if topic == process || topic == processes {
-            PeerMessage::open(body, codec).map(|word| match word {
-                PeerMessage::But(own) => *but = Some(own),
-                PeerMessage::ForAll => *but = None,
-                PeerMessage::WhoIsIn(question) => _ = self.questions.try_send(question),
-                PeerMessage::Members(answer) => asked.hear(answer),
-            })
-        } else {
-            self.shared.deliver(but.as_ref(), topic, body)
-        };
-        if let Err(error) = done {
-            self.shared.table.counters().count_garbage(topic, &error);
+/// Replies to the requests of all processes one by one, each through the server that it came from.
+async fn reply_to_requests(state: Arc<PubSubState>, commands: Commands, mut requests: mpsc::Receiver<MembersRequest>) {
+    while let Some(request) = requests.recv().await {
+        for reply in request.replies(&state.table) {
+            // If this fails, the request fails at its deadline.
+            _ = publish(&commands, request.reply_to(), &reply.seal(&state.codec)).await;
         }
     }
 }
@@ -295,19 +204,19 @@ impl Backend for PubSub {
     }
 
     fn table(&self) -> &LocalTable {
-        &self.shared.table
+        &self.state.table
     }
 
     fn format(&self) -> Format {
-        self.shared.codec.format()
+        self.state.codec.format()
     }
 
     fn runtime(&self) -> Option<&Handle> {
-        Some(&self.runtime)
+        Some(self.tasks.runtime())
     }
 
     fn new_channel_name(&self) -> ChannelName {
-        ChannelName::from_checked(new_name(&self.shared.prefix).into())
+        ChannelName::from_checked(new_name(&self.state.prefix).into())
     }
 
     fn servers(&self) -> usize {
@@ -315,7 +224,7 @@ impl Backend for PubSub {
     }
 
     fn new_channel_name_on(&self, server: usize) -> ChannelName {
-        // The name decides on the server: so many are tried, on average, as there are servers.
+        // The server depends on the name, so the average number of attempts is the number of servers.
         loop {
             let name = self.new_channel_name();
             if shard_of(name.as_str(), self.servers.len()) == server {
@@ -329,10 +238,10 @@ impl Backend for PubSub {
     }
 
     fn release(&self, channel: &ChannelName) {
-        let Some(groups) = self.shared.table.remove(channel) else { return };
+        let Some(groups) = self.state.table.remove(channel) else { return };
         for (group, change) in groups {
             if change == MembershipChange::OfGroup {
-                let topic = self.shared.topic_of(&group);
+                let topic = self.state.topic_of(&group);
                 self.server(&topic).subscriptions.mark_dirty(topic);
             }
         }
@@ -342,7 +251,7 @@ impl Backend for PubSub {
     fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> Sent<'a> {
         async move {
             if self.publish(channel.to_string(), envelope.body().clone()).await? == 0 {
-                self.shared.table.counters().count_unread(1);
+                self.state.table.counters().count_unread(1);
             }
             Ok(())
         }
@@ -351,11 +260,11 @@ impl Backend for PubSub {
     }
 
     fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> Sent<'a> {
-        self.publish(self.shared.topic_of(group), envelope.body().clone()).map_ok(drop).boxed().right_future()
+        self.publish(self.state.topic_of(group), envelope.body().clone()).map_ok(drop).boxed().right_future()
     }
 
     fn group_send_others<'a>(&'a self, group: &'a GroupName, envelope: Envelope, own: &'a ChannelName) -> Sent<'a> {
-        self.publish_to_others(self.shared.topic_of(group), envelope.body().clone(), own).boxed().right_future()
+        self.publish_to_others(self.state.topic_of(group), envelope.body().clone(), own).boxed().right_future()
     }
 
     fn group_add<'a>(
@@ -364,17 +273,9 @@ impl Backend for PubSub {
         channel: &'a ChannelName,
     ) -> BoxFuture<'a, Result<(), LayerError>> {
         async move {
-            let Some(change) = self.shared.table.add(group, channel) else {
-                return Err(LayerError::NotLocal { channel: channel.to_string() });
-            };
-            // Here first, then there: a message that comes between the two finds its member.
-            let topic = self.shared.topic_of(group);
-            let confirmed = self.server(&topic).subscriptions.confirmed(topic).await;
-            if confirmed.is_err() && change != MembershipChange::None {
-                // Who is told that it did not join should not hear the group later.
-                self.group_discard(group, channel).await?;
-            }
-            confirmed
+            let topic = self.state.topic_of(group);
+            let confirmed = self.server(&topic).subscriptions.confirmed(topic);
+            join(&self.state.table, group, channel, confirmed, || self.leave(group, channel)).await
         }
         .boxed()
     }
@@ -384,25 +285,22 @@ impl Backend for PubSub {
         group: &'a GroupName,
         channel: &'a ChannelName,
     ) -> BoxFuture<'a, Result<(), LayerError>> {
-        if self.shared.table.discard(group, channel) == MembershipChange::OfGroup {
-            let topic = self.shared.topic_of(group);
-            self.server(&topic).subscriptions.mark_dirty(topic);
-        }
+        self.leave(group, channel);
         std::future::ready(Ok(())).boxed()
     }
 
     fn group_members<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<Vec<ChannelName>, LayerError>> {
-        async move { Ok(self.ask(group, true).await?.names) }.boxed()
+        async move { Ok(self.request_members(group, true).await?.names) }.boxed()
     }
 
     fn group_count<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<usize, LayerError>> {
-        async move { Ok(self.ask(group, false).await?.count) }.boxed()
+        async move { Ok(self.request_members(group, false).await?.count) }.boxed()
     }
 
     fn flush(&self) -> BoxFuture<'_, Result<(), LayerError>> {
-        let topics = self.shared.table.groups().into_iter().map(|group| self.shared.topic_of(&group));
+        let topics = self.state.table.groups().into_iter().map(|group| self.state.topic_of(&group));
         let topics: Vec<_> = topics.collect();
-        self.shared.table.flush();
+        self.state.table.flush();
         for topic in topics {
             self.server(&topic).subscriptions.mark_dirty(topic);
         }
@@ -411,26 +309,18 @@ impl Backend for PubSub {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         async {
-            self.stop.cancel();
-            self.tasks.close();
-            self.tasks.wait().await;
+            self.tasks.stop().await;
             for server in &self.servers {
                 server.subscriptions.close();
             }
-            self.shared.table.close();
+            self.state.table.close();
         }
         .boxed()
     }
 }
 
-impl Drop for PubSub {
-    fn drop(&mut self) {
-        self.stop.cancel();
-    }
-}
-
 impl fmt::Debug for PubSub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RedisPubSub({} servers, prefix {:?})", self.servers.len(), self.shared.prefix)
+        write!(f, "RedisPubSub({} servers, prefix {:?})", self.servers.len(), self.state.prefix)
     }
 }

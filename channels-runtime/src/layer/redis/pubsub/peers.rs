@@ -1,5 +1,5 @@
-//! What the processes of a pub/sub layer say to each other, on names of Redis that no Python process listens to: one for each
-//! process, and one for all of them.
+//! The messages between the processes of a pub/sub layer. Each process has its own topic, and all of them share another one.
+//! No Python process subscribes to these topics.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
@@ -17,147 +17,162 @@ use crate::layer::table::LocalTable;
 use crate::name::{ChannelName, GroupName};
 use crate::support::lock;
 
-/// How many names are in one answer: some 45 kB. A larger group comes in several, so that other messages pass between them.
-const NAMES: usize = 1000;
+/// The largest number of names in one reply, about 45 kB. A larger group is sent in several replies, so that other messages can
+/// be sent between them.
+const NAMES_PER_REPLY: usize = 1000;
 
-/// How many questions wait here. Policy: a further one is not answered, and whoever asks is told so by its deadline.
-pub(super) const QUESTIONS: usize = 256;
+/// The bound of the requests that wait for a reply from this process. Policy: a further request gets no reply, and fails at its
+/// deadline.
+pub(super) const REQUESTS: usize = 256;
 
-/// One message.
+/// One message. The names of the variants on the wire are part of the protocol.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum PeerMessage {
-    /// To oneself: the next message is not for this channel.
-    But(ChannelName),
-    /// To oneself: what comes now is for everyone again.
-    ForAll,
-    /// To all.
-    WhoIsIn(Question),
-    /// To the one who asked.
-    Members(Answer),
+    /// To the own process: this channel does not get the next message.
+    #[serde(rename = "But")]
+    Exclude(ChannelName),
+    /// To the own process: all channels get the messages that follow.
+    #[serde(rename = "ForAll")]
+    IncludeAll,
+    /// To all processes.
+    #[serde(rename = "WhoIsIn")]
+    MembersRequest(MembersRequest),
+    /// To the process that sent the request.
+    #[serde(rename = "Members")]
+    MembersReply(MembersReply),
 }
 
+/// A request for the members of a group in each process.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Question {
+pub(super) struct MembersRequest {
     number: u64,
-    /// The name of the process that asks.
-    asker: String,
+    /// The topic of the requesting process.
+    reply_to: String,
     group: GroupName,
-    /// Whether their names are wanted, or only how many there are.
+    /// Whether to reply with the names, or only with their number.
     names: bool,
 }
 
+/// The members in one process, or a part of them.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Answer {
+pub(super) struct MembersReply {
     number: u64,
     count: usize,
     names: Vec<ChannelName>,
-    /// Nothing more comes from this process.
+    /// The process sends no further reply to this request.
     last: bool,
 }
 
 impl PeerMessage {
+    /// Encodes and encrypts the message.
     pub(super) fn seal(&self, codec: &Codec) -> Bytes {
-        let body = rmp_serde::to_vec(self).expect("names and numbers can be written");
+        let body = rmp_serde::to_vec(self).expect("names and numbers can be encoded");
         codec.seal(body.into())
     }
 
+    /// Decrypts and decodes a message.
     pub(super) fn open(body: Bytes, codec: &Codec) -> Result<Self, DecodeError> {
         rmp_serde::from_slice(&codec.open(body)?)
             .map_err(|error| DecodeError::NotAMap { format: Format::Msgpack.name(), source: error.into() })
     }
 }
 
-impl Question {
-    pub(super) fn asker(&self) -> &str {
-        &self.asker
+impl MembersRequest {
+    /// Returns the topic of the requesting process.
+    pub(super) fn reply_to(&self) -> &str {
+        &self.reply_to
     }
 
-    /// What there is to say about the members of this process: at least one answer, and never one that is large.
-    pub(super) fn answers(&self, table: &LocalTable) -> Vec<PeerMessage> {
-        let answer = |count, names| Answer { number: self.number, count, names, last: false };
-        let mut answers = if self.names {
+    /// Returns the replies with the members of this process: at least one, each with at most [`NAMES_PER_REPLY`] names.
+    pub(super) fn replies(&self, table: &LocalTable) -> Vec<PeerMessage> {
+        let reply = |count, names| MembersReply { number: self.number, count, names, last: false };
+        let mut replies = if self.names {
             let names = table.member_names(&self.group);
-            names.chunks(NAMES).map(|part| answer(part.len(), part.to_vec())).collect()
+            names.chunks(NAMES_PER_REPLY).map(|part| reply(part.len(), part.to_vec())).collect()
         } else {
-            vec![answer(table.members(&self.group), Vec::new())]
+            vec![reply(table.members(&self.group), Vec::new())]
         };
-        match answers.last_mut() {
-            Some(end) => end.last = true,
-            None => answers.push(Answer { last: true, ..answer(0, Vec::new()) }),
+        match replies.last_mut() {
+            Some(last) => last.last = true,
+            None => replies.push(MembersReply { last: true, ..reply(0, Vec::new()) }),
         }
-        answers.into_iter().map(PeerMessage::Members).collect()
+        replies.into_iter().map(PeerMessage::MembersReply).collect()
     }
 }
 
-/// The questions of this process that wait for answers.
+/// The requests of this process that wait for replies.
 #[derive(Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct PendingRequests {
     next: AtomicU64,
-    waiting: Mutex<HashMap<u64, Arc<Waiting>>>,
+    pending: Mutex<HashMap<u64, Arc<Pending>>>,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
-    heard: Mutex<Heard>,
-    more: Notify,
+struct Pending {
+    replies: Mutex<Replies>,
+    added: Notify,
 }
 
-/// What was answered so far.
+/// The replies to a request so far.
 #[derive(Debug, Default)]
-pub(super) struct Heard {
-    /// How many processes have said all.
+pub(super) struct Replies {
+    /// The number of processes that have sent their last reply.
     pub(super) processes: usize,
     pub(super) count: usize,
     pub(super) names: Vec<ChannelName>,
 }
 
-/// A question, from before it is asked until nobody waits for it any more.
+/// A request, from before it is sent until its caller no longer waits.
 #[derive(Debug)]
-pub(super) struct Asking<'a> {
-    asked: &'a Asked,
+pub(super) struct PendingRequest<'a> {
+    requests: &'a PendingRequests,
     number: u64,
-    waiting: Arc<Waiting>,
+    pending: Arc<Pending>,
 }
 
-impl Asked {
-    pub(super) fn begin(&self) -> Asking<'_> {
-        let (number, waiting) = (self.next.fetch_add(1, Relaxed), Arc::<Waiting>::default());
-        lock(&self.waiting).insert(number, Arc::clone(&waiting));
-        Asking { asked: self, number, waiting }
+impl PendingRequests {
+    /// Adds a request. It must be added before it is sent.
+    pub(super) fn add(&self) -> PendingRequest<'_> {
+        let (number, pending) = (self.next.fetch_add(1, Relaxed), Arc::<Pending>::default());
+        lock(&self.pending).insert(number, Arc::clone(&pending));
+        PendingRequest { requests: self, number, pending }
     }
 
-    /// An answer came. One that nobody waits for any more is passed over.
-    pub(super) fn hear(&self, answer: Answer) {
-        let Some(waiting) = lock(&self.waiting).get(&answer.number).map(Arc::clone) else { return };
-        let mut heard = lock(&waiting.heard);
-        heard.count += answer.count;
-        heard.names.extend(answer.names);
-        heard.processes += usize::from(answer.last);
-        drop(heard);
-        waiting.more.notify_one();
+    /// Adds a reply to its request. Ignores a reply whose caller no longer waits.
+    pub(super) fn add_reply(&self, reply: MembersReply) {
+        let Some(pending) = lock(&self.pending).get(&reply.number).map(Arc::clone) else { return };
+        let mut replies = lock(&pending.replies);
+        replies.count += reply.count;
+        replies.names.extend(reply.names);
+        replies.processes += usize::from(reply.last);
+        drop(replies);
+        pending.added.notify_one();
     }
 }
 
-impl Asking<'_> {
-    pub(super) fn question(&self, asker: &str, group: &GroupName, names: bool) -> PeerMessage {
-        PeerMessage::WhoIsIn(Question { number: self.number, asker: asker.into(), group: group.clone(), names })
+impl PendingRequest<'_> {
+    /// Returns the message that sends this request. `names` requests the names of the members, not only their number.
+    pub(super) fn message(&self, reply_to: &str, group: &GroupName, names: bool) -> PeerMessage {
+        let (number, reply_to, group) = (self.number, reply_to.into(), group.clone());
+        PeerMessage::MembersRequest(MembersRequest { number, reply_to, group, names })
     }
 
-    /// Waits until so many processes have said all.
-    pub(super) async fn answered_by(&self, processes: usize) {
-        while lock(&self.waiting.heard).processes < processes {
-            self.waiting.more.notified().await;
+    /// Waits until this number of processes have sent their last reply.
+    pub(super) async fn complete(&self, processes: usize) {
+        while lock(&self.pending.replies).processes < processes {
+            self.pending.added.notified().await;
         }
     }
 
-    pub(super) fn heard(self) -> Heard {
-        std::mem::take(&mut lock(&self.waiting.heard))
+    /// Returns the replies so far.
+    pub(super) fn into_replies(self) -> Replies {
+        std::mem::take(&mut lock(&self.pending.replies))
     }
 }
 
-impl Drop for Asking<'_> {
+impl Drop for PendingRequest<'_> {
     fn drop(&mut self) {
-        lock(&self.asked.waiting).remove(&self.number);
+        lock(&self.requests.pending).remove(&self.number);
     }
 }
 
@@ -166,37 +181,39 @@ mod tests {
     use super::*;
     use crate::layer::config::LayerConfig;
 
-    fn answer(number: u64, count: usize, last: bool) -> Answer {
-        Answer { number, count, names: vec![ChannelName::new(format!("c-{count}")).unwrap(); count], last }
+    fn reply(number: u64, count: usize, last: bool) -> MembersReply {
+        MembersReply { number, count, names: vec![ChannelName::new(format!("c-{count}")).unwrap(); count], last }
     }
 
     #[tokio::test]
-    async fn a_question_is_answered_when_all_have_said_all() {
-        let asked = Asked::default();
-        let (one, other) = (asked.begin(), asked.begin());
-        asked.hear(answer(one.number, 2, false));
-        asked.hear(answer(one.number, 1, true));
-        asked.hear(answer(other.number, 9, true));
-        asked.hear(answer(77, 1, true));
+    async fn request_completes_when_all_processes_have_replied() {
+        let requests = PendingRequests::default();
+        let (one, other) = (requests.add(), requests.add());
+        requests.add_reply(reply(one.number, 2, false));
+        requests.add_reply(reply(one.number, 1, true));
+        requests.add_reply(reply(other.number, 9, true));
+        requests.add_reply(reply(77, 1, true));
         let late = async {
             tokio::task::yield_now().await;
-            asked.hear(answer(one.number, 4, true));
+            requests.add_reply(reply(one.number, 4, true));
         };
-        tokio::join!(one.answered_by(2), late);
-        let heard = one.heard();
-        assert_eq!((heard.processes, heard.count, heard.names.len()), (2, 7, 7));
+        tokio::join!(one.complete(2), late);
+        let replies = one.into_replies();
+        assert_eq!((replies.processes, replies.count, replies.names.len()), (2, 7, 7));
         drop(other);
-        assert!(lock(&asked.waiting).is_empty(), "nothing is left of a question that nobody waits for");
+        assert!(lock(&requests.pending).is_empty(), "a dropped request is removed");
     }
 
     #[test]
-    fn a_word_is_encrypted_where_messages_are() {
-        let word = || Asked::default().begin().question("asgi__process__1", &GroupName::new("room-7").unwrap(), true);
+    fn peer_message_is_encrypted_with_the_keys_of_the_layer() {
+        let requests = PendingRequests::default();
+        let request = requests.add();
+        let message = request.message("asgi__process__1", &GroupName::new("room-7").unwrap(), true);
         for keys in [&[][..], &["a-test-key"]] {
             let codec = Codec::for_pubsub(&LayerConfig::default().with_symmetric_encryption_keys(keys.iter().copied()));
-            let sealed = word().seal(&codec);
+            let sealed = message.seal(&codec);
             assert_eq!(sealed.windows(6).any(|bytes| bytes == b"room-7"), keys.is_empty());
-            assert_eq!(format!("{:?}", PeerMessage::open(sealed, &codec).unwrap()), format!("{:?}", word()));
+            assert_eq!(format!("{:?}", PeerMessage::open(sealed, &codec).unwrap()), format!("{message:?}"));
         }
         assert!(PeerMessage::open(Bytes::from_static(b"\xc1"), &Codec::for_pubsub(&LayerConfig::default())).is_err());
     }

@@ -1,0 +1,62 @@
+//! The state of the pub/sub layer, shared with its tasks.
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::codec::Envelope;
+use crate::error::DecodeError;
+use crate::layer::config::LayerConfig;
+use crate::layer::redis::codec::Codec;
+use crate::layer::redis::pubsub::peers::PendingRequests;
+use crate::layer::table::LocalTable;
+use crate::name::{ChannelName, GroupName};
+
+/// The local table, the requests in flight, and everything that is fixed when the layer starts.
+pub(super) struct PubSubState {
+    pub(super) table: LocalTable,
+    pub(super) codec: Codec,
+    pub(super) prefix: String,
+    /// The number of servers.
+    pub(super) servers: usize,
+    /// The topic of this process, subscribed on every server.
+    pub(super) process: String,
+    /// The topic of all processes, subscribed on every server.
+    pub(super) processes: String,
+    pub(super) requests: PendingRequests,
+}
+
+impl PubSubState {
+    pub(super) fn new(table: LocalTable, config: &LayerConfig, servers: usize) -> Self {
+        let (codec, prefix) = (Codec::for_pubsub(config), config.prefix.clone());
+        let process = format!("{prefix}__process__{}", Uuid::new_v4().simple());
+        let processes = format!("{prefix}__processes");
+        Self { table, codec, prefix, servers, process, processes, requests: PendingRequests::default() }
+    }
+
+    /// Returns the topic of a group.
+    pub(super) fn topic_of(&self, group: &GroupName) -> String {
+        format!("{}__group__{group}", self.prefix)
+    }
+
+    /// Returns the group of a topic; `None` for the topic of a channel.
+    pub(super) fn group_of(&self, topic: &str) -> Option<GroupName> {
+        let group = topic.strip_prefix(&self.prefix)?.strip_prefix("__group__")?;
+        GroupName::new(group).ok()
+    }
+
+    /// Delivers a message to the members of a group except `excluded`, or to a channel.
+    pub(super) fn deliver(&self, excluded: Option<&ChannelName>, topic: &str, body: Bytes) -> Result<(), DecodeError> {
+        let envelope = Envelope::from_wire(self.codec.open(body)?, self.codec.format())?;
+        match (self.group_of(topic), excluded) {
+            (Some(group), None) => self.table.group_send(&group, &envelope),
+            (Some(group), Some(excluded)) => self.table.group_send_others(&group, &envelope, excluded),
+            (None, _) => {
+                let Ok(name) = ChannelName::new(topic) else { return Ok(()) };
+                if self.table.send(&name, &envelope).is_err() {
+                    self.table.counters().count_full(topic);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! The subscriptions of this process on one Redis server: the confirmed topics, and those to reconcile.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use deadpool_redis::redis::RedisError;
+use tokio::sync::Notify;
+
+use crate::error::LayerError;
+use crate::layer::redis::pubsub::topics::Topics;
+use crate::layer::redis::reconciler::Reconciler;
+use crate::support::lock;
+
+/// The subscriptions on one server.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// The topics to subscribe or unsubscribe. Bound: the topics that changed since the subscriber last took all of them, which
+    /// it does once in a round trip. While Redis is unreachable: those that changed since the last attempt to connect, and
+    /// those that a caller waits for.
+    pub(super) reconciler: Reconciler<String>,
+    /// The topics that Redis has confirmed on this connection.
+    pub(super) confirmed: HashSet<String>,
+    closed: bool,
+    /// The connection was lost, and not all topics are subscribed again.
+    lost: bool,
+}
+
+impl Subscriptions {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        #[cfg(test)]
+        crate::support::point_before(&self.state);
+        lock(&self.state)
+    }
+
+    /// Waits until a topic that the table wants is subscribed.
+    ///
+    /// # Cancel safety
+    /// The table decides what is subscribed: dropping this future changes nothing.
+    pub(super) async fn confirmed(&self, topic: String) -> Result<(), LayerError> {
+        let confirmation = {
+            let mut state = self.lock();
+            if state.closed {
+                return Err(LayerError::Closed);
+            }
+            if state.confirmed.contains(&topic) {
+                return Ok(());
+            }
+            state.reconciler.confirm(topic)
+        };
+        self.changed.notify_one();
+        confirmation.wait("SUBSCRIBE").await
+    }
+
+    /// Checks this topic again: the table has changed.
+    pub(super) fn mark_dirty(&self, topic: String) {
+        self.lock().reconciler.mark_dirty(topic);
+        self.changed.notify_one();
+    }
+
+    /// Waits until a topic was marked dirty.
+    ///
+    /// # Cancel safety
+    /// A notification without a waiter is kept.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Begins a connection, which has no subscriptions yet: marks all wanted topics dirty.
+    pub(super) fn connected(&self, topics: &impl Topics) {
+        let wanted = topics.wanted();
+        // The dirty topics are kept: a topic may have been joined while the table was read.
+        self.lock().reconciler.mark_dirty_first(wanted);
+    }
+
+    /// Ends a connection, or an attempt to connect. The next connection subscribes all wanted topics, so only topics with
+    /// waiting callers are kept. Returns whether a gap begins.
+    pub(super) fn lost(&self) -> bool {
+        let state = &mut *self.lock();
+        state.confirmed.clear();
+        state.reconciler.fail_batch();
+        state.reconciler.retain_awaited();
+        !std::mem::replace(&mut state.lost, true)
+    }
+
+    /// Records that all changes were written. Returns whether this ends a gap.
+    pub(super) fn restored(&self) -> bool {
+        std::mem::take(&mut self.lock().lost)
+    }
+
+    /// Returns whether a gap has ended on this connection. If Redis refuses a topic after that, the topic is the cause instead
+    /// of this process.
+    pub(super) fn is_restored(&self) -> bool {
+        let state = self.lock();
+        !state.lost && !state.confirmed.is_empty()
+    }
+
+    /// Ends all waits with [`LayerError::Closed`].
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.reconciler.clear();
+    }
+
+    /// Takes the changes: the topics to subscribe, and those to unsubscribe. The topics to subscribe stay in flight.
+    pub(super) fn take_changes(&self, topics: &impl Topics) -> (Vec<String>, Vec<String>) {
+        let State { reconciler, confirmed, .. } = &mut *self.lock();
+        let (mut add, mut remove) = (Vec::new(), Vec::new());
+        for topic in reconciler.take_batch(usize::MAX) {
+            // Decided and recorded under one lock: a later join finds the topic unconfirmed, and waits.
+            match (topics.is_wanted(&topic), confirmed.contains(&topic)) {
+                (true, false) => add.push(topic),
+                (false, false) => reconciler.skip(&topic),
+                (is_wanted, true) => {
+                    reconciler.settle(&topic, &Ok(()));
+                    if !is_wanted {
+                        confirmed.remove(&topic);
+                        remove.push(topic);
+                    }
+                }
+            }
+        }
+        (add, remove)
+    }
+
+    /// Records that Redis has subscribed these topics.
+    pub(super) fn subscribed(&self, batch: &[String]) {
+        let State { reconciler, confirmed, .. } = &mut *self.lock();
+        for topic in batch {
+            confirmed.insert(topic.clone());
+            reconciler.settle(topic, &Ok(()));
+        }
+    }
+
+    /// Records that Redis refused to subscribe this topic.
+    pub(super) fn refused(&self, topic: &String, error: RedisError) {
+        self.lock().reconciler.settle(topic, &Err(Arc::new(error)));
+    }
+}

@@ -1,0 +1,89 @@
+//! The topics of one Redis server: the names that this process subscribes there. Redis calls them channels.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use crate::layer::redis::pubsub::peers::{MembersRequest, PeerMessage};
+use crate::layer::redis::pubsub::state::PubSubState;
+use crate::layer::redis::shard::shard_of;
+use crate::name::ChannelName;
+
+/// The topics and messages of a subscriber.
+pub(super) trait Topics: Send + Sync + 'static {
+    /// The state that messages set for later messages on the same connection.
+    type ReadState: Default + Send;
+
+    /// Returns whether the topic must be subscribed, by the current table.
+    fn is_wanted(&self, topic: &str) -> bool;
+    /// Returns all topics that must be subscribed on this server, in the order to subscribe them.
+    fn wanted(&self) -> Vec<String>;
+    /// Handles a message.
+    fn arrived(&self, state: &mut Self::ReadState, topic: &str, body: Bytes);
+    /// Begins a gap: messages may be lost from now on.
+    fn lost(&self);
+    /// Ends the gap: all wanted topics are subscribed.
+    fn restored(&self);
+}
+
+/// The topics of the layer on one server.
+pub(super) struct ServerTopics {
+    state: Arc<PubSubState>,
+    /// The index of the server.
+    index: usize,
+    requests: mpsc::Sender<MembersRequest>,
+}
+
+impl ServerTopics {
+    /// `requests` receives the members requests of all processes.
+    pub(super) fn new(state: Arc<PubSubState>, index: usize, requests: mpsc::Sender<MembersRequest>) -> Self {
+        Self { state, index, requests }
+    }
+}
+
+impl Topics for ServerTopics {
+    /// The channel that does not get the next message.
+    type ReadState = Option<ChannelName>;
+
+    fn is_wanted(&self, topic: &str) -> bool {
+        match self.state.group_of(topic) {
+            Some(group) => self.state.table.members(&group) > 0,
+            None if topic == self.state.process || topic == self.state.processes => true,
+            None => ChannelName::new(topic).is_ok_and(|name| self.state.table.has_channel(&name)),
+        }
+    }
+
+    fn wanted(&self) -> Vec<String> {
+        let groups = self.state.table.groups().into_iter().map(|group| self.state.topic_of(&group));
+        let channels = self.state.table.channel_names().into_iter().map(|name| name.to_string());
+        let here = groups.chain(channels).filter(|topic| shard_of(topic, self.state.servers) == self.index);
+        // First, because a message to this process can exclude a channel from the next message to a group.
+        [self.state.process.clone(), self.state.processes.clone()].into_iter().chain(here).collect()
+    }
+
+    fn arrived(&self, excluded: &mut Option<ChannelName>, topic: &str, body: Bytes) {
+        let PubSubState { codec, process, processes, requests, .. } = &*self.state;
+        let handled = if topic == process || topic == processes {
+            PeerMessage::open(body, codec).map(|message| match message {
+                PeerMessage::Exclude(channel) => *excluded = Some(channel),
+                PeerMessage::IncludeAll => *excluded = None,
+                PeerMessage::MembersRequest(request) => _ = self.requests.try_send(request),
+                PeerMessage::MembersReply(reply) => requests.add_reply(reply),
+            })
+        } else {
+            self.state.deliver(excluded.as_ref(), topic, body)
+        };
+        if let Err(error) = handled {
+            self.state.table.counters().count_garbage(topic, &error);
+        }
+    }
+
+    fn lost(&self) {
+        self.state.table.lost();
+    }
+
+    fn restored(&self) {
+        self.state.table.restored();
+    }
+}

@@ -1,0 +1,186 @@
+//! The reconciliation of one Redis server with the local table: the names to check, and the callers that wait for them.
+//!
+//! A caller never states what Redis should hold. It marks a name dirty after changing the table, and the driver compares
+//! Redis with the table when it processes that name. So a join and a leave that cross cannot leave the wrong state, and a
+//! failed write is repeated with the current state. This structure does no I/O and has no lock: a driver owns it.
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use deadpool_redis::redis::RedisError;
+use indexmap::IndexMap;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::error::LayerError;
+use crate::layer::redis::connection_error::unavailable;
+use crate::layer::redis::limits::DEADLINE;
+
+/// The reply of Redis to one name.
+type Outcome = Result<(), Arc<RedisError>>;
+
+/// The callers that wait for one name.
+type Waiters = Vec<oneshot::Sender<Outcome>>;
+
+/// The names to reconcile. A name is dirty, in flight, or both: then it changed while a command for it was in flight.
+///
+/// The driver of a reconciler bounds the number of dirty names.
+#[derive(Debug)]
+pub(super) struct Reconciler<K> {
+    dirty: IndexMap<K, Waiters>,
+    in_flight: IndexMap<K, Waiters>,
+}
+
+impl<K> Default for Reconciler<K> {
+    fn default() -> Self {
+        Self { dirty: IndexMap::new(), in_flight: IndexMap::new() }
+    }
+}
+
+impl<K: Hash + Eq + Clone> Reconciler<K> {
+    /// Adds a name whose state in the table has changed.
+    pub(super) fn mark_dirty(&mut self, name: K) {
+        self.dirty.entry(name).or_default();
+    }
+
+    /// Adds these names before all dirty ones.
+    pub(super) fn mark_dirty_first(&mut self, names: impl IntoIterator<Item = K>) {
+        let dirty = std::mem::take(&mut self.dirty);
+        self.dirty.extend(names.into_iter().map(|name| (name, Waiters::new())));
+        for (name, waiters) in dirty {
+            self.dirty.entry(name).or_default().extend(waiters);
+        }
+    }
+
+    /// Marks a name dirty, and returns the confirmation of its next write.
+    pub(super) fn confirm(&mut self, name: K) -> Confirmation {
+        let (tx, rx) = oneshot::channel();
+        self.dirty.entry(name).or_default().push(tx);
+        Confirmation(rx)
+    }
+
+    /// Returns the number of dirty names.
+    pub(super) fn dirty(&self) -> usize {
+        self.dirty.len()
+    }
+
+    /// Returns whether no name is dirty or in flight.
+    pub(super) fn is_settled(&self) -> bool {
+        self.dirty.is_empty() && self.in_flight.is_empty()
+    }
+
+    /// Moves the oldest dirty names, up to `limit`, in flight. The driver must settle each of them, or fail all.
+    pub(super) fn take_batch(&mut self, limit: usize) -> Vec<K> {
+        let batch = self.dirty.drain(..limit.min(self.dirty.len()));
+        let batch = batch.map(|(name, waiters)| {
+            self.in_flight.entry(name.clone()).or_default().extend(waiters);
+            name
+        });
+        batch.collect()
+    }
+
+    /// Removes a name that Redis has replied to, and notifies its callers.
+    pub(super) fn settle(&mut self, name: &K, outcome: &Outcome) {
+        for waiter in self.in_flight.swap_remove(name).into_iter().flatten() {
+            _ = waiter.send(outcome.clone());
+        }
+    }
+
+    /// Removes a name that needs no write. Its callers receive [`LayerError::Closed`].
+    pub(super) fn skip(&mut self, name: &K) {
+        self.in_flight.swap_remove(name);
+    }
+
+    /// Marks all names in flight dirty again: the connection failed, and Redis may have executed any of the commands.
+    pub(super) fn fail_batch(&mut self) {
+        for (name, waiters) in self.in_flight.drain(..) {
+            let waiters = waiters.into_iter().filter(|waiter| !waiter.is_closed());
+            self.dirty.entry(name).or_default().extend(waiters);
+        }
+    }
+
+    /// Removes the dirty names that no caller waits for.
+    pub(super) fn retain_awaited(&mut self) {
+        self.dirty.retain(|_, waiters| {
+            waiters.retain(|waiter| !waiter.is_closed());
+            !waiters.is_empty()
+        });
+    }
+
+    /// Removes all names. Their callers receive [`LayerError::Closed`].
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// The reply of Redis to a name, when it comes.
+#[derive(Debug)]
+pub(super) struct Confirmation(oneshot::Receiver<Outcome>);
+
+impl Confirmation {
+    /// Waits for the reply, no longer than [`DEADLINE`].
+    ///
+    /// # Cancel safety
+    /// The table decides what is written: dropping this future changes nothing.
+    pub(super) async fn wait(self, action: &'static str) -> Result<(), LayerError> {
+        match timeout(DEADLINE, self.0).await {
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(error))) => Err(unavailable(action, error)),
+            Ok(Err(_)) => Err(LayerError::Closed),
+            Err(late) => Err(unavailable(action, late)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use deadpool_redis::redis::make_extension_error;
+
+    use super::*;
+
+    fn refused() -> Outcome {
+        Err(Arc::new(make_extension_error("NOPERM".into(), None)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn confirmation_returns_the_reply_of_its_own_write() {
+        let mut reconciler = Reconciler::default();
+        let first = reconciler.confirm("a");
+        assert_eq!(reconciler.take_batch(9), ["a"]);
+        // The table changed while the first write was in flight, so its reply does not count for the second.
+        let second = reconciler.confirm("a");
+        reconciler.settle(&"a", &Ok(()));
+        first.wait("SUBSCRIBE").await.unwrap();
+        assert_eq!((reconciler.dirty(), reconciler.is_settled()), (1, false));
+        assert_eq!(reconciler.take_batch(9), ["a"]);
+        reconciler.settle(&"a", &refused());
+        assert!(matches!(second.wait("SUBSCRIBE").await, Err(LayerError::Unavailable { .. })));
+        assert!(reconciler.is_settled());
+        let unwritten = reconciler.confirm("a");
+        assert!(matches!(unwritten.wait("SUBSCRIBE").await, Err(LayerError::Unavailable { .. })));
+        let (skipped, cleared) = (reconciler.confirm("b"), reconciler.confirm("c"));
+        assert_eq!(reconciler.take_batch(2), ["a", "b"]);
+        reconciler.skip(&"b");
+        reconciler.clear();
+        for confirmation in [skipped, cleared] {
+            assert!(matches!(confirmation.wait("SUBSCRIBE").await, Err(LayerError::Closed)));
+        }
+    }
+
+    #[test]
+    fn failed_batch_is_dirty_again_with_its_callers() {
+        let mut reconciler = Reconciler::default();
+        let (awaited, dropped) = (reconciler.confirm("awaited"), reconciler.confirm("dropped"));
+        reconciler.mark_dirty("changed");
+        assert_eq!(reconciler.take_batch(2), ["awaited", "dropped"]);
+        drop(dropped);
+        reconciler.fail_batch();
+        reconciler.retain_awaited();
+        reconciler.mark_dirty("last");
+        reconciler.mark_dirty_first(["first", "awaited"]);
+        assert_eq!(reconciler.take_batch(9), ["first", "awaited", "last"]);
+        reconciler.settle(&"awaited", &Ok(()));
+        let Confirmation(mut reply) = awaited;
+        assert!(reply.try_recv().unwrap().is_ok());
+    }
+}
