@@ -85,7 +85,7 @@ impl<C> Context<C> {
         self.rare.as_ref().and_then(|rare| rare.post.as_ref()).expect("without a client it is a worker")
     }
 
-    fn channel(&self) -> &ChannelName {
+    pub(super) fn channel(&self) -> &ChannelName {
         self.connection.as_ref().map_or_else(|| &self.post().channel, |connection| connection.channel())
     }
 
@@ -108,7 +108,7 @@ impl<C> Context<C> {
         }
     }
 
-    pub(crate) fn tasks(&mut self) -> &mut Tasks {
+    pub(super) fn tasks(&mut self) -> &mut Tasks {
         &mut self.rare.get_or_insert_default().tasks
     }
 
