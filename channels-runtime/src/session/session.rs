@@ -79,7 +79,7 @@ fn begin<'a, C: Consumer>(
             connection.begin();
             catch_panic(|| match C::decode_command(frame) {
                 Ok(received) => {
-                    let place = spans::command_place::<C>(&received);
+                    let place = spans::command_index::<C>(&received);
                     *trigger = Trigger::Command(place);
                     within(spans::command::<C>(place), || consumer.receive(cx, received))
                 }
