@@ -4,8 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockW
 
 /// Locks a mutex, even if a thread panicked while it held the lock.
 ///
-/// No code of the application runs under a lock of this crate, and each critical section leaves the data valid at every step that
-/// can panic. So poison carries no information.
+/// No user code runs under a lock of this crate, and each critical section leaves the data valid at every step that can panic. So
+/// poison carries no information.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

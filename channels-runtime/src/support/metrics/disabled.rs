@@ -1,4 +1,4 @@
-//! The calls of the recorder, as no-ops.
+//! The functions of `recorder` as no-ops.
 
 use futures_util::future::BoxFuture;
 
