@@ -248,6 +248,11 @@ pub(crate) fn begun() -> Began {
 }
 
 impl Began {
+    /// Records the time of a call that has ended.
+    pub(crate) fn record(self, consumer: &'static str, attribute: &'static str) {
+        drop(self.timing(consumer, attribute));
+    }
+
     /// Returns a guard that records the time of the call when it is dropped.
     pub(crate) fn timing(self, consumer: &'static str, attribute: &'static str) -> Option<Timing> {
         self.0.map(|began| Timing { labels: [consumer, attribute], began })
