@@ -172,3 +172,63 @@ impl TimerHandle {
         self.schedule.upgrade().is_none_or(|schedule| !schedule.lock().timers.contains(self.id))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn envelope(layer: &ChannelLayer) -> Envelope {
+        Envelope::from_value(&serde_json::json!({ "type": "timer.rang" }), layer.backend().format()).unwrap()
+    }
+
+    async fn task_ends(driver: &mut TimerDriver) {
+        driver.task.take().expect("a task was started").await.unwrap();
+        assert!(!driver.schedule.lock().is_driven);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn driver_ends_with_the_last_timer_and_starts_again() {
+        let layer = ChannelLayer::in_memory();
+        let mailbox = layer.new_channel().await.unwrap();
+        let mut driver = TimerDriver::new(layer.clone(), mailbox.name().clone());
+
+        let fired = driver.add_once(SECOND, envelope(&layer));
+        assert!(!fired.is_finished());
+        mailbox.receive().await.unwrap();
+        task_ends(&mut driver).await;
+        assert!(fired.is_finished());
+
+        let cancelled = driver.add_periodic(SECOND, envelope(&layer));
+        tokio::task::yield_now().await;
+        cancelled.cancel();
+        task_ends(&mut driver).await;
+        assert!(cancelled.is_finished());
+
+        // The mailbox is gone.
+        let undelivered = driver.add_periodic(SECOND, envelope(&layer));
+        drop(mailbox);
+        task_ends(&mut driver).await;
+        assert!(undelivered.is_finished());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn timers_end_with_their_driver() {
+        let layer = ChannelLayer::in_memory();
+        let mailbox = layer.new_channel().await.unwrap();
+        for is_dropped in [true, false] {
+            let mut driver = TimerDriver::new(layer.clone(), mailbox.name().clone());
+            let timer = driver.add_periodic(SECOND, envelope(&layer));
+            mailbox.receive().await.unwrap();
+            if is_dropped {
+                drop(driver)
+            } else {
+                driver.end().await
+            }
+            assert!(timer.is_finished());
+            timer.cancel();
+            assert!(tokio::time::timeout(5 * SECOND, mailbox.receive()).await.is_err());
+        }
+    }
+}
