@@ -48,7 +48,7 @@ impl<C> Context<C> {
     /// While it waits, the connection's output is still written.
     ///
     /// # Errors
-    /// The error of the closure. [`BlockingError::OneThread`](crate::BlockingError::OneThread) if the closure has to wait and the
+    /// The error of the closure. [`BlockingError::OneThread`] if the closure has to wait and the
     /// runtime has only one thread. (Sends to the client, and to groups of the in-memory layer, do not wait while there is space.)
     pub fn block_on<T>(&mut self, work: impl AsyncFnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let output = self.output();
