@@ -1,5 +1,6 @@
-//! Where fuzzers come in, and what has to hold whatever the bytes are: the targets of `fuzz/`, and the replay of their
-//! corpora. Compiled for tests and for cargo-fuzz (`--cfg fuzzing`), never for users.
+//! The fuzz targets of `fuzz/`, with the properties that hold for all bytes, and the replay of their corpora.
+//!
+//! Compiled for tests and for cargo-fuzz (`--cfg fuzzing`), never for users.
 
 use std::collections::HashMap;
 
@@ -16,17 +17,17 @@ use crate::layer::{Codec, LayerConfig, read_settings};
 use crate::name::{ChannelName, GroupName};
 use crate::websocket::{ClientMessage, Decoder, Frame, ProtocolError};
 
-/// A client's bytes: however they are cut, the same messages come out, none beyond the limit, and the same mistake is
-/// found. The first byte chooses the limit and the cuts.
+/// Decodes a client's bytes. However they are split, the messages and the protocol error are the same, and no message exceeds the
+/// limit. The first byte selects the limit and the size of the pieces.
 pub fn frames(data: &[u8]) {
     let Some((seed, bytes)) = data.split_first() else { return };
     let limit = 1 << (seed & 0x0f);
     let whole = decode(limit, std::iter::once(bytes));
     let size = 1 + usize::from(seed >> 4);
     let pieces = decode(limit, bytes.chunks(size));
-    assert_eq!(whole, pieces, "in pieces of {size}");
-    for incoming in whole.0 {
-        let length = match incoming {
+    assert_eq!(whole, pieces, "in pieces of {size} bytes");
+    for message in whole.0 {
+        let length = match message {
             ClientMessage::Frame(Frame::Text(text)) => text.len(),
             ClientMessage::Frame(Frame::Binary(bytes)) => bytes.len(),
             ClientMessage::Ping(payload) => {
@@ -35,28 +36,28 @@ pub fn frames(data: &[u8]) {
             }
             ClientMessage::Pong | ClientMessage::Close(_) => continue,
         };
-        assert!(length <= limit, "{length} bytes, and the limit is {limit}");
+        assert!(length <= limit, "{length} bytes exceed the limit of {limit}");
     }
 }
 
 fn decode<'a>(limit: usize, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<ClientMessage>, Option<ProtocolError>) {
     let mut decoder = Decoder::default();
-    let mut all = Vec::new();
+    let mut messages = Vec::new();
     for piece in pieces {
         let mut input = piece;
         loop {
             match decoder.next(input, limit) {
-                Ok(Some(incoming)) => all.push(incoming),
+                Ok(Some(message)) => messages.push(message),
                 Ok(None) => break,
-                Err(violation) => return (all, Some(violation)),
+                Err(error) => return (messages, Some(error)),
             }
             input = &[];
         }
     }
-    (all, None)
+    (messages, None)
 }
 
-/// Fields of every kind that a message can have.
+/// A payload with fields of every kind.
 #[derive(Serialize, Deserialize, Debug)]
 struct Payload {
     text: Option<String>,
@@ -67,7 +68,7 @@ struct Payload {
     any: Option<Value>,
 }
 
-/// A message from Redis, of both layers, plain and encrypted: what it says can be said again, and is the same then.
+/// Decodes a message from Redis, of both layers, plain and encrypted. A decoded message is the same after encoding and decoding.
 pub fn envelopes(data: &[u8]) {
     for format in [Format::Msgpack, Format::Json] {
         let body = Bytes::copy_from_slice(data);
@@ -77,12 +78,12 @@ pub fn envelopes(data: &[u8]) {
         assert_eq!(shared.event_name(), envelope.event_name());
         _ = envelope.decode_payload::<Payload>();
         let Ok(value) = envelope.to_value() else { continue };
-        let again = Envelope::from_value(&value, format).expect("it has a type");
+        let again = Envelope::from_value(&value, format).expect("the message has a type");
         assert_eq!(again.event_name(), envelope.event_name());
-        assert_eq!(again.to_value().expect("what was written can be read"), value);
+        assert_eq!(again.to_value().expect("an encoded message can be decoded"), value);
         if let Ok(sealed) = again.body_for(&to[..]) {
             let sealed = Bytes::from(sealed);
-            let (_, routed) = Envelope::from_shared_queue(&sealed, format).expect("what was written can be read");
+            let (_, routed) = Envelope::from_shared_queue(&sealed, format).expect("an encoded message can be decoded");
             assert_eq!(routed, to);
         }
     }
@@ -93,11 +94,11 @@ pub fn envelopes(data: &[u8]) {
     {
         _ = codec.open(Bytes::copy_from_slice(data));
         let sealed = codec.seal(Bytes::copy_from_slice(data));
-        assert_eq!(codec.open(sealed).expect("its own seal"), data);
+        assert_eq!(codec.open(sealed).expect("it was sealed by the same codec"), data);
     }
 }
 
-/// A string as a name: legal by the words of Django Channels, or an error.
+/// Checks a string as a name. It is legal by the rules of Django Channels, or an error.
 pub fn names(data: &[u8]) {
     let Ok(name) = std::str::from_utf8(data) else { return };
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
@@ -116,12 +117,12 @@ pub fn names(data: &[u8]) {
             assert!(name.starts_with(channel.non_local()));
         }
         (Err(_), Err(error)) => assert!(!error.to_string().is_empty()),
-        (read, checked) => panic!("{read:?} by serde, {checked:?} by hand"),
+        (read, checked) => panic!("{read:?} by serde, {checked:?} by `new`"),
     }
 }
 
-/// What a browser sends and what the site lists, line by line: the header `Origin`, the header `Host`, and the patterns. Who
-/// is let in is of the host that everybody else (`http`, and so hyper) reads in these headers.
+/// Checks an origin. The lines are the header `Origin`, the header `Host`, and the patterns of the site. An allowed page belongs to
+/// the host that the crate `http`, and so hyper, reads in these headers.
 pub fn origin(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let mut lines = text.split('\n');
@@ -130,10 +131,11 @@ pub fn origin(data: &[u8]) {
 
     let same_host = Origins::SameHost;
     if same_host.allow(origin, host) {
-        let (scheme, asked, port) = read.clone().expect("it is an origin");
-        let host: Authority = host.expect("nothing is not the same").parse().expect("it is a host");
+        let (scheme, origin_host, port) = read.clone().expect("an allowed origin is an origin");
+        let host: Authority =
+            host.expect("a missing host is not the same host").parse().expect("an allowed host is a host");
         let its_port = host.port_u16().or(default_port(&scheme));
-        assert_eq!((asked, port), (host.host().to_ascii_lowercase(), its_port), "{origin:?}");
+        assert_eq!((origin_host, port), (host.host().to_ascii_lowercase(), its_port), "{origin:?}");
     }
     assert_eq!(same_host.allow(origin, host), same_host.allow(&origin.to_ascii_uppercase(), host), "{origin:?}");
 
@@ -147,7 +149,7 @@ pub fn origin(data: &[u8]) {
         };
         let hosts = Hosts::listed([pattern]);
         if pattern == "*" {
-            assert!(listed.allow(origin, host) && hosts.expect("it is known").allow(host));
+            assert!(listed.allow(origin, host) && hosts.expect("`*` is a pattern").allow(host));
             continue;
         }
         let of_hosts = !pattern.contains("://");
@@ -155,11 +157,11 @@ pub fn origin(data: &[u8]) {
         if let (Ok(hosts), Some(host)) = (hosts, host)
             && hosts.allow(Some(host))
         {
-            let host: Authority = host.parse().expect("it is a host");
+            let host: Authority = host.parse().expect("an allowed host is a host");
             assert!(is_below(host.host(), pattern), "{host} by {pattern:?}");
         }
         if listed.allow(origin, host) {
-            let (scheme, asked, port) = read.clone().expect("it is an origin");
+            let (scheme, origin_host, port) = read.clone().expect("an allowed origin is an origin");
             let domain = match pattern.split_once("://") {
                 None => pattern,
                 Some((wanted, rest)) => {
@@ -170,10 +172,10 @@ pub fn origin(data: &[u8]) {
                     domain
                 }
             };
-            assert!(is_below(&asked, domain), "{origin:?} by {pattern:?}");
+            assert!(is_below(&origin_host, domain), "{origin:?} by {pattern:?}");
         }
     }
-    // A site that lists exactly this page lets it in.
+    // A site that lists exactly this page allows it.
     if let Ok(listed) = Origins::listed([origin])
         && origin.contains("://")
         && !origin.contains("://.")
@@ -183,7 +185,7 @@ pub fn origin(data: &[u8]) {
     }
 }
 
-/// Scheme, host and port in the words of others. Not their scheme: they know fewer than there are.
+/// Reads scheme, host and port with `http`. The scheme is not parsed, because `http` does not accept all schemes.
 fn read_origin(origin: &str) -> Option<(String, String, Option<u16>)> {
     let (scheme, rest) = origin.split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();
@@ -196,37 +198,37 @@ fn default_port(scheme: &str) -> Option<u16> {
     [("http", 80), ("ws", 80), ("https", 443), ("wss", 443)]
         .into_iter()
         .find(|(known, _)| *known == scheme)
-        .map(|it| it.1)
+        .map(|(_, port)| port)
 }
 
-/// `example.org` by `example.org`; it and `www.example.org` by `.example.org`.
+/// Returns whether a pattern allows a host: `example.org` allows itself; `.example.org` also allows `www.example.org`.
 fn is_below(host: &str, domain: &str) -> bool {
     let (host, domain) = (host.to_ascii_lowercase(), domain.to_ascii_lowercase());
     host == domain || domain.strip_prefix('.').is_some_and(|name| host == name || host.ends_with(&domain))
 }
 
-/// A cookie, or what a database holds, as it comes and signed by the site: without the key nothing is believed, with it
-/// nothing goes wrong, and what was signed for the one is not believed as the other.
+/// Reads a session from a cookie and from a database row, as it is and signed by the site. A text without the right signature is
+/// rejected. A signed text never causes a panic, and is rejected if it was signed for the other use.
 #[cfg(feature = "django")]
 pub fn django(data: &[u8]) {
     const KEY: &str = "the site's";
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let sessions = DjangoSessions::new("of today").with_fallback(KEY);
+    let sessions = DjangoSessions::new("current").with_fallback(KEY);
     let (cookies, rows) = ("signed_cookies", "SessionStore");
     let salts =
         [("django.contrib.sessions.backends.signed_cookies", cookies), ("django.contrib.sessions.SessionStore", rows)];
     let open =
         |signed: &str, kind| if kind == cookies { sessions.verify_cookie(signed) } else { sessions.decode(signed) };
     for (salt, kind) in salts {
-        // Some of the seeds are signed with this key, and so are believed.
+        // Some seeds are signed with this key, so they are accepted.
         if open(text, kind).is_ok() {
-            let (stamped, _) = text.rsplit_once(':').expect("it has a signature");
-            assert_eq!(signed(salt, KEY, stamped), text, "believed without the key");
+            let (stamped, _) = text.rsplit_once(':').expect("an accepted text has a signature");
+            assert_eq!(signed(salt, KEY, stamped), text, "accepted without the key");
         }
         let sealed = signed(salt, KEY, text);
         let other = if kind == cookies { rows } else { cookies };
         assert_eq!(open(&sealed, other).err(), Some(SessionError::Signature), "signed for another use");
-        assert_eq!(DjangoSessions::new("of today").decode(&sealed).err(), Some(SessionError::Signature));
+        assert_eq!(DjangoSessions::new("current").decode(&sealed).err(), Some(SessionError::Signature));
         let session = match open(&sealed, kind) {
             Ok(session) => session,
             Err(error) => {
@@ -234,17 +236,17 @@ pub fn django(data: &[u8]) {
                 continue;
             }
         };
-        assert_eq!(session.ends().is_some(), kind == cookies, "a row says elsewhere when it ends");
+        assert_eq!(session.ends().is_some(), kind == cookies, "only a cookie contains its end");
         assert_eq!(
             session.get::<Value>("_auth_user_id").and_then(|id| Some(id.as_str()?.to_owned())).as_deref(),
             session.user_id()
         );
-        assert!(!sessions.fits_password(&session, text), "the session holds the hash of its own text");
+        assert!(!sessions.fits_password(&session, text), "the session contains the hash of its own text");
         _ = session.login(());
     }
 }
 
-/// What Django's `TimestampSigner` makes of a text that holds its time.
+/// Signs a text that contains its time, like Django's `TimestampSigner`.
 #[cfg(feature = "django")]
 fn signed(salt: &str, key: &str, text: &str) -> String {
     use base64::Engine;
@@ -258,7 +260,7 @@ fn signed(salt: &str, key: &str, text: &str) -> String {
     format!("{text}:{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
 }
 
-/// A `CHANNEL_LAYERS`: read, or refused with a sentence.
+/// Reads a `CHANNEL_LAYERS` setting. An error has a message.
 pub fn configuration(data: &[u8]) {
     let Ok(json) = std::str::from_utf8(data) else { return };
     if let Err(error) = read_settings(json) {
@@ -287,17 +289,17 @@ mod tests {
         ("django", django),
     ];
 
-    /// They lie in the crate, so that they are there wherever its tests run; `fuzz/corpus` leads to them.
+    /// Returns the inputs of a target. They are part of the crate, so that its tests find them; `fuzz/corpus` links to them.
     fn corpus(name: &str) -> Vec<Vec<u8>> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
         let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
         let all: Vec<_> = files.map(|file| fs::read(file.unwrap().path()).unwrap()).collect();
-        assert!(all.len() >= 10, "{} holds {} inputs", folder.display(), all.len());
+        assert!(all.len() >= 10, "{} contains only {} inputs", folder.display(), all.len());
         all
     }
 
     #[test]
-    fn the_corpora_hold() {
+    fn corpora_pass() {
         for (name, target) in TARGETS {
             for input in corpus(name) {
                 target(&input);
@@ -308,9 +310,9 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, cases: 300, ..ProptestConfig::default() })]
 
-        /// Without a fuzzer at hand: inputs of the corpora with some bytes changed, cut out and doubled.
+        /// Replaces the fuzzer in tests: changes, removes and repeats some bytes of the inputs.
         #[test]
-        fn what_is_near_the_corpora_holds_too(
+        fn changed_corpora_pass(
             which in any::<prop::sample::Index>(),
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..4_u8), 0..6),
         ) {
@@ -332,7 +334,7 @@ mod tests {
         }
 
         #[test]
-        fn any_string_is_a_name_or_none(name in "[a-zA-Z0-9._!-]{0,101}", more in ".{0,3}") {
+        fn any_string_as_name_passes(name in "[a-zA-Z0-9._!-]{0,101}", more in ".{0,3}") {
             names(name.as_bytes());
             names(format!("{name}{more}").as_bytes());
         }

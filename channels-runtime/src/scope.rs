@@ -1,4 +1,4 @@
-//! The facts of a connection, fixed when it is made.
+//! The facts of a connection, fixed at connect.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -10,8 +10,8 @@ use http::{HeaderMap, Uri};
 
 use crate::user::{SomeUser, user_as};
 
-/// Headers that the handshake has used up; nobody needs them afterwards.
-const OF_THE_HANDSHAKE: [&str; 6] = [
+/// Headers that only the handshake needs. They are not stored.
+const HANDSHAKE_HEADERS: [&str; 6] = [
     "connection",
     "upgrade",
     "sec-websocket-key",
@@ -20,29 +20,29 @@ const OF_THE_HANDSHAKE: [&str; 6] = [
     "sec-websocket-protocol",
 ];
 
-/// The subprotocol that says that the next one is a token.
+/// The subprotocol that marks the next one as a token.
 pub(crate) const BEARER: &str = "bearer";
 
 /// Path, query, headers, cookies, subprotocols, address and user of a connection.
 ///
-/// It is kept for the connection's whole life, so it is packed: one block of text, without the headers that belong to the
-/// handshake alone.
+/// It is stored as long as the connection is open, so it is compact: one block of text, without the headers that only the
+/// handshake needs.
 #[derive(Clone)]
 pub struct Scope {
-    /// Lines: the path; the query behind its `?`, or nothing; the subprotocols with commas between them; the client's
-    /// address, or nothing; and then a line for each header, `name:value`, the name in lower case. None of them can hold a
-    /// line feed.
+    /// Lines: the path; the query with its `?`, or an empty line; the subprotocols, separated by commas; the client's address, or
+    /// an empty line; and one line for each header, `name:value`, with the name in lower case. None of them can contain a line
+    /// feed.
     facts: Box<[u8]>,
     user: Option<SomeUser>,
 }
 
 impl Scope {
-    /// That of a worker: its path is the channel that it reads.
+    /// Creates the scope of a worker. Its path is the worker's channel.
     pub(crate) fn of_worker(channel: &str) -> Self {
         Self { facts: format!("{channel}\n\n\n").into_bytes().into(), user: None }
     }
 
-    /// `token_parameter` is the name of a parameter of the query that may hold a token.
+    /// Reads the scope of a request. `token_parameter` is the query parameter that may hold a token.
     pub(crate) fn new(
         uri: &Uri,
         headers: &HeaderMap,
@@ -63,7 +63,7 @@ impl Scope {
             facts.extend_from_slice(client.to_string().as_bytes());
         }
         for (name, value) in headers {
-            if !OF_THE_HANDSHAKE.contains(&name.as_str()) {
+            if !HANDSHAKE_HEADERS.contains(&name.as_str()) {
                 facts.push(b'\n');
                 facts.extend_from_slice(name.as_str().as_bytes());
                 facts.push(b':');
@@ -74,7 +74,7 @@ impl Scope {
             let parameter = token_parameter.zip(uri.query()).and_then(|(wanted, query)| {
                 form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted).map(|(_, token)| token)
             });
-            // What a line feed stands in is no token, and would be two lines.
+            // A text with a line feed is not a token, and would add a second line to the facts.
             let token = token.map(Cow::Borrowed).or(parameter).filter(|token| !token.contains('\n'));
             if let Some(token) = token {
                 facts.extend_from_slice(b"\nauthorization:Bearer ");
@@ -89,7 +89,7 @@ impl Scope {
     }
 
     fn line(&self, number: usize) -> &str {
-        // The path and the query of a URI are text; a header that is none counts as not there.
+        // The path and the query of a URI are text. A header that is not text is treated as missing.
         self.lines().nth(number).and_then(|line| std::str::from_utf8(line).ok()).unwrap_or_default()
     }
 
@@ -100,24 +100,24 @@ impl Scope {
         })
     }
 
-    /// The path of the request, still percent-encoded: `/ws/chat/lobby/`.
+    /// Returns the path of the request, percent-encoded: `/ws/chat/lobby/`.
     pub fn path(&self) -> &str {
         self.line(0)
     }
 
-    /// What stands behind the `?`, still percent-encoded.
+    /// Returns the query after the `?`, percent-encoded.
     pub fn query_string(&self) -> Option<&str> {
         self.line(1).strip_prefix('?')
     }
 
-    /// A header, if it is there and is text. The first one, if there are several of that name.
+    /// Returns a header if it exists and is text. If several headers have this name, returns the first.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers()
             .find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()))
             .and_then(|(_, value)| std::str::from_utf8(value).ok())
     }
 
-    /// A cookie.
+    /// Returns the value of a cookie.
     pub fn cookie(&self, name: &str) -> Option<&str> {
         self.headers()
             .filter(|(known, _)| *known == b"cookie")
@@ -128,32 +128,32 @@ impl Scope {
             .map(|(_, value)| value.trim_matches('"'))
     }
 
-    /// The token of `Authorization: Bearer <token>`.
+    /// Returns the token of `Authorization: Bearer <token>`.
     ///
-    /// A page's script cannot send that header with a WebSocket. It may offer two subprotocols instead,
-    /// `new WebSocket(url, ["bearer", token])`, which count as the header, and of which `bearer` is chosen unless the consumer
-    /// chooses another. Or it may write the token into the query, where
-    /// [`token_parameter`](crate::ChannelsBuilder::token_parameter) allows that. The header comes first, the query last.
+    /// A script on a page cannot send that header with a WebSocket. It can offer two subprotocols instead,
+    /// `new WebSocket(url, ["bearer", token])`, which have the effect of the header. The response selects `bearer` unless the
+    /// consumer selects another subprotocol. Alternatively, the script can write the token into the query, if
+    /// [`token_parameter`](crate::ChannelsBuilder::token_parameter) allows it. The header has precedence, then the subprotocols.
     pub fn bearer_token(&self) -> Option<&str> {
         let (kind, token) = self.header("authorization")?.split_once(' ')?;
         Some(token.trim()).filter(|token| kind.eq_ignore_ascii_case("bearer") && !token.is_empty())
     }
 
-    /// The subprotocols that the client offers, in its order of preference; without `bearer` and the token behind it.
+    /// Returns the subprotocols that the client offers, in its order of preference, without `bearer` and the token after it.
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
         self.line(2).split(',').map(str::trim).filter(|offered| !offered.is_empty())
     }
 
-    /// The address of the client: that of the peer, or what a
-    /// [trusted proxy](crate::ChannelsBuilder::trusted_proxies) says; its port is 0 if the proxy does not tell it.
+    /// Returns the address of the client: that of the peer, or the one that a
+    /// [trusted proxy](crate::ChannelsBuilder::trusted_proxies) sends. Its port is 0 if the proxy does not send one.
     pub fn client(&self) -> Option<SocketAddr> {
         self.line(3).parse().ok()
     }
 
-    /// Who it is: what the [authenticator](crate::ChannelsBuilder::authenticator) of [`Channels`](crate::Channels) found out.
+    /// Returns the user that the [authenticator](crate::ChannelsBuilder::authenticator) returned for this client.
     ///
-    /// `None` for a client that it let in as nobody; and for everybody, where there is no authenticator, or where `U` is not
-    /// exactly the type of its users. Those two are a mistake, and the log says so once for each `U` (`error`).
+    /// `None` if the authenticator accepted the client as anonymous. Also `None` for all clients if there is no authenticator or
+    /// `U` is not exactly the type of its users. These two are mistakes in the program and are logged once for each `U` (`error`).
     pub fn user<U: Any + Send + Sync>(&self) -> Option<&U> {
         user_as(self.user.as_ref()?)
     }
@@ -163,7 +163,7 @@ impl Scope {
     }
 }
 
-/// The subprotocols that the client offers; and the token, if two of them are `bearer` and a token.
+/// Returns the subprotocols that the client offers, and the token if two of them are `bearer` and a token.
 fn offered(headers: &HeaderMap) -> (Vec<&str>, Option<&str>) {
     let lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|line| line.to_str().ok());
     let mut words = lines.flat_map(|line| line.split(',')).map(str::trim).filter(|word| !word.is_empty());
@@ -180,13 +180,13 @@ fn offered(headers: &HeaderMap) -> (Vec<&str>, Option<&str>) {
     (subprotocols, token)
 }
 
-/// Whether the client sent its token as a subprotocol. Its browser then wants to see one chosen.
+/// Returns whether the client sent its token as a subprotocol. Its browser then requires that the response selects one.
 pub(crate) fn offers_bearer(headers: &HeaderMap) -> bool {
     offered(headers).1.is_some()
 }
 
 impl fmt::Debug for Scope {
-    // Neither query nor headers: they hold tokens and cookies, and this goes to logs.
+    // Without query and headers: they contain tokens and cookies, and `Debug` output is logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope").field("path", &self.path()).field("client", &self.client()).finish_non_exhaustive()
     }
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_keeps_what_a_consumer_may_ask_for() {
+    fn scope_returns_the_facts_of_a_request() {
         let scope = scope(&[
             ("host", "example.org"),
             ("cookie", "a=1; sessionid=\"x=y\""),
@@ -225,13 +225,13 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_found_in_the_header_the_subprotocols_and_the_query() {
+    fn token_is_found_in_header_subprotocols_and_query() {
         let token = |headers: &[(&'static str, &str)]| scope(headers).bearer_token().map(str::to_owned);
         let header = ("authorization", "bearer  abc.def ");
         let offer = ("sec-websocket-protocol", "chat.v2, Bearer, x.y-z, chat.v1");
         assert_eq!(token(&[header, offer]).as_deref(), Some("abc.def"));
         assert_eq!(token(&[offer]).as_deref(), Some("x.y-z"));
-        assert_eq!(token(&[]).as_deref(), Some("1"), "of the query");
+        assert_eq!(token(&[]).as_deref(), Some("1"), "from the query");
         assert_eq!(token(&[("authorization", "Basic abc")]), None);
         assert_eq!(token(&[("authorization", "Bearer ")]), None);
         let offered = scope(&[offer]);
@@ -242,6 +242,10 @@ mod tests {
         assert_eq!(Scope::new(&uri, &HeaderMap::new(), None, Some("token")).cookie("sessionid"), None);
         assert_eq!(Scope::new(&uri, &HeaderMap::new(), None, Some("token")).bearer_token(), None);
         let uri = "/?token=x".parse().unwrap();
-        assert_eq!(Scope::new(&uri, &HeaderMap::new(), None, None).bearer_token(), None, "unless it is allowed");
+        assert_eq!(
+            Scope::new(&uri, &HeaderMap::new(), None, None).bearer_token(),
+            None,
+            "the query is not read by default"
+        );
     }
 }

@@ -19,40 +19,41 @@ impl<U: Any + Send + Sync> AnyUser for U {
     }
 }
 
+/// The user of each connection if the application has no authenticator.
 struct NoAuthenticator;
 
-/// The user of everybody where nobody asks who they are; there is one.
+/// Returns the user of each connection if the application has no authenticator. All share one.
 pub(crate) fn no_authenticator() -> SomeUser {
-    static NOBODY_ASKS: LazyLock<SomeUser> = LazyLock::new(|| Arc::new(NoAuthenticator));
-    Arc::clone(&NOBODY_ASKS)
+    static SHARED: LazyLock<SomeUser> = LazyLock::new(|| Arc::new(NoAuthenticator));
+    Arc::clone(&SHARED)
 }
 
-/// The user, if it is a `U`. That it is of another type is a mistake of the application's, which would only see that nobody is
-/// logged in: it is told once for each type that is asked for.
+/// Returns the user if it is a `U`. Another type is a mistake in the application, in which all clients would seem to be anonymous,
+/// so it is logged once for each requested type.
 pub(crate) fn user_as<U: Any + Send + Sync>(user: &SomeUser) -> Option<&U> {
     let user: &dyn AnyUser = &**user;
     let found = (user as &dyn Any).downcast_ref();
     if found.is_none() {
-        another_type(user, TypeId::of::<U>(), type_name::<U>());
+        log_wrong_type(user, TypeId::of::<U>(), type_name::<U>());
     }
     found
 }
 
 #[cold]
-fn another_type(user: &dyn AnyUser, wanted: TypeId, name: &str) {
-    /// As many as the application has types that it takes for users.
-    static TOLD: Mutex<Vec<TypeId>> = Mutex::new(Vec::new());
+fn log_wrong_type(user: &dyn AnyUser, wanted: TypeId, name: &str) {
+    /// Bound: the types in the program's source that it requests as users.
+    static LOGGED: Mutex<Vec<TypeId>> = Mutex::new(Vec::new());
 
-    let mut told = lock(&TOLD);
-    if told.contains(&wanted) {
+    let mut logged = lock(&LOGGED);
+    if logged.contains(&wanted) {
         return;
     }
-    told.push(wanted);
-    drop(told);
+    logged.push(wanted);
+    drop(logged);
     if (user as &dyn Any).is::<NoAuthenticator>() {
-        tracing::error!(asked = name, "a user is asked for, and these `Channels` have no authenticator");
+        tracing::error!(asked = name, "a user is requested, but these `Channels` have no authenticator");
     } else {
         let given = user.type_name();
-        tracing::error!(asked = name, given, "the authenticator's user is of another type than the one asked for");
+        tracing::error!(asked = name, given, "the authenticator's user is not of the requested type");
     }
 }

@@ -395,6 +395,15 @@ where
             }
         }
     }
+    fn event_index(variant: &Self::Event) -> usize {
+        match *variant {
+            ChatConsumerEvent::ChatJoin(_) => 0,
+            ChatConsumerEvent::ChatMessage(_) => 1,
+            ChatConsumerEvent::ChatHistory(_) => 2,
+            #[cfg(feature = "kick")]
+            ChatConsumerEvent::ChatForceDisconnect(_) => 3,
+        }
+    }
     fn disconnect<'call>(
         &'call mut self,
         cx: &'call mut ::channels_runtime::__private::Context<Self>,

@@ -22,26 +22,26 @@ impl Channels {
     /// channels.record_metrics();
     /// ```
     pub fn record_metrics(&self) {
-        want();
+        enable();
         for metric in ALL {
             metric.describe();
         }
         let Stats { admitted, handshakes, connections, layer, jobs } = self.stats();
-        CONNECTIONS.tell(&[], self.connections() as u64);
-        PLACES_TAKEN.tell(&[], admitted as u64);
-        handshakes.tell();
-        connections.tell();
-        layer.tell();
-        jobs.tell();
-        SENT.each(|[event, _], sent| EVENTS_SENT.tell(&[event], sent.load(Relaxed)));
-        RECEIVED.each(|values, received| EVENTS_RECEIVED.tell(&values, received.load(Relaxed)));
-        REFUSED.each(|values, refused| COMMANDS_REFUSED.tell(&values, refused.load(Relaxed)));
-        TIMES.each(|values, times| times.tell([&HANDLER_BUCKET, &HANDLER_COUNT, &HANDLER_SUM], &values));
-        ROUND_TRIPS.tell([&LAYER_BUCKET, &LAYER_COUNT, &LAYER_SUM], &[]);
+        CONNECTIONS.set(&[], self.connections() as u64);
+        ADMITTED.set(&[], admitted as u64);
+        handshakes.report();
+        connections.report();
+        layer.report();
+        jobs.report();
+        SENT.for_each(|[event, _], sent| EVENTS_SENT.set(&[event], sent.load(Relaxed)));
+        RECEIVED.for_each(|values, received| EVENTS_RECEIVED.set(&values, received.load(Relaxed)));
+        REFUSED.for_each(|values, refused| COMMANDS_REFUSED.set(&values, refused.load(Relaxed)));
+        CALLS.for_each(|values, calls| calls.report([&HANDLER_BUCKET, &HANDLER_COUNT, &HANDLER_SUM], &values));
+        ROUND_TRIPS.report([&LAYER_BUCKET, &LAYER_COUNT, &LAYER_SUM], &[]);
         let Backlog { events, most_events, bytes, most_bytes } = self.server().backlog();
-        MAILBOX_EVENTS.tell(&[], events);
-        MAILBOX_EVENTS_MAX.tell(&[], most_events);
-        OUTBOUND_BYTES.tell(&[], bytes);
-        OUTBOUND_BYTES_MAX.tell(&[], most_bytes);
+        MAILBOX_EVENTS.set(&[], events);
+        MAILBOX_EVENTS_MAX.set(&[], most_events);
+        OUTBOUND_BYTES.set(&[], bytes);
+        OUTBOUND_BYTES_MAX.set(&[], most_bytes);
     }
 }

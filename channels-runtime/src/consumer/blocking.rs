@@ -1,4 +1,4 @@
-//! Methods that block their thread, and what is async within them.
+//! Methods that block their thread, and async calls within them.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -10,21 +10,20 @@ use crate::consumer::context::Context;
 use crate::error::{BlockingError, Result};
 use crate::layer::batching;
 
-fn has_threads() -> bool {
+fn runtime_has_threads() -> bool {
     Handle::current().runtime_flavor() != RuntimeFlavor::CurrentThread
 }
 
-/// Runs what may block. What else waits for this thread goes to another one first, if the runtime has others.
-// The closure borrows the consumer, so it cannot go to a thread of its own (`spawn_blocking`).
+/// Runs code that may block. Other tasks of this thread are moved to another thread first, if the runtime has several.
+// The closure borrows the consumer, so `spawn_blocking` cannot run it.
 pub(crate) fn run<T>(call: impl FnOnce() -> T) -> T {
     // Otherwise the messages of an open batch would wait as long as the call blocks.
     batching::flush();
-    if has_threads() { tokio::task::block_in_place(call) } else { call() }
+    if runtime_has_threads() { tokio::task::block_in_place(call) } else { call() }
 }
 
 impl<C> Context<C> {
-    /// Blocks the thread until the async closure is done: how a method marked `blocking` sends, joins groups, or awaits
-    /// anything else.
+    /// Blocks the thread until the async closure is done. With it, a `blocking` method sends, joins groups, or awaits anything else.
     ///
     /// ```
     /// use channels_runtime::prelude::*;
@@ -39,35 +38,35 @@ impl<C> Context<C> {
     /// impl ReportConsumer {
     ///     #[handler("report.build", blocking)]
     ///     fn build(&mut self, cx: &mut Context<Self>, event: &ReportBuild) -> Result<()> {
-    ///         let text = std::fs::read_to_string(&event.path)?;   // blocks its thread, and nobody else
+    ///         let text = std::fs::read_to_string(&event.path)?;   // blocks only its own thread
     ///         self.built += 1;
     ///         cx.block_on(async |cx| cx.send_text(text).await)
     ///     }
     /// }
     /// ```
     ///
-    /// While it waits, what the connection has to send goes out.
+    /// While it waits, the connection's output is still written.
     ///
     /// # Errors
-    /// Those of the closure; [`BlockingError::OneThread`] where it would have to wait and the runtime has only one thread.
-    /// (Sends to the client and, with the layer in memory, to groups are done without waiting as long as there is room.)
+    /// The error of the closure. [`BlockingError::OneThread`] if the closure has to wait and the
+    /// runtime has only one thread. (Sends to the client, and to groups of the in-memory layer, do not wait while there is space.)
     pub fn block_on<T>(&mut self, work: impl AsyncFnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let output = self.output();
         let mut work = pin!(work(self));
-        if !has_threads() {
+        if !runtime_has_threads() {
             return match work.as_mut().poll(&mut task::Context::from_waker(Waker::noop())) {
                 Poll::Ready(done) => done,
                 Poll::Pending => Err(BlockingError::OneThread.into()),
             };
         }
-        // The session is this very thread, so nobody else would write what a full socket holds up.
-        let drive_output_while = poll_fn(|task| {
+        // This thread runs the session, so no other task writes the pending output.
+        let drive = poll_fn(|task| {
             let done = work.as_mut().poll(task);
             if done.is_pending() {
                 output(task);
             }
             done
         });
-        run(|| Handle::current().block_on(drive_output_while))
+        run(|| Handle::current().block_on(drive))
     }
 }

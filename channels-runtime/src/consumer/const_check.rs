@@ -1,24 +1,25 @@
-//! What the compiler evaluates: the names of handlers, and whether the parts of an application fit together.
+//! Checks at compile time: the names of handlers, and whether the parts of an application fit together.
 //!
-//! Everything here runs at compile time, in expansions, and panics with a sentence. The caller's place is where the
-//! compiler shows it, hence `#[track_caller]`.
+//! The macros' expansions call these functions in constants. A failed check panics with a message. `#[track_caller]` makes the
+//! compiler show the message at the caller.
 
 use crate::consumer::info::ConsumerInfo;
 use crate::event::EventInfo;
 
-/// Is this the name of the handler's payload? An empty name is that of a payload that is no event, which is reported.
+/// Checks that the name in `#[handler]` is that of the payload. An empty name means that the payload is not an event, which the
+/// compiler reports.
 #[track_caller]
-pub const fn check_name(handler: &str, says: &str, payload: &str, event: &str) {
-    if event.is_empty() || is_same(says, event) {
+pub const fn check_name(handler: &str, written: &str, payload: &str, event: &str) {
+    if event.is_empty() || is_same(written, event) {
         return;
     }
     let message = Message::new()
-        .and(&["handler `", handler, "` says \"", says, "\", but `", payload, "` is the event \"", event, "\": "])
+        .and(&["handler `", handler, "` is for \"", written, "\", but `", payload, "` is the event \"", event, "\": "])
         .and(&["write `#[handler(\"", event, "\")]`"]);
     panic!("{}", message.as_str());
 }
 
-/// Does some consumer handle each event that the group carries, and is each name that of one type?
+/// Checks that a consumer handles each event of the group, and that each name belongs to one type.
 #[track_caller]
 pub const fn check_group(group: &str, carries: &[EventInfo], consumers: &[ConsumerInfo], events: &[&[EventInfo]]) {
     let mut unhandled = List::new();
@@ -33,35 +34,35 @@ pub const fn check_group(group: &str, carries: &[EventInfo], consumers: &[Consum
     if unhandled.length > 0 {
         let message = Message::new()
             .and(&["group `", group, "` carries ", unhandled.text.as_str(), ", which no consumer of the application "])
-            .and(&["handles: add a `#[handler]`, or take it out of the group"]);
+            .and(&["handles: add a `#[handler]`, or remove it from the group"]);
         panic!("{}", message.as_str());
     }
 }
 
-/// Does some consumer handle an event that is sent to single channels?
+/// Checks that a consumer handles an event that is sent to single channels.
 #[track_caller]
 pub const fn check_direct(event: &EventInfo, consumers: &[ConsumerInfo], events: &[&[EventInfo]]) {
     check_one_type(event.name, event.defined, events);
     if !is_handled(event, consumers) {
         let message = Message::new()
-            .and(&["no consumer of the application handles \"", event.name, "\", which is said to be sent directly: "])
+            .and(&["no consumer of the application handles \"", event.name, "\", which `direct` lists: "])
             .and(&["add a `#[handler(\"", event.name, "\")]`"]);
         panic!("{}", message.as_str());
     }
 }
 
-/// Can each handler of the consumer be reached, and by the event that it is for?
+/// Checks that a group or `direct` lists the event of each handler, and that each name belongs to one type.
 #[track_caller]
 pub const fn check_consumer(consumer: &ConsumerInfo, events: &[&[EventInfo]]) {
     let mut unreached = List::new();
     let mut at = 0;
     while at < consumer.handlers.len() {
         let (name, defined) = (consumer.handlers[at].event, consumer.handlers[at].defined);
-        // One that a group lists is checked there.
+        // `check_group` checks an event that a group lists.
         if !is_listed(name, defined, events) {
             check_one_type(name, defined, events);
         }
-        // An empty name is that of a payload that is no event, which is reported.
+        // An empty name means that the payload is not an event, which the compiler reports.
         if !name.is_empty() && first_of(name, events).is_none() {
             unreached = unreached.and(name);
         }
@@ -93,10 +94,9 @@ const fn is_handled(event: &EventInfo, consumers: &[ConsumerInfo]) -> bool {
     false
 }
 
-/// Is this the first type of its name in the lists? So two types of one name are told of once, at the one that is listed later.
+/// Checks that no other type with this name is listed before. So two types with one name are reported once, at the later one.
 ///
-/// Types cannot be compared at compile time, but the places where they are defined can. A type whose place is not known is taken
-/// for the same.
+/// Types cannot be compared at compile time, so their definitions' paths are compared. A type without a path counts as the same.
 #[track_caller]
 const fn check_one_type(name: &str, defined: &str, events: &[&[EventInfo]]) {
     let Some(first) = first_of(name, events) else { return };
@@ -123,7 +123,7 @@ const fn is_listed(name: &str, defined: &str, events: &[&[EventInfo]]) -> bool {
     false
 }
 
-/// Where the first type of this name is defined.
+/// Returns the path of the first listed type with this name.
 const fn first_of<'a>(name: &str, events: &[&'a [EventInfo]]) -> Option<&'a str> {
     let mut list = 0;
     while list < events.len() {
@@ -145,7 +145,7 @@ const fn is_same(left: &str, right: &str) -> bool {
         return false;
     }
     let mut at = left.len();
-    // From the end, because names differ there: `chat.join`, `chat.left`.
+    // From the end, because event names often differ there: `chat.join`, `chat.left`.
     while at > 0 {
         at -= 1;
         if left[at] != right[at] {
@@ -155,7 +155,7 @@ const fn is_same(left: &str, right: &str) -> bool {
     true
 }
 
-/// `"chat.join", "chat.leave"`.
+/// A list of quoted names: `"chat.join", "chat.leave"`.
 struct List {
     text: Message,
     length: usize,
@@ -172,7 +172,7 @@ impl List {
     }
 }
 
-/// A sentence made at compile time, where there is no heap. What does not fit is left out.
+/// A message built at compile time, without a heap. Bound: 1,024 bytes; the rest is cut off.
 struct Message {
     bytes: [u8; 1024],
     length: usize,
@@ -200,7 +200,7 @@ impl Message {
     const fn as_str(&self) -> &str {
         match std::str::from_utf8(self.bytes.split_at(self.length).0) {
             Ok(message) => message,
-            // Cut in the middle of a letter.
+            // Cut in the middle of a character.
             Err(_) => "a name is wrong, and too long to be shown",
         }
     }
@@ -233,62 +233,68 @@ mod tests {
     const CHAT: ConsumerInfo = consumer(&[handler("chat.join", "a::Join"), handler("chat.leave", "a::Leave")]);
 
     fn panics(check: impl FnOnce() + std::panic::UnwindSafe) -> String {
-        let panic = std::panic::catch_unwind(check).expect_err("the check finds something");
-        panic.downcast_ref::<String>().cloned().expect("a sentence")
+        let panic = std::panic::catch_unwind(check).expect_err("the check fails");
+        panic.downcast_ref::<String>().cloned().expect("a message")
     }
 
     #[test]
-    fn what_fits_together_passes() {
+    fn correct_application_passes() {
         check_name("join", "chat.join", "Join", "chat.join");
         check_name("join", "chat.join", "NoEvent", "");
         check_group("Room", &[JOIN, LEAVE], &[CHAT], &[&[JOIN, LEAVE]]);
         check_direct(&JOIN, &[CHAT], &[&[JOIN], &[LEAVE]]);
         check_consumer(&CHAT, &[&[JOIN], &[LEAVE]]);
-        // A type whose place is not known is no second type.
+        // A type without a path does not count as a second type.
         check_group("Room", &[event("chat.join", "")], &[CHAT], &[&[JOIN]]);
     }
 
     #[test]
-    fn a_handler_of_another_name_is_told_its_own() {
-        let says = panics(|| check_name("join", "chat.jion", "Join", "chat.join"));
+    fn wrong_handler_name_is_reported() {
+        let message = panics(|| check_name("join", "chat.jion", "Join", "chat.join"));
         assert_eq!(
-            says,
-            "handler `join` says \"chat.jion\", but `Join` is the event \"chat.join\": write `#[handler(\"chat.join\")]`"
+            message,
+            "handler `join` is for \"chat.jion\", but `Join` is the event \"chat.join\": write `#[handler(\"chat.join\")]`"
         );
     }
 
     #[test]
-    fn all_that_does_not_fit_is_named() {
-        const DEAF: ConsumerInfo = consumer(&[]);
-        let says = panics(|| check_group("Room", &[JOIN, LEAVE], &[DEAF], &[&[JOIN, LEAVE]]));
-        assert!(says.starts_with("group `Room` carries \"chat.join\", \"chat.leave\", which no consumer"), "{says}");
-        let says = panics(|| check_direct(&JOIN, &[DEAF], &[&[JOIN]]));
-        assert!(says.starts_with("no consumer of the application handles \"chat.join\""), "{says}");
-        let says = panics(|| check_consumer(&CHAT, &[&[LEAVE]]));
-        assert!(says.starts_with("consumer `Chat` handles \"chat.join\", which no group of the application"), "{says}");
+    fn unhandled_events_are_listed() {
+        const WITHOUT_HANDLERS: ConsumerInfo = consumer(&[]);
+        let message = panics(|| check_group("Room", &[JOIN, LEAVE], &[WITHOUT_HANDLERS], &[&[JOIN, LEAVE]]));
+        assert!(
+            message.starts_with("group `Room` carries \"chat.join\", \"chat.leave\", which no consumer"),
+            "{message}"
+        );
+        let message = panics(|| check_direct(&JOIN, &[WITHOUT_HANDLERS], &[&[JOIN]]));
+        assert!(message.starts_with("no consumer of the application handles \"chat.join\""), "{message}");
+        let message = panics(|| check_consumer(&CHAT, &[&[LEAVE]]));
+        assert!(
+            message.starts_with("consumer `Chat` handles \"chat.join\", which no group of the application"),
+            "{message}"
+        );
     }
 
     #[test]
-    fn two_types_of_one_name_are_found_wherever_they_are() {
+    fn two_types_with_one_name_are_reported_once() {
         const OTHER: EventInfo = event("chat.join", "b::Join");
         let lists: &[&[EventInfo]] = &[&[JOIN, LEAVE], &[OTHER]];
         check_group("Room", &[JOIN, LEAVE], &[CHAT], lists);
-        let says = panics(|| check_group("Other", &[OTHER], &[CHAT], lists));
+        let message = panics(|| check_group("Other", &[OTHER], &[CHAT], lists));
         assert_eq!(
-            says,
+            message,
             "two types of the application are the event \"chat.join\": `a::Join` and `b::Join`: give one of them \
              another name"
         );
         check_consumer(&CHAT, lists);
         check_consumer(&CHAT, &[&[OTHER], &[JOIN, LEAVE]]);
-        let says = panics(|| check_consumer(&CHAT, &[&[OTHER]]));
-        assert!(says.contains("`b::Join` and `a::Join`"), "{says}");
-        let says = panics(|| check_direct(&OTHER, &[CHAT], &[&[JOIN], &[OTHER]]));
-        assert!(says.contains("`a::Join` and `b::Join`"), "{says}");
+        let message = panics(|| check_consumer(&CHAT, &[&[OTHER]]));
+        assert!(message.contains("`b::Join` and `a::Join`"), "{message}");
+        let message = panics(|| check_direct(&OTHER, &[CHAT], &[&[JOIN], &[OTHER]]));
+        assert!(message.contains("`a::Join` and `b::Join`"), "{message}");
     }
 
     #[test]
-    fn a_sentence_that_is_too_long_is_cut() {
+    fn long_message_is_cut_off() {
         let long = "x".repeat(2000);
         assert_eq!(Message::new().and(&[&long]).as_str().len(), 1024);
         let letters = "x".to_owned() + &"ä".repeat(1000);

@@ -1,6 +1,5 @@
-//! What `#[consumer]` makes of an `impl` block.
+//! The `Consumer` trait, which `#[consumer]` implements, and the types that its methods exchange.
 
-use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -14,37 +13,37 @@ use crate::event::DropHint;
 use crate::layer::Gap;
 use crate::websocket::{CloseCode, EncodedFrame, Frame};
 
-/// The future of one call of a handler.
+/// The future of one method call.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// One instance for each connection: an `impl` block with `#[consumer]` above it.
+/// A consumer: a type whose `impl` block has `#[consumer]`. Each connection has its own instance.
 ///
-/// Only the macro implements this; what it writes calls functions that are not part of the public API.
+/// Only the macro implements this trait. The generated code calls functions that are not part of the public API.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a consumer",
     label = "not a consumer",
     note = "write `#[consumer]` above `impl {Self}`"
 )]
 pub trait Consumer: Sized + Send + 'static {
-    /// What the consumer accepts from the layer: one variant for each `#[handler]`.
-    type Event: Debug + Send + Sync + 'static;
+    /// The events that the consumer accepts from the layer: one variant for each `#[handler]`.
+    type Event: Send + Sync + 'static;
 
-    /// What a client may say: one variant for each `#[receive]`.
-    type Command: Debug + Send + 'static;
+    /// The commands that the consumer accepts from a client: one variant for each `#[receive]`.
+    type Command: Send + 'static;
 
-    /// The arguments of `#[connect]` behind `cx`: what the route's path captures.
+    /// The arguments of `#[connect]` after `cx`: the values that the route's path captures.
     type Captures: Send + 'static;
 
-    /// All there is to know about the consumer, readable at run time.
+    /// The static description of the consumer.
     const INFO: ConsumerInfo;
 
     /// Runs `#[connect]`: `Ok` accepts the connection.
     fn connect(cx: &mut Context<Self>, captures: Self::Captures) -> BoxFuture<'_, Result<Self, Reject>>;
 
-    /// Makes the event of a message, or the frame, where the handler needs no `self`. Once per process and message.
+    /// Decodes a message into an event, or into a frame if the handler has no `self`. Called once per message and process.
     ///
     /// # Errors
-    /// When the message is not what the payload of its event says.
+    /// If the message does not fit the payload of its event.
     fn decode(envelope: &Envelope) -> Result<Decoded<Self::Event>, DecodeError>;
 
     /// Runs the `#[handler]` of the event.
@@ -54,17 +53,33 @@ pub trait Consumer: Sized + Send + 'static {
         event: &'a Delivered<Self::Event>,
     ) -> BoxFuture<'a, Result<()>>;
 
-    /// Makes the command of a client's frame.
+    /// Decodes a client's frame into a command.
     ///
     /// # Errors
-    /// When the frame is none of the consumer's commands.
+    /// If the frame is not one of the consumer's commands.
     fn decode_command(frame: Frame) -> Result<Self::Command, CommandError>;
 
     /// Runs the `#[receive]` of the command.
     fn receive<'a>(&'a mut self, cx: &'a mut Context<Self>, command: Self::Command) -> BoxFuture<'a, Result<()>>;
 
-    /// Runs `#[receive(_)]`: answers a frame that is none of the consumer's commands. Without it the answer is that of
-    /// [`Context::refuse`].
+    /// Returns the index of the event's row in [`ConsumerInfo::handlers`], or the number of rows for an event of `#[handler(_)]`.
+    ///
+    /// 0 if there is at most one variant.
+    fn event_index(variant: &Self::Event) -> usize {
+        _ = variant;
+        0
+    }
+
+    /// Returns the index of the command's row in [`ConsumerInfo::commands`], or the number of rows for a frame of `#[receive]`
+    /// without a name.
+    ///
+    /// 0 if there is at most one variant.
+    fn command_index(variant: &Self::Command) -> usize {
+        _ = variant;
+        0
+    }
+
+    /// Runs `#[receive(_)]` for a frame that is not one of the consumer's commands. Default: [`Context::refuse`].
     fn refuse<'a>(&'a mut self, cx: &'a mut Context<Self>, error: CommandError) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move { cx.refuse(&error).await })
     }
@@ -72,7 +87,7 @@ pub trait Consumer: Sized + Send + 'static {
     /// Runs `#[disconnect]`.
     fn disconnect<'a>(&'a mut self, cx: &'a mut Context<Self>, code: CloseCode) -> BoxFuture<'a, Result<()>>;
 
-    /// Whether it has a `#[layer_lost]` or a `#[layer_restored]`. One that has neither is not woken for them.
+    /// Whether the consumer has a `#[layer_lost]` or a `#[layer_restored]` method. A consumer without them is not woken for a gap.
     const HAS_GAP_METHODS: bool = false;
 
     /// Runs `#[layer_lost]` or `#[layer_restored]`.
@@ -82,27 +97,27 @@ pub trait Consumer: Sized + Send + 'static {
     }
 }
 
-/// `NewsConsumer: OnlySends`: the consumer has no `#[receive]`, so its client need not be able to say anything.
+/// `NewsConsumer: OnlySends`: the consumer has no `#[receive]`, so its client does not have to be able to send.
 #[diagnostic::on_unimplemented(
-    message = "consumer `{Self}` has a `#[receive]`, but the client of an `sse` route cannot say anything",
-    label = "`{Self}` wants to hear from its client",
-    note = "serve it with `channels.route::<{Self}>(..)`; what only listens gets a consumer of its own, without `#[receive]`"
+    message = "consumer `{Self}` has a `#[receive]`, but the client of an `sse` route cannot send",
+    label = "`{Self}` receives from its client",
+    note = "serve it with `channels.route::<{Self}>(..)`, or write a consumer without `#[receive]` for clients that only listen"
 )]
 pub trait OnlySends {}
 
-/// What [`Consumer::decode`] makes of a message of the layer.
+/// A decoded message of the layer, returned by [`Consumer::decode`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Decoded<E> {
     /// An event that needs the connection's state.
     Event(E, DropHint),
-    /// What a handler without `self` rendered: one frame for every member, or nothing.
+    /// The result of a handler without `self`: one frame for every member, or no frame.
     Frame(Option<EncodedFrame>, DropHint),
-    /// No handler has this name.
+    /// The consumer has no handler with this name.
     Unhandled,
 }
 
-/// An event on its way to its handlers: decoded once, shared by every member of the group in this process.
+/// A decoded event, shared by all members of the group in this process.
 #[derive(Debug)]
 pub struct Delivered<E> {
     pub(crate) event: E,

@@ -1,4 +1,4 @@
-//! What a consumer holds: the means to act.
+//! A consumer's handle: its connection, its channel, its groups and the layer.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -21,54 +21,54 @@ use crate::scope::Scope;
 use crate::support::Unawaited;
 use crate::websocket::{CloseCode, EncodedFrame, Frame, Text, ToJson, with_frame, with_json};
 
-/// A consumer's means to act: its connection, its channel, its groups, the layer. Always called `cx`.
+/// A consumer's handle, through which it sends, joins groups, and starts timers and tasks. Always called `cx`.
 ///
-/// Sends to the client wait while more than half of the outbound queue (1 MiB) is full, so a handler that talks to a slow
-/// client slows itself, and nobody else.
+/// A send to the client waits while more than half of the outbound queue (1 MiB) is full. So a handler that sends to a slow client
+/// delays only itself.
 pub struct Context<C> {
-    /// The client's; a worker has none. It knows its channel and its scope, and an idle connection carries no more than it
-    /// has to.
+    /// The connection, which also holds the channel and the scope. `None` in a worker.
     connection: Option<Arc<Connection>>,
-    rare: Option<Box<ColdState>>,
+    /// `None` for most idle connections, to save their memory.
+    cold: Option<Box<ColdState>>,
     consumer: PhantomData<fn() -> C>,
 }
 
-/// What few contexts have, or none for long.
+/// State that few contexts have, or that they have for a short time.
 #[derive(Default)]
 struct ColdState {
-    /// A worker's, which has no connection.
-    post: Option<Post>,
-    /// What the answer to the handshake will say; gone once it is given.
-    answer: Option<Box<Answer>>,
+    /// The facts of a worker, which has no connection.
+    worker: Option<WorkerFacts>,
+    /// The response to the handshake. `None` after `#[connect]`.
+    response: Option<Box<HandshakeResponse>>,
     tasks: Tasks,
-    /// The client has said more than it may.
+    /// The pause of a client that exceeds the rate limit.
     pause: Pause,
 }
 
-/// Where a worker is.
-struct Post {
+/// What a worker has instead of a connection.
+struct WorkerFacts {
     scope: Scope,
     channel: ChannelName,
     layer: ChannelLayer,
 }
 
-/// What `#[connect]` adds to the answer that accepts the handshake.
+/// The additions of `#[connect]` to the response that accepts the handshake.
 #[derive(Debug, Default)]
-pub(crate) struct Answer {
+pub(crate) struct HandshakeResponse {
     pub(crate) subprotocol: Option<String>,
     pub(crate) headers: HeaderMap,
 }
 
 impl<C> Context<C> {
     pub(crate) fn new(connection: Arc<Connection>) -> Self {
-        let rare = ColdState { answer: Some(Box::default()), ..ColdState::default() };
-        Self { connection: Some(connection), rare: Some(Box::new(rare)), consumer: PhantomData }
+        let cold = ColdState { response: Some(Box::default()), ..ColdState::default() };
+        Self { connection: Some(connection), cold: Some(Box::new(cold)), consumer: PhantomData }
     }
 
-    /// That of a worker: there is no client.
+    /// Creates the context of a worker, which has no client.
     pub(crate) fn of_worker(scope: Scope, channel: ChannelName, layer: ChannelLayer) -> Self {
-        let rare = ColdState { post: Some(Post { scope, channel, layer }), ..ColdState::default() };
-        Self { connection: None, rare: Some(Box::new(rare)), consumer: PhantomData }
+        let cold = ColdState { worker: Some(WorkerFacts { scope, channel, layer }), ..ColdState::default() };
+        Self { connection: None, cold: Some(Box::new(cold)), consumer: PhantomData }
     }
 
     pub(crate) fn connection(&self) -> &Arc<Connection> {
@@ -77,28 +77,31 @@ impl<C> Context<C> {
 
     pub(crate) fn connection_and_pause(&mut self) -> (&Connection, &mut Pause) {
         let connection = self.connection.as_ref().expect("a session has a client");
-        (connection, &mut self.rare.get_or_insert_default().pause)
+        (connection, &mut self.cold.get_or_insert_default().pause)
     }
 
-    /// What a worker has in place of a connection.
-    fn post(&self) -> &Post {
-        self.rare.as_ref().and_then(|rare| rare.post.as_ref()).expect("without a client it is a worker")
+    fn worker(&self) -> &WorkerFacts {
+        self.cold
+            .as_ref()
+            .and_then(|cold| cold.worker.as_ref())
+            .expect("a context without a client belongs to a worker")
     }
 
-    fn channel(&self) -> &ChannelName {
-        self.connection.as_ref().map_or_else(|| &self.post().channel, |connection| connection.channel())
+    pub(super) fn channel(&self) -> &ChannelName {
+        self.connection.as_ref().map_or_else(|| &self.worker().channel, |connection| connection.channel())
     }
 
-    pub(crate) fn take_answer(&mut self) -> Answer {
-        let Some(rare) = &mut self.rare else { return Answer::default() };
-        let answer = rare.answer.take().map(|answer| *answer).unwrap_or_default();
-        if rare.post.is_none() && rare.tasks.is_empty() {
-            self.rare = None;
+    /// Removes and returns the response to the handshake.
+    pub(crate) fn take_response(&mut self) -> HandshakeResponse {
+        let Some(cold) = &mut self.cold else { return HandshakeResponse::default() };
+        let response = cold.response.take().map(|response| *response).unwrap_or_default();
+        if cold.worker.is_none() && cold.tasks.is_empty() {
+            self.cold = None;
         }
-        answer
+        response
     }
 
-    /// What writes to the client while a handler that waits keeps the session from it.
+    /// Returns a function that writes pending output to the client while a handler that waits keeps the session from it.
     pub(crate) fn output(&self) -> impl Fn(&mut Task<'_>) + 'static {
         let connection = self.connection.clone();
         move |task| {
@@ -108,67 +111,67 @@ impl<C> Context<C> {
         }
     }
 
-    pub(crate) fn tasks(&mut self) -> &mut Tasks {
-        &mut self.rare.get_or_insert_default().tasks
+    pub(super) fn tasks(&mut self) -> &mut Tasks {
+        &mut self.cold.get_or_insert_default().tasks
     }
 
-    /// Aborts the consumer's timers and its other work, and waits until none of it runs any more.
+    /// Ends the consumer's timers and tasks. When it returns, none of them runs.
     pub(crate) async fn end_background(&mut self) {
-        if let Some(rare) = &mut self.rare {
-            rare.tasks.end().await;
+        if let Some(cold) = &mut self.cold {
+            cold.tasks.end().await;
         }
     }
 
-    fn answer(&mut self) -> Option<&mut Answer> {
-        self.rare.as_mut()?.answer.as_deref_mut()
+    /// Returns the response to the handshake during `#[connect]`.
+    fn response(&mut self) -> Option<&mut HandshakeResponse> {
+        self.cold.as_mut()?.response.as_deref_mut()
     }
 
-    /// Takes the connection's channel out of the layer and out of all its groups.
+    /// Removes the connection's channel from the layer and from all its groups.
     pub(crate) fn leave(&self) {
         self.channel_layer().backend().release(self.channel());
     }
 
-    /// The facts of the connection: path, query, headers, cookies, user.
+    /// Returns the facts of the connection: path, query, headers, cookies, user.
     pub fn scope(&self) -> &Scope {
-        self.connection.as_ref().map_or_else(|| &self.post().scope, |connection| connection.scope())
+        self.connection.as_ref().map_or_else(|| &self.worker().scope, |connection| connection.scope())
     }
 
-    /// The name of this connection's channel. Others may send to it with [`ChannelLayer::send`], for as long as the
-    /// connection lives.
+    /// Returns the name of this connection's channel. Other code can send to it with [`ChannelLayer::send`] while the connection is
+    /// open.
     pub fn channel_name(&self) -> ChannelName<C> {
         self.channel().typed()
     }
 
     /// The channel layer.
     pub fn channel_layer(&self) -> &ChannelLayer {
-        self.connection.as_ref().map_or_else(|| &self.post().layer, |connection| &connection.shared().layer)
+        self.connection.as_ref().map_or_else(|| &self.worker().layer, |connection| &connection.shared().layer)
     }
 
     /// Joins a group. Compiles only if this consumer handles every event that the group carries.
     ///
-    /// When it returns, what is sent to the group reaches this connection. The group is left when the connection ends,
-    /// however it ends.
+    /// From its return on, messages to the group reach this connection. However the connection ends, it leaves the group.
     ///
     /// # Errors
-    /// When the group's name is not legal, or the other end of the layer cannot be reached.
-    // See `ChannelLayer::group_send` for why these are no `async fn`s.
+    /// If the group's name is not legal, or the layer's server cannot be reached.
+    // `ChannelLayer::group_send` explains why these are not `async fn`s.
     pub fn group_add<G: JoinedBy<C> + ?Sized>(&mut self, group: &G) -> Unawaited<'_, Result<()>> {
         lifted(self.channel_layer().join(group.name(), self.channel().clone()))
     }
 
-    /// Leaves a group. If it was not joined, nothing happens.
+    /// Leaves a group. Has no effect if this connection is not a member.
     ///
     /// # Errors
-    /// When the group's name is not legal, or the other end of the layer cannot be reached.
+    /// If the group's name is not legal, or the layer's server cannot be reached.
     pub fn group_discard<G: Group + ?Sized>(&mut self, group: &G) -> Unawaited<'_, Result<()>> {
         lifted(self.channel_layer().leave(group.name(), self.channel().clone()))
     }
 
-    /// Sends an event to every member of a group, this connection too if it is one. Compiles only if the group carries
+    /// Sends an event to every member of a group, including this connection if it is a member. Compiles only if the group carries
     /// the event. See [`ChannelLayer::group_send`].
     ///
     /// # Errors
-    /// When the group's name or the event cannot be written, or the other end of the layer cannot be reached.
+    /// If the group's name is not legal, the event cannot be encoded, or the layer's server cannot be reached.
     pub fn group_send<G, E>(&self, group: &G, event: &E) -> Unawaited<'_, Result<()>>
     where
         G: Group<Itself: Carries<E::Itself>> + ?Sized,
@@ -178,7 +181,7 @@ impl<C> Context<C> {
         lifted(layer.deliver_to_group(group.name(), Envelope::from_event(event, layer.backend().format())))
     }
 
-    /// Sends an event to every other member of a group: to all but this connection, whether it is a member or not.
+    /// Sends an event to every member of a group except this connection, which does not have to be a member.
     ///
     /// ```
     /// # use channels_runtime::prelude::*;
@@ -198,7 +201,7 @@ impl<C> Context<C> {
     ///         Ok(Self { user })
     ///     }
     ///
-    ///     /// The others learn that somebody types; who types knows it.
+    ///     /// Shows the other members who is typing.
     ///     #[receive]
     ///     async fn receive(&mut self, cx: &mut Context<Self>, _text: String) -> Result<()> {
     ///         cx.group_send_others(&Room, &ChatTyping { user: self.user.clone() }).await
@@ -211,8 +214,8 @@ impl<C> Context<C> {
     /// }
     /// ```
     ///
-    /// It keeps its place among the connection's other sends to the group. Other processes, Python's too, get the same message
-    /// as by [`Self::group_send`]. With the pub/sub layer of Redis it is the command `EVAL`, and not `PUBLISH`.
+    /// It is delivered in order with this connection's other sends to the group. Other processes, including Python's, get the same
+    /// message as with [`Self::group_send`]. The pub/sub layer of Redis uses the command `EVAL` instead of `PUBLISH`.
     ///
     /// # Errors
     /// The same as those of [`Self::group_send`].
@@ -229,7 +232,7 @@ impl<C> Context<C> {
     /// Sends an event to one channel. See [`ChannelLayer::send`].
     ///
     /// # Errors
-    /// When the channel's mailbox is full, the event cannot be written, or the other end of the layer cannot be reached.
+    /// If the channel's mailbox is full, the event cannot be encoded, or the layer's server cannot be reached.
     pub fn send_event<T, E>(&self, channel: &ChannelName<T>, event: &E) -> Unawaited<'_, Result<()>>
     where
         T: Handles<E::Itself>,
@@ -239,10 +242,10 @@ impl<C> Context<C> {
         lifted(layer.deliver(channel.untyped(), Envelope::from_event(event, layer.backend().format())))
     }
 
-    /// Sends the client one of the messages that `#[consumer(sends(..))]` lists, as JSON.
+    /// Sends the client one of the messages that `#[consumer(sends(..))]` lists, as JSON. [`Self::send_event`] sends to a channel.
     ///
     /// # Errors
-    /// When the connection is closed, or the value cannot be written.
+    /// If the connection is closed, or the value cannot be encoded.
     pub fn send<T>(&mut self, message: &T) -> Unawaited<'_, Result<()>>
     where
         C: Sends<T>,
@@ -255,10 +258,10 @@ impl<C> Context<C> {
     /// Sends the client a value as JSON, in a text frame.
     ///
     /// # Errors
-    /// When the connection is closed, or the value cannot be written.
+    /// If the connection is closed, or the value cannot be encoded.
     ///
     /// # Cancel safety
-    /// As of [`Context::send_frame`].
+    /// The same as that of [`Context::send_frame`].
     pub fn send_json<'a, T: ToJson + ?Sized>(&'a mut self, value: &'a T) -> SendJson<'a, C, T> {
         SendJson {
             cx: self,
@@ -271,7 +274,7 @@ impl<C> Context<C> {
     /// Sends the client text.
     ///
     /// # Errors
-    /// When the connection is closed.
+    /// If the connection is closed.
     pub async fn send_text(&mut self, text: impl Text) -> Result<()> {
         self.send_frame(Frame::text(text)).await
     }
@@ -279,20 +282,20 @@ impl<C> Context<C> {
     /// Sends the client bytes.
     ///
     /// # Errors
-    /// When the connection is closed.
+    /// If the connection is closed.
     pub async fn send_binary(&mut self, bytes: impl Into<bytes::Bytes>) -> Result<()> {
         self.send_frame(Frame::binary(bytes)).await
     }
 
     /// Sends the client a frame.
     ///
-    /// In `#[connect]` it waits until the handshake is answered.
+    /// A frame sent in `#[connect]` goes out after the response to the handshake.
     ///
     /// # Errors
-    /// When the connection is closed.
+    /// If the connection is closed.
     ///
     /// # Cancel safety
-    /// The frame goes into the outbound queue in one step, when there is room. A dropped future has sent nothing.
+    /// The frame enters the outbound queue in one step, when there is space. If the future is dropped before, nothing is sent.
     pub async fn send_frame(&mut self, frame: Frame) -> Result<()> {
         let rest = with_frame(&frame, |frame| self.offer(frame))?;
         self.send_rest(rest).await
@@ -303,7 +306,7 @@ impl<C> Context<C> {
         self.send_rest(rest).await
     }
 
-    /// Sends a finished frame if there is room for it. Otherwise gives a copy, to be sent when there is.
+    /// Sends an encoded frame if there is space. Otherwise returns a copy, to be sent later.
     fn offer(&self, frame: &[u8]) -> Result<Option<EncodedFrame>> {
         let connection = self.connection.as_ref().ok_or(SendError::NoClient)?;
         let sent = connection.offer(frame).map_err(closed)?;
@@ -318,12 +321,12 @@ impl<C> Context<C> {
         Ok(())
     }
 
-    /// Answers a frame that is no command, as it is done where there is no `#[receive(_)]`: with
-    /// `{"error": {"code": "unknown_command", "message": ".."}}`, the code being [`CommandError::code`]. Binary where text is
-    /// wanted, or the other way round, closes the connection with 1003; a consumer without `#[receive]` says nothing.
+    /// Rejects a frame that is not a command, as a consumer without `#[receive(_)]` does. Sends
+    /// `{"error": {"code": "unknown_command", "message": ".."}}`, with [`CommandError::code`]. Binary where text is expected, or
+    /// text where binary is expected, closes the connection with 1003. A consumer without `#[receive]` sends no response.
     ///
     /// # Errors
-    /// When the connection is closed.
+    /// If the connection is closed.
     pub async fn refuse(&mut self, error: &CommandError) -> Result<()> {
         let message = error.to_string();
         match error {
@@ -333,44 +336,43 @@ impl<C> Context<C> {
                 Ok(())
             }
             _ => {
-                let said = serde_json::json!({"error": {"code": error.code(), "message": shown(&message)}});
-                self.send_json(&said).await
+                let response = serde_json::json!({"error": {"code": error.code(), "message": shown(&message)}});
+                self.send_json(&response).await
             }
         }
     }
 
-    /// Closes the connection: what was sent so far still goes out, and `#[disconnect]` runs when this handler returns. In
-    /// a worker, which has no connection, it does nothing.
+    /// Closes the connection. Frames that were sent before still go out, and `#[disconnect]` runs after this handler returns. Has no
+    /// effect in a worker, which has no connection.
     pub fn close(&mut self, code: CloseCode) {
         self.close_with(code, "");
     }
 
-    /// Closes the connection and tells the client why, in at most 123 bytes (the rest is cut off).
+    /// Closes the connection and sends the client a reason of at most 123 bytes. A longer one is cut off.
     pub fn close_with(&mut self, code: CloseCode, reason: &str) {
         if let Some(connection) = &self.connection {
             connection.close(code, reason);
         }
     }
 
-    /// Accepts with one of the subprotocols that the client offers. Only in `#[connect]`; otherwise none is named.
+    /// Selects one of the subprotocols that the client offers. Default: none. Has an effect only in `#[connect]`.
     ///
-    /// Gives `false`, and names none, if the client does not offer it: it would have to hang up.
+    /// Returns `false`, and selects none, if the client does not offer it: the client would have to disconnect.
     pub fn set_subprotocol(&mut self, subprotocol: &str) -> bool {
         let offered = self.scope().subprotocols().any(|offered| offered == subprotocol);
-        match self.answer() {
-            Some(answer) if offered => {
-                answer.subprotocol = Some(subprotocol.into());
+        match self.response() {
+            Some(response) if offered => {
+                response.subprotocol = Some(subprotocol.into());
                 true
             }
             _ => false,
         }
     }
 
-    /// Adds a header to the answer that accepts the connection (a cookie, for example). Only in `#[connect]`; later it
-    /// does nothing.
+    /// Adds a header, such as a cookie, to the response that accepts the connection. Has an effect only in `#[connect]`.
     pub fn append_header(&mut self, name: HeaderName, value: HeaderValue) {
-        if let Some(answer) = self.answer() {
-            answer.headers.append(name, value);
+        if let Some(response) = self.response() {
+            response.headers.append(name, value);
         }
     }
 }
@@ -379,21 +381,21 @@ fn closed(_: Closed) -> Error {
     SendError::Closed.into()
 }
 
-/// What the layer did, as a handler's result.
-fn lifted<'a>(done: impl Future<Output = Result<(), LayerError>> + Send + 'a) -> Unawaited<'a, Result<()>> {
-    Unawaited::new(async move { Ok(done.await?) })
+/// Converts the layer's result to a handler's result.
+fn lifted<'a>(sent: impl Future<Output = Result<(), LayerError>> + Send + 'a) -> Unawaited<'a, Result<()>> {
+    Unawaited::new(async move { Ok(sent.await?) })
 }
 
-/// What [`Context::send_json`] gives before its `.await`, which is what makes it happen.
+/// The future of [`Context::send_json`], which has no effect before its `.await`.
 ///
-/// It is no `async fn`, which asks again for what its type parameters are where it is called and where it is awaited: one
-/// missing `Serialize` would be three errors. So how to write the value is a pointer, and nothing is asked of `T` here.
-#[must_use = "it does nothing before it is awaited: write `.await` behind the call"]
+/// The compiler checks the bounds of an `async fn` at the call and again at the `.await`, so one missing `Serialize` would be three
+/// errors. This type has no bound on `T`: it holds a pointer to the function that encodes the value.
+#[must_use = "it has no effect before it is awaited: write `.await` after the call"]
 pub struct SendJson<'a, C, T: ?Sized> {
     cx: &'a mut Context<C>,
-    /// Until it was written.
+    /// `None` after the first poll.
     value: Option<&'a T>,
-    /// Writes and sends it if there is room; otherwise gives the frame.
+    /// Encodes and sends the value if there is space. Otherwise returns the frame.
     offer: fn(&Context<C>, &T) -> Result<Option<EncodedFrame>>,
     rest: Option<EncodedFrame>,
 }
@@ -419,7 +421,7 @@ impl<C, T: ?Sized> fmt::Debug for SendJson<'_, C, T> {
 
 impl<C> Drop for Context<C> {
     fn drop(&mut self) {
-        // Whatever way the connection ends, a dropped future included, nothing of it stays behind in a group.
+        // However the connection ends, even if its future is dropped, its channel leaves the groups.
         self.leave();
     }
 }

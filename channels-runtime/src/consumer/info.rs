@@ -1,54 +1,54 @@
-//! The static dispatch table of a consumer.
+//! The static description of a consumer.
 
 use std::fmt::Debug;
 
 use crate::event::{GroupInfo, MailboxPolicy};
 
-/// A consumer as a fact to read at run time: [`Consumer::INFO`].
+/// The static description of a consumer: [`Consumer::INFO`](crate::Consumer::INFO).
 #[derive(Debug, Clone, Copy)]
 pub struct ConsumerInfo {
     /// The type's name: `"ChatConsumer"`.
     pub name: &'static str,
-    /// The events that it handles, in the order of the source.
+    /// The events that the consumer handles, in the order of the source.
     pub handlers: &'static [HandlerInfo],
-    /// The method that gets every other event, if there is one: `#[handler(_)]`.
+    /// The method for all other events, if there is one: `#[handler(_)]`.
     pub fallback: Option<&'static str>,
-    /// The commands that a client may say.
+    /// The commands that a client can send.
     pub commands: &'static [CommandInfo],
-    /// The method that gets every other frame, if there is one: `#[receive]` without a name.
+    /// The method for all other frames, if there is one: `#[receive]` without a name.
     pub raw: Option<&'static str>,
-    /// What `#[consumer(groups(..))]` lists: the groups that it joins. Empty for a consumer that lists none.
+    /// The groups that `#[consumer(groups(..))]` lists. Empty without that argument.
     pub groups: &'static [GroupInfo],
-    /// What `#[consumer(sends(..))]` lists: the paths of the Rust types.
+    /// The messages that `#[consumer(sends(..))]` lists, as paths of their Rust types.
     pub sends: &'static [fn() -> &'static str],
     /// The field of a command that holds its name.
     pub tag: &'static str,
-    /// What gives way when an event comes for a full mailbox.
+    /// The event that is dropped when the mailbox is full.
     pub mailbox: MailboxPolicy,
 }
 
-/// One row of the static dispatch table: a `#[handler]` method.
+/// One handled event: a `#[handler]` method.
 #[derive(Debug, Clone, Copy)]
 pub struct HandlerInfo {
     /// The event's name: `"chat.message"`.
     pub event: &'static str,
     /// The variant of the consumer's event enum: `"ChatMessage"`.
     pub variant: &'static str,
-    /// The method.
+    /// The method's name.
     pub method: &'static str,
     /// The path of the payload's Rust type.
     pub payload: fn() -> &'static str,
-    /// The payload's fields, by their names on the wire. Empty where serde does not know them beforehand, as for a
-    /// flattened one.
+    /// The payload's fields, by their encoded names. Empty if serde does not know them in advance, for example with a flattened
+    /// field.
     pub fields: fn() -> &'static [&'static str],
-    /// Whether the handler has no `self`, so that its frame is rendered once and shared.
+    /// Whether the handler has no `self`, so that its frame is rendered once for all members.
     pub shared: bool,
-    /// The path of the Rust type that a handler without `self` returns, which is what the client is sent: `Json<ChatLine>`.
-    /// `None` for one with `self`, and for a type that has no name (`impl IntoFrame`).
+    /// The path of the Rust type that a handler without `self` returns and the client receives: `Json<ChatLine>`. `None` for a
+    /// handler with `self`, and for a type without a name (`impl IntoFrame`).
     pub returns: Option<fn() -> &'static str>,
     /// The line of the method in its source file.
     pub line: u32,
-    /// Where the payload is defined: `Event::DEFINED`.
+    /// The path of the payload's definition: `Event::DEFINED`.
     #[doc(hidden)]
     pub defined: &'static str,
 }
@@ -60,7 +60,7 @@ pub struct CommandInfo {
     pub name: &'static str,
     /// The variant of the consumer's command enum.
     pub variant: &'static str,
-    /// The method.
+    /// The method's name.
     pub method: &'static str,
     /// The path of the payload's Rust type.
     pub payload: fn() -> &'static str,

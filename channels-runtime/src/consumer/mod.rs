@@ -5,13 +5,16 @@ pub(crate) mod blocking;
 mod const_check;
 mod consumer;
 mod context;
+mod context_tasks;
 mod info;
 mod request;
 mod tasks;
+mod timer_driver;
+mod timers;
 
+pub use background::Background;
 pub use const_check::{check_consumer, check_direct, check_group, check_name};
 pub use consumer::{BoxFuture, Consumer, Decoded, Delivered, OnlySends};
 pub use context::{Context, SendJson};
 pub use info::{CommandInfo, ConsumerInfo, HandlerInfo};
 pub use request::ReplyTo;
-pub use tasks::Background;

@@ -1,4 +1,4 @@
-//! A question to one channel, and the answer to it.
+//! A request to one channel, and its reply.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,32 +16,32 @@ use crate::layer::{BlockingChannelLayer, Channel, ChannelLayer};
 use crate::name::ChannelName;
 use crate::support::Unawaited;
 
-/// Where the answer to an event goes, and which event the answer is: a field of the question.
+/// The channel that the reply to a request goes to, and the event type of the reply. A field of the request.
 ///
-/// On the wire it is the name of a channel, a plain string. A Python consumer answers with
-/// `await self.channel_layer.send(event["reply_to"], {"type": "report.built", ..})`, and may ask with the name of a channel
-/// of its own. See [`ChannelLayer::request`].
+/// It is encoded as the name of the channel, a plain string. A Python consumer replies with
+/// `await self.channel_layer.send(event["reply_to"], {"type": "report.built", ..})`, and sends a request with the name of its own
+/// channel. See [`ChannelLayer::request`].
 pub struct ReplyTo<E> {
     channel: ChannelName,
     reply: PhantomData<fn(E)>,
 }
 
 impl<E> ReplyTo<E> {
-    /// For who reads the answers from a channel of its own ([`ChannelLayer::new_channel`]): several of them, or none of them
-    /// with a deadline.
+    /// Creates a `ReplyTo` for a channel that you read yourself ([`ChannelLayer::new_channel`]): for several replies, or for a reply
+    /// without a deadline.
     pub fn new(channel: ChannelName) -> Self {
         Self { channel, reply: PhantomData }
     }
 
-    /// The channel that the answer is sent to.
+    /// Returns the channel that the reply is sent to.
     pub fn channel_name(&self) -> &ChannelName {
         &self.channel
     }
 }
 
 impl ChannelLayer {
-    /// Asks one channel, a worker's above all, and waits for the answer. The closure makes the question, and puts into it
-    /// where the answer goes; which event that is, the compiler knows from the field's type.
+    /// Sends a request to one channel, usually that of a worker, and waits for the reply. The closure creates the request with the
+    /// given `ReplyTo`, whose type determines the event type of the reply.
     ///
     /// ```
     /// use std::time::Duration;
@@ -69,82 +69,87 @@ impl ChannelLayer {
     /// # let channels = Channels::builder().build();
     /// # let layer = channels.channel_layer().clone();
     /// # let worker = channels.worker::<ReportConsumer>("reports");
-    /// # let asked = async {
+    /// # let requested = async {
     /// let reports = ChannelName::<ReportConsumer>::of_worker("reports")?;
-    /// let question = |reply_to| ReportBuild { id: 7, reply_to };
-    /// let built = layer.request(&reports, Duration::from_secs(5), question).await?;
+    /// let request = |reply_to| ReportBuild { id: 7, reply_to };
+    /// let built = layer.request(&reports, Duration::from_secs(5), request).await?;
     /// assert_eq!(built.url, "/reports/7.pdf");
     /// # Ok(()) };
-    /// # tokio::select! { biased; stopped = worker.run_until(std::future::pending()) => stopped, done = asked => done }
+    /// # tokio::select! { biased; stopped = worker.run_until(std::future::pending()) => stopped, done = requested => done }
     /// # }
     /// ```
     ///
-    /// The first answer counts. What comes later (the answer of a second worker, or one after the deadline) finds nobody, and
-    /// is counted in [`LayerStats::unread`](crate::LayerStats::unread). A handler that awaits an answer handles nothing else
-    /// meanwhile, so a consumer must not ask itself; `cx.spawn(..)` asks beside the handlers.
+    /// Only the first reply counts. A later reply (from a second worker, or after the deadline) is dropped and counted in
+    /// [`LayerStats::unread`](crate::LayerStats::unread). A handler that awaits a reply handles nothing else meanwhile, so a
+    /// consumer must not send a request to itself. To continue handling, send the request in `cx.spawn(..)`.
     ///
     /// # Errors
-    /// [`LayerError::NoReply`] when no answer comes in time, whether the question was lost, nobody reads the channel or its
-    /// reader takes longer. [`LayerError::WrongReply`] when the answer is another event, or does not fit. Otherwise as
-    /// [`Self::send`].
+    /// [`LayerError::NoReply`] if no reply arrives before the deadline: the request was lost, the channel has no reader, or its
+    /// reader takes longer. [`LayerError::WrongReply`] if the reply is a different event, or does not fit its type. Otherwise the
+    /// same as those of [`Self::send`].
     ///
     /// # Cancel safety
-    /// Dropping the future leaves nothing behind. The question may have been sent or not.
+    /// If the future is dropped, the request may have been sent or not. The channel for the reply is removed.
     pub fn request<C, Q, R>(
         &self,
         channel: &ChannelName<C>,
         deadline: Duration,
-        question: impl FnOnce(ReplyTo<R>) -> Q,
+        request: impl FnOnce(ReplyTo<R>) -> Q,
     ) -> Unawaited<'_, Result<R, LayerError>>
     where
         C: Handles<Q>,
         Q: Event,
         R: Event,
     {
-        let (question, answers) = self.question(question);
-        let answer = self.answer(channel.untyped(), deadline, question, answers, R::TYPE);
+        let (request, replies) = self.encode_request(request);
+        let reply = self.wait_for_reply(channel.untyped(), deadline, request, replies, R::TYPE);
         Unawaited::new(async move {
-            let (channel, answer) = answer.await?;
-            read(&channel, &answer)
+            let (channel, reply) = reply.await?;
+            decode_reply(&channel, &reply)
         })
     }
 
-    fn question<Q: Event, R>(&self, question: impl FnOnce(ReplyTo<R>) -> Q) -> (Result<Envelope, LayerError>, Channel) {
-        let answers = Channel::new(Arc::clone(self.backend()), self.config());
-        let question = question(ReplyTo::new(answers.name().clone()));
-        (Envelope::from_event(&question, self.backend().format()), answers)
+    /// Encodes a request, and creates the channel for its reply.
+    fn encode_request<Q: Event, R>(
+        &self,
+        request: impl FnOnce(ReplyTo<R>) -> Q,
+    ) -> (Result<Envelope, LayerError>, Channel) {
+        let replies = Channel::new(Arc::clone(self.backend()), self.config());
+        let request = request(ReplyTo::new(replies.name().clone()));
+        (Envelope::from_event(&request, self.backend().format()), replies)
     }
 
-    async fn answer(
+    /// Sends a request and returns the first reply, with the channel of the request.
+    async fn wait_for_reply(
         &self,
         channel: ChannelName,
         deadline: Duration,
-        question: Result<Envelope, LayerError>,
-        answers: Channel,
+        request: Result<Envelope, LayerError>,
+        replies: Channel,
         event: &'static str,
     ) -> Result<(ChannelName, Envelope), LayerError> {
-        let answered = async {
-            self.backend().announce(answers.name()).await?;
-            self.deliver(channel.clone(), question).await?;
-            answers.receive().await.ok_or(LayerError::Closed)
+        let reply = async {
+            self.backend().announce(replies.name()).await?;
+            self.deliver(channel.clone(), request).await?;
+            replies.receive().await.ok_or(LayerError::Closed)
         };
-        match timeout(deadline, answered).await {
-            Ok(answer) => Ok((channel, answer?)),
+        match timeout(deadline, reply).await {
+            Ok(reply) => Ok((channel, reply?)),
             Err(_) => Err(LayerError::NoReply { channel: channel.to_string(), event, deadline }),
         }
     }
 
-    /// Sends the answer to a question. In a consumer, use [`Context::reply`].
+    /// Sends the reply to a request. In a consumer, use [`Context::reply`].
     ///
     /// # Errors
-    /// The same as those of [`Self::send`]. Nobody waiting for it any more is none.
+    /// The same as those of [`Self::send`]. It is not an error if the requester no longer waits.
     pub fn reply<E: Event>(&self, to: &ReplyTo<E>, event: &E) -> Unawaited<'_, Result<(), LayerError>> {
         self.send(&to.channel, event)
     }
 }
 
 impl BlockingChannelLayer {
-    /// The twin of [`ChannelLayer::request`].
+    /// The blocking version of [`ChannelLayer::request`].
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -153,18 +158,18 @@ impl BlockingChannelLayer {
     /// # #[event("report.built")] struct ReportBuilt { url: String }
     /// # fn report(layer: ChannelLayer) -> Result<String> {
     /// let reports = ChannelName::<channels_runtime::Untyped>::of_worker("reports")?;
-    /// let question = |reply_to| ReportBuild { id: 7, reply_to };
-    /// let built: ReportBuilt = layer.blocking().request(&reports, Duration::from_secs(5), question)?;
+    /// let request = |reply_to| ReportBuild { id: 7, reply_to };
+    /// let built: ReportBuilt = layer.blocking().request(&reports, Duration::from_secs(5), request)?;
     /// # Ok(built.url) }
     /// ```
     ///
     /// # Errors
-    /// The same, and [`LayerError::BlockingInAsync`] on a thread that runs async code.
+    /// The same as those of [`ChannelLayer::request`], and [`LayerError::BlockingInAsync`] on a thread that runs async code.
     pub fn request<C, Q, R>(
         &self,
         channel: &ChannelName<C>,
         deadline: Duration,
-        question: impl FnOnce(ReplyTo<R>) -> Q,
+        request: impl FnOnce(ReplyTo<R>) -> Q,
     ) -> Result<R, LayerError>
     where
         C: Handles<Q>,
@@ -172,26 +177,26 @@ impl BlockingChannelLayer {
         R: Event,
     {
         let (layer, channel) = (self.layer.clone(), channel.untyped());
-        let (question, answers) = layer.question(question);
-        let answered = async move { layer.answer(channel, deadline, question, answers, R::TYPE).await };
-        let (channel, answer) = self.wait_for(answered)?;
-        read(&channel, &answer)
+        let (request, replies) = layer.encode_request(request);
+        let reply = async move { layer.wait_for_reply(channel, deadline, request, replies, R::TYPE).await };
+        let (channel, reply) = self.wait_for(reply)?;
+        decode_reply(&channel, &reply)
     }
 }
 
-/// Reads an answer, which may be anything.
-fn read<R: Event>(channel: &ChannelName, answer: &Envelope) -> Result<R, LayerError> {
-    let read = if answer.event_name() == R::TYPE {
-        answer.decode()
+/// Decodes a reply, which may be any message.
+fn decode_reply<R: Event>(channel: &ChannelName, reply: &Envelope) -> Result<R, LayerError> {
+    let decoded = if reply.event_name() == R::TYPE {
+        reply.decode()
     } else {
-        Err(DecodeError::Unexpected { event: shown(answer.event_name()).to_owned(), wanted: R::TYPE })
+        Err(DecodeError::Unexpected { event: shown(reply.event_name()).to_owned(), wanted: R::TYPE })
     };
-    read.map_err(|source| LayerError::WrongReply { channel: channel.to_string(), source })
+    decoded.map_err(|source| LayerError::WrongReply { channel: channel.to_string(), source })
 }
 
 impl<C> Context<C> {
-    /// Sends the answer to a question ([`ChannelLayer::request`]). Compiles only if it is the event that the question asks
-    /// for:
+    /// Sends the reply to a request ([`ChannelLayer::request`]). Compiles only if the event is of the type that the request
+    /// expects:
     ///
     /// ```compile_fail,E0308
     /// # use channels_runtime::{ReplyTo, prelude::*};
@@ -208,8 +213,8 @@ impl<C> Context<C> {
     /// ```
     ///
     /// # Errors
-    /// When the asker's mailbox is full, the event cannot be written, or the other end of the layer cannot be reached. That
-    /// nobody waits for it any more is no error; it is counted in [`LayerStats::unread`](crate::LayerStats::unread).
+    /// If the requester's mailbox is full, the event cannot be encoded, or the layer's server cannot be reached. It is not an error
+    /// if the requester no longer waits; the reply is counted in [`LayerStats::unread`](crate::LayerStats::unread).
     pub fn reply<E: Event>(&self, to: &ReplyTo<E>, event: &E) -> Unawaited<'_, Result<()>> {
         let sent = self.channel_layer().reply(to, event);
         Unawaited::new(async move { Ok(sent.await?) })

@@ -1,65 +1,79 @@
-//! The tasks of a consumer.
+//! The timers and tasks of one consumer, and their common bound.
 
-use std::fmt;
 use std::future::Future;
+use std::time::Duration;
 
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 
-use crate::error::{BackgroundError, Result};
+use crate::codec::Envelope;
+use crate::consumer::background::Background;
+use crate::consumer::timer_driver::TimerDriver;
+use crate::error::BackgroundError;
+use crate::layer::ChannelLayer;
+use crate::name::ChannelName;
 
-/// How many timers and pieces of work one consumer may have at the same time: as many as events wait for it by default.
+/// The bound on the timers and tasks of one consumer: the default capacity of its mailbox.
 const BOUND: usize = 100;
 
-/// A consumer's tasks. Bound: [`BOUND`]; one more is refused. When this is dropped, they are aborted.
+/// The timers and tasks of one consumer. Bound: [`BOUND`] for both together; one more is rejected. All end when this is
+/// dropped.
 #[derive(Debug, Default)]
-pub(crate) struct Tasks(JoinSet<()>);
+pub(super) struct Tasks {
+    spawned: JoinSet<()>,
+    /// `None` before the first timer.
+    timers: Option<TimerDriver>,
+}
+
+/// When a timer fires.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum When {
+    After(Duration),
+    Every(Duration),
+}
 
 impl Tasks {
-    pub(crate) fn spawn(
+    /// Spawns a task.
+    pub(super) fn spawn(
         &mut self,
-        work: impl Future<Output = ()> + Send + 'static,
+        task: impl Future<Output = ()> + Send + 'static,
     ) -> Result<Background, BackgroundError> {
-        // Those that are done give their place back.
-        while self.0.try_join_next().is_some() {}
-        if self.0.len() >= BOUND {
-            return Err(BackgroundError::TooMany { bound: BOUND });
+        self.check_bound()?;
+        Ok(Background::of_task(self.spawned.spawn(task)))
+    }
+
+    /// Starts a timer, which sends an event to the consumer's own channel.
+    pub(super) fn start_timer(
+        &mut self,
+        layer: &ChannelLayer,
+        channel: &ChannelName,
+        when: When,
+        envelope: Envelope,
+    ) -> Result<Background, BackgroundError> {
+        self.check_bound()?;
+        let driver = self.timers.get_or_insert_with(|| TimerDriver::new(layer.clone(), channel.clone()));
+        Ok(Background::of_timer(match when {
+            When::After(delay) => driver.add_once(delay, envelope),
+            When::Every(period) => driver.add_periodic(period, envelope),
+        }))
+    }
+
+    fn check_bound(&mut self) -> Result<(), BackgroundError> {
+        // Tasks that have ended do not count.
+        while self.spawned.try_join_next().is_some() {}
+        let timers = self.timers.as_ref().map_or(0, TimerDriver::len);
+        if self.spawned.len() + timers < BOUND { Ok(()) } else { Err(BackgroundError::TooMany { bound: BOUND }) }
+    }
+
+    /// Returns whether no timer or task was started.
+    pub(super) fn is_empty(&self) -> bool {
+        self.spawned.is_empty() && self.timers.is_none()
+    }
+
+    /// Ends all timers and tasks. When it returns, none of them runs.
+    pub(super) async fn end(&mut self) {
+        if let Some(timers) = self.timers.take() {
+            timers.end().await;
         }
-        Ok(Background { task: self.0.spawn(work) })
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Aborts all of them, and waits until none runs any more.
-    pub(crate) async fn end(&mut self) {
-        self.0.shutdown().await;
-    }
-}
-
-/// A timer of a consumer, or a piece of work: what [`Context::after`], [`Context::every`] and [`Context::spawn`] give.
-///
-/// Dropping it does nothing: what it stands for goes on until it is done, or until the consumer ends.
-#[derive(Clone)]
-pub struct Background {
-    task: AbortHandle,
-}
-
-impl Background {
-    /// Ends it: a timer sends no more events (one that waits in the mailbox already is still handled), and work is dropped
-    /// where it awaits. If it is done, nothing happens.
-    pub fn cancel(&self) {
-        self.task.abort();
-    }
-
-    /// Whether it is done, or was cancelled and has ended.
-    pub fn is_finished(&self) -> bool {
-        self.task.is_finished()
-    }
-}
-
-impl fmt::Debug for Background {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Background").field("is_finished", &self.is_finished()).finish()
+        self.spawned.shutdown().await;
     }
 }

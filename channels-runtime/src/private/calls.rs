@@ -1,4 +1,4 @@
-//! What the expansions of the macros call. Not part of the public API: it changes without notice.
+//! Calls of a consumer's methods, and the decoding of their arguments.
 
 use std::future::{Future, ready};
 
@@ -8,12 +8,12 @@ use crate::error::{CommandError, DecodeError, Error, Reject, Result};
 use crate::event::{DropHint, Event};
 use crate::websocket::{Frame, FromFrame, IntoFrame};
 
-/// What a handler with `&mut self` may return.
+/// A return type of a method with `&mut self`.
 #[diagnostic::on_unimplemented(
     message = "a method with `&mut self` cannot return `{Self}`",
     label = "return `Result<()>` or nothing",
-    note = "it sends with `cx.send_json(..)`; a handler without `self` returns what the client is sent",
-    note = "the error of a `Result` implements `std::error::Error`; `.map_err(Error::from_boxed)?` takes a boxed one, or `anyhow`'s"
+    note = "it sends with `cx.send_json(..)`; only a handler without `self` returns the frame for the client",
+    note = "the error of a `Result` implements `std::error::Error`; `.map_err(Error::from_boxed)?` converts a boxed error, or one of `anyhow`"
 )]
 pub trait Outcome {
     fn into_result(self) -> Result<()>;
@@ -33,12 +33,12 @@ impl<E: Into<Error>> Outcome for Result<(), E> {
     }
 }
 
-/// What `#[connect]` may return.
+/// A return type of `#[connect]`.
 #[diagnostic::on_unimplemented(
     message = "`#[connect]` of `{C}` cannot return `{Self}`",
     label = "return `Result<Self, Reject>` or `Self`",
-    note = "`?` makes a `Reject` of whatever implements `std::error::Error`: that is status 500",
-    note = "`.map_err(Error::from_boxed)?` takes a boxed one, or `anyhow`'s"
+    note = "`?` converts any `std::error::Error` into a `Reject` with status 500",
+    note = "`.map_err(Error::from_boxed)?` converts a boxed error, or one of `anyhow`"
 )]
 pub trait Accept<C> {
     fn into_accept(self) -> Result<C, Reject>;
@@ -58,10 +58,10 @@ impl<C: Consumer> Accept<C> for Result<C, Reject> {
     }
 }
 
-/// A consumer without `#[connect]` is made by `Default`.
+/// A consumer without `#[connect]`, which `Default` creates.
 #[diagnostic::on_unimplemented(
     message = "consumer `{Self}` has neither a `#[connect]` method nor a `Default`",
-    label = "how is `{Self}` made when a client connects?",
+    label = "`{Self}` needs one of them to be created when a client connects",
     note = "add `#[connect] async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject>`, or `#[derive(Default)]`"
 )]
 pub trait MadeByDefault: Default {}
@@ -69,11 +69,11 @@ pub trait MadeByDefault: Default {}
 #[diagnostic::do_not_recommend]
 impl<T: Default> MadeByDefault for T {}
 
-/// The consumer in the `Context` that a method takes.
+/// The consumer in the `Context` of a method.
 #[diagnostic::on_unimplemented(
-    message = "the context of `{C}` is a `Context<Self>`, and not a `Context<{Self}>`",
+    message = "the context of `{C}` is a `Context<Self>`, not a `Context<{Self}>`",
     label = "write `Self`",
-    note = "a method of `{C}` acts for a connection of `{C}`: `cx: &mut Context<Self>`"
+    note = "a method of `{C}` belongs to a connection of `{C}`: `cx: &mut Context<Self>`"
 )]
 pub trait OwnContext<C>: Sized {
     fn of(cx: &mut Context<C>) -> &mut Context<Self>;
@@ -86,12 +86,12 @@ impl<C> OwnContext<C> for C {
     }
 }
 
-/// The context for a method that calls its consumer by a name other than `Self`.
+/// Returns the context for a method that names its consumer other than `Self`.
 pub fn own_context<C, T: OwnContext<C>>(cx: &mut Context<C>) -> &mut Context<T> {
     T::of(cx)
 }
 
-/// An async method with `&mut self`.
+/// Runs an async method with `&mut self`.
 pub fn run<'a, O, F>(future: F) -> BoxFuture<'a, Result<()>>
 where
     O: Outcome,
@@ -100,12 +100,12 @@ where
     Box::pin(async move { future.await.into_result() })
 }
 
-/// A plain method with `&mut self`, which has run already.
+/// Returns the result of a plain method with `&mut self`, which has already run.
 pub fn ran<'a, O: Outcome>(outcome: O) -> BoxFuture<'a, Result<()>> {
     Box::pin(ready(outcome.into_result()))
 }
 
-/// A method that may block its thread.
+/// Runs a method that may block its thread.
 pub fn run_blocking<'a, O, F>(call: F) -> BoxFuture<'a, Result<()>>
 where
     O: Outcome,
@@ -114,7 +114,7 @@ where
     Box::pin(async move { blocking::run(call).into_result() })
 }
 
-/// An async `#[connect]`.
+/// Runs an async `#[connect]`.
 pub fn connecting<'a, C, O, F>(future: F) -> BoxFuture<'a, Result<C, Reject>>
 where
     C: Consumer,
@@ -124,12 +124,12 @@ where
     Box::pin(async move { future.await.into_accept() })
 }
 
-/// A plain `#[connect]`, which has run already.
+/// Returns the result of a plain `#[connect]`, which has already run.
 pub fn connected<'a, C: Consumer, O: Accept<C>>(outcome: O) -> BoxFuture<'a, Result<C, Reject>> {
     Box::pin(ready(outcome.into_accept()))
 }
 
-/// A `#[connect]` that may block its thread.
+/// Runs a `#[connect]` that may block its thread.
 pub fn connecting_blocking<'a, C, O, F>(call: F) -> BoxFuture<'a, Result<C, Reject>>
 where
     C: Consumer,
@@ -139,23 +139,23 @@ where
     Box::pin(async move { blocking::run(call).into_accept() })
 }
 
-/// No `#[connect]` at all.
+/// Creates a consumer without `#[connect]`.
 pub fn connected_by_default<'a, C: Consumer + MadeByDefault>() -> BoxFuture<'a, Result<C, Reject>> {
     Box::pin(ready(Ok(C::default())))
 }
 
-/// The payload of a handler with `&mut self` (or an async one without), in its variant.
+/// Decodes the payload of a handler that needs a connection: with `&mut self`, or async without `self`.
 pub fn decoded<E: Event, V>(envelope: &Envelope, variant: impl FnOnce(E) -> V) -> Result<Decoded<V>, DecodeError> {
     let event = envelope.decode::<E>()?;
-    let loss = DropHint::of(&event);
-    Ok(Decoded::Event(variant(event), loss))
+    let hint = DropHint::of(&event);
+    Ok(Decoded::Event(variant(event), hint))
 }
 
-/// What `#[handler(_)]` may take, as a reference.
+/// The argument type of `#[handler(_)]`, behind its reference.
 #[diagnostic::on_unimplemented(
-    message = "`#[handler(_)]` gets what no other handler is for, as it came: an `Envelope`, and not a `{Self}`",
+    message = "`#[handler(_)]` takes events without another handler, still encoded: an `Envelope`, not a `{Self}`",
     label = "write `&Envelope`",
-    note = "`envelope.event_name()` is its name, `envelope.to_value()` its fields, `envelope.decode::<ChatMessage>()` an event"
+    note = "`envelope.event_name()` returns its name, `envelope.to_value()` its fields, `envelope.decode::<ChatMessage>()` an event"
 )]
 pub trait Undecoded {
     fn of(envelope: &Envelope) -> Self;
@@ -168,7 +168,7 @@ impl Undecoded for Envelope {
     }
 }
 
-/// The argument of `#[handler(_)]`, in its variant.
+/// Returns the argument of `#[handler(_)]`, in its variant.
 pub fn undecoded<T: Undecoded, V>(
     envelope: &Envelope,
     variant: impl FnOnce(T) -> V,
@@ -176,11 +176,11 @@ pub fn undecoded<T: Undecoded, V>(
     Ok(Decoded::Event(variant(T::of(envelope)), DropHint::default()))
 }
 
-/// What `#[receive(_)]` may take.
+/// The argument type of `#[receive(_)]`.
 #[diagnostic::on_unimplemented(
-    message = "`#[receive(_)]` is told why a frame is no command: by a `CommandError`, and not by a `{Self}`",
+    message = "`#[receive(_)]` takes the reason why a frame is not a command: a `CommandError`, not a `{Self}`",
     label = "write `CommandError`",
-    note = "`cx.refuse(&error).await` answers as it is done without `#[receive(_)]`"
+    note = "`cx.refuse(&error).await` sends the response of a consumer without `#[receive(_)]`"
 )]
 pub trait Refused {
     fn of(error: CommandError) -> Self;
@@ -193,12 +193,12 @@ impl Refused for CommandError {
     }
 }
 
-/// The argument of `#[receive(_)]`.
+/// Returns the argument of `#[receive(_)]`.
 pub fn refused<T: Refused>(error: CommandError) -> T {
     T::of(error)
 }
 
-/// A plain handler without `self`: runs once for a message, however many members there are.
+/// Runs a plain handler without `self`: once for a message, for all members.
 pub fn rendered<E, F, V>(envelope: &Envelope, render: impl FnOnce(&E) -> F) -> Result<Decoded<V>, DecodeError>
 where
     E: Event,
@@ -210,12 +210,12 @@ where
     Ok(Decoded::Frame(frame, DropHint::of(&event)))
 }
 
-/// The arm of a plain handler without `self`, whose variant is never made: `decode` gave its frame.
+/// Returns the result for a plain handler without `self`. Never called: `decode` returns a frame instead of its variant.
 pub fn rendered_already<'a>() -> BoxFuture<'a, Result<()>> {
     Box::pin(ready(Ok(())))
 }
 
-/// An async handler without `self`: the first member's task runs it, the others share what it made.
+/// Runs an async handler without `self` in the task of the first member. The other members share its frame.
 pub fn render_once<'a, O, C, V, F>(
     cx: &'a mut Context<C>,
     delivered: &'a Delivered<V>,
@@ -236,7 +236,7 @@ where
     })
 }
 
-/// The argument of `#[receive]` without a name.
+/// Decodes the argument of `#[receive]` without a name.
 pub fn decode_frame<T: FromFrame>(frame: Frame) -> Result<T, CommandError> {
     T::from_frame(frame).map_err(CommandError::from)
 }

@@ -7,15 +7,15 @@ use std::sync::LazyLock;
 
 use crate::name::{GroupName, NameError};
 
-/// What a field of an event may be. Its serde is asked through this trait alone, once for both directions.
+/// The type of an event's field. This one trait requires both directions of serde, so that a missing one is one error.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot travel in an event",
-    label = "serde cannot write and read this",
-    note = "`#[derive(serde::Serialize, serde::Deserialize)]` stands above the type of a field, and above what that holds",
-    note = "a type of another crate has serde by a feature of that crate; otherwise `#[serde(with = \"..\")]` or `#[serde(skip)]`"
+    message = "`{Self}` cannot be a field of an event",
+    label = "serde cannot serialise and deserialise this type",
+    note = "write `#[derive(serde::Serialize, serde::Deserialize)]` above the type of a field, and above the types of its own fields",
+    note = "for a type of another crate, enable its serde feature, or write `#[serde(with = \"..\")]` or `#[serde(skip)]`"
 )]
 pub trait Travels<'de>: serde::Deserialize<'de> {
-    // `Serialize` as a second supertrait would be asked for at each field again: it has no lifetime.
+    // Not a second supertrait: `Serialize` has no lifetime, so the compiler would report it again at each field.
     fn write<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
 }
 
@@ -26,7 +26,7 @@ impl<'de, T: serde::Serialize + serde::Deserialize<'de>> Travels<'de> for T {
     }
 }
 
-/// Writes a field of an event as its own serde does.
+/// Serialises a field of an event.
 pub fn write_field<T, S>(field: &T, serializer: S) -> Result<S::Ok, S::Error>
 where
     T: for<'de> Travels<'de>,
@@ -35,21 +35,21 @@ where
     field.write(serializer)
 }
 
-/// What an event with type parameters may be used with.
+/// The type for a type parameter of an event.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot travel in an event",
-    label = "serde cannot write and read this",
-    note = "an event is used with types that have serde: `#[derive(serde::Serialize, serde::Deserialize)]` stands above them"
+    message = "`{Self}` cannot be a field of an event",
+    label = "serde cannot serialise and deserialise this type",
+    note = "an event's type parameters need serde: write `#[derive(serde::Serialize, serde::Deserialize)]` above this type"
 )]
 pub trait Whole: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<T: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static> Whole for T {}
 
-/// What can stand in the name of a group.
+/// The type of a field in a group's name.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot stand in the name of a group",
-    label = "a field of the name implements `Display`",
+    message = "`{Self}` cannot be part of a group's name",
+    label = "a field of the name must implement `Display`",
     note = "implement `std::fmt::Display` for `{Self}`, or use a number or a `String`"
 )]
 pub trait Part: fmt::Display {}
@@ -57,30 +57,30 @@ pub trait Part: fmt::Display {}
 #[diagnostic::do_not_recommend]
 impl<T: fmt::Display> Part for T {}
 
-/// A field of a group, asked for its `Display` where the user wrote its type and nowhere else.
+/// Returns a field of a group. The bound reports a missing `Display` once, at the type in the user's code.
 pub fn part<T: Part>(field: &T) -> &dyn fmt::Display {
     field
 }
 
-/// What can be the key of `coalesce`.
+/// The type of a `coalesce` key.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the key of `coalesce`",
-    label = "of this type it cannot be said for sure that two values are the same",
-    note = "a key implements `Hash`: use a number without a fraction, a `String`, or a type of your own with `#[derive(Hash)]`"
+    label = "values of this type cannot be compared reliably",
+    note = "a key implements `Hash`: use an integer, a `String`, or your own type with `#[derive(Hash)]`"
 )]
 pub trait Key: Hash {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Hash> Key for T {}
 
-/// The key of an event that waits. Two keys that differ collide once in 2^63, and nobody outside of this process can
-/// know which.
+/// Returns the hash of an event's key. Different keys collide with a probability of 2^-63, and other processes cannot predict the
+/// collisions.
 pub fn key<T: Key>(event: &'static str, field: &T) -> Option<NonZeroU64> {
     static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     NonZeroU64::new(HASHER.hash_one((event, field))).or(Some(NonZeroU64::MIN))
 }
 
-/// The name of a group, checked.
+/// Checks the name of a group.
 pub fn group_name(name: fmt::Arguments<'_>) -> Result<GroupName, NameError> {
     GroupName::written(name)
 }

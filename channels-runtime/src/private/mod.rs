@@ -1,8 +1,11 @@
-//! The targets of the macros' expansions. Not part of the public API.
+//! The items that the macros' expansions name. Not part of the public API: it changes without notice.
+//!
+//! `calls` runs methods and decodes messages, `fields` bounds the fields of events and groups, and `type_facts` holds checks that
+//! avoid a second error for one mistake.
 
 mod calls;
 mod fields;
-mod questions;
+mod type_facts;
 
 pub use crate::codec::{Envelope, ParsedFrame, decode_command, named_command};
 pub use crate::consumer::Context;
@@ -15,8 +18,12 @@ pub use crate::layer::Gap;
 pub use crate::name::{GroupName, NameError};
 pub use crate::websocket::EncodedFrame;
 pub use crate::websocket::{CloseCode, Frame, FromFrame, FromJson, IntoFrame, ToJson};
-pub use calls::*;
-pub use fields::*;
-pub use questions::*;
+pub use calls::{Accept, MadeByDefault, Outcome, OwnContext, Refused, Undecoded};
+pub use calls::{connected, connected_by_default, connecting, connecting_blocking, own_context};
+pub use calls::{decode_frame, decoded, refused, render_once, rendered, rendered_already, undecoded};
+pub use calls::{ran, run, run_blocking};
+pub use fields::{Key, Part, Travels, Whole, group_name, key, part, write_field};
 pub use serde;
 pub use std::num::NonZeroU64;
+pub use type_facts::{FieldsOf, HandlesListed, JoinsListed, NameOf, NotACommand, NotAnEvent, Nothing, NothingElse};
+pub use type_facts::{joined, sent};

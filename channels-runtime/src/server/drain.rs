@@ -20,14 +20,14 @@ const CLOSED_PER_SECOND: u32 = 1000;
 const LEAST_SPREAD: Duration = Duration::from_secs(1);
 
 impl Server {
-    /// Admits no more connections, closes all of them over the drain window, and waits for their ends. Returns `false` at the
-    /// deadline.
+    /// Admits no more connections, closes the open ones over the drain window, and waits until they have ended. Returns `false`
+    /// if some have not ended at the deadline.
     pub(crate) async fn shutdown(&self, deadline: Duration) -> bool {
         self.stopping.cancel();
         self.sessions.close();
         let ended = async {
             tokio::join!(self.drain(deadline / 2), self.sessions.wait());
-            // Redis would keep the memberships of this process for a day.
+            // Otherwise Redis would keep the memberships of this process for a day.
             self.layer().backend().settled().await;
         };
         tokio::time::timeout(deadline, ended).await.is_ok()
@@ -35,25 +35,26 @@ impl Server {
 
     /// Closes the connections over the drain window, so that neither the reconnects nor the `disconnect` methods all run
     /// at the same moment.
-    async fn drain(&self, longest: Duration) {
+    async fn drain(&self, limit: Duration) {
         // Weak, because a connection that ends meanwhile must release its socket.
         let connections: Vec<_> = self.registry.all().iter().map(Arc::downgrade).collect();
-        let many = u32::try_from(connections.len()).unwrap_or(u32::MAX);
-        let window = (Duration::from_secs(1) / CLOSED_PER_SECOND * many).min(self.settings.drain_window).min(longest);
+        let number = u32::try_from(connections.len()).unwrap_or(u32::MAX);
+        let window = (Duration::from_secs(1) / CLOSED_PER_SECOND * number).min(self.settings.drain_window).min(limit);
         let batches = usize::try_from(window.as_millis() / PERIOD.as_millis()).unwrap_or(usize::MAX).max(1);
-        let mut begin = Instant::now();
+        let mut due = Instant::now();
         for batch in connections.chunks(connections.len().div_ceil(batches).max(1)) {
             // The first batch is closed immediately.
-            tokio::time::sleep_until(begin).await;
+            tokio::time::sleep_until(due).await;
             for connection in batch.iter().filter_map(Weak::upgrade) {
                 close_for_restart(&connection, window);
             }
-            begin += PERIOD;
+            due += PERIOD;
         }
     }
 }
 
-/// Closes a connection with 1012 and a random delay for its client, within the time in which the others are closed.
+/// Closes a connection with 1012, and asks its client for a random delay before it reconnects. The longest delay is `window`,
+/// but at least a second.
 pub(super) fn close_for_restart(connection: &Connection, window: Duration) {
     let spread = window.max(LEAST_SPREAD).as_millis();
     let delay = random_below(u64::try_from(spread).unwrap_or(u64::MAX));

@@ -3,11 +3,11 @@
 use crate::support::counted;
 
 counted! {
-    /// What happened to the jobs of an application's [`Worker`]s so far: a part of [`Stats`](crate::Stats).
+    /// Jobs of an application's [`Worker`](crate::Worker)s by outcome: a part of [`Stats`](crate::Stats).
     pub struct JobStats of JobCounters {
-        /// Jobs whose handler ended well.
+        /// Jobs whose handler succeeded.
         done => JOBS["done"],
-        /// Jobs whose handler failed, or that were no event which the consumer handles.
+        /// Jobs whose handler failed, and jobs that are not an event of the consumer.
         failed => JOBS["failed"],
         /// Jobs whose handler panicked.
         panicked => JOBS["panicked"],

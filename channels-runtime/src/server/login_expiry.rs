@@ -1,4 +1,4 @@
-//! When logins end: connections that are closed at a moment that was known when they were made.
+//! Login expiry: closes each connection when its login ends.
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -12,20 +12,21 @@ use crate::connection::Connection;
 use crate::support::{count, lock};
 use crate::websocket::CloseCode;
 
-/// All moments, and one task that waits for the next of them: no connection has a timer of its own, and one whose login has
-/// no end is not in here.
+/// The connections whose logins end, and when.
+///
+/// One task waits for the next end, so no connection has a timer of its own. A connection whose login never ends is not listed.
 #[derive(Default)]
 pub(crate) struct LoginExpiry {
     ends: Mutex<Ends>,
-    /// The next moment is another one than before.
+    /// Notified when a login is added that ends before all others.
     changed: Notify,
 }
 
-/// Their bound is the number of connections: each is in here at most once, and leaves when it ends.
+/// The ends of logins. Bound: one for each open connection, identified by its index in the registry.
 #[derive(Default)]
 struct Ends {
     in_order: BTreeMap<(Instant, u32), Weak<Connection>>,
-    of: HashMap<u32, Instant>,
+    by_index: HashMap<u32, Instant>,
 }
 
 impl LoginExpiry {
@@ -33,43 +34,45 @@ impl LoginExpiry {
         lock(&self.ends)
     }
 
-    /// Closes the connection then. `place` is its alone while it lives.
-    pub(crate) fn add(&self, place: u32, end: Instant, connection: &Arc<Connection>) {
+    /// Adds a connection, to be closed when its login ends. No other open connection has its index.
+    pub(crate) fn add(&self, index: u32, end: Instant, connection: &Arc<Connection>) {
         let mut ends = self.lock();
-        ends.of.insert(place, end);
-        ends.in_order.insert((end, place), Arc::downgrade(connection));
-        let is_next = ends.in_order.first_key_value().is_some_and(|((_, first), _)| *first == place);
+        ends.by_index.insert(index, end);
+        ends.in_order.insert((end, index), Arc::downgrade(connection));
+        let is_next = ends.in_order.first_key_value().is_some_and(|((_, first), _)| *first == index);
         drop(ends);
         if is_next {
             self.changed.notify_one();
         }
     }
 
-    /// The connection has ended.
-    pub(crate) fn remove(&self, place: u32) {
+    /// Removes a connection that has ended.
+    pub(crate) fn remove(&self, index: u32) {
         let mut ends = self.lock();
-        if let Some(end) = ends.of.remove(&place) {
-            ends.in_order.remove(&(end, place));
-            if ends.of.len() * 4 < ends.of.capacity() {
-                let keep = ends.of.len() * 2;
-                ends.of.shrink_to(keep);
+        if let Some(end) = ends.by_index.remove(&index) {
+            ends.in_order.remove(&(end, index));
+            // Release memory after a peak.
+            if ends.by_index.len() * 4 < ends.by_index.capacity() {
+                let keep = ends.by_index.len() * 2;
+                ends.by_index.shrink_to(keep);
             }
         }
     }
 
-    fn take(&self, now: Instant) -> Option<Weak<Connection>> {
+    /// Removes and returns a connection whose login has ended.
+    fn pop_ended(&self, now: Instant) -> Option<Weak<Connection>> {
         let mut ends = self.lock();
         let next = ends.in_order.first_entry().filter(|next| next.key().0 <= now)?;
-        let ((_, place), connection) = next.remove_entry();
-        ends.of.remove(&place);
+        let ((_, index), connection) = next.remove_entry();
+        ends.by_index.remove(&index);
         Some(connection)
     }
 
-    /// Closes connections until `stop` is done.
+    /// Closes connections until `stop` completes.
     pub(crate) async fn run(self: Arc<Self>, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
         loop {
-            while let Some(connection) = self.take(Instant::now()) {
+            while let Some(connection) = self.pop_ended(Instant::now()) {
                 if let Some(connection) = connection.upgrade() {
                     count(&connection.shared().counters.login_ended);
                     connection.close(CloseCode::UNAUTHORIZED, "the login has ended");
@@ -83,11 +86,11 @@ impl LoginExpiry {
                 }
             };
             tokio::select! {
-                // Asked again with the same future.
+                // The same future is polled again in the next turn.
                 () = &mut stop => return,
-                // A notice that comes while nobody waits is kept.
+                // A notification without a waiter is stored.
                 () = self.changed.notified() => {}
-                // A sleep that is dropped has done nothing.
+                // A dropped sleep has no effect.
                 () = next => {}
             }
         }

@@ -24,7 +24,7 @@ impl AdmissionPermit {
     /// Admits one more connection.
     ///
     /// # Errors
-    /// When a limit is reached.
+    /// If a limit is reached.
     pub(crate) fn acquire(server: &Arc<Server>, client: Option<SocketAddr>) -> Result<Self, Reject> {
         let address = server.admission.admit(client)?;
         Ok(Self { server: Arc::clone(server), address })
@@ -62,7 +62,7 @@ impl<C: Consumer> Registration<C> {
 impl<C: Consumer> Drop for Registration<C> {
     fn drop(&mut self) {
         let server = &self.permit.server;
-        // First, because the registry reuses the index immediately.
+        // Before the registry, which reuses the index immediately.
         server.login_expiry.remove(self.index);
         server.registry.remove(self.index, C::INFO.name);
     }

@@ -1,9 +1,9 @@
-//! Who is connected, and who no longer answers.
+//! The connection registry: all open connections and their heartbeat.
 //!
-//! No connection has a timer of its own. One task passes by all of them in rounds, and each counts how often that happened
-//! since it was last heard from; what the client sends sets the count back to nothing. A round is spread over its time in
-//! slices, so that ten thousand pings do not leave in one moment, and a process that was stopped for a minute has missed
-//! at most one round: it lets go of nobody because it slept itself.
+//! No connection has a heartbeat timer of its own. One task checks all connections in rounds, and each connection counts the
+//! rounds since its client last sent anything. A round is spread over its time in slices, so that ten thousand pings do not
+//! leave at the same moment. A process that was stopped for a minute has missed at most one round, so it drops no client
+//! because of its own pause.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -16,52 +16,52 @@ use tokio::time::Instant;
 use crate::connection::{Backlog, Connection, HeartbeatPolicy};
 use crate::support::lock;
 
-/// How many connections are passed by at once.
+/// The number of connections that are checked together.
 const SLICE: usize = 256;
 
 /// The open connections of a server.
 #[derive(Default)]
 pub(crate) struct ConnectionRegistry {
-    places: Mutex<Places>,
+    connections: Mutex<Connections>,
 }
 
-/// Each connection keeps its place, so that a round that pauses in the middle misses none and sees none twice.
+/// Connections by index. Each keeps its index, so that a round that pauses in the middle neither misses nor repeats one.
 #[derive(Default)]
-struct Places {
-    connections: Vec<Weak<Connection>>,
-    /// Places that nobody has.
+struct Connections {
+    by_index: Vec<Weak<Connection>>,
+    /// Free indices.
     free: Vec<u32>,
-    /// How many there are of each consumer. Bound: the consumers in the program's source.
-    kinds: BTreeMap<&'static str, usize>,
+    /// The number of connections of each consumer. Bound: the consumers in the program's source.
+    by_consumer: BTreeMap<&'static str, usize>,
 }
 
 impl ConnectionRegistry {
-    fn lock(&self) -> MutexGuard<'_, Places> {
-        lock(&self.places)
+    fn lock(&self) -> MutexGuard<'_, Connections> {
+        lock(&self.connections)
     }
 
-    /// How many there are.
+    /// Returns the number of connections.
     pub(crate) fn len(&self) -> usize {
-        let places = self.lock();
-        places.connections.len() - places.free.len()
+        let connections = self.lock();
+        connections.by_index.len() - connections.free.len()
     }
 
-    /// How many there are of each consumer.
-    pub(crate) fn kinds(&self) -> BTreeMap<&'static str, usize> {
-        self.lock().kinds.clone()
+    /// Returns the number of connections of each consumer.
+    pub(crate) fn by_consumer(&self) -> BTreeMap<&'static str, usize> {
+        self.lock().by_consumer.clone()
     }
 
-    /// All of them.
+    /// Returns all connections.
     pub(crate) fn all(&self) -> Vec<Arc<Connection>> {
-        self.lock().connections.iter().filter_map(Weak::upgrade).collect()
+        self.lock().by_index.iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// What waits in all of them. Asked slice by slice, so that whoever comes or goes does not wait for the whole.
+    /// Returns the backlog of all connections. Reads it in slices, so that a connection that opens or closes meanwhile waits for
+    /// one slice only.
     pub(crate) fn backlog(&self) -> Backlog {
         let mut backlog = Backlog::default();
         let mut slice = Vec::with_capacity(SLICE);
-        let slices = self.lock().connections.len().div_ceil(SLICE);
-        for number in 0..slices {
+        for number in 0..self.slices() {
             self.slice(number, &mut slice);
             for connection in slice.drain(..) {
                 let (events, bytes) = connection.backlog();
@@ -71,54 +71,58 @@ impl ConnectionRegistry {
         backlog
     }
 
-    /// Gives a connection of this consumer its place.
+    /// Adds a connection and returns its index.
     pub(crate) fn add(&self, connection: &Arc<Connection>, consumer: &'static str) -> u32 {
-        let mut places = self.lock();
-        *places.kinds.entry(consumer).or_default() += 1;
+        let mut connections = self.lock();
+        *connections.by_consumer.entry(consumer).or_default() += 1;
         let connection = Arc::downgrade(connection);
-        if let Some(place) = places.free.pop() {
-            places.connections[place as usize] = connection;
-            return place;
+        if let Some(index) = connections.free.pop() {
+            connections.by_index[index as usize] = connection;
+            return index;
         }
-        places.connections.push(connection);
-        u32::try_from(places.connections.len() - 1).expect("a process has fewer than four billion sockets")
+        connections.by_index.push(connection);
+        u32::try_from(connections.by_index.len() - 1).expect("a process has fewer than four billion sockets")
     }
 
-    /// Takes its place from a connection.
-    pub(crate) fn remove(&self, place: u32, consumer: &'static str) {
-        let mut places = self.lock();
-        if let Entry::Occupied(mut kind) = places.kinds.entry(consumer) {
-            *kind.get_mut() -= 1;
-            if *kind.get() == 0 {
-                kind.remove();
+    /// Removes the connection with this index.
+    pub(crate) fn remove(&self, index: u32, consumer: &'static str) {
+        let mut connections = self.lock();
+        if let Entry::Occupied(mut number) = connections.by_consumer.entry(consumer) {
+            *number.get_mut() -= 1;
+            if *number.get() == 0 {
+                number.remove();
             }
         }
-        places.connections[place as usize] = Weak::new();
-        places.free.push(place);
-        if places.free.len() == places.connections.len() {
-            // A crowd came and went.
-            *places = Places::default();
+        connections.by_index[index as usize] = Weak::new();
+        connections.free.push(index);
+        if connections.free.len() == connections.by_index.len() {
+            // Release memory after a peak.
+            *connections = Connections::default();
         }
+    }
+
+    fn slices(&self) -> usize {
+        self.lock().by_index.len().div_ceil(SLICE)
     }
 
     fn slice(&self, number: usize, into: &mut Vec<Arc<Connection>>) {
-        let places = self.lock();
-        into.extend(places.connections.iter().skip(number * SLICE).take(SLICE).filter_map(Weak::upgrade));
+        let connections = self.lock();
+        into.extend(connections.by_index.iter().skip(number * SLICE).take(SLICE).filter_map(Weak::upgrade));
     }
 
-    /// Passes by all connections, again and again, until `stop` is done.
-    pub(crate) async fn watch(self: Arc<Self>, policy: HeartbeatPolicy, stop: impl Future<Output = ()>) {
+    /// Checks the heartbeat of all connections, round after round, until `stop` completes.
+    pub(crate) async fn check_heartbeats(self: Arc<Self>, policy: HeartbeatPolicy, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
         let mut slice = Vec::new();
         loop {
-            let begun = Instant::now();
-            let slices = self.lock().connections.len().div_ceil(SLICE).max(1);
+            let round_start = Instant::now();
+            let slices = self.slices().max(1);
             for number in 0..slices {
                 let share = u32::try_from(number + 1).unwrap_or(u32::MAX);
-                let due = begun + policy.round * share / u32::try_from(slices).unwrap_or(u32::MAX);
+                let due = round_start + policy.round * share / u32::try_from(slices).unwrap_or(u32::MAX);
                 tokio::select! {
                     biased;
-                    // Asked again with the same future, and a sleep that is dropped has done nothing.
+                    // The same future is polled again in the next turn; a dropped sleep has no effect.
                     () = &mut stop => return,
                     () = tokio::time::sleep_until(due) => {}
                 }

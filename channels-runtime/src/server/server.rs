@@ -1,4 +1,4 @@
-//! What all connections of a process share: the layer, the flusher, the limits, and who is alive.
+//! What all connections of an application share: the layer, the write queue, the limits and the registry.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,35 +23,37 @@ use crate::server::registry::ConnectionRegistry;
 use crate::support::lock;
 use crate::user::SomeUser;
 
-/// Finds out who a client is, and for how long, before `connect` runs.
+/// Returns the user of a client and the end of the login. Runs before `#[connect]`.
 pub(crate) type Authenticator =
     dyn Fn(Scope) -> BoxFuture<'static, Result<(Option<SomeUser>, Option<SystemTime>), Reject>> + Send + Sync;
 
+/// An application's connections, and the tasks that serve them.
 pub(crate) struct Server {
-    begun: Instant,
+    created: Instant,
     shared: Arc<Shared>,
     pub(super) admission: Admission,
-    /// What workers count.
+    /// The counters of workers.
     jobs: Arc<JobCounters>,
     pub(super) login_expiry: Arc<LoginExpiry>,
     pub(crate) settings: Settings,
-    /// Every session is a task in here.
+    /// The tasks of all sessions.
     pub(super) sessions: TaskTracker,
-    /// No new connections; the living are being closed.
+    /// Cancelled when the shutdown begins: no more connections are admitted.
     pub(super) stopping: CancellationToken,
     pub(super) registry: Arc<ConnectionRegistry>,
-    /// The tasks that serve all connections: the flusher's, the one that watches for clients who are gone, and the one that
-    /// ends logins. They end when the server is dropped: sessions hold the server, so the tasks outlive them.
-    serving: Mutex<Option<(JoinHandle<()>, DropGuard)>>,
+    /// The tasks for all connections: the write queue, the heartbeat and login expiry. They end when the server is dropped.
+    /// Sessions hold the server, so the tasks outlive them.
+    background_tasks: Mutex<Option<(JoinHandle<()>, DropGuard)>>,
 }
 
+/// The settings of a server.
 pub(crate) struct Settings {
     pub(crate) limits: Limits,
-    /// What silence of a client leads to, if to anything.
+    /// When a silent client is pinged and dropped. `None` for never.
     pub(crate) heartbeat: Option<HeartbeatPolicy>,
     pub(crate) connect_deadline: Duration,
     pub(crate) authenticator: Option<Box<Authenticator>>,
-    /// Over how long a server that stops closes its connections.
+    /// The time over which a stopping server closes its connections.
     pub(crate) drain_window: Duration,
     pub(crate) shutdown_deadline: Duration,
 }
@@ -59,7 +61,7 @@ pub(crate) struct Settings {
 impl Server {
     pub(crate) fn new(layer: ChannelLayer, settings: Settings, admission: Admission) -> Arc<Self> {
         Arc::new(Self {
-            begun: Instant::now(),
+            created: Instant::now(),
             shared: Shared::new(layer, settings.limits),
             admission,
             jobs: Arc::default(),
@@ -68,7 +70,7 @@ impl Server {
             sessions: TaskTracker::new(),
             stopping: CancellationToken::new(),
             registry: Arc::default(),
-            serving: Mutex::default(),
+            background_tasks: Mutex::default(),
         })
     }
 
@@ -92,40 +94,41 @@ impl Server {
         &self.stopping
     }
 
-    /// How long ago it was made.
+    /// Returns the time since the server was created.
     pub(crate) fn uptime(&self) -> Duration {
-        self.begun.elapsed()
+        self.created.elapsed()
     }
 
-    /// How many connections each consumer has.
+    /// Returns the number of open connections of each consumer.
     pub(crate) fn consumers(&self) -> BTreeMap<&'static str, usize> {
-        self.registry.kinds()
+        self.registry.by_consumer()
     }
 
-    /// What waits in the connections.
+    /// Returns the backlog of all connections.
     pub(crate) fn backlog(&self) -> Backlog {
         self.registry.backlog()
     }
 
-    /// How many connections are open.
+    /// Returns the number of open connections.
     pub(crate) fn connections(&self) -> usize {
         self.registry.len()
     }
 
-    /// Starts what serves all connections, if it does not run: a server that no connection ever reached needs none, and only
-    /// when one comes is a runtime sure to be there. It may be another one than the last time (in tests), which took its
-    /// tasks with it.
+    /// Starts the tasks for all connections, if they do not run.
+    ///
+    /// Called for each connection, because only then a runtime is sure to exist. In tests it may be a different runtime than
+    /// before, and the tasks ended with the old one.
     pub(super) fn start_background_tasks(&self) {
-        let mut serving = lock(&self.serving);
-        if serving.as_ref().is_none_or(|(task, _)| task.is_finished()) {
+        let mut tasks = lock(&self.background_tasks);
+        if tasks.as_ref().is_none_or(|(writer, _)| writer.is_finished()) {
             let stop = CancellationToken::new();
             let guard = stop.clone().drop_guard();
             if let Some(heartbeat) = self.settings.heartbeat {
-                tokio::spawn(Arc::clone(&self.registry).watch(heartbeat, stop.clone().cancelled_owned()));
+                tokio::spawn(Arc::clone(&self.registry).check_heartbeats(heartbeat, stop.clone().cancelled_owned()));
             }
             tokio::spawn(Arc::clone(&self.login_expiry).run(stop.clone().cancelled_owned()));
-            let task = tokio::spawn(write(Arc::clone(&self.shared), stop.cancelled_owned()));
-            *serving = Some((task, guard));
+            let writer = tokio::spawn(write(Arc::clone(&self.shared), stop.cancelled_owned()));
+            *tasks = Some((writer, guard));
         }
     }
 }

@@ -46,9 +46,9 @@ pub(super) fn begin<'a, C: Consumer>(
             connection.begin();
             catch_panic(|| match C::decode_command(frame) {
                 Ok(command) => {
-                    let place = spans::command_place::<C>(&command);
-                    *trigger = Trigger::Command(place);
-                    within(spans::command::<C>(place), || consumer.receive(cx, command))
+                    let index = spans::command_index::<C>(&command);
+                    *trigger = Trigger::Command(index);
+                    within(spans::command::<C>(index), || consumer.receive(cx, command))
                 }
                 Err(error) => within(spans::call::<C>("receive"), || refuse(consumer, cx, error)),
             })
@@ -142,7 +142,7 @@ pub(super) fn check<C: Consumer>(
     let Some(result) = result.filter(|result| !matches!(result, Ok(Ok(())))) else { return };
     let at = trigger.attribute();
     let event = event.map(|event| spans::event_name::<C>(event.event()));
-    let command = if let Trigger::Command(place) = trigger { Some(spans::command_name::<C>(place)) } else { None };
+    let command = if let Trigger::Command(index) = trigger { Some(spans::command_name::<C>(index)) } else { None };
     match result {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::error!(consumer = C::INFO.name, at, event, command, %error, "a handler failed"),

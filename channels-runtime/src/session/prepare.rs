@@ -21,7 +21,7 @@ pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Unde
     let began = metrics::begun();
     let decoded = std::panic::catch_unwind(AssertUnwindSafe(decode));
     if matches!(decoded, Ok(Ok(Decoded::Frame(..)))) {
-        _ = began.timing(C::INFO.name, "handler");
+        began.record(C::INFO.name, "handler");
     }
     let decoded = decoded.unwrap_or_else(|panic| {
         Err(crate::error::DecodeError::Panicked {

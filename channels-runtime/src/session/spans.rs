@@ -1,11 +1,9 @@
-//! The spans that the application's own records stand in: one for each connection, one for each call of its consumer.
+//! The spans for the application's log records: one for each connection, and one for each call of its consumer.
 //!
-//! All have the target `channels_runtime::spans`, so that a filter can ask for them alone. Where nobody does, a call costs a
-//! look at one number, and an idle connection nothing: only a connection that begins with an enabled span holds one. (The
-//! look comes before the macro of the span: with tracing's feature `log`, which warp brings, and no subscriber, that one would
-//! work its fields out for the crate `log`.)
-
-use std::fmt::{self, Debug};
+//! All have the target `channels_runtime::spans`, so that a filter can select them. If no filter does, a call costs one
+//! comparison, and an idle connection costs nothing: it holds a span only if the span was enabled when the connection began.
+//! (The comparison comes before tracing's macro. With tracing's feature `log`, which warp enables, and without a subscriber, the
+//! macro would compute its fields for the crate `log`.)
 
 use futures_util::FutureExt;
 use tracing::{Instrument, Level, Span, level_enabled};
@@ -16,10 +14,10 @@ use crate::error::shown;
 use crate::name::ChannelName;
 use crate::scope::Scope;
 
-/// What stands for a method that takes whatever comes, as in its attribute.
+/// The name of an event or a command without a row in [`Consumer::INFO`], as in the attribute of its method.
 const ANY: &str = "_";
 
-/// From `#[connect]` to `#[disconnect]`.
+/// Returns the span of a connection, from `#[connect]` to `#[disconnect]`.
 pub(crate) fn connection<C: Consumer>(scope: &Scope, channel: &ChannelName) -> Span {
     if !level_enabled!(Level::DEBUG) {
         return Span::none();
@@ -34,7 +32,7 @@ pub(crate) fn connection<C: Consumer>(scope: &Scope, channel: &ChannelName) -> S
     )
 }
 
-/// One consumer of a worker, and those that take its place.
+/// Returns the span of one consumer of a worker and of the consumers that replace it.
 pub(crate) fn worker<C: Consumer>(channel: &ChannelName) -> Span {
     if !level_enabled!(Level::DEBUG) {
         return Span::none();
@@ -47,7 +45,7 @@ pub(crate) fn worker<C: Consumer>(channel: &ChannelName) -> Span {
     )
 }
 
-/// A call of the method with this attribute.
+/// Returns the span of a call of the method with this attribute.
 pub(crate) fn call<C: Consumer>(at: &'static str) -> Span {
     if !level_enabled!(Level::TRACE) {
         return Span::none();
@@ -60,7 +58,7 @@ pub(crate) fn call<C: Consumer>(at: &'static str) -> Span {
     )
 }
 
-/// A call of the `#[handler]` of this event.
+/// Returns the span of a call of the `#[handler]` for this event.
 pub(crate) fn event<C: Consumer>(event: &C::Event) -> Span {
     if !level_enabled!(Level::TRACE) {
         return Span::none();
@@ -74,8 +72,8 @@ pub(crate) fn event<C: Consumer>(event: &C::Event) -> Span {
     )
 }
 
-/// A call of the `#[receive]` of the command at this place.
-pub(crate) fn command<C: Consumer>(place: u8) -> Span {
+/// Returns the span of a call of the `#[receive]` for the command with this index.
+pub(crate) fn command<C: Consumer>(index: u8) -> Span {
     if !level_enabled!(Level::TRACE) {
         return Span::none();
     }
@@ -84,32 +82,27 @@ pub(crate) fn command<C: Consumer>(place: u8) -> Span {
         "call",
         consumer = C::INFO.name,
         at = "receive",
-        command = command_name::<C>(place),
+        command = command_name::<C>(index),
     )
 }
 
-/// The name in the `#[handler]` of this event.
+/// Returns the name in the `#[handler]` for this event.
 pub(crate) fn event_name<C: Consumer>(event: &C::Event) -> &'static str {
-    let place = place_of(event, C::INFO.handlers.iter().map(|handler| handler.variant));
-    place.map_or(ANY, |place| C::INFO.handlers[place].event)
+    C::INFO.handlers.get(C::event_index(event)).map_or(ANY, |handler| handler.event)
 }
 
-/// The place of this command among those of its consumer; 255 for a method that takes whatever comes, and for what has no
-/// number of one byte. It outlives the command, and costs no more than a comparison or two.
-pub(crate) fn command_place<C: Consumer>(command: &C::Command) -> u8 {
-    if C::INFO.commands.is_empty() {
-        return u8::MAX;
-    }
-    let place = place_of(command, C::INFO.commands.iter().map(|command| command.variant));
-    place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
+/// Returns the index of a command, which outlives the command. 255 if the index needs more than one byte.
+pub(crate) fn command_index<C: Consumer>(command: &C::Command) -> u8 {
+    u8::try_from(C::command_index(command)).unwrap_or(u8::MAX)
 }
 
-/// The name in the `#[receive]` of the command at this place.
-pub(crate) fn command_name<C: Consumer>(place: u8) -> &'static str {
-    C::INFO.commands.get(usize::from(place)).map_or(ANY, |command| command.name)
+/// Returns the name in the `#[receive]` for the command with this index.
+pub(crate) fn command_name<C: Consumer>(index: u8) -> &'static str {
+    C::INFO.commands.get(usize::from(index)).map_or(ANY, |command| command.name)
 }
 
-/// A message is decoded for all consumers of a kind, and rendered where the handler has no `self`.
+/// Returns the span of decoding a message, once for all consumers of a type. It includes rendering if the handler has no
+/// `self`.
 pub(crate) fn decode<C: Consumer>(envelope: &Envelope) -> Span {
     if !level_enabled!(Level::TRACE) {
         return Span::none();
@@ -122,29 +115,12 @@ pub(crate) fn decode<C: Consumer>(envelope: &Envelope) -> Span {
     )
 }
 
-/// Where the name of a variant stands among these. It is all that the `Debug` of these enums shows, in one piece.
-fn place_of(variant: &impl Debug, names: impl Iterator<Item = &'static str>) -> Option<usize> {
-    struct Find<I>(I, Option<usize>);
-
-    impl<I: Iterator<Item = &'static str>> fmt::Write for Find<I> {
-        fn write_str(&mut self, name: &str) -> fmt::Result {
-            self.1 = self.0.position(|known| known == name);
-            Ok(())
-        }
-    }
-
-    let mut find = Find(names, None);
-    fmt::write(&mut find, format_args!("{variant:?}")).ok()?;
-    find.1
-}
-
-/// Calls the user's code in a span, and stays in it while the future of the call runs. A span that nobody asked for costs
-/// nothing.
+/// Calls user code in a span, which also covers the future of the call. A disabled span costs nothing.
 pub(crate) fn within<'a, T: Send + 'a>(span: Span, call: impl FnOnce() -> BoxFuture<'a, T>) -> BoxFuture<'a, T> {
     if span.is_disabled() {
         return call();
     }
-    // A method that is not `async` is done when its call returns.
+    // A method that is not `async` runs in this call.
     let call = span.in_scope(call);
     call.instrument(span).boxed()
 }

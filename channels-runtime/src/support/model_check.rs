@@ -1,9 +1,8 @@
-//! Tasks that meet at a lock, in thousands of orders: the code of connections, of the flusher and of subscriptions under
-//! shuttle's scheduler.
+//! Model checking: runs connections, the write queue and subscriptions under shuttle's scheduler, in hundreds of orders.
 //!
-//! Only one task runs at a time, and where another one may go on, shuttle decides: before each lock, and at each `await`.
-//! What happens under a lock nobody else sees, so the orders of these points are all that threads could make of it.
-//! A task that sleeps beside something to do ends in a deadlock, which shuttle reports with the order that led there.
+//! One task runs at a time. Before each lock and at each `await`, shuttle decides which task continues. Changes under a lock are
+//! invisible to other tasks, so the orders of these points cover all orders of real threads. If a task sleeps although it has
+//! work, the scenario ends in a deadlock, which shuttle reports with its order.
 
 use std::cell::Cell;
 use std::sync::atomic::Ordering::SeqCst;
@@ -12,28 +11,28 @@ use std::sync::{Mutex, TryLockError};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, Runner};
 
-/// How many orders of each kind a test tries.
+/// The number of orders of each kind that a test runs.
 const ORDERS: usize = 300;
 
-/// How often a chosen order may let one task overtake where it would not have to.
+/// The number of task switches in an order that no task waits for.
 const CHANGES: usize = 3;
 
-/// What an assertion's message needs more than shuttle's default.
+/// The stack of a task. The message of a failed assertion does not fit into shuttle's default.
 const STACK: usize = 512 * 1024;
 
 thread_local! {
     static EXPLORING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Another task may go on here, if this is one of a scenario.
+/// Lets another task of the scenario continue. Has no effect outside of a scenario.
 pub(crate) fn point() {
     if EXPLORING.get() {
-        // Any operation of a type of shuttle's is one.
+        // Any operation of a shuttle type lets shuttle switch tasks.
         shuttle::sync::atomic::AtomicBool::new(false).load(SeqCst);
     }
 }
 
-/// The same before a lock. Whoever holds it goes on first: of real threads, this one would sleep.
+/// Does the same before a lock, and waits until no other task holds the lock.
 pub(crate) fn point_before<T>(lock: &Mutex<T>) {
     point();
     while EXPLORING.get() && matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
@@ -41,7 +40,7 @@ pub(crate) fn point_before<T>(lock: &Mutex<T>) {
     }
 }
 
-/// Runs a scenario in many orders: in any, and in those where tasks run for long before others overtake them.
+/// Runs a scenario in many orders: in random ones, and in ones with few task switches.
 pub(crate) fn explore(scenario: impl Fn() + Clone + Send + Sync + 'static) {
     struct Explored;
 

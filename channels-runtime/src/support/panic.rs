@@ -1,4 +1,4 @@
-//! Panics of user code, caught.
+//! Catching panics of user code.
 
 use std::any::Any;
 use std::future::Future;
@@ -8,18 +8,20 @@ use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 
+/// Returns the message of a panic.
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a value that is no text").into()
+    text.unwrap_or("a value that is not text").into()
 }
 
-/// A call of the user's code: a panic is its result, and goes no further.
+/// The future of a call of user code, whose panic is returned as an error.
 pub(crate) struct CatchPanic<'a, T>(pub(crate) BoxFuture<'a, T>);
 
+/// Calls user code, and catches a panic of the call and of its future.
 pub(crate) fn catch_panic<'a, T: Send + 'a>(call: impl FnOnce() -> BoxFuture<'a, T>) -> CatchPanic<'a, T> {
     CatchPanic(match std::panic::catch_unwind(AssertUnwindSafe(call)) {
         Ok(future) => future,
-        // Goes on where the future is polled.
+        // Caught again when the future is polled.
         Err(panic) => Box::pin(async { std::panic::resume_unwind(panic) }),
     })
 }

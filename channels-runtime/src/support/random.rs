@@ -1,8 +1,8 @@
-//! Random numbers for spreading work over time.
+//! Random numbers that spread work over time.
 
-/// A number below `end` that nobody can foresee.
+/// Returns an unpredictable number below `end`.
 pub(crate) fn random_below(end: u64) -> u64 {
     use std::hash::BuildHasher;
-    // Each state is keyed anew by the system's random numbers.
+    // Each state has new keys from the system's random numbers.
     std::hash::RandomState::new().hash_one(0) % end.max(1)
 }

@@ -7,14 +7,14 @@ pub(crate) async fn signal() {
         use tokio::signal::unix::{SignalKind, signal};
         if let Ok(mut terminate) = signal(SignalKind::terminate()) {
             tokio::select! {
-                // Both only wait.
+                // Both are cancel-safe.
                 _ = terminate.recv() => {}
                 _ = tokio::signal::ctrl_c() => {}
             }
             return;
         }
     }
-    // Where signals cannot be waited for, `Channels::shutdown` remains.
+    // If signals are not available, the program can call `Channels::shutdown`.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

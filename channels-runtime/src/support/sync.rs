@@ -1,11 +1,13 @@
 //! Locks without poisoning.
 
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+#[cfg(feature = "metrics")]
+use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Locks a mutex, even if a thread panicked while it held the lock.
 ///
-/// No code of the application runs under a lock of this crate, and each critical section leaves the data valid at every step that
-/// can panic. So poison carries no information.
+/// No user code runs under a lock of this crate, and each critical section leaves the data valid at every step that can panic. So
+/// poison carries no information.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

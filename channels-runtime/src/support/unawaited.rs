@@ -1,4 +1,4 @@
-//! A call that was made and not awaited.
+//! The future of a call that sends or joins.
 
 use std::fmt;
 use std::future::Future;
@@ -7,11 +7,11 @@ use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 
-/// What a call gives before its `.await`, which is what makes it happen.
+/// A call that has no effect before its `.await`.
 ///
-/// It has a name because the compiler shows it where the `.await` was forgotten: of a boxed future it would show all of the
+/// The type has a name because the compiler shows it if the `.await` is missing. For a boxed future, the compiler would show all
 /// boxes.
-#[must_use = "it does nothing before it is awaited: write `.await` behind the call"]
+#[must_use = "it has no effect before it is awaited: write `.await` after the call"]
 pub struct Unawaited<'a, T>(BoxFuture<'a, T>);
 
 impl<'a, T> Unawaited<'a, T> {

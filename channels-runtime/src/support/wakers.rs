@@ -10,7 +10,7 @@ pub(crate) fn store(waker: &mut Option<Waker>, cx: &Context<'_>) {
     }
 }
 
-/// Wakes the task that waits, if one does.
+/// Wakes the waiting task, if there is one.
 pub(crate) fn wake(waker: &mut Option<Waker>) {
     if let Some(waker) = waker.take() {
         waker.wake();

@@ -159,7 +159,7 @@ pub(super) fn refusal(reject: &Reject) -> Response {
 }
 
 fn accepted<C: Consumer>(key: &HeaderValue, opened: &mut Opened<C>, bearer: bool) -> Response {
-    let answer = opened.cx.take_answer();
+    let answer = opened.cx.take_response();
     let mut response = Response::default();
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();

@@ -28,7 +28,7 @@ impl Channels {
     /// let routes = channels.metrics().or(channels.health());
     /// ```
     pub fn metrics(&self) -> BoxedFilter<(Response,)> {
-        crate::support::metrics::want();
+        crate::support::metrics::enable();
         let channels = self.clone();
         let recorder = Arc::new(PrometheusBuilder::new().build_recorder());
         let page = recorder.handle();

@@ -147,7 +147,7 @@ async fn listen<C: Consumer>(handshake: &Handshake, server: &Arc<Server>, captur
         Err(reject) => return refusal(&reject),
     };
     count(&server.admission().counters.accepted);
-    let answer = opened.cx.take_answer();
+    let answer = opened.cx.take_response();
     let (session, pipe) = tokio::io::duplex(PIPE);
     let seat = SlotLease::default();
     let session = SessionsEnd { pipe: session, _place: seat.place() };

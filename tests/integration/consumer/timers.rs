@@ -243,6 +243,21 @@ async fn timer_cancelled_never_fires() {
     assert!(client.receive_nothing().await);
 }
 
+/// The driver ends with the last timer and starts again with the next one.
+#[tokio::test(start_paused = true)]
+async fn timer_started_after_last_one_ended_fires() {
+    let app = App::new();
+    let mut client = app.client().await;
+    begin(&mut client, "after", "first", 300).await;
+    assert_eq!(client.receive_text_from().await.unwrap(), "first");
+    begin(&mut client, "after", "cancelled", 300).await;
+    say(&mut client, serde_json::json!({"type": "cancel", "name": "cancelled"})).await;
+    let since = Instant::now();
+    begin(&mut client, "after", "last", 300).await;
+    assert_eq!(client.receive_text_from().await.unwrap(), "last");
+    assert_eq!(since.elapsed().as_millis(), 300);
+}
+
 /// Ten periods pass at once: one event arrives, and the next one after its period.
 #[tokio::test(start_paused = true)]
 async fn timer_skips_missed_periods() {

@@ -67,10 +67,15 @@ pub(super) fn otherwise<'a>(methods: impl Iterator<Item = &'a Method>) -> Option
         if method.cfgs.is_empty() {
             return None;
         }
-        let predicates = method.cfgs.iter().filter_map(predicate);
-        conditions.push(quote!(all(#(#predicates),*)));
+        conditions.push(condition(method));
     }
     Some(if conditions.is_empty() { TokenStream::new() } else { quote!(#[cfg(not(any(#(#conditions),*)))]) })
+}
+
+/// Returns the predicate of all `#[cfg]`s of a method.
+pub(super) fn condition(method: &Method) -> TokenStream {
+    let predicates = method.cfgs.iter().filter_map(predicate);
+    quote!(all(#(#predicates),*))
 }
 
 fn predicate(cfg: &Attribute) -> Option<TokenStream> {

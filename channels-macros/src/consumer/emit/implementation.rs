@@ -1,11 +1,11 @@
 //! The implementation of `Consumer`.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Literal, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Ident, Type, WherePredicate, parse_quote};
 
-use super::call::{conditional, context, inferred, otherwise, output, placed, run, statement};
+use super::call::{condition, conditional, context, inferred, otherwise, output, placed, run, statement};
 use super::info::info;
 use crate::consumer::model::{Command, Connect, Consumer, Gap, Handler, Method, RAW, Raw};
 use crate::tokens::place;
@@ -29,6 +29,7 @@ pub(super) fn implementation(consumer: &Consumer, private: &TokenStream) -> Toke
     let dispatch = dispatch(consumer, private);
     let decode_command = decode_command(consumer, private);
     let receive = receive(consumer, private);
+    let (event_index, command_index) = (event_index(consumer), command_index(consumer));
     let refuse = refuse(consumer, private);
     let disconnect = disconnect(consumer, private);
     let gap = gap(consumer, private);
@@ -45,6 +46,8 @@ pub(super) fn implementation(consumer: &Consumer, private: &TokenStream) -> Toke
             #dispatch
             #decode_command
             #receive
+            #event_index
+            #command_index
             #refuse
             #disconnect
             #gap
@@ -259,6 +262,42 @@ fn receive(consumer: &Consumer, private: &TokenStream) -> TokenStream {
             match command { #(#arms,)* }
         }
     }
+}
+
+/// Output: `event_index`, a `match` from each variant to its index in `INFO.handlers`.
+fn event_index(consumer: &Consumer) -> TokenStream {
+    let handlers: Vec<_> = consumer.handlers.iter().map(|handler| (&handler.method, &handler.variant)).collect();
+    let body = index(&consumer.event, &handlers, &consumer.fallbacks);
+    body.map(|body| quote!(fn event_index(variant: &Self::Event) -> usize { #body })).unwrap_or_default()
+}
+
+/// Output: `command_index`, a `match` from each variant to its index in `INFO.commands`.
+fn command_index(consumer: &Consumer) -> TokenStream {
+    let commands: Vec<_> = consumer.commands.iter().map(|command| (&command.method, &command.variant)).collect();
+    let body = index(&consumer.command, &commands, &consumer.raw);
+    body.map(|body| quote!(fn command_index(variant: &Self::Command) -> usize { #body })).unwrap_or_default()
+}
+
+/// Output: `match *variant { Event::ChatJoin(_) => 0, Event::ChatMessage(_) => 1 }`. The index of `Raw` is past the last row.
+/// `None` if the default of the trait, 0, is right for every variant.
+fn index(enumeration: &Ident, rows: &[(&Method, &Ident)], raw: &[Raw]) -> Option<TokenStream> {
+    if rows.is_empty() || rows.len() == 1 && raw.is_empty() {
+        return None;
+    }
+    let raw_variant = format_ident!("{RAW}");
+    // A row that a `#[cfg]` removes has no index.
+    let (mut always, mut conditions) = (0_usize, Vec::new());
+    let mut arms = Vec::new();
+    for (method, variant) in rows.iter().copied().chain(raw.iter().map(|raw| (&raw.method, &raw_variant))) {
+        let (cfgs, before) = (&method.cfgs, Literal::usize_unsuffixed(always));
+        arms.push(quote!(#(#cfgs)* #enumeration::#variant(_) => #before #(+ ::core::cfg!(#conditions) as usize)*));
+        if cfgs.is_empty() {
+            always += 1;
+        } else {
+            conditions.push(condition(method));
+        }
+    }
+    Some(quote!(match *variant { #(#arms,)* }))
 }
 
 /// Output: `run(Self::refused(self, cx, error))`, or nothing without `#[receive(_)]`.

@@ -1,4 +1,4 @@
-//! Counts and times that only the metrics exporter reads. Without the feature `metrics` every call does nothing.
+//! Counts and times that only a metrics exporter reads. Without the feature `metrics`, every call is a no-op.
 
 #[cfg(not(feature = "metrics"))]
 mod disabled;

@@ -1,9 +1,8 @@
-//! The figures of an application, told to the `metrics` facade when somebody asks for them.
+//! The metrics of an application, and the values that only they need.
 //!
-//! Most are counted anyway, for [`Channels::stats`], and are only read here; which metric a figure is stands beside it. Three are counted for this page
-//! alone, with the feature `metrics`, from the moment on that somebody first asks: events by name, refused commands, and how
-//! long handlers take. Their labels are names in the program's source, so however hostile the clients are, there are no more
-//! of them than the source has.
+//! Most values are counted for [`Channels::stats`](crate::Channels::stats) and only read here; the declaration of a counter names
+//! its metric. Three are counted for metrics alone, from the first export on: events by name, refused commands, and the time of
+//! handlers. Their labels are names in the program's source, so clients cannot create labels.
 
 use std::collections::BTreeMap;
 use std::sync::RwLock;
@@ -17,7 +16,7 @@ use metrics::{Label, counter, describe_counter, describe_gauge, gauge};
 use crate::support::counters::count;
 use crate::support::sync::{read, write};
 
-/// What a recorder is told: its name, the names of its labels, and what it is.
+/// A metric: its kind, its name, the names of its labels, and its help text.
 pub(crate) struct Metric {
     kind: Kind,
     name: &'static str,
@@ -27,23 +26,24 @@ pub(crate) struct Metric {
 
 #[derive(PartialEq, Eq)]
 enum Kind {
-    /// It only grows.
+    /// A value that only grows.
     Counter,
+    /// A value that grows and shrinks.
     Gauge,
 }
 
 impl Metric {
-    /// Tells the recorder how much it is now, for these values of the labels.
-    pub(crate) fn tell(&self, values: &[&'static str], figure: u64) {
+    /// Sets the present value for these label values.
+    pub(crate) fn set(&self, labels: &[&'static str], value: u64) {
         match self.kind {
-            Kind::Counter => counter!(self.name, self.labels(values)).absolute(figure),
+            Kind::Counter => counter!(self.name, self.labels(labels)).absolute(value),
             #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; there are not 2^53 connections")]
-            Kind::Gauge => gauge!(self.name, self.labels(values)).set(figure as f64),
+            Kind::Gauge => gauge!(self.name, self.labels(labels)).set(value as f64),
         }
     }
 
-    fn tell_seconds(&self, values: &[&'static str], time: Duration) {
-        gauge!(self.name, self.labels(values)).set(time.as_secs_f64());
+    fn set_seconds(&self, labels: &[&'static str], time: Duration) {
+        gauge!(self.name, self.labels(labels)).set(time.as_secs_f64());
     }
 
     fn labels(&self, values: &[&'static str]) -> Vec<Label> {
@@ -51,6 +51,7 @@ impl Metric {
         self.labels.iter().zip(values).map(|(&name, &value)| Label::from_static_parts(name, value)).collect()
     }
 
+    /// Sends the help text to the recorder.
     pub(crate) fn describe(&self) {
         match self.kind {
             Kind::Counter => describe_counter!(self.name, self.help),
@@ -68,73 +69,73 @@ macro_rules! metrics {
 }
 
 metrics! {
-    CONNECTIONS: Gauge "channels_connections" [] "Connections that are open.";
-    PLACES_TAKEN: Gauge "channels_places_taken" []
-        "Connections that are open or being connected, which is what limits count.";
-    HANDSHAKES: Counter "channels_handshakes_total" ["outcome"] "Handshakes, by what became of them.";
+    CONNECTIONS: Gauge "channels_connections" [] "Open connections.";
+    ADMITTED: Gauge "channels_places_taken" []
+        "Open connections, and those that are still connecting; the limits count these.";
+    HANDSHAKES: Counter "channels_handshakes_total" ["outcome"] "Handshakes by outcome.";
     SOCKETS_DROPPED: Counter "channels_sockets_dropped_total" ["reason"]
-        "Sockets that were dropped before they had sent a request.";
+        "Sockets dropped before they sent a request, by reason.";
     CLOSED: Counter "channels_connections_closed_total" ["reason"]
-        "Connections that the server closed, by reason.";
+        "Connections closed by the server, by reason.";
     THROTTLED: Counter "channels_throttled_total" []
-        "How often a client that sent too much was not read from for a moment.";
+        "Pauses in reading from a client that sent too much.";
     DELIVERED: Counter "channels_messages_delivered_total" []
-        "Messages handed to a mailbox or an outbound queue.";
+        "Messages put into a mailbox or an outbound queue.";
     DROPPED: Counter "channels_messages_dropped_total" ["reason"]
         "Messages that did not reach a consumer, by reason.";
-    GAPS: Counter "channels_layer_gaps_total" [] "How often the connection of the channel layer was lost.";
-    EVENTS_SENT: Counter "channels_events_sent_total" ["event"] "Typed events that were sent, by name.";
+    GAPS: Counter "channels_layer_gaps_total" [] "Losses of the connection to Redis.";
+    EVENTS_SENT: Counter "channels_events_sent_total" ["event"] "Typed events encoded for sending, by name.";
     EVENTS_RECEIVED: Counter "channels_events_received_total" ["consumer", "event"]
-        "Events that came for a kind of consumer here.";
+        "Events decoded for a type of consumer, by name.";
     COMMANDS_REFUSED: Counter "channels_commands_refused_total" ["consumer", "code"]
-        "Frames of clients that were no command, by code.";
-    JOBS: Counter "channels_jobs_total" ["outcome"] "WorkerQueue of workers, by what became of them.";
-    MAILBOX_EVENTS: Gauge "channels_mailbox_events" [] "Events that wait for their consumers.";
+        "Frames from clients that were not a command, by code.";
+    JOBS: Counter "channels_jobs_total" ["outcome"] "Worker jobs by outcome.";
+    MAILBOX_EVENTS: Gauge "channels_mailbox_events" [] "Events in all mailboxes.";
     MAILBOX_EVENTS_MAX: Gauge "channels_mailbox_events_max" [] "Events in the fullest mailbox.";
-    OUTBOUND_BYTES: Gauge "channels_outbound_bytes" [] "Bytes that wait for their clients.";
-    OUTBOUND_BYTES_MAX: Gauge "channels_outbound_bytes_max" [] "Bytes for the client that most waits for.";
+    OUTBOUND_BYTES: Gauge "channels_outbound_bytes" [] "Bytes in all outbound queues.";
+    OUTBOUND_BYTES_MAX: Gauge "channels_outbound_bytes_max" [] "Bytes in the largest outbound queue.";
     HANDLER_BUCKET: Counter "channels_handler_seconds_bucket" ["consumer", "at", "le"]
-        "How long calls of a consumer took, cumulated.";
-    HANDLER_COUNT: Counter "channels_handler_seconds_count" ["consumer", "at"] "Calls of a consumer.";
+        "Calls of a consumer by duration, in cumulative buckets.";
+    HANDLER_COUNT: Counter "channels_handler_seconds_count" ["consumer", "at"] "Number of calls of a consumer.";
     HANDLER_SUM: Gauge "channels_handler_seconds_sum" ["consumer", "at"]
-        "How long calls of a consumer took together, in seconds.";
+        "Total duration of the calls of a consumer, in seconds.";
     LAYER_BUCKET: Counter "channels_layer_seconds_bucket" ["le"]
-        "How long Redis took to answer what was sent in one write, cumulated.";
-    LAYER_COUNT: Counter "channels_layer_seconds_count" [] "Round trips to Redis.";
-    LAYER_SUM: Gauge "channels_layer_seconds_sum" [] "How long round trips to Redis took together, in seconds.";
+        "Round trips to Redis by duration, in cumulative buckets.";
+    LAYER_COUNT: Counter "channels_layer_seconds_count" [] "Number of round trips to Redis.";
+    LAYER_SUM: Gauge "channels_layer_seconds_sum" [] "Total duration of the round trips to Redis, in seconds.";
 }
 
-/// Whether somebody asks for figures: a library that the program uses for other things may have brought the feature.
-static WANTED: AtomicBool = AtomicBool::new(false);
+/// Whether an exporter reads the metrics. The feature alone does not mean that: another crate may enable it.
+static ENABLED: AtomicBool = AtomicBool::new(false);
 
-/// From now on they are counted.
-pub(crate) fn want() {
-    WANTED.store(true, Relaxed);
+/// Starts counting for metrics.
+pub(crate) fn enable() {
+    ENABLED.store(true, Relaxed);
 }
 
-pub(crate) fn are_wanted() -> bool {
-    WANTED.load(Relaxed)
+fn is_enabled() -> bool {
+    ENABLED.load(Relaxed)
 }
 
-/// The values of the labels of one figure, in the order of its names.
-pub(crate) type Values = [&'static str; 2];
+/// The label values of one series, in the order of the label names.
+pub(crate) type LabelValues = [&'static str; 2];
 
-/// Events that were encoded to be sent, by name.
+/// Events encoded for sending, by name.
 pub(crate) static SENT: Table<AtomicU64> = Table::new();
 
-/// Events that came for a kind of consumer and fitted a handler's payload: by consumer, and name.
+/// Events decoded for a type of consumer, by consumer and name.
 pub(crate) static RECEIVED: Table<AtomicU64> = Table::new();
 
-/// Frames of clients that were no command: by consumer, and code.
+/// Frames from clients that were not a command, by consumer and code.
 pub(crate) static REFUSED: Table<AtomicU64> = Table::new();
 
-/// How long handlers took: by consumer, and attribute.
-pub(crate) static TIMES: Table<Times> = Table::new();
+/// Durations of calls, by consumer and attribute.
+pub(crate) static CALLS: Table<Durations> = Table::new();
 
-/// How long Redis took to answer.
-pub(crate) static ROUND_TRIPS: Times = Times::new();
+/// Durations of round trips to Redis.
+pub(crate) static ROUND_TRIPS: Durations = Durations::new();
 
-/// Up to how long a handler takes to be counted in the bucket of this name, which is in seconds.
+/// The buckets of a histogram: the longest duration in each, and the same in seconds for the label `le`.
 const BUCKETS: [(Duration, &str); 9] = [
     (Duration::from_micros(100), "0.0001"),
     (Duration::from_micros(500), "0.0005"),
@@ -147,121 +148,127 @@ const BUCKETS: [(Duration, &str); 9] = [
     (Duration::from_secs(10), "10"),
 ];
 
-/// A figure for each value of its labels. Bound: the names in the program's source. The figures are of the process, because
-/// an event is encoded and decoded where no application is known.
-pub(crate) struct Table<T>(RwLock<BTreeMap<Values, T>>);
+/// A value for each combination of label values. Bound: the names in the program's source. The values belong to the process,
+/// because the code that encodes and decodes an event does not know the application.
+pub(crate) struct Table<T>(RwLock<BTreeMap<LabelValues, T>>);
 
 impl<T: Default> Table<T> {
     const fn new() -> Self {
         Self(RwLock::new(BTreeMap::new()))
     }
 
-    fn with(&self, values: Values, change: impl Fn(&T)) {
-        if let Some(figure) = read(&self.0).get(&values) {
-            return change(figure);
+    fn with(&self, labels: LabelValues, change: impl Fn(&T)) {
+        if let Some(value) = read(&self.0).get(&labels) {
+            return change(value);
         }
-        change(write(&self.0).entry(values).or_default());
+        change(write(&self.0).entry(labels).or_default());
     }
 
-    pub(crate) fn each(&self, mut tell: impl FnMut(Values, &T)) {
-        for (values, figure) in &*read(&self.0) {
-            tell(*values, figure);
+    /// Calls `report` with each value.
+    pub(crate) fn for_each(&self, mut report: impl FnMut(LabelValues, &T)) {
+        for (labels, value) in &*read(&self.0) {
+            report(*labels, value);
         }
     }
 }
 
-/// An event was encoded to be sent.
+/// Counts an event that was encoded for sending.
 pub(crate) fn sent(event: &'static str) {
-    if are_wanted() {
+    if is_enabled() {
         SENT.with([event, ""], count);
     }
 }
 
-/// An event came for this kind of consumer.
+/// Counts an event that was decoded for a type of consumer.
 pub(crate) fn received(consumer: &'static str, event: impl FnOnce() -> Option<&'static str>) {
-    if are_wanted()
+    if is_enabled()
         && let Some(event) = event()
     {
         RECEIVED.with([consumer, event], count);
     }
 }
 
-/// A client's frame was no command.
+/// Counts a client's frame that was not a command.
 pub(crate) fn refused(consumer: &'static str, code: &'static str) {
-    if are_wanted() {
+    if is_enabled() {
         REFUSED.with([consumer, code], count);
     }
 }
 
-/// How long something took, in buckets.
-pub(crate) struct Times {
-    /// Calls for each of [`BUCKETS`] and no bucket before it; the last took longer than all.
-    calls: [AtomicU64; BUCKETS.len() + 1],
+/// A histogram of durations.
+pub(crate) struct Durations {
+    /// The number in each of [`BUCKETS`], not cumulative. The last is for longer durations.
+    numbers: [AtomicU64; BUCKETS.len() + 1],
     nanoseconds: AtomicU64,
 }
 
-impl Times {
+impl Durations {
     const fn new() -> Self {
-        Self { calls: [const { AtomicU64::new(0) }; BUCKETS.len() + 1], nanoseconds: AtomicU64::new(0) }
+        Self { numbers: [const { AtomicU64::new(0) }; BUCKETS.len() + 1], nanoseconds: AtomicU64::new(0) }
     }
 
-    fn add(&self, took: Duration) {
-        let bucket = BUCKETS.iter().position(|(bound, _)| took <= *bound).unwrap_or(BUCKETS.len());
-        count(&self.calls[bucket]);
-        self.nanoseconds.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+    fn add(&self, duration: Duration) {
+        let bucket = BUCKETS.iter().position(|(bound, _)| duration <= *bound).unwrap_or(BUCKETS.len());
+        count(&self.numbers[bucket]);
+        self.nanoseconds.fetch_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// As the three series of a histogram of Prometheus: the facade has no histogram that can be set, only one that keeps
-    /// every single value until somebody comes for it.
-    pub(crate) fn tell(&self, [bucket, count, sum]: [&Metric; 3], values: &[&'static str]) {
+    /// Reports the three series of a Prometheus histogram. A histogram of the facade cannot be set: it keeps every value until
+    /// an exporter reads it.
+    pub(crate) fn report(&self, [bucket, count, sum]: [&Metric; 3], labels: &[&'static str]) {
         let bounds = BUCKETS.iter().map(|&(_, name)| name).chain(["+Inf"]);
-        let mut calls = 0;
-        for (bound, in_bucket) in bounds.zip(&self.calls) {
-            calls += in_bucket.load(Relaxed);
-            bucket.tell(&[values, &[bound]].concat(), calls);
+        let mut total = 0;
+        for (bound, number) in bounds.zip(&self.numbers) {
+            total += number.load(Relaxed);
+            bucket.set(&[labels, &[bound]].concat(), total);
         }
-        count.tell(values, calls);
-        sum.tell_seconds(values, Duration::from_nanos(self.nanoseconds.load(Relaxed)));
+        count.set(labels, total);
+        sum.set_seconds(labels, Duration::from_nanos(self.nanoseconds.load(Relaxed)));
     }
 }
 
-impl Default for Times {
+impl Default for Durations {
     fn default() -> Self {
         Self::new()
     }
 }
 
-/// Redis has answered what was sent to it in one write.
+/// Records a round trip to Redis: from a write to the replies to its commands.
 #[cfg(feature = "redis")]
-pub(crate) fn round_trip(took: Duration) {
-    ROUND_TRIPS.add(took);
+pub(crate) fn round_trip(duration: Duration) {
+    ROUND_TRIPS.add(duration);
 }
 
-/// The start of a call. Empty if no exporter asks how long calls take.
+/// The start of a call. Empty if no exporter reads the metrics.
 pub(crate) struct Began(Option<Instant>);
 
 /// Returns the start of a call that begins now.
 pub(crate) fn begun() -> Began {
-    Began(are_wanted().then(Instant::now))
+    Began(is_enabled().then(Instant::now))
 }
 
 impl Began {
+    /// Records the time of a call that has ended.
+    pub(crate) fn record(self, consumer: &'static str, attribute: &'static str) {
+        drop(self.timing(consumer, attribute));
+    }
+
     /// Returns a guard that records the time of the call when it is dropped.
     pub(crate) fn timing(self, consumer: &'static str, attribute: &'static str) -> Option<Timing> {
-        self.0.map(|began| Timing { values: [consumer, attribute], began })
+        self.0.map(|began| Timing { labels: [consumer, attribute], began })
     }
 }
 
 /// Records how long a call took when it is dropped, so that a handler that panics is counted too.
 pub(crate) struct Timing {
-    values: Values,
+    labels: LabelValues,
     began: Instant,
 }
 
 impl Drop for Timing {
     fn drop(&mut self) {
-        let took = self.began.elapsed();
-        TIMES.with(self.values, |times| times.add(took));
+        let duration = self.began.elapsed();
+        CALLS.with(self.labels, |calls| calls.add(duration));
     }
 }
 

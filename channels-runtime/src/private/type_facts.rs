@@ -1,4 +1,4 @@
-//! Questions that an expansion asks of a type that may not be what it should.
+//! Checks and facts of a type that may be the wrong one, without a second error for the same mistake.
 
 use std::marker::PhantomData;
 
@@ -6,32 +6,33 @@ use crate::consumer::Consumer;
 use crate::event::{Carries, Event, Group, GroupInfo, Handles, JoinedBy, Joins, Sends, fields_of};
 use crate::websocket::ToJson;
 
-/// The path of a Rust type that is sent, asked for its serde where the user lists it.
+/// Returns the path of a listed message. The bound reports a missing serde at the user's list.
 pub const fn sent<T: ToJson>() -> fn() -> &'static str {
     std::any::type_name::<T>
 }
 
-/// A group that a consumer lists, asked there whether the consumer handles what it carries.
+/// Returns a listed group. The bound reports at the user's list that the consumer does not handle an event of the group.
 pub const fn joined<C, G: JoinedBy<C>>() -> GroupInfo {
     GroupInfo::of::<G>()
 }
 
-/// Two events that every group carries, and that do not exist.
+/// An event that every group carries, every consumer handles and sends, and that has no value.
 ///
-/// Where a group carries a single event, or a consumer handles or sends a single one, the compiler infers that it must be
-/// the one that is meant, and calls every other a mistaken type. With more than one it asks, and says which is missing.
-/// There are two, so that neither is inferred where there is nothing else, as for a `str` that is taken for a group.
+/// If a trait has a single implementation, the compiler infers its event and reports any other event as a mismatched type. With
+/// several implementations, it reports which one is missing. There are two such events, so that neither is inferred for a type
+/// without its own events, such as a `str` that is used as a group.
 #[derive(Debug)]
 pub enum Nothing {}
 
+/// The second event; see [`Nothing`].
 #[derive(Debug)]
 pub enum NothingElse {}
 
-/// A consumer that handles what its handlers say. One with a handler that is too wrong to say it handles everything, so
-/// that the joining of its groups is not reported as well.
+/// A consumer that handles the events of its handlers. A consumer with an invalid handler does not implement this: it handles
+/// every event, so that its groups are not reported too.
 pub trait HandlesListed {}
 
-/// A consumer that lists the groups which it joins. One that lists none joins any.
+/// A consumer that lists its groups. A consumer without a list joins any group.
 pub trait JoinsListed {}
 
 macro_rules! nothing {
@@ -54,10 +55,10 @@ macro_rules! nothing {
 
 nothing!(Nothing NothingElse);
 
-/// The name of an event, asked of a type that may be none.
+/// The name of an event, for a type that may not be an event.
 ///
-/// That a payload is no event is reported by `decode`; a second question would be a second error. So
-/// `NameOf::<T>::NAME` is the constant below for an event, and that of [`NotAnEvent`], empty, for everything else.
+/// `decode` reports a payload that is not an event, and a second bound would be a second error. So `NameOf::<T>::NAME` is the
+/// constant of this type for an event, and the empty one of [`NotAnEvent`] otherwise.
 #[derive(Debug)]
 pub struct NameOf<T>(PhantomData<T>);
 
@@ -67,6 +68,7 @@ impl<E: Event> NameOf<E> {
     pub const FIELDS: fn() -> &'static [&'static str] = fields_of::<E>;
 }
 
+/// The constants of [`NameOf`] for a type that is not an event.
 pub trait NotAnEvent {
     const NAME: &'static str = "";
     const DEFINED: &'static str = "";
@@ -75,7 +77,7 @@ pub trait NotAnEvent {
 
 impl<T> NotAnEvent for NameOf<T> {}
 
-/// As [`NameOf`], the fields of a command: that it has no serde is reported by `decode_command`.
+/// The fields of a command, for a type that may not have serde. `decode_command` reports that; compare [`NameOf`].
 #[derive(Debug)]
 pub struct FieldsOf<T>(PhantomData<T>);
 
@@ -83,6 +85,7 @@ impl<T: serde::de::DeserializeOwned> FieldsOf<T> {
     pub const FIELDS: fn() -> &'static [&'static str] = fields_of::<T>;
 }
 
+/// The constants of [`FieldsOf`] for a type without serde.
 pub trait NotACommand {
     const FIELDS: fn() -> &'static [&'static str] = || &[];
 }
