@@ -48,7 +48,7 @@ pub use handle::ChannelLayer;
 pub(crate) use mailbox::{Batch, DeliveryCount, Mailbox};
 #[cfg(feature = "redis")]
 pub use redis::RedisHost;
-pub(crate) use scheduled::{OutputQueue, Scheduled, Writable};
+pub(crate) use scheduled::{OutputQueue, Scheduled, Writable, Writables};
 pub use settings::ConfigError;
 pub(crate) use table::LocalTable;
 pub(crate) use write_priority::{TURN, WritePriority};
