@@ -122,13 +122,15 @@ impl Connection {
         let task = if effects.wake_task || task_writes { guarded.task.take() } else { None };
         let room = if effects.wake_room { guarded.room.take() } else { None };
         drop(guarded);
-        if effects.dropped != Dropped::default() {
-            self.count_dropped(effects.dropped);
+        if effects.has_counts() {
+            self.count(effects);
         }
-        if let Some(rule) = effects.ended {
-            self.count_ended(rule);
+        if let Some(task) = task {
+            task.wake();
         }
-        [task, room].into_iter().flatten().for_each(Waker::wake);
+        if let Some(room) = room {
+            room.wake();
+        }
         if task_writes { Priorities::NONE } else { effects.schedule }
     }
 
@@ -144,7 +146,8 @@ impl Connection {
     }
 
     #[cold]
-    fn count_dropped(&self, Dropped { expired, volatile, coalesced, oldest }: Dropped) {
+    fn count(&self, effects: Effects) {
+        let Dropped { expired, volatile, coalesced, oldest } = effects.dropped;
         let counters = self.counters();
         (0..expired).for_each(|_| counters.count_expired());
         if volatile > 0 {
@@ -152,16 +155,13 @@ impl Connection {
         }
         (0..coalesced).for_each(|_| counters.count_coalesced());
         (0..oldest).for_each(|_| counters.count_oldest());
-    }
-
-    #[cold]
-    fn count_ended(&self, rule: EndRule) {
         let counters = &self.shared.counters;
-        match rule {
-            EndRule::TooSlow => count(&counters.too_slow),
-            EndRule::Behind => count(&counters.behind),
-            EndRule::Idle => count(&counters.idle),
-            EndRule::Unanswered => {
+        match effects.ended {
+            None => {}
+            Some(EndRule::TooSlow) => count(&counters.too_slow),
+            Some(EndRule::Behind) => count(&counters.behind),
+            Some(EndRule::Idle) => count(&counters.idle),
+            Some(EndRule::Unanswered) => {
                 count(&counters.unanswered);
                 tracing::debug!("a client did not answer the heartbeat");
                 if let Some(socket) = self.socket.get() {
@@ -190,13 +190,14 @@ impl Connection {
         // Dropped after unlocking: a payload's Drop is user code.
         let mut expired = Vec::new();
         let mut guarded = self.lock();
-        let (_, mut effects) = self.write(&mut guarded, cx);
+        let (_, written) = self.write(&mut guarded, cx);
         let expiry = self.shared.layer.config().expiry;
-        let (next, more) = guarded.state.next(inbox, expiry, Instant::now, &mut expired);
+        let (next, mut effects) = guarded.state.next(inbox, expiry, Instant::now, &mut expired);
         if matches!(next, Next::Nothing) {
             store(&mut guarded.room, cx);
         }
-        effects |= more;
+        effects.wake_room |= written.wake_room;
+        effects.schedule |= written.schedule;
         self.execute(guarded, effects);
         next
     }

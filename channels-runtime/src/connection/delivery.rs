@@ -24,7 +24,7 @@ impl State {
         let fits = bytes <= limit / 2 && self.outbound.weight + bytes <= limit;
         (self.accepts_frames() && self.is_first() && fits).then(|| {
             self.outbound.push(frames);
-            self.schedule(priority)
+            Effects::schedule(self.schedule(priority))
         })
     }
 
@@ -38,9 +38,7 @@ impl State {
         }
         let (mut count, mut effects) = (DeliveryCount::default(), Effects::default());
         for (delivery, at) in &batch.deliveries {
-            let (delivered, more) = self.deliver(delivery, *at, batch.priority, dropped);
-            count.add(&delivered);
-            effects |= more;
+            count.add(&self.deliver_into(delivery, *at, batch.priority, dropped, &mut effects));
         }
         (count, effects)
     }
@@ -54,22 +52,31 @@ impl State {
         dropped: &mut Vec<InboxItem>,
     ) -> (Result<bool, Full>, Effects) {
         let mut effects = Effects::default();
+        let delivered = self.deliver_into(delivery, now, priority, dropped, &mut effects);
+        (delivered, effects)
+    }
+
+    fn deliver_into(
+        &mut self,
+        delivery: &Delivery,
+        now: Instant,
+        priority: WritePriority,
+        dropped: &mut Vec<InboxItem>,
+        effects: &mut Effects,
+    ) -> Result<bool, Full> {
         if let Some(key) = delivery.drop_hint().key() {
-            dropped.extend(self.take_outdated(key, &mut effects));
+            dropped.extend(self.take_outdated(key, effects));
         }
-        let delivered = match delivery {
-            Delivery::Frame(frame, hint) => Ok(self.deliver_frame(frame, *hint, now, priority, &mut effects)),
-            Delivery::Event(event, hint, policy) => {
-                self.deliver_event(event, *hint, *policy, now, dropped, &mut effects)
-            }
+        match delivery {
+            Delivery::Frame(frame, hint) => Ok(self.deliver_frame(frame, *hint, now, priority, effects)),
+            Delivery::Event(event, hint, policy) => self.deliver_event(event, *hint, *policy, now, dropped, effects),
             Delivery::Gap(gap) => {
-                self.deliver_gap(*gap, now, &mut effects);
+                self.deliver_gap(*gap, now, effects);
                 Ok(true)
             }
             // A connection asks for prepared messages.
             Delivery::Raw(_) | Delivery::Nothing => Ok(true),
-        };
-        (delivered, effects)
+        }
     }
 
     fn deliver_frame(
@@ -92,13 +99,13 @@ impl State {
         }
         if self.outbound.is_over_limit() {
             effects.ended = Some(EndRule::TooSlow);
-            *effects |= self.close(CloseCode::TRY_AGAIN_LATER, "you read too slowly");
+            self.close_into(CloseCode::TRY_AGAIN_LATER, "you read too slowly", effects);
         } else if !self.is_first() || (self.outbound.is_blocked() && hint.key().is_some()) {
             self.outbound.weight += self.outbound.inbox_weight(frame);
             self.inbox.push_back(now, InboxItem::Frame(frame.clone(), hint));
         } else {
             self.outbound.push(frame);
-            *effects |= self.schedule(priority);
+            effects.schedule |= self.schedule(priority);
         }
         true
     }

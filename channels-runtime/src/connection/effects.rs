@@ -22,22 +22,14 @@ pub(super) struct Effects {
 }
 
 impl Effects {
-    /// Returns the effect of new output with this priority.
-    pub(super) fn schedule(priority: WritePriority) -> Self {
-        Self { schedule: priority.into(), ..Self::default() }
+    /// Makes the effect of new output with these priorities.
+    pub(super) fn schedule(schedule: impl Into<Priorities>) -> Self {
+        Self { schedule: schedule.into(), ..Self::default() }
     }
-}
 
-impl BitOrAssign for Effects {
-    fn bitor_assign(&mut self, other: Self) {
-        self.wake_task |= other.wake_task;
-        self.wake_room |= other.wake_room;
-        self.schedule.0 |= other.schedule.0;
-        self.ended = self.ended.or(other.ended);
-        self.dropped.expired += other.dropped.expired;
-        self.dropped.volatile += other.dropped.volatile;
-        self.dropped.coalesced += other.dropped.coalesced;
-        self.dropped.oldest += other.dropped.oldest;
+    /// Returns whether there is something to count. There rarely is.
+    pub(super) fn has_counts(&self) -> bool {
+        self.ended.is_some() || self.dropped != Dropped::default()
     }
 }
 
@@ -96,6 +88,12 @@ impl Priorities {
 
     pub(super) fn iter(self) -> impl Iterator<Item = WritePriority> {
         [WritePriority::Interactive, WritePriority::Bulk].into_iter().filter(move |priority| self.contains(*priority))
+    }
+}
+
+impl BitOrAssign for Priorities {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
     }
 }
 

@@ -105,7 +105,7 @@ impl State {
             MailboxPolicy::Disconnect => {
                 if self.accepts_frames() {
                     effects.ended = Some(EndRule::Behind);
-                    *effects |= self.close(CloseCode::TRY_AGAIN_LATER, "too many events wait for this connection");
+                    self.close_into(CloseCode::TRY_AGAIN_LATER, "too many events wait for this connection", effects);
                 }
                 Err(full)
             }

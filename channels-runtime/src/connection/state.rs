@@ -185,14 +185,14 @@ impl State {
         !self.outbound.is_half_full() || self.outbound.is_empty()
     }
 
-    /// Schedules a write, if there is output that is not scheduled, or not with this priority.
-    pub(super) fn schedule(&mut self, priority: WritePriority) -> Effects {
+    /// Schedules a write, if there is output that is not scheduled, or not with this priority. Returns the priority then.
+    pub(super) fn schedule(&mut self, priority: WritePriority) -> Priorities {
         let is_scheduled = self.scheduled.contains(WritePriority::Interactive) || self.scheduled.contains(priority);
         if is_scheduled || self.outbound.is_blocked() || self.outbound.is_empty() || self.stage == Stage::Connecting {
-            return Effects::default();
+            return Priorities::NONE;
         }
         self.scheduled.set(priority, true);
-        Effects::schedule(priority)
+        priority.into()
     }
 
     /// Starts the output: the handshake is answered.
@@ -200,13 +200,19 @@ impl State {
         if self.stage == Stage::Connecting {
             self.stage = Stage::Open;
         }
-        self.schedule(WritePriority::Interactive)
+        Effects::schedule(self.schedule(WritePriority::Interactive))
     }
 
     /// Queues the close frame after all other output. Only the first close has an effect.
     pub(super) fn close(&mut self, code: CloseCode, reason: &str) -> Effects {
+        let mut effects = Effects::default();
+        self.close_into(code, reason, &mut effects);
+        effects
+    }
+
+    pub(super) fn close_into(&mut self, code: CloseCode, reason: &str, effects: &mut Effects) {
         if !self.accepts_frames() {
-            return Effects::default();
+            return;
         }
         if self.handler == HandlerState::Idle {
             self.release_frames();
@@ -214,10 +220,11 @@ impl State {
         self.outbound.push(&EncodedFrame::close(code, reason));
         let is_connecting = self.stage == Stage::Connecting;
         self.stage = Stage::Closing(code);
-        let mut effects = if is_connecting { Effects::default() } else { self.schedule(WritePriority::Interactive) };
+        if !is_connecting {
+            effects.schedule |= self.schedule(WritePriority::Interactive);
+        }
         effects.wake_task = true;
         effects.wake_room = true;
-        effects
     }
 
     /// Stops the output: the client is gone.
@@ -295,7 +302,7 @@ impl State {
                     self.outbound.weight -= self.outbound.inbox_weight(&frame);
                     if !is_expired && self.stage == Stage::Open {
                         self.outbound.push(&frame);
-                        *effects |= self.schedule(WritePriority::Interactive);
+                        effects.schedule |= self.schedule(WritePriority::Interactive);
                     }
                 }
                 InboxItem::Event(event, _) => {
@@ -326,7 +333,7 @@ impl State {
             Stage::Open => return (Ok(false), Effects::default()),
         }
         push(&mut self.outbound);
-        (Ok(true), self.schedule(WritePriority::Interactive))
+        (Ok(true), Effects::schedule(self.schedule(WritePriority::Interactive)))
     }
 
     /// Queues a frame that answers the protocol. A connection that is closing needs none.
@@ -335,7 +342,7 @@ impl State {
             return Effects::default();
         }
         self.outbound.push(frame);
-        self.schedule(WritePriority::Interactive)
+        Effects::schedule(self.schedule(WritePriority::Interactive))
     }
 
     /// Notifies the task that the layer is closed.
@@ -353,10 +360,8 @@ impl State {
         }
         if *silent >= policy.lost {
             if self.handler == HandlerState::Idle || self.outbound.is_blocked() {
-                effects |= self.break_off();
-                effects.wake_task = true;
-                effects.ended = Some(EndRule::Unanswered);
-                return effects;
+                let ended = Some(EndRule::Unanswered);
+                return Effects { wake_task: true, ended, ..self.break_off() };
             }
             // While a handler runs the socket is not read, so the pong may have arrived. The client is asked again, and has
             // to answer after the handler.
@@ -365,11 +370,11 @@ impl State {
         // A full socket would not send a ping.
         if *silent == policy.ask && !self.outbound.is_blocked() {
             self.outbound.push_bytes(&PING);
-            effects |= self.schedule(WritePriority::Bulk);
+            effects.schedule |= self.schedule(WritePriority::Bulk);
         }
         if idle >= policy.idle {
             effects.ended = Some(EndRule::Idle);
-            effects |= self.close(CloseCode::GOING_AWAY, "no message for too long");
+            self.close_into(CloseCode::GOING_AWAY, "no message for too long", &mut effects);
         }
         effects
     }
@@ -393,7 +398,6 @@ impl State {
         written: &io::Result<usize>,
         priority: WritePriority,
     ) -> (bool, Effects) {
-        let mut effects = Effects::default();
         match written {
             Ok(written) => self.outbound.put_back(taken, *written, SocketState::Ready),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -401,16 +405,19 @@ impl State {
             }
             Err(_) => {
                 self.outbound.put_back(taken, 0, SocketState::Ready);
-                effects |= self.break_off();
+                self.stage = Stage::Broken;
             }
         }
-        effects.wake_room |= self.has_room();
         let is_over = match self.stage {
             Stage::Connecting | Stage::Open => false,
             Stage::Closing(_) => self.outbound.is_empty(),
             Stage::Broken => true,
         };
-        effects.wake_task = is_over || self.outbound.is_blocked();
+        let effects = Effects {
+            wake_task: is_over || self.outbound.is_blocked(),
+            wake_room: self.has_room() || self.stage == Stage::Broken,
+            ..Effects::default()
+        };
         let more = !self.outbound.is_empty() && !self.outbound.is_blocked() && self.stage != Stage::Broken;
         self.scheduled.set(priority, more);
         (more, effects)
@@ -425,23 +432,19 @@ impl State {
     /// Ends the write of a task that writes its own stream.
     pub(super) fn end_stream_write(&mut self, written: &Poll<io::Result<()>>) -> (Output, Effects) {
         self.outbound.set_socket(if written.is_pending() { SocketState::Full } else { SocketState::Ready });
-        let mut effects = Effects { wake_room: self.has_room(), ..Effects::default() };
-        let output = match written {
-            Poll::Ready(Ok(())) => Output::Flushed,
-            Poll::Pending => Output::Pending,
-            Poll::Ready(Err(_)) => {
-                effects |= self.break_off();
-                Output::Broken
-            }
-        };
-        (output, effects)
+        let effects = Effects { wake_room: self.has_room(), ..Effects::default() };
+        match written {
+            Poll::Ready(Ok(())) => (Output::Flushed, effects),
+            Poll::Pending => (Output::Pending, effects),
+            Poll::Ready(Err(_)) => (Output::Broken, self.break_off()),
+        }
     }
 
     /// Schedules the rest of the output: the full socket takes bytes again. A client with much pending output is not served
     /// before others.
     pub(super) fn socket_writable(&mut self) -> Effects {
         self.outbound.set_socket(SocketState::Ready);
-        self.schedule(WritePriority::Bulk)
+        Effects::schedule(self.schedule(WritePriority::Bulk))
     }
 }
 

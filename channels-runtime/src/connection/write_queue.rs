@@ -19,7 +19,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
 
-use crate::layer::{OutputQueue, TURN, Writable, WritePriority};
+use crate::layer::{OutputQueue, TURN, Writable, Writables, WritePriority};
 use crate::support::{lock, wake};
 
 /// The connections with pending output. Bound: the open connections. Each is in each of the two queues at most once.
@@ -116,9 +116,9 @@ impl WriteQueue {
 }
 
 impl OutputQueue for WriteQueue {
-    fn append(&self, connections: &mut dyn Iterator<Item = Arc<dyn Writable>>, priority: WritePriority) {
+    fn append(&self, connections: &mut Writables, priority: WritePriority) {
         let mut pending = self.lock();
-        pending.of(priority).extend(connections);
+        pending.of(priority).extend(connections.drain(..));
         #[cfg(test)]
         pending.assert_unique(priority);
         wake(&mut pending.task);

@@ -61,7 +61,7 @@ pub use handle::ChannelLayer;
 pub(crate) use mailbox::{Batch, DeliveryCount, Mailbox};
 #[cfg(feature = "redis")]
 pub use redis::RedisHost;
-pub(crate) use scheduled::{OutputQueue, Scheduled, Writable};
+pub(crate) use scheduled::{OutputQueue, Scheduled, Writable, Writables};
 pub use settings::ConfigError;
 #[cfg(feature = "testing")]
 pub(crate) use table::LocalTable;

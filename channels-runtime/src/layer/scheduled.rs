@@ -20,16 +20,19 @@ pub(crate) trait Writable: Send + Sync {
 
 /// A queue of connections with pending output.
 pub(crate) trait OutputQueue: Send + Sync {
-    /// Appends the connections in their order. None of them may be in the queue of this priority already.
-    fn append(&self, connections: &mut dyn Iterator<Item = Arc<dyn Writable>>, priority: WritePriority);
+    /// Takes the connections, and appends them in their order. None of them may be in the queue of this priority already.
+    fn append(&self, connections: &mut Writables, priority: WritePriority);
 }
+
+/// Connections on their way to a queue.
+pub(crate) type Writables = SmallVec<[Arc<dyn Writable>; TOGETHER]>;
 
 /// Connections that need a write and are not in their queue yet. They are appended on drop at the latest, also after a panic:
 /// their state says that they are scheduled, so no other thread appends them.
 #[derive(Default)]
 pub(crate) struct Scheduled<'a> {
     queue: Option<(&'a dyn OutputQueue, WritePriority)>,
-    connections: SmallVec<[Arc<dyn Writable>; TOGETHER]>,
+    connections: Writables,
 }
 
 impl<'a> Scheduled<'a> {
@@ -47,7 +50,7 @@ impl<'a> Scheduled<'a> {
         if let Some((queue, priority)) = self.queue
             && !self.connections.is_empty()
         {
-            queue.append(&mut self.connections.drain(..), priority);
+            queue.append(&mut self.connections, priority);
         }
     }
 }
@@ -77,8 +80,8 @@ mod tests {
     struct Recorded(Mutex<Vec<(usize, WritePriority)>>);
 
     impl OutputQueue for Recorded {
-        fn append(&self, connections: &mut dyn Iterator<Item = Arc<dyn Writable>>, priority: WritePriority) {
-            self.0.lock().unwrap().push((connections.count(), priority));
+        fn append(&self, connections: &mut Writables, priority: WritePriority) {
+            self.0.lock().unwrap().push((connections.drain(..).count(), priority));
         }
     }
 
