@@ -43,7 +43,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// this kind they do not.) With the pub/sub layer every process's worker gets every job; with the one in memory a job
 /// stays in the process.
 ///
-/// A handler that fails or panics is logged and counted ([`Stats::jobs`](crate::Stats::jobs)), and the worker goes on; after a
+/// A handler that fails or panics is logged and counted ([`Stats::jobs`](crate::stats::Stats::jobs)), and the worker goes on; after a
 /// panic with a new consumer.
 ///
 /// ```no_run

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use channels_runtime::Channel;
+use channels_runtime::layer::Channel;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
 use serde_json::json;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use channels_runtime::Untyped;
+use channels_runtime::layer::Untyped;
 use channels_runtime::prelude::*;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};

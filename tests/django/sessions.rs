@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use channels_runtime::{DjangoSessions, SessionError};
+use channels_runtime::auth::{DjangoSessions, SessionError};
 use serde_json::{Value, json};
 
 use crate::peer::Peer;

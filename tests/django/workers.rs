@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use channels_runtime::ReplyTo;
+use channels_runtime::layer::Untyped;
 use channels_runtime::prelude::*;
-use channels_runtime::{ReplyTo, Untyped};
 use serde_json::json;
 
 use crate::peer::Worker;

@@ -3,7 +3,7 @@
 //! A browser sends a site's cookies along with a WebSocket handshake, whichever page opens it. Without this check, any page
 //! on the web could talk to the server in the name of whoever looks at it.
 
-use crate::admission::error::SettingsError;
+use crate::error::SettingsError;
 
 /// The pages that may connect.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use crate::support::counted;
 
 counted! {
-    /// How many handshakes there were, and what became of them: a part of [`Stats`](crate::Stats).
+    /// How many handshakes there were, and what became of them: a part of [`Stats`](crate::stats::Stats).
     pub struct HandshakeStats of HandshakeCounters {
         /// Handshakes that were answered with 101, and requests that were answered with an event stream.
         accepted => HANDSHAKES["accepted"],

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use crate::admission::{self, Admission, Hosts, Origins, Proxies, SettingsError};
+use crate::admission::{self, Admission, Hosts, Origins, Proxies};
 use crate::app::channels::Channels;
 use crate::auth::Identity;
 use crate::connection::{HeartbeatPolicy, Limits, Rate};
-use crate::error::Reject;
+use crate::error::{Reject, SettingsError};
 use crate::layer::ChannelLayer;
 use crate::scope::Scope;
 use crate::server::{Authenticator, Server, Settings};
@@ -82,7 +82,7 @@ impl ChannelsBuilder {
     /// How much one client may send: so many messages and so many bytes in a second, and as much at once after it was
     /// quiet; 20,000 messages and 64 MiB unless said otherwise. Pings count as messages.
     ///
-    /// A client that sends more is not read from for a moment ([`ConnectionStats::throttled`](crate::ConnectionStats::throttled) counts how often), so that its
+    /// A client that sends more is not read from for a moment ([`ConnectionStats::throttled`](crate::stats::ConnectionStats::throttled) counts how often), so that its
     /// own sends wait. Nothing is lost and the connection stays open: a flood costs the client that makes it. The default
     /// only keeps one client from filling a processor; most applications need far less (a person types 20 messages a
     /// second at the most) and should say so.
@@ -98,7 +98,7 @@ impl ChannelsBuilder {
     ///
     /// A client from which nothing has come for `interval` is sent a ping, which browsers answer by themselves. One from
     /// which nothing has come for `deadline` is given up, and its socket is closed: its groups are left, `#[disconnect]`
-    /// gets 1006, and [`ConnectionStats::unanswered`](crate::ConnectionStats::unanswered) counts it. Both may happen up to a quarter of the interval, or of the
+    /// gets 1006, and [`ConnectionStats::unanswered`](crate::stats::ConnectionStats::unanswered) counts it. Both may happen up to a quarter of the interval, or of the
     /// time between the two, earlier. Every byte counts as life, and so does it when a client that reads slowly has taken
     /// a part of what waits for it. While a handler runs nobody listens, so the answer may come until it is done.
     ///
@@ -112,7 +112,7 @@ impl ChannelsBuilder {
     /// How long a client may say nothing before it is closed with 1001: without end unless said otherwise.
     ///
     /// Only its messages count, not its pongs, and not what it is sent. It may take a quarter longer.
-    /// [`ConnectionStats::idle`](crate::ConnectionStats::idle) counts them.
+    /// [`ConnectionStats::idle`](crate::stats::ConnectionStats::idle) counts them.
     pub fn idle_limit(mut self, limit: Duration) -> Self {
         self.idle_limit = Some(limit);
         self
@@ -126,7 +126,7 @@ impl ChannelsBuilder {
     }
 
     /// Finds out who a client is, before `#[connect]` runs. What it gives is [`Scope::user`]; `Ok(None)` lets the client
-    /// in as nobody; `Err` refuses it. A [`Login`](crate::Login) instead of an option also says until when the connection may
+    /// in as nobody; `Err` refuses it. A [`Login`](crate::auth::Login) instead of an option also says until when the connection may
     /// last.
     ///
     /// It runs within the [deadline of `#[connect]`](Self::connect_deadline).

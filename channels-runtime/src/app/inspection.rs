@@ -87,7 +87,7 @@ pub struct Rates {
 }
 
 /// Settings, as a part of [`Inspection`]. They are those of [`ChannelsBuilder`](crate::ChannelsBuilder) and of
-/// [`LayerConfig`](crate::LayerConfig).
+/// [`LayerConfig`](crate::layer::LayerConfig).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct InspectedSettings {

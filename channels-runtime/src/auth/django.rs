@@ -60,7 +60,7 @@ pub enum SessionError {
 ///
 /// ```
 /// use channels_runtime::prelude::*;
-/// use channels_runtime::{DjangoSessions, Login};
+/// use channels_runtime::auth::{DjangoSessions, Login};
 ///
 /// struct User { id: u64 }
 ///

@@ -15,7 +15,7 @@ use crate::user::SomeUser;
 /// that has ended before the handshake is answered with 401.
 ///
 /// ```
-/// use channels_runtime::Login;
+/// use channels_runtime::auth::Login;
 /// use channels_runtime::prelude::*;
 /// use std::time::{Duration, SystemTime};
 ///

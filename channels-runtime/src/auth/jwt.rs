@@ -57,7 +57,7 @@ pub struct KeyError {
 ///
 /// ```
 /// use channels_runtime::prelude::*;
-/// use channels_runtime::Jwt;
+/// use channels_runtime::auth::Jwt;
 /// use serde::Deserialize;
 ///
 /// #[derive(Deserialize)]

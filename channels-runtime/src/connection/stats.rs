@@ -31,7 +31,7 @@ impl Backlog {
 }
 
 counted! {
-    /// What happened to the connections of [`Channels`](crate::Channels) so far: a part of [`Stats`](crate::Stats).
+    /// What happened to the connections of [`Channels`](crate::Channels) so far: a part of [`Stats`](crate::stats::Stats).
     pub struct ConnectionStats of ConnectionCounters {
         /// Connections closed with 1013 because the client read too slowly: its outbound queue was full.
         too_slow => CLOSED["too_slow"],

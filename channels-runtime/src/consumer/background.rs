@@ -92,7 +92,7 @@ impl<C> Context<C> {
     /// was begun in.
     ///
     /// # Errors
-    /// [`BackgroundError::TooMany`]; the future is then dropped.
+    /// [`BackgroundError::TooMany`](crate::error::BackgroundError::TooMany); the future is then dropped.
     pub fn spawn(&mut self, work: impl Future<Output = Result<()>> + Send + 'static) -> Result<Background>
     where
         C: Consumer,
@@ -142,7 +142,7 @@ impl<C> Context<C> {
     /// For [`check_app!`](crate::check_app) the event is one of `direct`.
     ///
     /// # Errors
-    /// [`BackgroundError::TooMany`]; [`LayerError::Encode`](crate::LayerError::Encode) when the event cannot be written.
+    /// [`BackgroundError::TooMany`](crate::error::BackgroundError::TooMany); [`LayerError::Encode`](crate::error::LayerError::Encode) when the event cannot be written.
     pub fn after<E>(&mut self, delay: Duration, event: &E) -> Result<Background>
     where
         C: Handles<E::Itself>,

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use crate::event::{GroupInfo, MailboxPolicy};
 
-/// A consumer as a fact to read at run time: [`Consumer::INFO`].
+/// A consumer as a fact to read at run time: [`Consumer::INFO`](crate::Consumer::INFO).
 #[derive(Debug, Clone, Copy)]
 pub struct ConsumerInfo {
     /// The type's name: `"ChatConsumer"`.

@@ -80,7 +80,7 @@ impl ChannelLayer {
     /// ```
     ///
     /// The first answer counts. What comes later (the answer of a second worker, or one after the deadline) finds nobody, and
-    /// is counted in [`LayerStats::unread`](crate::LayerStats::unread). A handler that awaits an answer handles nothing else
+    /// is counted in [`LayerStats::unread`](crate::stats::LayerStats::unread). A handler that awaits an answer handles nothing else
     /// meanwhile, so a consumer must not ask itself; `cx.spawn(..)` asks beside the handlers.
     ///
     /// # Errors
@@ -152,7 +152,7 @@ impl BlockingChannelLayer {
     /// # #[event("report.build")] struct ReportBuild { id: u64, reply_to: ReplyTo<ReportBuilt> }
     /// # #[event("report.built")] struct ReportBuilt { url: String }
     /// # fn report(layer: ChannelLayer) -> Result<String> {
-    /// let reports = ChannelName::<channels_runtime::Untyped>::of_worker("reports")?;
+    /// let reports = ChannelName::<channels_runtime::layer::Untyped>::of_worker("reports")?;
     /// let question = |reply_to| ReportBuild { id: 7, reply_to };
     /// let built: ReportBuilt = layer.blocking().request(&reports, Duration::from_secs(5), question)?;
     /// # Ok(built.url) }
@@ -209,7 +209,7 @@ impl<C> Context<C> {
     ///
     /// # Errors
     /// When the asker's mailbox is full, the event cannot be written, or the other end of the layer cannot be reached. That
-    /// nobody waits for it any more is no error; it is counted in [`LayerStats::unread`](crate::LayerStats::unread).
+    /// nobody waits for it any more is no error; it is counted in [`LayerStats::unread`](crate::stats::LayerStats::unread).
     pub fn reply<E: Event>(&self, to: &ReplyTo<E>, event: &E) -> Unawaited<'_, Result<()>> {
         let sent = self.channel_layer().reply(to, event);
         Unawaited::new(async move { Ok(sent.await?) })

@@ -37,7 +37,7 @@ impl Tasks {
     }
 }
 
-/// A timer of a consumer, or a piece of work: what [`Context::after`], [`Context::every`] and [`Context::spawn`] give.
+/// A timer of a consumer, or a piece of work: what [`Context::after`](crate::Context::after), [`Context::every`](crate::Context::every) and [`Context::spawn`](crate::Context::spawn) give.
 ///
 /// Dropping it does nothing: what it stands for goes on until it is done, or until the consumer ends.
 #[derive(Clone)]

@@ -28,8 +28,8 @@ use crate::event::field_names::fields_of;
 ///   kept, at its own place in the order. As long as nothing waits, every one is delivered.
 ///
 /// Neither changes what is on the wire, nor the order. What was left out is counted:
-/// [`LayerStats::dropped_volatile`](crate::LayerStats::dropped_volatile),
-/// [`LayerStats::coalesced`](crate::LayerStats::coalesced).
+/// [`LayerStats::dropped_volatile`](crate::stats::LayerStats::dropped_volatile),
+/// [`LayerStats::coalesced`](crate::stats::LayerStats::coalesced).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event",
     label = "not an event",

@@ -5,7 +5,7 @@
 //! - A message is delivered at most once to each member. One sender's messages to one group or channel arrive in the
 //!   order in which its sends returned.
 //! - A send never waits for a slow reader. A mailbox holds `capacity` messages (100); one more is dropped. The sender of
-//!   [`ChannelLayer::send`] is told ([`LayerError::ChannelFull`]); the sender to a group is not, and the drop is counted
+//!   [`ChannelLayer::send`] is told ([`LayerError::ChannelFull`](crate::error::LayerError::ChannelFull)); the sender to a group is not, and the drop is counted
 //!   ([`ChannelLayer::stats`]).
 //! - A message that waited longer than `expiry` (60 s) in a mailbox is dropped.
 //! - A group that has no members is not an error.
@@ -52,3 +52,7 @@ pub(crate) use table::LocalTable;
 pub(crate) use write_priority::{TURN, WritePriority};
 #[cfg(all(feature = "redis", any(test, fuzzing)))]
 pub(crate) use {redis::Codec, settings::read as read_settings};
+
+pub use crate::codec::Format;
+pub use crate::event::{Carries, Handles, JoinedBy, Joins};
+pub use crate::name::{GroupName, MAX_NAME_LENGTH, Untyped};

@@ -3,7 +3,7 @@
 use crate::support::counted;
 
 counted! {
-    /// What happened to the jobs of an application's [`Worker`]s so far: a part of [`Stats`](crate::Stats).
+    /// What happened to the jobs of an application's [`Worker`](crate::Worker)s so far: a part of [`Stats`](crate::stats::Stats).
     pub struct JobStats of JobCounters {
         /// Jobs whose handler ended well.
         done => JOBS["done"],

@@ -33,7 +33,7 @@ impl CloseCode {
     pub const SERVICE_RESTART: Self = Self(1012);
     /// 1013: come back later; here: the client reads too slowly and its outbound queue is full.
     pub const TRY_AGAIN_LATER: Self = Self(1013);
-    /// 3000: who is this? Here: the login has ended ([`Login::until`](crate::Login::until)).
+    /// 3000: who is this? Here: the login has ended ([`Login::until`](crate::auth::Login::until)).
     pub const UNAUTHORIZED: Self = Self(3000);
 
     /// A code that may be sent in a close frame: 1000 to 1003, 1007 to 1014, or 3000 to 4999.

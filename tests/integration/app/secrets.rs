@@ -6,8 +6,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use channels_runtime::auth::Jwt;
+use channels_runtime::layer::{LayerConfig, RedisHost};
 use channels_runtime::prelude::*;
-use channels_runtime::{Jwt, LayerConfig, RedisHost};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;

@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
+use channels_runtime::error::LayerError;
+use channels_runtime::layer::{Format, LayerConfig};
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
-use channels_runtime::{Format, LayerConfig, LayerError};
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
+use channels_runtime::stats::LayerStats;
 use channels_runtime::testing::WebsocketCommunicator;
-use channels_runtime::{ChannelsBuilder, Consumer, LayerConfig, LayerStats};
+use channels_runtime::{ChannelsBuilder, Consumer};
 use warp::Filter;
 
 use crate::support::app::user;

@@ -6,9 +6,9 @@ mod site;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use channels_runtime::layer::{Channel, Untyped};
 use channels_runtime::prelude::*;
 use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
-use channels_runtime::{Channel, Untyped};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use books::{Books, Heard};
-use channels_runtime::RedisHost;
+use channels_runtime::layer::RedisHost;
 use channels_runtime::prelude::*;
 use futures_util::StreamExt;
 use proxy::{Line, Proxy};

@@ -1,7 +1,8 @@
 //! The names of installed layers.
 
+use channels_runtime::Envelope;
+use channels_runtime::layer::Format;
 use channels_runtime::prelude::*;
-use channels_runtime::{Envelope, Format};
 use serde_json::json;
 
 #[tokio::test]

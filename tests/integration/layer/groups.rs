@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use channels_runtime::error::LayerError;
+use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
-use channels_runtime::{LayerConfig, LayerError};
 use serde::Deserialize;
 
 use crate::support::layers::Two;

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use channels_runtime::ReplyTo;
+use channels_runtime::error::{DecodeError, LayerError};
+use channels_runtime::layer::Untyped;
 use channels_runtime::prelude::*;
-use channels_runtime::{DecodeError, LayerError, ReplyTo, Untyped};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
@@ -206,7 +208,7 @@ macro_rules! on_every_layer {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
-                super::$test(crate::support::layers::$layer(channels_runtime::LayerConfig::default()).await).await;
+                super::$test(crate::support::layers::$layer(channels_runtime::layer::LayerConfig::default()).await).await;
             }
         )*
     };

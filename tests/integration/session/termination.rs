@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use channels_runtime::ChannelsBuilder;
+use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
+use channels_runtime::stats::ConnectionStats;
 use channels_runtime::testing::WebsocketCommunicator;
-use channels_runtime::{ChannelsBuilder, ConnectionStats, LayerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle, Runtime};

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use channels_runtime::error::LayerError;
+use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::{LayerProbe, Target, WebsocketCommunicator};
-use channels_runtime::{LayerConfig, LayerError};
 use warp::Filter;
 
 use crate::testing::chatter::{ChatMessage, Kick, RENDERED, client, lobby};

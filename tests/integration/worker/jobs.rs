@@ -5,8 +5,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
+use channels_runtime::error::LayerError;
+use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
-use channels_runtime::{JobStats, LayerConfig, LayerError};
+use channels_runtime::stats::JobStats;
 use serde_json::json;
 use tokio::sync::oneshot;
 

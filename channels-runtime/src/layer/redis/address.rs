@@ -15,7 +15,7 @@ use deadpool_redis::redis::{
 /// `unix:///path/to/redis.sock?db=0`.
 ///
 /// ```
-/// use channels_runtime::RedisHost;
+/// use channels_runtime::layer::RedisHost;
 ///
 /// let plain = RedisHost::from("redis://127.0.0.1:6379/0");
 /// let replicated = RedisHost::sentinel(["redis://10.0.0.1:26379", "redis://10.0.0.2:26379"], "mymaster")

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use channels_runtime::LayerConfig;
+use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
 
 use crate::layer::groups::{Talk, Talker, app, line, sorted};

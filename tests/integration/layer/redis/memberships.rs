@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use channels_runtime::error::LayerError;
+use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
-use channels_runtime::{LayerConfig, LayerError};
 
 use crate::layer::redis::core::{KEY, Room, Tick, next_number, now, open, told_once};
 use crate::support::log::Log;

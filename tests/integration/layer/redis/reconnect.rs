@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use channels_runtime::layer::{Channel, LayerConfig};
 use channels_runtime::prelude::*;
-use channels_runtime::{Channel, LayerConfig};
 
 use crate::layer::redis::core::{KEY, Room, Tick, next_number, open};
 use crate::support::log::Log;

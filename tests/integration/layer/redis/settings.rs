@@ -1,7 +1,8 @@
 //! Settings of the Redis layers: serializer formats, encryption, addresses, passwords, Sentinel, TLS and the prefix.
 
+use channels_runtime::error::LayerError;
+use channels_runtime::layer::{Format, LayerConfig, RedisHost};
 use channels_runtime::prelude::*;
-use channels_runtime::{Format, LayerConfig, LayerError, RedisHost};
 use serde_json::json;
 
 use crate::layer::redis::core::{Room, Tick, next_number, open};

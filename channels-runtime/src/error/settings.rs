@@ -1,4 +1,4 @@
-//! The errors of admission settings.
+//! Errors of settings.
 
 /// A setting of [`ChannelsBuilder`](crate::ChannelsBuilder) that can never do what it is meant to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
