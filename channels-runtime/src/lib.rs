@@ -40,7 +40,7 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<()> {
-//!     let channels = Channels::builder().build();
+//!     let channels = Channels::builder().build()?;
 //!     let chat = channels.route::<ChatConsumer>(warp::path!("ws" / "chat" / String));
 //!     channels.serve(chat, ([127, 0, 0, 1], 8000)).await
 //! }
@@ -70,9 +70,9 @@
 //!     Ok(())
 //! }
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! let channels = Channels::builder().build();
-//! announce(channels.channel_layer(), "Back in five minutes").await.unwrap();
-//! # });
+//! let channels = Channels::builder().build()?;
+//! announce(&channels.channel_layer(), "Back in five minutes").await?;
+//! # Ok::<(), Error>(()) }).unwrap();
 //! ```
 //!
 //! The layer is in memory unless you say otherwise. `Channels::builder().layer(ChannelLayer::from_env().await?)` reads Django's
@@ -99,7 +99,7 @@
 //! # #[cfg(feature = "testing")]
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 //! # use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
-//! # let channels = Channels::builder().build();
+//! # let channels = Channels::builder().build().unwrap();
 //! # let chat = channels.route::<ChatConsumer>(warp::path!("ws" / "chat" / String));
 //! let mut client = WebsocketCommunicator::new(chat, "/ws/chat/lobby");
 //! client.connect().await?;

@@ -4,11 +4,12 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, Uri};
 
-use crate::user::{SomeUser, user_as};
+use crate::user::{SomeUser, shared_user_as, user_as};
 
 /// Headers that the handshake has used up; nobody needs them afterwards.
 const OF_THE_HANDSHAKE: [&str; 6] = [
@@ -150,12 +151,17 @@ impl Scope {
         self.line(3).parse().ok()
     }
 
-    /// Who it is: what the [authenticator](crate::ChannelsBuilder::authenticator) of [`Channels`](crate::Channels) found out.
+    /// Returns the user whom the [authenticator](crate::ChannelsBuilder::authenticator) of [`Channels`](crate::Channels) identified.
+    /// [`Context::user`](crate::Context::user) returns a shared handle that does not borrow the scope.
     ///
-    /// `None` for a client that it let in as nobody; and for everybody, where there is no authenticator, or where `U` is not
-    /// exactly the type of its users. Those two are a mistake, and the log says so once for each `U` (`error`).
+    /// `None` for an anonymous client. Also `None` if there is no authenticator, or if `U` is not exactly the type of its users; the
+    /// log reports these two mistakes once for each `U` (`error`).
     pub fn user<U: Any + Send + Sync>(&self) -> Option<&U> {
         user_as(self.user.as_ref()?)
+    }
+
+    pub(crate) fn shared_user<U: Any + Send + Sync>(&self) -> Option<Arc<U>> {
+        shared_user_as(self.user.as_ref()?)
     }
 
     pub(crate) fn set_user(&mut self, user: Option<SomeUser>) {

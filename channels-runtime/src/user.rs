@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use crate::support::lock;
 
 /// A user of any type.
-pub(crate) type SomeUser = Arc<dyn AnyUser>;
+pub(crate) type SomeUser = Arc<dyn AnyUser + Send + Sync>;
 
 /// A user that knows the name of its type.
 pub trait AnyUser: Any + Send + Sync {
@@ -21,34 +21,41 @@ impl<U: Any + Send + Sync> AnyUser for U {
 
 struct NoAuthenticator;
 
-/// The user of everybody where nobody asks who they are; there is one.
+/// Returns the user of every connection of an application without an authenticator. There is one.
 pub(crate) fn no_authenticator() -> SomeUser {
-    static NOBODY_ASKS: LazyLock<SomeUser> = LazyLock::new(|| Arc::new(NoAuthenticator));
-    Arc::clone(&NOBODY_ASKS)
+    static INSTANCE: LazyLock<SomeUser> = LazyLock::new(|| Arc::new(NoAuthenticator));
+    Arc::clone(&INSTANCE)
 }
 
-/// The user, if it is a `U`. That it is of another type is a mistake of the application's, which would only see that nobody is
-/// logged in: it is told once for each type that is asked for.
+/// Returns the user if it is a `U`. Another type is a mistake of the application, which would only see that the client is
+/// anonymous, so it is logged once for each requested type.
 pub(crate) fn user_as<U: Any + Send + Sync>(user: &SomeUser) -> Option<&U> {
     let user: &dyn AnyUser = &**user;
     let found = (user as &dyn Any).downcast_ref();
     if found.is_none() {
-        another_type(user, TypeId::of::<U>(), type_name::<U>());
+        log_mismatch(user, TypeId::of::<U>(), type_name::<U>());
     }
     found
 }
 
-#[cold]
-fn another_type(user: &dyn AnyUser, wanted: TypeId, name: &str) {
-    /// As many as the application has types that it takes for users.
-    static TOLD: Mutex<Vec<TypeId>> = Mutex::new(Vec::new());
+/// Returns the shared user if it is a `U`; see [`user_as`].
+pub(crate) fn shared_user_as<U: Any + Send + Sync>(user: &SomeUser) -> Option<Arc<U>> {
+    user_as::<U>(user)?;
+    let user: Arc<dyn Any + Send + Sync> = Arc::<dyn AnyUser + Send + Sync>::clone(user);
+    user.downcast().ok()
+}
 
-    let mut told = lock(&TOLD);
-    if told.contains(&wanted) {
+#[cold]
+fn log_mismatch(user: &dyn AnyUser, wanted: TypeId, name: &str) {
+    /// Bound: the number of types that the application requests as users.
+    static LOGGED: Mutex<Vec<TypeId>> = Mutex::new(Vec::new());
+
+    let mut logged = lock(&LOGGED);
+    if logged.contains(&wanted) {
         return;
     }
-    told.push(wanted);
-    drop(told);
+    logged.push(wanted);
+    drop(logged);
     if (user as &dyn Any).is::<NoAuthenticator>() {
         tracing::error!(asked = name, "a user is asked for, and these `Channels` have no authenticator");
     } else {

@@ -66,7 +66,7 @@ const RETRY: Duration = Duration::from_secs(1);
 ///
 /// #[tokio::main]
 /// async fn main() -> Result<()> {
-///     let channels = Channels::builder().layer(ChannelLayer::from_env().await?).build();
+///     let channels = Channels::builder().layer(ChannelLayer::from_env().await?).build()?;
 ///     channels.worker::<ThumbnailConsumer>("thumbnails").run().await
 /// }
 /// ```
@@ -107,7 +107,7 @@ impl Channels {
     pub fn worker<C: Consumer<Captures: NoCaptures>>(&self, channel: impl Into<String>) -> Worker<C> {
         Worker {
             connect: |cx| C::connect(cx, NoCaptures::none()),
-            layer: self.channel_layer().clone(),
+            layer: self.channel_layer(),
             channel: channel.into(),
             concurrency: 1,
             shutdown_deadline: self.server().settings.shutdown_deadline,

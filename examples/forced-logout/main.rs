@@ -113,8 +113,8 @@ async fn log_out(username: String, table: Arc<Table>, layer: ChannelLayer) -> Re
 #[tokio::main]
 async fn main() -> Result<()> {
     let flags = Flags::parse();
-    let channels = Channels::builder().build();
-    let layer = channels.channel_layer().clone();
+    let channels = Channels::builder().build()?;
+    let layer = channels.channel_layer();
     let (table, layer) = (Arc::<Table>::default(), warp::any().map(move || layer.clone()));
     let table = warp::any().map(move || Arc::clone(&table));
 

@@ -47,7 +47,8 @@ async fn example_pages_reconnect_after_the_requested_delay() {
                 let known = Arc::clone(&known);
                 async move { Ok(Some(known)) }
             })
-            .build();
+            .build()
+            .unwrap();
         let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = server.local_addr();
         let sockets = warp::path!("ws" / ..).or(warp::path!("chat" / "stream" / ..)).unify();

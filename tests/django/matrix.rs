@@ -168,7 +168,7 @@ async fn every_path(pair: &Pair<'_>, event: &AllKinds) {
     here.send_raw(&jobs, small(1)).await.unwrap();
     assert_eq!(receiving.await.unwrap(), small(1), "a general channel from Rust");
 
-    let channels = Channels::builder().layer(here.clone()).build();
+    let channels = Channels::builder().layer(here.clone()).build().unwrap();
     let shown = here.new_channel().await.unwrap();
     here.group_add(&Worked, shown.name()).await.unwrap();
     let jobs = format!("jobs-of-{}", there.layer());

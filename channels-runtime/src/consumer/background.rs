@@ -64,7 +64,7 @@ impl<C> Context<C> {
     /// #   #[connect] fn connect(_cx: &mut Context<Self>) -> Self { Self { weather: Weather } }
     ///     #[receive]
     ///     async fn receive(&mut self, cx: &mut Context<Self>, city: String) -> Result<()> {
-    ///         let (weather, layer, me) = (self.weather.clone(), cx.channel_layer().clone(), cx.channel_name());
+    ///         let (weather, layer, me) = (self.weather.clone(), cx.channel_layer(), cx.channel_name());
     ///         cx.spawn(async move {
     ///             let degrees = weather.ask(&city).await?;
     ///             Ok(layer.send(&me, &WeatherAnswer { degrees }).await?)
@@ -80,7 +80,7 @@ impl<C> Context<C> {
     /// # #[cfg(not(feature = "testing"))] fn main() {}
     /// # #[cfg(feature = "testing")]
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
-    /// # let route = Channels::builder().build().route::<WeatherConsumer>(warp::path!("weather"));
+    /// # let route = Channels::builder().build()?.route::<WeatherConsumer>(warp::path!("weather"));
     /// # let mut client = channels_runtime::testing::WebsocketCommunicator::new(route, "/weather");
     /// # client.connect().await?;
     /// # client.send_to("Lima").await?;
@@ -211,7 +211,7 @@ impl<C> Context<C> {
     }
 
     fn alarm<E: Event>(&self, event: &E) -> Result<TimerEvent> {
-        let layer = self.channel_layer().clone();
+        let layer = self.channel_layer();
         let envelope = Envelope::from_event(event, layer.backend().format())?;
         Ok(TimerEvent { layer, channel: self.channel_name().untyped(), envelope })
     }

@@ -66,8 +66,8 @@ impl ChannelLayer {
     /// }
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
-    /// # let channels = Channels::builder().build();
-    /// # let layer = channels.channel_layer().clone();
+    /// # let channels = Channels::builder().build()?;
+    /// # let layer = channels.channel_layer();
     /// # let worker = channels.worker::<ReportConsumer>("reports");
     /// # let asked = async {
     /// let reports = ChannelName::<ReportConsumer>::of_worker("reports")?;
@@ -211,7 +211,7 @@ impl<C> Context<C> {
     /// When the asker's mailbox is full, the event cannot be written, or the other end of the layer cannot be reached. That
     /// nobody waits for it any more is no error; it is counted in [`LayerStats::unread`](crate::stats::LayerStats::unread).
     pub fn reply<E: Event>(&self, to: &ReplyTo<E>, event: &E) -> Unawaited<'_, Result<()>> {
-        let sent = self.channel_layer().reply(to, event);
+        let sent = self.layer().reply(to, event);
         Unawaited::new(async move { Ok(sent.await?) })
     }
 }

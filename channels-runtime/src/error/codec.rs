@@ -160,7 +160,7 @@ mod tests {
         }
         let reject = connect().unwrap_err();
         assert_eq!(reject.status(), 500);
-        assert_eq!(reject.reason(), "Internal Server Error");
+        assert_eq!(reject.body(), "Internal Server Error");
         assert!(reject.source().unwrap().to_string().contains("secret"));
     }
 

@@ -86,12 +86,13 @@ pub enum LayerError {
     /// The layer was closed.
     #[error("the channel layer is closed")]
     Closed,
-    /// No layer of that name exists.
+    /// No layer is installed under that name.
     #[error(
-        "there is no channel layer `{alias}`; build `Channels` first, or call `ChannelLayer::install(\"{alias}\")`"
+        "no channel layer is installed as `{alias}`; call `channels.install(\"{alias}\")`, or `layer.install(\"{alias}\")` for a \
+         layer without an application"
     )]
     NoSuchLayer {
-        /// The name that was asked for.
+        /// The name.
         alias: String,
     },
     /// The blocking twin was called on a thread that runs async code, which it would stop.

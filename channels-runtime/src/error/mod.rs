@@ -21,6 +21,6 @@ pub use handler::{BackgroundError, BlockingError, Error, IntoError, Result};
 pub use layer::LayerError;
 pub(crate) use redact::{shown, without_value};
 pub use reject::Reject;
-pub use settings::SettingsError;
+pub use settings::{BuildError, SettingError};
 
 pub use crate::name::NameError;

@@ -9,10 +9,23 @@ use crate::support::lock;
 
 static LAYERS: Mutex<Option<HashMap<String, ChannelLayer>>> = Mutex::new(None);
 
-/// The layer of that name: Django's `get_channel_layer()`. `"default"` is the one of the last `Channels` that was built.
+/// Returns the layer that is installed under this name: Django's `get_channel_layer()`.
+///
+/// [`Channels::install`](crate::Channels::install) and [`ChannelLayer::install`] install one. Building an application installs
+/// nothing.
+///
+/// ```
+/// use channels_runtime::prelude::*;
+///
+/// assert!(channel_layer("default").is_err());
+/// let channels = Channels::builder().build()?;
+/// channels.install("default");
+/// let layer = channel_layer("default")?;
+/// # Ok::<(), Error>(())
+/// ```
 ///
 /// # Errors
-/// [`LayerError::NoSuchLayer`] if none was installed under that name.
+/// [`LayerError::NoSuchLayer`] if no layer is installed under that name.
 pub fn channel_layer(alias: &str) -> Result<ChannelLayer, LayerError> {
     let layers = lock(&LAYERS);
     let layer = layers.as_ref().and_then(|layers| layers.get(alias));
@@ -20,7 +33,8 @@ pub fn channel_layer(alias: &str) -> Result<ChannelLayer, LayerError> {
 }
 
 impl ChannelLayer {
-    /// Makes this layer the one that [`channel_layer`] gives for `alias`, in place of any other.
+    /// Installs this layer under a name: [`channel_layer`] returns it from then on, in this whole process. A layer that was
+    /// installed under the same name is replaced.
     pub fn install(&self, alias: &str) {
         let mut layers = lock(&LAYERS);
         layers.get_or_insert_default().insert(alias.into(), self.clone());

@@ -69,8 +69,8 @@ use crate::support::Unawaited;
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
 /// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
-/// let channels = Channels::builder().build();
-/// let layer = channels.channel_layer().clone();
+/// let channels = Channels::builder().build()?;
+/// let layer = channels.channel_layer();
 /// let routes = post_news(layer.clone());      // .or(channels.route::<NewsConsumer>(..))
 /// # let reader = layer.new_channel().await?;
 /// # layer.group_add(&News, reader.name()).await?;

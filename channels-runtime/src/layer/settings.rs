@@ -177,7 +177,7 @@ impl<'a> Settings<'a> {
         };
         let wanted = "an object of patterns and numbers of messages, such as {\"thumbnails*\": 500}";
         for (pattern, capacity) in self.take("channel_capacity", wanted, capacities)?.unwrap_or_default() {
-            config = config.with_channel_capacity(&pattern, capacity);
+            config = config.channel_capacity(&pattern, capacity);
         }
         if let Some(expiry) = self.take("expiry", "a number of seconds", seconds)? {
             config.expiry = expiry;
@@ -205,7 +205,7 @@ impl<'a> Settings<'a> {
             value.as_array()?.iter().map(|key| key.as_str().map(String::from)).collect()
         };
         if let Some(keys) = self.take("symmetric_encryption_keys", "a list of strings", keys)? {
-            config = config.with_symmetric_encryption_keys(keys);
+            config = config.symmetric_encryption_keys(keys);
         }
         Ok(config)
     }
@@ -388,7 +388,7 @@ mod redis {
                 let mut login = Settings::new(settings.alias, path, login, &OF_SENTINEL)?;
                 let username = login.string("username")?;
                 if let Some(password) = login.string("password")? {
-                    host = host.with_sentinel_login(username.as_deref(), &password);
+                    host = host.sentinel_login(username.as_deref(), &password);
                 }
             }
             host
@@ -402,19 +402,19 @@ mod redis {
             url(&name, port).into()
         };
         if let Some(db) = settings.take("db", "a number", Value::as_i64)? {
-            host = host.with_db(db);
+            host = host.db(db);
         }
         if let Some(username) = settings.string("username")? {
-            host = host.with_username(username);
+            host = host.username(username);
         }
         if let Some(password) = settings.string("password")? {
-            host = host.with_password(password);
+            host = host.password(password);
         }
         if settings.take("ssl", "true or false", Value::as_bool)?.unwrap_or_default() {
-            host = host.with_tls();
+            host = host.tls();
         }
         if let Some(file) = settings.string("ssl_ca_certs")? {
-            host = host.with_ca_file(file);
+            host = host.ca_file(file);
         }
         Ok(host)
     }
@@ -455,16 +455,16 @@ mod redis {
             assert_eq!(read(json!(["::1", 6379])).unwrap(), RedisHost::from("redis://[::1]:6379"));
             assert_eq!(
                 read(json!({"host": "h", "db": 3, "username": "u", "password": "p", "ssl": true})).unwrap(),
-                RedisHost::from("redis://h:6379").with_db(3).with_username("u").with_password("p").with_tls()
+                RedisHost::from("redis://h:6379").db(3).username("u").password("p").tls()
             );
             assert_eq!(
                 read(json!({"sentinels": [["a", 26379], ["b", 26379]], "master_name": "m", "db": 1,
                             "sentinel_kwargs": {"password": "s"}, "password": "p"}))
                 .unwrap(),
                 RedisHost::sentinel(["redis://a:26379", "redis://b:26379"], "m")
-                    .with_sentinel_login(None, "s")
-                    .with_db(1)
-                    .with_password("p")
+                    .sentinel_login(None, "s")
+                    .db(1)
+                    .password("p")
             );
         }
 
@@ -567,10 +567,10 @@ mod tests {
         assert_eq!(
             config,
             LayerConfig::default()
-                .with_prefix("p")
-                .with_serializer_format(Format::Json)
-                .with_random_prefix_length(0)
-                .with_symmetric_encryption_keys(["a", "b"])
+                .prefix("p")
+                .serializer_format(Format::Json)
+                .random_prefix_length(0)
+                .symmetric_encryption_keys(["a", "b"])
         );
     }
 }

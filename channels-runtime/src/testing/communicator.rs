@@ -104,7 +104,7 @@ pub enum CommunicatorError {
 /// memory. What Channels' `WebsocketCommunicator` is.
 ///
 /// It answers the server's pings while it waits for something, and only then. A test that lets more than half a minute of
-/// paused time pass without a look at what arrives should turn the heartbeat off: `.heartbeat(Duration::ZERO, Duration::ZERO)`.
+/// paused time pass without a look at what arrives should turn the heartbeat off: `.no_heartbeat()`.
 ///
 /// ```
 /// use channels_runtime::prelude::*;
@@ -122,7 +122,7 @@ pub enum CommunicatorError {
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
-/// let channels = Channels::builder().build();
+/// let channels = Channels::builder().build()?;
 /// let route = channels.route::<EchoConsumer>(warp::path!("echo"));
 /// let mut client = WebsocketCommunicator::new(route, "/echo");
 /// client.connect().await?;
@@ -171,7 +171,7 @@ impl<R: Routes> WebsocketCommunicator<R> {
     /// # Panics
     /// When the name or the value is not legal in a header.
     #[must_use]
-    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+    pub fn header(mut self, name: &str, value: &str) -> Self {
         let name: HeaderName = name.parse().expect("a legal header name");
         self.headers.append(name, value.parse().expect("a legal header value"));
         self
@@ -179,15 +179,15 @@ impl<R: Routes> WebsocketCommunicator<R> {
 
     /// Offers subprotocols.
     #[must_use]
-    pub fn with_subprotocols(self, subprotocols: &[&str]) -> Self {
-        self.with_header("sec-websocket-protocol", &subprotocols.join(", "))
+    pub fn subprotocols(self, subprotocols: &[&str]) -> Self {
+        self.header("sec-websocket-protocol", &subprotocols.join(", "))
     }
 
     /// How long an answer is waited for, and the end of the connection: a second unless said otherwise. For a consumer that
     /// waits for something outside of the test; what only takes its time needs a paused clock instead (see
     /// [the module](crate::testing)).
     #[must_use]
-    pub fn with_patience(mut self, patience: Duration) -> Self {
+    pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }

@@ -40,7 +40,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! async fn what_one_says_the_other_hears() -> Result<()> {
 //!     let probe = LayerProbe::new();
-//!     let channels = Channels::builder().layer(probe.process()).build();
+//!     let channels = Channels::builder().layer(probe.process()).build()?;
 //!     let route = channels.route::<ChatConsumer>(warp::path!("ws" / String));
 //!
 //!     let mut ann = WebsocketCommunicator::new(route.clone(), "/ws/lobby");

@@ -105,7 +105,7 @@ fn names_in(text: &str) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn metrics_page_matches_dashboard_and_documentation() {
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let routes = channels.route::<WatchedConsumer>(warp::path!("ws")).or(channels.metrics());
     let server = Server::start(&channels, routes).await;
     let address = server.address;
@@ -263,7 +263,7 @@ impl SlowJobConsumer {
 
 #[tokio::test]
 async fn metrics_measure_the_time_of_every_kind_of_method() {
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let look = async || {
         let page = warp::test::request().path("/metrics").reply(&channels.metrics()).await;
         Page(String::from_utf8(page.body().to_vec()).unwrap())

@@ -31,7 +31,7 @@ impl WhoAmI {
 
 /// Serves the consumer at `/ws`.
 pub(crate) async fn serve(builder: ChannelsBuilder) -> Server {
-    let channels = builder.build();
+    let channels = builder.build().unwrap();
     Server::start(&channels, channels.route::<WhoAmI>(warp::path!("ws"))).await
 }
 

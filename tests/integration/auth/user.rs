@@ -27,7 +27,7 @@ async fn user_of_another_type_is_logged_once() {
 
     let (log, _listening) = Log::of_this_thread(tracing::Level::ERROR);
     let sees = async |builder: ChannelsBuilder, expected: [bool; 2]| {
-        let route = builder.build().route::<Asks>(warp::path!("ws"));
+        let route = builder.build().unwrap().route::<Asks>(warp::path!("ws"));
         let mut client = WebsocketCommunicator::new(route, "/ws");
         client.connect().await.unwrap();
         for _ in 0..2 {

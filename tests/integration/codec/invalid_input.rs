@@ -204,7 +204,7 @@ async fn client<C: channels_runtime::Consumer<Captures = ()>>(
 
 /// Returns an application with its own layer: the default layer is shared.
 fn application() -> Channels {
-    Channels::builder().layer(ChannelLayer::in_memory()).build()
+    Channels::builder().layer(ChannelLayer::in_memory()).build().unwrap()
 }
 
 fn good(text: &str) -> ChatMessage {
@@ -334,9 +334,9 @@ fn bytes_of(format: Format) -> Vec<(Vec<u8>, Option<&'static str>)> {
 async fn wrong_bytes(format: Format) {
     let (log, _guard) = Log::listen();
     let server = RedisServer::start();
-    let config = LayerConfig::default().with_serializer_format(format);
+    let config = LayerConfig::default().serializer_format(format);
     let layer = ChannelLayer::redis_pubsub_with(&[server.url()], config).await.unwrap();
-    let channels = Channels::builder().layer(layer.clone()).build();
+    let channels = Channels::builder().layer(layer.clone()).build().unwrap();
     let mut client = client::<ChatConsumer>(&channels).await;
     let mut aloud = BTreeSet::new();
     for (at, (message, field)) in bytes_of(format).into_iter().enumerate() {

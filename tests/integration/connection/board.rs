@@ -132,8 +132,8 @@ impl App {
 
     pub(crate) fn with(builder: ChannelsBuilder) -> Self {
         let gate = Arc::new(Gate::closed());
-        let layer = ChannelLayer::in_memory_with(LayerConfig::default().with_capacity(CAPACITY));
-        let channels = builder.layer(layer).authenticator(user(Arc::clone(&gate))).build();
+        let layer = ChannelLayer::in_memory_with(LayerConfig::default().capacity(CAPACITY));
+        let channels = builder.layer(layer).authenticator(user(Arc::clone(&gate))).build().unwrap();
         Self { channels, gate }
     }
 
@@ -146,7 +146,7 @@ impl App {
         (client, name)
     }
 
-    pub(crate) fn layer(&self) -> &ChannelLayer {
+    pub(crate) fn layer(&self) -> ChannelLayer {
         self.channels.channel_layer()
     }
 

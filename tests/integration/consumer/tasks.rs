@@ -9,7 +9,7 @@ use crate::support::until::until;
 #[tokio::test(start_paused = true)]
 async fn rejected_connection_cancels_its_tasks() {
     let app = App::new();
-    assert!(app.new_client().with_header("x-refuse", "yes").connect().await.is_err());
+    assert!(app.new_client().header("x-refuse", "yes").connect().await.is_err());
     until("the work ends", || app.running() == 0).await;
     advance(5 * SECOND).await;
     assert_eq!(app.channels.channel_layer().channels_here(), 0);

@@ -29,7 +29,7 @@ type Client<R> = WebsocketCommunicator<BoxedFilter<(R,)>>;
 
 fn site() -> Site<impl Reply + 'static> {
     let accounts = Arc::new(Accounts::default());
-    let (channels, routes) = site::build(ChannelLayer::in_memory(), Arc::clone(&accounts));
+    let (channels, routes) = site::build(ChannelLayer::in_memory(), Arc::clone(&accounts)).unwrap();
     Site { channels, routes, accounts }
 }
 
@@ -37,7 +37,7 @@ impl<R: Reply + 'static> Site<R> {
     async fn client(&self, name: &str) -> Client<R> {
         let session = self.accounts.log_in(name, name).expect("the example knows this user");
         let client = WebsocketCommunicator::new(self.routes.clone(), "/chat/stream/");
-        let mut client = client.with_header("cookie", &format!("sessionid={session}"));
+        let mut client = client.header("cookie", &format!("sessionid={session}"));
         client.connect().await.unwrap();
         client
     }
@@ -76,13 +76,13 @@ async fn multichat_rejects_client_without_session() {
     let site = site();
     for cookie in ["theme=dark", "sessionid=guessed"] {
         let client = WebsocketCommunicator::new(site.routes.clone(), "/chat/stream/");
-        let error = client.with_header("cookie", cookie).connect().await.unwrap_err();
+        let error = client.header("cookie", cookie).connect().await.unwrap_err();
         assert!(matches!(error, CommunicatorError::Refused { status: 403, .. }), "{error}");
     }
     let session = site.accounts.log_in("ann", "ann").unwrap();
     site.accounts.log_out(&session);
     let client = WebsocketCommunicator::new(site.routes.clone(), "/chat/stream/");
-    let mut client = client.with_header("cookie", &format!("sessionid={session}"));
+    let mut client = client.header("cookie", &format!("sessionid={session}"));
     assert!(matches!(client.connect().await, Err(CommunicatorError::Refused { status: 403, .. })));
 }
 

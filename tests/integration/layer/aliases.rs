@@ -17,6 +17,6 @@ async fn layer_of_last_application_is_default() {
     assert_eq!((envelope.event_name(), envelope.format()), ("x", Format::Msgpack));
     let missing = channel_layer("no such name").unwrap_err().to_string();
     assert!(missing.contains("there is no channel layer `no such name`"), "{missing}");
-    let _ = Channels::builder().build();
+    let _ = Channels::builder().build().unwrap();
     assert!(channel_layer("default").is_ok());
 }

@@ -280,13 +280,13 @@ macro_rules! contract {
 
             #[tokio::test]
             async fn full_mailbox_drops_newest_event() {
-                let config = channels_runtime::layer::LayerConfig::default().with_capacity(3);
+                let config = channels_runtime::layer::LayerConfig::default().capacity(3);
                 super::full_mailbox_drops_newest_event(super::$layer(config).await).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn group_members_receive_each_sender_in_order() {
-                let config = channels_runtime::layer::LayerConfig::default().with_capacity(2000);
+                let config = channels_runtime::layer::LayerConfig::default().capacity(2000);
                 super::group_members_receive_each_sender_in_order(super::$layer(config).await).await;
             }
         })*

@@ -77,7 +77,7 @@ impl TalkConsumer {
 
 /// Returns an application that stands for a process.
 pub(crate) fn app(layer: &ChannelLayer) -> (Channels, impl Routes + use<>) {
-    let channels = Channels::builder().layer(layer.clone()).build();
+    let channels = Channels::builder().layer(layer.clone()).build().unwrap();
     let route = channels.route::<TalkConsumer>(warp::path!("talk" / String));
     (channels, route)
 }
@@ -246,7 +246,7 @@ macro_rules! on_every_layer {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
-                let config = super::LayerConfig::default().with_capacity(1000);
+                let config = super::LayerConfig::default().capacity(1000);
                 super::$test(crate::support::layers::$layer(config).await).await;
             }
         )*

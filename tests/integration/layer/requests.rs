@@ -86,7 +86,7 @@ struct Reporter {
 
 impl Reporter {
     async fn start(layer: &ChannelLayer) -> Self {
-        let channels = Channels::builder().layer(layer.clone()).build();
+        let channels = Channels::builder().layer(layer.clone()).build().unwrap();
         let worker = channels.worker::<ReportConsumer>("reports");
         let running = tokio::spawn(async move { worker.run_until(std::future::pending()).await });
         // The worker has joined its group when it takes jobs.

@@ -77,7 +77,7 @@ struct App {
 impl App {
     fn new(builder: ChannelsBuilder) -> Self {
         let code = Arc::<Code>::default();
-        let channels = builder.authenticator(user(Arc::clone(&code))).build();
+        let channels = builder.authenticator(user(Arc::clone(&code))).build().unwrap();
         Self { channels, code }
     }
 
@@ -210,7 +210,7 @@ async fn idle_limit_closes_responsive_client() {
 
 #[tokio::test(start_paused = true)]
 async fn heartbeat_disabled_keeps_silent_client() {
-    let app = App::new(Channels::builder().heartbeat(Duration::ZERO, Duration::ZERO));
+    let app = App::new(Channels::builder().no_heartbeat());
     let mut client = app.client().await;
     tokio::time::sleep(86_400 * SECOND).await;
     client.send_to("good morning").await.unwrap();

@@ -121,13 +121,13 @@ struct App {
 
 impl App {
     fn new() -> Self {
-        let layer = ChannelLayer::in_memory_with(LayerConfig::default().with_capacity(3));
+        let layer = ChannelLayer::in_memory_with(LayerConfig::default().capacity(3));
         Self::on(layer, Channels::builder().idle_limit(Duration::from_secs(600)))
     }
 
     fn on(layer: ChannelLayer, builder: ChannelsBuilder) -> Self {
         let codes = Codes::default();
-        let channels = builder.layer(layer).authenticator(user(Arc::clone(&codes))).build();
+        let channels = builder.layer(layer).authenticator(user(Arc::clone(&codes))).build().unwrap();
         Self { channels, codes }
     }
 
@@ -142,7 +142,7 @@ impl App {
         (client, name)
     }
 
-    fn layer(&self) -> &ChannelLayer {
+    fn layer(&self) -> ChannelLayer {
         self.channels.channel_layer()
     }
 
@@ -252,7 +252,7 @@ async fn take(way: Way, app: &App, (mut client, name): (Client, ChannelName<Leav
         PanicsAtAnEvent => layer.send(&name, &Note { text: "panic".into() }).await.unwrap(),
         RefusedAfterAJoin | ConnectFails | ConnectPanics | ConnectTakesTooLong => {
             drop(client);
-            let mut refused = app.new_client().with_header("x-connect", way.of_connect().expect("one of these"));
+            let mut refused = app.new_client().header("x-connect", way.of_connect().expect("one of these"));
             assert!(refused.connect().await.is_err());
             return None;
         }
@@ -488,7 +488,7 @@ async fn termination_leaves_nothing_in_redis(layer: &ChannelLayer, known: impl F
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn termination_leaves_nothing_in_redis_on_core() {
     let redis = RedisServer::start();
-    let config = LayerConfig::default().with_capacity(3);
+    let config = LayerConfig::default().capacity(3);
     let layer = ChannelLayer::redis_core_with(&[redis.url()], config).await.unwrap();
     termination_leaves_nothing_in_redis(&layer, || redis.ask("ZCARD asgi:group:ways").number()).await;
 }
@@ -496,7 +496,7 @@ async fn termination_leaves_nothing_in_redis_on_core() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn termination_leaves_nothing_in_redis_on_pubsub() {
     let redis = RedisServer::start();
-    let config = LayerConfig::default().with_capacity(3);
+    let config = LayerConfig::default().capacity(3);
     let layer = ChannelLayer::redis_pubsub_with(&[redis.url()], config).await.unwrap();
     termination_leaves_nothing_in_redis(&layer, || {
         let channels = redis.ask("PUBSUB CHANNELS asgispecific.*").list().len();

@@ -77,7 +77,7 @@ async fn communicator_disconnect_waits_for_end_of_connection() {
     ann.send_to("again").await.unwrap();
     assert_eq!(ann.receive_text_from().await.unwrap(), "again");
 
-    let mut hasty = client(&layer).await.with_patience(Duration::from_millis(500));
+    let mut hasty = client(&layer).await.patience(Duration::from_millis(500));
     let open = hasty.disconnect(CloseCode::NORMAL).await.unwrap_err();
     assert!(matches!(open, CommunicatorError::StillOpen { .. }), "{open}");
     assert!(open.to_string().starts_with("the connection did not end within 500ms: `disconnect`"), "{open}");

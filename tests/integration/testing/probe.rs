@@ -120,7 +120,7 @@ async fn probe_processes_share_messages_only() {
 
 #[tokio::test(start_paused = true)]
 async fn probe_full_channel_behaves_as_on_real_layer() {
-    let config = LayerConfig::default().with_capacity(1);
+    let config = LayerConfig::default().capacity(1);
     let probe = LayerProbe::new();
     let (here, there) = (probe.process(), probe.process_with(config.clone()));
     let channel = there.new_channel().await.unwrap();
@@ -184,8 +184,11 @@ fn claims(seed: u64) -> Vec<u64> {
         let mut clients = Vec::new();
         for by in 0..9 {
             let layer = layers[by as usize % 3].clone();
-            let channels =
-                Channels::builder().layer(layer).authenticator(move |_| async move { Ok(Some(By(by))) }).build();
+            let channels = Channels::builder()
+                .layer(layer)
+                .authenticator(move |_| async move { Ok(Some(By(by))) })
+                .build()
+                .unwrap();
             let route = channels.route::<Claimer>(warp::path!("ws" / u64));
             let mut client = WebsocketCommunicator::new(route.boxed(), format!("/ws/{by}"));
             client.connect().await.unwrap();

@@ -69,7 +69,7 @@ async fn rejected_connect_returns_403() {
             Err(Reject::default())
         }
     }
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let server = Server::start(&channels, channels.route::<Closed>(warp::path!("closed"))).await;
     let address = server.address;
     let request = handshake("/closed", &format!("{KEY}Sec-WebSocket-Version: 13\n"));

@@ -40,7 +40,7 @@ impl NewsConsumer {
     async fn connect(cx: &mut Context<Self>, channel: String) -> Result<Self, Reject> {
         let codes = cx.scope().user::<Codes>().ok_or(Reject::unauthorized())?.clone();
         if channel == "closed" {
-            return Err(Reject::not_found().with_reason("no such channel"));
+            return Err(Reject::not_found().reason("no such channel"));
         }
         cx.group_add(&News).await?;
         cx.append_header("x-channel".parse()?, channel.parse()?);
@@ -82,8 +82,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 impl App {
     async fn start(builder: ChannelsBuilder) -> Self {
         let codes = Codes::default();
-        let layer = ChannelLayer::in_memory_with(LayerConfig::default().with_capacity(1000));
-        let channels = builder.layer(layer).authenticator(user_or_nobody(Arc::clone(&codes))).build();
+        let layer = ChannelLayer::in_memory_with(LayerConfig::default().capacity(1000));
+        let channels = builder.layer(layer).authenticator(user_or_nobody(Arc::clone(&codes))).build().unwrap();
         let path = warp::path!("news" / String);
         let page = path.map(|channel: String| format!("the page of {channel}"));
         let routes = channels.route::<NewsConsumer>(path).or(channels.sse::<NewsConsumer>(path)).or(page);
@@ -233,7 +233,7 @@ async fn sse_route_passes_on_other_requests() {
 
 #[tokio::test]
 async fn sse_rejected_client_gets_reason() {
-    let builder = Channels::builder().allowed_origins(["https://example.org", "127.0.0.1"]).unwrap();
+    let builder = Channels::builder().allowed_origins(["https://example.org", "127.0.0.1"]);
     let app = App::start(builder.max_connections_per_address(1)).await;
     let rejected = app.listen("closed", EVENTS).await;
     assert_eq!(rejected.status, 404);

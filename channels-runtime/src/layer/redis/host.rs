@@ -187,7 +187,7 @@ fn open(_: &RedisHost, info: ConnectionInfo) -> RedisResult<Client> {
 fn open(host: &RedisHost, info: ConnectionInfo) -> RedisResult<Client> {
     use deadpool_redis::redis::{ErrorKind, RedisError, TlsCertificates};
 
-    let Some(file) = host.ca_file() else { return Client::open(info) };
+    let Some(file) = host.custom_ca_file() else { return Client::open(info) };
     let root_cert = std::fs::read(file).map_err(|error| {
         let said = format!("{}: {error}", file.display());
         RedisError::from((ErrorKind::InvalidClientConfig, "the file of certificates cannot be read", said))

@@ -58,7 +58,7 @@ async fn unreachable_redis_is_logged_once() {
 async fn messages_popped_next_to_a_rejected_command_are_delivered() {
     const MANY: u32 = 300;
     let server = RedisServer::start();
-    let config = LayerConfig::default().with_capacity(1000);
+    let config = LayerConfig::default().capacity(1000);
     let (here, there) = (open(&server, config.clone()).await, open(&server, config).await);
     let channel = here.new_channel().await.unwrap();
     let deny = |rules: &str| {

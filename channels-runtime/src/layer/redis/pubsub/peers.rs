@@ -193,7 +193,7 @@ mod tests {
     fn a_word_is_encrypted_where_messages_are() {
         let word = || Asked::default().begin().question("asgi__process__1", &GroupName::new("room-7").unwrap(), true);
         for keys in [&[][..], &["a-test-key"]] {
-            let codec = Codec::for_pubsub(&LayerConfig::default().with_symmetric_encryption_keys(keys.iter().copied()));
+            let codec = Codec::for_pubsub(&LayerConfig::default().symmetric_encryption_keys(keys.iter().copied()));
             let sealed = word().seal(&codec);
             assert_eq!(sealed.windows(6).any(|bytes| bytes == b"room-7"), keys.is_empty());
             assert_eq!(format!("{:?}", PeerMessage::open(sealed, &codec).unwrap()), format!("{:?}", word()));
