@@ -42,7 +42,7 @@
 //! async fn main() -> Result<()> {
 //!     let channels = Channels::builder().build()?;
 //!     let chat = channels.route::<ChatConsumer>(warp::path!("ws" / "chat" / String));
-//!     channels.serve(chat, ([127, 0, 0, 1], 8000)).await
+//!     channels.serve(chat, "127.0.0.1:8000").await
 //! }
 //! ```
 //!

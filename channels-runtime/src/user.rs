@@ -1,4 +1,4 @@
-//! The user of a connection, whose type only the application knows.
+//! The user of a connection. Only the application knows its type.
 
 use std::any::{Any, TypeId, type_name};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -57,9 +57,9 @@ fn log_mismatch(user: &dyn AnyUser, wanted: TypeId, name: &str) {
     logged.push(wanted);
     drop(logged);
     if (user as &dyn Any).is::<NoAuthenticator>() {
-        tracing::error!(asked = name, "a user is asked for, and these `Channels` have no authenticator");
+        tracing::error!(requested = name, "a user was requested, but the application has no authenticator");
     } else {
         let given = user.type_name();
-        tracing::error!(asked = name, given, "the authenticator's user is of another type than the one asked for");
+        tracing::error!(requested = name, given, "the authenticator's user is of another type than the requested one");
     }
 }

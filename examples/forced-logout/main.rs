@@ -25,7 +25,7 @@ struct Flags {
 }
 
 /// Codes from 4000 on are for applications. The page does not reconnect after this code.
-const LOGGED_OUT: CloseCode = CloseCode::new(4001).unwrap();
+const LOGGED_OUT: CloseCode = CloseCode::app::<4001>();
 
 #[event("chat.force_disconnect")]
 struct ForceDisconnect {

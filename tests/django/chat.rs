@@ -73,7 +73,7 @@ impl TwoServers {
         let django = Daphne::start(&settings);
         let layer = ChannelLayer::from_json(&settings.to_string()).await.unwrap();
         let channels = Channels::builder().layer(layer).build().unwrap();
-        let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
         let rust = format!("ws://{}/ws/chat/", server.local_addr());
         tokio::spawn(server.serve(channels.route::<ChatConsumer>(warp::path!("ws" / "chat" / String))));
         Self { channels, rust, django, _rig: rig }

@@ -29,7 +29,7 @@ use crate::server::Server;
 /// async fn main() -> Result<()> {
 ///     let channels = Channels::builder().build()?;
 ///     let echo = channels.route::<EchoConsumer>(warp::path!("echo"));
-///     channels.serve(echo, ([127, 0, 0, 1], 8000)).await
+///     channels.serve(echo, "127.0.0.1:8000").await
 /// }
 /// ```
 #[derive(Clone)]

@@ -74,7 +74,7 @@ use crate::support::Unawaited;
 /// let routes = post_news(layer.clone());      // .or(channels.route::<NewsConsumer>(..))
 /// # let reader = layer.new_channel().await?;
 /// # layer.group_add(&News, reader.name()).await?;
-/// # let server = channels.bind(([127, 0, 0, 1], 0).into()).await?;
+/// # let server = channels.bind(([127, 0, 0, 1], 0)).await?;
 /// # let mut client = tokio::net::TcpStream::connect(server.local_addr()).await?;
 /// # tokio::spawn(server.serve(routes));
 /// # let request = "POST /news HTTP/1.0\r\nHost: x\r\nContent-Length: 24\r\n\r\n{\"headline\": \"it rains\"}";
@@ -355,9 +355,11 @@ impl ChannelLayer {
         let each = try_join_all((0..self.layer.backend.servers()).map(|server| self.round_trip(server)));
         match tokio::time::timeout(deadline, each).await {
             Ok(back) => back.map(drop),
-            Err(late) => {
-                Err(LayerError::Unavailable { action: "a message to this process itself", source: late.into() })
-            }
+            Err(late) => Err(LayerError::Unavailable {
+                server: None,
+                action: "a message to this process itself",
+                source: late.into(),
+            }),
         }
     }
 

@@ -7,6 +7,7 @@
 
 // Only this folder names warp and hyper.
 
+mod address;
 mod captures;
 mod error;
 mod handshake;
@@ -25,9 +26,10 @@ mod sse;
 #[cfg(feature = "https")]
 mod tls;
 
+pub use address::Address;
 pub use captures::{Captures, RoutePath};
 pub use error::ServeError;
-pub use listener::{Address, WebServer};
+pub use listener::WebServer;
 pub use routes::Routes;
 
 pub use crate::consumer::OnlySends;

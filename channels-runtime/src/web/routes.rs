@@ -31,7 +31,7 @@ use warp::{Filter, Rejection, Reply};
 /// }
 ///
 /// let channels = Channels::builder().build()?;
-/// let serving = channels.serve(routes(channels.clone()), ([127, 0, 0, 1], 8000));
+/// let serving = channels.serve(routes(channels.clone()), "127.0.0.1:8000");
 /// # Ok::<(), Error>(())
 /// ```
 #[diagnostic::on_unimplemented(

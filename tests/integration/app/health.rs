@@ -12,7 +12,7 @@ use crate::support::redis::RedisServer;
 
 /// Serves the health routes of an application from another application, which keeps running when the first one stops.
 async fn watch(channels: &Channels) -> (SocketAddr, JoinHandle<()>) {
-    let server = Channels::builder().build().unwrap().bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let server = Channels::builder().build().unwrap().bind(([127, 0, 0, 1], 0)).await.unwrap();
     (server.local_addr(), tokio::spawn(server.serve(channels.health())))
 }
 

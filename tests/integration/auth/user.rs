@@ -39,7 +39,7 @@ async fn user_of_another_type_is_logged_once() {
     sees(Channels::builder().authenticator(async |_: Scope| Ok(None::<Mine>)), [false, false]).await;
     let told = || log.text().lines().filter(|line| line.contains("ERROR")).map(str::to_owned).collect::<Vec<_>>();
     let [line] = &told()[..] else { panic!("{:?}", told()) };
-    for word in ["of another type than the one asked for", "Never", "Mine"] {
+    for word in ["of another type than the requested one", "Never", "Mine"] {
         assert!(line.contains(word), "{line}");
     }
     sees(Channels::builder(), [false, false]).await;

@@ -123,8 +123,6 @@ pub(crate) struct App {
     pub(crate) gate: Arc<Gate>,
 }
 
-pub(crate) type Route = warp::filters::BoxedFilter<(warp::reply::Response,)>;
-
 impl App {
     pub(crate) fn new() -> Self {
         Self::with(Channels::builder())
@@ -138,7 +136,7 @@ impl App {
     }
 
     /// Connects a client and returns it with the name of its channel.
-    pub(crate) async fn client<C: Consumer<Captures = ()>>(&self) -> (WebsocketCommunicator<Route>, ChannelName<C>) {
+    pub(crate) async fn client<C: Consumer<Captures = ()>>(&self) -> (WebsocketCommunicator, ChannelName<C>) {
         let route = self.channels.route::<C>(warp::path!("ws")).boxed();
         let mut client = WebsocketCommunicator::new(route, "/ws");
         client.connect().await.unwrap();
@@ -170,7 +168,7 @@ impl App {
     }
 }
 
-pub(crate) async fn texts(client: &mut WebsocketCommunicator<Route>, many: usize) -> Vec<String> {
+pub(crate) async fn texts(client: &mut WebsocketCommunicator, many: usize) -> Vec<String> {
     let mut texts = Vec::new();
     for _ in 0..many {
         texts.push(client.receive_text_from().await.unwrap().trim_end().to_owned());

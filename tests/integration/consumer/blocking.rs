@@ -100,7 +100,7 @@ impl BlockingConsumer {
     }
 }
 
-type Client = WebsocketCommunicator<warp::filters::BoxedFilter<(warp::reply::Response,)>>;
+type Client = WebsocketCommunicator;
 
 struct App {
     channels: Channels,

@@ -204,7 +204,7 @@ impl App {
         Self { channels, witness }
     }
 
-    pub(crate) fn client(&self, how: &str) -> WebsocketCommunicator<impl Routes + use<>> {
+    pub(crate) fn client(&self, how: &str) -> WebsocketCommunicator {
         let route = self.channels.route::<ChatConsumer>(warp::path!("ws" / String));
         WebsocketCommunicator::new(route, format!("/ws/{how}"))
     }

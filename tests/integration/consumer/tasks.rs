@@ -40,7 +40,7 @@ async fn task_limit_rejects_the_101st_task() {
         let begin = serde_json::json!({"type": "begin", "how": how, "name": "one more", "ms": 1});
         client.send_json_to(&begin).await.unwrap();
         let refused = client.receive_text_from().await.unwrap();
-        assert!(refused.starts_with("this consumer has 100 timers and pieces of work already"), "{refused}");
+        assert!(refused.starts_with("this consumer already has 100 timers and tasks"), "{refused}");
     }
     assert_eq!(app.running(), 99);
     // An ended task makes space for another one.

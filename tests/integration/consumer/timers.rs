@@ -151,7 +151,7 @@ impl TimerConsumer {
     }
 }
 
-pub(crate) type Client = WebsocketCommunicator<warp::filters::BoxedFilter<(warp::reply::Response,)>>;
+pub(crate) type Client = WebsocketCommunicator;
 
 pub(crate) struct App {
     pub(crate) channels: Channels,

@@ -25,8 +25,6 @@ struct Site<R> {
     accounts: Arc<Accounts>,
 }
 
-type Client<R> = WebsocketCommunicator<BoxedFilter<(R,)>>;
-
 fn site() -> Site<impl Reply + 'static> {
     let accounts = Arc::new(Accounts::default());
     let (channels, routes) = site::build(ChannelLayer::in_memory(), Arc::clone(&accounts)).unwrap();
@@ -34,7 +32,7 @@ fn site() -> Site<impl Reply + 'static> {
 }
 
 impl<R: Reply + 'static> Site<R> {
-    async fn client(&self, name: &str) -> Client<R> {
+    async fn client(&self, name: &str) -> WebsocketCommunicator {
         let session = self.accounts.log_in(name, name).expect("the example knows this user");
         let client = WebsocketCommunicator::new(self.routes.clone(), "/chat/stream/");
         let mut client = client.header("cookie", &format!("sessionid={session}"));
@@ -58,15 +56,15 @@ impl<R: Reply + 'static> Site<R> {
     }
 }
 
-async fn says<R: Reply + 'static>(client: &mut Client<R>, command: &Value) {
+async fn says(client: &mut WebsocketCommunicator, command: &Value) {
     client.send_to(command.to_string().as_str()).await.unwrap();
 }
 
-async fn hears<R: Reply + 'static>(client: &mut Client<R>, wanted: &Value) {
+async fn hears(client: &mut WebsocketCommunicator, wanted: &Value) {
     assert_eq!(client.receive_json_from::<Value>().await.unwrap(), *wanted);
 }
 
-async fn joins<R: Reply + 'static>(client: &mut Client<R>, room: &str, title: &str) {
+async fn joins(client: &mut WebsocketCommunicator, room: &str, title: &str) {
     says(client, &json!({"command": "join", "room": room})).await;
     hears(client, &json!({"join": room, "title": title})).await;
 }

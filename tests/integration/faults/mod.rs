@@ -295,7 +295,7 @@ impl Play {
         for _ in 0..2 {
             let layer = kind.open(host.clone()).await;
             let channels = Channels::builder().layer(layer).build().unwrap();
-            let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+            let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
             addresses.push(format!("ws://{}/ws", server.local_addr()));
             tokio::spawn(server.serve(channels.route::<Listener>(warp::path!("ws"))));
             servers.push(channels);

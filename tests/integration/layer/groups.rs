@@ -82,10 +82,10 @@ pub(crate) fn app(layer: &ChannelLayer) -> (Channels, impl Routes + use<>) {
     (channels, route)
 }
 
-pub(crate) struct Talker<R>(pub(crate) WebsocketCommunicator<R>);
+pub(crate) struct Talker(pub(crate) WebsocketCommunicator);
 
-impl<R: Routes> Talker<R> {
-    pub(crate) async fn connect(route: &R, name: &str) -> Self {
+impl Talker {
+    pub(crate) async fn connect<R: Routes>(route: &R, name: &str) -> Self {
         let mut client = WebsocketCommunicator::new(route.clone(), format!("/talk/{name}"));
         client.connect().await.unwrap();
         Self(client)
@@ -124,7 +124,7 @@ pub(crate) async fn group_send_others_excludes_sender_and_keeps_order(two: Two) 
     speaker.says("all", LINES).await;
     far.says("all", LINES).await;
 
-    async fn hear<R: Routes>(talker: &mut Talker<R>) -> (Vec<u32>, Vec<u32>) {
+    async fn hear(talker: &mut Talker) -> (Vec<u32>, Vec<u32>) {
         let (mut of_speaker, mut of_far) = (Vec::new(), Vec::new());
         while of_speaker.last() != Some(&LINES) || of_far.last() != Some(&LINES) {
             match talker.hears().await {

@@ -124,7 +124,7 @@ async fn request_gets_its_own_reply(two: Two) {
 async fn reply_of_another_type_is_an_error(two: Two) {
     let reporter = Reporter::start(&two.there).await;
     let error = ask(&two.here, "fail", 1).await.unwrap_err();
-    assert_eq!(error.to_string(), "channel `reports` gave an answer that does not fit the question");
+    assert_eq!(error.to_string(), "the reply of channel `reports` does not fit the request");
     let LayerError::WrongReply { source: DecodeError::Unexpected { event, wanted, .. }, .. } = error else {
         panic!("{error:?}")
     };

@@ -85,7 +85,7 @@ impl App {
         self.channels.route::<Patient>(warp::path!("ws"))
     }
 
-    async fn client(&self) -> WebsocketCommunicator<impl Routes + use<>> {
+    async fn client(&self) -> WebsocketCommunicator {
         let mut client = WebsocketCommunicator::new(self.route(), "/ws");
         client.connect().await.unwrap();
         client
@@ -305,7 +305,7 @@ async fn server_at_the_near_end() {
     ip(&format!("link set there netns {process}"));
 
     let app = App::new(Channels::builder().heartbeat(2 * SECOND, 5 * SECOND));
-    let server = app.channels.bind(([10, 77, 0, 1], 0).into()).await.unwrap();
+    let server = app.channels.bind(([10, 77, 0, 1], 0)).await.unwrap();
     writeln!(far.stdin.as_ref().unwrap(), "{}", server.local_addr()).unwrap();
     tokio::spawn(server.serve(app.route()));
     until("the client is in", || app.channels.connections() == 1).await;

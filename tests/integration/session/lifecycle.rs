@@ -37,7 +37,7 @@ async fn connect_result_decides_handshake_status() {
         ("panic", 500, "Internal Server Error"),
     ] {
         match app.client(how).connect().await.unwrap_err() {
-            CommunicatorError::Refused { status, body } => assert_eq!((status, body.as_str()), (wanted, said)),
+            CommunicatorError::Refused { status, body, .. } => assert_eq!((status, body.as_str()), (wanted, said)),
             other => panic!("{other}"),
         }
     }

@@ -111,8 +111,7 @@ impl Leaver {
     }
 }
 
-type Route = warp::filters::BoxedFilter<(warp::reply::Response,)>;
-type Client = WebsocketCommunicator<Route>;
+type Client = WebsocketCommunicator;
 
 struct App {
     channels: Channels,
@@ -228,7 +227,7 @@ const WAYS: [(Way, Option<u16>); 20] = [
 async fn take(way: Way, app: &App, (mut client, name): (Client, ChannelName<Leaver>)) -> Option<Client> {
     let layer = app.layer();
     match way {
-        ClientCloses => client.disconnect(CloseCode::new(4001).unwrap()).await.unwrap(),
+        ClientCloses => client.disconnect(CloseCode::app::<4001>()).await.unwrap(),
         ClientVanishes => return None,
         ClientBreaksTheProtocol => client.send_binary_to("where text is wanted").await.unwrap(),
         ClientIsHalfOpen | ClientIsIdle => {}

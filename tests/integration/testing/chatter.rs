@@ -7,7 +7,7 @@ use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
 use warp::Filter;
 
-pub(crate) type Client = WebsocketCommunicator<warp::filters::BoxedFilter<(warp::reply::Response,)>>;
+pub(crate) type Client = WebsocketCommunicator;
 
 #[event("chat.message")]
 #[derive(Debug, PartialEq)]

@@ -56,7 +56,7 @@ impl NewsConsumer {
     #[handler("news.told")]
     async fn told(&mut self, cx: &mut Context<Self>, event: &Told) -> Result<()> {
         match event.how.as_str() {
-            "close" => cx.close_with(CloseCode::new(4001).unwrap(), "enough"),
+            "close" => cx.close_with(CloseCode::app::<4001>(), "enough"),
             "fail" => return Err(Error::msg("as asked")),
             "binary" => cx.send_binary(vec![1, 2, 3]).await?,
             text => cx.send_text(text).await?,

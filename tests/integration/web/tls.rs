@@ -93,7 +93,7 @@ async fn echoes(address: SocketAddr, trusted: &CertificateDer<'static>) {
 
 async fn start(files: &Files) -> (Channels, SocketAddr, tokio::task::JoinHandle<()>) {
     let channels = Channels::builder().header_deadline(Duration::from_millis(500)).build().unwrap();
-    let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
     let server = server.tls(files.certificate(), files.key()).unwrap();
     let address = server.local_addr();
     let route = channels.route::<Echo>(warp::path!("echo"));
@@ -152,7 +152,7 @@ async fn tls_file_errors_name_the_file_without_its_content() {
     let (files, _) = Files::new();
     let channels = Channels::builder().build().unwrap();
     let problem = async |certificate: &Path, key: &Path| -> ServeError {
-        let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
         server.tls(certificate, key).unwrap_err()
     };
     let missing = files.0.join("missing.pem");

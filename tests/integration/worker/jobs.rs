@@ -316,7 +316,7 @@ async fn worker_with_invalid_name_fails_to_start() {
     let first = Running::begin(&layer, "twice", 1);
     until("the first runs", || layer.channels_here() == 2).await;
     let error = channels.worker::<JobConsumer>("twice").run_until(std::future::pending()).await.unwrap_err();
-    assert!(error.to_string().contains("has its worker in this process already"), "{error}");
+    assert!(error.to_string().contains("already has a worker in this process"), "{error}");
     first.stop().await;
 
     let closed = Running::begin(&layer, "closed", 1);

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::error::LayerError;
-use crate::layer::redis::connection_error::{ConnectionError, unavailable};
+use crate::layer::redis::connection_error::{ConnectionError, unavailable_at};
 use crate::layer::redis::host::{Commanding, Host};
 use crate::layer::redis::limits::DEADLINE;
 use crate::layer::redis::pipeline::{answers, usual};
@@ -112,13 +112,17 @@ struct Waiting {
 
 /// The sending end of a [`run`].
 #[derive(Debug, Clone)]
-pub(super) struct Commands(mpsc::Sender<Waiting>);
+pub(super) struct Commands {
+    queue: mpsc::Sender<Waiting>,
+    /// The address of the server, for errors.
+    server: Arc<str>,
+}
 
 impl Commands {
     /// Commands for a host, and the task that sends them until all ends are dropped.
     pub(super) fn new(host: Arc<Host>) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (tx, rx) = mpsc::channel(QUEUE);
-        (Self(tx), run(host, rx))
+        (Self { queue: tx, server: host.to_string().into() }, run(host, rx))
     }
 
     /// Sends a command, and waits until Redis has done it.
@@ -137,11 +141,12 @@ impl Commands {
     async fn done<T: FromRedisValue>(&self, action: &'static str, command: Command) -> Result<T, LayerError> {
         let (done, answer) = oneshot::channel();
         let sent = async {
-            self.0.send(Waiting { command, action, done }).await.map_err(|_| LayerError::Closed)?;
+            self.queue.send(Waiting { command, action, done }).await.map_err(|_| LayerError::Closed)?;
             answer.await.unwrap_or(Err(LayerError::Closed))
         };
-        let value = timeout(DEADLINE, sent).await.unwrap_or_else(|late| Err(unavailable(action, late)))?;
-        redis::from_redis_value(value).map_err(|error| unavailable(action, error))
+        let value =
+            timeout(DEADLINE, sent).await.unwrap_or_else(|late| Err(unavailable_at(&self.server, action, late)))?;
+        redis::from_redis_value(value).map_err(|error| unavailable_at(&self.server, action, error))
     }
 }
 
@@ -177,7 +182,7 @@ async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<Waiting>) {
         });
         match sent.await {
             Ok(Ok((commanding, Ok(answers)))) => {
-                if answer(&mut batch, answers) {
+                if answer(&mut batch, answers, &host) {
                     held = Some((commanding, Instant::now()));
                 } else {
                     commanding.discard();
@@ -186,12 +191,12 @@ async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<Waiting>) {
             // Whether Redis got some of it is not known. Sending again could deliver twice, so it is not done.
             Ok(Ok((commanding, Err(error)))) => {
                 commanding.discard();
-                fail(&mut batch, &Arc::new(error));
+                fail(&mut batch, &Arc::new(error), &host);
             }
-            Ok(Err(error)) => fail(&mut batch, &Arc::new(error)),
+            Ok(Err(error)) => fail(&mut batch, &Arc::new(error), &host),
             Err(late) => {
                 host.forget_idle();
-                fail(&mut batch, &Arc::new(late.into()));
+                fail(&mut batch, &Arc::new(late.into()), &host);
             }
         }
     }
@@ -211,21 +216,21 @@ fn pipeline(batch: &mut [Waiting]) -> Pipeline {
 }
 
 /// Tells everyone the answer. Gives whether the connection is still good.
-fn answer(batch: &mut Vec<Waiting>, answers: Vec<RedisResult<Value>>) -> bool {
+fn answer(batch: &mut Vec<Waiting>, answers: Vec<RedisResult<Value>>, host: &Host) -> bool {
     let mut good = true;
     for (waiting, answer) in batch.drain(..).zip(answers) {
         let answer = answer.map_err(|error: RedisError| {
             // A master that became a replica stays connected and refuses to write.
             good &= error.kind() != ServerErrorKind::ReadOnly.into();
-            unavailable(waiting.action, error)
+            unavailable_at(host, waiting.action, error)
         });
         _ = waiting.done.send(answer);
     }
     good
 }
 
-fn fail(batch: &mut Vec<Waiting>, error: &Arc<ConnectionError>) {
+fn fail(batch: &mut Vec<Waiting>, error: &Arc<ConnectionError>, host: &Host) {
     for waiting in batch.drain(..) {
-        _ = waiting.done.send(Err(unavailable(waiting.action, Arc::clone(error))));
+        _ = waiting.done.send(Err(unavailable_at(host, waiting.action, Arc::clone(error))));
     }
 }

@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use crate::error::LayerError;
 use crate::layer::redis::address::{RedisHost, Target};
 use crate::layer::redis::backoff::{Backoff, jittered};
-use crate::layer::redis::connection_error::{ConnectionError, unavailable};
+use crate::layer::redis::connection_error::{ConnectionError, unavailable, unavailable_at};
 use crate::layer::redis::limits::DEADLINE;
 
 /// How many connections for commands a process has to one server at most. It uses one to four; the others are tries to connect
@@ -220,7 +220,7 @@ pub(crate) async fn connect(hosts: impl IntoIterator<Item = RedisHost>) -> Resul
     for host in &hosts {
         // Asked something, because a server that wants a password lets everyone connect.
         let answered = timeout(DEADLINE, host.answered()).await.unwrap_or_else(|late| Err(late.into()));
-        answered.map_err(|error| unavailable("connecting to Redis", format!("{host}: {error}")))?;
+        answered.map_err(|error| unavailable_at(host, "connecting to Redis", error))?;
     }
     Ok(hosts)
 }

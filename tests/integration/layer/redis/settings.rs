@@ -70,6 +70,10 @@ async fn address_with_password_database_or_unix_socket_connects() {
     let server = RedisServer::start_with(&["--requirepass", "s3cret", "--unixsocket", "redis.sock"]);
     let refused = ChannelLayer::redis_core(&[server.url()]).await.unwrap_err();
     assert!(matches!(refused, LayerError::Unavailable { .. }), "{refused}");
+    assert!(
+        refused.to_string().ends_with(&format!("connecting to Redis failed at 127.0.0.1:{}", server.port())),
+        "{refused}"
+    );
     let socket = server.folder().join("redis.sock");
     let hosts = [
         RedisHost::from(format!("redis://:s3cret@127.0.0.1:{}/2", server.port())),
