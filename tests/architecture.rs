@@ -114,6 +114,8 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     // The faces.
+    ("info", EVERYTHING),
+    ("stats", EVERYTHING),
     ("testing", EVERYTHING),
     ("__private", EVERYTHING),
     ("fuzzing", EVERYTHING),

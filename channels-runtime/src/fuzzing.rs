@@ -13,6 +13,7 @@ use crate::admission::{Hosts, Origins};
 #[cfg(feature = "django")]
 use crate::auth::{DjangoSessions, SessionError};
 use crate::codec::{Envelope, Format};
+use crate::error::SettingError;
 use crate::layer::{Codec, LayerConfig, read_settings};
 use crate::name::{ChannelName, GroupName};
 use crate::websocket::{ClientMessage, Decoder, Frame, ProtocolError};
@@ -88,7 +89,7 @@ pub fn envelopes(data: &[u8]) {
         }
     }
     let config = LayerConfig::default();
-    let secret = config.clone().with_symmetric_encryption_keys(["new", "old"]);
+    let secret = config.clone().symmetric_encryption_keys(["new", "old"]);
     for codec in
         [Codec::for_pubsub(&config), Codec::for_core(&config), Codec::for_pubsub(&secret), Codec::for_core(&secret)]
     {
@@ -140,14 +141,14 @@ pub fn origin(data: &[u8]) {
     assert_eq!(same_host.allow(origin, host), same_host.allow(&origin.to_ascii_uppercase(), host), "{origin:?}");
 
     for pattern in lines {
-        let listed = match Origins::listed([pattern]) {
+        let listed = match listed_origins(pattern) {
             Ok(listed) => listed,
             Err(error) => {
                 assert!(!error.to_string().is_empty());
                 continue;
             }
         };
-        let hosts = Hosts::listed([pattern]);
+        let hosts = listed_hosts(pattern);
         if pattern == "*" {
             assert!(listed.allow(origin, host) && hosts.expect("`*` is a pattern").allow(host));
             continue;
@@ -176,13 +177,27 @@ pub fn origin(data: &[u8]) {
         }
     }
     // A site that lists exactly this page allows it.
-    if let Ok(listed) = Origins::listed([origin])
+    if let Ok(listed) = listed_origins(origin)
         && origin.contains("://")
         && !origin.contains("://.")
         && read.is_some()
     {
         assert!(listed.allow(origin, None), "{origin:?} by itself");
     }
+}
+
+/// Reads one pattern of `allowed_origins`.
+fn listed_origins(pattern: &str) -> Result<Origins, SettingError> {
+    let mut problems = Vec::new();
+    let origins = Origins::listed([pattern], &mut problems);
+    problems.pop().map_or(Ok(origins), Err)
+}
+
+/// Reads one pattern of `allowed_hosts`.
+fn listed_hosts(pattern: &str) -> Result<Hosts, SettingError> {
+    let mut problems = Vec::new();
+    let hosts = Hosts::listed([pattern], &mut problems);
+    problems.pop().map_or(Ok(hosts), Err)
 }
 
 /// Reads scheme, host and port with `http`. The scheme is not parsed, because `http` does not accept all schemes.
@@ -213,7 +228,7 @@ fn is_below(host: &str, domain: &str) -> bool {
 pub fn django(data: &[u8]) {
     const KEY: &str = "the site's";
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let sessions = DjangoSessions::new("current").with_fallback(KEY);
+    let sessions = DjangoSessions::new("current").fallback(KEY);
     let (cookies, rows) = ("signed_cookies", "SessionStore");
     let salts =
         [("django.contrib.sessions.backends.signed_cookies", cookies), ("django.contrib.sessions.SessionStore", rows)];

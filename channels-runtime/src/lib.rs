@@ -40,9 +40,9 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<()> {
-//!     let channels = Channels::builder().build();
+//!     let channels = Channels::builder().build()?;
 //!     let chat = channels.route::<ChatConsumer>(warp::path!("ws" / "chat" / String));
-//!     channels.serve(chat, ([127, 0, 0, 1], 8000)).await
+//!     channels.serve(chat, "127.0.0.1:8000").await
 //! }
 //! ```
 //!
@@ -70,9 +70,9 @@
 //!     Ok(())
 //! }
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-//! let channels = Channels::builder().build();
-//! announce(channels.channel_layer(), "Back in five minutes").await.unwrap();
-//! # });
+//! let channels = Channels::builder().build()?;
+//! announce(&channels.channel_layer(), "Back in five minutes").await?;
+//! # Ok::<(), Error>(()) }).unwrap();
 //! ```
 //!
 //! The layer is in memory unless you say otherwise. `Channels::builder().layer(ChannelLayer::from_env().await?)` reads Django's
@@ -99,7 +99,7 @@
 //! # #[cfg(feature = "testing")]
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 //! # use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
-//! # let channels = Channels::builder().build();
+//! # let channels = Channels::builder().build().unwrap();
 //! # let chat = channels.route::<ChatConsumer>(warp::path!("ws" / "chat" / String));
 //! let mut client = WebsocketCommunicator::new(chat, "/ws/chat/lobby");
 //! client.connect().await?;
@@ -144,7 +144,7 @@ mod support;
 mod name;
 
 // The errors, one enum for each boundary.
-mod error;
+pub mod error;
 
 // The user of a connection, whose type only the application knows.
 mod user;
@@ -162,13 +162,13 @@ mod websocket;
 mod codec;
 
 // Logins: JSON Web Tokens and Django sessions.
-mod auth;
+pub mod auth;
 
 // Admission control: who may connect.
 mod admission;
 
 // The channel layer: in memory, or over Redis.
-mod layer;
+pub mod layer;
 
 // One connection: its inbox, its outbound queue, and the write queue of all connections.
 mod connection;
@@ -189,50 +189,44 @@ mod app;
 mod worker;
 
 // Routes for warp, and an HTTP server for them.
-mod web;
+pub mod web;
 
 // Faces: they may name everything.
+
+// Facts about consumers, events and groups, readable at run time.
+pub mod info;
+
+// Counters, rates and the inspection of an application.
+pub mod stats;
+
+// Test clients and test layers.
 #[cfg(feature = "testing")]
 pub mod testing;
 
+// The targets of the macros' expansions.
 #[doc(hidden)]
 #[path = "private/mod.rs"]
 pub mod __private;
 
+// Entry points for the fuzzers.
 #[cfg(all(feature = "redis", any(test, fuzzing)))]
 #[doc(hidden)]
 pub mod fuzzing;
 
-pub use admission::{HandshakeStats, SettingsError};
-pub use app::{Channels, ChannelsBuilder, InspectedGroup, InspectedLayer, InspectedSettings, Inspection, Rates, Stats};
-#[cfg(feature = "django")]
-pub use auth::{DjangoSession, DjangoSessions, SessionError};
-pub use auth::{Identity, Login};
-#[cfg(feature = "jwt")]
-pub use auth::{Jwt, KeyError, TokenError};
-pub use codec::{Envelope, Format};
-pub use connection::{Backlog, ConnectionStats};
-pub use consumer::{
-    Background, BoxFuture, CommandInfo, Consumer, ConsumerInfo, Context, Decoded, Delivered, HandlerInfo, OnlySends,
-    ReplyTo, SendJson,
-};
-pub use error::{
-    BackgroundError, BlockingError, CommandError, DecodeError, EncodeError, Error, FrameError, FrameKind, IntoError,
-    LayerError, Reject, Result, SendError,
-};
-pub use event::{
-    Carries, DropHint, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, MailboxPolicy, Sends,
-};
-#[cfg(feature = "redis")]
-pub use layer::RedisHost;
-pub use layer::{
-    BlockingChannelLayer, Channel, ChannelLayer, ConfigError, Gap, LayerConfig, LayerStats, channel_layer,
-};
-pub use name::{ChannelName, GroupName, MAX_NAME_LENGTH, NameError, Untyped};
+// What a first program names. Everything else is in the public modules.
+pub use app::{Channels, ChannelsBuilder};
+pub use codec::Envelope;
+pub use consumer::{Background, Consumer, Context, ReplyTo, SendJson};
+#[doc(inline)]
+pub use error::{CommandError, Error, Reject, Result};
+pub use event::{Event, Group, Sends};
+#[doc(inline)]
+pub use layer::{ChannelLayer, channel_layer};
+pub use name::ChannelName;
 pub use scope::Scope;
-pub use server::JobStats;
 pub use support::Unawaited;
-pub use web::{Address, Captures, RoutePath, Routes, ServeError, WebServer};
+#[doc(inline)]
+pub use web::Routes;
 pub use websocket::{CloseCode, Frame, FromFrame, FromJson, IntoFrame, Json, Text, ToJson};
 pub use worker::{NoCaptures, Worker};
 
@@ -240,7 +234,7 @@ pub use channels_macros::{check_app, consumer, event, group};
 // `#[consumer]` takes these away before the compiler looks for them. Where it was forgotten, they say so.
 pub use channels_macros::{connect, disconnect, handler, layer_lost, layer_restored, receive};
 
-/// Everything that a program with consumers usually needs.
+/// The names that most programs with consumers need.
 pub mod prelude {
     pub use crate::{
         ChannelLayer, ChannelName, Channels, CloseCode, CommandError, Context, Envelope, Error, Event, Frame, Group,

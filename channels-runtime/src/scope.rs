@@ -4,11 +4,12 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, Uri};
 
-use crate::user::{SomeUser, user_as};
+use crate::user::{SomeUser, shared_user_as, user_as};
 
 /// Headers that only the handshake needs. They are not stored.
 const HANDSHAKE_HEADERS: [&str; 6] = [
@@ -156,6 +157,10 @@ impl Scope {
     /// `U` is not exactly the type of its users. These two are mistakes in the program and are logged once for each `U` (`error`).
     pub fn user<U: Any + Send + Sync>(&self) -> Option<&U> {
         user_as(self.user.as_ref()?)
+    }
+
+    pub(crate) fn shared_user<U: Any + Send + Sync>(&self) -> Option<Arc<U>> {
+        shared_user_as(self.user.as_ref()?)
     }
 
     pub(crate) fn set_user(&mut self, user: Option<SomeUser>) {

@@ -1,4 +1,4 @@
-//! The user of a connection, whose type only the application knows.
+//! The user of a connection. Only the application knows its type.
 
 use std::any::{Any, TypeId, type_name};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use crate::support::lock;
 
 /// A user of any type.
-pub(crate) type SomeUser = Arc<dyn AnyUser>;
+pub(crate) type SomeUser = Arc<dyn AnyUser + Send + Sync>;
 
 /// A user that knows the name of its type.
 pub trait AnyUser: Any + Send + Sync {
@@ -19,29 +19,35 @@ impl<U: Any + Send + Sync> AnyUser for U {
     }
 }
 
-/// The user of each connection if the application has no authenticator.
 struct NoAuthenticator;
 
-/// Returns the user of each connection if the application has no authenticator. All share one.
+/// Returns the user of every connection of an application without an authenticator. There is one.
 pub(crate) fn no_authenticator() -> SomeUser {
-    static SHARED: LazyLock<SomeUser> = LazyLock::new(|| Arc::new(NoAuthenticator));
-    Arc::clone(&SHARED)
+    static INSTANCE: LazyLock<SomeUser> = LazyLock::new(|| Arc::new(NoAuthenticator));
+    Arc::clone(&INSTANCE)
 }
 
-/// Returns the user if it is a `U`. Another type is a mistake in the application, in which all clients would seem to be anonymous,
-/// so it is logged once for each requested type.
+/// Returns the user if it is a `U`. Another type is a mistake of the application, which would only see that the client is
+/// anonymous, so it is logged once for each requested type.
 pub(crate) fn user_as<U: Any + Send + Sync>(user: &SomeUser) -> Option<&U> {
     let user: &dyn AnyUser = &**user;
     let found = (user as &dyn Any).downcast_ref();
     if found.is_none() {
-        log_wrong_type(user, TypeId::of::<U>(), type_name::<U>());
+        log_mismatch(user, TypeId::of::<U>(), type_name::<U>());
     }
     found
 }
 
+/// Returns the shared user if it is a `U`; see [`user_as`].
+pub(crate) fn shared_user_as<U: Any + Send + Sync>(user: &SomeUser) -> Option<Arc<U>> {
+    user_as::<U>(user)?;
+    let user: Arc<dyn Any + Send + Sync> = Arc::<dyn AnyUser + Send + Sync>::clone(user);
+    user.downcast().ok()
+}
+
 #[cold]
-fn log_wrong_type(user: &dyn AnyUser, wanted: TypeId, name: &str) {
-    /// Bound: the types in the program's source that it requests as users.
+fn log_mismatch(user: &dyn AnyUser, wanted: TypeId, name: &str) {
+    /// Bound: the number of types that the application requests as users.
     static LOGGED: Mutex<Vec<TypeId>> = Mutex::new(Vec::new());
 
     let mut logged = lock(&LOGGED);
@@ -51,9 +57,9 @@ fn log_wrong_type(user: &dyn AnyUser, wanted: TypeId, name: &str) {
     logged.push(wanted);
     drop(logged);
     if (user as &dyn Any).is::<NoAuthenticator>() {
-        tracing::error!(asked = name, "a user is requested, but these `Channels` have no authenticator");
+        tracing::error!(requested = name, "a user was requested, but the application has no authenticator");
     } else {
         let given = user.type_name();
-        tracing::error!(asked = name, given, "the authenticator's user is not of the requested type");
+        tracing::error!(requested = name, given, "the authenticator's user is of another type than the requested one");
     }
 }

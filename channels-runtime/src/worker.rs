@@ -1,4 +1,4 @@
-//! A consumer on a named channel, without a client: what Django's `runworker` runs.
+//! Workers: consumers on a named channel, without a client. Django's `runworker` runs them.
 
 use std::any::Any;
 use std::fmt;
@@ -25,26 +25,26 @@ use crate::session::{spans, within};
 use crate::support::{count, metrics, panic_message, signal};
 use crate::websocket::CloseCode;
 
-/// How long a worker waits before it tries again to make a consumer whose `#[connect]` failed.
+/// The time between two attempts to create a consumer whose `#[connect]` failed.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// A consumer that takes messages from a named channel, one after the other: Django's `runworker`. Made by
+/// A worker: a consumer that handles the messages of a named channel, one after the other. Django's `runworker`. Made by
 /// [`Channels::worker`].
 ///
-/// Whoever sends to the channel ([`ChannelLayer::send`], or `channel_layer.send("thumbnails", ..)` in Python) gives it a
-/// job. The consumer's `#[connect]` runs once, before the first job, and its `#[disconnect]` when the worker stops. There
-/// is no client: `cx.send_json(..)` and its like are an error that says so. Groups can be joined; their events come
+/// Each message to the channel ([`ChannelLayer::send`], or `channel_layer.send("thumbnails", ..)` in Python) is a job. The
+/// consumer's `#[connect]` runs once, before the first job, and its `#[disconnect]` when the worker stops. There is no client:
+/// `cx.send_json(..)` and similar calls return an error that says so. The consumer can join groups; it handles their events
 /// between the jobs.
 ///
-/// With the core layer of Redis any number of processes may work on one channel, in Rust and in Python: each job goes to
-/// one of them. Jobs wait in Redis for `expiry` at most, `capacity` of them; a sender to a full channel is told. A job is
-/// done **at most once**: it is taken from Redis before it begins, so it is lost if the process is killed in the middle of
-/// it. (Workers of channels_redis take each other's jobs back now and then, which does them twice; against workers of
-/// this kind they do not.) With the pub/sub layer every process's worker gets every job; with the one in memory a job
-/// stays in the process.
+/// - **Redis, core**: any number of processes, in Rust and in Python, may work on one channel, and each job goes to one of them. Up
+///   to `capacity` jobs wait in Redis, for up to `expiry`; a send to a full channel returns an error. A job is done **at most
+///   once**: the worker takes it from Redis before it begins, so the job is lost if the process is killed. (Workers of
+///   channels_redis sometimes take each other's jobs back and do them twice; they do not do so with these workers.)
+/// - **Redis, pub/sub**: the worker of every process gets every job.
+/// - **memory**: a job stays in the process.
 ///
-/// A handler that fails or panics is logged and counted ([`Stats::jobs`](crate::Stats::jobs)), and the worker goes on; after a
-/// panic with a new consumer.
+/// If a handler fails or panics, the worker logs and counts it ([`Stats::jobs`](crate::stats::Stats::jobs)) and continues; after
+/// a panic, with a new consumer.
 ///
 /// ```no_run
 /// use channels_runtime::prelude::*;
@@ -66,8 +66,26 @@ const RETRY: Duration = Duration::from_secs(1);
 ///
 /// #[tokio::main]
 /// async fn main() -> Result<()> {
-///     let channels = Channels::builder().layer(ChannelLayer::from_env().await?).build();
+///     let channels = Channels::builder().layer(ChannelLayer::from_env().await?).build()?;
 ///     channels.worker::<ThumbnailConsumer>("thumbnails").run().await
+/// }
+/// ```
+///
+/// A worker beside a server, in one program: both end on SIGTERM, and the program waits for the running jobs.
+///
+/// ```no_run
+/// # use channels_runtime::prelude::*;
+/// # #[derive(Default)] struct ThumbnailConsumer;
+/// # #[consumer] impl ThumbnailConsumer {}
+/// # #[derive(Default)] struct ChatConsumer;
+/// # #[consumer] impl ChatConsumer {}
+/// #[tokio::main]
+/// async fn main() -> Result<()> {
+///     let channels = Channels::builder().build()?;
+///     let worker = tokio::spawn(channels.worker::<ThumbnailConsumer>("thumbnails").run());
+///     let chat = channels.route::<ChatConsumer>(warp::path!("ws"));
+///     channels.serve(chat, "127.0.0.1:8000").await?;
+///     worker.await?
 /// }
 /// ```
 #[must_use = "call `.run().await`"]
@@ -84,10 +102,10 @@ pub struct Worker<C> {
 /// `#[connect]`, without arguments of a path.
 type Connect<C> = for<'a> fn(&'a mut Context<C>) -> BoxFuture<'a, Result<C, Reject>>;
 
-/// What a path captures where there is no path.
+/// The captures of a consumer that has no path: none.
 #[diagnostic::on_unimplemented(
-    message = "`#[connect]` of a worker's consumer takes nothing behind `cx`, and this one takes `{Self}`",
-    label = "a worker has no path that captures",
+    message = "`#[connect]` of a worker's consumer takes only `cx`, but this one also takes `{Self}`",
+    label = "a worker has no path with captures",
     note = "write `async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject>`, or leave it out for `Default`"
 )]
 pub trait NoCaptures: Sized {
@@ -101,13 +119,13 @@ impl NoCaptures for () {
 }
 
 impl Channels {
-    /// A worker: a consumer that takes jobs from the channel of this name.
+    /// Returns a worker: a consumer that handles the jobs of this channel.
     ///
-    /// The name is checked when the worker runs.
+    /// The channel's name is checked when the worker runs.
     pub fn worker<C: Consumer<Captures: NoCaptures>>(&self, channel: impl Into<String>) -> Worker<C> {
         Worker {
             connect: |cx| C::connect(cx, NoCaptures::none()),
-            layer: self.channel_layer().clone(),
+            layer: self.channel_layer(),
             channel: channel.into(),
             concurrency: 1,
             shutdown_deadline: self.server().settings.shutdown_deadline,
@@ -117,59 +135,57 @@ impl Channels {
     }
 }
 
-// That `#[connect]` takes nothing was asked where the worker was made.
+// `Channels::worker` has checked that `#[connect]` takes only `cx`.
 impl<C: Consumer> Worker<C> {
-    /// How many jobs this worker does at the same time, each with a consumer of its own: 1 unless said otherwise.
+    /// Sets how many jobs this worker does at the same time, each with its own consumer. Default: 1.
+    ///
+    /// [`Self::run`] returns an error for 0.
     pub fn concurrency(mut self, jobs: usize) -> Self {
-        self.concurrency = jobs.max(1);
+        self.concurrency = jobs;
         self
     }
 
-    /// Works until [`Channels::shutdown`] is called, or until the process gets SIGINT or SIGTERM. Then the running jobs
-    /// are finished, no more are taken, and `#[disconnect]` runs. Jobs that run longer than 10 s after the signal
-    /// ([`shutdown_deadline`](crate::ChannelsBuilder::shutdown_deadline)), or until a second one, are cut off and lost, without
-    /// a `#[disconnect]`.
+    /// Runs until [`Channels::shutdown`] is called, or until the process gets SIGINT or SIGTERM. Then the worker finishes its
+    /// running jobs, takes no more, and runs `#[disconnect]`. Jobs that still run 10 s after the signal
+    /// ([`shutdown_deadline`](crate::ChannelsBuilder::shutdown_deadline)), or at a second signal, are cut off and lost, without
+    /// `#[disconnect]`.
+    ///
+    /// The future owns everything that it needs, so it can be spawned: `tokio::spawn(worker.run())`.
     ///
     /// # Errors
-    /// When the name of the channel is not legal, `#[connect]` refuses or fails, the layer cannot be reached at the
-    /// beginning, or the layer is closed.
-    pub async fn run(&self) -> Result<()> {
-        let told = CancellationToken::new();
+    /// If the channel's name is not legal, the concurrency is 0, `#[connect]` rejects or fails, the layer cannot be reached at the
+    /// start, or the layer is closed.
+    pub async fn run(self) -> Result<()> {
+        let signalled = CancellationToken::new();
+        let (channel, shutdown_deadline) = (self.channel.clone(), self.shutdown_deadline);
         let working = self.run_until(async {
             signal().await;
-            tracing::info!(channel = self.channel, "the worker ends when its jobs are done");
-            told.cancel();
+            tracing::info!(channel, "the worker finishes its running jobs");
+            signalled.cancel();
         });
         tokio::select! {
-            worked = working => worked,
-            // What still works is dropped, in the middle of its job.
-            () = self.cut(&told) => Ok(()),
+            outcome = working => outcome,
+            // Drops the jobs that still run.
+            () = cut_off(&signalled, &channel, shutdown_deadline) => Ok(()),
         }
     }
 
-    /// Until the running jobs have had their time.
-    async fn cut(&self, told: &CancellationToken) {
-        told.cancelled().await;
-        let channel = &self.channel;
-        tokio::select! {
-            // Both only wait.
-            () = tokio::time::sleep(self.shutdown_deadline) => tracing::warn!(channel, "some jobs did not end in time"),
-            () = signal() => tracing::warn!(channel, "a second signal: jobs that run are cut off"),
-        }
-    }
-
-    /// As [`Self::run`], until `stop` is done instead of until a signal comes.
+    /// Runs until `stop` is done, instead of until a signal; otherwise like [`Self::run`].
     ///
     /// # Errors
-    /// The same.
+    /// If the channel's name is not legal, the concurrency is 0, `#[connect]` rejects or fails, the layer cannot be reached at the
+    /// start, or the layer is closed.
     ///
     /// # Cancel safety
-    /// Dropping the future stops at once, in the middle of a job. Let `stop` end instead.
-    pub async fn run_until(&self, stop: impl Future<Output = ()>) -> Result<()> {
+    /// Dropping the future stops the worker immediately, in the middle of a job. Let `stop` end instead.
+    pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<()> {
+        if self.concurrency == 0 {
+            return Err(Error::msg("a worker with a concurrency of 0 does no jobs; write `.concurrency(1)` or more"));
+        }
         let name = ChannelName::<C>::of_worker(&self.channel)?.untyped();
         let stopping = self.stopping.child_token();
         let source = self.source(&name).await?;
-        // All are there before the first one takes a job: one that cannot be made must not end the others in the middle.
+        // All consumers exist before the first one takes a job: a failed `#[connect]` must not end the others' jobs.
         let mut ready = Vec::new();
         let span = spans::worker::<C>(&name);
         for _ in 0..self.concurrency {
@@ -187,21 +203,21 @@ impl<C: Consumer> Worker<C> {
         for instance in ready {
             let jobs = match &source {
                 Some(mailbox) => Source::Mailbox(Arc::clone(mailbox)),
-                None => Source::Shared(self.layer.backend().jobs(&name).expect("asked before")),
+                None => Source::Shared(self.layer.backend().jobs(&name).expect("`source` has found it")),
             };
             let (layer, counters) = (self.layer.clone(), Arc::clone(&self.counters));
             let (connect, name, stopping) = (self.connect, name.clone(), stopping.clone());
             let task = Task { connect, layer, name, instance, jobs, counters, stopping };
             instances.spawn(task.run().instrument(span.clone()));
         }
-        tracing::info!(channel = self.channel, consumer = C::INFO.name, "running worker");
+        tracing::info!(channel = self.channel, consumer = C::INFO.name, "worker started");
         let mut stop = std::pin::pin!(stop);
         let mut outcome = Ok(());
         loop {
             tokio::select! {
-                // Only waits, and is not asked again when it is done.
+                // Only waits, and is not polled again when it is done.
                 () = &mut stop, if !stopping.is_cancelled() => stopping.cancel(),
-                // What is not taken out stays in the set.
+                // A task that is not joined stays in the set.
                 ended = instances.join_next() => match ended {
                     None => return outcome,
                     Some(Ok(Ok(()))) => {}
@@ -218,7 +234,7 @@ impl<C: Consumer> Worker<C> {
         }
     }
 
-    /// The mailbox behind the name, where the layer has no queue that workers share.
+    /// Returns the channel's mailbox, if the layer has no queue that workers share.
     async fn source(&self, name: &ChannelName) -> Result<Option<Arc<Channel>>> {
         let backend = self.layer.backend();
         if backend.jobs(name).is_some() {
@@ -231,17 +247,17 @@ impl<C: Consumer> Worker<C> {
     }
 }
 
-/// Where the jobs come from.
+/// Where a worker's jobs come from.
 enum Source {
     Shared(Box<dyn WorkerQueue>),
     Mailbox(Arc<Channel>),
 }
 
 impl Source {
-    /// The next job; `None` once the layer is closed.
+    /// Returns the next job, or `None` after the layer is closed.
     ///
     /// # Cancel safety
-    /// A job is only taken when it is returned, or kept for the next call.
+    /// A job is taken when it is returned. A dropped future keeps it for the next call.
     async fn next(&mut self) -> Option<Envelope> {
         match self {
             Self::Shared(jobs) => Some(poll_fn(|cx| jobs.poll_next(cx)).await),
@@ -249,12 +265,12 @@ impl Source {
         }
     }
 
-    /// A job that nobody else can do any more, because it is in this process's hands.
+    /// Returns a job that this process has already taken from the layer, so that no other process can do it.
     async fn rest(&mut self) -> Option<Envelope> {
         match self {
             Self::Shared(jobs) => poll_fn(|cx| jobs.poll_rest(cx)).await,
             Self::Mailbox(channel) => {
-                // Or there might always be one more.
+                // So that no further job arrives.
                 channel.leave();
                 channel.try_receive()
             }
@@ -262,7 +278,7 @@ impl Source {
     }
 }
 
-/// A consumer, and the channel that its groups and its own name lead to.
+/// A consumer, and the channel that receives the events of its groups.
 struct Instance<C> {
     consumer: C,
     cx: Context<C>,
@@ -276,10 +292,10 @@ impl<C: Consumer> Instance<C> {
         let connecting = AssertUnwindSafe(async { connect(&mut cx).await }).catch_unwind();
         let consumer = match connecting.await {
             Ok(Ok(consumer)) => consumer,
-            Ok(Err(reject)) => return Err(Error::msg(format!("`connect` of `{}` refused: {reject:?}", C::INFO.name))),
+            Ok(Err(reject)) => return Err(Error::msg(format!("`connect` of `{}` rejected: {reject:?}", C::INFO.name))),
             Err(panic) => {
-                let said = panic_message(&*panic);
-                return Err(Error::msg(format!("`connect` of `{}` panicked: {said}", C::INFO.name)));
+                let message = panic_message(&*panic);
+                return Err(Error::msg(format!("`connect` of `{}` panicked: {message}", C::INFO.name)));
             }
         };
         Ok(Self { consumer, cx, own })
@@ -290,7 +306,7 @@ impl<C: Consumer> Instance<C> {
     }
 }
 
-/// One consumer at its work.
+/// The task of one consumer of a worker.
 struct Task<C: Consumer> {
     connect: Connect<C>,
     layer: ChannelLayer,
@@ -303,46 +319,49 @@ struct Task<C: Consumer> {
 
 impl<C: Consumer> Task<C> {
     async fn run(mut self) -> Result<()> {
-        let done = self.go_on().await;
+        let done = self.work_until_stopped().await;
         self.instance.end().await;
         done
     }
 
-    /// Works until it is told to stop.
-    async fn go_on(&mut self) -> Result<()> {
+    /// Does jobs until the worker stops, and then those that this process has already taken.
+    async fn work_until_stopped(&mut self) -> Result<()> {
         loop {
             let job = tokio::select! {
                 biased;
                 () = self.stopping.cancelled() => break,
-                // Both keep what they have not returned.
+                // Both keep a job that they have not returned.
                 event = self.instance.own.receive() => event,
                 job = self.jobs.next() => job,
             };
-            self.take_up(&job.ok_or(LayerError::Closed)?).await?;
+            self.do_job(&job.ok_or(LayerError::Closed)?).await?;
         }
         while let Some(job) = self.jobs.rest().await {
-            self.take_up(&job).await?;
+            self.do_job(&job).await?;
         }
         Ok(())
     }
 
-    /// Does one job, and goes on with a new consumer if it panicked. When there is none, the worker is at its end.
-    async fn take_up(&mut self, job: &Envelope) -> Result<()> {
-        let Err(panic) = self.work(job).await else { return Ok(()) };
+    /// Does one job, and replaces the consumer if it panicked.
+    ///
+    /// # Errors
+    /// If the worker stops and no new consumer could be created.
+    async fn do_job(&mut self, job: &Envelope) -> Result<()> {
+        let Err(panic) = self.handle(job).await else { return Ok(()) };
         count(&self.counters.panicked);
         let (consumer, event, panic) = (C::INFO.name, job.event_name(), panic_message(&*panic));
         tracing::error!(consumer, event, panic, "a job panicked");
-        self.begin_anew().await
+        self.replace_consumer().await
     }
 
-    /// Puts a new consumer in the place of the one that panicked: nobody knows what state that is in.
-    async fn begin_anew(&mut self) -> Result<()> {
+    /// Replaces a consumer that panicked, whose state is unknown.
+    async fn replace_consumer(&mut self) -> Result<()> {
         let new = loop {
             match Instance::new(self.connect, &self.layer, &self.name).await {
                 Ok(instance) => break instance,
                 Err(error) if self.stopping.is_cancelled() => return Err(error),
                 Err(error) => {
-                    tracing::error!(consumer = C::INFO.name, %error, "no new consumer; trying again");
+                    tracing::error!(consumer = C::INFO.name, %error, "cannot create a new consumer; retrying");
                     tokio::time::sleep(RETRY).await;
                 }
             }
@@ -351,8 +370,8 @@ impl<C: Consumer> Task<C> {
         Ok(())
     }
 
-    /// Does one job. Gives the panic, if it panicked.
-    async fn work(&mut self, job: &Envelope) -> Result<(), Box<dyn Any + Send>> {
+    /// Runs the handler of a job. Returns the panic if it panicked.
+    async fn handle(&mut self, job: &Envelope) -> Result<(), Box<dyn Any + Send>> {
         let failed = |error: &Error| {
             count(&self.counters.failed);
             tracing::error!(consumer = C::INFO.name, event = job.event_name(), %error, "a job failed");
@@ -379,6 +398,16 @@ impl<C: Consumer> Task<C> {
             }
         }
         Ok(())
+    }
+}
+
+/// Waits for the signal, and then until the running jobs have had their time, or for a second signal.
+async fn cut_off(signalled: &CancellationToken, channel: &str, deadline: Duration) {
+    signalled.cancelled().await;
+    tokio::select! {
+        // Both only wait.
+        () = tokio::time::sleep(deadline) => tracing::warn!(channel, "some jobs did not end in time"),
+        () = signal() => tracing::warn!(channel, "a second signal: running jobs are cut off"),
     }
 }
 

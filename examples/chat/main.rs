@@ -71,7 +71,7 @@ impl ChatConsumer {
     async fn connect(cx: &mut Context<Self>, room: String) -> Result<Self, Reject> {
         let room = Room { room };
         // An illegal group name is the client's mistake.
-        room.name().map_err(|error| Reject::not_found().with_reason(error.to_string()))?;
+        room.name().map_err(|error| Reject::not_found().reason(error.to_string()))?;
         cx.group_add(&room).await?;
         Ok(Self { room })
     }
@@ -107,7 +107,7 @@ async fn main() -> Result<()> {
         Layer::Pubsub => ChannelLayer::redis_pubsub(&flags.redis).await?,
         Layer::Core => ChannelLayer::redis_core(&flags.redis).await?,
     };
-    let channels = Channels::builder().layer(layer).build();
+    let channels = Channels::builder().layer(layer).build()?;
     let routes = warp::path::end()
         .and(warp::get())
         .map(|| warp::reply::html(include_str!("index.html")))

@@ -88,7 +88,7 @@ impl CursorConsumer {
 async fn main() -> Result<()> {
     let flags = Flags::parse();
     // The layer is in memory, unless the variable CHANNEL_LAYERS names a Redis.
-    let channels = Channels::builder().layer(ChannelLayer::from_env().await?).build();
+    let channels = Channels::builder().layer(ChannelLayer::from_env().await?).build()?;
     let routes = warp::path::end()
         .and(warp::get())
         .map(|| warp::reply::html(include_str!("index.html")))

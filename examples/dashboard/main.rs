@@ -85,7 +85,7 @@ async fn produce(layer: &ChannelLayer, last_minute: &LastMinute) -> Result<()> {
 #[tokio::main]
 async fn main() -> Result<()> {
     let flags = Flags::parse();
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build()?;
     let last_minute = Arc::<LastMinute>::default();
     let shared = Arc::clone(&last_minute);
     // A further value of the route's filter is also an argument of `connect`.
@@ -100,9 +100,10 @@ async fn main() -> Result<()> {
     let mut out = std::io::stdout();
     writeln!(out, "listening on http://{}/", server.local_addr())?;
     out.flush()?;
+    let layer = channels.channel_layer();
     // The producer ends with the server. If the producer fails, the program ends.
     tokio::select! {
         () = server.serve(routes) => Ok(()),
-        failed = produce(channels.channel_layer(), &last_minute) => failed,
+        failed = produce(&layer, &last_minute) => failed,
     }
 }

@@ -33,7 +33,7 @@ impl EchoConsumer {
 #[tokio::main]
 async fn main() -> Result<()> {
     let flags = Flags::parse();
-    let channels = Channels::builder().max_message_size(flags.max_message).build();
+    let channels = Channels::builder().max_message_size(flags.max_message).build()?;
     let echo = channels.route::<EchoConsumer>(warp::path!("echo"));
 
     let server = channels.bind(flags.addr).await?;

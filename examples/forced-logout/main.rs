@@ -25,7 +25,7 @@ struct Flags {
 }
 
 /// Codes from 4000 on are for applications. The page does not reconnect after this code.
-const LOGGED_OUT: CloseCode = CloseCode::new(4001).unwrap();
+const LOGGED_OUT: CloseCode = CloseCode::app::<4001>();
 
 #[event("chat.force_disconnect")]
 struct ForceDisconnect {
@@ -113,8 +113,8 @@ async fn log_out(username: String, table: Arc<Table>, layer: ChannelLayer) -> Re
 #[tokio::main]
 async fn main() -> Result<()> {
     let flags = Flags::parse();
-    let channels = Channels::builder().build();
-    let layer = channels.channel_layer().clone();
+    let channels = Channels::builder().build()?;
+    let layer = channels.channel_layer();
     let (table, layer) = (Arc::<Table>::default(), warp::any().map(move || layer.clone()));
     let table = warp::any().map(move || Arc::clone(&table));
 

@@ -45,7 +45,7 @@ async fn main() -> Result<()> {
         Layer::Pubsub => ChannelLayer::redis_pubsub(&flags.redis).await?,
         Layer::Core => ChannelLayer::redis_core(&flags.redis).await?,
     };
-    let (channels, routes) = site::build(layer, Arc::default());
+    let (channels, routes) = site::build(layer, Arc::default())?;
     let server = channels.bind(flags.addr).await?;
     writeln!(std::io::stdout(), "listening on http://{}/", server.local_addr())?;
     server.serve(routes).await;

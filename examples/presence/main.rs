@@ -163,7 +163,7 @@ async fn main() -> Result<()> {
         "core" => ChannelLayer::redis_core(&[flags.redis]).await?,
         other => return Err(Error::msg(format!("unknown layer `{other}`: use memory, pubsub or core"))),
     };
-    let channels = Channels::builder().layer(layer).build();
+    let channels = Channels::builder().layer(layer).build()?;
     let routes = warp::path::end()
         .and(warp::get())
         .map(|| warp::reply::html(include_str!("index.html")))

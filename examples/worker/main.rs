@@ -78,7 +78,7 @@ async fn main() -> Result<()> {
     let layer = ChannelLayer::redis_core(&flags.redis).await?;
     match flags.role {
         Role::Work { jobs } => {
-            let channels = Channels::builder().layer(layer.clone()).build();
+            let channels = Channels::builder().layer(layer.clone()).build()?;
             channels.worker::<PrimesConsumer>(CHANNEL).concurrency(jobs).run().await?;
             writeln!(std::io::stdout(), "{:?}", channels.stats().jobs)?;
         }

@@ -47,8 +47,9 @@ async fn example_pages_reconnect_after_the_requested_delay() {
                 let known = Arc::clone(&known);
                 async move { Ok(Some(known)) }
             })
-            .build();
-        let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+            .build()
+            .unwrap();
+        let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
         let address = server.local_addr();
         let sockets = warp::path!("ws" / ..).or(warp::path!("chat" / "stream" / ..)).unify();
         let routes = channels.route::<Restarting>(sockets).or(channels.sse::<Restarting>(sockets));

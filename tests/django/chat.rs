@@ -72,8 +72,8 @@ impl TwoServers {
         let settings = layers(backend, &json!({"hosts": rig.hosts(1)}));
         let django = Daphne::start(&settings);
         let layer = ChannelLayer::from_json(&settings.to_string()).await.unwrap();
-        let channels = Channels::builder().layer(layer).build();
-        let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let channels = Channels::builder().layer(layer).build().unwrap();
+        let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
         let rust = format!("ws://{}/ws/chat/", server.local_addr());
         tokio::spawn(server.serve(channels.route::<ChatConsumer>(warp::path!("ws" / "chat" / String))));
         Self { channels, rust, django, _rig: rig }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use channels_runtime::Channel;
+use channels_runtime::layer::Channel;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
 use serde_json::json;
@@ -129,7 +129,7 @@ impl Speaker {
 
 /// For Python, a message to the others is like any other message.
 async fn group_send_others_reaches_python(pair: &Pair<'_>) {
-    let channels = Channels::builder().layer(pair.here.clone()).build();
+    let channels = Channels::builder().layer(pair.here.clone()).build().unwrap();
     let mut speaker = WebsocketCommunicator::new(channels.route::<Speaker>(warp::path!("notes")), "/notes");
     speaker.connect().await.unwrap();
     let theirs = pair.python_member("notes").await;

@@ -3,8 +3,10 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use channels_runtime::ChannelName;
+use channels_runtime::error::LayerError;
+use channels_runtime::layer::Untyped;
 use channels_runtime::prelude::*;
-use channels_runtime::{ChannelName, LayerError, Untyped};
 use serde_json::json;
 
 use crate::rig::{CORE, Note, Notes, Rig, layers, merge, next, note, nothing};

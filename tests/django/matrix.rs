@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use channels_runtime::Untyped;
+use channels_runtime::layer::Untyped;
 use channels_runtime::prelude::*;
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
@@ -168,7 +168,7 @@ async fn every_path(pair: &Pair<'_>, event: &AllKinds) {
     here.send_raw(&jobs, small(1)).await.unwrap();
     assert_eq!(receiving.await.unwrap(), small(1), "a general channel from Rust");
 
-    let channels = Channels::builder().layer(here.clone()).build();
+    let channels = Channels::builder().layer(here.clone()).build().unwrap();
     let shown = here.new_channel().await.unwrap();
     here.group_add(&Worked, shown.name()).await.unwrap();
     let jobs = format!("jobs-of-{}", there.layer());

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use channels_runtime::Envelope;
+use channels_runtime::layer::Channel;
 use channels_runtime::prelude::*;
-use channels_runtime::{Channel, Envelope};
 use serde_json::{Value, json};
 
 use crate::peer::{Peer, Raised};

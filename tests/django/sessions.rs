@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use channels_runtime::{DjangoSessions, SessionError};
+use channels_runtime::auth::{DjangoSessions, SessionError};
 use serde_json::{Value, json};
 
 use crate::peer::Peer;
@@ -79,7 +79,7 @@ async fn django_session_survives_key_rotation_and_detects_new_password() {
     let row = made(&django, "db", &json!({"password": password})).await;
     let new = DjangoSessions::new("the new key");
     assert_eq!(new.decode(&row).unwrap_err(), SessionError::Signature);
-    for sessions in [DjangoSessions::new(KEY), new.with_fallback("another").with_fallback(KEY)] {
+    for sessions in [DjangoSessions::new(KEY), new.fallback("another").fallback(KEY)] {
         let session = sessions.decode(&row).unwrap();
         assert_eq!(session.user_id(), Some("7"));
         assert!(sessions.fits_password(&session, password));

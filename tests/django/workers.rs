@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use channels_runtime::ReplyTo;
+use channels_runtime::layer::Untyped;
 use channels_runtime::prelude::*;
-use channels_runtime::{ReplyTo, Untyped};
 use serde_json::json;
 
 use crate::peer::Worker;
@@ -75,7 +76,7 @@ async fn rust_workers_do_python_jobs(backend: &'static str, workers: usize) {
     for _ in 0..workers {
         let settings = layers(backend, &json!({"hosts": rig.hosts(1)})).to_string();
         let layer = ChannelLayer::from_json(&settings).await.unwrap();
-        let channels = Channels::builder().layer(layer).build();
+        let channels = Channels::builder().layer(layer).build().unwrap();
         let worker = channels.worker::<JobConsumer>("jobs-for-rust");
         let stopped = tokio::spawn(async move { worker.run_until(std::future::pending()).await });
         working.push((channels, stopped));

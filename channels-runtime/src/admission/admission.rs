@@ -1,7 +1,7 @@
-//! Who is let in: from which pages, under which names, through which proxies, and how many.
+//! Admission control: which pages and hosts may connect, and how many clients.
 //!
-//! All of it is asked before the application's own code runs: an authenticator that asks a database never hears of a
-//! handshake that is refused here.
+//! Every check runs before any code of the application: an authenticator that queries a database never sees a handshake that is
+//! rejected here.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -19,17 +19,16 @@ use crate::admission::stats::HandshakeCounters;
 use crate::error::Reject;
 use crate::support::{TokenBucket, count, lock, random_below};
 
-/// Files that are left for everything but clients: Redis, logs, listeners, libraries.
+/// Open files reserved for everything but clients: Redis, logs, listeners, libraries.
 const RESERVED_FILES: u64 = 64;
 
-/// Those who are refused because there are too many come back after one to this many seconds, so that they do not come back
-/// all at once.
+/// The upper bound of `Retry-After`, in seconds. It is random, so that rejected clients do not all return together.
 const RETRY_SPREAD: u64 = 5;
 
-/// How much of a header a log line shows.
+/// The number of characters of a header in a log record.
 const SHOWN: usize = 200;
 
-/// The door of a server.
+/// Admission control for a server.
 #[derive(Debug)]
 pub(crate) struct Admission {
     pub(crate) settings: Settings,
@@ -38,7 +37,7 @@ pub(crate) struct Admission {
     max_per_address: usize,
     bucket: Mutex<TokenBucket>,
     admitted: AtomicUsize,
-    /// How many are inside from each address; empty where that is no matter. Its bound is the number of connections.
+    /// Admitted connections by address; empty if there is no limit. Bound: `max_connections`.
     addresses: Mutex<HashMap<IpAddr, usize>>,
 }
 
@@ -58,27 +57,27 @@ impl Admission {
         }
     }
 
-    /// How many places there are.
+    /// Returns the limit of connections.
     pub(crate) fn max_connections(&self) -> usize {
         self.max_connections
     }
 
-    /// How many places one address may take, where its number is limited.
+    /// Returns the limit of connections from one address, if the address is limited.
     pub(crate) fn max_per_address(&self) -> usize {
         self.max_per_address
     }
 
-    /// How many places are taken.
+    /// Returns the number of admitted connections.
     pub(crate) fn admitted(&self) -> usize {
         self.admitted.load(Relaxed)
     }
 
-    /// Who the client is, if `peer` is a proxy that may say so, and otherwise `peer`.
+    /// Returns the client's address: what a trusted proxy names, otherwise `peer`.
     pub(crate) fn client(&self, headers: &HeaderMap, peer: Option<SocketAddr>) -> Option<SocketAddr> {
         Some(self.settings.proxies.client(peer?, headers))
     }
 
-    /// Whether the request names a host of ours and comes from a page that may connect.
+    /// Checks the host and the origin of a request.
     pub(crate) fn check(&self, headers: &HeaderMap, peer: Option<SocketAddr>, path: &str) -> Result<(), Reject> {
         let Settings { origins, require_origin, hosts, proxies, .. } = &self.settings;
         let named = headers.get(HOST).and_then(|host| host.to_str().ok());
@@ -87,22 +86,22 @@ impl Admission {
             count(&self.counters.wrong_host);
             let host = shown(host);
             tracing::warn!(host, path, "a handshake names a host that is not allowed");
-            return Err(Reject::new(400).with_reason("this host is not served here"));
+            return Err(Reject::new(400).reason("this host is not served here"));
         }
         let mut given = headers.get_all(ORIGIN).iter();
         let allowed = match (given.next(), given.next()) {
             (None, _) => match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
-                // A browser leaves the origin out where a page gets something from its own host, and says that it is so.
+                // A browser omits the origin if a page requests something from its own host, and sends this header instead.
                 Some(b"same-origin") => host.is_some_and(|host| {
                     ["https", "http"].iter().any(|scheme| origins.allow(&format!("{scheme}://{host}"), Some(host)))
                 }),
-                // Nobody's page, or no browser.
+                // Typed by the user, or not a browser.
                 Some(b"none") | None => !require_origin,
-                // A page from elsewhere that gets something without asking whether it may: as if it were an image.
+                // A foreign page that requests something without CORS, as an image.
                 Some(_) => false,
             },
             (Some(origin), None) => origin.to_str().is_ok_and(|origin| origins.allow(origin, host)),
-            // A browser sends one.
+            // A browser sends a single origin.
             (Some(_), Some(_)) => false,
         };
         if !allowed {
@@ -110,26 +109,26 @@ impl Admission {
             let origin = headers.get(ORIGIN).map(|origin| String::from_utf8_lossy(origin.as_bytes()));
             let (origin, host) = (shown(origin.as_deref()), shown(host));
             tracing::warn!(origin, host, path, "a handshake comes from an origin that is not allowed");
-            return Err(Reject::forbidden().with_reason("this origin is not allowed"));
+            return Err(Reject::forbidden().reason("this origin is not allowed"));
         }
         Ok(())
     }
 
-    /// Whether there is room for one more from this address.
+    /// Admits one more connection from this address, within the limits. Returns the address if it is counted.
     pub(crate) fn admit(&self, client: Option<SocketAddr>) -> Result<Option<Box<IpAddr>>, Reject> {
-        let later = |status, reason| Err(Reject::new(status).with_reason(reason).with_retry_after(retry_after()));
+        let later = |status, reason| Err(Reject::new(status).reason(reason).retry_after(retry_after()));
         if !lock(&self.bucket).take(Instant::now()) {
             count(&self.counters.too_fast);
-            return later(503, "too many are connecting; come back later");
+            return later(503, "too many clients are connecting; try again later");
         }
-        let more = |inside| (inside < self.max_connections).then_some(inside + 1);
+        let more = |admitted| (admitted < self.max_connections).then_some(admitted + 1);
         if self.admitted.fetch_update(Relaxed, Relaxed, more).is_err() {
             count(&self.counters.full);
-            return later(503, "there are too many connections; come back later");
+            return later(503, "too many connections; try again later");
         }
         let max = self.max_per_address;
-        // Behind one of the neighbourhood there may be a proxy that nobody has named, and behind that everybody.
-        let is_limited = |client: IpAddr| self.settings.max_per_address.is_some() || !is_nearby(client);
+        // A private address may be a proxy that is missing from `trusted_proxies`, and stand for all clients.
+        let is_limited = |client: IpAddr| self.settings.max_per_address.is_some() || !is_private(client);
         let Some(client) = client.map(|client| client.ip().to_canonical()).filter(|client| is_limited(*client)) else {
             return Ok(None);
         };
@@ -138,25 +137,26 @@ impl Admission {
         }
         let address = counted_as(client);
         let mut addresses = lock(&self.addresses);
-        let from_there = addresses.get(&address).copied().unwrap_or_default();
-        if from_there >= max {
+        let from_address = addresses.get(&address).copied().unwrap_or_default();
+        if from_address >= max {
             drop(addresses);
             self.admitted.fetch_sub(1, Relaxed);
             count(&self.counters.address_full);
-            return later(429, "there are too many connections from your address");
+            return later(429, "too many connections from your address");
         }
-        addresses.insert(address, from_there + 1);
+        addresses.insert(address, from_address + 1);
         Ok(Some(Box::new(address)))
     }
 
+    /// Releases an admitted connection.
     pub(crate) fn release(&self, address: Option<&IpAddr>) {
         self.admitted.fetch_sub(1, Relaxed);
         let Some(address) = address else { return };
         let mut addresses = lock(&self.addresses);
-        if let Entry::Occupied(mut from_there) = addresses.entry(*address) {
-            *from_there.get_mut() -= 1;
-            if *from_there.get() == 0 {
-                from_there.remove();
+        if let Entry::Occupied(mut from_address) = addresses.entry(*address) {
+            *from_address.get_mut() -= 1;
+            if *from_address.get() == 0 {
+                from_address.remove();
             }
         }
         if addresses.len() * 4 < addresses.capacity() {
@@ -166,10 +166,10 @@ impl Admission {
     }
 }
 
-/// Whether an address is of this machine or of a private network.
-fn is_nearby(address: IpAddr) -> bool {
+/// Returns whether an address is of this machine or of a private network.
+fn is_private(address: IpAddr) -> bool {
     match address {
-        // The last of them is shared by the machines behind a provider's own translation of addresses.
+        // The last range is for a provider's address translation (RFC 6598).
         IpAddr::V4(v4) => {
             v4.is_loopback() || v4.is_private() || v4.is_link_local() || matches!(v4.octets(), [100, 64..=127, ..])
         }
@@ -177,7 +177,7 @@ fn is_nearby(address: IpAddr) -> bool {
     }
 }
 
-/// What counts as one address: of IPv6, the 64 bits that a customer gets for one home.
+/// Returns what counts as one address: of IPv6, the 64 bits that a provider assigns to one home.
 fn counted_as(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
@@ -185,14 +185,14 @@ fn counted_as(address: IpAddr) -> IpAddr {
     }
 }
 
-/// As many connections as the process may open files for, without those that it needs for other things.
+/// Returns the number of connections that the limit of open files allows.
 fn max_by_files(waiting: usize) -> usize {
     #[cfg(unix)]
     {
         let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         let Some(files) = files else { return usize::MAX };
         let waiting = u64::try_from(waiting).unwrap_or(u64::MAX);
-        // Where files are few, a part of them for clients is more than nothing.
+        // If the file limit is low, keep a quarter of it for clients.
         let rest = files.saturating_sub(waiting.saturating_add(RESERVED_FILES)).max(files / 4).max(1);
         usize::try_from(rest).unwrap_or(usize::MAX)
     }
@@ -203,12 +203,12 @@ fn max_by_files(waiting: usize) -> usize {
     }
 }
 
-/// When those should come back who came while there was too much to do.
+/// Returns a random delay for a client that was rejected under load.
 pub(crate) fn retry_after() -> Duration {
     Duration::from_secs(1 + random_below(RETRY_SPREAD))
 }
 
-/// A header for a log line: short, and without line breaks.
+/// Returns a header for a log record: short, and without line breaks.
 fn shown(text: Option<&str>) -> String {
     text.unwrap_or("none").chars().take(SHOWN).flat_map(char::escape_debug).collect()
 }
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn each_address_has_its_share_and_gives_it_back() {
+    fn address_limit_counts_and_releases() {
         let admission =
             Admission::new(Settings { max_connections: Some(5), max_per_address: Some(2), ..Settings::default() });
         let first = admission.admit(address("192.0.2.1")).unwrap();
@@ -239,7 +239,7 @@ mod tests {
         admission.admit(address("2001:db8:0:1::4")).unwrap();
         let full = admission.admit(address("192.0.2.9")).unwrap_err();
         assert_eq!(full.status(), 503);
-        assert!((1..=5).contains(&full.retry_after().unwrap().as_secs()));
+        assert!((1..=5).contains(&full.delay().unwrap().as_secs()));
         let stats = admission.counters.snapshot();
         assert_eq!((admission.admitted(), stats.full, stats.address_full), (5, 1, 2));
         admission.release(first.as_deref());
@@ -251,14 +251,14 @@ mod tests {
     }
 
     #[test]
-    fn unless_told_otherwise_one_address_of_the_internet_takes_half_of_the_places() {
+    fn internet_address_gets_half_of_connections_by_default() {
         let admission = Admission::new(Settings { max_connections: Some(5), ..Settings::default() });
         for far in ["203.0.113.5", "2001:db8::1"] {
-            let inside: Vec<_> = (0..3).map(|_| admission.admit(address(far)).unwrap()).collect();
+            let permits: Vec<_> = (0..3).map(|_| admission.admit(address(far)).unwrap()).collect();
             assert_eq!(admission.admit(address(far)).unwrap_err().status(), 429, "{far}");
-            inside.iter().for_each(|guest| admission.release(guest.as_deref()));
+            permits.iter().for_each(|permit| admission.release(permit.as_deref()));
         }
-        // A proxy, perhaps; and nothing is kept for it.
+        // Each may be a proxy, so it is not counted.
         for near in [
             "127.0.0.1",
             "::ffff:127.0.0.1",
@@ -270,34 +270,34 @@ mod tests {
             "fd00::1",
             "fe80::1",
         ] {
-            let inside: Vec<_> = (0..5).map(|_| admission.admit(address(near)).unwrap()).collect();
+            let permits: Vec<_> = (0..5).map(|_| admission.admit(address(near)).unwrap()).collect();
             assert_eq!(admission.admit(address(near)).unwrap_err().status(), 503, "{near}");
-            assert!(inside.iter().all(Option::is_none));
-            inside.iter().for_each(|guest| admission.release(guest.as_deref()));
+            assert!(permits.iter().all(Option::is_none));
+            permits.iter().for_each(|permit| admission.release(permit.as_deref()));
         }
-        // Who wants no limit says so, and pays nothing for it.
+        // Without a limit nothing is counted.
         let admission = Admission::new(Settings { max_per_address: Some(usize::MAX), ..Settings::default() });
         assert_eq!(admission.admit(address("203.0.113.5")).unwrap(), None);
     }
 
     #[test]
-    fn unless_told_otherwise_there_are_as_many_handshakes_a_second_as_files() {
+    fn handshake_rate_defaults_to_open_files() {
         let by_files = max_by_files(Settings::default().max_waiting);
         let admission = Admission::new(Settings { max_connections: Some(1), ..Settings::default() });
         assert_eq!((admission.max_connections(), admission.max_per_address()), (1, 1));
         let begun = Instant::now();
-        let mut let_in = 0;
-        while let Ok(guest) = admission.admit(address("127.0.0.1")) {
-            admission.release(guest.as_deref());
-            let_in += 1;
-            assert!(let_in <= by_files * (2 + usize::try_from(begun.elapsed().as_secs()).unwrap()), "no end");
+        let mut accepted = 0;
+        while let Ok(permit) = admission.admit(address("127.0.0.1")) {
+            admission.release(permit.as_deref());
+            accepted += 1;
+            assert!(accepted <= by_files * (2 + usize::try_from(begun.elapsed().as_secs()).unwrap()), "no end");
         }
-        assert!(let_in >= by_files, "{let_in} of {by_files}");
+        assert!(accepted >= by_files, "{accepted} of {by_files}");
         assert_eq!(admission.counters.snapshot().too_fast, 1);
     }
 
     #[test]
-    fn an_address_that_may_have_none_leaves_nothing_behind() {
+    fn rejected_address_is_not_kept() {
         let admission = Admission::new(Settings { max_per_address: Some(0), ..Settings::default() });
         for last in 0..10 {
             assert_eq!(admission.admit(address(&format!("192.0.2.{last}"))).unwrap_err().status(), 429);
@@ -306,10 +306,17 @@ mod tests {
         assert!(lock(&admission.addresses).is_empty());
     }
 
-    /// The ten connections of `test_origin_validator` in `tests/security/test_websocket.py` of Django Channels, in its order.
-    /// Where its list holds a pattern that can fit nothing, ours is not even made.
+    /// Reads patterns that are all right.
+    fn origins(patterns: &[&str]) -> Option<Origins> {
+        let mut problems = Vec::new();
+        let origins = Origins::listed(patterns, &mut problems);
+        problems.is_empty().then_some(origins)
+    }
+
+    /// The ten connections of `test_origin_validator` in `tests/security/test_websocket.py` of Django Channels, in its order. A
+    /// list with a pattern that cannot match is an error here.
     #[test]
-    fn whom_djangos_origin_validator_lets_in_this_door_lets_in() {
+    fn origin_check_accepts_as_djangos_origin_validator() {
         let cases: [(&[&str], Option<&'static str>, bool); 10] = [
             (&["allowed-domain.com"], Some("http://allowed-domain.com"), true),
             (&["allowed-domain.com"], Some("http://bad-domain.com"), false),
@@ -318,25 +325,25 @@ mod tests {
             (&["http://allowed-domain.com"], Some("http://allowed-domain.com"), true),
             (&["http://allowed-domain.com"], Some("https://bad-domain.com:443"), false),
             (&["*"], None, true),
-            // Refused there. Here a client that sends no origin is no browser, and passes unless the user says otherwise.
+            // Rejected there. Here a client without an origin is not a browser, and is accepted by default.
             (&[], None, true),
             (&[".allowed-domain.com"], Some(""), false),
             (&[".allowed-domain.com"], Some("something-invalid"), false),
         ];
         for (patterns, origin, wanted) in cases {
-            let lets_in = |require_origin| {
-                let Ok(origins) = Origins::listed(patterns) else { return false };
+            let accepts = |require_origin| {
+                let Some(origins) = origins(patterns) else { return false };
                 let admission = Admission::new(Settings { origins, require_origin, ..Settings::default() });
                 let headers = HeaderMap::from_iter(origin.map(|origin| (ORIGIN, HeaderValue::from_static(origin))));
                 admission.check(&headers, None, "/").is_ok()
             };
-            assert_eq!(lets_in(false), wanted, "{patterns:?} {origin:?}");
-            assert_eq!(lets_in(true), wanted && origin.is_some(), "{patterns:?} {origin:?}, and an origin is required");
+            assert_eq!(accepts(false), wanted, "{patterns:?} {origin:?}");
+            assert_eq!(accepts(true), wanted && origin.is_some(), "{patterns:?} {origin:?}, and an origin is required");
         }
     }
 
     #[test]
-    fn a_browser_that_names_no_origin_says_where_its_page_is() {
+    fn sec_fetch_site_replaces_missing_origin() {
         let headers = |site: Option<&'static str>| {
             let mut headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static("example.org:8000"))]);
             headers
@@ -344,7 +351,7 @@ mod tests {
             headers
         };
         let strict = || Settings { require_origin: true, ..Settings::default() };
-        let listed = |pattern| Settings { origins: Origins::listed([pattern]).unwrap(), ..Settings::default() };
+        let listed = |pattern| Settings { origins: origins(&[pattern]).unwrap(), ..Settings::default() };
         for (settings, site, allowed) in [
             (Settings::default(), None, true),
             (Settings::default(), Some("none"), true),
@@ -358,13 +365,13 @@ mod tests {
             (listed("example.net"), Some("same-origin"), false),
             (listed("*"), Some("cross-site"), false),
         ] {
-            let told = format!("{settings:?} {site:?}");
-            assert_eq!(Admission::new(settings).check(&headers(site), None, "/").is_ok(), allowed, "{told}");
+            let case = format!("{settings:?} {site:?}");
+            assert_eq!(Admission::new(settings).check(&headers(site), None, "/").is_ok(), allowed, "{case}");
         }
     }
 
     #[test]
-    fn where_no_address_counts_none_is_kept() {
+    fn uncounted_address_is_not_kept() {
         let admission = Admission::new(Settings::default());
         assert!(admission.max_connections > 0);
         assert_eq!(admission.admit(address("127.0.0.1")).unwrap(), None);
@@ -372,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_in_the_log_is_short_and_one_line() {
+    fn logged_header_is_short_and_one_line() {
         assert_eq!(shown(Some("a\r\nb")), "a\\r\\nb");
         assert_eq!(shown(Some(&"x".repeat(10_000))).len(), SHOWN);
         assert_eq!(shown(None), "none");

@@ -1,14 +1,12 @@
 //! Admission control for a server: the checks and limits before any code of the application runs.
 
 mod admission;
-mod error;
 mod origin;
 mod proxies;
 mod settings;
 mod stats;
 
 pub(crate) use admission::{Admission, retry_after};
-pub use error::SettingsError;
 pub(crate) use origin::{Hosts, Origins};
 pub(crate) use proxies::Proxies;
 pub(crate) use settings::Settings;

@@ -1,25 +1,34 @@
-//! Which pages may connect: what Django Channels' `OriginValidator` does, and the same host where nothing is said.
+//! Origin and host checks: Django Channels' `OriginValidator` and Django's `ALLOWED_HOSTS`.
 //!
-//! A browser sends a site's cookies along with a WebSocket handshake, whichever page opens it. Without this check, any page
-//! on the web could talk to the server in the name of whoever looks at it.
+//! A browser sends a site's cookies along with a WebSocket handshake, whichever page opens it. Without the origin check, any
+//! page on the web could act for the user who looks at it.
 
-use crate::admission::error::SettingsError;
+use crate::error::SettingError;
 
 /// The pages that may connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origins {
-    /// Those from the host, and port, that the handshake goes to.
+    /// Pages of the host and port of the handshake.
     SameHost,
-    /// Those that fit one of these.
+    /// Pages that match a pattern.
     Listed(Vec<Pattern>),
 }
 
 impl Origins {
-    pub(crate) fn listed<S: AsRef<str>>(patterns: impl IntoIterator<Item = S>) -> Result<Self, SettingsError> {
-        patterns.into_iter().map(|pattern| Pattern::new(pattern.as_ref())).collect::<Result<_, _>>().map(Self::Listed)
+    /// Reads the patterns of `allowed_origins`, and adds a problem for each one that cannot match any origin.
+    pub(crate) fn listed<S: AsRef<str>>(
+        patterns: impl IntoIterator<Item = S>,
+        problems: &mut Vec<SettingError>,
+    ) -> Self {
+        let read = |pattern: S| {
+            let pattern = pattern.as_ref();
+            let read = Pattern::new(pattern).map_err(|problem| format!("`{pattern}` is not an origin: {problem}"));
+            read.map_err(|problem| problems.push(SettingError::new("allowed_origins", problem))).ok()
+        };
+        Self::Listed(patterns.into_iter().filter_map(read).collect())
     }
 
-    /// Whether a page of this origin may connect to this host.
+    /// Returns whether a page of this origin may connect to this host.
     pub(crate) fn allow(&self, origin: &str, host: Option<&str>) -> bool {
         match self {
             Self::SameHost => {
@@ -52,29 +61,27 @@ pub(crate) enum Pattern {
 }
 
 impl Pattern {
-    fn new(pattern: &str) -> Result<Self, SettingsError> {
-        let problem = |problem| SettingsError::Origin { pattern: pattern.to_owned(), problem };
+    fn new(pattern: &str) -> Result<Self, &'static str> {
         if pattern == "*" {
             return Ok(Self::Any);
         }
         let Some((scheme, rest)) = pattern.split_once("://") else {
             return match host_and_port(pattern) {
-                Some((_, Some(_))) => Err(problem("with a port it needs its scheme, as in `https://example.org:8443`")),
-                _ => Domain::new(pattern).map(Self::Host).map_err(problem),
+                Some((_, Some(_))) => Err("a port needs a scheme, as in `https://example.org:8443`"),
+                _ => Domain::new(pattern).map(Self::Host),
             };
         };
-        let scheme =
-            scheme_of(scheme).ok_or_else(|| problem("before `://` stands a scheme, as in `https://example.org`"))?;
-        let (host, port) = host_and_port(rest).ok_or_else(|| problem(NO_HOST))?;
+        let scheme = scheme_of(scheme).ok_or("write a scheme before `://`, as in `https://example.org`")?;
+        let (host, port) = host_and_port(rest).ok_or(NO_HOST)?;
         let port = port.or(default_port(&scheme));
-        Ok(Self::Whole { scheme, domain: Domain::new(&host).map_err(problem)?, port })
+        Ok(Self::Whole { scheme, domain: Domain::new(&host)?, port })
     }
 }
 
 const NO_HOST: &str =
-    "write `example.org`, `.example.org` for it and all below it, `https://example.org:8443`, or `*` for all";
+    "write `example.org`, `.example.org` for it and its subdomains, `https://example.org:8443`, or `*` for all";
 
-/// A host; or, with a dot before it, a host and all below it.
+/// A host; with a leading dot, a host and its subdomains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Domain(String);
 
@@ -95,7 +102,7 @@ impl Domain {
     }
 }
 
-/// The header `Origin`, if a page of a host sent it: not `null`, not a file.
+/// The header `Origin` of a page that has a host: not `null`, not a file.
 struct Origin {
     scheme: String,
     host: String,
@@ -112,7 +119,7 @@ impl Origin {
     }
 }
 
-/// A scheme in lower case.
+/// Returns a legal scheme in lower case.
 fn scheme_of(scheme: &str) -> Option<String> {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
     (!scheme.is_empty() && scheme.bytes().all(legal)).then(|| scheme.to_ascii_lowercase())
@@ -126,7 +133,7 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// What stands for a host in a URL: no user, no path, nothing escaped.
+/// Returns whether this is a host in a URL, without user, path or escapes.
 fn is_host(host: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     match host.strip_prefix('[') {
@@ -135,14 +142,14 @@ fn is_host(host: &str) -> bool {
     }
 }
 
-/// `example.org:8000` in two parts, the host in lower case; nothing if it is more or less than that.
+/// Splits `example.org:8000` into the host, in lower case, and the port. Returns `None` for anything else.
 fn host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
     let end_of_host = if authority.starts_with('[') { authority.find(']')? + 1 } else { 0 };
     let (host, port) = match authority[end_of_host..].find(':') {
         Some(colon) => {
             let (host, port) = authority.split_at(end_of_host + colon);
             let port = &port[1..];
-            // `parse` would take a sign.
+            // `parse` would accept a sign.
             if !port.bytes().all(|byte| byte.is_ascii_digit()) {
                 return None;
             }
@@ -162,7 +169,11 @@ impl Hosts {
         Self(None)
     }
 
-    pub(crate) fn listed<S: AsRef<str>>(patterns: impl IntoIterator<Item = S>) -> Result<Self, SettingsError> {
+    /// Reads the hosts of `allowed_hosts`, and adds a problem for each one that is not a host.
+    pub(crate) fn listed<S: AsRef<str>>(
+        patterns: impl IntoIterator<Item = S>,
+        problems: &mut Vec<SettingError>,
+    ) -> Self {
         let mut domains = Vec::new();
         let mut any = false;
         for pattern in patterns {
@@ -171,11 +182,16 @@ impl Hosts {
                 any = true;
                 continue;
             }
-            let problem = "write `example.org`, `.example.org` for it and all below it, or `*` for all";
-            let wrong = |_| SettingsError::Host { pattern: pattern.to_owned(), problem };
-            domains.push(Domain::new(pattern).map_err(wrong)?);
+            match Domain::new(pattern) {
+                Ok(domain) => domains.push(domain),
+                Err(_) => {
+                    let write = "write `example.org`, `.example.org` for it and its subdomains, or `*` for all";
+                    let problem = format!("`{pattern}` is not a host: {write}");
+                    problems.push(SettingError::new("allowed_hosts", problem));
+                }
+            }
         }
-        Ok(Self((!any).then_some(domains)))
+        Self((!any).then_some(domains))
     }
 
     pub(crate) fn allow(&self, host: Option<&str>) -> bool {
@@ -188,8 +204,23 @@ impl Hosts {
 mod tests {
     use super::*;
 
+    /// Reads patterns that are all right.
+    fn origins(patterns: &[&str]) -> Origins {
+        let mut problems = Vec::new();
+        let origins = Origins::listed(patterns, &mut problems);
+        assert_eq!(problems, []);
+        origins
+    }
+
+    /// Returns what is wrong with a pattern.
+    fn problem(pattern: &str) -> String {
+        let mut problems = Vec::new();
+        Origins::listed([pattern], &mut problems);
+        problems.first().expect("a problem").to_string()
+    }
+
     #[test]
-    fn a_pattern_fits_what_it_says_and_no_more() {
+    fn origin_pattern_matches_only_its_origins() {
         for (pattern, origin, wanted) in [
             ("example.org", "https://example.org", true),
             ("example.org", "https://example.org:8443", true),
@@ -217,12 +248,12 @@ mod tests {
             ("example.org", "https://example.org:99999", false),
             ("example.org", "https://example.org/", false),
         ] {
-            assert_eq!(Origins::listed([pattern]).unwrap().allow(origin, None), wanted, "{pattern} {origin}");
+            assert_eq!(origins(&[pattern]).allow(origin, None), wanted, "{pattern} {origin}");
         }
     }
 
     #[test]
-    fn the_same_host_is_the_same_host_and_port() {
+    fn same_host_compares_host_and_port() {
         for (origin, host, wanted) in [
             ("http://127.0.0.1:8000", "127.0.0.1:8000", true),
             ("http://localhost:8000", "127.0.0.1:8000", false),
@@ -243,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_can_fit_nothing_is_an_error() {
+    fn pattern_without_host_is_error() {
         for pattern in [
             "",
             ".",
@@ -255,21 +286,24 @@ mod tests {
             "a b",
             "[::x]",
         ] {
-            let error = Origins::listed([pattern]).unwrap_err().to_string();
+            let error = problem(pattern);
             assert!(error.contains("write `example.org`"), "{error}");
         }
         for pattern in [" https://example.org", "://example.org", "http s://example.org"] {
-            let error = Origins::listed([pattern]).unwrap_err().to_string();
-            assert!(error.contains("before `://` stands a scheme"), "{error}");
+            let error = problem(pattern);
+            assert!(error.contains("write a scheme before `://`"), "{error}");
         }
-        let error = Origins::listed(["example.org:8000"]).unwrap_err().to_string();
-        assert!(error.contains("needs its scheme"), "{error}");
-        assert!(Hosts::listed(["https://example.org"]).is_err());
+        let error = problem("example.org:8000");
+        assert!(error.contains("a port needs a scheme"), "{error}");
+        let mut problems = Vec::new();
+        Hosts::listed(["https://example.org"], &mut problems);
+        assert_eq!(problems.len(), 1);
     }
 
     #[test]
-    fn hosts_are_those_of_djangos_setting() {
-        let hosts = Hosts::listed(["example.org", ".example.net", "[::1]"]).unwrap();
+    fn hosts_match_as_djangos_allowed_hosts() {
+        let mut problems = Vec::new();
+        let hosts = Hosts::listed(["example.org", ".example.net", "[::1]"], &mut problems);
         for (host, wanted) in [
             ("example.org", true),
             ("EXAMPLE.ORG:8000", true),
@@ -282,6 +316,7 @@ mod tests {
             assert_eq!(hosts.allow(Some(host)), wanted, "{host}");
         }
         assert!(!hosts.allow(None));
-        assert!(Hosts::listed(["*"]).unwrap().allow(None) && Hosts::any().allow(Some("anything")));
+        let all = Hosts::listed(["*"], &mut problems);
+        assert!(all.allow(None) && Hosts::any().allow(Some("anything")) && problems.is_empty());
     }
 }

@@ -1,29 +1,35 @@
-//! Who the client is, when it comes through a proxy.
+//! Trusted proxies: the client's address and the host behind them.
 
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
-use crate::admission::error::SettingsError;
+use crate::error::SettingError;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// The proxies whose word counts. Anybody can send the headers; only what a proxy of ours has written is true.
+/// The proxies whose headers are trusted. Any client can send these headers; only those that a trusted proxy wrote are true.
 #[derive(Debug, Default)]
 pub(crate) struct Proxies(Vec<IpNet>);
 
 impl Proxies {
-    pub(crate) fn new<S: AsRef<str>>(networks: impl IntoIterator<Item = S>) -> Result<Self, SettingsError> {
+    /// Reads the networks of `trusted_proxies`, and adds a problem for each one that cannot be read.
+    pub(crate) fn new<S: AsRef<str>>(networks: impl IntoIterator<Item = S>, problems: &mut Vec<SettingError>) -> Self {
         let parse = |network: &str| -> Option<IpNet> {
             network.parse().ok().or_else(|| Some(network.parse::<IpAddr>().ok()?.into()))
         };
-        let networks = networks.into_iter().map(|network| {
+        let read = |network: S| {
             let network = network.as_ref();
-            parse(network).ok_or_else(|| SettingsError::Network { network: network.to_owned() })
-        });
-        networks.collect::<Result<_, _>>().map(Self)
+            let parsed = parse(network);
+            if parsed.is_none() {
+                let problem = format!("`{network}` is neither an address nor a network like `10.0.0.0/8`");
+                problems.push(SettingError::new("trusted_proxies", problem));
+            }
+            parsed
+        };
+        Self(networks.into_iter().filter_map(read).collect())
     }
 
     fn trust(&self, address: IpAddr) -> bool {
@@ -32,8 +38,8 @@ impl Proxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// The address behind the proxies: in `X-Forwarded-For`, the last one that is no proxy of ours. Those before it could have
-    /// been written by the client itself.
+    /// Returns the address behind the proxies: in `X-Forwarded-For`, the last one that is not a trusted proxy. The client could
+    /// have written the addresses before it.
     pub(super) fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> SocketAddr {
         let mut client = peer;
         for hop in words(headers, &FORWARDED_FOR) {
@@ -48,20 +54,20 @@ impl Proxies {
         client
     }
 
-    /// The host that the client asked for, if a proxy of ours says so.
+    /// Returns the host that the client asked for, if a trusted proxy names it.
     pub(super) fn host<'a>(&self, peer: SocketAddr, headers: &'a HeaderMap) -> Option<&'a str> {
         if self.trust(peer.ip()) { words(headers, &FORWARDED_HOST).next() } else { None }
     }
 }
 
-/// What stands in all headers of this name, the last one first.
+/// Returns the words of all headers of this name, the last one first.
 fn words<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let lines: Vec<_> = headers.get_all(name).iter().collect();
-    // A line that is no text is one word that nobody understands.
+    // A line that is not text is one unreadable word.
     lines.into_iter().rev().flat_map(|line| line.to_str().unwrap_or("?").rsplit(',').map(str::trim))
 }
 
-/// An address, with or without a port; without one, it is 0.
+/// Parses an address. Without a port, the port is 0.
 fn parse(hop: &str) -> Option<SocketAddr> {
     let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
     hop.parse().ok().or_else(|| Some(SocketAddr::new(bare.parse().ok()?, 0)))
@@ -70,6 +76,14 @@ fn parse(hop: &str) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Reads networks that are all right.
+    fn proxies(networks: &[&str]) -> Proxies {
+        let mut problems = Vec::new();
+        let proxies = Proxies::new(networks, &mut problems);
+        assert_eq!(problems, []);
+        proxies
+    }
 
     fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -80,10 +94,10 @@ mod tests {
     }
 
     #[test]
-    fn only_what_a_proxy_of_ours_wrote_counts() {
-        let proxies = Proxies::new(["10.0.0.0/8", "::1", "192.0.2.7"]).unwrap();
+    fn forwarded_client_counts_only_from_trusted_proxies() {
+        let proxies = proxies(&["10.0.0.0/8", "::1", "192.0.2.7"]);
         for (peer, forwarded, wanted) in [
-            // Nobody asked him.
+            // Not a trusted proxy.
             ("203.0.113.5:1", &["1.1.1.1"][..], "203.0.113.5:1"),
             ("10.0.0.1:1", &[], "10.0.0.1:1"),
             ("10.0.0.1:1", &["203.0.113.5"], "203.0.113.5:0"),
@@ -97,9 +111,9 @@ mod tests {
             ("[::1]:1", &["2001:db8::5"], "[2001:db8::5]:0"),
             ("[::1]:1", &["[2001:db8::5]"], "[2001:db8::5]:0"),
             ("[::1]:1", &["[2001:db8::5]:4711"], "[2001:db8::5]:4711"),
-            // Somebody inside.
+            // A client inside the network.
             ("10.0.0.1:1", &["10.0.0.9"], "10.0.0.9:0"),
-            // What cannot be read ends the search: it is the proxy's.
+            // An unreadable word ends the search: the client is the proxy.
             ("10.0.0.1:1", &["203.0.113.5, unknown"], "10.0.0.1:1"),
             ("10.0.0.1:1", &["203.0.113.5,"], "10.0.0.1:1"),
         ] {
@@ -110,8 +124,8 @@ mod tests {
     }
 
     #[test]
-    fn so_it_is_with_the_host() {
-        let proxies = Proxies::new(["127.0.0.1"]).unwrap();
+    fn forwarded_host_counts_only_from_trusted_proxies() {
+        let proxies = proxies(&["127.0.0.1"]);
         let headers = headers(&[("x-forwarded-host", "evil.net, example.org")]);
         assert_eq!(proxies.host("127.0.0.1:1".parse().unwrap(), &headers), Some("example.org"));
         assert_eq!(proxies.host("127.0.0.2:1".parse().unwrap(), &headers), None);
@@ -119,10 +133,11 @@ mod tests {
     }
 
     #[test]
-    fn a_network_that_is_none_is_an_error() {
+    fn unreadable_network_is_error() {
         for network in ["", "localhost", "10.0.0.0/33", "10.0.0"] {
-            let error = Proxies::new([network]).unwrap_err().to_string();
-            assert!(error.contains("10.0.0.0/8"), "{error}");
+            let mut problems = Vec::new();
+            Proxies::new([network], &mut problems);
+            assert!(problems[0].to_string().contains("10.0.0.0/8"), "{problems:?}");
         }
     }
 }

@@ -5,18 +5,18 @@ use std::time::Duration;
 use crate::admission::origin::{Hosts, Origins};
 use crate::admission::proxies::Proxies;
 
-/// What [`ChannelsBuilder`](crate::ChannelsBuilder) says about the door.
+/// The settings of [`ChannelsBuilder`](crate::ChannelsBuilder) for admission.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) origins: Origins,
     pub(crate) require_origin: bool,
     pub(crate) hosts: Hosts,
     pub(crate) proxies: Proxies,
-    /// `None`: as many as the process may open files for.
+    /// `None`: from the limit of open files.
     pub(crate) max_connections: Option<usize>,
-    /// `None`: half of all, for addresses of the internet.
+    /// `None`: half of all connections, for internet addresses.
     pub(crate) max_per_address: Option<usize>,
-    /// `None`: as many as the process may open files for.
+    /// `None`: from the limit of open files.
     pub(crate) handshakes_per_second: Option<u32>,
     pub(crate) max_waiting: usize,
     pub(crate) header_deadline: Duration,

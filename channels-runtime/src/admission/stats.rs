@@ -3,43 +3,44 @@
 use crate::support::counted;
 
 counted! {
-    /// How many handshakes there were, and what became of them: a part of [`Stats`](crate::Stats).
+    /// Handshakes by outcome: a part of [`Stats`](crate::stats::Stats).
     pub struct HandshakeStats of HandshakeCounters {
-        /// Handshakes that were answered with 101, and requests that were answered with an event stream.
+        /// Handshakes that got 101, and requests that got an event stream.
         accepted => HANDSHAKES["accepted"],
-        /// Refused with 400 or 426: no handshake of version 13.
+        /// Rejected with 400 or 426: not a handshake of version 13.
         malformed => HANDSHAKES["malformed"],
-        /// Refused with 403: the page comes from elsewhere.
+        /// Rejected with 403: the page's origin is not allowed.
         wrong_origin => HANDSHAKES["wrong_origin"],
-        /// Refused with 400: the request names a host that is not ours.
+        /// Rejected with 400: the host is not allowed.
         wrong_host => HANDSHAKES["wrong_host"],
-        /// Refused with 503: as many connections as there may be.
+        /// Rejected with 503: `max_connections` was reached.
         full => HANDSHAKES["full"],
-        /// Refused with 429: as many connections from one address as there may be.
+        /// Rejected with 429: `max_connections_per_address` was reached.
         address_full => HANDSHAKES["address_full"],
-        /// Refused with 503: more handshakes in a second than there may be.
+        /// Rejected with 503: `max_handshakes_per_second` was reached.
         too_fast => HANDSHAKES["too_fast"],
-        /// Refused with 503: the server stops.
+        /// Rejected with 503: the server is stopping.
         stopping => HANDSHAKES["stopping"],
-        /// Refused by the authenticator or by `#[connect]`, whatever the status.
+        /// Rejected by the authenticator or by `#[connect]`, with any status.
         rejected => HANDSHAKES["rejected"],
-        /// Refused with 503: the authenticator and `#[connect]` took longer than they may.
+        /// Rejected with 503: the authenticator and `#[connect]` took longer than `connect_deadline`.
         timed_out => HANDSHAKES["timed_out"],
-        /// Sockets that were dropped before they had sent a request, because too many waited.
+        /// Sockets dropped before they sent a request, because `max_waiting_sockets` was reached.
         crowded_out => SOCKETS_DROPPED["crowded_out"],
-        /// Sockets that were dropped because a TLS handshake failed or took too long.
+        /// Sockets dropped because a TLS handshake failed or took too long.
         tls_failed => SOCKETS_DROPPED["tls_failed"],
-        /// Sockets that were dropped because the head of their first request did not come in time. One that is idle after
-        /// it was served is dropped as well, and is not counted.
+        /// Sockets dropped because the head of their first request was late. A socket that is idle after it was served is
+        /// dropped, too, but not counted.
         head_late => SOCKETS_DROPPED["head_late"],
-        /// Sockets that were dropped because the head of a request was too large; answered with 431.
+        /// Sockets dropped with 431 because the head of a request was too large.
         head_too_large => SOCKETS_DROPPED["head_too_large"],
     }
 }
 
 impl HandshakeStats {
+    /// Returns the number of rejected handshakes.
     pub(crate) fn refused(&self) -> u64 {
-        // Without `..`: a new reason does not compile until it is told, too.
+        // Without `..`, so that a new outcome does not compile until it is assigned to one side.
         let &Self {
             accepted: _,
             malformed,

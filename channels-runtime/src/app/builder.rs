@@ -6,35 +6,43 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use crate::admission::{self, Admission, Hosts, Origins, Proxies, SettingsError};
+use crate::admission::{self, Admission, Hosts, Origins, Proxies};
 use crate::app::channels::Channels;
 use crate::auth::Identity;
 use crate::connection::{HeartbeatPolicy, Limits, Rate};
-use crate::error::Reject;
+use crate::error::{BuildError, Reject, SettingError};
 use crate::layer::ChannelLayer;
 use crate::scope::Scope;
 use crate::server::{Authenticator, Server, Settings};
 
+/// The lowest outbound limit: a connection keeps this much memory while it has pending output.
+const LEAST_OUTBOUND: usize = 4 * 1024;
+
 impl Channels {
-    /// Begins with the defaults: the layer in memory, messages up to 1 MiB.
+    /// Starts with the defaults: the memory layer, and messages up to 1 MiB.
     pub fn builder() -> ChannelsBuilder {
         ChannelsBuilder::default()
     }
 }
 
-/// Sets up [`Channels`].
-#[must_use = "call `.build()`"]
+/// Builds [`Channels`]. Every setting has a default; [`Self::build`] checks all of them together.
+#[must_use = "call `.build()?`"]
 pub struct ChannelsBuilder {
     layer: Option<ChannelLayer>,
-    max_message: usize,
-    outbound: usize,
-    inbound: Rate,
+    max_message_size: usize,
+    outbound_limit: usize,
+    inbound_limit: Rate,
     heartbeat: Option<(Duration, Duration)>,
     idle_limit: Option<Duration>,
     connect_deadline: Duration,
     authenticator: Option<Box<Authenticator>>,
-    drain_window: Duration,
+    drain_window: Option<Duration>,
     shutdown_deadline: Duration,
+    /// `None`: pages of the server's own host.
+    allowed_origins: Option<Vec<String>>,
+    /// `None`: all hosts.
+    allowed_hosts: Option<Vec<String>>,
+    trusted_proxies: Vec<String>,
     admission: admission::Settings,
 }
 
@@ -42,94 +50,107 @@ impl Default for ChannelsBuilder {
     fn default() -> Self {
         Self {
             layer: None,
-            max_message: 1024 * 1024,
-            outbound: 1024 * 1024,
-            inbound: Rate { frames: 20_000, bytes: 64 * 1024 * 1024 },
+            max_message_size: 1024 * 1024,
+            outbound_limit: 1024 * 1024,
+            inbound_limit: Rate { frames: 20_000, bytes: 64 * 1024 * 1024 },
             heartbeat: Some((Duration::from_secs(20), Duration::from_secs(30))),
             idle_limit: None,
             connect_deadline: Duration::from_secs(5),
             authenticator: None,
-            drain_window: Duration::from_secs(5),
+            drain_window: None,
             shutdown_deadline: Duration::from_secs(10),
+            allowed_origins: None,
+            allowed_hosts: None,
+            trusted_proxies: Vec::new(),
             admission: admission::Settings::default(),
         }
     }
 }
 
 impl ChannelsBuilder {
-    /// The channel layer; the one in memory unless said otherwise.
+    /// Sets the channel layer. Default: the memory layer.
+    ///
+    /// Two applications in one process may have different layers: sockets on one, workers on another.
     pub fn layer(mut self, layer: ChannelLayer) -> Self {
         self.layer = Some(layer);
         self
     }
 
-    /// The largest message that a client may send, in bytes: 1 MiB unless said otherwise. A larger one closes its
-    /// connection with 1009.
+    /// Sets the largest message that a client may send, in bytes. Default: 1 MiB.
+    ///
+    /// A larger message closes its connection with 1009.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
-        self.max_message = bytes;
+        self.max_message_size = bytes;
         self
     }
 
-    /// How many bytes may wait for a client that reads slowly: 1 MiB unless said otherwise, and 4 KiB at the least.
+    /// Sets how many bytes may be pending for a client that reads slowly. Default: 1 MiB. Minimum: 4 KiB.
     ///
-    /// A consumer's own sends wait for room. A rendered event that finds none closes the connection with 1013, so that no
-    /// other member waits.
+    /// A consumer's own sends wait for space. A rendered event that finds no space closes the connection with 1013, so that
+    /// the other members of the group do not wait.
     pub fn outbound_limit(mut self, bytes: usize) -> Self {
-        self.outbound = bytes;
+        self.outbound_limit = bytes;
         self
     }
 
-    /// How much one client may send: so many messages and so many bytes in a second, and as much at once after it was
-    /// quiet; 20,000 messages and 64 MiB unless said otherwise. Pings count as messages.
+    /// Sets how many messages and bytes a client may send per second. Default: 20,000 messages and 64 MiB.
     ///
-    /// A client that sends more is not read from for a moment ([`ConnectionStats::throttled`](crate::ConnectionStats::throttled) counts how often), so that its
-    /// own sends wait. Nothing is lost and the connection stays open: a flood costs the client that makes it. The default
-    /// only keeps one client from filling a processor; most applications need far less (a person types 20 messages a
-    /// second at the most) and should say so.
+    /// A client that was quiet may send as much in one burst. Pings count as messages.
     ///
-    /// The clock is looked at when the allowance is used up, so that up to twice as much may pass within a second.
+    /// A client that sends more is not read from for a moment, so that its own sends wait;
+    /// [`ConnectionStats::throttled`](crate::stats::ConnectionStats::throttled) counts how often. Nothing is lost, the connection
+    /// stays open, and only the client that floods the server is slowed down. The default only keeps one client from filling a
+    /// processor. Most applications need far less and should set it: a person types at most 20 messages a second.
+    ///
+    /// The clock is read when the allowance is used up, so up to twice as much may pass within a second.
     pub fn inbound_limit(mut self, messages: u32, bytes: usize) -> Self {
-        self.inbound = Rate { frames: messages, bytes };
+        self.inbound_limit = Rate { frames: messages, bytes };
         self
     }
 
-    /// How it is noticed that a client is gone without a word (its network, its power, its laptop's lid): every 20 s and 30 s
-    /// unless said otherwise.
+    /// Sets how the server notices clients that vanished without a close frame. Default: 20 s and 30 s.
     ///
-    /// A client from which nothing has come for `interval` is sent a ping, which browsers answer by themselves. One from
-    /// which nothing has come for `deadline` is given up, and its socket is closed: its groups are left, `#[disconnect]`
-    /// gets 1006, and [`ConnectionStats::unanswered`](crate::ConnectionStats::unanswered) counts it. Both may happen up to a quarter of the interval, or of the
-    /// time between the two, earlier. Every byte counts as life, and so does it when a client that reads slowly has taken
-    /// a part of what waits for it. While a handler runs nobody listens, so the answer may come until it is done.
+    /// If nothing has come from a client for `interval`, the server sends it a ping, to which browsers reply automatically. If
+    /// nothing has come for `deadline`, the server closes the socket: the consumer leaves its groups, `#[disconnect]` gets 1006,
+    /// and [`ConnectionStats::unanswered`](crate::stats::ConnectionStats::unanswered) counts it. Both may happen up to a quarter
+    /// of the interval, or of the time between the two, earlier. Every received byte counts, and so does progress of a client that
+    /// reads slowly. While a handler runs, the client is not read from, so its reply may come until the handler has ended.
     ///
-    /// A `deadline` that is not longer than the interval is taken as twice the interval. An interval of zero turns the
-    /// heartbeat off; a client that vanishes is then noticed only when something is sent to it.
+    /// `deadline` must be longer than `interval`. See [`Self::no_heartbeat`] for connections without pings.
     pub fn heartbeat(mut self, interval: Duration, deadline: Duration) -> Self {
         self.heartbeat = Some((interval, deadline));
         self
     }
 
-    /// How long a client may say nothing before it is closed with 1001: without end unless said otherwise.
+    /// Turns the heartbeat off. A client that vanished is then noticed only when something is sent to it.
+    pub fn no_heartbeat(mut self) -> Self {
+        self.heartbeat = None;
+        self
+    }
+
+    /// Sets how long a client may send nothing before it is closed with 1001. Default: no limit.
     ///
-    /// Only its messages count, not its pongs, and not what it is sent. It may take a quarter longer.
-    /// [`ConnectionStats::idle`](crate::ConnectionStats::idle) counts them.
+    /// Only the client's messages count: not its pongs, and not what the server sends. It may take a quarter longer.
+    /// [`ConnectionStats::idle`](crate::stats::ConnectionStats::idle) counts these connections.
     pub fn idle_limit(mut self, limit: Duration) -> Self {
         self.idle_limit = Some(limit);
         self
     }
 
-    /// How long `#[connect]` may take: 5 s unless said otherwise. After that the handshake is answered with 503 and
-    /// `Retry-After`.
+    /// Sets the time limit for the authenticator and `#[connect]` together. Default: 5 s.
+    ///
+    /// A handshake that takes longer gets 503 and `Retry-After`.
     pub fn connect_deadline(mut self, deadline: Duration) -> Self {
         self.connect_deadline = deadline;
         self
     }
 
-    /// Finds out who a client is, before `#[connect]` runs. What it gives is [`Scope::user`]; `Ok(None)` lets the client
-    /// in as nobody; `Err` refuses it. A [`Login`](crate::Login) instead of an option also says until when the connection may
-    /// last.
+    /// Sets the function that identifies a client before `#[connect]` runs. Default: none.
     ///
-    /// It runs within the [deadline of `#[connect]`](Self::connect_deadline).
+    /// The user that it returns is [`Context::user`](crate::Context::user). `Ok(None)` accepts the client as anonymous, and `Err`
+    /// rejects it. A [`Login`](crate::auth::Login) instead of an `Option` also sets when the connection ends.
+    ///
+    /// The function runs within the [time limit of `#[connect]`](Self::connect_deadline).
     ///
     /// ```
     /// # use channels_runtime::prelude::*;
@@ -137,10 +158,11 @@ impl ChannelsBuilder {
     ///
     /// let channels = Channels::builder()
     ///     .authenticator(|scope: Scope| async move {
-    ///         // Look the session up in your database.
+    ///         // Look up the session in your database.
     ///         Ok(scope.cookie("sessionid").map(|session| User { name: session.to_owned() }))
     ///     })
-    ///     .build();
+    ///     .build()?;
+    /// # Ok::<(), Error>(())
     /// ```
     pub fn authenticator<A, F, I>(mut self, authenticator: A) -> Self
     where
@@ -155,166 +177,228 @@ impl ChannelsBuilder {
         self
     }
 
-    /// Allows tokens in this parameter of the query, as in `?token=abc`; none unless said otherwise.
+    /// Accepts tokens in this query parameter, as in `?token=abc`. Default: none.
     ///
-    /// A query is no good place for a secret: proxies write it into their logs. Ours show none. See
-    /// [`Scope::bearer_token`] for the better places.
+    /// Proxies write queries into their logs, so a query is not a good place for a secret. This crate does not log queries. See
+    /// [`Scope::bearer_token`] for better places.
     pub fn token_parameter(mut self, name: impl Into<String>) -> Self {
         self.admission.token_parameter = Some(name.into());
         self
     }
 
-    /// The pages that may connect: those of the same host and port as the socket, unless said otherwise.
+    /// Sets the pages that may connect. Default: pages of the same host and port as the socket.
     ///
-    /// A browser says with every handshake which page opens it, and sends the user's cookies along whichever it is; so
-    /// without this check, any page on the web could act for your users. The patterns are those of Django Channels'
-    /// `OriginValidator`: `example.org` (any scheme and port), `.example.org` (that and all below it), `https://example.org`,
-    /// `https://example.org:8443`, `*` (all pages). They replace the default, so name your own host as well. What fits none
-    /// is refused with 403 and logged.
+    /// A browser names the page that opens a WebSocket in the header `Origin`, and sends the user's cookies along, whichever page
+    /// it is. Without this check, any page on the web could act for your users. The patterns are those of Django Channels'
+    /// `OriginValidator`: `example.org` (any scheme and port), `.example.org` (that host and all its subdomains),
+    /// `https://example.org`, `https://example.org:8443`, `*` (all pages). They replace the default, so list your own host too. A
+    /// page that matches no pattern is rejected with 403 and logged.
     ///
-    /// A client that sends no `Origin` is no browser, holds nobody's cookies but its own, and passes; see
+    /// A client without `Origin` is not a browser and holds only its own cookies, so it is accepted; see
     /// [`Self::require_origin`].
     ///
     /// ```
-    /// # fn main() -> channels_runtime::Result<()> {
     /// use channels_runtime::prelude::*;
     ///
-    /// let channels = Channels::builder().allowed_origins(["https://example.org", ".example.net"])?.build();
-    /// assert!(Channels::builder().allowed_origins(["*.example.org"]).is_err());
-    /// # Ok(()) }
+    /// let channels = Channels::builder().allowed_origins(["https://example.org", ".example.net"]).build()?;
+    /// assert!(Channels::builder().allowed_origins(["*.example.org"]).build().is_err());
+    /// # Ok::<(), Error>(())
     /// ```
-    ///
-    /// # Errors
-    /// When a pattern can never fit anything.
-    pub fn allowed_origins<S: AsRef<str>>(
-        mut self,
-        patterns: impl IntoIterator<Item = S>,
-    ) -> Result<Self, SettingsError> {
-        self.admission.origins = Origins::listed(patterns)?;
-        Ok(self)
+    pub fn allowed_origins<S: Into<String>>(mut self, patterns: impl IntoIterator<Item = S>) -> Self {
+        self.allowed_origins = Some(patterns.into_iter().map(Into::into).collect());
+        self
     }
 
-    /// Refuses clients that send no `Origin`, with 403: then only browsers get in, and programs that say they were one. (To a
-    /// page of the same host a browser sends none with [server-sent events](crate::Channels::sse), but says that it is one.)
+    /// Rejects clients without the header `Origin`, with 403. Then only browsers can connect, and programs that claim to be one.
+    ///
+    /// To a page of the same host, a browser sends no `Origin` with [server-sent events](Channels::sse). It sends
+    /// `Sec-Fetch-Site: same-origin` instead, which is accepted.
     pub fn require_origin(mut self) -> Self {
         self.admission.require_origin = true;
         self
     }
 
-    /// The hosts that a handshake may name in its header `Host`: all unless said otherwise. Django's `ALLOWED_HOSTS`:
-    /// `example.org`, `.example.org` (that and all below it), `[::1]`, `*`; the port does not matter. Others are refused with
-    /// 400 and logged.
+    /// Sets the hosts that a handshake may name in its header `Host`. Default: all.
     ///
-    /// Say it where the server can be reached at an address that a browser of yours reaches, too, such as 127.0.0.1 or an
-    /// intranet: there a page from elsewhere can give its own name your address, and is then of the same host.
+    /// This is Django's `ALLOWED_HOSTS`: `example.org`, `.example.org` (that host and all its subdomains), `[::1]`, `*`; the port
+    /// does not matter. A handshake with another host is rejected with 400 and logged.
     ///
-    /// # Errors
-    /// When a pattern is no host.
-    pub fn allowed_hosts<S: AsRef<str>>(mut self, hosts: impl IntoIterator<Item = S>) -> Result<Self, SettingsError> {
-        self.admission.hosts = Hosts::listed(hosts)?;
-        Ok(self)
+    /// Set it if a browser of one of your users can reach the server's address directly, such as 127.0.0.1 or an intranet. A
+    /// foreign page can make its own name resolve to that address, and is then of the same host.
+    pub fn allowed_hosts<S: Into<String>>(mut self, hosts: impl IntoIterator<Item = S>) -> Self {
+        self.allowed_hosts = Some(hosts.into_iter().map(Into::into).collect());
+        self
     }
 
-    /// The addresses and networks of your proxies: none unless said otherwise. Only what they say is believed:
+    /// Sets the addresses and networks of your proxies. Default: none. Headers of these proxies are trusted:
     ///
-    /// - `X-Forwarded-For` is who the client is ([`Scope::client`], [`Self::max_connections_per_address`]): the last
-    ///   address in it that is no proxy of yours, because the client may have written those before it.
-    /// - `X-Forwarded-Host` is the host that the client asked for, for [`Self::allowed_hosts`] and for the same host of
-    ///   [`Self::allowed_origins`]. A proxy that passes `Host` on needs no word here for that.
+    /// - `X-Forwarded-For` names the client ([`Scope::client`], [`Self::max_connections_per_address`]): the last address that is
+    ///   not one of your proxies, because a client can write the ones before it.
+    /// - `X-Forwarded-Host` names the host that the client asked for, for [`Self::allowed_hosts`] and for the same-host default
+    ///   of [`Self::allowed_origins`]. A proxy that passes `Host` on does not need it.
     ///
     /// ```
-    /// # fn main() -> channels_runtime::Result<()> {
     /// use channels_runtime::prelude::*;
     ///
-    /// let channels = Channels::builder().trusted_proxies(["127.0.0.1", "10.0.0.0/8", "fd00::/8"])?.build();
-    /// # Ok(()) }
+    /// let channels = Channels::builder().trusted_proxies(["127.0.0.1", "10.0.0.0/8", "fd00::/8"]).build()?;
+    /// # Ok::<(), Error>(())
     /// ```
-    ///
-    /// # Errors
-    /// When one is no address and no network.
-    pub fn trusted_proxies<S: AsRef<str>>(
-        mut self,
-        networks: impl IntoIterator<Item = S>,
-    ) -> Result<Self, SettingsError> {
-        self.admission.proxies = Proxies::new(networks)?;
-        Ok(self)
+    pub fn trusted_proxies<S: Into<String>>(mut self, networks: impl IntoIterator<Item = S>) -> Self {
+        self.trusted_proxies = networks.into_iter().map(Into::into).collect();
+        self
     }
 
-    /// How many connections there may be. One more is answered with 503 and `Retry-After`, before anything of yours runs.
+    /// Sets the number of connections. Default: the limit of open files (`ulimit -n`, read when the application is built), less
+    /// [`Self::max_waiting_sockets`] and 64 for everything else. With 1,024 files, 448.
     ///
-    /// Unless said otherwise, as many as the process may open files for (`ulimit -n`, looked at when the application is
-    /// built), less those that wait to be served and 64 for everything else: where 1,024 files are allowed, 448.
+    /// A handshake beyond the limit gets 503 and `Retry-After`, before any of your code runs.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.admission.max_connections = Some(connections);
         self
     }
 
-    /// How many connections there may be from one address. One more is answered with 429 and `Retry-After`. Of an IPv6 address
-    /// the first 64 bits count: a home has that many.
+    /// Sets the number of connections from one address. Default: half of [`Self::max_connections`] from one internet address, and
+    /// no limit for addresses of this machine or of a private network.
     ///
-    /// Unless said otherwise, half of [all](Self::max_connections) from one address of the internet, so that nobody takes every
-    /// place; and any number from one of this machine or of a private network, because behind a proxy that is not among the
-    /// [trusted](Self::trusted_proxies) all clients have one address. What is said here counts for all addresses. An office or a
-    /// mobile network may have one, too: think of hundreds rather than of ten.
+    /// A handshake beyond the limit gets 429 and `Retry-After`. Of an IPv6 address the first 64 bits count, which one home has.
+    ///
+    /// Behind a proxy that is missing from [`Self::trusted_proxies`], all clients share its address. That is why the default does
+    /// not limit private addresses. A value set here applies to all addresses. An office or a mobile network may share one
+    /// address, too: think of hundreds rather than ten. A value of [`Self::max_connections`] or more turns the limit off.
     pub fn max_connections_per_address(mut self, connections: usize) -> Self {
         self.admission.max_per_address = Some(connections);
         self
     }
 
-    /// How many handshakes there may be in a second, and at once after a quiet second. One more is answered with 503 and
-    /// `Retry-After`, before the authenticator and `#[connect]` run.
+    /// Sets the number of handshakes per second. As many may come in one burst after a quiet second. Default: as many as the
+    /// process may have connections by its open files.
     ///
-    /// Unless said otherwise, as many as the process may have connections by its open files, which only keeps those in bounds who
-    /// come and go at once. Say how many your authenticator and your database can do. When a server starts again, all of its clients knock at once.
+    /// A handshake beyond the limit gets 503 and `Retry-After`, before the authenticator and `#[connect]` run.
+    ///
+    /// The default only bounds clients that connect and disconnect immediately. Set what your authenticator and your database
+    /// can handle: when a server restarts, all of its clients connect together.
     pub fn max_handshakes_per_second(mut self, handshakes: u32) -> Self {
         self.admission.handshakes_per_second = Some(handshakes);
         self
     }
 
-    /// How many sockets may be open that have not sent a whole request yet, or are done with one and may send another: 512
-    /// unless said otherwise. When one more comes, the one that has waited longest is dropped. Half of them may be sending the
-    /// body of a request; these are not dropped for others.
+    /// Sets the number of sockets that wait: those that have not sent a whole request yet, and those that have been served and may
+    /// send another. Default: 512.
+    ///
+    /// When one more comes, the socket that has waited longest is dropped. Half of them may be sending the body of a request;
+    /// these are not dropped for others.
     pub fn max_waiting_sockets(mut self, sockets: usize) -> Self {
-        self.admission.max_waiting = sockets.max(1);
+        self.admission.max_waiting = sockets;
         self
     }
 
-    /// How long a client may take for the head of a request, and before that for a TLS handshake, each: 10 s unless said
-    /// otherwise. Then its socket is closed. A head may have 64 KiB and 100 lines; one that is
-    /// much larger is answered with 431.
+    /// Sets the time limit for the head of a request, and for a TLS handshake before it. Default: 10 s each.
+    ///
+    /// A socket that takes longer is closed. A head may have 64 KiB and 100 lines; a much larger one gets 431.
     pub fn header_deadline(mut self, deadline: Duration) -> Self {
         self.admission.header_deadline = deadline;
         self
     }
 
-    /// Over how long connections are closed when the server stops: 5 s unless said otherwise, and less where there are few.
-    /// See [`Channels::shutdown`].
+    /// Sets the time over which a stopping server closes its connections. Default: 5 s. See [`Channels::shutdown`].
+    ///
+    /// Fewer connections take less time, and so does a short [`Self::shutdown_deadline`]: closing takes at most half of that.
     pub fn drain_window(mut self, window: Duration) -> Self {
-        self.drain_window = window;
+        self.drain_window = Some(window);
         self
     }
 
-    /// How long [`Channels::serve`] waits for connections and requests to end when the process is told to stop: 10 s unless
-    /// said otherwise. Then it returns, whoever is left.
+    /// Sets how long [`Channels::serve`] waits for connections and requests to end when the process is asked to stop. Default:
+    /// 10 s. Then it returns, even if some have not ended.
     pub fn shutdown_deadline(mut self, deadline: Duration) -> Self {
         self.shutdown_deadline = deadline;
         self
     }
 
-    /// Builds the application, and makes its layer the one that [`channel_layer("default")`](crate::channel_layer) gives.
-    #[must_use]
-    pub fn build(self) -> Channels {
+    /// Builds the application. It changes nothing global: [`Channels::install`] makes the layer available by name.
+    ///
+    /// # Errors
+    /// All settings that cannot be used, each with what to write instead.
+    pub fn build(self) -> Result<Channels, BuildError> {
+        let mut problems = Vec::new();
+        self.check_values(&mut problems);
+        let defaults = admission::Settings::default();
+        let origins = self.allowed_origins.map(|patterns| Origins::listed(patterns, &mut problems));
+        let hosts = self.allowed_hosts.map(|hosts| Hosts::listed(hosts, &mut problems));
+        let proxies = Proxies::new(self.trusted_proxies, &mut problems);
         let layer = self.layer.unwrap_or_else(ChannelLayer::in_memory);
-        layer.install("default");
+        problems.extend(layer.config().problems());
+        if !problems.is_empty() {
+            return Err(BuildError::new(problems));
+        }
+        let admission = admission::Settings {
+            origins: origins.unwrap_or(defaults.origins),
+            hosts: hosts.unwrap_or(defaults.hosts),
+            proxies,
+            ..self.admission
+        };
         let settings = Settings {
-            limits: Limits { max_message: self.max_message, outbound: self.outbound, inbound: self.inbound },
+            limits: Limits {
+                max_message: self.max_message_size,
+                outbound: self.outbound_limit,
+                inbound: self.inbound_limit,
+            },
             heartbeat: HeartbeatPolicy::new(self.heartbeat, self.idle_limit),
             connect_deadline: self.connect_deadline,
             authenticator: self.authenticator,
-            drain_window: self.drain_window,
+            drain_window: self.drain_window.unwrap_or(Duration::from_secs(5)),
             shutdown_deadline: self.shutdown_deadline,
         };
-        Channels { server: Server::new(layer, settings, Admission::new(self.admission)) }
+        Ok(Channels { server: Server::new(layer, settings, Admission::new(admission)) })
+    }
+
+    /// Adds a problem for each number and time that makes no sense, alone or with another.
+    fn check_values(&self, problems: &mut Vec<SettingError>) {
+        let mut check = |is_right: bool, name: &'static str, problem: &str| {
+            if !is_right {
+                problems.push(SettingError::new(name, problem));
+            }
+        };
+        check(self.max_message_size > 0, "max_message_size", "0 bytes accept no message; write at least 1");
+        check(
+            self.outbound_limit >= LEAST_OUTBOUND,
+            "outbound_limit",
+            "a connection needs at least 4 KiB; write `4096` or more",
+        );
+        check(
+            self.inbound_limit.frames > 0 && self.inbound_limit.bytes > 0,
+            "inbound_limit",
+            "0 messages or 0 bytes accept nothing; write at least 1 of each",
+        );
+        if let Some((interval, deadline)) = self.heartbeat {
+            let problem = format!(
+                "the deadline ({deadline:?}) must be longer than the interval ({interval:?}), as in \
+                 `heartbeat(Duration::from_secs(20), Duration::from_secs(30))`"
+            );
+            check(!interval.is_zero(), "heartbeat", "the interval is 0; write `no_heartbeat()` to send no pings");
+            check(interval.is_zero() || deadline > interval, "heartbeat", &problem);
+        }
+        check(self.idle_limit.is_none_or(|limit| !limit.is_zero()), "idle_limit", "0 s; leave it out for no limit");
+        check(!self.connect_deadline.is_zero(), "connect_deadline", "0 s reject every client; the default is 5 s");
+        let is_named = self.admission.token_parameter.as_ref().is_none_or(|name| !name.is_empty());
+        check(is_named, "token_parameter", "the name is empty; write a name such as `token`");
+        let refuses = "0 rejects every client; leave it out for the default";
+        check(self.admission.max_connections != Some(0), "max_connections", refuses);
+        check(self.admission.max_per_address != Some(0), "max_connections_per_address", refuses);
+        check(self.admission.handshakes_per_second != Some(0), "max_handshakes_per_second", refuses);
+        check(self.admission.max_waiting > 0, "max_waiting_sockets", "0 sockets serve no request; write at least 1");
+        check(
+            !self.admission.header_deadline.is_zero(),
+            "header_deadline",
+            "0 s serve no request; the default is 10 s",
+        );
+        if let Some(window) = self.drain_window.filter(|window| *window > self.shutdown_deadline) {
+            let deadline = self.shutdown_deadline;
+            let problem = format!(
+                "{window:?} are longer than the `shutdown_deadline` ({deadline:?}); raise that, or write half of it here"
+            );
+            check(false, "drain_window", &problem);
+        }
     }
 }
 
@@ -327,33 +411,112 @@ impl fmt::Debug for ChannelsBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layer::LayerConfig;
 
-    /// What the documentation of each method says, and `docs/security.md`.
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// The documentation of each method states them, and `docs/security.md`.
     #[test]
-    fn the_defaults_are_what_is_said() {
-        let seconds = Duration::from_secs;
+    fn defaults_match_documentation() {
         let ChannelsBuilder {
             layer,
-            max_message,
-            outbound,
-            inbound,
+            max_message_size,
+            outbound_limit,
+            inbound_limit,
             heartbeat,
             idle_limit,
             connect_deadline,
             authenticator,
             drain_window,
             shutdown_deadline,
+            allowed_origins,
+            allowed_hosts,
+            trusted_proxies,
             admission,
         } = ChannelsBuilder::default();
-        assert!(layer.is_none() && authenticator.is_none());
-        assert_eq!((max_message, outbound), (1 << 20, 1 << 20));
-        assert_eq!((inbound.frames, inbound.bytes), (20_000, 64 << 20));
-        assert_eq!((heartbeat, idle_limit), (Some((seconds(20), seconds(30))), None));
-        assert_eq!((connect_deadline, drain_window, shutdown_deadline), (seconds(5), seconds(5), seconds(10)));
+        assert!(layer.is_none() && authenticator.is_none() && drain_window.is_none());
+        assert!(allowed_origins.is_none() && allowed_hosts.is_none() && trusted_proxies.is_empty());
+        assert_eq!((max_message_size, outbound_limit), (1 << 20, 1 << 20));
+        assert_eq!((inbound_limit.frames, inbound_limit.bytes), (20_000, 64 << 20));
+        assert_eq!((heartbeat, idle_limit), (Some((20 * SECOND, 30 * SECOND)), None));
+        assert_eq!((connect_deadline, shutdown_deadline), (5 * SECOND, 10 * SECOND));
         let admission::Settings {
             origins, require_origin, hosts, max_waiting, header_deadline, token_parameter, ..
         } = admission;
         assert_eq!((origins, require_origin, hosts), (Origins::SameHost, false, Hosts::any()));
-        assert_eq!((max_waiting, header_deadline, token_parameter), (512, seconds(10), None));
+        assert_eq!((max_waiting, header_deadline, token_parameter), (512, 10 * SECOND, None));
+        let built = ChannelsBuilder::default().build().unwrap();
+        assert_eq!(built.server.settings.drain_window, 5 * SECOND);
+    }
+
+    #[test]
+    fn build_reports_every_unusable_setting() {
+        let config = LayerConfig::default().capacity(0).channel_capacity("news.*", 0).expiry(Duration::ZERO);
+        let builder = Channels::builder()
+            .layer(ChannelLayer::in_memory_with(config))
+            .max_message_size(0)
+            .outbound_limit(4095)
+            .inbound_limit(1, 0)
+            .heartbeat(20 * SECOND, 20 * SECOND)
+            .idle_limit(Duration::ZERO)
+            .connect_deadline(Duration::ZERO)
+            .token_parameter("")
+            .max_connections(0)
+            .max_connections_per_address(0)
+            .max_handshakes_per_second(0)
+            .max_waiting_sockets(0)
+            .header_deadline(Duration::ZERO)
+            .drain_window(2 * SECOND)
+            .shutdown_deadline(SECOND)
+            .allowed_origins(["*.example.org", "example.org:8000", "example.org"])
+            .allowed_hosts(["https://example.org"])
+            .trusted_proxies(["localhost", "10.0.0.0/33"]);
+        let error = builder.build().unwrap_err();
+        let names: Vec<_> = error.settings().iter().map(SettingError::name).collect();
+        assert_eq!(
+            names,
+            [
+                "max_message_size",
+                "outbound_limit",
+                "inbound_limit",
+                "heartbeat",
+                "idle_limit",
+                "connect_deadline",
+                "token_parameter",
+                "max_connections",
+                "max_connections_per_address",
+                "max_handshakes_per_second",
+                "max_waiting_sockets",
+                "header_deadline",
+                "drain_window",
+                "allowed_origins",
+                "allowed_origins",
+                "allowed_hosts",
+                "trusted_proxies",
+                "trusted_proxies",
+                "LayerConfig::capacity",
+                "LayerConfig::channel_capacity",
+                "LayerConfig::expiry",
+            ]
+        );
+        let text = error.to_string();
+        assert!(text.starts_with("the application has unusable settings: `max_message_size`: 0 bytes"), "{text}");
+        assert!(text.contains("; `heartbeat`: the deadline (20s) must be longer than the interval (20s)"), "{text}");
+        assert!(text.contains("; `trusted_proxies`: `10.0.0.0/33` is neither an address nor a network"), "{text}");
+    }
+
+    #[test]
+    fn heartbeat_without_interval_names_no_heartbeat() {
+        let error = Channels::builder().heartbeat(Duration::ZERO, SECOND).build().unwrap_err();
+        assert_eq!(error.settings().len(), 1);
+        assert!(error.to_string().contains("`no_heartbeat()`"), "{error}");
+        let channels = Channels::builder().no_heartbeat().build().unwrap();
+        assert!(channels.server.settings.heartbeat.is_none());
+    }
+
+    #[test]
+    fn short_shutdown_keeps_default_drain_window() {
+        assert!(Channels::builder().shutdown_deadline(Duration::ZERO).build().is_ok());
+        assert!(Channels::builder().drain_window(SECOND).shutdown_deadline(SECOND).build().is_ok());
     }
 }

@@ -8,7 +8,8 @@ use crate::app::stats::Stats;
 use crate::layer::ChannelLayer;
 use crate::server::Server;
 
-/// An application: the channel layer, and the connections of all its routes. Cloning is cheap; all clones are one.
+/// An application: its channel layer, its settings, and the connections of all its routes. Cloning is cheap; all clones are the
+/// same application.
 ///
 /// ```no_run
 /// use channels_runtime::prelude::*;
@@ -26,9 +27,9 @@ use crate::server::Server;
 ///
 /// #[tokio::main]
 /// async fn main() -> Result<()> {
-///     let channels = Channels::builder().build();
+///     let channels = Channels::builder().build()?;
 ///     let echo = channels.route::<EchoConsumer>(warp::path!("echo"));
-///     channels.serve(echo, ([127, 0, 0, 1], 8000)).await
+///     channels.serve(echo, "127.0.0.1:8000").await
 /// }
 /// ```
 #[derive(Clone)]
@@ -41,23 +42,37 @@ impl Channels {
         &self.server
     }
 
-    /// The channel layer.
-    pub fn channel_layer(&self) -> &ChannelLayer {
+    /// Returns a handle to the channel layer. The handle can be kept, cloned and moved to another task.
+    pub fn channel_layer(&self) -> ChannelLayer {
+        self.layer().clone()
+    }
+
+    pub(crate) fn layer(&self) -> &ChannelLayer {
         self.server.layer()
     }
 
-    /// How many connections are open.
+    /// Installs the layer of this application under a name: [`channel_layer(alias)`](crate::channel_layer) returns it from then
+    /// on, in this whole process. A layer that was installed under the same name is replaced.
+    ///
+    /// Code without a handle needs it, such as a function deep in a library. A program with two applications installs their layers
+    /// under two names, for example `"default"` and `"jobs"`.
+    pub fn install(&self, alias: &str) {
+        self.layer().install(alias);
+    }
+
+    /// Returns the number of open connections.
     pub fn connections(&self) -> usize {
         self.server.connections()
     }
 
-    /// All that is counted, in one place: handshakes, connections, messages of the layer. It costs a few loads.
+    /// Returns all counters: handshakes, connections, messages of the layer, jobs. It costs a few loads.
     ///
     /// ```
     /// use channels_runtime::prelude::*;
     ///
-    /// let stats = Channels::builder().build().stats();
+    /// let stats = Channels::builder().build()?.stats();
     /// assert_eq!((stats.handshakes.accepted, stats.connections.too_slow, stats.layer.dropped_full), (0, 0, 0));
+    /// # Ok::<(), Error>(())
     /// ```
     pub fn stats(&self) -> Stats {
         let server = &self.server;
@@ -70,13 +85,14 @@ impl Channels {
         }
     }
 
-    /// Ends all connections: lets none in, closes the living with 1012 (service restart), runs their `disconnect`, and
-    /// waits until all are gone, but no longer than `deadline`. Gives whether all are gone. [`Self::serve`] returns.
+    /// Ends the application: accepts no connections, closes the open ones with 1012 (service restart), runs their
+    /// `#[disconnect]`, and waits until all have ended, at most until `deadline`. [`Self::serve`] returns. Returns whether all
+    /// connections have ended.
     ///
-    /// They are closed in waves, at most 1,000 a second, over at most the
-    /// [window](ChannelsBuilder::drain_window) and at most half of the deadline. Each close carries the reason
-    /// `reconnect in 1234 ms`, a random wait of up to that window (and of up to a second where it is shorter). A client that
-    /// waits so long comes back spread over time, and not together with all others.
+    /// Connections are closed gradually: at most 1,000 per second, over at most the
+    /// [drain window](crate::ChannelsBuilder::drain_window), and over at most half of the deadline. Each close carries the reason
+    /// `reconnect in 1234 ms`: a random delay of up to the window, or of up to a second if the window is shorter. Clients that
+    /// wait as long do not all reconnect together.
     pub async fn shutdown(&self, deadline: Duration) -> bool {
         self.server.shutdown(deadline).await
     }
@@ -84,6 +100,6 @@ impl Channels {
 
 impl fmt::Debug for Channels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Channels").field("layer", self.channel_layer()).finish_non_exhaustive()
+        f.debug_struct("Channels").field("layer", self.layer()).finish_non_exhaustive()
     }
 }

@@ -87,7 +87,7 @@ pub struct Rates {
 }
 
 /// Settings, as a part of [`Inspection`]. They are those of [`ChannelsBuilder`](crate::ChannelsBuilder) and of
-/// [`LayerConfig`](crate::LayerConfig).
+/// [`LayerConfig`](crate::layer::LayerConfig).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct InspectedSettings {
@@ -166,12 +166,13 @@ impl Channels {
     /// use channels_runtime::prelude::*;
     /// use warp::Filter;
     ///
-    /// let channels = Channels::builder().build();
+    /// let channels = Channels::builder().build()?;
     /// let look = channels.inspect();
     /// assert_eq!((look.connections, look.layer.kind, look.layer.connected), (0, "memory", true));
     ///
     /// // A page for the operator, on an address of its own.
     /// let page = warp::path!("inspect").map(move || warp::reply::json(&channels.inspect()));
+    /// # Ok::<(), Error>(())
     /// ```
     pub fn inspect(&self) -> Inspection {
         let server = self.server();

@@ -18,8 +18,9 @@ impl Channels {
     /// ```
     /// use channels_runtime::prelude::*;
     ///
-    /// let channels = Channels::builder().build();
+    /// let channels = Channels::builder().build()?;
     /// channels.record_metrics();
+    /// # Ok::<(), Error>(())
     /// ```
     pub fn record_metrics(&self) {
         enable();

@@ -60,7 +60,7 @@ pub enum SessionError {
 ///
 /// ```
 /// use channels_runtime::prelude::*;
-/// use channels_runtime::{DjangoSessions, Login};
+/// use channels_runtime::auth::{DjangoSessions, Login};
 ///
 /// struct User { id: u64 }
 ///
@@ -75,7 +75,8 @@ pub enum SessionError {
 ///             Ok(session.login(User { id }))
 ///         }
 ///     })
-///     .build();
+///     .build()?;
+/// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone)]
 pub struct DjangoSessions {
@@ -91,14 +92,14 @@ impl DjangoSessions {
 
     /// Adds one of `SECRET_KEY_FALLBACKS`: what it has signed is believed, too.
     #[must_use]
-    pub fn with_fallback(mut self, secret_key: impl Into<String>) -> Self {
+    pub fn fallback(mut self, secret_key: impl Into<String>) -> Self {
         self.keys.push(secret_key.into());
         self
     }
 
     /// The site's `SESSION_COOKIE_AGE`.
     #[must_use]
-    pub fn with_cookie_age(mut self, age: Duration) -> Self {
+    pub fn cookie_age(mut self, age: Duration) -> Self {
         self.cookie_age = age;
         self
     }
@@ -281,11 +282,11 @@ mod tests {
     fn a_cookie_is_read_until_it_ends() {
         let far = sessions().verify_cookie(FAR).unwrap();
         assert_eq!((far.user_id(), far.ends()), (Some("7"), at(4_000_000_000 + 14 * 86_400)));
-        let shorter = sessions().with_cookie_age(Duration::from_secs(3600)).verify_cookie(FAR).unwrap();
+        let shorter = sessions().cookie_age(Duration::from_secs(3600)).verify_cookie(FAR).unwrap();
         assert_eq!(shorter.ends(), at(4_000_003_600));
         assert_eq!(sessions().verify_cookie(A_MINUTE).unwrap().ends(), at(4_000_000_060));
         assert_eq!(sessions().verify_cookie(OLD).unwrap_err(), SessionError::Expired);
-        assert!(sessions().with_cookie_age(Duration::from_secs(1 << 33)).verify_cookie(OLD).is_ok());
+        assert!(sessions().cookie_age(Duration::from_secs(1 << 33)).verify_cookie(OLD).is_ok());
     }
 
     #[test]
@@ -308,7 +309,7 @@ mod tests {
             assert_eq!(sessions().decode(nothing).unwrap_err(), SessionError::Signature);
         }
         assert_eq!(DjangoSessions::new("another").decode(SMALL).unwrap_err(), SessionError::Signature);
-        assert!(DjangoSessions::new("another").with_fallback(KEY).decode(SMALL).is_ok());
+        assert!(DjangoSessions::new("another").fallback(KEY).decode(SMALL).is_ok());
     }
 
     #[test]

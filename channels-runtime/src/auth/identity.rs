@@ -15,7 +15,7 @@ use crate::user::SomeUser;
 /// that has ended before the handshake is answered with 401.
 ///
 /// ```
-/// use channels_runtime::Login;
+/// use channels_runtime::auth::Login;
 /// use channels_runtime::prelude::*;
 /// use std::time::{Duration, SystemTime};
 ///
@@ -28,7 +28,8 @@ use crate::user::SomeUser;
 ///         let user = User { name: ticket.to_owned() };
 ///         Ok(Login::new(user).until(SystemTime::now() + Duration::from_secs(3600)))
 ///     })
-///     .build();
+///     .build()?;
+/// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 #[must_use = "give it to `Channels` from an authenticator"]

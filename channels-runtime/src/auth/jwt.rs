@@ -53,19 +53,20 @@ pub struct KeyError {
 /// Verifies JSON Web Tokens: one key, one way of signing.
 ///
 /// A token must say when it expires (`exp`); a minute is added for clocks that differ. `nbf` counts where it is there. A token
-/// that names an audience (`aud`) is refused unless [`Self::with_audience`] names it, too.
+/// that names an audience (`aud`) is refused unless [`Self::audience`] names it, too.
 ///
 /// ```
 /// use channels_runtime::prelude::*;
-/// use channels_runtime::Jwt;
+/// use channels_runtime::auth::Jwt;
 /// use serde::Deserialize;
 ///
 /// #[derive(Deserialize)]
 /// struct User { sub: String }
 ///
 /// # let secret = "x";
-/// let jwt = Jwt::hs256(secret).with_issuer("https://login.example.org");
-/// let channels = Channels::builder().authenticator(jwt.authenticator::<User>()).build();
+/// let jwt = Jwt::hs256(secret).issuer("https://login.example.org");
+/// let channels = Channels::builder().authenticator(jwt.authenticator::<User>()).build()?;
+/// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone)]
 pub struct Jwt {
@@ -117,7 +118,7 @@ impl Jwt {
 
     /// Takes only tokens for this audience (`aud`). May be said several times: any of them will do.
     #[must_use]
-    pub fn with_audience(mut self, audience: impl Into<String>) -> Self {
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.validation.required_spec_claims.insert("aud".into());
         self.validation.aud.get_or_insert_with(HashSet::new).insert(audience.into());
         self
@@ -125,7 +126,7 @@ impl Jwt {
 
     /// Takes only tokens of this issuer (`iss`). May be said several times: any of them will do.
     #[must_use]
-    pub fn with_issuer(mut self, issuer: impl Into<String>) -> Self {
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.validation.required_spec_claims.insert("iss".into());
         self.validation.iss.get_or_insert_with(HashSet::new).insert(issuer.into());
         self
@@ -156,9 +157,7 @@ impl Jwt {
         move |scope| {
             ready(match scope.bearer_token() {
                 None => Ok(Login::nobody()),
-                Some(token) => {
-                    self.verify(token).map_err(|error| Reject::unauthorized().with_reason(error.to_string()))
-                }
+                Some(token) => self.verify(token).map_err(|error| Reject::unauthorized().reason(error.to_string())),
             })
         }
     }
@@ -269,7 +268,7 @@ lOyjW2nCqiNZ7l+lwlm8tR43I2ZcdrNo8HrGkX4xYQonefJzNV2stcI5ug==
 
     #[test]
     fn audience_and_issuer_must_be_there_when_they_are_asked_for() {
-        let jwt = Jwt::hs256(SECRET).with_audience("ours").with_audience("mine").with_issuer("us");
+        let jwt = Jwt::hs256(SECRET).audience("ours").audience("mine").issuer("us");
         let token =
             |aud: &Value, iss: &Value| signed(&json!({"sub": "ann", "exp": 4_102_444_800_u64, "aud": aud, "iss": iss}));
         assert_eq!(verify(&jwt, &token(&json!("ours"), &json!("us"))), Ok(()));

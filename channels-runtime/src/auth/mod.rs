@@ -1,4 +1,8 @@
 //! Logins: the results of authenticators, and two authenticators that are ready to use.
+//!
+//! [`ChannelsBuilder::authenticator`](crate::ChannelsBuilder::authenticator) takes a function that returns an [`Identity`]: an
+//! `Option<User>`, or a [`Login`], which can end. `Jwt` (feature `jwt`) reads JSON Web Tokens, and `DjangoSessions` (feature
+//! `django`) reads Django's sessions.
 
 #[cfg(feature = "django")]
 mod django;

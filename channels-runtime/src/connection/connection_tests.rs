@@ -64,7 +64,7 @@ fn never(_: &Envelope) -> Result<Delivery, Undeliverable> {
 /// Makes the shared state of connections with this mailbox capacity.
 pub(crate) fn shared(capacity: usize, outbound: usize) -> Arc<Shared> {
     let inbound = Rate { frames: 1, bytes: 1 };
-    let layer = ChannelLayer::in_memory_with(LayerConfig::default().with_capacity(capacity));
+    let layer = ChannelLayer::in_memory_with(LayerConfig::default().capacity(capacity));
     Shared::new(layer, Limits { max_message: 1, outbound, inbound })
 }
 

@@ -1,5 +1,6 @@
 //! A consumer's handle: its connection, its channel, its groups and the layer.
 
+use std::any::Any;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
@@ -129,12 +130,43 @@ impl<C> Context<C> {
 
     /// Removes the connection's channel from the layer and from all its groups.
     pub(crate) fn leave(&self) {
-        self.channel_layer().backend().release(self.channel());
+        self.layer().backend().release(self.channel());
     }
 
     /// Returns the facts of the connection: path, query, headers, cookies, user.
     pub fn scope(&self) -> &Scope {
         self.connection.as_ref().map_or_else(|| &self.worker().scope, |connection| connection.scope())
+    }
+
+    /// Returns the user whom the [authenticator](crate::ChannelsBuilder::authenticator) of [`Channels`](crate::Channels) identified.
+    ///
+    /// `None` for an anonymous client. Also `None` if there is no authenticator, or if `U` is not exactly the type of its users; the
+    /// log reports these two mistakes once for each `U` (`error`).
+    ///
+    /// The user is shared, not copied, and does not borrow `cx`:
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use channels_runtime::prelude::*;
+    /// # #[event("chat.message")] struct ChatMessage { message: String }
+    /// # #[group("chat", events(ChatMessage))] struct Chat;
+    /// struct User { name: String }
+    ///
+    /// struct ChatConsumer { user: Arc<User> }
+    ///
+    /// #[consumer]
+    /// impl ChatConsumer {
+    ///     #[connect]
+    ///     async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+    ///         let user = cx.user::<User>().ok_or(Reject::unauthorized())?;
+    ///         cx.group_add(&Chat).await?;
+    ///         Ok(Self { user })
+    ///     }
+    /// #   #[handler("chat.message")] fn chat_message(event: &ChatMessage) -> String { event.message.clone() }
+    /// }
+    /// ```
+    pub fn user<U: Any + Send + Sync>(&self) -> Option<Arc<U>> {
+        self.scope().shared_user()
     }
 
     /// Returns the name of this connection's channel. Other code can send to it with [`ChannelLayer::send`] while the connection is
@@ -143,8 +175,12 @@ impl<C> Context<C> {
         self.channel().typed()
     }
 
-    /// The channel layer.
-    pub fn channel_layer(&self) -> &ChannelLayer {
+    /// Returns a handle to the channel layer. The handle can be kept, cloned and moved to another task.
+    pub fn channel_layer(&self) -> ChannelLayer {
+        self.layer().clone()
+    }
+
+    pub(crate) fn layer(&self) -> &ChannelLayer {
         self.connection.as_ref().map_or_else(|| &self.worker().layer, |connection| &connection.shared().layer)
     }
 
@@ -156,7 +192,7 @@ impl<C> Context<C> {
     /// If the group's name is not legal, or the layer's server cannot be reached.
     // `ChannelLayer::group_send` explains why these are not `async fn`s.
     pub fn group_add<G: JoinedBy<C> + ?Sized>(&mut self, group: &G) -> Unawaited<'_, Result<()>> {
-        lifted(self.channel_layer().join(group.name(), self.channel().clone()))
+        lifted(self.layer().join(group.name(), self.channel().clone()))
     }
 
     /// Leaves a group. Has no effect if this connection is not a member.
@@ -164,7 +200,7 @@ impl<C> Context<C> {
     /// # Errors
     /// If the group's name is not legal, or the layer's server cannot be reached.
     pub fn group_discard<G: Group + ?Sized>(&mut self, group: &G) -> Unawaited<'_, Result<()>> {
-        lifted(self.channel_layer().leave(group.name(), self.channel().clone()))
+        lifted(self.layer().leave(group.name(), self.channel().clone()))
     }
 
     /// Sends an event to every member of a group, including this connection if it is a member. Compiles only if the group carries
@@ -177,7 +213,7 @@ impl<C> Context<C> {
         G: Group<Itself: Carries<E::Itself>> + ?Sized,
         E: Event,
     {
-        let layer = self.channel_layer();
+        let layer = self.layer();
         lifted(layer.deliver_to_group(group.name(), Envelope::from_event(event, layer.backend().format())))
     }
 
@@ -224,7 +260,7 @@ impl<C> Context<C> {
         G: Group<Itself: Carries<E::Itself>> + ?Sized,
         E: Event,
     {
-        let layer = self.channel_layer();
+        let layer = self.layer();
         let envelope = Envelope::from_event(event, layer.backend().format());
         lifted(layer.deliver_to_others(group.name(), envelope, self.channel()))
     }
@@ -238,7 +274,7 @@ impl<C> Context<C> {
         T: Handles<E::Itself>,
         E: Event,
     {
-        let layer = self.channel_layer();
+        let layer = self.layer();
         lifted(layer.deliver(channel.untyped(), Envelope::from_event(event, layer.backend().format())))
     }
 

@@ -66,8 +66,8 @@ impl ChannelLayer {
     /// }
     ///
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
-    /// # let channels = Channels::builder().build();
-    /// # let layer = channels.channel_layer().clone();
+    /// # let channels = Channels::builder().build()?;
+    /// # let layer = channels.channel_layer();
     /// # let worker = channels.worker::<ReportConsumer>("reports");
     /// # let requested = async {
     /// let reports = ChannelName::<ReportConsumer>::of_worker("reports")?;
@@ -216,7 +216,7 @@ impl<C> Context<C> {
     /// If the requester's mailbox is full, the event cannot be encoded, or the layer's server cannot be reached. It is not an error
     /// if the requester no longer waits; the reply is counted in [`LayerStats::unread`](crate::LayerStats::unread).
     pub fn reply<E: Event>(&self, to: &ReplyTo<E>, event: &E) -> Unawaited<'_, Result<()>> {
-        let sent = self.channel_layer().reply(to, event);
+        let sent = self.layer().reply(to, event);
         Unawaited::new(async move { Ok(sent.await?) })
     }
 }

@@ -2,39 +2,41 @@
 
 use crate::error::codec::{EncodeError, at, field_path, is_field};
 
-/// Why something could not be sent to the client.
+/// Why a message could not be sent to the client.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The connection is closed, or is closing.
+    /// The connection is closed or closing.
     #[error("the connection is closed")]
     Closed,
     /// The consumer runs in a worker.
-    #[error("a worker has no client to send to; answer with `cx.send_event(..)` or `cx.group_send(..)`")]
+    #[error(
+        "a worker has no client; send to a channel with `cx.send_event(..)` or to a group with `cx.group_send(..)`"
+    )]
     NoClient,
-    /// The value could not be written.
+    /// The value could not be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
 }
 
-/// Why a client's frame is not what `#[receive]` takes.
+/// Why a client's frame does not fit `#[receive]`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// Binary where text is wanted, or the other way round.
-    #[error("a {got} frame came where a {expected} frame is wanted")]
+    /// A binary frame instead of text, or a text frame instead of binary.
+    #[error("expected a {expected} frame, got a {got} frame")]
     Kind {
-        /// What is wanted.
+        /// The expected kind.
         expected: FrameKind,
-        /// What came.
+        /// The kind of the frame.
         got: FrameKind,
     },
-    /// Text that is not the JSON it should be.
-    #[error("the frame is not the JSON that is wanted{at}: {source}", at = at(.path))]
+    /// Text that is not the expected JSON.
+    #[error("the frame is not the expected JSON{at}: {source}", at = at(.path))]
     Json {
-        /// Where in the JSON: `user.name`, or empty for the whole.
+        /// The position in the JSON: `user.name`, or empty for the whole.
         path: String,
-        /// What the parser says.
+        /// The error of the parser.
         source: serde_json::Error,
     },
 }
@@ -46,44 +48,44 @@ impl FrameError {
     }
 }
 
-/// Why a client's frame is none of the commands of its consumer. The command never reached the consumer.
+/// Why a client's frame is not a command of its consumer. It never reached a command method.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandError {
     /// The frame does not name a command.
-    #[error("the frame names no command: a JSON object with the field `{tag}` is wanted")]
+    #[error("the frame does not name a command: expected a JSON object with the field `{tag}`")]
     NoCommand {
         /// The field that names the command.
         tag: &'static str,
     },
-    /// No command has that name.
+    /// The consumer has no command of that name.
     #[error("there is no command `{name}`; the commands are {}", list(.commands))]
     Unknown {
-        /// The name that came.
+        /// The name in the frame.
         name: String,
-        /// Those that exist.
+        /// The consumer's commands.
         commands: &'static [&'static str],
     },
-    /// The command's fields are not what it takes.
+    /// The fields do not fit the command.
     #[error("command `{name}` is malformed{at}: {source}", at = at(.path))]
     Malformed {
         /// The command.
         name: &'static str,
-        /// Where: `user.name`, or empty for the whole.
+        /// The position in the JSON: `user.name`, or empty for the whole.
         path: String,
-        /// What the parser says.
+        /// The error of the parser.
         source: serde_json::Error,
     },
-    /// The frame is not what `#[receive]` takes.
+    /// The frame does not fit `#[receive]`.
     #[error(transparent)]
     Frame(#[from] FrameError),
-    /// The consumer has no `#[receive]`: whatever a client says is ignored.
-    #[error("this consumer takes nothing from its client")]
+    /// The consumer has no `#[receive]`, so it ignores its client's frames.
+    #[error("this consumer does not take frames from its client")]
     NotListening,
 }
 
 impl CommandError {
-    /// A short word for a program: what stands under `code` in the error frame.
+    /// Returns a short word for programs: the `code` in the error response.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoCommand { .. } => "no_command",
@@ -95,7 +97,7 @@ impl CommandError {
         }
     }
 
-    /// The name in the frame, if it names a command.
+    /// Returns the name in the frame, if it names a command.
     pub fn command(&self) -> Option<&str> {
         match self {
             Self::Unknown { name, .. } => Some(name),
@@ -104,7 +106,7 @@ impl CommandError {
         }
     }
 
-    /// Where in the frame the mistake is: `user.name`. `None` for the frame as a whole.
+    /// Returns the position of the mistake in the frame: `user.name`. `None` for the frame as a whole.
     pub fn field(&self) -> Option<&str> {
         match self {
             Self::Malformed { path, .. } | Self::Frame(FrameError::Json { path, .. }) => {
@@ -120,7 +122,7 @@ fn list(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether a [`Frame`](crate::Frame) is text or binary.
+/// The kind of a [`Frame`](crate::Frame): text or binary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FrameKind {

@@ -1,10 +1,10 @@
-//! The errors, one enum for each boundary: the layer, the client, the wire, and the user's own.
+//! Errors of encoding and decoding.
 
 use std::error::Error as StdError;
 
-/// A value that serde could not write.
+/// A value that serde could not encode.
 #[derive(Debug, thiserror::Error)]
-#[error("the value cannot be written: {0}")]
+#[error("the value cannot be encoded: {0}")]
 pub struct EncodeError(#[source] Box<dyn StdError + Send + Sync>);
 
 impl EncodeError {
@@ -13,7 +13,7 @@ impl EncodeError {
     }
 }
 
-/// Why a message of the layer is not the event it should be.
+/// Why a message of the layer could not be decoded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -22,48 +22,47 @@ pub enum DecodeError {
     NotAMap {
         /// `"msgpack"` or `"json"`.
         format: &'static str,
-        /// What the parser says.
+        /// The error of the parser.
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// The message does not say which event it is.
+    /// The message does not name its event.
     #[error("the message has no `type`")]
     NoType,
-    /// The message came through the queue of all channels of this process, and does not say for which of them it is.
+    /// The message came through the queue of this process and does not name its channel.
     #[error("the message has no `__asgi_channel__`")]
     NoChannel,
-    /// No message, but a member of a group that has no name of a channel: nothing can be sent to it.
-    #[error("a member of the group is no name of a channel")]
+    /// Not a message: a member of a group is not a channel name, so nothing can be sent to it.
+    #[error("a member of the group is not a channel name")]
     NoName,
-    /// No message, but something else under the key of a queue.
-    #[error("what is under the key of the queue is no sorted set")]
+    /// Not a message: the key of a queue holds something else.
+    #[error("the queue's key does not hold a sorted set")]
     NoQueue,
-    /// The message is shorter than the random bytes that stand before it.
+    /// The message is shorter than its random prefix.
     #[error("the message is shorter than its `random_prefix_length`")]
     Truncated,
-    /// The message is not encrypted with one of the keys, or it is too old, or its sender's clock is more than a minute
-    /// ahead.
+    /// None of the keys decrypts the message, or it is too old, or its sender's clock is more than a minute ahead.
     #[error(
         "the message cannot be decrypted: none of `symmetric_encryption_keys` fits, or it is too old or from the future"
     )]
     Undecryptable,
-    /// Another event came than the one that was asked for.
-    #[error("event `{event}` came where `{wanted}` is wanted")]
+    /// The message is another event than the expected one.
+    #[error("expected event `{wanted}`, got `{event}`")]
     Unexpected {
-        /// The name of the event that came.
+        /// The name of the event in the message.
         event: String,
-        /// The one that was asked for.
+        /// The name of the expected event.
         wanted: &'static str,
     },
-    /// A field is missing or is not what the payload says.
+    /// A field is missing or does not fit the payload.
     #[error("event `{event}` does not fit `{payload}`{at}: {source}", at = at(.path))]
     Payload {
         /// The name of the event.
         event: String,
-        /// The Rust type that it should have become.
+        /// The Rust type of the payload.
         payload: &'static str,
-        /// Where in the message: `user.name`, or empty for the message itself.
+        /// The position in the message: `user.name`, or empty for the message itself.
         path: String,
-        /// What the parser says.
+        /// The error of the parser.
         source: Box<dyn StdError + Send + Sync>,
     },
     /// A handler without `self`, or the payload's own serde code, panicked.
@@ -71,21 +70,21 @@ pub enum DecodeError {
     Panicked {
         /// The name of the event.
         event: String,
-        /// What it said.
+        /// The message of the panic.
         message: String,
     },
-    /// A handler without `self` could not write its frame.
-    #[error("the handler of event `{event}` made a frame that cannot be written")]
+    /// The frame of a handler without `self` could not be encoded.
+    #[error("the handler of event `{event}` returned a value that cannot be encoded")]
     Render {
         /// The name of the event.
         event: String,
-        /// Why not.
+        /// The cause.
         source: EncodeError,
     },
 }
 
 impl DecodeError {
-    /// Where in the message the mistake is, if the event is known: `user.name`. `None` for the message as a whole.
+    /// Returns the position of the mistake in the message, if the event is known: `user.name`. `None` for the message as a whole.
     pub fn field(&self) -> Option<&str> {
         match self {
             Self::Payload { path, .. } => Some(path.as_str()).filter(|path| is_field(path)),
@@ -94,7 +93,7 @@ impl DecodeError {
     }
 }
 
-/// The path to what is wrong. A field that is missing is named by serde's sentence alone, and the path ends above it.
+/// Returns the path of a mistake. Serde's path ends above a missing field, which only its sentence names.
 pub(crate) fn field_path(path: &serde_path_to_error::Path, sentence: &str) -> String {
     let path = path.to_string();
     let missing = sentence.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'));
@@ -120,7 +119,7 @@ mod tests {
     use crate::error::reject::Reject;
 
     #[test]
-    fn the_log_is_told_the_kind_of_a_value_and_not_the_value() {
+    fn logged_error_names_kind_not_value() {
         #[derive(Debug, serde::Deserialize)]
         #[serde(rename_all = "lowercase")]
         enum Kind {
@@ -132,49 +131,49 @@ mod tests {
             pin: u8,
             kind: Kind,
         }
-        let told = |json: &str| {
+        let logged = |json: &str| {
             let error = serde_json::from_str::<Form>(json).unwrap_err().to_string();
             without_value(&error).split(" at line").next().unwrap().to_owned()
         };
-        assert_eq!(told(r#"{"pin": "my, expected secret"}"#), "invalid type: string, expected u8");
-        assert_eq!(told(r#"{"pin": "\"quoted\" `secret"}"#), "invalid type: string, expected u8");
-        assert_eq!(told(r#"{"pin": 4711}"#), "invalid value: integer, expected u8");
-        assert_eq!(told(r#"{"pin": [4711]}"#), "invalid type: sequence, expected u8");
-        assert_eq!(told(r#"{"kind": "secret"}"#), "unknown variant, expected `open`");
-        assert_eq!(told(r#"{"kind": "open"}"#), "missing field `pin`");
-        assert_eq!(told("{"), "EOF while parsing an object");
+        assert_eq!(logged(r#"{"pin": "my, expected secret"}"#), "invalid type: string, expected u8");
+        assert_eq!(logged(r#"{"pin": "\"quoted\" `secret"}"#), "invalid type: string, expected u8");
+        assert_eq!(logged(r#"{"pin": 4711}"#), "invalid value: integer, expected u8");
+        assert_eq!(logged(r#"{"pin": [4711]}"#), "invalid type: sequence, expected u8");
+        assert_eq!(logged(r#"{"kind": "secret"}"#), "unknown variant, expected `open`");
+        assert_eq!(logged(r#"{"kind": "open"}"#), "missing field `pin`");
+        assert_eq!(logged("{"), "EOF while parsing an object");
     }
 
     #[test]
-    fn a_status_that_refuses_nothing_becomes_403() {
+    fn reject_with_success_status_becomes_403() {
         assert_eq!(Reject::new(200).status(), 403);
         assert_eq!(Reject::new(7).status(), 403);
         assert_eq!(Reject::new(429).status(), 429);
     }
 
     #[test]
-    fn an_error_in_connect_is_a_500_that_tells_the_client_nothing() {
+    fn error_in_connect_is_500_without_details() {
         fn connect() -> Result<(), Reject> {
             Err(std::io::Error::other("secret"))?;
             Ok(())
         }
         let reject = connect().unwrap_err();
         assert_eq!(reject.status(), 500);
-        assert_eq!(reject.reason(), "Internal Server Error");
+        assert_eq!(reject.body(), "Internal Server Error");
         assert!(reject.source().unwrap().to_string().contains("secret"));
     }
 
     #[test]
-    fn a_cause_that_was_told_already_is_not_told_again() {
+    fn repeated_cause_is_written_once() {
         #[derive(Debug, thiserror::Error)]
         #[error("no connection: {0}")]
-        struct Telling(#[source] std::io::Error);
+        struct Repeating(#[source] std::io::Error);
         #[derive(Debug, thiserror::Error)]
         #[error("sending failed")]
-        struct Silent(#[source] Telling);
+        struct Outer(#[source] Repeating);
 
         let refused = std::io::Error::other(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
-        let error = Error::from(Silent(Telling(refused)));
+        let error = Error::from(Outer(Repeating(refused)));
         assert_eq!(error.to_string(), "sending failed: no connection: connection refused");
     }
 }

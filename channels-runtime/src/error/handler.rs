@@ -1,39 +1,81 @@
-//! The error of a handler, and of the calls that only a handler makes.
+//! The error of a consumer's methods, and of calls that only a consumer makes.
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::ops::Deref;
 
-/// What a handler returns.
+/// The result of a consumer's methods.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
-/// Any error of a handler. `?` makes it from every [`std::error::Error`].
+/// Any error. `?` makes one from every [`std::error::Error`].
 ///
-/// A handler that returns it ends its own connection with code 1011, and no other. The text goes to the log, never to
-/// the client.
+/// A handler that returns an error closes only its own connection, with code 1011. The text is logged and never sent to the
+/// client. `Display` and `Debug` write the error and all of its causes in one line.
 ///
-/// It is no `std::error::Error` itself, or `?` could not take them all. Where a function returns a boxed one, `?` gives the
-/// error within:
+/// # As a `std::error::Error`
+///
+/// `Error` does not implement [`std::error::Error`]; otherwise `?` could not convert every other error into it. It dereferences to
+/// one, and converts into a boxed one. There are three usual situations.
+///
+/// A function that returns `Box<dyn Error>`: `?` returns the inner error.
 ///
 /// ```
 /// fn number() -> channels_runtime::Result<u8> {
 ///     Ok("256".parse()?)
 /// }
 ///
-/// fn main() {
-///     let run = || -> Result<u8, Box<dyn std::error::Error>> { Ok(number()?) };
-///     assert!(run().unwrap_err().is::<std::num::ParseIntError>());
+/// fn run() -> Result<u8, Box<dyn std::error::Error>> {
+///     Ok(number()?)
 /// }
+///
+/// assert!(run().unwrap_err().is::<std::num::ParseIntError>());
+/// ```
+///
+/// A field of a log record: `%error` writes the error and its causes. For a subscriber that reads the causes itself, `&*error` is the
+/// inner error.
+///
+/// ```
+/// # let error = channels_runtime::Error::msg("the board is closed");
+/// tracing::warn!(%error, "the move was not saved");
+/// tracing::warn!(error = &*error, "the move was not saved");
+/// ```
+///
+/// The crate `anyhow`: in a handler, `map_err(Error::from_boxed)` converts an `anyhow::Error`. In the other direction,
+/// `anyhow::Error::from_boxed` takes an [`Error`] that was converted with `into()`.
+///
+/// ```
+/// # mod anyhow {
+/// #     pub struct Error(Box<dyn std::error::Error + Send + Sync>);
+/// #     impl Error {
+/// #         pub fn from_boxed(error: Box<dyn std::error::Error + Send + Sync>) -> Self { Self(error) }
+/// #     }
+/// #     impl From<Error> for Box<dyn std::error::Error + Send + Sync> { fn from(error: Error) -> Self { error.0 } }
+/// #     pub type Result<T> = std::result::Result<T, Error>;
+/// # }
+/// use channels_runtime::{Error, Result};
+/// # fn load() -> anyhow::Result<u8> { Ok(7) }
+/// # fn save(_: u8) -> Result<()> { Ok(()) }
+///
+/// fn handler() -> Result<()> {
+///     let loaded = load().map_err(Error::from_boxed)?;
+///     save(loaded)
+/// }
+///
+/// fn job() -> anyhow::Result<()> {
+///     handler().map_err(|error| anyhow::Error::from_boxed(error.into()))
+/// }
+/// # job().ok().unwrap();
 /// ```
 pub struct Error(Box<dyn StdError + Send + Sync>);
 
 impl Error {
-    /// An error made of a sentence.
+    /// Creates an error from a sentence.
     pub fn msg(message: impl Into<String>) -> Self {
         Self(message.into().into())
     }
 
-    /// An error that is in a box already. A box is no [`std::error::Error`], so `?` does not take it by itself; nor does it
-    /// take the errors of `anyhow` and `eyre`, which are boxes, too.
+    /// Converts a boxed error. A box is not a [`std::error::Error`], so `?` does not convert it; nor does it convert the errors of
+    /// `anyhow` and `eyre`, which are boxes too.
     ///
     /// ```
     /// # use channels_runtime::{Error, Result};
@@ -51,22 +93,32 @@ impl Error {
         Self(error.into())
     }
 
-    /// The error within, if it is an `E`: `error.downcast_ref::<LayerError>()`.
+    /// Returns the inner error if it is an `E`: `error.downcast_ref::<LayerError>()`.
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
         self.0.downcast_ref()
     }
+}
 
-    /// The error within.
-    pub fn as_dyn(&self) -> &(dyn StdError + Send + Sync + 'static) {
+impl Deref for Error {
+    type Target = dyn StdError + Send + Sync + 'static;
+
+    fn deref(&self) -> &Self::Target {
         &*self.0
     }
 }
 
-/// What `?` makes an [`Error`] or a [`Reject`] of: every [`std::error::Error`] that may go between threads.
+impl AsRef<dyn StdError + Send + Sync + 'static> for Error {
+    fn as_ref(&self) -> &(dyn StdError + Send + Sync + 'static) {
+        &*self.0
+    }
+}
+
+/// The errors that `?` converts into an [`Error`] or a [`Reject`](crate::Reject): every [`std::error::Error`] that may be sent
+/// between threads.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no `std::error::Error`",
-    // Of all this, the compiler shows only the label where it is `?` that asks.
-    label = "no `std::error::Error`: `.map_err(Error::from_boxed)?` takes text and boxes, `#[connect] .. -> Result<Self, Reject>` a `Reject`"
+    message = "`{Self}` is not a `std::error::Error`",
+    // If `?` asks, the compiler shows only the label of all this.
+    label = "not a `std::error::Error`: `.map_err(Error::from_boxed)?` takes text and boxes, `#[connect] .. -> Result<Self, Reject>` a `Reject`"
 )]
 pub trait IntoError: StdError + Send + Sync + 'static {}
 
@@ -97,50 +149,48 @@ impl fmt::Display for Error {
     }
 }
 
-// What `fn main() -> Result<()>` prints: the sentences, not the structs.
+// `fn main() -> Result<()>` prints this: the sentences, not the structs.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_chain(&*self.0, f)
     }
 }
 
-/// The sentences of all causes, each once: many a library ends its own sentence with that of its cause.
+/// Writes the sentences of all causes, each once: many libraries end their own sentence with that of the cause.
 fn write_chain(error: &(dyn StdError + 'static), f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let mut said = error.to_string();
-    f.write_str(&said)?;
+    let mut last = error.to_string();
+    f.write_str(&last)?;
     let mut source = error.source();
     while let Some(cause) = source {
         let sentence = cause.to_string();
-        if !said.ends_with(&sentence) {
+        if !last.ends_with(&sentence) {
             write!(f, ": {sentence}")?;
-            said = sentence;
+            last = sentence;
         }
         source = cause.source();
     }
     Ok(())
 }
 
-/// Why a timer, or work beside the handlers, could not begin.
+/// Why a timer or a task of a consumer could not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackgroundError {
-    /// The consumer has as many as it may have.
-    #[error(
-        "this consumer has {bound} timers and pieces of work already; cancel those that are outdated, or wait in one of them"
-    )]
+    /// The consumer has reached its limit.
+    #[error("this consumer already has {bound} timers and tasks; cancel some, or wait within one of them")]
     TooMany {
         /// The limit.
         bound: usize,
     },
 }
 
-/// Why [`Context::block_on`](crate::Context::block_on) could not wait.
+/// Why [`Context::block_on`](crate::Context::block_on) cannot wait.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BlockingError {
-    /// The runtime has one thread, and what is waited for needs it as well.
+    /// The runtime has one thread, and the future needs it too.
     #[error(
-        "`block_on` would wait for ever: this runtime has one thread, which is blocked then; take one with several \
+        "`block_on` would never return: it would block the only thread of this runtime; use a runtime with several threads \
          (`#[tokio::main]`, `#[tokio::test(flavor = \"multi_thread\")]`), or an `async fn`"
     )]
     OneThread,

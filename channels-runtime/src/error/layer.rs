@@ -6,22 +6,22 @@ use std::time::Duration;
 use crate::error::codec::{DecodeError, EncodeError};
 use crate::name::NameError;
 
-/// What a send through the channel layer, or a change of a group, can fail with.
+/// Why a send through the channel layer, or a change of a group, failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayerError {
-    /// The channel's mailbox holds `capacity` messages that its owner has not taken yet. This message was not sent.
+    /// The channel's mailbox holds `capacity` messages that its consumer has not handled yet. This message was not sent.
     #[error("channel `{channel}` is full: {capacity} messages wait there; send later, or raise `capacity`")]
     ChannelFull {
-        /// The channel that was sent to.
+        /// The channel.
         channel: String,
-        /// Its limit.
+        /// The capacity of its mailbox.
         capacity: usize,
     },
     /// The name of a channel or a group is not legal.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// The `prefix` of a pub/sub layer stands before every channel's own name, and none that begins with it is legal.
+    /// Every channel name of a pub/sub layer begins with its `prefix`, and no name that begins with this one is legal.
     #[error(
         "the prefix `{prefix}` cannot begin the name of a channel; it may have {} ASCII letters, digits, hyphens, underscores and periods",
         crate::name::MAX_PREFIX_LENGTH
@@ -32,72 +32,75 @@ pub enum LayerError {
         /// What is wrong with a name that begins with it.
         source: NameError,
     },
-    /// The event could not be written.
-    #[error("event `{event}` cannot be written")]
+    /// The event could not be encoded.
+    #[error("event `{event}` cannot be encoded")]
     Encode {
         /// The name of the event.
         event: String,
-        /// Why not.
+        /// The cause.
         source: EncodeError,
     },
-    /// A raw message is no event.
+    /// A raw message is not an event.
     #[error(
         "a raw message must be a JSON object with a `type` that is a string, such as {{\"type\": \"chat.message\", ..}}"
     )]
     NotAnEvent,
-    /// This layer can only add channels of this process to a group.
-    #[error("channel `{channel}` is not one of this process; a channel joins a group where it lives")]
+    /// A layer adds only channels of its own process to a group.
+    #[error("channel `{channel}` is not in this process; only its own process can add it to a group")]
     NotLocal {
-        /// The channel that should have joined.
+        /// The channel.
         channel: String,
     },
-    /// Only one worker in a process can read a channel of this layer, and one does.
-    #[error("channel `{channel}` has its worker in this process already; raise the `concurrency` of that one")]
+    /// A process can have only one worker for a channel of this layer, and has one.
+    #[error("channel `{channel}` already has a worker in this process; raise that worker's `concurrency`")]
     HasWorker {
         /// The channel.
         channel: String,
     },
-    /// The other end of the layer (Redis) did not do what was asked.
-    #[error("the channel layer cannot be reached: {action} failed")]
+    /// Redis is unreachable, or did not do what was asked.
+    #[error("the channel layer is unreachable: {action} failed{}", server.as_ref().map(|server| format!(" at {server}")).unwrap_or_default())]
     Unavailable {
-        /// What was tried.
+        /// The address of the Redis server, without its password, if one server is concerned.
+        server: Option<String>,
+        /// The action that failed.
         action: &'static str,
-        /// Why it failed.
+        /// The cause.
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// A question was not answered in time.
+    /// A request got no reply in time.
     #[error("no `{event}` came from channel `{channel}` within {deadline:?}")]
     NoReply {
-        /// The channel that was asked.
+        /// The channel of the request.
         channel: String,
-        /// The name of the event that the answer would be.
+        /// The name of the expected event.
         event: &'static str,
-        /// How long it was waited for.
+        /// The time limit.
         deadline: Duration,
     },
-    /// A question was answered with another event, or with one that does not fit its type.
-    #[error("channel `{channel}` gave an answer that does not fit the question")]
+    /// The reply to a request is another event, or does not fit its type.
+    #[error("the reply of channel `{channel}` does not fit the request")]
     WrongReply {
-        /// The channel that was asked.
+        /// The channel of the request.
         channel: String,
-        /// What is wrong with the answer.
+        /// What is wrong with the reply.
         source: DecodeError,
     },
     /// The layer was closed.
     #[error("the channel layer is closed")]
     Closed,
-    /// No layer of that name exists.
+    /// No layer is installed under that name.
     #[error(
-        "there is no channel layer `{alias}`; build `Channels` first, or call `ChannelLayer::install(\"{alias}\")`"
+        "no channel layer is installed as `{alias}`; call `channels.install(\"{alias}\")`, or `layer.install(\"{alias}\")` for a \
+         layer without an application"
     )]
     NoSuchLayer {
-        /// The name that was asked for.
+        /// The name.
         alias: String,
     },
-    /// The blocking twin was called on a thread that runs async code, which it would stop.
+    /// The blocking version was called on a thread that runs async code, which it would block.
     #[error(
-        "a blocking call in async code would stop its thread; use the async method of the same name and `.await` it, in a \
-         method marked `blocking` within `cx.block_on(async |cx| ..)`"
+        "a blocking call in async code would block its thread; `.await` the async method of the same name, in a \
+         `blocking` method within `cx.block_on(async |cx| ..)`"
     )]
     BlockingInAsync,
 }

@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-/// How much of a peer's text is repeated, in the log or to itself, in characters.
+/// The number of characters of a peer's text in a log record or a reply.
 const SHOWN: usize = 200;
 
-/// The beginning of a peer's text.
+/// Returns the beginning of a peer's text.
 pub(crate) fn shown(text: &str) -> &str {
     text.char_indices().nth(SHOWN).map_or(text, |(end, _)| &text[..end])
 }
 
-/// A sentence of serde's without the value that it complains of: what a message says has no place in a log.
+/// Returns a sentence of serde without the value that it quotes: the content of messages is not logged.
 pub(crate) fn without_value(sentence: &str) -> Cow<'_, str> {
     for complaint in ["invalid type:", "invalid value:", "unknown variant"] {
         if let Some((before, rest)) = sentence.split_once(complaint)

@@ -8,16 +8,18 @@ use http::StatusCode;
 use crate::error::handler::{Error, IntoError};
 use crate::error::layer::LayerError;
 
-/// How `#[connect]` refuses a connection: the HTTP status that answers the handshake. 403 unless another is named.
+/// How `#[connect]` rejects a connection: the HTTP status of the response. Default: 403.
 ///
-/// Every [`std::error::Error`] becomes one through `?`: status 500 (503 if the channel layer cannot be reached), with the
-/// error in the log and not in the answer.
+/// `?` makes one from every [`std::error::Error`]: status 500 (503 if the channel layer cannot be reached). The error is logged
+/// and not sent to the client.
 ///
 /// ```
 /// use channels_runtime::Reject;
+///
 /// assert_eq!(Reject::forbidden().status(), 403);
-/// assert_eq!(Reject::not_found().with_reason("no such room").status(), 404);
+/// assert_eq!(Reject::not_found().reason("no such room").body(), "no such room");
 /// ```
+#[must_use = "return it as `Err(..)`"]
 pub struct Reject {
     status: StatusCode,
     reason: Option<String>,
@@ -26,60 +28,58 @@ pub struct Reject {
 }
 
 impl Reject {
-    /// Refuses with this status. A status that is no refusal (below 400) becomes 403.
+    /// Rejects with this status. A status below 400, which is not an error, becomes 403.
     pub fn new(status: u16) -> Self {
         let status = StatusCode::from_u16(status).ok().filter(|status| status.as_u16() >= 400);
         Self { status: status.unwrap_or(StatusCode::FORBIDDEN), reason: None, retry_after: None, source: None }
     }
 
-    /// 401: who are you?
+    /// Rejects with 401 Unauthorized: the client must log in.
     pub fn unauthorized() -> Self {
         Self::new(401)
     }
 
-    /// 403: not you.
+    /// Rejects with 403 Forbidden.
     pub fn forbidden() -> Self {
         Self::new(403)
     }
 
-    /// 404: nothing here.
+    /// Rejects with 404 Not Found.
     pub fn not_found() -> Self {
         Self::new(404)
     }
 
-    /// Adds a sentence for the client: the body of the answer.
-    #[must_use]
-    pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
+    /// Sets a sentence for the client: the body of the response. Default: the name of the status.
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
     }
 
-    /// Adds when the client may come back: the header `Retry-After`, in whole seconds, at least one. Browsers do not show it
-    /// to a page's script.
-    #[must_use]
-    pub fn with_retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
+    /// Sets when the client may try again: the header `Retry-After`, in whole seconds, at least one. Browsers do not show it to
+    /// a page's script.
+    pub fn retry_after(mut self, delay: Duration) -> Self {
+        self.retry_after = Some(delay);
         self
     }
 
-    /// When the client may come back.
-    pub fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
-    }
-
-    /// The status of the answer.
+    /// Returns the status of the response.
     pub fn status(&self) -> u16 {
         self.status.as_u16()
     }
 
-    /// The body of the answer: the reason, or what the status is called.
-    pub fn reason(&self) -> &str {
-        self.reason.as_deref().or(self.status.canonical_reason()).unwrap_or("refused")
+    /// Returns the body of the response: the reason, or the name of the status.
+    pub fn body(&self) -> &str {
+        self.reason.as_deref().or(self.status.canonical_reason()).unwrap_or("rejected")
     }
 
-    /// The error behind a 500: for the log.
+    /// Returns the error behind a 500 or 503, for the log.
     pub fn source(&self) -> Option<&Error> {
         self.source.as_ref()
+    }
+
+    /// Returns when the client may try again.
+    pub(crate) fn delay(&self) -> Option<Duration> {
+        self.retry_after
     }
 }
 
@@ -97,7 +97,7 @@ impl<E: IntoError> From<E> for Reject {
 
 impl From<Error> for Reject {
     fn from(error: Error) -> Self {
-        // The program is not at fault when Redis is away: the client may come back.
+        // The program is not at fault when Redis is unreachable: the client may try again.
         let status = match error.downcast_ref() {
             Some(LayerError::Unavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
@@ -108,7 +108,7 @@ impl From<Error> for Reject {
 
 impl fmt::Debug for Reject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Reject({} {:?}", self.status.as_u16(), self.reason())?;
+        write!(f, "Reject({} {:?}", self.status.as_u16(), self.body())?;
         if let Some(source) = &self.source {
             write!(f, ", {source}")?;
         }

@@ -1,30 +1,36 @@
-//! The configuration of a layer: its limits, and the format of its messages.
+//! The settings of a layer: its limits, and the format of its messages.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::codec::Format;
+use crate::error::SettingError;
 use crate::layer::glob::ChannelCapacity;
 
-/// The configuration of a layer: its limits, and the format of its messages. The defaults are those of Django Channels.
+/// The settings of a layer. The defaults are those of Django Channels.
+///
+/// ```
+/// use std::time::Duration;
+/// use channels_runtime::layer::LayerConfig;
+/// use channels_runtime::prelude::*;
+///
+/// let config = LayerConfig::default().capacity(1500).expiry(Duration::from_secs(10));
+/// let channels = Channels::builder().layer(ChannelLayer::in_memory_with(config)).build()?;
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// [`ChannelsBuilder::build`](crate::ChannelsBuilder::build) reports values that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct LayerConfig {
-    /// The number of messages that a mailbox holds. Default: 100.
-    pub capacity: usize,
-    /// The time that a message may wait in a mailbox. Default: 60 s.
-    pub expiry: Duration,
-    /// The time after which Redis drops a membership that is not renewed. Default: 86,400 s. Within a process, a channel stays in its
-    /// groups until it is dropped.
-    pub group_expiry: Duration,
-    /// The prefix of every name in Redis. Default: `"asgi"`. In the pub/sub layer it is part of each channel's name: at most 58 ASCII
-    /// letters, digits, hyphens, underscores and periods.
-    pub prefix: String,
-    /// The format of messages in Redis. Default: msgpack.
-    pub serializer_format: Format,
-    /// The number of random bytes before a message in the core layer. Default: 12. All processes must use the same number.
-    pub random_prefix_length: usize,
+    pub(crate) capacity: usize,
+    pub(crate) expiry: Duration,
+    pub(crate) group_expiry: Duration,
+    pub(crate) prefix: String,
+    pub(crate) serializer_format: Format,
+    pub(crate) random_prefix_length: usize,
     pub(crate) channel_capacity: ChannelCapacity,
+    /// The first pattern whose capacity is 0.
+    zero_capacity: Option<String>,
     pub(crate) symmetric_encryption_keys: Secrets,
 }
 
@@ -55,76 +61,110 @@ impl Default for LayerConfig {
             serializer_format: Format::Msgpack,
             random_prefix_length: 12,
             channel_capacity: ChannelCapacity::default(),
+            zero_capacity: None,
             symmetric_encryption_keys: Secrets::default(),
         }
     }
 }
 
 impl LayerConfig {
-    /// Sets the number of messages that a mailbox holds. Default: 100.
+    /// Sets how many messages a mailbox holds. Default: 100.
     #[must_use]
-    pub fn with_capacity(mut self, capacity: usize) -> Self {
-        self.capacity = capacity;
+    pub fn capacity(mut self, messages: usize) -> Self {
+        self.capacity = messages;
         self
     }
 
-    /// Sets the capacity of the channels whose names match this pattern. The first matching pattern applies.
+    /// Sets another capacity for channels whose names match the pattern. The first matching pattern applies. Default: none.
     ///
     /// The patterns are those of Python's `fnmatch`: `*`, `?`, `[a-z]`, `[!a-z]`.
     #[must_use]
-    pub fn with_channel_capacity(mut self, pattern: &str, capacity: usize) -> Self {
-        self.channel_capacity.push(pattern, capacity);
+    pub fn channel_capacity(mut self, pattern: &str, messages: usize) -> Self {
+        if messages == 0 {
+            self.zero_capacity.get_or_insert_with(|| pattern.into());
+        }
+        self.channel_capacity.push(pattern, messages);
         self
     }
 
-    /// Sets the time that a message may wait in a mailbox. Default: 60 s.
+    /// Sets how long a message may wait in a mailbox. Default: 60 s.
     #[must_use]
-    pub fn with_expiry(mut self, expiry: Duration) -> Self {
+    pub fn expiry(mut self, expiry: Duration) -> Self {
         self.expiry = expiry;
         self
     }
 
-    /// Sets the time after which Redis drops a membership that is not renewed. Default: 86,400 s. The core layer renews the
-    /// memberships of its channels.
+    /// Sets how long a membership in Redis lasts without renewal. Default: 86,400 s.
+    ///
+    /// The core layer renews the memberships of open channels. Within a process, a channel is in its groups for as long as it
+    /// exists.
     #[must_use]
-    pub fn with_group_expiry(mut self, group_expiry: Duration) -> Self {
+    pub fn group_expiry(mut self, group_expiry: Duration) -> Self {
         self.group_expiry = group_expiry;
         self
     }
 
-    /// Sets the format of messages in Redis. Default: msgpack. All processes must use the same format.
+    /// Sets the beginning of every name in Redis. Default: `"asgi"`. Python peers must use the same.
+    ///
+    /// The pub/sub layer makes it a part of each channel's name: at most 58 ASCII letters, digits, hyphens, underscores and
+    /// periods.
     #[must_use]
-    pub fn with_serializer_format(mut self, format: Format) -> Self {
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Sets the format of messages in Redis. Default: msgpack. All processes must use the same.
+    #[must_use]
+    pub fn serializer_format(mut self, format: Format) -> Self {
         self.serializer_format = format;
         self
     }
 
-    /// Sets the keys that encrypt messages in Redis. The first key encrypts, and every key decrypts. To change the key, add the new
-    /// one at the front in every process, and remove the old one when every process has both.
+    /// Sets how many random bytes precede a message in the core layer. Default: 12. All processes must use the same number.
+    ///
+    /// With 0, the first of two equal messages in one queue is lost, because a sorted set has no entry twice.
     #[must_use]
-    pub fn with_symmetric_encryption_keys<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
-        self.symmetric_encryption_keys = Secrets(keys.into_iter().map(Into::into).collect());
-        self
-    }
-
-    /// Sets the number of random bytes before a message in the core layer. Default: 12. All processes must use the same number. With
-    /// 0, the first of two equal messages in one queue is lost, because a sorted set holds each entry once.
-    #[must_use]
-    pub fn with_random_prefix_length(mut self, length: usize) -> Self {
+    pub fn random_prefix_length(mut self, length: usize) -> Self {
         self.random_prefix_length = length;
         self
     }
 
-    /// Returns the capacity of this channel's mailbox.
+    /// Sets the keys that encrypt messages in Redis. Default: none, so messages are not encrypted.
+    ///
+    /// The first key encrypts; any of them decrypts. To replace a key, put the new one first in every process. When every process
+    /// has both, remove the old one.
+    #[must_use]
+    pub fn symmetric_encryption_keys<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
+        self.symmetric_encryption_keys = Secrets(keys.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Returns how many messages may wait for this channel.
     pub(crate) fn capacity_of(&self, channel: &str) -> usize {
         self.channel_capacity.of(channel).unwrap_or(self.capacity)
     }
 
-    /// Sets the prefix of every name in Redis. Default: `"asgi"`. Python peers must use the same prefix.
-    #[must_use]
-    pub fn with_prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = prefix.into();
-        self
+    /// Returns the values that cannot be used.
+    pub(crate) fn problems(&self) -> Vec<SettingError> {
+        let mut problems = Vec::new();
+        if self.capacity == 0 {
+            let problem = "0 messages fill every mailbox; write at least 1";
+            problems.push(SettingError::new("LayerConfig::capacity", problem));
+        }
+        if let Some(pattern) = &self.zero_capacity {
+            let problem = format!("0 messages fill every mailbox that matches `{pattern}`; write at least 1");
+            problems.push(SettingError::new("LayerConfig::channel_capacity", problem));
+        }
+        if self.expiry.is_zero() {
+            let problem = "messages that may wait 0 s never arrive; the default is 60 s";
+            problems.push(SettingError::new("LayerConfig::expiry", problem));
+        }
+        if self.group_expiry.is_zero() {
+            let problem = "memberships that last 0 s receive nothing; the default is 86,400 s";
+            problems.push(SettingError::new("LayerConfig::group_expiry", problem));
+        }
+        problems
     }
 }
 
@@ -133,8 +173,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn channel_has_capacity_of_its_pattern() {
-        let config = LayerConfig::default().with_channel_capacity("one", 1).with_channel_capacity("http.response*", 9);
+    fn channel_capacity_applies_to_matching_names() {
+        let config = LayerConfig::default().channel_capacity("one", 1).channel_capacity("http.response*", 9);
         assert_eq!(config.capacity_of("one"), 1);
         assert_eq!(config.capacity_of("http.response!x"), 9);
         assert_eq!(config.capacity_of("two"), 100);

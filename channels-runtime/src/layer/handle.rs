@@ -67,12 +67,12 @@ use crate::support::Unawaited;
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
 /// # use tokio::io::{AsyncReadExt, AsyncWriteExt};
-/// let channels = Channels::builder().build();
-/// let layer = channels.channel_layer().clone();
+/// let channels = Channels::builder().build()?;
+/// let layer = channels.channel_layer();
 /// let routes = post_news(layer.clone());      // .or(channels.route::<NewsConsumer>(..))
 /// # let reader = layer.new_channel().await?;
 /// # layer.group_add(&News, reader.name()).await?;
-/// # let server = channels.bind(([127, 0, 0, 1], 0).into()).await?;
+/// # let server = channels.bind(([127, 0, 0, 1], 0)).await?;
 /// # let mut client = tokio::net::TcpStream::connect(server.local_addr()).await?;
 /// # tokio::spawn(server.serve(routes));
 /// # let request = "POST /news HTTP/1.0\r\nHost: x\r\nContent-Length: 24\r\n\r\n{\"headline\": \"it rains\"}";

@@ -68,3 +68,7 @@ pub(crate) use table::LocalTable;
 pub(crate) use write_priority::{TURN, WritePriority};
 #[cfg(all(feature = "redis", any(test, fuzzing)))]
 pub(crate) use {redis::Codec, settings::read as read_settings};
+
+pub use crate::codec::Format;
+pub use crate::event::{Carries, Handles, JoinedBy, Joins};
+pub use crate::name::{GroupName, MAX_NAME_LENGTH, Untyped};

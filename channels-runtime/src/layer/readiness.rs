@@ -33,9 +33,11 @@ impl ChannelLayer {
         let round_trips = try_join_all((0..self.backend().servers()).map(|server| self.round_trip(server)));
         match tokio::time::timeout(deadline, round_trips).await {
             Ok(arrived) => arrived.map(drop),
-            Err(late) => {
-                Err(LayerError::Unavailable { action: "a message to this process itself", source: late.into() })
-            }
+            Err(late) => Err(LayerError::Unavailable {
+                server: None,
+                action: "a message to this process itself",
+                source: late.into(),
+            }),
         }
     }
 

@@ -1,6 +1,8 @@
 //! A client for tests: drives a route's consumer over a pipe in memory, without a socket.
 
 use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -16,95 +18,28 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::support::Unawaited;
 use crate::testing::deadlines::{PATIENCE, SILENCE};
+use crate::testing::error::{Call, CommunicatorError};
 use crate::testing::transcript::Transcript;
 use crate::web::Routes;
 use crate::websocket::{CloseCode, Frame, FromJson, Text, ToJson};
 
-/// The accepted handshake, as the client sees it.
+/// The accepted handshake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Connected {
     /// The subprotocol that the consumer chose.
     pub subprotocol: Option<String>,
-    /// The headers of the answer.
+    /// The headers of the response.
     pub headers: HeaderMap,
 }
 
-/// What did not happen as the test says, and what happened instead.
+/// A client of one route, without a socket. It uses warp's filters, the handshake and the framing, over a pipe in memory. It is
+/// Channels' `WebsocketCommunicator`.
 ///
-/// `Debug`, which a test prints that returns an error, says the same as `Display` and the cause behind it.
-#[derive(thiserror::Error)]
-#[non_exhaustive]
-pub enum CommunicatorError {
-    /// The handshake was refused, or nothing stands at the path.
-    #[error("the connection was refused with status {status}: {body}")]
-    Refused {
-        /// The HTTP status.
-        status: u16,
-        /// The body of the answer.
-        body: String,
-    },
-    /// `connect` was not called, or did not succeed.
-    #[error("the communicator is not connected; call `connect` first")]
-    NotConnected,
-    /// Nothing arrived in time.
-    #[error("nothing arrived within {waited:?}{transcript}")]
-    Nothing {
-        /// How long it was waited for.
-        waited: Duration,
-        /// What was sent and received before.
-        transcript: Transcript,
-    },
-    /// The connection was closed instead.
-    #[error("the connection was closed with code {code} and the reason {reason:?}{transcript}")]
-    Closed {
-        /// The code, 1006 if there was no close frame.
-        code: u16,
-        /// The reason.
-        reason: String,
-        /// What was sent and received before.
-        transcript: Transcript,
-    },
-    /// Something else arrived.
-    #[error("{wanted} was expected, and this arrived: {arrived:?}{transcript}")]
-    Unexpected {
-        /// What the test says.
-        wanted: &'static str,
-        /// What came.
-        arrived: Frame,
-        /// What was sent and received, up to that.
-        transcript: Transcript,
-    },
-    /// The text that arrived is not the JSON that the test wants.
-    #[error("{text:?} is not the JSON that is expected{transcript}")]
-    Json {
-        /// What came.
-        text: String,
-        /// What the parser says.
-        source: serde_json::Error,
-        /// What was sent and received, up to that.
-        transcript: Transcript,
-    },
-    /// After `disconnect`, the consumer's end stays.
-    #[error(
-        "the connection did not end within {waited:?}: `disconnect`, or the handler before it, does not return{transcript}"
-    )]
-    StillOpen {
-        /// How long it was waited for.
-        waited: Duration,
-        /// What was sent and received before.
-        transcript: Transcript,
-    },
-    /// The pipe broke.
-    #[error("the connection broke")]
-    Broken(#[source] Box<ClientError>),
-}
-
-/// A client of one route, without a socket: the whole way through warp's filters, handshake and framing, over a pipe in
-/// memory. What Channels' `WebsocketCommunicator` is.
+/// The client replies to the server's pings only while it waits for something. A test in which more than half a minute of paused
+/// time passes without a receive should turn the heartbeat off: `Channels::builder().no_heartbeat()`.
 ///
-/// It answers the server's pings while it waits for something, and only then. A test that lets more than half a minute of
-/// paused time pass without a look at what arrives should turn the heartbeat off: `.heartbeat(Duration::ZERO, Duration::ZERO)`.
+/// An error names the line of the test whose call failed, and the client: its path, and its [name](Self::named) if it has one.
 ///
 /// ```
 /// use channels_runtime::prelude::*;
@@ -122,7 +57,7 @@ pub enum CommunicatorError {
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
-/// let channels = Channels::builder().build();
+/// let channels = Channels::builder().build()?;
 /// let route = channels.route::<EchoConsumer>(warp::path!("echo"));
 /// let mut client = WebsocketCommunicator::new(route, "/echo");
 /// client.connect().await?;
@@ -132,32 +67,40 @@ pub enum CommunicatorError {
 /// client.disconnect(CloseCode::NORMAL).await?;
 /// # Ok(()) }
 /// ```
-pub struct WebsocketCommunicator<R> {
-    routes: R,
+pub struct WebsocketCommunicator {
+    /// Serves the routes on the other end of a pipe.
+    serve: Box<dyn Fn(DuplexStream) -> AbortOnDropHandle<()> + Send + Sync>,
     path: String,
+    name: Option<String>,
     headers: HeaderMap,
     patience: Duration,
     connected: Option<Client>,
-    /// How the connection was closed from the other side.
+    /// The code and reason with which the server closed the connection.
     closed: Option<(u16, String)>,
     transcript: Transcript,
 }
 
 struct Client {
     socket: WebSocketStream<DuplexStream>,
-    /// What arrived while silence was hoped for.
+    /// A frame that arrived while the test expected nothing.
     early: Option<Frame>,
-    /// The close that was heard.
+    /// The code and reason of the server's close frame.
     close: Option<(u16, String)>,
     _server: AbortOnDropHandle<()>,
 }
 
-impl<R: Routes> WebsocketCommunicator<R> {
-    /// A client that will connect to this path of these routes.
-    pub fn new(routes: R, path: impl Into<String>) -> Self {
+impl WebsocketCommunicator {
+    /// Creates a client that will connect to this path of these routes.
+    pub fn new(routes: impl Routes, path: impl Into<String>) -> Self {
+        let serve = move |pipe| {
+            let service = TowerToHyperService::new(warp::service(routes.clone()));
+            let server = http1::Builder::new().serve_connection(TokioIo::new(pipe), service).with_upgrades();
+            AbortOnDropHandle::new(tokio::spawn(async { _ = server.await }))
+        };
         Self {
-            routes,
+            serve: Box::new(serve),
             path: path.into(),
+            name: None,
             headers: HeaderMap::new(),
             patience: PATIENCE,
             connected: None,
@@ -166,43 +109,61 @@ impl<R: Routes> WebsocketCommunicator<R> {
         }
     }
 
+    /// Sets a name for error messages. Useful if a test has several clients of one path.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
     /// Adds a header to the handshake.
     ///
     /// # Panics
-    /// When the name or the value is not legal in a header.
+    /// If the name or the value is not legal in a header.
     #[must_use]
-    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+    #[track_caller]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
         let name: HeaderName = name.parse().expect("a legal header name");
         self.headers.append(name, value.parse().expect("a legal header value"));
         self
     }
 
     /// Offers subprotocols.
+    ///
+    /// # Panics
+    /// If a subprotocol is not legal in a header.
     #[must_use]
-    pub fn with_subprotocols(self, subprotocols: &[&str]) -> Self {
-        self.with_header("sec-websocket-protocol", &subprotocols.join(", "))
+    #[track_caller]
+    pub fn subprotocols(self, subprotocols: &[&str]) -> Self {
+        self.header("sec-websocket-protocol", &subprotocols.join(", "))
     }
 
-    /// How long an answer is waited for, and the end of the connection: a second unless said otherwise. For a consumer that
-    /// waits for something outside of the test; what only takes its time needs a paused clock instead (see
-    /// [the module](crate::testing)).
+    /// Sets how long the client waits for a frame, and for the end of the connection. Default: 1 s.
+    ///
+    /// Raise it for a consumer that waits for something outside of the test. A consumer that waits for time needs a paused clock
+    /// instead: see [the module](crate::testing).
     #[must_use]
-    pub fn with_patience(mut self, patience: Duration) -> Self {
+    pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
 
-    /// Connects. When it returns, `#[connect]` has run: the groups that it joins are joined.
+    /// Connects. When it returns, `#[connect]` has run, so the consumer is in its groups.
     ///
-    /// After the connection has ended it may be called again, for the next one.
+    /// After the connection has ended, it may be called again for another one.
     ///
     /// # Errors
-    /// [`CommunicatorError::Refused`] with the status of the refusal.
-    pub async fn connect(&mut self) -> Result<Connected, CommunicatorError> {
+    /// [`CommunicatorError::Refused`] with the status of the rejection.
+    // Not an `async fn`, here and below: `#[track_caller]` names the line of the call only in a plain function.
+    #[track_caller]
+    pub fn connect(&mut self) -> Unawaited<'_, Result<Connected, CommunicatorError>> {
+        let call = self.call();
+        Unawaited::new(self.open(call))
+    }
+
+    async fn open(&mut self, call: Call) -> Result<Connected, CommunicatorError> {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
-        let service = TowerToHyperService::new(warp::service(self.routes.clone()));
-        let server = http1::Builder::new().serve_connection(TokioIo::new(theirs), service).with_upgrades();
-        let server = AbortOnDropHandle::new(tokio::spawn(async { _ = server.await }));
+        let server = (self.serve)(theirs);
         let mut request = Request::builder()
             .uri(format!("ws://testserver{}", self.path))
             .header("host", "testserver")
@@ -225,43 +186,54 @@ impl<R: Routes> WebsocketCommunicator<R> {
             Err(ClientError::Http(response)) => {
                 let body = response.body().as_deref().unwrap_or_default();
                 let body = String::from_utf8_lossy(body).into_owned();
-                Err(CommunicatorError::Refused { status: response.status().as_u16(), body })
+                Err(CommunicatorError::Refused { call, status: response.status().as_u16(), body })
             }
-            Err(error) => Err(CommunicatorError::Broken(Box::new(error))),
+            Err(error) => Err(CommunicatorError::Broken { call, source: Box::new(error) }),
         }
     }
 
-    fn client(&mut self) -> Result<&mut Client, CommunicatorError> {
+    /// Returns the call that is being made: this client, and the line of the test.
+    #[track_caller]
+    fn call(&self) -> Call {
+        let client = match &self.name {
+            Some(name) => format!("`{name}` ({})", self.path),
+            None => self.path.clone(),
+        };
+        Call::new(Arc::from(client), Location::caller())
+    }
+
+    fn client(&mut self, call: &Call) -> Result<&mut Client, CommunicatorError> {
         match (&mut self.connected, &self.closed) {
             (Some(client), _) => Ok(client),
             (None, Some((code, reason))) => Err(CommunicatorError::Closed {
+                call: call.clone(),
                 code: *code,
                 reason: reason.clone(),
                 transcript: self.transcript.clone(),
             }),
-            (None, None) => Err(CommunicatorError::NotConnected),
+            (None, None) => Err(CommunicatorError::NotConnected { call: call.clone() }),
         }
     }
 
-    /// What the client hears within that time. Remembers how the connection was closed, and hangs up, as a browser does.
-    async fn hear(&mut self, within: Duration) -> Result<Frame, CommunicatorError> {
-        let client = self.client()?;
-        let heard = tokio::time::timeout(within, client.next()).await;
+    /// Returns the next frame within that time. After a close frame, keeps its code and drops the connection, as a browser does.
+    async fn next_frame(&mut self, call: &Call, within: Duration) -> Result<Frame, CommunicatorError> {
+        let client = self.client(call)?;
+        let next = tokio::time::timeout(within, client.next()).await;
         let close = client.close.take();
-        let transcript = &mut self.transcript;
-        match (heard, close) {
+        let (call, transcript) = (call.clone(), &mut self.transcript);
+        match (next, close) {
             (Ok(Some(frame)), _) => {
                 transcript.received(&frame);
                 Ok(frame)
             }
-            // The consumer's end is not done with it in time, but the code is known.
+            // On a timeout the server has not dropped the connection yet, but its close code is known.
             (Ok(None) | Err(_), Some((code, reason))) => {
                 self.closed = Some((code, reason.clone()));
                 self.connected = None;
-                Err(CommunicatorError::Closed { code, reason, transcript: transcript.clone() })
+                Err(CommunicatorError::Closed { call, code, reason, transcript: transcript.clone() })
             }
             (Ok(None) | Err(_), None) => {
-                Err(CommunicatorError::Nothing { waited: within, transcript: transcript.clone() })
+                Err(CommunicatorError::Nothing { call, waited: within, transcript: transcript.clone() })
             }
         }
     }
@@ -269,75 +241,95 @@ impl<R: Routes> WebsocketCommunicator<R> {
     /// Sends text.
     ///
     /// # Errors
-    /// When the connection is closed.
-    // No `async fn`, which reports what is no text three times; `ChannelLayer::group_send` says more.
+    /// If the connection is closed.
+    #[track_caller]
     pub fn send_to(&mut self, text: impl Text) -> Unawaited<'_, Result<(), CommunicatorError>> {
-        Unawaited::new(self.send(Frame::text(text)))
+        let call = self.call();
+        Unawaited::new(self.send(call, Frame::text(text)))
     }
 
     /// Sends bytes.
     ///
     /// # Errors
-    /// When the connection is closed.
-    pub async fn send_binary_to(&mut self, bytes: impl Into<bytes::Bytes>) -> Result<(), CommunicatorError> {
-        self.send(Frame::binary(bytes)).await
+    /// If the connection is closed.
+    #[track_caller]
+    pub fn send_binary_to(&mut self, bytes: impl Into<bytes::Bytes>) -> Unawaited<'_, Result<(), CommunicatorError>> {
+        let call = self.call();
+        Unawaited::new(self.send(call, Frame::binary(bytes)))
     }
 
     /// Sends a value as JSON.
     ///
     /// # Errors
-    /// When the connection is closed.
+    /// If the connection is closed.
     ///
     /// # Panics
-    /// When serde cannot write the value as JSON.
+    /// If serde cannot encode the value as JSON.
+    #[track_caller]
     pub fn send_json_to<T: ToJson + ?Sized>(&mut self, value: &T) -> Unawaited<'_, Result<(), CommunicatorError>> {
         self.send_to(serde_json::to_string(value).expect("a value that JSON can hold"))
     }
 
-    async fn send(&mut self, frame: Frame) -> Result<(), CommunicatorError> {
-        self.client()?;
+    async fn send(&mut self, call: Call, frame: Frame) -> Result<(), CommunicatorError> {
+        self.client(&call)?;
         self.transcript.sent(&frame);
         let message = match frame {
             Frame::Text(text) => Message::text(text),
             Frame::Binary(bytes) => Message::binary(bytes),
         };
-        self.client()?.socket.send(message).await.map_err(|error| CommunicatorError::Broken(Box::new(error)))
+        let sent = self.client(&call)?.socket.send(message).await;
+        sent.map_err(|error| CommunicatorError::Broken { call, source: Box::new(error) })
     }
 
-    /// The next frame from the consumer, within a second.
+    /// Returns the next frame from the consumer. Waits up to a second.
     ///
     /// # Errors
-    /// When nothing arrives, or the connection is closed.
-    pub async fn receive_from(&mut self) -> Result<Frame, CommunicatorError> {
-        if let Some(early) = self.client()?.early.take() {
+    /// If nothing arrives, or the connection is closed.
+    #[track_caller]
+    pub fn receive_from(&mut self) -> Unawaited<'_, Result<Frame, CommunicatorError>> {
+        let call = self.call();
+        Unawaited::new(async move { self.receive(&call).await })
+    }
+
+    async fn receive(&mut self, call: &Call) -> Result<Frame, CommunicatorError> {
+        if let Some(early) = self.client(call)?.early.take() {
             return Ok(early);
         }
-        self.hear(self.patience).await
+        self.next_frame(call, self.patience).await
     }
 
-    fn unexpected(&self, wanted: &'static str, arrived: Frame) -> CommunicatorError {
-        CommunicatorError::Unexpected { wanted, arrived, transcript: self.transcript.clone() }
+    fn unexpected(&self, call: Call, wanted: &'static str, arrived: Frame) -> CommunicatorError {
+        CommunicatorError::Unexpected { call, wanted, arrived, transcript: self.transcript.clone() }
     }
 
-    /// The next frame, which is text.
+    /// Returns the next frame as text.
     ///
     /// # Errors
-    /// When something else arrives, or nothing, or the connection is closed.
-    pub async fn receive_text_from(&mut self) -> Result<String, CommunicatorError> {
-        match self.receive_from().await? {
+    /// If a binary frame or nothing arrives, or the connection is closed.
+    #[track_caller]
+    pub fn receive_text_from(&mut self) -> Unawaited<'_, Result<String, CommunicatorError>> {
+        let call = self.call();
+        Unawaited::new(self.receive_text(call))
+    }
+
+    async fn receive_text(&mut self, call: Call) -> Result<String, CommunicatorError> {
+        match self.receive(&call).await? {
             Frame::Text(text) => Ok(text),
-            arrived @ Frame::Binary(_) => Err(self.unexpected("a text frame", arrived)),
+            arrived @ Frame::Binary(_) => Err(self.unexpected(call, "a text frame", arrived)),
         }
     }
 
-    /// The next frame, which is text with this JSON.
+    /// Returns the next frame as text with this JSON.
     ///
     /// # Errors
-    /// When something else arrives, or nothing, or the connection is closed.
+    /// If something else or nothing arrives, or the connection is closed.
+    #[track_caller]
     pub fn receive_json_from<T: FromJson>(&mut self) -> Unawaited<'_, Result<T, CommunicatorError>> {
-        Unawaited::new(async {
-            let text = self.receive_text_from().await?;
+        let call = self.call();
+        Unawaited::new(async move {
+            let text = self.receive_text(call.clone()).await?;
             serde_json::from_str(&text).map_err(|source| CommunicatorError::Json {
+                call,
                 text,
                 source,
                 transcript: self.transcript.clone(),
@@ -345,14 +337,20 @@ impl<R: Routes> WebsocketCommunicator<R> {
         })
     }
 
-    /// Whether nothing arrives for a tenth of a second: at once, and with certainty, where the clock is paused. What does
-    /// arrive is not lost.
-    pub async fn receive_nothing(&mut self) -> bool {
-        let Ok(client) = self.client() else { return true };
+    /// Returns whether nothing arrives for a tenth of a second. With a paused clock the answer is immediate and certain. A frame
+    /// that does arrive is kept for the next receive.
+    #[track_caller]
+    pub fn receive_nothing(&mut self) -> Unawaited<'_, bool> {
+        let call = self.call();
+        Unawaited::new(self.is_silent(call))
+    }
+
+    async fn is_silent(&mut self, call: Call) -> bool {
+        let Ok(client) = self.client(&call) else { return true };
         if client.early.is_some() {
             return false;
         }
-        match (self.hear(SILENCE).await, &mut self.connected) {
+        match (self.next_frame(&call, SILENCE).await, &mut self.connected) {
             (Err(CommunicatorError::Nothing { .. }), _) => return true,
             (Ok(frame), Some(client)) => client.early = Some(frame),
             _ => {}
@@ -360,39 +358,53 @@ impl<R: Routes> WebsocketCommunicator<R> {
         false
     }
 
-    /// The code and the reason that the consumer closes the connection with, within a second. When it returns,
+    /// Returns the code and the reason with which the consumer closes the connection. Waits up to a second. When it returns,
     /// `#[disconnect]` has run, unless that takes longer than this second.
     ///
     /// # Errors
-    /// When a frame arrives instead, or nothing.
-    pub async fn receive_close(&mut self) -> Result<(CloseCode, String), CommunicatorError> {
-        match self.receive_from().await {
-            Err(CommunicatorError::Closed { code, reason, .. }) => {
-                Ok((CloseCode::new(code).unwrap_or(CloseCode::ABNORMAL), reason))
+    /// If a frame or nothing arrives instead.
+    #[track_caller]
+    pub fn receive_close(&mut self) -> Unawaited<'_, Result<(CloseCode, String), CommunicatorError>> {
+        let call = self.call();
+        Unawaited::new(async move {
+            match self.receive(&call).await {
+                Err(CommunicatorError::Closed { code, reason, .. }) => {
+                    Ok((CloseCode::new(code).unwrap_or(CloseCode::ABNORMAL), reason))
+                }
+                Ok(arrived) => Err(self.unexpected(call, "a close", arrived)),
+                Err(error) => Err(error),
             }
-            Ok(arrived) => Err(self.unexpected("a close", arrived)),
-            Err(error) => Err(error),
-        }
+        })
     }
 
-    /// Closes the connection, and waits until it has ended: the groups are left, and `#[disconnect]` has run.
+    /// Closes the connection, and waits until it has ended: the consumer has left its groups, and `#[disconnect]` has run.
     ///
     /// # Errors
-    /// When there was no connection, or it does not end within a second. One that the consumer has closed is no error.
-    pub async fn disconnect(&mut self, code: CloseCode) -> Result<(), CommunicatorError> {
+    /// If there was no connection, or it does not end within a second. A connection that the consumer has closed is not an error.
+    #[track_caller]
+    pub fn disconnect(&mut self, code: CloseCode) -> Unawaited<'_, Result<(), CommunicatorError>> {
+        let call = self.call();
+        Unawaited::new(self.end(call, code))
+    }
+
+    async fn end(&mut self, call: Call, code: CloseCode) -> Result<(), CommunicatorError> {
         let Some(mut client) = self.connected.take() else {
-            return if self.closed.is_some() { Ok(()) } else { Err(CommunicatorError::NotConnected) };
+            return if self.closed.is_some() { Ok(()) } else { Err(CommunicatorError::NotConnected { call }) };
         };
         let close = CloseFrame { code: code.as_u16().into(), reason: "".into() };
-        // It may be closed from the other side already.
+        // The consumer may have closed it already.
         _ = client.socket.close(Some(close)).await;
         let ended = tokio::time::timeout(self.patience, client.ended()).await;
-        ended.map_err(|_| CommunicatorError::StillOpen { waited: self.patience, transcript: self.transcript.clone() })
+        ended.map_err(|_| CommunicatorError::StillOpen {
+            call,
+            waited: self.patience,
+            transcript: self.transcript.clone(),
+        })
     }
 }
 
 impl Client {
-    /// The next frame. `None` when the connection has ended: `close` says how.
+    /// Returns the next frame. `None` when the connection has ended; then `close` has the code and reason.
     async fn next(&mut self) -> Option<Frame> {
         while self.close.is_none() {
             match self.socket.next().await {
@@ -410,25 +422,18 @@ impl Client {
         None
     }
 
-    /// Waits until the other end has let go of the pipe, which it does when everything else is done.
+    /// Waits until the server has dropped its end of the pipe, which it does last.
     async fn ended(&mut self) {
-        // The answer to a close frame goes out with the next call, as a browser's does by itself.
+        // Reading also sends the reply to a close frame. A browser sends that automatically.
         while let Some(Ok(_)) = self.socket.next().await {}
     }
 }
 
-impl fmt::Debug for CommunicatorError {
+impl fmt::Debug for WebsocketCommunicator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)?;
-        match std::error::Error::source(self) {
-            Some(cause) => write!(f, "\ncaused by: {cause}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl<R> fmt::Debug for WebsocketCommunicator<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebsocketCommunicator").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("WebsocketCommunicator")
+            .field("path", &self.path)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

@@ -1,9 +1,9 @@
-//! How long the test clients wait.
+//! Time limits of the test tools.
 
 use std::time::Duration;
 
-/// How long something is waited for.
+/// The time limit for something that should happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long silence must last to count as nothing.
+/// The time for which nothing must happen.
 pub(crate) const SILENCE: Duration = Duration::from_millis(100);

@@ -1,7 +1,7 @@
-//! What a consumer's tests need: clients without sockets, and layers that remember what was sent.
+//! Test tools: clients without sockets, and layers that record what was sent.
 //!
-//! [`WebsocketCommunicator`] is a client. As many as you like speak to one application. [`LayerProbe`] makes channel layers
-//! for one process or for several, and tells what was sent through them.
+//! [`WebsocketCommunicator`] is a client. A test may have any number of them for one application. [`LayerProbe`] makes channel
+//! layers for one process or for several, and lists what was sent through them.
 //!
 //! ```
 //! use channels_runtime::prelude::*;
@@ -38,13 +38,13 @@
 //!
 //! // In your crate: #[tokio::test(start_paused = true)]
 //! # #[tokio::main(flavor = "current_thread")]
-//! async fn what_one_says_the_other_hears() -> Result<()> {
+//! async fn message_reaches_other_client() -> Result<()> {
 //!     let probe = LayerProbe::new();
-//!     let channels = Channels::builder().layer(probe.process()).build();
+//!     let channels = Channels::builder().layer(probe.process()).build()?;
 //!     let route = channels.route::<ChatConsumer>(warp::path!("ws" / String));
 //!
-//!     let mut ann = WebsocketCommunicator::new(route.clone(), "/ws/lobby");
-//!     let mut bob = WebsocketCommunicator::new(route, "/ws/lobby");
+//!     let mut ann = WebsocketCommunicator::new(route.clone(), "/ws/lobby").named("ann");
+//!     let mut bob = WebsocketCommunicator::new(route, "/ws/lobby").named("bob");
 //!     ann.connect().await?;
 //!     bob.connect().await?;
 //!     ann.send_to("hi").await?;
@@ -55,30 +55,31 @@
 //!     probe.assert_nothing_more().await;
 //!     Ok(())
 //! }
-//! # what_one_says_the_other_hears().unwrap();
+//! # message_reaches_other_client().unwrap();
 //! ```
 //!
 //! # Time
 //!
-//! No test needs to sleep. With `#[tokio::test(start_paused = true)]` (tokio's feature `test-util`) the clock stands still while
-//! anything can run, and jumps to the next deadline when everything waits. So [`WebsocketCommunicator::receive_nothing`] and
-//! [`LayerProbe::assert_nothing_more`] answer at once, and with certainty: whatever was to come is there. What waits for
-//! something outside of the runtime (Redis, a database, a thread of your own) is not seen by that clock; leave it running there.
+//! No test needs to sleep. With `#[tokio::test(start_paused = true)]` (tokio's feature `test-util`) the clock stops while any task
+//! can run, and jumps to the next deadline when all tasks wait. So [`WebsocketCommunicator::receive_nothing`] and
+//! [`LayerProbe::assert_nothing_more`] return immediately, and with certainty. The paused clock does not see waits for something
+//! outside of the runtime (Redis, a database, a thread of your own). Do not pause it in such a test.
 //!
 //! # Order
 //!
-//! - A consumer's messages come in their order, and so do a client's frames.
-//! - A message reaches the members of a group in one process in the order in which they joined, as long as none has left.
-//! - Which of two consumers runs first is tokio's choice; on the one thread of `#[tokio::test]` it is the one that was woken
-//!   first.
-//! - Of several processes, a message has reached all when `group_send` returns. Over Redis it has not: then each process
-//!   gets the messages in their order, but at a time of its own. [`LayerProbe::with_seed`] plays that, in another order for
-//!   each seed and in the same one for the same seed.
+//! - A consumer's events arrive in order, and so do a client's frames.
+//! - A message reaches the members of a group in one process in the order in which they joined, if none has left.
+//! - Tokio chooses which of two consumers runs first. On the one thread of `#[tokio::test]` it is the one that was woken first.
+//! - When `group_send` returns, the message has reached all processes of the probe. Over Redis it has not: each process gets the
+//!   messages in order, but at its own time. [`LayerProbe::with_seed`] simulates that, in a different order for each seed.
 
 mod communicator;
 mod deadlines;
+mod error;
 mod probe;
 mod transcript;
-pub use communicator::{CommunicatorError, Connected, WebsocketCommunicator};
+
+pub use communicator::{Connected, WebsocketCommunicator};
+pub use error::{Call, CommunicatorError};
 pub use probe::{LayerProbe, Sent, Target};
 pub use transcript::Transcript;

@@ -1,4 +1,4 @@
-//! Layers for tests: of any number of processes, in memory, with a record of what was sent.
+//! Layers for tests: for any number of simulated processes, in memory, with a record of every message.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -21,7 +21,7 @@ use crate::name::{ChannelName, GroupName};
 use crate::support::{Unawaited, lock};
 use crate::testing::deadlines::{PATIENCE, SILENCE};
 
-/// Channel layers for a test: one for each process that the test plays, all in memory, with a record of every message.
+/// Channel layers for a test: one for each simulated process, all in memory, with a record of every message.
 ///
 /// ```
 /// use channels_runtime::prelude::*;
@@ -33,7 +33,7 @@ use crate::testing::deadlines::{PATIENCE, SILENCE};
 /// #[group("user-{id}", events(ReportReady))]
 /// struct User { id: u64 }
 ///
-/// /// What is to be tested.
+/// /// The function under test.
 /// async fn finish_report(layer: &ChannelLayer) -> Result<()> {
 ///     Ok(layer.group_send(&User { id: 7 }, &ReportReady { id: 1 }).await?)
 /// }
@@ -47,28 +47,28 @@ use crate::testing::deadlines::{PATIENCE, SILENCE};
 /// # Ok(()) }
 /// ```
 ///
-/// What a test itself sends through one of the layers is in the record, too. The record only grows, so this is no layer for
-/// a server.
+/// The record also has the messages that the test itself sends through one of the layers. It only grows, so do not use this layer
+/// in a server.
 #[derive(Clone)]
 pub struct LayerProbe {
     bus: Arc<Bus>,
 }
 
-/// A message that was sent, to a member or to nobody.
+/// A message that was sent, with or without a receiver.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Sent {
-    /// The group or the channel that it was sent to.
+    /// The group or channel of the message.
     pub to: Target,
-    /// The member that it is not for: the connection that sent it with `group_send_others`.
+    /// The excluded member: the connection that sent it with `group_send_others`.
     pub but: Option<ChannelName>,
-    /// The number of the process that sent it: 0 for the layer that [`LayerProbe::process`] gave first.
+    /// The number of the sending process: 0 for the layer that [`LayerProbe::process`] returned first.
     pub process: usize,
     /// The message.
     pub envelope: Envelope,
 }
 
-/// What a message is sent to.
+/// The target of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Target {
@@ -79,17 +79,17 @@ pub enum Target {
 }
 
 impl LayerProbe {
-    /// Layers over which a message has reached all processes when its send returns.
+    /// Creates layers in which a message has reached all processes when its send returns.
     pub fn new() -> Self {
         Self { bus: Arc::new(Bus { shared: Arc::default(), turns: None }) }
     }
 
-    /// Layers like those over Redis: each process gets all messages in one order, but at a time of its own. Which process
-    /// is next, and how much else runs before, is chosen by the seed. A sender is not told of a full channel.
+    /// Creates layers that behave like those over Redis: each process gets all messages in one order, but at its own time. The seed
+    /// chooses which process is next, and how much else runs before. A send to a full channel returns no error.
     ///
-    /// On a runtime of one thread, whose clock is paused, the same test does the same in the same order for the same seed,
-    /// as far as it waits for nothing outside and asks for no randomness of its own (`tokio::select!` does, unless it is
-    /// `biased`). So a test that plays many seeds finds what depends on the order, and the seed shows it again.
+    /// On a runtime with one thread and a paused clock, a test runs in the same order for the same seed, if it waits for nothing
+    /// outside and uses no randomness (`tokio::select!` does, unless it is `biased`). So a test with many seeds finds code that
+    /// depends on the order, and the seed reproduces it.
     ///
     /// ```
     /// # use channels_runtime::prelude::*;
@@ -98,106 +98,108 @@ impl LayerProbe {
     /// for seed in 0..20 {
     ///     let probe = LayerProbe::with_seed(seed);
     ///     let (here, there) = (probe.process(), probe.process());
-    ///     // .. the test, which says the seed when it fails
+    ///     // .. the test, which names the seed if it fails
     /// }
     /// # }
     /// ```
     ///
     /// # Panics
-    /// Outside of a tokio runtime.
+    /// If it is called outside of a tokio runtime.
     pub fn with_seed(seed: u64) -> Self {
         let shared = Arc::new(Shared { has_turns: true, ..Shared::default() });
         let turns = tokio::spawn(take_turns(Arc::clone(&shared), seed));
         Self { bus: Arc::new(Bus { shared, turns: Some(AbortOnDropHandle::new(turns)) }) }
     }
 
-    /// The layer of one more process. It shares nothing with those of the others but the messages: channels and members are
-    /// its own, and a handler without `self` renders once in each process.
+    /// Returns the layer of one more process. The processes share messages only: each has its own channels and members, and a handler
+    /// without `self` renders once in each process.
     pub fn process(&self) -> ChannelLayer {
         self.process_with(LayerConfig::default())
     }
 
-    /// As [`Self::process`], with a configuration.
+    /// Returns the layer of one more process, with settings.
     pub fn process_with(&self, config: LayerConfig) -> ChannelLayer {
         let mut state = self.bus.shared.lock();
         let number = state.processes.len();
         let table = Arc::new(LocalTable::new(format!("process {number}")));
-        state.processes.push(Process { table: Arc::clone(&table), waiting: VecDeque::new() });
+        state.processes.push(Process { table: Arc::clone(&table), in_flight: VecDeque::new() });
         drop(state);
         let node =
             Node { bus: Arc::clone(&self.bus), number, table, next: AtomicU64::new(0), closed: AtomicBool::new(false) };
         ChannelLayer::new(Arc::new(node), config)
     }
 
-    /// Every message so far, in the order of the sends.
+    /// Returns every message so far, in the order of the sends.
     pub fn sent(&self) -> Vec<Sent> {
         self.bus.shared.lock().record.iter().map(|entry| entry.sent.clone()).collect()
     }
 
-    /// The next event of this type that was sent to the group: the first one that no assertion has given out yet. Waits for
-    /// it for a second.
+    /// Returns the next event of this type that was sent to the group: the first that no assertion has returned yet. Waits up to a
+    /// second.
     ///
     /// # Panics
-    /// When there is none, or one that does not fit the type. The message lists what was sent.
+    /// If there is none, or one that does not fit the type. The panic lists what was sent.
     ///
     /// # Cancel safety
-    /// An event is given out when the future returns it; dropping the future loses nothing.
+    /// An event counts as returned when the future returns it. Dropping the future loses nothing.
     #[track_caller]
     pub fn assert_sent<E: Event>(&self, group: &impl Carries<E>) -> Unawaited<'_, E> {
         let group = group.name().map(Target::Group).map_err(LayerError::from);
         Unawaited::new(self.next::<E>(group, Location::caller()))
     }
 
-    /// As [`Self::assert_sent`], for what was sent to one channel.
+    /// Returns the next event of this type that was sent to the channel: the first that no assertion has returned yet. Waits up to
+    /// a second.
     ///
     /// # Panics
-    /// When there is none, or one that does not fit the type. The message lists what was sent.
+    /// If there is none, or one that does not fit the type. The panic lists what was sent.
     ///
     /// # Cancel safety
-    /// An event is given out when the future returns it; dropping the future loses nothing.
+    /// An event counts as returned when the future returns it. Dropping the future loses nothing.
     #[track_caller]
     pub fn assert_sent_to<E: Event>(&self, channel: &ChannelName<impl Handles<E>>) -> Unawaited<'_, E> {
         Unawaited::new(self.next::<E>(Ok(Target::Channel(channel.untyped())), Location::caller()))
     }
 
-    async fn next<E: Event>(&self, to: Result<Target, LayerError>, asked: &'static Location<'static>) -> E {
-        let to = to.unwrap_or_else(|error| panic!("{error}, asked for at {asked}"));
+    async fn next<E: Event>(&self, to: Result<Target, LayerError>, at: &'static Location<'static>) -> E {
+        let to = to.unwrap_or_else(|error| panic!("{error}, expected at {at}"));
         let found = async {
             loop {
                 let more = self.bus.shared.changed.notified();
-                if let Some(envelope) = self.bus.shared.lock().give_out(&to, E::TYPE) {
+                if let Some(envelope) = self.bus.shared.lock().take(&to, E::TYPE) {
                     return envelope;
                 }
                 more.await;
             }
         };
         let Ok(envelope) = tokio::time::timeout(PATIENCE, found).await else {
-            panic!("no `{}` was sent to {to}, asked for at {asked}{}", E::TYPE, self.bus.shared.lock());
+            panic!("no `{}` was sent to {to}, expected at {at}{}", E::TYPE, self.bus.shared.lock());
         };
         envelope.decode().unwrap_or_else(|error| {
-            panic!("what was sent to {to} does not fit, asked for at {asked}: {error}{}", self.bus.shared.lock())
+            panic!("the event that was sent to {to} does not fit, expected at {at}: {error}{}", self.bus.shared.lock())
         })
     }
 
-    /// Nothing was sent but what the assertions before have given out, and nothing is for a tenth of a second.
+    /// Asserts that only messages were sent that earlier assertions have returned, and that no other is sent for a tenth of a
+    /// second.
     ///
     /// # Panics
-    /// When there is more. The message lists it.
+    /// If there are other messages. The panic lists them.
     #[track_caller]
     pub fn assert_nothing_more(&self) -> impl Future<Output = ()> {
-        let asked = Location::caller();
+        let at = Location::caller();
         async move {
             let sent = async {
                 loop {
                     let more = self.bus.shared.changed.notified();
-                    if self.bus.shared.lock().record.iter().any(|entry| !entry.given_out) {
+                    if self.bus.shared.lock().record.iter().any(|entry| !entry.taken) {
                         return;
                     }
                     more.await;
                 }
             };
             if tokio::time::timeout(SILENCE, sent).await.is_ok() {
-                panic!("more was sent than was asked for until {asked}{}", self.bus.shared.lock());
+                panic!("other messages were sent before {at}{}", self.bus.shared.lock());
             }
         }
     }
@@ -209,10 +211,10 @@ impl Default for LayerProbe {
     }
 }
 
-/// What all processes share.
+/// The messages that all processes share.
 struct Bus {
     shared: Arc<Shared>,
-    /// Ends with the last layer and probe. Only where the order is a seed's.
+    /// Ends with the last layer and probe. Only with a seed.
     turns: Option<AbortOnDropHandle<()>>,
 }
 
@@ -231,13 +233,13 @@ struct State {
 
 struct Process {
     table: Arc<LocalTable>,
-    /// What has not arrived yet. No bound: everything that is sent is kept in the record anyway.
-    waiting: VecDeque<Sent>,
+    /// Messages that have not arrived yet. No bound: the record keeps every message anyway.
+    in_flight: VecDeque<Sent>,
 }
 
 struct Entry {
     sent: Sent,
-    given_out: bool,
+    taken: bool,
 }
 
 impl Shared {
@@ -245,14 +247,14 @@ impl Shared {
         lock(&self.state)
     }
 
-    /// Messages are handed over without the lock: that runs the user's code, which may send.
+    /// Records and delivers a message. Delivers without the lock: that runs the user's code, which may send.
     fn send(&self, sent: &Sent) -> Result<(), LayerError> {
         let mut state = self.lock();
-        state.record.push(Entry { sent: sent.clone(), given_out: false });
+        state.record.push(Entry { sent: sent.clone(), taken: false });
         let readers = state.readers(&sent.to);
         if self.has_turns {
             for reader in readers {
-                state.processes[reader].waiting.push_back(sent.clone());
+                state.processes[reader].in_flight.push_back(sent.clone());
             }
             drop(state);
             self.changed.notify_waiters();
@@ -262,29 +264,29 @@ impl Shared {
         drop(state);
         self.changed.notify_waiters();
         for table in tables {
-            if let Err(Full { capacity }) = hand_over(&table, sent) {
+            if let Err(Full { capacity }) = deliver(&table, sent) {
                 return Err(LayerError::ChannelFull { channel: sent.to.name().to_owned(), capacity });
             }
         }
         Ok(())
     }
 
-    /// The process whose turn it is, and what it gets.
-    fn turn(&self, dice: &mut Dice) -> Option<(Arc<LocalTable>, Sent)> {
+    /// Chooses the next process, and takes its next message.
+    fn turn(&self, random: &mut SplitMix64) -> Option<(Arc<LocalTable>, Sent)> {
         let mut state = self.lock();
-        let mut waiting: Vec<_> = state.processes.iter_mut().filter(|process| !process.waiting.is_empty()).collect();
-        if waiting.is_empty() {
+        let mut ready: Vec<_> = state.processes.iter_mut().filter(|process| !process.in_flight.is_empty()).collect();
+        if ready.is_empty() {
             return None;
         }
-        let next = dice.below(waiting.len());
-        let process = &mut waiting[next];
-        let sent = process.waiting.pop_front()?;
+        let next = random.below(ready.len());
+        let process = &mut ready[next];
+        let sent = process.in_flight.pop_front()?;
         Some((Arc::clone(&process.table), sent))
     }
 }
 
 impl State {
-    /// Who gets a message: all processes for a group, and for a channel the first one that has it.
+    /// Returns the processes that get a message: all for a group, and the first that has the channel for a channel.
     fn readers(&self, to: &Target) -> Vec<usize> {
         match to {
             Target::Group(_) => (0..self.processes.len()).collect(),
@@ -294,16 +296,16 @@ impl State {
         }
     }
 
-    fn give_out(&mut self, to: &Target, event: &str) -> Option<Envelope> {
+    fn take(&mut self, to: &Target, event: &str) -> Option<Envelope> {
         let is_next =
-            |entry: &&mut Entry| !entry.given_out && entry.sent.to == *to && entry.sent.envelope.event_name() == event;
+            |entry: &&mut Entry| !entry.taken && entry.sent.to == *to && entry.sent.envelope.event_name() == event;
         let entry = self.record.iter_mut().find(is_next)?;
-        entry.given_out = true;
+        entry.taken = true;
         Some(entry.sent.envelope.clone())
     }
 }
 
-fn hand_over(table: &LocalTable, Sent { to, but, envelope, .. }: &Sent) -> Result<(), Full> {
+fn deliver(table: &LocalTable, Sent { to, but, envelope, .. }: &Sent) -> Result<(), Full> {
     match to {
         Target::Group(group) => {
             match but {
@@ -317,16 +319,16 @@ fn hand_over(table: &LocalTable, Sent { to, but, envelope, .. }: &Sent) -> Resul
 }
 
 async fn take_turns(shared: Arc<Shared>, seed: u64) {
-    let mut dice = Dice(seed);
+    let mut random = SplitMix64(seed);
     loop {
         let more = shared.changed.notified();
-        // Between two messages, what they set off may go on for a while, or not at all.
-        for _ in 0..dice.below(8) {
+        // Between two messages, other tasks run for a random while.
+        for _ in 0..random.below(8) {
             tokio::task::yield_now().await;
         }
-        match shared.turn(&mut dice) {
+        match shared.turn(&mut random) {
             Some((table, sent)) => {
-                if hand_over(&table, &sent).is_err() {
+                if deliver(&table, &sent).is_err() {
                     table.counters().count_full(sent.to.name());
                 }
             }
@@ -335,10 +337,10 @@ async fn take_turns(shared: Arc<Shared>, seed: u64) {
     }
 }
 
-/// SplitMix64, so that a seed means the same with any version of any library.
-struct Dice(u64);
+/// The random numbers of a seed: the same with any version of any library.
+struct SplitMix64(u64);
 
-impl Dice {
+impl SplitMix64 {
     fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -380,7 +382,7 @@ impl Backend for Node {
     }
 
     fn new_channel_name(&self) -> ChannelName {
-        // The same in every run, unlike those of a real layer.
+        // The same in every run, unlike the names of a real layer.
         let (process, channel) = (self.number, self.next.fetch_add(1, Relaxed));
         ChannelName::from_checked(format!("specific.process{process}!{channel:x}").into())
     }
@@ -429,7 +431,7 @@ impl Backend for Node {
         async move { Ok(self.group_members(group).await?.len()) }.boxed()
     }
 
-    /// Every process forgets its groups.
+    /// Removes the groups of every process.
     fn flush(&self) -> BoxFuture<'_, Result<(), LayerError>> {
         for process in &self.bus.shared.lock().processes {
             process.table.flush();
@@ -483,15 +485,15 @@ impl fmt::Debug for Sent {
     }
 }
 
-/// The record, as the end of a sentence.
+/// Writes the record as the end of a sentence.
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.record.is_empty() {
-            return f.write_str("; nothing was sent at all");
+            return f.write_str("; nothing was sent");
         }
-        f.write_str("; what was sent:")?;
-        for Entry { sent, given_out } in &self.record {
-            write!(f, "\n  {sent}{}", if *given_out { " (asked for before)" } else { "" })?;
+        f.write_str("; sent messages:")?;
+        for Entry { sent, taken } in &self.record {
+            write!(f, "\n  {sent}{}", if *taken { " (returned by an assertion)" } else { "" })?;
         }
         Ok(())
     }

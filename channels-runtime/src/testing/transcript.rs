@@ -1,4 +1,4 @@
-//! What a client and a consumer have said to each other, for the message of a test that fails.
+//! The frames of a test client, for the message of a failed test.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -6,21 +6,21 @@ use std::fmt;
 use crate::error::shown;
 use crate::websocket::Frame;
 
-/// How many lines are kept: the last ones.
+/// The number of frames that are kept.
 const LINES: usize = 20;
 
-/// What a communicator has sent and received: the last 20 frames, each with its first 200 characters.
+/// The last 20 frames that a communicator has sent and received, each with its first 200 characters.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Transcript {
     lines: VecDeque<String>,
-    forgotten: usize,
+    omitted: usize,
 }
 
 impl Transcript {
     fn push(&mut self, line: String) {
         if self.lines.len() == LINES {
             self.lines.pop_front();
-            self.forgotten += 1;
+            self.omitted += 1;
         }
         self.lines.push_back(line);
     }
@@ -47,8 +47,8 @@ impl fmt::Display for Transcript {
             return f.write_str("; nothing was sent or received before");
         }
         f.write_str("; before that:")?;
-        if self.forgotten > 0 {
-            write!(f, "\n  ({} more)", self.forgotten)?;
+        if self.omitted > 0 {
+            write!(f, "\n  ({} more)", self.omitted)?;
         }
         self.lines.iter().try_for_each(|line| write!(f, "\n  {line}"))
     }

@@ -67,7 +67,7 @@ impl Handshake {
     ) -> Result<(AdmissionPermit, Opened<C>, Option<Instant>), Reject> {
         if server.stopping().is_cancelled() {
             count(&server.admission().counters.stopping);
-            return Err(Reject::new(503).with_reason("the server stops").with_retry_after(Duration::from_secs(1)));
+            return Err(Reject::new(503).reason("the server stops").retry_after(Duration::from_secs(1)));
         }
         let client = server.admission().client(&self.headers, self.peer);
         server.admission().check(&self.headers, self.peer, self.uri.path())?;
@@ -100,14 +100,14 @@ impl Handshake {
             Err(_) => {
                 count(&server.admission().counters.timed_out);
                 tracing::warn!(consumer, path, "`connect` took too long");
-                Err(Reject::new(503).with_reason("connecting took too long").with_retry_after(retry_after()))
+                Err(Reject::new(503).reason("connecting took too long").retry_after(retry_after()))
             }
         }
     }
 
     /// Checks what every handshake must hold. Gives the client's key.
     fn check(&mut self) -> Result<(HeaderValue, OnUpgrade), Box<Response>> {
-        let bad = |reason: &str| Box::new(refusal(&Reject::new(400).with_reason(reason)));
+        let bad = |reason: &str| Box::new(refusal(&Reject::new(400).reason(reason)));
         let upgrades = self.headers.get_all(CONNECTION).iter().any(|value| {
             value.to_str().is_ok_and(|value| value.split(',').any(|word| word.trim().eq_ignore_ascii_case("upgrade")))
         });
@@ -115,7 +115,7 @@ impl Handshake {
             return Err(bad("the header `Connection: Upgrade` is missing"));
         }
         if self.headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-            let mut response = refusal(&Reject::new(426).with_reason("only WebSocket version 13 is spoken here"));
+            let mut response = refusal(&Reject::new(426).reason("only WebSocket version 13 is spoken here"));
             response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             return Err(Box::new(response));
         }
@@ -138,7 +138,7 @@ async fn open<C: Consumer>(
         scope.set_user(user);
         if let Some(until) = until {
             let left = until.duration_since(SystemTime::now()).ok().filter(|left| !left.is_zero());
-            let left = left.ok_or_else(|| Reject::unauthorized().with_reason("the login has ended"))?;
+            let left = left.ok_or_else(|| Reject::unauthorized().reason("the login has ended"))?;
             // What ends in a thousand years has no end.
             login_ends = Instant::now().checked_add(left);
         }
@@ -150,8 +150,8 @@ async fn open<C: Consumer>(
 
 pub(super) fn refusal(reject: &Reject) -> Response {
     let status = StatusCode::from_u16(reject.status()).unwrap_or(StatusCode::FORBIDDEN);
-    let mut response = warp::reply::with_status(reject.reason().to_owned(), status).into_response();
-    if let Some(wait) = reject.retry_after() {
+    let mut response = warp::reply::with_status(reject.body().to_owned(), status).into_response();
+    if let Some(wait) = reject.delay() {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     }

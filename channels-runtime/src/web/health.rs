@@ -27,8 +27,9 @@ impl Channels {
     /// use channels_runtime::prelude::*;
     /// use warp::Filter;
     ///
-    /// let channels = Channels::builder().build();
+    /// let channels = Channels::builder().build()?;
     /// let routes = channels.health().or(warp::path::end().map(|| "hello"));
+    /// # Ok::<(), Error>(())
     /// ```
     pub fn health(&self) -> BoxedFilter<(Response,)> {
         let channels = self.clone();
@@ -44,7 +45,7 @@ impl Channels {
         if self.server().stopping().is_cancelled() {
             return answer(StatusCode::SERVICE_UNAVAILABLE, "the server stops");
         }
-        match self.channel_layer().ready(DEADLINE).await {
+        match self.layer().ready(DEADLINE).await {
             Ok(()) => answer(StatusCode::OK, "ready"),
             Err(error) => {
                 tracing::warn!(%error, "not ready");

@@ -1,7 +1,13 @@
 //! The HTTP edge: routes for warp, WebSockets and server-sent events, and a server for them.
 //!
-//! Only this folder names warp and hyper.
+//! [`Channels::route`](crate::Channels::route) and [`Channels::sse`](crate::Channels::sse) make [`Routes`], which are warp filters,
+//! from a [`RoutePath`] whose [`Captures`] are the arguments of `#[connect]`. [`Channels::serve`](crate::Channels::serve) serves
+//! them on an [`Address`]; [`Channels::bind`](crate::Channels::bind) returns a [`WebServer`] that listens first, so that a program
+//! can learn its port or add TLS. A [`ServeError`] says why a server cannot start.
 
+// Only this folder names warp and hyper.
+
+mod address;
 mod captures;
 mod error;
 mod handshake;
@@ -20,7 +26,10 @@ mod sse;
 #[cfg(feature = "https")]
 mod tls;
 
+pub use address::Address;
 pub use captures::{Captures, RoutePath};
 pub use error::ServeError;
-pub use listener::{Address, WebServer};
+pub use listener::WebServer;
 pub use routes::Routes;
+
+pub use crate::consumer::OnlySends;

@@ -24,8 +24,9 @@ impl Channels {
     /// use channels_runtime::prelude::*;
     /// use warp::Filter;
     ///
-    /// let channels = Channels::builder().build();
+    /// let channels = Channels::builder().build()?;
     /// let routes = channels.metrics().or(channels.health());
+    /// # Ok::<(), Error>(())
     /// ```
     pub fn metrics(&self) -> BoxedFilter<(Response,)> {
         crate::support::metrics::enable();

@@ -33,9 +33,10 @@ impl Channels {
     ///     }
     /// }
     ///
-    /// let channels = Channels::builder().build();
+    /// let channels = Channels::builder().build()?;
     /// let chat = channels.route::<ChatConsumer>(warp::path!("ws" / "chat" / String));
     /// let routes = chat.or(warp::path::end().map(|| "hello"));
+    /// # Ok::<(), Error>(())
     /// ```
     pub fn route<C: Consumer>(
         &self,

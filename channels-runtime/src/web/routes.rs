@@ -30,8 +30,9 @@ use warp::{Filter, Rejection, Reply};
 ///     channels.route::<EchoConsumer>(warp::path!("echo")).or(page)
 /// }
 ///
-/// let channels = Channels::builder().build();
-/// let serving = channels.serve(routes(channels.clone()), ([127, 0, 0, 1], 8000));
+/// let channels = Channels::builder().build()?;
+/// let serving = channels.serve(routes(channels.clone()), "127.0.0.1:8000");
+/// # Ok::<(), Error>(())
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a route",

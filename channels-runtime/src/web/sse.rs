@@ -76,9 +76,10 @@ impl Channels {
     ///     }
     /// }
     ///
-    /// let channels = Channels::builder().build();
+    /// let channels = Channels::builder().build()?;
     /// let news = warp::path!("news");
     /// let routes = channels.route::<NewsConsumer>(news).or(channels.sse::<NewsConsumer>(news));
+    /// # Ok::<(), Error>(())
     /// ```
     ///
     /// ```js

@@ -1,21 +1,28 @@
-//! Close codes.
+//! The status code of a WebSocket close frame.
 
 use std::fmt;
 
 /// The status code of a WebSocket close frame (RFC 6455, section 7.4): the reason for the end of a connection.
 ///
-/// An application may use 4000 to 4999: `const KICKED: CloseCode = CloseCode::new(4001).unwrap();`
+/// An application's own codes are 4000 to 4999. [`CloseCode::app`] makes one that the compiler has checked:
+///
+/// ```
+/// use channels_runtime::CloseCode;
+///
+/// const KICKED: CloseCode = CloseCode::app::<4001>();
+/// assert_eq!(KICKED, 4001);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CloseCode(u16);
 
 impl CloseCode {
-    /// 1000: the connection has served its purpose.
+    /// 1000: the connection has done its work.
     pub const NORMAL: Self = Self(1000);
-    /// 1001: the user left the page, or the server shuts down.
+    /// 1001: the user left the page, or the server is going away.
     pub const GOING_AWAY: Self = Self(1001);
-    /// 1002: the peer broke the WebSocket protocol.
+    /// 1002: the peer violated the WebSocket protocol.
     pub const PROTOCOL: Self = Self(1002);
-    /// 1003: a frame of a type that is not accepted (binary where text is expected).
+    /// 1003: a frame of a kind that the consumer does not take, such as binary instead of text.
     pub const UNSUPPORTED: Self = Self(1003);
     /// 1005: the close frame carried no code. Never sent.
     pub const NO_STATUS: Self = Self(1005);
@@ -29,16 +36,40 @@ impl CloseCode {
     pub const TOO_BIG: Self = Self(1009);
     /// 1011: a handler failed.
     pub const INTERNAL_ERROR: Self = Self(1011);
-    /// 1012: the server restarts; reconnect.
+    /// 1012: the server restarts; the client should reconnect.
     pub const SERVICE_RESTART: Self = Self(1012);
-    /// 1013: try again later. Here: the client reads too slowly, and its outbound queue is full.
+    /// 1013: the client should try again later. Here: it reads too slowly, and its outbound queue is full.
     pub const TRY_AGAIN_LATER: Self = Self(1013);
-    /// 3000: unauthorised. Here: the login has ended ([`Login::until`](crate::Login::until)).
+    /// 3000: the client must log in. Here: its login has ended ([`Login::until`](crate::auth::Login::until)).
     pub const UNAUTHORIZED: Self = Self(3000);
 
-    /// Makes a code that may be sent in a close frame: 1000 to 1003, 1007 to 1014, or 3000 to 4999.
+    /// Returns an application's own code. A number outside of 3000 to 4999 does not compile.
     ///
-    /// Returns `None` for every other number.
+    /// Codes from 4000 are free for any use. Codes below are registered with IANA: 3000 is *Unauthorized*, 3003 *Forbidden*.
+    ///
+    /// ```
+    /// # use channels_runtime::prelude::*;
+    /// # fn kick<C>(cx: &mut Context<C>) {
+    /// cx.close(CloseCode::app::<4001>());
+    /// # }
+    /// ```
+    ///
+    /// ```compile_fail
+    /// # use channels_runtime::prelude::*;
+    /// const KICKED: CloseCode = CloseCode::app::<401>();
+    /// ```
+    pub const fn app<const CODE: u16>() -> Self {
+        const {
+            assert!(
+                CODE >= 3000 && CODE <= 4999,
+                "an application's close code is 3000 to 4999, as in `CloseCode::app::<4001>()`; the others have constants, such as \
+                 `CloseCode::NORMAL`"
+            );
+        }
+        Self(CODE)
+    }
+
+    /// Returns the code of this number if it may be sent in a close frame: 1000 to 1003, 1007 to 1014, or 3000 to 4999.
     pub const fn new(code: u16) -> Option<Self> {
         match code {
             1000..=1003 | 1007..=1014 | 3000..=4999 => Some(Self(code)),

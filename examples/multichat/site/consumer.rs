@@ -80,7 +80,7 @@ impl ChatConsumer {
 impl ChatConsumer {
     #[connect]
     fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
-        let user = *cx.scope().user::<User>().ok_or(Reject::forbidden().with_reason("log in first"))?;
+        let user = *cx.user::<User>().ok_or(Reject::forbidden().reason("log in first"))?;
         Ok(Self { user, rooms: BTreeSet::new() })
     }
 

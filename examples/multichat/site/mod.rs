@@ -29,7 +29,10 @@ struct Login {
 }
 
 /// Builds the application and all its routes.
-pub(crate) fn build(layer: ChannelLayer, accounts: Arc<Accounts>) -> (Channels, BoxedFilter<(impl Reply + use<>,)>) {
+pub(crate) fn build(
+    layer: ChannelLayer,
+    accounts: Arc<Accounts>,
+) -> Result<(Channels, BoxedFilter<(impl Reply + use<>,)>)> {
     let known = Arc::clone(&accounts);
     let channels = Channels::builder()
         .layer(layer)
@@ -37,7 +40,7 @@ pub(crate) fn build(layer: ChannelLayer, accounts: Arc<Accounts>) -> (Channels, 
             let user = scope.cookie(COOKIE).and_then(|session| known.user_of(session));
             async move { Ok(user) }
         })
-        .build();
+        .build()?;
     let stream = channels.route::<ChatConsumer>(warp::path!("chat" / "stream"));
 
     let session = warp::cookie::optional::<String>(COOKIE);
@@ -62,7 +65,7 @@ pub(crate) fn build(layer: ChannelLayer, accounts: Arc<Accounts>) -> (Channels, 
     let style = warp::path!("static" / "style.css").map(|| file("text/css", include_str!("style.css")));
     let script = warp::path!("static" / "chat.js").map(|| file("text/javascript", include_str!("chat.js")));
     let pages = index.or(form).unify().or(log_in).unify().or(log_out).unify().or(style).unify().or(script).unify();
-    (channels, stream.or(pages).boxed())
+    Ok((channels, stream.or(pages).boxed()))
 }
 
 fn index(session: Option<&str>, accounts: &Accounts) -> Response<String> {

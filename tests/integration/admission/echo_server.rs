@@ -24,7 +24,7 @@ impl Echo {
 
 /// Serves the echo consumer at `/ws`, a page at `/page`, and the length of a request body at `/length`.
 pub(crate) async fn serve_echo(builder: ChannelsBuilder) -> Server {
-    let channels = builder.build();
+    let channels = builder.build().unwrap();
     let page = warp::path!("page").map(|| "a page");
     let length = warp::path!("length").and(warp::body::bytes());
     let length = length.map(|body: warp::hyper::body::Bytes| body.len().to_string());

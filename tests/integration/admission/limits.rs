@@ -32,7 +32,7 @@ async fn connection_limit_rejects_new_clients_with_503() {
 #[tokio::test]
 async fn connection_limit_per_address_rejects_with_429() {
     let proxied = |client: &str| format!("Host: ours\nX-Forwarded-For: {client}\n");
-    let builder = Channels::builder().trusted_proxies(["127.0.0.0/8"]).unwrap().max_connections_per_address(2);
+    let builder = Channels::builder().trusted_proxies(["127.0.0.0/8"]).max_connections_per_address(2);
     let server = serve_echo(builder).await;
     let mut inside = Vec::new();
     for _ in 0..2 {
@@ -120,7 +120,7 @@ async fn connect_deadline_rejects_with_503() {
 
 #[tokio::test(start_paused = true)]
 async fn connect_deadline_defaults_to_five_seconds() {
-    let channels = Channels::builder().authenticator(no_answer).build();
+    let channels = Channels::builder().authenticator(no_answer).build().unwrap();
     let mut client = WebsocketCommunicator::new(channels.route::<Echo>(warp::path!("ws")), "/ws");
     let begun = tokio::time::Instant::now();
     let refused = client.connect().await.unwrap_err();

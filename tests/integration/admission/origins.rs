@@ -39,10 +39,9 @@ async fn foreign_origin_is_rejected_logged_and_counted() {
 
 #[tokio::test]
 async fn allowed_origins_decide_which_pages_connect() {
-    let server = serve_echo(
-        Channels::builder().allowed_origins([".example.org", "https://example.net:8443"]).unwrap().require_origin(),
-    )
-    .await;
+    let server =
+        serve_echo(Channels::builder().allowed_origins([".example.org", "https://example.net:8443"]).require_origin())
+            .await;
     for (origin, wanted) in [
         ("Origin: https://www.example.org\n", 101),
         ("Origin: https://example.net:8443\n", 101),
@@ -53,7 +52,7 @@ async fn allowed_origins_decide_which_pages_connect() {
         assert_eq!(server.handshake(&format!("Host: ours\n{origin}")).await.status, wanted, "{origin}");
     }
     server.stop().await;
-    let server = serve_echo(Channels::builder().allowed_origins(["*"]).unwrap()).await;
+    let server = serve_echo(Channels::builder().allowed_origins(["*"])).await;
     for origin in ["Origin: null\n", "Origin: https://anywhere.example\n", ""] {
         assert_eq!(server.handshake(&format!("Host: ours\n{origin}")).await.status, 101, "{origin}");
     }
@@ -62,7 +61,7 @@ async fn allowed_origins_decide_which_pages_connect() {
 
 #[tokio::test]
 async fn trusted_proxy_sets_client_address_and_host() {
-    let server = serve_echo(Channels::builder().trusted_proxies(["127.0.0.1"]).unwrap()).await;
+    let server = serve_echo(Channels::builder().trusted_proxies(["127.0.0.1"])).await;
     let forwarded = "Host: upstream:8000\nX-Forwarded-For: 6.6.6.6, 203.0.113.5\nX-Forwarded-Host: example.org\n";
     let mut answer = server.handshake(&format!("{forwarded}Origin: https://example.org\n")).await;
     assert_eq!(answer.status, 101);
@@ -80,7 +79,7 @@ async fn trusted_proxy_sets_client_address_and_host() {
 #[tokio::test]
 async fn foreign_host_is_rejected_with_400() {
     let (log, _listening) = Log::of_this_thread(tracing::Level::INFO);
-    let server = serve_echo(Channels::builder().allowed_hosts(["example.org"]).unwrap()).await;
+    let server = serve_echo(Channels::builder().allowed_hosts(["example.org"])).await;
     assert_eq!(server.handshake("Host: example.org:8000\n").await.status, 101);
     // DNS rebinding: a foreign page whose name resolves to this address.
     assert_eq!(server.handshake("Host: evil.example\nOrigin: http://evil.example\n").await.status, 400);

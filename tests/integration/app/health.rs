@@ -13,7 +13,7 @@ use crate::support::until::until_within;
 
 /// Serves the health routes of an application from another application, which keeps running when the first one stops.
 async fn watch(channels: &Channels) -> (SocketAddr, JoinHandle<()>) {
-    let server = Channels::builder().build().bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let server = Channels::builder().build().unwrap().bind(([127, 0, 0, 1], 0)).await.unwrap();
     (server.local_addr(), tokio::spawn(server.serve(channels.health())))
 }
 
@@ -28,7 +28,7 @@ async fn readiness_fails_while_redis_hangs() {
     let redis = RedisServer::start();
     let url = [redis.url()];
     for layer in [ChannelLayer::redis_core(&url).await.unwrap(), ChannelLayer::redis_pubsub(&url).await.unwrap()] {
-        let channels = Channels::builder().layer(layer).build();
+        let channels = Channels::builder().layer(layer).build().unwrap();
         let (address, watching) = watch(&channels).await;
         assert_eq!(health(address).await, (200, 200));
         redis.signal("STOP");
@@ -43,7 +43,7 @@ async fn readiness_fails_while_redis_hangs() {
 
 #[tokio::test]
 async fn readiness_of_memory_layer_fails_after_close() {
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let (address, watching) = watch(&channels).await;
     assert_eq!(health(address).await, (200, 200));
     channels.channel_layer().close().await;

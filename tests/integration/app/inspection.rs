@@ -69,7 +69,7 @@ impl ShownConsumer {
 
 #[tokio::test]
 async fn inspection_reports_connections_groups_and_backlog() {
-    let channels = Channels::builder().outbound_limit(8 << 20).max_connections(50).build();
+    let channels = Channels::builder().outbound_limit(8 << 20).max_connections(50).build().unwrap();
     let layer = channels.channel_layer();
     let stuck = channels.route::<StuckConsumer>(warp::path!("stuck"));
     let shown = channels.route::<ShownConsumer>(warp::path!("shown"));
@@ -160,7 +160,7 @@ async fn inspection_and_metrics_report_redis_state() {
             "pubsub" => ChannelLayer::redis_pubsub(&[redis.url()]).await.unwrap(),
             _ => ChannelLayer::redis_core(&[redis.url()]).await.unwrap(),
         };
-        let channels = Channels::builder().layer(layer).build();
+        let channels = Channels::builder().layer(layer).build().unwrap();
         let layer = channels.channel_layer();
         let before = recorded(&channels)["channels_layer_seconds_count"];
         layer.ready(Duration::from_secs(10)).await.unwrap();

@@ -106,7 +106,7 @@ fn names_in(text: &str) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn metrics_page_matches_dashboard_and_documentation() {
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let routes = channels.route::<WatchedConsumer>(warp::path!("ws")).or(channels.metrics());
     let server = Server::start(&channels, routes).await;
     let address = server.address;
@@ -268,7 +268,7 @@ impl SlowJobConsumer {
 
 #[tokio::test]
 async fn metrics_measure_the_time_of_every_kind_of_method() {
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     // The times are measured from the first recording on.
     recorded(&channels);
     let mut client = WebsocketCommunicator::new(channels.route::<SlowConsumer>(warp::path!("ws")), "/ws");

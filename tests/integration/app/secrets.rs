@@ -6,8 +6,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use channels_runtime::auth::Jwt;
+use channels_runtime::layer::{LayerConfig, RedisHost};
 use channels_runtime::prelude::*;
-use channels_runtime::{Jwt, LayerConfig, RedisHost};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
@@ -127,7 +128,7 @@ async fn secrets_never_appear_in_logs_or_errors() {
         all.add_error(&ChannelLayer::redis_core(&[wrong.as_str()]).await.unwrap_err());
         all.add_error(&ChannelLayer::redis_pubsub(&[wrong.as_str()]).await.unwrap_err());
     }
-    let config = |key: &str| LayerConfig::default().with_symmetric_encryption_keys([key]);
+    let config = |key: &str| LayerConfig::default().symmetric_encryption_keys([key]);
     let here = ChannelLayer::redis_pubsub_with(&[url(PASSWORD)], config(ENCRYPTION_KEY)).await.unwrap();
     let there = ChannelLayer::redis_pubsub_with(&[url(PASSWORD)], config(OTHER_KEY)).await.unwrap();
     all.add(&(&here, config(ENCRYPTION_KEY), RedisHost::from(url(PASSWORD))));
@@ -143,7 +144,7 @@ async fn secrets_never_appear_in_logs_or_errors() {
             authenticator(scope)
         });
     all.add(&builder);
-    let channels = builder.build();
+    let channels = builder.build().unwrap();
     all.add(&channels);
     let server = Server::start(&channels, channels.route::<Confidant>(warp::path!("ws"))).await;
     let address = server.address;

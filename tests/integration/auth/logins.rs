@@ -1,7 +1,8 @@
 //! Logins by JSON Web Token and by Django session. The tokens and the server are shared with other tests.
 
+use channels_runtime::ChannelsBuilder;
+use channels_runtime::auth::{DjangoSessions, Jwt, Login};
 use channels_runtime::prelude::*;
-use channels_runtime::{ChannelsBuilder, DjangoSessions, Jwt, Login};
 use futures_util::SinkExt;
 use serde::Deserialize;
 use tokio_tungstenite::tungstenite::Message;
@@ -30,7 +31,7 @@ impl WhoAmI {
 
 /// Serves the consumer at `/ws`.
 pub(crate) async fn serve(builder: ChannelsBuilder) -> Server {
-    let channels = builder.build();
+    let channels = builder.build().unwrap();
     Server::start(&channels, channels.route::<WhoAmI>(warp::path!("ws"))).await
 }
 

@@ -27,7 +27,7 @@ async fn user_of_another_type_is_logged_once() {
 
     let (log, _listening) = Log::of_this_thread(tracing::Level::ERROR);
     let sees = async |builder: ChannelsBuilder, expected: [bool; 2]| {
-        let route = builder.build().route::<Asks>(warp::path!("ws"));
+        let route = builder.build().unwrap().route::<Asks>(warp::path!("ws"));
         let mut client = WebsocketCommunicator::new(route, "/ws");
         client.connect().await.unwrap();
         for _ in 0..2 {
@@ -39,7 +39,7 @@ async fn user_of_another_type_is_logged_once() {
     sees(Channels::builder().authenticator(async |_: Scope| Ok(None::<Mine>)), [false, false]).await;
     let told = || log.text().lines().filter(|line| line.contains("ERROR")).map(str::to_owned).collect::<Vec<_>>();
     let [line] = &told()[..] else { panic!("{:?}", told()) };
-    for word in ["not of the requested type", "Never", "Mine"] {
+    for word in ["of another type than the requested one", "Never", "Mine"] {
         assert!(line.contains(word), "{line}");
     }
     sees(Channels::builder(), [false, false]).await;

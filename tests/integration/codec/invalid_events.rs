@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use channels_runtime::error::LayerError;
+use channels_runtime::layer::{Format, LayerConfig};
 use channels_runtime::prelude::*;
-use channels_runtime::{Format, LayerConfig, LayerError};
 use serde_json::{Value, json};
 use tracing::Level;
 
@@ -134,9 +135,9 @@ fn bytes_of(format: Format) -> Vec<(Vec<u8>, Option<&'static str>)> {
 async fn wrong_bytes(format: Format) {
     let (log, _guard) = Records::listen();
     let server = RedisServer::start();
-    let config = LayerConfig::default().with_serializer_format(format);
+    let config = LayerConfig::default().serializer_format(format);
     let layer = ChannelLayer::redis_pubsub_with(&[server.url()], config).await.unwrap();
-    let channels = Channels::builder().layer(layer.clone()).build();
+    let channels = Channels::builder().layer(layer.clone()).build().unwrap();
     let mut client = client::<ChatConsumer>(&channels).await;
     let mut aloud = BTreeSet::new();
     for (at, (message, field)) in bytes_of(format).into_iter().enumerate() {

@@ -115,9 +115,7 @@ impl Curious {
     }
 }
 
-pub(crate) async fn client<C: channels_runtime::Consumer<Captures = ()>>(
-    channels: &Channels,
-) -> WebsocketCommunicator<impl Routes + use<C>> {
+pub(crate) async fn client<C: channels_runtime::Consumer<Captures = ()>>(channels: &Channels) -> WebsocketCommunicator {
     let mut client = WebsocketCommunicator::new(channels.route::<C>(warp::path!("ws")), "/ws");
     client.connect().await.unwrap();
     client
@@ -125,7 +123,7 @@ pub(crate) async fn client<C: channels_runtime::Consumer<Captures = ()>>(
 
 /// Returns an application with its own layer: the default layer is shared.
 pub(crate) fn application() -> Channels {
-    Channels::builder().layer(ChannelLayer::in_memory()).build()
+    Channels::builder().layer(ChannelLayer::in_memory()).build().unwrap()
 }
 
 pub(crate) fn good(text: &str) -> ChatMessage {

@@ -23,7 +23,7 @@ impl Drawer {
 
 #[tokio::test]
 async fn json_nested_too_deeply_is_refused_and_connection_stays_open() {
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let mut client = WebsocketCommunicator::new(channels.route::<Drawer>(warp::path!("ws")), "/ws");
     client.connect().await.unwrap();
     let nested = |depth: usize| format!(r#"{{"do": "draw", "shape": {}{}}}"#, "[".repeat(depth), "]".repeat(depth));

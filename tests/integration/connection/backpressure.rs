@@ -110,7 +110,7 @@ async fn coalesced_frame_is_sent_before_next_event_and_before_close() {
         for at in 0..3 {
             app.layer().group_send(&Board, &ShownCursor { user: "ann".into(), at }).await.unwrap();
         }
-        let layer = app.layer().clone();
+        let layer = app.layer();
         if closes {
             let closing = app.channels.clone();
             tokio::spawn(async move { closing.shutdown(Duration::from_secs(10)).await });

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
+use channels_runtime::stats::LayerStats;
 use channels_runtime::testing::WebsocketCommunicator;
-use channels_runtime::{ChannelsBuilder, Consumer, LayerConfig, LayerStats};
+use channels_runtime::{ChannelsBuilder, Consumer};
 use warp::Filter;
 
 use crate::support::app::user;
@@ -121,8 +123,6 @@ pub(crate) struct App {
     pub(crate) gate: Arc<Gate>,
 }
 
-pub(crate) type Route = warp::filters::BoxedFilter<(warp::reply::Response,)>;
-
 impl App {
     pub(crate) fn new() -> Self {
         Self::with(Channels::builder())
@@ -130,13 +130,13 @@ impl App {
 
     pub(crate) fn with(builder: ChannelsBuilder) -> Self {
         let gate = Arc::new(Gate::closed());
-        let layer = ChannelLayer::in_memory_with(LayerConfig::default().with_capacity(CAPACITY));
-        let channels = builder.layer(layer).authenticator(user(Arc::clone(&gate))).build();
+        let layer = ChannelLayer::in_memory_with(LayerConfig::default().capacity(CAPACITY));
+        let channels = builder.layer(layer).authenticator(user(Arc::clone(&gate))).build().unwrap();
         Self { channels, gate }
     }
 
     /// Connects a client and returns it with the name of its channel.
-    pub(crate) async fn client<C: Consumer<Captures = ()>>(&self) -> (WebsocketCommunicator<Route>, ChannelName<C>) {
+    pub(crate) async fn client<C: Consumer<Captures = ()>>(&self) -> (WebsocketCommunicator, ChannelName<C>) {
         let route = self.channels.route::<C>(warp::path!("ws")).boxed();
         let mut client = WebsocketCommunicator::new(route, "/ws");
         client.connect().await.unwrap();
@@ -144,7 +144,7 @@ impl App {
         (client, name)
     }
 
-    pub(crate) fn layer(&self) -> &ChannelLayer {
+    pub(crate) fn layer(&self) -> ChannelLayer {
         self.channels.channel_layer()
     }
 
@@ -168,7 +168,7 @@ impl App {
     }
 }
 
-pub(crate) async fn texts(client: &mut WebsocketCommunicator<Route>, many: usize) -> Vec<String> {
+pub(crate) async fn texts(client: &mut WebsocketCommunicator, many: usize) -> Vec<String> {
     let mut texts = Vec::new();
     for _ in 0..many {
         texts.push(client.receive_text_from().await.unwrap().trim_end().to_owned());

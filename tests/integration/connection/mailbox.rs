@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use channels_runtime::LayerError;
+use channels_runtime::error::LayerError;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::consumer::chat::{App, ChatFail, ChatMessage, ChatNote, ChatSlow, Forc
 async fn slow_handler_fills_only_its_own_mailbox() {
     let app = App::with(
         Channels::builder()
-            .layer(ChannelLayer::in_memory_with(channels_runtime::LayerConfig::default().with_capacity(5))),
+            .layer(ChannelLayer::in_memory_with(channels_runtime::layer::LayerConfig::default().capacity(5))),
     );
     struct Stuck;
     #[consumer]
@@ -95,7 +95,7 @@ impl Talker {
 
 #[tokio::test]
 async fn outbound_queue_when_full_suspends_handler_until_client_reads() {
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let mut client = WebsocketCommunicator::new(channels.route::<Talker>(warp::path!("ws")), "/ws");
     client.connect().await.unwrap();
     let much = "x".repeat(400_000);

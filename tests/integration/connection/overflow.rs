@@ -1,7 +1,9 @@
 //! Mailbox overflow: which event is dropped when a mailbox is full.
 
+use channels_runtime::Consumer;
+use channels_runtime::error::LayerError;
+use channels_runtime::info::MailboxPolicy;
 use channels_runtime::prelude::*;
-use channels_runtime::{Consumer, LayerError, MailboxPolicy};
 
 use crate::connection::board::{App, Blink, Board, CAPACITY, Cursor, Leaving, Newest, Note, Oldest, ShownNote, texts};
 use crate::support::until::until;

@@ -100,7 +100,7 @@ impl BlockingConsumer {
     }
 }
 
-type Client = WebsocketCommunicator<warp::filters::BoxedFilter<(warp::reply::Response,)>>;
+type Client = WebsocketCommunicator;
 
 struct App {
     channels: Channels,
@@ -112,7 +112,7 @@ impl App {
         let (says_go, go) = mpsc::channel();
         let blocks = tokio::sync::Semaphore::new(0);
         let rig = Arc::new(Rig { steps: Mutex::default(), go: Mutex::new(go), says_go, blocks });
-        let channels = Channels::builder().authenticator(user(Arc::clone(&rig))).build();
+        let channels = Channels::builder().authenticator(user(Arc::clone(&rig))).build().unwrap();
         Self { channels, rig }
     }
 
@@ -257,8 +257,8 @@ struct BlockingJob {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn blocking_worker_jobs_run() {
-    let channels = Channels::builder().layer(ChannelLayer::in_memory()).build();
-    let layer = channels.channel_layer().clone();
+    let channels = Channels::builder().layer(ChannelLayer::in_memory()).build().unwrap();
+    let layer = channels.channel_layer();
     let told = layer.new_channel().await.unwrap();
     let worker = channels.worker::<JobConsumer>("blocking-jobs");
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -99,7 +99,7 @@ impl ChatConsumer {
         cx.group_add(&room()).await?;
         match how.as_str() {
             "refused" => return Err(Reject::default()),
-            "missing" => return Err(Reject::not_found().with_reason("no such room")),
+            "missing" => return Err(Reject::not_found().reason("no such room")),
             "error" => Err(std::io::Error::other("the database is gone"))?,
             "panic" => panic!("a mistake in connect"),
             "greets" => cx.send_text("welcome").await?,
@@ -195,11 +195,11 @@ impl App {
 
     pub(crate) fn with(builder: channels_runtime::ChannelsBuilder) -> Self {
         let witness = Arc::<Witness>::default();
-        let channels = builder.authenticator(user_or_nobody(Arc::clone(&witness))).build();
+        let channels = builder.authenticator(user_or_nobody(Arc::clone(&witness))).build().unwrap();
         Self { channels, witness }
     }
 
-    pub(crate) fn client(&self, how: &str) -> WebsocketCommunicator<impl Routes + use<>> {
+    pub(crate) fn client(&self, how: &str) -> WebsocketCommunicator {
         let route = self.channels.route::<ChatConsumer>(warp::path!("ws" / String));
         WebsocketCommunicator::new(route, format!("/ws/{how}"))
     }

@@ -97,7 +97,7 @@ check_app! {
 
 #[tokio::test]
 async fn consumer_without_clippy_warnings_works() {
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let route = channels.route::<Pedant>(warp::path!("pedantic" / String));
     let mut client = WebsocketCommunicator::new(route, "/pedantic/hall");
     client.connect().await.unwrap();

@@ -62,7 +62,7 @@ async fn rendering_runs_once_for_all_members() {
             event.text.clone()
         }
     }
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let mut clients = Vec::new();
     for _ in 0..50 {
         let mut client = WebsocketCommunicator::new(channels.route::<Counting>(warp::path!("ws")), "/ws");
@@ -110,11 +110,12 @@ async fn rendering_can_use_the_layer() {
             format!("{} of {}", layer.members_here(&Census).unwrap(), layer.channels_here())
         }
     }
-    let channels = Channels::builder().build();
-    LAYER.set(channels.channel_layer().clone()).unwrap();
+    let channels = Channels::builder().build().unwrap();
+    let layer = channels.channel_layer();
+    LAYER.set(layer.clone()).unwrap();
     let mut client = WebsocketCommunicator::new(channels.route::<Counting>(warp::path!("ws")), "/ws");
     client.connect().await.unwrap();
-    let sent = channels.channel_layer().group_send(&Census, &ChatMessage { text: String::new() });
+    let sent = layer.group_send(&Census, &ChatMessage { text: String::new() });
     tokio::time::timeout(Duration::from_secs(5), sent).await.expect("the send does not deadlock").unwrap();
     assert_eq!(client.receive_text_from().await.unwrap(), "1 of 1");
 }

@@ -9,7 +9,7 @@ use crate::support::until::until;
 #[tokio::test(start_paused = true)]
 async fn rejected_connection_cancels_its_tasks() {
     let app = App::new();
-    assert!(app.new_client().with_header("x-refuse", "yes").connect().await.is_err());
+    assert!(app.new_client().header("x-refuse", "yes").connect().await.is_err());
     until("the tasks end", || app.running() == 0).await;
     advance(5 * SECOND).await;
     assert_eq!(app.channels.channel_layer().channels_here(), 0);
@@ -40,7 +40,7 @@ async fn task_limit_rejects_the_101st_task() {
         let begin = serde_json::json!({"type": "begin", "how": how, "name": "one more", "ms": 1});
         client.send_json_to(&begin).await.unwrap();
         let refused = client.receive_text_from().await.unwrap();
-        assert!(refused.starts_with("this consumer has 100 timers and pieces of work already"), "{refused}");
+        assert!(refused.starts_with("this consumer already has 100 timers and tasks"), "{refused}");
     }
     assert_eq!(app.running(), 99);
     // An ended task makes space for another one.

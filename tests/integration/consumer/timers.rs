@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use channels_runtime::Background;
+use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
-use channels_runtime::{Background, LayerConfig};
 use serde::Deserialize;
 use tokio::time::{Instant, advance};
 
@@ -150,7 +151,7 @@ impl TimerConsumer {
     }
 }
 
-pub(crate) type Client = WebsocketCommunicator<warp::filters::BoxedFilter<(warp::reply::Response,)>>;
+pub(crate) type Client = WebsocketCommunicator;
 
 pub(crate) struct App {
     pub(crate) channels: Channels,
@@ -161,9 +162,9 @@ impl App {
     /// A mailbox holds three events, and the heartbeat is off: a test advances the clock as it likes.
     pub(crate) fn new() -> Self {
         let rig = Rig { running: Arc::default(), gate: Arc::new(Gate::closed()) };
-        let layer = ChannelLayer::in_memory_with(LayerConfig::default().with_capacity(3));
-        let builder = Channels::builder().layer(layer).heartbeat(Duration::ZERO, Duration::ZERO);
-        Self { channels: builder.authenticator(user(rig.clone())).build(), rig }
+        let layer = ChannelLayer::in_memory_with(LayerConfig::default().capacity(3));
+        let builder = Channels::builder().layer(layer).no_heartbeat();
+        Self { channels: builder.authenticator(user(rig.clone())).build().unwrap(), rig }
     }
 
     pub(crate) fn new_client(&self) -> Client {
@@ -294,7 +295,7 @@ async fn timer_event_to_full_mailbox_is_counted() {
 #[tokio::test(start_paused = true)]
 async fn timer_started_in_connect_fires() {
     let app = App::new();
-    let mut client = app.new_client().with_header("x-early", "yes");
+    let mut client = app.new_client().header("x-early", "yes");
     client.connect().await.unwrap();
     assert_eq!(client.receive_text_from().await.unwrap(), "early");
 }
@@ -343,7 +344,7 @@ impl CountingWorker {
 /// A timer of a worker delivers to the consumer that started it, and ends with that consumer when a job panics.
 #[tokio::test(start_paused = true)]
 async fn timer_of_worker_fires() {
-    let channels = Channels::builder().layer(ChannelLayer::in_memory()).build();
+    let channels = Channels::builder().layer(ChannelLayer::in_memory()).build().unwrap();
     let layer = channels.channel_layer();
     let told = layer.new_channel().await.unwrap();
     let worker = channels.worker::<CountingWorker>("counting");

@@ -7,6 +7,7 @@ mod dashboard;
 mod forced_logout;
 mod multichat;
 mod presence;
+mod two_layers;
 
 use futures_util::SinkExt;
 use serde_json::Value;

@@ -6,9 +6,9 @@ mod site;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use channels_runtime::layer::{Channel, Untyped};
 use channels_runtime::prelude::*;
 use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
-use channels_runtime::{Channel, Untyped};
 use serde_json::{Value, json};
 use warp::Reply;
 use warp::filters::BoxedFilter;
@@ -24,19 +24,17 @@ struct Site<R> {
     accounts: Arc<Accounts>,
 }
 
-type Client<R> = WebsocketCommunicator<BoxedFilter<(R,)>>;
-
 fn site() -> Site<impl Reply + 'static> {
     let accounts = Arc::new(Accounts::default());
-    let (channels, routes) = site::build(ChannelLayer::in_memory(), Arc::clone(&accounts));
+    let (channels, routes) = site::build(ChannelLayer::in_memory(), Arc::clone(&accounts)).unwrap();
     Site { channels, routes, accounts }
 }
 
 impl<R: Reply + 'static> Site<R> {
-    async fn client(&self, name: &str) -> Client<R> {
+    async fn client(&self, name: &str) -> WebsocketCommunicator {
         let session = self.accounts.log_in(name, name).expect("the example knows this user");
         let client = WebsocketCommunicator::new(self.routes.clone(), "/chat/stream/");
-        let mut client = client.with_header("cookie", &format!("sessionid={session}"));
+        let mut client = client.header("cookie", &format!("sessionid={session}"));
         client.connect().await.unwrap();
         client
     }
@@ -57,15 +55,15 @@ impl<R: Reply + 'static> Site<R> {
     }
 }
 
-async fn says<R: Reply + 'static>(client: &mut Client<R>, command: &Value) {
+async fn says(client: &mut WebsocketCommunicator, command: &Value) {
     client.send_to(command.to_string().as_str()).await.unwrap();
 }
 
-async fn hears<R: Reply + 'static>(client: &mut Client<R>, wanted: &Value) {
+async fn hears(client: &mut WebsocketCommunicator, wanted: &Value) {
     assert_eq!(client.receive_json_from::<Value>().await.unwrap(), *wanted);
 }
 
-async fn joins<R: Reply + 'static>(client: &mut Client<R>, room: &str, title: &str) {
+async fn joins(client: &mut WebsocketCommunicator, room: &str, title: &str) {
     says(client, &json!({"command": "join", "room": room})).await;
     hears(client, &json!({"join": room, "title": title})).await;
 }
@@ -75,13 +73,13 @@ async fn multichat_rejects_client_without_session() {
     let site = site();
     for cookie in ["theme=dark", "sessionid=guessed"] {
         let client = WebsocketCommunicator::new(site.routes.clone(), "/chat/stream/");
-        let error = client.with_header("cookie", cookie).connect().await.unwrap_err();
+        let error = client.header("cookie", cookie).connect().await.unwrap_err();
         assert!(matches!(error, CommunicatorError::Refused { status: 403, .. }), "{error}");
     }
     let session = site.accounts.log_in("ann", "ann").unwrap();
     site.accounts.log_out(&session);
     let client = WebsocketCommunicator::new(site.routes.clone(), "/chat/stream/");
-    let mut client = client.with_header("cookie", &format!("sessionid={session}"));
+    let mut client = client.header("cookie", &format!("sessionid={session}"));
     assert!(matches!(client.connect().await, Err(CommunicatorError::Refused { status: 403, .. })));
 }
 

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use books::{Books, Heard};
-use channels_runtime::RedisHost;
+use channels_runtime::layer::RedisHost;
 use channels_runtime::prelude::*;
 use futures_util::StreamExt;
 use proxy::{Line, Proxy};
@@ -295,8 +295,8 @@ impl Play {
         let (mut servers, mut addresses) = (Vec::new(), Vec::new());
         for _ in 0..2 {
             let layer = kind.open(host.clone()).await;
-            let channels = Channels::builder().layer(layer).build();
-            let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+            let channels = Channels::builder().layer(layer).build().unwrap();
+            let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
             addresses.push(format!("ws://{}/ws", server.local_addr()));
             tokio::spawn(server.serve(channels.route::<Listener>(warp::path!("ws"))));
             servers.push(channels);
@@ -307,9 +307,9 @@ impl Play {
         }
         // All sockets are in the group before the first note.
         let senders = servers.iter().enumerate();
-        let senders = senders.map(|(from, channels)| Sender::start(from, channels.channel_layer().clone()));
+        let senders = senders.map(|(from, channels)| Sender::start(from, channels.channel_layer()));
         let senders = Arc::new(senders.collect::<Vec<_>>());
-        let joiners = servers.iter().map(|channels| Joiner::start(channels.channel_layer().clone())).collect();
+        let joiners = servers.iter().map(|channels| Joiner::start(channels.channel_layer())).collect();
         let visitors = addresses.into_iter().map(Visitor::start).collect();
         let ears: Vec<Ear> = sockets.iter().map(|_| Ear::default()).collect();
         let listening = sockets.into_iter().zip(&ears).map(|(mut socket, ear)| {

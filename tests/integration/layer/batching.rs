@@ -171,7 +171,7 @@ struct Named {
 impl App {
     async fn start(layer: ChannelLayer) -> Self {
         let gate = Arc::new(Gate::closed());
-        let channels = Channels::builder().layer(layer).authenticator(user(Arc::clone(&gate))).build();
+        let channels = Channels::builder().layer(layer).authenticator(user(Arc::clone(&gate))).build().unwrap();
         let routes = channels.route::<Speaker>(warp::path!("speaker"));
         let routes = routes.or(channels.route::<Listener>(warp::path!("listener")));
         let routes = routes.or(channels.route::<Blocker>(warp::path!("blocker")));

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use channels_runtime::error::LayerError;
+use channels_runtime::layer::{Channel, Untyped};
 use channels_runtime::prelude::*;
-use channels_runtime::{Channel, LayerError, Untyped};
 use serde_json::{Value, json};
 
 use crate::support::layers::{Two, core, core_sharded, memory, next_event, pubsub, pubsub_sharded};
@@ -268,20 +269,20 @@ macro_rules! contract {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $test() {
-                    let config = channels_runtime::LayerConfig::default();
+                    let config = channels_runtime::layer::LayerConfig::default();
                     super::$test(super::$layer(config).await).await;
                 }
             )*
 
             #[tokio::test]
             async fn full_mailbox_drops_newest_event() {
-                let config = channels_runtime::LayerConfig::default().with_capacity(3);
+                let config = channels_runtime::layer::LayerConfig::default().capacity(3);
                 super::full_mailbox_drops_newest_event(super::$layer(config).await).await;
             }
 
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn group_members_receive_each_sender_in_order() {
-                let config = channels_runtime::LayerConfig::default().with_capacity(2000);
+                let config = channels_runtime::layer::LayerConfig::default().capacity(2000);
                 super::group_members_receive_each_sender_in_order(super::$layer(config).await).await;
             }
         })*

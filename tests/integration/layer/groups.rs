@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use channels_runtime::error::LayerError;
+use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
-use channels_runtime::{LayerConfig, LayerError};
 use serde::Deserialize;
 
 use crate::support::layers::Two;
@@ -77,15 +78,15 @@ impl TalkConsumer {
 
 /// Returns an application that stands for a process.
 pub(crate) fn app(layer: &ChannelLayer) -> (Channels, impl Routes + use<>) {
-    let channels = Channels::builder().layer(layer.clone()).build();
+    let channels = Channels::builder().layer(layer.clone()).build().unwrap();
     let route = channels.route::<TalkConsumer>(warp::path!("talk" / String));
     (channels, route)
 }
 
-pub(crate) struct Talker<R>(pub(crate) WebsocketCommunicator<R>);
+pub(crate) struct Talker(pub(crate) WebsocketCommunicator);
 
-impl<R: Routes> Talker<R> {
-    pub(crate) async fn connect(route: &R, name: &str) -> Self {
+impl Talker {
+    pub(crate) async fn connect<R: Routes>(route: &R, name: &str) -> Self {
         let mut client = WebsocketCommunicator::new(route.clone(), format!("/talk/{name}"));
         client.connect().await.unwrap();
         Self(client)
@@ -124,7 +125,7 @@ pub(crate) async fn group_send_others_excludes_sender_and_keeps_order(two: Two) 
     speaker.says("all", LINES).await;
     far.says("all", LINES).await;
 
-    async fn hear<R: Routes>(talker: &mut Talker<R>) -> (Vec<u32>, Vec<u32>) {
+    async fn hear(talker: &mut Talker) -> (Vec<u32>, Vec<u32>) {
         let (mut of_speaker, mut of_far) = (Vec::new(), Vec::new());
         while of_speaker.last() != Some(&LINES) || of_far.last() != Some(&LINES) {
             match talker.hears().await {
@@ -248,7 +249,7 @@ macro_rules! on_every_layer {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
-                let config = super::LayerConfig::default().with_capacity(1000);
+                let config = super::LayerConfig::default().capacity(1000);
                 super::$test(crate::support::layers::$layer(config).await).await;
             }
         )*

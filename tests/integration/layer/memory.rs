@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use channels_runtime::LayerConfig;
+use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
 
 use crate::layer::contract::{NOTES, Note, note};
 
 #[tokio::test(start_paused = true)]
 async fn message_in_mailbox_expires() {
-    let layer = ChannelLayer::in_memory_with(LayerConfig::default().with_expiry(Duration::from_secs(3)));
+    let layer = ChannelLayer::in_memory_with(LayerConfig::default().expiry(Duration::from_secs(3)));
     let channel = layer.new_channel().await.unwrap();
     for number in 0..3 {
         layer.send(channel.name(), &Note { from: 1, number }).await.unwrap();

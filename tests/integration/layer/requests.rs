@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use channels_runtime::ReplyTo;
+use channels_runtime::error::{DecodeError, LayerError};
+use channels_runtime::layer::Untyped;
 use channels_runtime::prelude::*;
-use channels_runtime::{DecodeError, LayerError, ReplyTo, Untyped};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
@@ -84,7 +86,7 @@ struct Reporter {
 
 impl Reporter {
     async fn start(layer: &ChannelLayer) -> Self {
-        let channels = Channels::builder().layer(layer.clone()).build();
+        let channels = Channels::builder().layer(layer.clone()).build().unwrap();
         let worker = channels.worker::<ReportConsumer>("reports");
         let running = tokio::spawn(async move { worker.run_until(std::future::pending()).await });
         // The worker has joined its group when it takes jobs.
@@ -122,7 +124,7 @@ async fn request_gets_its_own_reply(two: Two) {
 async fn reply_of_another_type_is_an_error(two: Two) {
     let reporter = Reporter::start(&two.there).await;
     let error = ask(&two.here, "fail", 1).await.unwrap_err();
-    assert_eq!(error.to_string(), "channel `reports` gave an answer that does not fit the question");
+    assert_eq!(error.to_string(), "the reply of channel `reports` does not fit the request");
     let LayerError::WrongReply { source: DecodeError::Unexpected { event, wanted, .. }, .. } = error else {
         panic!("{error:?}")
     };
@@ -206,7 +208,7 @@ macro_rules! on_every_layer {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
-                super::$test(crate::support::layers::$layer(channels_runtime::LayerConfig::default()).await).await;
+                super::$test(crate::support::layers::$layer(channels_runtime::layer::LayerConfig::default()).await).await;
             }
         )*
     };

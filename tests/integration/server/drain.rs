@@ -45,7 +45,7 @@ impl Guest {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn drain_closes_gradually_with_reconnect_delays() {
     const CLIENTS: usize = 400;
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let server = Server::start(&channels, channels.route::<Guest>(warp::path!("ws"))).await;
     let address = server.address;
     let mut clients = JoinSet::new();
@@ -96,11 +96,11 @@ pub(crate) async fn closed_and_told(
     builder: ChannelsBuilder,
     deadline: Duration,
 ) -> Vec<(Duration, Duration)> {
-    let channels = builder.build();
+    let channels = builder.build().unwrap();
     let route = channels.route::<Visitor>(warp::path!("ws")).boxed();
     let mut inside = Vec::new();
     for _ in 0..clients {
-        let mut client = WebsocketCommunicator::new(route.clone(), "/ws").with_patience(PATIENCE);
+        let mut client = WebsocketCommunicator::new(route.clone(), "/ws").patience(PATIENCE);
         client.connect().await.unwrap();
         inside.push(client);
     }
@@ -160,7 +160,7 @@ impl Stuck {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shutdown_deadline_abandons_stuck_handler() {
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let server = Server::start(&channels, channels.route::<Stuck>(warp::path!("ws"))).await;
     let address = server.address;
     let mut client = connect(address, "/ws").await;
@@ -179,7 +179,7 @@ async fn shutdown_deadline_abandons_stuck_handler() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shutdown_does_not_wait_for_incomplete_requests() {
     let long = Duration::from_secs(3600);
-    let channels = Channels::builder().header_deadline(long).shutdown_deadline(long).build();
+    let channels = Channels::builder().header_deadline(long).shutdown_deadline(long).build().unwrap();
     let server = Server::start(&channels, channels.route::<Guest>(warp::path!("ws"))).await;
     let address = server.address;
     // One client sends nothing, one sends part of a request, and one has had a response and sends part of its next request.

@@ -77,7 +77,7 @@ struct App {
 impl App {
     fn new(builder: ChannelsBuilder) -> Self {
         let code = Arc::<Code>::default();
-        let channels = builder.authenticator(user(Arc::clone(&code))).build();
+        let channels = builder.authenticator(user(Arc::clone(&code))).build().unwrap();
         Self { channels, code }
     }
 
@@ -85,7 +85,7 @@ impl App {
         self.channels.route::<Patient>(warp::path!("ws"))
     }
 
-    async fn client(&self) -> WebsocketCommunicator<impl Routes + use<>> {
+    async fn client(&self) -> WebsocketCommunicator {
         let mut client = WebsocketCommunicator::new(self.route(), "/ws");
         client.connect().await.unwrap();
         client
@@ -209,7 +209,7 @@ async fn idle_limit_closes_responsive_client() {
 
 #[tokio::test(start_paused = true)]
 async fn heartbeat_disabled_keeps_silent_client() {
-    let app = App::new(Channels::builder().heartbeat(Duration::ZERO, Duration::ZERO));
+    let app = App::new(Channels::builder().no_heartbeat());
     let mut client = app.client().await;
     tokio::time::sleep(86_400 * SECOND).await;
     client.send_to("good morning").await.unwrap();
@@ -304,7 +304,7 @@ async fn server_at_the_near_end() {
     ip(&format!("link set there netns {process}"));
 
     let app = App::new(Channels::builder().heartbeat(2 * SECOND, 5 * SECOND));
-    let server = app.channels.bind(([10, 77, 0, 1], 0).into()).await.unwrap();
+    let server = app.channels.bind(([10, 77, 0, 1], 0)).await.unwrap();
     writeln!(far.stdin.as_ref().unwrap(), "{}", server.local_addr()).unwrap();
     tokio::spawn(server.serve(app.route()));
     until("the client is connected", || app.channels.connections() == 1).await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use channels_runtime::Login;
+use channels_runtime::auth::Login;
 use channels_runtime::prelude::*;
 use tokio_tungstenite::tungstenite::Message;
 

@@ -84,8 +84,8 @@ const DEADLINE: Duration = Duration::from_secs(1);
 
 /// Runs a server until it is stopped by a signal.
 async fn serves() {
-    let channels = Channels::builder().shutdown_deadline(DEADLINE).build();
-    let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let channels = Channels::builder().shutdown_deadline(DEADLINE).build().unwrap();
+    let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
     println!("listening on {}", server.local_addr());
     server.serve(channels.route::<Stuck>(warp::path!("ws"))).await;
 }

@@ -38,7 +38,7 @@ struct Replayed;
 
 #[tokio::test(start_paused = true)]
 async fn connect_output_precedes_concurrent_events() {
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let layer = channels.channel_layer();
     let mut client = WebsocketCommunicator::new(channels.route::<Replayer>(warp::path!("ws")), "/ws");
     let sent = async {
@@ -76,7 +76,7 @@ impl Historian {
 
 #[tokio::test]
 async fn connect_can_send_more_than_the_queue_holds() {
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let mut client = WebsocketCommunicator::new(channels.route::<Historian>(warp::path!("ws")), "/ws");
     client.connect().await.unwrap();
     for _ in 0..10 {

@@ -37,11 +37,11 @@ async fn connect_result_decides_handshake_status() {
         ("panic", 500, "Internal Server Error"),
     ] {
         match app.client(how).connect().await.unwrap_err() {
-            CommunicatorError::Refused { status, body } => assert_eq!((status, body.as_str()), (wanted, said)),
+            CommunicatorError::Refused { status, body, .. } => assert_eq!((status, body.as_str()), (wanted, said)),
             other => panic!("{other}"),
         }
     }
-    let nobody = app.client("in").with_header("x-nobody", "1").connect().await.unwrap_err();
+    let nobody = app.client("in").header("x-nobody", "1").connect().await.unwrap_err();
     assert!(matches!(nobody, CommunicatorError::Refused { status: 401, .. }), "{nobody}");
     // They had joined the group before they were rejected.
     app.empty().await;
@@ -51,7 +51,7 @@ async fn connect_result_decides_handshake_status() {
     client.connect().await.unwrap();
     assert_eq!(client.receive_text_from().await.unwrap(), "welcome");
 
-    let mut client = app.client("chooses").with_subprotocols(&["chat.v1", "chat.v2"]);
+    let mut client = app.client("chooses").subprotocols(&["chat.v1", "chat.v2"]);
     assert_eq!(client.connect().await.unwrap().subprotocol.as_deref(), Some("chat.v2"));
     let connected = app.client("header").connect().await.unwrap();
     assert_eq!(connected.headers["x-chat"], "yes");
@@ -79,7 +79,7 @@ async fn connect_deadline_returns_503_and_removes_channel() {
     }
     #[group("lobby", events(ChatMessage))]
     struct Lobby;
-    let channels = Channels::builder().connect_deadline(Duration::from_millis(20)).build();
+    let channels = Channels::builder().connect_deadline(Duration::from_millis(20)).build().unwrap();
     let mut client = WebsocketCommunicator::new(channels.route::<Never>(warp::path!("ws")), "/ws");
     let late = client.connect().await.unwrap_err();
     assert!(matches!(late, CommunicatorError::Refused { status: 503, .. }), "{late}");

@@ -114,7 +114,7 @@ async fn spoken(filter: &str) -> BTreeMap<String, String> {
     let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || kept.clone());
     let subscriber = subscriber.with_env_filter(filter).without_time().finish();
     let _listening = tracing_subscriber::util::SubscriberInitExt::set_default(subscriber);
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let server = Server::start(&channels, channels.route::<SpokenConsumer>(warp::path!("ws"))).await;
     let address = server.address;
     let (mut client, _) = tokio_tungstenite::connect_async(format!("ws://{address}/ws?token=secret")).await.unwrap();

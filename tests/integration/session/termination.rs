@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use channels_runtime::ChannelsBuilder;
+use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
+use channels_runtime::stats::ConnectionStats;
 use channels_runtime::testing::WebsocketCommunicator;
-use channels_runtime::{ChannelsBuilder, ConnectionStats, LayerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -109,8 +111,7 @@ impl Leaver {
     }
 }
 
-type Route = warp::filters::BoxedFilter<(warp::reply::Response,)>;
-type Client = WebsocketCommunicator<Route>;
+type Client = WebsocketCommunicator;
 
 struct App {
     channels: Channels,
@@ -119,13 +120,13 @@ struct App {
 
 impl App {
     fn new() -> Self {
-        let layer = ChannelLayer::in_memory_with(LayerConfig::default().with_capacity(3));
+        let layer = ChannelLayer::in_memory_with(LayerConfig::default().capacity(3));
         Self::on(layer, Channels::builder().idle_limit(Duration::from_secs(600)))
     }
 
     fn on(layer: ChannelLayer, builder: ChannelsBuilder) -> Self {
         let codes = Codes::default();
-        let channels = builder.layer(layer).authenticator(user(Arc::clone(&codes))).build();
+        let channels = builder.layer(layer).authenticator(user(Arc::clone(&codes))).build().unwrap();
         Self { channels, codes }
     }
 
@@ -140,7 +141,7 @@ impl App {
         (client, name)
     }
 
-    fn layer(&self) -> &ChannelLayer {
+    fn layer(&self) -> ChannelLayer {
         self.channels.channel_layer()
     }
 
@@ -226,7 +227,7 @@ const WAYS: [(Way, Option<u16>); 20] = [
 async fn take(way: Way, app: &App, (mut client, name): (Client, ChannelName<Leaver>)) -> Option<Client> {
     let layer = app.layer();
     match way {
-        ClientCloses => client.disconnect(CloseCode::new(4001).unwrap()).await.unwrap(),
+        ClientCloses => client.disconnect(CloseCode::app::<4001>()).await.unwrap(),
         ClientVanishes => return None,
         ClientBreaksTheProtocol => client.send_binary_to("where text is wanted").await.unwrap(),
         ClientIsHalfOpen | ClientIsIdle => {}
@@ -251,7 +252,7 @@ async fn take(way: Way, app: &App, (mut client, name): (Client, ChannelName<Leav
         RefusedAfterAJoin | ConnectFails | ConnectPanics | ConnectTakesTooLong => {
             drop(client);
             let mut refused =
-                app.new_client().with_header("x-connect", way.of_connect().expect("the path ends in `#[connect]`"));
+                app.new_client().header("x-connect", way.of_connect().expect("the path ends in `#[connect]`"));
             assert!(refused.connect().await.is_err());
             return None;
         }
@@ -491,7 +492,7 @@ async fn termination_leaves_nothing_in_redis(layer: &ChannelLayer, known: impl F
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn termination_leaves_nothing_in_redis_on_core() {
     let redis = RedisServer::start();
-    let config = LayerConfig::default().with_capacity(3);
+    let config = LayerConfig::default().capacity(3);
     let layer = ChannelLayer::redis_core_with(&[redis.url()], config).await.unwrap();
     termination_leaves_nothing_in_redis(&layer, || redis.ask("ZCARD asgi:group:ways").number()).await;
 }
@@ -499,7 +500,7 @@ async fn termination_leaves_nothing_in_redis_on_core() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn termination_leaves_nothing_in_redis_on_pubsub() {
     let redis = RedisServer::start();
-    let config = LayerConfig::default().with_capacity(3);
+    let config = LayerConfig::default().capacity(3);
     let layer = ChannelLayer::redis_pubsub_with(&[redis.url()], config).await.unwrap();
     termination_leaves_nothing_in_redis(&layer, || {
         let channels = redis.ask("PUBSUB CHANNELS asgispecific.*").list().len();

@@ -38,7 +38,7 @@ pub(crate) struct Server {
 impl Server {
     /// Serves the routes of this application.
     pub(crate) async fn start(channels: &Channels, routes: impl Routes) -> Self {
-        let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
         let address = server.local_addr();
         Self { channels: channels.clone(), address, task: tokio::spawn(server.serve(routes)) }
     }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use channels_runtime::Envelope;
+use channels_runtime::layer::{Channel, LayerConfig};
 use channels_runtime::prelude::*;
-use channels_runtime::{Channel, Envelope, LayerConfig};
 
 use crate::support::redis::RedisServer;
 

@@ -7,7 +7,7 @@ use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
 use warp::Filter;
 
-pub(crate) type Client = WebsocketCommunicator<warp::filters::BoxedFilter<(warp::reply::Response,)>>;
+pub(crate) type Client = WebsocketCommunicator;
 
 #[event("chat.message")]
 #[derive(Debug, PartialEq)]
@@ -52,7 +52,7 @@ impl Chatter {
             "name" => cx.send_text(cx.channel_name().as_str()).await,
             "not me" => cx.group_send_others(&self.room, &ChatMessage { message }).await,
             "later" => {
-                let layer = cx.channel_layer().clone();
+                let layer = cx.channel_layer();
                 tokio::spawn(async move {
                     tokio::time::sleep(Duration::from_millis(99)).await;
                     _ = layer.group_send(&lobby(), &ChatMessage { message: "at 99 ms".into() }).await;
@@ -87,7 +87,7 @@ impl Chatter {
 }
 
 pub(crate) async fn client(layer: &ChannelLayer) -> Client {
-    let channels = Channels::builder().layer(layer.clone()).build();
+    let channels = Channels::builder().layer(layer.clone()).build().unwrap();
     let route = channels.route::<Chatter>(warp::path!("ws" / String)).boxed();
     let mut client = WebsocketCommunicator::new(route, "/ws/lobby");
     client.connect().await.unwrap();

@@ -32,23 +32,25 @@ async fn communicator_error_shows_recent_frames() {
     }
     let mut ann = client(&LayerProbe::new().process()).await;
     let nothing = ann.receive_from().await.unwrap_err();
-    assert_eq!(nothing.to_string(), "nothing arrived within 1s; nothing was sent or received before");
+    let nothing = nothing.to_string();
+    // The line of the call above, and the client.
+    assert!(nothing.starts_with(file!()), "{nothing}");
+    assert!(
+        nothing.ends_with(": client /ws/lobby: nothing arrived within 1s; nothing was sent or received before"),
+        "{nothing}"
+    );
 
     ann.send_to("{}").await.unwrap();
     let json = ann.receive_json_from::<Line>().await.unwrap_err();
     // As a failing test prints the error.
-    assert_eq!(
-        format!("{json:?}"),
-        "\"{}\" is not the JSON that is expected; before that:\n  sent     {}\n  received {}\n\
-         caused by: missing field `text` at line 1 column 2"
-    );
+    let json = format!("{json:?}");
+    let wanted = ": \"{}\" is not the expected JSON; before that:\n  sent     {}\n  received {}\n\
+         caused by: missing field `text` at line 1 column 2";
+    assert!(json.ends_with(wanted), "{json}");
 
     ann.send_to("bytes").await.unwrap();
     let bytes = ann.receive_text_from().await.unwrap_err().to_string();
-    assert!(
-        bytes.starts_with("a text frame was expected, and this arrived: Binary(b\"b\"); before that:\n"),
-        "{bytes}"
-    );
+    assert!(bytes.contains(": expected a text frame, got Binary(b\"b\"); before that:\n"), "{bytes}");
     assert!(bytes.ends_with("\n  sent     bytes\n  received 1 bytes: [98]"), "{bytes}");
 
     for number in 0..30 {
@@ -59,7 +61,7 @@ async fn communicator_error_shows_recent_frames() {
     assert!(closed.contains("before that:\n  (44 more)\n  sent     20\n  received 20\n"), "{closed}");
     ann.disconnect(CloseCode::NORMAL).await.unwrap();
     let gone = ann.send_to("hi").await.unwrap_err();
-    assert!(matches!(gone, CommunicatorError::NotConnected), "{gone}");
+    assert!(matches!(gone, CommunicatorError::NotConnected { .. }), "{gone}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -77,8 +79,20 @@ async fn communicator_disconnect_waits_for_end_of_connection() {
     ann.send_to("again").await.unwrap();
     assert_eq!(ann.receive_text_from().await.unwrap(), "again");
 
-    let mut hasty = client(&layer).await.with_patience(Duration::from_millis(500));
+    let mut hasty = client(&layer).await.patience(Duration::from_millis(500));
     let open = hasty.disconnect(CloseCode::NORMAL).await.unwrap_err();
     assert!(matches!(open, CommunicatorError::StillOpen { .. }), "{open}");
-    assert!(open.to_string().starts_with("the connection did not end within 500ms: `disconnect`"), "{open}");
+    assert!(open.to_string().contains(": the connection did not end within 500ms: `#[disconnect]`"), "{open}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn communicator_error_names_line_and_client() {
+    let layer = LayerProbe::new().process();
+    let mut ann = client(&layer).await.named("ann");
+    let (line, error) = (line!(), ann.receive_text_from().await.unwrap_err());
+    let wanted = format!("{}:{line}:", file!());
+    assert!(error.to_string().starts_with(&wanted), "{error}");
+    assert!(error.to_string().contains(": client `ann` (/ws/lobby): nothing arrived"), "{error}");
+    let CommunicatorError::Nothing { call, .. } = error else { panic!("{error}") };
+    assert_eq!((call.location().file(), call.location().line()), (file!(), line));
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use channels_runtime::error::LayerError;
+use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::{LayerProbe, Target, WebsocketCommunicator};
-use channels_runtime::{LayerConfig, LayerError};
 use warp::Filter;
 
 use crate::testing::chatter::{ChatMessage, Kick, RENDERED, client, lobby};
@@ -52,7 +53,7 @@ async fn probe_error_lists_sent_events() {
         LayerProbe::new().assert_sent::<Kick>(&lobby()).await;
     });
     let said = complains.await;
-    let (sentence, rest) = said.split_once(", asked for at ").unwrap();
+    let (sentence, rest) = said.split_once(", expected at ").unwrap();
     assert_eq!(sentence, "no `chat.kick` was sent to group `chat_lobby`");
     assert!(rest.starts_with(&file!().replace('\\', "/")), "{rest}");
     assert!(rest.ends_with("; nothing was sent at all"), "{rest}");
@@ -63,22 +64,22 @@ async fn probe_error_lists_sent_events() {
     layer.group_send_raw("chat_lobby", serde_json::json!({"type": "chat.kick"})).await.unwrap();
     probe.process().send(&ChannelName::new("worker").unwrap(), &Kick { reason: "r".into() }).await.unwrap();
     probe.assert_sent::<ChatMessage>(&lobby()).await;
-    let list = "; what was sent:\n  \
-        process 0 to group `chat_lobby`: {\"message\":\"hi\",\"type\":\"chat.message\"} (asked for before)\n  \
+    let list = "; sent messages:\n  \
+        process 0 to group `chat_lobby`: {\"message\":\"hi\",\"type\":\"chat.message\"} (returned by an assertion)\n  \
         process 0 to group `chat_lobby`: {\"type\":\"chat.kick\"}";
     let last = "\n  process 1 to channel `worker`: {\"reason\":\"r\",\"type\":\"chat.kick\"}";
 
     let asked = probe.clone();
     let said = complaint(async move { asked.assert_nothing_more().await }).await;
-    assert!(said.starts_with("more was sent than was asked for until "), "{said}");
+    assert!(said.starts_with("other messages were sent before "), "{said}");
     assert!(said.ends_with(&format!("{list}{last}")), "{said}");
 
     // The event was sent, but does not fit its type.
     let asked = probe.clone();
     let said = complaint(async move { _ = asked.assert_sent::<Kick>(&lobby()).await }).await;
-    assert!(said.starts_with("what was sent to group `chat_lobby` does not fit, asked for at "), "{said}");
+    assert!(said.starts_with("the event that was sent to group `chat_lobby` does not fit, expected at "), "{said}");
     assert!(said.contains("missing field `reason`"), "{said}");
-    assert!(said.ends_with(&format!("{list} (asked for before){last}")), "{said}");
+    assert!(said.ends_with(&format!("{list} (returned by an assertion){last}")), "{said}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,7 +120,7 @@ async fn probe_processes_share_messages_only() {
 
 #[tokio::test(start_paused = true)]
 async fn probe_full_channel_behaves_as_on_real_layer() {
-    let config = LayerConfig::default().with_capacity(1);
+    let config = LayerConfig::default().capacity(1);
     let probe = LayerProbe::new();
     let (here, there) = (probe.process(), probe.process_with(config.clone()));
     let channel = there.new_channel().await.unwrap();
@@ -183,8 +184,11 @@ fn claims(seed: u64) -> Vec<u64> {
         let mut clients = Vec::new();
         for by in 0..9 {
             let layer = layers[by as usize % 3].clone();
-            let channels =
-                Channels::builder().layer(layer).authenticator(move |_| async move { Ok(Some(By(by))) }).build();
+            let channels = Channels::builder()
+                .layer(layer)
+                .authenticator(move |_| async move { Ok(Some(By(by))) })
+                .build()
+                .unwrap();
             let route = channels.route::<Claimer>(warp::path!("ws" / u64));
             let mut client = WebsocketCommunicator::new(route.boxed(), format!("/ws/{by}"));
             client.connect().await.unwrap();

@@ -50,7 +50,7 @@ async fn rejected_connect_returns_403() {
             Err(Reject::default())
         }
     }
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let server = Server::start(&channels, channels.route::<Closed>(warp::path!("closed"))).await;
     let request = upgrade("/closed", &format!("{KEY}Sec-WebSocket-Version: 13\n"));
     assert_eq!(send_request(server.address, &request).await.status, 403);

@@ -73,7 +73,7 @@ impl Repeater {
 }
 
 async fn serve(builder: ChannelsBuilder) -> Server {
-    let channels = builder.build();
+    let channels = builder.build().unwrap();
     let route = channels.route::<Repeater>(warp::path!("ws"));
     let route = route.or(channels.route::<Talker>(warp::path!("talker")));
     Server::start(&channels, route).await
@@ -236,7 +236,7 @@ async fn reset_ends_connection_with_1006() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn warp_server_serves_the_route() {
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let route = channels.route::<Repeater>(warp::path!("ws"));

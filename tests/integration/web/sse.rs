@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use channels_runtime::ChannelsBuilder;
+use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
-use channels_runtime::{ChannelsBuilder, LayerConfig};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use warp::Filter;
@@ -39,7 +40,7 @@ impl NewsConsumer {
     async fn connect(cx: &mut Context<Self>, channel: String) -> Result<Self, Reject> {
         let codes = cx.scope().user::<Codes>().ok_or(Reject::unauthorized())?.clone();
         if channel == "closed" {
-            return Err(Reject::not_found().with_reason("no such channel"));
+            return Err(Reject::not_found().reason("no such channel"));
         }
         cx.group_add(&News).await?;
         cx.append_header("x-channel".parse()?, channel.parse()?);
@@ -55,7 +56,7 @@ impl NewsConsumer {
     #[handler("news.told")]
     async fn told(&mut self, cx: &mut Context<Self>, event: &Told) -> Result<()> {
         match event.how.as_str() {
-            "close" => cx.close_with(CloseCode::new(4001).unwrap(), "enough"),
+            "close" => cx.close_with(CloseCode::app::<4001>(), "enough"),
             "fail" => return Err(Error::msg("as asked")),
             "binary" => cx.send_binary(vec![1, 2, 3]).await?,
             text => cx.send_text(text).await?,
@@ -81,8 +82,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 impl App {
     async fn start(builder: ChannelsBuilder) -> Self {
         let codes = Codes::default();
-        let layer = ChannelLayer::in_memory_with(LayerConfig::default().with_capacity(1000));
-        let channels = builder.layer(layer).authenticator(user_or_nobody(Arc::clone(&codes))).build();
+        let layer = ChannelLayer::in_memory_with(LayerConfig::default().capacity(1000));
+        let channels = builder.layer(layer).authenticator(user_or_nobody(Arc::clone(&codes))).build().unwrap();
         let path = warp::path!("news" / String);
         let page = path.map(|channel: String| format!("the page of {channel}"));
         let routes = channels.route::<NewsConsumer>(path).or(channels.sse::<NewsConsumer>(path)).or(page);
@@ -232,7 +233,7 @@ async fn sse_route_passes_on_other_requests() {
 
 #[tokio::test]
 async fn sse_rejected_client_gets_reason() {
-    let builder = Channels::builder().allowed_origins(["https://example.org", "127.0.0.1"]).unwrap();
+    let builder = Channels::builder().allowed_origins(["https://example.org", "127.0.0.1"]);
     let app = App::start(builder.max_connections_per_address(1)).await;
     let rejected = app.listen("closed", EVENTS).await;
     assert_eq!(rejected.status, 404);

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use channels_runtime::ServeError;
 use channels_runtime::prelude::*;
+use channels_runtime::web::ServeError;
 use futures_util::{SinkExt, StreamExt};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -92,8 +92,8 @@ async fn echoes(address: SocketAddr, trusted: &CertificateDer<'static>) {
 }
 
 async fn start(files: &Files) -> (Channels, SocketAddr, tokio::task::JoinHandle<()>) {
-    let channels = Channels::builder().header_deadline(Duration::from_millis(500)).build();
-    let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let channels = Channels::builder().header_deadline(Duration::from_millis(500)).build().unwrap();
+    let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
     let server = server.tls(files.certificate(), files.key()).unwrap();
     let address = server.local_addr();
     let route = channels.route::<Echo>(warp::path!("echo"));
@@ -150,9 +150,9 @@ async fn tls_closes_client_without_tls() {
 #[tokio::test]
 async fn tls_file_errors_name_the_file_without_its_content() {
     let (files, _) = Files::new();
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let problem = async |certificate: &Path, key: &Path| -> ServeError {
-        let server = channels.bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
         server.tls(certificate, key).unwrap_err()
     };
     let missing = files.0.join("missing.pem");

@@ -5,8 +5,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
+use channels_runtime::error::LayerError;
+use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
-use channels_runtime::{JobStats, LayerConfig, LayerError};
+use channels_runtime::stats::JobStats;
 use serde_json::json;
 use tokio::sync::oneshot;
 
@@ -87,7 +89,7 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn begin(layer: &ChannelLayer, channel: &str, concurrency: usize) -> Self {
-        let channels = Channels::builder().layer(layer.clone()).build();
+        let channels = Channels::builder().layer(layer.clone()).build().unwrap();
         let worker = channels.worker::<JobConsumer>(channel).concurrency(concurrency);
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
@@ -202,7 +204,7 @@ async fn worker_on_pubsub_finishes_queued_jobs_on_stop() {
 pub(crate) async fn worker_processes_share_jobs(servers: usize, channel: &'static str) {
     let servers: Vec<_> = (0..servers).map(|_| RedisServer::start()).collect();
     let hosts: Vec<_> = servers.iter().map(RedisServer::url).collect();
-    let config = LayerConfig::default().with_capacity(10_000);
+    let config = LayerConfig::default().capacity(10_000);
     let mut workers = Vec::new();
     for _ in 0..3 {
         let layer = ChannelLayer::redis_core_with(&hosts, config.clone()).await.unwrap();
@@ -245,7 +247,7 @@ async fn worker_processes_do_each_job_once_on_three_shards() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn worker_when_busy_holds_no_further_job() {
     let server = RedisServer::start();
-    let layer = ChannelLayer::redis_core_with(&[server.url()], LayerConfig::default().with_capacity(2)).await.unwrap();
+    let layer = ChannelLayer::redis_core_with(&[server.url()], LayerConfig::default().capacity(2)).await.unwrap();
     let worker = Running::begin(&layer, "busy", 1);
     let to = ChannelName::<JobConsumer>::of_worker("busy").unwrap();
     layer.send(&to, &job(1, "sleep")).await.unwrap();
@@ -304,7 +306,7 @@ async fn worker_survives_invalid_queue_and_entries() {
 #[tokio::test]
 async fn worker_with_invalid_name_fails_to_start() {
     let layer = ChannelLayer::in_memory();
-    let channels = Channels::builder().layer(layer.clone()).build();
+    let channels = Channels::builder().layer(layer.clone()).build().unwrap();
     for bad in ["not legal", "specific.a!b", ""] {
         let error = channels.worker::<JobConsumer>(bad).run_until(std::future::pending()).await.unwrap_err();
         assert!(error.to_string().contains("worker channel name"), "{error}");
@@ -312,7 +314,7 @@ async fn worker_with_invalid_name_fails_to_start() {
     let first = Running::begin(&layer, "twice", 1);
     until("the first worker runs", || layer.channels_here() == 2).await;
     let error = channels.worker::<JobConsumer>("twice").run_until(std::future::pending()).await.unwrap_err();
-    assert!(error.to_string().contains("has its worker in this process already"), "{error}");
+    assert!(error.to_string().contains("already has a worker in this process"), "{error}");
     first.stop().await;
 
     let closed = Running::begin(&layer, "closed", 1);
@@ -345,7 +347,7 @@ impl Third {
 #[tokio::test]
 async fn worker_with_rejected_consumer_fails_before_work() {
     let layer = ChannelLayer::in_memory();
-    let channels = Channels::builder().layer(layer.clone()).build();
+    let channels = Channels::builder().layer(layer.clone()).build().unwrap();
     let worker = channels.worker::<Third>("third").concurrency(4);
     let error = worker.run_until(std::future::pending()).await.unwrap_err();
     assert!(error.to_string().contains("`connect` of `Third` refused"), "{error}");

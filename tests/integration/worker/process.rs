@@ -32,7 +32,7 @@ impl Process {
             .expect("cargo builds the examples before it runs the tests");
         let log = BufReader::new(child.stderr.take().expect("a pipe")).lines();
         let mut this = Self { child, log };
-        this.says("running worker").await;
+        this.says("worker started").await;
         this
     }
 
@@ -82,7 +82,7 @@ async fn worker_process_finishes_its_job_on_sigterm() {
     let mut worker = Process::start(&redis).await;
     ask(&redis, &layer, 300_000, answers.name()).await;
     worker.terminate();
-    worker.says("the worker ends when its jobs are done").await;
+    worker.says("the worker finishes its running jobs").await;
     // The worker takes no other job.
     let other = json!({"type": "primes.wanted", "below": 10, "reply_to": answers.name().as_str()});
     layer.send_raw("primes", other).await.unwrap();
@@ -101,9 +101,9 @@ async fn worker_process_cancels_its_job_on_second_sigterm() {
     let mut worker = Process::start(&redis).await;
     ask(&redis, &layer, ENDLESS, answers.name()).await;
     worker.terminate();
-    worker.says("the worker ends when its jobs are done").await;
+    worker.says("the worker finishes its running jobs").await;
     worker.terminate();
-    worker.says("a second signal: jobs that run are cut off").await;
+    worker.says("a second signal: running jobs are cut off").await;
     let printed = worker.ended().await;
     assert!(printed.contains("done: 0, failed: 0"), "{printed}");
 }

@@ -47,5 +47,5 @@ impl AdminConsumer {
 }
 
 fn main() {
-    let _ = Channels::builder().build().route::<ChatConsumer>(warp::path!("ws" / String));
+    let _ = Channels::builder().build().unwrap().route::<ChatConsumer>(warp::path!("ws" / String));
 }

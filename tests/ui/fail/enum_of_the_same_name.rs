@@ -26,6 +26,6 @@ impl Chat {
 }
 
 fn main() {
-    let _ = Channels::builder().build().route::<Chat>(warp::path!("ws"));
+    let _ = Channels::builder().build().unwrap().route::<Chat>(warp::path!("ws"));
     let _ = ChatCommand;
 }

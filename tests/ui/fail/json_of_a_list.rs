@@ -18,7 +18,7 @@ impl MapConsumer {
     }
 }
 
-async fn it_draws(mut client: WebsocketCommunicator<impl Routes>) -> Result<(), CommunicatorError> {
+async fn it_draws(mut client: WebsocketCommunicator) -> Result<(), CommunicatorError> {
     client.send_json_to(&Point { x: 1.0 }).await?;
     let _points: Vec<Point> = client.receive_json_from().await?;
     Ok(())

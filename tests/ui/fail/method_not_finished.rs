@@ -37,6 +37,6 @@ impl ChatConsumer {
 }
 
 fn main() {
-    let _ = Channels::builder().build().route::<ChatConsumer>(warp::path!("ws"));
+    let _ = Channels::builder().build().unwrap().route::<ChatConsumer>(warp::path!("ws"));
     let _ = ChatConsumerEvent::ChatJoin(ChatJoin { username: String::new() });
 }

@@ -7,6 +7,6 @@ struct ChatConsumer;
 impl ChatConsumer {}
 
 fn main() {
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let _ = channels.route::<ChatConsumer>(warp::path!("ws" / "chat"));
 }

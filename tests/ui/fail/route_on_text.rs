@@ -30,7 +30,7 @@ impl NewsConsumer {
 }
 
 fn main() {
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let _ = channels.route::<ChatConsumer>("/ws/chat/<room>/");
     let _ = channels.sse::<NewsConsumer>("/news");
 }

@@ -20,7 +20,7 @@ fn routes(channels: &Channels) -> impl warp::Filter {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     WebsocketCommunicator::new(ChatConsumer, "/chat");
     channels.serve(ChatConsumer, ([127, 0, 0, 1], 8000)).await?;
     channels.serve(channels.clone(), ([127, 0, 0, 1], 8000)).await?;

@@ -15,7 +15,7 @@ impl ChatConsumer {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let chat = channels.route::<ChatConsumer>(warp::path!("chat"));
     channels.serve(chat, "127.0.0.1:8000").await
 }

@@ -14,6 +14,6 @@ impl ChatConsumer {
 }
 
 fn main() {
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let _chat = channels.sse::<ChatConsumer>(warp::path!("chat"));
 }

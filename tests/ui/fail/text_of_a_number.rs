@@ -17,7 +17,7 @@ impl CountConsumer {
     }
 }
 
-async fn it_counts(mut client: WebsocketCommunicator<impl Routes>) -> Result<(), CommunicatorError> {
+async fn it_counts(mut client: WebsocketCommunicator) -> Result<(), CommunicatorError> {
     client.send_to(7).await
 }
 

@@ -26,5 +26,5 @@ impl ThumbnailConsumer {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    Channels::builder().build().worker::<ThumbnailConsumer>("thumbnails").run().await
+    Channels::builder().build().unwrap().worker::<ThumbnailConsumer>("thumbnails").run().await
 }

@@ -41,7 +41,7 @@ impl Ticker {
 
 #[test]
 fn runs() {
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let _ = channels.route::<Echo>(warp::path!("echo"));
     let _ = channels.route::<Open>(warp::path!("open"));
     let _ = channels.route::<Ticker>(warp::path!("tick"));

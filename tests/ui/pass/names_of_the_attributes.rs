@@ -45,7 +45,7 @@ impl ChatConsumer {
 
 #[test]
 fn runs() {
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let _ = channels.route::<ChatConsumer>(warp::path!("chat"));
     assert!(!ChatConsumer::default().disconnect);
 }

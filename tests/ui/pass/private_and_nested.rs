@@ -68,7 +68,7 @@ fn runs() {
         async fn here(&mut self, _: &mut Context<Self>, _: &Here) {}
     }
 
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
     let _ = channels.route::<Local>(warp::path!("local"));
     let _ = channels.route::<consumers::Inner>(warp::path!("inner"));
     let _ = channels.route::<Outer>(warp::path!("outer"));

@@ -52,7 +52,7 @@ impl ChatConsumer {
 async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip_while(|argument| argument != "--addr");
     let address: SocketAddr = arguments.nth(1).and_then(|address| address.parse().ok()).expect("--addr 127.0.0.1:PORT");
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build()?;
     let chat = channels.route::<ChatConsumer>(warp::path!("ws" / "chat" / String));
     let server = channels.bind(address).await?;
     println!("listening on http://{}/", server.local_addr());

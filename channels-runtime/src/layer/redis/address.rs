@@ -15,11 +15,11 @@ use deadpool_redis::redis::{
 /// or `unix:///path/to/redis.sock?db=0`.
 ///
 /// ```
-/// use channels_runtime::RedisHost;
+/// use channels_runtime::layer::RedisHost;
 ///
 /// let plain = RedisHost::from("redis://127.0.0.1:6379/0");
 /// let replicated = RedisHost::sentinel(["redis://10.0.0.1:26379", "redis://10.0.0.2:26379"], "mymaster")
-///     .with_password("of the master");
+///     .password("of the master");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisHost {
@@ -51,7 +51,7 @@ impl RedisHost {
 
     /// Sets the login for the Sentinels themselves.
     #[must_use]
-    pub fn with_sentinel_login(mut self, username: Option<&str>, password: &str) -> Self {
+    pub fn sentinel_login(mut self, username: Option<&str>, password: &str) -> Self {
         if let Location::Sentinel { username: sentinel_username, password: sentinel_password, .. } = &mut self.location
         {
             (*sentinel_username, *sentinel_password) = (username.map(String::from), Some(password.into()));
@@ -61,28 +61,28 @@ impl RedisHost {
 
     /// Sets the number of the database. Databases do not separate pub/sub layers.
     #[must_use]
-    pub fn with_db(mut self, db: i64) -> Self {
+    pub fn db(mut self, db: i64) -> Self {
         self.db = Some(db);
         self
     }
 
     /// Sets the username.
     #[must_use]
-    pub fn with_username(mut self, username: impl Into<String>) -> Self {
+    pub fn username(mut self, username: impl Into<String>) -> Self {
         self.username = Some(username.into());
         self
     }
 
     /// Sets the password.
     #[must_use]
-    pub fn with_password(mut self, password: impl Into<String>) -> Self {
+    pub fn password(mut self, password: impl Into<String>) -> Self {
         self.password = Some(password.into());
         self
     }
 
     /// Connects over TLS, like `rediss://` in an address. Needs the feature `tls`.
     #[must_use]
-    pub fn with_tls(mut self) -> Self {
+    pub fn tls(mut self) -> Self {
         self.tls = true;
         self
     }
@@ -90,13 +90,13 @@ impl RedisHost {
     /// Sets a PEM file with the root certificates for the server's certificate. Default: the root certificates of the
     /// system. Needs the feature `tls`.
     #[must_use]
-    pub fn with_ca_file(mut self, file: impl Into<PathBuf>) -> Self {
+    pub fn ca_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.ca = Some(file.into());
         self
     }
 
     #[cfg(feature = "tls")]
-    pub(super) fn ca_file(&self) -> Option<&PathBuf> {
+    pub(super) fn custom_ca_file(&self) -> Option<&PathBuf> {
         self.ca.as_ref()
     }
 
@@ -264,7 +264,7 @@ mod tests {
             assert_eq!(addr, expected, "{url}");
             assert_eq!((login.db(), login.username(), login.password()), (db, username, password), "{url}");
         }
-        let (_, login) = read(RedisHost::from("redis://h/1").with_db(5).with_username("u").with_password("p"));
+        let (_, login) = read(RedisHost::from("redis://h/1").db(5).username("u").password("p"));
         assert_eq!((login.db(), login.username(), login.password()), (5, Some("u"), Some("p")));
         for bad in ["http://h", "h:6379", "redis://h/x", "redis://h?db=x", ""] {
             assert!(RedisHost::from(bad).read().is_err(), "{bad}");
@@ -274,16 +274,16 @@ mod tests {
     #[test]
     fn debug_hides_passwords() {
         for url in ["redis://ann:secret@h:1/0", "unix:///run/redis.sock?password=secret"] {
-            assert!(!format!("{:?}", RedisHost::from(url).with_password("secret")).contains("secret"));
+            assert!(!format!("{:?}", RedisHost::from(url).password("secret")).contains("secret"));
         }
     }
 
     #[test]
     fn sentinel_login_differs_from_login_of_master() {
         let host = RedisHost::sentinel(["redis://a:26379", "redis://b:26379"], "mymaster")
-            .with_sentinel_login(None, "of the sentinels")
-            .with_password("of the master")
-            .with_db(3);
+            .sentinel_login(None, "of the sentinels")
+            .password("of the master")
+            .db(3);
         let Target::Sentinel { sentinels, master, .. } = host.read().unwrap() else { panic!("a sentinel") };
         assert_eq!((sentinels.len(), master.as_str()), (2, "mymaster"));
         assert_eq!(sentinels[1].redis_settings().password(), Some("of the sentinels"));

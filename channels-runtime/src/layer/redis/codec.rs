@@ -133,7 +133,7 @@ mod tests {
     const BODY: &[u8] = b"\x82\xa4type\xacchat.message\xa4text\xa2hi";
 
     fn config(keys: &[&str]) -> LayerConfig {
-        LayerConfig::default().with_symmetric_encryption_keys(keys.iter().copied())
+        LayerConfig::default().symmetric_encryption_keys(keys.iter().copied())
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
         let secret = Codec::for_core(&config(&["a-test-key"])).seal(Bytes::from_static(BODY));
         assert!(secret[12..].starts_with(b"gAAAA"));
         for length in [0, 8, 16, 40] {
-            let codec = Codec::for_core(&config(&[]).with_random_prefix_length(length));
+            let codec = Codec::for_core(&config(&[]).random_prefix_length(length));
             let sealed = codec.seal(Bytes::from_static(BODY));
             assert_eq!(sealed.len(), length + BODY.len());
             assert_eq!(&codec.open(sealed).unwrap()[..], BODY);

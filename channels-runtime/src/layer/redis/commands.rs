@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use crate::error::LayerError;
-use crate::layer::redis::connection_error::{ConnectionError, unavailable};
+use crate::layer::redis::connection_error::{ConnectionError, unavailable_at};
 use crate::layer::redis::host::{CommandConnection, Host};
 use crate::layer::redis::limits::DEADLINE;
 use crate::layer::redis::pipeline::{run_pipeline, usual_reply_time};
@@ -38,13 +38,17 @@ struct QueuedCommand {
 
 /// The sending end of the queue.
 #[derive(Debug, Clone)]
-pub(super) struct Commands(mpsc::Sender<QueuedCommand>);
+pub(super) struct Commands {
+    queue: mpsc::Sender<QueuedCommand>,
+    /// The address of the server, for errors.
+    server: Arc<str>,
+}
 
 impl Commands {
     /// Returns the queue of a host, and the task that sends the commands until all sending ends are dropped.
     pub(super) fn new(host: Arc<Host>) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (tx, rx) = mpsc::channel(QUEUE);
-        (Self(tx), run(host, rx))
+        (Self { queue: tx, server: host.to_string().into() }, run(host, rx))
     }
 
     /// Sends a command, and returns the reply of Redis. Redis executes consecutive calls of one sender in their order.
@@ -61,11 +65,12 @@ impl Commands {
     async fn execute<T: FromRedisValue>(&self, action: &'static str, command: Command) -> Result<T, LayerError> {
         let (tx, reply) = oneshot::channel();
         let sent = async {
-            self.0.send(QueuedCommand { command, action, reply: tx }).await.map_err(|_| LayerError::Closed)?;
+            self.queue.send(QueuedCommand { command, action, reply: tx }).await.map_err(|_| LayerError::Closed)?;
             reply.await.unwrap_or(Err(LayerError::Closed))
         };
-        let value = timeout(DEADLINE, sent).await.unwrap_or_else(|late| Err(unavailable(action, late)))?;
-        redis::from_redis_value(value).map_err(|error| unavailable(action, error))
+        let value =
+            timeout(DEADLINE, sent).await.unwrap_or_else(|late| Err(unavailable_at(&self.server, action, late)))?;
+        redis::from_redis_value(value).map_err(|error| unavailable_at(&self.server, action, error))
     }
 }
 
@@ -102,7 +107,7 @@ async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<QueuedCommand>) {
         });
         match sent.await {
             Ok(Ok((connection, Ok(replies)))) => {
-                if deliver_replies(&mut batch, replies) {
+                if deliver_replies(&mut batch, replies, &host) {
                     last_used = Some((connection, Instant::now()));
                 } else {
                     connection.discard();
@@ -111,12 +116,12 @@ async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<QueuedCommand>) {
             // Redis may have executed any of the commands. They are not repeated, because that could deliver a message twice.
             Ok(Ok((connection, Err(error)))) => {
                 connection.discard();
-                fail(&mut batch, &Arc::new(error));
+                fail(&mut batch, &Arc::new(error), &host);
             }
-            Ok(Err(error)) => fail(&mut batch, &Arc::new(error)),
+            Ok(Err(error)) => fail(&mut batch, &Arc::new(error), &host),
             Err(late) => {
                 host.close_idle();
-                fail(&mut batch, &Arc::new(late.into()));
+                fail(&mut batch, &Arc::new(late.into()), &host);
             }
         }
     }
@@ -137,13 +142,13 @@ fn pipeline(batch: &mut [QueuedCommand]) -> Pipeline {
 }
 
 /// Sends each caller its reply. Returns whether the connection can be used again.
-fn deliver_replies(batch: &mut Vec<QueuedCommand>, replies: Vec<RedisResult<Value>>) -> bool {
+fn deliver_replies(batch: &mut Vec<QueuedCommand>, replies: Vec<RedisResult<Value>>, host: &Host) -> bool {
     let mut is_usable = true;
     for (queued, reply) in batch.drain(..).zip(replies) {
         let reply = reply.map_err(|error: RedisError| {
             // A master that became a replica keeps its connections, and refuses to write.
             is_usable &= error.kind() != ServerErrorKind::ReadOnly.into();
-            unavailable(queued.action, error)
+            unavailable_at(host, queued.action, error)
         });
         _ = queued.reply.send(reply);
     }
@@ -151,8 +156,8 @@ fn deliver_replies(batch: &mut Vec<QueuedCommand>, replies: Vec<RedisResult<Valu
 }
 
 /// Sends each caller the error.
-fn fail(batch: &mut Vec<QueuedCommand>, error: &Arc<ConnectionError>) {
+fn fail(batch: &mut Vec<QueuedCommand>, error: &Arc<ConnectionError>, host: &Host) {
     for queued in batch.drain(..) {
-        _ = queued.reply.send(Err(unavailable(queued.action, Arc::clone(error))));
+        _ = queued.reply.send(Err(unavailable_at(host, queued.action, Arc::clone(error))));
     }
 }

@@ -12,7 +12,16 @@ pub(crate) const WRONG_TYPE: &str = "WRONGTYPE";
 
 /// Returns the [`LayerError`] for an action that failed at Redis.
 pub(crate) fn unavailable(action: &'static str, source: impl Into<Box<dyn StdError + Send + Sync>>) -> LayerError {
-    LayerError::Unavailable { action, source: source.into() }
+    LayerError::Unavailable { server: None, action, source: source.into() }
+}
+
+/// As [`unavailable`], with the address of the server.
+pub(crate) fn unavailable_at(
+    server: impl std::fmt::Display,
+    action: &'static str,
+    source: impl Into<Box<dyn StdError + Send + Sync>>,
+) -> LayerError {
+    LayerError::Unavailable { server: Some(server.to_string()), action, source: source.into() }
 }
 
 /// The reason to discard a connection.

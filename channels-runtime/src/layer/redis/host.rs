@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use crate::error::LayerError;
 use crate::layer::redis::address::{RedisHost, Target};
 use crate::layer::redis::backoff::{Backoff, jittered};
-use crate::layer::redis::connection_error::{ConnectionError, unavailable};
+use crate::layer::redis::connection_error::{ConnectionError, unavailable, unavailable_at};
 use crate::layer::redis::limits::DEADLINE;
 
 /// The largest number of connections for commands to one server. A process uses one to four. The others are attempts to connect
@@ -189,7 +189,7 @@ fn open(_: &RedisHost, info: ConnectionInfo) -> RedisResult<Client> {
 fn open(host: &RedisHost, info: ConnectionInfo) -> RedisResult<Client> {
     use deadpool_redis::redis::{ErrorKind, RedisError, TlsCertificates};
 
-    let Some(file) = host.ca_file() else { return Client::open(info) };
+    let Some(file) = host.custom_ca_file() else { return Client::open(info) };
     let root_cert = std::fs::read(file).map_err(|error| {
         let detail = format!("{}: {error}", file.display());
         RedisError::from((ErrorKind::InvalidClientConfig, "cannot read the certificate file", detail))
@@ -223,7 +223,7 @@ pub(crate) async fn connect(hosts: impl IntoIterator<Item = RedisHost>) -> Resul
     for host in &hosts {
         // With a command, because a server that requires a password accepts any connection.
         let checked = timeout(DEADLINE, host.checked_connection()).await.unwrap_or_else(|late| Err(late.into()));
-        checked.map_err(|error| unavailable("connecting to Redis", format!("{host}: {error}")))?;
+        checked.map_err(|error| unavailable_at(host, "connecting to Redis", error))?;
     }
     Ok(hosts)
 }

@@ -22,7 +22,7 @@ pub(super) fn read_config(section: &mut Section<'_>) -> Result<LayerConfig, Conf
     };
     let wanted = "an object of patterns and numbers of messages, such as {\"thumbnails*\": 500}";
     for (pattern, capacity) in section.take("channel_capacity", wanted, capacities)?.unwrap_or_default() {
-        config = config.with_channel_capacity(&pattern, capacity);
+        config = config.channel_capacity(&pattern, capacity);
     }
     if let Some(expiry) = section.take("expiry", "a number of seconds", seconds)? {
         config.expiry = expiry;
@@ -50,7 +50,7 @@ pub(super) fn read_config(section: &mut Section<'_>) -> Result<LayerConfig, Conf
         value.as_array()?.iter().map(|key| key.as_str().map(String::from)).collect()
     };
     if let Some(keys) = section.take("symmetric_encryption_keys", "a list of strings", keys)? {
-        config = config.with_symmetric_encryption_keys(keys);
+        config = config.symmetric_encryption_keys(keys);
     }
     Ok(config)
 }

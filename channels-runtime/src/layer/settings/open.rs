@@ -218,10 +218,10 @@ mod tests {
         assert_eq!(
             config,
             LayerConfig::default()
-                .with_prefix("p")
-                .with_serializer_format(Format::Json)
-                .with_random_prefix_length(0)
-                .with_symmetric_encryption_keys(["a", "b"])
+                .prefix("p")
+                .serializer_format(Format::Json)
+                .random_prefix_length(0)
+                .symmetric_encryption_keys(["a", "b"])
         );
     }
 }

@@ -63,7 +63,7 @@ fn read_object(mut section: Section<'_>) -> Result<RedisHost, ConfigError> {
             let mut login = Section::new(section.alias(), path, login, &OF_SENTINEL)?;
             let username = login.string("username")?;
             if let Some(password) = login.string("password")? {
-                host = host.with_sentinel_login(username.as_deref(), &password);
+                host = host.sentinel_login(username.as_deref(), &password);
             }
         }
         host
@@ -77,19 +77,19 @@ fn read_object(mut section: Section<'_>) -> Result<RedisHost, ConfigError> {
         url(&name, port).into()
     };
     if let Some(db) = section.take("db", "a number", Value::as_i64)? {
-        host = host.with_db(db);
+        host = host.db(db);
     }
     if let Some(username) = section.string("username")? {
-        host = host.with_username(username);
+        host = host.username(username);
     }
     if let Some(password) = section.string("password")? {
-        host = host.with_password(password);
+        host = host.password(password);
     }
     if section.take("ssl", "true or false", Value::as_bool)?.unwrap_or_default() {
-        host = host.with_tls();
+        host = host.tls();
     }
     if let Some(file) = section.string("ssl_ca_certs")? {
-        host = host.with_ca_file(file);
+        host = host.ca_file(file);
     }
     Ok(host)
 }
@@ -130,16 +130,16 @@ mod tests {
         assert_eq!(read(json!(["::1", 6379])).unwrap(), RedisHost::from("redis://[::1]:6379"));
         assert_eq!(
             read(json!({"host": "h", "db": 3, "username": "u", "password": "p", "ssl": true})).unwrap(),
-            RedisHost::from("redis://h:6379").with_db(3).with_username("u").with_password("p").with_tls()
+            RedisHost::from("redis://h:6379").db(3).username("u").password("p").tls()
         );
         assert_eq!(
             read(json!({"sentinels": [["a", 26379], ["b", 26379]], "master_name": "m", "db": 1,
                         "sentinel_kwargs": {"password": "s"}, "password": "p"}))
             .unwrap(),
             RedisHost::sentinel(["redis://a:26379", "redis://b:26379"], "m")
-                .with_sentinel_login(None, "s")
-                .with_db(1)
-                .with_password("p")
+                .sentinel_login(None, "s")
+                .db(1)
+                .password("p")
         );
     }
 

@@ -1,7 +1,7 @@
 //! Helpers for the core layer: they read and write its keys in Redis with raw commands.
 
+use channels_runtime::layer::{Channel, LayerConfig};
 use channels_runtime::prelude::*;
-use channels_runtime::{Channel, LayerConfig};
 
 use crate::support::layers::next_event;
 use crate::support::log::Log;

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use channels_runtime::error::LayerError;
+use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
-use channels_runtime::{LayerConfig, LayerError};
 
 use crate::layer::redis::core::{KEY, Room, Tick, logged_once, next_number, now, open};
 use crate::support::log::Log;
@@ -15,7 +16,7 @@ use crate::support::until::until;
 #[tokio::test]
 async fn membership_is_stored_as_channels_redis_expects() {
     let server = RedisServer::start();
-    let layer = open(&server, LayerConfig::default().with_group_expiry(Duration::from_secs(1000))).await;
+    let layer = open(&server, LayerConfig::default().group_expiry(Duration::from_secs(1000))).await;
     let channels = [layer.new_channel().await.unwrap(), layer.new_channel().await.unwrap()];
     let before = now();
     for channel in &channels {
@@ -36,7 +37,7 @@ async fn membership_is_stored_as_channels_redis_expects() {
     drop(channels);
     until("the dropped channel has left", || server.ask(&format!("EXISTS {KEY}")).number() == 0).await;
 
-    let other = open(&server, LayerConfig::default().with_prefix("test_prefix")).await;
+    let other = open(&server, LayerConfig::default().prefix("test_prefix")).await;
     let channel = other.new_channel().await.unwrap();
     other.group_add(&Room, channel.name()).await.unwrap();
     assert_eq!(server.ask("KEYS *").texts(), ["test_prefix:group:room-1"]);
@@ -45,7 +46,7 @@ async fn membership_is_stored_as_channels_redis_expects() {
 #[tokio::test]
 async fn membership_is_renewed_and_restored_after_flush() {
     let server = RedisServer::start();
-    let layer = open(&server, LayerConfig::default().with_group_expiry(Duration::from_secs(2))).await;
+    let layer = open(&server, LayerConfig::default().group_expiry(Duration::from_secs(2))).await;
     let channel = layer.new_channel().await.unwrap();
     layer.group_add(&Room, channel.name()).await.unwrap();
     tokio::time::sleep(Duration::from_secs(4)).await;
@@ -71,7 +72,7 @@ async fn closed_layer_removes_its_keys() {
 #[tokio::test]
 async fn flush_deletes_keys_of_its_prefix_only() {
     let server = RedisServer::start();
-    let layer = open(&server, LayerConfig::default().with_prefix("a*b")).await;
+    let layer = open(&server, LayerConfig::default().prefix("a*b")).await;
     for key in ["a*bworker", "a*b:group:x", "axb:group:x", "other"] {
         server.ask(&format!("ZADD {key} 1 m"));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use channels_runtime::LayerError;
+use channels_runtime::error::LayerError;
 use channels_runtime::prelude::*;
 
 use crate::layer::contract::{NOTES, Note, note};

@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use channels_runtime::error::LayerError;
+use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
-use channels_runtime::{LayerConfig, LayerError};
 use serde_json::json;
 
 use crate::layer::redis::core::{
@@ -83,7 +84,7 @@ async fn own_queue_is_only_popped() {
 #[tokio::test]
 async fn local_messages_bypass_redis_in_order() {
     let server = RedisServer::start();
-    let layer = open(&server, LayerConfig::default().with_capacity(100)).await;
+    let layer = open(&server, LayerConfig::default().capacity(100)).await;
     let channels = [layer.new_channel().await.unwrap(), layer.new_channel().await.unwrap()];
     for channel in &channels {
         layer.group_add(&Room, channel.name()).await.unwrap();
@@ -113,7 +114,7 @@ async fn local_messages_bypass_redis_in_order() {
 #[tokio::test]
 async fn full_queue_returns_channel_full_and_is_skipped_by_groups() {
     let server = RedisServer::start();
-    let config = LayerConfig::default().with_capacity(3).with_channel_capacity("one", 1);
+    let config = LayerConfig::default().capacity(3).channel_capacity("one", 1);
     let layer = open(&server, config).await;
     let stuck = ChannelName::new(format!("{STUCK}0")).unwrap();
     for number in 0..3 {
@@ -140,7 +141,7 @@ async fn full_queue_returns_channel_full_and_is_skipped_by_groups() {
 #[tokio::test]
 async fn expired_entries_are_removed_by_next_sender() {
     let server = RedisServer::start();
-    let layer = open(&server, LayerConfig::default().with_capacity(2)).await;
+    let layer = open(&server, LayerConfig::default().capacity(2)).await;
     let old = now() - 61.0;
     let young = now() - 30.0;
     server.ask(&format!("ZADD asgi{STUCK} {old} oooooooooooo"));

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use channels_runtime::layer::{Channel, LayerConfig};
 use channels_runtime::prelude::*;
-use channels_runtime::{Channel, LayerConfig};
 
 use crate::layer::redis::core::{KEY, Room, Tick, next_number, open};
 use crate::support::log::Log;
@@ -62,7 +62,7 @@ async fn unreachable_redis_is_logged_once() {
 async fn messages_popped_next_to_a_rejected_command_are_delivered() {
     const MANY: u32 = 300;
     let server = RedisServer::start();
-    let config = LayerConfig::default().with_capacity(1000);
+    let config = LayerConfig::default().capacity(1000);
     let (here, there) = (open(&server, config.clone()).await, open(&server, config).await);
     let channel = here.new_channel().await.unwrap();
     let deny = |rules: &str| {

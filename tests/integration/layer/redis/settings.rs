@@ -1,7 +1,8 @@
 //! Settings of the Redis layers: serializer formats, encryption, addresses, passwords, Sentinel, TLS and the prefix.
 
+use channels_runtime::error::LayerError;
+use channels_runtime::layer::{Format, LayerConfig, RedisHost};
 use channels_runtime::prelude::*;
-use channels_runtime::{Format, LayerConfig, LayerError, RedisHost};
 use serde_json::json;
 
 use crate::layer::redis::core::{Room, Tick, next_number, open};
@@ -14,10 +15,10 @@ async fn every_format_works_on_both_layers_with_and_without_encryption() {
     let config = LayerConfig::default;
     for config in [
         config(),
-        config().with_serializer_format(Format::Json),
-        config().with_symmetric_encryption_keys(["new", "old"]),
-        config().with_serializer_format(Format::Json).with_symmetric_encryption_keys(["new", "old"]),
-        config().with_random_prefix_length(0),
+        config().serializer_format(Format::Json),
+        config().symmetric_encryption_keys(["new", "old"]),
+        config().serializer_format(Format::Json).symmetric_encryption_keys(["new", "old"]),
+        config().random_prefix_length(0),
     ] {
         for is_core in [true, false] {
             let open = async |config: &LayerConfig| match is_core {
@@ -33,8 +34,8 @@ async fn every_format_works_on_both_layers_with_and_without_encryption() {
         }
     }
     // With another key, the message is counted and nothing else fails.
-    let here = open(&server, config().with_symmetric_encryption_keys(["one"])).await;
-    let there = open(&server, config().with_symmetric_encryption_keys(["two"])).await;
+    let here = open(&server, config().symmetric_encryption_keys(["one"])).await;
+    let there = open(&server, config().symmetric_encryption_keys(["two"])).await;
     let channel = here.new_channel().await.unwrap();
     there.send(channel.name(), &Tick { number: 1 }).await.unwrap();
     here.send(channel.name(), &Tick { number: 2 }).await.unwrap();
@@ -69,10 +70,14 @@ async fn address_with_password_database_or_unix_socket_connects() {
     let server = RedisServer::start_with(&["--requirepass", "s3cret", "--unixsocket", "redis.sock"]);
     let refused = ChannelLayer::redis_core(&[server.url()]).await.unwrap_err();
     assert!(matches!(refused, LayerError::Unavailable { .. }), "{refused}");
+    assert!(
+        refused.to_string().ends_with(&format!("connecting to Redis failed at 127.0.0.1:{}", server.port())),
+        "{refused}"
+    );
     let socket = server.folder().join("redis.sock");
     let hosts = [
         RedisHost::from(format!("redis://:s3cret@127.0.0.1:{}/2", server.port())),
-        RedisHost::from(server.url()).with_db(2).with_password("s3cret"),
+        RedisHost::from(server.url()).db(2).password("s3cret"),
         RedisHost::from(format!("unix://{}?db=2&password=s3cret", socket.display())),
     ];
     let mut layers = Vec::new();
@@ -129,7 +134,7 @@ async fn redis_over_tls_requires_its_certificate() {
     let refused = ChannelLayer::redis_core(&[url.as_str()]).await.unwrap_err();
     assert!(matches!(refused, LayerError::Unavailable { .. }), "{refused}");
     for is_core in [true, false] {
-        let hosts = [RedisHost::from(url.as_str()).with_ca_file(&certificate)];
+        let hosts = [RedisHost::from(url.as_str()).ca_file(&certificate)];
         let layer = match is_core {
             true => ChannelLayer::redis_core(&hosts).await.unwrap(),
             false => ChannelLayer::redis_pubsub(&hosts).await.unwrap(),
@@ -147,7 +152,7 @@ async fn redis_over_tls_requires_its_certificate() {
 async fn invalid_prefix_is_rejected_on_pubsub() {
     let server = RedisServer::start();
     for bad in ["my site", "a:b", "é", &"x".repeat(59)] {
-        let config = LayerConfig::default().with_prefix(bad);
+        let config = LayerConfig::default().prefix(bad);
         let refused = ChannelLayer::redis_pubsub_with(&[server.url()], config.clone()).await.unwrap_err();
         assert!(matches!(&refused, LayerError::Prefix { prefix, .. } if prefix == bad), "{refused:?}");
         assert!(refused.to_string().contains("it may have 58 ASCII letters"), "{refused}");
@@ -158,7 +163,7 @@ async fn invalid_prefix_is_rejected_on_pubsub() {
         layer.group_send(&Room, &Tick { number: 1 }).await.unwrap();
         assert_eq!(next_number(&channel).await, 1);
     }
-    let longest = LayerConfig::default().with_prefix("x".repeat(58));
+    let longest = LayerConfig::default().prefix("x".repeat(58));
     let layer = ChannelLayer::redis_pubsub_with(&[server.url()], longest).await.unwrap();
     let channel = layer.new_channel().await.unwrap();
     layer.send(channel.name(), &Tick { number: 2 }).await.unwrap();

@@ -210,7 +210,7 @@ mod tests {
         let request = requests.add();
         let message = request.message("asgi__process__1", &GroupName::new("room-7").unwrap(), true);
         for keys in [&[][..], &["a-test-key"]] {
-            let codec = Codec::for_pubsub(&LayerConfig::default().with_symmetric_encryption_keys(keys.iter().copied()));
+            let codec = Codec::for_pubsub(&LayerConfig::default().symmetric_encryption_keys(keys.iter().copied()));
             let sealed = message.seal(&codec);
             assert_eq!(sealed.windows(6).any(|bytes| bytes == b"room-7"), keys.is_empty());
             assert_eq!(format!("{:?}", PeerMessage::open(sealed, &codec).unwrap()), format!("{message:?}"));
