@@ -26,6 +26,14 @@ use crate::websocket::{CloseCode, EncodedFrame, Frame, Text, ToJson, with_frame,
 ///
 /// Sends to the client wait while more than half of the outbound queue (1 MiB) is full, so a handler that talks to a slow
 /// client slows itself, and nobody else.
+///
+/// # Sending
+///
+/// | receiver | in a consumer | elsewhere |
+/// | --- | --- | --- |
+/// | this connection's client | [`Context::send`], [`Context::send_json`], [`Context::send_text`], [`Context::send_frame`] | – |
+/// | one channel, with an event | [`Context::send_event`] | [`ChannelLayer::send`] |
+/// | a group, with an event | [`Context::group_send`], [`Context::group_send_others`] | [`ChannelLayer::group_send`] |
 pub struct Context<C> {
     /// The client's; a worker has none. It knows its channel and its scope, and an idle connection carries no more than it
     /// has to.
