@@ -159,7 +159,7 @@ async fn metrics_page_matches_dashboard_and_documentation() {
     assert_eq!((stats.admitted, stats.handshakes.accepted, stats.handshakes.rejected), (2, 2, 1));
     assert_eq!((stats.connections.refused, stats.layer.delivered, stats.layer.unhandled), (1, 4, 1));
     let shown = serde_json::to_value(stats).unwrap();
-    for part in ["door", "connections", "layer", "jobs"] {
+    for part in ["handshakes", "connections", "layer", "jobs"] {
         for (figure, value) in shown[part].as_object().unwrap() {
             // Reported by its code.
             if figure == "refused" {
