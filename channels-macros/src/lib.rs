@@ -148,8 +148,30 @@ pub fn event(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Turns a struct into a group: `#[group("chat_{room}", events(ChatMessage))]`.
 ///
-/// The name contains the fields of the struct. `events` lists the events that can be sent to the group. `crate = path`
-/// is the path of `channels_runtime`.
+/// A group is a named set of channels. A consumer joins it with `cx.group_add(&room)`, and any code with a layer sends to
+/// it with `layer.group_send(&room, &event)`.
+///
+/// ```text
+/// #[group("chat_{room}_{topic}", events(ChatMessage, ChatJoin))]
+/// struct Room {
+///     room: u64,
+///     topic: String,
+/// }
+///
+/// cx.group_add(&Room { room: 7, topic: "rust".into() }).await?;       // joins `chat_7_rust`
+/// ```
+///
+/// Arguments:
+///
+/// - The name, which each value of the struct completes: `{room}` stands for the field `room`, which implements `Display`.
+///   A group without fields has a fixed name.
+/// - `events(ChatMessage, ..)`: the events that the group carries. The compiler checks two things: only these events can be
+///   sent to the group, and only a consumer with a handler for each of them can join it.
+/// - `crate = path`, optional: the path of `channels_runtime`.
+///
+/// A name has at most 99 characters of `A-Z a-z 0-9 - _ .`, as in Django Channels. The macro checks the fixed parts. If a
+/// field breaks this rule at run time, `group_add` and `group_send` return an error. `Group::name` returns the name, and
+/// `Group::EVENTS` lists the events.
 #[proc_macro_attribute]
 pub fn group(arguments: TokenStream, item: TokenStream) -> TokenStream {
     group::expand(arguments.into(), item.into()).into()

@@ -1,21 +1,21 @@
 //! Django Channels in Rust: consumers, groups and a channel layer, every name and shape checked by the compiler.
 //!
-//! A *consumer* handles one WebSocket connection. It joins *groups*; whoever sends an *event* to a group reaches every
-//! consumer in it, in this process or, with the Redis layer, in any other, Python's included. An event's name is written
-//! twice, where it is defined and where it is handled, and the compiler checks that the two match.
+//! A *consumer* handles one WebSocket connection. It joins *groups*. An *event* that is sent to a group reaches every consumer in it,
+//! in this process or, with a Redis layer, in any other, including Python processes. An event's name is written twice, at its
+//! definition and at its handler, and the compiler checks that the two match.
 //!
 //! ```no_run
 //! use channels_runtime::prelude::*;
 //!
-//! /// One event: a struct and its name on the wire.
+//! /// An event: a struct and its name on the wire.
 //! #[event("chat.message")]
 //! struct ChatMessage { message: String }
 //!
-//! /// One group: how its name is built, and what it carries.
+//! /// A group: its name, and the events that it carries.
 //! #[group("chat_{room}", events(ChatMessage))]
 //! struct Room { room: String }
 //!
-//! /// One instance for each connection.
+//! /// One instance per connection.
 //! struct ChatConsumer { room: Room }
 //!
 //! #[consumer]
@@ -46,7 +46,7 @@
 //! }
 //! ```
 //!
-//! # A mistake
+//! # Compiler errors
 //!
 //! Without the handler above, `cx.group_add(&room)` does not compile:
 //!
@@ -54,12 +54,13 @@
 //! error[E0277]: consumer `ChatConsumer` has no handler for `ChatMessage`, which reaches it through `Room`
 //! ```
 //!
-//! Nor does a name that is not the event's, an event that the group does not carry, a command that no client can send, or a
-//! route whose captures `connect` does not take.
+//! These do not compile either: a handler with another name than its event, an event that the group does not carry, a command that
+//! no client can send, and a route whose captures are not the arguments of `connect`.
 //!
-//! # From anywhere, to everywhere
+//! # Sending
 //!
-//! A consumer sends with its `cx`, everything else with a [`ChannelLayer`]: an HTTP handler, a job, another program.
+//! A consumer sends with its `cx`. Other code (an HTTP handler, a job, another program) sends with a [`ChannelLayer`]. [`Context`] and
+//! [`ChannelLayer`] list which method sends to a client, a channel or a group.
 //!
 //! ```
 //! # use channels_runtime::prelude::*;
@@ -75,19 +76,18 @@
 //! # Ok::<(), Error>(()) }).unwrap();
 //! ```
 //!
-//! The layer is in memory unless you say otherwise. `Channels::builder().layer(ChannelLayer::from_env().await?)` reads Django's
-//! setting `CHANNEL_LAYERS` as JSON from the environment: then the members of a group, and the sender, may be in any process on the
-//! same Redis.
+//! The default layer is in memory. `Channels::builder().layer(ChannelLayer::from_env().await?)` reads Django's setting
+//! `CHANNEL_LAYERS` as JSON from the environment. Then the sender and the members of a group may be in any process on the same Redis.
 //!
-//! # When something goes wrong
+//! # Failures
 //!
-//! A handler that fails or panics closes its own connection, with 1011, and no other. The groups are left and `#[disconnect]`
-//! runs on every way out. Errors go to `tracing`: start `main` with `tracing_subscriber::fmt::init()` to see them. What was
-//! dropped, refused or closed by a rule is counted in [`Channels::stats`], and [`Channels::inspect`] shows who is here.
+//! A handler that fails or panics closes only its own connection, with 1011. However a connection ends, the consumer leaves its groups
+//! and `#[disconnect]` runs. Errors are logged with `tracing`: start `main` with `tracing_subscriber::fmt::init()` to see them.
+//! [`Channels::stats`] counts dropped events and rejected handshakes, and [`Channels::inspect`] shows the connections and groups.
 //!
-//! # A test
+//! # Testing
 //!
-//! With the feature `testing`, a client without a socket goes through the routes as a real one does:
+//! With the feature `testing`, a client without a socket uses the routes as a real one does:
 //!
 //! ```
 //! # use channels_runtime::prelude::*;
@@ -114,24 +114,27 @@
 //! - [`consumer`], [`event`](macro@event) and [`group`]: the macros. Inside a consumer, on its methods: [`connect`],
 //!   [`receive`], [`handler`], [`disconnect`], [`layer_lost`], [`layer_restored`].
 //! - [`Channels`]: the application, its routes ([`Channels::route`], [`Channels::sse`]) and its server.
-//! - [`Context`] and [`Scope`]: what a consumer holds. [`Context::after`] and [`Context::every`] are its timers,
-//!   [`Context::spawn`] runs work beside its handlers.
-//! - [`ChannelLayer`]: groups and channels, from outside of consumers, too.
-//!   [`ChannelLayer::request`] asks one channel and waits for the answer.
+//! - [`Context`] and [`Scope`]: a consumer's handle and the facts of its connection. [`Context::after`] and [`Context::every`] are its
+//!   timers, and [`Context::spawn`] runs a task concurrently.
+//! - [`ChannelLayer`]: groups and channels, also from outside of consumers. [`ChannelLayer::request`] sends a request to one channel
+//!   and waits for the reply.
 //! - [`Worker`]: a consumer without a client, on a named channel.
-//! - [`Frame`], [`Json`], [`CloseCode`]: what a client sends and is sent.
+//! - [`Frame`], [`Json`], [`CloseCode`]: a client's messages.
+//! - [`layer`], [`auth`], [`web`]: the layer's settings and channels, logins, addresses and routes.
+//! - [`stats`] and [`info`]: counters, inspection, and facts about consumers at run time.
+//! - [`error`](mod@error): the errors. `testing`: test clients and test layers.
 //!
 //! # Feature flags
 //!
-//! - `redis` (on by default): the Redis channel layers, which let several processes share groups.
-//! - `https`: `https://` and `wss://` without a proxy, by rustls.
-//! - `django`: sessions of Django as logins, verified without Python.
+//! - `redis` (on by default): the Redis channel layers, with which several processes share groups.
+//! - `https`: `https://` and `wss://` without a proxy, with rustls.
+//! - `django`: Django sessions as logins, verified without Python.
 //! - `jwt`: JSON Web Tokens as logins.
-//! - `metrics`: the figures of an application, for the `metrics` facade (`Channels::record_metrics`).
+//! - `metrics`: metrics for the `metrics` facade (`Channels::record_metrics`).
 //! - `prometheus`: the page `/metrics` for Prometheus (`Channels::metrics`).
 //! - `tls`: Redis over TLS (`rediss://`).
-//! - `testing`: `testing::WebsocketCommunicator`, which drives a consumer in a test without a socket, and
-//!   `testing::LayerProbe`, layers that remember what was sent.
+//! - `testing`: `testing::WebsocketCommunicator`, a test client without a socket, and `testing::LayerProbe`, layers that record what
+//!   was sent.
 #![deny(clippy::print_stdout, clippy::unwrap_used)]
 
 // The layers, from the ground up: each names only layers above it, and `tests/architecture.rs` checks that. The blank lines
@@ -231,7 +234,7 @@ pub use websocket::{CloseCode, Frame, FromFrame, FromJson, IntoFrame, Json, Text
 pub use worker::{NoCaptures, Worker};
 
 pub use channels_macros::{check_app, consumer, event, group};
-// `#[consumer]` takes these away before the compiler looks for them. Where it was forgotten, they say so.
+// `#[consumer]` removes these before the compiler resolves them. If `#[consumer]` is missing, they report that.
 pub use channels_macros::{connect, disconnect, handler, layer_lost, layer_restored, receive};
 
 /// The names that most programs with consumers need.

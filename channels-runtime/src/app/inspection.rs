@@ -1,4 +1,4 @@
-//! A look at an application while it runs: who is connected, what waits, how the layer is.
+//! The inspection of a running application: its connections, backlog, layer and rates.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,100 +11,99 @@ use crate::app::stats::Stats;
 use crate::connection::Backlog;
 use crate::layer::ChannelLayer;
 
-/// How many groups are named.
+/// The number of groups in an inspection.
 const LARGEST: usize = 20;
 
-/// A look at an application: what [`Channels::inspect`] gives. It can be serialised; times are then seconds.
+/// A snapshot of an application, from [`Channels::inspect`]. It can be serialised; durations are then seconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Inspection {
-    /// How long ago the application was built.
+    /// The time since the application was built.
     #[serde(serialize_with = "seconds")]
     pub uptime: Duration,
-    /// How many connections are open.
+    /// The number of open connections.
     pub connections: usize,
-    /// How many there are of each consumer, by the name of its type. One that has none is not here.
+    /// The number of connections of each consumer, by the name of its type. A consumer without connections is not included.
     pub consumers: BTreeMap<&'static str, usize>,
-    /// How many tasks of the runtime are alive, the program's own among them; `None` where nobody asks from within one. What
-    /// grows with every connection that comes and goes is a leak.
+    /// The number of tasks in the runtime, including the program's own. `None` outside of a runtime. A number that grows with every
+    /// closed connection shows a leak.
     pub tasks: Option<usize>,
     /// The channels and groups of this process.
     pub layer: InspectedLayer,
-    /// What waits.
+    /// The backlog: queued events and bytes.
     pub backlog: Backlog,
-    /// How much happened in a second, on average since the application was built; [`Self::rates_since`] says it of the time
-    /// between two looks.
+    /// The average rates since the application was built. [`Self::rates_since`] returns the rates between two inspections.
     pub rates: Rates,
-    /// All that is counted.
+    /// All counters.
     pub stats: Stats,
-    /// The settings that what is seen here should be compared with.
+    /// The settings to compare the numbers with.
     pub settings: InspectedSettings,
 }
 
-/// The layer, as a part of [`Inspection`].
+/// The layer: a part of [`Inspection`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct InspectedLayer {
-    /// What is behind it: `memory`, `pubsub` or `core`.
+    /// The kind of the layer: `memory`, `pubsub` or `core`.
     pub kind: &'static str,
-    /// How many servers are behind it; 1 for `memory`.
+    /// The number of Redis servers; 1 for `memory`.
     pub servers: usize,
-    /// Whether messages come through, as far as this process knows. It is told of a loss within seconds; a health check asks
+    /// Whether messages arrive, as far as this process knows. It notices a loss within seconds; a health check uses
     /// [`ChannelLayer::ready`](crate::ChannelLayer::ready).
     pub connected: bool,
-    /// How many channels this process has.
+    /// The number of channels in this process.
     pub channels: usize,
-    /// How many groups have a member in this process.
+    /// The number of groups with a member in this process.
     pub groups: usize,
-    /// The largest of them, at most 20, by their members in this process.
+    /// The 20 largest groups, by their members in this process.
     pub largest_groups: Vec<InspectedGroup>,
 }
 
-/// A group, as a part of [`InspectedLayer`].
+/// A group: a part of [`InspectedLayer`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct InspectedGroup {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its members in this process.
+    /// The number of members in this process.
     pub members: usize,
 }
 
-/// How much happens in a second.
+/// Rates per second.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Rates {
-    /// Handshakes that were accepted.
+    /// Accepted handshakes.
     pub accepted: f64,
-    /// Handshakes that were refused, for whatever reason.
+    /// Rejected handshakes, for any reason.
     pub refused: f64,
-    /// Messages handed to a mailbox or an outbound queue, one for each member.
+    /// Messages delivered to a mailbox or an outbound queue, one for each member.
     pub delivered: f64,
-    /// Messages that did not reach a consumer, for whatever reason.
+    /// Messages that did not reach a consumer, for any reason.
     pub dropped: f64,
-    /// Jobs of workers, however they ended.
+    /// Jobs of workers, with any outcome.
     pub jobs: f64,
 }
 
-/// Settings, as a part of [`Inspection`]. They are those of [`ChannelsBuilder`](crate::ChannelsBuilder) and of
-/// [`LayerConfig`](crate::layer::LayerConfig).
+/// Settings of [`ChannelsBuilder`](crate::ChannelsBuilder) and of
+/// [`LayerConfig`](crate::layer::LayerConfig): a part of [`Inspection`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct InspectedSettings {
-    /// The most connections, from the setting or from the limit of open files.
+    /// The limit of connections, from the setting or from the limit of open files.
     pub max_connections: usize,
-    /// The most connections from one address. Unless it was set, those of private networks may have more.
+    /// The limit of connections from one address. The default does not limit private addresses.
     pub max_connections_per_address: usize,
     /// The largest message of a client, in bytes.
     pub max_message_size: usize,
-    /// How many bytes may wait for a client.
+    /// The limit of pending bytes for a client.
     pub outbound_limit: usize,
-    /// How many events may wait in a mailbox, unless the channel's name has a capacity of its own.
+    /// The capacity of a mailbox, unless the channel's name has its own.
     pub capacity: usize,
-    /// How long a message may wait in a mailbox.
+    /// The time limit of a message in a mailbox.
     #[serde(serialize_with = "seconds")]
     pub expiry: Duration,
-    /// How long `#[connect]` may take.
+    /// The time limit for the authenticator and `#[connect]`.
     #[serde(serialize_with = "seconds")]
     pub connect_deadline: Duration,
 }
@@ -114,8 +113,7 @@ fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Er
 }
 
 impl Inspection {
-    /// How much happened in a second between an earlier look at the same application and this one; nothing, if no time has
-    /// passed.
+    /// Returns the rates between an earlier inspection of the same application and this one. Returns zeros if no time has passed.
     pub fn rates_since(&self, earlier: &Self) -> Rates {
         Rates::between(&earlier.stats, &self.stats, self.uptime.saturating_sub(earlier.uptime))
     }
@@ -126,7 +124,7 @@ impl Rates {
         if passed.is_zero() {
             return Self::default();
         }
-        #[expect(clippy::cast_precision_loss, reason = "a rate is a float, and rough")]
+        #[expect(clippy::cast_precision_loss, reason = "a rate is approximate")]
         let rate = |count: fn(&Stats) -> u64| count(after).saturating_sub(count(before)) as f64 / passed.as_secs_f64();
         Self {
             accepted: rate(|stats| stats.handshakes.accepted),
@@ -154,23 +152,22 @@ impl ChannelLayer {
 }
 
 impl Channels {
-    /// A look at the application, as a page for its operator or a test wants it.
+    /// Returns a snapshot of the application, for an operator's page or a test.
     ///
-    /// It passes by all connections and groups of this process, a few at a time, so that whoever comes, goes or sends
-    /// meanwhile does not wait for the whole; figures that belong together may therefore differ by what happens meanwhile.
-    /// None of your code runs.
+    /// It visits all connections and groups of this process, a few at a time, so that others do not wait for the whole. So related
+    /// numbers may differ by what happens meanwhile. It runs none of your code.
     ///
-    /// The names of groups often tell who talks with whom: show it to those who may know.
+    /// Group names often reveal who talks to whom, so protect the page.
     ///
     /// ```
     /// use channels_runtime::prelude::*;
     /// use warp::Filter;
     ///
     /// let channels = Channels::builder().build()?;
-    /// let look = channels.inspect();
-    /// assert_eq!((look.connections, look.layer.kind, look.layer.connected), (0, "memory", true));
+    /// let inspection = channels.inspect();
+    /// assert_eq!((inspection.connections, inspection.layer.kind, inspection.layer.connected), (0, "memory", true));
     ///
-    /// // A page for the operator, on an address of its own.
+    /// // A page for the operator, on its own address.
     /// let page = warp::path!("inspect").map(move || warp::reply::json(&channels.inspect()));
     /// # Ok::<(), Error>(())
     /// ```

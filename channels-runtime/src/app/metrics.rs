@@ -8,12 +8,12 @@ use crate::connection::Backlog;
 use crate::support::metrics::*;
 
 impl Channels {
-    /// Tells the figures of this application to the `metrics` recorder of this thread or of the process, whichever there
-    /// is. Call it once at the start, and then when your exporter is about to send or to be asked; between two calls the
-    /// recorder knows nothing new. With Prometheus, the feature `prometheus` and its page `/metrics` do that for you.
+    /// Writes the metrics of this application to the `metrics` recorder of this thread or of the process. Call it once at the start,
+    /// and again before your exporter sends or is read; the recorder gets no updates in between. With Prometheus, the page
+    /// `/metrics` of the feature `prometheus` does that for you.
     ///
-    /// `docs/observability.md` names them all. Events, refused commands and the time of handlers are counted from the first
-    /// call on, and for the process; where it has several `Channels`, each tells them.
+    /// `docs/observability.md` lists all metrics. Events, refused commands and handler times are counted from the first call on, for
+    /// the whole process; if it has several `Channels`, each of them writes these.
     ///
     /// ```
     /// use channels_runtime::prelude::*;

@@ -1,4 +1,4 @@
-//! The application: its settings, its layer, its statistics.
+//! The application: its settings, layer, counters and inspection.
 
 mod builder;
 mod channels;

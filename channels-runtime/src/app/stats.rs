@@ -1,4 +1,4 @@
-//! All counters of an application in one snapshot.
+//! All counters of an application.
 
 use serde::Serialize;
 
@@ -7,23 +7,22 @@ use crate::connection::ConnectionStats;
 use crate::layer::LayerStats;
 use crate::server::JobStats;
 
-/// What an application has counted since it was built, and the layer since it was made. Given by
-/// [`Channels::stats`](crate::Channels::stats); a layer that belongs to no application tells
-/// [its own](crate::ChannelLayer::stats).
+/// The counters of an application since it was built, and of its layer since that was created. From
+/// [`Channels::stats`](crate::Channels::stats). A layer without an application has [its own](crate::ChannelLayer::stats).
 ///
-/// It is read without a stop of the others, so figures that belong together may differ by what happens meanwhile.
+/// Reading does not stop other threads, so related counters may differ by what happens meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Places that are taken now, which is what the limits count: connections that are open
-    /// ([`Channels::connections`](crate::Channels::connections)), and those that `#[connect]` is just asked about.
+    /// Connections that count against the limits now: open ones ([`Channels::connections`](crate::Channels::connections)), and those
+    /// whose `#[connect]` is running.
     pub admitted: usize,
-    /// Handshakes, and what became of them.
+    /// Handshakes by outcome.
     pub handshakes: HandshakeStats,
-    /// Connections, and what happened to them.
+    /// Connections by event.
     pub connections: ConnectionStats,
-    /// Messages of the layer, and what happened to them.
+    /// Messages of the layer by outcome.
     pub layer: LayerStats,
-    /// Jobs of workers, and what happened to them.
+    /// Worker jobs by outcome.
     pub jobs: JobStats,
 }

@@ -1,4 +1,4 @@
-//! Sessions that Django has signed, verified without Python.
+//! Django sessions, verified without Python.
 
 use std::fmt;
 use std::io::Read;
@@ -17,14 +17,14 @@ use crate::auth::identity::Login;
 /// The salt of `django.contrib.sessions.backends.signed_cookies`.
 const COOKIE_SALT: &str = "django.contrib.sessions.backends.signed_cookies";
 
-/// That of every backend that keeps its sessions elsewhere: all of their classes are called `SessionStore`.
+/// The salt of every other backend: all of their classes are called `SessionStore`.
 const STORE_SALT: &str = "django.contrib.sessions.SessionStore";
 
 /// `AbstractBaseUser.get_session_auth_hash`.
 const PASSWORD_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash";
 
-/// The largest session, unpacked: a cookie holds 4 KB, and what a database holds is signed. So this only bounds what a
-/// stolen key can do.
+/// The largest session, unpacked. A cookie holds 4 KB, and sessions in a database are signed, so this only limits the damage of a
+/// stolen key.
 const MAX_SESSION: u64 = 1024 * 1024;
 
 /// Django's default for `SESSION_COOKIE_AGE`.
@@ -33,30 +33,30 @@ const TWO_WEEKS: Duration = Duration::from_secs(14 * 86_400);
 /// Digits of `django.core.signing.b62_encode`.
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Why a session is not believed.
+/// Why a session is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// It was not signed with one of the keys, or not for this use, or was changed.
+    /// It was not signed with one of the keys, or for another use, or was changed.
     #[error("the session's signature does not match")]
     Signature,
-    /// It was signed too long ago.
+    /// It is older than the age of a cookie.
     #[error("the session has expired")]
     Expired,
-    /// It is signed and holds no JSON: `SESSION_SERIALIZER` is another one, `PickleSerializer` for instance.
-    #[error("the session is signed, and is not what Django's JSONSerializer writes")]
+    /// It is signed but does not hold JSON: `SESSION_SERIALIZER` is another one, such as `PickleSerializer`.
+    #[error("the session is signed, but was not written by Django's JSONSerializer")]
     Serializer,
 }
 
-/// Verifies sessions of a Django site, with its `SECRET_KEY`.
+/// Verifies the sessions of a Django site, with its `SECRET_KEY`.
 ///
-/// What it can read, of Django 4.0 and later with the default `SESSION_SERIALIZER`:
+/// It needs Django 4.0 or later with the default `SESSION_SERIALIZER`:
 ///
 /// | `SESSION_ENGINE` `django.contrib.sessions.backends.` | how |
 /// | --- | --- |
-/// | `signed_cookies` | [`Self::verify_cookie`] of the cookie, nothing else is needed |
-/// | `db`, `cached_db`, `file` | you load the row or file by the cookie, [`Self::decode`] what it holds |
-/// | `cache` | not possible: a cache holds a pickled dict, which only Python reads. Use `cached_db` |
+/// | `signed_cookies` | call [`Self::verify_cookie`] with the cookie |
+/// | `db`, `cached_db`, `file` | load the row or file by the cookie, and call [`Self::decode`] with its content |
+/// | `cache` | not possible: the cache holds a pickled dict, which only Python can read. Use `cached_db` |
 ///
 /// ```
 /// use channels_runtime::prelude::*;
@@ -70,8 +70,8 @@ pub enum SessionError {
 ///     .authenticator(move |scope: Scope| {
 ///         let session = scope.cookie("sessionid").and_then(|cookie| sessions.verify_cookie(cookie).ok());
 ///         async move {
-///             let Some(session) = session else { return Ok(Login::nobody()) };
-///             let Some(id) = session.user_id().and_then(|id| id.parse().ok()) else { return Ok(Login::nobody()) };
+///             let Some(session) = session else { return Ok(Login::anonymous()) };
+///             let Some(id) = session.user_id().and_then(|id| id.parse().ok()) else { return Ok(Login::anonymous()) };
 ///             Ok(session.login(User { id }))
 ///         }
 ///     })
@@ -85,29 +85,29 @@ pub struct DjangoSessions {
 }
 
 impl DjangoSessions {
-    /// With the site's `SECRET_KEY`, and Django's default `SESSION_COOKIE_AGE` of two weeks.
+    /// Creates a verifier with the site's `SECRET_KEY`.
     pub fn new(secret_key: impl Into<String>) -> Self {
         Self { keys: vec![secret_key.into()], cookie_age: TWO_WEEKS }
     }
 
-    /// Adds one of `SECRET_KEY_FALLBACKS`: what it has signed is believed, too.
+    /// Adds one of the `SECRET_KEY_FALLBACKS`: sessions that were signed with it are valid, too.
     #[must_use]
     pub fn fallback(mut self, secret_key: impl Into<String>) -> Self {
         self.keys.push(secret_key.into());
         self
     }
 
-    /// The site's `SESSION_COOKIE_AGE`.
+    /// Sets the site's `SESSION_COOKIE_AGE`. Default: two weeks, as in Django.
     #[must_use]
     pub fn cookie_age(mut self, age: Duration) -> Self {
         self.cookie_age = age;
         self
     }
 
-    /// The session in the cookie of `signed_cookies`.
+    /// Returns the session in the cookie of `signed_cookies`.
     ///
     /// # Errors
-    /// When it is not signed with a key of the site, or longer ago than the age of a cookie.
+    /// If it is not signed with a key of the site, or is older than the age of a cookie.
     pub fn verify_cookie(&self, cookie: &str) -> Result<DjangoSession, SessionError> {
         let session = self.open(cookie, COOKIE_SALT)?;
         match session.ends {
@@ -116,29 +116,28 @@ impl DjangoSessions {
         }
     }
 
-    /// The session in the column `session_data` of the table `django_session`, or in a file of the backend `file`.
+    /// Returns the session in the column `session_data` of the table `django_session`, or in a file of the backend `file`.
     ///
-    /// Whether it has expired stands beside it, in the column `expire_date`: ask the database for
-    /// `session_key = $1 AND expire_date > now()`.
+    /// The column `expire_date` has its end: query `session_key = $1 AND expire_date > now()`.
     ///
     /// # Errors
-    /// When it is not signed with a key of the site.
+    /// If it is not signed with a key of the site.
     pub fn decode(&self, session_data: &str) -> Result<DjangoSession, SessionError> {
         let mut session = self.open(session_data, STORE_SALT)?;
         session.ends = None;
         Ok(session)
     }
 
-    /// Whether the session was made for this password: the column `password` of the user, `pbkdf2_sha256$..`. A user who
-    /// changes the password ends all other sessions in this way, and Django's own views look at it with every request.
+    /// Returns whether the session belongs to this password: the column `password` of the user, `pbkdf2_sha256$..`. A new password
+    /// ends all other sessions of the user; Django's own views check this with every request.
     ///
-    /// The hash of the password is needed for it, so without the user's row it cannot be known.
+    /// The check needs the user's row, because the session holds only a hash of the password's hash.
     pub fn fits_password(&self, session: &DjangoSession, password: &str) -> bool {
         let Some(hash) = session.get::<String>("_auth_user_hash").as_deref().and_then(from_hex) else { return false };
         self.keys.iter().any(|key| salted_hmac(PASSWORD_SALT, key, password).verify_slice(&hash).is_ok())
     }
 
-    /// What `signing.loads` does: `<base64 of JSON>:<when, in base 62>:<signature>`, with a dot before it if it is packed.
+    /// Does what `signing.loads` does: `<base64 of JSON>:<time, in base 62>:<signature>`, with a leading dot if it is packed.
     fn open(&self, signed: &str, salt: &str) -> Result<DjangoSession, SessionError> {
         let (stamped, signature) = signed.rsplit_once(':').ok_or(SessionError::Signature)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| SessionError::Signature)?;
@@ -147,15 +146,15 @@ impl DjangoSessions {
         if !self.keys.iter().any(verifies) {
             return Err(SessionError::Signature);
         }
-        // From here on it is Django's own word, and no attacker's.
+        // From here on the content is from Django, and not from an attacker.
         let (body, at) = stamped.rsplit_once(':').ok_or(SessionError::Serializer)?;
         let at = base62(at).ok_or(SessionError::Serializer)?;
         let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at)).ok_or(SessionError::Serializer)?;
         let data = unpack(body).ok_or(SessionError::Serializer)?;
-        // Django reads it as Latin-1. What its JSON writes is ASCII, so UTF-8 does as well.
+        // Django decodes Latin-1. Its JSON is ASCII, so UTF-8 works as well.
         let data: Map<String, Value> = serde_json::from_slice(&data).map_err(|_| SessionError::Serializer)?;
-        // `set_expiry(seconds)`; what is none, or zero ("when the browser closes"), is as old as any cookie may get. A date
-        // as text counts in the browser alone, as with Django.
+        // `set_expiry(seconds)`. Without it, or with zero ("when the browser closes"), the age of a cookie applies. A date as text
+        // applies only in the browser, as with Django.
         let own = data.get("_session_expiry").and_then(Value::as_u64).filter(|seconds| *seconds > 0);
         let age = own.map_or(self.cookie_age, |seconds| Duration::from_secs(seconds).min(self.cookie_age));
         Ok(DjangoSession { data, ends: at.checked_add(age) })
@@ -168,7 +167,7 @@ impl fmt::Debug for DjangoSessions {
     }
 }
 
-/// What a Django session holds.
+/// The content of a Django session.
 #[derive(Clone)]
 pub struct DjangoSession {
     data: Map<String, Value>,
@@ -176,22 +175,22 @@ pub struct DjangoSession {
 }
 
 impl DjangoSession {
-    /// The primary key of the user who is logged in, as text.
+    /// Returns the primary key of the logged-in user, as text.
     pub fn user_id(&self) -> Option<&str> {
         self.data.get("_auth_user_id")?.as_str()
     }
 
-    /// A value that the site has put into the session, if it is there and a `T`.
+    /// Returns a value of the session if it is present and a `T`.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
         T::deserialize(self.data.get(key)?).ok()
     }
 
-    /// When the session ends: that of a cookie, as far as it says so. A row of a database says it in `expire_date`.
+    /// Returns the end of a session from a cookie. The end of a session in a database is in its `expire_date`.
     pub fn ends(&self) -> Option<SystemTime> {
         self.ends
     }
 
-    /// A login of this user that ends with the session.
+    /// Returns a login of this user that ends with the session.
     pub fn login<U>(&self, user: U) -> Login<U> {
         match self.ends {
             Some(end) => Login::new(user).until(end),
@@ -248,13 +247,13 @@ mod tests {
 
     const KEY: &str = "a secret of the test";
 
-    // What Django 5.2.8 makes with that key. The test with a real Django beside it makes others.
+    // Signed by Django 5.2.8 with that key. `tests/django/sessions.rs` uses a real Django.
     const SMALL: &str =
         "eyJfYXV0aF91c2VyX2lkIjoiNyIsImNvbG91ciI6ImJsXHUwMGZjIn0:1r31eq:vqvvxQZTNmhOeh7x26g_SdiX7eT3UUsLIc_L-uZieJY";
     const PACKED: &str =
         ".eJyrVopPLC3JiC8tTi2Kz0xRslIyV9JRKkmtKAEyK0YB0UCpFgB1tpag:1r31eq:pCB3ep7KCVpapowAyiBHP5vlZ2dp8n00ImDqbTDFUP4";
     const OLD: &str = "eyJfYXV0aF91c2VyX2lkIjoiNyJ9:1r31eq:yDjEneTwD6N2Y1enaCk4dI1RUv-HHevJrfxa2A8Fm-0";
-    /// Signed in the year 2096, which Django does not mind either.
+    /// Signed in the year 2096, which Django accepts, too.
     const FAR: &str =
         ".eJyrVopPLC3JiC8tTi2Kz0xRslIyV9JRKkmtKAEyK-kAlGoBCVE5RA:4Mhaj2:7bmpL4n3EBmPxolDSa5mZMmSEzodRYAKwugM7OHbY9E";
     const A_MINUTE: &str =
@@ -270,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_is_read() {
+    fn database_session_is_decoded() {
         let small = sessions().decode(SMALL).unwrap();
         assert_eq!((small.user_id(), small.get::<String>("colour").as_deref()), (Some("7"), Some("blü")));
         assert_eq!((small.ends(), small.get::<u32>("colour"), small.get::<u32>("size")), (None, None, None));
@@ -279,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_is_read_until_it_ends() {
+    fn cookie_is_valid_until_its_end() {
         let far = sessions().verify_cookie(FAR).unwrap();
         assert_eq!((far.user_id(), far.ends()), (Some("7"), at(4_000_000_000 + 14 * 86_400)));
         let shorter = sessions().cookie_age(Duration::from_secs(3600)).verify_cookie(FAR).unwrap();
@@ -290,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_changed_is_not_believed() {
+    fn changed_session_is_rejected() {
         for signed in [SMALL, PACKED, FAR, HASHED] {
             let wrong_salt = if signed == FAR { sessions().decode(signed) } else { sessions().verify_cookie(signed) };
             assert_eq!(wrong_salt.unwrap_err(), SessionError::Signature, "{signed}");
@@ -313,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_bound_to_the_password() {
+    fn session_fits_only_its_password() {
         let session = sessions().decode(HASHED).unwrap();
         assert!(sessions().fits_password(&session, "pbkdf2_sha256$1$x$y"));
         assert!(!sessions().fits_password(&session, "pbkdf2_sha256$1$x$z"));
@@ -322,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_does_not_go_off() {
+    fn decompression_bomb_is_rejected() {
         let mut bomb = Vec::new();
         flate2::read::ZlibEncoder::new(std::io::repeat(b' ').take(1 << 26), flate2::Compression::best())
             .read_to_end(&mut bomb)
@@ -331,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_secret_is_shown() {
+    fn debug_shows_no_secret() {
         let session = sessions().decode(HASHED).unwrap();
         let shown = format!("{:?} {session:?} {:?}", sessions(), session.login(KEY));
         assert!(!shown.contains(KEY) && !shown.contains("hash"), "{shown}");

@@ -1,4 +1,4 @@
-//! Who a client is: what authenticators give, and two that are ready.
+//! The results of authenticators: a user, or a login that can end.
 
 use std::any::Any;
 use std::fmt;
@@ -7,12 +7,12 @@ use std::time::SystemTime;
 
 use crate::user::SomeUser;
 
-/// A user, and when the login ends: what an [authenticator](crate::ChannelsBuilder::authenticator) gives for a client whose
-/// connection should not outlive what let it in.
+/// A user, and the end of the login. An [authenticator](crate::ChannelsBuilder::authenticator) returns it if the connection should
+/// not outlive the login.
 ///
-/// At that moment the connection is closed with 3000 ([`CloseCode::UNAUTHORIZED`](crate::CloseCode::UNAUTHORIZED)) and the
-/// reason `the login has ended`; its client may log in again and come back. A handler that runs is not interrupted. A login
-/// that has ended before the handshake is answered with 401.
+/// At the end of the login the connection is closed with 3000 ([`CloseCode::UNAUTHORIZED`](crate::CloseCode::UNAUTHORIZED)) and the
+/// reason `the login has ended`. The client may log in again and reconnect. A running handler is not interrupted. A login that has
+/// ended before the handshake is rejected with 401.
 ///
 /// ```
 /// use channels_runtime::auth::Login;
@@ -23,8 +23,8 @@ use crate::user::SomeUser;
 ///
 /// let channels = Channels::builder()
 ///     .authenticator(|scope: Scope| async move {
-///         // Ask your database for the ticket, and until when it is good.
-///         let Some(ticket) = scope.bearer_token() else { return Ok(Login::nobody()) };
+///         // Look up the ticket and its end in your database.
+///         let Some(ticket) = scope.bearer_token() else { return Ok(Login::anonymous()) };
 ///         let user = User { name: ticket.to_owned() };
 ///         Ok(Login::new(user).until(SystemTime::now() + Duration::from_secs(3600)))
 ///     })
@@ -32,24 +32,24 @@ use crate::user::SomeUser;
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-#[must_use = "give it to `Channels` from an authenticator"]
+#[must_use = "return it from an authenticator"]
 pub struct Login<U> {
     user: Option<U>,
     until: Option<SystemTime>,
 }
 
 impl<U> Login<U> {
-    /// Somebody who is logged in for as long as the connection lasts.
+    /// A user who is logged in for as long as the connection lasts.
     pub fn new(user: U) -> Self {
         Self { user: Some(user), until: None }
     }
 
-    /// Somebody who is not logged in, and may come in.
-    pub fn nobody() -> Self {
+    /// An anonymous client, which is accepted.
+    pub fn anonymous() -> Self {
         Self { user: None, until: None }
     }
 
-    /// Ends the login at this moment.
+    /// Sets the end of the login. Default: the end of the connection.
     pub fn until(mut self, end: SystemTime) -> Self {
         self.until = Some(end);
         self
@@ -57,17 +57,17 @@ impl<U> Login<U> {
 }
 
 impl<U> fmt::Debug for Login<U> {
-    // The user may hold anything, a token for instance, and this may go to logs.
+    // The user may hold secrets, such as a token, and this may be logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Login").field("until", &self.until).finish_non_exhaustive()
     }
 }
 
-/// What an authenticator gives: `Option<User>`, or a [`Login`].
+/// The result of an authenticator: `Option<User>`, or a [`Login`].
 #[diagnostic::on_unimplemented(
-    message = "an authenticator cannot give `{Self}`",
-    label = "gives `{Self}`",
-    note = "give `Ok(Some(user))`, `Ok(None)` for nobody, or `Ok(Login::new(user).until(end))`"
+    message = "an authenticator cannot return `{Self}`",
+    label = "returns `{Self}`",
+    note = "return `Ok(Some(user))`, `Ok(None)` for an anonymous client, or `Ok(Login::new(user).until(end))`"
 )]
 pub trait Identity: sealed::Sealed {
     #[doc(hidden)]

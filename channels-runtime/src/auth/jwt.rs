@@ -23,37 +23,37 @@ const LEEWAY: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
-    /// It is no JSON Web Token.
-    #[error("this is no JSON Web Token")]
+    /// It is not a JSON Web Token.
+    #[error("not a JSON Web Token")]
     Malformed,
-    /// It was signed with another key, or in another way, or was changed.
+    /// It was signed with another key or another algorithm, or was changed.
     #[error("the token's signature does not match")]
     Signature,
-    /// Its `exp` is over, or it has none.
-    #[error("the token has expired, or does not say when it does")]
+    /// Its `exp` has passed, or it has none.
+    #[error("the token has expired, or has no `exp`")]
     Expired,
-    /// Its `nbf` is still to come.
+    /// Its `nbf` is in the future.
     #[error("the token is not valid yet")]
     NotYet,
-    /// It is for somebody else, or from somebody else: its `aud` or its `iss`.
+    /// Its `aud` or `iss` names another service.
     #[error("the token is not meant for this service")]
     Audience,
-    /// It is valid, and its claims are not those that are wanted.
-    #[error("the token's claims are not those that are wanted")]
+    /// It is valid, but its claims do not fit the user's type.
+    #[error("the token's claims do not fit")]
     Claims,
 }
 
-/// A key that is none.
+/// Text that is not a public key of the expected kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("this is no {wanted} public key in PEM")]
+#[error("not a {wanted} public key in PEM")]
 pub struct KeyError {
     wanted: &'static str,
 }
 
-/// Verifies JSON Web Tokens: one key, one way of signing.
+/// Verifies JSON Web Tokens, with one key and one algorithm.
 ///
-/// A token must say when it expires (`exp`); a minute is added for clocks that differ. `nbf` counts where it is there. A token
-/// that names an audience (`aud`) is refused unless [`Self::audience`] names it, too.
+/// A token needs an end (`exp`); a minute is added for clock differences. `nbf` is checked if present. A token with an audience (`aud`)
+/// is rejected unless [`Self::audience`] names it, too.
 ///
 /// ```
 /// use channels_runtime::prelude::*;
@@ -75,40 +75,40 @@ pub struct Jwt {
 }
 
 impl Jwt {
-    /// Tokens that are signed with this secret, which whoever makes them knows, too.
+    /// Verifies tokens that are signed with this shared secret (HS256).
     pub fn hs256(secret: impl AsRef<[u8]>) -> Self {
         Self::new(Algorithm::HS256, DecodingKey::from_secret(secret.as_ref()))
     }
 
-    /// Tokens that are signed with RSA (RS256); `public_key` is the one of whoever makes them, in PEM.
+    /// Verifies tokens that are signed with RSA (RS256). `public_key` is the issuer's, in PEM.
     ///
     /// # Errors
-    /// When it is no such key.
+    /// If it is not such a key.
     pub fn rs256(public_key: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         let key = DecodingKey::from_rsa_pem(public_key.as_ref()).map_err(|_| KeyError { wanted: "RSA" })?;
         Ok(Self::new(Algorithm::RS256, key))
     }
 
-    /// Tokens that are signed with ECDSA on P-256 (ES256); `public_key` is the one of whoever makes them, in PEM.
+    /// Verifies tokens that are signed with ECDSA on P-256 (ES256). `public_key` is the issuer's, in PEM.
     ///
     /// # Errors
-    /// When it is no such key.
+    /// If it is not such a key.
     pub fn es256(public_key: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         let key = DecodingKey::from_ec_pem(public_key.as_ref()).map_err(|_| KeyError { wanted: "P-256" })?;
         Ok(Self::new(Algorithm::ES256, key))
     }
 
-    /// Tokens that are signed with Ed25519 (EdDSA); `public_key` is the one of whoever makes them, in PEM.
+    /// Verifies tokens that are signed with Ed25519 (EdDSA). `public_key` is the issuer's, in PEM.
     ///
     /// # Errors
-    /// When it is no such key.
+    /// If it is not such a key.
     pub fn eddsa(public_key: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         let key = DecodingKey::from_ed_pem(public_key.as_ref()).map_err(|_| KeyError { wanted: "Ed25519" })?;
         Ok(Self::new(Algorithm::EdDSA, key))
     }
 
     fn new(algorithm: Algorithm, key: DecodingKey) -> Self {
-        // Where a program has two, the library wants to be told. One that is installed already serves as well.
+        // The library requires a choice if a program contains two providers. An installed one serves as well.
         _ = CryptoProvider::install_default(&rust_crypto::DEFAULT_PROVIDER);
         let mut validation = Validation::new(algorithm);
         validation.leeway = LEEWAY.as_secs();
@@ -116,7 +116,7 @@ impl Jwt {
         Self { key: Arc::new(key), validation }
     }
 
-    /// Takes only tokens for this audience (`aud`). May be said several times: any of them will do.
+    /// Accepts only tokens for this audience (`aud`). Several calls accept any of their audiences.
     #[must_use]
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.validation.required_spec_claims.insert("aud".into());
@@ -124,7 +124,7 @@ impl Jwt {
         self
     }
 
-    /// Takes only tokens of this issuer (`iss`). May be said several times: any of them will do.
+    /// Accepts only tokens of this issuer (`iss`). Several calls accept any of their issuers.
     #[must_use]
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.validation.required_spec_claims.insert("iss".into());
@@ -132,14 +132,14 @@ impl Jwt {
         self
     }
 
-    /// The claims of a token, as a login that ends with it.
+    /// Verifies a token. Returns its claims as a login that ends with the token.
     ///
     /// # Errors
-    /// When the token is not valid, or its claims are no `C`.
+    /// If the token is not valid, or its claims do not fit `C`.
     pub fn verify<C: DeserializeOwned>(&self, token: &str) -> Result<Login<C>, TokenError> {
         let claims = jsonwebtoken::decode::<Map<String, Value>>(token, &self.key, &self.validation);
         let claims = claims.map_err(|error| reason(error.kind()))?.claims;
-        // The library takes fractions of seconds, too.
+        // The library accepts fractions of seconds, too.
         let end = claims.get("exp").and_then(Value::as_f64).filter(|end| *end > 0.0).ok_or(TokenError::Expired)?;
         let end = Duration::try_from_secs_f64(end).ok().and_then(|end| end.checked_add(LEEWAY));
         let end = end.and_then(|end| SystemTime::UNIX_EPOCH.checked_add(end)).ok_or(TokenError::Expired)?;
@@ -147,16 +147,16 @@ impl Jwt {
         Ok(Login::new(claims).until(end))
     }
 
-    /// An authenticator for [`ChannelsBuilder::authenticator`](crate::ChannelsBuilder::authenticator): the claims of the
-    /// client's [bearer token](Scope::bearer_token) are [`Scope::user`], and the connection ends with the token. A client
-    /// without a token comes in as nobody, which `#[connect]` may refuse; one with a token that is not valid gets 401.
+    /// Returns an authenticator for [`ChannelsBuilder::authenticator`](crate::ChannelsBuilder::authenticator): the claims of the
+    /// client's [bearer token](Scope::bearer_token) are the [user](crate::Context::user), and the connection ends with the token. A
+    /// client without a token is accepted as anonymous, and `#[connect]` may reject it. A client with an invalid token gets 401.
     pub fn authenticator<C>(self) -> impl Fn(Scope) -> Ready<Result<Login<C>, Reject>> + Send + Sync + 'static
     where
         C: DeserializeOwned + Send + Sync + 'static,
     {
         move |scope| {
             ready(match scope.bearer_token() {
-                None => Ok(Login::nobody()),
+                None => Ok(Login::anonymous()),
                 Some(token) => self.verify(token).map_err(|error| Reject::unauthorized().reason(error.to_string())),
             })
         }
@@ -190,11 +190,11 @@ mod tests {
 
     const SECRET: &str = "a secret of the test";
 
-    /// Made by another program, good until 2100.
+    /// Signed by another program, valid until 2100.
     const ANN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjQxMDI0NDQ4MDB9.nLeBRgc0Udu4JuBGFDr7iC-oqbz62Duc3Aa8jEiq7yw";
     const EXPIRED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjEwMDAwMDAwMDB9.oyX-X9F9soSFugnCfaSs7FfVu99Cwq4OR_uhfrXq1Y0";
 
-    /// A key pair of nobody, made for this test.
+    /// A key pair for this test.
     const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----
 MC4CAQAwBQYDK2VwBCIEIHHeD6wbQxRNmGGjKy7JWvJaIYT9RUJAYXThAwFrP5ZH
 -----END PRIVATE KEY-----";
@@ -202,7 +202,7 @@ MC4CAQAwBQYDK2VwBCIEIHHeD6wbQxRNmGGjKy7JWvJaIYT9RUJAYXThAwFrP5ZH
 MCowBQYDK2VwAyEAndU4kAELnMTdacfZtmGsEDxInJLtswVS2YF4B/KPZR0=
 -----END PUBLIC KEY-----";
 
-    /// Public keys of nobody, and tokens that openssl has signed with their other halves, good until 2100.
+    /// Public keys for this test, and tokens that openssl has signed with their private keys, valid until 2100.
     const RSA: &str = "-----BEGIN PUBLIC KEY-----
 MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAveFByNHckqrYOkYx7KZl
 MS3G3srfp3EwEvUOTDkkFinb9I+9uSYxmix5U9MmmrN4EVoxN00ehoTzRVjye8p1
@@ -234,14 +234,14 @@ lOyjW2nCqiNZ7l+lwlm8tR43I2ZcdrNo8HrGkX4xYQonefJzNV2stcI5ug==
     }
 
     #[test]
-    fn a_token_is_a_login_until_it_expires() {
+    fn token_is_login_until_it_expires() {
         let end = SystemTime::UNIX_EPOCH + Duration::from_secs(4_102_444_800) + LEEWAY;
         let wanted = Login::new(User { sub: "ann".into() }).until(end);
         assert_eq!(Jwt::hs256(SECRET).verify::<User>(ANN).unwrap(), wanted);
     }
 
     #[test]
-    fn what_is_not_meant_for_us_is_refused() {
+    fn invalid_token_is_rejected() {
         let jwt = Jwt::hs256(SECRET);
         let (past, future) = (1_000_000_000, 4_102_444_800_u64);
         assert_eq!(verify(&jwt, EXPIRED), Err(TokenError::Expired));
@@ -257,7 +257,7 @@ lOyjW2nCqiNZ7l+lwlm8tR43I2ZcdrNo8HrGkX4xYQonefJzNV2stcI5ug==
         ] {
             assert_eq!(verify(&jwt, &signed(&claims)), Err(wanted), "{claims}");
         }
-        // A wrong type is never the same as nothing.
+        // A claim of a wrong type does not count as a missing one.
         for claims in [
             json!({"sub": "ann", "exp": future.to_string()}),
             json!({"sub": "ann", "exp": future, "nbf": future.to_string()}),
@@ -267,7 +267,7 @@ lOyjW2nCqiNZ7l+lwlm8tR43I2ZcdrNo8HrGkX4xYQonefJzNV2stcI5ug==
     }
 
     #[test]
-    fn audience_and_issuer_must_be_there_when_they_are_asked_for() {
+    fn required_audience_and_issuer_must_be_present() {
         let jwt = Jwt::hs256(SECRET).audience("ours").audience("mine").issuer("us");
         let token =
             |aud: &Value, iss: &Value| signed(&json!({"sub": "ann", "exp": 4_102_444_800_u64, "aud": aud, "iss": iss}));
@@ -279,13 +279,13 @@ lOyjW2nCqiNZ7l+lwlm8tR43I2ZcdrNo8HrGkX4xYQonefJzNV2stcI5ug==
     }
 
     #[test]
-    fn a_public_key_verifies_and_is_no_secret_of_another_way_of_signing() {
+    fn public_key_is_not_a_shared_secret() {
         let jwt = Jwt::eddsa(PUBLIC).unwrap();
         let claims = json!({"sub": "ann", "exp": 4_102_444_800_u64});
         let key = EncodingKey::from_ed_pem(PRIVATE.as_bytes()).unwrap();
         let token = jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &key).unwrap();
         assert_eq!(verify(&jwt, &token), Ok(()));
-        // `alg` is the sender's word: only ours counts.
+        // The sender chooses `alg`, so it is not trusted.
         assert_eq!(verify(&Jwt::hs256(SECRET), &token), Err(TokenError::Signature));
         let key = EncodingKey::from_secret(PUBLIC.as_bytes());
         let forged = jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap();
@@ -293,35 +293,35 @@ lOyjW2nCqiNZ7l+lwlm8tR43I2ZcdrNo8HrGkX4xYQonefJzNV2stcI5ug==
         let unsigned = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm4iLCJleHAiOjQxMDI0NDQ4MDB9.";
         assert!(verify(&jwt, unsigned).is_err() && verify(&Jwt::hs256(SECRET), unsigned).is_err());
         for wrong in [Jwt::rs256("x").err(), Jwt::es256(SECRET).err(), Jwt::eddsa("").err()] {
-            let said = wrong.expect("no key").to_string();
-            assert!(said.contains("public key in PEM") && !said.contains(SECRET), "{said}");
+            let error = wrong.expect("not a key").to_string();
+            assert!(error.contains("public key in PEM") && !error.contains(SECRET), "{error}");
         }
     }
 
     #[test]
-    fn what_openssl_has_signed_is_believed_with_its_key_and_no_other() {
-        let ways = [
+    fn openssl_token_is_verified_only_with_its_key() {
+        let algorithms = [
             (Jwt::rs256(RSA).unwrap(), SIGNED_WITH_RSA),
             (Jwt::es256(P256).unwrap(), SIGNED_WITH_P256),
             (Jwt::hs256(SECRET), ANN),
         ];
-        for (way, (jwt, _)) in ways.iter().enumerate() {
-            for (signed_with, (_, token)) in ways.iter().enumerate() {
-                let wanted = if way == signed_with { Ok(()) } else { Err(TokenError::Signature) };
+        for (verifier, (jwt, _)) in algorithms.iter().enumerate() {
+            for (signer, (_, token)) in algorithms.iter().enumerate() {
+                let wanted = if verifier == signer { Ok(()) } else { Err(TokenError::Signature) };
                 assert_eq!(verify(jwt, token), wanted, "{jwt:?} and {token}");
-                // Nor is it when its claims are those of another one.
+                // The claims of another token do not fit the signature.
                 let (_, payload) = EXPIRED.rsplit_once('.').and_then(|(rest, _)| rest.split_once('.')).unwrap();
                 let (head, signature) = (token.split('.').next().unwrap(), token.rsplit('.').next().unwrap());
                 let changed = format!("{head}.{payload}.{signature}");
                 assert_eq!(verify(jwt, &changed), Err(TokenError::Signature), "{changed}");
             }
         }
-        // A key of the other kind is none.
+        // A key of another kind is rejected.
         assert!(Jwt::rs256(P256).is_err() && Jwt::es256(RSA).is_err());
     }
 
     #[test]
-    fn nothing_secret_is_shown() {
+    fn debug_shows_no_secret() {
         assert!(!format!("{:?}", Jwt::hs256(SECRET)).contains(SECRET));
     }
 }

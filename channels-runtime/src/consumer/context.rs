@@ -26,6 +26,14 @@ use crate::websocket::{CloseCode, EncodedFrame, Frame, Text, ToJson, with_frame,
 ///
 /// A send to the client waits while more than half of the outbound queue (1 MiB) is full. So a handler that sends to a slow client
 /// delays only itself.
+///
+/// # Sending
+///
+/// | receiver | in a consumer | elsewhere |
+/// | --- | --- | --- |
+/// | this connection's client | [`Context::send`], [`Context::send_json`], [`Context::send_text`], [`Context::send_frame`] | – |
+/// | one channel, with an event | [`Context::send_event`] | [`ChannelLayer::send`] |
+/// | a group, with an event | [`Context::group_send`], [`Context::group_send_others`] | [`ChannelLayer::group_send`] |
 pub struct Context<C> {
     /// The connection, which also holds the channel and the scope. `None` in a worker.
     connection: Option<Arc<Connection>>,

@@ -36,8 +36,10 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 ///
 /// ```
 /// # let error = channels_runtime::Error::msg("the board is closed");
-/// tracing::warn!(%error, "the move was not saved");
-/// tracing::warn!(error = &*error, "the move was not saved");
+/// use tracing::warn;
+///
+/// warn!(%error, "the move was not saved");
+/// warn!(error = &*error, "the move was not saved");
 /// ```
 ///
 /// The crate `anyhow`: in a handler, `map_err(Error::from_boxed)` converts an `anyhow::Error`. In the other direction,

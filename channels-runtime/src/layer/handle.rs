@@ -33,6 +33,14 @@ use crate::support::Unawaited;
 /// # Ok(()) }
 /// ```
 ///
+/// # Sending
+///
+/// | receiver | in a consumer | elsewhere |
+/// | --- | --- | --- |
+/// | this connection's client | [`Context::send`](crate::Context::send), [`Context::send_json`](crate::Context::send_json), [`Context::send_text`](crate::Context::send_text), [`Context::send_frame`](crate::Context::send_frame) | – |
+/// | one channel, with an event | [`Context::send_event`](crate::Context::send_event) | [`ChannelLayer::send`] |
+/// | a group, with an event | [`Context::group_send`](crate::Context::group_send), [`Context::group_send_others`](crate::Context::group_send_others) | [`ChannelLayer::group_send`] |
+///
 /// # From an HTTP handler
 ///
 /// Any code with a handle can send: a job, a command ([`Self::blocking`]), or an ordinary HTTP handler. In this example,

@@ -1,4 +1,4 @@
-//! From what a path captures to the arguments of `#[connect]`.
+//! The captures of a path as the arguments of `#[connect]`.
 
 use warp::{Filter, Rejection};
 
@@ -6,22 +6,20 @@ use warp::{Filter, Rejection};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the path of a route",
     label = "write it like `warp::path!(\"ws\" / \"chat\" / u64)`",
-    note = "a path is a warp filter: the fixed parts stand in quotes, and what is captured is named by its type"
+    note = "a path is a warp filter: fixed parts are in quotes, and a captured part is its type"
 )]
 pub trait RoutePath {
-    /// What the path captures. It is not asked of what is no path.
+    /// The captures of the path. A type that is not a path has none, so the compiler does not ask for them.
     type Captured;
 
-    /// Itself.
     #[doc(hidden)]
     type Itself: Filter<Extract = Self::Captured, Error = Rejection> + Clone + Send + Sync + 'static;
 
-    /// Itself, as the filter that it is.
     #[doc(hidden)]
     fn itself(self) -> Self::Itself;
 }
 
-// With `F::Extract` in the place of `T` the compiler would ask even what is no path for it, and say that it is no filter.
+// With `F::Extract` in place of `T`, the compiler would report that a type that is not a path is not a filter.
 #[diagnostic::do_not_recommend]
 impl<T, F> RoutePath for F
 where
@@ -35,15 +33,15 @@ where
     }
 }
 
-/// What a path captures, if these are the arguments of `#[connect]` behind `cx`: as many as `T` has, and of the same types.
+/// The captures of a path, if they are the arguments `T` of `#[connect]` after `cx`: the same number and the same types.
 #[diagnostic::on_unimplemented(
-    message = "this route captures `{Self}`, but `#[connect]` of its consumer takes `{T}` behind `cx`",
+    message = "this route captures `{Self}`, but `#[connect]` of its consumer takes `{T}` after `cx`",
     label = "captures `{Self}`",
-    note = "what the path captures must be, in number and type, the arguments of `#[connect]` behind `cx`, and at most eight"
+    note = "the captures of the path must be the arguments of `#[connect]` after `cx`, in number and type, and at most eight"
 )]
-// `T` is what a consumer takes, and not the consumer: of a type that is none, it is then asked once.
+// `T` is the tuple of arguments, and not the consumer, so that the compiler reports a type that is not a consumer only once.
 pub trait Captures<T>: Sized {
-    /// The same filter, with its captures in one piece.
+    /// Returns the same filter, with its captures as one tuple.
     #[doc(hidden)]
     fn collect<F>(path: F) -> impl Filter<Extract = (T,), Error = Rejection> + Clone + Send + Sync + 'static
     where

@@ -1,4 +1,4 @@
-//! The opening handshake (RFC 6455, section 4.2), answered only after `connect` has accepted.
+//! The opening handshake (RFC 6455, section 4.2). The response is sent after `connect` has accepted.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -29,18 +29,18 @@ use crate::session::{self, Opened};
 use crate::support::count;
 use crate::user::no_authenticator;
 
-/// A request to become a WebSocket, or to be answered with server-sent events.
+/// A request for a WebSocket or for server-sent events.
 pub(super) struct Handshake {
     pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
     pub(super) upgrade: Option<OnUpgrade>,
-    /// Who sent it: the client, or a proxy.
+    /// The sender: the client or a proxy.
     pub(super) peer: Option<SocketAddr>,
 }
 
 impl Handshake {
-    /// Runs `connect`, and answers with 101, or with a refusal.
-    pub(super) async fn answer<C: Consumer>(mut self, server: &Arc<Server>, captures: C::Captures) -> Response {
+    /// Runs `connect`, and responds with 101 or with a rejection.
+    pub(super) async fn respond<C: Consumer>(mut self, server: &Arc<Server>, captures: C::Captures) -> Response {
         let counters = &server.admission().counters;
         let (key, upgrade) = match self.check() {
             Ok(checked) => checked,
@@ -51,15 +51,15 @@ impl Handshake {
         };
         let (permit, mut opened, login_ends) = match self.admit::<C>(server, captures).await {
             Ok(admitted) => admitted,
-            Err(reject) => return refusal(&reject),
+            Err(reject) => return rejection(&reject),
         };
         count(&counters.accepted);
         let response = accepted(&key, &mut opened, offers_bearer(&self.headers));
-        Server::spawn(permit, opened, login_ends, async { carrier(upgrade.await.ok()?) });
+        Server::spawn(permit, opened, login_ends, async { transport(upgrade.await.ok()?) });
         response
     }
 
-    /// Looks at the door whether the client may come in, and runs `connect`. Also gives when its login ends.
+    /// Admits the client and runs `connect`. Also returns when the login ends.
     pub(super) async fn admit<C: Consumer>(
         &self,
         server: &Arc<Server>,
@@ -67,7 +67,7 @@ impl Handshake {
     ) -> Result<(AdmissionPermit, Opened<C>, Option<Instant>), Reject> {
         if server.stopping().is_cancelled() {
             count(&server.admission().counters.stopping);
-            return Err(Reject::new(503).reason("the server stops").retry_after(Duration::from_secs(1)));
+            return Err(Reject::new(503).reason("the server is stopping").retry_after(Duration::from_secs(1)));
         }
         let client = server.admission().client(&self.headers, self.peer);
         server.admission().check(&self.headers, self.peer, self.uri.path())?;
@@ -78,7 +78,7 @@ impl Handshake {
         Ok((permit, opened, login_ends))
     }
 
-    /// Runs the authenticator and `connect`. What goes wrong is counted and logged here.
+    /// Runs the authenticator and `connect`. Counts and logs failures.
     async fn open<C: Consumer>(
         &self,
         server: &Server,
@@ -93,7 +93,7 @@ impl Handshake {
                 count(&server.admission().counters.rejected);
                 match reject.source() {
                     Some(error) => tracing::error!(consumer, path, %error, "`connect` failed"),
-                    None => tracing::debug!(consumer, path, status = reject.status(), "refused"),
+                    None => tracing::debug!(consumer, path, status = reject.status(), "handshake rejected"),
                 }
                 Err(reject)
             }
@@ -105,9 +105,9 @@ impl Handshake {
         }
     }
 
-    /// Checks what every handshake must hold. Gives the client's key.
+    /// Checks the headers of a handshake. Returns the client's key.
     fn check(&mut self) -> Result<(HeaderValue, OnUpgrade), Box<Response>> {
-        let bad = |reason: &str| Box::new(refusal(&Reject::new(400).reason(reason)));
+        let bad = |reason: &str| Box::new(rejection(&Reject::new(400).reason(reason)));
         let upgrades = self.headers.get_all(CONNECTION).iter().any(|value| {
             value.to_str().is_ok_and(|value| value.split(',').any(|word| word.trim().eq_ignore_ascii_case("upgrade")))
         });
@@ -115,13 +115,13 @@ impl Handshake {
             return Err(bad("the header `Connection: Upgrade` is missing"));
         }
         if self.headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-            let mut response = refusal(&Reject::new(426).reason("only WebSocket version 13 is spoken here"));
+            let mut response = rejection(&Reject::new(426).reason("only WebSocket version 13 is supported"));
             response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
             return Err(Box::new(response));
         }
         // Sixteen bytes in base64.
         let key = self.headers.get("sec-websocket-key").filter(|key| key.len() == 24);
-        let key = key.cloned().ok_or_else(|| bad("the header `Sec-WebSocket-Key` is missing or is no key"))?;
+        let key = key.cloned().ok_or_else(|| bad("the header `Sec-WebSocket-Key` is missing or not a key"))?;
         let upgrade = self.upgrade.take().ok_or_else(|| bad("this connection cannot become a WebSocket"))?;
         Ok((key, upgrade))
     }
@@ -139,7 +139,7 @@ async fn open<C: Consumer>(
         if let Some(until) = until {
             let left = until.duration_since(SystemTime::now()).ok().filter(|left| !left.is_zero());
             let left = left.ok_or_else(|| Reject::unauthorized().reason("the login has ended"))?;
-            // What ends in a thousand years has no end.
+            // A login that ends in a thousand years has no end.
             login_ends = Instant::now().checked_add(left);
         }
     } else {
@@ -148,7 +148,7 @@ async fn open<C: Consumer>(
     Ok((session::open::<C>(server.shared(), scope, captures).await?, login_ends))
 }
 
-pub(super) fn refusal(reject: &Reject) -> Response {
+pub(super) fn rejection(reject: &Reject) -> Response {
     let status = StatusCode::from_u16(reject.status()).unwrap_or(StatusCode::FORBIDDEN);
     let mut response = warp::reply::with_status(reject.body().to_owned(), status).into_response();
     if let Some(wait) = reject.delay() {
@@ -159,27 +159,26 @@ pub(super) fn refusal(reject: &Reject) -> Response {
 }
 
 fn accepted<C: Consumer>(key: &HeaderValue, opened: &mut Opened<C>, bearer: bool) -> Response {
-    let answer = opened.cx.take_response();
+    let additions = opened.cx.take_response();
     let mut response = Response::default();
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
-    headers.extend(answer.headers);
+    headers.extend(additions.headers);
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes())).expect("base64 is a legal header");
     headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-    // A browser that offers some hangs up where none is chosen.
-    if let Some(subprotocol) = answer.subprotocol.or(bearer.then(|| BEARER.into())) {
-        let subprotocol = HeaderValue::try_from(subprotocol).expect("it came in a header");
+    // A browser that offers subprotocols disconnects if none is chosen.
+    if let Some(subprotocol) = additions.subprotocol.or(bearer.then(|| BEARER.into())) {
+        let subprotocol = HeaderValue::try_from(subprotocol).expect("it came from a header");
         headers.insert(SEC_WEBSOCKET_PROTOCOL, subprotocol);
     }
     response
 }
 
-/// Takes the plain socket back out of hyper, so that the flusher can write to it; or keeps it a stream, where it is none
-/// (TLS, a Unix socket).
-fn carrier(upgraded: Upgraded) -> Option<(Socket, Bytes)> {
-    // By way of `Channels::serve`, and by way of `warp::serve`.
+/// Takes the TCP socket out of hyper, so that the write queue can write to it. Without one (TLS, a Unix socket), keeps the stream.
+fn transport(upgraded: Upgraded) -> Option<(Socket, Bytes)> {
+    // The first case is `Channels::serve`, the second `warp::serve`.
     let (socket, read_ahead) = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => (parts.io.into_inner(), parts.read_buf),
         Err(upgraded) => match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
@@ -189,12 +188,12 @@ fn carrier(upgraded: Upgraded) -> Option<(Socket, Bytes)> {
             }
         },
     };
-    // What waits is joined here, so the kernel need not wait for more. An error means that the client is gone.
+    // Output is joined before it is written, so the kernel need not wait for more. An error means that the client is gone.
     socket.set_nodelay(true).ok()?;
     Some((Socket::Tcp(socket), read_ahead))
 }
 
-/// The address of whoever sent it, put into a request's extensions by [`Channels::serve`].
+/// The sender's address, in a request's extensions. [`Channels::serve`](crate::Channels::serve) adds it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(super) SocketAddr);
 

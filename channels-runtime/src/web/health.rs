@@ -1,4 +1,4 @@
-//! What a load balancer asks: is the process alive, and does it have a use for clients?
+//! Health pages for load balancers: `/healthz` and `/readyz`.
 
 use std::time::Duration;
 
@@ -9,19 +9,18 @@ use warp::reply::{Reply, Response};
 
 use crate::app::Channels;
 
-/// How long a message may take through the layer and back.
+/// The time limit for a message through the layer and back.
 const DEADLINE: Duration = Duration::from_secs(2);
 
 impl Channels {
-    /// Two pages for whoever watches the process, to be combined with other filters:
+    /// Returns a route with two health pages:
     ///
-    /// - `/healthz` is always answered with 200: the process lives. If it is not, restart it.
-    /// - `/readyz` is answered with 200 when a message went through the channel layer and came back within 2 s
-    ///   ([`ChannelLayer::ready`](crate::ChannelLayer::ready)), over Redis where the layer is one of Redis. It is answered with
-    ///   503 when none did, and while the server stops. If it is not ready, send clients elsewhere, and do not restart it: its
-    ///   connections live, and Redis will come back.
+    /// - `/healthz` always responds with 200: the process is alive. Without a response, restart it.
+    /// - `/readyz` responds with 200 if a message came back through the channel layer (and Redis, if the layer uses it) within 2 s
+    ///   ([`ChannelLayer::ready`](crate::ChannelLayer::ready)). It responds with 503 if none did, and while the server stops. Then
+    ///   send clients elsewhere, but do not restart the process: its connections are open, and Redis may recover.
     ///
-    /// The body says in a few words what is wrong, and no address.
+    /// The body describes the problem in a few words, without addresses.
     ///
     /// ```
     /// use channels_runtime::prelude::*;
@@ -33,7 +32,7 @@ impl Channels {
     /// ```
     pub fn health(&self) -> BoxedFilter<(Response,)> {
         let channels = self.clone();
-        let alive = warp::path!("healthz").and(warp::get()).map(|| answer(StatusCode::OK, "alive"));
+        let alive = warp::path!("healthz").and(warp::get()).map(|| page(StatusCode::OK, "alive"));
         let ready = warp::path!("readyz").and(warp::get()).then(move || {
             let channels = channels.clone();
             async move { channels.ready().await }
@@ -43,19 +42,19 @@ impl Channels {
 
     async fn ready(&self) -> Response {
         if self.server().stopping().is_cancelled() {
-            return answer(StatusCode::SERVICE_UNAVAILABLE, "the server stops");
+            return page(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping");
         }
         match self.layer().ready(DEADLINE).await {
-            Ok(()) => answer(StatusCode::OK, "ready"),
+            Ok(()) => page(StatusCode::OK, "ready"),
             Err(error) => {
                 tracing::warn!(%error, "not ready");
-                answer(StatusCode::SERVICE_UNAVAILABLE, "the channel layer does not answer")
+                page(StatusCode::SERVICE_UNAVAILABLE, "the channel layer does not respond")
             }
         }
     }
 }
 
-fn answer(status: StatusCode, text: &'static str) -> Response {
+fn page(status: StatusCode, text: &'static str) -> Response {
     let text = warp::reply::with_header(text, http::header::CACHE_CONTROL, "no-store");
     warp::reply::with_status(text, status).into_response()
 }

@@ -22,10 +22,10 @@ use crate::web::response_body::ResponseBody;
 use crate::web::slot_lease::SlotLease;
 use crate::web::slots::Slot;
 
-/// The largest head of a request, in bytes, within a factor of two: so much is buffered before it must be whole.
+/// The largest head of a request, in bytes, within a factor of two: the buffer for an incomplete head.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// How long a server that stops waits for the rest of a request.
+/// The time that a stopping server waits for the rest of a request.
 const LAST_REQUESTS: Duration = Duration::from_secs(1);
 
 /// A socket that was accepted, and has not become a WebSocket.
@@ -36,23 +36,23 @@ pub(crate) struct HttpConnection {
 }
 
 impl HttpConnection {
-    /// Begins TLS. `None` if that fails or takes too long.
+    /// Accepts TLS. Returns `None` if that fails or takes too long.
     #[cfg(feature = "https")]
-    pub(crate) async fn shake_hands(
+    pub(crate) async fn accept_tls(
         &self,
         acceptor: &tokio_rustls::TlsAcceptor,
         socket: TcpStream,
     ) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
-        // When it has become a WebSocket, the socket cannot be reached any more.
+        // After the upgrade to a WebSocket, the socket is out of reach.
         socket.set_nodelay(true).ok()?;
-        let shaking = tokio::time::timeout(self.core.admission().settings.header_deadline, acceptor.accept(socket));
-        let shaken = tokio::select! {
-            // Whichever is done, the socket is dropped or handed on.
-            shaken = shaking => shaken,
+        let accepting = tokio::time::timeout(self.core.admission().settings.header_deadline, acceptor.accept(socket));
+        let accepted = tokio::select! {
+            // The losing branches hold nothing but the socket, which is then dropped.
+            accepted = accepting => accepted,
             () = self.slot.dropped() => return None,
             () = self.core.stopping().cancelled() => return None,
         };
-        match shaken.map_err(io::Error::from).and_then(|shaken| shaken) {
+        match accepted.map_err(io::Error::from).and_then(|accepted| accepted) {
             Ok(stream) => Some(stream),
             Err(error) => {
                 count(&self.core.admission().counters.tls_failed);
@@ -62,34 +62,34 @@ impl HttpConnection {
         }
     }
 
-    /// Serves its requests, one after the other. Ends when it has become a WebSocket, too: that is then a session of the
-    /// server's.
+    /// Serves the requests of this socket, one after the other. Also ends when the socket becomes a WebSocket, which is then a
+    /// session of the server.
     pub(crate) async fn serve<I, S>(self, stream: I, service: S)
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
         S: Service<http::Request<RequestBody>, Response = warp::reply::Response, Error = Infallible>,
     {
-        let caller = &self;
-        let answer = service_fn(move |request: http::Request<Incoming>| {
-            caller.slot.serve();
-            let mut request = request.map(|body| RequestBody::new(body, &caller.slot));
-            request.extensions_mut().insert(Peer(caller.peer));
-            let answer = service.call(request);
+        let this = &self;
+        let respond = service_fn(move |request: http::Request<Incoming>| {
+            this.slot.serve();
+            let mut request = request.map(|body| RequestBody::new(body, &this.slot));
+            request.extensions_mut().insert(Peer(this.peer));
+            let response = service.call(request);
             async move {
-                let answer = answer.await?;
-                match answer.extensions().get::<SlotLease>() {
-                    Some(lease) => lease.lend(&caller.slot),
-                    // It may send another one, and until it does, it has waited since now.
-                    None => _ = caller.slot.asks(),
+                let response = response.await?;
+                match response.extensions().get::<SlotLease>() {
+                    Some(lease) => lease.lend(&this.slot),
+                    // The socket may send another request, and waits from now on.
+                    None => _ = this.slot.wait_for_head(),
                 }
-                Ok::<_, Infallible>(answer.map(|body| ResponseBody { body, slot: Arc::clone(&caller.slot) }))
+                Ok::<_, Infallible>(response.map(|body| ResponseBody { body, slot: Arc::clone(&this.slot) }))
             }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.core.admission().settings.header_deadline)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream), answer)
+            .serve_connection(TokioIo::new(stream), respond)
             .with_upgrades();
         let mut connection = std::pin::pin!(connection);
         let served = tokio::select! {
@@ -100,8 +100,8 @@ impl HttpConnection {
                 tokio::select! {
                     served = connection.as_mut() => served,
                     () = self.slot.dropped() => return,
-                    // Hyper waits for the rest of a request that has begun.
-                    () = self.asks_too_slowly() => return,
+                    // Hyper waits for the rest of an incomplete request.
+                    () = self.incomplete_request_deadline() => return,
                 }
             }
         };
@@ -115,8 +115,8 @@ impl HttpConnection {
         }
     }
 
-    /// Waits as long as a server that stops does for a request that is not whole; for ever, if one is being answered then.
-    async fn asks_too_slowly(&self) {
+    /// Waits until the deadline for an incomplete request in a stopping server. Never ends if a request is being served then.
+    async fn incomplete_request_deadline(&self) {
         tokio::time::sleep(LAST_REQUESTS).await;
         if self.slot.is_served() {
             std::future::pending().await

@@ -162,13 +162,13 @@ impl WebServer {
             };
             fails = false;
             let connection = HttpConnection { core: Arc::clone(core), slot: Slot::new(&slots), peer };
-            connection.slot.asks();
+            connection.slot.wait_for_head();
             let service = service.clone();
             #[cfg(feature = "https")]
             if let Some(tls) = &self.tls {
                 let acceptor = tls.acceptor();
                 requests.spawn(cut.clone().run_until_cancelled_owned(async move {
-                    if let Some(stream) = connection.shake_hands(&acceptor, socket).await {
+                    if let Some(stream) = connection.accept_tls(&acceptor, socket).await {
                         connection.serve(stream, service).await;
                     }
                 }));

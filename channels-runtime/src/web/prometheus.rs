@@ -1,4 +1,4 @@
-//! The page that Prometheus asks for.
+//! The metrics page for Prometheus.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use warp::reply::{Reply, Response};
 use crate::app::Channels;
 
 impl Channels {
-    /// The page `/metrics` for Prometheus, to be combined with other filters: the figures of this application, read when the
-    /// page is asked for ([`Self::record_metrics`]).
+    /// Returns a route with the page `/metrics` for Prometheus: the metrics of this application, read at each request
+    /// ([`Self::record_metrics`]).
     ///
-    /// If the process has no `metrics` recorder yet, the page's own becomes it, so that what you count with
-    /// `metrics::counter!` is on the page, too. (Of a histogram, every value is kept until the page is asked for.)
+    /// If the process has no `metrics` recorder yet, this page installs its own, so that it also shows your own
+    /// `metrics::counter!`. (It keeps every value of a histogram until the next request.)
     ///
-    /// It says how much your application is used: show it to your Prometheus, not to the world. A second server on an
-    /// address of its own does that, as does a line in the proxy.
+    /// The page reveals how much your application is used, so serve it to your Prometheus only: on a second server with its own
+    /// address, or with a rule in the proxy.
     ///
     /// ```
     /// use channels_runtime::prelude::*;
@@ -33,7 +33,7 @@ impl Channels {
         let channels = self.clone();
         let recorder = Arc::new(PrometheusBuilder::new().build_recorder());
         let page = recorder.handle();
-        // Where there is another one, the application's own figures are in its care.
+        // Another recorder keeps the application's own metrics.
         _ = metrics::set_global_recorder(Arc::clone(&recorder));
         warp::path!("metrics")
             .and(warp::get())

@@ -1,4 +1,4 @@
-//! The body of a request, whose socket holds a slot until the body has arrived.
+//! The body of a request, whose socket waits until the body has arrived.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,26 +9,25 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use crate::error::Result;
 use crate::web::slots::Slot;
 
-/// The body of a request. Until it has come, or is dropped, its socket waits: whoever takes for ever to send one is no better than
-/// whoever takes for ever to ask.
+/// The body of a request. Until it has arrived or is dropped, its socket waits: a slow body is limited like a slow head.
 pub(crate) struct RequestBody {
     body: Incoming,
-    /// Until then.
+    /// Until the body has arrived.
     slot: Option<Arc<Slot>>,
 }
 
 impl RequestBody {
     pub(crate) fn new(body: Incoming, slot: &Arc<Slot>) -> Self {
-        let is_told = body.is_end_stream();
-        if !is_told {
-            slot.tells();
+        let is_complete = body.is_end_stream();
+        if !is_complete {
+            slot.wait_for_body();
         }
-        Self { body, slot: (!is_told).then(|| Arc::clone(slot)) }
+        Self { body, slot: (!is_complete).then(|| Arc::clone(slot)) }
     }
 
     fn end(&mut self) {
         if let Some(slot) = self.slot.take() {
-            slot.has_told();
+            slot.body_arrived();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The body of a response, whose socket holds a slot again afterwards.
+//! The body of a response, whose socket waits again afterwards.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use crate::error::Result;
 use crate::web::slots::Slot;
 
-/// The body of an answer. When it is done, the socket waits for another request, if it did not before.
+/// The body of a response. When it is done, the socket waits for another request.
 pub(crate) struct ResponseBody<B> {
     pub(super) body: B,
     pub(super) slot: Arc<Slot>,
@@ -34,7 +34,7 @@ impl<B: Body + Unpin> Body for ResponseBody<B> {
 
 impl<B> Drop for ResponseBody<B> {
     fn drop(&mut self) {
-        self.slot.asks();
-        self.slot.is_answered();
+        self.slot.wait_for_head();
+        self.slot.response_ended();
     }
 }

@@ -1,4 +1,4 @@
-//! Routes for warp, WebSockets and server-sent events, and a server for them. The only folder that knows warp.
+//! WebSocket routes, as warp filters.
 
 use warp::Filter;
 use warp::filters::BoxedFilter;
@@ -10,14 +10,13 @@ use crate::web::captures::{Captures, RoutePath};
 use crate::web::handshake::{Handshake, handshake};
 
 impl Channels {
-    /// A WebSocket route: an ordinary warp filter, to be combined with any other.
+    /// Returns a WebSocket route: an ordinary warp filter that can be combined with any other.
     ///
-    /// What the path captures are the arguments of `#[connect]` behind `cx`. A path ends with or without a slash.
+    /// The captures of the path are the arguments of `#[connect]` after `cx`. A path may end with a slash.
     ///
-    /// A request that is no WebSocket handshake is passed on, so that a page may stand at the same path. If no other filter
-    /// takes it, warp answers 405 for another method than `GET`, and 400 where the header `Upgrade: websocket` is missing.
-    /// A handshake that is broken is answered 400, one of another version 426; a refused one with the status of its
-    /// [`Reject`](crate::Reject).
+    /// A request that is not a WebSocket handshake is passed on, so a page may have the same path. If no other filter takes it, warp
+    /// responds with 405 to a method other than `GET`, and with 400 if the header `Upgrade: websocket` is missing. A malformed
+    /// handshake gets 400, one of another version 426, and a rejected one the status of its [`Reject`](crate::Reject).
     ///
     /// ```
     /// use channels_runtime::prelude::*;
@@ -49,7 +48,7 @@ impl Channels {
             .and(handshake())
             .then(move |captures: C::Captures, handshake: Handshake| {
                 let server = server.clone();
-                async move { handshake.answer::<C>(&server, captures).await }
+                async move { handshake.respond::<C>(&server, captures).await }
             })
             .boxed()
     }

@@ -1,14 +1,12 @@
-//! What a server serves.
+//! The bound of what a server serves.
 
 use warp::{Filter, Rejection, Reply};
 
-/// What is served: a route, or several that are joined by `.or(..)`. Every warp filter is one that answers with a
-/// [`Reply`], those of [`Channels::route`](crate::Channels::route) and
-/// [`Channels::sse`](crate::Channels::sse) among them.
+/// One route, or several that are joined by `.or(..)`. Every warp filter that returns a [`Reply`] is one, including those of
+/// [`Channels::route`](crate::Channels::route) and [`Channels::sse`](crate::Channels::sse).
 ///
-/// A function that puts an application's routes together returns them as `impl Routes`. It takes the
-/// [`Channels`](crate::Channels) by value, and is called with a clone, which is the same application: what it returned
-/// for a reference could not outlive that.
+/// A function that builds an application's routes returns them as `impl Routes`. It takes [`Channels`](crate::Channels) by value;
+/// call it with a clone, which is the same application. From a reference, the returned routes could not outlive the reference.
 ///
 /// ```
 /// use channels_runtime::prelude::*;
@@ -38,7 +36,7 @@ use warp::{Filter, Rejection, Reply};
     message = "`{Self}` is not a route",
     label = "not a route",
     note = "a consumer is served by its route: `channels.route::<ChatConsumer>(warp::path!(\"ws\" / \"chat\"))`",
-    note = "any other warp filter is one if it gives a `Reply`; a function that makes routes returns `impl Routes`"
+    note = "any other warp filter is a route if it returns a `Reply`; a function that builds routes returns `impl Routes`"
 )]
 pub trait Routes: Filter<Extract: Reply, Error = Rejection> + Clone + Send + Sync + 'static {}
 

@@ -1,19 +1,19 @@
-//! The slot of a socket during a response without an end.
+//! The lease of a slot during an endless response.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::support::lock;
 use crate::web::slots::Slot;
 
-/// What an answer carries whose body has no end of its own, and is one of the connections that the door counts for as long as
-/// its [`SlotGuard`] lives. All others count as waiting from their head on: whoever is slow to take them is not better than whoever
-/// is slow to ask.
+/// An extension of a response whose body has no end. Admission counts its connection for as long as its [`SlotGuard`] exists, so its
+/// socket does not wait. The sockets of all other responses wait from the head of the response on: a client that reads slowly is
+/// treated like one that sends slowly.
 #[derive(Clone, Default)]
 pub(super) struct SlotLease(Arc<Mutex<Lent>>);
 
 #[derive(Default)]
 enum Lent {
-    /// The answer is not begun yet.
+    /// The response has not started.
     #[default]
     Early,
     To(Arc<Slot>),
@@ -25,29 +25,29 @@ impl SlotLease {
         lock(&self.0)
     }
 
-    /// Makes the one that counts it. When that is dropped, the rest of the answer is like any other.
-    pub(super) fn place(&self) -> SlotGuard {
+    /// Returns the guard. When it is dropped, the socket waits again, as for any other response.
+    pub(super) fn guard(&self) -> SlotGuard {
         SlotGuard(self.clone())
     }
 
-    /// The answer goes to this one.
+    /// Lends the slot of the socket to which the response is written.
     pub(crate) fn lend(&self, slot: &Arc<Slot>) {
         let mut lent = self.lock();
         if matches!(*lent, Lent::GivenBack) {
-            slot.asks();
+            slot.wait_for_head();
         } else {
             *lent = Lent::To(Arc::clone(slot));
         }
     }
 }
 
-/// See [`SlotLease`].
+/// The guard of a [`SlotLease`].
 pub(super) struct SlotGuard(SlotLease);
 
 impl Drop for SlotGuard {
     fn drop(&mut self) {
         if let Lent::To(slot) = std::mem::replace(&mut *self.0.lock(), Lent::GivenBack) {
-            slot.asks();
+            slot.wait_for_head();
         }
     }
 }

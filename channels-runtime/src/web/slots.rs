@@ -1,5 +1,5 @@
-//! Sockets that wait: for their first request, for the rest of it, or for another one. A bound for those who open many and say
-//! little.
+//! Waiting sockets: those that have not sent a whole request, and those that may send another. A bound against clients that open many
+//! sockets and send little.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,12 +9,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::lock;
 
-/// All sockets that wait, the oldest first. Bound: `limit`. Policy: when one more comes, the one that has waited longest is
-/// dropped. Who is slow on purpose waits longest; who is not sends its request at once. A body may take longer than a head, so
-/// those who send one are not dropped for those who ask, as long as they are no more than half.
+/// All waiting sockets, the oldest first. Bound: `limit`. Policy: when one more comes, the socket that has waited longest is dropped.
+/// A socket that is slow on purpose waits longest; others send their request immediately. A body may take longer than a head, so
+/// sockets that send a body are not dropped for those that send a head, if they are at most half.
 pub(super) struct Slots {
     limit: usize,
-    line: Mutex<Line>,
+    queue: Mutex<Queue>,
     /// Called for each socket that is dropped to make room.
     on_drop: Box<dyn Fn() + Send + Sync>,
 }
@@ -26,129 +26,129 @@ impl fmt::Debug for Slots {
 }
 
 #[derive(Debug, Default)]
-struct Line {
+struct Queue {
     next: u64,
-    asking: BTreeMap<u64, CancellationToken>,
-    telling: BTreeMap<u64, CancellationToken>,
+    heads: BTreeMap<u64, CancellationToken>,
+    bodies: BTreeMap<u64, CancellationToken>,
 }
 
-impl Line {
-    fn of(&mut self, what: What) -> &mut BTreeMap<u64, CancellationToken> {
-        match what {
-            What::Head => &mut self.asking,
-            What::Body => &mut self.telling,
+impl Queue {
+    fn of(&mut self, part: Part) -> &mut BTreeMap<u64, CancellationToken> {
+        match part {
+            Part::Head => &mut self.heads,
+            Part::Body => &mut self.bodies,
         }
     }
 
-    /// Takes out the one that makes room, if there are too many.
-    fn one_too_many(&mut self, limit: usize) -> Option<CancellationToken> {
-        if self.asking.len() + self.telling.len() <= limit {
+    /// Removes the socket that must be dropped, if there are too many.
+    fn remove_excess(&mut self, limit: usize) -> Option<CancellationToken> {
+        if self.heads.len() + self.bodies.len() <= limit {
             return None;
         }
-        let what = if self.telling.len() > limit / 2 { What::Body } else { What::Head };
-        self.of(what).pop_first().map(|(_, socket)| socket)
+        let part = if self.bodies.len() > limit / 2 { Part::Body } else { Part::Head };
+        self.of(part).pop_first().map(|(_, socket)| socket)
     }
 }
 
-/// What a socket is waited for.
+/// The part of a request that a socket must send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum What {
+enum Part {
     Head,
     Body,
 }
 
 impl Slots {
     pub(super) fn new(limit: usize, on_drop: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { limit, line: Mutex::default(), on_drop: Box::new(on_drop) })
+        Arc::new(Self { limit, queue: Mutex::default(), on_drop: Box::new(on_drop) })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Line> {
-        lock(&self.line)
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        lock(&self.queue)
     }
 }
 
-/// One socket.
+/// The slot of one socket.
 #[derive(Debug)]
 pub(super) struct Slot {
-    waiting: Arc<Slots>,
+    slots: Arc<Slots>,
     state: Mutex<State>,
     dropped: CancellationToken,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Its place in the line, while it waits.
-    place: Option<(What, u64)>,
-    /// A whole request has come, and its answer is not given yet.
+    /// The position in the queue, while the socket waits.
+    position: Option<(Part, u64)>,
+    /// A request has arrived, and its response has not ended.
     is_served: bool,
-    /// A whole request has ever come.
+    /// A request has arrived before.
     was_served: bool,
 }
 
 impl Slot {
-    pub(super) fn new(waiting: &Arc<Slots>) -> Arc<Self> {
-        Arc::new(Self { waiting: Arc::clone(waiting), state: Mutex::default(), dropped: CancellationToken::new() })
+    pub(super) fn new(slots: &Arc<Slots>) -> Arc<Self> {
+        Arc::new(Self { slots: Arc::clone(slots), state: Mutex::default(), dropped: CancellationToken::new() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
 
-    /// It has a request to send from now on. Gives whether another one was dropped for it.
-    pub(super) fn asks(&self) -> bool {
-        self.wait_for(What::Head)
+    /// Starts to wait for the head of a request. Returns whether another socket was dropped for it.
+    pub(super) fn wait_for_head(&self) -> bool {
+        self.wait_for(Part::Head)
     }
 
-    /// The head of its request has come, and its body has not. Gives whether another one was dropped for it.
-    pub(super) fn tells(&self) -> bool {
-        self.wait_for(What::Body)
+    /// Starts to wait for the body of a request. Returns whether another socket was dropped for it.
+    pub(super) fn wait_for_body(&self) -> bool {
+        self.wait_for(Part::Body)
     }
 
-    fn wait_for(&self, what: What) -> bool {
+    fn wait_for(&self, part: Part) -> bool {
         let mut state = self.state();
-        if state.place.is_some_and(|(already, _)| already == what) {
+        if state.position.is_some_and(|(already, _)| already == part) {
             return false;
         }
-        self.leave_line(&mut state);
-        let mut line = self.waiting.lock();
-        let number = line.next;
-        line.next += 1;
-        line.of(what).insert(number, self.dropped.clone());
-        let longest = line.one_too_many(self.waiting.limit);
-        drop(line);
-        state.place = Some((what, number));
+        self.leave_queue(&mut state);
+        let mut queue = self.slots.lock();
+        let number = queue.next;
+        queue.next += 1;
+        queue.of(part).insert(number, self.dropped.clone());
+        let longest = queue.remove_excess(self.slots.limit);
+        drop(queue);
+        state.position = Some((part, number));
         drop(state);
         if let Some(socket) = &longest {
             socket.cancel();
-            (self.waiting.on_drop)();
+            (self.slots.on_drop)();
         }
         longest.is_some()
     }
 
-    fn leave_line(&self, state: &mut State) {
-        if let Some((what, number)) = state.place.take() {
-            self.waiting.lock().of(what).remove(&number);
+    fn leave_queue(&self, state: &mut State) {
+        if let Some((part, number)) = state.position.take() {
+            self.slots.lock().of(part).remove(&number);
         }
     }
 
-    /// The body of its request has come, or is not wanted.
-    pub(super) fn has_told(&self) {
+    /// Ends the wait for the body of a request: it has arrived, or the route does not read it.
+    pub(super) fn body_arrived(&self) {
         let state = &mut *self.state();
-        // It may have its answer before, and then it waits for another reason.
-        if matches!(state.place, Some((What::Body, _))) {
-            self.leave_line(state);
+        // If the response ended first, the socket waits for the next head.
+        if matches!(state.position, Some((Part::Body, _))) {
+            self.leave_queue(state);
         }
     }
 
-    /// The head of its request has come.
+    /// Ends the wait for a head: it has arrived.
     pub(super) fn serve(&self) {
         let state = &mut *self.state();
-        self.leave_line(state);
+        self.leave_queue(state);
         (state.is_served, state.was_served) = (true, true);
     }
 
-    /// The answer to its request is given.
-    pub(super) fn is_answered(&self) {
+    /// Records that the response has ended.
+    pub(super) fn response_ended(&self) {
         self.state().is_served = false;
     }
 
@@ -160,7 +160,7 @@ impl Slot {
         self.state().was_served
     }
 
-    /// Waits until the socket has to make room.
+    /// Waits until the socket is dropped for another one.
     pub(super) async fn dropped(&self) {
         self.dropped.cancelled().await;
     }
@@ -168,7 +168,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.leave_line(&mut self.state());
+        self.leave_queue(&mut self.state());
     }
 }
 
@@ -177,48 +177,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_has_waited_longest_makes_room_and_whoever_is_served_does_not() {
+    fn longest_waiting_socket_is_dropped_and_served_one_is_not() {
         let waiting = Slots::new(2, || {});
-        let seats: Vec<_> = (0..4).map(|_| Slot::new(&waiting)).collect();
-        assert!(!seats[0].asks() && !seats[1].asks());
-        seats[0].serve();
-        assert!(!seats[2].asks());
-        assert!(seats[3].asks());
-        let dropped: Vec<_> = seats.iter().map(|seat| seat.dropped.is_cancelled()).collect();
+        let slots: Vec<_> = (0..4).map(|_| Slot::new(&waiting)).collect();
+        assert!(!slots[0].wait_for_head() && !slots[1].wait_for_head());
+        slots[0].serve();
+        assert!(!slots[2].wait_for_head());
+        assert!(slots[3].wait_for_head());
+        let dropped: Vec<_> = slots.iter().map(|slot| slot.dropped.is_cancelled()).collect();
         assert_eq!(dropped, [false, true, false, false]);
-        assert!(seats[0].asks(), "it waits for another request, behind the others");
-        assert!(seats[2].dropped.is_cancelled());
-        assert!(!seats[0].asks(), "it does already");
-        drop(seats);
-        let line = waiting.lock();
-        assert!(line.asking.is_empty() && line.telling.is_empty());
+        assert!(slots[0].wait_for_head(), "it waits for another request, after the others");
+        assert!(slots[2].dropped.is_cancelled());
+        assert!(!slots[0].wait_for_head(), "it waits already");
+        drop(slots);
+        let queue = waiting.lock();
+        assert!(queue.heads.is_empty() && queue.bodies.is_empty());
     }
 
     #[test]
-    fn a_body_may_take_longer_than_a_head() {
+    fn sockets_with_bodies_may_take_half_of_slots() {
         let waiting = Slots::new(4, || {});
-        let seats: Vec<_> = (0..9).map(|_| Slot::new(&waiting)).collect();
-        let dropped = || seats.iter().map(|seat| u8::from(seat.dropped.is_cancelled())).collect::<Vec<_>>();
-        // Two of four may tell, and those who ask make room for each other.
-        for seat in &seats[..2] {
-            seat.asks();
-            seat.serve();
-            assert!(!seat.tells());
+        let slots: Vec<_> = (0..9).map(|_| Slot::new(&waiting)).collect();
+        let dropped = || slots.iter().map(|slot| u8::from(slot.dropped.is_cancelled())).collect::<Vec<_>>();
+        // Two of four may send a body; a head makes room for another head.
+        for slot in &slots[..2] {
+            slot.wait_for_head();
+            slot.serve();
+            assert!(!slot.wait_for_body());
         }
-        assert!(!seats[2].asks() && !seats[3].asks());
-        assert!(seats[4].asks());
+        assert!(!slots[2].wait_for_head() && !slots[3].wait_for_head());
+        assert!(slots[4].wait_for_head());
         assert_eq!(dropped(), [0, 0, 1, 0, 0, 0, 0, 0, 0]);
-        // A third one is one too many of its kind, and the oldest of them makes room.
-        seats[5].serve();
-        assert!(seats[5].tells());
+        // A third body is too many, so the oldest body is dropped.
+        slots[5].serve();
+        assert!(slots[5].wait_for_body());
         assert_eq!(dropped(), [1, 0, 1, 0, 0, 0, 0, 0, 0]);
-        // Who has told waits no more; who has its answer before waits as those who ask.
-        seats[1].has_told();
-        assert!(!seats[6].asks());
-        assert!(!seats[5].asks());
-        seats[5].has_told();
-        assert!(seats[7].asks());
-        assert_eq!((dropped(), waiting.lock().asking.len()), (vec![1, 0, 1, 1, 0, 0, 0, 0, 0], 4));
-        drop(seats);
+        // A complete body no longer waits; a response before that waits for the next head.
+        slots[1].body_arrived();
+        assert!(!slots[6].wait_for_head());
+        assert!(!slots[5].wait_for_head());
+        slots[5].body_arrived();
+        assert!(slots[7].wait_for_head());
+        assert_eq!((dropped(), waiting.lock().heads.len()), (vec![1, 0, 1, 1, 0, 0, 0, 0, 0], 4));
+        drop(slots);
     }
 }

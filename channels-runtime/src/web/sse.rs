@@ -1,7 +1,7 @@
-//! Server-sent events: what a consumer sends, for a client that only listens, as lines of an HTTP answer without end.
+//! Server-sent events: a consumer's messages as an endless HTTP response, for clients that only receive.
 //!
-//! The consumer's session is that of a WebSocket, over a pipe in memory. Here is the other end of the pipe: it reads the
-//! session's frames, and answers its pings.
+//! The consumer's session is that of a WebSocket, over a pipe in memory. This module is the other end of the pipe: it reads the
+//! session's frames and replies to its pings.
 
 use std::convert::Infallible;
 use std::io::{self, Cursor};
@@ -28,27 +28,25 @@ use crate::consumer::{Consumer, OnlySends};
 use crate::server::{self, Server};
 use crate::support::count;
 use crate::web::captures::{Captures, RoutePath};
-use crate::web::handshake::{Handshake, handshake, refusal};
+use crate::web::handshake::{Handshake, handshake, rejection};
 use crate::web::slot_lease::{SlotGuard, SlotLease};
 use crate::websocket::CloseCode;
 
-/// How many bytes of frames wait in the pipe for the client's socket. What more there is waits in the connection's outbound
-/// queue, which has the limit.
+/// The size of the pipe, in bytes. Further output waits in the connection's outbound queue, which has the limit.
 const PIPE: usize = 16 * 1024;
 
-/// What each answer begins with: how long, in milliseconds, a browser waits before it connects again. A server that stops
-/// says something else at the end, and this takes it back.
+/// The beginning of each response: the time, in milliseconds, that a browser waits before it reconnects. A stopping server sends
+/// another time at the end, and this resets it.
 const OPENING: &str = "retry: 3000\n\n";
 
-/// A client's answer to a ping: masked, as a client's frames are, with a mask that changes nothing.
+/// A client's reply to a ping. It is masked, like all frames of a client, with a mask of zeros.
 const PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
 
 impl Channels {
-    /// A route for clients that only listen: server-sent events from a consumer, as an ordinary warp filter. For pages whose
-    /// network lets no WebSocket through, and for whatever reads HTTP better than WebSockets.
+    /// Returns a route for clients that only receive: server-sent events from a consumer, as an ordinary warp filter. Use it for pages
+    /// whose network blocks WebSockets, and for programs that read HTTP more easily.
     ///
-    /// The consumer may be that of a [`Self::route`]. It compiles only if it has no `#[receive]`: this client cannot say
-    /// anything.
+    /// The consumer may also have a [`Self::route`]. It compiles only without `#[receive]`, because this client cannot send.
     ///
     /// ```
     /// use channels_runtime::prelude::*;
@@ -85,34 +83,33 @@ impl Channels {
     /// ```js
     /// const source = new EventSource("/news");
     /// source.onmessage = (event) => show(event.data);
-    /// // Unless it is told to stay away, a browser comes back whenever the connection ends.
+    /// // A browser reconnects whenever the connection ends, unless the page closes the source.
     /// source.addEventListener("close", (event) => {
     ///   if (JSON.parse(event.data).code >= 4000) source.close();
     /// });
     /// ```
     ///
-    /// What is the same as on a WebSocket route: `#[connect]` and the status of its [`Reject`](crate::Reject), the login, the
-    /// checks of origin and host, all limits and figures, the heartbeat's times, the order, the bound of what waits for a slow
-    /// client (1013 beyond), and the waves of [`Self::shutdown`]. What differs:
+    /// These are the same as on a WebSocket route: `#[connect]` and the status of its [`Reject`](crate::Reject), the login, the checks
+    /// of origin and host, all limits and counters, the heartbeat's times, the order, the outbound limit (1013 beyond it), and the
+    /// gradual closes of [`Self::shutdown`]. These differ:
     ///
-    /// - It answers `GET` with `Accept: text/event-stream`, as browsers' `EventSource` sends it; everything else is passed on
-    ///   to other filters.
-    /// - A text frame is one message, each of its lines behind `data:`. A line ends with `\n`, `\r\n` or `\r`; they all arrive as
-    ///   `\n`. A binary frame cannot be sent: it is logged as an error, and ends the connection with 1003.
-    /// - In place of a ping there is a comment. A client that is gone without a word is noticed when its socket takes no more:
-    ///   30 s after that, or when the kernel gives up (on Linux within a quarter of an hour).
-    /// - The client cannot say why it goes. `#[disconnect]` then gets 1006.
-    /// - A close is the last message, an event of the name `close`: `{"code": 4001, "reason": ".."}`. When the server stops, the
-    ///   browser comes back after the time that the reason names.
-    /// - Nothing has an id, and `Last-Event-ID` is not looked at: what was sent while the client was away is not sent again. A
-    ///   consumer brings its client up to date in `#[connect]`.
-    /// - No subprotocol is ever named. An [idle limit](crate::ChannelsBuilder::idle_limit) ends every stream in time, because
-    ///   none of them says anything.
-    /// - To a page of another host that [`allowed_origins`](crate::ChannelsBuilder::allowed_origins) lets in, the answer says
-    ///   so as well (CORS, with credentials).
+    /// - The route takes `GET` with `Accept: text/event-stream`, which browsers' `EventSource` sends, and passes other requests on.
+    /// - A text frame is one message, with `data:` before each of its lines. A line ends with `\n`, `\r\n` or `\r`; all arrive as `\n`.
+    ///   A binary frame cannot be sent: it is logged as an error and ends the connection with 1003.
+    /// - A comment replaces the ping. A client that vanished is noticed when its socket takes no more bytes: 30 s after that, or when
+    ///   the kernel gives up (on Linux within a quarter of an hour).
+    /// - The client sends no close code, so `#[disconnect]` gets 1006.
+    /// - A close is the last message, an event named `close`: `{"code": 4001, "reason": ".."}`. When the server stops, the browser
+    ///   reconnects after the time in the reason.
+    /// - Messages have no id, and `Last-Event-ID` is ignored: messages that the client missed are not sent again. A consumer updates
+    ///   its client in `#[connect]`.
+    /// - There is no subprotocol. An [idle limit](crate::ChannelsBuilder::idle_limit) ends every stream, because these clients send
+    ///   nothing.
+    /// - The response allows pages of other hosts in [`allowed_origins`](crate::ChannelsBuilder::allowed_origins) to read it (CORS,
+    ///   with credentials).
     ///
-    /// A browser allows six HTTP/1.1 connections to a host, over all of its tabs; with many tabs, take a WebSocket. What it
-    /// costs: a frame is copied once more, and wakes one more task.
+    /// A browser allows six HTTP/1.1 connections to a host, over all of its tabs; with many tabs, use a WebSocket. The cost: a frame
+    /// is copied once more and wakes one more task.
     pub fn sse<C: Consumer + OnlySends>(
         &self,
         path: impl RoutePath<Captured: Captures<C::Captures>>,
@@ -124,13 +121,13 @@ impl Channels {
             .and(handshake())
             .then(move |captures: C::Captures, handshake: Handshake| {
                 let server = server.clone();
-                async move { listen::<C>(&handshake, &server, captures).await }
+                async move { respond::<C>(&handshake, &server, captures).await }
             })
             .boxed()
     }
 }
 
-/// Passes by a request that does not ask for an event stream.
+/// Rejects a request that does not accept an event stream, so that another filter can take it.
 fn wants_events() -> impl Filter<Extract = (), Error = Rejection> + Clone + Send + Sync + 'static {
     warp::header::headers_cloned()
         .and_then(|headers: HeaderMap| {
@@ -141,29 +138,29 @@ fn wants_events() -> impl Filter<Extract = (), Error = Rejection> + Clone + Send
         .untuple_one()
 }
 
-/// Runs `connect`, and answers with a stream, or with a refusal.
-async fn listen<C: Consumer>(handshake: &Handshake, server: &Arc<Server>, captures: C::Captures) -> Response {
+/// Runs `connect`, and responds with a stream or with a rejection.
+async fn respond<C: Consumer>(handshake: &Handshake, server: &Arc<Server>, captures: C::Captures) -> Response {
     let (permit, mut opened, login_ends) = match handshake.admit::<C>(server, captures).await {
         Ok(admitted) => admitted,
-        Err(reject) => return refusal(&reject),
+        Err(reject) => return rejection(&reject),
     };
     count(&server.admission().counters.accepted);
-    let answer = opened.cx.take_response();
+    let additions = opened.cx.take_response();
     let (session, pipe) = tokio::io::duplex(PIPE);
-    let seat = SlotLease::default();
-    let session = SessionsEnd { pipe: session, _place: seat.place() };
-    let carrier = Some((Socket::Stream(Stream::new(session)), Bytes::new()));
-    Server::spawn(permit, opened, login_ends, std::future::ready(carrier));
+    let lease = SlotLease::default();
+    let session = SessionPipe { pipe: session, _guard: lease.guard() };
+    let transport = Some((Socket::Stream(Stream::new(session)), Bytes::new()));
+    Server::spawn(permit, opened, login_ends, std::future::ready(transport));
     let mut response = warp::reply::stream(EventStream::new(C::INFO.name, pipe)).into_response();
-    response.extensions_mut().insert(seat);
+    response.extensions_mut().insert(lease);
     let headers = response.headers_mut();
-    headers.extend(answer.headers);
+    headers.extend(additions.headers);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    // nginx would keep it until it has some kilobytes.
+    // nginx would buffer some kilobytes.
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     if let Some(origin) = handshake.headers.get(ORIGIN) {
-        // The door let it in.
+        // Admission has accepted the origin.
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         headers.append(VARY, HeaderValue::from_name(ORIGIN));
@@ -171,19 +168,19 @@ async fn listen<C: Consumer>(handshake: &Handshake, server: &Arc<Server>, captur
     response
 }
 
-/// The session's end of the pipe. When it is dropped, what was not taken yet of the answer is nobody's connection any more.
-struct SessionsEnd {
+/// The session's end of the pipe. When it is dropped, the rest of the response no longer counts as a connection.
+struct SessionPipe {
     pipe: DuplexStream,
-    _place: SlotGuard,
+    _guard: SlotGuard,
 }
 
-impl AsyncRead for SessionsEnd {
+impl AsyncRead for SessionPipe {
     fn poll_read(mut self: Pin<&mut Self>, task: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.pipe).poll_read(task, buffer)
     }
 }
 
-impl AsyncWrite for SessionsEnd {
+impl AsyncWrite for SessionPipe {
     fn poll_write(mut self: Pin<&mut Self>, task: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.pipe).poll_write(task, bytes)
     }
@@ -197,13 +194,13 @@ impl AsyncWrite for SessionsEnd {
     }
 }
 
-/// The body of the answer. Dropped when the client is gone, which the session then sees.
+/// The body of the response. It is dropped when the client is gone, which ends the session.
 struct EventStream {
     consumer: &'static str,
     pipe: DuplexStream,
-    /// Bytes of a frame that is not whole yet: one at the most, and what was read behind it.
+    /// Bytes of an incomplete frame.
     read: BytesMut,
-    /// What was not given to the client yet.
+    /// Lines that have not been written yet.
     lines: String,
     ended: bool,
 }
@@ -213,7 +210,7 @@ impl EventStream {
         Self { consumer, pipe, read: BytesMut::new(), lines: OPENING.into(), ended: false }
     }
 
-    /// Makes lines of all frames that are whole.
+    /// Converts all complete frames into lines.
     fn translate(&mut self, task: &mut Context<'_>) {
         while !self.ended
             && let Some((opcode, payload)) = next_frame(&mut self.read)
@@ -222,7 +219,7 @@ impl EventStream {
                 OpCode::Data(Data::Text) => write_message(&mut self.lines, &String::from_utf8_lossy(&payload)),
                 OpCode::Control(Control::Ping) => {
                     self.lines.push_str(": ping\n\n");
-                    self.say(task, &PONG);
+                    self.send(task, &PONG);
                 }
                 OpCode::Control(Control::Close) => {
                     let (code, reason) = payload.split_at_checked(2).unwrap_or((&[], &[]));
@@ -236,17 +233,17 @@ impl EventStream {
                     let code = CloseCode::UNSUPPORTED.as_u16();
                     write_close(&mut self.lines, code, "a binary frame cannot be a server-sent event");
                     let [high, low] = code.to_be_bytes();
-                    self.say(task, &[0x88, 0x82, 0, 0, 0, 0, high, low]);
+                    self.send(task, &[0x88, 0x82, 0, 0, 0, 0, high, low]);
                     self.ended = true;
                 }
-                // The session sends neither pongs, which nobody asks it for, nor fragments.
+                // The session sends no fragments, and no pongs, because it gets no pings.
                 OpCode::Control(_) | OpCode::Data(_) => {}
             }
         }
     }
 
-    /// Says something to the session, in a client's name. It is read long before the pipe is full of it.
-    fn say(&mut self, task: &mut Context<'_>, frame: &[u8]) {
+    /// Sends a client's frame to the session. The session reads it long before the pipe is full.
+    fn send(&mut self, task: &mut Context<'_>, frame: &[u8]) {
         _ = Pin::new(&mut self.pipe).poll_write(task, frame);
     }
 }
@@ -267,7 +264,7 @@ impl futures_util::Stream for EventStream {
             match Pin::new(&mut self.pipe).poll_read(task, &mut buffer) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => self.read.extend_from_slice(buffer.filled()),
-                // The session is gone, and has said why, if it could.
+                // The session has ended. It has sent a close frame if it could.
                 Poll::Ready(_) => self.ended = true,
             }
             self.translate(task);
@@ -275,10 +272,10 @@ impl futures_util::Stream for EventStream {
     }
 }
 
-/// Takes a whole frame out of what was read.
+/// Removes a complete frame from the bytes that were read.
 fn next_frame(read: &mut BytesMut) -> Option<(OpCode, BytesMut)> {
     let mut cursor = Cursor::new(&**read);
-    let (header, length) = FrameHeader::parse(&mut cursor).expect("the session writes what is legal")?;
+    let (header, length) = FrameHeader::parse(&mut cursor).expect("the session writes legal frames")?;
     let (start, length) = (usize::try_from(cursor.position()).ok()?, usize::try_from(length).ok()?);
     if read.len() - start < length {
         return None;
@@ -290,16 +287,16 @@ fn next_frame(read: &mut BytesMut) -> Option<(OpCode, BytesMut)> {
 fn write_message(lines: &mut String, text: &str) {
     let mut rest = text;
     loop {
-        let (line, behind) = match rest.find(['\n', '\r']) {
+        let (line, after) = match rest.find(['\n', '\r']) {
             Some(end) => {
-                let behind = &rest[end..];
-                (&rest[..end], Some(behind.strip_prefix("\r\n").unwrap_or(&behind[1..])))
+                let after = &rest[end..];
+                (&rest[..end], Some(after.strip_prefix("\r\n").unwrap_or(&after[1..])))
             }
             None => (rest, None),
         };
         lines.extend(["data: ", line, "\n"]);
-        match behind {
-            Some(behind) => rest = behind,
+        match after {
+            Some(after) => rest = after,
             None => break,
         }
     }
@@ -327,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn each_line_stands_behind_its_own_word() {
+    fn message_has_data_before_each_line() {
         assert_eq!(message("one"), "data: one\n\n");
         assert_eq!(message(""), "data: \n\n");
         assert_eq!(message(" a space"), "data:  a space\n\n");
@@ -341,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_close_says_why_and_when_to_come_back() {
+    fn close_event_has_code_reason_and_retry() {
         let mut lines = String::new();
         write_close(&mut lines, 4001, "banned\nfor ever");
         assert_eq!(lines, "event: close\ndata: {\"code\":4001,\"reason\":\"banned\\nfor ever\"}\n\n");
@@ -351,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_may_come_in_any_pieces() {
+    fn frames_arrive_in_any_pieces() {
         let frames = [EncodedFrame::new(&Frame::text("x".repeat(70_000))), EncodedFrame::new(&Frame::text("short"))];
         let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.as_bytes().to_vec()).collect();
         for size in [1, 7, 4096, bytes.len()] {

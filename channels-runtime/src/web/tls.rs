@@ -1,4 +1,4 @@
-//! Certificates for the server's own socket, read again when their files change.
+//! TLS for the server's own socket. Reads the certificate again when its files change.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use tokio_rustls::TlsAcceptor;
 use crate::support::lock;
 use crate::web::error::ServeError;
 
-/// How often the files are looked at, at the most.
-const LOOK: Duration = Duration::from_secs(1);
+/// The shortest time between two checks of the files.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The two files, and what was made of them. Its `Debug` and its errors name the files, and nothing of what is in them.
+/// The two files, and the acceptor that was made from them. `Debug` and errors name the files and never show their content.
 pub(super) struct Tls {
     certificate: PathBuf,
     private_key: PathBuf,
@@ -26,30 +26,30 @@ pub(super) struct Tls {
 
 struct Current {
     acceptor: TlsAcceptor,
-    seen: Seen,
-    looked: Instant,
+    versions: Versions,
+    checked: Instant,
 }
 
-/// When the files were changed, and how long they were.
-type Seen = [Option<(SystemTime, u64)>; 2];
+/// The time of the last change and the length of each file.
+type Versions = [Option<(SystemTime, u64)>; 2];
 
 impl Tls {
     pub(super) fn new(certificate: &Path, private_key: &Path) -> Result<Self, ServeError> {
-        // Looked at first: a change in between is then found later.
-        let seen = [certificate, private_key].map(seen);
+        // Read first, so that a change meanwhile is found later.
+        let versions = [certificate, private_key].map(version);
         let acceptor = load(certificate, private_key)?;
-        let current = Mutex::new(Current { acceptor, seen, looked: Instant::now() });
+        let current = Mutex::new(Current { acceptor, versions, checked: Instant::now() });
         Ok(Self { certificate: certificate.into(), private_key: private_key.into(), current })
     }
 
-    /// What a client is received with. Looks at two files at most once a second, and reads a few kilobytes when they changed.
+    /// Returns the acceptor for a client. Checks the two files at most once a second, and reads a few kilobytes if they have changed.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         let mut current = lock(&self.current);
-        if current.looked.elapsed() >= LOOK {
-            current.looked = Instant::now();
-            let seen = [&*self.certificate, &*self.private_key].map(seen);
-            if seen != current.seen {
-                current.seen = seen;
+        if current.checked.elapsed() >= CHECK_INTERVAL {
+            current.checked = Instant::now();
+            let versions = [&*self.certificate, &*self.private_key].map(version);
+            if versions != current.versions {
+                current.versions = versions;
                 match load(&self.certificate, &self.private_key) {
                     Ok(acceptor) => {
                         current.acceptor = acceptor;
@@ -57,7 +57,7 @@ impl Tls {
                     }
                     Err(error) => {
                         let cause = std::error::Error::source(&error).map(ToString::to_string);
-                        tracing::error!(%error, cause, "the certificate has changed and cannot be used; the old one stays");
+                        tracing::error!(%error, cause, "the changed certificate cannot be used; the old one stays in use");
                     }
                 }
             }
@@ -66,7 +66,7 @@ impl Tls {
     }
 }
 
-fn seen(path: &Path) -> Option<(SystemTime, u64)> {
+fn version(path: &Path) -> Option<(SystemTime, u64)> {
     let file = std::fs::metadata(path).ok()?;
     Some((file.modified().ok()?, file.len()))
 }
@@ -79,7 +79,7 @@ fn load(certificate: &Path, private_key: &Path) -> Result<TlsAcceptor, ServeErro
         return Err(problem(certificate, "certificate", pem::Error::NoItemsFound));
     }
     let key = PrivateKeyDer::from_pem_file(private_key).map_err(|error| problem(private_key, "private key", error))?;
-    // Named, because a program may have more than one such library in it, and then there is no default.
+    // Explicit, because there is no default if a program contains more than one provider.
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|config| config.with_no_client_auth().with_single_cert(chain, key))
@@ -88,7 +88,7 @@ fn load(certificate: &Path, private_key: &Path) -> Result<TlsAcceptor, ServeErro
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// The parser's own words may quote a line of the file, and that may be a secret.
+/// Drops the parser's message, which may quote a line of the file, and so a secret.
 fn problem(path: &Path, wanted: &'static str, error: pem::Error) -> ServeError {
     match error {
         pem::Error::Io(source) => ServeError::TlsFile { path: path.into(), source },

@@ -109,7 +109,7 @@ async fn django_session_cookie_is_accepted() {
                 let sub = format!("number {}", session.user_id().unwrap_or_default());
                 session.login(User { sub })
             }
-            None => Login::nobody(),
+            None => Login::anonymous(),
         }))
     }))
     .await;

@@ -46,13 +46,16 @@ async fn inspection_is_served_only_with_its_flag() {
     assert_eq!((next_line(&mut ann).await, next_line(&mut bob).await), ("hi".to_owned(), "hi".to_owned()));
     let (status, html) = page(&chat, "/inspect").await;
     assert_eq!(status, 200);
-    assert!(html.contains("<title>A look inside the chat</title>"), "{html}");
+    assert!(html.contains("<title>Inspection of the chat</title>"), "{html}");
     let (status, look) = page(&chat, "/inspect.json").await;
     assert_eq!(status, 200);
     let look: Value = serde_json::from_str(&look).unwrap();
     assert_eq!((&look["connections"], &look["consumers"]), (&json!(2), &json!({"ChatConsumer": 2})));
     assert_eq!(look["layer"]["largest_groups"], json!([{"name": "chat_lobby", "members": 2}]));
-    assert_eq!((&look["stats"]["layer"]["delivered"], &look["stats"]["door"]["rejected"]), (&json!(2), &json!(0)));
+    assert_eq!(
+        (&look["stats"]["layer"]["delivered"], &look["stats"]["handshakes"]["rejected"]),
+        (&json!(2), &json!(0))
+    );
 }
 
 const MESSAGES: usize = 1000;

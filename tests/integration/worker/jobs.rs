@@ -291,7 +291,7 @@ async fn worker_survives_invalid_queue_and_entries() {
     let to = ChannelName::<JobConsumer>::of_worker("spoilt").unwrap();
     let error = layer.send(&to, &job(1, "work")).await.unwrap_err();
     let told = std::error::Error::source(&error).expect("the error has a source").to_string();
-    assert!(told.contains("no sorted set"), "{told}");
+    assert!(told.contains("does not hold a sorted set"), "{told}");
     assert_eq!(server.ask("GET asgispoilt").text(), "somebody");
     server.ask("DEL asgispoilt");
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
@@ -350,7 +350,7 @@ async fn worker_with_rejected_consumer_fails_before_work() {
     let channels = Channels::builder().layer(layer.clone()).build().unwrap();
     let worker = channels.worker::<Third>("third").concurrency(4);
     let error = worker.run_until(std::future::pending()).await.unwrap_err();
-    assert!(error.to_string().contains("`connect` of `Third` refused"), "{error}");
+    assert!(error.to_string().contains("`connect` of `Third` rejected"), "{error}");
     assert_eq!((BEGUN.load(SeqCst), ENDED.load(SeqCst)), (3, 2));
     assert_eq!(layer.channels_here(), 0);
 }

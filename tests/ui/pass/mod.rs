@@ -3,11 +3,13 @@
 // A user has other lints than we have.
 #![allow(dead_code, missing_debug_implementations, unreachable_pub, clippy::needless_pass_by_value)]
 
+mod addresses;
 mod application;
 mod as_users_write;
 mod attributes_carried;
 mod cfg;
 mod chat;
+mod close_codes;
 mod commands_are_no_events;
 mod defaults;
 mod fallback;

@@ -1,4 +1,4 @@
-//! An address as text.
+//! An address without a host.
 
 use channels_runtime::prelude::*;
 
@@ -17,5 +17,5 @@ impl ChatConsumer {
 async fn main() -> Result<()> {
     let channels = Channels::builder().build().unwrap();
     let chat = channels.route::<ChatConsumer>(warp::path!("chat"));
-    channels.serve(chat, "127.0.0.1:8000").await
+    channels.serve(chat, 8000).await
 }
