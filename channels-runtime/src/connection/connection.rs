@@ -117,6 +117,7 @@ impl Connection {
 
     /// Unlocks, and executes the effects except for the pushes to the write queue, which it returns. A later push is as good:
     /// the state says that the connection is scheduled, so no other thread pushes it.
+    #[inline]
     fn execute_but_schedule(&self, mut guarded: MutexGuard<'_, Guarded>, effects: Effects) -> Priorities {
         let task_writes = !effects.schedule.is_empty() && self.task_writes();
         let task = if effects.wake_task || task_writes { guarded.task.take() } else { None };
@@ -352,7 +353,11 @@ impl Writable for Connection {
         let taken = self.lock().state.start_write(priority);
         let Some(taken) = taken else { return false };
         let written = taken.write_with(|pieces| socket.try_write(pieces));
-        self.update_with(|state| state.end_write(taken, &written, priority))
+        let mut guarded = self.lock();
+        let (more, effects) = guarded.state.end_write(taken, &written, priority);
+        // The end of a write schedules none.
+        _ = self.execute_but_schedule(guarded, effects);
+        more
     }
 }
 
@@ -376,11 +381,15 @@ impl Mailbox for Connection {
         let mut dropped = Vec::new();
         let mut guarded = self.lock();
         let (count, effects) = guarded.state.deliver_all(batch, &mut dropped);
-        for priority in self.execute_but_schedule(guarded, effects).iter() {
-            if let Some(this) = self.this.upgrade() {
-                scheduled.add(&self.shared.write_queue, this, priority);
-            }
+        let mut schedule = self.execute_but_schedule(guarded, effects);
+        if schedule.contains(batch.reach)
+            && let Some(this) = self.this.upgrade()
+        {
+            schedule.set(batch.reach, false);
+            scheduled.add(&self.shared.write_queue, this, batch.reach);
         }
+        // A close is interactive in a bulk batch, too.
+        schedule.iter().for_each(|priority| self.push(priority));
         count
     }
 

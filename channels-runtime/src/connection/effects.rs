@@ -86,6 +86,7 @@ impl Priorities {
         }
     }
 
+    /// Returns the priorities. Nearly always there is none or one.
     pub(super) fn iter(self) -> impl Iterator<Item = WritePriority> {
         [WritePriority::Interactive, WritePriority::Bulk].into_iter().filter(move |priority| self.contains(*priority))
     }

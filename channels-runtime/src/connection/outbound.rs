@@ -256,6 +256,7 @@ impl Outbound {
     }
 
     /// Puts back what was taken, of which `written` bytes are written. It precedes what was queued meanwhile.
+    #[inline]
     pub(super) fn put_back(&mut self, mut taken: Queue, written: usize, socket: SocketState) {
         self.socket = socket;
         self.weight -= taken.advance(written, self.limit);
