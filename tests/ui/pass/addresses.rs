@@ -8,7 +8,10 @@ use channels_runtime::prelude::*;
 struct ChatConsumer;
 
 #[consumer]
-impl ChatConsumer {}
+impl ChatConsumer {
+    #[disconnect]
+    fn ended(&mut self, _: &mut Context<Self>, _: CloseCode) {}
+}
 
 #[test]
 fn runs() {
