@@ -76,9 +76,9 @@ const RETRY: Duration = Duration::from_secs(1);
 /// ```no_run
 /// # use channels_runtime::prelude::*;
 /// # #[derive(Default)] struct ThumbnailConsumer;
-/// # #[consumer] impl ThumbnailConsumer {}
+/// # #[consumer] impl ThumbnailConsumer { #[disconnect] fn ended(&mut self, _: &mut Context<Self>, _: CloseCode) {} }
 /// # #[derive(Default)] struct ChatConsumer;
-/// # #[consumer] impl ChatConsumer {}
+/// # #[consumer] impl ChatConsumer { #[disconnect] fn ended(&mut self, _: &mut Context<Self>, _: CloseCode) {} }
 /// #[tokio::main]
 /// async fn main() -> Result<()> {
 ///     let channels = Channels::builder().build()?;

@@ -10,7 +10,7 @@ struct ChatConsumer;
 #[consumer]
 impl ChatConsumer {
     #[disconnect]
-    fn disconnect(&mut self, _: &mut Context<Self>, _: CloseCode) {}
+    fn ended(&mut self, _: &mut Context<Self>, _: CloseCode) {}
 }
 
 #[test]
