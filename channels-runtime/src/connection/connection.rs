@@ -382,11 +382,11 @@ impl Mailbox for Connection {
         let mut guarded = self.lock();
         let (count, effects) = guarded.state.deliver_all(batch, &mut dropped);
         let mut schedule = self.execute_but_schedule(guarded, effects);
-        if schedule.contains(batch.reach)
+        if schedule.contains(batch.priority)
             && let Some(this) = self.this.upgrade()
         {
-            schedule.set(batch.reach, false);
-            scheduled.add(&self.shared.write_queue, this, batch.reach);
+            schedule.set(batch.priority, false);
+            scheduled.add(&self.shared.write_queue, this, batch.priority);
         }
         // A close is interactive in a bulk batch, too.
         schedule.iter().for_each(|priority| self.push(priority));
