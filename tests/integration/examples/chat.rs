@@ -52,7 +52,10 @@ async fn inspection_is_served_only_with_its_flag() {
     let look: Value = serde_json::from_str(&look).unwrap();
     assert_eq!((&look["connections"], &look["consumers"]), (&json!(2), &json!({"ChatConsumer": 2})));
     assert_eq!(look["layer"]["largest_groups"], json!([{"name": "chat_lobby", "members": 2}]));
-    assert_eq!((&look["stats"]["layer"]["delivered"], &look["stats"]["handshakes"]["rejected"]), (&json!(2), &json!(0)));
+    assert_eq!(
+        (&look["stats"]["layer"]["delivered"], &look["stats"]["handshakes"]["rejected"]),
+        (&json!(2), &json!(0))
+    );
 }
 
 const MESSAGES: usize = 1000;
