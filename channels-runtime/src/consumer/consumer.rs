@@ -39,15 +39,18 @@ pub trait Consumer: Sized + Send + 'static {
     const INFO: ConsumerInfo;
 
     /// Runs `#[connect]`: `Ok` accepts the connection.
+    #[doc(hidden)]
     fn connect(cx: &mut Context<Self>, captures: Self::Captures) -> BoxFuture<'_, Result<Self, Reject>>;
 
     /// Makes the event of a message, or the frame, where the handler needs no `self`. Once per process and message.
     ///
     /// # Errors
     /// When the message is not what the payload of its event says.
+    #[doc(hidden)]
     fn decode(envelope: &Envelope) -> Result<Decoded<Self::Event>, DecodeError>;
 
     /// Runs the `#[handler]` of the event.
+    #[doc(hidden)]
     fn dispatch<'a>(
         &'a mut self,
         cx: &'a mut Context<Self>,
@@ -58,24 +61,30 @@ pub trait Consumer: Sized + Send + 'static {
     ///
     /// # Errors
     /// When the frame is none of the consumer's commands.
+    #[doc(hidden)]
     fn decode_command(frame: Frame) -> Result<Self::Command, CommandError>;
 
     /// Runs the `#[receive]` of the command.
+    #[doc(hidden)]
     fn receive<'a>(&'a mut self, cx: &'a mut Context<Self>, command: Self::Command) -> BoxFuture<'a, Result<()>>;
 
     /// Runs `#[receive(_)]`: answers a frame that is none of the consumer's commands. Without it the answer is that of
     /// [`Context::refuse`].
+    #[doc(hidden)]
     fn refuse<'a>(&'a mut self, cx: &'a mut Context<Self>, error: CommandError) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move { cx.refuse(&error).await })
     }
 
     /// Runs `#[disconnect]`.
+    #[doc(hidden)]
     fn disconnect<'a>(&'a mut self, cx: &'a mut Context<Self>, code: CloseCode) -> BoxFuture<'a, Result<()>>;
 
     /// Whether it has a `#[layer_lost]` or a `#[layer_restored]`. One that has neither is not woken for them.
+    #[doc(hidden)]
     const HAS_GAP_METHODS: bool = false;
 
     /// Runs `#[layer_lost]` or `#[layer_restored]`.
+    #[doc(hidden)]
     fn gap<'a>(&'a mut self, cx: &'a mut Context<Self>, gap: Gap) -> BoxFuture<'a, Result<()>> {
         _ = (cx, gap);
         Box::pin(std::future::ready(Ok(())))
