@@ -75,7 +75,7 @@ pub struct Leave {{
 }}
 
 fn main() {{
-    let channels = Channels::builder().build();
+    let channels = Channels::builder().build().unwrap();
 {routes}
 }}
 """

@@ -16,7 +16,7 @@ use crate::auth::identity::Login;
 use crate::error::Reject;
 use crate::scope::Scope;
 
-/// How much the clocks of who signs and who verifies may differ.
+/// The allowed difference between the clocks of signer and verifier.
 const LEEWAY: Duration = Duration::from_secs(60);
 
 /// Why a token is not believed.

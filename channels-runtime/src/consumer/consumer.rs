@@ -38,15 +38,18 @@ pub trait Consumer: Sized + Send + 'static {
     const INFO: ConsumerInfo;
 
     /// Runs `#[connect]`: `Ok` accepts the connection.
+    #[doc(hidden)]
     fn connect(cx: &mut Context<Self>, captures: Self::Captures) -> BoxFuture<'_, Result<Self, Reject>>;
 
     /// Decodes a message into an event, or into a frame if the handler has no `self`. Called once per message and process.
     ///
     /// # Errors
     /// If the message does not fit the payload of its event.
+    #[doc(hidden)]
     fn decode(envelope: &Envelope) -> Result<Decoded<Self::Event>, DecodeError>;
 
     /// Runs the `#[handler]` of the event.
+    #[doc(hidden)]
     fn dispatch<'a>(
         &'a mut self,
         cx: &'a mut Context<Self>,
@@ -57,14 +60,17 @@ pub trait Consumer: Sized + Send + 'static {
     ///
     /// # Errors
     /// If the frame is not one of the consumer's commands.
+    #[doc(hidden)]
     fn decode_command(frame: Frame) -> Result<Self::Command, CommandError>;
 
     /// Runs the `#[receive]` of the command.
+    #[doc(hidden)]
     fn receive<'a>(&'a mut self, cx: &'a mut Context<Self>, command: Self::Command) -> BoxFuture<'a, Result<()>>;
 
     /// Returns the index of the event's row in [`ConsumerInfo::handlers`], or the number of rows for an event of `#[handler(_)]`.
     ///
     /// 0 if there is at most one variant.
+    #[doc(hidden)]
     fn event_index(variant: &Self::Event) -> usize {
         _ = variant;
         0
@@ -74,23 +80,28 @@ pub trait Consumer: Sized + Send + 'static {
     /// without a name.
     ///
     /// 0 if there is at most one variant.
+    #[doc(hidden)]
     fn command_index(variant: &Self::Command) -> usize {
         _ = variant;
         0
     }
 
     /// Runs `#[receive(_)]` for a frame that is not one of the consumer's commands. Default: [`Context::refuse`].
+    #[doc(hidden)]
     fn refuse<'a>(&'a mut self, cx: &'a mut Context<Self>, error: CommandError) -> BoxFuture<'a, Result<()>> {
         Box::pin(async move { cx.refuse(&error).await })
     }
 
     /// Runs `#[disconnect]`.
+    #[doc(hidden)]
     fn disconnect<'a>(&'a mut self, cx: &'a mut Context<Self>, code: CloseCode) -> BoxFuture<'a, Result<()>>;
 
     /// Whether the consumer has a `#[layer_lost]` or a `#[layer_restored]` method. A consumer without them is not woken for a gap.
+    #[doc(hidden)]
     const HAS_GAP_METHODS: bool = false;
 
     /// Runs `#[layer_lost]` or `#[layer_restored]`.
+    #[doc(hidden)]
     fn gap<'a>(&'a mut self, cx: &'a mut Context<Self>, gap: Gap) -> BoxFuture<'a, Result<()>> {
         _ = (cx, gap);
         Box::pin(std::future::ready(Ok(())))

@@ -1,6 +1,7 @@
 //! One accepted socket, until it becomes a WebSocket.
 
 use std::convert::Infallible;
+#[cfg(feature = "https")]
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;

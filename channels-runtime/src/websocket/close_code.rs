@@ -58,15 +58,13 @@ impl CloseCode {
     /// # use channels_runtime::prelude::*;
     /// const KICKED: CloseCode = CloseCode::app::<401>();
     /// ```
+    #[track_caller]
     pub const fn app<const CODE: u16>() -> Self {
-        const {
-            assert!(
-                CODE >= 3000 && CODE <= 4999,
-                "an application's close code is 3000 to 4999, as in `CloseCode::app::<4001>()`; the others have constants, such as \
-                 `CloseCode::NORMAL`"
-            );
+        // In a constant, this fails at the line of the constant. In other code, `checked` does not compile.
+        if !is_app_code(CODE) {
+            panic!("{}", NOT_AN_APP_CODE);
         }
-        Self(CODE)
+        checked::<CODE>()
     }
 
     /// Returns the code of this number if it may be sent in a close frame: 1000 to 1003, 1007 to 1014, or 3000 to 4999.
@@ -81,6 +79,19 @@ impl CloseCode {
     pub const fn as_u16(self) -> u16 {
         self.0
     }
+}
+
+const NOT_AN_APP_CODE: &str = "an application's close code is 3000 to 4999, as in `CloseCode::app::<4001>()`; the others have \
+                               constants, such as `CloseCode::NORMAL`";
+
+const fn is_app_code(code: u16) -> bool {
+    matches!(code, 3000..=4999)
+}
+
+/// Returns the code. Another number than an application's does not compile, wherever the call is.
+const fn checked<const CODE: u16>() -> CloseCode {
+    const { assert!(is_app_code(CODE), "{}", NOT_AN_APP_CODE) };
+    CloseCode(CODE)
 }
 
 impl fmt::Debug for CloseCode {
