@@ -14,7 +14,7 @@ async fn unreachable_address_fails_immediately() {
     assert!(matches!(error, LayerError::Unavailable { .. }), "{error}");
     // The error that a program prints: the address and the cause, once.
     let said = Error::from(error).to_string();
-    assert!(said.contains("connecting to Redis failed: 127.0.0.1:1: "), "{said}");
+    assert!(said.contains("connecting to Redis failed at 127.0.0.1:1: "), "{said}");
     assert_eq!(said.matches("refused").count(), 1, "{said}");
     let error = ChannelLayer::redis_pubsub(&["http://127.0.0.1/"]).await.unwrap_err();
     assert!(error.to_string().contains("address"), "{error}");

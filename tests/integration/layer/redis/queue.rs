@@ -247,7 +247,7 @@ async fn remote_queue_of_wrong_type_is_counted_and_skipped() {
     // A direct send returns the error.
     let error = here.send_raw(DEAD[0], json!({"type": "tick", "number": 1})).await.unwrap_err();
     let told = std::error::Error::source(&error).expect("why").to_string();
-    assert!(told.contains("no sorted set"), "{told}");
+    assert!(told.contains("does not hold a sorted set"), "{told}");
     assert_eq!(server.ask(&format!("GET asgi{}", DEAD[0].trim_end_matches('x'))).text(), "spoilt", "it is not ours");
 }
 
