@@ -153,8 +153,8 @@ impl<C: Consumer> Worker<C> {
     /// The future owns everything that it needs, so it can be spawned: `tokio::spawn(worker.run())`.
     ///
     /// # Errors
-    /// If the channel's name is not legal, the concurrency is 0, `#[connect]` rejects or fails, the layer cannot be reached at the
-    /// start, or the layer is closed.
+    /// If the channel's name is not legal, the concurrency is 0, `#[connect]` rejects or fails, this process already has a worker for the
+    /// channel, the layer cannot be reached at the start, or the layer is closed. The error is also logged.
     pub async fn run(self) -> Result<()> {
         let signalled = CancellationToken::new();
         let (channel, shutdown_deadline) = (self.channel.clone(), self.shutdown_deadline);
@@ -173,12 +173,20 @@ impl<C: Consumer> Worker<C> {
     /// Runs until `stop` is done, instead of until a signal; otherwise like [`Self::run`].
     ///
     /// # Errors
-    /// If the channel's name is not legal, the concurrency is 0, `#[connect]` rejects or fails, the layer cannot be reached at the
-    /// start, or the layer is closed.
+    /// If the channel's name is not legal, the concurrency is 0, `#[connect]` rejects or fails, this process already has a worker for the
+    /// channel, the layer cannot be reached at the start, or the layer is closed. The error is also logged.
     ///
     /// # Cancel safety
     /// Dropping the future stops the worker immediately, in the middle of a job. Let `stop` end instead.
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<()> {
+        let (channel, consumer) = (self.channel.clone(), C::INFO.name);
+        // Logged here, because the result of a spawned worker may be read late, or never.
+        self.work(stop)
+            .await
+            .inspect_err(|error| tracing::error!(channel, consumer, %error, "a worker ended with an error"))
+    }
+
+    async fn work(self, stop: impl Future<Output = ()>) -> Result<()> {
         if self.concurrency == 0 {
             return Err(Error::msg("a worker with a concurrency of 0 does no jobs; write `.concurrency(1)` or more"));
         }

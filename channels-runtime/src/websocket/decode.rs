@@ -9,8 +9,10 @@ use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use crate::websocket::close_code::CloseCode;
+use crate::websocket::close_frame::close_code_in;
 use crate::websocket::encode::MAX_CONTROL;
 use crate::websocket::frame::Frame;
+use crate::websocket::protocol_error::{NOT_UTF8, ProtocolError, TOO_BIG, protocol};
 
 /// A message from a client.
 #[derive(Debug, PartialEq)]
@@ -21,22 +23,6 @@ pub(crate) enum ClientMessage {
     /// The code is [`CloseCode::NO_STATUS`] if the client sent none.
     Close(CloseCode),
 }
-
-/// The client broke the protocol or exceeded a limit. Code and reason are those of the close frame that it receives.
-#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-#[error("{reason}")]
-pub(crate) struct ProtocolError {
-    pub(crate) code: CloseCode,
-    pub(crate) reason: &'static str,
-}
-
-const fn protocol(reason: &'static str) -> ProtocolError {
-    ProtocolError { code: CloseCode::PROTOCOL, reason }
-}
-
-const NOT_UTF8: ProtocolError = ProtocolError { code: CloseCode::INVALID_TEXT, reason: "text is not UTF-8" };
-
-const TOO_BIG: ProtocolError = ProtocolError { code: CloseCode::TOO_BIG, reason: "message too big" };
 
 /// Decodes a client's bytes into messages. Owns no memory while no message is incomplete.
 #[derive(Debug, Default)]
@@ -184,7 +170,7 @@ fn parse(
             return match control {
                 Control::Ping => Ok(Some(ClientMessage::Ping(body))),
                 Control::Pong => Ok(Some(ClientMessage::Pong)),
-                _ => close(&body).map(|code| Some(ClientMessage::Close(code))),
+                _ => close_code_in(&body).map(|code| Some(ClientMessage::Close(code))),
             };
         }
         let is_final = payload.is_final && done;
@@ -259,15 +245,6 @@ impl Message {
             Ok(Frame::Binary(self.bytes.into()))
         }
     }
-}
-
-fn close(body: &[u8]) -> Result<CloseCode, ProtocolError> {
-    let Some((code, reason)) = body.split_first_chunk::<2>() else {
-        return if body.is_empty() { Ok(CloseCode::NO_STATUS) } else { Err(protocol("close code of one byte")) };
-    };
-    let code = CloseCode::new(u16::from_be_bytes(*code)).ok_or(protocol("close code that may not be sent"))?;
-    std::str::from_utf8(reason).map_err(|_| NOT_UTF8)?;
-    Ok(code)
 }
 
 impl Payload {

@@ -11,7 +11,6 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use crate::error::EncodeError;
 use crate::support::with_buffer;
-use crate::websocket::close_code::CloseCode;
 use crate::websocket::frame::Frame;
 
 /// The largest payload of a control frame (RFC 6455, section 5.5).
@@ -88,21 +87,7 @@ impl EncodedFrame {
         Self::encode(OpCode::Control(Control::Pong), payload)
     }
 
-    pub(crate) fn close(code: CloseCode, reason: &str) -> Self {
-        // These two codes mean that none was received. They are never sent (RFC 6455, section 7.4.1).
-        if matches!(code, CloseCode::NO_STATUS | CloseCode::ABNORMAL) {
-            return Self::encode(OpCode::Control(Control::Close), &[]);
-        }
-        let mut payload = code.as_u16().to_be_bytes().to_vec();
-        let mut fits = reason.len().min(MAX_CONTROL - payload.len());
-        while !reason.is_char_boundary(fits) {
-            fits -= 1;
-        }
-        payload.extend_from_slice(&reason.as_bytes()[..fits]);
-        Self::encode(OpCode::Control(Control::Close), &payload)
-    }
-
-    fn encode(opcode: OpCode, payload: &[u8]) -> Self {
+    pub(super) fn encode(opcode: OpCode, payload: &[u8]) -> Self {
         with_header(opcode, payload, Self::copied)
     }
 

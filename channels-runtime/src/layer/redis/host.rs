@@ -16,9 +16,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::error::LayerError;
 use crate::layer::redis::address::{RedisHost, Target};
-use crate::layer::redis::backoff::{Backoff, jittered};
 use crate::layer::redis::connection_error::{ConnectionError, unavailable, unavailable_at};
 use crate::layer::redis::limits::DEADLINE;
+use crate::layer::redis::reconnect_backoff::{ReconnectBackoff, jittered};
 
 /// The largest number of connections for commands to one server. A process uses one to four. The others are attempts to connect
 /// while the server is unresponsive, and none of these may wait until an older one ends.
@@ -122,7 +122,7 @@ impl Host {
     pub(super) async fn replacement(&self, reply_time: Duration) -> CommandConnection {
         sleep(reply_time).await;
         self.close_idle();
-        let mut backoff = Backoff::new();
+        let mut backoff = ReconnectBackoff::new();
         loop {
             match self.checked_connection().await {
                 Ok(connection) => {

@@ -7,7 +7,6 @@
 //! folder names deadpool or redis.
 
 mod address;
-mod backoff;
 mod clock;
 mod codec;
 mod commands;
@@ -19,6 +18,7 @@ mod limits;
 mod pipeline;
 mod pubsub;
 mod reconciler;
+mod reconnect_backoff;
 mod shard;
 mod store;
 mod tasks;

@@ -14,7 +14,7 @@ async fn unreachable_address_fails_immediately() {
     assert!(matches!(error, LayerError::Unavailable { .. }), "{error}");
     // The error that a program prints: the address and the cause, once.
     let text = Error::from(error).to_string();
-    assert!(text.contains("connecting to Redis failed: 127.0.0.1:1: "), "{text}");
+    assert!(text.contains("connecting to Redis failed at 127.0.0.1:1: "), "{text}");
     assert_eq!(text.matches("refused").count(), 1, "{text}");
     let error = ChannelLayer::redis_pubsub(&["http://127.0.0.1/"]).await.unwrap_err();
     assert!(error.to_string().contains("address"), "{error}");

@@ -247,7 +247,7 @@ async fn remote_queue_of_wrong_type_is_counted_and_skipped() {
     // A direct send returns the error.
     let error = here.send_raw(DEAD[0], json!({"type": "tick", "number": 1})).await.unwrap_err();
     let source = std::error::Error::source(&error).expect("a source").to_string();
-    assert!(source.contains("no sorted set"), "{source}");
+    assert!(source.contains("does not hold a sorted set"), "{source}");
     assert_eq!(
         server.ask(&format!("GET asgi{}", DEAD[0].trim_end_matches('x'))).text(),
         "text",

@@ -13,7 +13,6 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
 use crate::error::LayerError;
-use crate::layer::redis::backoff::Backoff;
 use crate::layer::redis::clock;
 use crate::layer::redis::connection_error::{ConnectionError, WRONG_TYPE, unavailable};
 use crate::layer::redis::core::state::CoreState;
@@ -21,6 +20,7 @@ use crate::layer::redis::host::{CommandConnection, Host};
 use crate::layer::redis::limits::DEADLINE;
 use crate::layer::redis::pipeline::{run_pipeline, usual_reply_time};
 use crate::layer::redis::reconciler::Reconciler;
+use crate::layer::redis::reconnect_backoff::ReconnectBackoff;
 use crate::layer::redis::shard::shard_of;
 use crate::name::{ChannelName, GroupName};
 use crate::support::lock;
@@ -265,7 +265,7 @@ impl Memberships {
 
     pub(super) async fn run_with(&self, redis: &mut impl MembershipServer) {
         let mut next_renewal = Instant::now();
-        let mut backoff = Backoff::new();
+        let mut backoff = ReconnectBackoff::new();
         loop {
             let error = self.reconcile(redis, &mut next_renewal, &mut backoff).await;
             if backoff.is_fresh() {
@@ -286,7 +286,7 @@ impl Memberships {
         &self,
         redis: &mut impl MembershipServer,
         next_renewal: &mut Instant,
-        backoff: &mut Backoff,
+        backoff: &mut ReconnectBackoff,
     ) -> ConnectionError {
         let (shortest, longest) = RENEWAL_PERIOD;
         let period = (self.core.config.group_expiry / (RENEWALS + 1)).clamp(shortest, longest);

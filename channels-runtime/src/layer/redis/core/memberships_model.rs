@@ -15,12 +15,12 @@ use crate::error::LayerError;
 use crate::layer::config::LayerConfig;
 use crate::layer::delivery::{Delivery, Full, MailboxKind};
 use crate::layer::mailbox::Mailbox;
-use crate::layer::redis::backoff::Backoff;
 use crate::layer::redis::codec::Codec;
 use crate::layer::redis::connection_error::{ConnectionError, WRONG_TYPE};
 use crate::layer::redis::core::keys::Keys;
 use crate::layer::redis::core::memberships::{MembershipServer, Memberships, PENDING, RETRY_REFUSED};
 use crate::layer::redis::core::state::CoreState;
+use crate::layer::redis::reconnect_backoff::ReconnectBackoff;
 use crate::layer::table::LocalTable;
 use crate::name::{ChannelName, GroupName};
 use crate::support::{explore, point};
@@ -166,7 +166,7 @@ fn interleave(losses: &[usize]) {
         async move {
             let mut next_renewal = Instant::now();
             loop {
-                memberships.reconcile(&mut server, &mut next_renewal, &mut Backoff::new()).await;
+                memberships.reconcile(&mut server, &mut next_renewal, &mut ReconnectBackoff::new()).await;
                 yield_now().await;
             }
         }

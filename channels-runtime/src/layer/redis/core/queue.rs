@@ -13,7 +13,6 @@ use deadpool_redis::redis::{self, FromRedisValue, Pipeline, RedisResult, Value, 
 use tokio::time::timeout;
 
 use crate::error::DecodeError;
-use crate::layer::redis::backoff::Backoff;
 use crate::layer::redis::connection_error::{ConnectionError, WRONG_TYPE};
 use crate::layer::redis::core::memberships::Memberships;
 use crate::layer::redis::core::queue_entry::{PoppedEntry, QueueEntry, open_entry, pop_oldest};
@@ -21,6 +20,7 @@ use crate::layer::redis::core::state::CoreState;
 use crate::layer::redis::host::Host;
 use crate::layer::redis::limits::{DEADLINE, TURN};
 use crate::layer::redis::pipeline::run_pipeline;
+use crate::layer::redis::reconnect_backoff::ReconnectBackoff;
 
 /// The time for which Redis waits for a message before it replies that there is none. For as long, Redis may send a message
 /// to a connection that is closed without its knowledge.
@@ -35,7 +35,7 @@ const BATCH: usize = 127;
 
 /// Empties the queue until the future is dropped. Reconnects when the connection is lost.
 pub(super) async fn run(host: Arc<Host>, state: Arc<CoreState>, memberships: Arc<Memberships>) {
-    let mut backoff = Backoff::new();
+    let mut backoff = ReconnectBackoff::new();
     let mut lost = false;
     loop {
         let Err(error) = empty_queue(&host, &state, &memberships, &mut backoff, &mut lost).await;
@@ -55,7 +55,7 @@ async fn empty_queue(
     host: &Host,
     state: &CoreState,
     memberships: &Memberships,
-    backoff: &mut Backoff,
+    backoff: &mut ReconnectBackoff,
     lost: &mut bool,
 ) -> Result<Infallible, ConnectionError> {
     let mut connection = host.blocking_connection().await?;

@@ -18,13 +18,13 @@ use crate::codec::Envelope;
 use crate::error::DecodeError;
 use crate::layer::backend::WorkerQueue;
 use crate::layer::counters::Counters;
-use crate::layer::redis::backoff::Backoff;
 use crate::layer::redis::connection_error::ConnectionError;
 use crate::layer::redis::core::queue_entry::{PoppedEntry, QueueEntry, open_entry, pop_oldest};
 use crate::layer::redis::core::state::CoreState;
 use crate::layer::redis::host::Host;
 use crate::layer::redis::limits::DEADLINE;
 use crate::layer::redis::pipeline::run_pipeline;
+use crate::layer::redis::reconnect_backoff::ReconnectBackoff;
 
 /// The time for which Redis waits for a job before it replies that there is none. A worker's stop takes as long.
 const BLOCK: Duration = Duration::from_secs(1);
@@ -51,7 +51,7 @@ struct QueueConnection {
     host: Arc<Host>,
     queue: String,
     connection: Option<MultiplexedConnection>,
-    backoff: Backoff,
+    backoff: ReconnectBackoff,
     /// The current failure was logged: a lost connection, or a key that does not hold a queue.
     logged: bool,
     counters: Arc<Counters>,
@@ -103,7 +103,7 @@ impl CoreWorkerQueue {
     pub(super) fn new(state: Arc<CoreState>, hosts: impl Iterator<Item = Arc<Host>>, queue: &str) -> Self {
         let servers = hosts.map(|host| {
             let counters = Arc::clone(state.table.counters());
-            let (queue, backoff) = (queue.into(), Backoff::new());
+            let (queue, backoff) = (queue.into(), ReconnectBackoff::new());
             let idle = QueueConnection { host, queue, connection: None, backoff, logged: false, counters };
             ServerQueue { popping: None, idle: Some(idle) }
         });

@@ -10,7 +10,6 @@ use deadpool_redis::redis::Msg;
 use futures_util::{FutureExt, Stream, StreamExt};
 
 use crate::layer::batching;
-use crate::layer::redis::backoff::Backoff;
 use crate::layer::redis::connection_error::ConnectionError;
 use crate::layer::redis::host::{Host, USUAL_REPLY_TIME};
 use crate::layer::redis::limits::TURN;
@@ -18,6 +17,7 @@ use crate::layer::redis::pubsub::probe::probe;
 use crate::layer::redis::pubsub::subscription_sink::{SubscriptionSink, reply_to};
 use crate::layer::redis::pubsub::subscriptions::Subscriptions;
 use crate::layer::redis::pubsub::topics::Topics;
+use crate::layer::redis::reconnect_backoff::ReconnectBackoff;
 
 /// The largest number of topics in one SUBSCRIBE or UNSUBSCRIBE.
 const BATCH: usize = 512;
@@ -28,7 +28,7 @@ const NO_PERMISSION: &str = "NOPERM";
 /// Connects, subscribes the wanted topics and delivers messages until the future is dropped. Reconnects when the connection
 /// is lost.
 pub(super) async fn run(host: Arc<Host>, subscriptions: Arc<Subscriptions>, topics: Arc<impl Topics>) {
-    let mut backoff = Backoff::new();
+    let mut backoff = ReconnectBackoff::new();
     loop {
         let Err(error) = serve(&host, &subscriptions, &*topics, &mut backoff).await;
         if subscriptions.lost() {
@@ -47,7 +47,7 @@ async fn serve(
     host: &Host,
     subscriptions: &Subscriptions,
     topics: &impl Topics,
-    backoff: &mut Backoff,
+    backoff: &mut ReconnectBackoff,
 ) -> Result<Infallible, ConnectionError> {
     let connection = host.pubsub_connection().await?;
     let (sink, stream) = connection.split();
@@ -66,7 +66,7 @@ pub(super) async fn subscribe(
     subscriptions: &Subscriptions,
     mut sink: impl SubscriptionSink,
     topics: &impl Topics,
-    backoff: &mut Backoff,
+    backoff: &mut ReconnectBackoff,
 ) -> ConnectionError {
     loop {
         let (add, remove) = subscriptions.take_changes(topics);

@@ -12,11 +12,11 @@ use shuttle::future::yield_now;
 use tokio::sync::Notify;
 
 use crate::error::LayerError;
-use crate::layer::redis::backoff::Backoff;
 use crate::layer::redis::pubsub::subscriber::subscribe;
 use crate::layer::redis::pubsub::subscription_sink::SubscriptionSink;
 use crate::layer::redis::pubsub::subscriptions::Subscriptions;
 use crate::layer::redis::pubsub::topics::Topics;
+use crate::layer::redis::reconnect_backoff::ReconnectBackoff;
 use crate::support::{explore, point};
 
 #[derive(Default)]
@@ -268,7 +268,7 @@ fn interleave(loses: bool) {
         async move {
             loop {
                 subscriptions.connected(&network);
-                let mut backoff = Backoff::new();
+                let mut backoff = ReconnectBackoff::new();
                 tokio::select! {
                     biased;
                     () = lose.notified() => {}

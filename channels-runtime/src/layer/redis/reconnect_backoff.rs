@@ -6,11 +6,11 @@ use crate::layer::redis::connection_error::ConnectionError;
 
 /// A pause between attempts that doubles up to a limit.
 #[derive(Debug)]
-pub(crate) struct Backoff {
+pub(crate) struct ReconnectBackoff {
     pause: Duration,
 }
 
-impl Backoff {
+impl ReconnectBackoff {
     const FIRST: Duration = Duration::from_millis(50);
     /// Short, because a process that waits receives nothing. Three attempts a second are a low load, even from a hundred
     /// processes.
@@ -57,12 +57,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn backoff_skips_pause_after_timeout() {
         let late = timeout(DEADLINE, std::future::pending::<()>()).await.unwrap_err().into();
-        let mut backoff = Backoff::new();
+        let mut backoff = ReconnectBackoff::new();
         assert!(backoff.is_fresh());
         for _ in 0..20 {
             let begun = Instant::now();
             backoff.wait_after(&ConnectionError::Closed).await;
-            assert!(begun.elapsed() >= Backoff::FIRST / 2 && begun.elapsed() <= Backoff::LONGEST.mul_f64(1.5));
+            assert!(
+                begun.elapsed() >= ReconnectBackoff::FIRST / 2
+                    && begun.elapsed() <= ReconnectBackoff::LONGEST.mul_f64(1.5)
+            );
         }
         let begun = Instant::now();
         backoff.wait_after(&late).await;
