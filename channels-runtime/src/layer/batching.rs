@@ -1,8 +1,8 @@
 //! Batching: messages to one group that arrive together reach each member in one batch.
 //!
 //! A send to a thousand members visits a thousand connections, and the processor's caches hold few of them. One read of a
-//! socket may return several messages. The task that handles them announces before each one whether [more
-//! follow](more_follows). If so, the message of the first send to a group is prepared, and then waits in the group. The next
+//! socket may return several messages. The task that handles them announces before each one whether more follow
+//! ([`more_follows`]). If so, the message of the first send to a group is prepared, and then waits in the group. The next
 //! send to the group, or the end of the [`BatchScope`], delivers all waiting messages.
 //!
 //! A member can notice a batch only by the time of its messages:

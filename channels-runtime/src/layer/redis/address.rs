@@ -1,4 +1,4 @@
-//! The address of a Redis server and its login: all that an entry of channels_redis' `hosts` can contain.
+//! The address and the login of a Redis server: the contents of an entry of channels_redis' `hosts`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ impl RedisHost {
         Self { location, db: None, username: None, password: None, tls: false, ca: None }
     }
 
-    /// Returns the host for the master of that name, which these Sentinels monitor. After a failover, connections go to
+    /// Returns the host for the master with this name, which these Sentinels monitor. After a failover, connections go to
     /// the promoted master.
     pub fn sentinel<S: Into<String>>(sentinels: impl IntoIterator<Item = S>, master: impl Into<String>) -> Self {
         let sentinels = sentinels.into_iter().map(Into::into).collect();

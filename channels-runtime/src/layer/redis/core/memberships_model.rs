@@ -11,7 +11,6 @@ use shuttle::future::yield_now;
 use tokio::time::Instant;
 
 use crate::error::LayerError;
-
 use crate::layer::config::LayerConfig;
 use crate::layer::delivery::{Delivery, Full, MailboxKind};
 use crate::layer::mailbox::Mailbox;
@@ -115,7 +114,7 @@ fn memberships() -> Memberships {
     Memberships::new(Arc::new(core), 0)
 }
 
-/// Joins and leaves groups in all the ways of a channel.
+/// Joins and leaves groups in all the ways in which a channel can.
 async fn join_and_leave(memberships: Arc<Memberships>, redis: Members, number: usize) {
     let table = &memberships.core.table;
     let channel = ChannelName::new(format!("specific.0!{number}")).unwrap();
@@ -145,7 +144,7 @@ async fn join_and_leave(memberships: Arc<Memberships>, redis: Members, number: u
     table.add(&refused, &channel);
     memberships.confirmed(&refused, &channel).await.expect_err("Redis refuses this group only");
     table.discard(&refused, &channel);
-    // The first channel stays in the groups of its last round.
+    // The first channel stays in the groups that it joined in its last round.
     if number > 0 {
         point();
         for (group, _) in table.remove(&channel).expect("the channel is registered") {
@@ -191,7 +190,7 @@ fn interleave(losses: &[usize]) {
         let member = |group: &str| (format!("asgi:group:{group}"), "specific.0!0".to_owned());
         assert_eq!(*redis.lock().unwrap(), BTreeSet::from([member("other"), member("room")]));
         writing.abort();
-        // The task may be running, which needs the runtime.
+        // Waits, because the task may be running and needs the runtime.
         _ = writing.await;
     });
 }
