@@ -116,7 +116,7 @@ use crate::support::Unawaited;
 /// Consumers are notified of a gap. When a process loses the connection to Redis, a consumer's `#[layer_lost]` runs; when
 /// messages of all its groups arrive again, its `#[layer_restored]` runs ([`consumer`](macro@crate::consumer)). Messages that
 /// arrived before the gap are delivered before `#[layer_lost]`, and messages sent after `#[layer_restored]` are delivered.
-/// Messages sent in between may be lost. The core layer also loses messages if Redis restarts without its data, or if more than
+/// Messages sent in between may be lost. With the core layer, this happens if Redis restarts without its data, or if more than
 /// `capacity` messages wait. [`Self::stats`] counts the gaps, and [`Self::ready`] checks whether messages arrive now. A send
 /// fails within 5 s if Redis does not respond.
 ///

@@ -112,7 +112,7 @@ impl LocalTable {
     }
 
     /// Removes a channel from the table and from all its groups. Returns these groups and the change of each, or `None` if
-    /// there is no such channel.
+    /// this process has no such channel.
     pub(crate) fn remove(&self, name: &ChannelName) -> Option<Vec<(GroupName, MembershipChange)>> {
         let mut operation = self.operation();
         let mut shard = self.channels.of(name.as_str());
@@ -124,7 +124,7 @@ impl LocalTable {
         Some(left.collect())
     }
 
-    /// Adds a channel of this process to a group. Returns `None` if there is no such channel here.
+    /// Adds a channel of this process to a group. Returns `None` if this process has no such channel.
     pub(crate) fn add(&self, group: &GroupName, name: &ChannelName) -> Option<MembershipChange> {
         let mut operation = self.operation();
         let mut shard = self.channels.of(name.as_str());
@@ -281,7 +281,7 @@ impl LocalTable {
         self.closed.store(true, Relaxed);
         let mut operation = self.operation();
         let channels: Vec<_> = {
-            // All shards together, so that no channel joins a group meanwhile.
+            // Locks all shards together, so that no channel joins a group meanwhile.
             let mut channels = self.channels.lock_all();
             operation.remove_groups();
             channels.iter_mut().flat_map(|shard| std::mem::take(&mut **shard)).collect()

@@ -243,7 +243,7 @@ mod tests {
     fn read(host: impl Into<RedisHost>) -> (String, RedisConnectionInfo) {
         match host.into().read().unwrap() {
             Target::Server(info) => (info.addr().to_string(), info.redis_settings().clone()),
-            Target::Sentinel { .. } => panic!("a server"),
+            Target::Sentinel { .. } => panic!("expected a server"),
         }
     }
 
@@ -284,7 +284,7 @@ mod tests {
             .sentinel_login(None, "of the sentinels")
             .password("of the master")
             .db(3);
-        let Target::Sentinel { sentinels, master, .. } = host.read().unwrap() else { panic!("a sentinel") };
+        let Target::Sentinel { sentinels, master, .. } = host.read().unwrap() else { panic!("expected Sentinels") };
         assert_eq!((sentinels.len(), master.as_str()), (2, "mymaster"));
         assert_eq!(sentinels[1].redis_settings().password(), Some("of the sentinels"));
         assert!(RedisHost::sentinel(Vec::<String>::new(), "mymaster").read().is_err());

@@ -32,7 +32,7 @@ pub(crate) struct Codec {
 }
 
 impl Codec {
-    /// Returns the codec of the pub/sub layer: no random prefix, and no lifetime.
+    /// Returns the codec of the pub/sub layer, without a random prefix or a lifetime.
     pub(crate) fn for_pubsub(config: &LayerConfig) -> Self {
         Self { format: config.serializer_format, random_prefix: 0, keys: keys(config), lifetime: None }
     }

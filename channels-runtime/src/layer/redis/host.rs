@@ -247,7 +247,7 @@ mod tests {
 
     // Paused time: the measured time is the time slept.
     #[tokio::test(start_paused = true)]
-    async fn server_that_replies_again_is_found_within_a_second() {
+    async fn restored_server_is_found_within_a_second() {
         for unresponsive in [0, 300, 1000, 3700] {
             let restored = Instant::now() + Duration::from_millis(unresponsive);
             let attempts = AtomicUsize::new(0);

@@ -72,7 +72,7 @@ mod tests {
         ) -> RedisFuture<'a, Vec<Value>> {
             let echo = |command: &Cmd| {
                 let last = command.args_iter().last();
-                let Some(redis::Arg::Simple(argument)) = last else { panic!("an argument") };
+                let Some(redis::Arg::Simple(argument)) = last else { panic!("expected a plain argument") };
                 Value::BulkString(argument.to_vec())
             };
             self.replies.extend(pipeline.cmd_iter().map(echo));

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn confirmation_returns_the_reply_of_its_own_write() {
+    async fn confirmation_returns_reply_of_its_own_write() {
         let mut reconciler = Reconciler::default();
         let first = reconciler.confirm("a");
         assert_eq!(reconciler.take_batch(9), ["a"]);

@@ -324,7 +324,7 @@ fn queues_of(members: &[Vec<u8>], count_invalid: impl Fn()) -> IndexMap<&str, Ve
             count_invalid();
             continue;
         };
-        let non_local = channel.find('!').map_or(channel, |bang| &channel[..=bang]);
+        let non_local = channel.find('!').map_or(channel, |end| &channel[..=end]);
         queues.entry(non_local).or_default().push(channel);
     }
     // Checks the part of the names up to the `!`, once for each queue. The process of the queue checks the rest.

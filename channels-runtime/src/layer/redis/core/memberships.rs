@@ -357,7 +357,7 @@ impl Memberships {
         let replies = redis.run(pipeline).await?;
         let errors: Vec<_> =
             replies.into_iter().zip(groups).filter_map(|(reply, group)| Some((group, reply.err()?))).collect();
-        // If Redis refused every command, the server is the cause instead of one group: it became a replica, or still loads its
+        // If Redis refused every command, the cause is the server and not a group: it became a replica, or still loads its
         // data. The exception is a batch in which every key is of another type.
         let all = errors.len() == commands && errors.iter().any(|(_, error)| error.code() != Some(WRONG_TYPE));
         match errors.into_iter().map(|(group, error)| (group, Arc::new(error))).collect::<Refused>() {

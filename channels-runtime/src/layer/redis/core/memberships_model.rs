@@ -46,8 +46,8 @@ impl Mailbox for Ignore {
 /// The members in Redis: the key of a group, and a channel.
 type Members = Arc<Mutex<BTreeSet<(String, String)>>>;
 
-/// A stand-in for Redis that keeps sorted sets. Some commands fail with a lost connection, after the earlier ones of their
-/// pipeline were executed.
+/// A stand-in for Redis that keeps sorted sets. Some commands fail with a lost connection. The earlier commands of their
+/// pipeline are executed.
 #[derive(Debug)]
 struct SortedSets {
     members: Members,
@@ -73,7 +73,7 @@ impl MembershipServer for SortedSets {
             }
             let arguments = command.args_iter().map(|argument| match argument {
                 Arg::Simple(argument) => String::from_utf8(argument.to_vec()).unwrap(),
-                _ => panic!("an argument"),
+                _ => panic!("expected a plain argument"),
             });
             let arguments: Vec<String> = arguments.collect();
             let group = arguments[1].clone();
@@ -89,7 +89,7 @@ impl MembershipServer for SortedSets {
                     Ok(Value::Okay)
                 }
                 "ZREMRANGEBYSCORE" | "EXPIRE" => Ok(Value::Okay),
-                other => panic!("{other}"),
+                other => panic!("unexpected command {other}"),
             });
             yield_now().await;
         }

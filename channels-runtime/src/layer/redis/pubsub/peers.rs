@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn peer_message_is_encrypted_with_the_keys_of_the_layer() {
+    fn peer_message_is_encrypted_with_keys_of_layer() {
         let requests = PendingRequests::default();
         let request = requests.add();
         let message = request.message("asgi__process__1", &GroupName::new("room-7").unwrap(), true);

@@ -178,7 +178,7 @@ mod tests {
     const GROUP: &str = "group";
 
     #[tokio::test]
-    async fn last_message_for_another_topic_flushes_the_batch() {
+    async fn last_message_for_another_topic_delivers_batch() {
         let message = |topic: &str| {
             let parts = ["message", topic, r#"{"type": "a"}"#];
             let parts = parts.map(|part| Value::BulkString(part.into()));
