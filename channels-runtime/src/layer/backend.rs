@@ -11,22 +11,22 @@ use crate::error::LayerError;
 use crate::layer::table::LocalTable;
 use crate::name::{ChannelName, GroupName};
 
-/// A send that is done, as within a process, or in flight.
+/// The result of a send within this process, or the future of a send through a server.
 pub(crate) type Sent<'a> = Either<Ready<Result<(), LayerError>>, BoxFuture<'a, Result<(), LayerError>>>;
 
-/// A channel layer backend. Its local table changes first: a channel is registered there before it is announced to the servers, and
-/// removed from it before the servers are notified.
+/// A channel layer backend. Its local table changes first: a channel is registered in the table before it is announced to the
+/// servers, and removed from the table before the servers are notified.
 pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
-    /// Returns the kind of the layer, in one word.
+    /// Returns the kind of the layer as one word, such as `memory`.
     fn kind(&self) -> &'static str;
 
     /// Returns the channels and groups of this process.
     fn table(&self) -> &LocalTable;
 
-    /// Returns the format of its messages.
+    /// Returns the format of the layer's messages.
     fn format(&self) -> Format;
 
-    /// Returns the runtime of its tasks and connections, if it has any.
+    /// Returns the runtime of the layer's tasks and connections, or `None` if it has neither.
     fn runtime(&self) -> Option<&tokio::runtime::Handle> {
         None
     }
@@ -39,13 +39,13 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
         1
     }
 
-    /// Makes a unique channel name. Messages to the channel go through this server.
+    /// Makes a unique channel name for a channel whose messages go through this server.
     fn new_channel_name_on(&self, server: usize) -> ChannelName {
         _ = server;
         self.new_channel_name()
     }
 
-    /// Sends to a channel of this process through this server.
+    /// Sends to a channel of this process, through this server.
     fn send_through<'a>(
         &'a self,
         server: usize,
@@ -56,7 +56,7 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
         self.send(channel, envelope).boxed()
     }
 
-    /// Makes a channel of the table reachable for other processes. After it returns, their messages arrive.
+    /// Makes a channel of the table reachable for other processes. After this method returns, their messages arrive.
     fn announce<'a>(&'a self, channel: &'a ChannelName) -> BoxFuture<'a, Result<(), LayerError>> {
         _ = channel;
         std::future::ready(Ok(())).boxed()
@@ -65,18 +65,21 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Removes a channel from the table immediately, and from its groups on the servers soon.
     fn release(&self, channel: &ChannelName);
 
+    /// Sends to one channel.
     fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> Sent<'a>;
 
+    /// Sends to all members of a group.
     fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> Sent<'a>;
 
     /// Sends to all members except `excluded`, a channel of this process.
     fn group_send_others<'a>(&'a self, group: &'a GroupName, envelope: Envelope, excluded: &'a ChannelName)
     -> Sent<'a>;
 
-    /// Adds a channel to a group. After it returns, messages to the group reach the channel.
+    /// Adds a channel to a group. After this method returns, messages to the group reach the channel.
     fn group_add<'a>(&'a self, group: &'a GroupName, channel: &'a ChannelName)
     -> BoxFuture<'a, Result<(), LayerError>>;
 
+    /// Removes a channel from a group.
     fn group_discard<'a>(
         &'a self,
         group: &'a GroupName,
@@ -89,8 +92,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Returns the number of members of a group in all processes.
     fn group_count<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<usize, LayerError>>;
 
-    /// Returns the queue of a worker channel, which the workers of all processes share. Returns `None` if such a channel is an
-    /// ordinary mailbox of the table.
+    /// Returns the queue of a worker channel, which the workers of all processes share. Returns `None` if a worker channel of
+    /// this layer is an ordinary mailbox of the table.
     fn jobs(&self, channel: &ChannelName) -> Option<Box<dyn WorkerQueue>> {
         _ = channel;
         None
@@ -101,8 +104,10 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
         std::future::ready(()).boxed()
     }
 
+    /// Removes every group.
     fn flush(&self) -> BoxFuture<'_, Result<(), LayerError>>;
 
+    /// Closes the layer: closes its connections, ends its tasks and notifies every channel.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
@@ -111,6 +116,7 @@ pub(crate) trait WorkerQueue: Send {
     /// Takes the next message. No message is lost between two calls.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Envelope>;
 
-    /// Returns a message that was taken but not returned yet, or `None` if there are no more.
+    /// Returns the next message that was requested from the servers before, without requesting another one. Returns `None` when
+    /// all these requests have their reply.
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<Option<Envelope>>;
 }

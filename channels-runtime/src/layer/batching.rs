@@ -1,19 +1,20 @@
 //! Batching: messages to one group that arrive together reach each member in one batch.
 //!
 //! A send to a thousand members visits a thousand connections, and the processor's caches hold few of them. One read of a
-//! socket may bring several messages. The task that handles them announces before each one whether [more follow](more_follows).
-//! If so, the first send to a group is prepared and then waits with the group. The next send, or the end of the
-//! [`BatchScope`], delivers all that waits.
+//! socket may return several messages. The task that handles them announces before each one whether more follow
+//! ([`more_follows`]). If so, the message of the first send to a group is prepared, and then waits in the group. The next
+//! send to the group, or the end of the [`BatchScope`], delivers all waiting messages.
 //!
 //! A member can notice a batch only by the time of its messages:
 //!
 //! - Order: a waiting message has its place in the order of its group, which is the order of the group's lock. Any other
-//!   operation on the group, on any thread, first delivers what waits.
-//! - One group per thread: any other operation of this thread on a table first delivers what waits.
-//! - Time: nothing waits outside of a [`BatchScope`], and a scope lasts for one poll of a task ([`batched`]). A handler that
-//!   waits or blocks its thread first [delivers what waits](flush). After a millisecond the next send to the group does.
-//! - Only the messages of the handler itself wait: code that the send runs, for example a `Serialize` that sends, delivers
-//!   its own messages immediately.
+//!   operation on the group, on any thread, first delivers the waiting messages.
+//! - One group per thread: any other operation of this thread on a table first delivers the waiting messages.
+//! - Time: no message waits outside of a [`BatchScope`], and a scope lasts for one poll of a task ([`batched`]). A handler that
+//!   waits or blocks its thread first [delivers the waiting messages](flush). If a message has waited for a millisecond, the
+//!   next send to the group delivers it.
+//! - Sender: only messages that the handler itself sends can wait. A send may run user code that also sends, for example a
+//!   `Serialize`; those messages are delivered immediately.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -32,7 +33,7 @@ thread_local! {
 /// The batch of one thread. Its [`BatchScope`] owns it.
 struct Batch {
     in_scope: Cell<bool>,
-    /// Whether more messages follow the one that is handled now.
+    /// More messages follow the one that is handled now.
     more: Cell<bool>,
     open: Cell<Option<OpenBatch>>,
 }
@@ -46,12 +47,13 @@ impl Batch {
     }
 }
 
-/// Uses the batch of this thread. `None` while the thread ends: it has no batch then, and nothing waits.
-fn with_batch<T>(use_it: impl FnOnce(&Batch) -> T) -> Option<T> {
-    BATCH.try_with(use_it).ok()
+/// Calls `use_batch` with the batch of this thread. Returns `None` while the thread ends: it has no batch then, and no message
+/// waits.
+fn with_batch<T>(use_batch: impl FnOnce(&Batch) -> T) -> Option<T> {
+    BATCH.try_with(use_batch).ok()
 }
 
-/// The group that messages of this thread wait with.
+/// A group in which a message of this thread waits.
 pub(super) struct OpenBatch {
     pub(super) groups: Arc<Groups>,
     pub(super) counters: Arc<Counters>,
@@ -75,11 +77,11 @@ impl OpenBatch {
     }
 }
 
-/// The time in which messages of this thread may wait. Delivers what waits when it is dropped.
+/// The scope within which messages of this thread may wait. Delivers the waiting messages on drop.
 pub(crate) struct BatchScope {
-    /// Whether it was entered within another scope of this thread, which goes on after it.
+    /// Another scope of this thread contains this one, and continues when this one ends.
     is_inner: bool,
-    /// The batch belongs to this thread.
+    /// Not `Send`, because the batch belongs to this thread.
     not_send: PhantomData<*const ()>,
 }
 
@@ -103,7 +105,7 @@ impl Drop for BatchScope {
 }
 
 pin_project_lite::pin_project! {
-    /// A future, each poll of which is a [`BatchScope`].
+    /// A future whose polls are each a [`BatchScope`].
     struct Batched<F> {
         #[pin]
         future: F,
@@ -124,22 +126,23 @@ pub(crate) fn batched<F: Future>(future: F) -> impl Future<Output = F::Output> {
     Batched { future }
 }
 
-/// Announces whether more messages follow the one that is handled next. If so, its first send to a group may wait for them.
+/// Announces whether more messages follow the one that is handled next. If so, the message of its first send to a group may
+/// wait for them.
 pub(crate) fn more_follows(more: bool) {
     with_batch(|batch| batch.more.set(more && batch.in_scope.get()));
 }
 
-/// Delivers what waits on this thread.
+/// Delivers the waiting messages of this thread.
 pub(crate) fn flush() {
     with_batch(Batch::flush);
 }
 
-/// Returns whether this send may wait. The next one may not, unless [`more_follows`] is called again.
+/// Returns whether the message of this send may wait. The next one may not, unless [`more_follows`] is called again.
 pub(super) fn take_more() -> bool {
     with_batch(|batch| batch.more.take()).unwrap_or_default()
 }
 
-/// Delivers what waits on this thread with any other group. Returns the batch of this group, which is no longer open.
+/// Delivers the waiting messages of this thread in any other group. Closes and returns the batch of this group.
 pub(super) fn flush_others(groups: &Arc<Groups>, hash: u64, group: &GroupName) -> Option<OpenBatch> {
     let open = with_batch(|batch| batch.open.take()).flatten()?;
     if open.is_of(groups, hash, group) {
@@ -149,7 +152,7 @@ pub(super) fn flush_others(groups: &Arc<Groups>, hash: u64, group: &GroupName) -
     None
 }
 
-/// Notes that a message waits with this group until the scope ends.
+/// Records that a message waits in this group, until the scope ends at the latest.
 pub(super) fn open(open: OpenBatch) {
     with_batch(|batch| {
         debug_assert!(batch.in_scope.get(), "only a scope announces more messages");

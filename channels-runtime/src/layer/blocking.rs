@@ -12,7 +12,7 @@ use crate::event::{Carries, Event, Group, Handles};
 use crate::layer::handle::ChannelLayer;
 use crate::name::ChannelName;
 
-/// A channel layer whose methods block the thread until they are done. [`ChannelLayer::blocking`] makes it.
+/// A channel layer whose methods block the thread until they are done. [`ChannelLayer::blocking`] returns it.
 ///
 /// It works on every thread that does not run async code. The program does not need a runtime.
 ///
@@ -27,7 +27,7 @@ use crate::name::ChannelName;
 /// }
 /// ```
 ///
-/// The connections to Redis need a runtime, so a program without one makes it and opens the layer in it:
+/// Connections to Redis need a runtime. A program without one creates it, and opens the layer in it:
 ///
 /// ```no_run
 /// # use channels_runtime::prelude::*;
@@ -121,7 +121,8 @@ impl BlockingChannelLayer {
         self.block_on(async move { layer.backend().group_count(&group).await })
     }
 
-    /// Blocks until a future with a deadline is done. If the layer has no runtime, one with a clock runs meanwhile.
+    /// Blocks until a future with a deadline is done. If the layer has no runtime, the future runs in a new one, whose clock
+    /// its deadline needs.
     pub(crate) fn wait_for<F, T>(&self, done: F) -> Result<T, LayerError>
     where
         F: Future<Output = Result<T, LayerError>> + Send + 'static,
@@ -149,7 +150,8 @@ impl BlockingChannelLayer {
                 Poll::Pending => unreachable!("a layer without a runtime never waits"),
             };
         };
-        // The runtime's threads run the future, because they run the layer's I/O. The channel holds the one result.
+        // The runtime's threads run the future, because they run the layer's I/O. The only message of the channel is the
+        // result.
         let (tx, rx) = mpsc::sync_channel(1);
         runtime.spawn(async move { _ = tx.send(done.await) });
         rx.recv().unwrap_or(Err(LayerError::Closed))

@@ -19,14 +19,14 @@ use crate::layer::mailbox::Mailbox;
 use crate::name::ChannelName;
 use crate::support::lock;
 
-/// A channel without a consumer: a name that others send to, and the receiver.
+/// A channel without a consumer: its name, and the receiver of the messages to this name.
 ///
-/// [`ChannelLayer::new_channel`](crate::ChannelLayer::new_channel) makes it. When it is dropped, the channel leaves its groups and
-/// the layer.
+/// [`ChannelLayer::new_channel`](crate::ChannelLayer::new_channel) returns it. On drop, the channel leaves its groups and the
+/// layer.
 pub struct Channel {
     queue: Arc<Queue>,
     backend: Arc<dyn Backend>,
-    /// Whether it has left the layer. Then another channel may have its name.
+    /// The channel has left the layer, so another channel may have its name.
     left: AtomicBool,
 }
 
@@ -36,14 +36,14 @@ impl Channel {
         Self::with_name(backend, config, name)
     }
 
-    /// Makes the channel of this name, which is unused.
+    /// Makes a channel with this name, which must be unused.
     pub(crate) fn with_name(backend: Arc<dyn Backend>, config: &LayerConfig, name: ChannelName) -> Self {
         let queue = Queue::new(&*backend, config, name);
         backend.table().register(&(Arc::clone(&queue) as Arc<dyn Mailbox>));
         Self { queue, backend, left: AtomicBool::new(false) }
     }
 
-    /// Makes the channel of this name. Returns `None` if this process already has one.
+    /// Makes a channel with this name. Returns `None` if this process already has a channel with this name.
     pub(crate) fn named(backend: Arc<dyn Backend>, config: &LayerConfig, name: ChannelName) -> Option<Self> {
         let queue = Queue::new(&*backend, config, name);
         let registered = backend.table().register_new(&(Arc::clone(&queue) as Arc<dyn Mailbox>));
@@ -109,8 +109,8 @@ struct Queue {
     counters: Arc<Counters>,
 }
 
-/// The waiting messages. Bound: `capacity`. Policy: a new message is dropped, and its sender gets an error if the layer can return
-/// one.
+/// The waiting messages. Bound: `capacity`. Policy: a further message is dropped. Its sender gets an error if the layer can
+/// return one.
 #[derive(Default)]
 struct State {
     messages: VecDeque<(Instant, Envelope)>,

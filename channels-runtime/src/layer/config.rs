@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::codec::Format;
 use crate::error::SettingError;
-use crate::layer::glob::ChannelCapacity;
+use crate::layer::channel_capacity::ChannelCapacity;
 
 /// The settings of a layer. The defaults are those of Django Channels.
 ///
@@ -104,17 +104,17 @@ impl LayerConfig {
         self
     }
 
-    /// Sets the beginning of every name in Redis. Default: `"asgi"`. Python peers must use the same.
+    /// Sets the prefix of every name in Redis. Default: `"asgi"`. Python peers must use the same prefix.
     ///
-    /// The pub/sub layer makes it a part of each channel's name: at most 58 ASCII letters, digits, hyphens, underscores and
-    /// periods.
+    /// The pub/sub layer puts the prefix into each channel's name. There it consists of at most 58 ASCII letters, digits,
+    /// hyphens, underscores and periods.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// Sets the format of messages in Redis. Default: msgpack. All processes must use the same.
+    /// Sets the format of messages in Redis. Default: msgpack. All processes must use the same format.
     #[must_use]
     pub fn serializer_format(mut self, format: Format) -> Self {
         self.serializer_format = format;
@@ -123,7 +123,7 @@ impl LayerConfig {
 
     /// Sets how many random bytes precede a message in the core layer. Default: 12. All processes must use the same number.
     ///
-    /// With 0, the first of two equal messages in one queue is lost, because a sorted set has no entry twice.
+    /// With 0, the first of two equal messages in one queue is lost, because a sorted set contains each entry only once.
     #[must_use]
     pub fn random_prefix_length(mut self, length: usize) -> Self {
         self.random_prefix_length = length;
@@ -132,15 +132,15 @@ impl LayerConfig {
 
     /// Sets the keys that encrypt messages in Redis. Default: none, so messages are not encrypted.
     ///
-    /// The first key encrypts; any of them decrypts. To replace a key, put the new one first in every process. When every process
-    /// has both, remove the old one.
+    /// The first key encrypts. To decrypt a message, each key is tried. To replace a key, put the new one first in every
+    /// process. When every process has both, remove the old one.
     #[must_use]
     pub fn symmetric_encryption_keys<K: Into<String>>(mut self, keys: impl IntoIterator<Item = K>) -> Self {
         self.symmetric_encryption_keys = Secrets(keys.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Returns how many messages may wait for this channel.
+    /// Returns the number of messages that may wait for this channel.
     pub(crate) fn capacity_of(&self, channel: &str) -> usize {
         self.channel_capacity.of(channel).unwrap_or(self.capacity)
     }
@@ -149,11 +149,11 @@ impl LayerConfig {
     pub(crate) fn problems(&self) -> Vec<SettingError> {
         let mut problems = Vec::new();
         if self.capacity == 0 {
-            let problem = "0 messages fill every mailbox; write at least 1";
+            let problem = "a mailbox for 0 messages is always full; write at least 1";
             problems.push(SettingError::new("LayerConfig::capacity", problem));
         }
         if let Some(pattern) = &self.zero_capacity {
-            let problem = format!("0 messages fill every mailbox that matches `{pattern}`; write at least 1");
+            let problem = format!("a mailbox for 0 messages (`{pattern}`) is always full; write at least 1");
             problems.push(SettingError::new("LayerConfig::channel_capacity", problem));
         }
         if self.expiry.is_zero() {

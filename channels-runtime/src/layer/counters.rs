@@ -27,16 +27,16 @@ counted! {
         /// Messages for a consumer that has neither a handler for the event nor a `#[handler(_)]`. The first one for each event
         /// and consumer is logged.
         unhandled => DROPPED["unhandled"],
-        /// Messages that were not an event, or did not fit the event's type. The first one for each event, field and consumer is
-        /// logged. A Redis key that does not hold the queue or the group also counts.
+        /// Messages that were not an event, or did not fit the event's type. The first one for each event, field and consumer
+        /// is logged. A Redis key that does not hold the queue or the group also counts.
         undecodable => DROPPED["undecodable"],
         /// Messages that waited longer than `expiry` in a mailbox and were dropped.
         expired => DROPPED["expired"],
         /// Messages to a channel without a reader, for example a late reply. With the core layer of Redis the process of the
         /// channel counts them, otherwise the sender.
         unread => DROPPED["unread"],
-        /// Losses of the connection to the layer's servers, so that messages may have been lost. Servers that are unreachable at
-        /// the same time count once.
+        /// Gaps: this process lost the connection to a server of the layer, so messages may have been lost. Servers that are
+        /// unreachable at the same time count once.
         gaps => GAPS,
     }
 }
@@ -56,7 +56,7 @@ pub(crate) struct Counters {
 impl LayerStats {
     /// Returns the number of messages that did not reach a consumer.
     pub(crate) fn dropped(&self) -> u64 {
-        // Without `..`, so that a new reason does not compile until it is added here.
+        // Without `..`, so that a new counter does not compile until it is listed here.
         let &Self {
             delivered: _,
             dropped_full,
@@ -121,7 +121,7 @@ impl Counters {
         (kind.prepare)(envelope).map_err(|problem| self.count_undeliverable(envelope, to, &problem)).ok()
     }
 
-    /// Counts the deliveries of messages, of which the log names the last one.
+    /// Counts deliveries. The log record names the event of the last message.
     pub(super) fn count_deliveries(&self, deliveries: DeliveryCount, last: Option<&Envelope>) {
         self.counters.delivered.fetch_add(deliveries.delivered, Relaxed);
         if deliveries.full > 0 && self.counters.dropped_full.fetch_add(deliveries.full, Relaxed) == 0 {

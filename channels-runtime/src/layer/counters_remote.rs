@@ -1,4 +1,4 @@
-//! The counters that only a layer with servers needs.
+//! The counting methods that only a layer with servers needs.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -12,7 +12,7 @@ impl Counters {
         count(&self.counters.gaps);
     }
 
-    /// Counts queues in Redis that hold `capacity` messages, so that they missed a message to a group.
+    /// Counts the channels that missed a message to a group, because their queue in Redis was full: `over` of `of` members.
     pub(crate) fn count_over_capacity(&self, group: &GroupName, over: usize, of: usize) {
         if self.counters.dropped_full.fetch_add(over as u64, Relaxed) == 0 {
             tracing::warn!(%group, "{over} of {of} channels over capacity; further ones are only counted");
@@ -26,7 +26,7 @@ impl Counters {
         count(&self.counters.undecodable);
         let (peer, text) = (&*self.peer, error.to_string());
         let error = shown(&text);
-        // A peer that sends garbage sends a lot of it.
+        // A faulty peer sends many of them.
         if self.garbage.is_new(to) {
             tracing::warn!(
                 to,
@@ -39,10 +39,10 @@ impl Counters {
         }
     }
 
-    /// Counts a rejection of a group's members by Redis, if the cause is that its key holds something else (`garbage`). Returns
-    /// whether the rejection is new, so that it is logged as a warning.
-    pub(crate) fn count_refusal(&self, group: &GroupName, garbage: bool) -> bool {
-        if garbage {
+    /// Counts that Redis refused the memberships of a group, if the cause is a key of another type (`wrong_type`). Returns
+    /// whether this is the first refusal for the group, which is logged as a warning.
+    pub(crate) fn count_refusal(&self, group: &GroupName, wrong_type: bool) -> bool {
+        if wrong_type {
             count(&self.counters.undecodable);
         }
         self.garbage.is_new(("group", group.as_str()))

@@ -1,4 +1,4 @@
-//! A message prepared for one kind of mailbox.
+//! Prepared messages, and the kinds of mailbox that they are prepared for.
 
 use std::any::{Any, TypeId};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::error::DecodeError;
 use crate::event::{DropHint, MailboxPolicy};
 use crate::websocket::EncodedFrame;
 
-/// A message, prepared for one kind of mailbox.
+/// A message prepared for one kind of mailbox.
 #[derive(Clone)]
 pub(crate) enum Delivery {
     /// An encoded frame for the client.
@@ -33,7 +33,7 @@ impl Delivery {
         }
     }
 
-    /// Returns the frame if it is one without a drop hint.
+    /// Returns the frame, if the delivery is a frame without a drop hint.
     pub(crate) fn undroppable_frame(&self) -> Option<&EncodedFrame> {
         match self {
             Self::Frame(frame, hint) if *hint == DropHint::default() => Some(frame),
@@ -42,7 +42,7 @@ impl Delivery {
     }
 }
 
-/// The start or the end of a gap, in which events may be lost. They run `#[layer_lost]` and `#[layer_restored]`.
+/// The start or the end of a gap, in which events may be lost. It runs `#[layer_lost]` or `#[layer_restored]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Gap {
@@ -53,7 +53,7 @@ pub enum Gap {
 }
 
 impl Gap {
-    /// Returns the attribute of the method that it runs.
+    /// Returns the attribute of the method that handles it.
     pub(crate) fn attribute(self) -> &'static str {
         match self {
             Self::Lost => "layer_lost",
@@ -81,13 +81,13 @@ pub(crate) type Prepare = fn(&Envelope) -> Result<Delivery, Undeliverable>;
 /// a reference to its kind, which is one word.
 #[derive(Debug)]
 pub(crate) struct MailboxKind {
-    // Not the `TypeId` itself: the oldest supported compiler makes none in a constant.
+    // Not the `TypeId` itself, which the oldest supported compiler cannot compute in a constant.
     id: fn() -> TypeId,
     pub(crate) prepare: Prepare,
 }
 
 impl MailboxKind {
-    /// Returns the kind that `T` identifies. There is one `prepare` for each `T`.
+    /// Returns the kind that `T` identifies. All calls with the same `T` must have the same `prepare`.
     pub(crate) const fn of<T: 'static>(prepare: Prepare) -> Self {
         Self { id: TypeId::of::<T>, prepare }
     }
@@ -95,12 +95,12 @@ impl MailboxKind {
 
 impl PartialEq for MailboxKind {
     fn eq(&self, other: &Self) -> bool {
-        // Nearly always it is one constant.
+        // Nearly always both are the same constant.
         std::ptr::eq(self, other) || (self.id)() == (other.id)()
     }
 }
 
-/// The mailbox holds `capacity` messages, so it dropped the new one.
+/// The error of a mailbox that holds `capacity` messages, and therefore dropped the new one.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Full {
     pub(crate) capacity: usize,

@@ -16,12 +16,12 @@ use crate::layer::sharded_map::ShardedMap;
 use crate::layer::write_priority::WritePriority;
 use crate::name::{ChannelName, GroupName};
 
-/// A message, prepared once per kind of mailbox. There is nearly always one kind.
+/// A message that is prepared once per kind of mailbox. Nearly always there is one kind.
 #[derive(Default)]
 pub(super) struct Prepared(pub(super) ForKinds<Option<Delivery>>);
 
 impl Prepared {
-    /// Lists the distinct kinds, for which nothing is prepared yet.
+    /// Lists the distinct kinds. The message is not prepared for them yet.
     pub(super) fn for_kinds(kinds: impl IntoIterator<Item = &'static MailboxKind>) -> Self {
         let mut prepared = Self::default();
         for kind in kinds {
@@ -39,7 +39,7 @@ impl Prepared {
         }
     }
 
-    /// Returns a batch of this one message for each kind that it could be prepared for.
+    /// Returns a batch of this one message for each kind whose preparation succeeded.
     pub(crate) fn ready(&self, at: Instant, mailboxes: usize) -> Ready<'_> {
         let ready = self.0.iter().filter_map(|(kind, delivery)| Some((*kind, delivery.as_ref()?)));
         let batch = |delivery| Batch::of(smallvec![(delivery, at)], WritePriority::of(mailboxes));
@@ -61,8 +61,8 @@ pub(super) struct Message {
     pub(super) envelope: Envelope,
 }
 
-/// The time that a message may wait for the next one. Without it, handlers that compute would delay the first message until the
-/// last of them is done, while another thread could already write it.
+/// The longest time that a message waits for the next one. Without this limit, a series of slow handlers would delay the first
+/// message until the last handler has returned, although another thread could already write it.
 const MAX_WAIT: Duration = Duration::from_millis(1);
 
 /// Messages that have been delivered. Drop them when no lock of the table is held: a payload's `Drop` is user code.
@@ -90,9 +90,12 @@ pub(super) struct GroupMembers {
     mailboxes: IndexSet<NamedMailbox>,
     /// The kind of all members, if they are of one kind.
     kind: Option<&'static MailboxKind>,
-    /// The messages that wait for all members, in order: see [`batching`](super::batching). Bound: for each thread, the messages
-    /// that a task handles in one turn.
-    #[expect(clippy::box_collection, reason = "nearly always there is none, and each group reserves the space for it")]
+    /// The messages that wait for all members, in order: see [`batching`](super::batching). Bound: for each thread, the
+    /// messages that a task handles in one turn.
+    #[expect(
+        clippy::box_collection,
+        reason = "nearly always no message waits, and each group reserves the space of this field"
+    )]
     waiting: Option<Box<Vec<Message>>>,
 }
 
@@ -116,7 +119,7 @@ impl GroupMembers {
 
     /// Adds a member. Returns `false` if it is already a member. No message may be waiting.
     pub(super) fn insert(&mut self, mailbox: &NamedMailbox) -> bool {
-        debug_assert!(!self.has_waiting(), "a waiting message is not for a member that joins after it");
+        debug_assert!(!self.has_waiting(), "a new member must not receive an earlier message");
         let (kind, is_first) = (mailbox.0.kind(), self.is_empty());
         if !self.mailboxes.insert(mailbox.clone()) {
             return false;
@@ -131,7 +134,7 @@ impl GroupMembers {
 
     /// Removes a member. Returns `false` if it is not a member. No message may be waiting.
     pub(super) fn remove(&mut self, name: &str) -> bool {
-        debug_assert!(!self.has_waiting(), "a waiting message is for a member that leaves after it");
+        debug_assert!(!self.has_waiting(), "a member that leaves must receive an earlier message first");
         self.mailboxes.swap_remove(name)
     }
 
@@ -171,17 +174,17 @@ impl GroupMembers {
 
     /// Delivers one message to all members except one. No message may be waiting.
     pub(super) fn deliver(&self, prepared: &Prepared, at: Instant, excluded: Option<&ChannelName>) -> DeliveryCount {
-        debug_assert!(!self.has_waiting(), "a waiting message was sent before this one");
+        debug_assert!(!self.has_waiting(), "an earlier message must be delivered before this one");
         let excluded = excluded.and_then(|name| self.mailboxes.get_index_of(name.as_str()));
         let others = self.mailboxes.iter().enumerate().filter(|(index, _)| Some(*index) != excluded);
-        hand(others.map(|(_, NamedMailbox(mailbox))| mailbox), &prepared.ready(at, self.len()))
+        deliver_batches(others.map(|(_, NamedMailbox(mailbox))| mailbox), &prepared.ready(at, self.len()))
     }
 
     fn deliver_all(&self, messages: &[Message]) -> DeliveryCount {
         let batch =
             |(kind, _): &(&'static MailboxKind, _)| (*kind, batch_for(kind, messages, WritePriority::of(self.len())));
         let ready = self.kinds(None).0.iter().map(batch).collect();
-        hand(self.mailboxes.iter().map(|NamedMailbox(mailbox)| mailbox), &ready)
+        deliver_batches(self.mailboxes.iter().map(|NamedMailbox(mailbox)| mailbox), &ready)
     }
 }
 
@@ -191,10 +194,13 @@ pub(super) type Groups = ShardedMap<GroupName, GroupMembers>;
 /// A batch for each kind of mailbox.
 pub(crate) type Ready<'a> = ForKinds<Batch<'a>>;
 
-/// Delivers to each mailbox the batch for its kind.
-pub(crate) fn hand<'a>(mailboxes: impl Iterator<Item = &'a Arc<dyn Mailbox>>, ready: &Ready<'_>) -> DeliveryCount {
+/// Delivers to each mailbox the batch of its kind.
+pub(crate) fn deliver_batches<'a>(
+    mailboxes: impl Iterator<Item = &'a Arc<dyn Mailbox>>,
+    ready: &Ready<'_>,
+) -> DeliveryCount {
     let mut count = DeliveryCount::default();
-    // Appended to the write queue when the walk ends.
+    // Appended to the write queue on drop, after all mailboxes.
     let mut scheduled = Scheduled::default();
     for mailbox in mailboxes {
         if let Some(batch) = of_kind(ready, mailbox.kind()) {
@@ -207,7 +213,7 @@ pub(crate) fn hand<'a>(mailboxes: impl Iterator<Item = &'a Arc<dyn Mailbox>>, re
 /// Delivers a message to these mailboxes.
 #[cfg(feature = "redis")]
 pub(super) fn deliver_to(mailboxes: &[Arc<dyn Mailbox>], prepared: &Prepared) -> DeliveryCount {
-    hand(mailboxes.iter(), &prepared.ready(Instant::now(), mailboxes.len()))
+    deliver_batches(mailboxes.iter(), &prepared.ready(Instant::now(), mailboxes.len()))
 }
 
 #[cfg(test)]
@@ -240,7 +246,7 @@ mod tests {
         }
 
         fn deliver(&self, _: &Delivery, _: Instant) -> Result<bool, Full> {
-            unreachable!("a message to a group is a batch")
+            unreachable!("a message to a group arrives in a batch")
         }
 
         fn deliver_all<'a>(&'a self, batch: &Batch<'_>, _: &mut Scheduled<'a>) -> DeliveryCount {

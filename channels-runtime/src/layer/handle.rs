@@ -16,7 +16,7 @@ use crate::layer::memory::Memory;
 use crate::name::{ChannelName, GroupName, NameError};
 use crate::support::Unawaited;
 
-/// A handle to a channel layer. Cloning is cheap; all clones are one layer.
+/// A handle to a channel layer. Cloning is cheap; all clones refer to the same layer.
 ///
 /// ```
 /// use channels_runtime::prelude::*;
@@ -35,7 +35,7 @@ use crate::support::Unawaited;
 ///
 /// # Sending
 ///
-/// | receiver | in a consumer | elsewhere |
+/// | receiver | in a consumer | in other code |
 /// | --- | --- | --- |
 /// | this connection's client | [`Context::send`](crate::Context::send), [`Context::send_json`](crate::Context::send_json), [`Context::send_text`](crate::Context::send_text), [`Context::send_frame`](crate::Context::send_frame) | – |
 /// | one channel, with an event | [`Context::send_event`](crate::Context::send_event) | [`ChannelLayer::send`] |
@@ -97,9 +97,9 @@ use crate::support::Unawaited;
 ///
 /// # Delivery
 ///
-/// With every layer, a message is delivered at most once to each member. Messages of one sender to one group or channel arrive in the
-/// order in which its sends returned. A send never waits for a slow reader. A mailbox holds `capacity` messages; further ones are
-/// dropped and counted ([`Self::stats`]).
+/// With every layer, a message is delivered at most once to each member. Messages of one sender to one group or channel arrive
+/// in the order in which its sends returned. A send never waits for a slow reader. A mailbox holds `capacity` messages; further
+/// ones are dropped and counted ([`Self::stats`]).
 ///
 /// The layers differ:
 ///
@@ -108,16 +108,17 @@ use crate::support::Unawaited;
 /// | reaches | this process | all processes | all processes |
 /// | while a process is cut off from Redis | | it misses messages | up to `capacity` messages wait for it, for `expiry` |
 /// | the sender to a full channel | gets an error | gets no error | gets an error if `capacity` messages wait in Redis |
-/// | a message to a group costs Redis | | one command | two commands, and the list of members twice |
-/// | a message to all members except the sender | | one command, with two more words for the sender's process | the same, with one name less |
+/// | the cost of a message to a group, in Redis | | one command | two commands, each with the list of members |
+/// | the cost of a message to all members except the sender | | one command, with two short messages to the sender's process | as for all members, with one name fewer |
 /// | a named channel with workers in several processes | | each gets each message | each message goes to one of them |
 /// | a killed process | | leaves nothing in Redis | stays in its groups until `group_expiry`; messages to it expire |
 ///
-/// Consumers are notified of a gap. When a process loses the connection to Redis, a consumer's `#[layer_lost]` runs; when messages of
-/// all its groups arrive again, its `#[layer_restored]` runs ([`consumer`](macro@crate::consumer)). Messages that arrived before the
-/// gap are delivered before `#[layer_lost]`, and messages sent after `#[layer_restored]` are delivered. Messages sent in between may
-/// be lost, also with the core layer if Redis restarts without its data or more than `capacity` messages wait. [`Self::stats`] counts
-/// the gaps, and [`Self::ready`] checks whether messages arrive now. A send fails within 5 s if Redis does not respond.
+/// Consumers are notified of a gap. When a process loses the connection to Redis, a consumer's `#[layer_lost]` runs; when
+/// messages of all its groups arrive again, its `#[layer_restored]` runs ([`consumer`](macro@crate::consumer)). Messages that
+/// arrived before the gap are delivered before `#[layer_lost]`, and messages sent after `#[layer_restored]` are delivered.
+/// Messages sent in between may be lost. With the core layer, this happens if Redis restarts without its data, or if more than
+/// `capacity` messages wait. [`Self::stats`] counts the gaps, and [`Self::ready`] checks whether messages arrive now. A send
+/// fails within 5 s if Redis does not respond.
 ///
 /// With the core layer, all channels of a process share one queue in Redis. The process moves its messages to the mailboxes
 /// immediately. Therefore a sender in another process gets an error if the process hangs, but not if one of its connections is
@@ -165,8 +166,8 @@ impl ChannelLayer {
     ///
     /// # Cancel safety
     /// If the future is dropped, the event may be sent or not; it is never sent in part.
-    // The checked methods return a future without their type parameters. An `async fn` would report a group that does not carry the
-    // event three times: for the argument, for the call, and for the `.await`.
+    // The checked methods return a future without their type parameters. With an `async fn`, the compiler would report a group
+    // that does not carry the event three times: for the argument, for the call, and for the `.await`.
     pub fn group_send<G, E>(&self, group: &G, event: &E) -> Unawaited<'_, Result<(), LayerError>>
     where
         G: Group<Itself: Carries<E::Itself>> + ?Sized,
@@ -192,8 +193,8 @@ impl ChannelLayer {
         self.layer.backend.group_send_others(&group?, envelope?, excluded).await
     }
 
-    /// Sends an event to one channel. Compiles only if the channel's consumer handles the event. A name made from a plain string
-    /// accepts every event.
+    /// Sends an event to one channel. Compiles only if the channel's consumer handles the event. A name made from a plain
+    /// string accepts every event.
     ///
     /// # Errors
     /// [`LayerError::ChannelFull`] if the channel's mailbox is full and this layer can detect it; the errors of
@@ -240,8 +241,8 @@ impl ChannelLayer {
         self.layer.backend.send(&ChannelName::new(channel)?, envelope).await
     }
 
-    /// Makes a channel without a consumer, for a job that waits for replies or for a test. After it returns, messages to its name
-    /// arrive.
+    /// Makes a channel without a consumer, for a test, or for a job that waits for replies. After this method returns, messages
+    /// to the channel's name arrive.
     ///
     /// # Errors
     /// The layer's server cannot be reached.

@@ -40,7 +40,7 @@ mod tests {
     use super::{LogOnce, MAX_LOGGED};
 
     #[test]
-    fn problem_is_new_once_and_below_the_limit() {
+    fn problem_is_new_once_and_below_limit() {
         let once = LogOnce::default();
         assert!(once.is_new("a"));
         assert!(!once.is_new("a"));

@@ -21,11 +21,11 @@ pub(crate) trait Mailbox: Send + Sync {
     /// Returns the kind of mailbox, which decides how messages are prepared for it.
     fn kind(&self) -> &'static MailboxKind;
 
-    /// Receives a message that arrived `now`. Never waits. Returns `Ok(false)` if the mailbox dropped the message by its
-    /// [drop hint](crate::event::DropHint), which the mailbox has counted.
+    /// Receives a message that arrived `now`. Never waits. Returns `Ok(false)` if the mailbox has dropped the message by its
+    /// [drop hint](crate::event::DropHint), and has counted the drop.
     fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<bool, Full>;
 
-    /// Receives the messages of a batch in order. A mailbox with pending output is added to the list.
+    /// Receives the messages of a batch in order. A mailbox that then has output to write adds its connection to the list.
     fn deliver_all<'a>(&'a self, batch: &Batch<'_>, _: &mut Scheduled<'a>) -> DeliveryCount {
         let mut count = DeliveryCount::default();
         for (delivery, at) in &batch.deliveries {
@@ -38,7 +38,7 @@ pub(crate) trait Mailbox: Send + Sync {
     fn layer_closed(&self);
 }
 
-/// A mailbox as the entry of a table, found by its name. Only the mailbox holds the name, because there are many entries in
+/// A mailbox as the entry of a table, found by its name. The entry does not copy the name, because each mailbox has entries in
 /// several tables.
 #[derive(Clone)]
 pub(super) struct NamedMailbox(pub(super) Arc<dyn Mailbox>);
@@ -63,7 +63,7 @@ impl PartialEq for NamedMailbox {
 
 impl Eq for NamedMailbox {}
 
-/// The largest total size, in bytes, of frames that are joined once for all members. Larger ones cost no more in pieces.
+/// The largest total size, in bytes, of frames that are joined once for all members. Larger frames cost no more separately.
 const MAX_JOINED: usize = 16 * 1024;
 
 /// Messages for one kind of mailbox, in order.

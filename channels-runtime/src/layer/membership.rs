@@ -7,13 +7,13 @@ use crate::name::{ChannelName, GroupName, NameError};
 use crate::support::Unawaited;
 
 impl ChannelLayer {
-    /// Adds a channel of this process to a group. After it returns, messages to the group reach the channel.
+    /// Adds a channel of this process to a group. After this method returns, messages to the group reach the channel.
     ///
     /// In a consumer, use [`Context::group_add`](crate::Context::group_add).
     ///
     /// # Errors
-    /// [`LayerError::NotLocal`] for a channel of another process. The group's name is not valid, or the layer's server cannot be
-    /// reached.
+    /// [`LayerError::NotLocal`] for a channel of another process. The group's name is not valid, or the layer's server cannot
+    /// be reached.
     pub fn group_add<G, C>(&self, group: &G, channel: &ChannelName<C>) -> Unawaited<'_, Result<(), LayerError>>
     where
         G: JoinedBy<C> + ?Sized,
@@ -63,17 +63,17 @@ impl ChannelLayer {
     /// # Ok(()) }
     /// ```
     ///
-    /// The result may be outdated when it arrives, because channels join and leave meanwhile. Which members it includes depends on the
-    /// layer:
+    /// The result may be outdated when it arrives, because channels join and leave meanwhile. The layer decides which members
+    /// it includes:
     ///
-    /// - Redis, core: the members that Redis stores, also those of Python. The channels of a killed process stay members until
-    ///   `group_expiry` (a day) has passed.
-    /// - Redis, pub/sub: there is no list of members, so this process asks every process of the layer. The channels of a killed process
-    ///   are not included, nor are those of a process that is cut off from Redis, nor those of Python, which cannot reply.
+    /// - Redis, core: the members that Redis stores, also those of Python processes. The channels of a killed process stay
+    ///   members until `group_expiry` (a day) has passed.
+    /// - Redis, pub/sub: Redis has no list of members, so this process requests them from every process of the layer. The
+    ///   channels of a killed process, of a process that is cut off from Redis, and of a Python process are not included.
     ///
     /// # Errors
-    /// The group's name is not valid, or the layer's server cannot be reached. Over pub/sub also if a process does not reply within
-    /// 5 s.
+    /// The group's name is not valid, or the layer's server cannot be reached. With the pub/sub layer also: a process does not
+    /// reply within 5 s.
     ///
     /// # Cancel safety
     /// Dropping the future has no effect on the layer. Later replies are ignored.
@@ -85,8 +85,8 @@ impl ChannelLayer {
         Unawaited::new(async move { self.backend().group_members(&group?).await })
     }
 
-    /// Returns the number of channels in a group, of all processes. It costs less than their names. [`Self::group_members`] describes
-    /// which members it includes. [`Self::members_here`] counts the members in this process.
+    /// Returns the number of channels in a group, of all processes. This costs less than listing their names.
+    /// [`Self::group_members`] describes which members are included. [`Self::members_here`] counts the members in this process.
     ///
     /// # Errors
     /// The errors of [`Self::group_members`].
@@ -116,7 +116,7 @@ impl ChannelLayer {
         self.backend().table().group_count()
     }
 
-    /// Removes every group. It is for tests and for manual intervention.
+    /// Removes every group, for a test or for manual intervention.
     ///
     /// # Errors
     /// The layer's server cannot be reached.

@@ -14,10 +14,13 @@ use crate::layer::delivery::Full;
 use crate::layer::table::LocalTable;
 use crate::name::{ChannelName, GroupName};
 
+/// The in-memory layer of one process.
 #[derive(Debug)]
 pub(crate) struct Memory {
     table: LocalTable,
+    /// The part of the channel names before the `!`.
     process: String,
+    /// The number of the next channel.
     next: AtomicU64,
     closed: AtomicBool,
 }
@@ -26,15 +29,13 @@ impl Memory {
     pub(crate) fn new() -> Self {
         Self {
             table: LocalTable::new("this process"),
-            // Eight digits distinguish it from other layers of this process. They are short because each connection holds them.
+            // Eight digits distinguish the layer from others of this process. More would cost memory in each connection's name.
             process: format!("specific.{}", &Uuid::new_v4().simple().to_string()[..8]),
             next: AtomicU64::new(0),
             closed: AtomicBool::new(false),
         }
     }
-}
 
-impl Memory {
     fn check_open(&self) -> Result<(), LayerError> {
         if self.closed.load(Relaxed) { Err(LayerError::Closed) } else { Ok(()) }
     }

@@ -5,27 +5,33 @@
 //! - A message is delivered at most once to each member. Messages of one sender to one group or channel arrive in the order in
 //!   which its sends returned.
 //! - A send never waits for a slow reader. A mailbox holds `capacity` messages (default: 100) and drops further ones.
-//!   [`ChannelLayer::send`] then returns [`LayerError::ChannelFull`](crate::error::LayerError::ChannelFull) if the layer can detect
-//!   it. A send to a group returns no error; the drop is counted ([`ChannelLayer::stats`]).
+//!   [`ChannelLayer::send`] then returns [`LayerError::ChannelFull`](crate::error::LayerError::ChannelFull), if the layer can
+//!   detect the drop. A send to a group does not return an error for a drop: [`ChannelLayer::stats`] counts it.
 //! - A message that waits in a mailbox for longer than `expiry` (default: 60 s) is dropped.
 //! - A send to a group without members is not an error.
 //! - A channel leaves its groups when it is dropped.
 //!
-//! Files in reading order: `handle`, `membership` and `readiness` (the API), `backend` (what a layer implements), `memory` and `redis` (the backends), `table`
-//! (the channels and groups of this process), `group_members` and `batching` (a send to a group), `mailbox` and `delivery` (what a
-//! member receives).
+//! Files in reading order:
+//!
+//! - The API: `handle`, `membership`, `readiness`, `channel`, `blocking` and `aliases`.
+//! - The configuration: `config`, `channel_capacity` and `settings`.
+//! - The backends: `backend` (the trait), `memory` and `redis`.
+//! - The channels and groups of this process: `table`, `table_remote` and `sharded_map`.
+//! - A send to a group: `group_members`, `batching`, `scheduled` and `write_priority`.
+//! - The receiver of a message: `mailbox` and `delivery`.
+//! - The counters and their log records: `counters`, `counters_remote` and `log_once`.
 
 mod aliases;
 mod backend;
 pub(crate) mod batching;
 mod blocking;
 mod channel;
+mod channel_capacity;
 mod config;
 mod counters;
 #[cfg(feature = "redis")]
 mod counters_remote;
 mod delivery;
-mod glob;
 mod group_members;
 mod handle;
 mod log_once;

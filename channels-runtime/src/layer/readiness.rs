@@ -11,9 +11,9 @@ use crate::layer::channel::Channel;
 use crate::layer::handle::ChannelLayer;
 
 impl ChannelLayer {
-    /// Checks that messages arrive: sends one to a new channel of this process through each server of the layer, and waits until all
-    /// have arrived. It is for a health check. Its messages take the path of every message, so it also fails if Redis responds but the
-    /// subscription or the queue of this process does not work.
+    /// Checks that messages arrive: sends one to a new channel of this process through each server of the layer, and waits
+    /// until all have arrived. For a health check. The messages take the same path as all others, so the check also fails if
+    /// Redis responds but the subscription or the queue of this process does not work.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The connections that a broadcast schedules for writing.
 //!
-//! A broadcast visits up to thousands of connections while it holds the lock of its group. It collects those that need a
-//! write, and appends them to their queue together, instead of locking the queue once for each.
+//! A broadcast visits up to thousands of connections while it holds the lock of its group. It collects the connections that
+//! need a write, and appends many of them to their queue together, instead of locking the queue once for each.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use smallvec::SmallVec;
 
 use crate::layer::write_priority::WritePriority;
 
-/// The number of connections that are appended together. They are kept on the stack, so that a broadcast allocates nothing.
+/// The number of connections that are appended together. They are on the stack, so a broadcast does not allocate memory.
 const TOGETHER: usize = 64;
 
 /// A connection with pending output.
 pub(crate) trait Writable: Send + Sync {
-    /// Writes the pending output once. Returns whether the connection belongs at the end of the queue again.
+    /// Writes the pending output once. Returns whether the connection must be appended to the queue again.
     fn flush(&self, priority: WritePriority) -> bool;
 }
 
@@ -24,11 +24,11 @@ pub(crate) trait OutputQueue: Send + Sync {
     fn append(&self, connections: &mut Writables, priority: WritePriority);
 }
 
-/// Connections on their way to a queue.
+/// Connections to append to a queue.
 pub(crate) type Writables = SmallVec<[Arc<dyn Writable>; TOGETHER]>;
 
 /// Connections that need a write and are not in their queue yet. They are appended on drop at the latest, also after a panic:
-/// their state says that they are scheduled, so no other thread appends them.
+/// their state marks them as scheduled, so no other thread appends them.
 #[derive(Default)]
 pub(crate) struct Scheduled<'a> {
     queue: Option<(&'a dyn OutputQueue, WritePriority)>,
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn each_queue_and_priority_is_appended_to_separately() {
+    fn connections_of_other_queue_or_priority_are_appended_separately() {
         let (one, other) = (Recorded::default(), Recorded::default());
         let mut scheduled = Scheduled::default();
         add(&mut scheduled, &one, 2, WritePriority::Bulk);
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_list_appends_nothing() {
+    fn empty_list_is_not_appended() {
         drop(Scheduled::default());
         let queue = Recorded::default();
         let mut scheduled = Scheduled::default();

@@ -1,7 +1,7 @@
 //! A map in shards, each with its own lock.
 //!
-//! Two threads seldom wait for one lock, and the map grows in small steps. A single table of a hundred thousand connections would
-//! block all threads while its size doubles, and would fragment the memory.
+//! Two threads seldom wait for one lock, and the map grows in small steps. A single table of a hundred thousand connections
+//! would block all threads while its size doubles, and would fragment the memory.
 
 use std::borrow::Borrow;
 use std::collections::hash_map::RandomState;
@@ -45,7 +45,7 @@ impl<K: Hash + Eq, V> ShardedMap<K, V> {
     /// Locks the shard of the key with this hash. Only this key may be looked up in the shard.
     pub(super) fn at(&self, hash: u64) -> Shard<'_, K, V> {
         // The shard's table uses the lowest and the highest bits.
-        let number = usize::try_from((hash >> 32) % SHARDS as u64).expect("less than 64");
+        let number = usize::try_from((hash >> 32) % SHARDS as u64).expect("the number is less than `SHARDS`");
         Shard { table: lock(&self.shards[number]), hash, hasher: &self.hasher }
     }
 
@@ -109,8 +109,8 @@ impl<K: Hash + Eq, V> Shard<'_, K, V> {
         let hasher = self.hasher;
         match self.table.entry(self.hash, |(known, _)| *known == key, |(known, _)| hasher.hash_one(known)) {
             Entry::Occupied(_) => false,
-            Entry::Vacant(none) => {
-                none.insert((key, value));
+            Entry::Vacant(vacant) => {
+                vacant.insert((key, value));
                 true
             }
         }

@@ -40,7 +40,7 @@ pub(crate) struct LocalTable {
     groups: Arc<Groups>,
     counters: Arc<Counters>,
     closed: AtomicBool,
-    /// The number of lost servers of the layer. A layer within one process has none.
+    /// The number of servers that this process cannot reach. The in-memory layer has no servers.
     pub(super) lost: Mutex<usize>,
 }
 
@@ -57,8 +57,8 @@ pub(crate) enum MembershipChange {
 
 /// An operation on the table that is neither a send to a group nor a query.
 ///
-/// [`LocalTable::operation`] is the only way to it, and first delivers what waits on this thread. Declare it before taking a
-/// lock, because it drops the delivered messages.
+/// Only [`LocalTable::operation`] makes one, and first delivers the waiting messages of this thread. Declare it before taking a
+/// lock: it drops the delivered messages, which must happen after the lock is released.
 pub(super) struct Operation<'a> {
     table: &'a LocalTable,
     /// The waiting messages of groups that this operation changes.
@@ -77,7 +77,7 @@ impl LocalTable {
         }
     }
 
-    /// Begins an operation: delivers what waits on this thread.
+    /// Begins an operation: delivers the waiting messages of this thread.
     pub(super) fn operation(&self) -> Operation<'_> {
         batching::flush();
         Operation { table: self, delivered: Vec::new() }
@@ -91,7 +91,7 @@ impl LocalTable {
         self.counters.stats()
     }
 
-    /// Registers a mailbox under its name, which is unused.
+    /// Registers a mailbox under its name, which must be unused.
     pub(crate) fn register(&self, mailbox: &Arc<dyn Mailbox>) {
         let is_new = self.register_new(mailbox);
         debug_assert!(is_new, "each name is used once");
@@ -111,8 +111,8 @@ impl LocalTable {
         true
     }
 
-    /// Removes a channel from the table and from all its groups. Returns these groups and the change of each, or `None` if there
-    /// is no such channel.
+    /// Removes a channel from the table and from all its groups. Returns these groups and the change of each, or `None` if
+    /// this process has no such channel.
     pub(crate) fn remove(&self, name: &ChannelName) -> Option<Vec<(GroupName, MembershipChange)>> {
         let mut operation = self.operation();
         let mut shard = self.channels.of(name.as_str());
@@ -124,7 +124,7 @@ impl LocalTable {
         Some(left.collect())
     }
 
-    /// Adds a channel of this process to a group. Returns `None` if there is no such channel here.
+    /// Adds a channel of this process to a group. Returns `None` if this process has no such channel.
     pub(crate) fn add(&self, group: &GroupName, name: &ChannelName) -> Option<MembershipChange> {
         let mut operation = self.operation();
         let mut shard = self.channels.of(name.as_str());
@@ -136,7 +136,7 @@ impl LocalTable {
         if !members.insert(mailbox) {
             return Some(MembershipChange::None);
         }
-        // The table's copy of the name: all members share it.
+        // A clone of the table's name, so that all members share its memory.
         joined.push(known.clone());
         Some(if was_empty { MembershipChange::OfGroup } else { MembershipChange::OfMember })
     }
@@ -192,17 +192,18 @@ impl LocalTable {
         self.groups.len()
     }
 
-    /// Returns the `most` groups with the most members here, the largest first. Groups of one size are sorted by name.
-    pub(crate) fn largest_groups(&self, most: usize) -> Vec<(GroupName, usize)> {
-        // Sorted with the largest group first, so the last one is dropped.
+    /// Returns the groups with the most members here, at most `limit`, the largest first. Groups of the same size are sorted by
+    /// name.
+    pub(crate) fn largest_groups(&self, limit: usize) -> Vec<(GroupName, usize)> {
+        // Sorted with the largest group first, so the last group is the one to drop.
         let mut largest = BTreeSet::new();
         self.each_group(|group, members| {
-            // Most groups are small. Their names are not copied.
-            if largest.len() == most && largest.last().is_some_and(|(Reverse(least), _)| members.len() < *least) {
+            // Most groups are too small for the list. Their names are not copied.
+            if largest.len() == limit && largest.last().is_some_and(|(Reverse(least), _)| members.len() < *least) {
                 return;
             }
             largest.insert((Reverse(members.len()), group.clone()));
-            if largest.len() > most {
+            if largest.len() > limit {
                 largest.pop_last();
             }
         });
@@ -227,12 +228,12 @@ impl LocalTable {
     }
 
     fn send_to_members(&self, group: &GroupName, envelope: &Envelope, excluded: Option<&ChannelName>) {
-        // Taken first: `more_follows` does not apply to a send of the user's code below, for example in a `Serialize`.
+        // Taken first, so that it does not apply to a send of the user's code below, for example in a `Serialize`.
         let more = batching::take_more();
         let hash = self.groups.hash(group);
         let Some(mut prepared) = self.with_members(hash, group, |members| members.kinds(excluded)) else { return };
-        // The lock is released meanwhile, because the user's code runs here and may use the layer. If a member joins now, it gets
-        // the message if its kind is known, and does not if its kind is new: it was not a member when the message was sent.
+        // Not under the lock, because the user's code runs here and may use the layer. A member that joins meanwhile gets the
+        // message only if its kind is already listed. Both are correct: it was not a member when the message was sent.
         prepared.prepare(&self.counters, envelope, group.as_str());
         let open = batching::flush_others(&self.groups, hash, group);
         let now = Instant::now();
@@ -280,7 +281,7 @@ impl LocalTable {
         self.closed.store(true, Relaxed);
         let mut operation = self.operation();
         let channels: Vec<_> = {
-            // All shards together, so that no channel joins a group meanwhile.
+            // Locks all shards together, so that no channel joins a group meanwhile.
             let mut channels = self.channels.lock_all();
             operation.remove_groups();
             channels.iter_mut().flat_map(|shard| std::mem::take(&mut **shard)).collect()
@@ -307,7 +308,7 @@ impl Operation<'_> {
         self.table.channels.of(name).get(name).map(|(NamedMailbox(mailbox), _)| Arc::clone(mailbox))
     }
 
-    /// Delivers the waiting messages of a group before the group changes. Another thread may have sent them.
+    /// Delivers the waiting messages of a group, before the group changes. Another thread may have sent them.
     fn deliver_waiting(&mut self, members: &mut GroupMembers) {
         if let Some(delivered) = members.deliver_waiting() {
             delivered.count(&self.table.counters);

@@ -1,4 +1,4 @@
-//! The table compared with a simple model, for any order of calls.
+//! Tests of the table: a comparison with a simple model for any order of calls, and batching.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::AtomicBool;
@@ -68,6 +68,7 @@ impl Mailbox for Inbox {
     }
 }
 
+/// A call of the table. Channels and groups are numbers; the group comes first.
 #[derive(Debug, Clone)]
 enum Call {
     Register(usize),
@@ -83,7 +84,7 @@ enum Call {
     Close,
 }
 
-/// Calls, and whether more follow each of them: then its message to a group may wait for the next one.
+/// Calls, each with the argument of [`batching::more_follows`]: if it is true, a message to a group may wait for the next one.
 fn calls() -> impl Strategy<Value = Vec<(Call, bool)>> {
     let (channel, group) = (0..CHANNELS, 0..GROUPS);
     let call = prop_oneof![
@@ -162,11 +163,7 @@ fn run(calls: Vec<(Call, bool)>) {
                 let is_new = !model.channels.contains_key(&at);
                 assert_eq!(table.register_new(&(Arc::clone(&inbox) as Arc<dyn Mailbox>)), is_new);
                 if is_new {
-                    assert_eq!(
-                        inbox.closed.load(Relaxed),
-                        model.closed,
-                        "a channel that joins a closed layer is notified"
-                    );
+                    assert_eq!(inbox.closed.load(Relaxed), model.closed, "a channel of a closed layer is notified");
                     model.channels.insert(at, (inbox, VecDeque::new()));
                 }
             }
@@ -298,10 +295,11 @@ proptest! {
     }
 }
 
-/// An operation of one thread on a group with a waiting message of another thread, and what the member has received then.
-type Act = (&'static str, fn(&LocalTable), &'static [u64]);
+/// An operation of one thread on a group with a waiting message of another thread, and the messages that the member has
+/// received after it.
+type Operation = (&'static str, fn(&LocalTable), &'static [u64]);
 
-const ACTS: [Act; 7] = [
+const OPERATIONS: [Operation; 7] = [
     ("sends", |table| table.group_send(&group(0), &envelope(2)), &[1, 2]),
     ("sends to the others", |table| table.group_send_others(&group(0), &envelope(2), &channel(1)), &[1, 2]),
     ("joins", |table| assert_eq!(table.add(&group(0), &channel(1)), Some(MembershipChange::OfMember)), &[1]),
@@ -313,7 +311,7 @@ const ACTS: [Act; 7] = [
 
 #[test]
 fn waiting_message_is_delivered_before_operation_of_another_thread() {
-    for (act, perform, expected) in ACTS {
+    for (name, perform, expected) in OPERATIONS {
         let table = LocalTable::new("a model");
         let [member, other] = [0, 1].map(|at| {
             let inbox = Inbox::new(at);
@@ -339,8 +337,8 @@ fn waiting_message_is_delivered_before_operation_of_another_thread() {
             drop(done);
             [before, member.numbers()]
         });
-        assert_eq!(received, [&[], expected], "another thread {act}");
-        assert_eq!(member.numbers(), expected, "nothing is delivered twice when another thread {act}");
+        assert_eq!(received, [&[], expected], "another thread {name}");
+        assert_eq!(member.numbers(), expected, "nothing is delivered twice when another thread {name}");
         assert!(other.numbers().is_empty(), "it joined after the message was sent");
     }
 }
@@ -354,7 +352,7 @@ fn table_with_member() -> (LocalTable, Arc<Inbox>) {
 }
 
 #[test]
-fn message_waits_until_the_scope_ends() {
+fn message_in_scope_waits_until_scope_ends() {
     let (table, member) = table_with_member();
     let scope = BatchScope::enter();
     batching::more_follows(true);
@@ -365,19 +363,19 @@ fn message_waits_until_the_scope_ends() {
 }
 
 #[test]
-fn message_outside_of_a_scope_does_not_wait() {
+fn message_outside_of_scope_does_not_wait() {
     let (table, member) = table_with_member();
     batching::more_follows(true);
     table.group_send(&group(0), &envelope(1));
     assert_eq!(member.numbers(), [1]);
-    // What was announced outside does not apply inside.
+    // An announcement outside of a scope does not apply within it.
     let _scope = BatchScope::enter();
     table.group_send(&group(0), &envelope(2));
     assert_eq!(member.numbers(), [1, 2]);
 }
 
 #[test]
-fn inner_scope_delivers_the_batch_of_the_outer_one_which_goes_on() {
+fn inner_scope_delivers_outer_batch_and_outer_scope_continues() {
     let (table, member) = table_with_member();
     let outer = BatchScope::enter();
     let send = |number| {
@@ -391,7 +389,7 @@ fn inner_scope_delivers_the_batch_of_the_outer_one_which_goes_on() {
     drop(inner);
     assert_eq!(member.numbers(), [1, 2]);
     send(3);
-    assert_eq!(member.numbers(), [1, 2], "the outer scope goes on");
+    assert_eq!(member.numbers(), [1, 2], "the outer scope continues");
     drop(outer);
     assert_eq!(member.numbers(), [1, 2, 3]);
 }
@@ -415,7 +413,7 @@ async fn each_poll_of_a_batched_future_is_a_scope() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn message_that_has_waited_a_millisecond_is_delivered_by_the_next_send() {
+async fn message_waiting_for_a_millisecond_is_delivered_by_next_send() {
     let (table, member) = table_with_member();
     let scope = BatchScope::enter();
     let send = |number| {

@@ -1,4 +1,4 @@
-//! The part of the local table that only a layer with servers needs: lost servers, and the names that they must know.
+//! The methods of the local table that only a layer with servers needs: gaps, lists of names, and delivery to listed channels.
 
 use tokio::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::name::{ChannelName, GroupName};
 use crate::support::lock;
 
 impl LocalTable {
-    /// Notes that a server of the layer is lost. The first one notifies every channel, after the messages that have arrived.
+    /// Records the loss of a server. If no other server is lost, notifies every channel, after the messages that have arrived.
     pub(crate) fn lost(&self) {
         let mut lost = lock(&self.lost);
         *lost += 1;
@@ -21,7 +21,8 @@ impl LocalTable {
         }
     }
 
-    /// Notes that a lost server is back and knows the memberships of this process. The last one notifies every channel.
+    /// Records that a lost server replies again and knows the memberships of this process. If no other server is lost, notifies
+    /// every channel.
     pub(crate) fn restored(&self) {
         let mut lost = lock(&self.lost);
         *lost -= 1;
@@ -33,7 +34,7 @@ impl LocalTable {
     fn notify(&self, gap: Gap) {
         let _operation = self.operation();
         let now = Instant::now();
-        // A gap needs no space, so it is never refused.
+        // A mailbox accepts a gap even if it is full.
         self.channels.each(|NamedMailbox(mailbox), _| _ = mailbox.deliver(&Delivery::Gap(gap), now));
     }
 
@@ -65,7 +66,7 @@ impl LocalTable {
     }
 
     /// Delivers a message to these channels, one after the other. A channel whose mailbox is full misses the message, which is
-    /// counted. So is a name without a channel here: the message may be in flight when its reader leaves.
+    /// counted. A name without a channel here is also counted: the channel may have left while the message was in flight.
     pub(crate) fn send_many<S: AsRef<str>>(&self, names: &[S], envelope: &Envelope) {
         let operation = self.operation();
         let mailboxes: Vec<_> = names.iter().filter_map(|name| operation.mailbox(name.as_ref())).collect();

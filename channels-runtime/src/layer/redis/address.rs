@@ -1,4 +1,4 @@
-//! The address of a Redis server and its login: all that an entry of channels_redis' `hosts` can contain.
+//! The address and the login of a Redis server: the contents of an entry of channels_redis' `hosts`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ impl RedisHost {
         Self { location, db: None, username: None, password: None, tls: false, ca: None }
     }
 
-    /// Returns the host for the master of that name, which these Sentinels monitor. After a failover, connections go to
+    /// Returns the host for the master with this name, which these Sentinels monitor. After a failover, connections go to
     /// the promoted master.
     pub fn sentinel<S: Into<String>>(sentinels: impl IntoIterator<Item = S>, master: impl Into<String>) -> Self {
         let sentinels = sentinels.into_iter().map(Into::into).collect();
@@ -243,7 +243,7 @@ mod tests {
     fn read(host: impl Into<RedisHost>) -> (String, RedisConnectionInfo) {
         match host.into().read().unwrap() {
             Target::Server(info) => (info.addr().to_string(), info.redis_settings().clone()),
-            Target::Sentinel { .. } => panic!("a server"),
+            Target::Sentinel { .. } => panic!("expected a server"),
         }
     }
 
@@ -284,7 +284,7 @@ mod tests {
             .sentinel_login(None, "of the sentinels")
             .password("of the master")
             .db(3);
-        let Target::Sentinel { sentinels, master, .. } = host.read().unwrap() else { panic!("a sentinel") };
+        let Target::Sentinel { sentinels, master, .. } = host.read().unwrap() else { panic!("expected Sentinels") };
         assert_eq!((sentinels.len(), master.as_str()), (2, "mymaster"));
         assert_eq!(sentinels[1].redis_settings().password(), Some("of the sentinels"));
         assert!(RedisHost::sentinel(Vec::<String>::new(), "mymaster").read().is_err());

@@ -4,8 +4,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The largest step back of the clock, in seconds, that does not set the scores back. Within it the scores continue from the
-/// last one in the smallest steps, so that the order holds.
+/// The largest step back of the clock, in seconds, that the scores ignore. Until the clock reaches the last score again, the
+/// scores grow from it in the smallest possible steps, so that they keep their order.
 const STEP_BACK: f64 = 10.0;
 
 /// Returns the seconds since 1970, like Python's `time.time()`.
@@ -34,6 +34,7 @@ pub(super) struct Scores {
 }
 
 impl Scores {
+    /// Returns the score of a new entry.
     pub(super) fn next(&self) -> f64 {
         self.after(now())
     }

@@ -1,4 +1,4 @@
-//! The encoding of a message in Redis: a random prefix and encryption.
+//! The sealing of a message for Redis: encryption and a random prefix.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::error::DecodeError;
 use crate::layer::config::LayerConfig;
 use crate::layer::redis::clock;
 
-/// The largest lead of a sender's clock, in seconds, as specified by Fernet.
+/// The number of seconds by which a sender's clock may be ahead, as specified by Fernet.
 const CLOCK_SKEW: u64 = 60;
 
 /// The time in seconds for which an encrypted message is valid beyond `expiry` in the core layer, as in channels_redis.
@@ -27,12 +27,12 @@ pub(crate) struct Codec {
     random_prefix: usize,
     /// The first key encrypts. To decrypt, all keys are tried in order.
     keys: Vec<Fernet>,
-    /// The time in seconds for which an encrypted message is valid; `None` without a limit.
+    /// The time in seconds for which an encrypted message is valid, or `None` for no limit.
     lifetime: Option<u64>,
 }
 
 impl Codec {
-    /// Returns the codec of the pub/sub layer: no random prefix, and no lifetime.
+    /// Returns the codec of the pub/sub layer, without a random prefix or a lifetime.
     pub(crate) fn for_pubsub(config: &LayerConfig) -> Self {
         Self { format: config.serializer_format, random_prefix: 0, keys: keys(config), lifetime: None }
     }
@@ -70,7 +70,8 @@ impl Codec {
     /// Returns the serialised message that a peer has sealed.
     ///
     /// # Errors
-    /// If it is shorter than the random prefix, no key fits, or it is too old or from the future.
+    /// The message is shorter than the random prefix, cannot be decrypted with any key, is too old, or has a date in the
+    /// future.
     pub(crate) fn open(&self, mut sealed: Bytes) -> Result<Bytes, DecodeError> {
         if sealed.len() < self.random_prefix {
             return Err(DecodeError::Truncated);
@@ -80,7 +81,7 @@ impl Codec {
             return Ok(body);
         }
         let token = std::str::from_utf8(&body).map_err(|_| DecodeError::Undecryptable)?;
-        // `fernet` adds to the date before it verifies the token, so a forged date would overflow.
+        // `fernet` calculates with the date before it verifies the token, so a forged date would overflow.
         if date(token).is_none_or(|date| date > clock::now() as u64 + CLOCK_SKEW) {
             return Err(DecodeError::Undecryptable);
         }

@@ -78,7 +78,8 @@ impl Commands {
 async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<QueuedCommand>) {
     let mut batch = Vec::with_capacity(PIPELINE);
     let mut last_used: Option<(CommandConnection, Instant)> = None;
-    // Commands queue up while a pipeline is in flight. So no command is delayed, and a busy process needs few round trips.
+    // Commands queue up while a pipeline is in flight. So an idle connection sends a command immediately, and a busy process
+    // needs few round trips.
     while queue.recv_many(&mut batch, PIPELINE).await > 0 {
         let sent = timeout(DEADLINE, async {
             let pipeline = pipeline(&mut batch);
@@ -99,7 +100,7 @@ async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<QueuedCommand>) {
                     }
                     return Ok((connection, replies));
                 }
-                // Dropped when the replies come: the new connection has no command in flight.
+                // When the replies come first, this drops the new connection, which has no command in flight.
                 replacement = host.replacement(reply_time) => last_used = Some((replacement, Instant::now())),
             }
             connection.discard();
@@ -130,7 +131,7 @@ async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<QueuedCommand>) {
 /// Takes the commands out of the batch.
 fn pipeline(batch: &mut [QueuedCommand]) -> Pipeline {
     let mut pipeline = Pipeline::with_capacity(batch.len());
-    // The first store contains the script. So it is loaded for the others, even if the server has restarted.
+    // The first store contains the script and so loads it for the others, even if the server has restarted.
     let mut loaded = false;
     for queued in batch {
         pipeline.add_command(match &mut queued.command {

@@ -1,4 +1,4 @@
-//! The errors that end the use of a connection to Redis.
+//! The errors of a connection to Redis, and of an action that failed because of them.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub(crate) fn unavailable(action: &'static str, source: impl Into<Box<dyn StdErr
     LayerError::Unavailable { server: None, action, source: source.into() }
 }
 
-/// As [`unavailable`], with the address of the server.
+/// Returns the [`LayerError`] for an action that failed at this server.
 pub(crate) fn unavailable_at(
     server: impl std::fmt::Display,
     action: &'static str,

@@ -20,31 +20,33 @@ use crate::layer::redis::connection_error::{ConnectionError, unavailable, unavai
 use crate::layer::redis::limits::DEADLINE;
 use crate::layer::redis::reconnect_backoff::{ReconnectBackoff, jittered};
 
-/// The largest number of connections for commands to one server. A process uses one to four. The others are attempts to connect
-/// while the server is unresponsive, and none of these may wait until an older one ends.
+/// The largest number of connections for commands to one server. A process uses one to four. The rest is for attempts to
+/// connect while the server is unresponsive: an attempt must not wait until an older one ends.
 const POOL: usize = 64;
 
-/// The time by which a working connection has the reply to a command. A connection without one is unresponsive if a new
-/// connection gets a reply.
+/// The time within which a working connection gets the reply to a command. A connection without a reply after this time is
+/// unresponsive, if a new connection gets a reply.
 pub(super) const USUAL_REPLY_TIME: Duration = Duration::from_millis(750);
 
-/// The time that an older command has for its reply after a newer one got its own. Redis replies to the older one first.
+/// The further time to wait for the reply to an older command when a newer one has its reply: Redis replies to the older one
+/// first.
 const GRACE: Duration = Duration::from_millis(100);
 
 /// The time between two concurrent attempts to connect, before jitter.
 const NEXT_ATTEMPT: Duration = Duration::from_millis(400);
 
+/// A Redis server, and the connections to it.
 pub(super) enum Host {
     /// A server at a fixed address.
     Server { client: Client, pool: Pool },
-    /// A Sentinel group. Each connection asks it for the master, so connections follow a failover. There is no pool, because
-    /// a pooled connection would stay with a demoted master.
+    /// A Sentinel group. Each new connection requests the current master from it, so connections follow a failover. Without a
+    /// pool, because a pooled connection would stay with a demoted master.
     Sentinel(Mutex<SentinelClient>),
 }
 
 /// A connection for commands, used by one task at a time.
 pub(super) enum CommandConnection {
-    /// Returns to its pool on drop.
+    /// A connection that returns to its pool on drop.
     Pooled(deadpool_redis::Connection),
     Dedicated(MultiplexedConnection),
 }
@@ -66,7 +68,7 @@ impl CommandConnection {
     }
 }
 
-/// Returns settings with our deadline. The client's default of half a second is too short for a busy server.
+/// Returns settings with [`DEADLINE`]. The client's default of half a second is too short for a busy server.
 fn settings() -> AsyncConnectionConfig {
     AsyncConnectionConfig::new().set_connection_timeout(Some(DEADLINE)).set_response_timeout(Some(DEADLINE))
 }
@@ -104,7 +106,7 @@ impl Host {
         first_outcome(|| self.open_command_connection()).await
     }
 
-    /// Returns a connection for commands that has received a reply.
+    /// Returns a connection for commands on which Redis has replied.
     async fn checked_connection(&self) -> Result<CommandConnection, ConnectionError> {
         first_outcome(|| async {
             let mut connection = self.open_command_connection().await?;
@@ -118,7 +120,7 @@ impl Host {
     /// connection gets a reply. Returns the new one.
     ///
     /// # Cancel safety
-    /// Drop the future when the reply comes. This closes the new connection.
+    /// Drop the future when the reply comes. Dropping it closes the new connection.
     pub(super) async fn replacement(&self, reply_time: Duration) -> CommandConnection {
         sleep(reply_time).await;
         self.close_idle();
@@ -155,7 +157,7 @@ impl Host {
         first_outcome(|| async { Ok(self.client().await?.get_async_pubsub().await?) }).await
     }
 
-    /// Closes the idle connections: another connection to this server was lost, so they may be lost, too.
+    /// Closes the idle connections. Another connection to this server was lost, so the idle ones may be lost, too.
     pub(super) fn close_idle(&self) {
         if let Self::Server { pool, .. } = self {
             pool.retain(|_, _| false);
@@ -163,8 +165,8 @@ impl Host {
     }
 }
 
-/// Connects, with concurrent attempts while there is no outcome. The first outcome counts. After an interruption of the network
-/// a new attempt succeeds, while one that began before it may never get a reply.
+/// Connects, and starts further concurrent attempts until one has an outcome. Returns the first outcome. After an interruption
+/// of the network a new attempt succeeds, while an attempt from before the interruption may never get a reply.
 async fn first_outcome<T, F: Future<Output = Result<T, ConnectionError>>>(
     connect: impl Fn() -> F,
 ) -> Result<T, ConnectionError> {
@@ -173,7 +175,7 @@ async fn first_outcome<T, F: Future<Output = Result<T, ConnectionError>>>(
     loop {
         attempts.push(timeout(DEADLINE, connect()));
         tokio::select! {
-            // The attempts without an outcome continue after a pause, and are dropped with the first outcome.
+            // The other attempts continue while a new one starts. They are dropped with the first outcome.
             Some(outcome) = attempts.next() => return outcome?,
             () = sleep(jittered(NEXT_ATTEMPT)) => {}
         }
@@ -221,7 +223,7 @@ pub(crate) async fn connect(hosts: impl IntoIterator<Item = RedisHost>) -> Resul
         return Err(unavailable("parsing the addresses of Redis", "the list is empty"));
     }
     for host in &hosts {
-        // With a command, because a server that requires a password accepts any connection.
+        // Checked with a command, because a server that requires a password accepts any connection.
         let checked = timeout(DEADLINE, host.checked_connection()).await.unwrap_or_else(|late| Err(late.into()));
         checked.map_err(|error| unavailable_at(host, "connecting to Redis", error))?;
     }
@@ -245,11 +247,11 @@ mod tests {
 
     // Paused time: the measured time is the time slept.
     #[tokio::test(start_paused = true)]
-    async fn server_that_replies_again_is_found_within_a_second() {
+    async fn restored_server_is_found_within_a_second() {
         for unresponsive in [0, 300, 1000, 3700] {
             let restored = Instant::now() + Duration::from_millis(unresponsive);
             let attempts = AtomicUsize::new(0);
-            // An attempt from before never gets a reply.
+            // An attempt that begins before `restored` never gets a reply.
             let connect = || {
                 attempts.fetch_add(1, Relaxed);
                 async move { if Instant::now() < restored { pending().await } else { Ok(()) } }

@@ -3,8 +3,8 @@
 //! - [`core`]: `channels_redis.core.RedisChannelLayer`, messages in sorted sets.
 //! - [`pubsub`]: `channels_redis.pubsub.RedisPubSubChannelLayer`, messages through PUBLISH.
 //!
-//! Both use [`commands`] to send, [`reconciler`] to keep Redis as the local table is, and [`host`] for connections. No other
-//! folder names deadpool or redis.
+//! Both use [`commands`] to send, [`reconciler`] to make Redis match the local table, and [`host`] for connections. No other
+//! folder uses the crates `deadpool_redis` and `redis`.
 
 mod address;
 mod clock;

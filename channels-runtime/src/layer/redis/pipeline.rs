@@ -1,8 +1,8 @@
-//! A pipeline of commands whose replies are known to belong to it.
+//! A pipeline of commands, with a check that the replies belong to it.
 //!
 //! Redis replies in order, and a reply does not name its command. After one extra reply on a connection, each command would
-//! get the reply to another one, and a message would go to the members of another group. So each pipeline ends with a number
-//! that no other pipeline of this process contains, and the last reply must repeat it.
+//! get the reply to another one, and a message would go to the members of another group. So each pipeline ends with a PING that
+//! has a number of its own in this process, and the last reply must repeat the number.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,10 +14,10 @@ use deadpool_redis::redis::{self, Pipeline, RedisResult, Value};
 use crate::layer::redis::connection_error::ConnectionError;
 use crate::layer::redis::host::USUAL_REPLY_TIME;
 
-/// The bytes per second of a slow connection, which extend the reply time of a large pipeline.
+/// The bytes per second of a slow connection. They extend the reply time of a large pipeline.
 const SLOW_BANDWIDTH: u32 = 1024 * 1024;
 
-/// Returns the time by which a working connection has the replies to this pipeline.
+/// Returns the time within which a working connection gets the replies to this pipeline.
 pub(super) fn usual_reply_time(pipeline: &Pipeline) -> Duration {
     let bytes = u32::try_from(pipeline.get_packed_pipeline().len()).unwrap_or(u32::MAX);
     USUAL_REPLY_TIME + Duration::from_secs_f64(f64::from(bytes) / f64::from(SLOW_BANDWIDTH))
@@ -25,8 +25,8 @@ pub(super) fn usual_reply_time(pipeline: &Pipeline) -> Duration {
 
 /// Runs a pipeline, and returns one reply for each command. An error of one command is a reply.
 ///
-/// After an error of the pipeline, Redis may have executed any of its commands, and its replies may still come. So the
-/// connection must be discarded.
+/// After an error of the pipeline, Redis may have executed any of its commands, and its replies may still come. So the caller
+/// must discard the connection.
 ///
 /// # Cancel safety
 /// Dropping the future has the same effect as an error.
@@ -72,7 +72,7 @@ mod tests {
         ) -> RedisFuture<'a, Vec<Value>> {
             let echo = |command: &Cmd| {
                 let last = command.args_iter().last();
-                let Some(redis::Arg::Simple(argument)) = last else { panic!("an argument") };
+                let Some(redis::Arg::Simple(argument)) = last else { panic!("expected a plain argument") };
                 Value::BulkString(argument.to_vec())
             };
             self.replies.extend(pipeline.cmd_iter().map(echo));

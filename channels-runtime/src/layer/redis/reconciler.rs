@@ -1,8 +1,8 @@
 //! The reconciliation of one Redis server with the local table: the names to check, and the callers that wait for them.
 //!
-//! A caller never states what Redis should hold. It marks a name dirty after changing the table, and the driver compares
-//! Redis with the table when it processes that name. So a join and a leave that cross cannot leave the wrong state, and a
-//! failed write is repeated with the current state. This structure does no I/O and has no lock: a driver owns it.
+//! A caller never sets the state of Redis. It changes the table and marks the name dirty, and the driver reads the table when
+//! it processes that name. So a concurrent join and leave cannot result in the wrong state, and a failed write is repeated with
+//! the current state. This structure does no I/O and has no lock: a driver owns it.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ type Outcome = Result<(), Arc<RedisError>>;
 /// The callers that wait for one name.
 type Waiters = Vec<oneshot::Sender<Outcome>>;
 
-/// The names to reconcile. A name is dirty, in flight, or both: then it changed while a command for it was in flight.
+/// The names to reconcile. A name is dirty, in flight, or both. It is both if it changed while a command for it was in flight.
 ///
 /// The driver of a reconciler bounds the number of dirty names.
 #[derive(Debug)]
@@ -38,12 +38,12 @@ impl<K> Default for Reconciler<K> {
 }
 
 impl<K: Hash + Eq + Clone> Reconciler<K> {
-    /// Adds a name whose state in the table has changed.
+    /// Marks a name dirty, because its state in the table has changed.
     pub(super) fn mark_dirty(&mut self, name: K) {
         self.dirty.entry(name).or_default();
     }
 
-    /// Adds these names before all dirty ones.
+    /// Marks these names dirty, ahead of all other dirty names.
     pub(super) fn mark_dirty_first(&mut self, names: impl IntoIterator<Item = K>) {
         let dirty = std::mem::take(&mut self.dirty);
         self.dirty.extend(names.into_iter().map(|name| (name, Waiters::new())));
@@ -113,7 +113,7 @@ impl<K: Hash + Eq + Clone> Reconciler<K> {
     }
 }
 
-/// The reply of Redis to a name, when it comes.
+/// The future reply of Redis to one name.
 #[derive(Debug)]
 pub(super) struct Confirmation(oneshot::Receiver<Outcome>);
 
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn confirmation_returns_the_reply_of_its_own_write() {
+    async fn confirmation_returns_reply_of_its_own_write() {
         let mut reconciler = Reconciler::default();
         let first = reconciler.confirm("a");
         assert_eq!(reconciler.take_batch(9), ["a"]);

@@ -12,15 +12,15 @@ pub(crate) struct ReconnectBackoff {
 
 impl ReconnectBackoff {
     const FIRST: Duration = Duration::from_millis(50);
-    /// Short, because a process that waits receives nothing. Three attempts a second are a low load, even from a hundred
-    /// processes.
+    /// Short, because a process receives no messages during the pause. Three attempts a second are a low load, even from a
+    /// hundred processes.
     const LONGEST: Duration = Duration::from_millis(400);
 
     pub(crate) fn new() -> Self {
         Self { pause: Self::FIRST }
     }
 
-    /// Resets the pause: the connection works.
+    /// Resets the pause, because the connection works.
     pub(crate) fn reset(&mut self) {
         self.pause = Self::FIRST;
     }
@@ -30,8 +30,8 @@ impl ReconnectBackoff {
         self.pause == Self::FIRST
     }
 
-    /// Returns the pause after a failed attempt, and doubles the next one. There is no pause after a timeout: that attempt
-    /// has waited long enough.
+    /// Returns the pause after a failed attempt, and doubles the next one. After a timeout the pause is zero, because
+    /// that attempt has waited long enough.
     pub(crate) fn wait_after(&mut self, error: &ConnectionError) -> tokio::time::Sleep {
         let pause = if matches!(error, ConnectionError::Late(_)) { Duration::ZERO } else { jittered(self.pause) };
         self.pause = (self.pause * 2).min(Self::LONGEST);

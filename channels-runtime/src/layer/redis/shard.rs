@@ -1,9 +1,9 @@
-//! The server of a name, by the hash ring of channels_redis, so that all peers agree.
+//! The server of a name, by the hash ring of channels_redis, so that all peers select the same server.
 
-/// The bits of the checksum that give the position on the ring.
+/// The bits of the checksum that are the position on the ring.
 const RING: u32 = 0xFFF;
 
-/// Returns the index of the server for `name`, of `servers`.
+/// Returns the index of the server for `name`, below `servers`.
 pub(super) fn shard_of(name: &str, servers: usize) -> usize {
     if servers <= 1 {
         return 0;

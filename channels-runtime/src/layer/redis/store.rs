@@ -6,11 +6,12 @@ use bytes::Bytes;
 use deadpool_redis::redis::{self, Cmd, Script};
 
 /// Adds messages to queues, each only if its queue holds fewer messages than its capacity. Returns the indices, from 0, of
-/// the full queues, and of the keys that do not hold a queue. Neither keeps the other queues from getting their message.
+/// the full queues, and of the keys that do not hold a queue. The other queues still get their message.
 ///
-/// channels_redis does the same in two to four commands, so concurrent senders can fill a queue beyond its capacity. The
-/// script removes expired messages last: when Redis is out of memory, it lets a script continue that has already written. After
-/// a removal it would store the message, although every other send fails.
+/// channels_redis does the same in two to four commands, so concurrent senders can fill a queue beyond its capacity.
+///
+/// The script removes expired messages last. When Redis is out of memory, it refuses to add data, unless the script has already
+/// written. If the removal came first, Redis would store the message, although every other send fails.
 const STORE: &str = "\
 local full, wrong_type = {}, {}
 for i, key in ipairs(KEYS) do

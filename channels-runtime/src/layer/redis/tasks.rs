@@ -13,7 +13,7 @@ pub(super) struct Tasks {
 }
 
 impl Tasks {
-    /// Must be called within a Tokio runtime.
+    /// Makes an empty set of tasks. Must be called within a Tokio runtime, which runs the tasks.
     pub(super) fn new() -> Self {
         Self { tracker: TaskTracker::new(), stop: CancellationToken::new(), runtime: Handle::current() }
     }

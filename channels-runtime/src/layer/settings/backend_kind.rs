@@ -20,6 +20,7 @@ impl BackendKind {
         }
     }
 
+    /// Returns the backend with this Python path.
     pub(super) fn of(path: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.path() == path)
     }

@@ -1,4 +1,4 @@
-//! The error of a layer's configuration.
+//! The error of reading a layer's settings, or of opening the layer.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// The environment variable with the layers, as JSON.
 pub(super) const VARIABLE: &str = "CHANNEL_LAYERS";
 
-/// An error in the configuration of a layer, with its place.
+/// An error in the settings of a layer, or in opening it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {

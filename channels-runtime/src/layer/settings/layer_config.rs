@@ -1,4 +1,4 @@
-//! The configuration of a layer: capacities, expiries and the format of messages.
+//! The `CONFIG` keys of all layers: capacities, expiries and the format of messages.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::layer::config::LayerConfig;
 use crate::layer::settings::config_error::ConfigError;
 use crate::layer::settings::section::Section;
 
-/// Reads the configuration. The section's known keys decide which settings it can have.
+/// Reads the configuration from a section, whose legal keys decide which of these settings it can contain.
 pub(super) fn read_config(section: &mut Section<'_>) -> Result<LayerConfig, ConfigError> {
     let mut config = LayerConfig::default();
     let seconds = |value: &Value| value.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());

@@ -1,4 +1,4 @@
-//! Layers as Django's settings describe them: the `CHANNEL_LAYERS` of a project, as JSON.
+//! Layers from settings: the `CHANNEL_LAYERS` of a Django project, as JSON.
 
 mod backend_kind;
 mod config_error;

@@ -15,12 +15,13 @@ use crate::layer::settings::section::Section;
 /// The environment variable with the path of a file that holds the layers.
 const FILE_VARIABLE: &str = "CHANNEL_LAYERS_FILE";
 
-const OF_LAYER: [&str; 3] = ["BACKEND", "CONFIG", "TEST_CONFIG"];
-const OF_MEMORY: [&str; 4] = ["capacity", "channel_capacity", "expiry", "group_expiry"];
+const LAYER_KEYS: [&str; 3] = ["BACKEND", "CONFIG", "TEST_CONFIG"];
+const MEMORY_KEYS: [&str; 4] = ["capacity", "channel_capacity", "expiry", "group_expiry"];
 
 impl ChannelLayer {
-    /// Opens the layers of the environment variable `CHANNEL_LAYERS`, or of the file that `CHANNEL_LAYERS_FILE` names. Returns the
-    /// layer `"default"`, or an in-memory layer if neither variable is set. [Installs](Self::install) each layer under its alias.
+    /// Opens the layers of the environment variable `CHANNEL_LAYERS`, or of the file that `CHANNEL_LAYERS_FILE` names.
+    /// [Installs](Self::install) each layer under its alias. Returns the layer `"default"`, or an in-memory layer if neither
+    /// variable is set.
     ///
     /// The layers are JSON in the form of Django's setting `CHANNEL_LAYERS`:
     ///
@@ -29,13 +30,13 @@ impl ChannelLayer {
     ///              "CONFIG": {"hosts": [["127.0.0.1", 6379]], "capacity": 1500, "expiry": 10}}}
     /// ```
     ///
-    /// Each key of `CONFIG` in channels_redis has the same meaning here. An entry of `hosts` is an address, a host with a port, or an
-    /// object with `address` (or `host`, `port`, `ssl`), `db`, `username`, `password`, `ssl_ca_certs`, or for Sentinel with
-    /// `sentinels` and `master_name`.
+    /// Each key of `CONFIG` in channels_redis has the same meaning here. An entry of `hosts` is an address, a host with a port,
+    /// or an object with `address` (or `host`, `port`, `ssl`), `db`, `username`, `password` and `ssl_ca_certs`. For Sentinel,
+    /// the object has `sentinels` and `master_name`.
     ///
     /// # Errors
-    /// The JSON has another form, has unknown keys or invalid values, or has no layer `"default"`; the file cannot be read; a Redis
-    /// server cannot be reached.
+    /// The JSON has another form, has unknown keys or invalid values, or does not contain a layer `"default"`; the file cannot
+    /// be read; a Redis server cannot be reached.
     pub async fn from_env() -> Result<Self, ConfigError> {
         match (std::env::var(VARIABLE), std::env::var_os(FILE_VARIABLE)) {
             (Ok(json), _) => Self::from_json(&json).await,
@@ -50,7 +51,7 @@ impl ChannelLayer {
     /// The errors of [`Self::from_env`].
     pub async fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
-        // Blocking, because it reads a few hundred bytes once, at the start.
+        // A blocking read is fast enough: a few hundred bytes, once, at the start.
         let json = std::fs::read_to_string(path).map_err(|source| ConfigError::File { path: path.into(), source })?;
         Self::from_json(&json).await
     }
@@ -85,7 +86,7 @@ const CONFIG_PATH: &str = "[\"CONFIG\"]";
 
 impl<'a> LayerSettings<'a> {
     fn new(alias: &'a str, value: Value) -> Result<Self, ConfigError> {
-        let mut section = Section::new(alias, String::new(), value, &OF_LAYER)?;
+        let mut section = Section::new(alias, String::new(), value, &LAYER_KEYS)?;
         let backend = section.take_value("BACKEND").and_then(|backend| backend.as_str().map(String::from));
         let config = section.take_value("CONFIG").unwrap_or_else(|| Map::new().into());
         Ok(Self { section, backend, config })
@@ -99,7 +100,7 @@ impl<'a> LayerSettings<'a> {
         };
         match BackendKind::of(&backend) {
             Some(BackendKind::Memory) => {
-                let mut config = Section::new(section.alias(), CONFIG_PATH.into(), config, &OF_MEMORY)?;
+                let mut config = Section::new(section.alias(), CONFIG_PATH.into(), config, &MEMORY_KEYS)?;
                 Ok(ChannelLayer::in_memory_with(read_config(&mut config)?))
             }
             #[cfg(feature = "redis")]
@@ -150,15 +151,15 @@ mod tests {
         ChannelLayer::from_json(json).await.unwrap_err().to_string()
     }
 
-    fn of(backend: &str, config: &str) -> String {
+    fn layers(backend: &str, config: &str) -> String {
         format!(r#"{{"default": {{"BACKEND": "{backend}", "CONFIG": {config}, "TEST_CONFIG": {{"x": 1}}}}}}"#)
     }
 
     #[tokio::test]
-    async fn error_has_its_place_and_the_legal_values() {
-        let error = error_of(&of(BackendKind::Memory.path(), r#"{"capcity": 7}"#)).await;
+    async fn error_in_settings_names_place_and_legal_values() {
+        let error = error_of(&layers(BackendKind::Memory.path(), r#"{"capcity": 7}"#)).await;
         assert!(error.contains(r#"["default"]["CONFIG"]["capcity"]: unknown key; legal are capacity"#), "{error}");
-        let error = error_of(&of(BackendKind::Memory.path(), r#"{"capacity": 0}"#)).await;
+        let error = error_of(&layers(BackendKind::Memory.path(), r#"{"capacity": 0}"#)).await;
         assert!(error.contains("0 is not a number of messages above 0"), "{error}");
         let error = error_of(r#"{"default": {"BACKEND": "channels_rabbitmq.core"}}"#).await;
         assert!(error.contains("is not known; legal are \"channels.layers.InMemoryChannelLayer\""), "{error}");
@@ -175,7 +176,7 @@ mod tests {
 
     #[cfg(feature = "redis")]
     #[tokio::test]
-    async fn error_in_redis_layer_has_its_place_and_the_legal_values() {
+    async fn error_in_redis_settings_names_place_and_legal_values() {
         for (kind, config, expected) in [
             (BackendKind::Core, r#"{"hosts": "redis://h"}"#, "a list of Redis hosts, even if there is only one"),
             (BackendKind::Core, r#"{"on_disconnect": null}"#, "unknown key; legal are hosts, prefix, expiry"),
@@ -191,14 +192,14 @@ mod tests {
                 "[\"prefix\"]: the prefix `my site` cannot begin the name of a channel",
             ),
         ] {
-            let error = error_of(&of(kind.path(), config)).await;
+            let error = error_of(&layers(kind.path(), config)).await;
             assert!(error.contains(expected), "{error}");
         }
     }
 
     #[tokio::test]
-    async fn each_key_is_read() {
-        let layer = ChannelLayer::from_json(&of(
+    async fn settings_apply_each_key() {
+        let layer = ChannelLayer::from_json(&layers(
             BackendKind::Memory.path(),
             r#"{"capacity": 7, "expiry": 0.5, "group_expiry": 60, "channel_capacity": {"b*": 2, "*": 3}}"#,
         ))
@@ -207,7 +208,7 @@ mod tests {
         let config = layer.config();
         assert_eq!((config.capacity, config.expiry), (7, Duration::from_millis(500)));
         assert_eq!(config.group_expiry, Duration::from_secs(60));
-        // In the order of the JSON.
+        // The first matching pattern, in the order of the JSON.
         assert_eq!((config.capacity_of("bb"), config.capacity_of("a")), (2, 3));
 
         let all = r#"{"prefix": "p", "serializer_format": "json", "random_prefix_length": -1,

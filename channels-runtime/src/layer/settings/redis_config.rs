@@ -10,7 +10,7 @@ use crate::layer::settings::layer_config::read_config;
 use crate::layer::settings::redis_host::read_host;
 use crate::layer::settings::section::Section;
 
-const OF_CORE: [&str; 9] = [
+const CORE_KEYS: [&str; 9] = [
     "hosts",
     "prefix",
     "expiry",
@@ -22,8 +22,8 @@ const OF_CORE: [&str; 9] = [
     "serializer_format",
 ];
 
-/// In Python, `on_disconnect` and `on_reconnect` are functions that are no longer called since 4.0. Here they may be null.
-const OF_PUBSUB: [&str; 10] = [
+/// channels_redis 4.0 and later never call the functions `on_disconnect` and `on_reconnect`. Here only null is legal for them.
+const PUBSUB_KEYS: [&str; 10] = [
     "hosts",
     "prefix",
     "symmetric_encryption_keys",
@@ -43,7 +43,7 @@ pub(super) fn read_redis_config(
     path: String,
     config: Value,
 ) -> Result<(Vec<RedisHost>, LayerConfig), ConfigError> {
-    let legal: &'static [&'static str] = if kind == BackendKind::Core { &OF_CORE } else { &OF_PUBSUB };
+    let legal: &'static [&'static str] = if kind == BackendKind::Core { &CORE_KEYS } else { &PUBSUB_KEYS };
     let mut section = Section::new(alias, path, config, legal)?;
     let config = read_config(&mut section)?;
     if kind == BackendKind::PubSub {

@@ -6,7 +6,7 @@ use crate::layer::redis::RedisHost;
 use crate::layer::settings::config_error::ConfigError;
 use crate::layer::settings::section::{Section, shown};
 
-const OF_HOST: [&str; 19] = [
+const HOST_KEYS: [&str; 19] = [
     "address",
     "host",
     "port",
@@ -20,7 +20,7 @@ const OF_HOST: [&str; 19] = [
     "sentinels",
     "master_name",
     "sentinel_kwargs",
-    // The socket options of redis-py. The connections here have their own limits.
+    // Socket options of redis-py, which are ignored: the connections of this crate have their own limits.
     "socket_timeout",
     "socket_connect_timeout",
     "socket_keepalive",
@@ -29,7 +29,7 @@ const OF_HOST: [&str; 19] = [
     "max_connections",
 ];
 
-const OF_SENTINEL: [&str; 2] = ["username", "password"];
+const SENTINEL_KEYS: [&str; 2] = ["username", "password"];
 
 /// Reads an entry of `hosts`. `path` is its place in the layer's settings.
 pub(super) fn read_host(alias: &str, path: String, value: Value) -> Result<RedisHost, ConfigError> {
@@ -39,7 +39,7 @@ pub(super) fn read_host(alias: &str, path: String, value: Value) -> Result<Redis
             Some(url) => Ok(url.into()),
             None => Err(ConfigError::setting(alias, path, "a list here is [\"host\", port]")),
         },
-        Value::Object(_) => read_object(Section::new(alias, path, value, &OF_HOST)?),
+        Value::Object(_) => read_object(Section::new(alias, path, value, &HOST_KEYS)?),
         other => {
             let wanted = "an address such as \"redis://127.0.0.1:6379/0\", [\"host\", port], or an object";
             Err(ConfigError::setting(alias, path, format!("{} is not {wanted}", shown(&other))))
@@ -60,7 +60,7 @@ fn read_object(mut section: Section<'_>) -> Result<RedisHost, ConfigError> {
         let mut host = RedisHost::sentinel(sentinels, master);
         if let Some(login) = section.take_value("sentinel_kwargs").filter(|login| !login.is_null()) {
             let path = section.path_of("sentinel_kwargs");
-            let mut login = Section::new(section.alias(), path, login, &OF_SENTINEL)?;
+            let mut login = Section::new(section.alias(), path, login, &SENTINEL_KEYS)?;
             let username = login.string("username")?;
             if let Some(password) = login.string("password")? {
                 host = host.sentinel_login(username.as_deref(), &password);
@@ -106,7 +106,7 @@ fn host_and_port(value: &Value) -> Option<String> {
 }
 
 fn url(host: &str, port: u16) -> String {
-    // An IPv6 address is in brackets.
+    // In a URL, an IPv6 address is in brackets.
     if host.contains(':') { format!("redis://[{host}]:{port}") } else { format!("redis://{host}:{port}") }
 }
 
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn host_is_read_as_in_django() {
+    fn host_reads_like_in_channels_redis() {
         let plain = RedisHost::from("redis://10.0.0.1:6380");
         assert_eq!(read(json!("redis://10.0.0.1:6380")).unwrap(), plain);
         assert_eq!(read(json!(["10.0.0.1", 6380])).unwrap(), plain);
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn error_in_host_has_its_place_and_no_secret() {
+    fn error_in_host_names_place_without_secret() {
         for (value, expected) in [
             (json!(7), "[0]: 7 is not an address such as"),
             (json!(["h"]), "[0]: a list here is [\"host\", port]"),

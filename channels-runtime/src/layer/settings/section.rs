@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::layer::settings::config_error::ConfigError;
 
-/// An object of the settings, with its place for error messages. Its entries are removed one by one.
+/// An object of the settings, and its place for error messages. Reading an entry removes it.
 pub(super) struct Section<'a> {
     alias: &'a str,
     path: String,

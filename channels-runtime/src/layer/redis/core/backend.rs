@@ -1,10 +1,10 @@
 //! The layer of `channels_redis.core.RedisChannelLayer`: messages wait in sorted sets, one for each process.
 //!
 //! On the wire: the members of the group `room` are the sorted set `asgi:group:room`. A process reads the sorted set
-//! `asgispecific.<its id>!`, whose entries name the channels they are for. A general channel has its own sorted set.
+//! `asgispecific.<its id>!`, whose entries name their channels. A general channel has its own sorted set.
 //!
 //! A sender reads the members of the group from Redis, and adds one entry to the queue of each process that has members. It
-//! delivers to the channels of its own process directly: through Redis these messages would arrive later, and a process that
+//! delivers to the channels of its own process directly. Through Redis these messages would arrive later, and a process that
 //! sends faster than it reads would fill its own queue and lose messages. One sender's messages to a channel all take the same
 //! path, so they keep their order.
 
@@ -59,10 +59,13 @@ impl ChannelLayer {
     /// Returns the layer of channels_redis' `RedisChannelLayer`, with its defaults. Rust and Python processes that use
     /// the same Redis share groups.
     ///
-    /// It differs from [`Self::redis_pubsub`] in three ways. Messages wait in Redis, up to `capacity` for each process and
-    /// general channel, so a process that was cut off for less than `expiry` misses nothing. A sender to a channel gets
-    /// an error if the queue is full. Several workers share the messages of a general channel: each message goes to one
-    /// of them. A message to a group costs one more round trip.
+    /// It differs from [`Self::redis_pubsub`] in four ways:
+    ///
+    /// - Messages wait in Redis, up to `capacity` for each process and general channel. So a process that was cut off for less
+    ///   than `expiry` misses no message, unless its queue was full.
+    /// - A sender to a channel gets an error if the queue is full.
+    /// - Several workers share the messages of a general channel: each message goes to one of them.
+    /// - A message to a group costs one more round trip.
     ///
     /// A message is delivered at most once: it is lost if a process dies before it handles the message.
     ///
@@ -93,9 +96,9 @@ pub(crate) struct Core {
     state: Arc<CoreState>,
     servers: Vec<Server>,
     scores: Scores,
-    /// The server for the next message to a general channel: the servers take turns.
+    /// The number of the next message to a general channel. The servers take turns.
     next: AtomicUsize,
-    /// Cancelled when the layer closes. After that, sends return an error.
+    /// Cancelled when the layer closes. After that, a send returns an error.
     closed: CancellationToken,
     tasks: Tasks,
 }
@@ -200,7 +203,7 @@ impl Core {
         self.query_members("ZRANGEBYSCORE", group).await
     }
 
-    /// Runs a command over the members that have not expired.
+    /// Runs a command on the members of the group that have not expired.
     async fn query_members<T: FromRedisValue>(
         &self,
         command: &'static str,
@@ -248,7 +251,8 @@ impl Core {
         let stored = stores.into_iter().map(|(server, (entries, sizes))| async move {
             let NotStored { full, wrong_type } = self.servers[server].commands.store(self.store(entries)).await?;
             let sizes_of = |indices: Vec<usize>| indices.into_iter().filter_map(|index| sizes.get(index));
-            // Not an error: the process of the queue also finds the wrong value and deletes it, unless it has ended.
+            // Not an error: the process that owns the queue also finds the wrong value and deletes it, unless the process has
+            // ended.
             sizes_of(wrong_type)
                 .for_each(|(queue, _)| counters.count_garbage(&state.keys.queue(queue), &DecodeError::NoQueue));
             Ok::<_, LayerError>(sizes_of(full).map(|(_, channels)| channels).sum::<usize>())
@@ -291,7 +295,7 @@ impl Core {
     async fn shut_down(&self) {
         self.closed.cancel();
         let memberships = self.state.table.memberships();
-        // The table has no members from here on, so the tasks remove all of them from Redis.
+        // The table is empty from here on, so the tasks remove all memberships from Redis.
         self.state.table.close();
         let leave = async {
             for server in &self.servers {
@@ -312,7 +316,7 @@ impl Core {
     }
 }
 
-/// Returns the members by the queue that they read. Calls `count_invalid` for each member that is not a channel name.
+/// Groups the members by their queue. Calls `count_invalid` for each member that is not a channel name.
 fn queues_of(members: &[Vec<u8>], count_invalid: impl Fn()) -> IndexMap<&str, Vec<&str>> {
     let mut queues: IndexMap<&str, Vec<&str>> = IndexMap::new();
     for member in members {
@@ -320,10 +324,10 @@ fn queues_of(members: &[Vec<u8>], count_invalid: impl Fn()) -> IndexMap<&str, Ve
             count_invalid();
             continue;
         };
-        let non_local = channel.find('!').map_or(channel, |bang| &channel[..=bang]);
+        let non_local = channel.find('!').map_or(channel, |end| &channel[..=end]);
         queues.entry(non_local).or_default().push(channel);
     }
-    // Checked once for each queue. Its process checks the part of a name after the `!`.
+    // Checks the part of the names up to the `!`, once for each queue. The process of the queue checks the rest.
     queues.retain(|non_local, channels| {
         let is_valid = is_channel_name(non_local.strip_suffix('!').unwrap_or(non_local));
         if !is_valid {
@@ -356,7 +360,7 @@ impl Backend for Core {
     }
 
     fn new_channel_name(&self) -> ChannelName {
-        // 72 random bits in 12 characters: hard enough to guess, and short, because a message to a group lists all names. The
+        // 72 random bits in 12 characters: too many to guess, but short, because a message to a group lists all names. The
         // middle of a UUID contains its version, so the bits come from its ends.
         let random = Uuid::new_v4();
         let mut bits = [0; 9];
@@ -420,7 +424,7 @@ impl Backend for Core {
     ) -> BoxFuture<'a, Result<(), LayerError>> {
         async move {
             self.state.table.discard(group, channel);
-            // Also for a channel of another process, which Redis can remove.
+            // Redis can also remove a channel of another process.
             self.server(group.as_str()).memberships.confirmed(group, channel).await
         }
         .boxed()
@@ -462,7 +466,7 @@ impl Backend for Core {
     fn flush(&self) -> BoxFuture<'_, Result<(), LayerError>> {
         async {
             self.state.table.flush();
-            // A write in flight could be executed after the deletion.
+            // Otherwise Redis could execute a write in flight after the deletion.
             let settled = timeout(DEADLINE, self.settled()).await;
             settled.map_err(|late| unavailable("writing the memberships", late))?;
             self.delete_all().await

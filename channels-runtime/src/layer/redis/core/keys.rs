@@ -13,8 +13,8 @@ impl Keys {
         Self { prefix: prefix.into() }
     }
 
-    /// Returns the key of a queue, which is a sorted set: that of a process (`specific.…!`) or of a general channel. There
-    /// is no separator between the prefix and the name.
+    /// Returns the key of the queue of a process (`specific.…!`) or of a general channel, which is a sorted set. The prefix and
+    /// the name have no separator.
     pub(super) fn queue(&self, non_local: &str) -> String {
         format!("{}{non_local}", self.prefix)
     }

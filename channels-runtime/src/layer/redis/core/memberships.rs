@@ -1,7 +1,7 @@
-//! The memberships of this process's channels on one Redis server, where other processes read them: one task writes there
-//! what the local table holds.
+//! The memberships of this process's channels on one Redis server, where other processes read them.
 //!
-//! A write that failed is repeated. A membership is renewed long before it expires.
+//! One task writes the memberships of the local table to the server. It repeats a failed write, and renews each membership long
+//! before it expires.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -57,7 +57,7 @@ pub(super) trait MembershipServer: fmt::Debug + Send {
     /// Closes the connection after an error. The next pipeline opens another one.
     fn discard(&mut self) {}
 
-    /// Returns the connection: no membership is left to write.
+    /// Releases the connection, because no membership is left to write.
     fn release(&mut self) {}
 }
 
@@ -72,13 +72,13 @@ impl MembershipServer for RedisServer {
         let Self { host, connection } = self;
         let connection = match connection {
             Some(connection) => connection,
-            none => none.insert(host.command_connection().await?),
+            empty => empty.insert(host.command_connection().await?),
         };
         let reply_time = usual_reply_time(&pipeline);
         tokio::select! {
             biased;
             replies = run_pipeline(pipeline, connection.get_mut()) => replies,
-            // Dropped when the replies come, which closes the new connection.
+            // When the replies come first, this is dropped, which closes the new connection.
             _ = host.replacement(reply_time) => Err(ConnectionError::Unresponsive),
         }
     }
@@ -90,7 +90,7 @@ impl MembershipServer for RedisServer {
     }
 
     fn release(&mut self) {
-        // Other tasks can use it: there may be no joins and leaves for a long time.
+        // Other tasks can use the connection, because the next join or leave may be a long time from now.
         self.connection = None;
     }
 }
@@ -121,9 +121,9 @@ pub(super) struct State {
     renewing: VecDeque<Membership>,
     /// The memberships that Redis refused. Bound: [`PENDING`].
     pub(super) refused: Vec<Membership>,
-    /// The time to write them again.
+    /// The time to write the refused memberships again.
     retry_at: Option<Instant>,
-    /// A leave was not kept, which was logged.
+    /// A leave was dropped, and this was logged.
     pub(super) overflowed: bool,
 }
 
@@ -132,7 +132,7 @@ impl State {
         self.reconciler.is_settled() && self.renewing.is_empty()
     }
 
-    /// Logs that a leave is not kept, once until all memberships are written.
+    /// Logs that a leave was dropped. Logs it once until all memberships are written.
     fn overflow(&mut self) {
         if !std::mem::replace(&mut self.overflowed, true) {
             tracing::warn!(
@@ -151,7 +151,7 @@ impl State {
         }
     }
 
-    /// Marks the refused memberships dirty if it is time, or else returns the time.
+    /// Marks the refused memberships dirty if it is time to write them again. Otherwise returns that time.
     fn retry_refused(&mut self) -> Option<Instant> {
         let retry_at = self.retry_at.filter(|at| *at > Instant::now());
         if retry_at.is_none() {
@@ -165,12 +165,12 @@ impl State {
 
     /// Takes the next batch: dirty memberships, then those to renew.
     fn take_batch(&mut self) -> Vec<Membership> {
-        let room = BATCH.saturating_sub(self.reconciler.dirty()).min(self.renewing.len());
-        for membership in self.renewing.drain(..room) {
+        let space = BATCH.saturating_sub(self.reconciler.dirty()).min(self.renewing.len());
+        for membership in self.renewing.drain(..space) {
             self.reconciler.mark_dirty(membership);
         }
         if self.renewing.is_empty() {
-            // Releases the memory.
+            // Release memory: a queue that is drained keeps its allocation.
             self.renewing = VecDeque::new();
         }
         self.reconciler.take_batch(BATCH)
@@ -189,7 +189,7 @@ impl Memberships {
         lock(&self.state)
     }
 
-    /// Waits until Redis holds this membership, or not, as the table does.
+    /// Waits until Redis holds this membership if the table does, and otherwise until Redis does not.
     ///
     /// # Cancel safety
     /// The table decides what is written: dropping this future changes nothing.
@@ -206,7 +206,7 @@ impl Memberships {
         confirmation.wait(ACTION).await
     }
 
-    /// Checks this membership again: the channel has left.
+    /// Marks a membership to be written again, because the channel has left.
     pub(super) fn mark_dirty(&self, group: GroupName, channel: ChannelName) {
         let mut state = self.lock();
         if state.reconciler.dirty() < PENDING {
@@ -218,8 +218,7 @@ impl Memberships {
         }
     }
 
-    /// Writes all memberships again, without waiting for the next attempt: the server replies again, and may have lost its
-    /// data.
+    /// Writes all memberships again, immediately. The server replies again, and may have lost its data.
     pub(super) fn on_reconnect(&self) {
         self.renew();
         self.reconnected.notify_one();
@@ -230,7 +229,7 @@ impl Memberships {
         self.check_all(self.core.table.memberships());
     }
 
-    /// Checks those of these memberships that belong to this server.
+    /// Writes again those of these memberships that belong to this server.
     pub(super) fn check_all(&self, memberships: Vec<(GroupName, Vec<ChannelName>)>) {
         let here =
             memberships.into_iter().filter(|(group, _)| shard_of(group.as_str(), self.core.servers) == self.index);
@@ -275,7 +274,7 @@ impl Memberships {
             }
             tokio::select! {
                 () = backoff.wait_after(&error) => {}
-                // A notification from before this wait is kept, and costs one attempt.
+                // A notification from before this wait is kept. At worst, it costs one more attempt.
                 () = self.reconnected.notified() => {}
             }
         }
@@ -344,7 +343,7 @@ impl Memberships {
         for membership in batch {
             let error = refused.get(&membership.0);
             state.reconciler.settle(&membership, &error.map_or(Ok(()), |error| Err(Arc::clone(error))));
-            // A key of another type has no members, and there is none to remove.
+            // A key of another type does not have members, so writing again is not necessary.
             if error.is_some_and(|error| error.code() != Some(WRONG_TYPE)) {
                 state.keep_refused(membership);
             }
@@ -358,7 +357,7 @@ impl Memberships {
         let replies = redis.run(pipeline).await?;
         let errors: Vec<_> =
             replies.into_iter().zip(groups).filter_map(|(reply, group)| Some((group, reply.err()?))).collect();
-        // If Redis refused every command, the server is the cause instead of one group: it became a replica, or still loads its
+        // If Redis refused every command, the cause is the server and not a group: it became a replica, or still loads its
         // data. The exception is a batch in which every key is of another type.
         let all = errors.len() == commands && errors.iter().any(|(_, error)| error.code() != Some(WRONG_TYPE));
         match errors.into_iter().map(|(group, error)| (group, Arc::new(error))).collect::<Refused>() {
@@ -379,7 +378,7 @@ impl Memberships {
         let mut groups: HashMap<&GroupName, Changes<'_>> = HashMap::new();
         for (group, channel) in batch {
             let changes = groups.entry(group).or_default();
-            // The table decides now. So after two changes that cross, the state after both is written.
+            // Read from the table now, so that after two concurrent changes the state after both is written.
             let is_member = self.core.table.is_member(group, channel);
             if is_member { &mut changes.joined } else { &mut changes.left }.push(channel.as_str());
         }

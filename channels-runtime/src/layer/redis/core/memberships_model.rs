@@ -11,7 +11,6 @@ use shuttle::future::yield_now;
 use tokio::time::Instant;
 
 use crate::error::LayerError;
-
 use crate::layer::config::LayerConfig;
 use crate::layer::delivery::{Delivery, Full, MailboxKind};
 use crate::layer::mailbox::Mailbox;
@@ -47,8 +46,8 @@ impl Mailbox for Ignore {
 /// The members in Redis: the key of a group, and a channel.
 type Members = Arc<Mutex<BTreeSet<(String, String)>>>;
 
-/// A stand-in for Redis that keeps sorted sets. Some commands fail with a lost connection, after the earlier ones of their
-/// pipeline were executed.
+/// A stand-in for Redis that keeps sorted sets. Some commands fail with a lost connection. The earlier commands of their
+/// pipeline are executed.
 #[derive(Debug)]
 struct SortedSets {
     members: Members,
@@ -74,7 +73,7 @@ impl MembershipServer for SortedSets {
             }
             let arguments = command.args_iter().map(|argument| match argument {
                 Arg::Simple(argument) => String::from_utf8(argument.to_vec()).unwrap(),
-                _ => panic!("an argument"),
+                _ => panic!("expected a plain argument"),
             });
             let arguments: Vec<String> = arguments.collect();
             let group = arguments[1].clone();
@@ -90,7 +89,7 @@ impl MembershipServer for SortedSets {
                     Ok(Value::Okay)
                 }
                 "ZREMRANGEBYSCORE" | "EXPIRE" => Ok(Value::Okay),
-                other => panic!("{other}"),
+                other => panic!("unexpected command {other}"),
             });
             yield_now().await;
         }
@@ -115,7 +114,7 @@ fn memberships() -> Memberships {
     Memberships::new(Arc::new(core), 0)
 }
 
-/// Joins and leaves groups in all the ways of a channel.
+/// Joins and leaves groups in all the ways in which a channel can.
 async fn join_and_leave(memberships: Arc<Memberships>, redis: Members, number: usize) {
     let table = &memberships.core.table;
     let channel = ChannelName::new(format!("specific.0!{number}")).unwrap();
@@ -145,7 +144,7 @@ async fn join_and_leave(memberships: Arc<Memberships>, redis: Members, number: u
     table.add(&refused, &channel);
     memberships.confirmed(&refused, &channel).await.expect_err("Redis refuses this group only");
     table.discard(&refused, &channel);
-    // The first channel stays in the groups of its last round.
+    // The first channel stays in the groups that it joined in its last round.
     if number > 0 {
         point();
         for (group, _) in table.remove(&channel).expect("the channel is registered") {
@@ -191,7 +190,7 @@ fn interleave(losses: &[usize]) {
         let member = |group: &str| (format!("asgi:group:{group}"), "specific.0!0".to_owned());
         assert_eq!(*redis.lock().unwrap(), BTreeSet::from([member("other"), member("room")]));
         writing.abort();
-        // The task may be running, which needs the runtime.
+        // Waits, because the task may be running and needs the runtime.
         _ = writing.await;
     });
 }

@@ -3,7 +3,8 @@
 //! - `backend`: the [`Backend`](crate::layer::Backend), with the wire format in its docs.
 //! - `keys`, `state`: the keys in Redis, and the state that the tasks share.
 //! - `memberships`: the task that writes group members.
-//! - `queue`, `worker_queue`, `queue_entry`: the tasks that receive messages.
+//! - `queue`, `worker_queue`: the readers of a process's queue and of a general channel's queue.
+//! - `queue_entry`: the entry of a queue, which both readers open.
 
 mod backend;
 mod keys;

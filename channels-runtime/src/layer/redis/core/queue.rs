@@ -22,15 +22,15 @@ use crate::layer::redis::limits::{DEADLINE, TURN};
 use crate::layer::redis::pipeline::run_pipeline;
 use crate::layer::redis::reconnect_backoff::ReconnectBackoff;
 
-/// The time for which Redis waits for a message before it replies that there is none. For as long, Redis may send a message
-/// to a connection that is closed without its knowledge.
+/// The time for which Redis waits for a message before it replies that the queue is empty. Until then, Redis may send a message
+/// to a connection that was closed without Redis noticing.
 const BLOCK: Duration = Duration::from_secs(2);
 
-/// The delay of a reply after which this connection is unresponsive if a new connection gets a reply. Long enough to receive
-/// many large messages, because those in flight are lost when the connection is discarded.
+/// The delay of a reply after which this connection is unresponsive, if a new connection gets a reply. Long enough to receive
+/// many large messages, because the messages in flight are lost when the connection is discarded.
 const LATE: Duration = Duration::from_secs(2);
 
-/// The number of messages popped together with the one that was waited for.
+/// The number of further messages that are popped together with the first one.
 const BATCH: usize = 127;
 
 /// Empties the queue until the future is dropped. Reconnects when the connection is lost.
@@ -60,7 +60,7 @@ async fn empty_queue(
 ) -> Result<Infallible, ConnectionError> {
     let mut connection = host.blocking_connection().await?;
     let queue = state.own_queue();
-    // Messages that waited during the gap, without blocking. The reply also proves that the connection works.
+    // Pops the messages that waited during the gap, without blocking. The reply also proves that the connection works.
     let mut pop_waiting = Pipeline::with_capacity(2);
     pop_waiting.cmd("ZPOPMIN").arg(&queue).arg(BATCH + 1);
     let [waiting] = replies(timeout(DEADLINE, run_pipeline(pop_waiting, &mut connection)).await??)?;
@@ -97,7 +97,7 @@ async fn empty_queue(
                 Err(_) => tokio::select! {
                     biased;
                     popped = timeout(DEADLINE - LATE, &mut popping) => popped??,
-                    // Dropped when the reply comes, which closes the new connection.
+                    // When the reply comes first, this is dropped, which closes the new connection.
                     _ = host.replacement(Duration::ZERO) => return Err(ConnectionError::Unresponsive),
                 },
             };
@@ -123,7 +123,7 @@ async fn empty_queue(
     tokio::select! {
         // Ends only with an error, after which the connection is not used again.
         lost = pop => lost,
-        // Never ends. If it is dropped early, the gap continues.
+        // Never ends. If it is dropped before it has restored the layer, the gap continues.
         never = restore => never,
     }
 }

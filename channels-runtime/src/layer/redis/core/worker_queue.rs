@@ -1,6 +1,6 @@
 //! The messages of a general channel, shared one by one with the workers of all processes.
 //!
-//! Redis gives each message to one of the waiting workers. A worker pops a message only when it has no other, so no message
+//! Redis sends each message to one of the waiting workers. A worker pops a message only when it has no other, so no message
 //! waits here while another worker is idle. channels_redis also keeps a copy of each message under a second key, and later
 //! puts it back into the queue. That would run jobs of other workers twice, so this layer does not do it.
 
@@ -26,7 +26,7 @@ use crate::layer::redis::limits::DEADLINE;
 use crate::layer::redis::pipeline::run_pipeline;
 use crate::layer::redis::reconnect_backoff::ReconnectBackoff;
 
-/// The time for which Redis waits for a job before it replies that there is none. A worker's stop takes as long.
+/// The time for which Redis waits for a job before it replies that the queue is empty. Stopping a worker takes up to this time.
 const BLOCK: Duration = Duration::from_secs(1);
 
 /// The queue of a general channel on all servers.
@@ -38,7 +38,7 @@ pub(super) struct CoreWorkerQueue {
 }
 
 /// The queue on one server. A pop in flight is kept while no caller polls, because its reply may be a job. So with several
-/// servers this process may hold one job of each.
+/// servers, this process may hold one job of each server.
 struct ServerQueue {
     popping: Option<Pop>,
     idle: Option<QueueConnection>,
@@ -52,13 +52,13 @@ struct QueueConnection {
     queue: String,
     connection: Option<MultiplexedConnection>,
     backoff: ReconnectBackoff,
-    /// The current failure was logged: a lost connection, or a key that does not hold a queue.
+    /// The current failure was logged: the connection is lost, or the key does not hold a queue.
     logged: bool,
     counters: Arc<Counters>,
 }
 
 impl QueueConnection {
-    /// Pops the oldest entry. Returns `None` if there was none within [`BLOCK`], or after a failure.
+    /// Pops the oldest entry. Returns `None` if the queue was empty for [`BLOCK`], or after a failure.
     async fn pop(mut self) -> (Self, Option<QueueEntry>) {
         match self.try_pop().await {
             Ok(popped) => {
@@ -75,7 +75,12 @@ impl QueueConnection {
                     }
                 } else {
                     if is_new {
-                        tracing::warn!(redis = ?host, queue, %error, "lost the connection to a worker's queue in Redis; jobs wait there");
+                        tracing::warn!(
+                            redis = ?host,
+                            queue,
+                            %error,
+                            "lost the connection to a worker's queue in Redis; jobs wait there"
+                        );
                     }
                     self.connection = None;
                 }
@@ -88,7 +93,7 @@ impl QueueConnection {
     async fn try_pop(&mut self) -> Result<Option<QueueEntry>, ConnectionError> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(self.host.blocking_connection().await?),
+            empty => empty.insert(self.host.blocking_connection().await?),
         };
         let mut pop = Pipeline::with_capacity(2);
         pop.add_command(pop_oldest(&self.queue, BLOCK));
@@ -110,7 +115,7 @@ impl CoreWorkerQueue {
         Self { servers: servers.collect(), state, next: 0 }
     }
 
-    /// Returns the next job. If `more` is false, begins no pop, and returns `None` once no pop is in flight.
+    /// Returns the next job. If `more` is false, does not begin a pop, and returns `None` once no pop is in flight.
     fn poll(&mut self, cx: &mut Context<'_>, more: bool) -> Poll<Option<Envelope>> {
         let count = self.servers.len();
         let mut in_flight = false;
@@ -132,13 +137,13 @@ impl CoreWorkerQueue {
     }
 
     fn open(&self, entry: QueueEntry) -> Option<Envelope> {
-        // A message sent through a group names this channel. No other channel uses the queue, so the names are not checked.
+        // Only this channel uses the queue, so the channel names of a message to a group are not checked.
         open_entry(&self.state, "a worker's queue", entry, |envelope, _| Ok(envelope))
     }
 }
 
 impl ServerQueue {
-    /// Returns the pop in flight. Begins one if there is none and `more` is true.
+    /// Returns the pop in flight. If `more` is true and no pop is in flight, begins one.
     fn pop(&mut self, more: bool) -> Option<&mut Pop> {
         if self.popping.is_none() && more {
             self.popping = self.idle.take().map(|connection| connection.pop().boxed());

@@ -2,7 +2,7 @@
 //! and process.
 //!
 //! On the wire: the group `room` is the Redis channel `asgi__group__room`, and a channel's name is its Redis channel. The
-//! payload is the serialised message without an envelope. Redis keeps no messages. So a process misses messages published while
+//! payload is only the serialised message. Redis keeps no messages. So a process misses messages published while
 //! it is cut off, and a sender gets no error if a mailbox in another process is full.
 //!
 //! A process also subscribes to its own topic, and to one that all Rust processes share: see [`peers`](super::peers).
@@ -71,19 +71,20 @@ impl ChannelLayer {
     }
 }
 
-/// Publishes to a group between two messages to the own process. Redis runs the script without interruption, so between these
-/// two the process receives only the message to the group, or nothing if it has not subscribed the group. The topics are not
-/// `KEYS`, because Redis has separate permissions for keys and for channels.
+/// Publishes to a group, between two messages to this process. Redis runs the script without interruption. So between these
+/// two, this process receives only the message to the group, or no message if it has not subscribed the group. The topics are
+/// not `KEYS`, because Redis has separate permissions for keys and for channels.
 const PUBLISH_BETWEEN: &str = "\
 redis.call('PUBLISH', ARGV[1], ARGV[3])
 local receivers = redis.pcall('PUBLISH', ARGV[2], ARGV[4])
 redis.call('PUBLISH', ARGV[1], ARGV[5])
 return receivers";
 
-/// Checks that channel names with this prefix are valid. A channel's name is its topic in Redis, so they are not escaped.
+/// Checks that channel names with this prefix are valid. A channel's name is its topic in Redis, so the prefix cannot be
+/// escaped.
 ///
 /// # Errors
-/// If they are not.
+/// [`LayerError::Prefix`] if they are not valid.
 pub(crate) fn check_prefix(prefix: &str) -> Result<(), LayerError> {
     let name = ChannelName::new(new_name(prefix)).map(drop);
     name.map_err(|source| LayerError::Prefix { prefix: prefix.into(), source })
@@ -139,7 +140,7 @@ impl PubSub {
         publish(&self.server(&topic).commands, &topic, &body).await
     }
 
-    /// Publishes to a group, and excludes `own`, a channel of this process.
+    /// Publishes to a group, except to `own`, a channel of this process.
     async fn publish_to_others(&self, topic: String, body: Bytes, own: &ChannelName) -> Result<(), LayerError> {
         self.check_open()?;
         let PubSubState { codec, process, .. } = &*self.state;
@@ -188,11 +189,11 @@ async fn publish(commands: &Commands, topic: &str, sealed: &[u8]) -> Result<usiz
     commands.send("PUBLISH", publish).await
 }
 
-/// Replies to the requests of all processes one by one, each through the server that it came from.
+/// Replies to the requests of all processes one by one, through the server that delivered them.
 async fn reply_to_requests(state: Arc<PubSubState>, commands: Commands, mut requests: mpsc::Receiver<MembersRequest>) {
     while let Some(request) = requests.recv().await {
         for reply in request.replies(&state.table) {
-            // If this fails, the request fails at its deadline.
+            // If the reply cannot be published, the request fails at its deadline.
             _ = publish(&commands, request.reply_to(), &reply.seal(&state.codec)).await;
         }
     }

@@ -1,5 +1,5 @@
-//! The messages between the processes of a pub/sub layer. Each process has its own topic, and all of them share another one.
-//! No Python process subscribes to these topics.
+//! The messages between the Rust processes of a pub/sub layer. Each process subscribes to its own topic, and all of them to a
+//! shared one. Python processes do not subscribe to these topics.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
@@ -28,16 +28,16 @@ pub(super) const REQUESTS: usize = 256;
 /// One message. The names of the variants on the wire are part of the protocol.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum PeerMessage {
-    /// To the own process: this channel does not get the next message.
+    /// To the sending process itself: this channel does not get the next message.
     #[serde(rename = "But")]
     Exclude(ChannelName),
-    /// To the own process: all channels get the messages that follow.
+    /// To the sending process itself: all channels get the messages that follow.
     #[serde(rename = "ForAll")]
     IncludeAll,
-    /// To all processes.
+    /// To all processes: requests the members of a group.
     #[serde(rename = "WhoIsIn")]
     MembersRequest(MembersRequest),
-    /// To the process that sent the request.
+    /// To the process that sent the request: the members in the replying process.
     #[serde(rename = "Members")]
     MembersReply(MembersReply),
 }
@@ -49,17 +49,17 @@ pub(super) struct MembersRequest {
     /// The topic of the requesting process.
     reply_to: String,
     group: GroupName,
-    /// Whether to reply with the names, or only with their number.
+    /// The reply must list the names. Otherwise it contains only their number.
     names: bool,
 }
 
-/// The members in one process, or a part of them.
+/// The reply of one process with its members, or a part of this reply.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct MembersReply {
     number: u64,
     count: usize,
     names: Vec<ChannelName>,
-    /// The process sends no further reply to this request.
+    /// This is the last reply of the process to this request.
     last: bool,
 }
 
@@ -131,14 +131,14 @@ pub(super) struct PendingRequest<'a> {
 }
 
 impl PendingRequests {
-    /// Adds a request. It must be added before it is sent.
+    /// Adds a request. The caller must send it afterwards, so that no reply comes before the request is known.
     pub(super) fn add(&self) -> PendingRequest<'_> {
         let (number, pending) = (self.next.fetch_add(1, Relaxed), Arc::<Pending>::default());
         lock(&self.pending).insert(number, Arc::clone(&pending));
         PendingRequest { requests: self, number, pending }
     }
 
-    /// Adds a reply to its request. Ignores a reply whose caller no longer waits.
+    /// Adds a reply to its request. Ignores the reply if the request's caller no longer waits.
     pub(super) fn add_reply(&self, reply: MembersReply) {
         let Some(pending) = lock(&self.pending).get(&reply.number).map(Arc::clone) else { return };
         let mut replies = lock(&pending.replies);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn peer_message_is_encrypted_with_the_keys_of_the_layer() {
+    fn peer_message_is_encrypted_with_keys_of_layer() {
         let requests = PendingRequests::default();
         let request = requests.add();
         let message = request.message("asgi__process__1", &GroupName::new("room-7").unwrap(), true);

@@ -12,7 +12,7 @@ use crate::layer::redis::pubsub::subscription_sink::{SubscriptionSink, reply_to}
 /// The time without a message after which a PING is sent, because a connection without traffic and a dead one look the same.
 const PROBE: Duration = Duration::from_secs(1);
 
-/// Probes a connection until it is unresponsive: it has no reply within the deadline, or `replaced` returns because a new
+/// Probes a connection until it is unresponsive: no reply comes within the deadline, or `replaced` returns because a new
 /// connection got a reply. A message counts as a reply, because long messages may precede the reply to the PING.
 pub(super) async fn probe<F: Future<Output = ()>>(
     mut sink: impl SubscriptionSink,
@@ -30,7 +30,7 @@ pub(super) async fn probe<F: Future<Output = ()>>(
                 Ok(()) => continue,
                 Err(lost) => lost,
             },
-            // Dropped when the reply comes, which closes the new connection.
+            // When the reply comes first, this is dropped, which closes the new connection.
             () = replaced() => ConnectionError::Unresponsive,
         };
         if matches!(lost, ConnectionError::Redis(_)) || !received.load(Relaxed) {
@@ -75,7 +75,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn probe_ends_unresponsive_connection_and_keeps_active_one() {
         let (received, begun) = (AtomicBool::default(), Instant::now());
-        // Nothing arrives at all.
+        // No reply and no message arrives.
         let lost = probe(Replies(0), &received, pending).await;
         assert!(matches!(lost, ConnectionError::Late(_)), "{lost}");
         assert_eq!(begun.elapsed(), PROBE + DEADLINE);

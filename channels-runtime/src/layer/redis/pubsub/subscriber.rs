@@ -61,7 +61,7 @@ async fn serve(
     }
 }
 
-/// Subscribes and unsubscribes topics as the table wants, after each change, until the connection is lost.
+/// Subscribes and unsubscribes topics after each change, so that they match the table, until the connection is lost.
 pub(super) async fn subscribe(
     subscriptions: &Subscriptions,
     mut sink: impl SubscriptionSink,
@@ -97,8 +97,8 @@ pub(super) async fn subscribe(
     }
 }
 
-/// Subscribes the topics of a batch one by one, because Redis refuses the whole batch for one topic. The callers that wait
-/// for a refused topic get an error.
+/// Subscribes the topics of a batch one by one, because one forbidden topic makes Redis refuse the whole batch. The callers
+/// that wait for a refused topic get an error.
 async fn subscribe_each(
     subscriptions: &Subscriptions,
     sink: &mut impl SubscriptionSink,
@@ -178,7 +178,7 @@ mod tests {
     const GROUP: &str = "group";
 
     #[tokio::test]
-    async fn last_message_for_another_topic_flushes_the_batch() {
+    async fn last_message_for_another_topic_delivers_batch() {
         let message = |topic: &str| {
             let parts = ["message", topic, r#"{"type": "a"}"#];
             let parts = parts.map(|part| Value::BulkString(part.into()));

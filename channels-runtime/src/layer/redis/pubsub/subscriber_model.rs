@@ -72,7 +72,8 @@ type Joining = (String, Pin<Box<dyn Future<Output = Result<(), LayerError>>>>);
 #[derive(Default)]
 struct Redis {
     subscribed: BTreeSet<String>,
-    /// The commands in flight: subscribe or not, and the topic. The subscriber takes changes only when there is none.
+    /// The commands in flight: whether to subscribe or to unsubscribe, and the topic. The subscriber takes changes only when no
+    /// command is in flight.
     commands: VecDeque<(bool, String)>,
 }
 

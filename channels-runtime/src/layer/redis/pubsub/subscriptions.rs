@@ -27,7 +27,7 @@ pub(super) struct State {
     /// The topics that Redis has confirmed on this connection.
     pub(super) confirmed: HashSet<String>,
     closed: bool,
-    /// The connection was lost, and not all topics are subscribed again.
+    /// The connection was lost, and some topics are not subscribed again yet.
     lost: bool,
 }
 
@@ -38,7 +38,7 @@ impl Subscriptions {
         lock(&self.state)
     }
 
-    /// Waits until a topic that the table wants is subscribed.
+    /// Waits until a topic is subscribed. The table must want it.
     ///
     /// # Cancel safety
     /// The table decides what is subscribed: dropping this future changes nothing.
@@ -57,7 +57,7 @@ impl Subscriptions {
         confirmation.wait("SUBSCRIBE").await
     }
 
-    /// Checks this topic again: the table has changed.
+    /// Marks a topic to be checked again, because the table has changed.
     pub(super) fn mark_dirty(&self, topic: String) {
         self.lock().reconciler.mark_dirty(topic);
         self.changed.notify_one();
@@ -93,8 +93,8 @@ impl Subscriptions {
         std::mem::take(&mut self.lock().lost)
     }
 
-    /// Returns whether a gap has ended on this connection. If Redis refuses a topic after that, the topic is the cause instead
-    /// of this process.
+    /// Returns whether this connection has a confirmed topic and no gap is open. If Redis refuses a topic after that, the cause
+    /// is the topic, because this process may subscribe others.
     pub(super) fn is_restored(&self) -> bool {
         let state = self.lock();
         !state.lost && !state.confirmed.is_empty()

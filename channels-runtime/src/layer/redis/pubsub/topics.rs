@@ -12,14 +12,14 @@ use crate::name::ChannelName;
 
 /// The topics and messages of a subscriber.
 pub(super) trait Topics: Send + Sync + 'static {
-    /// The state that messages set for later messages on the same connection.
+    /// The state of a connection that a message can set for later messages.
     type ReadState: Default + Send;
 
     /// Returns whether the topic must be subscribed, by the current table.
     fn is_wanted(&self, topic: &str) -> bool;
     /// Returns all topics that must be subscribed on this server, in the order to subscribe them.
     fn wanted(&self) -> Vec<String>;
-    /// Handles a message.
+    /// Handles a message that arrived for a topic.
     fn arrived(&self, state: &mut Self::ReadState, topic: &str, body: Bytes);
     /// Begins a gap: messages may be lost from now on.
     fn lost(&self);
@@ -58,7 +58,7 @@ impl Topics for ServerTopics {
         let groups = self.state.table.groups().into_iter().map(|group| self.state.topic_of(&group));
         let channels = self.state.table.channel_names().into_iter().map(|name| name.to_string());
         let here = groups.chain(channels).filter(|topic| shard_of(topic, self.state.servers) == self.index);
-        // First, because a message to this process can exclude a channel from the next message to a group.
+        // These two first, because a message to this process can exclude a channel from the next message to a group.
         [self.state.process.clone(), self.state.processes.clone()].into_iter().chain(here).collect()
     }
 

@@ -1,4 +1,4 @@
-//! Capacities by channel name: shell patterns, as in `channel_capacity` of Django Channels.
+//! Capacities by channel name, with shell patterns as in `channel_capacity` of Django Channels.
 
 /// Capacities by pattern of the channel's name. The first matching pattern applies.
 ///
@@ -25,8 +25,8 @@ impl ChannelCapacity {
 /// Returns whether the pattern matches the whole name. Names are ASCII, so a character is one byte.
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut p, mut n) = (0, 0);
-    // Where to continue if the rest does not match: after the last `*`, which then matches one more character. Earlier positions are
-    // never retried, so the work is at most the product of both lengths.
+    // The position to retry from if the rest does not match: after the last `*`, which then matches one more character. Earlier
+    // positions are never retried, so the number of steps is at most the product of both lengths.
     let mut retry: Option<(usize, usize)> = None;
     while n < name.len() {
         let step = match pattern.get(p) {
@@ -39,7 +39,7 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
             Some(b'[') => match match_set(&pattern[p + 1..], name[n]) {
                 Some((true, length)) => Some(p + 1 + length),
                 Some((false, _)) => None,
-                // Without a `]` it is an ordinary character, as in Python.
+                // Without a `]`, the `[` is an ordinary character, as in Python.
                 None => (name[n] == b'[').then_some(p + 1),
             },
             Some(byte) => (*byte == name[n]).then_some(p + 1),
@@ -58,6 +58,7 @@ fn matches(pattern: &[u8], name: &[u8]) -> bool {
 }
 
 /// Reads `abc]`, `a-z]` or `!abc]`. Returns whether the set matches the character, and the set's length with the bracket.
+/// Returns `None` if the closing bracket is missing.
 fn match_set(pattern: &[u8], character: u8) -> Option<(bool, usize)> {
     let negated = pattern.first() == Some(&b'!');
     let begin = usize::from(negated);
@@ -84,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    /// Matches by trying everything: the first element of the pattern, and then the rest.
+    /// Matches by exhaustive search: the first element of the pattern, and then the rest.
     fn matches_by_search(pattern: &[char], name: &[char]) -> bool {
         let first = name.first();
         match pattern {
@@ -94,7 +95,7 @@ mod tests {
             ['[', rest @ ..] => {
                 let negated = rest.first() == Some(&'!');
                 let items = if negated { &rest[1..] } else { rest };
-                // A bracket at the start belongs to the set.
+                // A `]` at the start belongs to the set.
                 let Some(end) = items.iter().skip(1).position(|item| *item == ']').map(|at| at + 1) else {
                     return first == Some(&'[') && matches_by_search(rest, &name[1..]);
                 };
@@ -117,7 +118,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, cases: 5000, ..ProptestConfig::default() })]
 
         #[test]
-        fn pattern_matches_like_the_search(pattern in "[ab*?!\\[\\]-]{0,9}", name in "[ab!\\[\\]-]{0,7}") {
+        fn pattern_matches_like_exhaustive_search(pattern in "[ab*?!\\[\\]-]{0,9}", name in "[ab!\\[\\]-]{0,7}") {
             let expected = matches_by_search(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>());
             prop_assert_eq!(matches(pattern.as_bytes(), name.as_bytes()), expected, "{} {}", pattern, name);
         }
