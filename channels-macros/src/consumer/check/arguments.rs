@@ -37,7 +37,7 @@ pub(super) fn check_arguments(arguments: Arguments, diagnostics: &mut Diagnostic
     let groups = groups.and_then(|List { name, types }| {
         let before = diagnostics.count();
         let groups = distinct(types, &name, diagnostics);
-        // A wrong list counts as missing, so that `group_add` gives no further error.
+        // A wrong list counts as missing, so that `group_add` causes no further error.
         (diagnostics.count() == before).then_some(groups)
     });
     let sends = sends.map_or_else(Vec::new, |List { name, types }| distinct(types, &name, diagnostics));

@@ -10,7 +10,8 @@ use crate::enclosing_scope::Scope;
 use crate::source_file;
 use crate::tokens::text;
 
-/// Reports items that conflict with the block, and renames the enums of the consumer if their names are taken.
+/// Reports items that conflict with the block, and renames the enums of the consumer if other items already have their
+/// names.
 ///
 /// Returns `false` if the block cannot be expanded.
 pub(super) fn check(consumer: &mut Consumer, item: &TokenStream, diagnostics: &mut Diagnostics) -> bool {
@@ -60,7 +61,7 @@ struct Found {
     is_second: bool,
     /// The type of an earlier consumer that differs only in its generic arguments.
     namesake: Option<String>,
-    /// The names of enums that are taken.
+    /// The names of the consumer's enums that another item already has.
     taken: Vec<String>,
 }
 

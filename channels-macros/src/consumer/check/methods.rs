@@ -50,7 +50,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Leaves a method out without an error, and assumes what it may have been.
+    /// Leaves a method out without an error. The absence of the method must not cause further errors.
     pub(super) fn miss(&mut self, role: &Role) {
         match role {
             Role::Handler(_) => self.consumer.handles = Handles::Anything,
