@@ -64,7 +64,7 @@ pub trait Consumer: Sized + Send + 'static {
 
     /// Returns the index of the event's row in [`ConsumerInfo::handlers`], or the number of rows for an event of `#[handler(_)]`.
     ///
-    /// 0 if there is at most one variant.
+    /// Returns 0 if there is at most one variant.
     fn event_index(variant: &Self::Event) -> usize {
         _ = variant;
         0
@@ -73,7 +73,7 @@ pub trait Consumer: Sized + Send + 'static {
     /// Returns the index of the command's row in [`ConsumerInfo::commands`], or the number of rows for a frame of `#[receive]`
     /// without a name.
     ///
-    /// 0 if there is at most one variant.
+    /// Returns 0 if there is at most one variant.
     fn command_index(variant: &Self::Command) -> usize {
         _ = variant;
         0
@@ -129,7 +129,7 @@ impl<E> Delivered<E> {
         Self { event, rendered: OnceCell::new() }
     }
 
-    /// The event.
+    /// Returns the event.
     pub fn event(&self) -> &E {
         &self.event
     }

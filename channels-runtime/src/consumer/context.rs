@@ -54,7 +54,7 @@ struct ColdState {
     pause: Pause,
 }
 
-/// What a worker has instead of a connection.
+/// The facts of a worker, which has no connection.
 struct WorkerFacts {
     scope: Scope,
     channel: ChannelName,
@@ -110,7 +110,8 @@ impl<C> Context<C> {
         response
     }
 
-    /// Returns a function that writes pending output to the client while a handler that waits keeps the session from it.
+    /// Returns a function that writes pending output to the client. It is called while a handler waits, because the session
+    /// cannot write meanwhile.
     pub(crate) fn output(&self) -> impl Fn(&mut Task<'_>) + 'static {
         let connection = self.connection.clone();
         move |task| {
@@ -194,7 +195,7 @@ impl<C> Context<C> {
 
     /// Joins a group. Compiles only if this consumer handles every event that the group carries.
     ///
-    /// From its return on, messages to the group reach this connection. However the connection ends, it leaves the group.
+    /// After it returns, messages to the group reach this connection. However the connection ends, it leaves the group.
     ///
     /// # Errors
     /// If the group's name is not legal, or the layer's server cannot be reached.
@@ -258,8 +259,8 @@ impl<C> Context<C> {
     /// }
     /// ```
     ///
-    /// It is delivered in order with this connection's other sends to the group. Other processes, including Python's, get the same
-    /// message as with [`Self::group_send`]. The pub/sub layer of Redis uses the command `EVAL` instead of `PUBLISH`.
+    /// The event is delivered in order with this connection's other sends to the group. Other processes, including Python's, get
+    /// the same message as with [`Self::group_send`]. The pub/sub layer of Redis uses the command `EVAL` instead of `PUBLISH`.
     ///
     /// # Errors
     /// The same as those of [`Self::group_send`].
@@ -401,7 +402,7 @@ impl<C> Context<C> {
 
     /// Selects one of the subprotocols that the client offers. Default: none. Has an effect only in `#[connect]`.
     ///
-    /// Returns `false`, and selects none, if the client does not offer it: the client would have to disconnect.
+    /// Returns `false` and selects none if the client does not offer it, because the client would have to disconnect.
     pub fn set_subprotocol(&mut self, subprotocol: &str) -> bool {
         let offered = self.scope().subprotocols().any(|offered| offered == subprotocol);
         match self.response() {
@@ -432,8 +433,8 @@ fn lifted<'a>(sent: impl Future<Output = Result<(), LayerError>> + Send + 'a) ->
 
 /// The future of [`Context::send_json`], which has no effect before its `.await`.
 ///
-/// The compiler checks the bounds of an `async fn` at the call and again at the `.await`, so one missing `Serialize` would be three
-/// errors. This type has no bound on `T`: it holds a pointer to the function that encodes the value.
+/// The compiler checks the bounds of an `async fn` at the call and again at the `.await`, so one missing `Serialize` would cause
+/// three errors. This type has no bound on `T`: it holds a pointer to the function that encodes the value.
 #[must_use = "it has no effect before it is awaited: write `.await` after the call"]
 pub struct SendJson<'a, C, T: ?Sized> {
     cx: &'a mut Context<C>,

@@ -80,7 +80,7 @@ impl ChannelLayer {
     /// ```
     ///
     /// Only the first reply counts. A later reply (from a second worker, or after the deadline) is dropped and counted in
-    /// [`LayerStats::unread`](crate::LayerStats::unread). A handler that awaits a reply handles nothing else meanwhile, so a
+    /// [`LayerStats::unread`](crate::stats::LayerStats::unread). While a handler awaits a reply, its consumer handles nothing else, so a
     /// consumer must not send a request to itself. To continue handling, send the request in `cx.spawn(..)`.
     ///
     /// # Errors
@@ -214,7 +214,7 @@ impl<C> Context<C> {
     ///
     /// # Errors
     /// If the requester's mailbox is full, the event cannot be encoded, or the layer's server cannot be reached. It is not an error
-    /// if the requester no longer waits; the reply is counted in [`LayerStats::unread`](crate::LayerStats::unread).
+    /// if the requester no longer waits; the reply is counted in [`LayerStats::unread`](crate::stats::LayerStats::unread).
     pub fn reply<E: Event>(&self, to: &ReplyTo<E>, event: &E) -> Unawaited<'_, Result<()>> {
         let sent = self.layer().reply(to, event);
         Unawaited::new(async move { Ok(sent.await?) })
