@@ -72,7 +72,7 @@ impl Admission {
         self.admitted.load(Relaxed)
     }
 
-    /// Returns the client's address: what a trusted proxy names, otherwise `peer`.
+    /// Returns the client's address: the one that a trusted proxy names, otherwise `peer`.
     pub(crate) fn client(&self, headers: &HeaderMap, peer: Option<SocketAddr>) -> Option<SocketAddr> {
         Some(self.settings.proxies.client(peer?, headers))
     }
@@ -97,7 +97,7 @@ impl Admission {
                 }),
                 // Typed by the user, or not a browser.
                 Some(b"none") | None => !require_origin,
-                // A foreign page that requests something without CORS, as an image.
+                // A page of another site, in a request without CORS, for example for an image.
                 Some(_) => false,
             },
             (Some(origin), None) => origin.to_str().is_ok_and(|origin| origins.allow(origin, host)),
@@ -127,7 +127,7 @@ impl Admission {
             return later(503, "too many connections; try again later");
         }
         let max = self.max_per_address;
-        // A private address may be a proxy that is missing from `trusted_proxies`, and stand for all clients.
+        // A private address may be a proxy that is missing from `trusted_proxies`. Then all clients share it.
         let is_limited = |client: IpAddr| self.settings.max_per_address.is_some() || !is_private(client);
         let Some(client) = client.map(|client| client.ip().to_canonical()).filter(|client| is_limited(*client)) else {
             return Ok(None);
@@ -177,7 +177,7 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// Returns what counts as one address: of IPv6, the 64 bits that a provider assigns to one home.
+/// Returns the part of an address that is counted: of IPv6, the 64 bits that a provider assigns to one home.
 fn counted_as(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
@@ -306,7 +306,7 @@ mod tests {
         assert!(lock(&admission.addresses).is_empty());
     }
 
-    /// Reads patterns that are all right.
+    /// Reads patterns. `None` if one is invalid.
     fn origins(patterns: &[&str]) -> Option<Origins> {
         let mut problems = Vec::new();
         let origins = Origins::listed(patterns, &mut problems);
@@ -325,7 +325,7 @@ mod tests {
             (&["http://allowed-domain.com"], Some("http://allowed-domain.com"), true),
             (&["http://allowed-domain.com"], Some("https://bad-domain.com:443"), false),
             (&["*"], None, true),
-            // Rejected there. Here a client without an origin is not a browser, and is accepted by default.
+            // Django Channels rejects it. Here a client without an origin is not a browser, and is accepted by default.
             (&[], None, true),
             (&[".allowed-domain.com"], Some(""), false),
             (&[".allowed-domain.com"], Some("something-invalid"), false),

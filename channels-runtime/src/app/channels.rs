@@ -65,7 +65,7 @@ impl Channels {
         self.server.connections()
     }
 
-    /// Returns all counters: handshakes, connections, messages of the layer, jobs. It costs a few loads.
+    /// Returns all counters: handshakes, connections, messages of the layer, jobs. Costs a few atomic loads.
     ///
     /// ```
     /// use channels_runtime::prelude::*;

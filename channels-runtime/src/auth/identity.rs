@@ -39,12 +39,12 @@ pub struct Login<U> {
 }
 
 impl<U> Login<U> {
-    /// A user who is logged in for as long as the connection lasts.
+    /// Creates a login of this user that lasts as long as the connection.
     pub fn new(user: U) -> Self {
         Self { user: Some(user), until: None }
     }
 
-    /// An anonymous client, which is accepted.
+    /// Creates the login of an anonymous client, which is accepted.
     pub fn anonymous() -> Self {
         Self { user: None, until: None }
     }
