@@ -47,8 +47,8 @@ use crate::testing::deadlines::{PATIENCE, SILENCE};
 /// # Ok(()) }
 /// ```
 ///
-/// The record also has the messages that the test itself sends through one of the layers. It only grows, so do not use this layer
-/// in a server.
+/// The record also contains the messages that the test itself sends through one of the layers. It only grows, so do not use this
+/// layer in a server.
 #[derive(Clone)]
 pub struct LayerProbe {
     bus: Arc<Bus>,
@@ -84,8 +84,8 @@ impl LayerProbe {
         Self { bus: Arc::new(Bus { shared: Arc::default(), turns: None }) }
     }
 
-    /// Creates layers that behave like those over Redis: each process gets all messages in one order, but at its own time. The seed
-    /// chooses which process is next, and how much else runs before. A send to a full channel returns no error.
+    /// Creates layers that behave like those over Redis: each process gets all messages in one order, but at its own time. The
+    /// seed chooses the next process, and how many times other tasks run before it. A send to a full channel returns no error.
     ///
     /// On a runtime with one thread and a paused clock, a test runs in the same order for the same seed, if it waits for nothing
     /// outside and uses no randomness (`tokio::select!` does, unless it is `biased`). So a test with many seeds finds code that
@@ -138,7 +138,7 @@ impl LayerProbe {
     /// second.
     ///
     /// # Panics
-    /// If there is none, or one that does not fit the type. The panic lists what was sent.
+    /// If there is no such event, or it does not fit the type. The panic lists the sent messages.
     ///
     /// # Cancel safety
     /// An event counts as returned when the future returns it. Dropping the future loses nothing.
@@ -152,7 +152,7 @@ impl LayerProbe {
     /// a second.
     ///
     /// # Panics
-    /// If there is none, or one that does not fit the type. The panic lists what was sent.
+    /// If there is no such event, or it does not fit the type. The panic lists the sent messages.
     ///
     /// # Cancel safety
     /// An event counts as returned when the future returns it. Dropping the future loses nothing.
@@ -214,7 +214,7 @@ impl Default for LayerProbe {
 /// The messages that all processes share.
 struct Bus {
     shared: Arc<Shared>,
-    /// Ends with the last layer and probe. Only with a seed.
+    /// The task that delivers in the order of the seed. Ends with the last layer and probe. `None` without a seed.
     turns: Option<AbortOnDropHandle<()>>,
 }
 
@@ -247,7 +247,7 @@ impl Shared {
         lock(&self.state)
     }
 
-    /// Records and delivers a message. Delivers without the lock: that runs the user's code, which may send.
+    /// Records and delivers a message. Delivers without the lock, because delivery runs the user's code, which may send.
     fn send(&self, sent: &Sent) -> Result<(), LayerError> {
         let mut state = self.lock();
         state.record.push(Entry { sent: sent.clone(), taken: false });
@@ -322,7 +322,7 @@ async fn take_turns(shared: Arc<Shared>, seed: u64) {
     let mut random = SplitMix64(seed);
     loop {
         let more = shared.changed.notified();
-        // Between two messages, other tasks run for a random while.
+        // Between two messages, other tasks run a random number of times.
         for _ in 0..random.below(8) {
             tokio::task::yield_now().await;
         }

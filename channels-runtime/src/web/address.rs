@@ -64,7 +64,7 @@ impl Address for &String {
     }
 }
 
-/// Listens on an address, and returns the address that it has then: with port 0, the system chooses the port.
+/// Listens on an address, and returns the bound address. With port 0, the system chooses the port.
 pub(super) async fn listen(address: Result<SocketAddr, String>) -> Result<(TcpListener, SocketAddr), ServeError> {
     match address {
         Ok(address) => listen_on(address).await,

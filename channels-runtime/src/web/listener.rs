@@ -23,7 +23,7 @@ use crate::web::slots::{Slot, Slots};
 #[cfg(feature = "https")]
 use crate::web::tls::Tls;
 
-/// A server that listens but does not serve yet: what [`Channels::bind`] returns.
+/// A server that listens but does not serve yet, returned by [`Channels::bind`].
 #[derive(Debug)]
 pub struct WebServer {
     channels: Channels,
@@ -93,7 +93,7 @@ fn handed_over() -> io::Result<Option<(TcpListener, SocketAddr)>> {
 }
 
 impl WebServer {
-    /// Returns the address that it listens on.
+    /// Returns the address that the server listens on.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
@@ -119,8 +119,8 @@ impl WebServer {
     /// Serves until [`Channels::shutdown`] is called, or until the process gets SIGINT or SIGTERM; see [`Channels::serve`].
     /// If the future is dropped, the server stops and cuts off its requests and connections.
     pub async fn serve(self, routes: impl Routes) {
-        // A task, because the thread of the main future is not one of tokio's workers: each accepted socket would wake it, and
-        // its memory would come from a heap that no worker uses.
+        // Spawned, because the thread of the main future is not one of tokio's workers: each accepted socket would wake that
+        // thread, and its memory would come from a heap that no worker uses.
         let serving = AbortOnDropHandle::new(tokio::spawn(self.accept(routes)));
         if let Err(ended) = serving.await
             && ended.is_panic()
@@ -145,14 +145,14 @@ impl WebServer {
         let mut fails = false;
         loop {
             let accepted = tokio::select! {
-            // All three may be dropped and polled anew: a connection that was not accepted stays in the kernel's queue.
+            // All three branches are cancel safe: a connection that was not accepted stays in the kernel's queue.
             () = core.stopping().cancelled() => break,
             () = &mut signalled => break,
             accepted = self.listener.accept() => accepted};
             let (socket, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Most likely out of file descriptors: other sockets must close first.
+                    // Most likely the process has no file descriptors left: other sockets must close first.
                     if !std::mem::replace(&mut fails, true) {
                         tracing::warn!(%error, "a connection could not be accepted; further failures are not logged until one is accepted");
                     }
@@ -184,7 +184,7 @@ impl WebServer {
             tokio::join!(self.channels.shutdown(deadline), requests.wait());
         };
         tokio::select! {
-            // When one branch is done, the other has nothing left to do.
+            // When one branch completes, the other is not needed.
             ended = tokio::time::timeout(deadline, ends) => {
                 if ended.is_err() {
                     tracing::warn!("some connections did not end in time");

@@ -35,7 +35,7 @@ type Versions = [Option<(SystemTime, u64)>; 2];
 
 impl Tls {
     pub(super) fn new(certificate: &Path, private_key: &Path) -> Result<Self, ServeError> {
-        // Read first, so that a change meanwhile is found later.
+        // Read before the files, so that the next check finds a change in between.
         let versions = [certificate, private_key].map(version);
         let acceptor = load(certificate, private_key)?;
         let current = Mutex::new(Current { acceptor, versions, checked: Instant::now() });
