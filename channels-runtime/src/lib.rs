@@ -176,7 +176,7 @@ pub mod layer;
 // One connection: its inbox, its outbound queue, and the write queue of all connections.
 mod connection;
 
-// Consumers: what users write, and the context that they hold.
+// Consumers: the trait that `#[consumer]` implements, and the context.
 mod consumer;
 
 // The loop that runs one consumer for one connection.
@@ -194,7 +194,7 @@ mod worker;
 // Routes for warp, and an HTTP server for them.
 pub mod web;
 
-// Faces: they may name everything.
+// Public faces: they may name all layers.
 
 // Facts about consumers, events and groups, readable at run time.
 pub mod info;
@@ -216,7 +216,7 @@ pub mod __private;
 #[doc(hidden)]
 pub mod fuzzing;
 
-// What a first program names. Everything else is in the public modules.
+// The names that a first program needs. Everything else is in the public modules.
 pub use app::{Channels, ChannelsBuilder};
 pub use codec::Envelope;
 pub use consumer::{Background, Consumer, Context, ReplyTo, SendJson};
