@@ -116,15 +116,15 @@ impl Admission {
 
     /// Admits one more connection from this address, within the limits. Returns the address if it is counted.
     pub(crate) fn admit(&self, client: Option<SocketAddr>) -> Result<Option<Box<IpAddr>>, Reject> {
-        let later = |status, reason| Err(Reject::new(status).reason(reason).retry_after(retry_after()));
+        let reject = |status, reason| Err(Reject::new(status).reason(reason).retry_after(retry_after()));
         if !lock(&self.bucket).take(Instant::now()) {
             count(&self.counters.too_fast);
-            return later(503, "too many clients are connecting; try again later");
+            return reject(503, "too many clients are connecting; try again later");
         }
-        let more = |admitted| (admitted < self.max_connections).then_some(admitted + 1);
-        if self.admitted.fetch_update(Relaxed, Relaxed, more).is_err() {
+        let one_more = |admitted| (admitted < self.max_connections).then_some(admitted + 1);
+        if self.admitted.fetch_update(Relaxed, Relaxed, one_more).is_err() {
             count(&self.counters.full);
-            return later(503, "too many connections; try again later");
+            return reject(503, "too many connections; try again later");
         }
         let max = self.max_per_address;
         // A private address may be a proxy that is missing from `trusted_proxies`. Then all clients share it.
@@ -142,7 +142,7 @@ impl Admission {
             drop(addresses);
             self.admitted.fetch_sub(1, Relaxed);
             count(&self.counters.address_full);
-            return later(429, "too many connections from your address");
+            return reject(429, "too many connections from your address");
         }
         addresses.insert(address, from_address + 1);
         Ok(Some(Box::new(address)))
@@ -253,13 +253,13 @@ mod tests {
     #[test]
     fn internet_address_gets_half_of_connections_by_default() {
         let admission = Admission::new(Settings { max_connections: Some(5), ..Settings::default() });
-        for far in ["203.0.113.5", "2001:db8::1"] {
-            let permits: Vec<_> = (0..3).map(|_| admission.admit(address(far)).unwrap()).collect();
-            assert_eq!(admission.admit(address(far)).unwrap_err().status(), 429, "{far}");
+        for internet in ["203.0.113.5", "2001:db8::1"] {
+            let permits: Vec<_> = (0..3).map(|_| admission.admit(address(internet)).unwrap()).collect();
+            assert_eq!(admission.admit(address(internet)).unwrap_err().status(), 429, "{internet}");
             permits.iter().for_each(|permit| admission.release(permit.as_deref()));
         }
         // Each may be a proxy, so it is not counted.
-        for near in [
+        for private in [
             "127.0.0.1",
             "::ffff:127.0.0.1",
             "10.1.2.3",
@@ -270,8 +270,8 @@ mod tests {
             "fd00::1",
             "fe80::1",
         ] {
-            let permits: Vec<_> = (0..5).map(|_| admission.admit(address(near)).unwrap()).collect();
-            assert_eq!(admission.admit(address(near)).unwrap_err().status(), 503, "{near}");
+            let permits: Vec<_> = (0..5).map(|_| admission.admit(address(private)).unwrap()).collect();
+            assert_eq!(admission.admit(address(private)).unwrap_err().status(), 503, "{private}");
             assert!(permits.iter().all(Option::is_none));
             permits.iter().for_each(|permit| admission.release(permit.as_deref()));
         }

@@ -384,10 +384,10 @@ impl ChannelsBuilder {
         check(!self.connect_deadline.is_zero(), "connect_deadline", "0 s reject every client; the default is 5 s");
         let is_named = self.admission.token_parameter.as_ref().is_none_or(|name| !name.is_empty());
         check(is_named, "token_parameter", "the name is empty; write a name such as `token`");
-        let refuses = "0 rejects every client; leave it out for the default";
-        check(self.admission.max_connections != Some(0), "max_connections", refuses);
-        check(self.admission.max_per_address != Some(0), "max_connections_per_address", refuses);
-        check(self.admission.handshakes_per_second != Some(0), "max_handshakes_per_second", refuses);
+        let rejects_all = "0 rejects every client; leave it out for the default";
+        check(self.admission.max_connections != Some(0), "max_connections", rejects_all);
+        check(self.admission.max_per_address != Some(0), "max_connections_per_address", rejects_all);
+        check(self.admission.handshakes_per_second != Some(0), "max_handshakes_per_second", rejects_all);
         check(self.admission.max_waiting > 0, "max_waiting_sockets", "0 sockets serve no request; write at least 1");
         check(
             !self.admission.header_deadline.is_zero(),

@@ -201,7 +201,7 @@ impl<C> Context<C> {
     /// If the group's name is not legal, or the layer's server cannot be reached.
     // `ChannelLayer::group_send` explains why these are not `async fn`s.
     pub fn group_add<G: JoinedBy<C> + ?Sized>(&mut self, group: &G) -> Unawaited<'_, Result<()>> {
-        lifted(self.layer().join(group.name(), self.channel().clone()))
+        to_handler_result(self.layer().join(group.name(), self.channel().clone()))
     }
 
     /// Leaves a group. Has no effect if this connection is not a member.
@@ -209,7 +209,7 @@ impl<C> Context<C> {
     /// # Errors
     /// If the group's name is not legal, or the layer's server cannot be reached.
     pub fn group_discard<G: Group + ?Sized>(&mut self, group: &G) -> Unawaited<'_, Result<()>> {
-        lifted(self.layer().leave(group.name(), self.channel().clone()))
+        to_handler_result(self.layer().leave(group.name(), self.channel().clone()))
     }
 
     /// Sends an event to every member of a group, including this connection if it is a member. Compiles only if the group carries
@@ -223,7 +223,7 @@ impl<C> Context<C> {
         E: Event,
     {
         let layer = self.layer();
-        lifted(layer.deliver_to_group(group.name(), Envelope::from_event(event, layer.backend().format())))
+        to_handler_result(layer.deliver_to_group(group.name(), Envelope::from_event(event, layer.backend().format())))
     }
 
     /// Sends an event to every member of a group except this connection, which does not have to be a member.
@@ -271,7 +271,7 @@ impl<C> Context<C> {
     {
         let layer = self.layer();
         let envelope = Envelope::from_event(event, layer.backend().format());
-        lifted(layer.deliver_to_others(group.name(), envelope, self.channel()))
+        to_handler_result(layer.deliver_to_others(group.name(), envelope, self.channel()))
     }
 
     /// Sends an event to one channel. See [`ChannelLayer::send`].
@@ -284,7 +284,7 @@ impl<C> Context<C> {
         E: Event,
     {
         let layer = self.layer();
-        lifted(layer.deliver(channel.untyped(), Envelope::from_event(event, layer.backend().format())))
+        to_handler_result(layer.deliver(channel.untyped(), Envelope::from_event(event, layer.backend().format())))
     }
 
     /// Sends the client one of the messages that `#[consumer(sends(..))]` lists, as JSON. [`Self::send_event`] sends to a channel.
@@ -427,7 +427,7 @@ fn closed(_: Closed) -> Error {
 }
 
 /// Converts the layer's result to a handler's result.
-fn lifted<'a>(sent: impl Future<Output = Result<(), LayerError>> + Send + 'a) -> Unawaited<'a, Result<()>> {
+fn to_handler_result<'a>(sent: impl Future<Output = Result<(), LayerError>> + Send + 'a) -> Unawaited<'a, Result<()>> {
     Unawaited::new(async move { Ok(sent.await?) })
 }
 

@@ -192,7 +192,7 @@ impl LayerProbe {
             let sent = async {
                 loop {
                     let more = self.bus.shared.changed.notified();
-                    if self.bus.shared.lock().record.iter().any(|entry| !entry.taken) {
+                    if self.bus.shared.lock().record.iter().any(|entry| !entry.is_returned) {
                         return;
                     }
                     more.await;
@@ -239,7 +239,8 @@ struct Process {
 
 struct Entry {
     sent: Sent,
-    taken: bool,
+    /// Whether an assertion has returned the message.
+    is_returned: bool,
 }
 
 impl Shared {
@@ -250,7 +251,7 @@ impl Shared {
     /// Records and delivers a message. Delivers without the lock, because delivery runs the user's code, which may send.
     fn send(&self, sent: &Sent) -> Result<(), LayerError> {
         let mut state = self.lock();
-        state.record.push(Entry { sent: sent.clone(), taken: false });
+        state.record.push(Entry { sent: sent.clone(), is_returned: false });
         let readers = state.readers(&sent.to);
         if self.has_turns {
             for reader in readers {
@@ -297,10 +298,11 @@ impl State {
     }
 
     fn take(&mut self, to: &Target, event: &str) -> Option<Envelope> {
-        let is_next =
-            |entry: &&mut Entry| !entry.taken && entry.sent.to == *to && entry.sent.envelope.event_name() == event;
+        let is_next = |entry: &&mut Entry| {
+            !entry.is_returned && entry.sent.to == *to && entry.sent.envelope.event_name() == event
+        };
         let entry = self.record.iter_mut().find(is_next)?;
-        entry.taken = true;
+        entry.is_returned = true;
         Some(entry.sent.envelope.clone())
     }
 }
@@ -492,8 +494,8 @@ impl fmt::Display for State {
             return f.write_str("; nothing was sent");
         }
         f.write_str("; sent messages:")?;
-        for Entry { sent, taken } in &self.record {
-            write!(f, "\n  {sent}{}", if *taken { " (returned by an assertion)" } else { "" })?;
+        for Entry { sent, is_returned } in &self.record {
+            write!(f, "\n  {sent}{}", if *is_returned { " (returned by an assertion)" } else { "" })?;
         }
         Ok(())
     }

@@ -126,8 +126,8 @@ mod tests {
             let error = listen(text.known()).await.unwrap_err().to_string();
             assert_eq!(error, format!("cannot resolve `{text}`; write a host and a port, like `127.0.0.1:8000`"));
         }
-        let (_listener, taken) = listen("127.0.0.1:0".known()).await.unwrap();
-        let error = listen(taken.to_string().known()).await.unwrap_err().to_string();
-        assert_eq!(error, format!("cannot listen on {taken}"));
+        let (_listener, used) = listen("127.0.0.1:0".known()).await.unwrap();
+        let error = listen(used.to_string().known()).await.unwrap_err().to_string();
+        assert_eq!(error, format!("cannot listen on {used}"));
     }
 }

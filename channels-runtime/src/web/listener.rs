@@ -138,11 +138,11 @@ impl WebServer {
         let slots =
             Slots::new(core.admission().settings.max_waiting, move || count(&counted.admission().counters.crowded_out));
         let requests = TaskTracker::new();
-        let cut = CancellationToken::new();
+        let cut_off = CancellationToken::new();
         // Ends the sockets that are left when this returns or is dropped.
-        let _cut = cut.clone().drop_guard();
+        let _guard = cut_off.clone().drop_guard();
         let mut signalled = std::pin::pin!(signal());
-        let mut fails = false;
+        let mut has_failed = false;
         loop {
             let accepted = tokio::select! {
             // All three branches are cancel safe: a connection that was not accepted stays in the kernel's queue.
@@ -153,29 +153,30 @@ impl WebServer {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // Most likely the process has no file descriptors left: other sockets must close first.
-                    if !std::mem::replace(&mut fails, true) {
+                    if !std::mem::replace(&mut has_failed, true) {
                         tracing::warn!(%error, "a connection could not be accepted; further failures are not logged until one is accepted");
                     }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
             };
-            fails = false;
+            has_failed = false;
             let connection = HttpConnection { core: Arc::clone(core), slot: Slot::new(&slots), peer };
             connection.slot.wait_for_head();
             let service = service.clone();
             #[cfg(feature = "https")]
             if let Some(tls) = &self.tls {
                 let acceptor = tls.acceptor();
-                requests.spawn(cut.clone().run_until_cancelled_owned(async move {
+                requests.spawn(cut_off.clone().run_until_cancelled_owned(async move {
                     if let Some(stream) = connection.accept_tls(&acceptor, socket).await {
                         connection.serve(stream, service).await;
                     }
                 }));
                 continue;
             }
-            requests
-                .spawn(cut.clone().run_until_cancelled_owned(async move { connection.serve(socket, service).await }));
+            requests.spawn(
+                cut_off.clone().run_until_cancelled_owned(async move { connection.serve(socket, service).await }),
+            );
         }
         drop(self.listener);
         let deadline = core.settings.shutdown_deadline;

@@ -71,7 +71,7 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
         changes[at].lacks_consumer = context_without_consumer(&role, &method.signature);
         changes[at].lacks_self = used.as_ref().map(Ident::span);
         if is_repeated(block, at) {
-            checker.miss(&role);
+            checker.leave_out(&role);
         } else if guessed {
             let before = (std::mem::take(checker.diagnostics), std::mem::take(&mut checker.names));
             checker.method(marked, role);
