@@ -122,8 +122,8 @@ pub fn names(data: &[u8]) {
     }
 }
 
-/// Checks an origin. The lines are the header `Origin`, the header `Host`, and the patterns of the site. An allowed page belongs to
-/// the host that the crate `http`, and so hyper, reads in these headers.
+/// Checks an origin. The lines are the header `Origin`, the header `Host`, and the patterns of the site. An allowed page belongs
+/// to the host that the crate `http`, and so hyper, reads in these headers.
 pub fn origin(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let mut lines = text.split('\n');

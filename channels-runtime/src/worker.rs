@@ -36,8 +36,8 @@ const RETRY: Duration = Duration::from_secs(1);
 /// `cx.send_json(..)` and similar calls return [`SendError::NoClient`](crate::error::SendError::NoClient). The consumer can join
 /// groups; it handles their events between the jobs.
 ///
-/// - **Redis, core**: any number of processes, in Rust and in Python, may work on one channel, and each job goes to one of them. Up
-///   to `capacity` jobs wait in Redis, for up to `expiry`; a send to a full channel returns an error. A job is done **at most
+/// - **Redis, core**: any number of processes, in Rust and in Python, may work on one channel, and each job goes to one of them.
+///   Up to `capacity` jobs wait in Redis, for up to `expiry`; a send to a full channel returns an error. A job is done **at most
 ///   once**: the worker takes it from Redis before it begins, so the job is lost if the process is killed. (Workers of
 ///   channels_redis sometimes take each other's jobs back and do them twice; they do not do so with these workers.)
 /// - **Redis, pub/sub**: the worker of every process gets every job.
@@ -153,8 +153,8 @@ impl<C: Consumer> Worker<C> {
     /// The future owns everything that it needs, so it can be spawned: `tokio::spawn(worker.run())`.
     ///
     /// # Errors
-    /// If the channel's name is not legal, the concurrency is 0, `#[connect]` rejects or fails, the layer cannot be reached at the
-    /// start, or the layer is closed.
+    /// If the channel's name is not legal, the concurrency is 0, `#[connect]` rejects or fails, the layer cannot be reached at
+    /// the start, or the layer is closed.
     pub async fn run(self) -> Result<()> {
         let signalled = CancellationToken::new();
         let (channel, shutdown_deadline) = (self.channel.clone(), self.shutdown_deadline);
@@ -173,8 +173,8 @@ impl<C: Consumer> Worker<C> {
     /// Runs until `stop` is done, instead of until a signal; otherwise like [`Self::run`].
     ///
     /// # Errors
-    /// If the channel's name is not legal, the concurrency is 0, `#[connect]` rejects or fails, the layer cannot be reached at the
-    /// start, or the layer is closed.
+    /// If the channel's name is not legal, the concurrency is 0, `#[connect]` rejects or fails, the layer cannot be reached at
+    /// the start, or the layer is closed.
     ///
     /// # Cancel safety
     /// Dropping the future stops the worker immediately, in the middle of a job. Let `stop` end instead.

@@ -25,8 +25,8 @@ pub struct Inspection {
     pub connections: usize,
     /// The number of connections of each consumer, by the name of its type. A consumer without connections is not included.
     pub consumers: BTreeMap<&'static str, usize>,
-    /// The number of tasks in the runtime, including the program's own. `None` outside of a runtime. A number that grows with every
-    /// closed connection shows a leak.
+    /// The number of tasks in the runtime, including the program's own. `None` outside of a runtime. A number that grows with
+    /// every closed connection shows a leak.
     pub tasks: Option<usize>,
     /// The channels and groups of this process.
     pub layer: InspectedLayer,

@@ -14,8 +14,8 @@ use crate::server::JobStats;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Connections that count against the limits now: open ones ([`Channels::connections`](crate::Channels::connections)), and those
-    /// whose `#[connect]` is running.
+    /// Connections that count against the limits now: open ones ([`Channels::connections`](crate::Channels::connections)), and
+    /// those whose `#[connect]` is running.
     pub admitted: usize,
     /// Handshakes by outcome.
     pub handshakes: HandshakeStats,

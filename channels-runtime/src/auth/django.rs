@@ -154,8 +154,8 @@ impl DjangoSessions {
         let data = unpack(body).ok_or(SessionError::Serializer)?;
         // Django decodes Latin-1. Its JSON is ASCII, so UTF-8 works as well.
         let data: Map<String, Value> = serde_json::from_slice(&data).map_err(|_| SessionError::Serializer)?;
-        // `set_expiry(seconds)`. Without it, or with zero ("when the browser closes"), the age of a cookie applies. A date as text
-        // applies only in the browser, as with Django.
+        // `set_expiry(seconds)`. Without it, or with zero ("when the browser closes"), the age of a cookie applies. A date as
+        // text applies only in the browser, as with Django.
         let own = data.get("_session_expiry").and_then(Value::as_u64).filter(|seconds| *seconds > 0);
         let age = own.map_or(self.cookie_age, |seconds| Duration::from_secs(seconds).min(self.cookie_age));
         Ok(DjangoSession { data, ends: at.checked_add(age) })

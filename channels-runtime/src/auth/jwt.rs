@@ -52,8 +52,8 @@ pub struct KeyError {
 
 /// Verifies JSON Web Tokens, with one key and one algorithm.
 ///
-/// A token needs an end (`exp`); a minute is added for clock differences. `nbf` is checked if present. A token with an audience (`aud`)
-/// is rejected unless [`Self::audience`] names it, too.
+/// A token needs an end (`exp`); a minute is added for clock differences. `nbf` is checked if present. A token with an audience
+/// (`aud`) is rejected unless [`Self::audience`] names it, too.
 ///
 /// ```
 /// use channels_runtime::prelude::*;
@@ -148,8 +148,9 @@ impl Jwt {
     }
 
     /// Returns an authenticator for [`ChannelsBuilder::authenticator`](crate::ChannelsBuilder::authenticator): the claims of the
-    /// client's [bearer token](Scope::bearer_token) are the [user](crate::Context::user), and the connection ends with the token. A
-    /// client without a token is accepted as anonymous, and `#[connect]` may reject it. A client with an invalid token gets 401.
+    /// client's [bearer token](Scope::bearer_token) are the [user](crate::Context::user), and the connection ends with the token.
+    /// A client without a token is accepted as anonymous, and `#[connect]` may reject it. A client with an invalid token gets
+    /// 401.
     pub fn authenticator<C>(self) -> impl Fn(Scope) -> Ready<Result<Login<C>, Reject>> + Send + Sync + 'static
     where
         C: DeserializeOwned + Send + Sync + 'static,

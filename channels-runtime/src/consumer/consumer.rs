@@ -87,7 +87,8 @@ pub trait Consumer: Sized + Send + 'static {
     /// Runs `#[disconnect]`.
     fn disconnect<'a>(&'a mut self, cx: &'a mut Context<Self>, code: CloseCode) -> BoxFuture<'a, Result<()>>;
 
-    /// Whether the consumer has a `#[layer_lost]` or a `#[layer_restored]` method. A consumer without them is not woken for a gap.
+    /// Whether the consumer has a `#[layer_lost]` or a `#[layer_restored]` method. A consumer without them is not woken for a
+    /// gap.
     const HAS_GAP_METHODS: bool = false;
 
     /// Runs `#[layer_lost]` or `#[layer_restored]`.

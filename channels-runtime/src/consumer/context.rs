@@ -24,8 +24,8 @@ use crate::websocket::{CloseCode, EncodedFrame, Frame, Text, ToJson, with_frame,
 
 /// A consumer's handle, through which it sends, joins groups, and starts timers and tasks. Always called `cx`.
 ///
-/// A send to the client waits while more than half of the outbound queue (1 MiB) is full. So a handler that sends to a slow client
-/// delays only itself.
+/// A send to the client waits while more than half of the outbound queue (1 MiB) is full. So a handler that sends to a slow
+/// client delays only itself.
 ///
 /// # Sending
 ///
@@ -147,10 +147,11 @@ impl<C> Context<C> {
         self.connection.as_ref().map_or_else(|| &self.worker().scope, |connection| connection.scope())
     }
 
-    /// Returns the user whom the [authenticator](crate::ChannelsBuilder::authenticator) of [`Channels`](crate::Channels) identified.
+    /// Returns the user whom the [authenticator](crate::ChannelsBuilder::authenticator) of [`Channels`](crate::Channels)
+    /// identified.
     ///
-    /// `None` for an anonymous client. Also `None` if there is no authenticator, or if `U` is not exactly the type of its users; the
-    /// log reports these two mistakes once for each `U` (`error`).
+    /// `None` for an anonymous client. Also `None` if there is no authenticator, or if `U` is not exactly the type of its users;
+    /// the log reports these two mistakes once for each `U` (`error`).
     ///
     /// The user is shared, not copied, and does not borrow `cx`:
     ///
@@ -178,8 +179,8 @@ impl<C> Context<C> {
         self.scope().shared_user()
     }
 
-    /// Returns the name of this connection's channel. Other code can send to it with [`ChannelLayer::send`] while the connection is
-    /// open.
+    /// Returns the name of this connection's channel. Other code can send to it with [`ChannelLayer::send`] while the connection
+    /// is open.
     pub fn channel_name(&self) -> ChannelName<C> {
         self.channel().typed()
     }
@@ -287,7 +288,8 @@ impl<C> Context<C> {
         to_handler_result(layer.deliver(channel.untyped(), Envelope::from_event(event, layer.backend().format())))
     }
 
-    /// Sends the client one of the messages that `#[consumer(sends(..))]` lists, as JSON. [`Self::send_event`] sends to a channel.
+    /// Sends the client one of the messages that `#[consumer(sends(..))]` lists, as JSON. [`Self::send_event`] sends to a
+    /// channel.
     ///
     /// # Errors
     /// If the connection is closed, or the value cannot be encoded.
@@ -387,8 +389,8 @@ impl<C> Context<C> {
         }
     }
 
-    /// Closes the connection. Frames that were sent before still go out, and `#[disconnect]` runs after this handler returns. Has no
-    /// effect in a worker, which has no connection.
+    /// Closes the connection. Frames that were sent before still go out, and `#[disconnect]` runs after this handler returns. Has
+    /// no effect in a worker, which has no connection.
     pub fn close(&mut self, code: CloseCode) {
         self.close_with(code, "");
     }

@@ -69,8 +69,8 @@ impl<C> Context<C> {
     /// spawned it.
     ///
     /// # Errors
-    /// [`BackgroundError::TooMany`](crate::error::BackgroundError::TooMany) if the consumer has 100 timers and tasks. The future is
-    /// dropped.
+    /// [`BackgroundError::TooMany`](crate::error::BackgroundError::TooMany) if the consumer has 100 timers and tasks. The future
+    /// is dropped.
     pub fn spawn(&mut self, task: impl Future<Output = Result<()>> + Send + 'static) -> Result<Background>
     where
         C: Consumer,

@@ -111,8 +111,8 @@ impl LayerProbe {
         Self { bus: Arc::new(Bus { shared, turns: Some(AbortOnDropHandle::new(turns)) }) }
     }
 
-    /// Returns the layer of one more process. The processes share messages only: each has its own channels and members, and a handler
-    /// without `self` renders once in each process.
+    /// Returns the layer of one more process. The processes share messages only: each has its own channels and members, and a
+    /// handler without `self` renders once in each process.
     pub fn process(&self) -> ChannelLayer {
         self.process_with(LayerConfig::default())
     }
@@ -134,8 +134,8 @@ impl LayerProbe {
         self.bus.shared.lock().record.iter().map(|entry| entry.sent.clone()).collect()
     }
 
-    /// Returns the next event of this type that was sent to the group: the first that no assertion has returned yet. Waits up to a
-    /// second.
+    /// Returns the next event of this type that was sent to the group: the first that no assertion has returned yet. Waits up to
+    /// a second.
     ///
     /// # Panics
     /// If there is no such event, or it does not fit the type. The panic lists the sent messages.
@@ -148,8 +148,8 @@ impl LayerProbe {
         Unawaited::new(self.next::<E>(group, Location::caller()))
     }
 
-    /// Returns the next event of this type that was sent to the channel: the first that no assertion has returned yet. Waits up to
-    /// a second.
+    /// Returns the next event of this type that was sent to the channel: the first that no assertion has returned yet. Waits up
+    /// to a second.
     ///
     /// # Panics
     /// If there is no such event, or it does not fit the type. The panic lists the sent messages.

@@ -34,10 +34,10 @@ pub struct WebServer {
 }
 
 impl Channels {
-    /// Serves these routes on this address, such as `"127.0.0.1:8000"`, until [`Channels::shutdown`] is called, or until the process
-    /// gets SIGINT or SIGTERM. Then it closes the connections with 1012 as [`Channels::shutdown`] does, runs their
-    /// `#[disconnect]`, and returns, after 10 s at most ([`shutdown_deadline`](crate::ChannelsBuilder::shutdown_deadline)). After a
-    /// second signal it returns immediately.
+    /// Serves these routes on this address, such as `"127.0.0.1:8000"`, until [`Channels::shutdown`] is called, or until the
+    /// process gets SIGINT or SIGTERM. Then it closes the connections with 1012 as [`Channels::shutdown`] does, runs their
+    /// `#[disconnect]`, and returns, after 10 s at most ([`shutdown_deadline`](crate::ChannelsBuilder::shutdown_deadline)). After
+    /// a second signal it returns immediately.
     ///
     /// It closes the connections of its own routes. It also serves routes of other `Channels`, whose
     /// [`shutdown`](Channels::shutdown) you call yourself.

@@ -42,7 +42,8 @@ impl Tls {
         Ok(Self { certificate: certificate.into(), private_key: private_key.into(), current })
     }
 
-    /// Returns the acceptor for a client. Checks the two files at most once a second, and reads a few kilobytes if they have changed.
+    /// Returns the acceptor for a client. Checks the two files at most once a second, and reads a few kilobytes if they have
+    /// changed.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         let mut current = lock(&self.current);
         if current.checked.elapsed() >= CHECK_INTERVAL {
