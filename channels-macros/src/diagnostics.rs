@@ -1,4 +1,4 @@
-//! The errors of one expansion, collected until its end: three mistakes give three errors.
+//! The errors of one expansion, collected until its end: three mistakes cause three errors.
 
 use std::fmt::Display;
 

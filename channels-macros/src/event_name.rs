@@ -100,7 +100,7 @@ fn character(wrong: char) -> String {
     }
 }
 
-/// Returns `; did you mean ".."?` with a legal name near an illegal one.
+/// Returns `; did you mean ".."?` with a legal name that is similar to an illegal one.
 fn instead(name: &str) -> String {
     legal(name).map_or_else(String::new, |legal| format!("; did you mean {legal:?}?"))
 }
@@ -122,7 +122,7 @@ pub(crate) fn of_type(name: &str) -> String {
     legal(name).filter(|legal| legal.contains('.')).unwrap_or_else(|| "chat.message".to_owned())
 }
 
-/// Returns a legal event name near another word: `chat.message` for `ChatMessage`.
+/// Returns a legal event name that is similar to another word: `chat.message` for `ChatMessage`.
 pub(crate) fn legal(name: &str) -> Option<String> {
     let mut legal = String::new();
     for letter in name.chars() {

@@ -26,7 +26,8 @@ use proc_macro::TokenStream;
 /// Arguments, all optional:
 ///
 /// - `tag = "command"`: the field of a client's message that names its command. Default: `type`.
-/// - `groups(Room, ..)`: the groups that the consumer may join. It can join no other group, and each is checked here.
+/// - `groups(Room, ..)`: the groups that the consumer may join. The consumer cannot join other groups. An error about a
+///   listed group is shown at this list.
 /// - `sends(ChatLine, ..)`: the types that `cx.send(..)` may send.
 /// - `mailbox = "drop_oldest"`: the policy when an event arrives and the mailbox is full: `"drop_newest"`,
 ///   `"drop_oldest"` or `"disconnect"`. Default: `"drop_newest"`.
@@ -53,18 +54,18 @@ use proc_macro::TokenStream;
 ///
 /// A plain `fn` that blocks its thread (files, a database without async, long computations) is marked with `blocking`:
 /// `#[handler("report.build", blocking)]`, `#[receive("build", blocking)]`, `#[connect(blocking)]`. Then no other
-/// connection waits for it: tokio moves the other connections of that thread to another thread meanwhile
+/// connection waits for it: tokio moves the other connections of that thread to another thread
 /// (`tokio::task::block_in_place`). The consumer itself has `&mut self` as usual, and its next event comes after the
 /// method has returned. The method calls async code with `cx.block_on(async |cx| ..)`. While a method blocks, it takes
-/// one of tokio's `max_blocking_threads`. Default: 512. If more methods block, other connections wait after all. In a
-/// runtime with one thread (that of a plain `#[tokio::test]`) the method runs in place, and all connections wait. An
+/// one of tokio's `max_blocking_threads`. Default: 512. If more methods block, other connections wait. In a runtime
+/// with one thread (that of a plain `#[tokio::test]`) the method runs in place, and all connections wait. An
 /// `async fn`, and a handler without `self`, cannot be `blocking`.
 ///
 /// `#[handler(_)]` does not count for `group_add`: a consumer that joins a group needs a handler for each event of the
-/// group. An event that has a handler, but whose fields do not fit, does not reach `#[handler(_)]` either: that is a
-/// mistake of the sender, which is logged and counted in `LayerStats::undecodable`. An event that reaches
-/// `#[handler(_)]` is neither logged nor counted as `unhandled`. Without `#[handler(_)]`, an unknown event is logged
-/// and counted, and has no other cost.
+/// group. An event that has a handler, but whose fields do not fit, does not reach `#[handler(_)]` either. It is a
+/// mistake of the sender, and is logged and counted in `LayerStats::undecodable`. An event that reaches `#[handler(_)]`
+/// is neither logged nor counted as `unhandled`. Without `#[handler(_)]`, an unknown event is logged and counted, and
+/// has no other cost.
 ///
 /// `#[layer_lost]` and `#[layer_restored]` run in order with the events: events that arrived before the loss are
 /// handled before it. If the layer is lost several times while a consumer is busy, the consumer is notified of one
@@ -133,7 +134,7 @@ pub fn layer_restored(_: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// Arguments after the name, all optional:
 ///
-/// - `volatile`: the event is dropped first if there is no room.
+/// - `volatile`: the event is dropped first if there is no space.
 /// - `coalesce = "field"`: of the waiting events with the same value in this field, only the newest is kept.
 /// - `crate = path`: the path of `channels_runtime`.
 ///
@@ -163,8 +164,8 @@ pub fn event(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// Arguments:
 ///
-/// - The name, which each value of the struct completes: `{room}` stands for the field `room`, which implements `Display`.
-///   A group without fields has a fixed name.
+/// - The name, which each value of the struct completes: `{room}` is replaced by the field `room`, which implements
+///   `Display`. A group without fields has a fixed name.
 /// - `events(ChatMessage, ..)`: the events that the group carries. The compiler checks two things: only these events can be
 ///   sent to the group, and only a consumer with a handler for each of them can join it.
 /// - `crate = path`, optional: the path of `channels_runtime`.

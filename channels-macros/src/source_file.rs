@@ -1,15 +1,20 @@
 //! The source file of a macro's call: the text outside the tokens that the macro receives.
 //!
-//! Reading the file from disk serves error messages only; it never changes what a correct program expands to. It
-//! reports four mistakes: a serde derive above `#[event]`, a second `#[consumer]` block of one type, two consumers
-//! whose enums would have one name, and an enum name that is already taken. Without the file, the compiler reports the
-//! same mistakes as conflicts in code that the user never wrote: one error for the derive, without the remedy, and up
-//! to twelve for a second block. If there is no file, if it cannot be read, or if it does not contain the macro's call
-//! where the compiler says it is, then these checks are skipped and the compiler reports the mistake. Incremental
-//! builds stay correct: the compiler itself has read the file in this compilation, so cargo already rebuilds the crate
-//! if the file changes, and each rebuild expands the macros again. rust-analyzer may expand a macro while the file has
-//! unsaved changes. The comparison with the macro's call, and the search for the macro's own item in the file, then
-//! skip the checks, so that the editor shows no error about an outdated file.
+//! The file is read for error messages only. It never changes the expansion of a correct program. With the file, the
+//! macros report four mistakes: a serde derive above `#[event]`, a second `#[consumer]` block of one type, two consumers
+//! whose enums would have one name, and an enum name that another item already has. Without the file, the compiler
+//! reports these mistakes as conflicts in code that the user never wrote: one error for the derive, without the remedy,
+//! and up to twelve for a second block.
+//!
+//! The checks are skipped if there is no file, if it cannot be read, or if it does not contain the macro's call at the
+//! position that the compiler names.
+//!
+//! Incremental builds stay correct. The compiler itself has read the file in this compilation, so cargo already rebuilds
+//! the crate if the file changes, and each rebuild expands the macros again.
+//!
+//! rust-analyzer may expand a macro while the file has unsaved changes. The comparison with the macro's call, and the
+//! search for the macro's own item in the file, then skip the checks, so that the editor shows no error about an
+//! outdated file.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

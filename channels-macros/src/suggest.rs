@@ -1,6 +1,6 @@
 //! "did you mean": the valid word nearest to a misspelt one.
 
-/// Returns the candidate that `word` is probably a misspelling of.
+/// Returns the candidate of which `word` is probably a misspelling.
 pub(crate) fn near<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A third of the letters may be wrong: `handlr` is near `handler`, `id` is not near `at`.
     let limit = (word.chars().count().max(3) / 3).min(3);

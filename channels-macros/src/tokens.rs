@@ -71,7 +71,7 @@ pub(crate) fn cfgs(attributes: &[Attribute]) -> Vec<Attribute> {
     attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect()
 }
 
-/// Returns whether `found` accepts one of the tokens. It receives each token and the next one.
+/// Returns whether `found` accepts one of the tokens. `found` receives each token and the next one.
 pub(crate) fn scan(tokens: TokenStream, found: &mut impl FnMut(&TokenTree, Option<&TokenTree>) -> bool) -> bool {
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     tokens.iter().enumerate().any(|(at, token)| {

@@ -122,8 +122,8 @@ pub fn names(data: &[u8]) {
     }
 }
 
-/// Checks an origin. The lines are the header `Origin`, the header `Host`, and the patterns of the site. An allowed page belongs to
-/// the host that the crate `http`, and so hyper, reads in these headers.
+/// Checks an origin. The lines are the header `Origin`, the header `Host`, and the patterns of the site. An allowed page belongs
+/// to the host that the crate `http`, and so hyper, reads in these headers.
 pub fn origin(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let mut lines = text.split('\n');
@@ -135,8 +135,8 @@ pub fn origin(data: &[u8]) {
         let (scheme, origin_host, port) = read.clone().expect("an allowed origin is an origin");
         let host: Authority =
             host.expect("a missing host is not the same host").parse().expect("an allowed host is a host");
-        let its_port = host.port_u16().or(default_port(&scheme));
-        assert_eq!((origin_host, port), (host.host().to_ascii_lowercase(), its_port), "{origin:?}");
+        let host_port = host.port_u16().or(default_port(&scheme));
+        assert_eq!((origin_host, port), (host.host().to_ascii_lowercase(), host_port), "{origin:?}");
     }
     assert_eq!(same_host.allow(origin, host), same_host.allow(&origin.to_ascii_uppercase(), host), "{origin:?}");
 
@@ -153,8 +153,8 @@ pub fn origin(data: &[u8]) {
             assert!(listed.allow(origin, host) && hosts.expect("`*` is a pattern").allow(host));
             continue;
         }
-        let of_hosts = !pattern.contains("://");
-        assert_eq!(hosts.is_ok(), of_hosts, "{pattern:?}");
+        let is_host = !pattern.contains("://");
+        assert_eq!(hosts.is_ok(), is_host, "{pattern:?}");
         if let (Ok(hosts), Some(host)) = (hosts, host)
             && hosts.allow(Some(host))
         {

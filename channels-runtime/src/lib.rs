@@ -1,7 +1,7 @@
 //! Django Channels in Rust: consumers, groups and a channel layer, every name and shape checked by the compiler.
 //!
-//! A *consumer* handles one WebSocket connection. It joins *groups*. An *event* that is sent to a group reaches every consumer in it,
-//! in this process or, with a Redis layer, in any other, including Python processes. An event's name is written twice, at its
+//! A *consumer* handles one WebSocket connection. It joins *groups*. An *event* that is sent to a group reaches every consumer in
+//! it, in this process or, with a Redis layer, in any other, including Python processes. An event's name is written twice, at its
 //! definition and at its handler, and the compiler checks that the two match.
 //!
 //! ```no_run
@@ -54,13 +54,13 @@
 //! error[E0277]: consumer `ChatConsumer` has no handler for `ChatMessage`, which reaches it through `Room`
 //! ```
 //!
-//! These do not compile either: a handler with another name than its event, an event that the group does not carry, a command that
-//! no client can send, and a route whose captures are not the arguments of `connect`.
+//! These do not compile either: a handler with another name than its event, an event that the group does not carry, a command
+//! that no client can send, and a route whose captures are not the arguments of `connect`.
 //!
 //! # Sending
 //!
-//! A consumer sends with its `cx`. Other code (an HTTP handler, a job, another program) sends with a [`ChannelLayer`]. [`Context`] and
-//! [`ChannelLayer`] list which method sends to a client, a channel or a group.
+//! A consumer sends with its `cx`. Other code (an HTTP handler, a job, another program) sends with a [`ChannelLayer`].
+//! [`Context`] and [`ChannelLayer`] list which method sends to a client, a channel or a group.
 //!
 //! ```
 //! # use channels_runtime::prelude::*;
@@ -77,13 +77,15 @@
 //! ```
 //!
 //! The default layer is in memory. `Channels::builder().layer(ChannelLayer::from_env().await?)` reads Django's setting
-//! `CHANNEL_LAYERS` as JSON from the environment. Then the sender and the members of a group may be in any process on the same Redis.
+//! `CHANNEL_LAYERS` as JSON from the environment. Then the sender and the members of a group may be in any process on the same
+//! Redis.
 //!
 //! # Failures
 //!
-//! A handler that fails or panics closes only its own connection, with 1011. However a connection ends, the consumer leaves its groups
-//! and `#[disconnect]` runs. Errors are logged with `tracing`: start `main` with `tracing_subscriber::fmt::init()` to see them.
-//! [`Channels::stats`] counts dropped events and rejected handshakes, and [`Channels::inspect`] shows the connections and groups.
+//! A handler that fails or panics closes only its own connection, with 1011. However a connection ends, the consumer leaves its
+//! groups and `#[disconnect]` runs. Errors are logged with `tracing`: start `main` with `tracing_subscriber::fmt::init()` to see
+//! them. [`Channels::stats`] counts dropped events and rejected handshakes, and [`Channels::inspect`] shows the connections and
+//! groups.
 //!
 //! # Testing
 //!
@@ -114,10 +116,10 @@
 //! - [`consumer`], [`event`](macro@event) and [`group`]: the macros. Inside a consumer, on its methods: [`connect`],
 //!   [`receive`], [`handler`], [`disconnect`], [`layer_lost`], [`layer_restored`].
 //! - [`Channels`]: the application, its routes ([`Channels::route`], [`Channels::sse`]) and its server.
-//! - [`Context`] and [`Scope`]: a consumer's handle and the facts of its connection. [`Context::after`] and [`Context::every`] are its
-//!   timers, and [`Context::spawn`] runs a task concurrently.
-//! - [`ChannelLayer`]: groups and channels, also from outside of consumers. [`ChannelLayer::request`] sends a request to one channel
-//!   and waits for the reply.
+//! - [`Context`] and [`Scope`]: a consumer's handle and the facts of its connection. [`Context::after`] and [`Context::every`]
+//!   are its timers, and [`Context::spawn`] runs a task concurrently.
+//! - [`ChannelLayer`]: groups and channels, also from outside of consumers. [`ChannelLayer::request`] sends a request to one
+//!   channel and waits for the reply.
 //! - [`Worker`]: a consumer without a client, on a named channel.
 //! - [`Frame`], [`Json`], [`CloseCode`]: a client's messages.
 //! - [`layer`], [`auth`], [`web`]: the layer's settings and channels, logins, addresses and routes.
@@ -133,8 +135,8 @@
 //! - `metrics`: metrics for the `metrics` facade (`Channels::record_metrics`).
 //! - `prometheus`: the page `/metrics` for Prometheus (`Channels::metrics`).
 //! - `tls`: Redis over TLS (`rediss://`).
-//! - `testing`: `testing::WebsocketCommunicator`, a test client without a socket, and `testing::LayerProbe`, layers that record what
-//!   was sent.
+//! - `testing`: `testing::WebsocketCommunicator`, a test client without a socket, and `testing::LayerProbe`, layers that record
+//!   what was sent.
 #![deny(clippy::print_stdout, clippy::unwrap_used)]
 
 // The layers, from the ground up: each names only layers above it, and `tests/architecture.rs` checks that. The blank lines
@@ -176,7 +178,7 @@ pub mod layer;
 // One connection: its inbox, its outbound queue, and the write queue of all connections.
 mod connection;
 
-// Consumers: what users write, and the context that they hold.
+// Consumers: the trait that `#[consumer]` implements, and the context.
 mod consumer;
 
 // The loop that runs one consumer for one connection.
@@ -194,7 +196,7 @@ mod worker;
 // Routes for warp, and an HTTP server for them.
 pub mod web;
 
-// Faces: they may name everything.
+// Public faces: they may name all layers.
 
 // Facts about consumers, events and groups, readable at run time.
 pub mod info;
@@ -216,7 +218,7 @@ pub mod __private;
 #[doc(hidden)]
 pub mod fuzzing;
 
-// What a first program names. Everything else is in the public modules.
+// The names that a first program needs. Everything else is in the public modules.
 pub use app::{Channels, ChannelsBuilder};
 pub use codec::Envelope;
 pub use consumer::{Background, Consumer, Context, ReplyTo, SendJson};

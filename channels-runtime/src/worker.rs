@@ -28,16 +28,16 @@ use crate::websocket::CloseCode;
 /// The time between two attempts to create a consumer whose `#[connect]` failed.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// A worker: a consumer that handles the messages of a named channel, one after the other. Django's `runworker`. Made by
+/// A worker: a consumer that handles the messages of a named channel, one after the other, like Django's `runworker`. Created by
 /// [`Channels::worker`].
 ///
 /// Each message to the channel ([`ChannelLayer::send`], or `channel_layer.send("thumbnails", ..)` in Python) is a job. The
 /// consumer's `#[connect]` runs once, before the first job, and its `#[disconnect]` when the worker stops. There is no client:
-/// `cx.send_json(..)` and similar calls return an error that says so. The consumer can join groups; it handles their events
-/// between the jobs.
+/// `cx.send_json(..)` and similar calls return [`SendError::NoClient`](crate::error::SendError::NoClient). The consumer can join
+/// groups; it handles their events between the jobs.
 ///
-/// - **Redis, core**: any number of processes, in Rust and in Python, may work on one channel, and each job goes to one of them. Up
-///   to `capacity` jobs wait in Redis, for up to `expiry`; a send to a full channel returns an error. A job is done **at most
+/// - **Redis, core**: any number of processes, in Rust and in Python, may work on one channel, and each job goes to one of them.
+///   Up to `capacity` jobs wait in Redis, for up to `expiry`; a send to a full channel returns an error. A job is done **at most
 ///   once**: the worker takes it from Redis before it begins, so the job is lost if the process is killed. (Workers of
 ///   channels_redis sometimes take each other's jobs back and do them twice; they do not do so with these workers.)
 /// - **Redis, pub/sub**: the worker of every process gets every job.
@@ -71,7 +71,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// }
 /// ```
 ///
-/// A worker beside a server, in one program: both end on SIGTERM, and the program waits for the running jobs.
+/// A worker and a server in one program: both end on SIGTERM, and the program waits for the running jobs.
 ///
 /// ```no_run
 /// # use channels_runtime::prelude::*;
@@ -99,10 +99,10 @@ pub struct Worker<C> {
     counters: Arc<JobCounters>,
 }
 
-/// `#[connect]`, without arguments of a path.
+/// The function that runs `#[connect]`, which takes no captures.
 type Connect<C> = for<'a> fn(&'a mut Context<C>) -> BoxFuture<'a, Result<C, Reject>>;
 
-/// The captures of a consumer that has no path: none.
+/// The empty captures of a consumer that has no path.
 #[diagnostic::on_unimplemented(
     message = "`#[connect]` of a worker's consumer takes only `cx`, but this one also takes `{Self}`",
     label = "a worker has no path with captures",
@@ -153,8 +153,8 @@ impl<C: Consumer> Worker<C> {
     /// The future owns everything that it needs, so it can be spawned: `tokio::spawn(worker.run())`.
     ///
     /// # Errors
-    /// If the channel's name is not legal, the concurrency is 0, `#[connect]` rejects or fails, this process already has a worker for the
-    /// channel, the layer cannot be reached at the start, or the layer is closed. The error is also logged.
+    /// If the channel's name is not legal, the concurrency is 0, `#[connect]` rejects or fails, this process already has a worker
+    /// for the channel, the layer cannot be reached at the start, or the layer is closed. The error is also logged.
     pub async fn run(self) -> Result<()> {
         let signalled = CancellationToken::new();
         let (channel, shutdown_deadline) = (self.channel.clone(), self.shutdown_deadline);
@@ -173,8 +173,8 @@ impl<C: Consumer> Worker<C> {
     /// Runs until `stop` is done, instead of until a signal; otherwise like [`Self::run`].
     ///
     /// # Errors
-    /// If the channel's name is not legal, the concurrency is 0, `#[connect]` rejects or fails, this process already has a worker for the
-    /// channel, the layer cannot be reached at the start, or the layer is closed. The error is also logged.
+    /// If the channel's name is not legal, the concurrency is 0, `#[connect]` rejects or fails, this process already has a worker
+    /// for the channel, the layer cannot be reached at the start, or the layer is closed. The error is also logged.
     ///
     /// # Cancel safety
     /// Dropping the future stops the worker immediately, in the middle of a job. Let `stop` end instead.
@@ -223,7 +223,7 @@ impl<C: Consumer> Worker<C> {
         let mut outcome = Ok(());
         loop {
             tokio::select! {
-                // Only waits, and is not polled again when it is done.
+                // This branch only waits, and is not polled again when it has completed.
                 () = &mut stop, if !stopping.is_cancelled() => stopping.cancel(),
                 // A task that is not joined stays in the set.
                 ended = instances.join_next() => match ended {
@@ -255,7 +255,7 @@ impl<C: Consumer> Worker<C> {
     }
 }
 
-/// Where a worker's jobs come from.
+/// The source of a worker's jobs.
 enum Source {
     Shared(Box<dyn WorkerQueue>),
     Mailbox(Arc<Channel>),
@@ -265,7 +265,7 @@ impl Source {
     /// Returns the next job, or `None` after the layer is closed.
     ///
     /// # Cancel safety
-    /// A job is taken when it is returned. A dropped future keeps it for the next call.
+    /// A job counts as taken when the future returns it. A dropped future leaves the job for the next call.
     async fn next(&mut self) -> Option<Envelope> {
         match self {
             Self::Shared(jobs) => Some(poll_fn(|cx| jobs.poll_next(cx)).await),
@@ -278,7 +278,7 @@ impl Source {
         match self {
             Self::Shared(jobs) => poll_fn(|cx| jobs.poll_rest(cx)).await,
             Self::Mailbox(channel) => {
-                // So that no further job arrives.
+                // After this no further job arrives.
                 channel.leave();
                 channel.try_receive()
             }
@@ -409,11 +409,11 @@ impl<C: Consumer> Task<C> {
     }
 }
 
-/// Waits for the signal, and then until the running jobs have had their time, or for a second signal.
+/// Waits for the signal, and then for the deadline of the running jobs or for a second signal.
 async fn cut_off(signalled: &CancellationToken, channel: &str, deadline: Duration) {
     signalled.cancelled().await;
     tokio::select! {
-        // Both only wait.
+        // Both branches only wait, so either may be dropped.
         () = tokio::time::sleep(deadline) => tracing::warn!(channel, "some jobs did not end in time"),
         () = signal() => tracing::warn!(channel, "a second signal: running jobs are cut off"),
     }

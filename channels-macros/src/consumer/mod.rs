@@ -1,6 +1,6 @@
 //! `#[consumer]`: parse -> check -> emit over a model.
 //!
-//! `parse` reads tokens and does not check their meaning. `check` reports every mistake, puts everything that is right
+//! `parse` reads tokens and does not check their meaning. `check` reports every mistake, puts everything that is valid
 //! into the model, and does not change tokens. `emit` writes the block and the generated items, and cannot fail.
 
 mod check;

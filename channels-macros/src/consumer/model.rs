@@ -1,4 +1,4 @@
-//! A checked consumer, the output of `check` and the input of `emit`. It contains only what is right.
+//! A checked consumer, the output of `check` and the input of `emit`. It contains only valid parts.
 
 use proc_macro2::Span;
 use syn::{Attribute, Generics, Ident, LitStr, Type};
@@ -58,7 +58,7 @@ pub(super) struct Consumer {
     pub(super) connects: Vec<Connect>,
     pub(super) disconnects: Vec<Disconnect>,
     pub(super) gaps: Vec<Gap>,
-    /// The captures of a `#[connect]` that is wrong, so that it is not also reported as missing.
+    /// The captures of an invalid `#[connect]`, so that the method is not also reported as missing.
     pub(super) broken_connect: Option<Vec<Type>>,
 }
 

@@ -126,7 +126,7 @@ fn check_item(item: &Item, diagnostics: &mut Diagnostics) {
 }
 
 /// Returns the message for an event that borrows. `borrowed` is the type of the field, if the field is known.
-fn owns(event: &Ident, borrowed: Option<&Type>) -> String {
+fn must_own(event: &Ident, borrowed: Option<&Type>) -> String {
     let meant = borrowed.map(|borrowed| {
         let owned = text(owned(borrowed.to_token_stream()));
         (owned.replace("::std::string::", "").replace("::std::vec::", ""), text(borrowed))
@@ -141,11 +141,11 @@ fn owns(event: &Ident, borrowed: Option<&Type>) -> String {
 fn check_borrows(item: &ItemStruct, diagnostics: &mut Diagnostics) {
     let before = diagnostics.count();
     for field in item.fields.iter().filter(|field| refers(&field.ty)) {
-        diagnostics.error(&field.ty, owns(&item.ident, Some(&field.ty)));
+        diagnostics.error(&field.ty, must_own(&item.ident, Some(&field.ty)));
     }
     if diagnostics.count() == before {
         for lifetime in item.generics.lifetimes() {
-            diagnostics.error(lifetime, owns(&item.ident, None));
+            diagnostics.error(lifetime, must_own(&item.ident, None));
         }
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn emit(event: &Event, mut item: Item) -> TokenStream {
     let mut no_fields = Fields::Unit;
     let (attributes, ident, generics, fields) = match &mut item {
         Item::Struct(item) => (&mut item.attrs, &item.ident, &item.generics, &mut item.fields),
-        // An enum was reported. It gets the trait so that its uses give no further errors.
+        // An enum was reported. It gets the trait so that its uses cause no further errors.
         Item::Enum(item) => (&mut item.attrs, &item.ident, &item.generics, &mut no_fields),
         other => return other.to_token_stream(),
     };

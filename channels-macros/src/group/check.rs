@@ -37,7 +37,7 @@ pub(super) fn check(group: &Group, item: &ItemStruct, diagnostics: &mut Diagnost
             Part::Field(_) => {}
         }
     }
-    // A wrong pattern may mean the field, and a pattern that was not parsed uses no field.
+    // Only for a valid pattern: a wrong part may be meant as the field, and a pattern that was not parsed has no parts.
     if diagnostics.count() == before && !group.parts.is_empty() {
         let is_used = |name: &String| group.parts.iter().any(|part| matches!(part, Part::Field(used) if used == name));
         for (field, name) in fields.iter().zip(&names).filter(|(_, name)| !is_used(name)) {

@@ -27,7 +27,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     quote!(#diagnostics #expansion)
 }
 
-/// Returns the tokens of an item for the place of an error.
+/// Returns the tokens of an item at which an error is shown.
 fn head(item: syn::Item) -> TokenStream {
     match item {
         syn::Item::Enum(item) => item.ident.into_token_stream(),

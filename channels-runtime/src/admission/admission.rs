@@ -72,7 +72,7 @@ impl Admission {
         self.admitted.load(Relaxed)
     }
 
-    /// Returns the client's address: what a trusted proxy names, otherwise `peer`.
+    /// Returns the client's address: the one that a trusted proxy names, otherwise `peer`.
     pub(crate) fn client(&self, headers: &HeaderMap, peer: Option<SocketAddr>) -> Option<SocketAddr> {
         Some(self.settings.proxies.client(peer?, headers))
     }
@@ -97,7 +97,7 @@ impl Admission {
                 }),
                 // Typed by the user, or not a browser.
                 Some(b"none") | None => !require_origin,
-                // A foreign page that requests something without CORS, as an image.
+                // A page of another site, in a request without CORS, for example for an image.
                 Some(_) => false,
             },
             (Some(origin), None) => origin.to_str().is_ok_and(|origin| origins.allow(origin, host)),
@@ -116,18 +116,18 @@ impl Admission {
 
     /// Admits one more connection from this address, within the limits. Returns the address if it is counted.
     pub(crate) fn admit(&self, client: Option<SocketAddr>) -> Result<Option<Box<IpAddr>>, Reject> {
-        let later = |status, reason| Err(Reject::new(status).reason(reason).retry_after(retry_after()));
+        let reject = |status, reason| Err(Reject::new(status).reason(reason).retry_after(retry_after()));
         if !lock(&self.bucket).take(Instant::now()) {
             count(&self.counters.too_fast);
-            return later(503, "too many clients are connecting; try again later");
+            return reject(503, "too many clients are connecting; try again later");
         }
-        let more = |admitted| (admitted < self.max_connections).then_some(admitted + 1);
-        if self.admitted.fetch_update(Relaxed, Relaxed, more).is_err() {
+        let one_more = |admitted| (admitted < self.max_connections).then_some(admitted + 1);
+        if self.admitted.fetch_update(Relaxed, Relaxed, one_more).is_err() {
             count(&self.counters.full);
-            return later(503, "too many connections; try again later");
+            return reject(503, "too many connections; try again later");
         }
         let max = self.max_per_address;
-        // A private address may be a proxy that is missing from `trusted_proxies`, and stand for all clients.
+        // A private address may be a proxy that is missing from `trusted_proxies`. Then all clients share it.
         let is_limited = |client: IpAddr| self.settings.max_per_address.is_some() || !is_private(client);
         let Some(client) = client.map(|client| client.ip().to_canonical()).filter(|client| is_limited(*client)) else {
             return Ok(None);
@@ -142,7 +142,7 @@ impl Admission {
             drop(addresses);
             self.admitted.fetch_sub(1, Relaxed);
             count(&self.counters.address_full);
-            return later(429, "too many connections from your address");
+            return reject(429, "too many connections from your address");
         }
         addresses.insert(address, from_address + 1);
         Ok(Some(Box::new(address)))
@@ -177,7 +177,7 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// Returns what counts as one address: of IPv6, the 64 bits that a provider assigns to one home.
+/// Returns the part of an address that is counted: of IPv6, the 64 bits that a provider assigns to one home.
 fn counted_as(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
@@ -253,13 +253,13 @@ mod tests {
     #[test]
     fn internet_address_gets_half_of_connections_by_default() {
         let admission = Admission::new(Settings { max_connections: Some(5), ..Settings::default() });
-        for far in ["203.0.113.5", "2001:db8::1"] {
-            let permits: Vec<_> = (0..3).map(|_| admission.admit(address(far)).unwrap()).collect();
-            assert_eq!(admission.admit(address(far)).unwrap_err().status(), 429, "{far}");
+        for internet in ["203.0.113.5", "2001:db8::1"] {
+            let permits: Vec<_> = (0..3).map(|_| admission.admit(address(internet)).unwrap()).collect();
+            assert_eq!(admission.admit(address(internet)).unwrap_err().status(), 429, "{internet}");
             permits.iter().for_each(|permit| admission.release(permit.as_deref()));
         }
         // Each may be a proxy, so it is not counted.
-        for near in [
+        for private in [
             "127.0.0.1",
             "::ffff:127.0.0.1",
             "10.1.2.3",
@@ -270,8 +270,8 @@ mod tests {
             "fd00::1",
             "fe80::1",
         ] {
-            let permits: Vec<_> = (0..5).map(|_| admission.admit(address(near)).unwrap()).collect();
-            assert_eq!(admission.admit(address(near)).unwrap_err().status(), 503, "{near}");
+            let permits: Vec<_> = (0..5).map(|_| admission.admit(address(private)).unwrap()).collect();
+            assert_eq!(admission.admit(address(private)).unwrap_err().status(), 503, "{private}");
             assert!(permits.iter().all(Option::is_none));
             permits.iter().for_each(|permit| admission.release(permit.as_deref()));
         }
@@ -306,7 +306,7 @@ mod tests {
         assert!(lock(&admission.addresses).is_empty());
     }
 
-    /// Reads patterns that are all right.
+    /// Reads patterns. `None` if one is invalid.
     fn origins(patterns: &[&str]) -> Option<Origins> {
         let mut problems = Vec::new();
         let origins = Origins::listed(patterns, &mut problems);
@@ -325,7 +325,7 @@ mod tests {
             (&["http://allowed-domain.com"], Some("http://allowed-domain.com"), true),
             (&["http://allowed-domain.com"], Some("https://bad-domain.com:443"), false),
             (&["*"], None, true),
-            // Rejected there. Here a client without an origin is not a browser, and is accepted by default.
+            // Django Channels rejects it. Here a client without an origin is not a browser, and is accepted by default.
             (&[], None, true),
             (&[".allowed-domain.com"], Some(""), false),
             (&[".allowed-domain.com"], Some("something-invalid"), false),

@@ -93,7 +93,7 @@ impl Domain {
         if is_one { Ok(Self(domain)) } else { Err(NO_HOST) }
     }
 
-    /// Django's `is_same_domain`.
+    /// Returns whether this domain includes the host, as Django's `is_same_domain`.
     fn holds(&self, host: &str) -> bool {
         match self.0.strip_prefix('.') {
             Some(name) => host == name || host.ends_with(&self.0),
@@ -204,7 +204,7 @@ impl Hosts {
 mod tests {
     use super::*;
 
-    /// Reads patterns that are all right.
+    /// Reads valid patterns.
     fn origins(patterns: &[&str]) -> Origins {
         let mut problems = Vec::new();
         let origins = Origins::listed(patterns, &mut problems);
@@ -212,7 +212,7 @@ mod tests {
         origins
     }
 
-    /// Returns what is wrong with a pattern.
+    /// Returns the problem of an invalid pattern.
     fn problem(pattern: &str) -> String {
         let mut problems = Vec::new();
         Origins::listed([pattern], &mut problems);

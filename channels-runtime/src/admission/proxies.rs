@@ -1,4 +1,4 @@
-//! Trusted proxies: the client's address and the host behind them.
+//! Trusted proxies: the client's address and the host that they forward.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -38,8 +38,8 @@ impl Proxies {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Returns the address behind the proxies: in `X-Forwarded-For`, the last one that is not a trusted proxy. The client could
-    /// have written the addresses before it.
+    /// Returns the client's address: in `X-Forwarded-For`, the last one that is not a trusted proxy. The client could have
+    /// written the addresses before it.
     pub(super) fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> SocketAddr {
         let mut client = peer;
         for hop in words(headers, &FORWARDED_FOR) {
@@ -77,7 +77,7 @@ fn parse(hop: &str) -> Option<SocketAddr> {
 mod tests {
     use super::*;
 
-    /// Reads networks that are all right.
+    /// Reads valid networks.
     fn proxies(networks: &[&str]) -> Proxies {
         let mut problems = Vec::new();
         let proxies = Proxies::new(networks, &mut problems);

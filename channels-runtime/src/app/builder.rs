@@ -95,12 +95,12 @@ impl ChannelsBuilder {
 
     /// Sets how many messages and bytes a client may send per second. Default: 20,000 messages and 64 MiB.
     ///
-    /// A client that was quiet may send as much in one burst. Pings count as messages.
+    /// A client that has sent nothing for a second may send the whole amount together. Pings count as messages.
     ///
-    /// A client that sends more is not read from for a moment, so that its own sends wait;
-    /// [`ConnectionStats::throttled`](crate::stats::ConnectionStats::throttled) counts how often. Nothing is lost, the connection
-    /// stays open, and only the client that floods the server is slowed down. The default only keeps one client from filling a
-    /// processor. Most applications need far less and should set it: a person types at most 20 messages a second.
+    /// The server pauses reading from a client that sends more, so that the client's own sends wait;
+    /// [`ConnectionStats::throttled`](crate::stats::ConnectionStats::throttled) counts the pauses. Nothing is lost, the
+    /// connection stays open, and only the client that floods the server is slowed down. The default only keeps one client from
+    /// occupying a processor. Most applications need far less and should set it: a person types at most 20 messages a second.
     ///
     /// The clock is read when the allowance is used up, so up to twice as much may pass within a second.
     pub fn inbound_limit(mut self, messages: u32, bytes: usize) -> Self {
@@ -112,9 +112,10 @@ impl ChannelsBuilder {
     ///
     /// If nothing has come from a client for `interval`, the server sends it a ping, to which browsers reply automatically. If
     /// nothing has come for `deadline`, the server closes the socket: the consumer leaves its groups, `#[disconnect]` gets 1006,
-    /// and [`ConnectionStats::unanswered`](crate::stats::ConnectionStats::unanswered) counts it. Both may happen up to a quarter
-    /// of the interval, or of the time between the two, earlier. Every received byte counts, and so does progress of a client that
-    /// reads slowly. While a handler runs, the client is not read from, so its reply may come until the handler has ended.
+    /// and [`ConnectionStats::unanswered`](crate::stats::ConnectionStats::unanswered) counts it. The ping and the close may come
+    /// earlier: by up to a quarter of the interval, or of the time between the two if that is shorter. Every received byte
+    /// counts, and so does progress of a client that reads slowly. While a handler runs, the server reads nothing from the
+    /// client, so the reply may come until the handler has ended.
     ///
     /// `deadline` must be longer than `interval`. See [`Self::no_heartbeat`] for connections without pings.
     pub fn heartbeat(mut self, interval: Duration, deadline: Duration) -> Self {
@@ -130,8 +131,8 @@ impl ChannelsBuilder {
 
     /// Sets how long a client may send nothing before it is closed with 1001. Default: no limit.
     ///
-    /// Only the client's messages count: not its pongs, and not what the server sends. It may take a quarter longer.
-    /// [`ConnectionStats::idle`](crate::stats::ConnectionStats::idle) counts these connections.
+    /// Only the client's messages count, not its pongs and not the server's messages. The close may come up to a quarter of the
+    /// limit later. [`ConnectionStats::idle`](crate::stats::ConnectionStats::idle) counts these connections.
     pub fn idle_limit(mut self, limit: Duration) -> Self {
         self.idle_limit = Some(limit);
         self
@@ -248,8 +249,8 @@ impl ChannelsBuilder {
         self
     }
 
-    /// Sets the number of connections. Default: the limit of open files (`ulimit -n`, read when the application is built), less
-    /// [`Self::max_waiting_sockets`] and 64 for everything else. With 1,024 files, 448.
+    /// Sets the highest number of connections. Default: the limit of open files (`ulimit -n`, read when the application is
+    /// built), less [`Self::max_waiting_sockets`] and 64 for everything else. With 1,024 files, 448.
     ///
     /// A handshake beyond the limit gets 503 and `Retry-After`, before any of your code runs.
     pub fn max_connections(mut self, connections: usize) -> Self {
@@ -257,21 +258,22 @@ impl ChannelsBuilder {
         self
     }
 
-    /// Sets the number of connections from one address. Default: half of [`Self::max_connections`] from one internet address, and
-    /// no limit for addresses of this machine or of a private network.
+    /// Sets the highest number of connections from one address. Default: half of [`Self::max_connections`] from one internet
+    /// address, and no limit for addresses of this machine or of a private network.
     ///
-    /// A handshake beyond the limit gets 429 and `Retry-After`. Of an IPv6 address the first 64 bits count, which one home has.
+    /// A handshake beyond the limit gets 429 and `Retry-After`. Of an IPv6 address, only the first 64 bits count, because a
+    /// provider assigns them to one home.
     ///
     /// Behind a proxy that is missing from [`Self::trusted_proxies`], all clients share its address. That is why the default does
     /// not limit private addresses. A value set here applies to all addresses. An office or a mobile network may share one
-    /// address, too: think of hundreds rather than ten. A value of [`Self::max_connections`] or more turns the limit off.
+    /// address, too, so set hundreds instead of ten. A value of [`Self::max_connections`] or more turns the limit off.
     pub fn max_connections_per_address(mut self, connections: usize) -> Self {
         self.admission.max_per_address = Some(connections);
         self
     }
 
-    /// Sets the number of handshakes per second. As many may come in one burst after a quiet second. Default: as many as the
-    /// process may have connections by its open files.
+    /// Sets the highest number of handshakes per second. After a second without handshakes, as many may come together. Default:
+    /// as many as the process may have connections by its open files.
     ///
     /// A handshake beyond the limit gets 503 and `Retry-After`, before the authenticator and `#[connect]` run.
     ///
@@ -282,8 +284,8 @@ impl ChannelsBuilder {
         self
     }
 
-    /// Sets the number of sockets that wait: those that have not sent a whole request yet, and those that have been served and may
-    /// send another. Default: 512.
+    /// Sets the highest number of sockets that wait: those that have not sent a whole request yet, and those that have been
+    /// served and may send another. Default: 512.
     ///
     /// When one more comes, the socket that has waited longest is dropped. Half of them may be sending the body of a request;
     /// these are not dropped for others.
@@ -315,10 +317,10 @@ impl ChannelsBuilder {
         self
     }
 
-    /// Builds the application. It changes nothing global: [`Channels::install`] makes the layer available by name.
+    /// Builds the application. This changes nothing global: [`Channels::install`] makes the layer available by name.
     ///
     /// # Errors
-    /// All settings that cannot be used, each with what to write instead.
+    /// If settings cannot be used. The error lists all of them, each with a remedy.
     pub fn build(self) -> Result<Channels, BuildError> {
         let mut problems = Vec::new();
         self.check_values(&mut problems);
@@ -352,7 +354,7 @@ impl ChannelsBuilder {
         Ok(Channels { server: Server::new(layer, settings, Admission::new(admission)) })
     }
 
-    /// Adds a problem for each number and time that makes no sense, alone or with another.
+    /// Adds a problem for each number or time that is invalid, alone or together with another.
     fn check_values(&self, problems: &mut Vec<SettingError>) {
         let mut check = |is_right: bool, name: &'static str, problem: &str| {
             if !is_right {
@@ -382,10 +384,10 @@ impl ChannelsBuilder {
         check(!self.connect_deadline.is_zero(), "connect_deadline", "0 s reject every client; the default is 5 s");
         let is_named = self.admission.token_parameter.as_ref().is_none_or(|name| !name.is_empty());
         check(is_named, "token_parameter", "the name is empty; write a name such as `token`");
-        let refuses = "0 rejects every client; leave it out for the default";
-        check(self.admission.max_connections != Some(0), "max_connections", refuses);
-        check(self.admission.max_per_address != Some(0), "max_connections_per_address", refuses);
-        check(self.admission.handshakes_per_second != Some(0), "max_handshakes_per_second", refuses);
+        let rejects_all = "0 rejects every client; leave it out for the default";
+        check(self.admission.max_connections != Some(0), "max_connections", rejects_all);
+        check(self.admission.max_per_address != Some(0), "max_connections_per_address", rejects_all);
+        check(self.admission.handshakes_per_second != Some(0), "max_handshakes_per_second", rejects_all);
         check(self.admission.max_waiting > 0, "max_waiting_sockets", "0 sockets serve no request; write at least 1");
         check(
             !self.admission.header_deadline.is_zero(),
@@ -415,7 +417,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// The documentation of each method states them, and `docs/security.md`.
+    /// The documentation of each method and `docs/security.md` state these defaults.
     #[test]
     fn defaults_match_documentation() {
         let ChannelsBuilder {

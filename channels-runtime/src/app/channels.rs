@@ -54,8 +54,8 @@ impl Channels {
     /// Installs the layer of this application under a name: [`channel_layer(alias)`](crate::channel_layer) returns it from then
     /// on, in this whole process. A layer that was installed under the same name is replaced.
     ///
-    /// Code without a handle needs it, such as a function deep in a library. A program with two applications installs their layers
-    /// under two names, for example `"default"` and `"jobs"`.
+    /// Code without a handle needs it, such as a function deep in a library. A program with two applications installs their
+    /// layers under two names, for example `"default"` and `"jobs"`.
     pub fn install(&self, alias: &str) {
         self.layer().install(alias);
     }
@@ -65,7 +65,7 @@ impl Channels {
         self.server.connections()
     }
 
-    /// Returns all counters: handshakes, connections, messages of the layer, jobs. It costs a few loads.
+    /// Returns all counters: handshakes, connections, messages of the layer, jobs. Costs a few atomic loads.
     ///
     /// ```
     /// use channels_runtime::prelude::*;

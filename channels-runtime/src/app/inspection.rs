@@ -25,8 +25,8 @@ pub struct Inspection {
     pub connections: usize,
     /// The number of connections of each consumer, by the name of its type. A consumer without connections is not included.
     pub consumers: BTreeMap<&'static str, usize>,
-    /// The number of tasks in the runtime, including the program's own. `None` outside of a runtime. A number that grows with every
-    /// closed connection shows a leak.
+    /// The number of tasks in the runtime, including the program's own. `None` outside of a runtime. A number that grows with
+    /// every closed connection shows a leak.
     pub tasks: Option<usize>,
     /// The channels and groups of this process.
     pub layer: InspectedLayer,
@@ -154,8 +154,8 @@ impl ChannelLayer {
 impl Channels {
     /// Returns a snapshot of the application, for an operator's page or a test.
     ///
-    /// It visits all connections and groups of this process, a few at a time, so that others do not wait for the whole. So related
-    /// numbers may differ by what happens meanwhile. It runs none of your code.
+    /// Reads all connections and groups of this process, a few at a time, so that other threads wait only briefly. So related
+    /// numbers may differ by changes in between. Runs none of your code.
     ///
     /// Group names often reveal who talks to whom, so protect the page.
     ///

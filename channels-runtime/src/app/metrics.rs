@@ -8,12 +8,12 @@ use crate::connection::Backlog;
 use crate::support::metrics::*;
 
 impl Channels {
-    /// Writes the metrics of this application to the `metrics` recorder of this thread or of the process. Call it once at the start,
-    /// and again before your exporter sends or is read; the recorder gets no updates in between. With Prometheus, the page
+    /// Writes the metrics of this application to the `metrics` recorder of this thread or of the process. Call it once at the
+    /// start, and again before your exporter sends or is read; the recorder gets no updates in between. With Prometheus, the page
     /// `/metrics` of the feature `prometheus` does that for you.
     ///
-    /// `docs/observability.md` lists all metrics. Events, refused commands and handler times are counted from the first call on, for
-    /// the whole process; if it has several `Channels`, each of them writes these.
+    /// `docs/observability.md` lists all metrics. Events, refused commands and handler times are counted from the first call on,
+    /// for the whole process; if it has several `Channels`, each of them writes these.
     ///
     /// ```
     /// use channels_runtime::prelude::*;

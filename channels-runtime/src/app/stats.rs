@@ -10,12 +10,12 @@ use crate::server::JobStats;
 /// The counters of an application since it was built, and of its layer since that was created. From
 /// [`Channels::stats`](crate::Channels::stats). A layer without an application has [its own](crate::ChannelLayer::stats).
 ///
-/// Reading does not stop other threads, so related counters may differ by what happens meanwhile.
+/// Reading does not stop other threads, so related counters may differ by changes in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Connections that count against the limits now: open ones ([`Channels::connections`](crate::Channels::connections)), and those
-    /// whose `#[connect]` is running.
+    /// Connections that count against the limits now: open ones ([`Channels::connections`](crate::Channels::connections)), and
+    /// those whose `#[connect]` is running.
     pub admitted: usize,
     /// Handshakes by outcome.
     pub handshakes: HandshakeStats,

@@ -23,8 +23,8 @@ const STORE_SALT: &str = "django.contrib.sessions.SessionStore";
 /// `AbstractBaseUser.get_session_auth_hash`.
 const PASSWORD_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash";
 
-/// The largest session, unpacked. A cookie holds 4 KB, and sessions in a database are signed, so this only limits the damage of a
-/// stolen key.
+/// The largest session after decompression. A cookie holds 4 KB, and sessions in a database are signed, so this only limits the
+/// damage of a stolen key.
 const MAX_SESSION: u64 = 1024 * 1024;
 
 /// Django's default for `SESSION_COOKIE_AGE`.
@@ -33,7 +33,7 @@ const TWO_WEEKS: Duration = Duration::from_secs(14 * 86_400);
 /// Digits of `django.core.signing.b62_encode`.
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Why a session is not valid.
+/// The reason why a session is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
@@ -118,7 +118,7 @@ impl DjangoSessions {
 
     /// Returns the session in the column `session_data` of the table `django_session`, or in a file of the backend `file`.
     ///
-    /// The column `expire_date` has its end: query `session_key = $1 AND expire_date > now()`.
+    /// The column `expire_date` holds the end of the session: query `session_key = $1 AND expire_date > now()`.
     ///
     /// # Errors
     /// If it is not signed with a key of the site.
@@ -128,8 +128,8 @@ impl DjangoSessions {
         Ok(session)
     }
 
-    /// Returns whether the session belongs to this password: the column `password` of the user, `pbkdf2_sha256$..`. A new password
-    /// ends all other sessions of the user; Django's own views check this with every request.
+    /// Returns whether the session belongs to this password: the value of the user's column `password`, `pbkdf2_sha256$..`. A new
+    /// password ends all other sessions of the user; Django's own views check this with every request.
     ///
     /// The check needs the user's row, because the session holds only a hash of the password's hash.
     pub fn fits_password(&self, session: &DjangoSession, password: &str) -> bool {
@@ -137,7 +137,8 @@ impl DjangoSessions {
         self.keys.iter().any(|key| salted_hmac(PASSWORD_SALT, key, password).verify_slice(&hash).is_ok())
     }
 
-    /// Does what `signing.loads` does: `<base64 of JSON>:<time, in base 62>:<signature>`, with a leading dot if it is packed.
+    /// Verifies and decodes a signed value, as Django's `signing.loads` does: `<base64 of JSON>:<time, in base 62>:<signature>`,
+    /// with a leading dot if it is compressed.
     fn open(&self, signed: &str, salt: &str) -> Result<DjangoSession, SessionError> {
         let (stamped, signature) = signed.rsplit_once(':').ok_or(SessionError::Signature)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| SessionError::Signature)?;
@@ -146,15 +147,15 @@ impl DjangoSessions {
         if !self.keys.iter().any(verifies) {
             return Err(SessionError::Signature);
         }
-        // From here on the content is from Django, and not from an attacker.
+        // The signature matches, so the content is from Django and not from an attacker.
         let (body, at) = stamped.rsplit_once(':').ok_or(SessionError::Serializer)?;
         let at = base62(at).ok_or(SessionError::Serializer)?;
         let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at)).ok_or(SessionError::Serializer)?;
         let data = unpack(body).ok_or(SessionError::Serializer)?;
         // Django decodes Latin-1. Its JSON is ASCII, so UTF-8 works as well.
         let data: Map<String, Value> = serde_json::from_slice(&data).map_err(|_| SessionError::Serializer)?;
-        // `set_expiry(seconds)`. Without it, or with zero ("when the browser closes"), the age of a cookie applies. A date as text
-        // applies only in the browser, as with Django.
+        // `set_expiry(seconds)`. Without it, or with zero ("when the browser closes"), the age of a cookie applies. A date as
+        // text applies only in the browser, as with Django.
         let own = data.get("_session_expiry").and_then(Value::as_u64).filter(|seconds| *seconds > 0);
         let age = own.map_or(self.cookie_age, |seconds| Duration::from_secs(seconds).min(self.cookie_age));
         Ok(DjangoSession { data, ends: at.checked_add(age) })
@@ -300,7 +301,7 @@ mod tests {
                 let mut changed = signed.to_owned().into_bytes();
                 changed[cut] = if changed[cut] == b'A' { b'B' } else { b'A' };
                 let changed = String::from_utf8(changed).unwrap();
-                // The last character of base64 holds bits that mean nothing.
+                // The last character of base64 has unused bits.
                 assert!(cut + 1 == signed.len() || sessions().decode(&changed).is_err(), "{changed}");
             }
         }

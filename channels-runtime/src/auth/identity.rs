@@ -7,12 +7,12 @@ use std::time::SystemTime;
 
 use crate::user::SomeUser;
 
-/// A user, and the end of the login. An [authenticator](crate::ChannelsBuilder::authenticator) returns it if the connection should
-/// not outlive the login.
+/// A user, and the end of the login. An [authenticator](crate::ChannelsBuilder::authenticator) returns it if the connection
+/// should not outlive the login.
 ///
-/// At the end of the login the connection is closed with 3000 ([`CloseCode::UNAUTHORIZED`](crate::CloseCode::UNAUTHORIZED)) and the
-/// reason `the login has ended`. The client may log in again and reconnect. A running handler is not interrupted. A login that has
-/// ended before the handshake is rejected with 401.
+/// At the end of the login the connection is closed with 3000 ([`CloseCode::UNAUTHORIZED`](crate::CloseCode::UNAUTHORIZED)) and
+/// the reason `the login has ended`. The client may log in again and reconnect. A running handler is not interrupted. A login
+/// that has ended before the handshake is rejected with 401.
 ///
 /// ```
 /// use channels_runtime::auth::Login;
@@ -39,12 +39,12 @@ pub struct Login<U> {
 }
 
 impl<U> Login<U> {
-    /// A user who is logged in for as long as the connection lasts.
+    /// Creates a login of this user that lasts as long as the connection.
     pub fn new(user: U) -> Self {
         Self { user: Some(user), until: None }
     }
 
-    /// An anonymous client, which is accepted.
+    /// Creates the login of an anonymous client, which is accepted.
     pub fn anonymous() -> Self {
         Self { user: None, until: None }
     }

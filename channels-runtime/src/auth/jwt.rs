@@ -16,10 +16,10 @@ use crate::auth::identity::Login;
 use crate::error::Reject;
 use crate::scope::Scope;
 
-/// The allowed difference between the clocks of signer and verifier.
+/// The highest accepted difference between the clocks of the issuer and of this server.
 const LEEWAY: Duration = Duration::from_secs(60);
 
-/// Why a token is not believed.
+/// The reason why a token is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TokenError {
@@ -29,7 +29,7 @@ pub enum TokenError {
     /// It was signed with another key or another algorithm, or was changed.
     #[error("the token's signature does not match")]
     Signature,
-    /// Its `exp` has passed, or it has none.
+    /// Its `exp` has passed, or the token has no `exp`.
     #[error("the token has expired, or has no `exp`")]
     Expired,
     /// Its `nbf` is in the future.
@@ -52,8 +52,8 @@ pub struct KeyError {
 
 /// Verifies JSON Web Tokens, with one key and one algorithm.
 ///
-/// A token needs an end (`exp`); a minute is added for clock differences. `nbf` is checked if present. A token with an audience (`aud`)
-/// is rejected unless [`Self::audience`] names it, too.
+/// A token needs an end (`exp`); a minute is added for clock differences. `nbf` is checked if present. A token with an audience
+/// (`aud`) is rejected unless [`Self::audience`] names it, too.
 ///
 /// ```
 /// use channels_runtime::prelude::*;
@@ -108,7 +108,7 @@ impl Jwt {
     }
 
     fn new(algorithm: Algorithm, key: DecodingKey) -> Self {
-        // The library requires a choice if a program contains two providers. An installed one serves as well.
+        // The library requires a choice if a program contains two providers. A provider that is already installed works as well.
         _ = CryptoProvider::install_default(&rust_crypto::DEFAULT_PROVIDER);
         let mut validation = Validation::new(algorithm);
         validation.leeway = LEEWAY.as_secs();
@@ -148,8 +148,9 @@ impl Jwt {
     }
 
     /// Returns an authenticator for [`ChannelsBuilder::authenticator`](crate::ChannelsBuilder::authenticator): the claims of the
-    /// client's [bearer token](Scope::bearer_token) are the [user](crate::Context::user), and the connection ends with the token. A
-    /// client without a token is accepted as anonymous, and `#[connect]` may reject it. A client with an invalid token gets 401.
+    /// client's [bearer token](Scope::bearer_token) are the [user](crate::Context::user), and the connection ends with the token.
+    /// A client without a token is accepted as anonymous, and `#[connect]` may reject it. A client with an invalid token gets
+    /// 401.
     pub fn authenticator<C>(self) -> impl Fn(Scope) -> Ready<Result<Login<C>, Reject>> + Send + Sync + 'static
     where
         C: DeserializeOwned + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! The handle of a timer or a spawned task.
+//! The handle to a timer or a spawned task.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use tokio::task::AbortHandle;
 
 use crate::consumer::timer_driver::TimerHandle;
 
-/// A handle of a timer or a spawned task, returned by [`Context::after`](crate::Context::after),
+/// A handle to a timer or a spawned task, returned by [`Context::after`](crate::Context::after),
 /// [`Context::every`](crate::Context::every) and [`Context::spawn`](crate::Context::spawn).
 ///
 /// Dropping the handle has no effect: the timer or task runs until it is done or its consumer ends.

@@ -23,7 +23,8 @@ pub(crate) fn run<T>(call: impl FnOnce() -> T) -> T {
 }
 
 impl<C> Context<C> {
-    /// Blocks the thread until the async closure is done. With it, a `blocking` method sends, joins groups, or awaits anything else.
+    /// Runs an async closure and blocks the thread until the closure is done. A `blocking` method uses it to send, to join
+    /// groups, or to await anything else.
     ///
     /// ```
     /// use channels_runtime::prelude::*;
@@ -45,23 +46,23 @@ impl<C> Context<C> {
     /// }
     /// ```
     ///
-    /// While it waits, the connection's output is still written.
+    /// While the closure waits, the connection's output is still written.
     ///
     /// # Errors
-    /// The error of the closure. [`BlockingError::OneThread`] if the closure has to wait and the
-    /// runtime has only one thread. (Sends to the client, and to groups of the in-memory layer, do not wait while there is space.)
-    pub fn block_on<T>(&mut self, work: impl AsyncFnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    /// The error of the closure. [`BlockingError::OneThread`] if the closure has to wait and the runtime has only one thread.
+    /// (Sends to the client, and to groups of the in-memory layer, do not wait while there is space.)
+    pub fn block_on<T>(&mut self, call: impl AsyncFnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let output = self.output();
-        let mut work = pin!(work(self));
+        let mut call = pin!(call(self));
         if !runtime_has_threads() {
-            return match work.as_mut().poll(&mut task::Context::from_waker(Waker::noop())) {
+            return match call.as_mut().poll(&mut task::Context::from_waker(Waker::noop())) {
                 Poll::Ready(done) => done,
                 Poll::Pending => Err(BlockingError::OneThread.into()),
             };
         }
         // This thread runs the session, so no other task writes the pending output.
         let drive = poll_fn(|task| {
-            let done = work.as_mut().poll(task);
+            let done = call.as_mut().poll(task);
             if done.is_pending() {
                 output(task);
             }

@@ -6,8 +6,8 @@
 use crate::consumer::info::ConsumerInfo;
 use crate::event::EventInfo;
 
-/// Checks that the name in `#[handler]` is that of the payload. An empty name means that the payload is not an event, which the
-/// compiler reports.
+/// Checks that the name in `#[handler]` is the name of the payload's event. `event` is empty if the payload is not an event,
+/// which the compiler reports itself.
 #[track_caller]
 pub const fn check_name(handler: &str, written: &str, payload: &str, event: &str) {
     if event.is_empty() || is_same(written, event) {
@@ -96,7 +96,8 @@ const fn is_handled(event: &EventInfo, consumers: &[ConsumerInfo]) -> bool {
 
 /// Checks that no other type with this name is listed before. So two types with one name are reported once, at the later one.
 ///
-/// Types cannot be compared at compile time, so their definitions' paths are compared. A type without a path counts as the same.
+/// Types cannot be compared at compile time, so their definitions' paths are compared. A type without a path counts as equal to
+/// every other type.
 #[track_caller]
 const fn check_one_type(name: &str, defined: &str, events: &[&[EventInfo]]) {
     let Some(first) = first_of(name, events) else { return };
@@ -200,7 +201,7 @@ impl Message {
     const fn as_str(&self) -> &str {
         match std::str::from_utf8(self.bytes.split_at(self.length).0) {
             Ok(message) => message,
-            // Cut in the middle of a character.
+            // The bound has cut a character in half.
             Err(_) => "a name is wrong, and too long to be shown",
         }
     }

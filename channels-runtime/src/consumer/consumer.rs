@@ -69,7 +69,7 @@ pub trait Consumer: Sized + Send + 'static {
 
     /// Returns the index of the event's row in [`ConsumerInfo::handlers`], or the number of rows for an event of `#[handler(_)]`.
     ///
-    /// 0 if there is at most one variant.
+    /// Returns 0 if there is at most one variant.
     #[doc(hidden)]
     fn event_index(variant: &Self::Event) -> usize {
         _ = variant;
@@ -79,7 +79,7 @@ pub trait Consumer: Sized + Send + 'static {
     /// Returns the index of the command's row in [`ConsumerInfo::commands`], or the number of rows for a frame of `#[receive]`
     /// without a name.
     ///
-    /// 0 if there is at most one variant.
+    /// Returns 0 if there is at most one variant.
     #[doc(hidden)]
     fn command_index(variant: &Self::Command) -> usize {
         _ = variant;
@@ -96,7 +96,8 @@ pub trait Consumer: Sized + Send + 'static {
     #[doc(hidden)]
     fn disconnect<'a>(&'a mut self, cx: &'a mut Context<Self>, code: CloseCode) -> BoxFuture<'a, Result<()>>;
 
-    /// Whether the consumer has a `#[layer_lost]` or a `#[layer_restored]` method. A consumer without them is not woken for a gap.
+    /// Whether the consumer has a `#[layer_lost]` or a `#[layer_restored]` method. A consumer without them is not woken for a
+    /// gap.
     #[doc(hidden)]
     const HAS_GAP_METHODS: bool = false;
 
@@ -140,7 +141,7 @@ impl<E> Delivered<E> {
         Self { event, rendered: OnceCell::new() }
     }
 
-    /// The event.
+    /// Returns the event.
     pub fn event(&self) -> &E {
         &self.event
     }

@@ -24,8 +24,8 @@ use crate::websocket::{CloseCode, EncodedFrame, Frame, Text, ToJson, with_frame,
 
 /// A consumer's handle, through which it sends, joins groups, and starts timers and tasks. Always called `cx`.
 ///
-/// A send to the client waits while more than half of the outbound queue (1 MiB) is full. So a handler that sends to a slow client
-/// delays only itself.
+/// A send to the client waits while more than half of the outbound queue (1 MiB) is full. So a handler that sends to a slow
+/// client delays only itself.
 ///
 /// # Sending
 ///
@@ -54,7 +54,7 @@ struct ColdState {
     pause: Pause,
 }
 
-/// What a worker has instead of a connection.
+/// The facts of a worker, which has no connection.
 struct WorkerFacts {
     scope: Scope,
     channel: ChannelName,
@@ -110,7 +110,8 @@ impl<C> Context<C> {
         response
     }
 
-    /// Returns a function that writes pending output to the client while a handler that waits keeps the session from it.
+    /// Returns a function that writes pending output to the client. It is called while a handler waits, because the session
+    /// cannot write meanwhile.
     pub(crate) fn output(&self) -> impl Fn(&mut Task<'_>) + 'static {
         let connection = self.connection.clone();
         move |task| {
@@ -146,10 +147,11 @@ impl<C> Context<C> {
         self.connection.as_ref().map_or_else(|| &self.worker().scope, |connection| connection.scope())
     }
 
-    /// Returns the user whom the [authenticator](crate::ChannelsBuilder::authenticator) of [`Channels`](crate::Channels) identified.
+    /// Returns the user whom the [authenticator](crate::ChannelsBuilder::authenticator) of [`Channels`](crate::Channels)
+    /// identified.
     ///
-    /// `None` for an anonymous client. Also `None` if there is no authenticator, or if `U` is not exactly the type of its users; the
-    /// log reports these two mistakes once for each `U` (`error`).
+    /// `None` for an anonymous client. Also `None` if there is no authenticator, or if `U` is not exactly the type of its users;
+    /// the log reports these two mistakes once for each `U` (`error`).
     ///
     /// The user is shared, not copied, and does not borrow `cx`:
     ///
@@ -177,8 +179,8 @@ impl<C> Context<C> {
         self.scope().shared_user()
     }
 
-    /// Returns the name of this connection's channel. Other code can send to it with [`ChannelLayer::send`] while the connection is
-    /// open.
+    /// Returns the name of this connection's channel. Other code can send to it with [`ChannelLayer::send`] while the connection
+    /// is open.
     pub fn channel_name(&self) -> ChannelName<C> {
         self.channel().typed()
     }
@@ -194,13 +196,13 @@ impl<C> Context<C> {
 
     /// Joins a group. Compiles only if this consumer handles every event that the group carries.
     ///
-    /// From its return on, messages to the group reach this connection. However the connection ends, it leaves the group.
+    /// After it returns, messages to the group reach this connection. However the connection ends, it leaves the group.
     ///
     /// # Errors
     /// If the group's name is not legal, or the layer's server cannot be reached.
     // `ChannelLayer::group_send` explains why these are not `async fn`s.
     pub fn group_add<G: JoinedBy<C> + ?Sized>(&mut self, group: &G) -> Unawaited<'_, Result<()>> {
-        lifted(self.layer().join(group.name(), self.channel().clone()))
+        to_handler_result(self.layer().join(group.name(), self.channel().clone()))
     }
 
     /// Leaves a group. Has no effect if this connection is not a member.
@@ -208,7 +210,7 @@ impl<C> Context<C> {
     /// # Errors
     /// If the group's name is not legal, or the layer's server cannot be reached.
     pub fn group_discard<G: Group + ?Sized>(&mut self, group: &G) -> Unawaited<'_, Result<()>> {
-        lifted(self.layer().leave(group.name(), self.channel().clone()))
+        to_handler_result(self.layer().leave(group.name(), self.channel().clone()))
     }
 
     /// Sends an event to every member of a group, including this connection if it is a member. Compiles only if the group carries
@@ -222,7 +224,7 @@ impl<C> Context<C> {
         E: Event,
     {
         let layer = self.layer();
-        lifted(layer.deliver_to_group(group.name(), Envelope::from_event(event, layer.backend().format())))
+        to_handler_result(layer.deliver_to_group(group.name(), Envelope::from_event(event, layer.backend().format())))
     }
 
     /// Sends an event to every member of a group except this connection, which does not have to be a member.
@@ -258,8 +260,8 @@ impl<C> Context<C> {
     /// }
     /// ```
     ///
-    /// It is delivered in order with this connection's other sends to the group. Other processes, including Python's, get the same
-    /// message as with [`Self::group_send`]. The pub/sub layer of Redis uses the command `EVAL` instead of `PUBLISH`.
+    /// The event is delivered in order with this connection's other sends to the group. Other processes, including Python's, get
+    /// the same message as with [`Self::group_send`]. The pub/sub layer of Redis uses the command `EVAL` instead of `PUBLISH`.
     ///
     /// # Errors
     /// The same as those of [`Self::group_send`].
@@ -270,7 +272,7 @@ impl<C> Context<C> {
     {
         let layer = self.layer();
         let envelope = Envelope::from_event(event, layer.backend().format());
-        lifted(layer.deliver_to_others(group.name(), envelope, self.channel()))
+        to_handler_result(layer.deliver_to_others(group.name(), envelope, self.channel()))
     }
 
     /// Sends an event to one channel. See [`ChannelLayer::send`].
@@ -283,10 +285,11 @@ impl<C> Context<C> {
         E: Event,
     {
         let layer = self.layer();
-        lifted(layer.deliver(channel.untyped(), Envelope::from_event(event, layer.backend().format())))
+        to_handler_result(layer.deliver(channel.untyped(), Envelope::from_event(event, layer.backend().format())))
     }
 
-    /// Sends the client one of the messages that `#[consumer(sends(..))]` lists, as JSON. [`Self::send_event`] sends to a channel.
+    /// Sends the client one of the messages that `#[consumer(sends(..))]` lists, as JSON. [`Self::send_event`] sends to a
+    /// channel.
     ///
     /// # Errors
     /// If the connection is closed, or the value cannot be encoded.
@@ -386,8 +389,8 @@ impl<C> Context<C> {
         }
     }
 
-    /// Closes the connection. Frames that were sent before still go out, and `#[disconnect]` runs after this handler returns. Has no
-    /// effect in a worker, which has no connection.
+    /// Closes the connection. Frames that were sent before still go out, and `#[disconnect]` runs after this handler returns. Has
+    /// no effect in a worker, which has no connection.
     pub fn close(&mut self, code: CloseCode) {
         self.close_with(code, "");
     }
@@ -401,7 +404,7 @@ impl<C> Context<C> {
 
     /// Selects one of the subprotocols that the client offers. Default: none. Has an effect only in `#[connect]`.
     ///
-    /// Returns `false`, and selects none, if the client does not offer it: the client would have to disconnect.
+    /// Returns `false` and selects none if the client does not offer it, because the client would have to disconnect.
     pub fn set_subprotocol(&mut self, subprotocol: &str) -> bool {
         let offered = self.scope().subprotocols().any(|offered| offered == subprotocol);
         match self.response() {
@@ -426,14 +429,14 @@ fn closed(_: Closed) -> Error {
 }
 
 /// Converts the layer's result to a handler's result.
-fn lifted<'a>(sent: impl Future<Output = Result<(), LayerError>> + Send + 'a) -> Unawaited<'a, Result<()>> {
+fn to_handler_result<'a>(sent: impl Future<Output = Result<(), LayerError>> + Send + 'a) -> Unawaited<'a, Result<()>> {
     Unawaited::new(async move { Ok(sent.await?) })
 }
 
 /// The future of [`Context::send_json`], which has no effect before its `.await`.
 ///
-/// The compiler checks the bounds of an `async fn` at the call and again at the `.await`, so one missing `Serialize` would be three
-/// errors. This type has no bound on `T`: it holds a pointer to the function that encodes the value.
+/// The compiler checks the bounds of an `async fn` at the call and again at the `.await`, so one missing `Serialize` would cause
+/// three errors. This type has no bound on `T`: it holds a pointer to the function that encodes the value.
 #[must_use = "it has no effect before it is awaited: write `.await` after the call"]
 pub struct SendJson<'a, C, T: ?Sized> {
     cx: &'a mut Context<C>,

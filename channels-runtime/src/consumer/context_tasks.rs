@@ -18,11 +18,11 @@ use crate::support::panic_message;
 
 /// Timers, and tasks that run concurrently with the handlers. Each method returns a [`Background`]; keep it only to cancel.
 ///
-/// Timers and tasks belong to the consumer. However the connection ends (or if a job of a [worker](crate::Worker) panics), they
-/// are aborted, and none runs any more when `#[disconnect]` is called. Those that `#[disconnect]` starts end with it. A consumer
-/// may have 100 timers and tasks at a time.
-// The methods require `C: Consumer` one by one. On the block, the bound would hide the timers of a type that is not a consumer
-// because it is not `Send`.
+/// Timers and tasks belong to the consumer. However the connection ends, they are aborted before `#[disconnect]` runs. If a job
+/// of a [worker](crate::Worker) panics, they are aborted too. Timers and tasks that `#[disconnect]` starts end with it. A
+/// consumer may have 100 timers and tasks at a time.
+// Each method requires `C: Consumer` itself. With the bound on the block, the compiler would report that a consumer that is not
+// `Send` has no such methods, instead of the missing `Send`.
 impl<C> Context<C> {
     /// Spawns a task that runs concurrently with the handlers. The task has no `cx`. It sends its result to the consumer as an
     /// event, which is handled in turn:
@@ -69,8 +69,8 @@ impl<C> Context<C> {
     /// spawned it.
     ///
     /// # Errors
-    /// [`BackgroundError::TooMany`](crate::BackgroundError::TooMany) if the consumer has 100 timers and tasks. The future is
-    /// dropped.
+    /// [`BackgroundError::TooMany`](crate::error::BackgroundError::TooMany) if the consumer has 100 timers and tasks. The future
+    /// is dropped.
     pub fn spawn(&mut self, task: impl Future<Output = Result<()>> + Send + 'static) -> Result<Background>
     where
         C: Consumer,
@@ -89,8 +89,8 @@ impl<C> Context<C> {
 
     /// Sends this consumer an event after a delay. Compiles only if the consumer handles the event. A delay is at most 30 years.
     ///
-    /// The event goes to the consumer's mailbox like any other: it is handled after earlier events, and a full mailbox misses
-    /// it, which is counted (`LayerStats::dropped_full`). It does not leave the process, whatever the layer.
+    /// The event goes to the consumer's mailbox like any other: it is handled after earlier events, and a full mailbox drops it,
+    /// which is counted (`LayerStats::dropped_full`). With every layer, the event stays in this process.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -117,8 +117,8 @@ impl<C> Context<C> {
     /// In [`check_app!`](crate::check_app), list the event in `direct`.
     ///
     /// # Errors
-    /// [`BackgroundError::TooMany`](crate::BackgroundError::TooMany) if the consumer has 100 timers and tasks.
-    /// [`LayerError::Encode`](crate::LayerError::Encode) if the event cannot be encoded.
+    /// [`BackgroundError::TooMany`](crate::error::BackgroundError::TooMany) if the consumer has 100 timers and tasks.
+    /// [`LayerError::Encode`](crate::error::LayerError::Encode) if the event cannot be encoded.
     pub fn after<E>(&mut self, delay: Duration, event: &E) -> Result<Background>
     where
         C: Handles<E::Itself>,
@@ -155,7 +155,7 @@ impl<C> Context<C> {
     /// # }
     /// ```
     ///
-    /// A period is between a millisecond and 30 years; others are adjusted.
+    /// A period below a millisecond or above 30 years is set to that limit.
     ///
     /// # Errors
     /// The same as those of [`Self::after`].

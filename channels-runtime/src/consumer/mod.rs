@@ -1,4 +1,4 @@
-//! Consumers: what users write, and the context that they hold.
+//! Consumers: the trait that `#[consumer]` implements, and the context with its timers, tasks and requests.
 
 mod background;
 pub(crate) mod blocking;

@@ -27,8 +27,8 @@ pub struct ReplyTo<E> {
 }
 
 impl<E> ReplyTo<E> {
-    /// Creates a `ReplyTo` for a channel that you read yourself ([`ChannelLayer::new_channel`]): for several replies, or for a reply
-    /// without a deadline.
+    /// Creates a `ReplyTo` for a channel that you read yourself ([`ChannelLayer::new_channel`]): for several replies, or for a
+    /// reply without a deadline.
     pub fn new(channel: ChannelName) -> Self {
         Self { channel, reply: PhantomData }
     }
@@ -40,8 +40,8 @@ impl<E> ReplyTo<E> {
 }
 
 impl ChannelLayer {
-    /// Sends a request to one channel, usually that of a worker, and waits for the reply. The closure creates the request with the
-    /// given `ReplyTo`, whose type determines the event type of the reply.
+    /// Sends a request to one channel, usually that of a worker, and waits for the reply. The closure creates the request with
+    /// the given `ReplyTo`, whose type determines the event type of the reply.
     ///
     /// ```
     /// use std::time::Duration;
@@ -80,8 +80,8 @@ impl ChannelLayer {
     /// ```
     ///
     /// Only the first reply counts. A later reply (from a second worker, or after the deadline) is dropped and counted in
-    /// [`LayerStats::unread`](crate::LayerStats::unread). A handler that awaits a reply handles nothing else meanwhile, so a
-    /// consumer must not send a request to itself. To continue handling, send the request in `cx.spawn(..)`.
+    /// [`LayerStats::unread`](crate::stats::LayerStats::unread). While a handler awaits a reply, its consumer handles nothing
+    /// else, so a consumer must not send a request to itself. To continue handling, send the request in `cx.spawn(..)`.
     ///
     /// # Errors
     /// [`LayerError::NoReply`] if no reply arrives before the deadline: the request was lost, the channel has no reader, or its
@@ -213,8 +213,8 @@ impl<C> Context<C> {
     /// ```
     ///
     /// # Errors
-    /// If the requester's mailbox is full, the event cannot be encoded, or the layer's server cannot be reached. It is not an error
-    /// if the requester no longer waits; the reply is counted in [`LayerStats::unread`](crate::LayerStats::unread).
+    /// If the requester's mailbox is full, the event cannot be encoded, or the layer's server cannot be reached. It is not an
+    /// error if the requester no longer waits; the reply is counted in [`LayerStats::unread`](crate::stats::LayerStats::unread).
     pub fn reply<E: Event>(&self, to: &ReplyTo<E>, event: &E) -> Unawaited<'_, Result<()>> {
         let sent = self.layer().reply(to, event);
         Unawaited::new(async move { Ok(sent.await?) })

@@ -15,8 +15,7 @@ use crate::name::ChannelName;
 /// The bound on the timers and tasks of one consumer: the default capacity of its mailbox.
 const BOUND: usize = 100;
 
-/// The timers and tasks of one consumer. Bound: [`BOUND`] for both together; one more is rejected. All end when this is
-/// dropped.
+/// The timers and tasks of one consumer. Bound: [`BOUND`] for both together; one more is rejected. Dropping it ends all of them.
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
     spawned: JoinSet<()>,
@@ -24,7 +23,7 @@ pub(super) struct Tasks {
     timers: Option<TimerDriver>,
 }
 
-/// When a timer fires.
+/// The time at which a timer fires: once after a delay, or once in each period.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum When {
     After(Duration),

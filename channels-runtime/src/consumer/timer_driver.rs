@@ -15,7 +15,7 @@ use crate::support::lock;
 
 /// Delivers the events of a consumer's timers to the consumer's own mailbox.
 ///
-/// One task waits for all of them. It starts with the first timer and ends when none is left. All timers end when the driver
+/// One task waits for all timers. It starts with the first timer and ends when no timer is left. All timers end when the driver
 /// is dropped.
 #[derive(Debug)]
 pub(super) struct TimerDriver {
@@ -36,8 +36,8 @@ struct Schedule {
 #[derive(Debug, Default)]
 struct State {
     timers: Timers,
-    /// A task runs that will look at `timers` again. It resets this under the lock, so that no timer is added to a task that
-    /// is about to end.
+    /// Whether a task runs that will read `timers` again. The task resets this under the lock, so that no timer is added to a
+    /// task that is about to end.
     is_driven: bool,
 }
 
@@ -117,10 +117,10 @@ impl Schedule {
         changed
     }
 
-    /// Delivers events until no timer is left or the mailbox is gone.
+    /// Delivers events until no timer is left or the mailbox no longer exists.
     async fn run(self: Arc<Self>) {
         while let Some(next) = self.deliver_due() {
-            // Whichever comes first, the timers are looked at again. A notification without a waiter is stored.
+            // After either of them, the timers are read again. `Notify` stores a notification that finds no waiter.
             _ = timeout_at(next, self.changed.notified()).await;
         }
     }
@@ -149,7 +149,7 @@ impl Schedule {
         }
     }
 
-    /// Returns `false` if the mailbox is gone. A full mailbox misses the event, which is counted.
+    /// Delivers an event. Returns `false` if the mailbox no longer exists. A full mailbox drops the event, which is counted.
     fn deliver(&self, envelope: &Envelope) -> bool {
         let table = self.layer.backend().table();
         table.send(&self.channel, envelope).unwrap_or_else(|Full { .. }| {
@@ -206,7 +206,7 @@ mod tests {
         task_ends(&mut driver).await;
         assert!(cancelled.is_finished());
 
-        // The mailbox is gone.
+        // The mailbox no longer exists.
         let undelivered = driver.add_periodic(SECOND, envelope(&layer));
         drop(mailbox);
         task_ends(&mut driver).await;

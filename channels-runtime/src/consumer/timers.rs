@@ -11,10 +11,10 @@ use crate::codec::Envelope;
 /// The shortest period: the resolution of tokio's clock.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
 
-/// The longest delay and period: 30 years, which every clock can add to the present.
+/// The longest delay and period: 30 years. Every clock can add this to the present.
 const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
-/// Names one timer of a consumer. Never reused.
+/// Identifies one timer of a consumer. Never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct TimerId(u64);
 
@@ -61,7 +61,7 @@ impl Timers {
         self.latest_first.insert(index, timer);
     }
 
-    /// Removes a timer. Returns `false` if it has ended before.
+    /// Removes a timer. Returns `false` if the timer has already ended.
     pub(super) fn cancel(&mut self, id: TimerId) -> bool {
         let index = self.latest_first.iter().position(|timer| timer.id == id);
         index.map(|index| self.latest_first.remove(index)).is_some()
@@ -208,7 +208,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Compares with a model that walks through the time in milliseconds.
+        /// Compares the timers with a model that advances in milliseconds.
         #[test]
         fn timers_fire_like_the_model(steps in prop::collection::vec(step(), 0..60)) {
             let (begin, mut timers, mut now) = (Instant::now(), Timers::default(), 0);

@@ -86,7 +86,7 @@ impl<C> OwnContext<C> for C {
     }
 }
 
-/// Returns the context for a method that names its consumer other than `Self`.
+/// Returns the context for a method that names its consumer by another path than `Self`.
 pub fn own_context<C, T: OwnContext<C>>(cx: &mut Context<C>) -> &mut Context<T> {
     T::of(cx)
 }
@@ -151,7 +151,7 @@ pub fn decoded<E: Event, V>(envelope: &Envelope, variant: impl FnOnce(E) -> V) -
     Ok(Decoded::Event(variant(event), hint))
 }
 
-/// The argument type of `#[handler(_)]`, behind its reference.
+/// The argument type of `#[handler(_)]`, without its reference.
 #[diagnostic::on_unimplemented(
     message = "`#[handler(_)]` takes events without another handler, still encoded: an `Envelope`, not a `{Self}`",
     label = "write `&Envelope`",

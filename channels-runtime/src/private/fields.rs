@@ -35,7 +35,7 @@ where
     field.write(serializer)
 }
 
-/// The type for a type parameter of an event.
+/// A type argument of an event.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a field of an event",
     label = "serde cannot serialise and deserialise this type",
@@ -46,7 +46,7 @@ pub trait Whole: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 
 #[diagnostic::do_not_recommend]
 impl<T: serde::Serialize + serde::de::DeserializeOwned + Send + Sync + 'static> Whole for T {}
 
-/// The type of a field in a group's name.
+/// The type of a field that is part of a group's name.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be part of a group's name",
     label = "a field of the name must implement `Display`",

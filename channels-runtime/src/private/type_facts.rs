@@ -6,12 +6,13 @@ use crate::consumer::Consumer;
 use crate::event::{Carries, Event, Group, GroupInfo, Handles, JoinedBy, Joins, Sends, fields_of};
 use crate::websocket::ToJson;
 
-/// Returns the path of a listed message. The bound reports a missing serde at the user's list.
+/// Returns the path of a listed message. The bound makes the compiler report a type without serde at the user's list.
 pub const fn sent<T: ToJson>() -> fn() -> &'static str {
     std::any::type_name::<T>
 }
 
-/// Returns a listed group. The bound reports at the user's list that the consumer does not handle an event of the group.
+/// Returns a listed group. The bound makes the compiler report at the user's list that the consumer does not handle an event of
+/// the group.
 pub const fn joined<C, G: JoinedBy<C>>() -> GroupInfo {
     GroupInfo::of::<G>()
 }

@@ -3,7 +3,7 @@
 use crate::support::counted;
 
 counted! {
-    /// Jobs of an application's [`Worker`](crate::Worker)s by outcome: a part of [`Stats`](crate::Stats).
+    /// Jobs of an application's [`Worker`](crate::Worker)s by outcome: a part of [`Stats`](crate::stats::Stats).
     pub struct JobStats of JobCounters {
         /// Jobs whose handler succeeded.
         done => JOBS["done"],

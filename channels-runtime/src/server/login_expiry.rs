@@ -12,7 +12,7 @@ use crate::connection::Connection;
 use crate::support::{count, lock};
 use crate::websocket::CloseCode;
 
-/// The connections whose logins end, and when.
+/// The connections whose logins end, in order of these ends.
 ///
 /// One task waits for the next end, so no connection has a timer of its own. A connection whose login never ends is not listed.
 #[derive(Default)]
@@ -86,7 +86,7 @@ impl LoginExpiry {
                 }
             };
             tokio::select! {
-                // The same future is polled again in the next turn.
+                // The same future is polled again in the next iteration.
                 () = &mut stop => return,
                 // A notification without a waiter is stored.
                 () = self.changed.notified() => {}

@@ -1,7 +1,7 @@
 //! The server: all open connections, their heartbeat, login expiry, and the drain.
 //!
-//! `server` holds what connections share, `registration` and `spawn` start a connection, `registry` and `login_expiry` watch the
-//! open ones, and `drain` closes them.
+//! `server` holds the state that connections share, `registration` and `spawn` start a connection, `registry` and `login_expiry`
+//! watch the open ones, and `drain` closes them.
 
 mod drain;
 mod job_stats;

@@ -16,7 +16,7 @@ use crate::server::server::Server;
 #[derive(Debug)]
 pub(crate) struct AdmissionPermit {
     pub(super) server: Arc<Server>,
-    /// The address that the permit counts for. Boxed, because most permits have none and every connection holds one.
+    /// The address whose limit the permit counts against. Boxed, because most permits have none and every connection holds one.
     address: Option<Box<IpAddr>>,
 }
 

@@ -1,9 +1,9 @@
 //! The connection registry: all open connections and their heartbeat.
 //!
 //! No connection has a heartbeat timer of its own. One task checks all connections in rounds, and each connection counts the
-//! rounds since its client last sent anything. A round is spread over its time in slices, so that ten thousand pings do not
-//! leave at the same moment. A process that was stopped for a minute has missed at most one round, so it drops no client
-//! because of its own pause.
+//! rounds since its client last sent anything. A round is spread over its time in slices, so that ten thousand pings are not sent
+//! together. A process that was stopped for a minute has missed at most one round, so it drops no client because of its own
+//! pause.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -122,7 +122,7 @@ impl ConnectionRegistry {
                 let due = round_start + policy.round * share / u32::try_from(slices).unwrap_or(u32::MAX);
                 tokio::select! {
                     biased;
-                    // The same future is polled again in the next turn; a dropped sleep has no effect.
+                    // The same future is polled again in the next iteration; a dropped sleep has no effect.
                     () = &mut stop => return,
                     () = tokio::time::sleep_until(due) => {}
                 }

@@ -1,4 +1,4 @@
-//! What all connections of an application share: the layer, the write queue, the limits and the registry.
+//! The state that all connections of an application share: the layer, the write queue, the limits and the registry.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -49,7 +49,7 @@ pub(crate) struct Server {
 /// The settings of a server.
 pub(crate) struct Settings {
     pub(crate) limits: Limits,
-    /// When a silent client is pinged and dropped. `None` for never.
+    /// The times after which a silent client is pinged and dropped. `None`: never.
     pub(crate) heartbeat: Option<HeartbeatPolicy>,
     pub(crate) connect_deadline: Duration,
     pub(crate) authenticator: Option<Box<Authenticator>>,
@@ -116,7 +116,7 @@ impl Server {
 
     /// Starts the tasks for all connections, if they do not run.
     ///
-    /// Called for each connection, because only then a runtime is sure to exist. In tests it may be a different runtime than
+    /// Called for each connection, because only then a runtime certainly exists. In tests it may be a different runtime than
     /// before, and the tasks ended with the old one.
     pub(super) fn start_background_tasks(&self) {
         let mut tasks = lock(&self.background_tasks);

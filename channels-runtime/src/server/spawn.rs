@@ -28,7 +28,7 @@ impl Server {
     ) {
         let server = Arc::clone(&permit.server);
         server.start_background_tasks();
-        // The future of the handshake is larger than that of the session, so the session gets a task of its own size.
+        // The future of the handshake is larger than that of the session, so the session runs in a second, smaller task.
         server.sessions.clone().spawn(async move {
             // The client may vanish before its response is written. Without a deadline the upgrade would wait for ever.
             let upgraded = tokio::time::timeout(UPGRADE_DEADLINE, upgrade).await.ok().flatten();

@@ -20,9 +20,10 @@ use crate::websocket::{ClientMessage, CloseCode, EncodedFrame};
 /// A call that has begun.
 type Call<'a> = CatchPanic<'a, Result<(), Error>>;
 
-/// Begins the handler of a step, or does what the step needs without a handler. Adds to the trigger what only the step knows.
+/// Starts the handler of a step, or handles a step that has none. Sets the trigger to the command's index, or to the end of the
+/// connection.
 ///
-/// A function of its own, so that the future of a connection does not contain the step while its handler waits.
+/// This is a function of its own, so that the future of a connection does not contain the step while its handler waits.
 pub(super) fn begin<'a, C: Consumer>(
     consumer: &'a mut C,
     cx: &'a mut Context<C>,
@@ -63,7 +64,7 @@ pub(super) fn begin<'a, C: Consumer>(
     Some(CatchPanic(metrics::timed(C::INFO.name, trigger.attribute(), began, call.0)))
 }
 
-/// Does what a step without a handler needs. Returns how the connection ends, if it does.
+/// Handles a step that has no handler. If the step ends the connection, returns the close code and the event to wait for.
 fn run_without_handler(connection: &Connection, step: Step) -> Option<(CloseCode, CloseWait)> {
     match step {
         Step::Event(_) | Step::Gap(_) | Step::Client(ClientMessage::Frame(_)) => unreachable!("they have handlers"),
@@ -78,21 +79,22 @@ fn run_without_handler(connection: &Connection, step: Step) -> Option<(CloseCode
         }
         Step::ProtocolError(violation) => {
             connection.close(violation.code, violation.reason);
-            Some((violation.code, CloseWait::HangUp))
+            Some((violation.code, CloseWait::Disconnect))
         }
         Step::LayerClosed => {
             connection.close(CloseCode::GOING_AWAY, "the channel layer is closed");
             None
         }
         Step::Closing(code) => Some((code, CloseWait::Answer)),
-        Step::Gone => {
+        Step::Disconnected => {
             connection.break_off();
             Some((CloseCode::ABNORMAL, CloseWait::Flush))
         }
     }
 }
 
-/// Counts, logs and answers a frame that is not a command. Logs at the level `debug`, because any client can send many of them.
+/// Counts and logs a frame that is not a command, then runs `#[receive(_)]` or its default. Logs at the level `debug`, because
+/// any client can send many such frames.
 #[cold]
 fn refuse<'a, C: Consumer>(
     consumer: &'a mut C,
@@ -113,8 +115,8 @@ fn refuse<'a, C: Consumer>(
     consumer.refuse(cx, error)
 }
 
-/// Runs the user's code, if there is any, and writes the connection's output meanwhile. Otherwise a handler that waits, for
-/// example for space in the outbound queue, would keep from the client what the queue holds.
+/// Runs the user's code, if there is any, and writes the connection's output while the code waits. Otherwise a handler that waits
+/// for space in the outbound queue would keep the session from writing the queue to the client.
 pub(super) fn drive_output_while<F: Future + Unpin>(
     connection: &Connection,
     mut code: Option<F>,
@@ -123,7 +125,7 @@ pub(super) fn drive_output_while<F: Future + Unpin>(
         let Some(code) = &mut code else { return Poll::Ready(None) };
         let done = Pin::new(code).poll(task);
         if done.is_pending() {
-            // Before the output, which may include these messages.
+            // Flushed before the output, which may include these messages.
             batching::flush();
             // The result is not needed: the session polls the output again after the handler.
             connection.poll_output(task);

@@ -1,4 +1,4 @@
-//! The end of a closing connection: the close frame is written, and the client does its part.
+//! The end of a closing connection: the server writes the close frame, and the client answers it or disconnects.
 
 use std::future::poll_fn;
 use std::task::{Poll, ready};
@@ -12,28 +12,29 @@ use crate::websocket::ClientMessage;
 /// The time in which the client must answer a close frame. Then the socket is closed anyway.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
 
-/// What a closing connection waits for.
+/// The event that a closing connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CloseWait {
     /// The output is written.
     Flush,
     /// The client's close frame arrives, and then the output is written.
     Answer,
-    /// The client closes its end. Its bytes mean nothing after it has violated the protocol.
-    HangUp,
+    /// The client closes its end. Its bytes are ignored, because the client has violated the protocol.
+    Disconnect,
 }
 
-/// Waits until the close frame is written and the client has done its part, up to a deadline.
+/// Waits until the close frame is written and the client has answered or disconnected, at most until a deadline.
 pub(super) async fn wait<C: Consumer>(cx: &mut Context<C>, input: &mut Input, wait: CloseWait) {
     _ = tokio::time::timeout(CLOSE_DEADLINE, wait_without_deadline(cx, input, wait)).await;
 }
 
-/// Reads what the client still sends. Otherwise the kernel would answer it with a reset, which can destroy the close frame.
+/// Reads and ignores the client's further bytes. Otherwise the kernel would answer them with a reset, and the client might not
+/// receive the close frame.
 async fn wait_without_deadline<C: Consumer>(cx: &mut Context<C>, input: &mut Input, mut wait: CloseWait) {
     let mut half_closed = false;
     if wait == CloseWait::Flush && input.has_rest() {
         // The client sent data after its close frame.
-        wait = CloseWait::HangUp;
+        wait = CloseWait::Disconnect;
     }
     poll_fn(|task| {
         let output = cx.connection().poll_output(task);
@@ -44,15 +45,15 @@ async fn wait_without_deadline<C: Consumer>(cx: &mut Context<C>, input: &mut Inp
             match ready!(input.poll_read(cx, task)) {
                 Ok(Some(ClientMessage::Close(_)) | None) => wait = CloseWait::Flush,
                 Ok(Some(_)) => {}
-                Err(_) => wait = CloseWait::HangUp,
+                Err(_) => wait = CloseWait::Disconnect,
             }
         }
-        if wait == CloseWait::HangUp && output == Output::Flushed && !half_closed {
+        if wait == CloseWait::Disconnect && output == Output::Flushed && !half_closed {
             // The client reads the close frame and then the end of the stream, and closes its end.
             half_closed = true;
             cx.connection().half_close(task);
         }
-        while wait == CloseWait::HangUp {
+        while wait == CloseWait::Disconnect {
             if ready!(cx.connection().poll_read(task, |read| read.map_or(true, <[u8]>::is_empty))) {
                 wait = CloseWait::Flush;
             }

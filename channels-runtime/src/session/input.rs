@@ -1,4 +1,4 @@
-//! The input of a session: the client's messages, at the rate that it may send them. Their turns are in `turns`.
+//! The input of a session: the client's messages, read at most at the permitted rate. `turns` decides when each is handled.
 
 use std::task::{Context as Task, Poll, ready};
 
@@ -24,7 +24,7 @@ pub(super) const EVENTS: u8 = 100;
 pub(super) type Read = Result<Option<ClientMessage>, ProtocolError>;
 
 impl Input {
-    /// Makes the input of a connection. `read_ahead` is what the client sent after its request.
+    /// Creates the input of a connection. `read_ahead` holds the bytes that the client sent after its request.
     pub(super) fn new(read_ahead: &[u8], rate: Rate) -> Self {
         let mut decoder = Decoder::default();
         decoder.keep(read_ahead);
@@ -55,7 +55,7 @@ impl Input {
         let rate = connection.shared().limits.inbound;
         let on_pause = |event| match event {
             PauseEvent::Began => connection.shared().counters.count_throttled(),
-            // Nothing was read during the pause, so the client's silence means nothing.
+            // Nothing was read during the pause, so the client does not count as silent.
             PauseEvent::Ended => connection.mark_alive(),
         };
         self.rate_limiter.poll_full(rate, pause, on_pause, task)

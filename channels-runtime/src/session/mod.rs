@@ -1,8 +1,8 @@
 //! The session: the loop that runs one consumer for one connection.
 //!
-//! Files in reading order: `open` (`#[connect]`), `session` (the loop), `turns` and `input` (what happens next), `step` (its types),
-//! `call` (the handlers), `end` (`#[disconnect]`) and `close` (the close frame). `prepare` prepares messages for all connections of a
-//! consumer.
+//! Files in reading order: `open` (`#[connect]`), `session` (the loop), `turns` and `input` (the choice of the next step), `step`
+//! (its types), `call` (the handlers), `end` (`#[disconnect]`) and `close` (the close frame). `prepare` prepares messages for all
+//! connections of a consumer.
 
 mod call;
 mod close;

@@ -14,7 +14,7 @@ use crate::session::spans;
 use crate::session::spans::within;
 use crate::support::{catch_panic, panic_message};
 
-/// A consumer that has accepted its connection. The client has no response yet.
+/// A consumer that has accepted its connection. The client has not received the response yet.
 pub(crate) struct Opened<C: Consumer> {
     pub(crate) consumer: C,
     pub(crate) cx: Context<C>,

@@ -1,4 +1,4 @@
-//! The life of one connection: `#[connect]`, one step at a time, `#[disconnect]`.
+//! The session of one connection: `#[connect]`, one step at a time, `#[disconnect]`.
 //!
 //! The methods of a consumer never run concurrently. Events of the layer and frames of the client take turns, each kind in order.
 //! However the connection ends, the consumer leaves its groups, `#[disconnect]` runs once, and then the socket is closed.
@@ -21,7 +21,7 @@ use crate::session::step::{Step, Trigger};
 use crate::websocket::CloseCode;
 
 impl<C: Consumer> Opened<C> {
-    /// Opens the connection's socket. `read_ahead` is what the client sent after its request.
+    /// Opens the connection's socket. `read_ahead` holds the bytes that the client sent after its request.
     pub(crate) fn into_session(self, socket: Socket, read_ahead: &[u8]) -> Session<C> {
         let Self { consumer, cx, span: _ } = self;
         cx.connection().open(socket);
@@ -48,7 +48,7 @@ impl<C: Consumer> Session<C> {
     }
 
     /// Serves the connection until it ends, and then drops `registration`.
-    // One future that owns everything: a future inside another one would hold shared values twice, in each idle connection.
+    // One future owns everything. A nested future would hold the values that both futures use twice, in each idle connection.
     pub(crate) fn run(mut self, registration: impl Send) -> impl Future<Output = ()> + Send {
         let connection = Arc::clone(self.connection());
         batching::batched(async move {
@@ -60,7 +60,7 @@ impl<C: Consumer> Session<C> {
                 {
                     let Self { consumer, cx, .. } = &mut self;
                     let mut event = None;
-                    // Awaited where it is made: the future would hold a variable twice.
+                    // Awaited without a variable, because the future would hold the variable twice.
                     let result = drive_output_while(
                         &connection,
                         begin(consumer, cx, &connection, step, &mut event, &mut trigger),

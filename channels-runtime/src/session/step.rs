@@ -6,7 +6,7 @@ use crate::session::close::CloseWait;
 use crate::session::input::Read;
 use crate::websocket::{ClientMessage, CloseCode, ProtocolError};
 
-/// What the session does next.
+/// The next step of a session.
 pub(super) enum Step {
     Event(Event),
     Gap(Gap),
@@ -16,7 +16,7 @@ pub(super) enum Step {
     Closing(CloseCode),
     LayerClosed,
     /// The client has disconnected.
-    Gone,
+    Disconnected,
 }
 
 impl Step {
@@ -34,13 +34,13 @@ impl From<Read> for Step {
     fn from(read: Read) -> Self {
         match read {
             Ok(Some(message)) => Self::Client(message),
-            Ok(None) => Self::Gone,
+            Ok(None) => Self::Disconnected,
             Err(violation) => Self::ProtocolError(violation),
         }
     }
 }
 
-/// The cause of a handler's call. Or the end of the connection, which has no handler.
+/// The cause of a handler's call, or the end of the connection, which has no handler.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trigger {
     Event,

@@ -1,4 +1,4 @@
-//! The turns of a session: events of the layer and messages of the client alternate, and the task yields to others.
+//! The turns of a session: events of the layer and messages of the client alternate, and the task yields to other tasks.
 
 use std::task::{Context as Task, Poll};
 
@@ -13,9 +13,9 @@ const STEPS: u8 = 16;
 impl Input {
     /// Counts a step. Returns whether the task now yields to the sockets and the other connections.
     ///
-    /// The messages of one read are handled together, so that one write carries their output. Neither a flood of frames (pings and
-    /// pongs are also frames) nor a flood of events can outrun the sockets. A client that has sent everything needs no rule: after
-    /// a read that does not fill the buffer, the next read waits until the socket is ready.
+    /// The messages of one read are handled together, so that one write carries their output. The bound keeps a flood of events
+    /// or frames (pings and pongs are also frames) from delaying the writes. A client whose bytes have all been read needs no
+    /// bound: after a read that does not fill the buffer, the next read waits until the socket is ready.
     pub(super) fn is_turn_over(&mut self, connection: &Connection) -> bool {
         self.steps += 1;
         let is_over = self.steps >= STEPS;
@@ -70,7 +70,7 @@ impl Input {
                         if events {
                             return Poll::Pending;
                         }
-                        // The client had its turn.
+                        // The client has had its turn.
                         self.events_left = EVENTS;
                         continue;
                     }
@@ -82,7 +82,7 @@ impl Input {
                 }
                 Next::Closing(code) => Step::Closing(code),
                 Next::LayerClosed => Step::LayerClosed,
-                Next::Broken => Step::Gone,
+                Next::Broken => Step::Disconnected,
             };
             self.events_left = EVENTS;
             return Poll::Ready(step);

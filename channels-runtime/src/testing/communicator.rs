@@ -33,8 +33,8 @@ pub struct Connected {
     pub headers: HeaderMap,
 }
 
-/// A client of one route, without a socket. It uses warp's filters, the handshake and the framing, over a pipe in memory. It is
-/// Channels' `WebsocketCommunicator`.
+/// A client of one route, without a socket. It uses warp's filters, the handshake and the framing, over a pipe in memory. It
+/// corresponds to Django Channels' `WebsocketCommunicator`.
 ///
 /// The client replies to the server's pings only while it waits for something. A test in which more than half a minute of paused
 /// time passes without a receive should turn the heartbeat off: `Channels::builder().no_heartbeat()`.
@@ -150,7 +150,7 @@ impl WebsocketCommunicator {
 
     /// Connects. When it returns, `#[connect]` has run, so the consumer is in its groups.
     ///
-    /// After the connection has ended, it may be called again for another one.
+    /// After the connection has ended, call it again for another connection.
     ///
     /// # Errors
     /// [`CommunicatorError::Refused`] with the status of the rejection.
@@ -192,7 +192,7 @@ impl WebsocketCommunicator {
         }
     }
 
-    /// Returns the call that is being made: this client, and the line of the test.
+    /// Returns the current call: this client, and the line of the test.
     #[track_caller]
     fn call(&self) -> Call {
         let client = match &self.name {
@@ -337,7 +337,7 @@ impl WebsocketCommunicator {
         })
     }
 
-    /// Returns whether nothing arrives for a tenth of a second. With a paused clock the answer is immediate and certain. A frame
+    /// Returns whether nothing arrives for a tenth of a second. With a paused clock the result is immediate and certain. A frame
     /// that does arrive is kept for the next receive.
     #[track_caller]
     pub fn receive_nothing(&mut self) -> Unawaited<'_, bool> {

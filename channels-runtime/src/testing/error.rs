@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::Error as ClientError;
 use crate::testing::transcript::Transcript;
 use crate::websocket::Frame;
 
-/// What did not happen as the test expects, and what happened instead. Every variant names the call that failed.
+/// A failed expectation of a test, with the actual result. Every variant names the call that failed.
 ///
 /// `Debug`, which a test prints if it returns an error, writes the same as `Display`, and the cause.
 #[derive(thiserror::Error)]
@@ -59,7 +59,7 @@ pub enum CommunicatorError {
     Unexpected {
         /// The call.
         call: Call,
-        /// What the test expects.
+        /// The expectation, in words.
         wanted: &'static str,
         /// The frame that arrived.
         arrived: Frame,

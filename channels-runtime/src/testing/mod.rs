@@ -1,7 +1,7 @@
-//! Test tools: clients without sockets, and layers that record what was sent.
+//! Test tools: clients without sockets, and layers that record all messages.
 //!
 //! [`WebsocketCommunicator`] is a client. A test may have any number of them for one application. [`LayerProbe`] makes channel
-//! layers for one process or for several, and lists what was sent through them.
+//! layers for one process or for several, and lists the messages that were sent through them.
 //!
 //! ```
 //! use channels_runtime::prelude::*;
@@ -60,10 +60,10 @@
 //!
 //! # Time
 //!
-//! No test needs to sleep. With `#[tokio::test(start_paused = true)]` (tokio's feature `test-util`) the clock stops while any task
-//! can run, and jumps to the next deadline when all tasks wait. So [`WebsocketCommunicator::receive_nothing`] and
-//! [`LayerProbe::assert_nothing_more`] return immediately, and with certainty. The paused clock does not see waits for something
-//! outside of the runtime (Redis, a database, a thread of your own). Do not pause it in such a test.
+//! No test needs to sleep. With `#[tokio::test(start_paused = true)]` (tokio's feature `test-util`) the clock stops while any
+//! task can run, and jumps to the next deadline when all tasks wait. So [`WebsocketCommunicator::receive_nothing`] and
+//! [`LayerProbe::assert_nothing_more`] return immediately, and with certainty. The paused clock does not recognise waits for
+//! something outside of the runtime (Redis, a database, a thread of your own). Do not pause it in such a test.
 //!
 //! # Order
 //!

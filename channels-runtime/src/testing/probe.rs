@@ -47,8 +47,8 @@ use crate::testing::deadlines::{PATIENCE, SILENCE};
 /// # Ok(()) }
 /// ```
 ///
-/// The record also has the messages that the test itself sends through one of the layers. It only grows, so do not use this layer
-/// in a server.
+/// The record also contains the messages that the test itself sends through one of the layers. It only grows, so do not use this
+/// layer in a server.
 #[derive(Clone)]
 pub struct LayerProbe {
     bus: Arc<Bus>,
@@ -84,8 +84,8 @@ impl LayerProbe {
         Self { bus: Arc::new(Bus { shared: Arc::default(), turns: None }) }
     }
 
-    /// Creates layers that behave like those over Redis: each process gets all messages in one order, but at its own time. The seed
-    /// chooses which process is next, and how much else runs before. A send to a full channel returns no error.
+    /// Creates layers that behave like those over Redis: each process gets all messages in one order, but at its own time. The
+    /// seed chooses the next process, and how many times other tasks run before it. A send to a full channel returns no error.
     ///
     /// On a runtime with one thread and a paused clock, a test runs in the same order for the same seed, if it waits for nothing
     /// outside and uses no randomness (`tokio::select!` does, unless it is `biased`). So a test with many seeds finds code that
@@ -111,8 +111,8 @@ impl LayerProbe {
         Self { bus: Arc::new(Bus { shared, turns: Some(AbortOnDropHandle::new(turns)) }) }
     }
 
-    /// Returns the layer of one more process. The processes share messages only: each has its own channels and members, and a handler
-    /// without `self` renders once in each process.
+    /// Returns the layer of one more process. The processes share messages only: each has its own channels and members, and a
+    /// handler without `self` renders once in each process.
     pub fn process(&self) -> ChannelLayer {
         self.process_with(LayerConfig::default())
     }
@@ -134,11 +134,11 @@ impl LayerProbe {
         self.bus.shared.lock().record.iter().map(|entry| entry.sent.clone()).collect()
     }
 
-    /// Returns the next event of this type that was sent to the group: the first that no assertion has returned yet. Waits up to a
-    /// second.
+    /// Returns the next event of this type that was sent to the group: the first that no assertion has returned yet. Waits up to
+    /// a second.
     ///
     /// # Panics
-    /// If there is none, or one that does not fit the type. The panic lists what was sent.
+    /// If there is no such event, or it does not fit the type. The panic lists the sent messages.
     ///
     /// # Cancel safety
     /// An event counts as returned when the future returns it. Dropping the future loses nothing.
@@ -148,11 +148,11 @@ impl LayerProbe {
         Unawaited::new(self.next::<E>(group, Location::caller()))
     }
 
-    /// Returns the next event of this type that was sent to the channel: the first that no assertion has returned yet. Waits up to
-    /// a second.
+    /// Returns the next event of this type that was sent to the channel: the first that no assertion has returned yet. Waits up
+    /// to a second.
     ///
     /// # Panics
-    /// If there is none, or one that does not fit the type. The panic lists what was sent.
+    /// If there is no such event, or it does not fit the type. The panic lists the sent messages.
     ///
     /// # Cancel safety
     /// An event counts as returned when the future returns it. Dropping the future loses nothing.
@@ -192,7 +192,7 @@ impl LayerProbe {
             let sent = async {
                 loop {
                     let more = self.bus.shared.changed.notified();
-                    if self.bus.shared.lock().record.iter().any(|entry| !entry.taken) {
+                    if self.bus.shared.lock().record.iter().any(|entry| !entry.is_returned) {
                         return;
                     }
                     more.await;
@@ -214,7 +214,7 @@ impl Default for LayerProbe {
 /// The messages that all processes share.
 struct Bus {
     shared: Arc<Shared>,
-    /// Ends with the last layer and probe. Only with a seed.
+    /// The task that delivers in the order of the seed. Ends with the last layer and probe. `None` without a seed.
     turns: Option<AbortOnDropHandle<()>>,
 }
 
@@ -239,7 +239,8 @@ struct Process {
 
 struct Entry {
     sent: Sent,
-    taken: bool,
+    /// Whether an assertion has returned the message.
+    is_returned: bool,
 }
 
 impl Shared {
@@ -247,10 +248,10 @@ impl Shared {
         lock(&self.state)
     }
 
-    /// Records and delivers a message. Delivers without the lock: that runs the user's code, which may send.
+    /// Records and delivers a message. Delivers without the lock, because delivery runs the user's code, which may send.
     fn send(&self, sent: &Sent) -> Result<(), LayerError> {
         let mut state = self.lock();
-        state.record.push(Entry { sent: sent.clone(), taken: false });
+        state.record.push(Entry { sent: sent.clone(), is_returned: false });
         let readers = state.readers(&sent.to);
         if self.has_turns {
             for reader in readers {
@@ -297,10 +298,11 @@ impl State {
     }
 
     fn take(&mut self, to: &Target, event: &str) -> Option<Envelope> {
-        let is_next =
-            |entry: &&mut Entry| !entry.taken && entry.sent.to == *to && entry.sent.envelope.event_name() == event;
+        let is_next = |entry: &&mut Entry| {
+            !entry.is_returned && entry.sent.to == *to && entry.sent.envelope.event_name() == event
+        };
         let entry = self.record.iter_mut().find(is_next)?;
-        entry.taken = true;
+        entry.is_returned = true;
         Some(entry.sent.envelope.clone())
     }
 }
@@ -322,7 +324,7 @@ async fn take_turns(shared: Arc<Shared>, seed: u64) {
     let mut random = SplitMix64(seed);
     loop {
         let more = shared.changed.notified();
-        // Between two messages, other tasks run for a random while.
+        // Between two messages, other tasks run a random number of times.
         for _ in 0..random.below(8) {
             tokio::task::yield_now().await;
         }
@@ -492,8 +494,8 @@ impl fmt::Display for State {
             return f.write_str("; nothing was sent");
         }
         f.write_str("; sent messages:")?;
-        for Entry { sent, taken } in &self.record {
-            write!(f, "\n  {sent}{}", if *taken { " (returned by an assertion)" } else { "" })?;
+        for Entry { sent, is_returned } in &self.record {
+            write!(f, "\n  {sent}{}", if *is_returned { " (returned by an assertion)" } else { "" })?;
         }
         Ok(())
     }

@@ -64,7 +64,7 @@ impl Address for &String {
     }
 }
 
-/// Listens on an address, and returns the address that it has then: with port 0, the system chooses the port.
+/// Listens on an address, and returns the bound address. With port 0, the system chooses the port.
 pub(super) async fn listen(address: Result<SocketAddr, String>) -> Result<(TcpListener, SocketAddr), ServeError> {
     match address {
         Ok(address) => listen_on(address).await,
@@ -126,8 +126,8 @@ mod tests {
             let error = listen(text.known()).await.unwrap_err().to_string();
             assert_eq!(error, format!("cannot resolve `{text}`; write a host and a port, like `127.0.0.1:8000`"));
         }
-        let (_listener, taken) = listen("127.0.0.1:0".known()).await.unwrap();
-        let error = listen(taken.to_string().known()).await.unwrap_err().to_string();
-        assert_eq!(error, format!("cannot listen on {taken}"));
+        let (_listener, used) = listen("127.0.0.1:0".known()).await.unwrap();
+        let error = listen(used.to_string().known()).await.unwrap_err().to_string();
+        assert_eq!(error, format!("cannot listen on {used}"));
     }
 }

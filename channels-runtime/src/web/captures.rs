@@ -9,7 +9,7 @@ use warp::{Filter, Rejection};
     note = "a path is a warp filter: fixed parts are in quotes, and a captured part is its type"
 )]
 pub trait RoutePath {
-    /// The captures of the path. A type that is not a path has none, so the compiler does not ask for them.
+    /// The captures of the path. The compiler does not ask for the captures of a type that is not a path.
     type Captured;
 
     #[doc(hidden)]

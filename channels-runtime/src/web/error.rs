@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 #[cfg(feature = "https")]
 use std::path::PathBuf;
 
-/// Why a server cannot start.
+/// The reason why a server cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// The text is not an address, or its host has none.
+    /// The text is not an address, or its host has no address.
     #[error("cannot resolve `{address}`; write a host and a port, like `127.0.0.1:8000`")]
     Address {
         /// The text.
@@ -17,7 +17,7 @@ pub enum ServeError {
         /// The error of the system.
         source: io::Error,
     },
-    /// Another program listens there, or this one is not permitted to.
+    /// Another program already listens on the address, or this program is not permitted to.
     #[error("cannot listen on {address}")]
     Bind {
         /// The address.
@@ -40,20 +40,20 @@ pub enum ServeError {
         /// The error of the system.
         source: io::Error,
     },
-    /// A file for TLS does not hold what it should.
+    /// A file for TLS does not hold the expected item.
     #[cfg(feature = "https")]
     #[error("{} does not hold a {wanted} in PEM", path.display())]
     TlsContent {
         /// The file.
         path: PathBuf,
-        /// What it should hold.
+        /// The expected item.
         wanted: &'static str,
     },
     /// The certificate and the key do not match, or cannot be used.
     #[cfg(feature = "https")]
     #[error("the certificate and the private key cannot be used: {problem}")]
     TlsPair {
-        /// What is wrong with them.
+        /// The problem.
         problem: String,
     },
 }

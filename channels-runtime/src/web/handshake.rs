@@ -139,7 +139,7 @@ async fn open<C: Consumer>(
         if let Some(until) = until {
             let left = until.duration_since(SystemTime::now()).ok().filter(|left| !left.is_zero());
             let left = left.ok_or_else(|| Reject::unauthorized().reason("the login has ended"))?;
-            // A login that ends in a thousand years has no end.
+            // An end that is too late for an `Instant` counts as no end.
             login_ends = Instant::now().checked_add(left);
         }
     } else {
@@ -176,7 +176,8 @@ fn accepted<C: Consumer>(key: &HeaderValue, opened: &mut Opened<C>, bearer: bool
     response
 }
 
-/// Takes the TCP socket out of hyper, so that the write queue can write to it. Without one (TLS, a Unix socket), keeps the stream.
+/// Takes the TCP socket out of hyper, so that the write queue can write to it. If there is no TCP socket (TLS, a Unix socket),
+/// keeps the stream.
 fn transport(upgraded: Upgraded) -> Option<(Socket, Bytes)> {
     // The first case is `Channels::serve`, the second `warp::serve`.
     let (socket, read_ahead) = match upgraded.downcast::<TokioIo<TcpStream>>() {
@@ -188,7 +189,8 @@ fn transport(upgraded: Upgraded) -> Option<(Socket, Bytes)> {
             }
         },
     };
-    // Output is joined before it is written, so the kernel need not wait for more. An error means that the client is gone.
+    // Output is joined before it is written, so the kernel need not wait for more. An error means that the client has
+    // disconnected.
     socket.set_nodelay(true).ok()?;
     Some((Socket::Tcp(socket), read_ahead))
 }

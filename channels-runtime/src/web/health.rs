@@ -15,10 +15,10 @@ const DEADLINE: Duration = Duration::from_secs(2);
 impl Channels {
     /// Returns a route with two health pages:
     ///
-    /// - `/healthz` always responds with 200: the process is alive. Without a response, restart it.
-    /// - `/readyz` responds with 200 if a message came back through the channel layer (and Redis, if the layer uses it) within 2 s
-    ///   ([`ChannelLayer::ready`](crate::ChannelLayer::ready)). It responds with 503 if none did, and while the server stops. Then
-    ///   send clients elsewhere, but do not restart the process: its connections are open, and Redis may recover.
+    /// - `/healthz` always responds with 200: the process is alive. If there is no response, restart the process.
+    /// - `/readyz` responds with 200 if a message came back through the channel layer (and Redis, if the layer uses it) within 2
+    ///   s ([`ChannelLayer::ready`](crate::ChannelLayer::ready)). It responds with 503 if none did, and while the server stops.
+    ///   Then send clients elsewhere, but do not restart the process: its connections are open, and Redis may recover.
     ///
     /// The body describes the problem in a few words, without addresses.
     ///

@@ -37,18 +37,18 @@ pub(crate) struct HttpConnection {
 }
 
 impl HttpConnection {
-    /// Accepts TLS. Returns `None` if that fails or takes too long.
+    /// Runs the TLS handshake. Returns `None` if it fails or takes too long.
     #[cfg(feature = "https")]
     pub(crate) async fn accept_tls(
         &self,
         acceptor: &tokio_rustls::TlsAcceptor,
         socket: TcpStream,
     ) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
-        // After the upgrade to a WebSocket, the socket is out of reach.
+        // Set here, because the socket is not accessible after the upgrade to a WebSocket.
         socket.set_nodelay(true).ok()?;
         let accepting = tokio::time::timeout(self.core.admission().settings.header_deadline, acceptor.accept(socket));
         let accepted = tokio::select! {
-            // The losing branches hold nothing but the socket, which is then dropped.
+            // The branches that do not complete hold only the socket, which is then dropped.
             accepted = accepting => accepted,
             () = self.slot.dropped() => return None,
             () = self.core.stopping().cancelled() => return None,

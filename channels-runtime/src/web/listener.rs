@@ -23,7 +23,7 @@ use crate::web::slots::{Slot, Slots};
 #[cfg(feature = "https")]
 use crate::web::tls::Tls;
 
-/// A server that listens but does not serve yet: what [`Channels::bind`] returns.
+/// A server that listens but does not serve yet, returned by [`Channels::bind`].
 #[derive(Debug)]
 pub struct WebServer {
     channels: Channels,
@@ -34,10 +34,10 @@ pub struct WebServer {
 }
 
 impl Channels {
-    /// Serves these routes on this address, such as `"127.0.0.1:8000"`, until [`Channels::shutdown`] is called, or until the process
-    /// gets SIGINT or SIGTERM. Then it closes the connections with 1012 as [`Channels::shutdown`] does, runs their
-    /// `#[disconnect]`, and returns, after 10 s at most ([`shutdown_deadline`](crate::ChannelsBuilder::shutdown_deadline)). After a
-    /// second signal it returns immediately.
+    /// Serves these routes on this address, such as `"127.0.0.1:8000"`, until [`Channels::shutdown`] is called, or until the
+    /// process gets SIGINT or SIGTERM. Then it closes the connections with 1012 as [`Channels::shutdown`] does, runs their
+    /// `#[disconnect]`, and returns, after 10 s at most ([`shutdown_deadline`](crate::ChannelsBuilder::shutdown_deadline)). After
+    /// a second signal it returns immediately.
     ///
     /// It closes the connections of its own routes. It also serves routes of other `Channels`, whose
     /// [`shutdown`](Channels::shutdown) you call yourself.
@@ -93,7 +93,7 @@ fn handed_over() -> io::Result<Option<(TcpListener, SocketAddr)>> {
 }
 
 impl WebServer {
-    /// Returns the address that it listens on.
+    /// Returns the address that the server listens on.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
@@ -119,8 +119,8 @@ impl WebServer {
     /// Serves until [`Channels::shutdown`] is called, or until the process gets SIGINT or SIGTERM; see [`Channels::serve`].
     /// If the future is dropped, the server stops and cuts off its requests and connections.
     pub async fn serve(self, routes: impl Routes) {
-        // A task, because the thread of the main future is not one of tokio's workers: each accepted socket would wake it, and
-        // its memory would come from a heap that no worker uses.
+        // Spawned, because the thread of the main future is not one of tokio's workers: each accepted socket would wake that
+        // thread, and its memory would come from a heap that no worker uses.
         let serving = AbortOnDropHandle::new(tokio::spawn(self.accept(routes)));
         if let Err(ended) = serving.await
             && ended.is_panic()
@@ -138,44 +138,45 @@ impl WebServer {
         let slots =
             Slots::new(core.admission().settings.max_waiting, move || count(&counted.admission().counters.crowded_out));
         let requests = TaskTracker::new();
-        let cut = CancellationToken::new();
+        let cut_off = CancellationToken::new();
         // Ends the sockets that are left when this returns or is dropped.
-        let _cut = cut.clone().drop_guard();
+        let _guard = cut_off.clone().drop_guard();
         let mut signalled = std::pin::pin!(signal());
-        let mut fails = false;
+        let mut has_failed = false;
         loop {
             let accepted = tokio::select! {
-            // All three may be dropped and polled anew: a connection that was not accepted stays in the kernel's queue.
+            // All three branches are cancel safe: a connection that was not accepted stays in the kernel's queue.
             () = core.stopping().cancelled() => break,
             () = &mut signalled => break,
             accepted = self.listener.accept() => accepted};
             let (socket, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Most likely out of file descriptors: other sockets must close first.
-                    if !std::mem::replace(&mut fails, true) {
+                    // Most likely the process has no file descriptors left: other sockets must close first.
+                    if !std::mem::replace(&mut has_failed, true) {
                         tracing::warn!(%error, "a connection could not be accepted; further failures are not logged until one is accepted");
                     }
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
                 }
             };
-            fails = false;
+            has_failed = false;
             let connection = HttpConnection { core: Arc::clone(core), slot: Slot::new(&slots), peer };
             connection.slot.wait_for_head();
             let service = service.clone();
             #[cfg(feature = "https")]
             if let Some(tls) = &self.tls {
                 let acceptor = tls.acceptor();
-                requests.spawn(cut.clone().run_until_cancelled_owned(async move {
+                requests.spawn(cut_off.clone().run_until_cancelled_owned(async move {
                     if let Some(stream) = connection.accept_tls(&acceptor, socket).await {
                         connection.serve(stream, service).await;
                     }
                 }));
                 continue;
             }
-            requests
-                .spawn(cut.clone().run_until_cancelled_owned(async move { connection.serve(socket, service).await }));
+            requests.spawn(
+                cut_off.clone().run_until_cancelled_owned(async move { connection.serve(socket, service).await }),
+            );
         }
         drop(self.listener);
         let deadline = core.settings.shutdown_deadline;
@@ -184,7 +185,7 @@ impl WebServer {
             tokio::join!(self.channels.shutdown(deadline), requests.wait());
         };
         tokio::select! {
-            // When one branch is done, the other has nothing left to do.
+            // When one branch completes, the other is not needed.
             ended = tokio::time::timeout(deadline, ends) => {
                 if ended.is_err() {
                     tracing::warn!("some connections did not end in time");

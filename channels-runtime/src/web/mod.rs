@@ -1,9 +1,10 @@
-//! The HTTP edge: routes for warp, WebSockets and server-sent events, and a server for them.
+//! The HTTP interface: routes for warp, WebSockets and server-sent events, and a server for them.
 //!
-//! [`Channels::route`](crate::Channels::route) and [`Channels::sse`](crate::Channels::sse) make [`Routes`], which are warp filters,
-//! from a [`RoutePath`] whose [`Captures`] are the arguments of `#[connect]`. [`Channels::serve`](crate::Channels::serve) serves
-//! them on an [`Address`]; [`Channels::bind`](crate::Channels::bind) returns a [`WebServer`] that listens first, so that a program
-//! can learn its port or add TLS. A [`ServeError`] says why a server cannot start.
+//! [`Channels::route`](crate::Channels::route) and [`Channels::sse`](crate::Channels::sse) make [`Routes`], which are warp
+//! filters, from a [`RoutePath`] whose [`Captures`] are the arguments of `#[connect]`.
+//! [`Channels::serve`](crate::Channels::serve) serves them on an [`Address`]; [`Channels::bind`](crate::Channels::bind) returns a
+//! [`WebServer`] that listens first, so that a program can learn its port or add TLS. A [`ServeError`] is the reason why a server
+//! cannot start.
 
 // Only this folder names warp and hyper.
 

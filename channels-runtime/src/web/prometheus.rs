@@ -33,7 +33,7 @@ impl Channels {
         let channels = self.clone();
         let recorder = Arc::new(PrometheusBuilder::new().build_recorder());
         let page = recorder.handle();
-        // Another recorder keeps the application's own metrics.
+        // If the program has installed another recorder, the program's own metrics stay there.
         _ = metrics::set_global_recorder(Arc::clone(&recorder));
         warp::path!("metrics")
             .and(warp::get())

@@ -12,7 +12,7 @@ use crate::web::slots::Slot;
 /// The body of a request. Until it has arrived or is dropped, its socket waits: a slow body is limited like a slow head.
 pub(crate) struct RequestBody {
     body: Incoming,
-    /// Until the body has arrived.
+    /// `None` after the body has arrived.
     slot: Option<Arc<Slot>>,
 }
 

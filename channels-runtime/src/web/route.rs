@@ -14,9 +14,10 @@ impl Channels {
     ///
     /// The captures of the path are the arguments of `#[connect]` after `cx`. A path may end with a slash.
     ///
-    /// A request that is not a WebSocket handshake is passed on, so a page may have the same path. If no other filter takes it, warp
-    /// responds with 405 to a method other than `GET`, and with 400 if the header `Upgrade: websocket` is missing. A malformed
-    /// handshake gets 400, one of another version 426, and a rejected one the status of its [`Reject`](crate::Reject).
+    /// A request that is not a WebSocket handshake is passed on to the next filter, so a page may have the same path. If no other
+    /// filter takes it, warp responds with 405 to a method other than `GET`, and with 400 if the header `Upgrade: websocket` is
+    /// missing. A malformed handshake gets 400, one of another version 426, and a rejected one the status of its
+    /// [`Reject`](crate::Reject).
     ///
     /// ```
     /// use channels_runtime::prelude::*;

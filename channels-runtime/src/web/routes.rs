@@ -1,4 +1,4 @@
-//! The bound of what a server serves.
+//! The trait of the filters that a server can serve.
 
 use warp::{Filter, Rejection, Reply};
 

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::support::lock;
 use crate::web::slots::Slot;
 
-/// An extension of a response whose body has no end. Admission counts its connection for as long as its [`SlotGuard`] exists, so its
-/// socket does not wait. The sockets of all other responses wait from the head of the response on: a client that reads slowly is
-/// treated like one that sends slowly.
+/// An extension of a response whose body has no end. Admission counts its connection for as long as its [`SlotGuard`] exists, so
+/// its socket does not count as waiting. The sockets of all other responses count as waiting from the head of the response on: a
+/// client that reads slowly is treated like one that sends slowly.
 #[derive(Clone, Default)]
 pub(super) struct SlotLease(Arc<Mutex<Lent>>);
 
@@ -17,7 +17,7 @@ enum Lent {
     #[default]
     Early,
     To(Arc<Slot>),
-    GivenBack,
+    Returned,
 }
 
 impl SlotLease {
@@ -33,7 +33,7 @@ impl SlotLease {
     /// Lends the slot of the socket to which the response is written.
     pub(crate) fn lend(&self, slot: &Arc<Slot>) {
         let mut lent = self.lock();
-        if matches!(*lent, Lent::GivenBack) {
+        if matches!(*lent, Lent::Returned) {
             slot.wait_for_head();
         } else {
             *lent = Lent::To(Arc::clone(slot));
@@ -46,7 +46,7 @@ pub(super) struct SlotGuard(SlotLease);
 
 impl Drop for SlotGuard {
     fn drop(&mut self) {
-        if let Lent::To(slot) = std::mem::replace(&mut *self.0.lock(), Lent::GivenBack) {
+        if let Lent::To(slot) = std::mem::replace(&mut *self.0.lock(), Lent::Returned) {
             slot.wait_for_head();
         }
     }

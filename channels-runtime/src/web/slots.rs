@@ -1,5 +1,5 @@
-//! Waiting sockets: those that have not sent a whole request, and those that may send another. A bound against clients that open many
-//! sockets and send little.
+//! Waiting sockets: those that have not sent a whole request, and those that may send another. Bounded against clients that open
+//! many sockets and send little.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,13 +9,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::lock;
 
-/// All waiting sockets, the oldest first. Bound: `limit`. Policy: when one more comes, the socket that has waited longest is dropped.
-/// A socket that is slow on purpose waits longest; others send their request immediately. A body may take longer than a head, so
-/// sockets that send a body are not dropped for those that send a head, if they are at most half.
+/// All waiting sockets, the oldest first. Bound: `limit`. Policy: when one more comes, the socket that has waited longest is
+/// dropped. A socket that is slow on purpose waits longest; others send their request immediately. A body may take longer than a
+/// head, so sockets that send a body are not dropped for those that send a head while they hold at most half of the slots.
 pub(super) struct Slots {
     limit: usize,
     queue: Mutex<Queue>,
-    /// Called for each socket that is dropped to make room.
+    /// Called for each socket that is dropped for another one.
     on_drop: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -77,11 +77,11 @@ pub(super) struct Slot {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The position in the queue, while the socket waits.
+    /// The position in the queue. `None` while the socket does not wait.
     position: Option<(Part, u64)>,
-    /// A request has arrived, and its response has not ended.
+    /// Whether a request has arrived whose response has not ended.
     is_served: bool,
-    /// A request has arrived before.
+    /// Whether any request has arrived.
     was_served: bool,
 }
 
@@ -94,12 +94,12 @@ impl Slot {
         lock(&self.state)
     }
 
-    /// Starts to wait for the head of a request. Returns whether another socket was dropped for it.
+    /// Adds the socket to the queue until the head of a request arrives. Returns whether another socket was dropped for it.
     pub(super) fn wait_for_head(&self) -> bool {
         self.wait_for(Part::Head)
     }
 
-    /// Starts to wait for the body of a request. Returns whether another socket was dropped for it.
+    /// Adds the socket to the queue until the body of a request arrives. Returns whether another socket was dropped for it.
     pub(super) fn wait_for_body(&self) -> bool {
         self.wait_for(Part::Body)
     }
@@ -199,7 +199,7 @@ mod tests {
         let waiting = Slots::new(4, || {});
         let slots: Vec<_> = (0..9).map(|_| Slot::new(&waiting)).collect();
         let dropped = || slots.iter().map(|slot| u8::from(slot.dropped.is_cancelled())).collect::<Vec<_>>();
-        // Two of four may send a body; a head makes room for another head.
+        // Two of four may send a body; a head is dropped for another head.
         for slot in &slots[..2] {
             slot.wait_for_head();
             slot.serve();

@@ -43,10 +43,11 @@ const OPENING: &str = "retry: 3000\n\n";
 const PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
 
 impl Channels {
-    /// Returns a route for clients that only receive: server-sent events from a consumer, as an ordinary warp filter. Use it for pages
-    /// whose network blocks WebSockets, and for programs that read HTTP more easily.
+    /// Returns a route for clients that only receive: server-sent events from a consumer, as an ordinary warp filter. Use it for
+    /// pages whose network blocks WebSockets, and for programs that read HTTP more easily than WebSockets.
     ///
-    /// The consumer may also have a [`Self::route`]. It compiles only without `#[receive]`, because this client cannot send.
+    /// The same consumer may also have a [`Self::route`]. A consumer with `#[receive]` does not compile here, because this client
+    /// cannot send.
     ///
     /// ```
     /// use channels_runtime::prelude::*;
@@ -89,27 +90,28 @@ impl Channels {
     /// });
     /// ```
     ///
-    /// These are the same as on a WebSocket route: `#[connect]` and the status of its [`Reject`](crate::Reject), the login, the checks
-    /// of origin and host, all limits and counters, the heartbeat's times, the order, the outbound limit (1013 beyond it), and the
-    /// gradual closes of [`Self::shutdown`]. These differ:
+    /// These are the same as on a WebSocket route: `#[connect]` and the status of its [`Reject`](crate::Reject), the login, the
+    /// checks of origin and host, all limits and counters, the heartbeat's times, the order, the outbound limit (1013 beyond it),
+    /// and the gradual closes of [`Self::shutdown`]. These differ:
     ///
-    /// - The route takes `GET` with `Accept: text/event-stream`, which browsers' `EventSource` sends, and passes other requests on.
-    /// - A text frame is one message, with `data:` before each of its lines. A line ends with `\n`, `\r\n` or `\r`; all arrive as `\n`.
-    ///   A binary frame cannot be sent: it is logged as an error and ends the connection with 1003.
-    /// - A comment replaces the ping. A client that vanished is noticed when its socket takes no more bytes: 30 s after that, or when
-    ///   the kernel gives up (on Linux within a quarter of an hour).
+    /// - The route takes `GET` with `Accept: text/event-stream`, which browsers' `EventSource` sends, and passes other requests
+    ///   on.
+    /// - A text frame is one message, with `data:` before each of its lines. A line ends with `\n`, `\r\n` or `\r`; all arrive as
+    ///   `\n`. A binary frame cannot be sent: it is logged as an error and ends the connection with 1003.
+    /// - A comment replaces the ping. A client that vanished is noticed when its socket takes no more bytes: 30 s after that, or
+    ///   when the kernel ends its retries (on Linux within a quarter of an hour).
     /// - The client sends no close code, so `#[disconnect]` gets 1006.
-    /// - A close is the last message, an event named `close`: `{"code": 4001, "reason": ".."}`. When the server stops, the browser
-    ///   reconnects after the time in the reason.
-    /// - Messages have no id, and `Last-Event-ID` is ignored: messages that the client missed are not sent again. A consumer updates
-    ///   its client in `#[connect]`.
-    /// - There is no subprotocol. An [idle limit](crate::ChannelsBuilder::idle_limit) ends every stream, because these clients send
-    ///   nothing.
-    /// - The response allows pages of other hosts in [`allowed_origins`](crate::ChannelsBuilder::allowed_origins) to read it (CORS,
-    ///   with credentials).
+    /// - A close is the last message, an event named `close`: `{"code": 4001, "reason": ".."}`. When the server stops, the
+    ///   browser reconnects after the time in the reason.
+    /// - Messages have no id, and `Last-Event-ID` is ignored: messages that the client missed are not sent again. A consumer
+    ///   updates its client in `#[connect]`.
+    /// - There is no subprotocol. An [idle limit](crate::ChannelsBuilder::idle_limit) ends every stream, because these clients
+    ///   send nothing.
+    /// - The response allows pages of other hosts in [`allowed_origins`](crate::ChannelsBuilder::allowed_origins) to read it
+    ///   (CORS, with credentials).
     ///
-    /// A browser allows six HTTP/1.1 connections to a host, over all of its tabs; with many tabs, use a WebSocket. The cost: a frame
-    /// is copied once more and wakes one more task.
+    /// A browser allows six HTTP/1.1 connections to a host, over all of its tabs; with many tabs, use a WebSocket. The cost: a
+    /// frame is copied once more and wakes one more task.
     pub fn sse<C: Consumer + OnlySends>(
         &self,
         path: impl RoutePath<Captured: Captures<C::Captures>>,
@@ -194,7 +196,7 @@ impl AsyncWrite for SessionPipe {
     }
 }
 
-/// The body of the response. It is dropped when the client is gone, which ends the session.
+/// The body of the response. It is dropped when the client has disconnected, which ends the session.
 struct EventStream {
     consumer: &'static str,
     pipe: DuplexStream,

@@ -35,14 +35,15 @@ type Versions = [Option<(SystemTime, u64)>; 2];
 
 impl Tls {
     pub(super) fn new(certificate: &Path, private_key: &Path) -> Result<Self, ServeError> {
-        // Read first, so that a change meanwhile is found later.
+        // Read before the files, so that the next check finds a change in between.
         let versions = [certificate, private_key].map(version);
         let acceptor = load(certificate, private_key)?;
         let current = Mutex::new(Current { acceptor, versions, checked: Instant::now() });
         Ok(Self { certificate: certificate.into(), private_key: private_key.into(), current })
     }
 
-    /// Returns the acceptor for a client. Checks the two files at most once a second, and reads a few kilobytes if they have changed.
+    /// Returns the acceptor for a client. Checks the two files at most once a second, and reads a few kilobytes if they have
+    /// changed.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         let mut current = lock(&self.current);
         if current.checked.elapsed() >= CHECK_INTERVAL {

@@ -18,7 +18,7 @@ const POLICIES: [(&str, &str, &str); 3] = [
 ];
 
 /// The checked arguments, with defaults.
-pub(super) struct Meant {
+pub(super) struct CheckedArguments {
     pub(super) runtime: Runtime,
     pub(super) tag: LitStr,
     pub(super) groups: Option<Vec<Type>>,
@@ -29,7 +29,7 @@ pub(super) struct Meant {
     pub(super) policy: Option<LitStr>,
 }
 
-pub(super) fn check_arguments(arguments: Arguments, diagnostics: &mut Diagnostics) -> Meant {
+pub(super) fn check_arguments(arguments: Arguments, diagnostics: &mut Diagnostics) -> CheckedArguments {
     let Arguments { crate_path, tag, groups, sends, mailbox } = arguments;
     if let Some(tag) = tag.as_ref().filter(|tag| tag.value().is_empty()) {
         diagnostics.error(tag, "`tag` names the field of a command that holds its name; it cannot be empty");
@@ -37,13 +37,13 @@ pub(super) fn check_arguments(arguments: Arguments, diagnostics: &mut Diagnostic
     let groups = groups.and_then(|List { name, types }| {
         let before = diagnostics.count();
         let groups = distinct(types, &name, diagnostics);
-        // A wrong list counts as missing, so that `group_add` gives no further error.
+        // A wrong list counts as missing, so that `group_add` causes no further error.
         (diagnostics.count() == before).then_some(groups)
     });
     let sends = sends.map_or_else(Vec::new, |List { name, types }| distinct(types, &name, diagnostics));
     let policy = mailbox.and_then(|(name, value)| check_policy(&value, &name, diagnostics));
     let (mailbox, policy) = policy.map_or((POLICIES[0].1, None), |(variant, policy)| (variant, Some(policy)));
-    Meant {
+    CheckedArguments {
         runtime: Runtime::new(crate_path),
         tag: tag.unwrap_or_else(|| LitStr::new("type", Span::call_site())),
         groups,

@@ -66,12 +66,12 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
     };
     for (at, method, ReadRole { role, guessed, blocking, .. }) in methods {
         let marked = Marked { method, blocking };
-        let used = if guessed { None } else { self_without_self(method) };
+        let used = if guessed { None } else { self_without_receiver(method) };
         changes[at].is_prescribed = true;
         changes[at].lacks_consumer = context_without_consumer(&role, &method.signature);
         changes[at].lacks_self = used.as_ref().map(Ident::span);
         if is_repeated(block, at) {
-            checker.miss(&role);
+            checker.leave_out(&role);
         } else if guessed {
             let before = (std::mem::take(checker.diagnostics), std::mem::take(&mut checker.names));
             checker.method(marked, role);
@@ -152,7 +152,7 @@ fn context_without_consumer(role: &Role, signature: &Signature) -> Option<usize>
 }
 
 /// Returns the first `self` in the body of a method without a receiver.
-fn self_without_self(method: &Method) -> Option<Ident> {
+fn self_without_receiver(method: &Method) -> Option<Ident> {
     // Items with a `self` of their own, and paths where `self` is a module.
     const OTHERS: [&str; 6] = ["fn", "impl", "trait", "mod", "use", "macro_rules"];
     if method.signature.receiver().is_some() {

@@ -10,14 +10,15 @@ use crate::enclosing_scope::Scope;
 use crate::source_file;
 use crate::tokens::text;
 
-/// Reports items that conflict with the block, and renames the enums of the consumer if their names are taken.
+/// Reports items that conflict with the block, and renames the enums of the consumer if other items already have their
+/// names.
 ///
 /// Returns `false` if the block cannot be expanded.
 pub(super) fn check(consumer: &mut Consumer, item: &TokenStream, diagnostics: &mut Diagnostics) -> bool {
     let Some(file) = source_file::of_the_call() else { return true };
     let self_ty = &consumer.self_ty;
     let names = [&mut consumer.event, &mut consumer.command];
-    let found = look(&file.text, self_ty, item, &names.each_ref().map(ToString::to_string));
+    let found = find_conflicts(&file.text, self_ty, item, &names.each_ref().map(ToString::to_string));
     let itself = text(self_ty);
     if found.is_second {
         let sentence = format!(
@@ -60,11 +61,11 @@ struct Found {
     is_second: bool,
     /// The type of an earlier consumer that differs only in its generic arguments.
     namesake: Option<String>,
-    /// The names of enums that are taken.
+    /// The names of the consumer's enums that another item already has.
     taken: Vec<String>,
 }
 
-fn look(source: &str, self_ty: &Type, item: &TokenStream, names: &[String]) -> Found {
+fn find_conflicts(source: &str, self_ty: &Type, item: &TokenStream, names: &[String]) -> Found {
     let head = text(self_ty);
     let name = |head: &str| head.split('<').next().map(str::to_owned);
     // Usually there is no conflict, which this search finds without tokenising the file.
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     fn is_second(source: &str, item: &str) -> bool {
-        look(source, &parse_quote!(Chat), &item.parse().unwrap(), &[]).is_second
+        find_conflicts(source, &parse_quote!(Chat), &item.parse().unwrap(), &[]).is_second
     }
 
     #[test]
@@ -131,9 +132,10 @@ mod tests {
     fn consumer_with_other_generic_arguments_is_found() {
         let (first, second) = ("impl Wrap<Text> { fn a() {} }", "impl Wrap<Voice> { fn a() {} }");
         let source = format!("#[consumer] {first} #[consumer] {second}");
-        let look = |ty: &str, item: &str| look(&source, &syn::parse_str(ty).unwrap(), &item.parse().unwrap(), &[]);
-        assert_eq!(look("Wrap<Text>", first).namesake, None);
-        let found = look("Wrap<Voice>", second);
+        let find_conflicts =
+            |ty: &str, item: &str| find_conflicts(&source, &syn::parse_str(ty).unwrap(), &item.parse().unwrap(), &[]);
+        assert_eq!(find_conflicts("Wrap<Text>", first).namesake, None);
+        let found = find_conflicts("Wrap<Voice>", second);
         assert_eq!(found.namesake.as_deref(), Some("Wrap<Text>"));
         assert!(!found.is_second);
     }
@@ -142,7 +144,7 @@ mod tests {
     fn taken_enum_name_is_found() {
         let names = ["ChatEvent".to_owned(), "ChatCommand".to_owned()];
         let block = "impl Chat { fn a() {} }";
-        let taken = |source: &str| look(source, &parse_quote!(Chat), &block.parse().unwrap(), &names).taken;
+        let taken = |source: &str| find_conflicts(source, &parse_quote!(Chat), &block.parse().unwrap(), &names).taken;
         assert_eq!(taken(&format!("pub enum ChatEvent {{ A }}\n#[consumer]\n{block}")), ["ChatEvent"]);
         assert_eq!(taken(&format!("#[consumer]\n{block}\nfn f(event: ChatEvent) {{}}")), [""; 0]);
     }

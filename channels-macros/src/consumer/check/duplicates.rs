@@ -74,7 +74,7 @@ impl Names {
     }
 }
 
-/// Reports a name whose variant is the one of events or frames without a name.
+/// Reports a name whose variant is [`RAW`], the variant of events or frames without a name.
 fn check_raw(raw: &[Named], what: &str, names: &[Named], noun: &str, diagnostics: &mut Diagnostics) {
     if let Some(raw) = raw.first()
         && let Some(named) = names.iter().find(|named| event_name::variant(&named.name) == RAW)

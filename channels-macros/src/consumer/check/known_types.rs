@@ -1,19 +1,19 @@
 //! Types that the macro recognises by name: by the last word of their path.
 //!
-//! A macro sees tokens, not types. A type of the user's that shares a name with a known type is taken for it, and an
-//! alias of a known type is not recognised. These are the cases:
+//! A macro sees tokens, not types. A type of the user's that shares a name with a known type is treated as that type,
+//! and an alias of a known type is not recognised. These are the cases:
 //!
-//! - `Context`: the first argument with this name is the context; every other argument is what its position says. A
+//! - `Context`: the first argument with this name is the context; every other argument is identified by its position. A
 //!   first argument `&mut Alias` may be the context too, and the compiler checks that. A handler without `self` whose
 //!   only argument is `&page::Context` takes an event. An alias that hides the `&mut` is reported as a wrong context.
 //! - Types without fields ([`WITHOUT_FIELDS`], and `Option` as a close code): a command, a close code or a consumer of
-//!   the user's that is called `Frame` or `Bytes`, for example, is refused with an error. The remedy is another name or
-//!   an alias. Conversely, an alias of a type without fields, such as `type Text = String`, compiles as a command. At
-//!   run time every command of that name is malformed, and the client receives that error.
-//! - Wrappers ([`WRAPPERS`]): an event `Json<T>` of the user's is refused with an error; the remedy is an alias. An
+//!   the user's that is called `Frame` or `Bytes`, for example, is rejected with an error. The remedy is another name
+//!   or an alias. Conversely, an alias of a type without fields, such as `type Text = String`, compiles as a command.
+//!   At run time every command of that name is malformed, and the client receives that error.
+//! - Wrappers ([`WRAPPERS`]): an event `Json<T>` of the user's is rejected with an error; the remedy is an alias. An
 //!   alias of a wrapper around an event is not an event, which the compiler reports.
 //! - Futures ([`awaited`]): a type of the user's that is called `BoxFuture`, and that a method returns without `async`,
-//!   is refused with an error. An alias of a future is not a valid return type, which the compiler reports.
+//!   is rejected with an error. An alias of a future is not a valid return type, which the compiler reports.
 //!
 //! `Result`, an alias of the consumer, `Json` in a return type, `Reject`, `CloseCode`, `CommandError` and `Envelope`
 //! are not recognised by name. The generated code passes these types to functions of the runtime, and the compiler

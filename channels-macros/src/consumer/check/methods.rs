@@ -50,8 +50,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Leaves a method out without an error, and assumes what it may have been.
-    pub(super) fn miss(&mut self, role: &Role) {
+    /// Leaves a method out without an error. The absence of the method must not cause further errors.
+    pub(super) fn leave_out(&mut self, role: &Role) {
         match role {
             Role::Handler(_) => self.consumer.handles = Handles::Anything,
             Role::Connect => self.consumer.broken_connect = Some(Vec::new()),
@@ -61,7 +61,7 @@ impl Checker<'_> {
 
     /// Reports a `self` in the body of a `#[connect]` or a handler without a receiver.
     pub(super) fn lacks_self(&mut self, role: &Role, used: &Ident, signature: &Signature) {
-        self.miss(role);
+        self.leave_out(role);
         let ident = &signature.ident;
         let sentence = if let Role::Connect = role {
             self.consumer.broken_connect = Some(check_connect(signature, &mut Diagnostics::default()));

@@ -1,4 +1,4 @@
-//! The checks of a consumer. Every mistake is reported, and everything that is right goes into the model.
+//! The checks of a consumer. Every mistake is reported, and everything that is valid goes into the model.
 
 mod arguments;
 mod block;

@@ -59,7 +59,7 @@ pub(super) fn read_role(method: &parse::Method, diagnostics: &mut Diagnostics) -
                      it if the method is conditional"
                 ),
             );
-            found.get_or_insert(ReadRole { role: missed(helper), helper, guessed: true, blocking: false });
+            found.get_or_insert(ReadRole { role: assumed_role(helper), helper, guessed: true, blocking: false });
             continue;
         }
         let Some((helper, exact)) = helper::exact_or_near(attribute) else { continue };
@@ -114,7 +114,7 @@ fn hidden(attribute: &Attribute) -> Option<&'static str> {
 }
 
 /// Returns the role that is assumed for a method with a hidden attribute.
-fn missed(helper: &str) -> Role {
+fn assumed_role(helper: &str) -> Role {
     match helper {
         "connect" => Role::Connect,
         "handler" => Role::Handler(None),

@@ -58,7 +58,7 @@ pub(crate) fn parse(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Ar
             "groups" => {
                 let before = diagnostics.count();
                 let types = arguments::types(&value, &name, "Room, Lobby", diagnostics);
-                // A wrong list counts as missing, so that `group_add` gives no further error.
+                // A wrong list counts as missing, so that `group_add` causes no further error.
                 groups = (diagnostics.count() == before).then_some(List { name, types });
             }
             "sends" => {

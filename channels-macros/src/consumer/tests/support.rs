@@ -18,7 +18,7 @@ pub(super) fn method_error(method: &TokenStream) -> String {
     errors.remove(0)
 }
 
-/// Asserts that each method gives a single error with the message.
+/// Asserts that each method causes a single error with the message.
 pub(super) fn assert_errors(cases: impl IntoIterator<Item = (TokenStream, &'static str)>) {
     for (tokens, sentence) in cases {
         let error = method_error(&tokens);
