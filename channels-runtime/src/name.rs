@@ -1,8 +1,8 @@
-//! The names of channels and groups: checked once, cheap to clone.
+//! The names of channels and groups. A name is checked when it is made, and is cheap to clone.
 //!
-//! The rules are those of Django Channels, so that a name is valid in both: fewer than 100 characters, only ASCII letters, digits, `-`,
-//! `_` and `.`. A channel name may contain one `!`. The part before it names a process, and the part after it a channel of that
-//! process.
+//! The rules are those of Django Channels, so a name is valid in both: fewer than 100 characters, and only ASCII letters,
+//! digits, `-`, `_` and `.`. A channel name may also contain one `!`. The part before the `!` names a process, and the part
+//! after it names a channel of that process.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The largest length of a channel or group name, in characters. Django Channels requires fewer than 100.
 pub const MAX_NAME_LENGTH: usize = 99;
 
-/// The largest length of a prefix: the rest of a channel name that the pub/sub layer generates.
+/// The largest length of the prefix of a pub/sub layer. The layer appends `specific.` and 32 hex digits to make a channel name.
 pub(crate) const MAX_PREFIX_LENGTH: usize = MAX_NAME_LENGTH - "specific.".len() - 32;
 
 /// The reason why a string is not the name of a channel or a group.
@@ -68,7 +68,7 @@ enum Problem {
 }
 
 fn check(kind: Kind, name: &str) -> Result<(), NameError> {
-    // The fast path: most names are valid and contain no `!`.
+    // The fast path: most names are valid and do not contain a `!`.
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if (1..=MAX_NAME_LENGTH).contains(&name.len()) && name.bytes().all(plain) {
         return Ok(());
@@ -81,14 +81,14 @@ fn check(kind: Kind, name: &str) -> Result<(), NameError> {
     if length > MAX_NAME_LENGTH {
         return Err(problem(Problem::TooLong(length)));
     }
-    let mut bang = false;
+    let mut has_bang = false;
     for (at, character) in name.char_indices() {
         match character {
             'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' | '.' => {}
-            '!' if kind == Kind::Channel => match (at, bang) {
+            '!' if kind == Kind::Channel => match (at, has_bang) {
                 (0, _) => return Err(problem(Problem::NoProcess)),
                 (_, true) => return Err(problem(Problem::SecondBang)),
-                (_, false) => bang = true,
+                (_, false) => has_bang = true,
             },
             other => return Err(problem(Problem::Character(other))),
         }
@@ -109,11 +109,10 @@ pub enum Untyped {}
 
 /// The name of a channel: a mailbox of the layer, usually that of a connection.
 ///
-/// A name from a consumer ([`Context::channel_name`](crate::Context::channel_name)) has the type of its consumer, also after
-/// serialisation: only events that this consumer handles can be sent to it. A name made from a plain string
-/// ([`ChannelName::new`]) is [`Untyped`].
+/// A name from a consumer ([`Context::channel_name`](crate::Context::channel_name)) has the type of its consumer, so only
+/// events that this consumer handles can be sent to it. A name from a plain string ([`ChannelName::new`]) is [`Untyped`].
 ///
-/// It is serialised as a plain string.
+/// A name is serialised as a plain string. A deserialised name has the type that it is deserialised as.
 ///
 /// ```
 /// use channels_runtime::ChannelName;
@@ -130,7 +129,7 @@ impl ChannelName {
     /// Makes a name from a plain string.
     ///
     /// # Errors
-    /// The string is empty, is longer than 99 characters, or contains a character that Django Channels forbids.
+    /// If the string is empty, is longer than 99 characters, or contains a character that Django Channels forbids.
     pub fn new(name: impl AsRef<str>) -> Result<Self, NameError> {
         check(Kind::Channel, name.as_ref())?;
         Ok(Self::from_checked(name.as_ref().into()))
@@ -138,7 +137,7 @@ impl ChannelName {
 }
 
 impl<C> ChannelName<C> {
-    /// Makes the name of a channel that workers of `C` read. Only events that `C` handles can be sent to it.
+    /// Makes the name of a channel whose workers run `C`. Only events that `C` handles can be sent to it.
     ///
     /// ```
     /// # use channels_runtime::prelude::*;
@@ -154,7 +153,7 @@ impl<C> ChannelName<C> {
     /// ```
     ///
     /// # Errors
-    /// The name is not valid, or it is that of a channel in one process (it contains a `!`).
+    /// If the name is not valid, or contains a `!`: such a name is that of a channel in one process.
     pub fn of_worker(name: impl AsRef<str>) -> Result<Self, NameError> {
         check(Kind::Worker, name.as_ref())?;
         Ok(Self::from_checked(name.as_ref().into()))
@@ -169,7 +168,8 @@ impl<C> ChannelName<C> {
         &self.name
     }
 
-    /// Returns the name without its consumer type, for example for a `Vec<ChannelName>` with the channels of several consumers.
+    /// Returns the name without its consumer type, for example for a `Vec<ChannelName>` with the channels of different
+    /// consumers.
     #[must_use]
     pub fn untyped(&self) -> ChannelName {
         ChannelName::from_checked(Arc::clone(&self.name))
@@ -179,7 +179,8 @@ impl<C> ChannelName<C> {
         ChannelName::from_checked(Arc::clone(&self.name))
     }
 
-    /// Returns the part that all channels of one process share: up to and including the `!`, or the whole name if there is none.
+    /// Returns the part that all channels of one process share: up to and including the `!`. Returns the whole name if it does
+    /// not contain a `!`.
     pub fn non_local(&self) -> &str {
         match self.name.find('!') {
             Some(at) => &self.name[..=at],
@@ -190,7 +191,7 @@ impl<C> ChannelName<C> {
 
 /// The name of a group: a set of channels that receive the same messages.
 ///
-/// Usually [`Group::name`](crate::Group::name) makes it, from a `#[group("chat_{room}", ..)]` struct.
+/// Usually [`Group::name`](crate::Group::name) makes it from a `#[group("chat_{room}", ..)]` struct.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupName(Arc<str>);
 
@@ -198,7 +199,7 @@ impl GroupName {
     /// Makes a name from a plain string.
     ///
     /// # Errors
-    /// The string is empty, is longer than 99 characters, or contains a character that Django Channels forbids.
+    /// If the string is empty, is longer than 99 characters, or contains a character that Django Channels forbids.
     pub fn new(name: impl AsRef<str>) -> Result<Self, NameError> {
         check(Kind::Group, name.as_ref())?;
         Ok(Self(name.as_ref().into()))
@@ -241,7 +242,7 @@ impl<C> std::hash::Hash for ChannelName<C> {
     }
 }
 
-// Equality and hash are those of the string, so that a string finds the name in a table.
+// Equality and hash are those of the string, so a map with names as keys can be searched by a string.
 impl<C> Borrow<str> for ChannelName<C> {
     fn borrow(&self) -> &str {
         &self.name
@@ -319,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn channel_name_may_contain_one_bang_after_its_process() {
+    fn channel_name_may_contain_one_bang_after_process() {
         let name = ChannelName::new("specific.0f!e1").unwrap();
         assert_eq!(name.non_local(), "specific.0f!");
         assert_eq!(ChannelName::new("worker").unwrap().non_local(), "worker");

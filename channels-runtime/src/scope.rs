@@ -1,4 +1,4 @@
-//! The facts of a connection, fixed at connect.
+//! The scope: the properties of a connection that are fixed at connect.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -24,15 +24,19 @@ const HANDSHAKE_HEADERS: [&str; 6] = [
 /// The subprotocol that marks the next one as a token.
 pub(crate) const BEARER: &str = "bearer";
 
-/// Path, query, headers, cookies, subprotocols, address and user of a connection.
+/// The path, query, headers, cookies, subprotocols, client address and user of a connection.
 ///
-/// It is stored as long as the connection is open, so it is compact: one block of text, without the headers that only the
+/// A scope is kept while its connection is open, so it is compact: it is one block of text, without the headers that only the
 /// handshake needs.
 #[derive(Clone)]
 pub struct Scope {
-    /// Lines: the path; the query with its `?`, or an empty line; the subprotocols, separated by commas; the client's address, or
-    /// an empty line; and one line for each header, `name:value`, with the name in lower case. None of them can contain a line
-    /// feed.
+    /// Lines of text, none of which can contain a line feed:
+    ///
+    /// 1. the path
+    /// 2. the query with its `?`, or nothing
+    /// 3. the subprotocols, separated by commas
+    /// 4. the client's address, or nothing
+    /// 5. one line for each header, `name:value`, with the name in lower case
     facts: Box<[u8]>,
     user: Option<SomeUser>,
 }
@@ -43,7 +47,7 @@ impl Scope {
         Self { facts: format!("{channel}\n\n\n").into_bytes().into(), user: None }
     }
 
-    /// Reads the scope of a request. `token_parameter` is the query parameter that may hold a token.
+    /// Creates the scope of a request. `token_parameter` is the query parameter that may hold a token.
     pub(crate) fn new(
         uri: &Uri,
         headers: &HeaderMap,
@@ -72,10 +76,10 @@ impl Scope {
             }
         }
         if !headers.contains_key(AUTHORIZATION) {
-            let parameter = token_parameter.zip(uri.query()).and_then(|(wanted, query)| {
-                form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted).map(|(_, token)| token)
+            let parameter = token_parameter.zip(uri.query()).and_then(|(parameter, query)| {
+                form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == parameter).map(|(_, token)| token)
             });
-            // A text with a line feed is not a token, and would add a second line to the facts.
+            // A line feed would add another line to the facts. No token contains one.
             let token = token.map(Cow::Borrowed).or(parameter).filter(|token| !token.contains('\n'));
             if let Some(token) = token {
                 facts.extend_from_slice(b"\nauthorization:Bearer ");
@@ -90,7 +94,7 @@ impl Scope {
     }
 
     fn line(&self, number: usize) -> &str {
-        // The path and the query of a URI are text. A header that is not text is treated as missing.
+        // The path and the query of a URI are always valid UTF-8. Any other line that is not counts as empty.
         self.lines().nth(number).and_then(|line| std::str::from_utf8(line).ok()).unwrap_or_default()
     }
 
@@ -111,7 +115,7 @@ impl Scope {
         self.line(1).strip_prefix('?')
     }
 
-    /// Returns a header if it exists and is text. If several headers have this name, returns the first.
+    /// Returns the first header with this name, if its value is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers()
             .find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()))
@@ -131,10 +135,13 @@ impl Scope {
 
     /// Returns the token of `Authorization: Bearer <token>`.
     ///
-    /// A script on a page cannot send that header with a WebSocket. It can offer two subprotocols instead,
-    /// `new WebSocket(url, ["bearer", token])`, which have the effect of the header. The response selects `bearer` unless the
-    /// consumer selects another subprotocol. Alternatively, the script can write the token into the query, if
-    /// [`token_parameter`](crate::ChannelsBuilder::token_parameter) allows it. The header has precedence, then the subprotocols.
+    /// A script on a page cannot send this header with a WebSocket. It has two other ways to send the token:
+    ///
+    /// - Two subprotocols, `new WebSocket(url, ["bearer", token])`. The response selects `bearer` unless the consumer selects
+    ///   another subprotocol.
+    /// - A parameter in the query, if [`token_parameter`](crate::ChannelsBuilder::token_parameter) allows it.
+    ///
+    /// The header has precedence over the subprotocols, and these over the query.
     pub fn bearer_token(&self) -> Option<&str> {
         let (kind, token) = self.header("authorization")?.split_once(' ')?;
         Some(token.trim()).filter(|token| kind.eq_ignore_ascii_case("bearer") && !token.is_empty())
@@ -145,16 +152,18 @@ impl Scope {
         self.line(2).split(',').map(str::trim).filter(|offered| !offered.is_empty())
     }
 
-    /// Returns the address of the client: that of the peer, or the one that a
-    /// [trusted proxy](crate::ChannelsBuilder::trusted_proxies) sends. Its port is 0 if the proxy does not send one.
+    /// Returns the address of the client: the peer's address, or the one that a
+    /// [trusted proxy](crate::ChannelsBuilder::trusted_proxies) sends. The port is 0 if the proxy does not send one.
     pub fn client(&self) -> Option<SocketAddr> {
         self.line(3).parse().ok()
     }
 
     /// Returns the user that the [authenticator](crate::ChannelsBuilder::authenticator) returned for this client.
     ///
-    /// `None` if the authenticator accepted the client as anonymous. Also `None` for all clients if there is no authenticator or
-    /// `U` is not exactly the type of its users. These two are mistakes in the program and are logged once for each `U` (`error`).
+    /// Returns `None` if the authenticator accepted the client as anonymous.
+    ///
+    /// Also returns `None` for every client if the application has no authenticator, or if `U` is not exactly the type of its
+    /// users. These two are mistakes in the program, and are logged as an error once for each `U`.
     pub fn user<U: Any + Send + Sync>(&self) -> Option<&U> {
         user_as(self.user.as_ref()?)
     }
@@ -168,7 +177,7 @@ impl Scope {
     }
 }
 
-/// Returns the subprotocols that the client offers, and the token if two of them are `bearer` and a token.
+/// Returns the subprotocols that the client offers, and the token if one of them is `bearer` and a token follows.
 fn offered(headers: &HeaderMap) -> (Vec<&str>, Option<&str>) {
     let lines = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|line| line.to_str().ok());
     let mut words = lines.flat_map(|line| line.split(',')).map(str::trim).filter(|word| !word.is_empty());
@@ -185,13 +194,14 @@ fn offered(headers: &HeaderMap) -> (Vec<&str>, Option<&str>) {
     (subprotocols, token)
 }
 
-/// Returns whether the client sent its token as a subprotocol. Its browser then requires that the response selects one.
+/// Returns whether the client sent its token as a subprotocol. Then its browser requires that the response selects a
+/// subprotocol.
 pub(crate) fn offers_bearer(headers: &HeaderMap) -> bool {
     offered(headers).1.is_some()
 }
 
 impl fmt::Debug for Scope {
-    // Without query and headers: they contain tokens and cookies, and `Debug` output is logged.
+    // The query and the headers are omitted: they contain tokens and cookies, and `Debug` output is logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope").field("path", &self.path()).field("client", &self.client()).finish_non_exhaustive()
     }

@@ -1,14 +1,14 @@
-//! The user of a connection. Only the application knows its type.
+//! The user of a connection. The application defines its type.
 
 use std::any::{Any, TypeId, type_name};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use crate::support::lock;
 
-/// A user of any type.
+/// A shared user of any type.
 pub(crate) type SomeUser = Arc<dyn AnyUser + Send + Sync>;
 
-/// A user that knows the name of its type.
+/// A user of any type, with the name of the type.
 pub trait AnyUser: Any + Send + Sync {
     fn type_name(&self) -> &'static str;
 }
@@ -21,14 +21,14 @@ impl<U: Any + Send + Sync> AnyUser for U {
 
 struct NoAuthenticator;
 
-/// Returns the user of every connection of an application without an authenticator. There is one.
+/// Returns the placeholder for a user in an application without an authenticator. All connections share it.
 pub(crate) fn no_authenticator() -> SomeUser {
     static INSTANCE: LazyLock<SomeUser> = LazyLock::new(|| Arc::new(NoAuthenticator));
     Arc::clone(&INSTANCE)
 }
 
-/// Returns the user if it is a `U`. Another type is a mistake of the application, which would only see that the client is
-/// anonymous, so it is logged once for each requested type.
+/// Returns the user if it is a `U`. Otherwise logs an error, once for each requested type: the application would only see an
+/// anonymous client, although it requested the wrong type.
 pub(crate) fn user_as<U: Any + Send + Sync>(user: &SomeUser) -> Option<&U> {
     let user: &dyn AnyUser = &**user;
     let found = (user as &dyn Any).downcast_ref();

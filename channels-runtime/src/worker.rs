@@ -390,7 +390,7 @@ impl<C: Consumer> Task<C> {
                 let Instance { consumer, cx, .. } = &mut self.instance;
                 let span = spans::event::<C>(event.event());
                 let job = async {
-                    let _timing = metrics::begun().timing(C::INFO.name, "handler");
+                    let _timing = metrics::start_call().timing(C::INFO.name, "handler");
                     within(span, || consumer.dispatch(cx, &event)).await
                 };
                 match AssertUnwindSafe(job).catch_unwind().await? {

@@ -7,21 +7,21 @@ use crate::codec::tagged::{FindTag, Untagged};
 use crate::error::{CommandError, FrameError, FrameKind};
 use crate::websocket::{Frame, FromJson};
 
-/// A client's frame, which may be a command: a JSON object with the command's name in its tag.
+/// A client's frame: a command or any other frame. A command is a JSON object with its name in the tag.
 #[derive(Debug)]
 pub enum ParsedFrame {
-    /// A JSON object whose `tag` is this string.
+    /// A command: a JSON object whose tag is a string.
     Command {
         /// The name of the command.
         name: String,
-        /// The whole JSON text.
+        /// The JSON text of the whole frame.
         text: String,
     },
-    /// Any other frame, for `#[receive(_)]`, and the error for a consumer that has no such method.
+    /// Any other frame. `#[receive(_)]` takes the frame; a consumer without such a method reports the error.
     Other {
         /// The frame, as the client sent it.
         frame: Frame,
-        /// The reason why it is not a command.
+        /// The reason why the frame is not a command.
         error: CommandError,
     },
 }
@@ -36,8 +36,8 @@ pub fn named_command(frame: Frame, tag: &'static str) -> ParsedFrame {
         }
     };
     let mut reader = serde_json::Deserializer::from_str(&text);
-    let found = FindTag(tag).deserialize(&mut reader).and_then(|name| reader.end().map(|()| name));
-    match found {
+    let name = FindTag(tag).deserialize(&mut reader).and_then(|name| reader.end().map(|()| name));
+    match name {
         Ok(Some(name)) => ParsedFrame::Command { name, text },
         Ok(None) => ParsedFrame::Other { frame: Frame::Text(text), error: CommandError::NoCommand { tag } },
         Err(source) => {
@@ -51,7 +51,7 @@ pub fn named_command(frame: Frame, tag: &'static str) -> ParsedFrame {
 pub fn decode_command<T: FromJson>(text: &str, tag: &'static str, name: &'static str) -> Result<T, CommandError> {
     let mut reader = serde_json::Deserializer::from_str(text);
     T::deserialize(Untagged { tags: &[tag], inner: &mut reader }).or_else(|_| {
-        // Tracking the path costs time, so only a second reading does it.
+        // Tracking the path costs time, so only a second pass does it, after the first pass has failed.
         let mut reader = serde_json::Deserializer::from_str(text);
         serde_path_to_error::deserialize(Untagged { tags: &[tag], inner: &mut reader }).map_err(|error| {
             let path = path_of(&error);
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(
             (tagged.command.as_str(), tagged.n),
             ("send", 1),
-            "a field with the name of the tag contains the tag"
+            "a field with the name of the tag holds the command's name"
         );
         for (frame, code) in [
             (Frame::text("{}"), "no_command"),

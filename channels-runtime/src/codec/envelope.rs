@@ -1,4 +1,4 @@
-//! The envelope: an event's name and its encoded fields, as the layer transports them.
+//! The envelope: the name of an event and its encoded fields, as the channel layer transports them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,11 +17,11 @@ use crate::support::metrics;
 /// The field with the name of an event, as in Django Channels.
 pub(super) const TYPE: &str = "type";
 
-/// The field with the recipients of a message, if channels share a queue: the core layer of channels_redis.
+/// The field with the recipients of a message. The core layer of channels_redis adds it, because channels share a queue.
 pub(super) const TO: &str = "__asgi_channel__";
 
 /// The fields that do not belong to the payload.
-const FRAMEWORK: [&str; 2] = [TYPE, TO];
+const FRAMEWORK_FIELDS: [&str; 2] = [TYPE, TO];
 
 /// A message of the channel layer: the name of an event and its encoded fields.
 ///
@@ -37,7 +37,7 @@ impl Envelope {
     /// Encodes an event.
     ///
     /// # Errors
-    /// serde cannot serialise the event.
+    /// If serde cannot serialise the event.
     pub(crate) fn from_event<E: Event>(event: &E, format: Format) -> Result<Self, LayerError> {
         let body = format
             .encode(&Tagged { tag: TYPE, name: E::TYPE, value: event })
@@ -74,15 +74,15 @@ impl Envelope {
     /// Decodes the event.
     ///
     /// # Errors
-    /// A field is missing, or its value does not fit `E`. The error contains the event and the field.
+    /// If a field is missing, or its value does not fit `E`. The error contains the event and the field.
     pub fn decode<E: Event>(&self) -> Result<E, DecodeError> {
         self.decode_as()
     }
 
-    /// Returns the message as JSON, from any format, to inspect what a peer sent.
+    /// Returns the message as JSON, whatever its format, to inspect a message from a peer.
     ///
     /// # Errors
-    /// The message has a value that JSON does not have, for example a byte string.
+    /// If the message has a value that JSON does not have, for example a byte string.
     pub fn to_value(&self) -> Result<Value, DecodeError> {
         let mut value: Value = self.decode_as()?;
         if let Value::Object(fields) = &mut value {
@@ -98,20 +98,20 @@ impl Envelope {
     }
 
     fn decode_as<T: serde::de::DeserializeOwned>(&self) -> Result<T, DecodeError> {
-        let direct = match self.format {
+        let decoded = match self.format {
             Format::Msgpack => {
                 let mut reader = msgpack(&self.body);
-                T::deserialize(Untagged { tags: &FRAMEWORK, inner: &mut reader }).ok()
+                T::deserialize(Untagged { tags: &FRAMEWORK_FIELDS, inner: &mut reader }).ok()
             }
             Format::Json => {
                 let mut reader = serde_json::Deserializer::from_slice(&self.body);
-                T::deserialize(Untagged { tags: &FRAMEWORK, inner: &mut reader }).ok()
+                T::deserialize(Untagged { tags: &FRAMEWORK_FIELDS, inner: &mut reader }).ok()
             }
         };
-        direct.map_or_else(|| self.decode_with_path(), Ok)
+        decoded.map_or_else(|| self.decode_with_path(), Ok)
     }
 
-    // Tracking the path costs time, so only a second reading does it, after the first one has failed.
+    // Tracking the path costs time, so only a second pass does it, after the first pass has failed.
     #[cold]
     fn decode_with_path<T: serde::de::DeserializeOwned>(&self) -> Result<T, DecodeError> {
         let failed = |path: String, source: Box<dyn std::error::Error + Send + Sync>| DecodeError::Payload {
@@ -123,12 +123,12 @@ impl Envelope {
         match self.format {
             Format::Msgpack => {
                 let mut reader = msgpack(&self.body);
-                serde_path_to_error::deserialize(Untagged { tags: &FRAMEWORK, inner: &mut reader })
+                serde_path_to_error::deserialize(Untagged { tags: &FRAMEWORK_FIELDS, inner: &mut reader })
                     .map_err(|error| failed(path_of(&error), error.into_inner().into()))
             }
             Format::Json => {
                 let mut reader = serde_json::Deserializer::from_slice(&self.body);
-                serde_path_to_error::deserialize(Untagged { tags: &FRAMEWORK, inner: &mut reader })
+                serde_path_to_error::deserialize(Untagged { tags: &FRAMEWORK_FIELDS, inner: &mut reader })
                     .map_err(|error| failed(path_of(&error), error.into_inner().into()))
             }
         }
@@ -139,15 +139,16 @@ pub(crate) fn path_of<E: fmt::Display>(error: &serde_path_to_error::Error<E>) ->
     field_path(error.path(), &error.inner().to_string())
 }
 
-/// The nesting limit of a message, which is that of serde_json. A deeper message would overflow the stack.
+/// The maximum nesting depth of a message, the same as in serde_json. A deeper message could overflow the stack.
 const MAX_DEPTH: usize = 128;
 
-/// An untyped message that is nested too deep: no receiver would read it, and encoding it could overflow the stack.
+/// The error for an untyped message that is nested too deep. Receivers would reject it, and encoding it could overflow the
+/// stack.
 #[derive(Debug, thiserror::Error)]
 #[error("it is nested more than {MAX_DEPTH} levels deep")]
 struct TooDeep;
 
-/// Returns whether a value has at most this many levels. Does not look deeper.
+/// Returns whether a value is nested at most `levels` deep. The recursion stops at this depth.
 fn is_flat_enough(value: &Value, levels: usize) -> bool {
     match value {
         Value::Array(items) => levels > 0 && items.iter().all(|item| is_flat_enough(item, levels - 1)),
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn event_that_denies_unknown_fields_round_trips_in_both_formats() {
+    fn event_that_denies_unknown_fields_round_trips() {
         let event = ChatMessage { text: "ü".into(), at: Some(u64::MAX) };
         for format in [Format::Msgpack, Format::Json] {
             let sent = Envelope::from_event(&event, format).unwrap();
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_an_error_without_a_panic() {
+    fn invalid_bytes_are_an_error_without_panic() {
         let deep = format!(r#"{{"type": "a", "x": {}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
         let deep = Envelope::from_wire(deep.into(), Format::Json);
         assert!(deep.is_err() || deep.unwrap().to_value().is_err());
@@ -263,7 +264,7 @@ mod tests {
             assert!(Envelope::from_wire(Bytes::from_static(b"\xc1\xff"), format).is_err());
             assert!(Envelope::from_wire(Bytes::new(), format).is_err());
         }
-        // {1: 2}, which a Python peer can write.
+        // The map {1: 2}. A Python peer can write it.
         let int_key = Bytes::from_static(b"\x81\x01\x02");
         assert!(matches!(Envelope::from_wire(int_key, Format::Msgpack), Err(DecodeError::NotAMap { .. })));
     }

@@ -1,4 +1,4 @@
-//! The serialisation formats of the layer.
+//! The serialisation formats of the channel layer.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::error::EncodeError;
 use crate::support::with_buffer;
 
-/// The format of messages in the layer: the `serializer_format` of channels_redis.
+/// The format of messages in the channel layer: the `serializer_format` of channels_redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Format {
@@ -28,8 +28,8 @@ impl Format {
     pub(crate) fn encode<T: Serialize + ?Sized>(self, value: &T) -> Result<Bytes, EncodeError> {
         with_buffer(|body| {
             match self {
-                // Structs as maps, and values in readable form (a UUID as a string): both formats have the same shape, and Python can
-                // read them.
+                // Structs are maps, and values have their readable form (a UUID is a string). So both formats have the same
+                // shape, and Python can read both.
                 Self::Msgpack => value
                     .serialize(&mut rmp_serde::Serializer::new(&mut *body).with_struct_map().with_human_readable())
                     .map_err(EncodeError::new)?,

@@ -1,4 +1,4 @@
-//! The encoding of events in the layer, and of client commands.
+//! The encoding of events in the channel layer, and the decoding of client commands.
 
 mod command;
 mod envelope;

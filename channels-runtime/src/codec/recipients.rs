@@ -1,5 +1,5 @@
-//! The recipients of a message: the field that the core layer of channels_redis adds, because the channels of a process share one
-//! queue.
+//! The recipients of a message. The core layer of channels_redis adds a field for them, because all channels of a process share
+//! one queue.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use crate::codec::tagged::{KeySeed, StringOrNothing};
 
-/// Reads a whole map and returns the values of two fields: the tag, as [`FindTag`](crate::codec::tagged::FindTag) does, and the
+/// Reads a whole map and returns the values of two fields: the tag, as in [`FindTag`](crate::codec::tagged::FindTag), and the
 /// recipients.
 pub(crate) struct FindRecipients {
     pub(crate) tag: &'static str,
@@ -19,7 +19,7 @@ pub(crate) struct FindRecipients {
 /// The result of [`FindRecipients`]. The strings are borrowed from the message if its format allows it.
 pub(crate) struct Recipients<'de> {
     pub(crate) tag: Option<String>,
-    /// One string or a list of them; empty if the field is absent.
+    /// The field may be one string or a list of strings. Empty if the field is absent.
     pub(crate) to: Vec<Cow<'de, str>>,
 }
 
@@ -67,7 +67,7 @@ impl<'de> Visitor<'de> for StringOrStrings {
     type Value = Vec<Cow<'de, str>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a channel or a list of them")
+        f.write_str("the name of a channel or a list of names")
     }
 
     fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {

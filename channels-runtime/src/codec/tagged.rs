@@ -1,8 +1,11 @@
-//! Tagged maps: the field with the name of an event (`type`) or of a client's command.
+//! Tagged maps: maps in which one field, the tag, holds the name of an event or of a client's command.
 //!
-//! Events and commands are flat maps, `{"type": "chat.message", "message": "hi"}`. [`Tagged`] writes the tag before a struct's own
-//! fields. [`Untagged`] hides the tag from the struct that is read, so that it may deny unknown fields; a struct with a field of that
-//! name sees the tag. [`FindTag`] reads only the tag. All three work with any serde format.
+//! Events and commands are flat maps: `{"type": "chat.message", "message": "hi"}`. Three adaptors work with any serde format:
+//!
+//! - [`Tagged`] writes the tag before a struct's own fields.
+//! - [`Untagged`] hides the tag from the struct that is read, so that the struct may deny unknown fields. A struct with a field
+//!   of the tag's name receives the tag.
+//! - [`FindTag`] reads only the tag.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -24,6 +27,7 @@ impl<T: Serialize + ?Sized> Serialize for Tagged<'_, T> {
     }
 }
 
+/// A serialiser that writes the tag before the first field of a struct or map, and fails for other types.
 struct TagFirst<'a, S> {
     tag: &'static str,
     name: &'a str,
@@ -31,8 +35,8 @@ struct TagFirst<'a, S> {
 }
 
 impl<S: Serializer> TagFirst<'_, S> {
-    fn no_map<T>(&self, what: &str) -> Result<T, S::Error> {
-        Err(S::Error::custom(format_args!("`{}` must be a struct with named fields, not {what}", self.name)))
+    fn reject_type<T>(&self, kind: &str) -> Result<T, S::Error> {
+        Err(S::Error::custom(format_args!("`{}` must be a struct with named fields, not {kind}", self.name)))
     }
 }
 
@@ -52,8 +56,8 @@ impl<M: SerializeMap> SerializeStruct for StructAfterTag<M> {
 }
 
 macro_rules! not_a_map {
-    ($($method:ident($($argument:ty),*) $what:literal;)*) => {
-        $(fn $method(self, $(_: $argument),*) -> Result<Self::Ok, Self::Error> { self.no_map($what) })*
+    ($($method:ident($($argument:ty),*) $kind:literal;)*) => {
+        $(fn $method(self, $(_: $argument),*) -> Result<Self::Ok, Self::Error> { self.reject_type($kind) })*
     };
 }
 
@@ -110,19 +114,19 @@ impl<S: Serializer> Serializer for TagFirst<'_, S> {
         _: &'static str,
         _: &T,
     ) -> Result<S::Ok, S::Error> {
-        self.no_map("an enum")
+        self.reject_type("an enum")
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
-        self.no_map("a list")
+        self.reject_type("a list")
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Self::SerializeTuple, S::Error> {
-        self.no_map("a tuple")
+        self.reject_type("a tuple")
     }
 
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Self::SerializeTupleStruct, S::Error> {
-        self.no_map("a tuple struct")
+        self.reject_type("a tuple struct")
     }
 
     fn serialize_tuple_variant(
@@ -132,7 +136,7 @@ impl<S: Serializer> Serializer for TagFirst<'_, S> {
         _: &'static str,
         _: usize,
     ) -> Result<Self::SerializeTupleVariant, S::Error> {
-        self.no_map("an enum")
+        self.reject_type("an enum")
     }
 
     fn serialize_struct_variant(
@@ -142,7 +146,7 @@ impl<S: Serializer> Serializer for TagFirst<'_, S> {
         _: &'static str,
         _: usize,
     ) -> Result<Self::SerializeStructVariant, S::Error> {
-        self.no_map("an enum")
+        self.reject_type("an enum")
     }
 
     fn serialize_map(self, length: Option<usize>) -> Result<S::SerializeMap, S::Error> {
@@ -160,7 +164,7 @@ impl<S: Serializer> Serializer for TagFirst<'_, S> {
     }
 }
 
-/// A deserialiser of a map that hides the tags from the type that is read.
+/// A deserialiser of a map. It hides the tags from the type that is read.
 pub(crate) struct Untagged<'a, D> {
     pub(crate) tags: &'a [&'static str],
     pub(crate) inner: D,
@@ -170,21 +174,21 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Untagged<'_, D> {
     type Error = D::Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_map(MapWithoutTag { tags: self.tags, shown: &[], visitor })
+        self.inner.deserialize_map(MapWithoutTag { tags: self.tags, visible: &[], visitor })
     }
 
-    // A field with the name of the tag is for the tag. If the tag were hidden, the field would be missing in every message.
+    // A field with the tag's name receives the tag. If the tag were hidden, the field would be missing in every message.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_map(MapWithoutTag { tags: self.tags, shown: fields, visitor })
+        self.inner.deserialize_map(MapWithoutTag { tags: self.tags, visible: fields, visitor })
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_map(MapWithoutTag { tags: self.tags, shown: &[], visitor: OnlyTag })?;
+        self.inner.deserialize_map(MapWithoutTag { tags: self.tags, visible: &[], visitor: OnlyTag })?;
         visitor.visit_unit()
     }
 
@@ -209,7 +213,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Untagged<'_, D> {
 struct MapWithoutTag<'a, V> {
     tags: &'a [&'static str],
     /// The tags that are not hidden.
-    shown: &'static [&'static str],
+    visible: &'static [&'static str],
     visitor: V,
 }
 
@@ -221,13 +225,13 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for MapWithoutTag<'_, V> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<V::Value, A::Error> {
-        self.visitor.visit_map(EntriesWithoutTag { tags: self.tags, shown: self.shown, entries })
+        self.visitor.visit_map(EntriesWithoutTag { tags: self.tags, visible: self.visible, entries })
     }
 }
 
 struct EntriesWithoutTag<'a, A> {
     tags: &'a [&'static str],
-    shown: &'static [&'static str],
+    visible: &'static [&'static str],
     entries: A,
 }
 
@@ -238,7 +242,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for EntriesWithoutTag<'_, A> {
         loop {
             match self.entries.next_key_seed(KeySeed)? {
                 None => return Ok(None),
-                Some(key) if self.tags.contains(&key.as_str()) && !self.shown.contains(&key.as_str()) => {
+                Some(key) if self.tags.contains(&key.as_str()) && !self.visible.contains(&key.as_str()) => {
                     self.entries.next_value::<IgnoredAny>()?;
                 }
                 Some(Key::Borrowed(key)) => return seed.deserialize(BorrowedStrDeserializer::new(key)).map(Some),
@@ -258,7 +262,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for EntriesWithoutTag<'_, A> {
     }
 }
 
-/// The map of a unit struct. Its other fields are ignored, as for other payloads.
+/// Reads the map of a unit struct. All fields are ignored, like unknown fields of other payloads.
 struct OnlyTag;
 
 impl<'de> Visitor<'de> for OnlyTag {
@@ -274,6 +278,7 @@ impl<'de> Visitor<'de> for OnlyTag {
     }
 }
 
+/// The name of a field.
 pub(crate) enum Key<'de> {
     Borrowed(&'de str),
     Owned(String),
@@ -288,7 +293,7 @@ impl Key<'_> {
     }
 }
 
-/// The name of a field.
+/// Reads the name of a field.
 pub(crate) struct KeySeed;
 
 impl<'de> DeserializeSeed<'de> for KeySeed {
@@ -323,7 +328,7 @@ impl<'de> Visitor<'de> for KeySeed {
 
 /// Reads a whole map and returns the value of its tag, if the tag is a string.
 ///
-/// It reads the map to the end, so that it detects an error after the tag.
+/// The map is read to its end, to detect an error after the tag.
 pub(crate) struct FindTag(pub(crate) &'static str);
 
 impl<'de> DeserializeSeed<'de> for FindTag {
@@ -354,7 +359,7 @@ impl<'de> Visitor<'de> for FindTag {
     }
 }
 
-/// A string. Any other value counts as absent.
+/// Reads a string. Any other value counts as absent.
 pub(crate) struct StringOrNothing<'de>(pub(crate) PhantomData<&'de ()>);
 
 impl<'de> DeserializeSeed<'de> for StringOrNothing<'de> {
@@ -365,7 +370,7 @@ impl<'de> DeserializeSeed<'de> for StringOrNothing<'de> {
     }
 }
 
-macro_rules! nothing {
+macro_rules! absent {
     ($($method:ident $argument:ty),* $(,)?) => {
         $(fn $method<E>(self, _: $argument) -> Result<Option<String>, E> { Ok(None) })*
     };
@@ -382,7 +387,7 @@ impl<'de> Visitor<'de> for StringOrNothing<'de> {
         Ok(Some(value.into()))
     }
 
-    nothing!(visit_bool bool, visit_i64 i64, visit_u64 u64, visit_f64 f64, visit_bytes &[u8]);
+    absent!(visit_bool bool, visit_i64 i64, visit_u64 u64, visit_f64 f64, visit_bytes &[u8]);
 
     fn visit_unit<E>(self) -> Result<Option<String>, E> {
         Ok(None)
@@ -403,7 +408,7 @@ impl<'de> Visitor<'de> for StringOrNothing<'de> {
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, _: D) -> Result<Option<String>, D::Error> {
-        // A msgpack extension. An unknown extension cannot be skipped, so the message counts as invalid.
+        // This is a msgpack extension. It cannot be skipped, so the message is invalid.
         Err(D::Error::invalid_type(Unexpected::NewtypeStruct, &self))
     }
 }

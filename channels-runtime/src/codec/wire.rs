@@ -1,4 +1,4 @@
-//! Envelopes from and for other processes: the name and the recipients of an encoded message.
+//! Envelopes that other processes send and receive: reads and writes the name and the recipients of an encoded message.
 
 use std::borrow::Cow;
 
@@ -13,10 +13,10 @@ use crate::codec::tagged::FindTag;
 use crate::error::{DecodeError, EncodeError};
 
 impl Envelope {
-    /// Reads the name of a message from the wire.
+    /// Makes an envelope from an encoded message. Decodes only the name of the event.
     ///
     /// # Errors
-    /// The message is not a map, or it has no `type` that is a string.
+    /// If the message is not a map, or does not have a string as its `type`.
     pub(crate) fn from_wire(body: Bytes, format: Format) -> Result<Self, DecodeError> {
         let name = match format {
             Format::Msgpack => {
@@ -31,8 +31,11 @@ impl Envelope {
         Ok(Self { name: Cow::Owned(name.ok_or(DecodeError::NoType)?), format, body })
     }
 
-    /// Reads the name of a message from the wire, like `from_wire`, and its recipients. There are none if the message does not have
-    /// the field.
+    /// Makes an envelope from a message of a queue that several channels share. Also returns the recipients. The list is empty
+    /// if the message does not have the field.
+    ///
+    /// # Errors
+    /// As for [`Self::from_wire`]; also if the recipients are not strings.
     pub(crate) fn from_shared_queue(body: &Bytes, format: Format) -> Result<(Self, Vec<Cow<'_, str>>), DecodeError> {
         let find = FindRecipients { tag: TYPE, to: TO };
         let found = match format {
@@ -46,12 +49,12 @@ impl Envelope {
         Ok((Self { name, format, body: body.clone() }, found.to))
     }
 
-    /// Returns the encoded message with one more field: the recipient or the list of recipients.
+    /// Returns the encoded message with an additional field: the recipient or the list of recipients.
     pub(crate) fn body_for<T: Serialize + ?Sized>(&self, channels: &T) -> Result<Vec<u8>, EncodeError> {
         let mut body = Vec::with_capacity(self.body.len() + 128);
         match self.format {
             Format::Msgpack => {
-                let fields = write_larger_head(&self.body, &mut body).ok_or_else(|| EncodeError::new(NotAMap))?;
+                let fields = write_larger_header(&self.body, &mut body).ok_or_else(|| EncodeError::new(NotAMap))?;
                 body.extend_from_slice(fields);
                 let mut writer = rmp_serde::Serializer::new(&mut body);
                 TO.serialize(&mut writer).map_err(EncodeError::new)?;
@@ -75,13 +78,13 @@ fn not_a_map(format: Format, source: impl std::error::Error + Send + Sync + 'sta
     DecodeError::NotAMap { format: format.name(), source: source.into() }
 }
 
-/// An event always serialises as a map, unless its `Serialize` is written by hand.
+/// The error for an event that does not serialise as a map. This happens only if its `Serialize` is written by hand.
 #[derive(Debug, thiserror::Error)]
 #[error("the message is not a map")]
 struct NotAMap;
 
-/// Writes the head of a msgpack map with one more field than `map` has. Returns the fields of `map`.
-fn write_larger_head<'a>(map: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
+/// Writes the header of a msgpack map with one field more than `map`. Returns the encoded fields of `map`.
+fn write_larger_header<'a>(map: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
     let (length, fields) = match map {
         [fix @ 0x80..=0x8f, fields @ ..] => (u32::from(fix & 0x0f), fields),
         [0xde, a, b, fields @ ..] => (u32::from(u16::from_be_bytes([*a, *b])), fields),
@@ -149,14 +152,14 @@ mod tests {
                 ));
             }
         }
-        // The bytes that Python's msgpack writes.
+        // Python's msgpack writes the same bytes.
         let sent = Envelope::from_value(&json!({"type": "a"}), Format::Msgpack).unwrap();
         let hex: String = sent.body_for(&["b"][..]).unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, "82a474797065a161b05f5f617367695f6368616e6e656c5f5f91a162");
     }
 
     #[test]
-    fn map_of_any_size_gets_one_more_field() {
+    fn recipient_is_added_to_map_of_any_size() {
         for fields in [1, 14, 15, 16, 65_534, 65_535, 65_536] {
             let mut value = serde_json::Map::new();
             value.insert(TYPE.into(), "a".into());

@@ -1,4 +1,4 @@
-//! The handle of one connection: locks its state, and executes the effects.
+//! The handle of one connection: locks the connection's state, and executes the effects of each change.
 
 use std::sync::atomic::AtomicU16;
 use std::sync::atomic::Ordering::Relaxed;
@@ -21,7 +21,8 @@ use crate::scope::Scope;
 use crate::support::{count, lock, store};
 use crate::websocket::{CloseCode, EncodedFrame};
 
-/// One connection, for its task, for senders and for the write queue. There are many, so what they share is in [`Shared`].
+/// One connection, as its task, senders and the write queue use it. To save memory, everything that connections share is in
+/// [`Shared`].
 pub(crate) struct Connection {
     this: Weak<Self>,
     kind: &'static MailboxKind,
@@ -31,24 +32,24 @@ pub(crate) struct Connection {
     /// Set when the handshake is answered.
     socket: OnceLock<Socket>,
     shared: Arc<Shared>,
-    /// The number of heartbeat rounds since the client was last marked alive.
+    /// The number of heartbeat rounds since the last [`Self::mark_alive`].
     silent: AtomicU16,
     /// The number of heartbeat rounds since the client last sent a message. A pong is not a message.
     idle: AtomicU16,
 }
 
-/// The state, and the wakers of the tasks that wait for it to change.
+/// The state, and the wakers of the tasks that wait for a change.
 struct Guarded {
     state: State,
     /// The connection's task, while it sleeps.
     task: Option<Waker>,
-    /// A task that waits for room in the outbound queue. A handler may wait in a nested future, so this is not always the
-    /// connection's task.
-    room: Option<Waker>,
+    /// The waiter: a task that waits for space in the outbound queue. A handler may wait in a nested future with its own
+    /// waker, so this is not always the waker of the connection's task.
+    waiter: Option<Waker>,
 }
 
 impl Connection {
-    /// Makes the connection of an accepted client. It can be sent to; its output waits until it is [opened](Self::open).
+    /// Makes the connection of an accepted client. Messages can be sent to it, but its output waits until [`Self::open`].
     pub(crate) fn new(
         kind: &'static MailboxKind,
         channel: ChannelName,
@@ -56,15 +57,15 @@ impl Connection {
         shared: Arc<Shared>,
         has_gap_methods: bool,
     ) -> Arc<Self> {
-        let small = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
-        let capacity = small(shared.layer.config().capacity_of(channel.as_str()));
-        let state = State::new(capacity, small(shared.limits.outbound), has_gap_methods);
+        let saturate = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
+        let capacity = saturate(shared.layer.config().capacity_of(channel.as_str()));
+        let state = State::new(capacity, saturate(shared.limits.outbound), has_gap_methods);
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             kind,
             channel,
             scope,
-            guarded: Mutex::new(Guarded { state, task: None, room: None }),
+            guarded: Mutex::new(Guarded { state, task: None, waiter: None }),
             socket: OnceLock::new(),
             shared,
             silent: AtomicU16::new(0),
@@ -84,12 +85,12 @@ impl Connection {
         &self.scope
     }
 
-    /// Returns the counters of its layer.
+    /// Returns the counters of the connection's layer.
     pub(crate) fn counters(&self) -> &Counters {
         self.shared.layer.backend().table().counters()
     }
 
-    // The lock and the effects.
+    // The lock and the execution of effects.
 
     fn lock(&self) -> MutexGuard<'_, Guarded> {
         #[cfg(test)]
@@ -102,7 +103,7 @@ impl Connection {
         self.update_with(|state| ((), change(state)));
     }
 
-    /// As [`Self::update`], for a change with a result.
+    /// Changes the state, executes the effects, and returns the result of the change.
     fn update_with<T>(&self, change: impl FnOnce(&mut State) -> (T, Effects)) -> T {
         let mut guarded = self.lock();
         let (result, effects) = change(&mut guarded.state);
@@ -115,13 +116,14 @@ impl Connection {
         self.execute_but_schedule(guarded, effects).iter().for_each(|priority| self.push(priority));
     }
 
-    /// Unlocks, and executes the effects except for the pushes to the write queue, which it returns. A later push is as good:
-    /// the state says that the connection is scheduled, so no other thread pushes it.
+    /// Unlocks, and executes the effects except for the pushes to the write queue. Returns the priorities to push.
+    ///
+    /// The caller may push late: the connection is marked as scheduled, so no other thread pushes it.
     #[inline]
     fn execute_but_schedule(&self, mut guarded: MutexGuard<'_, Guarded>, effects: Effects) -> Priorities {
         let task_writes = !effects.schedule.is_empty() && self.task_writes();
         let task = if effects.wake_task || task_writes { guarded.task.take() } else { None };
-        let room = if effects.wake_room { guarded.room.take() } else { None };
+        let waiter = if effects.wake_waiter { guarded.waiter.take() } else { None };
         drop(guarded);
         if effects.has_counts() {
             self.count(effects);
@@ -129,13 +131,13 @@ impl Connection {
         if let Some(task) = task {
             task.wake();
         }
-        if let Some(room) = room {
-            room.wake();
+        if let Some(waiter) = waiter {
+            waiter.wake();
         }
         if task_writes { Priorities::NONE } else { effects.schedule }
     }
 
-    /// Returns whether the connection's task writes, instead of the write queue.
+    /// Returns whether the connection's task writes the output, not the write queue.
     fn task_writes(&self) -> bool {
         matches!(self.socket.get(), Some(Socket::Stream(_)))
     }
@@ -172,21 +174,23 @@ impl Connection {
         }
     }
 
-    // The connection's task.
+    // Methods for the connection's task.
 
-    /// Starts the output: the handshake is answered.
+    /// Starts the output after the handshake is answered.
     pub(crate) fn open(&self, socket: Socket) {
         assert!(self.socket.set(socket).is_ok(), "a connection is opened once");
         self.update(State::open);
     }
 
-    /// Reads once, into the thread's buffer. An empty slice means that the client is gone.
-    pub(crate) fn poll_read<T>(&self, cx: &mut Context<'_>, use_it: impl FnOnce(io::Result<&[u8]>) -> T) -> Poll<T> {
-        self.socket.get().map_or(Poll::Pending, |socket| socket.poll_read(cx, use_it))
+    /// Reads once, into the thread's buffer. An empty slice means that the client has closed the connection.
+    pub(crate) fn poll_read<T>(&self, cx: &mut Context<'_>, use_bytes: impl FnOnce(io::Result<&[u8]>) -> T) -> Poll<T> {
+        self.socket.get().map_or(Poll::Pending, |socket| socket.poll_read(cx, use_bytes))
     }
 
-    /// Does this task's part of the output, and returns what comes next. Without `inbox`, the inbox has to wait. Unless there
-    /// is something to do, the task is woken when there is.
+    /// Does this task's part of the output, and returns the task's next action. If `inbox` is `false`, the inbox is not
+    /// touched.
+    ///
+    /// If there is nothing to do, the task is woken when this changes.
     pub(crate) fn next(&self, cx: &mut Context<'_>, inbox: bool) -> Next {
         // Dropped after unlocking: a payload's Drop is user code.
         let mut expired = Vec::new();
@@ -195,15 +199,16 @@ impl Connection {
         let expiry = self.shared.layer.config().expiry;
         let (next, mut effects) = guarded.state.next(inbox, expiry, Instant::now, &mut expired);
         if matches!(next, Next::Nothing) {
-            store(&mut guarded.room, cx);
+            store(&mut guarded.waiter, cx);
         }
-        effects.wake_room |= written.wake_room;
+        effects.wake_waiter |= written.wake_waiter;
         effects.schedule |= written.schedule;
         self.execute(guarded, effects);
         next
     }
 
-    /// Writes the output that [`Self::next`] left to this task, whose socket is in the cache. No other task is woken.
+    /// Writes the output that [`Self::next`] left to this task. This is cheap: no other task is woken, and the socket is in the
+    /// cache.
     pub(crate) fn write_held(&self, cx: &mut Context<'_>) {
         if self.task_writes() {
             self.poll_output(cx);
@@ -212,36 +217,36 @@ impl Connection {
         }
     }
 
-    /// Leaves the output that [`Self::next`] left to this task to the write queue.
+    /// Passes the output that [`Self::next`] left to this task on to the write queue.
     pub(crate) fn hand_over(&self) {
         if !self.task_writes() {
             self.push(WritePriority::Interactive);
         }
-        // Otherwise this task writes it in its next poll, which comes because it has something to do.
+        // Otherwise this task writes the output in its next poll. It has work to do, so that poll follows.
     }
 
-    /// Prepares for the handler of a client's message.
+    /// Prepares the state for the handler of a client's message.
     pub(crate) fn begin(&self) {
         self.idle.store(0, Relaxed);
         self.lock().state.begin_handler();
     }
 
-    /// Resets the count of silent rounds: the client sent bytes, or took pending ones.
+    /// Resets the count of silent rounds, because the client has sent bytes or received pending ones.
     pub(crate) fn mark_alive(&self) {
         self.silent.store(0, Relaxed);
     }
 
-    /// Queues a frame of the connection's own handler. Returns `false` if there is no room.
+    /// Queues a frame of the connection's own handler. Returns `false` if the outbound queue has no space.
     pub(crate) fn offer(&self, frame: &[u8]) -> Result<bool, Closed> {
         self.update_with(|state| state.send(|outbound| outbound.push_bytes(frame)))
     }
 
-    /// Queues a frame of the connection's own handler when there is room.
+    /// Queues a frame of the connection's own handler as soon as the outbound queue has space.
     pub(crate) fn poll_send(&self, cx: &mut Context<'_>, frame: &EncodedFrame) -> Poll<Result<(), Closed>> {
         let mut guarded = self.lock();
         let (sent, effects) = guarded.state.send(|outbound| outbound.push(frame));
         if sent == Ok(false) {
-            store(&mut guarded.room, cx);
+            store(&mut guarded.waiter, cx);
         }
         self.execute(guarded, effects);
         match sent {
@@ -251,17 +256,17 @@ impl Connection {
         }
     }
 
-    /// Queues a frame that answers the protocol. A connection that is closing needs none.
+    /// Queues a response of the WebSocket protocol, such as a pong. Has no effect on a closing connection.
     pub(crate) fn answer(&self, frame: &EncodedFrame) {
         self.update(|state| state.answer(frame));
     }
 
-    /// Queues the close frame after all other output. Only the first close has an effect.
+    /// Queues the close frame after all other output. Further calls have no effect.
     pub(crate) fn close(&self, code: CloseCode, reason: &str) {
         self.update(|state| state.close(code, reason));
     }
 
-    /// Stops the output: the client is gone.
+    /// Stops the output after the client has disconnected.
     pub(crate) fn break_off(&self) {
         self.update(State::break_off);
     }
@@ -278,10 +283,10 @@ impl Connection {
         self.lock().state.end_turn();
     }
 
-    /// Does this task's part of the output: waits for a full socket, or writes to a stream.
+    /// Does this task's part of the output: waits until a full socket is writable, or writes to a stream.
     ///
-    /// `Flushed` means that nothing is pending. The task is woken when the stage changes, and when there is output that this
-    /// task writes.
+    /// Returns `Flushed` if no output is pending. The task is woken when the stage changes, and when there is output that the
+    /// task must write.
     pub(crate) fn poll_output(&self, cx: &mut Context<'_>) -> Output {
         let mut guarded = self.lock();
         guarded.state.end_turn();
@@ -313,7 +318,6 @@ impl Connection {
                 Poll::Pending => return (Output::Pending, effects),
                 Poll::Ready(Err(_)) => return (Output::Broken, state.break_off()),
                 Poll::Ready(Ok(())) => {
-                    // The client took bytes.
                     self.mark_alive();
                     effects = state.socket_writable();
                 }
@@ -322,13 +326,13 @@ impl Connection {
         (if state.outbound.is_empty() { Output::Flushed } else { Output::Pending }, effects)
     }
 
-    // Any task.
+    // Methods for any task.
 
-    /// Counts a heartbeat round: pings a silent client, and drops one that did not answer.
+    /// Counts a heartbeat round. Pings a client that is silent, drops one that did not answer, and closes one that is idle.
     pub(crate) fn check_heartbeat(&self, policy: &HeartbeatPolicy) {
         let add_round = |rounds: &AtomicU16| u32::from(rounds.fetch_add(1, Relaxed)) + 1;
         let (mut silent, idle) = (add_round(&self.silent), add_round(&self.idle));
-        if silent < policy.ask && idle < policy.idle {
+        if silent < policy.ping_after && idle < policy.close_idle_after {
             return;
         }
         let counted = silent;
@@ -340,7 +344,7 @@ impl Connection {
         self.execute(guarded, effects);
     }
 
-    /// Returns the number of events for the consumer, and of bytes for the client.
+    /// Returns the number of events that wait for the consumer, and the number of bytes that wait for the client.
     pub(crate) fn backlog(&self) -> (u64, u64) {
         let state = &self.lock().state;
         (state.events.into(), state.outbound.weight as u64)

@@ -1,4 +1,4 @@
-//! Tests of a connection in any order of calls.
+//! Tests of a connection with calls in random orders.
 
 use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
@@ -26,9 +26,9 @@ enum Call {
     /// A batch of frames.
     Frames(Vec<usize>),
     Event,
-    /// The handler that runs sends a frame of this size.
+    /// The running handler sends a frame of this size.
     Reply(usize),
-    /// The handler returns. The task runs until it has nothing to do. The socket takes this number of bytes.
+    /// The handler returns. The socket takes this number of bytes. The task runs until it has nothing to do.
     Run(usize),
     LayerClosed,
     Close,
@@ -49,19 +49,19 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
 
 /// Records whether the task was woken.
 #[derive(Default)]
-struct Alarm(AtomicBool);
+struct WakeRecorder(AtomicBool);
 
-impl Wake for Alarm {
+impl Wake for WakeRecorder {
     fn wake(self: Arc<Self>) {
         self.0.store(true, Relaxed);
     }
 }
 
-fn never(_: &Envelope) -> Result<Delivery, Undeliverable> {
+fn prepare_nothing(_: &Envelope) -> Result<Delivery, Undeliverable> {
     Ok(Delivery::Nothing)
 }
 
-/// Makes the shared state of connections with this mailbox capacity.
+/// Makes the shared state of connections, with this mailbox capacity and this outbound limit.
 pub(crate) fn shared(capacity: usize, outbound: usize) -> Arc<Shared> {
     let inbound = Rate { frames: 1, bytes: 1 };
     let layer = ChannelLayer::in_memory_with(LayerConfig::default().capacity(capacity));
@@ -70,13 +70,18 @@ pub(crate) fn shared(capacity: usize, outbound: usize) -> Arc<Shared> {
 
 pub(crate) fn connection(shared: Arc<Shared>, socket: Socket) -> Arc<Connection> {
     let channel = ChannelName::new("specific.0!1").unwrap();
-    let connection =
-        Connection::new(const { &MailboxKind::of::<()>(never) }, channel, Scope::of_worker("client"), shared, false);
+    let connection = Connection::new(
+        const { &MailboxKind::of::<()>(prepare_nothing) },
+        channel,
+        Scope::of_worker("client"),
+        shared,
+        false,
+    );
     connection.open(socket);
     connection
 }
 
-/// A client that takes this number of bytes. No task is woken when it may take more.
+/// A client: the number of bytes that it takes, and the bytes that it has taken. It does not wake a task when it takes more.
 #[derive(Clone, Default)]
 struct Client(Arc<Mutex<(usize, Vec<u8>)>>);
 
@@ -122,7 +127,7 @@ pub(crate) fn labelled(label: usize, size: usize) -> EncodedFrame {
     EncodedFrame::new(&Frame::text(format!("{label:06}{}", "x".repeat(size))))
 }
 
-/// Returns the labels of the frames in their order. A close frame is `None`.
+/// Returns the labels of the frames in order. A close frame is `None`.
 pub(crate) fn labels(mut bytes: &[u8]) -> Vec<Option<usize>> {
     let mut all = Vec::new();
     while let [first, length, rest @ ..] = bytes {
@@ -139,18 +144,20 @@ pub(crate) fn labels(mut bytes: &[u8]) -> Vec<Option<usize>> {
     all
 }
 
-/// Every method takes the one lock once, so concurrent calls are equal to some order of calls. This plays an order, and
-/// asserts that the task does not sleep with work to do, that nothing overtakes, and that every byte is counted.
+/// Runs calls in their order, and asserts that the task does not sleep with work to do, that messages keep their order, and
+/// that every byte is counted.
+///
+/// Every method takes the connection's lock once, so concurrent calls have the same result as the same calls in some order.
 fn run(calls: Vec<Call>) {
     let capacity = 3;
     let client = Client::default();
     let connection = connection(shared(capacity, 8 * 1024), Socket::Stream(Stream::new(client.clone())));
-    let alarm = Arc::<Alarm>::default();
-    let waker = Waker::from(Arc::clone(&alarm));
+    let wakes = Arc::<WakeRecorder>::default();
+    let waker = Waker::from(Arc::clone(&wakes));
     let mut task = Context::from_waker(&waker);
     let (mut label, mut handling, mut asleep) = (0, None, false);
     let (mut handled, mut accepted) = (Vec::new(), Vec::new());
-    let mut over = false;
+    let mut is_over = false;
     for call in calls {
         label += 1;
         match call {
@@ -187,9 +194,9 @@ fn run(calls: Vec<Call>) {
             Call::Run(takes) => {
                 handling = None;
                 asleep = false;
-                alarm.0.store(false, Relaxed);
+                wakes.0.store(false, Relaxed);
                 client.takes(takes);
-                while !over && handling.is_none() && !asleep {
+                while !is_over && handling.is_none() && !asleep {
                     match connection.next(&mut task, true) {
                         Next::Event(event) => {
                             let event = *event.downcast_ref::<usize>().unwrap();
@@ -198,14 +205,14 @@ fn run(calls: Vec<Call>) {
                         }
                         Next::Gap(_) => panic!("this consumer has no gap methods"),
                         Next::LayerClosed => connection.close(CloseCode::GOING_AWAY, ""),
-                        // The client sends nothing. If the task was woken meanwhile, it runs again.
+                        // The client sends nothing. If the task was woken in the meantime, it runs again.
                         next @ (Next::Client { .. } | Next::Nothing) => {
                             if let Next::Client { held: true } = next {
                                 connection.write_held(&mut task);
                             }
-                            asleep = !alarm.0.swap(false, Relaxed);
+                            asleep = !wakes.0.swap(false, Relaxed);
                         }
-                        Next::Closing(_) => over = true,
+                        Next::Closing(_) => is_over = true,
                         Next::Broken => panic!("this socket does not fail"),
                     }
                 }
@@ -219,7 +226,7 @@ fn run(calls: Vec<Call>) {
         });
         assert_eq!(outbound.weight, inbox.sum::<usize>() + queued(outbound), "every queued byte is counted");
         assert_eq!(state.events as usize, accepted.len() - handled.len());
-        if asleep && !alarm.0.load(Relaxed) {
+        if asleep && !wakes.0.load(Relaxed) {
             assert!(state.inbox.is_empty() && !state.layer_closed, "asleep with a filled inbox");
             assert!(matches!(state.stage, Stage::Open), "asleep in {:?}", state.stage);
             assert!(outbound.is_empty() || client.takes_nothing(), "asleep with output");
@@ -229,14 +236,14 @@ fn run(calls: Vec<Call>) {
     let labels = labels(&client.0.lock().unwrap().1);
     let data = labels.iter().take_while(|label| label.is_some()).count();
     assert!(labels.len() - data <= 1, "nothing follows a close frame: {labels:?}");
-    assert!(labels[..data].is_sorted(), "nothing overtakes: {labels:?}");
+    assert!(labels[..data].is_sorted(), "frames keep their order: {labels:?}");
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 500, ..ProptestConfig::default() })]
 
     #[test]
-    fn task_never_sleeps_with_work_and_nothing_overtakes(calls in calls()) {
+    fn task_never_sleeps_with_work_and_messages_keep_order(calls in calls()) {
         run(calls);
     }
 }
@@ -250,13 +257,13 @@ struct Delivered {
     written: Vec<u8>,
 }
 
-/// Delivers frames after `some` others, of which the client takes `takes` bytes.
-fn delivered(some: &[Delivery], takes: usize, deliver: impl FnOnce(&Connection) -> DeliveryCount) -> Delivered {
+/// Calls `deliver` after the frames in `before`, of which the client takes `takes` bytes. Returns the outcome.
+fn delivered(before: &[Delivery], takes: usize, deliver: impl FnOnce(&Connection) -> DeliveryCount) -> Delivered {
     let client = Client::default();
     let connection = connection(shared(3, 8 * 1024), Socket::Stream(Stream::new(client.clone())));
     let mut task = Context::from_waker(Waker::noop());
     assert!(matches!(connection.next(&mut task, true), Next::Client { .. }));
-    for frame in some {
+    for frame in before {
         assert_eq!(connection.deliver(frame, Instant::now()), Ok(true));
     }
     client.takes(takes);
@@ -277,7 +284,7 @@ proptest! {
 
     #[test]
     fn batch_of_frames_equals_single_deliveries(
-        some in prop::collection::vec(0..3000_usize, 0..6),
+        before in prop::collection::vec(0..3000_usize, 0..6),
         takes in 0..3000_usize,
         sizes in prop::collection::vec(0..1000_usize, 2..9),
     ) {
@@ -286,13 +293,13 @@ proptest! {
             let labelled = labels.by_ref().zip(sizes).map(|(label, size)| labelled(label, size));
             labelled.map(|frame| Delivery::Frame(frame, DropHint::default())).collect()
         };
-        let (some, frames) = (frames(some), frames(sizes));
+        let (before, frames) = (frames(before), frames(sizes));
         let now = Instant::now();
-        let together = delivered(&some, takes, |connection| {
+        let together = delivered(&before, takes, |connection| {
             let batch = Batch::of(frames.iter().map(|frame| (frame, now)).collect(), WritePriority::Interactive);
             connection.deliver_all(&batch, &mut Scheduled::default())
         });
-        let one_by_one = delivered(&some, takes, |connection| {
+        let one_by_one = delivered(&before, takes, |connection| {
             let mut count = DeliveryCount::default();
             frames.iter().for_each(|frame| count.add(&connection.deliver(frame, now)));
             count
@@ -314,7 +321,7 @@ fn client_that_takes_pending_bytes_stays_connected() {
     };
     for bytes in [0, 1, 1, 1] {
         take(bytes);
-        for _ in 1..policy.lost {
+        for _ in 1..policy.drop_after {
             connection.check_heartbeat(&policy);
         }
         assert_eq!(connection.lock().state.stage, Stage::Open);

@@ -12,13 +12,13 @@ use crate::layer::{Batch, Delivery, DeliveryCount, Full, Gap, WritePriority};
 use crate::websocket::{CloseCode, EncodedFrame};
 
 impl State {
-    /// Returns whether a frame needs neither the handler nor the task: nothing comes before it.
+    /// Returns whether a new frame need not wait, because no handler runs and the inbox is empty.
     fn is_first(&self) -> bool {
         self.handler == HandlerState::Idle && self.inbox.is_empty()
     }
 
-    /// Queues joined frames as they are, if they count what each of them would: nothing comes before them, and there is
-    /// space for all. Returns `None` otherwise.
+    /// Queues joined frames as one frame, if this has the same result as queueing each of them: they need not wait, and there
+    /// is space for all. Returns `None` otherwise.
     fn deliver_joined(&mut self, frames: &EncodedFrame, priority: WritePriority) -> Option<Effects> {
         let (bytes, limit) = (frames.as_bytes().len(), self.outbound.limit as usize);
         let fits = bytes <= limit / 2 && self.outbound.weight + bytes <= limit;
@@ -28,8 +28,8 @@ impl State {
         })
     }
 
-    /// Takes the messages of a batch, in their order. What they replace is moved to `dropped`, which the caller drops after
-    /// unlocking.
+    /// Delivers the messages of a batch in order. Messages that they replace are moved to `dropped`, which the caller drops
+    /// after unlocking.
     pub(super) fn deliver_all(&mut self, batch: &Batch<'_>, dropped: &mut Vec<InboxItem>) -> (DeliveryCount, Effects) {
         if let Some(frames) = &batch.joined
             && let Some(effects) = self.deliver_joined(frames, batch.priority)
@@ -43,7 +43,8 @@ impl State {
         (count, effects)
     }
 
-    /// Takes a message that arrived `now`. What it replaces is moved to `dropped`, which the caller drops after unlocking.
+    /// Delivers a message that arrived `now`. Messages that it replaces are moved to `dropped`, which the caller drops after
+    /// unlocking. Returns `Ok(false)` if the message itself is dropped by its drop hint.
     pub(super) fn deliver(
         &mut self,
         delivery: &Delivery,
@@ -74,7 +75,7 @@ impl State {
                 self.deliver_gap(*gap, now, effects);
                 Ok(true)
             }
-            // A connection asks for prepared messages.
+            // The layer prepares the messages of a connection, so it does not deliver raw ones.
             Delivery::Raw(_) | Delivery::Nothing => Ok(true),
         }
     }
@@ -95,7 +96,7 @@ impl State {
             return false;
         }
         if self.outbound.is_over_limit() {
-            self.make_room_for_frame(effects);
+            self.make_space_for_frame(effects);
         }
         if self.outbound.is_over_limit() {
             effects.ended = Some(EndRule::TooSlow);
@@ -119,7 +120,7 @@ impl State {
         dropped: &mut Vec<InboxItem>,
         effects: &mut Effects,
     ) -> Result<bool, Full> {
-        if self.events >= self.capacity && !self.make_room_for_event(hint, policy, dropped, effects)? {
+        if self.events >= self.capacity && !self.make_space_for_event(hint, policy, dropped, effects)? {
             return Ok(false);
         }
         self.events += 1;
@@ -130,15 +131,15 @@ impl State {
 
     fn deliver_gap(&mut self, gap: Gap, now: Instant, effects: &mut Effects) {
         self.gaps = match (self.gaps, gap) {
-            (GapState::Whole, Gap::Lost) => GapState::Lost,
+            (GapState::NoGap, Gap::Lost) => GapState::Lost,
             (GapState::Lost, Gap::Restored) => GapState::Restoring,
             (GapState::Restoring, Gap::Lost) => {
-                // The consumer has not handled the end yet, and the gap goes on.
+                // The consumer has not handled the end of the gap yet. The two gaps become one.
                 self.inbox.retain(|item| !matches!(item, InboxItem::Gap(Gap::Restored)));
                 self.gaps = GapState::Lost;
                 return;
             }
-            // The connection was made during a gap, and has joined nothing before.
+            // For example, the end of a gap that began before the connection existed. The connection was not in a group then.
             _ => return,
         };
         self.inbox.push_back(now, InboxItem::Gap(gap));

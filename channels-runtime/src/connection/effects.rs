@@ -1,17 +1,17 @@
-//! The effects of a change of a connection's state, which its caller executes.
+//! The effects of a change of a connection's state. The caller of the change executes them.
 
 use std::ops::BitOrAssign;
 
 use crate::layer::WritePriority;
 
-/// The effects of one call of [`State`](super::state::State).
+/// The effects of one method call on [`State`](super::state::State).
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 #[must_use = "an effect that is not executed leaves a task asleep or output unwritten"]
 pub(super) struct Effects {
     /// Wake the connection's task.
     pub(super) wake_task: bool,
-    /// Wake the handler that waits for space in the outbound queue.
-    pub(super) wake_room: bool,
+    /// Wake the task that waits for space in the outbound queue, usually for a handler.
+    pub(super) wake_waiter: bool,
     /// Push the connection to the write queue, once for each of these priorities. If the connection's task writes, wake it
     /// instead.
     pub(super) schedule: Priorities,
@@ -22,27 +22,27 @@ pub(super) struct Effects {
 }
 
 impl Effects {
-    /// Makes the effect of new output with these priorities.
+    /// Makes the effect of scheduling output with these priorities.
     pub(super) fn schedule(schedule: impl Into<Priorities>) -> Self {
         Self { schedule: schedule.into(), ..Self::default() }
     }
 
-    /// Returns whether there is something to count. There rarely is.
+    /// Returns whether there is something to count, which is rare.
     pub(super) fn has_counts(&self) -> bool {
         self.ended.is_some() || self.dropped != Dropped::default()
     }
 }
 
-/// The rule that ended a connection from this side.
+/// The rule by which the server ended a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EndRule {
     /// The outbound queue is full.
     TooSlow,
     /// The mailbox is full, and its policy is `disconnect`.
     Behind,
-    /// The client did not answer the heartbeat. What it has not read is discarded with the socket.
+    /// The client did not answer the heartbeat. Output that it has not read is discarded with the socket.
     Unanswered,
-    /// The client sent nothing for longer than the idle limit.
+    /// The client did not send a message within the idle limit.
     Idle,
 }
 
@@ -78,8 +78,8 @@ impl Priorities {
     }
 
     /// Adds or removes a priority.
-    pub(super) fn set(&mut self, priority: WritePriority, is_in: bool) {
-        if is_in {
+    pub(super) fn set(&mut self, priority: WritePriority, is_member: bool) {
+        if is_member {
             self.0 |= Self::bit(priority);
         } else {
             self.0 &= !Self::bit(priority);

@@ -1,4 +1,4 @@
-//! The inbox of a connection: events for the consumer, and frames that must not overtake them.
+//! The inbox of a connection: events for the consumer, and frames that must not overtake these events.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -15,7 +15,7 @@ use crate::websocket::EncodedFrame;
 /// An event for the consumer: an `Arc<Delivered<C::Event>>`.
 pub(crate) type Event = Arc<dyn Any + Send + Sync>;
 
-/// The largest capacity of a queue that is kept for reuse.
+/// The largest capacity of a queue that is kept for reuse, in items.
 const SPARE_CAPACITY: usize = 16;
 
 type Queue = VecDeque<(Instant, InboxItem)>;
@@ -42,7 +42,8 @@ impl InboxItem {
     }
 }
 
-/// The items in their order, each with its time of arrival. An empty inbox, as nearly all are, owns no memory.
+/// The items in order of arrival, each with its time of arrival. Nearly all inboxes are empty; an empty inbox does not own
+/// memory.
 #[derive(Default)]
 pub(super) struct Inbox(Option<Box<Queue>>);
 

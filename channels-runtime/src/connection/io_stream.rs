@@ -10,12 +10,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::connection::outbound::Outbound;
 use crate::support::lock;
 
+/// A stream that can be read and written.
 trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-/// A stream that the connection's task reads and writes, or a blocking method that runs in place of this task.
+/// A stream that the connection's task reads and writes.
 ///
-/// Both run on one thread at a time, so no thread waits for the lock.
+/// A blocking method that runs in place of this task may also use the stream. The two never run at the same time, so threads do
+/// not wait for the lock.
 pub(crate) struct Stream(Mutex<Box<dyn Duplex>>);
 
 impl Stream {
@@ -33,7 +35,7 @@ impl Stream {
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
-    /// Writes the output.
+    /// Writes all output and flushes the stream.
     pub(super) fn poll_write(&self, task: &mut Context<'_>, outbound: &mut Outbound) -> Poll<io::Result<()>> {
         let stream = &mut *self.lock();
         while !outbound.is_empty() {

@@ -1,11 +1,14 @@
 //! One connection: its inbox, its outbound queue, and the write queue of the process.
 //!
 //! All output of a connection passes through its one outbound queue: replies, encoded events, pongs, the close frame. So the
-//! order of one sender holds, whichever thread writes to the socket. Inbox and outbound queue are behind one lock, which is
-//! never held over an await, and a sender never waits for space.
+//! frames of one sender keep their order, whichever thread writes to the socket. One lock protects the inbox and the outbound
+//! queue. It is never held across an `.await`. Only the connection's own handler waits for space; other senders never wait.
 //!
-//! Reading order: [`state`] decides, with [`delivery`] and [`overflow`]; [`connection`] locks it and executes its
-//! [`effects`]; [`write_queue`] writes to the sockets.
+//! Reading order:
+//!
+//! 1. [`state`], [`delivery`] and [`overflow`] change the state and return effects.
+//! 2. [`connection`] locks the state and executes the [`effects`].
+//! 3. [`write_queue`] writes to the sockets.
 
 mod connection;
 mod delivery;

@@ -1,4 +1,4 @@
-//! The outbound queue of one connection: encoded frames in their order.
+//! The outbound queue of one connection: encoded frames in the order in which they are written.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -6,23 +6,23 @@ use std::io::IoSlice;
 use crate::support::SparePool;
 use crate::websocket::EncodedFrame;
 
-/// The largest frame that is copied into the outbound queue of each member, after the previous frame, so that one piece holds
-/// all of them. A larger frame is shared.
-const COPIED: usize = 4 * 1024;
+/// The size of the largest frame that is copied into the outbound queue of each member. Copied frames follow each other in one
+/// piece. A larger frame is shared, and is a piece of its own.
+const MAX_COPIED: usize = 4 * 1024;
 
-/// The number of pieces that one call writes.
-const PIECES: usize = 16;
+/// The maximum number of pieces that one call writes.
+const MAX_PIECES: usize = 16;
 
-/// The written bytes of a piece are removed from it when they are more than this, and more than half of the piece.
-const WRITTEN: usize = 16 * 1024;
+/// The number of written bytes above which they are removed from their piece, if they are also more than half of the piece.
+const MIN_REMOVED: usize = 16 * 1024;
 
-/// What a frame in the inbox counts in addition to its bytes: about the memory that keeps it there.
-const OVERHEAD: usize = 64;
+/// The weight of a frame in the inbox in addition to its bytes: about the memory that its item takes.
+const INBOX_OVERHEAD: usize = 64;
 
-/// The lowest limit: space for one frame of the size that is copied.
-const LEAST: u32 = 4 * 1024;
+/// The lowest limit: the size of the largest copied frame.
+const MIN_LIMIT: u32 = 4 * 1024;
 
-/// The largest capacity of a buffer that is kept for reuse.
+/// The largest capacity of a buffer that is kept for reuse, in bytes.
 const SPARE_CAPACITY: usize = 2 * 1024;
 
 thread_local! {
@@ -33,42 +33,44 @@ fn spare_buffer() -> Vec<u8> {
     SPARE_BUFFERS.with(SparePool::take).unwrap_or_else(|| Vec::with_capacity(256))
 }
 
-fn give_back(mut buffer: Vec<u8>) {
+/// Keeps a small buffer for reuse.
+fn recycle(mut buffer: Vec<u8>) {
     if buffer.capacity() <= SPARE_CAPACITY {
         buffer.clear();
         SPARE_BUFFERS.with(|spares| spares.put(buffer));
     }
 }
 
-/// The output of a connection. Bound: `limit` bytes, and one more frame. Policy: a handler of the connection waits for room;
-/// a frame from elsewhere that exceeds the limit closes the connection with 1013, so that no sender and no other member
-/// waits for a slow client.
+/// The output of a connection. Bound: `limit` bytes and one more frame.
+///
+/// Policy: a handler of the connection waits for space. A frame from another sender that exceeds the limit closes the
+/// connection with 1013, so that senders and other members do not wait for a slow client.
 pub(super) struct Outbound {
     queue: Queue,
-    /// The bytes that wait for the client: here, in the inbox, and with the thread that writes.
+    /// The weight of all bytes that wait for the client: in this queue, in the inbox, and in the queue that a thread writes.
     pub(super) weight: usize,
     pub(super) limit: u32,
     socket: SocketState,
 }
 
-/// What the socket does with the output.
+/// The state of the socket with regard to output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SocketState {
-    /// The socket takes bytes, as far as is known.
+    /// The socket is not known to be full.
     Ready,
     /// A thread has [taken](Outbound::take) the queue and writes it without the connection's lock.
     Writing,
-    /// The socket, or the stream, takes no more bytes. The connection's task waits until it does.
+    /// The socket or the stream is full. The connection's task waits until it is writable.
     Full,
 }
 
-/// Encoded frames in their order.
+/// Encoded frames in the order in which they are written.
 #[derive(Default)]
 pub(super) struct Queue {
-    /// The first piece: small frames, one after the other.
+    /// The first piece, if it consists of small frames.
     next: Vec<u8>,
-    /// The later pieces, if the queue holds large frames; never empty.
-    #[expect(clippy::box_collection, reason = "nearly always there is none, and every connection has the room for it")]
+    /// The other pieces, if the queue holds a large frame. Never `Some` of an empty queue.
+    #[expect(clippy::box_collection, reason = "it is rarely needed, and every connection has the field")]
     later: Option<Box<VecDeque<Piece>>>,
     /// The number of bytes of the first piece that are written.
     written: usize,
@@ -96,10 +98,10 @@ impl Queue {
         self.next.is_empty() && self.later.is_none()
     }
 
-    /// Passes the output to one call that writes.
+    /// Passes the first pieces to `write`, without the bytes that are written.
     pub(super) fn write_with<T>(&self, write: impl FnOnce(&[IoSlice<'_>]) -> T) -> T {
         let Some(later) = &self.later else { return write(&[IoSlice::new(&self.next[self.written..])]) };
-        let mut pieces = [IoSlice::new(&[]); PIECES];
+        let mut pieces = [IoSlice::new(&[]); MAX_PIECES];
         let next = (!self.next.is_empty()).then_some(&*self.next);
         let all = next.into_iter().chain(later.iter().map(Piece::as_bytes));
         let mut count = 0;
@@ -112,22 +114,22 @@ impl Queue {
         write(pieces)
     }
 
-    /// Removes `n` written bytes. Returns what they weighed.
+    /// Removes `n` written bytes. Returns their weight.
     fn advance(&mut self, mut n: usize, limit: u32) -> usize {
-        let mut weighed = 0;
+        let mut weight = 0;
         loop {
             if !self.next.is_empty() {
                 let left = self.next.len() - self.written;
-                weighed += n.min(left);
+                weight += n.min(left);
                 if n < left {
                     self.written += n;
-                    return weighed;
+                    return weight;
                 }
                 n -= left;
                 self.written = 0;
-                give_back(std::mem::take(&mut self.next));
+                recycle(std::mem::take(&mut self.next));
             }
-            let Some(later) = &mut self.later else { return weighed };
+            let Some(later) = &mut self.later else { return weight };
             match later.pop_front() {
                 Some(Piece::Copied(bytes)) => self.next = bytes,
                 Some(Piece::Shared(frame)) => {
@@ -135,11 +137,11 @@ impl Queue {
                     if n < left {
                         self.written += n;
                         later.push_front(Piece::Shared(frame));
-                        return weighed;
+                        return weight;
                     }
                     n -= left;
                     self.written = 0;
-                    weighed += weigh(frame.as_bytes().len(), limit);
+                    weight += weigh(frame.as_bytes().len(), limit);
                 }
                 None => {}
             }
@@ -152,7 +154,7 @@ impl Queue {
     fn copy(&mut self, frame: &[u8]) {
         let last = match &mut self.later {
             None => {
-                if self.written > WRITTEN && self.written > self.next.len() / 2 {
+                if self.written > MIN_REMOVED && self.written > self.next.len() / 2 {
                     self.next.drain(..self.written);
                     self.written = 0;
                 }
@@ -178,12 +180,12 @@ impl Queue {
         self.later.get_or_insert_default().push_back(Piece::Shared(frame));
     }
 
-    /// Appends a queue of which nothing is written.
+    /// Appends another queue, of which no byte is written.
     fn append(&mut self, other: Self) {
         if !other.next.is_empty() {
             if self.later.is_none() {
                 self.copy(&other.next);
-                give_back(other.next);
+                recycle(other.next);
             } else {
                 self.later.get_or_insert_default().push_back(Piece::Copied(other.next));
             }
@@ -196,7 +198,7 @@ impl Queue {
 
 impl Outbound {
     pub(super) fn new(limit: u32) -> Self {
-        Self { queue: Queue::default(), weight: 0, limit: limit.max(LEAST), socket: SocketState::Ready }
+        Self { queue: Queue::default(), weight: 0, limit: limit.max(MIN_LIMIT), socket: SocketState::Ready }
     }
 
     /// Returns whether all output is written.
@@ -230,7 +232,7 @@ impl Outbound {
         self.socket
     }
 
-    /// Passes the output to one call that writes.
+    /// Passes the first pieces to `write`, without the bytes that are written.
     pub(super) fn write_with<T>(&self, write: impl FnOnce(&[IoSlice<'_>]) -> T) -> T {
         self.queue.write_with(write)
     }
@@ -240,13 +242,15 @@ impl Outbound {
         self.weight -= self.queue.advance(n, self.limit);
     }
 
-    /// Returns a value that changes whenever a byte is written.
+    /// Returns a value that changes with every written byte.
     pub(super) fn progress(&self) -> (usize, usize) {
         (self.weight, self.queue.written)
     }
 
-    /// Takes the output, to write it without the connection's lock. During the system call, senders continue. Until the
-    /// output is [put back](Self::put_back), no other thread takes any.
+    /// Takes the output, to write it without the connection's lock, so that senders can continue during the system call.
+    ///
+    /// Returns `None` if there is nothing to write, or if the socket is full. Also returns `None` until the output that another
+    /// thread has taken is [put back](Self::put_back).
     pub(super) fn take(&mut self) -> Option<Queue> {
         if self.socket != SocketState::Ready || self.queue.is_empty() {
             return None;
@@ -255,7 +259,8 @@ impl Outbound {
         Some(std::mem::take(&mut self.queue))
     }
 
-    /// Puts back what was taken, of which `written` bytes are written. It precedes what was queued meanwhile.
+    /// Puts back a taken queue, of which `written` bytes are written. The rest precedes the output that was queued in the
+    /// meantime.
     #[inline]
     pub(super) fn put_back(&mut self, mut taken: Queue, written: usize, socket: SocketState) {
         self.socket = socket;
@@ -266,18 +271,18 @@ impl Outbound {
         }
     }
 
-    /// Returns what a frame in the inbox counts.
+    /// Returns the weight of a frame in the inbox.
     pub(super) fn inbox_weight(&self, frame: &EncodedFrame) -> usize {
-        weigh(frame.as_bytes().len() + OVERHEAD, self.limit)
+        weigh(frame.as_bytes().len() + INBOX_OVERHEAD, self.limit)
     }
 
     pub(super) fn push(&mut self, frame: &EncodedFrame) {
         let bytes = frame.as_bytes();
-        if bytes.len() <= COPIED { self.copy(bytes) } else { self.share(frame.clone()) }
+        if bytes.len() <= MAX_COPIED { self.copy(bytes) } else { self.share(frame.clone()) }
     }
 
     pub(super) fn push_bytes(&mut self, frame: &[u8]) {
-        if frame.len() <= COPIED { self.copy(frame) } else { self.share(EncodedFrame::copied(frame)) }
+        if frame.len() <= MAX_COPIED { self.copy(frame) } else { self.share(EncodedFrame::copied(frame)) }
     }
 
     fn copy(&mut self, frame: &[u8]) {
@@ -291,8 +296,8 @@ impl Outbound {
     }
 }
 
-/// Returns what a frame counts: its bytes, but at most half of the limit. So one large frame from any sender does not make the
-/// client slow.
+/// Returns the weight of a frame: its size in bytes, but at most half of the limit. So one large frame does not make a client
+/// count as slow.
 fn weigh(bytes: usize, limit: u32) -> usize {
     bytes.min(limit as usize / 2)
 }
@@ -304,7 +309,7 @@ pub(super) mod tests {
     use super::*;
     use crate::websocket::Frame;
 
-    /// Writes at most `takes` bytes of the pieces. Returns how many.
+    /// Writes at most `takes` bytes of the pieces. Returns the number of bytes.
     fn copied(pieces: &[IoSlice<'_>], takes: usize, written: &mut Vec<u8>) -> usize {
         let before = written.len();
         for piece in pieces {
@@ -314,7 +319,7 @@ pub(super) mod tests {
         written.len() - before
     }
 
-    /// Writes as much as the client takes. Returns whether that was all.
+    /// Writes at most `takes` bytes. Returns whether all output is written.
     pub(crate) fn take(outbound: &mut Outbound, takes: &mut usize, written: &mut Vec<u8>) -> bool {
         while !outbound.is_empty() {
             if *takes == 0 {
@@ -328,7 +333,7 @@ pub(super) mod tests {
         true
     }
 
-    /// Returns what the outbound queue should weigh.
+    /// Returns the expected weight of the outbound queue.
     pub(crate) fn queued(outbound: &Outbound) -> usize {
         let queue = &outbound.queue;
         let next = queue.next.len() - if queue.next.is_empty() { 0 } else { queue.written };
@@ -344,7 +349,7 @@ pub(super) mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, cases: 500, ..ProptestConfig::default() })]
 
         #[test]
-        fn queue_returns_every_byte_in_order(
+        fn queue_writes_every_byte_in_order(
             sizes in prop::collection::vec(0..20_000_usize, 1..20),
             takes in prop::collection::vec(1..30_000_usize, 1..10),
             limit in 0..200_000_u32,
@@ -352,7 +357,7 @@ pub(super) mod tests {
             let mut outbound = Outbound::new(limit);
             let (mut expected, mut written) = (Vec::new(), Vec::new());
             let mut takes = takes.into_iter().cycle();
-            // Taken and not written yet.
+            // The queue that is taken and not put back yet.
             let mut taken = None::<Queue>;
             for (at, size) in sizes.into_iter().enumerate() {
                 let frame = EncodedFrame::new(&Frame::binary(vec![u8::try_from(at).unwrap(); size]));
@@ -390,7 +395,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn queue_is_bounded_and_weighs_nothing_when_empty() {
+    fn queue_is_bounded_and_releases_memory_when_empty() {
         for limit in [0, 1, 4096, 1 << 20] {
             for large in [200, 10_000] {
                 let mut outbound = Outbound::new(limit);
@@ -398,12 +403,12 @@ pub(super) mod tests {
                 while outbound.weight <= outbound.limit as usize {
                     outbound.push(&text(frames * 37 % large));
                     frames += 1;
-                    assert!(frames <= 1 << 20, "limit {limit} bounds nothing");
+                    assert!(frames <= 1 << 20, "limit {limit} is not enforced");
                 }
                 assert!(!outbound.is_empty() && outbound.is_half_full());
                 while !outbound.is_empty() {
                     let pending: usize = outbound.write_with(|pieces| pieces.iter().map(|piece| piece.len()).sum());
-                    // A socket that takes only a part.
+                    // The socket takes only a part.
                     outbound.advance(pending.div_ceil(2));
                 }
                 assert!(!outbound.is_half_full() && outbound.weight == 0);

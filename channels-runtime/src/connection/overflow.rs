@@ -1,7 +1,8 @@
-//! Overflow: what is dropped when a mailbox is full, or when the client reads slowly.
+//! Overflow: drops messages when a mailbox is full, or when the client reads slowly.
 //!
-//! Outdated items are dropped first (an older event with the same key), then volatile ones, and only then does the consumer's
-//! policy apply. All others keep their order: a newer event never takes the position of an older one.
+//! Outdated items are dropped first: older ones with the same key as the new one. Volatile items are dropped next. Only then
+//! does the consumer's policy apply. The other items keep their order, and a newer item does not take the position of an older
+//! one.
 
 use std::num::NonZeroU64;
 
@@ -12,14 +13,16 @@ use crate::event::{DropHint, MailboxPolicy};
 use crate::layer::Full;
 use crate::websocket::CloseCode;
 
-/// How many of the latest items are searched for an older event with the same key. An inbox of frames may be long, and a
-/// sender must not have to search all of it. An outdated event that is not found is only sent in vain.
-const SEARCHED: usize = 1024;
+/// The number of latest items that are searched for an older item with the same key.
+///
+/// An inbox of frames may be long, so a sender does not search all of it. An outdated item that is not found is sent, which is
+/// harmless.
+const MAX_SEARCHED: usize = 1024;
 
 impl State {
-    /// Removes the item that a newer one with the same key makes outdated.
+    /// Removes the outdated item: the one with the same key as a new item.
     pub(super) fn take_outdated(&mut self, key: NonZeroU64, effects: &mut Effects) -> Option<InboxItem> {
-        let from = self.inbox.len().saturating_sub(SEARCHED);
+        let from = self.inbox.len().saturating_sub(MAX_SEARCHED);
         let at = self.inbox.range(from..).rposition(|(_, item)| item.hint().key() == Some(key))?;
         effects.dropped.coalesced += 1;
         Some(self.take(from + at, effects))
@@ -38,21 +41,21 @@ impl State {
             InboxItem::Event(..) => self.events -= 1,
             InboxItem::Frame(frame, _) => {
                 self.outbound.weight -= self.outbound.inbox_weight(frame);
-                effects.wake_room |= self.has_room();
+                effects.wake_waiter |= self.has_space();
             }
             InboxItem::Gap(_) => {}
         }
         taken
     }
 
-    /// Returns whether the frames of the inbox stay there, so that newer ones can replace them: the first of them is worth
-    /// nothing once there is a newer one, the socket takes no more bytes, and no event follows them.
+    /// Returns whether the frames stay in the inbox, so that newer frames can replace them. They do if the socket is full, a
+    /// newer frame with the same key could replace the first one, and the inbox does not contain events.
     pub(super) fn holds_back(&self) -> bool {
         let is_replaceable = || self.inbox.front().is_some_and(|(_, first)| first.hint().key().is_some());
         self.outbound.is_blocked() && self.events == 0 && is_replaceable()
     }
 
-    /// Moves the frames at the front of the inbox to the outbound queue. No handler runs for which they would wait.
+    /// Moves the frames at the front of the inbox to the outbound queue. Called while no handler runs, so they need not wait.
     pub(super) fn release_frames(&mut self) {
         while let Some((_, InboxItem::Frame(frame, _))) = self.inbox.front() {
             self.outbound.weight -= self.outbound.inbox_weight(frame);
@@ -61,8 +64,8 @@ impl State {
         }
     }
 
-    /// Makes space for a frame when the limit is reached: drops the volatile frames of the inbox.
-    pub(super) fn make_room_for_frame(&mut self, effects: &mut Effects) {
+    /// Makes space for a frame when the limit is exceeded, by dropping the volatile frames of the inbox.
+    pub(super) fn make_space_for_frame(&mut self, effects: &mut Effects) {
         let Self { inbox, outbound, .. } = self;
         inbox.retain(|item| match item {
             InboxItem::Frame(frame, hint) if hint.is_volatile() => {
@@ -72,12 +75,12 @@ impl State {
             }
             _ => true,
         });
-        effects.wake_room |= self.has_room();
+        effects.wake_waiter |= self.has_space();
     }
 
     /// Makes space for an event in a full mailbox, and moves the event that it replaces to `dropped`. Returns `false` if the
     /// new event itself is dropped.
-    pub(super) fn make_room_for_event(
+    pub(super) fn make_space_for_event(
         &mut self,
         hint: DropHint,
         policy: MailboxPolicy,

@@ -1,8 +1,8 @@
-//! Inbound rate limiting: a token bucket of messages and one of bytes.
+//! Inbound rate limiting: one token bucket for messages and one for bytes.
 //!
-//! When a client has emptied one of them, its socket is not read for 50 ms. Unread bytes fill the client's socket buffer. Then
-//! its `send` blocks. So a flood slows down only its own client, nothing is lost, and a client that sends much in a short time
-//! stays connected.
+//! When a client has emptied one of its buckets, the server does not read its socket for 50 ms. Unread bytes fill the client's
+//! socket buffer. Then its `send` blocks. So only the client that floods the server is slowed down. It stays connected, and its
+//! messages are not lost.
 
 use std::pin::Pin;
 use std::sync::OnceLock;
@@ -11,14 +11,15 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-/// The time for which a client that exceeds its rate is not read. Afterwards it may send what it earned in this time.
+/// The time for which the server does not read from a client that exceeds its rate. Afterwards the buckets hold the tokens of
+/// this time.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The cost of a message. The bucket counts thousandths of a message, so that a rate of one message per second earns one unit per
-/// millisecond.
-const FRAME: i32 = 1000;
+/// The cost of a message. The bucket counts thousandths of a message, so that a rate of one message per second adds one token
+/// per millisecond.
+const MESSAGE_COST: i32 = 1000;
 
-/// The rate at which a client may send, per second. A burst may be as large as one second's rate.
+/// The rate at which a client may send, per second. A full bucket holds the tokens of one second.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rate {
     pub(crate) frames: u32,
@@ -27,23 +28,26 @@ pub(crate) struct Rate {
 
 impl Rate {
     fn full(self) -> (i32, i32) {
-        let frames = i32::try_from(self.frames).unwrap_or(i32::MAX).max(1).saturating_mul(FRAME);
+        let frames = i32::try_from(self.frames).unwrap_or(i32::MAX).max(1).saturating_mul(MESSAGE_COST);
         (frames, i32::try_from(self.bytes).unwrap_or(i32::MAX).max(1))
     }
 }
 
-/// The two buckets of one connection. The clock is read only when one is empty, not for each message. So between two readings a
-/// client may send up to two seconds' rate.
+/// The two buckets of one connection.
+///
+/// The buckets are filled only when one of them is empty, so that the clock is not read for each message. So a client may send
+/// up to two seconds' rate within one second.
 #[derive(Debug)]
 pub(crate) struct RateLimiter {
+    /// The tokens for messages.
     frames: i32,
-    /// Negative if the last read exceeded the rate.
+    /// The tokens for bytes. Negative if the last read exceeded the rate.
     bytes: i32,
-    /// The time of the last filling, in milliseconds.
-    filled: u32,
+    /// The time at which the buckets were last filled, in milliseconds.
+    filled_at: u32,
 }
 
-/// The pause of a client that is not read. Few clients are paused, so it is kept outside of the limiter.
+/// The pause of a client that exceeded its rate. Few clients are paused, so the timer is boxed and not part of the limiter.
 pub(crate) type Pause = Option<Pin<Box<Sleep>>>;
 
 /// The start or the end of a pause.
@@ -56,7 +60,7 @@ pub(crate) enum PauseEvent {
 impl RateLimiter {
     pub(crate) fn new(rate: Rate) -> Self {
         let (frames, bytes) = rate.full();
-        Self { frames, bytes, filled: now() }
+        Self { frames, bytes, filled_at: now() }
     }
 
     /// Counts bytes that were read.
@@ -66,15 +70,15 @@ impl RateLimiter {
 
     /// Counts a complete message.
     pub(crate) fn count_message(&mut self) {
-        self.frames = self.frames.saturating_sub(FRAME);
+        self.frames = self.frames.saturating_sub(MESSAGE_COST);
     }
 
-    /// Returns whether the client has used its rate. [`Self::poll_full`] waits until it may send again.
+    /// Returns whether a bucket is empty. If so, [`Self::poll_full`] waits until the client may send again.
     pub(crate) fn is_empty(&self) -> bool {
         self.frames <= 0 || self.bytes <= 0
     }
 
-    /// Waits until the client may send.
+    /// Waits until neither bucket is empty.
     #[cold]
     pub(crate) fn poll_full(
         &mut self,
@@ -99,18 +103,18 @@ impl RateLimiter {
     }
 
     fn fill(&mut self, rate: Rate, now: u32) {
-        let passed = i64::from(now.wrapping_sub(self.filled));
+        let passed = i64::from(now.wrapping_sub(self.filled_at));
         let (frames, bytes) = rate.full();
         let add = |old: i32, earned: i64, full: i32| {
             i32::try_from(i64::from(old).saturating_add(earned).min(i64::from(full))).unwrap_or(i32::MIN)
         };
-        self.frames = add(self.frames, passed.saturating_mul(i64::from(frames / FRAME)), frames);
+        self.frames = add(self.frames, passed.saturating_mul(i64::from(frames / MESSAGE_COST)), frames);
         self.bytes = add(self.bytes, passed.saturating_mul(i64::from(bytes)) / 1000, bytes);
-        self.filled = now;
+        self.filled_at = now;
     }
 }
 
-/// Returns the milliseconds since the first call in this process. The number wraps after seven weeks.
+/// Returns the number of milliseconds since the first call in this process. It wraps after seven weeks.
 fn now() -> u32 {
     static START: OnceLock<Instant> = OnceLock::new();
     let now = Instant::now();
@@ -123,11 +127,11 @@ mod tests {
     use super::*;
 
     fn limiter(rate: Rate) -> RateLimiter {
-        RateLimiter { filled: 0, ..RateLimiter::new(rate) }
+        RateLimiter { filled_at: 0, ..RateLimiter::new(rate) }
     }
 
     #[test]
-    fn flood_gets_one_second_of_burst_and_then_the_rate() {
+    fn flood_is_limited_to_rate_after_first_second() {
         let rate = Rate { frames: 10, bytes: 1 << 20 };
         let mut limiter = limiter(rate);
         let mut sent = 0;
@@ -140,12 +144,12 @@ mod tests {
                 sent += 1;
             }
         }
-        // A fraction of a message in the bucket admits a whole one, so the count may differ by one.
+        // A fraction of a message in the bucket admits a whole message, so the count may differ by one.
         assert!((109..=111).contains(&sent), "{sent} in ten seconds");
     }
 
     #[test]
-    fn excess_bytes_are_subtracted_from_the_next_seconds() {
+    fn excess_bytes_are_subtracted_from_next_seconds() {
         let rate = Rate { frames: u32::MAX, bytes: 1000 };
         let mut limiter = limiter(rate);
         limiter.read(64 * 1024);
@@ -167,7 +171,7 @@ mod tests {
             if limiter.is_empty() {
                 limiter.fill(rate, 1);
                 assert!(!limiter.is_empty());
-                limiter.filled = 0;
+                limiter.filled_at = 0;
             }
         }
         assert!(size_of::<RateLimiter>() <= 12);

@@ -21,7 +21,7 @@ pub(crate) struct Shared {
 pub(crate) struct Limits {
     /// The largest message that a client may send, in bytes.
     pub(crate) max_message: usize,
-    /// The bytes that may be pending for the client. A frame that exceeds the limit closes the connection with 1013.
+    /// The maximum number of bytes that may be pending for the client. A frame that exceeds it closes the connection with 1013.
     pub(crate) outbound: usize,
     /// The rate at which the client may send.
     pub(crate) inbound: Rate,

@@ -1,32 +1,34 @@
 //! The state of one connection, without a socket, a clock, a waker or a queue.
 //!
-//! Every method is synchronous and returns [`Effects`], which [`Connection`](super::connection::Connection) executes. So the
-//! order of events alone determines the state, and the tests play any order.
+//! Every method is synchronous and returns [`Effects`], which [`Connection`](super::connection::Connection) executes. So only
+//! the order of calls determines the state, and a test can make the calls in any order.
 //!
 //! Three enums describe a connection:
 //!
-//! - [`Stage`] is its life: `Connecting`, `Open`, `Closing` or `Broken`.
-//! - [`HandlerState`] is its consumer: `Idle`, or `Handling` until its task has emptied the inbox. Nothing overtakes: a frame
-//!   that arrives while the consumer handles waits in the inbox.
-//! - [`SocketState`] is its output: `Ready`, `Writing` while the write queue writes without the lock, or `Full`.
+//! - [`Stage`] is its lifecycle: `Connecting`, `Open`, `Closing` or `Broken`.
+//! - [`HandlerState`] describes its consumer: `Idle`, or `Handling` until the task has emptied the inbox. A frame that arrives
+//!   in `Handling` waits in the inbox, so it does not overtake earlier events.
+//! - [`SocketState`] describes its output: `Ready`, `Writing` while the write queue writes without the lock, or `Full`.
 //!
-//! Next to these, `scheduled` is the set of priorities with which the connection is in the write queue. A method that adds a
+//! In addition, `scheduled` is the set of priorities with which the connection is in the write queue. A method that adds a
 //! priority returns it in `Effects::schedule`, and the caller pushes the connection. So the connection is in each queue at
-//! most once, however late the caller pushes it.
+//! most once, even if the caller pushes it late.
+//!
+//! In the table, the waiter is the task that waits for space in the outbound queue.
 //!
 //! | state | event | next state | effects |
 //! |---|---|---|---|
 //! | `Connecting` | the handshake is answered | `Open` | output: schedule interactive |
 //! | `Connecting` | output | `Connecting`, queued | none |
-//! | `Connecting`, `Open` | a close | `Closing`, after the close frame | wake task and room; `Open`: schedule interactive |
+//! | `Connecting`, `Open` | a close | `Closing`, after the close frame | wake task and waiter; `Open`: schedule interactive |
 //! | `Closing` | the handshake is answered | `Closing` | schedule interactive |
 //! | `Closing`, `Broken` | a close, a frame, a heartbeat round | the same | none |
-//! | `Closing` | the last byte is written | `Closing` | wake task and room |
-//! | any stage | the client is gone, or a stream fails | `Broken` | wake room |
-//! | any stage | a write of the write queue fails | `Broken` | wake task and room |
+//! | `Closing` | the last byte is written | `Closing` | wake task and waiter |
+//! | any stage | the client has disconnected, or a stream fails | `Broken` | wake waiter |
+//! | any stage | a write of the write queue fails | `Broken` | wake task and waiter |
 //! | `Open` | a silent client is due for a ping | `Open` | a ping unless `Full`: schedule bulk |
-//! | `Open`; `Idle` or `Full` | no answer to the heartbeat | `Broken` | wake task and room, `Unanswered` |
-//! | `Open`; `Handling`, not `Full` | no answer to the heartbeat | `Open`, asked again | a ping: schedule bulk |
+//! | `Open`; `Idle` or `Full` | no answer to the heartbeat | `Broken` | wake task and waiter, `Unanswered` |
+//! | `Open`; `Handling`, not `Full` | no answer to the heartbeat | `Open`, pinged again | a ping: schedule bulk |
 //! | `Open` | the idle limit is reached | `Closing` | those of a close, `Idle` |
 //! | `Idle`, empty inbox, not `Full` | a frame | output | schedule its priority |
 //! | `Handling`, or a filled inbox | a frame | in the inbox | none |
@@ -37,7 +39,7 @@
 //! | `Idle` | a handler begins | `Handling`, age not checked | none |
 //! | any | next: an event | `Handling`, age checked | frames came first: schedule interactive |
 //! | any | next: a gap | `Handling` | frames came first: schedule interactive |
-//! | any | next: nothing more | `Idle` | none; frames came first: [`Next::Client`] with `held` |
+//! | any | next: the inbox is empty | `Idle` | none; frames came first: [`Next::Client`] with `held` |
 //! | `Handling`, age checked | the turn ends | `Handling`, age not checked | none |
 //! | `Ready`, not scheduled | output | scheduled | schedule its priority |
 //! | `Ready`, scheduled bulk | interactive output | scheduled twice | schedule interactive |
@@ -45,15 +47,15 @@
 //! | `Full` | output | the same | none |
 //! | `Ready` with output | a write starts | `Writing` | none |
 //! | `Ready` without output, `Writing`, `Full`, `Broken` | a write starts | not scheduled | none |
-//! | `Writing` | all is written | `Ready`, not scheduled | wake room |
-//! | `Writing` | a part is written, or there is later output | `Ready`, scheduled | wake room |
-//! | `Writing` | the socket takes no more | `Full`, not scheduled | wake task and room |
+//! | `Writing` | all is written | `Ready`, not scheduled | wake waiter |
+//! | `Writing` | a part is written, or there is later output | `Ready`, scheduled | wake waiter |
+//! | `Writing` | the socket is full | `Full`, not scheduled | wake task and waiter |
 //! | `Full` | the socket is writable | `Ready`, scheduled bulk | schedule bulk |
-//! | any | a stream takes all output | `Ready`, not scheduled | wake room |
-//! | any | a stream takes no more | `Full`, not scheduled | wake room |
+//! | any | a stream takes all output | `Ready`, not scheduled | wake waiter |
+//! | any | a stream is full | `Full`, not scheduled | wake waiter |
 //!
-//! A row that leaves out an enum holds for all of its values. "Wake room" is an effect only if there is room for a handler's
-//! frame, except after a close and in `Broken`.
+//! A row that does not mention an enum applies to all of its values. "Wake waiter" is an effect only if there is space for a
+//! handler's frame, except after a close and in `Broken`.
 
 use std::io;
 use std::task::Poll;
@@ -70,83 +72,89 @@ use crate::websocket::{CloseCode, EncodedFrame, PING};
 
 /// The state of one connection.
 pub(super) struct State {
-    /// Bound: `capacity` events. Policy: the consumer's. Frames that wait here for their turn count as outbound bytes
-    /// instead: they need space, but no handler.
+    /// Bound: `capacity` events. Policy: the consumer's. Frames in the inbox count as outbound bytes instead, because they are
+    /// written without a handler.
     pub(super) inbox: Inbox,
     /// The number of events in the inbox.
     pub(super) events: u32,
+    /// The maximum number of events in the inbox.
     pub(super) capacity: u32,
     pub(super) outbound: Outbound,
     pub(super) stage: Stage,
     pub(super) handler: HandlerState,
-    /// The priorities with which the connection is in the write queue, or about to be pushed to it.
+    /// The priorities with which the connection is in the write queue, or will be pushed to it.
     pub(super) scheduled: Priorities,
     pub(super) gaps: GapState,
     pub(super) layer_closed: bool,
 }
 
-/// The life of a connection.
+/// The lifecycle of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// The handshake is not answered yet. Output is queued and not written.
+    /// The handshake is not answered yet. Output is queued but not written.
     Connecting,
+    /// Output is written.
     Open,
-    /// The close frame is the last one in the outbound queue.
+    /// The close frame is queued, as the last frame.
     Closing(CloseCode),
-    /// The socket is gone.
+    /// The client has disconnected, or the socket has failed. Output is discarded.
     Broken,
 }
 
-/// What the consumer does.
+/// The activity of the consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HandlerState {
-    /// The task has emptied the inbox. Frames for the client need not wait.
+    /// The task has emptied the inbox. New frames go directly to the outbound queue.
     Idle,
-    /// A handler runs, or the task has not emptied the inbox since. Everything that arrives waits in the inbox.
+    /// A handler runs, or one ran and the task has not emptied the inbox since. New messages wait in the inbox.
     Handling {
-        /// The task has compared the age of an item with the clock in this turn. Later items are younger.
+        /// The task has checked the age of an item in this turn. Later items are younger, so they are not checked.
         age_checked: bool,
     },
 }
 
-/// What a consumer knows of gaps. Bound: one `Lost` and one `Restored` wait in the inbox, in this order, however often the
-/// layer is lost meanwhile. The consumer is notified of the end of the last gap.
+/// The gap of the layer, as the consumer is notified of it.
+///
+/// Bound: at most one `Lost` and then one `Restored` wait in the inbox, even if the layer is lost several times in this time.
+/// The consumer is notified only of the end of the last gap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum GapState {
     /// The consumer has no gap methods.
     Ignored,
-    /// There is no gap.
-    Whole,
+    /// The layer has no gap, as far as the consumer knows.
+    NoGap,
     /// `Lost` waits in the inbox, or was handled.
     Lost,
     /// `Restored` waits in the inbox.
     Restoring,
 }
 
-/// What the connection's task does next.
+/// The next action of the connection's task.
 #[derive(Debug)]
 pub(crate) enum Next {
     Event(Event),
     Gap(Gap),
     /// The inbox is empty, so the client's next message is handled.
     Client {
-        /// Frames of the inbox were left to this task. If the client has sent nothing, the task writes them
-        /// ([`Connection::write_held`]) before it sleeps, otherwise the write queue does ([`Connection::hand_over`]).
+        /// The task must pass on frames that were in the inbox. If the client has not sent a message, the task writes them
+        /// before it sleeps ([`Connection::write_held`]). Otherwise it leaves them to the write queue
+        /// ([`Connection::hand_over`]).
         ///
         /// [`Connection::write_held`]: super::connection::Connection::write_held
         /// [`Connection::hand_over`]: super::connection::Connection::hand_over
         held: bool,
     },
-    /// The inbox is empty, and the client does not read its output, so its messages are not read.
+    /// The inbox is empty. The client does not read its output, so the task does not read the client's messages.
     Nothing,
-    /// The connection is being closed from this side.
+    /// The server has queued the close frame.
     Closing(CloseCode),
+    /// The layer is closed.
     LayerClosed,
-    /// The socket is gone.
+    /// The client has disconnected, or the socket has failed.
     Broken,
 }
 
-/// The progress of the output.
+/// The state of the output after a write.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Output {
     Flushed,
@@ -154,12 +162,13 @@ pub(crate) enum Output {
     Broken,
 }
 
-/// The connection is closed, or is closing.
+/// The error of a send on a connection that is closing or closed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Closed;
 
 impl State {
-    /// Makes the state before the handshake is answered. `connect` runs before anything is taken from the inbox.
+    /// Makes the state of a connection whose handshake is not answered yet. `connect` counts as a handler, so messages wait in
+    /// the inbox until it has run.
     pub(super) fn new(capacity: u32, outbound_limit: u32, has_gap_methods: bool) -> Self {
         Self {
             inbox: Inbox::default(),
@@ -169,23 +178,25 @@ impl State {
             stage: Stage::Connecting,
             handler: HandlerState::Handling { age_checked: false },
             scheduled: Priorities::NONE,
-            gaps: if has_gap_methods { GapState::Whole } else { GapState::Ignored },
+            gaps: if has_gap_methods { GapState::NoGap } else { GapState::Ignored },
             layer_closed: false,
         }
     }
 
-    /// Returns whether a frame may still be put before the close frame.
+    /// Returns whether frames may still be queued: the close frame is not queued, and the socket works.
     pub(super) fn accepts_frames(&self) -> bool {
         matches!(self.stage, Stage::Connecting | Stage::Open)
     }
 
-    /// Returns whether a handler may queue a frame. Frames in the inbox count, but they wait for the handler, so the handler
-    /// never waits for them: when all other output is written, there is room.
-    pub(super) fn has_room(&self) -> bool {
+    /// Returns whether a handler may queue a frame.
+    ///
+    /// Frames in the inbox count against the limit. But they wait for the handler, so the handler must not wait for them: if
+    /// the outbound queue is empty, there is always space.
+    pub(super) fn has_space(&self) -> bool {
         !self.outbound.is_half_full() || self.outbound.is_empty()
     }
 
-    /// Schedules a write, if there is output that is not scheduled, or not with this priority. Returns the priority then.
+    /// Schedules a write if there is output that is not scheduled with this or a higher priority. Returns the added priority.
     pub(super) fn schedule(&mut self, priority: WritePriority) -> Priorities {
         let is_scheduled = self.scheduled.contains(WritePriority::Interactive) || self.scheduled.contains(priority);
         if is_scheduled || self.outbound.is_blocked() || self.outbound.is_empty() || self.stage == Stage::Connecting {
@@ -195,7 +206,7 @@ impl State {
         priority.into()
     }
 
-    /// Starts the output: the handshake is answered.
+    /// Starts the output after the handshake is answered.
     pub(super) fn open(&mut self) -> Effects {
         if self.stage == Stage::Connecting {
             self.stage = Stage::Open;
@@ -203,13 +214,14 @@ impl State {
         Effects::schedule(self.schedule(WritePriority::Interactive))
     }
 
-    /// Queues the close frame after all other output. Only the first close has an effect.
+    /// Queues the close frame after all other output. Further calls have no effect.
     pub(super) fn close(&mut self, code: CloseCode, reason: &str) -> Effects {
         let mut effects = Effects::default();
         self.close_into(code, reason, &mut effects);
         effects
     }
 
+    /// Closes like [`Self::close`], and adds the effects to `effects`.
     pub(super) fn close_into(&mut self, code: CloseCode, reason: &str, effects: &mut Effects) {
         if !self.accepts_frames() {
             return;
@@ -224,31 +236,32 @@ impl State {
             effects.schedule |= self.schedule(WritePriority::Interactive);
         }
         effects.wake_task = true;
-        effects.wake_room = true;
+        effects.wake_waiter = true;
     }
 
-    /// Stops the output: the client is gone.
+    /// Stops the output after the client has disconnected.
     pub(super) fn break_off(&mut self) -> Effects {
         self.stage = Stage::Broken;
-        Effects { wake_room: true, ..Effects::default() }
+        Effects { wake_waiter: true, ..Effects::default() }
     }
 
-    /// Marks the consumer as handling: the handler of a client's message is about to run.
+    /// Marks the consumer as handling, before the handler of a client's message runs.
     pub(super) fn begin_handler(&mut self) {
         if self.handler == HandlerState::Idle {
             self.handler = HandlerState::Handling { age_checked: false };
         }
     }
 
-    /// Ends the task's turn: time passes, so the age of the next item is checked again.
+    /// Ends the task's turn. Time passes until the next turn, so the age of the next item is checked again.
     pub(super) fn end_turn(&mut self) {
         if let HandlerState::Handling { age_checked } = &mut self.handler {
             *age_checked = false;
         }
     }
 
-    /// Takes what the task does next. Frames that come first in the inbox move to the outbound queue. Without `inbox`, the
-    /// inbox has to wait. Expired events are moved to `expired`, which the caller drops after unlocking.
+    /// Returns the task's next action, and takes its event from the inbox. Frames at the front of the inbox move to the
+    /// outbound queue. If `inbox` is `false`, the inbox is not touched. Expired events are moved to `expired`, which the caller
+    /// drops after unlocking.
     pub(super) fn next(
         &mut self,
         inbox: bool,
@@ -265,7 +278,7 @@ impl State {
         };
         let next = match next {
             Some(next) => next,
-            None if self.has_room() => {
+            None if self.has_space() => {
                 let held = !effects.schedule.is_empty();
                 effects.schedule = Priorities::NONE;
                 Next::Client { held }
@@ -289,7 +302,7 @@ impl State {
             if let InboxItem::Gap(gap) = item {
                 // A gap never expires.
                 if gap == Gap::Restored {
-                    self.gaps = GapState::Whole;
+                    self.gaps = GapState::NoGap;
                 }
                 self.handler = HandlerState::Handling { age_checked };
                 return Some(Next::Gap(gap));
@@ -323,20 +336,20 @@ impl State {
         None
     }
 
-    /// Queues a frame of the connection's own handler. Returns `false` if there is no room.
+    /// Queues a frame of the connection's own handler. Returns `false` if the outbound queue has no space.
     pub(super) fn send(&mut self, push: impl FnOnce(&mut Outbound)) -> (Result<bool, Closed>, Effects) {
         match self.stage {
             Stage::Closing(_) | Stage::Broken => return (Err(Closed), Effects::default()),
             // Nothing is written yet, so waiting would never end.
             Stage::Connecting => {}
-            Stage::Open if self.has_room() => {}
+            Stage::Open if self.has_space() => {}
             Stage::Open => return (Ok(false), Effects::default()),
         }
         push(&mut self.outbound);
         (Ok(true), Effects::schedule(self.schedule(WritePriority::Interactive)))
     }
 
-    /// Queues a frame that answers the protocol. A connection that is closing needs none.
+    /// Queues a response of the WebSocket protocol, such as a pong. Has no effect on a closing connection.
     pub(super) fn answer(&mut self, frame: &EncodedFrame) -> Effects {
         if !self.accepts_frames() {
             return Effects::default();
@@ -351,38 +364,40 @@ impl State {
         Effects { wake_task: true, ..Effects::default() }
     }
 
-    /// Checks a client that has sent nothing for `silent` rounds, and no message for `idle` rounds. Changes `silent` if
-    /// the client gets another chance.
+    /// Applies the heartbeat policy to a client that has sent nothing for `silent` rounds, and has not sent a message for
+    /// `idle` rounds. Reduces `silent` if the client is pinged again instead of dropped.
     pub(super) fn check_heartbeat(&mut self, silent: &mut u32, idle: u32, policy: &HeartbeatPolicy) -> Effects {
         let mut effects = Effects::default();
         if self.stage != Stage::Open {
             return effects;
         }
-        if *silent >= policy.lost {
+        if *silent >= policy.drop_after {
             if self.handler == HandlerState::Idle || self.outbound.is_blocked() {
                 let ended = Some(EndRule::Unanswered);
                 return Effects { wake_task: true, ended, ..self.break_off() };
             }
-            // While a handler runs the socket is not read, so the pong may have arrived. The client is asked again, and has
-            // to answer after the handler.
-            *silent = policy.ask;
+            // While a handler runs, the task does not read the socket, so the pong may have arrived unread. The client is
+            // pinged again, and must answer after the handler has returned.
+            *silent = policy.ping_after;
         }
-        // A full socket would not send a ping.
-        if *silent == policy.ask && !self.outbound.is_blocked() {
+        // A full socket cannot send a ping.
+        if *silent == policy.ping_after && !self.outbound.is_blocked() {
             self.outbound.push_bytes(&PING);
             effects.schedule |= self.schedule(WritePriority::Bulk);
         }
-        if idle >= policy.idle {
+        if idle >= policy.close_idle_after {
             effects.ended = Some(EndRule::Idle);
             self.close_into(CloseCode::GOING_AWAY, "no message for too long", &mut effects);
         }
         effects
     }
 
-    // Writing.
+    // Methods for the write queue and for tasks that write.
 
-    /// Takes the output, to write it without the lock. Returns `None` if there is none, if another thread writes, or if the
-    /// socket is full or gone; then the connection has left the queue of this priority.
+    /// Takes the output, to write it without the lock.
+    ///
+    /// Returns `None` if the output is empty, if another thread writes, or if the socket is full or broken. In these cases the
+    /// connection leaves the queue of this priority.
     pub(super) fn start_write(&mut self, priority: WritePriority) -> Option<Queue> {
         let taken = if self.stage == Stage::Broken { None } else { self.outbound.take() };
         if taken.is_none() {
@@ -391,7 +406,7 @@ impl State {
         taken
     }
 
-    /// Puts back what was not written. Returns whether the connection belongs at the end of the queue again.
+    /// Puts back the output that was not written. Returns whether the caller must append the connection to the queue again.
     pub(super) fn end_write(
         &mut self,
         taken: Queue,
@@ -415,7 +430,7 @@ impl State {
         };
         let effects = Effects {
             wake_task: is_over || self.outbound.is_blocked(),
-            wake_room: self.has_room() || self.stage == Stage::Broken,
+            wake_waiter: self.has_space() || self.stage == Stage::Broken,
             ..Effects::default()
         };
         let more = !self.outbound.is_empty() && !self.outbound.is_blocked() && self.stage != Stage::Broken;
@@ -432,7 +447,7 @@ impl State {
     /// Ends the write of a task that writes its own stream.
     pub(super) fn end_stream_write(&mut self, written: &Poll<io::Result<()>>) -> (Output, Effects) {
         self.outbound.set_socket(if written.is_pending() { SocketState::Full } else { SocketState::Ready });
-        let effects = Effects { wake_room: self.has_room(), ..Effects::default() };
+        let effects = Effects { wake_waiter: self.has_space(), ..Effects::default() };
         match written {
             Poll::Ready(Ok(())) => (Output::Flushed, effects),
             Poll::Pending => (Output::Pending, effects),
@@ -440,8 +455,8 @@ impl State {
         }
     }
 
-    /// Schedules the rest of the output: the full socket takes bytes again. A client with much pending output is not served
-    /// before others.
+    /// Schedules the rest of the output after a full socket has become writable. The priority is bulk: a client with much
+    /// pending output must not delay other clients.
     pub(super) fn socket_writable(&mut self) -> Effects {
         self.outbound.set_socket(SocketState::Ready);
         Effects::schedule(self.schedule(WritePriority::Bulk))

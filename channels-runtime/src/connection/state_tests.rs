@@ -19,7 +19,7 @@ const NONE: Priorities = Priorities::NONE;
 const BUSY: HandlerState = Handling { age_checked: false };
 const CHECKED: HandlerState = Handling { age_checked: true };
 
-/// What a row says of a state.
+/// The properties of a state that a row of the table describes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Seen {
     stage: Stage,
@@ -43,7 +43,8 @@ fn seen(state: &State) -> Seen {
 }
 
 /// An open connection whose consumer is idle, without output.
-const RESTING: Seen = Seen { stage: Open, handler: Idle, socket: Ready, scheduled: NONE, inbox: 0, has_output: false };
+const IDLE_STATE: Seen =
+    Seen { stage: Open, handler: Idle, socket: Ready, scheduled: NONE, inbox: 0, has_output: false };
 
 fn both() -> Priorities {
     let mut both = Priorities::from(Interactive);
@@ -55,37 +56,37 @@ fn wake_task() -> Effects {
     Effects { wake_task: true, ..Effects::default() }
 }
 
-fn wake_room() -> Effects {
-    Effects { wake_room: true, ..Effects::default() }
+fn wake_waiter() -> Effects {
+    Effects { wake_waiter: true, ..Effects::default() }
 }
 
-fn wake_both() -> Effects {
-    Effects { wake_task: true, wake_room: true, ..Effects::default() }
+fn wake_task_and_waiter() -> Effects {
+    Effects { wake_task: true, wake_waiter: true, ..Effects::default() }
 }
 
 fn connecting() -> State {
     State::new(2, 1 << 20, true)
 }
 
-fn resting() -> State {
+fn idle_state() -> State {
     let mut state = connecting();
     assert_eq!(state.open(), Effects::default());
     assert!(matches!(next(&mut state), (Next::Client { held: false }, _)));
     state
 }
 
-/// Applies changes whose effects are no part of the row.
+/// Applies changes whose effects are not part of the row.
 fn after(mut state: State, changes: impl FnOnce(&mut State)) -> State {
     changes(&mut state);
     state
 }
 
 fn handling() -> State {
-    after(resting(), State::begin_handler)
+    after(idle_state(), State::begin_handler)
 }
 
 fn with_output(priority: WritePriority) -> State {
-    after(resting(), |state| assert_eq!(frame(state, priority), Effects::schedule(priority)))
+    after(idle_state(), |state| assert_eq!(frame(state, priority), Effects::schedule(priority)))
 }
 
 fn writing() -> (State, Queue) {
@@ -96,16 +97,16 @@ fn writing() -> (State, Queue) {
 
 fn full() -> State {
     let (mut state, taken) = writing();
-    assert_eq!(blocked(&mut state, taken), wake_both());
+    assert_eq!(blocked(&mut state, taken), wake_task_and_waiter());
     state
 }
 
 fn closing() -> State {
-    after(resting(), |state| _ = state.close(CODE, ""))
+    after(idle_state(), |state| _ = state.close(CODE, ""))
 }
 
 fn broken() -> State {
-    after(resting(), |state| _ = state.break_off())
+    after(idle_state(), |state| _ = state.break_off())
 }
 
 fn keyed() -> DropHint {
@@ -175,10 +176,10 @@ fn blocked(state: &mut State, taken: Queue) -> Effects {
 
 fn heartbeat(state: &mut State, silent: u32, idle: u32) -> Effects {
     let mut counted = silent;
-    let policy = HeartbeatPolicy { round: Duration::from_secs(1), ask: 2, lost: 4, idle: 8 };
+    let policy = HeartbeatPolicy { round: Duration::from_secs(1), ping_after: 2, drop_after: 4, close_idle_after: 8 };
     let effects = state.check_heartbeat(&mut counted, idle, &policy);
-    let is_asked_again = silent == policy.lost && state.stage == Open;
-    assert_eq!(counted, if is_asked_again { policy.ask } else { silent });
+    let is_pinged_again = silent == policy.drop_after && state.stage == Open;
+    assert_eq!(counted, if is_pinged_again { policy.ping_after } else { silent });
     effects
 }
 
@@ -198,35 +199,35 @@ fn stream(state: &mut State, bytes: usize, result: &Poll<io::Result<()>>, output
     effects
 }
 
-/// Plays one row.
+/// Tests one row of the table.
 #[track_caller]
 fn row(mut given: State, event: impl FnOnce(&mut State) -> Effects, next: Seen, effects: Effects) {
-    let had = event(&mut given);
+    let actual = event(&mut given);
     assert_eq!(seen(&given), next);
-    assert_eq!(had, effects);
+    assert_eq!(actual, effects);
 }
 
 #[test]
-fn stages_change_as_in_the_table() {
-    let queued = |stage| Seen { stage, handler: BUSY, has_output: true, ..RESTING };
-    row(connecting(), State::open, Seen { handler: BUSY, ..RESTING }, Effects::default());
+fn stage_changes_as_in_table() {
+    let queued = |stage| Seen { stage, handler: BUSY, has_output: true, ..IDLE_STATE };
+    row(connecting(), State::open, Seen { handler: BUSY, ..IDLE_STATE }, Effects::default());
     row(connecting(), |state| state.answer(&encoded()), queued(Connecting), Effects::default());
-    row(connecting(), |state| state.close(CODE, ""), queued(Closing(CODE)), wake_both());
+    row(connecting(), |state| state.close(CODE, ""), queued(Closing(CODE)), wake_task_and_waiter());
     let answered = after(connecting(), |state| assert_eq!(state.answer(&encoded()), Effects::default()));
     let scheduled = Seen { scheduled: Interactive.into(), ..queued(Open) };
     row(answered, State::open, scheduled, Effects::schedule(Interactive));
-    let closed = after(connecting(), |state| assert_eq!(state.close(CODE, ""), wake_both()));
+    let closed = after(connecting(), |state| assert_eq!(state.close(CODE, ""), wake_task_and_waiter()));
     let scheduled = Seen { scheduled: Interactive.into(), ..queued(Closing(CODE)) };
     row(closed, State::open, scheduled, Effects::schedule(Interactive));
 
-    let closing_seen = Seen { stage: Closing(CODE), scheduled: Interactive.into(), has_output: true, ..RESTING };
-    let closes = Effects { schedule: Interactive.into(), ..wake_both() };
-    row(resting(), |state| state.close(CODE, ""), closing_seen, closes);
+    let closing_seen = Seen { stage: Closing(CODE), scheduled: Interactive.into(), has_output: true, ..IDLE_STATE };
+    let closes = Effects { schedule: Interactive.into(), ..wake_task_and_waiter() };
+    row(idle_state(), |state| state.close(CODE, ""), closing_seen, closes);
     row(closing(), |state| state.close(CloseCode::GOING_AWAY, ""), closing_seen, Effects::default());
     row(closing(), |state| frame(state, Bulk), closing_seen, Effects::default());
     row(closing(), |state| state.answer(&encoded()), closing_seen, Effects::default());
     row(closing(), |state| heartbeat(state, 4, 8), closing_seen, Effects::default());
-    let flushed = Seen { stage: Closing(CODE), ..RESTING };
+    let flushed = Seen { stage: Closing(CODE), ..IDLE_STATE };
     row(
         closing(),
         |state| {
@@ -234,80 +235,85 @@ fn stages_change_as_in_the_table() {
             written(state, taken, 4, false)
         },
         flushed,
-        wake_both(),
+        wake_task_and_waiter(),
     );
 
-    let gone = Seen { stage: Broken, ..RESTING };
-    row(resting(), State::break_off, gone, wake_room());
+    let gone = Seen { stage: Broken, ..IDLE_STATE };
+    row(idle_state(), State::break_off, gone, wake_waiter());
     row(broken(), |state| state.close(CODE, ""), gone, Effects::default());
     row(broken(), |state| frame(state, Bulk), gone, Effects::default());
     let (state, taken) = writing();
-    row(state, |state| failed(state, taken, io::ErrorKind::BrokenPipe), Seen { has_output: true, ..gone }, wake_both());
+    row(
+        state,
+        |state| failed(state, taken, io::ErrorKind::BrokenPipe),
+        Seen { has_output: true, ..gone },
+        wake_task_and_waiter(),
+    );
 }
 
 #[test]
-fn frames_and_closes_are_refused_to_handlers_after_the_end() {
+fn closing_connection_rejects_frames_of_handler() {
     for (state, sent) in
-        [(connecting(), Ok(true)), (resting(), Ok(true)), (closing(), Err(Closed)), (broken(), Err(Closed))]
+        [(connecting(), Ok(true)), (idle_state(), Ok(true)), (closing(), Err(Closed)), (broken(), Err(Closed))]
     {
         let mut state = state;
         assert_eq!(state.send(|outbound| outbound.push(&encoded())).0, sent);
     }
-    let mut state = resting();
-    while state.has_room() {
+    let mut state = idle_state();
+    while state.has_space() {
         assert_eq!(state.send(|outbound| outbound.push_bytes(&[0; 4096])).0, Ok(true));
     }
-    assert_eq!(state.send(|_| unreachable!("there is no room")), (Ok(false), Effects::default()));
+    assert_eq!(state.send(|_| unreachable!("there is no space")), (Ok(false), Effects::default()));
     assert!(matches!(next(&mut state), (Next::Nothing, _)));
 }
 
 #[test]
-fn heartbeat_changes_the_state_as_in_the_table() {
-    let unanswered = Effects { ended: Some(EndRule::Unanswered), ..wake_both() };
-    let pinged = |handler| Seen { handler, scheduled: Bulk.into(), has_output: true, ..RESTING };
-    row(resting(), |state| heartbeat(state, 2, 0), pinged(Idle), Effects::schedule(Bulk));
-    row(resting(), |state| heartbeat(state, 3, 0), RESTING, Effects::default());
-    row(resting(), |state| heartbeat(state, 4, 0), Seen { stage: Broken, ..RESTING }, unanswered);
+fn heartbeat_changes_state_as_in_table() {
+    let unanswered = Effects { ended: Some(EndRule::Unanswered), ..wake_task_and_waiter() };
+    let pinged = |handler| Seen { handler, scheduled: Bulk.into(), has_output: true, ..IDLE_STATE };
+    row(idle_state(), |state| heartbeat(state, 2, 0), pinged(Idle), Effects::schedule(Bulk));
+    row(idle_state(), |state| heartbeat(state, 3, 0), IDLE_STATE, Effects::default());
+    row(idle_state(), |state| heartbeat(state, 4, 0), Seen { stage: Broken, ..IDLE_STATE }, unanswered);
     row(handling(), |state| heartbeat(state, 4, 0), pinged(BUSY), Effects::schedule(Bulk));
-    let lost = Seen { stage: Broken, handler: BUSY, socket: SocketFull, has_output: true, ..RESTING };
+    let lost = Seen { stage: Broken, handler: BUSY, socket: SocketFull, has_output: true, ..IDLE_STATE };
     row(after(full(), State::begin_handler), |state| heartbeat(state, 4, 0), lost, unanswered);
-    let unpinged = Seen { socket: SocketFull, has_output: true, ..RESTING };
+    let unpinged = Seen { socket: SocketFull, has_output: true, ..IDLE_STATE };
     row(full(), |state| heartbeat(state, 2, 0), unpinged, Effects::default());
-    let away = Closing(CloseCode::GOING_AWAY);
+    let going_away = Closing(CloseCode::GOING_AWAY);
     row(
-        resting(),
+        idle_state(),
         |state| heartbeat(state, 0, 8),
-        Seen { stage: away, scheduled: Interactive.into(), has_output: true, ..RESTING },
-        Effects { schedule: Interactive.into(), ended: Some(EndRule::Idle), ..wake_both() },
+        Seen { stage: going_away, scheduled: Interactive.into(), has_output: true, ..IDLE_STATE },
+        Effects { schedule: Interactive.into(), ended: Some(EndRule::Idle), ..wake_task_and_waiter() },
     );
     row(
         connecting(),
         |state| heartbeat(state, 4, 8),
-        Seen { stage: Connecting, handler: BUSY, ..RESTING },
+        Seen { stage: Connecting, handler: BUSY, ..IDLE_STATE },
         Effects::default(),
     );
 }
 
 #[test]
-fn handler_and_inbox_change_as_in_the_table() {
-    let output = |priority: WritePriority| Seen { scheduled: priority.into(), has_output: true, ..RESTING };
-    row(resting(), |state| frame(state, Bulk), output(Bulk), Effects::schedule(Bulk));
-    row(handling(), |state| frame(state, Bulk), Seen { handler: BUSY, inbox: 1, ..RESTING }, Effects::default());
-    let with_event = || after(resting(), |state| assert_eq!(event(state), wake_task()));
-    row(with_event(), |state| frame(state, Bulk), Seen { inbox: 2, ..RESTING }, Effects::default());
-    let waits = Seen { socket: SocketFull, inbox: 1, has_output: true, ..RESTING };
+fn handler_and_inbox_change_as_in_table() {
+    let output = |priority: WritePriority| Seen { scheduled: priority.into(), has_output: true, ..IDLE_STATE };
+    row(idle_state(), |state| frame(state, Bulk), output(Bulk), Effects::schedule(Bulk));
+    row(handling(), |state| frame(state, Bulk), Seen { handler: BUSY, inbox: 1, ..IDLE_STATE }, Effects::default());
+    let with_event = || after(idle_state(), |state| assert_eq!(event(state), wake_task()));
+    row(with_event(), |state| frame(state, Bulk), Seen { inbox: 2, ..IDLE_STATE }, Effects::default());
+    let waits = Seen { socket: SocketFull, inbox: 1, has_output: true, ..IDLE_STATE };
     row(full(), keyed_frame, waits, Effects::default());
-    row(resting(), keyed_frame, output(Interactive), Effects::schedule(Interactive));
-    row(resting(), event, Seen { inbox: 1, ..RESTING }, wake_task());
-    row(handling(), event, Seen { handler: BUSY, inbox: 1, ..RESTING }, Effects::default());
+    row(idle_state(), keyed_frame, output(Interactive), Effects::schedule(Interactive));
+    row(idle_state(), event, Seen { inbox: 1, ..IDLE_STATE }, wake_task());
+    row(handling(), event, Seen { handler: BUSY, inbox: 1, ..IDLE_STATE }, Effects::default());
 
     let begin = |state: &mut State| {
         state.begin_handler();
         Effects::default()
     };
-    row(resting(), begin, Seen { handler: BUSY, ..RESTING }, Effects::default());
+    row(idle_state(), begin, Seen { handler: BUSY, ..IDLE_STATE }, Effects::default());
     let event_next = |state: &mut State| next_effects(state, |next| matches!(next, Next::Event(_)));
-    row(with_event(), event_next, Seen { handler: CHECKED, ..RESTING }, Effects::default());
+    row(with_event(), event_next, Seen { handler: CHECKED, ..IDLE_STATE }, Effects::default());
     let framed_event = after(handling(), |state| {
         assert_eq!((frame(state, Bulk), event(state)), (Effects::default(), Effects::default()));
     });
@@ -319,30 +325,30 @@ fn handler_and_inbox_change_as_in_the_table() {
             next_effects(state, |next| matches!(next, Next::Client { held: seen } if *seen == held))
         }
     };
-    row(handling(), client(false), RESTING, Effects::default());
+    row(handling(), client(false), IDLE_STATE, Effects::default());
     let framed = || after(handling(), |state| assert_eq!(frame(state, Bulk), Effects::default()));
     row(framed(), client(true), output(Interactive), Effects::default());
-    // A handler runs in between, so the inbox has to wait for the client.
+    // With `inbox: false`, the frame stays in the inbox.
     let mut state = framed();
     let (next, effects) = state.next(false, Duration::ZERO, Instant::now, &mut Vec::new());
     assert!(matches!(next, Next::Client { held: false }) && effects == Effects::default());
-    assert_eq!(seen(&state), Seen { handler: BUSY, inbox: 1, ..RESTING });
+    assert_eq!(seen(&state), Seen { handler: BUSY, inbox: 1, ..IDLE_STATE });
 
     let checked = || after(with_event(), |state| assert!(matches!(super::tests::next(state).0, Next::Event(_))));
     let end_turn = |state: &mut State| {
         state.end_turn();
         Effects::default()
     };
-    row(checked(), end_turn, Seen { handler: BUSY, ..RESTING }, Effects::default());
-    row(checked(), begin, Seen { handler: CHECKED, ..RESTING }, Effects::default());
-    row(resting(), end_turn, RESTING, Effects::default());
+    row(checked(), end_turn, Seen { handler: BUSY, ..IDLE_STATE }, Effects::default());
+    row(checked(), begin, Seen { handler: CHECKED, ..IDLE_STATE }, Effects::default());
+    row(idle_state(), end_turn, IDLE_STATE, Effects::default());
     let layer_closed = |state: &mut State| next_effects(state, |next| matches!(next, Next::LayerClosed));
     let closed = after(handling(), |state| assert_eq!(state.close_layer(), wake_task()));
-    row(closed, layer_closed, Seen { handler: BUSY, ..RESTING }, Effects::default());
+    row(closed, layer_closed, Seen { handler: BUSY, ..IDLE_STATE }, Effects::default());
 }
 
 #[test]
-fn item_expires_unless_its_age_was_checked_in_this_turn() {
+fn item_expires_unless_age_was_checked_in_turn() {
     let later = || Instant::now() + Duration::from_secs(1);
     let take = |state: &mut State| {
         let mut expired = Vec::new();
@@ -352,7 +358,7 @@ fn item_expires_unless_its_age_was_checked_in_this_turn() {
     let mut state = handling();
     assert_eq!((event(&mut state), frame(&mut state, Bulk)), (Effects::default(), Effects::default()));
     assert_eq!(take(&mut state), (1, 2));
-    assert_eq!(seen(&state), RESTING);
+    assert_eq!(seen(&state), IDLE_STATE);
     let mut state = handling();
     assert_eq!((event(&mut state), event(&mut state)), (Effects::default(), Effects::default()));
     assert!(matches!(next(&mut state).0, Next::Event(_)));
@@ -363,27 +369,27 @@ fn item_expires_unless_its_age_was_checked_in_this_turn() {
 }
 
 #[test]
-fn gap_waits_once_in_the_inbox() {
-    let inbox = |handler, items| Seen { handler, inbox: items, ..RESTING };
-    let lost = || after(resting(), |state| assert_eq!(gap(state, Gap::Lost), wake_task()));
+fn repeated_gap_waits_once_in_inbox() {
+    let inbox = |handler, items| Seen { handler, inbox: items, ..IDLE_STATE };
+    let lost = || after(idle_state(), |state| assert_eq!(gap(state, Gap::Lost), wake_task()));
     let restored = || after(lost(), |state| assert_eq!(gap(state, Gap::Restored), wake_task()));
-    row(resting(), |state| gap(state, Gap::Restored), RESTING, Effects::default());
+    row(idle_state(), |state| gap(state, Gap::Restored), IDLE_STATE, Effects::default());
     row(lost(), |state| gap(state, Gap::Lost), inbox(Idle, 1), Effects::default());
     row(restored(), |state| gap(state, Gap::Restored), inbox(Idle, 2), Effects::default());
     row(restored(), |state| gap(state, Gap::Lost), inbox(Idle, 1), Effects::default());
     row(handling(), |state| gap(state, Gap::Lost), inbox(BUSY, 1), Effects::default());
     let next_lost = |state: &mut State| next_effects(state, |next| matches!(next, Next::Gap(Gap::Lost)));
     row(restored(), next_lost, inbox(BUSY, 1), Effects::default());
-    let mut deaf = State::new(2, 1 << 20, false);
-    assert_eq!(gap(&mut deaf, Gap::Lost), Effects::default());
-    assert!(deaf.inbox.is_empty());
+    let mut without_gap_methods = State::new(2, 1 << 20, false);
+    assert_eq!(gap(&mut without_gap_methods, Gap::Lost), Effects::default());
+    assert!(without_gap_methods.inbox.is_empty());
 }
 
 #[test]
-fn scheduling_changes_as_in_the_table() {
-    let output = |scheduled: Priorities| Seen { scheduled, has_output: true, ..RESTING };
+fn scheduled_priorities_change_as_in_table() {
+    let output = |scheduled: Priorities| Seen { scheduled, has_output: true, ..IDLE_STATE };
     for priority in [Interactive, Bulk] {
-        row(resting(), |state| frame(state, priority), output(priority.into()), Effects::schedule(priority));
+        row(idle_state(), |state| frame(state, priority), output(priority.into()), Effects::schedule(priority));
         row(with_output(priority), |state| frame(state, Bulk), output(priority.into()), Effects::default());
     }
     row(with_output(Bulk), |state| frame(state, Interactive), output(both()), Effects::schedule(Interactive));
@@ -393,8 +399,8 @@ fn scheduling_changes_as_in_the_table() {
 }
 
 #[test]
-fn writing_changes_the_socket_as_in_the_table() {
-    let output = |socket, scheduled: Priorities| Seen { socket, scheduled, has_output: true, ..RESTING };
+fn write_changes_socket_as_in_table() {
+    let output = |socket, scheduled: Priorities| Seen { socket, scheduled, has_output: true, ..IDLE_STATE };
     let interactive = Priorities::from(Interactive);
     let bytes = encoded().as_bytes().len();
     row(
@@ -403,8 +409,8 @@ fn writing_changes_the_socket_as_in_the_table() {
         output(Writing, interactive),
         Effects::default(),
     );
-    row(resting(), |state| start(state, Interactive, false), RESTING, Effects::default());
-    row(broken(), |state| start(state, Interactive, false), Seen { stage: Broken, ..RESTING }, Effects::default());
+    row(idle_state(), |state| start(state, Interactive, false), IDLE_STATE, Effects::default());
+    row(broken(), |state| start(state, Interactive, false), Seen { stage: Broken, ..IDLE_STATE }, Effects::default());
     row(full(), |state| start(state, Interactive, false), output(SocketFull, NONE), Effects::default());
     let twice = after(with_output(Bulk), |state| {
         assert_eq!(frame(state, Interactive), Effects::schedule(Interactive));
@@ -413,36 +419,41 @@ fn writing_changes_the_socket_as_in_the_table() {
     row(twice, |state| start(state, Interactive, false), output(Writing, Bulk.into()), Effects::default());
 
     let (state, taken) = writing();
-    row(state, |state| written(state, taken, bytes, false), RESTING, wake_room());
+    row(state, |state| written(state, taken, bytes, false), IDLE_STATE, wake_waiter());
     let (state, taken) = writing();
-    row(state, |state| written(state, taken, 1, true), output(Ready, interactive), wake_room());
+    row(state, |state| written(state, taken, 1, true), output(Ready, interactive), wake_waiter());
     let (mut state, taken) = writing();
     assert_eq!(frame(&mut state, Interactive), Effects::default());
-    row(state, |state| written(state, taken, bytes, true), output(Ready, interactive), wake_room());
+    row(state, |state| written(state, taken, bytes, true), output(Ready, interactive), wake_waiter());
     let (state, taken) = writing();
-    row(state, |state| blocked(state, taken), output(SocketFull, NONE), wake_both());
+    row(state, |state| blocked(state, taken), output(SocketFull, NONE), wake_task_and_waiter());
     row(full(), State::socket_writable, output(Ready, Bulk.into()), Effects::schedule(Bulk));
     let (mut state, taken) = writing();
-    assert_eq!(state.break_off(), wake_room());
-    row(state, |state| written(state, taken, 1, false), Seen { stage: Broken, ..output(Ready, NONE) }, wake_both());
+    assert_eq!(state.break_off(), wake_waiter());
+    row(
+        state,
+        |state| written(state, taken, 1, false),
+        Seen { stage: Broken, ..output(Ready, NONE) },
+        wake_task_and_waiter(),
+    );
 }
 
 #[test]
-fn stream_write_changes_the_socket() {
+fn stream_write_changes_socket_as_in_table() {
     let bytes = encoded().as_bytes().len();
     let flushed = |state: &mut State| stream(state, bytes, &ready(), &Output::Flushed);
-    row(with_output(Bulk), flushed, RESTING, wake_room());
+    row(with_output(Bulk), flushed, IDLE_STATE, wake_waiter());
     let pending = |state: &mut State| stream(state, 1, &Poll::Pending, &Output::Pending);
-    let rest = Seen { socket: SocketFull, has_output: true, ..RESTING };
-    row(with_output(Bulk), pending, rest, wake_room());
-    row(full(), flushed, RESTING, wake_room());
+    let rest = Seen { socket: SocketFull, has_output: true, ..IDLE_STATE };
+    row(with_output(Bulk), pending, rest, wake_waiter());
+    row(full(), flushed, IDLE_STATE, wake_waiter());
     let error = Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
     let fails = |state: &mut State| stream(state, 0, &error, &Output::Broken);
-    row(full(), fails, Seen { stage: Broken, socket: Ready, ..rest }, wake_room());
+    row(full(), fails, Seen { stage: Broken, socket: Ready, ..rest }, wake_waiter());
 }
 
 #[test]
-fn overflow_is_an_effect() {
+fn overflow_is_counted_in_effects() {
     let mut state = handling();
     assert_eq!((event(&mut state), event(&mut state)), (Effects::default(), Effects::default()));
     let mut full = |policy| {
@@ -464,7 +475,7 @@ fn overflow_is_an_effect() {
 }
 
 fn full_of_output() -> State {
-    after(resting(), |state| {
+    after(idle_state(), |state| {
         while !state.outbound.is_over_limit() {
             state.outbound.push_bytes(&[0; 4096]);
         }

@@ -6,18 +6,19 @@ use serde::Serialize;
 
 use crate::support::counted;
 
-/// The backlog of all connections, and of the connection with the largest one. It is read connection by connection when it is
-/// asked for, so a part of it may be gone when it is returned.
+/// The backlog of all connections, and the largest backlog of one connection.
+///
+/// The values are read from one connection after the other, so they may be outdated when the call returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Backlog {
-    /// Events in mailboxes that wait for their consumers.
+    /// Events in all mailboxes.
     pub events: u64,
     /// Events in the fullest mailbox.
     pub most_events: u64,
-    /// Bytes that wait for the clients: in outbound queues, and in frames that wait after an event in a mailbox.
+    /// Bytes that wait for the clients, in outbound queues and in frames that wait after an event in a mailbox.
     pub bytes: u64,
-    /// The most bytes that wait for one client.
+    /// The largest number of bytes that wait for one client.
     pub most_bytes: u64,
 }
 
@@ -42,12 +43,12 @@ counted! {
         /// Connections closed with 1013 because the consumer fell behind: its mailbox was full, and its policy is
         /// `disconnect`.
         behind => CLOSED["behind"],
-        /// Connections closed with 3000 because a login ended.
+        /// Connections closed with 3000 because their login ended.
         login_ended => CLOSED["login_ended"],
-        /// Pauses of 50 ms in which a client that exceeded its rate limit was not read.
+        /// Pauses of 50 ms in which the server did not read from a client that exceeded its rate limit.
         throttled => THROTTLED,
-        /// Frames of clients that were not a command of their consumer. An error or `#[receive(_)]` answered them.
-        // Its metric has the code as a label, and is counted where the code is known.
+        /// Client frames that were not a command of their consumer. The client received an error, or `#[receive(_)]` ran.
+        // The metric has the code as a label, so it is counted separately, where the code is known.
         refused,
     }
 }

@@ -11,22 +11,28 @@ use tokio::net::TcpStream;
 use crate::connection::io_stream::Stream;
 
 thread_local! {
-    /// The read buffer of a thread, so that an idle connection owns none.
+    /// The read buffer of a thread. Connections share it, so an idle connection does not own a buffer.
     static READ: RefCell<Box<[u8]>> = RefCell::new(vec![0; 64 * 1024].into());
 }
 
+/// The socket of a connection, or the stream that takes its place.
 pub(crate) enum Socket {
     /// The connection's task reads, and the write queue writes.
     Tcp(TcpStream),
     /// The connection's task reads and writes.
     Stream(Stream),
+    /// A model of a socket, for tests.
     #[cfg(test)]
     Model(std::sync::Arc<crate::connection::write_model::Pipe>),
 }
 
 impl Socket {
-    /// Reads once, into the thread's buffer. An empty slice means that the client is gone.
-    pub(super) fn poll_read<T>(&self, task: &mut Context<'_>, use_it: impl FnOnce(io::Result<&[u8]>) -> T) -> Poll<T> {
+    /// Reads once, into the thread's buffer. An empty slice means that the client has closed the connection.
+    pub(super) fn poll_read<T>(
+        &self,
+        task: &mut Context<'_>,
+        use_bytes: impl FnOnce(io::Result<&[u8]>) -> T,
+    ) -> Poll<T> {
         READ.with_borrow_mut(|buffer| {
             let read = match self {
                 Self::Tcp(socket) => poll_receive(socket, task, buffer),
@@ -34,11 +40,11 @@ impl Socket {
                 #[cfg(test)]
                 Self::Model(_) => Poll::Pending,
             };
-            Poll::Ready(use_it(ready!(read).map(|length| &buffer[..length])))
+            Poll::Ready(use_bytes(ready!(read).map(|length| &buffer[..length])))
         })
     }
 
-    /// Writes as many bytes as the socket takes now.
+    /// Writes as many bytes as the socket takes without waiting.
     pub(super) fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Tcp(socket) => match pieces {
@@ -51,7 +57,7 @@ impl Socket {
         }
     }
 
-    /// Waits until the socket takes bytes.
+    /// Waits until the socket is writable.
     pub(super) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(socket) => socket.poll_write_ready(cx),
@@ -61,7 +67,7 @@ impl Socket {
         }
     }
 
-    /// Shuts down the sending half. If this fails, the socket is gone already.
+    /// Shuts down the sending half. An error means that the socket is already closed, so it is ignored.
     pub(super) fn shut_down(&self, cx: &mut Context<'_>) {
         match self {
             Self::Tcp(socket) => _ = SockRef::from(socket).shutdown(std::net::Shutdown::Write),
@@ -71,7 +77,7 @@ impl Socket {
         }
     }
 
-    /// Discards unread output when the socket is closed. Otherwise the kernel keeps it for minutes.
+    /// Makes the kernel discard unsent output when the socket is closed. Otherwise the kernel keeps it for minutes.
     pub(super) fn forget_unread(&self) {
         match self {
             Self::Tcp(socket) => _ = socket.set_zero_linger(),
@@ -82,10 +88,10 @@ impl Socket {
     }
 }
 
-/// Reads from a shared socket. Owned halves would cost each idle connection half of an `Arc`.
+/// Reads from a socket by shared reference. Splitting it into owned halves would cost each idle connection an `Arc`.
 ///
-/// A read that does not fill the buffer has emptied the socket. Tokio's own `poll_read` clears the readiness then, so that the
-/// next read waits without a system call. `try_io` clears it if the closure returns `WouldBlock`.
+/// A read that does not fill the buffer has emptied the socket. Then tokio's own `poll_read` clears the readiness, so that the
+/// next read waits without a system call. Here `try_io` clears it, because the closure returns `WouldBlock`.
 fn poll_receive(socket: &TcpStream, task: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
     loop {
         ready!(socket.poll_read_ready(task))?;

@@ -1,4 +1,4 @@
-//! A model check of a connection, its senders and its writer, in thousands of orders.
+//! Model checks of connections, their senders and their writer, and the model of a socket that they use.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -24,10 +24,10 @@ use crate::layer::{Batch, Delivery, DeliveryCount, Mailbox, Scheduled, WritePrio
 use crate::support::{explore, point, wake};
 use crate::websocket::CloseCode;
 
-/// The number of bytes that a socket holds until its client reads: less than a reply.
-const HOLDS: usize = 1000;
+/// The number of bytes that a socket holds until its client reads. A reply is larger.
+const CAPACITY: usize = 1000;
 
-/// The size of a reply. Two of them are more than a handler may queue without waiting for room.
+/// The size of a reply. Two replies need more space than a handler may use without waiting.
 const REPLY: usize = 1500;
 
 const SENDERS: usize = 2;
@@ -36,65 +36,66 @@ const ROUNDS: usize = 2;
 /// The event whose handler closes the connection.
 const LAST: usize = 999_999;
 
-/// A model of a socket. It holds [`HOLDS`] bytes until the client reads them.
+/// A model of a socket. It holds [`CAPACITY`] bytes until the client reads them.
 #[derive(Default)]
-pub(crate) struct Pipe(Mutex<Inside>);
+pub(crate) struct Pipe(Mutex<PipeState>);
 
 #[derive(Default)]
-struct Inside {
+struct PipeState {
     written: Vec<u8>,
     read: usize,
-    /// The number of bytes after which it fails.
+    /// The number of written bytes after which the socket fails.
     breaks_at: Option<usize>,
     writer: Option<Waker>,
     client: Option<Waker>,
 }
 
-impl Inside {
-    fn room(&self) -> io::Result<usize> {
+impl PipeState {
+    /// Returns the number of bytes that can be written.
+    fn free(&self) -> io::Result<usize> {
         if self.breaks_at.is_some_and(|end| self.written.len() >= end) {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        Ok(HOLDS - (self.written.len() - self.read))
+        Ok(CAPACITY - (self.written.len() - self.read))
     }
 }
 
 impl Pipe {
     pub(super) fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        let inside = &mut *self.0.lock().unwrap();
-        let room = inside.room()?;
-        if room == 0 {
+        let state = &mut *self.0.lock().unwrap();
+        let free = state.free()?;
+        if free == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        let before = inside.written.len();
+        let before = state.written.len();
         for piece in pieces {
-            let left = room - (inside.written.len() - before);
-            inside.written.extend_from_slice(&piece[..piece.len().min(left)]);
+            let left = free - (state.written.len() - before);
+            state.written.extend_from_slice(&piece[..piece.len().min(left)]);
         }
-        wake(&mut inside.client);
-        Ok(inside.written.len() - before)
+        wake(&mut state.client);
+        Ok(state.written.len() - before)
     }
 
     pub(super) fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let inside = &mut *self.0.lock().unwrap();
-        match inside.room() {
+        let state = &mut *self.0.lock().unwrap();
+        match state.free() {
             Ok(0) => {
-                inside.writer = Some(cx.waker().clone());
+                state.writer = Some(cx.waker().clone());
                 Poll::Pending
             }
-            room => Poll::Ready(room.map(drop)),
+            free => Poll::Ready(free.map(drop)),
         }
     }
 
     /// Reads all bytes, as the client.
     fn poll_read(&self, cx: &mut Context<'_>) -> Poll<()> {
-        let inside = &mut *self.0.lock().unwrap();
-        if inside.read == inside.written.len() {
-            inside.client = Some(cx.waker().clone());
+        let state = &mut *self.0.lock().unwrap();
+        if state.read == state.written.len() {
+            state.client = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        inside.read = inside.written.len();
-        wake(&mut inside.writer);
+        state.read = state.written.len();
+        wake(&mut state.writer);
         Poll::Ready(())
     }
 
@@ -103,7 +104,7 @@ impl Pipe {
     }
 }
 
-/// The same model for a connection whose task writes.
+/// The model of a socket as a stream, for a connection whose task writes.
 struct PipeStream(Arc<Pipe>);
 
 impl AsyncWrite for PipeStream {
@@ -127,10 +128,10 @@ impl AsyncRead for PipeStream {
     }
 }
 
-/// The end of the connections.
+/// The cause that ends the connections.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum End {
-    /// A handler closes them, after all sends.
+    /// A handler closes them after all sends.
     Handler,
     /// The server closes them, at any time.
     Shutdown,
@@ -138,7 +139,7 @@ enum End {
     Broken,
 }
 
-/// One connection, served as by a session, and its client.
+/// One connection and its client.
 struct Served {
     connection: Arc<Connection>,
     pipe: Arc<Pipe>,
@@ -163,7 +164,7 @@ impl Served {
         let mut handled = Vec::new();
         loop {
             let next = poll_fn(|cx| {
-                // A task that is woken while it runs is polled again.
+                // If the task is woken while it runs, it is polled again.
                 match connection.next(cx, true) {
                     Next::Client { held } => {
                         if held {
@@ -207,6 +208,7 @@ impl Served {
     }
 }
 
+/// Runs one scenario: two connections, two senders, and the end `end`.
 fn play(through_queue: bool, end: End) {
     let shared = shared(8, 1);
     let stop = CancellationToken::new();
@@ -219,7 +221,7 @@ fn play(through_queue: bool, end: End) {
         .iter()
         .map(|Served { pipe, .. }| {
             let pipe = Arc::clone(pipe);
-            // It is aborted when its connection has ended.
+            // The client is aborted when its connection has ended.
             spawn(async move {
                 loop {
                     poll_fn(|cx| pipe.poll_read(cx)).await;
@@ -234,7 +236,7 @@ fn play(through_queue: bool, end: End) {
             spawn(async move {
                 // Each sender uses one of the two queues.
                 let priority = if sender == 0 { WritePriority::Interactive } else { WritePriority::Bulk };
-                // One of them sends to single connections, the other one to both together.
+                // One sender sends to single connections, the other one to both together.
                 let together = if sender == 0 { 1 } else { 2 };
                 for number in 0..ROUNDS {
                     let label = 1000 * sender + 2 * number;
@@ -249,7 +251,7 @@ fn play(through_queue: bool, end: End) {
                         drop(scheduled);
                         let event = Delivery::Event(Arc::new(label + 1), DropHint::default(), MailboxPolicy::default());
                         for connection in connections {
-                            // The inbox of a closing connection is not emptied.
+                            // A closing connection accepts events, although it does not empty its inbox.
                             assert!(connection.deliver(&event, Instant::now()).is_ok());
                         }
                     }
@@ -282,16 +284,16 @@ fn play(through_queue: bool, end: End) {
             let labels = pipe.labels();
             let (close, data) = labels.split_last().expect("a close frame");
             assert_eq!(*close, None, "the close frame is the last one");
-            let mut of: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+            let mut by_sender: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
             for label in data {
                 let label = label.expect("one close frame");
-                of.entry(label / 1000).or_default().push(label);
+                by_sender.entry(label / 1000).or_default().push(label);
             }
-            assert!(of.values().all(|labels| labels.is_sorted()), "nothing overtakes: {data:?}");
+            assert!(by_sender.values().all(|labels| labels.is_sorted()), "frames keep their order: {data:?}");
             if end == End::Handler {
                 // Each frame and each reply arrives once.
-                let wanted = |sender: usize| (1000 * sender..).take(2 * ROUNDS).collect::<Vec<_>>();
-                assert_eq!(of.into_values().collect::<Vec<_>>(), [wanted(0), wanted(1)], "{data:?}");
+                let expected = |sender: usize| (1000 * sender..).take(2 * ROUNDS).collect::<Vec<_>>();
+                assert_eq!(by_sender.into_values().collect::<Vec<_>>(), [expected(0), expected(1)], "{data:?}");
                 assert_eq!(handled.len(), SENDERS * ROUNDS + 1);
             }
         }

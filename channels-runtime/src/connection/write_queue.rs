@@ -1,16 +1,18 @@
 //! The write queue for all sockets: the connections with pending output.
 //!
-//! A send only puts the shared frame into each member's outbound queue. A connection that had no pending output is appended to
-//! the write queue. The task of the write queue takes connections from the front and writes each one once, with all of its
-//! pending output. Before every [`TURN`] connections it lets the readers run. So output that arrives while the task works
-//! through the queue is written in the same call, and a busy socket receives many frames in one system call. A room of a
-//! thousand members wakes one task instead of a thousand, and locks the queue once for every 64 of them.
+//! A send only puts the frame into each member's outbound queue. It appends a connection to the write queue if the connection
+//! did not have pending output. The task of the write queue takes connections from the front, and writes each one once, with all
+//! of its pending output. Before every turn of [`TURN`] connections, it yields to the tasks that read from sockets. So output
+//! that arrives while a connection waits for its turn is written together, and a busy socket receives many frames in one system
+//! call. A send to a group of a thousand members wakes one task instead of a thousand, and locks the write queue once for every
+//! 64 members.
 //!
-//! Writing to a room of ten thousand takes a tenth of a second, and a reply to one client must not wait for it. So there are
-//! two queues, one for each [`WritePriority`], and each turn takes from both.
+//! Writing to a group of ten thousand members takes a tenth of a second. A reply to one client must not wait for that, so there
+//! are two queues, one for each [`WritePriority`], and each turn takes from both.
 //!
-//! (A task per connection batches its output too, but a thousand woken tasks overflow tokio's local run queue of 256, which
-//! raises the tail of the latency. Writing the whole queue without a pause halves the batching.)
+//! Two alternatives are worse. With a task per connection, a thousand woken tasks overflow tokio's local run queue of 256
+//! tasks, which raises the highest latencies. Writing the whole queue without a pause halves the number of frames per system
+//! call.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -22,7 +24,7 @@ use std::task::{Poll, Waker};
 use crate::layer::{OutputQueue, TURN, Writable, Writables, WritePriority};
 use crate::support::{lock, wake};
 
-/// The connections with pending output. Bound: the open connections. Each is in each of the two queues at most once.
+/// The connections with pending output. Bound: each open connection is in each of the two queues at most once.
 #[derive(Default)]
 pub(crate) struct WriteQueue {
     pending: Mutex<Pending>,
@@ -47,7 +49,7 @@ impl Pending {
     fn assert_unique(&mut self, priority: WritePriority) {
         let address = |connection: &Arc<dyn Writable>| Arc::as_ptr(connection).cast::<()>();
         let addresses: std::collections::HashSet<_> = self.of(priority).iter().map(address).collect();
-        assert_eq!(addresses.len(), self.of(priority).len(), "a connection is twice in the queue");
+        assert_eq!(addresses.len(), self.of(priority).len(), "a connection is in the queue twice");
     }
 }
 
@@ -55,7 +57,7 @@ impl Pending {
 type Turn = Vec<(Arc<dyn Writable>, WritePriority)>;
 
 impl WriteQueue {
-    /// Appends a connection. It must not be in the queue of this priority already.
+    /// Appends a connection, which must not already be in the queue of this priority.
     pub(crate) fn push(&self, connection: Arc<dyn Writable>, priority: WritePriority) {
         let mut pending = self.lock();
         pending.of(priority).push_back(connection);
@@ -70,7 +72,7 @@ impl WriteQueue {
         lock(&self.pending)
     }
 
-    /// Takes the next turn. If both queues have connections, each gets at least half of the turn.
+    /// Takes the connections of the next turn. Each queue gets at least half of the turn, if it has enough connections.
     fn take(&self, turn: &mut Turn) {
         let pending = &mut *self.lock();
         let interactive = pending.interactive.len().min(TURN - pending.bulk.len().min(TURN / 2));
@@ -80,7 +82,7 @@ impl WriteQueue {
         turn.extend(pending.bulk.drain(..bulk).map(|connection| (connection, WritePriority::Bulk)));
     }
 
-    /// Writes to the connections of the next turn.
+    /// Takes the next turn, and writes to its connections.
     pub(super) fn write(&self, turn: &mut Turn) {
         self.take(turn);
         for (connection, priority) in turn.drain(..) {
@@ -90,7 +92,7 @@ impl WriteQueue {
         }
     }
 
-    /// Writes until `stop` is done. Without this task nothing is sent, so it must outlive all connections.
+    /// Runs the write queue until `stop` completes. Connections rely on it to write, so it must outlive all of them.
     pub(crate) async fn run(&self, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
         let mut turn = Vec::with_capacity(TURN);
@@ -108,7 +110,7 @@ impl WriteQueue {
             if stopped {
                 return;
             }
-            // The tasks that are ready run first, so that one write carries their output.
+            // Other ready tasks run first, so that one write carries their output.
             tokio::task::yield_now().await;
             self.write(&mut turn);
         }

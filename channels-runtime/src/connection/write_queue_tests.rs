@@ -15,13 +15,13 @@ use crate::connection::write_model::Pipe;
 use crate::event::DropHint;
 use crate::layer::{Batch, Delivery, Mailbox, Scheduled, WritePriority};
 
-/// Connections with idle consumers that share one write queue, and the queue's turns.
-struct Written {
+/// A test run of one write queue: connections with idle consumers, and the queue's task.
+struct QueueRun {
     connections: Vec<(Arc<Connection>, Arc<Pipe>)>,
-    writing: Pin<Box<dyn Future<Output = ()>>>,
+    task: Pin<Box<dyn Future<Output = ()>>>,
 }
 
-impl Written {
+impl QueueRun {
     fn new(many: usize) -> Self {
         let shared = shared(3, 8 * 1024);
         let mut task = Context::from_waker(Waker::noop());
@@ -32,7 +32,7 @@ impl Written {
             assert!(matches!(connection.next(&mut task, true), Next::Client { .. }));
             connections.push((connection, pipe));
         }
-        Self { connections, writing: Box::pin(async move { shared.write_queue.run(std::future::pending()).await }) }
+        Self { connections, task: Box::pin(async move { shared.write_queue.run(std::future::pending()).await }) }
     }
 
     fn send(&self, to: usize, labels: &[usize], priority: WritePriority) {
@@ -45,18 +45,18 @@ impl Written {
         );
     }
 
-    /// Returns in how many of the two queues it is. Each queue holds a reference.
+    /// Returns the number of queues that the connection is in, of the two. Each queue holds a reference to it.
     fn queues(&self, of: usize) -> usize {
         Arc::strong_count(&self.connections[of].0) - 1
     }
 
-    /// Polls the write queue once: it lets the readers run, or writes a turn.
+    /// Polls the task once. It yields to the readers, or writes a turn.
     fn turn(&mut self) {
         let mut task = Context::from_waker(Waker::noop());
-        assert!(self.writing.as_mut().poll(&mut task).is_pending());
+        assert!(self.task.as_mut().poll(&mut task).is_pending());
     }
 
-    /// Returns the labels that each client has received, by its index, if there are any.
+    /// Returns the labels that each client has received, by its index. Clients without labels are left out.
     fn received(&self) -> BTreeMap<usize, Vec<usize>> {
         let received = self.connections.iter().enumerate().map(|(index, (_, pipe))| (index, pipe.labels()));
         let received = received.map(|(index, labels)| (index, labels.into_iter().flatten().collect::<Vec<_>>()));
@@ -65,42 +65,42 @@ impl Written {
 }
 
 #[test]
-fn interactive_output_does_not_wait_for_bulk_and_overtakes_nothing() {
-    let mut written = Written::new(100);
-    (0..100).for_each(|to| written.send(to, &[1], WritePriority::Bulk));
-    written.send(50, &[2], WritePriority::Interactive);
-    assert!(written.connections[99].0.offer(labelled(3, 10).as_bytes()).unwrap());
-    assert_eq!((written.queues(0), written.queues(50), written.queues(99)), (1, 2, 2));
-    (0..100).for_each(|to| written.send(to, &[4], WritePriority::Bulk));
-    written.send(50, &[5], WritePriority::Interactive);
-    assert_eq!((written.queues(0), written.queues(50)), (1, 2), "at most once in each");
-    written.turn();
-    assert!(written.received().is_empty(), "the readers run first");
-    written.turn();
+fn interactive_output_does_not_wait_for_bulk_and_keeps_order() {
+    let mut run = QueueRun::new(100);
+    (0..100).for_each(|to| run.send(to, &[1], WritePriority::Bulk));
+    run.send(50, &[2], WritePriority::Interactive);
+    assert!(run.connections[99].0.offer(labelled(3, 10).as_bytes()).unwrap());
+    assert_eq!((run.queues(0), run.queues(50), run.queues(99)), (1, 2, 2));
+    (0..100).for_each(|to| run.send(to, &[4], WritePriority::Bulk));
+    run.send(50, &[5], WritePriority::Interactive);
+    assert_eq!((run.queues(0), run.queues(50)), (1, 2), "a connection is in each queue at most once");
+    run.turn();
+    assert!(run.received().is_empty(), "the readers run first");
+    run.turn();
     let mut expected: BTreeMap<_, _> = (0..14).map(|index| (index, vec![1, 4])).collect();
     expected.extend([(50, vec![1, 2, 4, 5]), (99, vec![1, 3, 4])]);
-    assert_eq!(written.received(), expected);
-    // They are still in the bulk queue, where only later output is left to write.
-    written.send(50, &[6], WritePriority::Bulk);
-    assert_eq!((written.queues(0), written.queues(50)), (0, 1));
-    (0..7).for_each(|_| written.turn());
+    assert_eq!(run.received(), expected);
+    // Both are still in the bulk queue, which writes only their later output.
+    run.send(50, &[6], WritePriority::Bulk);
+    assert_eq!((run.queues(0), run.queues(50)), (0, 1));
+    (0..7).for_each(|_| run.turn());
     let mut expected: BTreeMap<_, _> = (0..100).map(|index| (index, vec![1, 4])).collect();
     expected.extend([(50, vec![1, 2, 4, 5, 6]), (99, vec![1, 3, 4])]);
-    assert_eq!(written.received(), expected, "all of it, once");
-    assert_eq!((0..100).map(|of| written.queues(of)).sum::<usize>(), 0);
+    assert_eq!(run.received(), expected, "all output is written once");
+    assert_eq!((0..100).map(|of| run.queues(of)).sum::<usize>(), 0);
 }
 
 #[test]
 fn bulk_output_gets_half_of_each_turn() {
-    let mut written = Written::new(80);
-    // A joined batch; the test above delivers single frames.
-    (0..40).for_each(|to| written.send(to, &[1, 2], WritePriority::Bulk));
-    written.turn();
+    let mut run = QueueRun::new(80);
+    // The frames of one send are joined. The test above delivers single frames.
+    (0..40).for_each(|to| run.send(to, &[1, 2], WritePriority::Bulk));
+    run.turn();
     for turn in 1..=5 {
-        // Each time more than a turn writes.
-        (40..80).for_each(|to| written.send(to, &[turn], WritePriority::Interactive));
-        written.turn();
-        let bulk = written.received().range(..40).count();
+        // This is more than a turn writes.
+        (40..80).for_each(|to| run.send(to, &[turn], WritePriority::Interactive));
+        run.turn();
+        let bulk = run.received().range(..40).count();
         assert_eq!(bulk, 8 * turn);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::codec::{EncodeError, at, field_path, is_field};
 
-/// Why a message could not be sent to the client.
+/// The reason why a message could not be sent to the client.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
@@ -19,11 +19,11 @@ pub enum SendError {
     Encode(#[from] EncodeError),
 }
 
-/// Why a client's frame does not fit `#[receive]`.
+/// The reason why a client's frame does not fit `#[receive]`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FrameError {
-    /// A binary frame instead of text, or a text frame instead of binary.
+    /// The frame is binary instead of text, or text instead of binary.
     #[error("expected a {expected} frame, got a {got} frame")]
     Kind {
         /// The expected kind.
@@ -31,7 +31,7 @@ pub enum FrameError {
         /// The kind of the frame.
         got: FrameKind,
     },
-    /// Text that is not the expected JSON.
+    /// The text is not the expected JSON.
     #[error("the frame is not the expected JSON{at}: {source}", at = at(.path))]
     Json {
         /// The position in the JSON: `user.name`, or empty for the whole.
@@ -48,7 +48,7 @@ impl FrameError {
     }
 }
 
-/// Why a client's frame is not a command of its consumer. It never reached a command method.
+/// The reason why a client's frame is not a command of its consumer. Such a frame never reaches a command method.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandError {
@@ -58,7 +58,7 @@ pub enum CommandError {
         /// The field that names the command.
         tag: &'static str,
     },
-    /// The consumer has no command of that name.
+    /// The consumer has no command with the name in the frame.
     #[error("there is no command `{name}`; the commands are {}", list(.commands))]
     Unknown {
         /// The name in the frame.
@@ -85,7 +85,7 @@ pub enum CommandError {
 }
 
 impl CommandError {
-    /// Returns a short word for programs: the `code` in the error response.
+    /// Returns the `code` in the error response: a short word for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoCommand { .. } => "no_command",
@@ -106,7 +106,7 @@ impl CommandError {
         }
     }
 
-    /// Returns the position of the mistake in the frame: `user.name`. `None` for the frame as a whole.
+    /// Returns the field that is wrong, such as `user.name`. Returns `None` if the frame as a whole is wrong.
     pub fn field(&self) -> Option<&str> {
         match self {
             Self::Malformed { path, .. } | Self::Frame(FrameError::Json { path, .. }) => {

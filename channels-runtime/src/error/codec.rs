@@ -13,7 +13,7 @@ impl EncodeError {
     }
 }
 
-/// Why a message of the layer could not be decoded.
+/// The reason why a message of the layer could not be decoded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -28,24 +28,24 @@ pub enum DecodeError {
     /// The message does not name its event.
     #[error("the message has no `type`")]
     NoType,
-    /// The message came through the queue of this process and does not name its channel.
+    /// The message arrived in the queue of this process, but does not name its channel.
     #[error("the message has no `__asgi_channel__`")]
     NoChannel,
-    /// Not a message: a member of a group is not a channel name, so nothing can be sent to it.
+    /// A member of a group is not a channel name, so nothing can be sent to it. No message is involved.
     #[error("a member of the group is not a channel name")]
     NoName,
-    /// Not a message: the key of a queue holds something else.
+    /// The Redis key of a queue holds another type of value. No message is involved.
     #[error("the queue's key does not hold a sorted set")]
     NoQueue,
     /// The message is shorter than its random prefix.
     #[error("the message is shorter than its `random_prefix_length`")]
     Truncated,
-    /// None of the keys decrypts the message, or it is too old, or its sender's clock is more than a minute ahead.
+    /// No key decrypts the message, or the message is too old, or its sender's clock is more than a minute ahead.
     #[error(
         "the message cannot be decrypted: none of `symmetric_encryption_keys` fits, or it is too old or from the future"
     )]
     Undecryptable,
-    /// The message is another event than the expected one.
+    /// The message holds another event than the expected one.
     #[error("expected event `{wanted}`, got `{event}`")]
     Unexpected {
         /// The name of the event in the message.
@@ -84,7 +84,7 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// Returns the position of the mistake in the message, if the event is known: `user.name`. `None` for the message as a whole.
+    /// Returns the field of the payload that is wrong, such as `user.name`. Returns `None` if the message as a whole is wrong.
     pub fn field(&self) -> Option<&str> {
         match self {
             Self::Payload { path, .. } => Some(path.as_str()).filter(|path| is_field(path)),
@@ -93,10 +93,11 @@ impl DecodeError {
     }
 }
 
-/// Returns the path of a mistake. Serde's path ends above a missing field, which only its sentence names.
-pub(crate) fn field_path(path: &serde_path_to_error::Path, sentence: &str) -> String {
+/// Returns the path of the field that is wrong. For a missing field, serde's path ends at the parent, and only the text of the
+/// error names the field.
+pub(crate) fn field_path(path: &serde_path_to_error::Path, message: &str) -> String {
     let path = path.to_string();
-    let missing = sentence.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'));
+    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split_once('`'));
     match missing {
         Some((field, _)) if is_field(&path) => format!("{path}.{field}"),
         Some((field, _)) => field.to_owned(),

@@ -1,4 +1,4 @@
-//! The error of a consumer's methods, and of calls that only a consumer makes.
+//! The error of a consumer's methods, and the errors of calls that only a consumer makes.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -7,15 +7,15 @@ use std::ops::Deref;
 /// The result of a consumer's methods.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
-/// Any error. `?` makes one from every [`std::error::Error`].
+/// Any error. `?` converts every [`std::error::Error`] into it.
 ///
-/// A handler that returns an error closes only its own connection, with code 1011. The text is logged and never sent to the
+/// A handler that returns an error closes only its own connection, with code 1011. The error is logged and never sent to the
 /// client. `Display` and `Debug` write the error and all of its causes in one line.
 ///
 /// # As a `std::error::Error`
 ///
-/// `Error` does not implement [`std::error::Error`]; otherwise `?` could not convert every other error into it. It dereferences to
-/// one, and converts into a boxed one. There are three usual situations.
+/// `Error` does not implement [`std::error::Error`]; otherwise `?` could not convert every other error into it. It dereferences
+/// to a [`std::error::Error`], and converts into a boxed one. Three situations are common.
 ///
 /// A function that returns `Box<dyn Error>`: `?` returns the inner error.
 ///
@@ -31,8 +31,8 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 /// assert!(run().unwrap_err().is::<std::num::ParseIntError>());
 /// ```
 ///
-/// A field of a log record: `%error` writes the error and its causes. For a subscriber that reads the causes itself, `&*error` is the
-/// inner error.
+/// A field of a log record: `%error` writes the error and its causes. A subscriber that reads the causes itself takes the inner
+/// error, `&*error`.
 ///
 /// ```
 /// # let error = channels_runtime::Error::msg("the board is closed");
@@ -71,13 +71,13 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 pub struct Error(Box<dyn StdError + Send + Sync>);
 
 impl Error {
-    /// Creates an error from a sentence.
+    /// Creates an error from a message.
     pub fn msg(message: impl Into<String>) -> Self {
         Self(message.into().into())
     }
 
-    /// Converts a boxed error. A box is not a [`std::error::Error`], so `?` does not convert it; nor does it convert the errors of
-    /// `anyhow` and `eyre`, which are boxes too.
+    /// Converts a boxed error. A box is not a [`std::error::Error`], so `?` does not convert it. The errors of `anyhow` and
+    /// `eyre` are boxes too.
     ///
     /// ```
     /// # use channels_runtime::{Error, Result};
@@ -119,7 +119,7 @@ impl AsRef<dyn StdError + Send + Sync + 'static> for Error {
 /// between threads.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `std::error::Error`",
-    // If `?` asks, the compiler shows only the label of all this.
+    // For a failed `?`, the compiler shows only the label.
     label = "not a `std::error::Error`: `.map_err(Error::from_boxed)?` takes text and boxes, `#[connect] .. -> Result<Self, Reject>` a `Reject`"
 )]
 pub trait IntoError: StdError + Send + Sync + 'static {}
@@ -151,30 +151,31 @@ impl fmt::Display for Error {
     }
 }
 
-// `fn main() -> Result<()>` prints this: the sentences, not the structs.
+// `fn main() -> Result<()>` prints the `Debug` form, so it has the messages instead of the structs.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_chain(&*self.0, f)
     }
 }
 
-/// Writes the sentences of all causes, each once: many libraries end their own sentence with that of the cause.
+/// Writes the messages of the error and its causes. The message of a cause is skipped if the previous message ends with it, as
+/// in many libraries.
 fn write_chain(error: &(dyn StdError + 'static), f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut last = error.to_string();
     f.write_str(&last)?;
     let mut source = error.source();
     while let Some(cause) = source {
-        let sentence = cause.to_string();
-        if !last.ends_with(&sentence) {
-            write!(f, ": {sentence}")?;
-            last = sentence;
+        let message = cause.to_string();
+        if !last.ends_with(&message) {
+            write!(f, ": {message}")?;
+            last = message;
         }
         source = cause.source();
     }
     Ok(())
 }
 
-/// Why a timer or a task of a consumer could not start.
+/// The reason why a timer or a task of a consumer could not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackgroundError {
@@ -186,11 +187,11 @@ pub enum BackgroundError {
     },
 }
 
-/// Why [`Context::block_on`](crate::Context::block_on) cannot wait.
+/// The reason why [`Context::block_on`](crate::Context::block_on) cannot wait.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BlockingError {
-    /// The runtime has one thread, and the future needs it too.
+    /// The runtime has only one thread, and the future needs this thread.
     #[error(
         "`block_on` would never return: it would block the only thread of this runtime; use a runtime with several threads \
          (`#[tokio::main]`, `#[tokio::test(flavor = \"multi_thread\")]`), or an `async fn`"

@@ -6,11 +6,11 @@ use std::time::Duration;
 use crate::error::codec::{DecodeError, EncodeError};
 use crate::name::NameError;
 
-/// Why a send through the channel layer, or a change of a group, failed.
+/// The reason why a call of the channel layer failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayerError {
-    /// The channel's mailbox holds `capacity` messages that its consumer has not handled yet. This message was not sent.
+    /// The channel's mailbox holds `capacity` messages that its consumer has not handled yet. The new message was not sent.
     #[error("channel `{channel}` is full: {capacity} messages wait there; send later, or raise `capacity`")]
     ChannelFull {
         /// The channel.
@@ -18,10 +18,10 @@ pub enum LayerError {
         /// The capacity of its mailbox.
         capacity: usize,
     },
-    /// The name of a channel or a group is not legal.
+    /// The name of a channel or a group is not valid.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// Every channel name of a pub/sub layer begins with its `prefix`, and no name that begins with this one is legal.
+    /// The `prefix` of a pub/sub layer is not valid, because every channel name of the layer begins with it.
     #[error(
         "the prefix `{prefix}` cannot begin the name of a channel; it may have {} ASCII letters, digits, hyphens, underscores and periods",
         crate::name::MAX_PREFIX_LENGTH
@@ -29,7 +29,7 @@ pub enum LayerError {
     Prefix {
         /// The prefix.
         prefix: String,
-        /// What is wrong with a name that begins with it.
+        /// The error of a name that begins with the prefix.
         source: NameError,
     },
     /// The event could not be encoded.
@@ -40,7 +40,7 @@ pub enum LayerError {
         /// The cause.
         source: EncodeError,
     },
-    /// A raw message is not an event.
+    /// A raw message is not an event: it is not a JSON object with a `type`.
     #[error(
         "a raw message must be a JSON object with a `type` that is a string, such as {{\"type\": \"chat.message\", ..}}"
     )]
@@ -51,23 +51,23 @@ pub enum LayerError {
         /// The channel.
         channel: String,
     },
-    /// A process can have only one worker for a channel of this layer, and has one.
+    /// The process already has a worker for this channel. A process can have only one.
     #[error("channel `{channel}` already has a worker in this process; raise that worker's `concurrency`")]
     HasWorker {
         /// The channel.
         channel: String,
     },
-    /// Redis is unreachable, or did not do what was asked.
+    /// Redis is unreachable, or a command failed.
     #[error("the channel layer is unreachable: {action} failed{}", server.as_ref().map(|server| format!(" at {server}")).unwrap_or_default())]
     Unavailable {
-        /// The address of the Redis server, without its password, if one server is concerned.
+        /// The address of the Redis server without its password, if the failure concerns one server.
         server: Option<String>,
         /// The action that failed.
         action: &'static str,
         /// The cause.
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// A request got no reply in time.
+    /// No reply to a request arrived in time.
     #[error("no `{event}` came from channel `{channel}` within {deadline:?}")]
     NoReply {
         /// The channel of the request.
@@ -82,13 +82,13 @@ pub enum LayerError {
     WrongReply {
         /// The channel of the request.
         channel: String,
-        /// What is wrong with the reply.
+        /// The error of decoding the reply.
         source: DecodeError,
     },
     /// The layer was closed.
     #[error("the channel layer is closed")]
     Closed,
-    /// No layer is installed under that name.
+    /// No layer is installed under this name.
     #[error(
         "no channel layer is installed as `{alias}`; call `channels.install(\"{alias}\")`, or `layer.install(\"{alias}\")` for a \
          layer without an application"
@@ -97,7 +97,7 @@ pub enum LayerError {
         /// The name.
         alias: String,
     },
-    /// The blocking version was called on a thread that runs async code, which it would block.
+    /// A blocking call was made on a thread that runs async code. It would block that thread.
     #[error(
         "a blocking call in async code would block its thread; `.await` the async method of the same name, in a \
          `blocking` method within `cx.block_on(async |cx| ..)`"

@@ -1,10 +1,13 @@
 //! The errors, one type for each boundary.
 //!
-//! [`Error`] and [`Result`] are what consumers return, and [`Reject`] is how `#[connect]` rejects a connection; any
-//! [`std::error::Error`] becomes one of them through `?`. [`LayerError`] is the error of the channel layer, [`SendError`] of a send
-//! to the client, [`CommandError`] of a client's frame, [`DecodeError`] of a message in the layer. An [`Error`] that came from one
-//! of them still holds it: `error.downcast_ref::<LayerError>()`. Errors of logins are in [`auth`](crate::auth), those of a server
-//! that cannot start in [`web`](crate::web).
+//! The methods of a consumer return [`Result`], whose error is [`Error`]. `#[connect]` returns [`Reject`] to reject a
+//! connection. `?` converts any [`std::error::Error`] into either of them.
+//!
+//! The other types are specific: [`LayerError`] for the channel layer, [`SendError`] for a send to the client, [`CommandError`]
+//! for a client's frame, and [`DecodeError`] for a message in the layer. An [`Error`] keeps the error that was converted into
+//! it: `error.downcast_ref::<LayerError>()`.
+//!
+//! The errors of logins are in [`auth`](crate::auth). The error of a server that cannot start is in [`web`](crate::web).
 
 mod client;
 mod codec;

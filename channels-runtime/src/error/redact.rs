@@ -1,24 +1,24 @@
-//! Redaction of peer text for logs and replies.
+//! Redaction of texts from clients and peers, for log records and replies.
 
 use std::borrow::Cow;
 
-/// The number of characters of a peer's text in a log record or a reply.
-const SHOWN: usize = 200;
+/// The maximum number of characters of such a text in a log record or a reply.
+const MAX_SHOWN: usize = 200;
 
-/// Returns the beginning of a peer's text.
+/// Returns the beginning of a text, at most [`MAX_SHOWN`] characters.
 pub(crate) fn shown(text: &str) -> &str {
-    text.char_indices().nth(SHOWN).map_or(text, |(end, _)| &text[..end])
+    text.char_indices().nth(MAX_SHOWN).map_or(text, |(end, _)| &text[..end])
 }
 
-/// Returns a sentence of serde without the value that it quotes: the content of messages is not logged.
-pub(crate) fn without_value(sentence: &str) -> Cow<'_, str> {
-    for complaint in ["invalid type:", "invalid value:", "unknown variant"] {
-        if let Some((before, rest)) = sentence.split_once(complaint)
+/// Returns an error message of serde without the value that it quotes, because the content of messages is not logged.
+pub(crate) fn without_value(message: &str) -> Cow<'_, str> {
+    for problem in ["invalid type:", "invalid value:", "unknown variant"] {
+        if let Some((before, rest)) = message.split_once(problem)
             && let Some((value, expected)) = rest.rsplit_once(", expected ")
         {
             let kind = value.split(['`', '"']).next().unwrap_or_default().trim_end();
-            return format!("{before}{complaint}{kind}, expected {expected}").into();
+            return format!("{before}{problem}{kind}, expected {expected}").into();
         }
     }
-    sentence.into()
+    message.into()
 }

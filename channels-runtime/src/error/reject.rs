@@ -8,10 +8,10 @@ use http::StatusCode;
 use crate::error::handler::{Error, IntoError};
 use crate::error::layer::LayerError;
 
-/// How `#[connect]` rejects a connection: the HTTP status of the response. Default: 403.
+/// The rejection of a connection by `#[connect]`: the HTTP status and the body of the response. Default status: 403.
 ///
-/// `?` makes one from every [`std::error::Error`]: status 500 (503 if the channel layer cannot be reached). The error is logged
-/// and not sent to the client.
+/// `?` converts every [`std::error::Error`] into a rejection with status 500, or 503 if the channel layer cannot be reached.
+/// The error is logged and not sent to the client.
 ///
 /// ```
 /// use channels_runtime::Reject;
@@ -49,14 +49,14 @@ impl Reject {
         Self::new(404)
     }
 
-    /// Sets a sentence for the client: the body of the response. Default: the name of the status.
+    /// Sets the body of the response: a sentence for the client. Default: the name of the status.
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
     }
 
-    /// Sets when the client may try again: the header `Retry-After`, in whole seconds, at least one. Browsers do not show it to
-    /// a page's script.
+    /// Sets the time after which the client may try again: the header `Retry-After`, in whole seconds, at least one. Browsers
+    /// do not show this header to a page's script.
     pub fn retry_after(mut self, delay: Duration) -> Self {
         self.retry_after = Some(delay);
         self
@@ -72,12 +72,12 @@ impl Reject {
         self.reason.as_deref().or(self.status.canonical_reason()).unwrap_or("rejected")
     }
 
-    /// Returns the error behind a 500 or 503, for the log.
+    /// Returns the error that caused a 500 or 503, for the log.
     pub fn source(&self) -> Option<&Error> {
         self.source.as_ref()
     }
 
-    /// Returns when the client may try again.
+    /// Returns the time after which the client may try again.
     pub(crate) fn delay(&self) -> Option<Duration> {
         self.retry_after
     }
@@ -97,7 +97,7 @@ impl<E: IntoError> From<E> for Reject {
 
 impl From<Error> for Reject {
     fn from(error: Error) -> Self {
-        // The program is not at fault when Redis is unreachable: the client may try again.
+        // An unreachable Redis is not an error of the program, and the client may try again.
         let status = match error.downcast_ref() {
             Some(LayerError::Unavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,

@@ -1,8 +1,8 @@
-//! Errors of settings: all that are wrong, each with its remedy.
+//! Errors of settings: every wrong setting, each with its remedy.
 
 use std::fmt;
 
-/// The settings of a [`ChannelsBuilder`](crate::ChannelsBuilder) that cannot be used: every one, not only the first.
+/// The wrong settings of a [`ChannelsBuilder`](crate::ChannelsBuilder): all of them, not only the first.
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,7 +23,7 @@ impl BuildError {
         Self(settings)
     }
 
-    /// Returns what is wrong, in the order in which the settings are documented.
+    /// Returns the wrong settings, in the order of their documentation.
     pub fn settings(&self) -> &[SettingError] {
         &self.0
     }
@@ -32,8 +32,8 @@ impl BuildError {
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the application has unusable settings: ")?;
-        for (at, setting) in self.0.iter().enumerate() {
-            let separator = if at == 0 { "" } else { "; " };
+        for (index, setting) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
             write!(f, "{separator}{setting}")?;
         }
         Ok(())
@@ -42,7 +42,7 @@ impl fmt::Display for BuildError {
 
 impl std::error::Error for BuildError {}
 
-/// One setting that cannot be used: a part of [`BuildError`].
+/// One wrong setting: a part of [`BuildError`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{name}`: {problem}")]
 pub struct SettingError {
@@ -55,12 +55,12 @@ impl SettingError {
         Self { name, problem: problem.into() }
     }
 
-    /// Returns the name of the method that sets it: `"heartbeat"`.
+    /// Returns the name of the builder's method for this setting: `"heartbeat"`.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Returns what is wrong with it, and what to write instead.
+    /// Returns the problem and its remedy.
     pub fn problem(&self) -> &str {
         &self.problem
     }

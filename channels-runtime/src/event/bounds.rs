@@ -1,20 +1,21 @@
-//! The traits with which the compiler checks handlers, memberships and sends.
+//! The traits by which the compiler checks handlers, memberships and sends.
 
 use crate::event::group::Group;
 use crate::name::{ChannelName, Untyped};
 
 /// `ChatConsumer: Handles<ChatMessage>`: the consumer has a `#[handler]` for the event.
 ///
-/// `G` is the source of the event: a group that the consumer joins, or its [`ChannelName`] for an event that is sent to its channel.
+/// `G` is the source of the event: a group that the consumer joins, or [`ChannelName`] for an event that is sent to its
+/// channel.
 #[diagnostic::on_unimplemented(
     message = "consumer `{Self}` has no handler for `{E}`, which reaches it through `{G}`",
     label = "`{Self}` does not handle `{E}`",
     note = "add a `#[handler(\"..\")]` method for `{E}` to `impl {Self}`"
 )]
-// `E` need not be an event here: if it is not one, the error is reported at its handler or its group.
+// `E` has no bound here: if it is not an event, the compiler reports this at its handler or its group.
 pub trait Handles<E, G: ?Sized = ChannelName> {}
 
-// A name made from a plain string has no consumer type, so nothing is checked.
+// A channel name from a plain string has no consumer type, so the compiler cannot check its events.
 impl<E, G: ?Sized> Handles<E, G> for Untyped {}
 
 /// `Room: JoinedBy<ChatConsumer>`: the consumer handles every event of the group. `#[group]` implements it.
@@ -25,7 +26,8 @@ impl<E, G: ?Sized> Handles<E, G> for Untyped {}
 )]
 pub trait JoinedBy<C>: Group {}
 
-/// `ChatConsumer: Joins<Room>`: the consumer lists the group in `#[consumer(groups(Room))]`. Without a list, it can join any group.
+/// `ChatConsumer: Joins<Room>`: the consumer lists the group in `#[consumer(groups(Room))]`. A consumer without a list can join
+/// any group.
 #[diagnostic::on_unimplemented(
     message = "consumer `{Self}` does not list the group `{G}`",
     label = "`{G}` is not in the list",

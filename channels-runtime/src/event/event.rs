@@ -9,11 +9,11 @@ use crate::event::field_names::fields_of;
 
 /// A message of the channel layer: a struct with `#[event("chat.message")]` above it.
 ///
-/// Its encoding is the flat map of Django Channels, `{"type": "chat.message", ..fields}`.
+/// It is encoded as in Django Channels, as a flat map: `{"type": "chat.message", ..fields}`.
 ///
 /// # Drop hints
 ///
-/// An event can declare that it is less important than others, or that a newer one replaces it:
+/// An event can declare that it is less important than other events, or that a newer one replaces it:
 ///
 /// ```
 /// # use channels_runtime::prelude::*;
@@ -21,13 +21,13 @@ use crate::event::field_names::fields_of;
 /// struct CursorMove { user_id: u64, x: f64, y: f64 }
 /// ```
 ///
-/// - `volatile`: it is dropped first. A full mailbox drops its oldest volatile event before any other event. A client that reads
-///   slowly (its socket is full, or half of its outbound queue) does not receive it; any other frame would wait, and eventually close
-///   the connection.
-/// - `coalesce = "user_id"`: of the events that wait for one connection, only the newest with the same value in this field is kept, at
-///   its own position in the order. If no event waits, each one is delivered.
+/// - `volatile`: the event is dropped first. A full mailbox drops its oldest volatile event before any other event. A client
+///   that reads slowly (its socket is full, or its outbound queue is half full) does not receive the event. Any other frame
+///   would wait, and too many such frames close the connection.
+/// - `coalesce = "user_id"`: of the events that wait for one connection and have the same value in this field, only the newest
+///   is kept, at its own position in the order. If no such event waits, each one is delivered.
 ///
-/// Neither changes the encoding or the order. Dropped events are counted:
+/// Neither hint changes the encoding or the order. Dropped events are counted:
 /// [`LayerStats::dropped_volatile`](crate::stats::LayerStats::dropped_volatile),
 /// [`LayerStats::coalesced`](crate::stats::LayerStats::coalesced).
 #[diagnostic::on_unimplemented(
@@ -36,21 +36,23 @@ use crate::event::field_names::fields_of;
     note = "an event is a struct of your own, with `#[event(\"its.name\")]` above it"
 )]
 pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
-    /// The type itself. Bounds on it do not apply to a type that is not an event.
+    /// The type itself. A bound on it is not checked for a type that is not an event, so such a type causes only one compiler
+    /// error.
     #[doc(hidden)]
     type Itself;
 
     /// The name of the event: the value of `type`.
     const TYPE: &'static str;
 
-    /// The place of the definition, which distinguishes two types with one name at compile time. `#[event]` sets it.
+    /// The place of the definition. At compile time it distinguishes two types with the same event name. `#[event]` sets it.
     #[doc(hidden)]
     const DEFINED: &'static str = "";
 
-    /// Whether it is dropped first. `#[event(.., volatile)]` sets it. Default: `false`.
+    /// `true` if the event is dropped before other events. `#[event(.., volatile)]` sets it. Default: `false`.
     const VOLATILE: bool = false;
 
-    /// Returns the key that a newer event must share to replace this one. `#[event(.., coalesce = "field")]` implements it.
+    /// Returns the key of the event: a newer event with the same key replaces it. `#[event(.., coalesce = "field")]` implements
+    /// this.
     #[doc(hidden)]
     fn key(&self) -> Option<NonZeroU64> {
         None
@@ -65,7 +67,8 @@ pub struct EventInfo {
     pub name: &'static str,
     /// Returns the path of the Rust type, from [`std::any::type_name`].
     pub payload: fn() -> &'static str,
-    /// Returns the encoded names of the fields. The list is empty if serde does not know them in advance, as for a flattened field.
+    /// Returns the encoded names of the fields. The list is empty if serde does not know them in advance, as for a flattened
+    /// field.
     pub fields: fn() -> &'static [&'static str],
     pub(crate) defined: &'static str,
 }

@@ -1,15 +1,17 @@
-//! The field names of a payload, from serde: without a value and without a macro of this crate.
+//! The field names of a payload. Serde reports them, so neither a value nor a macro of this crate is needed.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Visitor};
 
-/// Returns the encoded names of the fields of `T`, with its aliases. The list is empty for a type that is not a struct, and for a
-/// struct with a flattened field, whose fields serde does not know in advance.
+/// Returns the encoded names of the fields of `T`, and their aliases.
+///
+/// The list is empty for a type that is not a struct. It is also empty for a struct with a flattened field, because serde does
+/// not know its fields in advance.
 pub(crate) fn fields_of<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
     match T::deserialize(FieldRecorder) {
         Err(Fields(fields)) => fields,
-        // A unit struct has no fields.
+        // A type that reads nothing has no fields.
         Ok(_) => &[],
     }
 }
@@ -17,7 +19,8 @@ pub(crate) fn fields_of<T: for<'de> Deserialize<'de>>() -> &'static [&'static st
 /// A deserialiser without a value. Its error contains the fields that the type requests.
 struct FieldRecorder;
 
-/// The fields that a type requested from [`FieldRecorder`]. It is an error, so that serde returns it.
+/// The fields that a type requested from [`FieldRecorder`]. This is an error type, so that `deserialize` returns it
+/// immediately.
 #[derive(Debug)]
 struct Fields(&'static [&'static str]);
 

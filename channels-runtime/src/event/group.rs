@@ -11,7 +11,8 @@ use crate::name::{GroupName, NameError};
     note = "to send to a name without a type, use `group_send_raw`, which the compiler does not check"
 )]
 pub trait Group: Send + Sync {
-    /// The type itself. Bounds on it do not apply to a type that is not a group.
+    /// The type itself. A bound on it is not checked for a type that is not a group, so such a type causes only one compiler
+    /// error.
     #[doc(hidden)]
     type Itself: ?Sized;
 
@@ -24,11 +25,11 @@ pub trait Group: Send + Sync {
     /// Returns the name of this group.
     ///
     /// # Errors
-    /// A field makes the name longer than 99 characters, or contains a character that is not allowed in a name.
+    /// If the fields make the name longer than 99 characters, or contain a character that is not allowed in a name.
     fn name(&self) -> Result<GroupName, NameError>;
 }
 
-/// `Room: Carries<ChatMessage>`: the group lists the event, so the event can be sent to it.
+/// `Room: Carries<ChatMessage>`: the group lists the event, so the event can be sent to the group.
 #[diagnostic::on_unimplemented(
     message = "group `{Self}` does not carry the event `{E}`",
     label = "`{E}` is not in the list of this group",
@@ -40,7 +41,7 @@ pub trait Carries<E>: Group<Itself = Self> {}
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct GroupInfo {
-    /// Returns the path of the Rust type.
+    /// Returns the path of the Rust type, from [`std::any::type_name`].
     pub group: fn() -> &'static str,
     /// The pattern of the name: `"chat_{room}"`.
     pub pattern: &'static str,

@@ -1,4 +1,4 @@
-//! Events and groups: the typed side of the messages in the channel layer.
+//! Events and groups: the types of messages in the channel layer, and of their addressees.
 
 mod bounds;
 mod event;

@@ -1,4 +1,4 @@
-//! Overflow: which events may be dropped when a queue is full.
+//! Overflow settings: the drop hint of an event, and the policy of a full mailbox.
 
 use std::fmt::Debug;
 use std::num::NonZeroU64;
@@ -7,7 +7,8 @@ use crate::event::event::Event;
 
 /// The drop hint of one event: its `volatile` and its `coalesce`.
 ///
-/// Eight bytes, because each waiting message holds it. The lowest bit is set if the event is volatile; the other bits are its key.
+/// Each queued message holds a hint, so it takes only eight bytes. The lowest bit is set if the event is volatile. The other
+/// bits are the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DropHint(u64);
 
@@ -18,31 +19,33 @@ impl DropHint {
         Self(key | u64::from(E::VOLATILE))
     }
 
-    /// Returns the key that a newer event must share to replace this one.
+    /// Returns the key of the event. A newer event with the same key replaces it.
     pub fn key(self) -> Option<NonZeroU64> {
         NonZeroU64::new(self.0 & !1)
     }
 
-    /// Returns whether the event is dropped first.
+    /// Returns whether the event is dropped before other events.
     pub fn is_volatile(self) -> bool {
         self.0 & 1 == 1
     }
 }
 
-/// The overflow policy of a mailbox that holds `capacity` events when another one arrives: `mailbox` of `#[consumer]`.
+/// The overflow policy of a full mailbox, for a new event when the mailbox already holds `capacity` events: `mailbox` of
+/// `#[consumer]`.
 ///
-/// Outdated and volatile events are dropped first, with every policy (see [`Event`](crate::Event)). The policy applies to events for
-/// handlers with `&mut self`. A frame from a handler without `self` waits for the client, not for the consumer, and counts against
-/// the outbound queue.
+/// With every policy, outdated and volatile events are dropped first (see [`Event`](crate::Event)). The policy applies to
+/// events for handlers with `&mut self`. A frame from a handler without `self` waits for the client instead of the consumer,
+/// and counts against the outbound queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum MailboxPolicy {
-    /// `"drop_newest"`, as in Django Channels: the new event is dropped, and its sender gets an error if the layer can return one.
+    /// `"drop_newest"`, as in Django Channels: the new event is dropped, and its sender gets an error if the layer can return
+    /// one.
     #[default]
     DropNewest,
-    /// `"drop_oldest"`: the event that has waited longest is dropped. For a consumer that shows the current state.
+    /// `"drop_oldest"`: the oldest event is dropped. For a consumer that shows the current state.
     DropOldest,
-    /// `"disconnect"`: the connection is closed with 1013, so that its client starts again. For a consumer that must not miss an
+    /// `"disconnect"`: the connection is closed with 1013, so that its client reconnects. For a consumer that must not miss an
     /// event.
     Disconnect,
 }

@@ -32,7 +32,7 @@ pub(super) fn begin<'a, C: Consumer>(
     event: &'a mut Option<Arc<Delivered<C::Event>>>,
     trigger: &mut Trigger,
 ) -> Option<Call<'a>> {
-    let began = metrics::begun();
+    let began = metrics::start_call();
     let call = match step {
         Step::Event(delivered) => {
             let event = &**event.insert(delivered.downcast().expect("prepared for this consumer"));

@@ -18,7 +18,7 @@ pub(crate) fn mailbox_kind<C: Consumer>() -> &'static MailboxKind {
 pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
     // A handler without `self` is user code that runs in the sender's task. Its panic must not reach the sender.
     let decode = || spans::decode::<C>(envelope).in_scope(|| C::decode(envelope));
-    let began = metrics::begun();
+    let began = metrics::start_call();
     let decoded = std::panic::catch_unwind(AssertUnwindSafe(decode));
     if matches!(decoded, Ok(Ok(Decoded::Frame(..)))) {
         began.record(C::INFO.name, "handler");

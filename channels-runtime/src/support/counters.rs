@@ -1,4 +1,4 @@
-//! Application counters. Each counter is declared once, with its metric.
+//! The macro `counted!`, which declares application counters, each with its metric.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -8,8 +8,10 @@ pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Relaxed);
 }
 
-/// Declares a list of counters: the struct that users read, and the struct of atomics. `=> METRIC["value"]` names the counter's
-/// metric in [`metrics`](crate::support::metrics) and the value of its label. A counter without it is not exported by `report`.
+/// Declares counters as two structs: one that users read, and one of atomics.
+///
+/// `=> METRIC["value"]` after a counter names its metric in [`metrics`](crate::support::metrics) and the value of its label.
+/// `report` does not export a counter without a metric.
 macro_rules! counted {
     (
         $(#[$about:meta])*
@@ -30,7 +32,7 @@ macro_rules! counted {
         }
 
         impl $Counters {
-            /// Returns the present values.
+            /// Returns the current values.
             pub(crate) fn snapshot(&self) -> $Stats {
                 $Stats { $($counter: self.$counter.load(std::sync::atomic::Ordering::Relaxed),)* }
             }

@@ -1,4 +1,4 @@
-//! Utilities without a domain: locks, buffers, counters, metrics, signals.
+//! Utilities without domain knowledge: locks, wakers, buffers, counters, metrics, rate limits, panics, signals.
 
 mod buffer;
 mod counters;

@@ -14,14 +14,14 @@ pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
     text.unwrap_or("a value that is not text").into()
 }
 
-/// The future of a call of user code, whose panic is returned as an error.
+/// The future of a call of user code. It returns a panic of the call as an error.
 pub(crate) struct CatchPanic<'a, T>(pub(crate) BoxFuture<'a, T>);
 
 /// Calls user code, and catches a panic of the call and of its future.
 pub(crate) fn catch_panic<'a, T: Send + 'a>(call: impl FnOnce() -> BoxFuture<'a, T>) -> CatchPanic<'a, T> {
     CatchPanic(match std::panic::catch_unwind(AssertUnwindSafe(call)) {
         Ok(future) => future,
-        // Caught again when the future is polled.
+        // `poll` catches it again and returns it.
         Err(panic) => Box::pin(async { std::panic::resume_unwind(panic) }),
     })
 }

@@ -7,7 +7,6 @@ pub(crate) async fn signal() {
         use tokio::signal::unix::{SignalKind, signal};
         if let Ok(mut terminate) = signal(SignalKind::terminate()) {
             tokio::select! {
-                // Both are cancel-safe.
                 _ = terminate.recv() => {}
                 _ = tokio::signal::ctrl_c() => {}
             }

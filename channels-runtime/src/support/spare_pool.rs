@@ -1,10 +1,9 @@
-//! A thread's pool of empty buffers.
+//! A pool of empty buffers for one thread.
 
 use std::cell::RefCell;
 
-/// The number of buffers that a pool keeps: as many as a large group needs together, so that a message to it takes none from
-/// the allocator.
-const KEPT: usize = 1024;
+/// The maximum number of buffers in a pool. A message to a large group needs one for each member, and should not allocate them.
+const MAX_SPARES: usize = 1024;
 
 /// Empty buffers for reuse. Bound: 1,024 buffers; further ones are freed.
 pub(crate) struct SparePool<T>(RefCell<Vec<T>>);
@@ -18,10 +17,10 @@ impl<T> SparePool<T> {
         self.0.borrow_mut().pop()
     }
 
-    /// Keeps a buffer. It must be empty, and small enough to be kept while it is not used.
+    /// Keeps a buffer for reuse. The buffer must be empty and small.
     pub(crate) fn put(&self, spare: T) {
         let mut spares = self.0.borrow_mut();
-        if spares.len() < KEPT {
+        if spares.len() < MAX_SPARES {
             spares.push(spare);
         }
     }

@@ -1,4 +1,4 @@
-//! Locks without poisoning.
+//! Functions that lock without regard to poisoning.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 #[cfg(feature = "metrics")]
@@ -6,8 +6,8 @@ use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Locks a mutex, even if a thread panicked while it held the lock.
 ///
-/// No user code runs under a lock of this crate, and each critical section leaves the data valid at every step that can panic. So
-/// poison carries no information.
+/// No user code runs under a lock of this crate, and each critical section keeps the data valid at every step that can panic.
+/// So the data of a poisoned lock is valid.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

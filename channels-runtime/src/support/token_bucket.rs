@@ -1,23 +1,24 @@
-//! A limit per second.
+//! A token bucket: a rate limit per second.
 
 use std::time::{Duration, Instant};
 
-/// A token bucket with the capacity of one second: after a second without requests, the tokens of a second can be taken together.
+/// A token bucket whose capacity is the number of tokens of one second. After a second without requests, all of them can be
+/// taken together.
 #[derive(Debug)]
 pub(crate) struct TokenBucket {
-    /// The time for which tokens are spent already. (The generic cell rate algorithm: this time is the whole state.)
+    /// The time up to which all tokens are taken. By the generic cell rate algorithm, this time is the whole state.
     spent_until: Instant,
-    /// The time in which one token is added.
+    /// The time between two tokens.
     period: Duration,
 }
 
 impl TokenBucket {
-    /// Creates a full bucket. The least rate is one per second.
+    /// Creates a full bucket. The lowest rate is one token per second.
     pub(crate) fn new(per_second: u32, now: Instant) -> Self {
         Self { spent_until: now, period: Duration::from_secs(1) / per_second.max(1) }
     }
 
-    /// Takes a token. Returns `false` if none is left.
+    /// Takes a token. Returns `false` if the bucket is empty.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
         let spent_until = self.spent_until.max(now) + self.period;
         let is_taken = spent_until <= now + Duration::from_secs(1);

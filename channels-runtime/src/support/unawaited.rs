@@ -1,4 +1,4 @@
-//! The future of a call that sends or joins.
+//! A future with a name, for compiler messages about a missing `.await`.
 
 use std::fmt;
 use std::future::Future;
@@ -9,8 +9,8 @@ use futures_util::future::BoxFuture;
 
 /// A call that has no effect before its `.await`.
 ///
-/// The type has a name because the compiler shows it if the `.await` is missing. For a boxed future, the compiler would show all
-/// boxes.
+/// If the `.await` is missing, the compiler shows this type. For a boxed future, the compiler would show the nested types of
+/// the box.
 #[must_use = "it has no effect before it is awaited: write `.await` after the call"]
 pub struct Unawaited<'a, T>(BoxFuture<'a, T>);
 

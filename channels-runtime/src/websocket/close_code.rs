@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The status code of a WebSocket close frame (RFC 6455, section 7.4): the reason for the end of a connection.
+/// The status code of a WebSocket close frame (RFC 6455, section 7.4): the reason why the connection was closed.
 ///
 /// An application's own codes are 4000 to 4999. [`CloseCode::app`] makes one that the compiler has checked:
 ///
@@ -16,21 +16,21 @@ use std::fmt;
 pub struct CloseCode(u16);
 
 impl CloseCode {
-    /// 1000: the connection has done its work.
+    /// 1000: the connection is no longer needed.
     pub const NORMAL: Self = Self(1000);
-    /// 1001: the user left the page, or the server is going away.
+    /// 1001: the user left the page, or the server shuts down.
     pub const GOING_AWAY: Self = Self(1001);
     /// 1002: the peer violated the WebSocket protocol.
     pub const PROTOCOL: Self = Self(1002);
-    /// 1003: a frame of a kind that the consumer does not take, such as binary instead of text.
+    /// 1003: the consumer does not take frames of this kind, such as binary instead of text.
     pub const UNSUPPORTED: Self = Self(1003);
-    /// 1005: the close frame carried no code. Never sent.
+    /// 1005: the close frame did not contain a code. Never sent.
     pub const NO_STATUS: Self = Self(1005);
     /// 1006: the connection was lost without a close frame. Never sent.
     pub const ABNORMAL: Self = Self(1006);
-    /// 1007: invalid UTF-8 in text.
+    /// 1007: a text message is not valid UTF-8.
     pub const INVALID_TEXT: Self = Self(1007);
-    /// 1008: not allowed.
+    /// 1008: the peer violated a policy.
     pub const POLICY: Self = Self(1008);
     /// 1009: a message is larger than the limit.
     pub const TOO_BIG: Self = Self(1009);
@@ -38,14 +38,15 @@ impl CloseCode {
     pub const INTERNAL_ERROR: Self = Self(1011);
     /// 1012: the server restarts; the client should reconnect.
     pub const SERVICE_RESTART: Self = Self(1012);
-    /// 1013: the client should try again later. Here: it reads too slowly, and its outbound queue is full.
+    /// 1013: the client should try again later. This crate sends it if a queue of the connection is full: the client reads too
+    /// slowly, or the consumer falls behind with the policy `disconnect`.
     pub const TRY_AGAIN_LATER: Self = Self(1013);
-    /// 3000: the client must log in. Here: its login has ended ([`Login::until`](crate::auth::Login::until)).
+    /// 3000: the client must log in. This crate sends it when a login ends ([`Login::until`](crate::auth::Login::until)).
     pub const UNAUTHORIZED: Self = Self(3000);
 
     /// Returns an application's own code. A number outside of 3000 to 4999 does not compile.
     ///
-    /// Codes from 4000 are free for any use. Codes below are registered with IANA: 3000 is *Unauthorized*, 3003 *Forbidden*.
+    /// Codes from 4000 are free for any use. Lower codes are registered with IANA: 3000 is *Unauthorized*, 3003 is *Forbidden*.
     ///
     /// ```
     /// # use channels_runtime::prelude::*;
@@ -67,7 +68,7 @@ impl CloseCode {
         checked::<CODE>()
     }
 
-    /// Returns the code of this number if it may be sent in a close frame: 1000 to 1003, 1007 to 1014, or 3000 to 4999.
+    /// Returns the code with this number, if it may be sent in a close frame: 1000 to 1003, 1007 to 1014, or 3000 to 4999.
     pub const fn new(code: u16) -> Option<Self> {
         match code {
             1000..=1003 | 1007..=1014 | 3000..=4999 => Some(Self(code)),

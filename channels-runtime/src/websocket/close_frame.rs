@@ -4,7 +4,7 @@ use tungstenite::protocol::frame::coding::{Control, OpCode};
 
 use crate::websocket::close_code::CloseCode;
 use crate::websocket::encode::{EncodedFrame, MAX_CONTROL};
-use crate::websocket::protocol_error::{NOT_UTF8, ProtocolError, protocol};
+use crate::websocket::protocol_error::{NOT_UTF8, ProtocolError, protocol_error};
 
 impl EncodedFrame {
     /// Encodes a close frame. The reason is cut at 123 bytes, on a character boundary.
@@ -26,9 +26,9 @@ impl EncodedFrame {
 /// Reads the code from the payload of a client's close frame. It is [`CloseCode::NO_STATUS`] if the payload is empty.
 pub(super) fn close_code_in(body: &[u8]) -> Result<CloseCode, ProtocolError> {
     let Some((code, reason)) = body.split_first_chunk::<2>() else {
-        return if body.is_empty() { Ok(CloseCode::NO_STATUS) } else { Err(protocol("close code of one byte")) };
+        return if body.is_empty() { Ok(CloseCode::NO_STATUS) } else { Err(protocol_error("close code of one byte")) };
     };
-    let code = CloseCode::new(u16::from_be_bytes(*code)).ok_or(protocol("close code that may not be sent"))?;
+    let code = CloseCode::new(u16::from_be_bytes(*code)).ok_or(protocol_error("close code that may not be sent"))?;
     std::str::from_utf8(reason).map_err(|_| NOT_UTF8)?;
     Ok(code)
 }

@@ -8,7 +8,7 @@ use crate::error::{EncodeError, FrameError, FrameKind};
 use crate::websocket::encode::EncodedFrame;
 use crate::websocket::frame::Frame;
 
-/// A value that is sent as JSON in a text frame: the argument of `#[receive]`, or the value that a handler returns to the client.
+/// A value that is JSON in a text frame: the argument of `#[receive]`, or the value that a handler sends to the client.
 ///
 /// ```
 /// use channels_runtime::{Frame, IntoFrame, Json};
@@ -29,7 +29,7 @@ pub trait ToJson: Serialize {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + ?Sized> ToJson for T {}
 
-/// Types that can be read from JSON: those with serde's `Deserialize` that borrow nothing.
+/// Types that can be read from JSON: those with serde's `Deserialize` that do not borrow from the text.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be read from JSON",
     label = "a value from a client implements `serde::Deserialize`",
@@ -51,7 +51,7 @@ pub trait Text: Into<String> {}
 #[diagnostic::do_not_recommend]
 impl<T: Into<String>> Text for T {}
 
-/// Types that a handler without `self` may return: a frame for the client, or none.
+/// Types that a handler without `self` may return: a frame for the client, or nothing.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent to a client",
     label = "not a frame",
@@ -64,7 +64,8 @@ pub trait IntoFrame {
     /// If the value cannot be encoded.
     fn into_frame(self) -> Result<Option<Frame>, EncodeError>;
 
-    /// Returns the encoded frame. Types that need not become a [`Frame`] first encode themselves directly.
+    /// Returns the encoded frame, or `None` as [`Self::into_frame`] does. A type may override this method to encode itself
+    /// without a [`Frame`].
     #[doc(hidden)]
     fn into_encoded(self) -> Result<Option<EncodedFrame>, EncodeError>
     where
@@ -126,18 +127,18 @@ impl<T: IntoFrame> IntoFrame for Option<T> {
 
 /// Types that a `#[receive]` method may take as its last argument.
 ///
-/// A frame of the wrong type (binary where text is expected) closes the connection with 1003. Text that does not hold the
-/// expected JSON gets an error frame as its response, and the connection stays open.
+/// A frame of the wrong kind (binary where text is expected) closes the connection with 1003. If a text frame does not hold the
+/// expected JSON, the client receives an error frame, and the connection stays open.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be made from a client's frame",
     label = "not a type that a client sends",
     note = "take `Json<T>` (with `T: Deserialize`), `String` for text, `Bytes` or `Vec<u8>` for binary, or `Frame` for both"
 )]
 pub trait FromFrame: Sized {
-    /// Reads the frame.
+    /// Reads the value from a frame.
     ///
     /// # Errors
-    /// If it is of the wrong type, or does not hold such a value.
+    /// If the frame is of the wrong kind, or does not hold such a value.
     fn from_frame(frame: Frame) -> Result<Self, FrameError>;
 }
 
@@ -181,13 +182,13 @@ impl<T: FromJson> FromFrame for Json<T> {
     }
 }
 
-/// Finds the path of an error. Tracking the path costs time, so it is done in a second pass, after the first one failed.
+/// Finds the path of an error. Tracking the path costs time, so only a second pass does it, after the first pass has failed.
 #[cold]
 fn json_error<T: DeserializeOwned>(text: &str, error: serde_json::Error) -> FrameError {
     let mut json = serde_json::Deserializer::from_str(text);
     match serde_path_to_error::deserialize::<_, T>(&mut json) {
         Err(error) => FrameError::json(error),
-        // The value is valid, and other text follows it.
+        // The value is valid, but other text follows it.
         Ok(_) => FrameError::Json { path: String::new(), source: error },
     }
 }

@@ -1,6 +1,7 @@
-//! WebSocket decoding (RFC 6455): bytes from a client to messages.
+//! WebSocket decoding (RFC 6455): from a client's bytes to messages.
 //!
-//! tungstenite reads the headers. This module unmasks, joins fragments, checks text as it arrives, and enforces limits.
+//! The crate tungstenite reads the headers. This module unmasks payloads, joins fragments, checks text as it arrives, and
+//! enforces limits.
 
 use std::io::Cursor;
 
@@ -12,7 +13,7 @@ use crate::websocket::close_code::CloseCode;
 use crate::websocket::close_frame::close_code_in;
 use crate::websocket::encode::MAX_CONTROL;
 use crate::websocket::frame::Frame;
-use crate::websocket::protocol_error::{NOT_UTF8, ProtocolError, TOO_BIG, protocol};
+use crate::websocket::protocol_error::{NOT_UTF8, ProtocolError, TOO_BIG, protocol_error};
 
 /// A message from a client.
 #[derive(Debug, PartialEq)]
@@ -20,17 +21,17 @@ pub(crate) enum ClientMessage {
     Frame(Frame),
     Ping(Vec<u8>),
     Pong,
-    /// The code is [`CloseCode::NO_STATUS`] if the client sent none.
+    /// The code is [`CloseCode::NO_STATUS`] if the client did not send one.
     Close(CloseCode),
 }
 
-/// Decodes a client's bytes into messages. Owns no memory while no message is incomplete.
+/// Decodes a client's bytes into messages. Does not own memory unless a message is incomplete.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder(Option<Box<Unfinished>>);
 
 #[derive(Debug, Default)]
 struct Unfinished {
-    /// Bytes that were read but not parsed yet: a part of a header, or the bytes after a complete message.
+    /// Bytes that are not parsed yet: a part of a header, or the bytes after a complete message.
     rest: BytesMut,
     /// The incomplete message.
     partial: Option<Partial>,
@@ -38,10 +39,11 @@ struct Unfinished {
 
 #[derive(Debug, Default)]
 struct Partial {
-    /// The frame whose payload is read.
+    /// The frame whose payload is incomplete.
     frame: Option<Payload>,
-    /// The data frames so far.
+    /// The payloads of the data frames so far.
     message: Option<Message>,
+    /// The payload of the control frame so far.
     control: Vec<u8>,
 }
 
@@ -57,30 +59,30 @@ struct Payload {
 struct Message {
     is_text: bool,
     bytes: Vec<u8>,
-    /// The number of bytes that are known to be UTF-8.
+    /// The number of bytes that are checked and valid UTF-8.
     checked: usize,
 }
 
 impl Decoder {
-    /// Keeps bytes that were read before the decoder was made.
+    /// Adds bytes that were read before the decoder was made. [`Self::next`] parses them first.
     pub(crate) fn keep(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.0.get_or_insert_default().rest.extend_from_slice(bytes);
         }
     }
 
-    /// Returns whether there are bytes that [`Self::next`] has not parsed.
+    /// Returns whether the decoder holds bytes that [`Self::next`] has not parsed.
     pub(crate) fn has_rest(&self) -> bool {
         self.0.as_ref().is_some_and(|unfinished| !unfinished.rest.is_empty())
     }
 
-    /// Returns the next message, from the kept bytes and then from `input`. Bytes after it are kept.
+    /// Returns the next message from the stored bytes followed by `input`. Stores the bytes after this message.
     ///
     /// # Errors
-    /// If the client broke the protocol, or a message is larger than `max_message` bytes.
+    /// If the client violated the protocol, or a message is larger than `max_message` bytes.
     pub(crate) fn next(&mut self, input: &[u8], max_message: usize) -> Result<Option<ClientMessage>, ProtocolError> {
         let Some(unfinished) = &mut self.0 else {
-            // Nearly always: complete messages, of which nothing has to be kept.
+            // The fast path: `input` is usually one complete message, so nothing has to be stored.
             let (mut partial, mut left) = (None, input);
             let next = parse(&mut partial, &mut left, max_message);
             if partial.is_some() || !left.is_empty() {
@@ -109,9 +111,9 @@ impl Decoder {
     }
 }
 
-/// Decodes a message that is one frame and has arrived completely, as most are. Nothing has to be kept for it. Returns `None` for
-/// any other frame.
-fn whole(
+/// Decodes a message that is one frame and has arrived completely, as most are. Such a message need not be stored. Returns
+/// `None` for any other frame.
+fn parse_complete(
     header: &FrameHeader,
     length: u64,
     payload: &[u8],
@@ -136,30 +138,30 @@ fn parse(
     loop {
         let Some(partial) = unfinished.as_mut().filter(|partial| partial.frame.is_some()) else {
             let mut cursor = Cursor::new(*input);
-            let header = FrameHeader::parse(&mut cursor).map_err(|_| protocol("reserved opcode"))?;
+            let header = FrameHeader::parse(&mut cursor).map_err(|_| protocol_error("reserved opcode"))?;
             let Some((header, length)) = header else { return Ok(None) };
             let read = usize::try_from(cursor.position()).unwrap_or(usize::MAX);
             if read != header.len(length) || length > i64::MAX as u64 {
-                return Err(protocol("length of a frame not in its shortest form"));
+                return Err(protocol_error("length of a frame not in its shortest form"));
             }
             *input = &input[read..];
             if unfinished.is_none()
-                && let Some(whole) = whole(&header, length, input, max_message)
+                && let Some(complete) = parse_complete(&header, length, input, max_message)
             {
-                let (message, length) = whole?;
+                let (message, length) = complete?;
                 *input = &input[length..];
                 return Ok(Some(message));
             }
-            unfinished.get_or_insert_default().begin(&header, length, max_message)?;
+            unfinished.get_or_insert_default().begin_frame(&header, length, max_message)?;
             continue;
         };
         let Some(payload) = &mut partial.frame else { continue };
-        let (now, later) = input.split_at(payload.remaining.min(input.len()));
-        *input = later;
-        let done = payload.remaining == now.len();
+        let (bytes, rest) = input.split_at(payload.remaining.min(input.len()));
+        *input = rest;
+        let is_complete = payload.remaining == bytes.len();
         if let OpCode::Control(control) = payload.opcode {
-            payload.unmask_into(&mut partial.control, now);
-            if !done {
+            payload.unmask_into(&mut partial.control, bytes);
+            if !is_complete {
                 return Ok(None);
             }
             let body = std::mem::take(&mut partial.control);
@@ -173,11 +175,11 @@ fn parse(
                 _ => close_code_in(&body).map(|code| Some(ClientMessage::Close(code))),
             };
         }
-        let is_final = payload.is_final && done;
+        let is_final = payload.is_final && is_complete;
         let message = partial.message.as_mut().expect("a data frame begins its message");
-        payload.unmask_into(&mut message.bytes, now);
+        payload.unmask_into(&mut message.bytes, bytes);
         message.check(is_final)?;
-        if !done {
+        if !is_complete {
             return Ok(None);
         }
         partial.frame = None;
@@ -189,29 +191,31 @@ fn parse(
 }
 
 impl Partial {
-    fn begin(&mut self, header: &FrameHeader, length: u64, max_message: usize) -> Result<(), ProtocolError> {
+    fn begin_frame(&mut self, header: &FrameHeader, length: u64, max_message: usize) -> Result<(), ProtocolError> {
         if header.rsv1 || header.rsv2 || header.rsv3 {
-            return Err(protocol("reserved bits are set"));
+            return Err(protocol_error("reserved bits are set"));
         }
         let Some(mask) = header.mask else {
-            return Err(protocol("a client's frames must be masked"));
+            return Err(protocol_error("a client's frames must be masked"));
         };
         let length = usize::try_from(length).unwrap_or(usize::MAX);
         match header.opcode {
-            OpCode::Control(_) if length > MAX_CONTROL => return Err(protocol("control frame longer than 125 bytes")),
-            OpCode::Control(_) if !header.is_final => return Err(protocol("fragmented control frame")),
+            OpCode::Control(_) if length > MAX_CONTROL => {
+                return Err(protocol_error("control frame longer than 125 bytes"));
+            }
+            OpCode::Control(_) if !header.is_final => return Err(protocol_error("fragmented control frame")),
             OpCode::Control(_) => {}
             OpCode::Data(data) => {
                 let message = match (data, &mut self.message) {
                     (Data::Continue, Some(message)) => message,
-                    (Data::Continue, None) => return Err(protocol("continuation without a message")),
-                    (_, Some(_)) => return Err(protocol("new message inside a fragmented message")),
+                    (Data::Continue, None) => return Err(protocol_error("continuation without a message")),
+                    (_, Some(_)) => return Err(protocol_error("new message inside a fragmented message")),
                     (_, none) => none.insert(Message { is_text: data == Data::Text, bytes: Vec::new(), checked: 0 }),
                 };
                 if length > max_message - message.bytes.len().min(max_message) {
                     return Err(TOO_BIG);
                 }
-                // A header alone does not allocate a megabyte: memory grows with the bytes that arrive.
+                // A header alone must not allocate a megabyte, so memory grows with the bytes that arrive.
                 message.bytes.reserve(length.min(64 * 1024));
             }
         }
@@ -226,7 +230,7 @@ impl Message {
         if !self.is_text {
             return Ok(());
         }
-        // A message in one piece is checked once, when it becomes a `String`.
+        // A message that arrived in one piece is checked only once, when it becomes a `String`.
         if is_final && self.checked == 0 {
             return Ok(());
         }
@@ -260,10 +264,10 @@ impl Payload {
 fn unmask_into(to: &mut Vec<u8>, from: &[u8], mask: [u8; 4]) {
     let start = to.len();
     to.extend_from_slice(from);
-    let twice = u64::from_ne_bytes([mask[0], mask[1], mask[2], mask[3], mask[0], mask[1], mask[2], mask[3]]);
+    let mask_twice = u64::from_ne_bytes([mask[0], mask[1], mask[2], mask[3], mask[0], mask[1], mask[2], mask[3]]);
     let mut words = to[start..].chunks_exact_mut(8);
     for word in &mut words {
-        let plain = u64::from_ne_bytes((&*word).try_into().expect("chunks of eight")) ^ twice;
+        let plain = u64::from_ne_bytes((&*word).try_into().expect("chunks of eight")) ^ mask_twice;
         word.copy_from_slice(&plain.to_ne_bytes());
     }
     for (byte, mask) in words.into_remainder().iter_mut().zip(mask.iter().cycle()) {
@@ -328,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_do_not_depend_on_how_bytes_are_split() {
+    fn decoding_does_not_depend_on_split_of_bytes() {
         let mut bytes = frame(0x81, "hällo".as_bytes());
         bytes.extend(frame(0x82, &[0, 1, 2]));
         bytes.extend(frame(0x81, b""));
@@ -356,7 +360,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, cases: 200, ..ProptestConfig::default() })]
 
-        /// Messages in fragments with pings between them, split anywhere, are decoded unchanged, and nothing is kept.
+        /// Sends messages in fragments with pings between them, cuts the bytes at random places, and asserts that the decoded
+        /// messages are the same and that no bytes are left.
         #[test]
         fn decoder_returns_sent_messages(
             messages in prop::collection::vec((any::<bool>(), "\\PC{0,200}", 1..90_usize, any::<bool>()), 0..6),
@@ -429,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_text_is_an_error_before_the_message_ends() {
+    fn invalid_text_fails_before_message_ends() {
         let mut bytes = frame(0x81, &[b'a'; 100]);
         bytes[6 + 10] ^= 0x80;
         bytes.truncate(6 + 20);
@@ -437,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn message_limit_includes_all_fragments() {
+    fn message_limit_counts_all_fragments() {
         let mut bytes = frame(0x02, &[0; 600]);
         bytes.extend(frame(0x80, &[0; 424]));
         assert!(decode(&bytes, 1024).is_ok());
@@ -445,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn idle_decoder_owns_no_buffer() {
+    fn idle_decoder_does_not_own_memory() {
         let mut decoder = Decoder::default();
         assert_eq!(decoder.next(&frame(0x81, b"hi"), 1024).unwrap(), Some(text("hi")));
         assert_eq!(decoder.next(&[], 1024).unwrap(), None);
@@ -463,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn close_reason_is_cut_at_a_character() {
+    fn long_close_reason_is_cut_at_character() {
         let bytes = EncodedFrame::close(CloseCode::NORMAL, &"ä".repeat(100));
         let bytes = bytes.as_bytes();
         assert_eq!(bytes[..2], [0x88, 124]);

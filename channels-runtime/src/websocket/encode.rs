@@ -1,6 +1,7 @@
-//! WebSocket encoding (RFC 6455): messages to the bytes of a frame.
+//! WebSocket encoding (RFC 6455): from a message to the bytes of a frame.
 //!
-//! tungstenite writes the headers. A server's frames are not masked, so all members of a group share the bytes of one frame.
+//! The crate tungstenite writes the headers. A server does not mask its frames, so all members of a group share the bytes of
+//! one frame.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,45 +17,47 @@ use crate::websocket::frame::Frame;
 /// The largest payload of a control frame (RFC 6455, section 5.5).
 pub(crate) const MAX_CONTROL: usize = 125;
 
-/// A ping without a payload. Any bytes from the client answer it.
+/// A ping frame without a payload. Any bytes from the client count as its answer.
 pub(crate) const PING: [u8; 2] = [0x89, 0];
 
-/// An encoded frame with its header. It is encoded once, and shared by all clients that receive it.
+/// An encoded frame with its header. All clients that receive the frame share its bytes.
 #[derive(Clone)]
 pub struct EncodedFrame(Arc<[u8]>);
 
-/// Encodes `value` as JSON in a text frame, and passes the bytes to `use_it`. The value is written after space for the longest
-/// header, so it is not copied.
+/// Encodes `value` as JSON in a text frame, and passes the bytes to `use_bytes`.
+///
+/// The header depends on the length of the JSON. So the JSON is written after space for the longest header, and need not be
+/// moved.
 pub(crate) fn with_json<T: Serialize + ?Sized, R>(
     value: &T,
-    use_it: impl FnOnce(&[u8]) -> R,
+    use_bytes: impl FnOnce(&[u8]) -> R,
 ) -> Result<R, EncodeError> {
-    const ROOM: usize = 10;
+    const MAX_HEADER: usize = 10;
     with_buffer(|bytes| {
-        bytes.resize(ROOM, 0);
+        bytes.resize(MAX_HEADER, 0);
         serde_json::to_writer(&mut *bytes, value).map_err(EncodeError::new)?;
         let header = FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
-        let length = (bytes.len() - ROOM) as u64;
-        let start = ROOM - header.len(length);
-        header.format(length, &mut &mut bytes[start..ROOM]).expect("the header fits into its space");
-        Ok(use_it(&bytes[start..]))
+        let length = (bytes.len() - MAX_HEADER) as u64;
+        let start = MAX_HEADER - header.len(length);
+        header.format(length, &mut &mut bytes[start..MAX_HEADER]).expect("the header fits into its space");
+        Ok(use_bytes(&bytes[start..]))
     })
 }
 
-/// Encodes a frame, and passes the bytes to `use_it`.
-pub(crate) fn with_frame<R>(frame: &Frame, use_it: impl FnOnce(&[u8]) -> R) -> R {
+/// Encodes a frame, and passes the bytes to `use_bytes`.
+pub(crate) fn with_frame<R>(frame: &Frame, use_bytes: impl FnOnce(&[u8]) -> R) -> R {
     match frame {
-        Frame::Text(text) => with_header(OpCode::Data(Data::Text), text.as_bytes(), use_it),
-        Frame::Binary(bytes) => with_header(OpCode::Data(Data::Binary), bytes, use_it),
+        Frame::Text(text) => with_header(OpCode::Data(Data::Text), text.as_bytes(), use_bytes),
+        Frame::Binary(bytes) => with_header(OpCode::Data(Data::Binary), bytes, use_bytes),
     }
 }
 
-fn with_header<R>(opcode: OpCode, payload: &[u8], use_it: impl FnOnce(&[u8]) -> R) -> R {
+fn with_header<R>(opcode: OpCode, payload: &[u8], use_bytes: impl FnOnce(&[u8]) -> R) -> R {
     with_buffer(|bytes| {
         let header = FrameHeader { opcode, ..FrameHeader::default() };
         header.format(payload.len() as u64, &mut *bytes).expect("writing to a Vec does not fail");
         bytes.extend_from_slice(payload);
-        use_it(bytes)
+        use_bytes(bytes)
     })
 }
 
@@ -73,7 +76,7 @@ impl EncodedFrame {
         Self(frame.into())
     }
 
-    /// Joins several frames, one after the other.
+    /// Concatenates frames.
     pub(crate) fn joined(frames: &[&Self]) -> Self {
         with_buffer(|bytes| {
             for frame in frames {

@@ -8,9 +8,9 @@ use crate::error::EncodeError;
 /// One complete WebSocket message, from a client or to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
-    /// Text: what a browser sends with `socket.send("…")`, and the result of `JSON.stringify`.
+    /// Text. A browser sends it for a string: `socket.send("…")`, `socket.send(JSON.stringify(…))`.
     Text(String),
-    /// Bytes, unchanged.
+    /// Binary data.
     Binary(Bytes),
 }
 

@@ -10,7 +10,7 @@ pub(crate) struct ProtocolError {
     pub(crate) reason: &'static str,
 }
 
-pub(super) const fn protocol(reason: &'static str) -> ProtocolError {
+pub(super) const fn protocol_error(reason: &'static str) -> ProtocolError {
     ProtocolError { code: CloseCode::PROTOCOL, reason }
 }
 

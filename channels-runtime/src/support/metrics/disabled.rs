@@ -1,11 +1,11 @@
-//! The functions of `recorder` as no-ops.
+//! No-op versions of the functions of `recorder`, for builds without the feature `metrics`.
 
 use futures_util::future::BoxFuture;
 
-/// The start of a call, not measured.
-pub(crate) struct Began;
+/// The start of a call. It is not measured.
+pub(crate) struct CallStart;
 
-/// The guard of a measured call.
+/// The guard of a measured call. It is never created.
 pub(crate) struct Timing;
 
 pub(crate) fn sent(_event: &'static str) {}
@@ -14,11 +14,11 @@ pub(crate) fn received(_consumer: &'static str, _event: impl FnOnce() -> Option<
 
 pub(crate) fn refused(_consumer: &'static str, _code: &'static str) {}
 
-pub(crate) fn begun() -> Began {
-    Began
+pub(crate) fn start_call() -> CallStart {
+    CallStart
 }
 
-impl Began {
+impl CallStart {
     pub(crate) fn record(self, _consumer: &'static str, _attribute: &'static str) {}
 
     pub(crate) fn timing(self, _consumer: &'static str, _attribute: &'static str) -> Option<Timing> {
@@ -29,7 +29,7 @@ impl Began {
 pub(crate) fn timed<'a, T: Send + 'a>(
     _consumer: &'static str,
     _attribute: &'static str,
-    _began: Began,
+    _start: CallStart,
     call: BoxFuture<'a, T>,
 ) -> BoxFuture<'a, T> {
     call

@@ -1,4 +1,4 @@
-//! Counts and times that only a metrics exporter reads. Without the feature `metrics`, every call is a no-op.
+//! Counters and durations that only a metrics exporter reads. Without the feature `metrics`, every call is a no-op.
 
 #[cfg(not(feature = "metrics"))]
 mod disabled;

@@ -1,8 +1,8 @@
-//! The metrics of an application, and the values that only they need.
+//! The metrics of an application, and the counters that only metrics need.
 //!
-//! Most values are counted for [`Channels::stats`](crate::Channels::stats) and only read here; the declaration of a counter names
-//! its metric. Three are counted for metrics alone, from the first export on: events by name, refused commands, and the time of
-//! handlers. Their labels are names in the program's source, so clients cannot create labels.
+//! Most metrics export the counters of [`Channels::stats`](crate::Channels::stats). The declaration of such a counter names its
+//! metric. Three kinds of values are counted only in a program that exports metrics: events by name, refused commands, and the
+//! durations of handlers. Their labels are names in the program's source, so clients cannot create labels.
 
 use std::collections::BTreeMap;
 use std::sync::RwLock;
@@ -33,7 +33,7 @@ enum Kind {
 }
 
 impl Metric {
-    /// Sets the present value for these label values.
+    /// Sets the current value for these label values.
     pub(crate) fn set(&self, labels: &[&'static str], value: u64) {
         match self.kind {
             Kind::Counter => counter!(self.name, self.labels(labels)).absolute(value),
@@ -105,7 +105,7 @@ metrics! {
     LAYER_SUM: Gauge "channels_layer_seconds_sum" [] "Total duration of the round trips to Redis, in seconds.";
 }
 
-/// Whether an exporter reads the metrics. The feature alone does not mean that: another crate may enable it.
+/// Set when the program starts to export metrics. The feature `metrics` alone does not imply that: another crate may enable it.
 static ENABLED: AtomicBool = AtomicBool::new(false);
 
 /// Starts counting for metrics.
@@ -135,7 +135,7 @@ pub(crate) static CALLS: Table<Durations> = Table::new();
 /// Durations of round trips to Redis.
 pub(crate) static ROUND_TRIPS: Durations = Durations::new();
 
-/// The buckets of a histogram: the longest duration in each, and the same in seconds for the label `le`.
+/// The buckets of a histogram: the longest duration of each bucket, and the value of its label `le` in seconds.
 const BUCKETS: [(Duration, &str); 9] = [
     (Duration::from_micros(100), "0.0001"),
     (Duration::from_micros(500), "0.0005"),
@@ -148,8 +148,9 @@ const BUCKETS: [(Duration, &str); 9] = [
     (Duration::from_secs(10), "10"),
 ];
 
-/// A value for each combination of label values. Bound: the names in the program's source. The values belong to the process,
-/// because the code that encodes and decodes an event does not know the application.
+/// A value for each combination of label values. Bound: the names in the program's source.
+///
+/// The values belong to the process, because the code that encodes and decodes an event does not know the application.
 pub(crate) struct Table<T>(RwLock<BTreeMap<LabelValues, T>>);
 
 impl<T: Default> Table<T> {
@@ -157,7 +158,7 @@ impl<T: Default> Table<T> {
         Self(RwLock::new(BTreeMap::new()))
     }
 
-    fn with(&self, labels: LabelValues, change: impl Fn(&T)) {
+    fn update(&self, labels: LabelValues, change: impl Fn(&T)) {
         if let Some(value) = read(&self.0).get(&labels) {
             return change(value);
         }
@@ -175,7 +176,7 @@ impl<T: Default> Table<T> {
 /// Counts an event that was encoded for sending.
 pub(crate) fn sent(event: &'static str) {
     if is_enabled() {
-        SENT.with([event, ""], count);
+        SENT.update([event, ""], count);
     }
 }
 
@@ -184,42 +185,43 @@ pub(crate) fn received(consumer: &'static str, event: impl FnOnce() -> Option<&'
     if is_enabled()
         && let Some(event) = event()
     {
-        RECEIVED.with([consumer, event], count);
+        RECEIVED.update([consumer, event], count);
     }
 }
 
 /// Counts a client's frame that was not a command.
 pub(crate) fn refused(consumer: &'static str, code: &'static str) {
     if is_enabled() {
-        REFUSED.with([consumer, code], count);
+        REFUSED.update([consumer, code], count);
     }
 }
 
 /// A histogram of durations.
 pub(crate) struct Durations {
-    /// The number in each of [`BUCKETS`], not cumulative. The last is for longer durations.
-    numbers: [AtomicU64; BUCKETS.len() + 1],
+    /// The number of durations in each of [`BUCKETS`], not cumulative. The last element counts longer durations.
+    counts: [AtomicU64; BUCKETS.len() + 1],
     nanoseconds: AtomicU64,
 }
 
 impl Durations {
     const fn new() -> Self {
-        Self { numbers: [const { AtomicU64::new(0) }; BUCKETS.len() + 1], nanoseconds: AtomicU64::new(0) }
+        Self { counts: [const { AtomicU64::new(0) }; BUCKETS.len() + 1], nanoseconds: AtomicU64::new(0) }
     }
 
     fn add(&self, duration: Duration) {
         let bucket = BUCKETS.iter().position(|(bound, _)| duration <= *bound).unwrap_or(BUCKETS.len());
-        count(&self.numbers[bucket]);
+        count(&self.counts[bucket]);
         self.nanoseconds.fetch_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// Reports the three series of a Prometheus histogram. A histogram of the facade cannot be set: it keeps every value until
-    /// an exporter reads it.
+    /// Reports the three series of a Prometheus histogram.
+    ///
+    /// The histograms of the crate `metrics` are not used: they keep every value until an exporter reads it.
     pub(crate) fn report(&self, [bucket, count, sum]: [&Metric; 3], labels: &[&'static str]) {
         let bounds = BUCKETS.iter().map(|&(_, name)| name).chain(["+Inf"]);
         let mut total = 0;
-        for (bound, number) in bounds.zip(&self.numbers) {
-            total += number.load(Relaxed);
+        for (bound, count) in bounds.zip(&self.counts) {
+            total += count.load(Relaxed);
             bucket.set(&[labels, &[bound]].concat(), total);
         }
         count.set(labels, total);
@@ -233,54 +235,55 @@ impl Default for Durations {
     }
 }
 
-/// Records a round trip to Redis: from a write to the replies to its commands.
+/// Records the duration of a round trip to Redis: from writing commands to reading their replies.
 #[cfg(feature = "redis")]
 pub(crate) fn round_trip(duration: Duration) {
     ROUND_TRIPS.add(duration);
 }
 
-/// The start of a call. Empty if no exporter reads the metrics.
-pub(crate) struct Began(Option<Instant>);
+/// The start of a call. `None` if the program does not export metrics.
+pub(crate) struct CallStart(Option<Instant>);
 
 /// Returns the start of a call that begins now.
-pub(crate) fn begun() -> Began {
-    Began(is_enabled().then(Instant::now))
+pub(crate) fn start_call() -> CallStart {
+    CallStart(is_enabled().then(Instant::now))
 }
 
-impl Began {
-    /// Records the time of a call that has ended.
+impl CallStart {
+    /// Records the duration of a call that has ended.
     pub(crate) fn record(self, consumer: &'static str, attribute: &'static str) {
         drop(self.timing(consumer, attribute));
     }
 
-    /// Returns a guard that records the time of the call when it is dropped.
+    /// Returns a guard that records the duration of the call when it is dropped.
     pub(crate) fn timing(self, consumer: &'static str, attribute: &'static str) -> Option<Timing> {
-        self.0.map(|began| Timing { labels: [consumer, attribute], began })
+        self.0.map(|start| Timing { labels: [consumer, attribute], start })
     }
 }
 
-/// Records how long a call took when it is dropped, so that a handler that panics is counted too.
+/// A guard that records the duration of a call when it is dropped, so that a handler that panics is counted too.
 pub(crate) struct Timing {
     labels: LabelValues,
-    began: Instant,
+    start: Instant,
 }
 
 impl Drop for Timing {
     fn drop(&mut self) {
-        let duration = self.began.elapsed();
-        CALLS.with(self.labels, |calls| calls.add(duration));
+        let duration = self.start.elapsed();
+        CALLS.update(self.labels, |calls| calls.add(duration));
     }
 }
 
-/// Measures a call from its start: a method that is not `async` is done before its future exists. The call is boxed once more
-/// only if it is measured, so that an idle connection carries no memory for it.
+/// Measures a call from `start`, which precedes the future: a method that is not `async` runs before its future exists.
+///
+/// The call is boxed once more only if it is measured, so an idle connection needs no memory for the measurement.
 pub(crate) fn timed<'a, T: Send + 'a>(
     consumer: &'static str,
     attribute: &'static str,
-    began: Began,
+    start: CallStart,
     call: BoxFuture<'a, T>,
 ) -> BoxFuture<'a, T> {
-    let Some(timing) = began.timing(consumer, attribute) else { return call };
+    let Some(timing) = start.timing(consumer, attribute) else { return call };
     Box::pin(async move {
         let _timing = timing;
         call.await
