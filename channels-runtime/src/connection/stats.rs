@@ -32,7 +32,7 @@ impl Backlog {
 }
 
 counted! {
-    /// Counters of the connections of [`Channels`](crate::Channels): a part of [`Stats`](crate::Stats).
+    /// Counters of the connections of [`Channels`](crate::Channels): a part of [`Stats`](crate::stats::Stats).
     pub struct ConnectionStats of ConnectionCounters {
         /// Connections closed with 1013 because the client read too slowly: its outbound queue was full.
         too_slow => CLOSED["too_slow"],

@@ -28,8 +28,8 @@ use crate::event::field_names::fields_of;
 ///   is kept, at its own position in the order. If no such event waits, each one is delivered.
 ///
 /// Neither hint changes the encoding or the order. Dropped events are counted:
-/// [`LayerStats::dropped_volatile`](crate::LayerStats::dropped_volatile),
-/// [`LayerStats::coalesced`](crate::LayerStats::coalesced).
+/// [`LayerStats::dropped_volatile`](crate::stats::LayerStats::dropped_volatile),
+/// [`LayerStats::coalesced`](crate::stats::LayerStats::coalesced).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an event",
     label = "not an event",
