@@ -33,9 +33,9 @@ pub struct Scope {
     /// Lines of text, none of which can contain a line feed:
     ///
     /// 1. the path
-    /// 2. the query with its `?`, or nothing
+    /// 2. the query with its `?`; empty without a query
     /// 3. the subprotocols, separated by commas
-    /// 4. the client's address, or nothing
+    /// 4. the client's address; empty if it is unknown
     /// 5. one line for each header, `name:value`, with the name in lower case
     facts: Box<[u8]>,
     user: Option<SomeUser>,
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn scope_returns_the_facts_of_a_request() {
+    fn scope_returns_properties_of_request() {
         let scope = scope(&[
             ("host", "example.org"),
             ("cookie", "a=1; sessionid=\"x=y\""),

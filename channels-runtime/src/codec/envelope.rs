@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn event_has_the_msgpack_of_channels_redis() {
+    fn event_has_msgpack_of_channels_redis() {
         #[derive(Serialize, Deserialize)]
         struct Golden {
             text: String,
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn type_may_be_anywhere_in_the_map() {
+    fn type_may_be_at_any_position() {
         let body = Bytes::from_static(br#"{"text": "hi", "at": null, "type": "chat.message"}"#);
         let envelope = Envelope::from_wire(body, Format::Json).unwrap();
         assert_eq!(envelope.decode::<ChatMessage>().unwrap(), ChatMessage { text: "hi".into(), at: None });
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_bytes_are_an_error_without_panic() {
+    fn invalid_bytes_are_error_without_panic() {
         let deep = format!(r#"{{"type": "a", "x": {}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
         let deep = Envelope::from_wire(deep.into(), Format::Json);
         assert!(deep.is_err() || deep.unwrap().to_value().is_err());

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn recipients_are_read_and_hidden_from_the_payload() {
+    fn recipients_are_read_and_hidden_from_payload() {
         let event = ChatMessage { text: "hi".into(), at: None };
         for format in [Format::Msgpack, Format::Json] {
             let sent = Envelope::from_event(&event, format).unwrap();

@@ -198,3 +198,22 @@ pub enum BlockingError {
     )]
     OneThread,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeated_cause_is_written_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("no connection: {0}")]
+        struct Repeating(#[source] std::io::Error);
+        #[derive(Debug, thiserror::Error)]
+        #[error("sending failed")]
+        struct Outer(#[source] Repeating);
+
+        let refused = std::io::Error::other(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
+        let error = Error::from(Outer(Repeating(refused)));
+        assert_eq!(error.to_string(), "sending failed: no connection: connection refused");
+    }
+}

@@ -22,3 +22,34 @@ pub(crate) fn without_value(message: &str) -> Cow<'_, str> {
     }
     message.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logged_error_names_kind_not_value() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Kind {
+            Open,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        #[allow(dead_code)]
+        struct Form {
+            pin: u8,
+            kind: Kind,
+        }
+        let logged = |json: &str| {
+            let error = serde_json::from_str::<Form>(json).unwrap_err().to_string();
+            without_value(&error).split(" at line").next().unwrap().to_owned()
+        };
+        assert_eq!(logged(r#"{"pin": "my, expected secret"}"#), "invalid type: string, expected u8");
+        assert_eq!(logged(r#"{"pin": "\"quoted\" `secret"}"#), "invalid type: string, expected u8");
+        assert_eq!(logged(r#"{"pin": 4711}"#), "invalid value: integer, expected u8");
+        assert_eq!(logged(r#"{"pin": [4711]}"#), "invalid type: sequence, expected u8");
+        assert_eq!(logged(r#"{"kind": "secret"}"#), "unknown variant, expected `open`");
+        assert_eq!(logged(r#"{"kind": "open"}"#), "missing field `pin`");
+        assert_eq!(logged("{"), "EOF while parsing an object");
+    }
+}

@@ -115,3 +115,27 @@ impl fmt::Debug for Reject {
         f.write_str(")")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reject_with_success_status_becomes_403() {
+        assert_eq!(Reject::new(200).status(), 403);
+        assert_eq!(Reject::new(7).status(), 403);
+        assert_eq!(Reject::new(429).status(), 429);
+    }
+
+    #[test]
+    fn error_in_connect_is_500_without_details() {
+        fn connect() -> Result<(), Reject> {
+            Err(std::io::Error::other("secret"))?;
+            Ok(())
+        }
+        let reject = connect().unwrap_err();
+        assert_eq!(reject.status(), 500);
+        assert_eq!(reject.body(), "Internal Server Error");
+        assert!(reject.source().unwrap().to_string().contains("secret"));
+    }
+}

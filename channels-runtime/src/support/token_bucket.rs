@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bucket_holds_the_tokens_of_one_second() {
+    fn bucket_holds_tokens_of_one_second() {
         let begin = Instant::now();
         let mut bucket = TokenBucket::new(10, begin);
         let mut take = |at: Duration, requests: usize| (0..requests).filter(|_| bucket.take(begin + at)).count();

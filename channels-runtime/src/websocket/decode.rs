@@ -280,7 +280,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::websocket::encode::EncodedFrame;
 
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mask = [0x37, 0xfa, 0x21, 0x3d];
@@ -349,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn fragments_around_a_ping_are_joined() {
+    fn fragments_around_ping_are_joined() {
         let mut bytes = frame(0x01, b"a\xc3");
         bytes.extend(frame(0x89, b"?"));
         bytes.extend(frame(0x00, b"\xa4"));
@@ -455,24 +454,5 @@ mod tests {
         assert_eq!(decoder.next(&frame(0x81, b"hi"), 1024).unwrap(), Some(text("hi")));
         assert_eq!(decoder.next(&[], 1024).unwrap(), None);
         assert!(decoder.0.is_none());
-    }
-
-    #[test]
-    fn json_in_place_equals_encoded_frame() {
-        for size in [0, 1, 123, 124, 70_000] {
-            let text = "x".repeat(size);
-            let framed = EncodedFrame::json(&text).unwrap();
-            let frame = EncodedFrame::new(&Frame::json(&text).unwrap());
-            assert_eq!(framed.as_bytes(), frame.as_bytes(), "{size} characters");
-        }
-    }
-
-    #[test]
-    fn long_close_reason_is_cut_at_character() {
-        let bytes = EncodedFrame::close(CloseCode::NORMAL, &"ä".repeat(100));
-        let bytes = bytes.as_bytes();
-        assert_eq!(bytes[..2], [0x88, 124]);
-        assert!(std::str::from_utf8(&bytes[4..]).is_ok());
-        assert_eq!(EncodedFrame::close(CloseCode::NO_STATUS, "").as_bytes(), [0x88, 0]);
     }
 }

@@ -104,3 +104,27 @@ impl fmt::Debug for EncodedFrame {
         write!(f, "EncodedFrame({} bytes)", self.0.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_in_place_equals_encoded_frame() {
+        for size in [0, 1, 123, 124, 70_000] {
+            let text = "x".repeat(size);
+            let framed = EncodedFrame::json(&text).unwrap();
+            let frame = EncodedFrame::new(&Frame::json(&text).unwrap());
+            assert_eq!(framed.as_bytes(), frame.as_bytes(), "{size} characters");
+        }
+    }
+
+    #[test]
+    fn long_close_reason_is_cut_at_character() {
+        let bytes = EncodedFrame::close(CloseCode::NORMAL, &"ä".repeat(100));
+        let bytes = bytes.as_bytes();
+        assert_eq!(bytes[..2], [0x88, 124]);
+        assert!(std::str::from_utf8(&bytes[4..]).is_ok());
+        assert_eq!(EncodedFrame::close(CloseCode::NO_STATUS, "").as_bytes(), [0x88, 0]);
+    }
+}
