@@ -450,10 +450,8 @@ fn open_group(tree: &[TokenTree], prefix: &[String], line: usize, names: &mut Ve
                 open_group(&inner, &path, line, names);
                 path = prefix.to_vec();
             }
-            TokenTree::Punct(punct) if punct.as_char() == ',' => {
-                if path.len() > prefix.len() {
-                    names.push(Named { line, path: std::mem::replace(&mut path, prefix.to_vec()) });
-                }
+            TokenTree::Punct(punct) if punct.as_char() == ',' && path.len() > prefix.len() => {
+                names.push(Named { line, path: std::mem::replace(&mut path, prefix.to_vec()) });
             }
             _ => {}
         }

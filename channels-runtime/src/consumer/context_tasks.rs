@@ -57,7 +57,7 @@ impl<C> Context<C> {
     /// # #[cfg(not(feature = "testing"))] fn main() {}
     /// # #[cfg(feature = "testing")]
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<()> {
-    /// # let route = Channels::builder().build().route::<WeatherConsumer>(warp::path!("weather"));
+    /// # let route = Channels::builder().build()?.route::<WeatherConsumer>(warp::path!("weather"));
     /// # let mut client = channels_runtime::testing::WebsocketCommunicator::new(route, "/weather");
     /// # client.connect().await?;
     /// # client.send_to("Lima").await?;

@@ -157,7 +157,7 @@ impl BlockingChannelLayer {
     /// # #[event("report.build")] struct ReportBuild { id: u64, reply_to: ReplyTo<ReportBuilt> }
     /// # #[event("report.built")] struct ReportBuilt { url: String }
     /// # fn report(layer: ChannelLayer) -> Result<String> {
-    /// let reports = ChannelName::<channels_runtime::Untyped>::of_worker("reports")?;
+    /// let reports = ChannelName::<channels_runtime::layer::Untyped>::of_worker("reports")?;
     /// let request = |reply_to| ReportBuild { id: 7, reply_to };
     /// let built: ReportBuilt = layer.blocking().request(&reports, Duration::from_secs(5), request)?;
     /// # Ok(built.url) }

@@ -111,7 +111,7 @@ async fn frame_to_consumer_without_commands_reaches_fallback_receive_method() {
     let mut deaf = client::<Deaf>(&channels).await;
     deaf.send_to("anybody there?").await.unwrap();
     let (code, reason) = deaf.receive_close().await.unwrap();
-    assert_eq!((code, reason.as_str()), (CloseCode::POLICY, "this consumer takes nothing from its client"));
+    assert_eq!((code, reason.as_str()), (CloseCode::POLICY, "this consumer does not take frames from its client"));
     let mut mute = client::<Mute>(&channels).await;
     mute.send_to("anybody there?").await.unwrap();
     assert!(mute.receive_nothing().await);
