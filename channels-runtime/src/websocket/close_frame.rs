@@ -32,3 +32,17 @@ pub(super) fn close_code_in(body: &[u8]) -> Result<CloseCode, ProtocolError> {
     std::str::from_utf8(reason).map_err(|_| NOT_UTF8)?;
     Ok(code)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_close_reason_is_cut_at_character() {
+        let bytes = EncodedFrame::close(CloseCode::NORMAL, &"ä".repeat(100));
+        let bytes = bytes.as_bytes();
+        assert_eq!(bytes[..2], [0x88, 124]);
+        assert!(std::str::from_utf8(&bytes[4..]).is_ok());
+        assert_eq!(EncodedFrame::close(CloseCode::NO_STATUS, "").as_bytes(), [0x88, 0]);
+    }
+}

@@ -118,13 +118,4 @@ mod tests {
             assert_eq!(framed.as_bytes(), frame.as_bytes(), "{size} characters");
         }
     }
-
-    #[test]
-    fn long_close_reason_is_cut_at_character() {
-        let bytes = EncodedFrame::close(CloseCode::NORMAL, &"ä".repeat(100));
-        let bytes = bytes.as_bytes();
-        assert_eq!(bytes[..2], [0x88, 124]);
-        assert!(std::str::from_utf8(&bytes[4..]).is_ok());
-        assert_eq!(EncodedFrame::close(CloseCode::NO_STATUS, "").as_bytes(), [0x88, 0]);
-    }
 }
