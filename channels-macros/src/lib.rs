@@ -14,7 +14,7 @@ mod event_name;
 mod group;
 mod runtime_path;
 mod source_file;
-mod stray_helper;
+mod stray_method_attribute;
 mod suggest;
 mod tokens;
 mod types;
@@ -82,7 +82,7 @@ pub fn consumer(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// the route's path. See [`consumer`](macro@consumer).
 #[proc_macro_attribute]
 pub fn connect(_: TokenStream, item: TokenStream) -> TokenStream {
-    stray_helper::expand("connect", &item.into()).into()
+    stray_method_attribute::expand("connect", &item.into()).into()
 }
 
 /// Marks a method of a `#[consumer]` for frames of the client: `#[receive("send")]` for a command, `#[receive]` for any
@@ -91,7 +91,7 @@ pub fn connect(_: TokenStream, item: TokenStream) -> TokenStream {
 /// `async fn send(&mut self, cx: &mut Context<Self>, command: Send) -> Result<()>`. See [`consumer`](macro@consumer).
 #[proc_macro_attribute]
 pub fn receive(_: TokenStream, item: TokenStream) -> TokenStream {
-    stray_helper::expand("receive", &item.into()).into()
+    stray_method_attribute::expand("receive", &item.into()).into()
 }
 
 /// Marks a method of a `#[consumer]` for an event of the layer: `#[handler("chat.message")]`, or `#[handler(_)]` for
@@ -101,7 +101,7 @@ pub fn receive(_: TokenStream, item: TokenStream) -> TokenStream {
 /// connection, `fn chat_message(event: &ChatMessage) -> String` once for all of them. See [`consumer`](macro@consumer).
 #[proc_macro_attribute]
 pub fn handler(_: TokenStream, item: TokenStream) -> TokenStream {
-    stray_helper::expand("handler", &item.into()).into()
+    stray_method_attribute::expand("handler", &item.into()).into()
 }
 
 /// Marks the method of a `#[consumer]` that runs when its connection ends, however it ends.
@@ -110,7 +110,7 @@ pub fn handler(_: TokenStream, item: TokenStream) -> TokenStream {
 /// [`consumer`](macro@consumer).
 #[proc_macro_attribute]
 pub fn disconnect(_: TokenStream, item: TokenStream) -> TokenStream {
-    stray_helper::expand("disconnect", &item.into()).into()
+    stray_method_attribute::expand("disconnect", &item.into()).into()
 }
 
 /// Marks the method of a `#[consumer]` that runs when the layer has lost its connection. Events may be missed from then
@@ -119,7 +119,7 @@ pub fn disconnect(_: TokenStream, item: TokenStream) -> TokenStream {
 /// `async fn lost(&mut self, cx: &mut Context<Self>) -> Result<()>`. See [`consumer`](macro@consumer).
 #[proc_macro_attribute]
 pub fn layer_lost(_: TokenStream, item: TokenStream) -> TokenStream {
-    stray_helper::expand("layer_lost", &item.into()).into()
+    stray_method_attribute::expand("layer_lost", &item.into()).into()
 }
 
 /// Marks the method of a `#[consumer]` that runs when the layer is connected again. No event is missed from then on.
@@ -127,7 +127,7 @@ pub fn layer_lost(_: TokenStream, item: TokenStream) -> TokenStream {
 /// `async fn restored(&mut self, cx: &mut Context<Self>) -> Result<()>`. See [`consumer`](macro@consumer).
 #[proc_macro_attribute]
 pub fn layer_restored(_: TokenStream, item: TokenStream) -> TokenStream {
-    stray_helper::expand("layer_restored", &item.into()).into()
+    stray_method_attribute::expand("layer_restored", &item.into()).into()
 }
 
 /// Turns a struct into an event: `#[event("chat.message")]`.

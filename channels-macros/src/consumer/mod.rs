@@ -6,7 +6,7 @@
 mod check;
 mod emit;
 mod expand;
-mod helper;
+mod method_attribute;
 mod model;
 mod parse;
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 mod command;
 mod envelope;
+#[cfg(any(feature = "redis", test))]
+mod envelope_wire;
 mod format;
 #[cfg(any(feature = "redis", test))]
 mod recipients;
 mod tagged;
-#[cfg(any(feature = "redis", test))]
-mod wire;
 
 pub use command::{ParsedFrame, decode_command, named_command};
 pub use envelope::Envelope;

@@ -8,10 +8,10 @@ use std::{fmt, io};
 
 use tokio::time::Instant;
 
-use crate::connection::effects::{Dropped, Effects, EndRule, Priorities};
 use crate::connection::heartbeat::HeartbeatPolicy;
 use crate::connection::shared::Shared;
 use crate::connection::state::{Closed, Next, Output, Stage, State};
+use crate::connection::state_effects::{Dropped, Effects, EndRule, Priorities};
 use crate::connection::transport::Socket;
 use crate::layer::{
     Batch, Counters, Delivery, DeliveryCount, Full, Mailbox, MailboxKind, Scheduled, Writable, WritePriority,

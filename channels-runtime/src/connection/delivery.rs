@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::connection::effects::{Effects, EndRule};
 use crate::connection::inbox::{Event, InboxItem};
 use crate::connection::state::{GapState, HandlerState, State};
+use crate::connection::state_effects::{Effects, EndRule};
 use crate::event::{DropHint, MailboxPolicy};
 use crate::layer::{Batch, Delivery, DeliveryCount, Full, Gap, WritePriority};
 use crate::websocket::{CloseCode, EncodedFrame};

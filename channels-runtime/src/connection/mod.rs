@@ -7,12 +7,11 @@
 //! Reading order:
 //!
 //! 1. [`state`], [`delivery`] and [`overflow`] change the state and return effects.
-//! 2. [`connection`] locks the state and executes the [`effects`].
+//! 2. [`connection`] locks the state and executes the [`state_effects`].
 //! 3. [`write_queue`] writes to the sockets.
 
 mod connection;
 mod delivery;
-mod effects;
 mod heartbeat;
 mod inbox;
 mod io_stream;
@@ -21,6 +20,7 @@ mod overflow;
 mod rate_limit;
 mod shared;
 mod state;
+mod state_effects;
 mod stats;
 mod transport;
 #[cfg(test)]

@@ -6,9 +6,9 @@
 
 use std::num::NonZeroU64;
 
-use crate::connection::effects::{Effects, EndRule};
 use crate::connection::inbox::InboxItem;
 use crate::connection::state::State;
+use crate::connection::state_effects::{Effects, EndRule};
 use crate::event::{DropHint, MailboxPolicy};
 use crate::layer::Full;
 use crate::websocket::CloseCode;

@@ -63,10 +63,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::connection::effects::{Effects, EndRule, Priorities};
 use crate::connection::heartbeat::HeartbeatPolicy;
 use crate::connection::inbox::{Event, Inbox, InboxItem};
 use crate::connection::outbound::{Outbound, Queue, SocketState};
+use crate::connection::state_effects::{Effects, EndRule, Priorities};
 use crate::layer::{Gap, WritePriority};
 use crate::websocket::{CloseCode, EncodedFrame, PING};
 

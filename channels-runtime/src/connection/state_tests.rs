@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use super::*;
-use crate::connection::effects::EndRule;
+use crate::connection::state_effects::EndRule;
 use crate::event::{DropHint, MailboxPolicy};
 use crate::layer::Delivery;
 use crate::websocket::Frame;

@@ -8,7 +8,7 @@ use futures_util::future::{BoxFuture, Either, Ready};
 
 use crate::codec::{Envelope, Format};
 use crate::error::LayerError;
-use crate::layer::table::LocalTable;
+use crate::layer::local_table::LocalTable;
 use crate::name::{ChannelName, GroupName};
 
 /// The result of a send within this process, or the future of a send through a server.

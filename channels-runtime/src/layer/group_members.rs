@@ -226,8 +226,8 @@ mod tests {
     use super::*;
     use crate::codec::Format;
     use crate::layer::delivery::{Full, Undeliverable};
+    use crate::layer::local_table::LocalTable;
     use crate::layer::mailbox::Mailbox;
-    use crate::layer::table::LocalTable;
     use crate::name::GroupName;
 
     /// Records the priority of each batch.

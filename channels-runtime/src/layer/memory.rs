@@ -11,7 +11,7 @@ use crate::codec::{Envelope, Format};
 use crate::error::LayerError;
 use crate::layer::backend::{Backend, Sent};
 use crate::layer::delivery::Full;
-use crate::layer::table::LocalTable;
+use crate::layer::local_table::LocalTable;
 use crate::name::{ChannelName, GroupName};
 
 /// The in-memory layer of one process.

@@ -16,7 +16,7 @@
 //! - The API: `handle`, `membership`, `readiness`, `channel`, `blocking` and `aliases`.
 //! - The configuration: `config`, `channel_capacity` and `settings`.
 //! - The backends: `backend` (the trait), `memory` and `redis`.
-//! - The channels and groups of this process: `table`, `table_remote` and `sharded_map`.
+//! - The channels and groups of this process: `local_table`, `local_table_remote` and `sharded_map`.
 //! - A send to a group: `group_members`, `batching`, `scheduled` and `write_priority`.
 //! - The receiver of a message: `mailbox` and `delivery`.
 //! - The counters and their log records: `counters`, `counters_remote` and `log_once`.
@@ -34,6 +34,12 @@ mod counters_remote;
 mod delivery;
 mod group_members;
 mod handle;
+mod local_table;
+#[cfg(feature = "redis")]
+mod local_table_remote;
+#[cfg(test)]
+#[cfg(feature = "redis")]
+mod local_table_tests;
 mod log_once;
 mod mailbox;
 mod membership;
@@ -44,12 +50,6 @@ mod redis;
 mod scheduled;
 mod settings;
 mod sharded_map;
-mod table;
-#[cfg(test)]
-#[cfg(feature = "redis")]
-mod table_model;
-#[cfg(feature = "redis")]
-mod table_remote;
 mod write_priority;
 
 pub use aliases::channel_layer;
@@ -64,13 +64,13 @@ pub use counters::LayerStats;
 pub use delivery::Gap;
 pub(crate) use delivery::{Delivery, Full, MailboxKind, Undeliverable};
 pub use handle::ChannelLayer;
+#[cfg(feature = "testing")]
+pub(crate) use local_table::LocalTable;
 pub(crate) use mailbox::{Batch, DeliveryCount, Mailbox};
 #[cfg(feature = "redis")]
 pub use redis::RedisHost;
 pub(crate) use scheduled::{OutputQueue, Scheduled, Writable, Writables};
 pub use settings::ConfigError;
-#[cfg(feature = "testing")]
-pub(crate) use table::LocalTable;
 pub(crate) use write_priority::{TURN, WritePriority};
 #[cfg(all(feature = "redis", any(test, fuzzing)))]
 pub(crate) use {redis::Codec, settings::read as read_settings};

@@ -4,9 +4,9 @@
 //! (its types), `call` (the handlers), `end` (`#[disconnect]`) and `close` (the close frame). `prepare` prepares messages for all
 //! connections of a consumer.
 
-mod call;
 mod close;
 mod end;
+mod handler_call;
 mod input;
 mod open;
 mod prepare;

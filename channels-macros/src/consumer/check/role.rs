@@ -8,7 +8,7 @@ use syn::{Attribute, LitByteStr, LitStr, Meta, Signature, Token};
 use super::blocking;
 use super::signature::payload_text;
 use crate::arguments::{self, Value};
-use crate::consumer::helper::{self, HELPERS_IN_WORDS};
+use crate::consumer::method_attribute::{self, HELPERS_IN_WORDS};
 use crate::consumer::model::GapKind;
 use crate::consumer::parse;
 use crate::diagnostics::Diagnostics;
@@ -62,7 +62,7 @@ pub(super) fn read_role(method: &parse::Method, diagnostics: &mut Diagnostics) -
             found.get_or_insert(ReadRole { role: assumed_role(helper), helper, guessed: true, blocking: false });
             continue;
         }
-        let Some((helper, exact)) = helper::exact_or_near(attribute) else { continue };
+        let Some((helper, exact)) = method_attribute::exact_or_near(attribute) else { continue };
         helpers.push(at);
         if attribute.path().get_ident().is_none() {
             diagnostics.error(
@@ -110,7 +110,7 @@ fn hidden(attribute: &Attribute) -> Option<&'static str> {
     let attributes = arguments::split(list.tokens.clone()).into_iter().skip(1);
     // The compiler reports invalid attributes.
     let mut metas = attributes.filter_map(|meta| Attribute::parse_outer.parse2(quote!(#[#meta])).ok());
-    metas.find_map(|attributes| attributes.first().and_then(helper::exact))
+    metas.find_map(|attributes| attributes.first().and_then(method_attribute::exact))
 }
 
 /// Returns the role that is assumed for a method with a hidden attribute.
@@ -126,7 +126,7 @@ fn assumed_role(helper: &str) -> Role {
 pub(super) fn check_other(attributes: &[Attribute], diagnostics: &mut Diagnostics) -> Vec<usize> {
     let mut helpers = Vec::new();
     for (at, attribute) in attributes.iter().enumerate() {
-        if let Some(helper) = helper::exact(attribute) {
+        if let Some(helper) = method_attribute::exact(attribute) {
             diagnostics.error(attribute.path(), format!("`#[{helper}]` goes above a method"));
             helpers.push(at);
         }
@@ -137,7 +137,7 @@ pub(super) fn check_other(attributes: &[Attribute], diagnostics: &mut Diagnostic
 /// Reports that an invalid member is left out. Returns its helper attributes.
 pub(super) fn check_unread(member: &TokenStream, diagnostics: &mut Diagnostics) -> Vec<&'static str> {
     diagnostics.error(function_name(member), "`#[consumer]` cannot parse this method and leaves it out");
-    helper::split(member.clone()).0
+    method_attribute::split(member.clone()).0
 }
 
 /// Returns the role for a helper attribute. `value` is its argument besides `blocking`.

@@ -1,7 +1,7 @@
 //! The user's tokens as a block and its arguments. Their meaning is not checked here.
 
 mod arguments;
-mod block;
+mod impl_block;
 
 pub(super) use arguments::{Arguments, List, parse as arguments};
-pub(super) use block::{Block, Member, Method, explain};
+pub(super) use impl_block::{Block, Member, Method, explain};

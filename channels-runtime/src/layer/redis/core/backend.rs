@@ -32,6 +32,7 @@ use crate::layer::backend::{Backend, Sent, WorkerQueue};
 use crate::layer::config::LayerConfig;
 use crate::layer::delivery::Full;
 use crate::layer::handle::ChannelLayer;
+use crate::layer::local_table::LocalTable;
 use crate::layer::redis::address::RedisHost;
 use crate::layer::redis::clock;
 use crate::layer::redis::clock::Scores;
@@ -43,13 +44,12 @@ use crate::layer::redis::core::memberships::Memberships;
 use crate::layer::redis::core::queue;
 use crate::layer::redis::core::state::CoreState;
 use crate::layer::redis::core::worker_queue::CoreWorkerQueue;
+use crate::layer::redis::group_join::join;
 use crate::layer::redis::host::{Host, connect, peers};
-use crate::layer::redis::join::join;
 use crate::layer::redis::limits::DEADLINE;
 use crate::layer::redis::shard::shard_of;
 use crate::layer::redis::store::{Entry, NotStored, Store};
 use crate::layer::redis::tasks::Tasks;
-use crate::layer::table::LocalTable;
 use crate::name::{ChannelName, GroupName, is_channel_name};
 
 /// The number of keys that one command of a flush finds or deletes.

@@ -10,7 +10,7 @@ mod backend;
 mod keys;
 mod memberships;
 #[cfg(test)]
-mod memberships_model;
+mod memberships_tests;
 mod queue;
 mod queue_entry;
 mod state;

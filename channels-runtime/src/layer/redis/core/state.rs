@@ -1,9 +1,9 @@
 //! The state of the core layer, shared with its tasks.
 
 use crate::layer::config::LayerConfig;
+use crate::layer::local_table::LocalTable;
 use crate::layer::redis::codec::Codec;
 use crate::layer::redis::core::keys::Keys;
-use crate::layer::table::LocalTable;
 
 /// The local table, and everything that is fixed when the layer starts.
 pub(super) struct CoreState {

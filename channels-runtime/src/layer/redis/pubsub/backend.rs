@@ -24,11 +24,12 @@ use crate::error::LayerError;
 use crate::layer::backend::{Backend, Sent};
 use crate::layer::config::LayerConfig;
 use crate::layer::handle::ChannelLayer;
+use crate::layer::local_table::{LocalTable, MembershipChange};
 use crate::layer::redis::address::RedisHost;
 use crate::layer::redis::commands::Commands;
 use crate::layer::redis::connection_error::unavailable;
+use crate::layer::redis::group_join::join;
 use crate::layer::redis::host::{Host, connect, peers};
-use crate::layer::redis::join::join;
 use crate::layer::redis::limits::DEADLINE;
 use crate::layer::redis::pubsub::peers::{MembersRequest, PeerMessage, REQUESTS, Replies};
 use crate::layer::redis::pubsub::state::PubSubState;
@@ -37,7 +38,6 @@ use crate::layer::redis::pubsub::subscriptions::Subscriptions;
 use crate::layer::redis::pubsub::topics::ServerTopics;
 use crate::layer::redis::shard::shard_of;
 use crate::layer::redis::tasks::Tasks;
-use crate::layer::table::{LocalTable, MembershipChange};
 use crate::name::{ChannelName, GroupName};
 
 impl ChannelLayer {

@@ -12,7 +12,7 @@ mod probe;
 mod state;
 mod subscriber;
 #[cfg(test)]
-mod subscriber_model;
+mod subscriber_tests;
 mod subscription_sink;
 mod subscriptions;
 mod topics;

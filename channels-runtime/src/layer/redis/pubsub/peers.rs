@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 
 use crate::codec::Format;
 use crate::error::DecodeError;
+use crate::layer::local_table::LocalTable;
 use crate::layer::redis::codec::Codec;
-use crate::layer::table::LocalTable;
 use crate::name::{ChannelName, GroupName};
 use crate::support::lock;
 

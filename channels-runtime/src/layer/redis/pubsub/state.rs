@@ -6,9 +6,9 @@ use uuid::Uuid;
 use crate::codec::Envelope;
 use crate::error::DecodeError;
 use crate::layer::config::LayerConfig;
+use crate::layer::local_table::LocalTable;
 use crate::layer::redis::codec::Codec;
 use crate::layer::redis::pubsub::peers::PendingRequests;
-use crate::layer::table::LocalTable;
 use crate::name::{ChannelName, GroupName};
 
 /// The local table, the requests in flight, and everything that is fixed when the layer starts.

@@ -14,8 +14,8 @@ use crate::codec::{Envelope, Format};
 use crate::layer::batching;
 use crate::layer::batching::BatchScope;
 use crate::layer::delivery::{Delivery, Full, MailboxKind, Undeliverable};
+use crate::layer::local_table::{LocalTable, MembershipChange};
 use crate::layer::mailbox::Mailbox;
-use crate::layer::table::{LocalTable, MembershipChange};
 use crate::name::{ChannelName, GroupName};
 
 const CHANNELS: usize = 6;

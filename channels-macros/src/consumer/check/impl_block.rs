@@ -11,7 +11,7 @@ use super::known_types::{context, has_arguments, has_no_fields};
 use super::methods::{Checker, Marked};
 use super::role::{ReadRole, Role, check_other, check_unread, read_role};
 use super::signature::{context_at, is_event_called_context, typed};
-use crate::consumer::helper::HELPERS_IN_WORDS;
+use crate::consumer::method_attribute::HELPERS_IN_WORDS;
 use crate::consumer::model::{Change, Checked, Consumer, Handles};
 use crate::consumer::parse::{Arguments, Block, Member, Method};
 use crate::diagnostics::Diagnostics;

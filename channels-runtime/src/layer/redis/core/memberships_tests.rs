@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::error::LayerError;
 use crate::layer::config::LayerConfig;
 use crate::layer::delivery::{Delivery, Full, MailboxKind};
+use crate::layer::local_table::LocalTable;
 use crate::layer::mailbox::Mailbox;
 use crate::layer::redis::codec::Codec;
 use crate::layer::redis::connection_error::{ConnectionError, WRONG_TYPE};
@@ -20,7 +21,6 @@ use crate::layer::redis::core::keys::Keys;
 use crate::layer::redis::core::memberships::{MembershipServer, Memberships, PENDING, RETRY_REFUSED};
 use crate::layer::redis::core::state::CoreState;
 use crate::layer::redis::reconnect_backoff::ReconnectBackoff;
-use crate::layer::table::LocalTable;
 use crate::name::{ChannelName, GroupName};
 use crate::support::{explore, point};
 

@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::{Attribute, FnArg, PathArguments, Signature, Type, parse_quote, token};
 
-use crate::consumer::helper;
+use crate::consumer::method_attribute;
 use crate::consumer::model::Change;
 use crate::consumer::parse::{Block, Member, Method};
 
@@ -89,7 +89,7 @@ fn complete_context(signature: &mut Signature, at: usize) {
 pub(crate) fn emit_unread(item: TokenStream) -> TokenStream {
     let inner = |token| match token {
         TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
-            let mut inner = Group::new(Delimiter::Brace, helper::split(group.stream()).1);
+            let mut inner = Group::new(Delimiter::Brace, method_attribute::split(group.stream()).1);
             inner.set_span(group.span());
             TokenTree::Group(inner)
         }

@@ -1,7 +1,7 @@
 //! The join of a channel to a group: in the local table, then in Redis.
 
 use crate::error::LayerError;
-use crate::layer::table::{LocalTable, MembershipChange};
+use crate::layer::local_table::{LocalTable, MembershipChange};
 use crate::name::{ChannelName, GroupName};
 
 /// Adds a channel to a group in the table, waits for `confirmation`, and calls `leave` if Redis did not confirm the join.
