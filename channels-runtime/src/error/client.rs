@@ -59,7 +59,7 @@ pub enum CommandError {
         tag: &'static str,
     },
     /// The consumer has no command with the name in the frame.
-    #[error("there is no command `{name}`; the commands are {}", list(.commands))]
+    #[error("there is no command `{name}`")]
     Unknown {
         /// The name in the frame.
         name: String,
@@ -94,6 +94,15 @@ impl CommandError {
             Self::Frame(FrameError::Kind { .. }) => "unsupported_frame",
             Self::Frame(FrameError::Json { .. }) => "malformed_json",
             Self::NotListening => "not_listening",
+        }
+    }
+
+    /// Returns the text for the log. It lists the commands of the consumer. The text for the client does not, because any client
+    /// can send an unknown command.
+    pub(crate) fn log_text(&self) -> String {
+        match self {
+            Self::Unknown { commands, .. } => format!("{self}; the commands are {}", list(commands)),
+            other => other.to_string(),
         }
     }
 

@@ -109,7 +109,7 @@ fn refuse<'a, C: Consumer>(
         field = error.field().map(shown),
         channel = cx.channel_name().as_str(),
         peer = cx.scope().client().map(|client| client.to_string()),
-        error = shown(&without_value(&error.to_string())),
+        error = shown(&without_value(&error.log_text())),
         "a client's frame is not a command"
     );
     consumer.refuse(cx, error)

@@ -58,6 +58,16 @@ async fn invalid_command_gets_response_and_next_command_is_handled() {
         assert!(record.field("field").starts_with(field), "{told}: {record:?}");
         assert!(record.field("channel").starts_with("specific."), "{record:?}");
         assert!(!record.field("error").is_empty());
+        // Only the log lists the commands.
+        assert_eq!(
+            record.field("error").contains("the commands are `say`"),
+            code == "unknown_command",
+            "{told}: {record:?}"
+        );
+        assert!(
+            !answer["error"]["message"].as_str().unwrap().contains("`say`") || command == "say",
+            "{told}: {answer}"
+        );
         client.send_to(r#"{"type": "say", "text": "good", "count": 7, "extra": {"a": 1}}"#).await.unwrap();
         assert_eq!(client.receive_text_from().await.unwrap(), "you: good 7 null");
     }
