@@ -465,7 +465,7 @@ fn files_of_a_layer_form_no_circle() {
                     ));
                     continue;
                 }
-                // The face of a folder beside it stands for each file in that folder.
+                // A path through the face of a sibling folder counts as a path to every file in that folder.
                 let inside = sources.iter().filter(|other| !other.is_face && other.module.starts_with(target));
                 let item = named.path.get(target.len());
                 let item_files = inside.filter(|_| item.is_some()).map(|other| &other.module);

@@ -86,7 +86,7 @@ impl Priorities {
         }
     }
 
-    /// Returns the priorities. Nearly always there is none or one.
+    /// Returns the priorities: usually one at most.
     pub(super) fn iter(self) -> impl Iterator<Item = WritePriority> {
         [WritePriority::Interactive, WritePriority::Bulk].into_iter().filter(move |priority| self.contains(*priority))
     }

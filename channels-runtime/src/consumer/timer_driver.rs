@@ -1,5 +1,6 @@
 //! The driver of a consumer's timers: the task that waits for them and delivers their events.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::codec::Envelope;
 use crate::consumer::timers::{TimerId, Timers};
 use crate::layer::{ChannelLayer, Full};
 use crate::name::ChannelName;
-use crate::support::lock;
+use crate::support::{lock, panic_message};
 
 /// Delivers the events of a consumer's timers to the consumer's own mailbox.
 ///
@@ -143,7 +144,8 @@ impl Schedule {
             // Without the lock: this decodes the event, which runs user code.
             if !self.deliver(&envelope) {
                 let mut state = self.lock();
-                *state = State::default();
+                state.timers.clear();
+                state.is_driven = false;
                 return None;
             }
         }
@@ -151,11 +153,21 @@ impl Schedule {
 
     /// Delivers an event. Returns `false` if the mailbox no longer exists. A full mailbox drops the event, which is counted.
     fn deliver(&self, envelope: &Envelope) -> bool {
-        let table = self.layer.backend().table();
-        table.send(&self.channel, envelope).unwrap_or_else(|Full { .. }| {
-            table.counters().count_full(self.channel.as_str());
-            true
-        })
+        let (table, channel) = (self.layer.backend().table(), self.channel.as_str());
+        // The payload's serde code and its Drop are user code. A panic in it must not end the consumer's other timers.
+        let sent = catch_unwind(AssertUnwindSafe(|| table.send(&self.channel, envelope)));
+        match sent {
+            Ok(Ok(exists)) => exists,
+            Ok(Err(Full { .. })) => {
+                table.counters().count_full(channel);
+                true
+            }
+            Err(panic) => {
+                let (event, panic) = (envelope.event_name(), panic_message(&*panic));
+                tracing::error!(channel, event, panic, "the delivery of a timer's event panicked");
+                true
+            }
+        }
     }
 }
 
@@ -175,7 +187,10 @@ impl TimerHandle {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
     use super::*;
+    use crate::layer::{Delivery, Mailbox, MailboxKind};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -211,6 +226,56 @@ mod tests {
         drop(mailbox);
         task_ends(&mut driver).await;
         assert!(undelivered.is_finished());
+    }
+
+    /// A mailbox whose first event panics, as the Drop of a payload may.
+    struct PanicsOnce {
+        name: ChannelName,
+        deliveries: AtomicUsize,
+    }
+
+    impl Mailbox for PanicsOnce {
+        fn name(&self) -> &ChannelName {
+            &self.name
+        }
+
+        fn kind(&self) -> &'static MailboxKind {
+            const { &MailboxKind::of::<Self>(|_| Ok(Delivery::Nothing)) }
+        }
+
+        fn deliver(&self, _: &Delivery, _: Instant) -> Result<bool, Full> {
+            assert_ne!(self.deliveries.fetch_add(1, Relaxed), 0, "the first event panics");
+            Ok(true)
+        }
+
+        fn layer_closed(&self) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn panic_of_one_event_does_not_end_timers() {
+        let layer = ChannelLayer::in_memory();
+        let name = layer.backend().new_channel_name();
+        let mailbox = Arc::new(PanicsOnce { name: name.clone(), deliveries: AtomicUsize::new(0) });
+        layer.backend().table().register(&(Arc::clone(&mailbox) as Arc<dyn Mailbox>));
+        let mut driver = TimerDriver::new(layer.clone(), name);
+        let timer = driver.add_periodic(SECOND, envelope(&layer));
+        tokio::time::sleep(SECOND * 7 / 2).await;
+        assert_eq!((mailbox.deliveries.load(Relaxed), timer.is_finished()), (3, false));
+        driver.end().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn handle_of_ended_timer_does_not_cancel_later_timer() {
+        let layer = ChannelLayer::in_memory();
+        let mailbox = layer.new_channel().await.unwrap();
+        let mut driver = TimerDriver::new(layer.clone(), mailbox.name().clone());
+        drop(mailbox);
+        let ended = driver.add_once(SECOND, envelope(&layer));
+        task_ends(&mut driver).await;
+        let later = driver.add_once(SECOND, envelope(&layer));
+        ended.cancel();
+        assert!(!later.is_finished());
+        driver.end().await;
     }
 
     #[tokio::test(start_paused = true)]

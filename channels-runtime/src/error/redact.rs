@@ -35,7 +35,7 @@ mod tests {
             Open,
         }
         #[derive(Debug, serde::Deserialize)]
-        #[allow(dead_code)]
+        #[expect(dead_code, reason = "only deserialised")]
         struct Form {
             pin: u8,
             kind: Kind,
