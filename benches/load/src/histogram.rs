@@ -53,7 +53,7 @@ impl Histogram {
         self.max = 0;
     }
 
-    /// Returns the duration, in milliseconds, that `share` of all durations do not exceed, or `None` if there are none.
+    /// Returns a quantile in milliseconds. For a `share` of 0.99 it is the 99th percentile. `None` if there are no durations.
     #[must_use]
     pub fn quantile_ms(&self, share: f64) -> Option<f64> {
         let rank = (share * self.total as f64).ceil().max(1.0);

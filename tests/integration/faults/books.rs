@@ -31,7 +31,7 @@ impl Books {
     pub(super) fn add(&mut self, heard: &[Heard], sent: &[Vec<bool>]) {
         for (from, sent) in sent.iter().enumerate() {
             let mut next_in_order = 0;
-            // The first number that must arrive. In a gap there is none.
+            // Each note from this number on must arrive. `None` in a gap.
             let mut owed_from = Some(0);
             let mut since = BTreeSet::new();
             let mut never_heard = sent.clone();

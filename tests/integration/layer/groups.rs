@@ -76,7 +76,7 @@ impl TalkConsumer {
     }
 }
 
-/// Returns an application that stands for a process.
+/// Returns an application on this layer, and its route. Two applications on two handles act as two processes.
 pub(crate) fn app(layer: &ChannelLayer) -> (Channels, impl Routes + use<>) {
     let channels = Channels::builder().layer(layer.clone()).build().unwrap();
     let route = channels.route::<TalkConsumer>(warp::path!("talk" / String));

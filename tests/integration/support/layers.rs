@@ -1,4 +1,4 @@
-//! Two handles on one channel layer, for each kind of layer. With Redis each handle stands for a process of its own.
+//! Two handles on one channel layer, for each kind of layer. With Redis, each handle acts as a separate process.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What stands above a method goes where something stands for it: docs and lint levels to its variant, everything to itself.
+//! The macro copies the docs and lint levels of a method to its variant. The method itself keeps all of its attributes.
 
 #![deny(deprecated, non_camel_case_types)]
 

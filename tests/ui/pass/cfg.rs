@@ -1,4 +1,4 @@
-//! A `#[cfg]` on a method goes wherever something stands for the method.
+//! A `#[cfg]` on a method also applies to everything that the macro generates for the method.
 
 #![allow(unexpected_cfgs)]
 
