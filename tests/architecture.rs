@@ -57,6 +57,7 @@ const EVERYTHING: &str = "support name error user scope event websocket codec au
 /// The crates that only some layers may name. `testing` drives the HTTP server of `web` from within the process.
 const CRATES: &[(&str, &[&str])] = &[
     ("warp", &["web", "testing"]),
+    ("axum", &["web"]),
     ("hyper", &["web", "testing"]),
     ("hyper_util", &["web", "testing"]),
     ("deadpool_redis", &["layer/redis"]),

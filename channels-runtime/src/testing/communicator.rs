@@ -20,7 +20,7 @@ use crate::support::Unawaited;
 use crate::testing::deadlines::{PATIENCE, SILENCE};
 use crate::testing::error::{Call, CommunicatorError};
 use crate::testing::transcript::Transcript;
-use crate::web::Routes;
+use crate::web::{self, Routes};
 use crate::websocket::{CloseCode, Frame, FromJson, Text, ToJson};
 
 /// The accepted handshake.
@@ -91,9 +91,10 @@ struct Client {
 
 impl WebsocketCommunicator {
     /// Creates a client that will connect to this path of these routes.
-    pub fn new(routes: impl Routes, path: impl Into<String>) -> Self {
+    pub fn new<Kind>(routes: impl Routes<Kind>, path: impl Into<String>) -> Self {
+        let service = web::service(routes);
         let serve = move |pipe| {
-            let service = TowerToHyperService::new(warp::service(routes.clone()));
+            let service = TowerToHyperService::new(service.clone());
             let server = http1::Builder::new().serve_connection(TokioIo::new(pipe), service).with_upgrades();
             AbortOnDropHandle::new(tokio::spawn(async { _ = server.await }))
         };

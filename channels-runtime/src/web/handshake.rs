@@ -1,10 +1,13 @@
 //! The opening handshake (RFC 6455, section 4.2). The response is sent after `connect` has accepted.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+#[cfg(feature = "axum")]
+use axum::extract::OriginalUri;
 use bytes::Bytes;
 use http::header::{
     CONNECTION, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -28,6 +31,7 @@ use crate::server::{AdmissionPermit, Server};
 use crate::session::{self, Opened};
 use crate::support::count;
 use crate::user::no_authenticator;
+use crate::web::peer_address::PeerAddress;
 
 /// A request for a WebSocket or for server-sent events.
 pub(super) struct Handshake {
@@ -39,6 +43,25 @@ pub(super) struct Handshake {
 }
 
 impl Handshake {
+    /// Takes the handshake out of the head of a request.
+    #[cfg(feature = "axum")]
+    pub(super) fn take_from(parts: &mut http::request::Parts) -> Self {
+        Self { upgrade: parts.extensions.remove(), ..Self::copied_from(parts) }
+    }
+
+    /// Returns the handshake in the head of a request, without the means to upgrade.
+    #[cfg(feature = "axum")]
+    pub(super) fn copied_from(parts: &http::request::Parts) -> Self {
+        // A nested router removes its prefix from the URI.
+        let original = parts.extensions.get().map(|OriginalUri(uri)| uri);
+        Self {
+            uri: original.unwrap_or(&parts.uri).clone(),
+            headers: parts.headers.clone(),
+            upgrade: None,
+            peer: PeerAddress::of_other_server(&parts.extensions).map(|PeerAddress(address)| address),
+        }
+    }
+
     /// Runs `connect`, and responds with 101 or with a rejection.
     pub(super) async fn respond<C: Consumer>(mut self, server: &Arc<Server>, captures: C::Captures) -> Response {
         let counters = &server.admission().counters;
@@ -72,10 +95,26 @@ impl Handshake {
         let client = server.admission().client(&self.headers, self.peer);
         server.admission().check(&self.headers, self.peer, self.uri.path())?;
         let permit = AdmissionPermit::acquire(server, client)?;
-        let token_parameter = server.admission().settings.token_parameter.as_deref();
-        let scope = Scope::new(&self.uri, &self.headers, client, token_parameter);
+        let scope = self.scope(server);
         let (opened, login_ends) = self.open::<C>(server, scope, captures).await?;
         Ok((permit, opened, login_ends))
+    }
+
+    /// Runs the authenticator. Returns the user, or `None` for an anonymous client.
+    pub(super) async fn user<U: Any + Send + Sync>(&self, server: &Server) -> Result<Option<Arc<U>>, Reject> {
+        let mut scope = self.scope(server);
+        let authenticating = authenticate(server, &mut scope);
+        match tokio::time::timeout(server.settings.connect_deadline, authenticating).await {
+            Ok(authenticated) => _ = authenticated?,
+            Err(_) => return Err(Reject::new(503).reason("authentication took too long").retry_after(retry_after())),
+        }
+        Ok(scope.shared_user())
+    }
+
+    fn scope(&self, server: &Server) -> Scope {
+        let client = server.admission().client(&self.headers, self.peer);
+        let token_parameter = server.admission().settings.token_parameter.as_deref();
+        Scope::new(&self.uri, &self.headers, client, token_parameter)
     }
 
     /// Runs the authenticator and `connect`. Counts and logs failures.
@@ -132,6 +171,12 @@ async fn open<C: Consumer>(
     mut scope: Scope,
     captures: C::Captures,
 ) -> Result<(Opened<C>, Option<Instant>), Reject> {
+    let login_ends = authenticate(server, &mut scope).await?;
+    Ok((session::open::<C>(server.shared(), scope, captures).await?, login_ends))
+}
+
+/// Runs the authenticator, and sets the user of the scope. Returns when the login ends.
+async fn authenticate(server: &Server, scope: &mut Scope) -> Result<Option<Instant>, Reject> {
     let mut login_ends = None;
     if let Some(authenticator) = &server.settings.authenticator {
         let (user, until) = authenticator(scope.clone()).await?;
@@ -145,7 +190,7 @@ async fn open<C: Consumer>(
     } else {
         scope.set_user(Some(no_authenticator()));
     }
-    Ok((session::open::<C>(server.shared(), scope, captures).await?, login_ends))
+    Ok(login_ends)
 }
 
 pub(super) fn rejection(reject: &Reject) -> Response {
@@ -195,31 +240,27 @@ fn transport(upgraded: Upgraded) -> Option<(Socket, Bytes)> {
     Some((Socket::Tcp(socket), read_ahead))
 }
 
-/// The sender's address, in a request's extensions. [`Channels::serve`](crate::Channels::serve) adds it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Peer(pub(super) SocketAddr);
-
 pub(crate) fn handshake() -> impl Filter<Extract = (Handshake,), Error = Infallible> + Clone + Send + Sync + 'static {
     let query = warp::query::raw().map(Some).or(warp::any().map(|| None)).unify();
     warp::path::full()
         .and(query)
         .and(warp::header::headers_cloned())
         .and(warp::ext::optional::<OnUpgrade>())
-        .and(warp::ext::optional::<Peer>())
+        .and(warp::ext::optional::<PeerAddress>())
         .and(warp::addr::remote())
         .map(
             |path: warp::path::FullPath,
              query: Option<String>,
              headers: HeaderMap,
              upgrade: Option<OnUpgrade>,
-             peer: Option<Peer>,
+             peer: Option<PeerAddress>,
              remote: Option<SocketAddr>| {
                 let path_and_query = match query {
                     Some(query) => format!("{}?{query}", path.as_str()),
                     None => path.as_str().to_owned(),
                 };
                 let uri = Uri::try_from(path_and_query).unwrap_or_default();
-                let peer = peer.map(|Peer(address)| address).or(remote);
+                let peer = peer.map(|PeerAddress(address)| address).or(remote);
                 Handshake { uri, headers, upgrade, peer }
             },
         )

@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::Incoming;
+use bytes::Bytes;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -17,8 +18,8 @@ use tokio::net::TcpStream;
 
 use crate::server::Server as Core;
 use crate::support::count;
-use crate::web::handshake::Peer;
-use crate::web::request_body::RequestBody;
+use crate::web::peer_address::PeerAddress;
+use crate::web::request_body::{BodyError, RequestBody};
 use crate::web::response_body::ResponseBody;
 use crate::web::slot_lease::SlotLease;
 use crate::web::slots::Slot;
@@ -65,16 +66,19 @@ impl HttpConnection {
 
     /// Serves the requests of this socket, one after the other. Also ends when the socket becomes a WebSocket, which is then a
     /// session of the server.
-    pub(crate) async fn serve<I, S>(self, stream: I, service: S)
+    pub(crate) async fn serve<I, S, B>(self, stream: I, service: S)
     where
         I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        S: Service<http::Request<RequestBody>, Response = warp::reply::Response, Error = Infallible>,
+        S: Service<http::Request<RequestBody>, Response = http::Response<B>, Error = Infallible>,
+        B: Body<Data = Bytes, Error: Into<BodyError>> + Unpin + 'static,
     {
         let this = &self;
         let respond = service_fn(move |request: http::Request<Incoming>| {
             this.slot.serve();
             let mut request = request.map(|body| RequestBody::new(body, &this.slot));
-            request.extensions_mut().insert(Peer(this.peer));
+            request.extensions_mut().insert(PeerAddress(this.peer));
+            #[cfg(feature = "axum")]
+            request.extensions_mut().insert(axum::extract::ConnectInfo(this.peer));
             let response = service.call(request);
             async move {
                 let response = response.await?;

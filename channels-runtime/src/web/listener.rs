@@ -18,7 +18,7 @@ use crate::support::{Unawaited, count, signal};
 use crate::web::address::{self, Address};
 use crate::web::error::ServeError;
 use crate::web::http_connection::HttpConnection;
-use crate::web::routes::Routes;
+use crate::web::routes::{HttpService, Routes};
 use crate::web::slots::{Slot, Slots};
 #[cfg(feature = "https")]
 use crate::web::tls::Tls;
@@ -44,7 +44,7 @@ impl Channels {
     ///
     /// # Errors
     /// If it cannot listen on the address.
-    pub fn serve(&self, routes: impl Routes, address: impl Address) -> Unawaited<'_, Result<()>> {
+    pub fn serve<Kind>(&self, routes: impl Routes<Kind>, address: impl Address) -> Unawaited<'_, Result<()>> {
         let address = address.known();
         Unawaited::new(async move {
             let server = self.listen(address).await?;
@@ -118,10 +118,10 @@ impl WebServer {
 
     /// Serves until [`Channels::shutdown`] is called, or until the process gets SIGINT or SIGTERM; see [`Channels::serve`].
     /// If the future is dropped, the server stops and cuts off its requests and connections.
-    pub async fn serve(self, routes: impl Routes) {
+    pub async fn serve<Kind>(self, routes: impl Routes<Kind>) {
         // Spawned, because the thread of the main future is not one of tokio's workers: each accepted socket would wake that
         // thread, and its memory would come from a heap that no worker uses.
-        let serving = AbortOnDropHandle::new(tokio::spawn(self.accept(routes)));
+        let serving = AbortOnDropHandle::new(tokio::spawn(self.accept(routes.into_service())));
         if let Err(ended) = serving.await
             && ended.is_panic()
         {
@@ -129,10 +129,10 @@ impl WebServer {
         }
     }
 
-    async fn accept(self, routes: impl Routes) {
+    async fn accept(self, routes: impl HttpService) {
         // With a listener from systemd only this record shows the address, and with port 0 only this shows the port.
         tracing::info!(address = %self.address, "listening");
-        let service = TowerToHyperService::new(warp::service(routes));
+        let service = TowerToHyperService::new(routes);
         let core = self.channels.server();
         let counted = Arc::clone(core);
         let slots =

@@ -9,28 +9,35 @@
 // Only this folder names warp and hyper.
 
 mod address;
+#[cfg(feature = "axum")]
+pub mod axum;
 mod captures;
 mod error;
 mod handshake;
 mod health;
 mod http_connection;
 mod listener;
+mod peer_address;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 mod request_body;
 mod response_body;
 mod route;
 mod routes;
+mod service;
 mod slot_lease;
 mod slots;
 mod sse;
 #[cfg(feature = "https")]
 mod tls;
+mod user;
 
 pub use address::Address;
 pub use captures::{Captures, RoutePath};
 pub use error::ServeError;
 pub use listener::WebServer;
-pub use routes::Routes;
+pub use peer_address::PeerAddress;
+pub use routes::{Routes, WarpFilter};
+pub use service::service;
 
 pub use crate::consumer::OnlySends;

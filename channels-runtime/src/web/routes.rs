@@ -1,6 +1,14 @@
 //! The trait of the filters that a server can serve.
 
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::Body;
+use tower_service::Service;
 use warp::{Filter, Rejection, Reply};
+
+use crate::web::request_body::{BodyError, RequestBody};
 
 /// One route, or several that are joined by `.or(..)`. Every warp filter that returns a [`Reply`] is one, including those of
 /// [`Channels::route`](crate::Channels::route) and [`Channels::sse`](crate::Channels::sse).
@@ -38,7 +46,44 @@ use warp::{Filter, Rejection, Reply};
     note = "a consumer is served by its route: `channels.route::<ChatConsumer>(warp::path!(\"ws\" / \"chat\"))`",
     note = "any other warp filter is a route if it returns a `Reply`; a function that builds routes returns `impl Routes`"
 )]
-pub trait Routes: Filter<Extract: Reply, Error = Rejection> + Clone + Send + Sync + 'static {}
+pub trait Routes<Kind = WarpFilter>: Clone + Send + Sync + 'static {
+    #[doc(hidden)]
+    fn into_service(self) -> impl HttpService;
+}
+
+/// The kind of [`Routes`] that are warp filters.
+#[derive(Debug, Clone, Copy)]
+pub struct WarpFilter;
 
 #[diagnostic::do_not_recommend]
-impl<F> Routes for F where F: Filter<Extract: Reply, Error = Rejection> + Clone + Send + Sync + 'static {}
+impl<F> Routes<WarpFilter> for F
+where
+    F: Filter<Extract: Reply, Error = Rejection> + Clone + Send + Sync + 'static,
+{
+    fn into_service(self) -> impl HttpService {
+        warp::service(self)
+    }
+}
+
+/// The service of some [`Routes`], for a server.
+pub trait HttpService:
+    Service<Request<RequestBody>, Response = Response<Self::ResponseBody>, Error = Infallible, Future: Send + 'static>
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+    type ResponseBody: Body<Data = Bytes, Error: Into<BodyError>> + Send + Unpin + 'static;
+}
+
+impl<S, B> HttpService for S
+where
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible, Future: Send + 'static>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    B: Body<Data = Bytes, Error: Into<BodyError>> + Send + Unpin + 'static,
+{
+    type ResponseBody = B;
+}

@@ -133,15 +133,23 @@ impl Channels {
 fn wants_events() -> impl Filter<Extract = (), Error = Rejection> + Clone + Send + Sync + 'static {
     warp::header::headers_cloned()
         .and_then(|headers: HeaderMap| {
-            let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
-            let wanted = accepted.any(|accept| accept.contains("text/event-stream"));
-            std::future::ready(if wanted { Ok(()) } else { Err(warp::reject::not_found()) })
+            std::future::ready(if is_wanted(&headers) { Ok(()) } else { Err(warp::reject::not_found()) })
         })
         .untuple_one()
 }
 
+/// Returns whether a request accepts an event stream.
+pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
+    let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+    accepted.any(|accept| accept.contains("text/event-stream"))
+}
+
 /// Runs `connect`, and responds with a stream or with a rejection.
-async fn respond<C: Consumer>(handshake: &Handshake, server: &Arc<Server>, captures: C::Captures) -> Response {
+pub(super) async fn respond<C: Consumer>(
+    handshake: &Handshake,
+    server: &Arc<Server>,
+    captures: C::Captures,
+) -> Response {
     let (permit, mut opened, login_ends) = match handshake.admit::<C>(server, captures).await {
         Ok(admitted) => admitted,
         Err(reject) => return rejection(&reject),

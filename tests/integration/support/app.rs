@@ -37,7 +37,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Serves the routes of this application.
-    pub(crate) async fn start(channels: &Channels, routes: impl Routes) -> Self {
+    pub(crate) async fn start<Kind: 'static>(channels: &Channels, routes: impl Routes<Kind>) -> Self {
         let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
         let address = server.local_addr();
         Self { channels: channels.clone(), address, task: tokio::spawn(server.serve(routes)) }

@@ -1,5 +1,6 @@
 //! Sockets, TLS and server-sent events.
 
+mod axum;
 pub(crate) mod handshake;
 mod sockets;
 mod sse;

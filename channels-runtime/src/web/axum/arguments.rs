@@ -1,0 +1,133 @@
+//! The arguments of `#[connect]`: captures of the path, and axum's extractors.
+
+use std::any::type_name;
+use std::future::Future;
+use std::str::FromStr;
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::request::Parts;
+
+/// The arguments of `#[connect]` after `cx` that an application with the state `S` can supply. Each is a capture of the path or an
+/// extractor: [`Argument`].
+///
+/// `Kinds` says for each argument which of the two it is. The compiler infers it.
+#[diagnostic::on_unimplemented(
+    message = "axum cannot supply `{Self}`, the arguments of `#[connect]` after `cx`, in an application with the state `{S}`",
+    note = "each argument is a capture of the path (a type with `FromStr`, such as `String` or `u64`) or an extractor that does not \
+            read the body (a type with `FromRequestParts<{S}>`, such as `State<..>`, `Query<..>` or `Extension<..>`); at most eight"
+)]
+pub trait Arguments<S, Kinds>: Sized {
+    /// The number of arguments that the path captures.
+    #[doc(hidden)]
+    const CAPTURES: usize;
+
+    #[doc(hidden)]
+    fn extract(
+        parts: &mut Parts,
+        state: &S,
+        captures: Vec<String>,
+    ) -> impl Future<Output = Result<Self, NotExtracted>> + Send;
+}
+
+/// One argument of `#[connect]`: a capture of the path, or an extractor.
+#[diagnostic::on_unimplemented(
+    message = "axum cannot supply `{Self}` as an argument of `#[connect]` in an application with the state `{S}`",
+    note = "an argument is a capture of the path (a type with `FromStr`, such as `String` or `u64`) or an extractor that does not \
+            read the body (a type with `FromRequestParts<{S}>`, such as `State<..>`, `Query<..>` or `Extension<..>`)"
+)]
+pub trait Argument<S, Kind>: Sized {
+    #[doc(hidden)]
+    const CAPTURES: usize;
+
+    #[doc(hidden)]
+    fn extract(
+        parts: &mut Parts,
+        state: &S,
+        captures: &mut std::vec::IntoIter<String>,
+    ) -> impl Future<Output = Result<Self, NotExtracted>> + Send;
+}
+
+/// The kind of an [`Argument`] that the path captures. As with warp, its type has `FromStr`, and a value that is not of the type
+/// gets 404.
+#[derive(Debug, Clone, Copy)]
+pub struct Captured;
+
+/// The kind of an [`Argument`] that axum extracts from the head of the request.
+#[derive(Debug, Clone, Copy)]
+pub struct Extracted;
+
+#[diagnostic::do_not_recommend]
+impl<S: Sync, T: FromStr + Send> Argument<S, Captured> for T {
+    const CAPTURES: usize = 1;
+
+    async fn extract(_: &mut Parts, _: &S, captures: &mut std::vec::IntoIter<String>) -> Result<Self, NotExtracted> {
+        captures
+            .next()
+            .and_then(|captured| captured.parse().ok())
+            .ok_or_else(|| NotExtracted::new::<T>(StatusCode::NOT_FOUND))
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<S: Send + Sync, T: FromRequestParts<S> + Send> Argument<S, Extracted> for T {
+    const CAPTURES: usize = 0;
+
+    async fn extract(parts: &mut Parts, state: &S, _: &mut std::vec::IntoIter<String>) -> Result<Self, NotExtracted> {
+        Self::from_request_parts(parts, state).await.map_err(NotExtracted::new::<T>)
+    }
+}
+
+/// A request without an argument of `#[connect]`.
+#[derive(Debug)]
+pub struct NotExtracted {
+    /// The type of the argument.
+    argument: &'static str,
+    /// The response of the extractor.
+    response: Response,
+}
+
+impl NotExtracted {
+    fn new<T>(rejection: impl IntoResponse) -> Self {
+        Self { argument: type_name::<T>(), response: rejection.into_response() }
+    }
+
+    /// Returns the response. If it is the application's mistake, logs it.
+    pub(super) fn into_response(self, consumer: &str, path: &str) -> Response {
+        let status = self.response.status();
+        if status.is_server_error() {
+            let (argument, status) = (self.argument, status.as_u16());
+            tracing::error!(consumer, path, argument, status, "an argument of `connect` could not be extracted");
+        }
+        self.response
+    }
+}
+
+macro_rules! arguments {
+    ($($name:ident $kind:ident)*) => {
+        #[allow(non_snake_case, unused_variables, unused_mut, clippy::unused_async, reason = "one letter is a type and its value, and there may be none")]
+        #[diagnostic::do_not_recommend]
+        impl<S: Send + Sync, $($name, $kind,)*> Arguments<S, ($($kind,)*)> for ($($name,)*)
+        where
+            $($name: Argument<S, $kind> + Send,)*
+        {
+            const CAPTURES: usize = 0 $(+ $name::CAPTURES)*;
+
+            async fn extract(parts: &mut Parts, state: &S, captures: Vec<String>) -> Result<Self, NotExtracted> {
+                let mut captures = captures.into_iter();
+                Ok(($($name::extract(parts, state, &mut captures).await?,)*))
+            }
+        }
+    };
+}
+
+arguments!();
+arguments!(A KindOfA);
+arguments!(A KindOfA B KindOfB);
+arguments!(A KindOfA B KindOfB C KindOfC);
+arguments!(A KindOfA B KindOfB C KindOfC D KindOfD);
+arguments!(A KindOfA B KindOfB C KindOfC D KindOfD E KindOfE);
+arguments!(A KindOfA B KindOfB C KindOfC D KindOfD E KindOfE F KindOfF);
+arguments!(A KindOfA B KindOfB C KindOfC D KindOfD E KindOfE F KindOfF G KindOfG);
+arguments!(A KindOfA B KindOfB C KindOfC D KindOfD E KindOfE F KindOfF G KindOfG H KindOfH);

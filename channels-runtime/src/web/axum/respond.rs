@@ -1,0 +1,69 @@
+//! The response to a request for a consumer.
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use std::sync::Once;
+
+use http::header::UPGRADE;
+use http::{StatusCode, Version};
+
+use crate::app::Channels;
+use crate::consumer::Consumer;
+use crate::support::count;
+use crate::web::axum::arguments::Arguments;
+use crate::web::axum::consumer_route::Serves;
+use crate::web::handshake::Handshake;
+use crate::web::sse;
+
+/// Runs `connect`, and responds with the beginning of a connection or with a rejection.
+pub(super) async fn respond<C, S, Kinds>(
+    channels: &Channels,
+    serves: Serves,
+    state: &S,
+    captures: Vec<String>,
+    request: Request,
+) -> Response
+where
+    C: Consumer<Captures: Arguments<S, Kinds>>,
+{
+    let (mut parts, _) = request.into_parts();
+    let websocket = serves.websocket
+        && parts.headers.get(UPGRADE).is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let events = serves.events && sse::is_wanted(&parts.headers);
+    if !websocket && !events {
+        return (StatusCode::BAD_REQUEST, serves.advice()).into_response();
+    }
+    let handshake = Handshake::take_from(&mut parts);
+    let server = channels.server();
+    if websocket && handshake.upgrade.is_none() && parts.version == Version::HTTP_11 {
+        count(&server.admission().counters.malformed);
+        return upgrade_is_missing(C::INFO.name, handshake.uri.path());
+    }
+    let arguments = match C::Captures::extract(&mut parts, state, captures).await {
+        Ok(arguments) => arguments,
+        Err(missing) => return missing.into_response(C::INFO.name, handshake.uri.path()),
+    };
+    let response = if websocket {
+        handshake.respond::<C>(server, arguments).await
+    } else {
+        sse::respond::<C>(&handshake, server, arguments).await
+    };
+    response.map(Body::new)
+}
+
+/// Responds to a request that hyper would upgrade, but that has lost the means to. This is the application's mistake: logs it, once
+/// in a process.
+fn upgrade_is_missing(consumer: &str, path: &str) -> Response {
+    static LOGGED: Once = Once::new();
+
+    LOGGED.call_once(|| {
+        tracing::error!(
+            consumer,
+            path,
+            "a handshake cannot be upgraded: a layer in front of the route replaced the request without its extensions, or the \
+             server does not support upgrades"
+        );
+    });
+    (StatusCode::INTERNAL_SERVER_ERROR, "this server cannot upgrade the connection").into_response()
+}

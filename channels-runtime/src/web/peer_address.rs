@@ -1,0 +1,44 @@
+//! The address of the other end of a socket.
+
+use std::net::SocketAddr;
+use std::sync::Once;
+
+use http::Extensions;
+
+/// The address of a request's sender, as an extension of the request: the client, or a proxy.
+///
+/// [`Channels::serve`](crate::Channels::serve) adds it to each request. Another server that calls a
+/// [service](crate::web::service) adds it itself. Without it, [`Scope::client`](crate::Scope::client) is `None` unless a trusted
+/// proxy names the client, and limits per address do not apply.
+///
+/// ```
+/// use channels_runtime::web::PeerAddress;
+///
+/// let address = "192.0.2.1:50000".parse().unwrap();
+/// let request = http::Request::get("/ws").extension(PeerAddress(address)).body(()).unwrap();
+/// assert_eq!(request.extensions().get(), Some(&PeerAddress(address)));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerAddress(pub SocketAddr);
+
+impl PeerAddress {
+    /// Returns the address of a request of another server. Without one, says so in the log, once in a process: limits per address
+    /// do not apply.
+    pub(super) fn of_other_server(extensions: &Extensions) -> Option<Self> {
+        static LOGGED: Once = Once::new();
+
+        let address = extensions.get().copied();
+        #[cfg(feature = "axum")]
+        let address = address
+            .or_else(|| extensions.get::<axum::extract::ConnectInfo<SocketAddr>>().map(|connected| Self(connected.0)));
+        if address.is_none() {
+            LOGGED.call_once(|| {
+                tracing::warn!(
+                    "a request has no address of its sender, so limits per address do not apply; serve axum with \
+                     `into_make_service_with_connect_info::<SocketAddr>()`, or add the extension `PeerAddress` to requests"
+                );
+            });
+        }
+        address
+    }
+}

@@ -1,0 +1,324 @@
+//! Consumers in an axum application, on axum's server and on ours.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::extract::{Extension, Path, Query, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use channels_runtime::ChannelsBuilder;
+use channels_runtime::prelude::*;
+use channels_runtime::testing::WebsocketCommunicator;
+use channels_runtime::web::axum::{RouterExt, User};
+use channels_runtime::web::{PeerAddress, service};
+use futures_util::SinkExt;
+use serde::Deserialize;
+use tokio::net::TcpListener;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_util::task::AbortOnDropHandle;
+use warp::Filter;
+
+use crate::support::app::Server;
+use crate::support::client::{connect, handshake, next_text, send_request};
+use crate::support::log::Log;
+
+#[derive(Clone)]
+struct Motto(&'static str);
+
+#[derive(Deserialize)]
+struct Since {
+    since: Option<u32>,
+}
+
+/// Takes two captures and three extractors.
+struct Guest {
+    facts: String,
+}
+
+#[consumer]
+impl Guest {
+    #[connect]
+    async fn connect(
+        cx: &mut Context<Self>,
+        room: String,
+        seat: u8,
+        State(motto): State<Motto>,
+        Query(Since { since }): Query<Since>,
+        Extension(served): Extension<u16>,
+    ) -> Result<Self, Reject> {
+        let (path, client) = (cx.scope().path(), cx.scope().client().map(|client| client.ip().to_string()));
+        let facts = format!("{room} {seat} {} {since:?} {served} {path} {client:?}", motto.0);
+        Ok(Self { facts })
+    }
+
+    #[receive]
+    async fn receive(&mut self, cx: &mut Context<Self>, text: String) -> Result<()> {
+        cx.send_text(format!("{text}: {}", self.facts)).await
+    }
+}
+
+fn guests(channels: &Channels) -> Router {
+    Router::new()
+        .consumer("/ws/{room}/{seat}", channels.axum::<Guest>())
+        .layer(Extension(7_u16))
+        .with_state(Motto("hello"))
+}
+
+/// Serves an application on axum's own server.
+async fn serve_on_axum(app: Router) -> (SocketAddr, AbortOnDropHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
+    (address, AbortOnDropHandle::new(serving))
+}
+
+fn channels(builder: ChannelsBuilder) -> Channels {
+    builder.build().unwrap()
+}
+
+/// Sends "hi" and returns the reply.
+async fn facts(address: SocketAddr, path: &str) -> String {
+    let mut client = connect(address, path).await;
+    client.send(Message::text("hi")).await.unwrap();
+    next_text(&mut client).await
+}
+
+#[tokio::test]
+async fn connect_gets_captures_and_extractors_on_either_server() {
+    let channels = channels(Channels::builder());
+    let ours = Server::start(&channels, guests(&channels)).await;
+    let (theirs, _serving) = serve_on_axum(guests(&channels)).await;
+    for address in [ours.address, theirs] {
+        // The path matches with a last slash and without; a capture is decoded.
+        for path in ["/ws/a%2Db%2Fc/3?since=5", "/ws/a%2Db%2Fc/3/?since=5"] {
+            let (path_only, _) = path.split_once('?').unwrap();
+            let wanted = format!("hi: a-b/c 3 hello Some(5) 7 {path_only} Some(\"127.0.0.1\")");
+            assert_eq!(facts(address, path).await, wanted);
+        }
+        for (path, status) in [("/ws/lobby/300", 404), ("/ws/lobby/3?since=x", 400), ("/ws/lobby", 404)] {
+            let response = send_request(address, &handshake(path, "Host: ours\n")).await;
+            assert_eq!(response.status, status, "{path}");
+        }
+        let response = send_request(address, "GET /ws/lobby/3 HTTP/1.1\nHost: ours\nConnection: close\n\n").await;
+        assert_eq!(response.status, 400);
+        assert!(response.body().await.contains("the header `Upgrade: websocket` is missing"));
+    }
+    ours.stop().await;
+}
+
+#[tokio::test]
+async fn communicator_connects_to_router() {
+    let channels = channels(Channels::builder());
+    let mut client = WebsocketCommunicator::new(guests(&channels), "/ws/lobby/1");
+    client.connect().await.unwrap();
+    client.send_to("hi").await.unwrap();
+    assert_eq!(client.receive_text_from().await.unwrap(), "hi: lobby 1 hello None 7 /ws/lobby/1 None");
+}
+
+#[tokio::test]
+async fn nested_router_keeps_its_prefix_in_the_scope_and_out_of_the_captures() {
+    async fn outer(Path(team): Path<String>) -> String {
+        team
+    }
+    let channels = channels(Channels::builder());
+    let app = Router::new().route("/{team}", get(outer)).nest("/{team}/live", guests(&channels));
+    let (address, _serving) = serve_on_axum(app).await;
+    let told = facts(address, "/red/live/ws/lobby/2").await;
+    assert_eq!(told, "hi: lobby 2 hello None 7 /red/live/ws/lobby/2 Some(\"127.0.0.1\")");
+}
+
+#[tokio::test]
+async fn layer_in_front_may_refuse_handshakes() {
+    async fn guard(request: Request, next: Next) -> axum::response::Response {
+        if request.headers().contains_key("x-pass") {
+            next.run(request).await
+        } else {
+            (StatusCode::PAYMENT_REQUIRED, "no pass").into_response()
+        }
+    }
+    let channels = channels(Channels::builder());
+    let (address, _serving) = serve_on_axum(guests(&channels).layer(from_fn(guard))).await;
+    for (headers, status) in [("", 402), ("X-Pass: 1\n", 101)] {
+        let response = send_request(address, &handshake("/ws/lobby/1", &format!("Host: ours\n{headers}"))).await;
+        assert_eq!(response.status, status);
+    }
+    assert_eq!(channels.stats().handshakes.accepted, 1);
+}
+
+#[tokio::test]
+async fn layer_that_drops_the_upgrade_is_reported() {
+    async fn rebuilt(request: Request, next: Next) -> axum::response::Response {
+        let mut copy = Request::builder().uri(request.uri().clone()).body(axum::body::Body::empty()).unwrap();
+        *copy.headers_mut() = request.headers().clone();
+        next.run(copy).await
+    }
+    let channels = channels(Channels::builder());
+    let (log, _guard) = Log::of_this_thread(tracing::Level::ERROR);
+    let (address, _serving) = serve_on_axum(guests(&channels).layer(from_fn(rebuilt)).layer(Extension(7_u16))).await;
+    let response = send_request(address, &handshake("/ws/lobby/1", "Host: ours\nConnection: close\n")).await;
+    assert_eq!((response.status, channels.stats().handshakes.malformed), (500, 1));
+    assert!(log.text().contains("Guest") && log.text().contains("a layer in front"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn missing_extension_is_a_500_that_names_the_argument() {
+    let channels = channels(Channels::builder());
+    let (log, _guard) = Log::of_this_thread(tracing::Level::ERROR);
+    let app = Router::new().consumer("/ws/{room}/{seat}", channels.axum::<Guest>()).with_state(Motto("hello"));
+    let (address, _serving) = serve_on_axum(app).await;
+    let response = send_request(address, &handshake("/ws/lobby/1", "Host: ours\n")).await;
+    assert_eq!(response.status, 500);
+    assert!(log.text().contains("Extension<u16>") && log.text().contains("Guest"), "{}", log.text());
+}
+
+#[test]
+#[should_panic(expected = "the path `/ws/{room}` captures 1 (room), but `#[connect]` of `Guest` takes 2 from the path")]
+fn path_with_too_few_captures_panics_at_startup() {
+    let channels = channels(Channels::builder());
+    let _: Router = Router::new().consumer("/ws/{room}", channels.axum::<Guest>()).with_state(Motto("hello"));
+}
+
+#[test]
+#[should_panic(expected = "/ws/{room}/{seat}")]
+fn route_that_is_added_twice_panics_at_startup() {
+    let channels = channels(Channels::builder());
+    let app = Router::new().consumer("/ws/{room}/{seat}", channels.axum::<Guest>());
+    let _: Router = app.consumer("/ws/{room}/{seat}", channels.axum::<Guest>()).with_state(Motto("hello"));
+}
+
+struct News;
+
+#[consumer]
+impl News {
+    #[connect]
+    async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+        cx.send_text("welcome").await?;
+        Ok(Self)
+    }
+
+    #[handler("news.posted")]
+    fn posted(event: &Posted) -> String {
+        event.text.clone()
+    }
+}
+
+#[event("news.posted")]
+struct Posted {
+    text: String,
+}
+
+#[tokio::test]
+async fn events_health_and_metrics_are_routes_of_the_router() {
+    let channels = channels(Channels::builder());
+    let app = Router::new()
+        .consumer("/news", channels.axum_sse::<News>().and_websocket())
+        .health(&channels)
+        .metrics(&channels);
+    let ours = Server::start(&channels, app.clone()).await;
+    let (theirs, _serving) = serve_on_axum(app).await;
+    for address in [ours.address, theirs] {
+        let response = send_request(address, "GET /news HTTP/1.1\nHost: ours\nAccept: text/event-stream\n\n").await;
+        assert_eq!((response.status, response.header("content-type")), (200, Some("text/event-stream")));
+        assert_eq!(send_request(address, &handshake("/news", "Host: ours\n")).await.status, 101);
+        for (path, word) in [("/healthz", "alive"), ("/readyz", "ready"), ("/metrics", "channels_connections")] {
+            let request = format!("GET {path} HTTP/1.1\nHost: ours\nConnection: close\n\n");
+            let response = send_request(address, &request).await;
+            assert_eq!(response.status, 200, "{path}");
+            assert!(response.body().await.contains(word), "{path}");
+        }
+    }
+    ours.stop().await;
+}
+
+#[derive(Clone)]
+struct Account {
+    name: String,
+}
+
+fn with_accounts() -> ChannelsBuilder {
+    Channels::builder().authenticator(|scope: Scope| async move {
+        match scope.bearer_token() {
+            Some("nobody") => Ok(None),
+            Some(name) => Ok(Some(Account { name: name.to_owned() })),
+            None => Err(Reject::unauthorized().reason("log in first")),
+        }
+    })
+}
+
+#[tokio::test]
+async fn page_knows_the_user_of_the_authenticator() {
+    async fn me(User(account): User<Account>) -> String {
+        account.map_or_else(|| "anonymous".into(), |account| account.name.clone())
+    }
+    let channels = channels(with_accounts());
+    let (theirs, _serving) = serve_on_axum(Router::new().route("/me", get(me)).with_state(channels.clone())).await;
+    let page = warp::path!("me").and(channels.user::<Account>()).map(
+        |account: Result<Option<std::sync::Arc<Account>>, Reject>| {
+            account.map(|account| account.map_or_else(|| "anonymous".into(), |account| account.name.clone()))
+        },
+    );
+    let ours = Server::start(&channels, page).await;
+    for address in [ours.address, theirs] {
+        let cases = [
+            ("", 401, "log in first"),
+            ("Authorization: Bearer ann\n", 200, "ann"),
+            ("Authorization: Bearer nobody\n", 200, "anonymous"),
+        ];
+        for (headers, status, body) in cases {
+            let request = format!("GET /me HTTP/1.1\nHost: ours\nConnection: close\n{headers}\n");
+            let response = send_request(address, &request).await;
+            assert_eq!(response.status, status, "{headers}");
+            assert_eq!(response.body().await, body);
+        }
+    }
+    ours.stop().await;
+}
+
+#[derive(Default)]
+struct WhoAmI;
+
+#[consumer]
+impl WhoAmI {
+    #[receive]
+    async fn receive(&mut self, cx: &mut Context<Self>, text: String) -> Result<()> {
+        let client = cx.scope().client().map_or_else(|| "unknown".into(), |client| client.to_string());
+        cx.send_text(format!("{text} {client}")).await
+    }
+}
+
+#[tokio::test]
+async fn warp_routes_are_a_service_for_any_server() {
+    let channels = channels(Channels::builder());
+    let routes = channels.route::<WhoAmI>(warp::path!("ws")).or(channels.health());
+    let mounted = service(routes);
+    let (address, _serving) = serve_on_axum(Router::new().fallback_service(mounted.clone())).await;
+    let mut client = connect(address, "/ws").await;
+    client.send(Message::text("I am")).await.unwrap();
+    assert!(next_text(&mut client).await.starts_with("I am 127.0.0.1:"));
+    let response = send_request(address, "GET /healthz HTTP/1.1\nHost: ours\nConnection: close\n\n").await;
+    assert_eq!((response.status, response.body().await.as_str()), (200, "alive"));
+
+    // The caller passes the address.
+    let named = from_fn(|mut request: Request, next: Next| async move {
+        request.extensions_mut().insert(PeerAddress("192.0.2.7:5".parse().unwrap()));
+        next.run(request).await
+    });
+    let (address, _serving) = serve_on_axum(Router::new().fallback_service(mounted).layer(named)).await;
+    let mut client = connect(address, "/ws").await;
+    client.send(Message::text("I am")).await.unwrap();
+    assert_eq!(next_text(&mut client).await, "I am 192.0.2.7:5");
+}
+
+#[tokio::test]
+async fn stopping_application_closes_connections_on_axums_server() {
+    let channels = channels(Channels::builder());
+    let (address, _serving) = serve_on_axum(guests(&channels)).await;
+    let mut client = connect(address, "/ws/lobby/1").await;
+    assert!(channels.shutdown(std::time::Duration::from_secs(10)).await);
+    let Message::Close(Some(close)) = crate::support::client::next(&mut client).await else { panic!("a close frame") };
+    assert_eq!(u16::from(close.code), 1012);
+    assert_eq!(send_request(address, &handshake("/ws/lobby/1", "Host: ours\n")).await.status, 503);
+}
