@@ -1,7 +1,7 @@
 //! The response to a request for a consumer.
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
 use std::sync::Once;
 
@@ -17,13 +17,7 @@ use crate::web::handshake::Handshake;
 use crate::web::sse;
 
 /// Runs `connect`, and responds with the beginning of a connection or with a rejection.
-pub(super) async fn respond<C, S, Kinds>(
-    channels: &Channels,
-    serves: Serves,
-    state: &S,
-    captures: Vec<String>,
-    request: Request,
-) -> Response
+pub(super) async fn respond<C, S, Kinds>(channels: &Channels, serves: Serves, state: &S, request: Request) -> Response
 where
     C: Consumer<Captures: Arguments<S, Kinds>>,
 {
@@ -40,6 +34,13 @@ where
         count(&server.admission().counters.malformed);
         return upgrade_is_missing(C::INFO.name, handshake.uri.path());
     }
+    let captures = match RawPathParams::from_request_parts(&mut parts, &()).await {
+        Ok(captures) => captures,
+        Err(unreadable) => return unreadable.into_response(),
+    };
+    // A router that is nested in a path with captures passes those on before its own.
+    let outer = captures.iter().count().saturating_sub(C::Captures::CAPTURES);
+    let captures = captures.iter().skip(outer).map(|(_, value)| value.to_owned()).collect();
     let arguments = match C::Captures::extract(&mut parts, state, captures).await {
         Ok(arguments) => arguments,
         Err(missing) => return missing.into_response(C::INFO.name, handshake.uri.path()),

@@ -1,7 +1,7 @@
 //! The methods that add routes of `Channels` to a `Router`, and a `Router` as the routes of our server.
 
 use axum::Router;
-use axum::extract::{RawPathParams, Request, State};
+use axum::extract::{Request, State};
 use axum::routing::{MethodFilter, on};
 
 use crate::app::Channels;
@@ -65,14 +65,10 @@ impl<S: Clone + Send + Sync + 'static> RouterExt<S> for Router<S> {
             C::INFO.name,
         );
         let ConsumerRoute { channels, serves, .. } = route;
-        let methods =
-            on(MethodFilter::GET, move |State(state): State<S>, captured: RawPathParams, request: Request| {
-                let channels = channels.clone();
-                // A router that is nested in a path with captures passes those on before its own.
-                let outer = captured.iter().count().saturating_sub(wanted);
-                let captured = captured.iter().skip(outer).map(|(_, value)| value.to_owned()).collect();
-                async move { respond::<C, S, Kinds>(&channels, serves, &state, captured, request).await }
-            });
+        let methods = on(MethodFilter::GET, move |State(state): State<S>, request: Request| {
+            let channels = channels.clone();
+            async move { respond::<C, S, Kinds>(&channels, serves, &state, request).await }
+        });
         let router = self.route(path, methods.clone());
         match with_other_end(path) {
             Some(path) => router.route(&path, methods),
