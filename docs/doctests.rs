@@ -6,6 +6,9 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[doc = include_str!("axum.md")]
+struct Axum;
+
 #[doc = include_str!("consumers.md")]
 struct Consumers;
 

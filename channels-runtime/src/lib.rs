@@ -129,6 +129,7 @@
 //! # Feature flags
 //!
 //! - `redis` (on by default): the Redis channel layers, with which several processes share groups.
+//! - `axum`: consumers as routes of an axum application ([`web::axum`]), and axum applications on [`Channels::serve`].
 //! - `https`: `https://` and `wss://` without a proxy, with rustls.
 //! - `django`: Django sessions as logins, verified without Python.
 //! - `jwt`: JSON Web Tokens as logins.
@@ -193,7 +194,7 @@ mod app;
 // Consumers on named channels, without a client.
 mod worker;
 
-// Routes for warp, and an HTTP server for them.
+// Routes for warp and axum, and an HTTP server for them.
 pub mod web;
 
 // Public faces: they may name all layers.

@@ -5,8 +5,11 @@
 //! [`Channels::serve`](crate::Channels::serve) serves them on an [`Address`]; [`Channels::bind`](crate::Channels::bind) returns a
 //! [`WebServer`] that listens first, so that a program can learn its port or add TLS. A [`ServeError`] is the reason why a server
 //! cannot start.
+//!
+//! With the feature `axum`, `web::axum` adds consumers to a `Router`. [`service`] makes a tower service from any route, for other
+//! servers, which add the [`PeerAddress`] of each request.
 
-// Only this folder names warp and hyper.
+// Only this folder names warp, axum and hyper.
 
 mod address;
 #[cfg(feature = "axum")]
