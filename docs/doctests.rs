@@ -38,3 +38,66 @@ struct Security;
 
 #[doc = include_str!("testing.md")]
 struct Testing;
+
+/// Types that no client can send as a command. The compiler sees this when it builds a program, not when it only checks one:
+/// `trybuild` checks, a documentation test builds.
+///
+/// ```
+/// # use channels_runtime::prelude::*;
+/// #[derive(serde::Deserialize)]
+/// struct Id { id: u64 }
+/// # #[derive(Default)] struct AuctionConsumer;
+/// #[consumer]
+/// impl AuctionConsumer {
+///     #[receive("unwatch")]
+///     async fn unwatch(&mut self, _cx: &mut Context<Self>, _auction: Id) {}
+/// }
+/// # Channels::builder().build().unwrap().route::<AuctionConsumer>(warp::path!("ws"));
+/// ```
+///
+/// ```compile_fail
+/// # use channels_runtime::prelude::*;
+/// #[derive(serde::Deserialize)]
+/// struct Id(u64, u64);
+/// # #[derive(Default)] struct AuctionConsumer;
+/// #[consumer]
+/// impl AuctionConsumer {
+///     #[receive("unwatch")]
+///     async fn unwatch(&mut self, _cx: &mut Context<Self>, _auction: Id) {}
+/// }
+/// # Channels::builder().build().unwrap().route::<AuctionConsumer>(warp::path!("ws"));
+/// ```
+///
+/// ```compile_fail
+/// # use channels_runtime::prelude::*;
+/// #[derive(serde::Deserialize)]
+/// #[repr(u8)]
+/// enum Id { First, Second }
+/// # #[derive(Default)] struct AuctionConsumer;
+/// #[consumer]
+/// impl AuctionConsumer {
+///     #[receive("unwatch")]
+///     async fn unwatch(&mut self, _cx: &mut Context<Self>, _auction: Id) {}
+/// }
+/// # Channels::builder().build().unwrap().route::<AuctionConsumer>(warp::path!("ws"));
+/// ```
+///
+/// ```compile_fail
+/// # use channels_runtime::prelude::*;
+/// struct Id(u128);
+///
+/// impl<'de> serde::Deserialize<'de> for Id {
+///     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+///         let text: String = serde::Deserialize::deserialize(deserializer)?;
+///         text.parse().map(Id).map_err(serde::de::Error::custom)
+///     }
+/// }
+/// # #[derive(Default)] struct AuctionConsumer;
+/// #[consumer]
+/// impl AuctionConsumer {
+///     #[receive("unwatch")]
+///     async fn unwatch(&mut self, _cx: &mut Context<Self>, _auction: Id) {}
+/// }
+/// # Channels::builder().build().unwrap().route::<AuctionConsumer>(warp::path!("ws"));
+/// ```
+struct TypesThatAreNoCommands;

@@ -7,11 +7,11 @@ use crate::tokens::text;
 /// The tokens directly in a module, in a function or in the file itself.
 pub(crate) struct Scope(Vec<TokenTree>);
 
-/// `#[consumer] impl ChatConsumer { .. }`, or `enum ChatEvent`.
+/// `#[consumer] impl ChatConsumer { .. }`.
 struct Item<'a> {
     /// The names of the attributes above it.
     attributes: Vec<String>,
-    /// The tokens after the keyword: `ChatConsumer { .. }`, or `ChatEvent` and all tokens after it.
+    /// All tokens after `impl`, also those after the block.
     rest: &'a [TokenTree],
 }
 
@@ -40,22 +40,14 @@ impl Scope {
 
     /// Returns the `impl` blocks of the scope.
     pub(crate) fn blocks(&self) -> impl Iterator<Item = Block> {
-        self.items(&["impl"]).filter_map(move |item| {
+        self.items().filter_map(move |item| {
             let at = item.rest.iter().position(|token| is(token, Delimiter::Brace))?;
             let head: TokenStream = item.rest[..at].iter().cloned().collect();
             Some(Block { attributes: item.attributes, head: text(head), body: text(&item.rest[at]) })
         })
     }
 
-    /// Returns whether the scope defines a type with this name, without `#[cfg]`.
-    pub(crate) fn defines(&self, name: &str) -> bool {
-        self.items(&["enum", "struct", "union", "type", "trait"]).any(|item| {
-            let is_conditional = item.attributes.iter().any(|attribute| attribute == "cfg");
-            !is_conditional && matches!(item.rest.first(), Some(TokenTree::Ident(word)) if word == name)
-        })
-    }
-
-    fn items(&self, kinds: &'static [&'static str]) -> impl Iterator<Item = Item<'_>> {
+    fn items(&self) -> impl Iterator<Item = Item<'_>> {
         let mut at = 0;
         std::iter::from_fn(move || {
             let mut attributes = Vec::new();
@@ -68,7 +60,7 @@ impl Scope {
                             at += 1;
                         }
                     }
-                    TokenTree::Ident(word) if kinds.iter().any(|kind| word == kind) => {
+                    TokenTree::Ident(word) if word == "impl" => {
                         return Some(Item { attributes, rest: &self.0[at..] });
                     }
                     TokenTree::Punct(end) if end.as_char() == ';' => attributes.clear(),
@@ -89,27 +81,4 @@ fn name(attribute: TokenStream) -> Option<String> {
 
 fn is(token: &TokenTree, delimiter: Delimiter) -> bool {
     matches!(token, TokenTree::Group(group) if group.delimiter() == delimiter)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn defines_looks_at_own_scope_only() {
-        let scope = |source: &str| Scope::around(source.parse().unwrap(), "Chat", "{}").unwrap();
-        assert!(scope("impl Chat {} pub enum ChatEvent { A }").defines("ChatEvent"));
-        assert!(
-            scope("#[derive(A)] struct ChatEvent; mod a { type ChatEvent = u8; impl Chat {} }").defines("ChatEvent")
-        );
-        for other in [
-            "impl Chat {} mod a { enum ChatEvent {} }",
-            "enum ChatEvent {} mod a { impl Chat {} }",
-            "impl Chat {} #[cfg(test)] enum ChatEvent {}",
-            "impl Chat {} enum ChatEvents {} fn f(event: ChatEvent) {}",
-            "impl Chat {} impl ChatEvent {} // enum ChatEvent",
-        ] {
-            assert!(!scope(other).defines("ChatEvent"), "{other}");
-        }
-    }
 }

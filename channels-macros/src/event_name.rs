@@ -2,15 +2,27 @@
 
 use proc_macro2::TokenStream;
 
+use syn::Ident;
+use syn::ext::IdentExt;
+use syn::parse::Parser;
+
 use crate::tokens::text;
 
-/// Prefixes of the protocol's own events. `AsyncConsumer` of Django Channels has methods for them.
-const RESERVED: [&str; 3] = ["http", "lifespan", "websocket"];
+/// The protocol's own events, as the methods that Django Channels calls for them, and the attribute for each here.
+const RESERVED: [(&str, Option<&str>); 7] = [
+    ("websocket_connect", Some("connect")),
+    ("websocket_receive", Some("receive")),
+    ("websocket_disconnect", Some("disconnect")),
+    ("http_request", None),
+    ("http_disconnect", None),
+    ("lifespan_startup", None),
+    ("lifespan_shutdown", None),
+];
 
-/// Checks the name of an event.
+/// Checks the name of an event: every name that Django Channels can handle is legal.
 ///
 /// Django Channels replaces `.` with `_` to get the name of a method, and rejects a method that starts with `_`. So a
-/// name consists of lower-case letters, digits, `_` and `.`, and starts with a letter.
+/// name is an identifier of Python with any number of `.`, and starts with a letter.
 ///
 /// # Errors
 ///
@@ -19,9 +31,10 @@ pub(crate) fn check_event(name: &str) -> Result<(), String> {
     if name.is_empty() {
         return Err("the name of an event cannot be empty; write it like `\"chat.message\"`".into());
     }
-    if let Some(wrong) = name.chars().find(|letter| !matches!(letter, 'a'..='z' | '0'..='9' | '_' | '.')) {
+    let method = method(name);
+    if let Some(wrong) = name.chars().find(|letter| *letter != '.' && !is_identifier(&format!("a{letter}"))) {
         return Err(format!(
-            "event name {name:?} contains {}; a name is made of `a-z`, `0-9`, `_` and `.`{}",
+            "event name {name:?} contains {}; a name is made of letters, digits, `_` and `.`{}",
             character(wrong),
             instead(name)
         ));
@@ -29,28 +42,30 @@ pub(crate) fn check_event(name: &str) -> Result<(), String> {
     let problem = match name.chars().next() {
         Some('_') => Some("starts with `_`, which Channels keeps for private methods"),
         Some('.') => Some("starts with `.`"),
-        Some('0'..='9') => Some("starts with a digit, but it names a method in Python"),
-        _ if name.ends_with('.') => Some("ends with `.`"),
-        _ if name.contains("..") => Some("contains `..`"),
+        _ if !is_identifier(&method) => Some("starts with a digit, but it names a method in Python"),
         _ => None,
     };
     if let Some(problem) = problem {
         return Err(format!("event name {name:?} {problem}{}", instead(name)));
     }
-    let method = name.replace('.', "_");
-    for reserved in RESERVED {
-        if method.strip_prefix(reserved).is_some_and(|rest| rest.starts_with('_')) {
-            return Err(format!(
-                "event name {name:?} is reserved: the names under `{reserved}.` belong to the protocol{}",
-                match (reserved, &method[reserved.len() + 1..]) {
-                    ("websocket", "connect" | "disconnect" | "receive") =>
-                        format!("; use `#[{}]`", &method[reserved.len() + 1..]),
-                    _ => String::new(),
-                }
-            ));
+    match RESERVED.iter().find(|(reserved, _)| *reserved == method) {
+        Some((_, Some(attribute))) => {
+            Err(format!("event name {name:?} is reserved: it belongs to the protocol; use `#[{attribute}]`"))
         }
+        Some((_, None)) => Err(format!("event name {name:?} is reserved: it belongs to the protocol")),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// Returns the method that Django Channels calls for an event.
+pub(crate) fn method(name: &str) -> String {
+    name.replace('.', "_")
+}
+
+/// Returns whether a word is an identifier, keywords included.
+fn is_identifier(word: &str) -> bool {
+    // The parser skips spaces and comments, and accepts `r#word`.
+    Ident::parse_any.parse_str(word).is_ok_and(|parsed| parsed == word && !word.contains('#'))
 }
 
 /// Checks the name of a client's command.
@@ -81,20 +96,27 @@ pub(crate) fn check_command(name: &str) -> Result<(), String> {
 
 /// Returns the enum variant for a name: `ChatMessage` for `chat.message`.
 pub(crate) fn variant(name: &str) -> String {
-    let mut variant = String::new();
-    for word in name.split(|letter: char| !letter.is_ascii_alphanumeric()) {
-        let mut letters = word.chars();
-        variant.extend(letters.next().map(|first| first.to_ascii_uppercase()));
-        variant.extend(letters);
-    }
+    let words = name.split(|letter: char| !letter.is_alphanumeric());
+    let variant: String = words.map(capitalised).collect();
     // `Self` is the only keyword that such a name can become.
     if variant == "Self" { "Self_".into() } else { variant }
+}
+
+/// Returns the enum variant for a name whose [`variant`] is taken: `Chat_message` for `chat_message`, `SendMessage_` for
+/// `sendMessage`.
+pub(crate) fn exact_variant(name: &str) -> String {
+    let variant = capitalised(&name.replace(|letter: char| !letter.is_alphanumeric(), "_"));
+    if variant.contains('_') { variant } else { variant + "_" }
+}
+
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
 fn character(wrong: char) -> String {
     match wrong {
         ' ' => "a space".into(),
-        'A'..='Z' => format!("the upper-case letter `{wrong}`"),
         wrong if wrong.is_control() => format!("{wrong:?}"),
         wrong => format!("`{wrong}`"),
     }
@@ -159,8 +181,10 @@ pub(crate) enum Unquoted {
 /// Classifies the tokens in the place of a name in quotes.
 pub(crate) fn unquoted(tokens: &TokenStream) -> Unquoted {
     let name = text(tokens);
-    if check_event(&name.replace(' ', "")).is_ok() {
-        return Unquoted::Meant(name.replace(' ', ""));
+    let meant = name.replace(' ', "");
+    // A constant or a type is not the name itself.
+    if check_event(&meant).is_ok() && !meant.contains(|letter: char| letter.is_ascii_uppercase()) {
+        return Unquoted::Meant(meant);
     }
     let is_macro = syn::parse2::<syn::Macro>(tokens.clone()).is_ok();
     if is_macro || syn::parse2::<syn::Path>(tokens.clone()).is_ok() {
@@ -179,6 +203,11 @@ mod tests {
         for name in ["chat.message", "a", "chat_message", "chat.force_disconnect", "v2.chat.join", "chat._x", "raw"] {
             assert_eq!(check_event(name), Ok(()), "{name}");
         }
+        for name in
+            ["sendMessage", "ChatMessage", "SEND", "websocket_message", "http.done", "chat.", "chat..join", "chät"]
+        {
+            assert_eq!(check_event(name), Ok(()), "{name}");
+        }
     }
 
     #[test]
@@ -187,32 +216,27 @@ mod tests {
             ("", "the name of an event cannot be empty; write it like `\"chat.message\"`"),
             ("_chat", "starts with `_`, which Channels keeps for private methods; did you mean \"chat\"?"),
             (".chat", "starts with `.`; did you mean \"chat\"?"),
-            ("chat.", "ends with `.`; did you mean \"chat\"?"),
-            ("chat..join", "contains `..`; did you mean \"chat.join\"?"),
             ("2chat", "starts with a digit, but it names a method in Python; did you mean \"chat\"?"),
             (
                 "chat message",
-                "contains a space; a name is made of `a-z`, `0-9`, `_` and `.`; did you mean \"chat.message\"?",
-            ),
-            (
-                "ChatMessage",
-                "contains the upper-case letter `C`; a name is made of `a-z`, `0-9`, `_` and `.`; did you mean \"chat.message\"?",
+                "contains a space; a name is made of letters, digits, `_` and `.`; did you mean \"chat.message\"?",
             ),
             (
                 "chat-message",
-                "contains `-`; a name is made of `a-z`, `0-9`, `_` and `.`; did you mean \"chat_message\"?",
+                "contains `-`; a name is made of letters, digits, `_` and `.`; did you mean \"chat_message\"?",
             ),
-            ("chät", "contains `ä`; a name is made of `a-z`, `0-9`, `_` and `.`"),
-            ("chat\n", "contains '\\n'; a name is made of `a-z`, `0-9`, `_` and `.`"),
-            ("websocket.receive", "is reserved: the names under `websocket.` belong to the protocol; use `#[receive]`"),
-            ("websocket_receive", "is reserved: the names under `websocket.` belong to the protocol; use `#[receive]`"),
-            ("http.request", "is reserved: the names under `http.` belong to the protocol"),
-            ("lifespan.startup", "is reserved: the names under `lifespan.` belong to the protocol"),
+            ("chat€", "contains `€`; a name is made of letters, digits, `_` and `.`"),
+            ("chat/**/", "contains `/`; a name is made of letters, digits, `_` and `.`"),
+            ("r#chat", "contains `#`; a name is made of letters, digits, `_` and `.`"),
+            ("chat\n", "contains '\\n'; a name is made of letters, digits, `_` and `.`"),
+            ("websocket.receive", "is reserved: it belongs to the protocol; use `#[receive]`"),
+            ("websocket_receive", "is reserved: it belongs to the protocol; use `#[receive]`"),
+            ("http.request", "is reserved: it belongs to the protocol"),
+            ("lifespan.startup", "is reserved: it belongs to the protocol"),
         ] {
             let error = check_event(name).unwrap_err();
             assert!(error.ends_with(sentence), "{name:?}: {error}");
         }
-        assert_eq!(check_event("websockets.open"), Ok(()));
     }
 
     #[test]
@@ -222,6 +246,14 @@ mod tests {
         assert_eq!(variant("sendMessage"), "SendMessage");
         assert_eq!(variant("user:typing-now"), "UserTypingNow");
         assert_eq!(variant("self"), "Self_");
+        assert_eq!(variant("chät.ä"), "ChätÄ");
+    }
+
+    #[test]
+    fn exact_variant_differs_from_every_variant() {
+        assert_eq!(exact_variant("send.message"), "Send_message");
+        assert_eq!(exact_variant("sendMessage"), "SendMessage_");
+        assert_eq!(exact_variant("raw"), "Raw_");
     }
 
     #[test]

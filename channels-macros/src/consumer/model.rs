@@ -39,9 +39,9 @@ pub(super) struct Consumer {
     pub(super) cfgs: Vec<Attribute>,
     /// `ChatConsumer`.
     pub(super) name: Ident,
-    /// `ChatConsumerEvent`.
+    /// The name of the enum of events, which is visible only in the generated block.
     pub(super) event: Ident,
-    /// `ChatConsumerCommand`.
+    /// The name of the enum of commands.
     pub(super) command: Ident,
     pub(super) tag: LitStr,
     /// `None` for a consumer without a list, which may join any group.

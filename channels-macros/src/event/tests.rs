@@ -278,7 +278,7 @@ fn wrong_arguments_give_one_error_each() {
         (quote!("a.b", crat = rt), "`#[event]` has no argument `crat`; did you mean `crate`?"),
         (quote!("a.b", crate), "`crate` is the path of `channels_runtime`: `crate = rt`"),
         (quote!("a.b", "c.d"), "`\"c.d\"` is not an argument of `#[event]`"),
-        (quote!("A"), "contains the upper-case letter `A`"),
+        (quote!("a-b"), "contains `-`"),
         (quote!("a.b", volatil), "did you mean `volatile`?\nthe arguments are `volatile`, `coalesce = \"field\"`"),
         (quote!("a.b", volatile = true), "`volatile` takes no value: `#[event(\"cursor.move\", volatile)]`"),
         (quote!("a.b", volatile, volatile), "`volatile` is given twice"),

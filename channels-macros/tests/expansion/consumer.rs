@@ -99,53 +99,6 @@ impl ChatConsumer {
     }
     fn helper(&self) {}
 }
-/// Events that `ChatConsumer` accepts: one variant for each `#[handler]`.
-#[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
-pub enum ChatConsumerEvent {
-    /// A user joined.
-    ChatJoin(ChatJoin),
-    /// `chat.message`
-    ChatMessage(ChatMessage),
-    /// `chat.history`
-    ChatHistory(ChatHistory),
-    #[cfg(feature = "kick")]
-    /// `chat.force_disconnect`
-    ChatForceDisconnect(ForceDisconnect),
-}
-#[automatically_derived]
-#[allow(unreachable_code, unused_variables)]
-impl ::core::fmt::Debug for ChatConsumerEvent {
-    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        formatter
-            .write_str(
-                match *self {
-                    Self::ChatJoin(_) => "ChatJoin",
-                    Self::ChatMessage(_) => "ChatMessage",
-                    Self::ChatHistory(_) => "ChatHistory",
-                    #[cfg(feature = "kick")]
-                    Self::ChatForceDisconnect(_) => "ChatForceDisconnect",
-                },
-            )
-    }
-}
-/// Frames that `ChatConsumer` accepts: one variant for each `#[receive]`.
-#[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
-pub enum ChatConsumerCommand {
-    /// A line of the chat.
-    Send(SendCommand),
-}
-#[automatically_derived]
-#[allow(unreachable_code, unused_variables)]
-impl ::core::fmt::Debug for ChatConsumerCommand {
-    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        formatter
-            .write_str(
-                match *self {
-                    Self::Send(_) => "Send",
-                },
-            )
-    }
-}
 #[automatically_derived]
 impl<__G: ?::core::marker::Sized> ::channels_runtime::__private::Handles<ChatJoin, __G>
 for ChatConsumer {}
@@ -169,258 +122,328 @@ impl<__G: ?::core::marker::Sized> ::channels_runtime::__private::Joins<__G>
 for ChatConsumer {}
 #[automatically_derived]
 impl ::channels_runtime::__private::Sends<Joined> for ChatConsumer {}
-#[automatically_derived]
-#[allow(deprecated, trivial_bounds, unreachable_code, unused_variables)]
-impl ::channels_runtime::__private::Consumer for ChatConsumer
-where
-    ChatConsumer: ::core::marker::Send,
-{
-    type Event = ChatConsumerEvent;
-    type Command = ChatConsumerCommand;
-    const INFO: ::channels_runtime::__private::ConsumerInfo = {
-        #[allow(unused_imports)]
-        use ::channels_runtime::__private::{NotACommand as _, NotAnEvent as _};
-        ::channels_runtime::__private::ConsumerInfo {
-            name: "ChatConsumer",
-            handlers: &[
-                ::channels_runtime::__private::HandlerInfo {
-                    event: ::channels_runtime::__private::NameOf::<ChatJoin>::NAME,
-                    variant: "ChatJoin",
-                    method: "chat_join",
-                    payload: ::core::any::type_name::<ChatJoin>,
-                    fields: ::channels_runtime::__private::NameOf::<ChatJoin>::FIELDS,
-                    shared: false,
-                    returns: ::core::option::Option::None,
-                    line: 1u32,
-                    defined: ::channels_runtime::__private::NameOf::<ChatJoin>::DEFINED,
-                },
-                ::channels_runtime::__private::HandlerInfo {
-                    event: ::channels_runtime::__private::NameOf::<ChatMessage>::NAME,
-                    variant: "ChatMessage",
-                    method: "chat_message",
-                    payload: ::core::any::type_name::<ChatMessage>,
-                    fields: ::channels_runtime::__private::NameOf::<ChatMessage>::FIELDS,
-                    shared: true,
-                    returns: ::core::option::Option::Some(
-                        ::core::any::type_name::<Json<ChatLine>>,
-                    ),
-                    line: 1u32,
-                    defined: ::channels_runtime::__private::NameOf::<
-                        ChatMessage,
-                    >::DEFINED,
-                },
-                ::channels_runtime::__private::HandlerInfo {
-                    event: ::channels_runtime::__private::NameOf::<ChatHistory>::NAME,
-                    variant: "ChatHistory",
-                    method: "chat_history",
-                    payload: ::core::any::type_name::<ChatHistory>,
-                    fields: ::channels_runtime::__private::NameOf::<ChatHistory>::FIELDS,
-                    shared: true,
-                    returns: ::core::option::Option::Some(
-                        ::core::any::type_name::<Json<Vec<ChatLine>>>,
-                    ),
-                    line: 1u32,
-                    defined: ::channels_runtime::__private::NameOf::<
-                        ChatHistory,
-                    >::DEFINED,
-                },
-                #[cfg(feature = "kick")]
-                ::channels_runtime::__private::HandlerInfo {
-                    event: ::channels_runtime::__private::NameOf::<
-                        ForceDisconnect,
-                    >::NAME,
-                    variant: "ChatForceDisconnect",
-                    method: "kick",
-                    payload: ::core::any::type_name::<ForceDisconnect>,
-                    fields: ::channels_runtime::__private::NameOf::<
-                        ForceDisconnect,
-                    >::FIELDS,
-                    shared: false,
-                    returns: ::core::option::Option::None,
-                    line: 1u32,
-                    defined: ::channels_runtime::__private::NameOf::<
-                        ForceDisconnect,
-                    >::DEFINED,
-                },
-            ],
-            fallback: ::core::option::Option::None,
-            commands: &[
-                ::channels_runtime::__private::CommandInfo {
-                    name: "send",
-                    variant: "Send",
-                    method: "send",
-                    payload: ::core::any::type_name::<SendCommand>,
-                    fields: ::channels_runtime::__private::FieldsOf::<
-                        SendCommand,
-                    >::FIELDS,
-                    line: 1u32,
-                },
-            ],
-            raw: ::core::option::Option::None,
-            groups: &[],
-            sends: &[::channels_runtime::__private::sent::<Joined>()],
-            tag: "command",
-            mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
-        }
-    };
-    type Captures = (u64,);
-    fn connect(
-        cx: &mut ::channels_runtime::__private::Context<Self>,
-        captures: Self::Captures,
-    ) -> ::channels_runtime::__private::BoxFuture<
-        '_,
-        ::core::result::Result<Self, ::channels_runtime::__private::Reject>,
-    > {
-        let (capture_0,) = captures;
-        ::channels_runtime::__private::connecting::<
-            Self,
-            Result<Self, Reject>,
-            _,
-        >(Self::connect(cx, capture_0))
+const _: () = {
+    /// Events that `ChatConsumer` accepts: one variant for each `#[handler]`.
+    #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
+    pub enum __ConsumerEvent {
+        /// A user joined.
+        ChatJoin(ChatJoin),
+        /// `chat.message`
+        ChatMessage(ChatMessage),
+        /// `chat.history`
+        ChatHistory(ChatHistory),
+        #[cfg(feature = "kick")]
+        /// `chat.force_disconnect`
+        ChatForceDisconnect(ForceDisconnect),
     }
-    fn decode(
-        envelope: &::channels_runtime::__private::Envelope,
-    ) -> ::core::result::Result<
-        ::channels_runtime::__private::Decoded<Self::Event>,
-        ::channels_runtime::__private::DecodeError,
-    > {
-        match envelope.event_name() {
-            "chat.join" => {
-                ::channels_runtime::__private::decoded::<
-                    ChatJoin,
-                    _,
-                >(envelope, ChatConsumerEvent::ChatJoin)
-            }
-            "chat.message" => {
-                ::channels_runtime::__private::rendered::<
-                    ChatMessage,
-                    Json<ChatLine>,
-                    _,
-                >(envelope, |event| Self::chat_message(event))
-            }
-            "chat.history" => {
-                ::channels_runtime::__private::decoded::<
-                    ChatHistory,
-                    _,
-                >(envelope, ChatConsumerEvent::ChatHistory)
-            }
-            #[cfg(feature = "kick")]
-            "chat.force_disconnect" => {
-                ::channels_runtime::__private::decoded::<
-                    ForceDisconnect,
-                    _,
-                >(envelope, ChatConsumerEvent::ChatForceDisconnect)
-            }
-            _ => {
-                ::core::result::Result::Ok(
-                    ::channels_runtime::__private::Decoded::Unhandled,
+    #[automatically_derived]
+    #[allow(unreachable_code, unused_variables)]
+    impl ::core::fmt::Debug for __ConsumerEvent {
+        fn fmt(
+            &self,
+            formatter: &mut ::core::fmt::Formatter<'_>,
+        ) -> ::core::fmt::Result {
+            formatter
+                .write_str(
+                    match *self {
+                        Self::ChatJoin(_) => "ChatJoin",
+                        Self::ChatMessage(_) => "ChatMessage",
+                        Self::ChatHistory(_) => "ChatHistory",
+                        #[cfg(feature = "kick")]
+                        Self::ChatForceDisconnect(_) => "ChatForceDisconnect",
+                    },
                 )
-            }
         }
     }
-    fn dispatch<'call>(
-        &'call mut self,
-        cx: &'call mut ::channels_runtime::__private::Context<Self>,
-        event: &'call ::channels_runtime::__private::Delivered<Self::Event>,
-    ) -> ::channels_runtime::__private::BoxFuture<
-        'call,
-        ::channels_runtime::__private::Result<()>,
-    > {
-        match *event.event() {
-            ChatConsumerEvent::ChatJoin(ref payload) => {
-                ::channels_runtime::__private::run::<
-                    Result<()>,
-                    _,
-                >(Self::chat_join(self, cx, payload))
-            }
-            ChatConsumerEvent::ChatMessage(_) => {
-                ::channels_runtime::__private::rendered_already()
-            }
-            ChatConsumerEvent::ChatHistory(ref payload) => {
-                ::channels_runtime::__private::render_once::<
-                    Json<Vec<ChatLine>>,
-                    _,
-                    _,
-                    _,
-                >(cx, event, Self::chat_history(payload))
-            }
-            #[cfg(feature = "kick")]
-            ChatConsumerEvent::ChatForceDisconnect(ref payload) => {
-                ::channels_runtime::__private::ran::<()>(Self::kick(self, cx, payload))
-            }
+    /// Frames that `ChatConsumer` accepts: one variant for each `#[receive]`.
+    #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
+    pub enum __ConsumerCommand {
+        /// A line of the chat.
+        Send(SendCommand),
+    }
+    #[automatically_derived]
+    #[allow(unreachable_code, unused_variables)]
+    impl ::core::fmt::Debug for __ConsumerCommand {
+        fn fmt(
+            &self,
+            formatter: &mut ::core::fmt::Formatter<'_>,
+        ) -> ::core::fmt::Result {
+            formatter
+                .write_str(
+                    match *self {
+                        Self::Send(_) => "Send",
+                    },
+                )
         }
     }
-    fn decode_command(
-        frame: ::channels_runtime::__private::Frame,
-    ) -> ::core::result::Result<
-        Self::Command,
-        ::channels_runtime::__private::CommandError,
-    > {
-        match ::channels_runtime::__private::named_command(frame, "command") {
-            ::channels_runtime::__private::ParsedFrame::Command { name, text } => {
-                match name.as_str() {
-                    "send" => {
-                        ::channels_runtime::__private::decode_command::<
+    #[automatically_derived]
+    #[allow(deprecated, trivial_bounds, unreachable_code, unused_variables)]
+    impl ::channels_runtime::__private::Consumer for ChatConsumer
+    where
+        ChatConsumer: ::core::marker::Send,
+    {
+        type Event = __ConsumerEvent;
+        type Command = __ConsumerCommand;
+        const INFO: ::channels_runtime::__private::ConsumerInfo = {
+            #[allow(unused_imports)]
+            use ::channels_runtime::__private::{NotACommand as _, NotAnEvent as _};
+            ::channels_runtime::__private::ConsumerInfo {
+                name: "ChatConsumer",
+                handlers: &[
+                    ::channels_runtime::__private::HandlerInfo {
+                        event: ::channels_runtime::__private::NameOf::<ChatJoin>::NAME,
+                        variant: "ChatJoin",
+                        method: "chat_join",
+                        payload: ::core::any::type_name::<ChatJoin>,
+                        fields: ::channels_runtime::__private::NameOf::<
+                            ChatJoin,
+                        >::FIELDS,
+                        shared: false,
+                        returns: ::core::option::Option::None,
+                        line: 1u32,
+                        defined: ::channels_runtime::__private::NameOf::<
+                            ChatJoin,
+                        >::DEFINED,
+                    },
+                    ::channels_runtime::__private::HandlerInfo {
+                        event: ::channels_runtime::__private::NameOf::<
+                            ChatMessage,
+                        >::NAME,
+                        variant: "ChatMessage",
+                        method: "chat_message",
+                        payload: ::core::any::type_name::<ChatMessage>,
+                        fields: ::channels_runtime::__private::NameOf::<
+                            ChatMessage,
+                        >::FIELDS,
+                        shared: true,
+                        returns: ::core::option::Option::Some(
+                            ::core::any::type_name::<Json<ChatLine>>,
+                        ),
+                        line: 1u32,
+                        defined: ::channels_runtime::__private::NameOf::<
+                            ChatMessage,
+                        >::DEFINED,
+                    },
+                    ::channels_runtime::__private::HandlerInfo {
+                        event: ::channels_runtime::__private::NameOf::<
+                            ChatHistory,
+                        >::NAME,
+                        variant: "ChatHistory",
+                        method: "chat_history",
+                        payload: ::core::any::type_name::<ChatHistory>,
+                        fields: ::channels_runtime::__private::NameOf::<
+                            ChatHistory,
+                        >::FIELDS,
+                        shared: true,
+                        returns: ::core::option::Option::Some(
+                            ::core::any::type_name::<Json<Vec<ChatLine>>>,
+                        ),
+                        line: 1u32,
+                        defined: ::channels_runtime::__private::NameOf::<
+                            ChatHistory,
+                        >::DEFINED,
+                    },
+                    #[cfg(feature = "kick")]
+                    ::channels_runtime::__private::HandlerInfo {
+                        event: ::channels_runtime::__private::NameOf::<
+                            ForceDisconnect,
+                        >::NAME,
+                        variant: "ChatForceDisconnect",
+                        method: "kick",
+                        payload: ::core::any::type_name::<ForceDisconnect>,
+                        fields: ::channels_runtime::__private::NameOf::<
+                            ForceDisconnect,
+                        >::FIELDS,
+                        shared: false,
+                        returns: ::core::option::Option::None,
+                        line: 1u32,
+                        defined: ::channels_runtime::__private::NameOf::<
+                            ForceDisconnect,
+                        >::DEFINED,
+                    },
+                ],
+                fallback: ::core::option::Option::None,
+                commands: &[
+                    ::channels_runtime::__private::CommandInfo {
+                        name: "send",
+                        variant: "Send",
+                        method: "send",
+                        payload: ::core::any::type_name::<SendCommand>,
+                        fields: ::channels_runtime::__private::CommandOf::<
                             SendCommand,
-                        >(&text, "command", "send")
-                            .map(ChatConsumerCommand::Send)
-                    }
-                    _ => {
-                        ::core::result::Result::Err(::channels_runtime::__private::CommandError::Unknown {
-                            name,
-                            commands: &["send"],
-                        })
-                    }
+                        >::FIELDS,
+                        line: 1u32,
+                        unsendable: ::channels_runtime::__private::CommandOf::<
+                            SendCommand,
+                        >::UNSENDABLE,
+                    },
+                ],
+                raw: ::core::option::Option::None,
+                groups: &[],
+                sends: &[::channels_runtime::__private::sent::<Joined>()],
+                tag: "command",
+                mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
+            }
+        };
+        type Captures = (u64,);
+        fn connect(
+            cx: &mut ::channels_runtime::__private::Context<Self>,
+            captures: Self::Captures,
+        ) -> ::channels_runtime::__private::BoxFuture<
+            '_,
+            ::core::result::Result<Self, ::channels_runtime::__private::Reject>,
+        > {
+            let (capture_0,) = captures;
+            ::channels_runtime::__private::connecting::<
+                Self,
+                Result<Self, Reject>,
+                _,
+            >(Self::connect(cx, capture_0))
+        }
+        fn decode(
+            envelope: &::channels_runtime::__private::Envelope,
+        ) -> ::core::result::Result<
+            ::channels_runtime::__private::Decoded<Self::Event>,
+            ::channels_runtime::__private::DecodeError,
+        > {
+            match envelope.event_name() {
+                "chat.join" => {
+                    ::channels_runtime::__private::decoded::<
+                        ChatJoin,
+                        _,
+                    >(envelope, __ConsumerEvent::ChatJoin)
+                }
+                "chat.message" => {
+                    ::channels_runtime::__private::rendered::<
+                        ChatMessage,
+                        Json<ChatLine>,
+                        _,
+                    >(envelope, |event| Self::chat_message(event))
+                }
+                "chat.history" => {
+                    ::channels_runtime::__private::decoded::<
+                        ChatHistory,
+                        _,
+                    >(envelope, __ConsumerEvent::ChatHistory)
+                }
+                #[cfg(feature = "kick")]
+                "chat.force_disconnect" => {
+                    ::channels_runtime::__private::decoded::<
+                        ForceDisconnect,
+                        _,
+                    >(envelope, __ConsumerEvent::ChatForceDisconnect)
+                }
+                _ => {
+                    ::core::result::Result::Ok(
+                        ::channels_runtime::__private::Decoded::Unhandled,
+                    )
                 }
             }
-            ::channels_runtime::__private::ParsedFrame::Other { frame, error } => {
-                ::core::result::Result::Err(error)
+        }
+        fn dispatch<'call>(
+            &'call mut self,
+            cx: &'call mut ::channels_runtime::__private::Context<Self>,
+            event: &'call ::channels_runtime::__private::Delivered<Self::Event>,
+        ) -> ::channels_runtime::__private::BoxFuture<
+            'call,
+            ::channels_runtime::__private::Result<()>,
+        > {
+            match *event.event() {
+                __ConsumerEvent::ChatJoin(ref payload) => {
+                    ::channels_runtime::__private::run::<
+                        Result<()>,
+                        _,
+                    >(Self::chat_join(self, cx, payload))
+                }
+                __ConsumerEvent::ChatMessage(_) => {
+                    ::channels_runtime::__private::rendered_already()
+                }
+                __ConsumerEvent::ChatHistory(ref payload) => {
+                    ::channels_runtime::__private::render_once::<
+                        Json<Vec<ChatLine>>,
+                        _,
+                        _,
+                        _,
+                    >(cx, event, Self::chat_history(payload))
+                }
+                #[cfg(feature = "kick")]
+                __ConsumerEvent::ChatForceDisconnect(ref payload) => {
+                    ::channels_runtime::__private::ran::<
+                        (),
+                    >(Self::kick(self, cx, payload))
+                }
             }
         }
-    }
-    fn receive<'call>(
-        &'call mut self,
-        cx: &'call mut ::channels_runtime::__private::Context<Self>,
-        command: Self::Command,
-    ) -> ::channels_runtime::__private::BoxFuture<
-        'call,
-        ::channels_runtime::__private::Result<()>,
-    > {
-        match command {
-            ChatConsumerCommand::Send(payload) => {
-                ::channels_runtime::__private::run::<
-                    Result<()>,
-                    _,
-                >(Self::send(self, cx, payload))
+        fn decode_command(
+            frame: ::channels_runtime::__private::Frame,
+        ) -> ::core::result::Result<
+            Self::Command,
+            ::channels_runtime::__private::CommandError,
+        > {
+            match ::channels_runtime::__private::named_command(frame, "command") {
+                ::channels_runtime::__private::ParsedFrame::Command { name, text } => {
+                    match name.as_str() {
+                        "send" => {
+                            ::channels_runtime::__private::decode_command::<
+                                SendCommand,
+                            >(&text, "command", "send")
+                                .map(__ConsumerCommand::Send)
+                        }
+                        _ => {
+                            ::core::result::Result::Err(::channels_runtime::__private::CommandError::Unknown {
+                                name,
+                                commands: &["send"],
+                            })
+                        }
+                    }
+                }
+                ::channels_runtime::__private::ParsedFrame::Other { frame, error } => {
+                    ::core::result::Result::Err(error)
+                }
             }
         }
-    }
-    fn event_index(variant: &Self::Event) -> usize {
-        match *variant {
-            ChatConsumerEvent::ChatJoin(_) => 0,
-            ChatConsumerEvent::ChatMessage(_) => 1,
-            ChatConsumerEvent::ChatHistory(_) => 2,
-            #[cfg(feature = "kick")]
-            ChatConsumerEvent::ChatForceDisconnect(_) => 3,
+        fn receive<'call>(
+            &'call mut self,
+            cx: &'call mut ::channels_runtime::__private::Context<Self>,
+            command: Self::Command,
+        ) -> ::channels_runtime::__private::BoxFuture<
+            'call,
+            ::channels_runtime::__private::Result<()>,
+        > {
+            match command {
+                __ConsumerCommand::Send(payload) => {
+                    ::channels_runtime::__private::run::<
+                        Result<()>,
+                        _,
+                    >(Self::send(self, cx, payload))
+                }
+            }
+        }
+        fn event_index(variant: &Self::Event) -> usize {
+            match *variant {
+                __ConsumerEvent::ChatJoin(_) => 0,
+                __ConsumerEvent::ChatMessage(_) => 1,
+                __ConsumerEvent::ChatHistory(_) => 2,
+                #[cfg(feature = "kick")]
+                __ConsumerEvent::ChatForceDisconnect(_) => 3,
+            }
+        }
+        fn disconnect<'call>(
+            &'call mut self,
+            cx: &'call mut ::channels_runtime::__private::Context<Self>,
+            code: ::channels_runtime::__private::CloseCode,
+        ) -> ::channels_runtime::__private::BoxFuture<
+            'call,
+            ::channels_runtime::__private::Result<()>,
+        > {
+            ::channels_runtime::__private::run::<
+                Result<()>,
+                _,
+            >(Self::disconnect(self, cx, code))
         }
     }
-    fn disconnect<'call>(
-        &'call mut self,
-        cx: &'call mut ::channels_runtime::__private::Context<Self>,
-        code: ::channels_runtime::__private::CloseCode,
-    ) -> ::channels_runtime::__private::BoxFuture<
-        'call,
-        ::channels_runtime::__private::Result<()>,
-    > {
-        ::channels_runtime::__private::run::<
-            Result<()>,
-            _,
-        >(Self::disconnect(self, cx, code))
-    }
-}
-const _: () = {
     #[allow(unused_imports)]
-    use ::channels_runtime::__private::NotAnEvent as _;
+    use ::channels_runtime::__private::{NotAnEvent as _, OtherKind as _};
     const _: () = ::channels_runtime::__private::check_name(
         "chat_join",
         "chat.join",
@@ -445,5 +468,11 @@ const _: () = {
         "chat.force_disconnect",
         "ForceDisconnect",
         ::channels_runtime::__private::NameOf::<ForceDisconnect>::NAME,
+    );
+    const _: () = ::channels_runtime::__private::check_command(
+        "send",
+        "send",
+        "SendCommand",
+        ::channels_runtime::__private::KindOf::<SendCommand>::KIND,
     );
 };

@@ -30,42 +30,6 @@ impl Reports {
         self.read_all();
     }
 }
-/// Events that `Reports` accepts: one variant for each `#[handler]`.
-#[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
-pub enum ReportsEvent {
-    /// `report.build`
-    ReportBuild(ReportBuild),
-}
-#[automatically_derived]
-#[allow(unreachable_code, unused_variables)]
-impl ::core::fmt::Debug for ReportsEvent {
-    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        formatter
-            .write_str(
-                match *self {
-                    Self::ReportBuild(_) => "ReportBuild",
-                },
-            )
-    }
-}
-/// Frames that `Reports` accepts: one variant for each `#[receive]`.
-#[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
-pub enum ReportsCommand {
-    /// `read`
-    Read(Read),
-}
-#[automatically_derived]
-#[allow(unreachable_code, unused_variables)]
-impl ::core::fmt::Debug for ReportsCommand {
-    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        formatter
-            .write_str(
-                match *self {
-                    Self::Read(_) => "Read",
-                },
-            )
-    }
-}
 #[automatically_derived]
 impl<
     __G: ?::core::marker::Sized,
@@ -74,167 +38,222 @@ impl<
 impl ::channels_runtime::__private::HandlesListed for Reports {}
 #[automatically_derived]
 impl<__G: ?::core::marker::Sized> ::channels_runtime::__private::Joins<__G> for Reports {}
-#[automatically_derived]
-#[allow(deprecated, trivial_bounds, unreachable_code, unused_variables)]
-impl ::channels_runtime::__private::Consumer for Reports
-where
-    Reports: ::core::marker::Send,
-{
-    type Event = ReportsEvent;
-    type Command = ReportsCommand;
-    const INFO: ::channels_runtime::__private::ConsumerInfo = {
-        #[allow(unused_imports)]
-        use ::channels_runtime::__private::{NotACommand as _, NotAnEvent as _};
-        ::channels_runtime::__private::ConsumerInfo {
-            name: "Reports",
-            handlers: &[
-                ::channels_runtime::__private::HandlerInfo {
-                    event: ::channels_runtime::__private::NameOf::<ReportBuild>::NAME,
-                    variant: "ReportBuild",
-                    method: "build",
-                    payload: ::core::any::type_name::<ReportBuild>,
-                    fields: ::channels_runtime::__private::NameOf::<ReportBuild>::FIELDS,
-                    shared: false,
-                    returns: ::core::option::Option::None,
-                    line: 1u32,
-                    defined: ::channels_runtime::__private::NameOf::<
-                        ReportBuild,
-                    >::DEFINED,
-                },
-            ],
-            fallback: ::core::option::Option::None,
-            commands: &[
-                ::channels_runtime::__private::CommandInfo {
-                    name: "read",
-                    variant: "Read",
-                    method: "read",
-                    payload: ::core::any::type_name::<Read>,
-                    fields: ::channels_runtime::__private::FieldsOf::<Read>::FIELDS,
-                    line: 1u32,
-                },
-            ],
-            raw: ::core::option::Option::None,
-            groups: &[],
-            sends: &[],
-            tag: "type",
-            mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
-        }
-    };
-    type Captures = (u64,);
-    fn connect(
-        cx: &mut ::channels_runtime::__private::Context<Self>,
-        captures: Self::Captures,
-    ) -> ::channels_runtime::__private::BoxFuture<
-        '_,
-        ::core::result::Result<Self, ::channels_runtime::__private::Reject>,
-    > {
-        let (capture_0,) = captures;
-        ::channels_runtime::__private::connecting_blocking::<
-            Self,
-            Result<Self, Reject>,
-            _,
-        >(move || Self::connect(cx, capture_0))
+const _: () = {
+    /// Events that `Reports` accepts: one variant for each `#[handler]`.
+    #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
+    pub enum __ConsumerEvent {
+        /// `report.build`
+        ReportBuild(ReportBuild),
     }
-    fn decode(
-        envelope: &::channels_runtime::__private::Envelope,
-    ) -> ::core::result::Result<
-        ::channels_runtime::__private::Decoded<Self::Event>,
-        ::channels_runtime::__private::DecodeError,
-    > {
-        match envelope.event_name() {
-            "report.build" => {
-                ::channels_runtime::__private::decoded::<
-                    ReportBuild,
-                    _,
-                >(envelope, ReportsEvent::ReportBuild)
-            }
-            _ => {
-                ::core::result::Result::Ok(
-                    ::channels_runtime::__private::Decoded::Unhandled,
+    #[automatically_derived]
+    #[allow(unreachable_code, unused_variables)]
+    impl ::core::fmt::Debug for __ConsumerEvent {
+        fn fmt(
+            &self,
+            formatter: &mut ::core::fmt::Formatter<'_>,
+        ) -> ::core::fmt::Result {
+            formatter
+                .write_str(
+                    match *self {
+                        Self::ReportBuild(_) => "ReportBuild",
+                    },
                 )
-            }
         }
     }
-    fn dispatch<'call>(
-        &'call mut self,
-        cx: &'call mut ::channels_runtime::__private::Context<Self>,
-        event: &'call ::channels_runtime::__private::Delivered<Self::Event>,
-    ) -> ::channels_runtime::__private::BoxFuture<
-        'call,
-        ::channels_runtime::__private::Result<()>,
-    > {
-        match *event.event() {
-            ReportsEvent::ReportBuild(ref payload) => {
-                ::channels_runtime::__private::run_blocking::<
-                    Result<()>,
-                    _,
-                >(move || Self::build(self, cx, payload))
-            }
+    /// Frames that `Reports` accepts: one variant for each `#[receive]`.
+    #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
+    pub enum __ConsumerCommand {
+        /// `read`
+        Read(Read),
+    }
+    #[automatically_derived]
+    #[allow(unreachable_code, unused_variables)]
+    impl ::core::fmt::Debug for __ConsumerCommand {
+        fn fmt(
+            &self,
+            formatter: &mut ::core::fmt::Formatter<'_>,
+        ) -> ::core::fmt::Result {
+            formatter
+                .write_str(
+                    match *self {
+                        Self::Read(_) => "Read",
+                    },
+                )
         }
     }
-    fn decode_command(
-        frame: ::channels_runtime::__private::Frame,
-    ) -> ::core::result::Result<
-        Self::Command,
-        ::channels_runtime::__private::CommandError,
-    > {
-        match ::channels_runtime::__private::named_command(frame, "type") {
-            ::channels_runtime::__private::ParsedFrame::Command { name, text } => {
-                match name.as_str() {
-                    "read" => {
-                        ::channels_runtime::__private::decode_command::<
+    #[automatically_derived]
+    #[allow(deprecated, trivial_bounds, unreachable_code, unused_variables)]
+    impl ::channels_runtime::__private::Consumer for Reports
+    where
+        Reports: ::core::marker::Send,
+    {
+        type Event = __ConsumerEvent;
+        type Command = __ConsumerCommand;
+        const INFO: ::channels_runtime::__private::ConsumerInfo = {
+            #[allow(unused_imports)]
+            use ::channels_runtime::__private::{NotACommand as _, NotAnEvent as _};
+            ::channels_runtime::__private::ConsumerInfo {
+                name: "Reports",
+                handlers: &[
+                    ::channels_runtime::__private::HandlerInfo {
+                        event: ::channels_runtime::__private::NameOf::<
+                            ReportBuild,
+                        >::NAME,
+                        variant: "ReportBuild",
+                        method: "build",
+                        payload: ::core::any::type_name::<ReportBuild>,
+                        fields: ::channels_runtime::__private::NameOf::<
+                            ReportBuild,
+                        >::FIELDS,
+                        shared: false,
+                        returns: ::core::option::Option::None,
+                        line: 1u32,
+                        defined: ::channels_runtime::__private::NameOf::<
+                            ReportBuild,
+                        >::DEFINED,
+                    },
+                ],
+                fallback: ::core::option::Option::None,
+                commands: &[
+                    ::channels_runtime::__private::CommandInfo {
+                        name: "read",
+                        variant: "Read",
+                        method: "read",
+                        payload: ::core::any::type_name::<Read>,
+                        fields: ::channels_runtime::__private::CommandOf::<Read>::FIELDS,
+                        line: 1u32,
+                        unsendable: ::channels_runtime::__private::CommandOf::<
                             Read,
-                        >(&text, "type", "read")
-                            .map(ReportsCommand::Read)
-                    }
-                    _ => {
-                        ::core::result::Result::Err(::channels_runtime::__private::CommandError::Unknown {
-                            name,
-                            commands: &["read"],
-                        })
-                    }
+                        >::UNSENDABLE,
+                    },
+                ],
+                raw: ::core::option::Option::None,
+                groups: &[],
+                sends: &[],
+                tag: "type",
+                mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
+            }
+        };
+        type Captures = (u64,);
+        fn connect(
+            cx: &mut ::channels_runtime::__private::Context<Self>,
+            captures: Self::Captures,
+        ) -> ::channels_runtime::__private::BoxFuture<
+            '_,
+            ::core::result::Result<Self, ::channels_runtime::__private::Reject>,
+        > {
+            let (capture_0,) = captures;
+            ::channels_runtime::__private::connecting_blocking::<
+                Self,
+                Result<Self, Reject>,
+                _,
+            >(move || Self::connect(cx, capture_0))
+        }
+        fn decode(
+            envelope: &::channels_runtime::__private::Envelope,
+        ) -> ::core::result::Result<
+            ::channels_runtime::__private::Decoded<Self::Event>,
+            ::channels_runtime::__private::DecodeError,
+        > {
+            match envelope.event_name() {
+                "report.build" => {
+                    ::channels_runtime::__private::decoded::<
+                        ReportBuild,
+                        _,
+                    >(envelope, __ConsumerEvent::ReportBuild)
+                }
+                _ => {
+                    ::core::result::Result::Ok(
+                        ::channels_runtime::__private::Decoded::Unhandled,
+                    )
                 }
             }
-            ::channels_runtime::__private::ParsedFrame::Other { frame, error } => {
-                ::core::result::Result::Err(error)
+        }
+        fn dispatch<'call>(
+            &'call mut self,
+            cx: &'call mut ::channels_runtime::__private::Context<Self>,
+            event: &'call ::channels_runtime::__private::Delivered<Self::Event>,
+        ) -> ::channels_runtime::__private::BoxFuture<
+            'call,
+            ::channels_runtime::__private::Result<()>,
+        > {
+            match *event.event() {
+                __ConsumerEvent::ReportBuild(ref payload) => {
+                    ::channels_runtime::__private::run_blocking::<
+                        Result<()>,
+                        _,
+                    >(move || Self::build(self, cx, payload))
+                }
             }
         }
-    }
-    fn receive<'call>(
-        &'call mut self,
-        cx: &'call mut ::channels_runtime::__private::Context<Self>,
-        command: Self::Command,
-    ) -> ::channels_runtime::__private::BoxFuture<
-        'call,
-        ::channels_runtime::__private::Result<()>,
-    > {
-        match command {
-            ReportsCommand::Read(payload) => {
-                ::channels_runtime::__private::run_blocking::<
-                    (),
-                    _,
-                >(move || Self::read(self, cx, payload))
+        fn decode_command(
+            frame: ::channels_runtime::__private::Frame,
+        ) -> ::core::result::Result<
+            Self::Command,
+            ::channels_runtime::__private::CommandError,
+        > {
+            match ::channels_runtime::__private::named_command(frame, "type") {
+                ::channels_runtime::__private::ParsedFrame::Command { name, text } => {
+                    match name.as_str() {
+                        "read" => {
+                            ::channels_runtime::__private::decode_command::<
+                                Read,
+                            >(&text, "type", "read")
+                                .map(__ConsumerCommand::Read)
+                        }
+                        _ => {
+                            ::core::result::Result::Err(::channels_runtime::__private::CommandError::Unknown {
+                                name,
+                                commands: &["read"],
+                            })
+                        }
+                    }
+                }
+                ::channels_runtime::__private::ParsedFrame::Other { frame, error } => {
+                    ::core::result::Result::Err(error)
+                }
             }
         }
+        fn receive<'call>(
+            &'call mut self,
+            cx: &'call mut ::channels_runtime::__private::Context<Self>,
+            command: Self::Command,
+        ) -> ::channels_runtime::__private::BoxFuture<
+            'call,
+            ::channels_runtime::__private::Result<()>,
+        > {
+            match command {
+                __ConsumerCommand::Read(payload) => {
+                    ::channels_runtime::__private::run_blocking::<
+                        (),
+                        _,
+                    >(move || Self::read(self, cx, payload))
+                }
+            }
+        }
+        fn disconnect<'call>(
+            &'call mut self,
+            cx: &'call mut ::channels_runtime::__private::Context<Self>,
+            code: ::channels_runtime::__private::CloseCode,
+        ) -> ::channels_runtime::__private::BoxFuture<
+            'call,
+            ::channels_runtime::__private::Result<()>,
+        > {
+            ::channels_runtime::__private::ran(())
+        }
     }
-    fn disconnect<'call>(
-        &'call mut self,
-        cx: &'call mut ::channels_runtime::__private::Context<Self>,
-        code: ::channels_runtime::__private::CloseCode,
-    ) -> ::channels_runtime::__private::BoxFuture<
-        'call,
-        ::channels_runtime::__private::Result<()>,
-    > {
-        ::channels_runtime::__private::ran(())
-    }
-}
-const _: () = {
     #[allow(unused_imports)]
-    use ::channels_runtime::__private::NotAnEvent as _;
+    use ::channels_runtime::__private::{NotAnEvent as _, OtherKind as _};
     const _: () = ::channels_runtime::__private::check_name(
         "build",
         "report.build",
         "ReportBuild",
         ::channels_runtime::__private::NameOf::<ReportBuild>::NAME,
+    );
+    const _: () = ::channels_runtime::__private::check_command(
+        "read",
+        "read",
+        "Read",
+        ::channels_runtime::__private::KindOf::<Read>::KIND,
     );
 };

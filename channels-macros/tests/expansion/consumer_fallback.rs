@@ -22,34 +22,6 @@ impl Log {
         cx.close(CloseCode::POLICY);
     }
 }
-/// Events that `Log` accepts: one variant for each `#[handler]`.
-#[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
-pub enum LogEvent {
-    /// Any other event.
-    Raw(Envelope),
-}
-#[automatically_derived]
-#[allow(unreachable_code, unused_variables)]
-impl ::core::fmt::Debug for LogEvent {
-    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        formatter
-            .write_str(
-                match *self {
-                    Self::Raw(_) => "Raw",
-                },
-            )
-    }
-}
-/// Frames that `Log` accepts: one variant for each `#[receive]`.
-#[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
-pub enum LogCommand {}
-#[automatically_derived]
-#[allow(unreachable_code, unused_variables)]
-impl ::core::fmt::Debug for LogCommand {
-    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-        match *self {}
-    }
-}
 #[automatically_derived]
 impl ::channels_runtime::__private::HandlesListed for Log {}
 #[automatically_derived]
@@ -59,111 +31,150 @@ impl ::channels_runtime::__private::JoinsListed for Log {}
 #[cfg(not(any(all(feature = "strict"))))]
 #[automatically_derived]
 impl ::channels_runtime::__private::OnlySends for Log {}
-#[automatically_derived]
-#[allow(deprecated, trivial_bounds, unreachable_code, unused_variables)]
-impl ::channels_runtime::__private::Consumer for Log
-where
-    Log: ::core::marker::Send,
-{
-    type Event = LogEvent;
-    type Command = LogCommand;
-    const INFO: ::channels_runtime::__private::ConsumerInfo = {
-        #[allow(unused_imports)]
-        use ::channels_runtime::__private::{NotACommand as _, NotAnEvent as _};
-        ::channels_runtime::__private::ConsumerInfo {
-            name: "Log",
-            handlers: &[],
-            fallback: ::core::option::Option::Some("unknown"),
-            commands: &[],
-            raw: ::core::option::Option::None,
-            groups: &[::channels_runtime::__private::joined::<Log, Room>()],
-            sends: &[],
-            tag: "type",
-            mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
+const _: () = {
+    /// Events that `Log` accepts: one variant for each `#[handler]`.
+    #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
+    pub enum __ConsumerEvent {
+        /// Any other event.
+        Raw(Envelope),
+    }
+    #[automatically_derived]
+    #[allow(unreachable_code, unused_variables)]
+    impl ::core::fmt::Debug for __ConsumerEvent {
+        fn fmt(
+            &self,
+            formatter: &mut ::core::fmt::Formatter<'_>,
+        ) -> ::core::fmt::Result {
+            formatter
+                .write_str(
+                    match *self {
+                        Self::Raw(_) => "Raw",
+                    },
+                )
         }
-    };
-    type Captures = ();
-    fn connect(
-        cx: &mut ::channels_runtime::__private::Context<Self>,
-        captures: Self::Captures,
-    ) -> ::channels_runtime::__private::BoxFuture<
-        '_,
-        ::core::result::Result<Self, ::channels_runtime::__private::Reject>,
-    > {
-        ::channels_runtime::__private::connected_by_default::<Log>()
     }
-    fn decode(
-        envelope: &::channels_runtime::__private::Envelope,
-    ) -> ::core::result::Result<
-        ::channels_runtime::__private::Decoded<Self::Event>,
-        ::channels_runtime::__private::DecodeError,
-    > {
-        ::channels_runtime::__private::undecoded::<Envelope, _>(envelope, LogEvent::Raw)
+    /// Frames that `Log` accepts: one variant for each `#[receive]`.
+    #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
+    pub enum __ConsumerCommand {}
+    #[automatically_derived]
+    #[allow(unreachable_code, unused_variables)]
+    impl ::core::fmt::Debug for __ConsumerCommand {
+        fn fmt(
+            &self,
+            formatter: &mut ::core::fmt::Formatter<'_>,
+        ) -> ::core::fmt::Result {
+            match *self {}
+        }
     }
-    fn dispatch<'call>(
-        &'call mut self,
-        cx: &'call mut ::channels_runtime::__private::Context<Self>,
-        event: &'call ::channels_runtime::__private::Delivered<Self::Event>,
-    ) -> ::channels_runtime::__private::BoxFuture<
-        'call,
-        ::channels_runtime::__private::Result<()>,
-    > {
-        match *event.event() {
-            LogEvent::Raw(ref payload) => {
-                ::channels_runtime::__private::run::<
-                    Result<()>,
-                    _,
-                >(Self::unknown(self, cx, payload))
+    #[automatically_derived]
+    #[allow(deprecated, trivial_bounds, unreachable_code, unused_variables)]
+    impl ::channels_runtime::__private::Consumer for Log
+    where
+        Log: ::core::marker::Send,
+    {
+        type Event = __ConsumerEvent;
+        type Command = __ConsumerCommand;
+        const INFO: ::channels_runtime::__private::ConsumerInfo = {
+            #[allow(unused_imports)]
+            use ::channels_runtime::__private::{NotACommand as _, NotAnEvent as _};
+            ::channels_runtime::__private::ConsumerInfo {
+                name: "Log",
+                handlers: &[],
+                fallback: ::core::option::Option::Some("unknown"),
+                commands: &[],
+                raw: ::core::option::Option::None,
+                groups: &[::channels_runtime::__private::joined::<Log, Room>()],
+                sends: &[],
+                tag: "type",
+                mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
+            }
+        };
+        type Captures = ();
+        fn connect(
+            cx: &mut ::channels_runtime::__private::Context<Self>,
+            captures: Self::Captures,
+        ) -> ::channels_runtime::__private::BoxFuture<
+            '_,
+            ::core::result::Result<Self, ::channels_runtime::__private::Reject>,
+        > {
+            ::channels_runtime::__private::connected_by_default::<Log>()
+        }
+        fn decode(
+            envelope: &::channels_runtime::__private::Envelope,
+        ) -> ::core::result::Result<
+            ::channels_runtime::__private::Decoded<Self::Event>,
+            ::channels_runtime::__private::DecodeError,
+        > {
+            ::channels_runtime::__private::undecoded::<
+                Envelope,
+                _,
+            >(envelope, __ConsumerEvent::Raw)
+        }
+        fn dispatch<'call>(
+            &'call mut self,
+            cx: &'call mut ::channels_runtime::__private::Context<Self>,
+            event: &'call ::channels_runtime::__private::Delivered<Self::Event>,
+        ) -> ::channels_runtime::__private::BoxFuture<
+            'call,
+            ::channels_runtime::__private::Result<()>,
+        > {
+            match *event.event() {
+                __ConsumerEvent::Raw(ref payload) => {
+                    ::channels_runtime::__private::run::<
+                        Result<()>,
+                        _,
+                    >(Self::unknown(self, cx, payload))
+                }
             }
         }
+        fn decode_command(
+            frame: ::channels_runtime::__private::Frame,
+        ) -> ::core::result::Result<
+            Self::Command,
+            ::channels_runtime::__private::CommandError,
+        > {
+            ::core::result::Result::Err(
+                ::channels_runtime::__private::CommandError::NotListening,
+            )
+        }
+        fn receive<'call>(
+            &'call mut self,
+            cx: &'call mut ::channels_runtime::__private::Context<Self>,
+            command: Self::Command,
+        ) -> ::channels_runtime::__private::BoxFuture<
+            'call,
+            ::channels_runtime::__private::Result<()>,
+        > {
+            match command {}
+        }
+        #[cfg(feature = "strict")]
+        fn refuse<'call>(
+            &'call mut self,
+            cx: &'call mut ::channels_runtime::__private::Context<Self>,
+            error: ::channels_runtime::__private::CommandError,
+        ) -> ::channels_runtime::__private::BoxFuture<
+            'call,
+            ::channels_runtime::__private::Result<()>,
+        > {
+            ::channels_runtime::__private::ran::<
+                (),
+            >(
+                Self::refused(
+                    self,
+                    cx,
+                    ::channels_runtime::__private::refused::<CommandError>(error),
+                ),
+            )
+        }
+        fn disconnect<'call>(
+            &'call mut self,
+            cx: &'call mut ::channels_runtime::__private::Context<Self>,
+            code: ::channels_runtime::__private::CloseCode,
+        ) -> ::channels_runtime::__private::BoxFuture<
+            'call,
+            ::channels_runtime::__private::Result<()>,
+        > {
+            ::channels_runtime::__private::ran(())
+        }
     }
-    fn decode_command(
-        frame: ::channels_runtime::__private::Frame,
-    ) -> ::core::result::Result<
-        Self::Command,
-        ::channels_runtime::__private::CommandError,
-    > {
-        ::core::result::Result::Err(
-            ::channels_runtime::__private::CommandError::NotListening,
-        )
-    }
-    fn receive<'call>(
-        &'call mut self,
-        cx: &'call mut ::channels_runtime::__private::Context<Self>,
-        command: Self::Command,
-    ) -> ::channels_runtime::__private::BoxFuture<
-        'call,
-        ::channels_runtime::__private::Result<()>,
-    > {
-        match command {}
-    }
-    #[cfg(feature = "strict")]
-    fn refuse<'call>(
-        &'call mut self,
-        cx: &'call mut ::channels_runtime::__private::Context<Self>,
-        error: ::channels_runtime::__private::CommandError,
-    ) -> ::channels_runtime::__private::BoxFuture<
-        'call,
-        ::channels_runtime::__private::Result<()>,
-    > {
-        ::channels_runtime::__private::ran::<
-            (),
-        >(
-            Self::refused(
-                self,
-                cx,
-                ::channels_runtime::__private::refused::<CommandError>(error),
-            ),
-        )
-    }
-    fn disconnect<'call>(
-        &'call mut self,
-        cx: &'call mut ::channels_runtime::__private::Context<Self>,
-        code: ::channels_runtime::__private::CloseCode,
-    ) -> ::channels_runtime::__private::BoxFuture<
-        'call,
-        ::channels_runtime::__private::Result<()>,
-    > {
-        ::channels_runtime::__private::ran(())
-    }
-}
+};

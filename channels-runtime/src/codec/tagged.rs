@@ -170,6 +170,21 @@ pub(crate) struct Untagged<'a, D> {
     pub(crate) inner: D,
 }
 
+// A type that requests anything but a map could never be read. The constants make this an error of the build: they are evaluated
+// for each type that requests them, and the compiler names that type.
+macro_rules! reads_no_map {
+    ($($method:ident($($argument:ty),*) $kind:literal;)*) => {
+        $(fn $method<V: Visitor<'de>>(self, $(_: $argument,)* _: V) -> Result<V::Value, D::Error> {
+            const {
+                panic!(concat!(
+                    "this type is read as ", $kind, ", but a command or an event is a map, as of a struct with named fields; \
+                     a client's other JSON is received with `#[receive]` and `Json<T>`"
+                ))
+            }
+        })*
+    };
+}
+
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Untagged<'_, D> {
     type Error = D::Error;
 
@@ -200,9 +215,33 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Untagged<'_, D> {
         visitor.visit_newtype_struct(self)
     }
 
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option seq tuple
-        tuple_struct map enum identifier ignored_any
+    serde::forward_to_deserialize_any!(map ignored_any);
+
+    reads_no_map! {
+        deserialize_bool() "a boolean";
+        deserialize_i8() "a number";
+        deserialize_i16() "a number";
+        deserialize_i32() "a number";
+        deserialize_i64() "a number";
+        deserialize_i128() "a number";
+        deserialize_u8() "a number";
+        deserialize_u16() "a number";
+        deserialize_u32() "a number";
+        deserialize_u64() "a number";
+        deserialize_u128() "a number";
+        deserialize_f32() "a number";
+        deserialize_f64() "a number";
+        deserialize_char() "a character";
+        deserialize_str() "text";
+        deserialize_string() "text";
+        deserialize_identifier() "text";
+        deserialize_bytes() "bytes";
+        deserialize_byte_buf() "bytes";
+        deserialize_option() "an `Option`";
+        deserialize_seq() "a list";
+        deserialize_tuple(usize) "a tuple";
+        deserialize_tuple_struct(&'static str, usize) "a tuple struct";
+        deserialize_enum(&'static str, &'static [&'static str]) "an enum with the variant as its key";
     }
 
     fn is_human_readable(&self) -> bool {

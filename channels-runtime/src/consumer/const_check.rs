@@ -19,6 +19,32 @@ pub const fn check_name(handler: &str, written: &str, payload: &str, event: &str
     panic!("{}", message.as_str());
 }
 
+/// Checks that the type of a command is not an enum, a list, or another type that is certainly not a struct with named fields.
+/// `kind` is empty for any other type.
+#[track_caller]
+pub const fn check_command(method: &str, command: &str, payload: &str, kind: &str) {
+    if kind.is_empty() {
+        return;
+    }
+    let message = Message::new()
+        .and(&[
+            "`",
+            payload,
+            "` is ",
+            kind,
+            ", but the command \"",
+            command,
+            "\" is a struct with named fields: take one that ",
+        ])
+        .and(&[
+            "derives `Deserialize`, or receive any JSON: `#[receive] async fn ",
+            method,
+            "(&mut self, cx: &mut Context<Self>, ",
+        ])
+        .and(&["Json(command): Json<", payload, ">)`"]);
+    panic!("{}", message.as_str());
+}
+
 /// Checks that a consumer handles each event of the group, and that each name belongs to one type.
 #[track_caller]
 pub const fn check_group(group: &str, carries: &[EventInfo], consumers: &[ConsumerInfo], events: &[&[EventInfo]]) {

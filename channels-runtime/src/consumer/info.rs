@@ -68,4 +68,26 @@ pub struct CommandInfo {
     pub fields: fn() -> &'static [&'static str],
     /// The line of the method in its source file.
     pub line: u32,
+    /// Returns the reason why no client can send the command, for its tag and its name.
+    #[doc(hidden)]
+    pub unsendable: fn(&'static str, &'static str) -> Option<String>,
+}
+
+impl ConsumerInfo {
+    /// Checks that a client can send each command.
+    ///
+    /// # Panics
+    /// If no client can send one of them.
+    #[track_caller]
+    pub(crate) fn check_commands(&self) {
+        for command in self.commands {
+            if let Some(reason) = (command.unsendable)(self.tag, command.name) {
+                panic!(
+                    "no client can send the command {:?} of consumer `{}`: {reason}; or receive its JSON with `#[receive]` and \
+                     `Json<T>`, without a name",
+                    command.name, self.name
+                );
+            }
+        }
+    }
 }

@@ -1,10 +1,18 @@
 //! Checks and facts of a type that may be the wrong one, without a second error for the same mistake.
 
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::marker::PhantomData;
+use std::mem::Discriminant;
+use std::net::{IpAddr, SocketAddr};
+use std::num::{NonZeroU32, NonZeroU64};
+use std::path::PathBuf;
 
+use bytes::Bytes;
+
+use crate::codec::unsendable;
 use crate::consumer::Consumer;
 use crate::event::{Carries, Event, Group, GroupInfo, Handles, JoinedBy, Joins, Sends, fields_of};
-use crate::websocket::ToJson;
+use crate::websocket::{Frame, Json, ToJson};
 
 /// Returns the path of a listed message. The bound makes the compiler report a type without serde at the user's list.
 pub const fn sent<T: ToJson>() -> fn() -> &'static str {
@@ -78,17 +86,66 @@ pub trait NotAnEvent {
 
 impl<T> NotAnEvent for NameOf<T> {}
 
-/// The fields of a command, for a type that may not have serde. `decode_command` reports that; compare [`NameOf`].
+/// The facts of a command, for a type that may not have serde. `decode_command` reports that; compare [`NameOf`].
 #[derive(Debug)]
-pub struct FieldsOf<T>(PhantomData<T>);
+pub struct CommandOf<T>(PhantomData<T>);
 
-impl<T: serde::de::DeserializeOwned> FieldsOf<T> {
+impl<T: serde::de::DeserializeOwned> CommandOf<T> {
     pub const FIELDS: fn() -> &'static [&'static str] = fields_of::<T>;
+    pub const UNSENDABLE: fn(&'static str, &'static str) -> Option<String> = unsendable::<T>;
 }
 
-/// The constants of [`FieldsOf`] for a type without serde.
+/// The constants of [`CommandOf`] for a type without serde.
 pub trait NotACommand {
     const FIELDS: fn() -> &'static [&'static str] = || &[];
+    const UNSENDABLE: fn(&'static str, &'static str) -> Option<String> = |_, _| None;
 }
 
-impl<T> NotACommand for FieldsOf<T> {}
+impl<T> NotACommand for CommandOf<T> {}
+
+/// The kind of a command's type, if it is certainly not a struct with named fields: `an enum`, `a list`. Otherwise empty.
+///
+/// This sees through aliases, and `cargo check` evaluates it. It does not see how a type is read: [`Untagged`] rejects other types
+/// when the program is built.
+///
+/// [`Untagged`]: crate::codec
+#[derive(Debug)]
+pub struct KindOf<T>(PhantomData<T>);
+
+/// The constant of [`KindOf`] for a type without one of its own.
+pub trait OtherKind: Sized {
+    const KIND: &'static str;
+}
+
+impl<T> OtherKind for KindOf<T> {
+    // The discriminant of a struct is like that of `()`. An enum has a larger one, unless its `repr` is small.
+    const KIND: &'static str =
+        if size_of::<Discriminant<T>>() == size_of::<Discriminant<()>>() { "" } else { "an enum" };
+}
+
+macro_rules! kinds {
+    ($($kind:literal: $([$($parameter:ident)*] $ty:ty),+;)*) => {
+        $($(impl<$($parameter),*> KindOf<$ty> {
+            pub const KIND: &'static str = $kind;
+        })+)*
+    };
+}
+
+kinds! {
+    "": [] serde_json::Value;
+    "text": [] String, [] Box<str>, [] PathBuf, [] IpAddr, [] SocketAddr;
+    "a boolean": [] bool;
+    "a character": [] char;
+    "a number": [] i8, [] i16, [] i32, [] i64, [] i128, [] isize, [] u8, [] u16, [] u32, [] u64, [] u128, [] usize,
+        [] f32, [] f64, [] NonZeroU32, [] NonZeroU64;
+    "a list": [T] Vec<T>, [T] VecDeque<T>, [T S] HashSet<T, S>, [T] BTreeSet<T>, [T] Box<[T]>;
+    "a tuple": [A] (A,), [A B] (A, B), [A B C] (A, B, C), [A B C D] (A, B, C, D);
+    "an `Option`": [T] Option<T>;
+    "a `Json`": [T] Json<T>;
+    "a frame": [] Frame;
+    "bytes": [] Bytes;
+}
+
+impl<T, const N: usize> KindOf<[T; N]> {
+    pub const KIND: &'static str = "a list";
+}

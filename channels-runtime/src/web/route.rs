@@ -38,10 +38,16 @@ impl Channels {
     /// let routes = chat.or(warp::path::end().map(|| "hello"));
     /// # Ok::<(), Error>(())
     /// ```
+    ///
+    /// # Panics
+    /// If no client can send one of the consumer's commands, because its type reads no object, or reads the field with the
+    /// command's name: `#[serde(flatten)]` of an enum with `#[serde(tag = "type")]`. The compiler detects most such types.
+    #[track_caller]
     pub fn route<C: Consumer>(
         &self,
         path: impl RoutePath<Captured: Captures<C::Captures>>,
     ) -> BoxedFilter<(Response,)> {
+        C::INFO.check_commands();
         let server = self.server().clone();
         Captures::collect(path.itself())
             .and(warp::get())

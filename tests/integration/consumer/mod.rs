@@ -3,6 +3,7 @@
 mod blocking;
 pub(crate) mod chat;
 mod clippy;
+mod commands;
 mod info;
 mod rendering;
 mod tasks;

@@ -10,11 +10,11 @@ struct E1;
 struct E2;
 #[event("chat message")]
 struct E3;
-#[event("ChatMessage")]
+#[event("chat-message")]
 struct E4;
-#[event("chät")]
+#[event("chat€")]
 struct E5;
-#[event("chat..message")]
+#[event("chat/message")]
 struct E6;
 #[event("1.chat")]
 struct E7;

@@ -1,4 +1,4 @@
-//! Channels makes one method of both names, and we one variant.
+//! Channels calls one method for both names.
 
 use channels_runtime::prelude::*;
 

@@ -7,9 +7,6 @@ struct ChatMessage {
     message: String,
 }
 
-#[event("raw")]
-struct Raw;
-
 #[derive(Default)]
 struct Typed;
 
@@ -33,9 +30,6 @@ struct Shaped;
 
 #[consumer]
 impl Shaped {
-    #[handler("raw")]
-    async fn raw(&mut self, _cx: &mut Context<Self>, _event: &Raw) {}
-
     #[handler(_)]
     fn unknown(event: &Envelope) -> String {
         event.event_name().into()

@@ -1,6 +1,7 @@
 //! One method that is no Rust: the others are what they were.
 
 use channels_runtime::prelude::*;
+use channels_runtime::Consumer;
 
 #[event("chat.message")]
 struct ChatMessage {
@@ -38,5 +39,6 @@ impl ChatConsumer {
 
 fn main() {
     let _ = Channels::builder().build().unwrap().route::<ChatConsumer>(warp::path!("ws"));
-    let _ = ChatConsumerEvent::ChatJoin(ChatJoin { username: String::new() });
+    type Event = <ChatConsumer as Consumer>::Event;
+    let _ = Event::ChatJoin(ChatJoin { username: String::new() });
 }

@@ -1,6 +1,7 @@
 //! Ten mistakes, ten errors, each once; what is right still expands.
 
 use channels_runtime::prelude::*;
+use channels_runtime::Consumer;
 
 #[event("chat.message")]
 struct ChatMessage {
@@ -73,5 +74,6 @@ impl ChatConsumer {
 
 fn main() {
     // The right handlers are there, though their neighbours are wrong.
-    let _ = ChatConsumerEvent::ChatMessage(ChatMessage { message: String::new() });
+    type Event = <ChatConsumer as Consumer>::Event;
+    let _ = Event::ChatMessage(ChatMessage { message: String::new() });
 }

@@ -164,7 +164,8 @@ check_app! {
 #[test]
 fn runs() {
     let said = r#"{"command": "say", "text": "hi"}"#;
-    let Ok(PatternsCommand::Say(Say { command, text })) = Patterns::decode_command(Frame::text(said)) else {
+    type Command = <Patterns as channels_runtime::Consumer>::Command;
+    let Ok(Command::Say(Say { command, text })) = Patterns::decode_command(Frame::text(said)) else {
         panic!("it is a command")
     };
     assert_eq!((command.as_str(), text.as_str()), ("say", "hi"));

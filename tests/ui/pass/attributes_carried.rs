@@ -2,6 +2,7 @@
 
 #![deny(deprecated, non_camel_case_types)]
 
+use channels_runtime::Consumer;
 use channels_runtime::prelude::*;
 
 #[event("chat.message")]
@@ -40,8 +41,10 @@ impl ChatConsumer {
 
 #[test]
 fn runs() {
-    let event = ChatConsumerEvent::ChatMessage(ChatMessage { message: "hi".into() });
+    type Event = <ChatConsumer as Consumer>::Event;
+    type Command = <ChatConsumer as Consumer>::Command;
+    let event = Event::ChatMessage(ChatMessage { message: "hi".into() });
     assert_eq!(format!("{event:?}"), "ChatMessage");
-    assert_eq!(format!("{:?}", ChatConsumerCommand::Say(say { text: "hi".into() })), "Say");
+    assert_eq!(format!("{:?}", Command::Say(say { text: "hi".into() })), "Say");
     assert_eq!(ChatConsumer::chat_message(&ChatMessage { message: "hi".into() }), "hi");
 }

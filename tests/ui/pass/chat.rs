@@ -1,5 +1,6 @@
 //! The whole of it: every kind of method, async and not, with a client's commands and frames.
 
+use channels_runtime::Consumer;
 use channels_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -97,10 +98,11 @@ fn runs() {
     );
     assert!((info.handlers[0].payload)().ends_with("ChatJoin"));
     // The line of `async fn chat_join`.
-    assert_eq!(info.handlers[0].line, 64);
+    assert_eq!(info.handlers[0].line, 65);
     assert_eq!(info.commands.iter().map(|command| command.name).collect::<Vec<_>>(), ["send"]);
     assert!((info.sends[0])().ends_with("Joined"));
-    let event = ChatConsumerEvent::ChatMessage(ChatMessage { message: "hi".into() });
+    type Event = <ChatConsumer as Consumer>::Event;
+    let event = Event::ChatMessage(ChatMessage { message: "hi".into() });
     assert_eq!(format!("{event:?}"), "ChatMessage");
     assert_eq!(Room { id: 7 }.name().unwrap().as_str(), "room-7");
     assert_eq!(Lobby.name().unwrap().as_str(), "lobby");

@@ -29,10 +29,9 @@ impl ChatConsumer {
 
 #[test]
 fn runs() {
+    type Command = <ChatConsumer as Consumer>::Command;
     let decode = |text: &str| ChatConsumer::decode_command(Frame::text(text));
-    assert!(
-        matches!(decode(r#"{"type": "say", "text": "hi"}"#), Ok(ChatConsumerCommand::Say(Say { text })) if text == "hi")
-    );
+    assert!(matches!(decode(r#"{"type": "say", "text": "hi"}"#), Ok(Command::Say(Say { text })) if text == "hi"));
     let Err(CommandError::Unknown { name, commands }) = decode(r#"{"type": "chat.kick"}"#) else {
         panic!("a client called a handler")
     };

@@ -3,7 +3,7 @@
 use proc_macro2::Span;
 use syn::{Ident, LitStr};
 
-use crate::consumer::model::{GapKind, RAW};
+use crate::consumer::model::GapKind;
 use crate::consumer::parse;
 use crate::diagnostics::Diagnostics;
 use crate::event_name;
@@ -58,8 +58,6 @@ impl Names {
     pub(super) fn check(&self, diagnostics: &mut Diagnostics) {
         check_table(&self.events, "event", "handled", "handler for", diagnostics);
         check_table(&self.commands, "command", "received", "method for", diagnostics);
-        check_raw(&self.raw, "the `#[receive]` for every frame", &self.commands, "command", diagnostics);
-        check_raw(&self.fallbacks, "the `#[handler(_)]`", &self.events, "event", diagnostics);
         for (helper, methods) in [
             ("connect", &self.connects),
             ("disconnect", &self.disconnects),
@@ -74,25 +72,10 @@ impl Names {
     }
 }
 
-/// Reports a name whose variant is [`RAW`], the variant of events or frames without a name.
-fn check_raw(raw: &[Named], what: &str, names: &[Named], noun: &str, diagnostics: &mut Diagnostics) {
-    if let Some(raw) = raw.first()
-        && let Some(named) = names.iter().find(|named| event_name::variant(&named.name) == RAW)
-    {
-        diagnostics.error_at(
-            named.at,
-            format!(
-                "{noun} {:?} and {what}, `{}`, both become the variant `{RAW}`; give the {noun} another name",
-                named.name, raw.method
-            ),
-        );
-    }
-}
-
 fn check_table(names: &[Named], noun: &str, handled: &str, first_is: &str, diagnostics: &mut Diagnostics) {
     for (at, second) in names.iter().enumerate() {
-        let variant = event_name::variant(&second.name);
-        let same = |first: &&Named| event_name::variant(&first.name) == variant;
+        let variant = event_name::exact_variant(&second.name);
+        let same = |first: &&Named| event_name::exact_variant(&first.name) == variant;
         let Some(first) = names[..at].iter().find(same).filter(|first| !first.conditional && !second.conditional)
         else {
             continue;
@@ -110,7 +93,8 @@ fn check_table(names: &[Named], noun: &str, handled: &str, first_is: &str, diagn
             diagnostics.error_at(
                 second.at,
                 format!(
-                    "{noun} names {:?} and {:?} are too alike: both become the variant `{variant}`",
+                    "{noun} names {:?} and {:?} are too alike: they differ only in their separators or in the case of \
+                     their first letter",
                     first.name, second.name
                 ),
             );

@@ -1,15 +1,15 @@
 //! The checks of the block as a whole.
 
 use proc_macro2::{TokenStream, TokenTree};
-use quote::{ToTokens, format_ident};
+use quote::ToTokens;
 use syn::{Ident, Signature, Type};
 
 use super::arguments::{check_arguments, check_mailbox};
-use super::conflicts;
 use super::duplicates::Names;
 use super::known_types::{context, has_arguments, has_no_fields};
 use super::methods::{Checker, Marked};
 use super::role::{ReadRole, Role, check_other, check_unread, read_role};
+use super::second_block;
 use super::signature::{context_at, is_event_called_context, typed};
 use crate::consumer::method_attribute::HELPERS_IN_WORDS;
 use crate::consumer::model::{Change, Checked, Consumer, Handles};
@@ -45,8 +45,8 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
             self_ty: block.self_ty.clone(),
             generics: block.generics.clone(),
             cfgs: cfgs(&block.attributes),
-            event: format_ident!("{name}Event", span = place(name.span())),
-            command: format_ident!("{name}Command", span = place(name.span())),
+            event: Ident::new("__ConsumerEvent", place(name.span())),
+            command: Ident::new("__ConsumerCommand", place(name.span())),
             name,
             tag: arguments.tag,
             groups: arguments.groups,
@@ -100,8 +100,8 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
         consumer.broken_connect = Some(consumer.connects.drain(..).flat_map(|connect| connect.captures).collect());
         consumer.handles = Handles::Anything;
     }
-    let is_possible = conflicts::check(&mut consumer, item, diagnostics);
-    Checked { consumer: is_possible.then_some(consumer), changes }
+    let is_first = second_block::check(&consumer.self_ty, item, diagnostics);
+    Checked { consumer: is_first.then_some(consumer), changes }
 }
 
 /// Checks everything but the members. Returns the name of the consumer.

@@ -8,8 +8,7 @@
 //!   only argument is `&page::Context` takes an event. An alias that hides the `&mut` is reported as a wrong context.
 //! - Types without fields ([`WITHOUT_FIELDS`], and `Option` as a close code): a command, a close code or a consumer of
 //!   the user's that is called `Frame` or `Bytes`, for example, is rejected with an error. The remedy is another name
-//!   or an alias. Conversely, an alias of a type without fields, such as `type Text = String`, compiles as a command.
-//!   At run time every command of that name is malformed, and the client receives that error.
+//!   or an alias. An alias of a type without fields compiles here, and `check_command` of the runtime rejects it.
 //! - Wrappers ([`WRAPPERS`]): an event `Json<T>` of the user's is rejected with an error; the remedy is an alias. An
 //!   alias of a wrapper around an event is not an event, which the compiler reports.
 //! - Futures ([`awaited`]): a type of the user's that is called `BoxFuture`, and that a method returns without `async`,

@@ -9,7 +9,9 @@ use super::signature::{
     Wanted, by_reference, by_value, called, check_acting, check_alone, check_context, check_qualifiers, check_shared,
     connecting, context_at, owned_text, payload_text, typed, written,
 };
-use crate::consumer::model::{Command, Connect, Consumer, Disconnect, Gap, GapKind, Handler, Handles, Method, Raw};
+use crate::consumer::model::{
+    Command, Connect, Consumer, Disconnect, Gap, GapKind, Handler, Handles, Method, RAW, Raw,
+};
 use crate::consumer::parse;
 use crate::diagnostics::Diagnostics;
 use crate::event_name;
@@ -114,7 +116,8 @@ impl Checker<'_> {
             listed.push((method.cfgs.clone(), payload.clone()));
         }
         if let Some(event) = name.filter(|_| right) {
-            let variant = Ident::new(&event_name::variant(&event.value()), place(event.span()));
+            let others = self.consumer.handlers.iter().map(|other| (other.event.value(), &other.variant));
+            let variant = variant(&event, others);
             let same = self.consumer.handlers.iter().filter(|other| other.variant == variant);
             if !is_second(&method, same.map(|other| &other.method)) {
                 self.consumer.handlers.push(Handler { method, event, variant, payload, shared });
@@ -142,7 +145,8 @@ impl Checker<'_> {
             && self.diagnostics.count() == before
         {
             let method = marked.called();
-            let variant = Ident::new(&event_name::variant(&name.value()), place(name.span()));
+            let others = self.consumer.commands.iter().map(|other| (other.name.value(), &other.variant));
+            let variant = variant(&name, others);
             let same = self.consumer.commands.iter().filter(|other| other.variant == variant);
             if !is_second(&method, same.map(|other| &other.method)) {
                 self.consumer.commands.push(Command { method, name, variant, payload });
@@ -314,6 +318,15 @@ fn check_command(payload: &Type, diagnostics: &mut Diagnostics) {
 /// Returns a probable type for a name: `ChatMessage` for `chat.message`.
 fn type_name(name: &LitStr) -> String {
     event_name::variant(&name.value())
+}
+
+/// Returns the enum variant for a name. `others` are the names before it and their variants.
+fn variant<'a>(name: &LitStr, mut others: impl Iterator<Item = (String, &'a Ident)>) -> Ident {
+    let written = name.value();
+    let variant = event_name::variant(&written);
+    let taken = variant == RAW || others.any(|(other, taken)| other != written && *taken == variant);
+    let variant = if taken { event_name::exact_variant(&written) } else { variant };
+    Ident::new(&variant, place(name.span()))
 }
 
 fn push_raw(methods: &mut Vec<Raw>, marked: Marked<'_>, payload: Option<Type>) {

@@ -2,12 +2,12 @@
 
 mod arguments;
 mod blocking;
-mod conflicts;
 mod duplicates;
 mod impl_block;
 mod known_types;
 mod methods;
 mod role;
+mod second_block;
 mod signature;
 
 pub(super) use impl_block::check;

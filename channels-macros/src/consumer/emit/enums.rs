@@ -1,14 +1,14 @@
 //! The enums of events and commands.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use quote::{format_ident, quote};
 use syn::{Ident, Type};
 
 use crate::consumer::model::{Consumer, Method, RAW, Raw};
 
 /// Input: `#[handler("chat.message")] fn chat_message(event: &ChatMessage) -> ..`.
 ///
-/// Output: `pub enum ChatConsumerEvent { ChatMessage(ChatMessage) }`, and the same for commands.
+/// Output: `pub enum __ConsumerEvent { ChatMessage(ChatMessage) }`, and the same for commands.
 pub(super) fn enums(consumer: &Consumer) -> TokenStream {
     let events: Vec<Variant<'_>> = consumer
         .handlers
@@ -34,10 +34,8 @@ pub(super) fn enums(consumer: &Consumer) -> TokenStream {
         .collect();
     let accepts_events = format!(" Events that `{}` accepts: one variant for each `#[handler]`.", consumer.name);
     let accepts_frames = format!(" Frames that `{}` accepts: one variant for each `#[receive]`.", consumer.name);
-    let (events, commands) = (
-        one_enum(consumer, &consumer.event, &accepts_events, &events),
-        one_enum(consumer, &consumer.command, &accepts_frames, &commands),
-    );
+    let (events, commands) =
+        (one_enum(&consumer.event, &accepts_events, &events), one_enum(&consumer.command, &accepts_frames, &commands));
     quote!(#events #commands)
 }
 
@@ -58,8 +56,7 @@ struct Variant<'a> {
     doc: String,
 }
 
-fn one_enum(consumer: &Consumer, name: &Ident, doc: &str, variants: &[Variant<'_>]) -> TokenStream {
-    let Consumer { cfgs, .. } = consumer;
+fn one_enum(name: &Ident, doc: &str, variants: &[Variant<'_>]) -> TokenStream {
     let definitions = variants.iter().map(|Variant { ident, payload, method, doc }| {
         let Method { cfgs, carried, .. } = method;
         let documented = carried.iter().any(|attribute| attribute.path().is_ident("doc"));
@@ -76,15 +73,11 @@ fn one_enum(consumer: &Consumer, name: &Ident, doc: &str, variants: &[Variant<'_
     } else {
         quote!(formatter.write_str(match *self { #(#arms,)* }))
     };
-    // With this span, the compiler shows a second definition of the name at the consumer's name.
-    let begins = quote_spanned!(name.span()=> pub enum);
     quote! {
-        #(#cfgs)*
         #[doc = #doc]
         #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]
-        #begins #name { #(#definitions,)* }
+        pub enum #name { #(#definitions,)* }
 
-        #(#cfgs)*
         #[automatically_derived]
         #[allow(unreachable_code, unused_variables)]
         impl ::core::fmt::Debug for #name {

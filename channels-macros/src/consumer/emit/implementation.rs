@@ -11,7 +11,7 @@ use crate::consumer::model::{Command, Connect, Consumer, Gap, Handler, Method, R
 use crate::tokens::place;
 
 pub(super) fn implementation(consumer: &Consumer, private: &TokenStream) -> TokenStream {
-    let Consumer { self_ty, cfgs, event, command, .. } = consumer;
+    let Consumer { self_ty, event, command, .. } = consumer;
     let mut generics = consumer.generics.clone();
     // `Consumer` requires the same. With this bound, a consumer that is not `Send` is reported once at its name instead
     // of once for each method.
@@ -34,7 +34,6 @@ pub(super) fn implementation(consumer: &Consumer, private: &TokenStream) -> Toke
     let disconnect = disconnect(consumer, private);
     let gap = gap(consumer, private);
     quote! {
-        #(#cfgs)*
         #[automatically_derived]
         #[allow(deprecated, trivial_bounds, unreachable_code, unused_variables)]
         impl #impl_generics #private::Consumer for #self_ty #where_clause {

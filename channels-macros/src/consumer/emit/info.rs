@@ -43,8 +43,9 @@ pub(super) fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
                 variant: #variant,
                 method: #ident,
                 payload: ::core::any::type_name::<#payload>,
-                fields: #private::FieldsOf::<#payload>::FIELDS,
+                fields: #private::CommandOf::<#payload>::FIELDS,
                 line: #line,
+                unsendable: #private::CommandOf::<#payload>::UNSENDABLE,
             }
         }
     });

@@ -4,38 +4,45 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::LitStr;
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 
 use super::enums::enums;
 use super::implementation::implementation;
 use super::markers::{handles, joins, only_sends, sends};
-use crate::consumer::model::{Consumer, Handler, Method};
-use crate::tokens::{place, text};
+use crate::consumer::model::{Command, Consumer, Handler, Method};
+use crate::tokens::{place, placed, text};
 
 /// Input: the model of `impl ChatConsumer { .. }`.
 ///
-/// Output: its two enums, the marker traits, `Consumer`, and the check of its handlers' names.
+/// Output: the marker traits, and a block with its two enums, `Consumer`, and the checks of its handlers' and commands'
+/// types. In the block, a name of the enums cannot clash with one of the user's.
 pub(crate) fn emit(consumer: &Consumer) -> TokenStream {
     let private = consumer.runtime.private();
-    let items = [
-        enums(consumer),
+    let cfgs = &consumer.cfgs;
+    let markers = [
         handles(consumer, &private),
         joins(consumer, &private),
         sends(consumer, &private),
         only_sends(consumer, &private),
-        implementation(consumer, &private),
-        name_checks(consumer, &private),
     ];
-    quote!(#(#items)*)
+    let items = [enums(consumer), implementation(consumer, &private), type_checks(consumer, &private)];
+    quote! {
+        #(#markers)*
+
+        #(#cfgs)*
+        const _: () = {
+            #(#items)*
+        };
+    }
 }
 
 /// Output: `const _: () = check_name("chat_message", "chat.message", "ChatMessage", the event's name);` for each
-/// handler.
-fn name_checks(consumer: &Consumer, private: &TokenStream) -> TokenStream {
-    if consumer.handlers.is_empty() {
+/// handler, and `const _: () = check_command("send", "send", "SendCommand", the kind of the type);` for each command.
+fn type_checks(consumer: &Consumer, private: &TokenStream) -> TokenStream {
+    if consumer.handlers.is_empty() && consumer.commands.is_empty() {
         return TokenStream::new();
     }
-    let Consumer { cfgs, .. } = consumer;
-    let checks = consumer.handlers.iter().map(|Handler { method, event, payload, .. }| {
+    let handlers = consumer.handlers.iter().map(|Handler { method, event, payload, .. }| {
         let Method { ident, cfgs, .. } = method;
         let (ident, payload_name) = (ident.unraw().to_string(), text(payload));
         let event = LitStr::new(&event.value(), place(event.span()));
@@ -45,12 +52,19 @@ fn name_checks(consumer: &Consumer, private: &TokenStream) -> TokenStream {
         };
         quote!(#(#cfgs)* const _: () = #check;)
     });
+    let commands = consumer.commands.iter().map(|Command { method, name, payload, .. }| {
+        let Method { ident, cfgs, .. } = method;
+        let (ident, payload_name, name) = (ident.unraw().to_string(), text(payload), name.value());
+        let span = place(payload.span());
+        let private = consumer.runtime.private_at(span);
+        let check = quote!(#private::check_command(#ident, #name, #payload_name, #private::KindOf::<#payload>::KIND));
+        let check = placed(check, span);
+        quote!(#(#cfgs)* const _: () = #check;)
+    });
     quote! {
-        #(#cfgs)*
-        const _: () = {
-            #[allow(unused_imports)]
-            use #private::NotAnEvent as _;
-            #(#checks)*
-        };
+        #[allow(unused_imports)]
+        use #private::{NotAnEvent as _, OtherKind as _};
+        #(#handlers)*
+        #(#commands)*
     }
 }

@@ -76,8 +76,8 @@ fn second_method_of_same_name_is_not_expanded() {
     let expansion = expand(TokenStream::new(), &block);
     assert_eq!(errors(expansion.clone()), [""; 0]);
     let expansion = text(expansion);
-    assert!(expansion.contains("pub enum ChatEvent{}"), "{expansion}");
-    assert!(expansion.contains("pub enum ChatCommand{#[doc = \" `say`\"] Say(Say)"), "{expansion}");
+    assert!(expansion.contains("pub enum __ConsumerEvent{}"), "{expansion}");
+    assert!(expansion.contains("pub enum __ConsumerCommand{#[doc = \" `say`\"] Say(Say)"), "{expansion}");
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn ten_mistakes_give_all_errors_and_the_rest_expands() {
         &quote!(impl Chat {
             #[connect] fn connect(&self, cx: &mut Context<Self>) -> Self {}
             #[handlr("a.a")] fn a(event: &A) -> String {}
-            #[handler("B")] fn b(event: &B) -> String {}
+            #[handler("b b")] fn b(event: &B) -> String {}
             #[handler("c.c")] fn c(event: C) -> String {}
             #[handler("d.d")] fn d(&mut self, event: &D) {}
             #[handler("e.e")] const fn e(event: &E) -> String {}
@@ -160,7 +160,8 @@ fn duplicates_give_an_error_at_both_places() {
                 fn two(event: &B) -> String {}
             ),
             [
-                "event names \"a.b\" and \"a_b\" are too alike: both become the variant `AB`",
+                "event names \"a.b\" and \"a_b\" are too alike: they differ only in their separators or in the case of their first \
+                 letter",
                 "the handler for \"a.b\" is here",
             ],
         ),
@@ -204,10 +205,19 @@ fn duplicates_give_an_error_at_both_places() {
     for (methods, sentences) in cases {
         assert_eq!(block_errors(&quote!(impl Chat { #methods })), sentences);
     }
-    let raw = block_errors(&quote!(impl Chat {
-        #[receive("raw")] fn one(&mut self, cx: &mut Context<Self>, command: A) {}
-        #[receive] fn two(&mut self, cx: &mut Context<Self>, frame: Frame) {}
-    }));
-    assert_eq!(raw.len(), 1, "{raw:?}");
-    assert!(raw[0].contains("both become the variant `Raw`"), "{raw:?}");
+}
+
+#[test]
+fn names_with_same_variant_get_two() {
+    let block = quote!(impl Chat {
+        #[handler("send.message")] fn one(event: &A) -> String {}
+        #[handler("sendMessage")] fn two(event: &B) -> String {}
+        #[receive("raw")] fn three(&mut self, cx: &mut Context<Self>, command: A) {}
+        #[receive] fn four(&mut self, cx: &mut Context<Self>, frame: Frame) {}
+    });
+    assert_eq!(block_errors(&block), [""; 0]);
+    let expansion = expand(quote!(), &block).to_string();
+    for variant in ["SendMessage (A)", "SendMessage_ (B)", "Raw_ (A)", "Raw (Frame)"] {
+        assert!(expansion.contains(variant), "{variant}: {expansion}");
+    }
 }

@@ -24,7 +24,7 @@ fn misspelt_attribute_is_reported_and_used() {
     assert!(errors[2].starts_with("there is no attribute `event` here; did you mean `handler`?"), "{errors:?}");
     let expansion = text(expansion);
     assert!(
-        expansion.contains("pub enum ChatEvent{#[doc = \" `a.b`\"] AB(A), #[doc = \" `c.d`\"] CD(C)"),
+        expansion.contains("pub enum __ConsumerEvent{#[doc = \" `a.b`\"] AB(A), #[doc = \" `c.d`\"] CD(C)"),
         "{expansion}"
     );
     assert!(expansion.contains("#[inline]#[must_use] fn c"), "{expansion}");
@@ -148,10 +148,10 @@ fn illegal_names_give_one_error_each() {
     assert_errors([
         (
             quote!(
-                #[handler("Chat.Join")]
+                #[handler("chat-join")]
                 fn a(event: &A) -> String {}
             ),
-            "contains the upper-case letter `C`",
+            "contains `-`",
         ),
         (
             quote!(
