@@ -138,6 +138,8 @@ fn emit(application: &Application) -> TokenStream {
     };
     let group_checks =
         checks(groups, &|private, at, name| quote!(#private::check_group(#name, EVENTS[#at], CONSUMERS, EVENTS)));
+    let pattern_checks = checks(groups, &|private, at, _| quote!(#private::check_pattern(#at, NAMES, GROUPS)));
+    let (names, indices) = (groups.iter().map(text), 0..groups.len());
     let direct_checks =
         checks(direct, &|private, at, _| quote!(#private::check_direct(&DIRECT[#at], CONSUMERS, EVENTS)));
     let consumer_checks =
@@ -146,8 +148,11 @@ fn emit(application: &Application) -> TokenStream {
         const _: () = {
             const CONSUMERS: &[#private::ConsumerInfo] = &[#(<#consumers as #private::Consumer>::INFO),*];
             const DIRECT: &[#private::EventInfo] = &[#(#private::EventInfo::of::<#direct>()),*];
-            const EVENTS: &[&[#private::EventInfo]] = &[#(<#groups as #private::Group>::EVENTS,)* DIRECT];
+            const NAMES: &[&::core::primitive::str] = &[#(#names),*];
+            const GROUPS: &[#private::GroupInfo] = &[#(#private::GroupInfo::of::<#groups>()),*];
+            const EVENTS: &[&[#private::EventInfo]] = &[#(GROUPS[#indices].events,)* DIRECT];
             #group_checks
+            #pattern_checks
             #direct_checks
             #consumer_checks
         };

@@ -171,7 +171,9 @@ pub fn event(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// - `crate = path`, optional: the path of `channels_runtime`.
 ///
 /// A name has at most 99 characters of `A-Z a-z 0-9 - _ .`, as in Django Channels. The macro checks the fixed parts. If a
-/// field breaks this rule at run time, `group_add` and `group_send` return an error. `Group::name` returns the name, and
+/// field breaks this rule at run time, `group_add` and `group_send` return an error. They also do if a name has several
+/// fields and one contains the text that separates it from the next: `chat_{org}_{room}` of `a_b` and `c` would be the name
+/// of `a` and `b_c` too. The last field that is not a number may contain any text. `Group::name` returns the name, and
 /// `Group::EVENTS` lists the events.
 #[proc_macro_attribute]
 pub fn group(arguments: TokenStream, item: TokenStream) -> TokenStream {
@@ -195,7 +197,9 @@ pub fn group(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// - a group that carries an event without a handler in any consumer, and such an event in `direct`;
 /// - a consumer with a handler for an event that no group carries and `direct` does not list: the handler would never
 ///   run;
-/// - two types of events with the same name.
+/// - two types of events with the same name;
+/// - two groups that can have the same name, such as `chat_{user}` and `chat_{room}`: their members would receive the
+///   events of both.
 ///
 /// `#[handler(_)]` does not count for these checks: it handles events that the application does not know. The last
 /// entry may be `crate: path` (the path of `channels_runtime`).

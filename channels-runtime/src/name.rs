@@ -5,12 +5,14 @@
 //! after it names a channel of that process.
 
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::io::Write;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smallvec::SmallVec;
 
 /// The largest length of a channel or group name, in characters. Django Channels requires fewer than 100.
 pub const MAX_NAME_LENGTH: usize = 99;
@@ -20,7 +22,7 @@ pub(crate) const MAX_PREFIX_LENGTH: usize = MAX_NAME_LENGTH - "specific.".len() 
 
 /// The reason why a string is not the name of a channel or a group.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} name {name:?} {problem}; a name is 1 to 99 characters of `A-Z a-z 0-9 - _ .`{more}", more = self.kind.more())]
+#[error("{kind} name {name:?} {problem}{rule}", rule = self.rule())]
 pub struct NameError {
     kind: Kind,
     name: String,
@@ -34,11 +36,13 @@ enum Kind {
     Group,
 }
 
-impl Kind {
-    fn more(self) -> &'static str {
-        match self {
-            Self::Channel => ", with at most one `!`",
-            Self::Worker | Self::Group => "",
+impl NameError {
+    /// Returns the rule that the name breaks, in the end of the message.
+    fn rule(&self) -> &'static str {
+        match (&self.problem, self.kind) {
+            (Problem::Ambiguous { .. }, _) => "",
+            (_, Kind::Channel) => "; a name is 1 to 99 characters of `A-Z a-z 0-9 - _ .`, with at most one `!`",
+            (_, Kind::Worker | Kind::Group) => "; a name is 1 to 99 characters of `A-Z a-z 0-9 - _ .`",
         }
     }
 }
@@ -65,6 +69,11 @@ enum Problem {
     SecondBang,
     #[error("has nothing before the `!`")]
     NoProcess,
+    #[error(
+        "could also be that of another group: its field `{field}` contains {separator:?}, which separates it from the next \
+         field; separate the fields with a character that `{field}` never contains: `-`, `_` or `.`"
+    )]
+    Ambiguous { field: &'static str, separator: &'static str },
 }
 
 fn check(kind: Kind, name: &str) -> Result<(), NameError> {
@@ -216,9 +225,69 @@ impl GroupName {
         Self::new(std::str::from_utf8(&buffer[..length]).expect("formatted text is UTF-8"))
     }
 
+    /// Makes a name from several fields, so that different fields make different names. Allocates like [`Self::written`].
+    ///
+    /// The name can be taken apart: the fields before `rest` from its beginning, each up to the first separator, and the fields
+    /// after `rest` from its end. So only `rest` may contain the separators next to it.
+    pub(crate) fn joined(prefix: &'static str, fields: &[NameField<'_>], rest: usize) -> Result<Self, NameError> {
+        let mut buffer = [0; MAX_NAME_LENGTH];
+        let mut free = &mut buffer[..];
+        let mut ambiguous = None;
+        let mut spans: SmallVec<[(usize, usize); 4]> = SmallVec::new();
+        let length = |free: &[u8]| MAX_NAME_LENGTH - free.len();
+        let mut written = free.write_all(prefix.as_bytes()).is_ok();
+        for NameField { value, separator, .. } in fields {
+            let start = length(free);
+            written = written && write!(free, "{value}").is_ok();
+            spans.push((start, length(free)));
+            written = written && free.write_all(separator.as_bytes()).is_ok();
+        }
+        let length = length(free);
+        if !written {
+            let fields = fields.iter().map(|NameField { value, separator, .. }| format!("{value}{separator}"));
+            return Self::new(prefix.to_owned() + &fields.collect::<String>());
+        }
+        let text = std::str::from_utf8(&buffer[..length]).expect("formatted text is UTF-8");
+        let name = Self::new(text)?;
+        for (at, ((start, end), field)) in spans.into_iter().zip(fields).enumerate() {
+            let (separator, is_found) = match at.cmp(&rest) {
+                Ordering::Less => (field.separator, text[start..].find(field.separator) == Some(end - start)),
+                Ordering::Equal => continue,
+                Ordering::Greater => {
+                    let separator = fields[at - 1].separator;
+                    (separator, text[start - separator.len()..end].rfind(separator) == Some(0))
+                }
+            };
+            if !is_found {
+                ambiguous.get_or_insert(Problem::Ambiguous { field: field.name, separator });
+            }
+        }
+        match ambiguous {
+            None => Ok(name),
+            Some(problem) => Err(NameError { kind: Kind::Group, name: text.to_owned(), problem }),
+        }
+    }
+
     /// Returns the name as a string.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// A field of a group's name, for [`GroupName::joined`].
+#[derive(Clone, Copy)]
+pub struct NameField<'a> {
+    /// The field's name, for an error.
+    pub name: &'static str,
+    /// The field's value.
+    pub value: &'a dyn fmt::Display,
+    /// The text between this field and the next one, or after the last one.
+    pub separator: &'static str,
+}
+
+impl fmt::Debug for NameField<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NameField").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -317,6 +386,36 @@ mod tests {
         assert!(GroupName::written(format_args!("{:0>100}", 'g')).unwrap_err().to_string().contains("100 characters"));
         let error = GroupName::new("g".repeat(101)).unwrap_err().to_string();
         assert!(error.contains("is 101 characters long; a name is 1 to 99 characters"), "{error}");
+    }
+
+    #[test]
+    fn joined_name_belongs_to_one_list_of_fields() {
+        let name = |fields: &[&str], separators: &[&'static str], rest| {
+            let fields: Vec<NameField<'_>> = fields
+                .iter()
+                .zip(separators)
+                .zip(["a", "b", "c"])
+                .map(|((value, separator), name)| NameField { name, value, separator })
+                .collect();
+            GroupName::joined("p_", &fields, rest)
+        };
+        assert_eq!(name(&["x", "y_z"], &["_", ""], 1).unwrap().as_str(), "p_x_y_z");
+        let error = name(&["x_y", "z"], &["_", ""], 1).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "group name \"p_x_y_z\" could also be that of another group: its field `a` contains \"_\", which separates it from \
+             the next field; separate the fields with a character that `a` never contains: `-`, `_` or `.`"
+        );
+        assert_eq!(name(&["x_y", "7"], &["_", ""], 0).unwrap().as_str(), "p_x_y_7");
+        assert!(name(&["x", "y_z"], &["_", ""], 0).is_err());
+        assert!(name(&["x_", "y"], &["__", ""], 1).is_err(), "it is also the name of `x` and `_y`");
+        assert_eq!(name(&["1", "a-b", "2"], &["-", "-", "_end"], 1).unwrap().as_str(), "p_1-a-b-2_end");
+        assert!(name(&["1", "a", "2-3"], &["-", "-", "_end"], 1).is_err());
+        assert!(name(&["a", "b"], &["", ""], 1).is_err());
+        assert!(name(&["a b", "c"], &["_", ""], 1).unwrap_err().to_string().contains("contains ' '"));
+        let long = "g".repeat(99);
+        let error = name(&[&long, "c"], &["_", ""], 1).unwrap_err().to_string();
+        assert!(error.contains("is 103 characters long; a name is"), "{error}");
     }
 
     #[test]

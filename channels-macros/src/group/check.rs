@@ -1,7 +1,7 @@
 //! The checks of a group. Every mistake is reported.
 
 use syn::ext::IdentExt;
-use syn::{Fields, Ident, ItemStruct, LitStr};
+use syn::{Field, Fields, Ident, ItemStruct, LitStr};
 
 use super::model::{Group, Part};
 use crate::diagnostics::Diagnostics;
@@ -51,10 +51,26 @@ pub(super) fn check(group: &Group, item: &ItemStruct, diagnostics: &mut Diagnost
             );
         }
     }
+    check_separators(group, diagnostics);
     check_length(group, item, diagnostics);
     for (at, event) in group.events.iter().enumerate() {
         if group.events[..at].iter().any(|other| text(other) == text(event)) {
             diagnostics.error(event, format!("group `{ident}` lists the event `{}` twice", text(event)));
+        }
+    }
+}
+
+/// Reports fields without text between them: `{a}{b}` is `12` for 1 and 2, and for 12 and nothing.
+fn check_separators(group: &Group, diagnostics: &mut Diagnostics) {
+    for parts in group.parts.windows(2) {
+        if let [Part::Field(left), Part::Field(right)] = parts {
+            diagnostics.error(
+                &group.pattern,
+                format!(
+                    "nothing separates the fields `{left}` and `{right}`, so different groups could have one name: write \
+                     `{{{left}}}_{{{right}}}`"
+                ),
+            );
         }
     }
 }
@@ -130,8 +146,7 @@ fn is_written_otherwise(literal: &str, field: &str) -> bool {
 /// The type is recognised by the last word of its path. An unknown type, such as an alias, counts as 0; then the
 /// runtime checks the name.
 fn shortest_worst_case(item: &ItemStruct, name: &str) -> usize {
-    let field = item.fields.iter().find(|field| field.ident.as_ref().is_some_and(|ident| ident.unraw() == name));
-    match field.and_then(|field| last_word(&field.ty)).as_deref() {
+    match field(item, name).and_then(|field| last_word(&field.ty)).as_deref() {
         Some("u8") => 3,
         Some("i8") => 4,
         Some("u16" | "bool") => 5,
@@ -143,4 +158,9 @@ fn shortest_worst_case(item: &ItemStruct, name: &str) -> usize {
         Some("i128") => 40,
         _ => 0,
     }
+}
+
+/// Returns the field of this name.
+pub(super) fn field<'a>(item: &'a ItemStruct, name: &str) -> Option<&'a Field> {
+    item.fields.iter().find(|field| field.ident.as_ref().is_some_and(|ident| ident.unraw() == name))
 }

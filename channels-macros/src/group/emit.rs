@@ -2,12 +2,13 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{ItemStruct, Type, parse_quote};
+use syn::{Field, ItemStruct, Type, parse_quote};
 
+use super::check::field;
 use super::model::{Group, Part};
 use crate::tokens::{place, text};
+use crate::types::last_word;
 
 /// Input: `#[group("chat_{room}", events(ChatMessage))] struct Room { room: String }`.
 ///
@@ -17,25 +18,12 @@ pub(super) fn emit(group: &Group, item: &ItemStruct) -> TokenStream {
     let private = runtime.private();
     let ident = &item.ident;
 
-    let (mut format, mut fields, mut bounds) = (String::new(), Vec::new(), Vec::<syn::WherePredicate>::new());
-    for part in parts {
-        match part {
-            Part::Literal(literal) => format.push_str(literal),
-            Part::Field(name) => {
-                let field = item.fields.iter().find(|field| field.ident.as_ref().is_some_and(|i| i.unraw() == name));
-                // A missing field was reported.
-                if let Some(field) = field {
-                    let (mut name, ty) = (field.ident.clone().expect("the field was found by its name"), &field.ty);
-                    name.set_span(place(name.span()));
-                    format.push_str("{}");
-                    fields.push(quote!(#private::part::<#ty>(&self.#name)));
-                    if !item.generics.params.is_empty() {
-                        bounds.push(parse_quote!(#ty: ::core::fmt::Display));
-                    }
-                }
-            }
-        }
-    }
+    let bounds = parts.iter().filter_map(|part| match part {
+        Part::Field(name) => field(item, name).map(|Field { ty, .. }| parse_quote!(#ty: ::core::fmt::Display)),
+        Part::Literal(_) => None,
+    });
+    let bounds: Vec<syn::WherePredicate> = bounds.collect();
+    let (name, shape) = (name(parts, item, &private), shape(parts, item));
     let mut generics = item.generics.clone();
     if !generics.params.is_empty() {
         let predicates = &mut generics.make_where_clause().predicates;
@@ -75,10 +63,11 @@ pub(super) fn emit(group: &Group, item: &ItemStruct) -> TokenStream {
         impl #impl_generics #private::Group for #ident #type_generics #where_clause {
             type Itself = Self;
             const PATTERN: &'static str = #pattern;
+            const SHAPE: &'static str = #shape;
             const EVENTS: &'static [#private::EventInfo] = &[#(#private::EventInfo::of::<#listed>()),*];
 
             fn name(&self) -> ::core::result::Result<#private::GroupName, #private::NameError> {
-                #private::group_name(::core::format_args!(#format #(, #fields)*))
+                #name
             }
         }
 
@@ -87,4 +76,84 @@ pub(super) fn emit(group: &Group, item: &ItemStruct) -> TokenStream {
         #[automatically_derived]
         impl #joined_generics #private::JoinedBy<__C> for #ident #type_generics #joined_where {}
     }
+}
+
+/// Output: `group_name(format_args!("chat_{}", part::<u64>(&self.room)))`, or `joined_group_name(..)` for several fields.
+fn name(parts: &[Part], item: &ItemStruct, private: &TokenStream) -> TokenStream {
+    // A missing field was reported.
+    let fields = parts.iter().enumerate().filter_map(|(at, part)| match part {
+        Part::Field(name) => field(item, name).map(|field| (at, name, field)),
+        Part::Literal(_) => None,
+    });
+    let fields: Vec<(usize, &String, &Field)> = fields.collect();
+    let value = |field: &Field| {
+        let (mut name, ty) = (field.ident.clone().expect("the field was found by its name"), &field.ty);
+        name.set_span(place(name.span()));
+        quote!(#private::part::<#ty>(&self.#name))
+    };
+    let literal = |at: usize| match parts.get(at) {
+        Some(Part::Literal(literal)) => literal.as_str(),
+        _ => "",
+    };
+    if let [] | [_] = fields[..] {
+        let format = parts.iter().map(|part| match part {
+            Part::Literal(literal) => literal,
+            Part::Field(name) => field(item, name).map_or("", |_| "{}"),
+        });
+        let format: String = format.collect();
+        let fields = fields.iter().map(|(.., field)| value(field));
+        return quote!(#private::group_name(::core::format_args!(#format #(, #fields)*)));
+    }
+    let prefix = literal(0);
+    // Numbers do not contain separators, so the last field of another type may contain any text.
+    let rest = fields.iter().rposition(|(.., field)| !is_number(field)).unwrap_or_default();
+    let fields = fields.iter().map(|(at, name, field)| {
+        let (value, separator) = (value(field), literal(at + 1));
+        quote!(#private::NameField { name: #name, value: #value, separator: #separator })
+    });
+    quote!(#private::joined_group_name(#prefix, &[#(#fields),*], #rest))
+}
+
+/// Returns the pattern with a character for each field; see `Group::SHAPE`.
+fn shape(parts: &[Part], item: &ItemStruct) -> String {
+    let of_field = |field: &Field| match last_word(&field.ty).as_deref() {
+        _ if is_number(field) => "\u{2}",
+        // `&str` has no last word.
+        None | Some("String" | "str" | "Cow" | "Box" | "Arc" | "Rc" | "char") => "\u{1}",
+        Some(_) => "\u{3}",
+    };
+    let parts = parts.iter().map(|part| match part {
+        Part::Literal(literal) => literal,
+        Part::Field(name) => field(item, name).map_or("", of_field),
+    });
+    parts.collect()
+}
+
+/// Returns whether a field is a number, by the last word of its type.
+fn is_number(field: &Field) -> bool {
+    const NUMBERS: [&str; 22] = [
+        "u8",
+        "u16",
+        "u32",
+        "u64",
+        "u128",
+        "usize",
+        "i8",
+        "i16",
+        "i32",
+        "i64",
+        "i128",
+        "isize",
+        "NonZeroU8",
+        "NonZeroU16",
+        "NonZeroU32",
+        "NonZeroU64",
+        "NonZeroU128",
+        "NonZeroUsize",
+        "NonZeroI32",
+        "NonZeroI64",
+        "NonZero",
+        "Wrapping",
+    ];
+    last_word(&field.ty).is_some_and(|word| NUMBERS.contains(&word.as_str()))
 }

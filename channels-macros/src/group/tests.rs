@@ -31,6 +31,22 @@ fn generic_group_with_borrowed_fields_is_accepted() {
 }
 
 #[test]
+fn name_of_several_fields_is_joined() {
+    let expansion = expand(quote!("{a}-{n}_{b}.x", events(A)), quote! { struct G { a: String, n: u8, b: RoomId } });
+    let expansion = text(expansion);
+    assert!(expansion.contains("= \"\\u{1}-\\u{2}_\\u{3}.x\""), "{expansion}");
+    assert!(expansion.contains("joined_group_name(\"\", &["), "{expansion}");
+    assert!(expansion.contains("separator: \".x\"}], 2usize)"), "{expansion}");
+    let numbers = text(expand(quote!("a_{n}_{m}", events(A)), quote! { struct G { n: u8, m: i64 } }));
+    assert!(numbers.contains("separator: \"\"}], 0usize)"), "{numbers}");
+    let error = errors(expand(quote!("a{n}{m}", events(A)), quote! { struct G { n: u8, m: i64 } }));
+    assert_eq!(
+        error,
+        ["nothing separates the fields `n` and `m`, so different groups could have one name: write `{n}_{m}`"]
+    );
+}
+
+#[test]
 fn wrong_arguments_give_one_error_each() {
     let long = "g".repeat(100);
     let nearly = format!("{}_{{id}}", "g".repeat(79));

@@ -6,8 +6,12 @@ const _: () = {
     const DIRECT: &[::channels_runtime::__private::EventInfo] = &[
         ::channels_runtime::__private::EventInfo::of::<ForceDisconnect>(),
     ];
+    const NAMES: &[&::core::primitive::str] = &["Room"];
+    const GROUPS: &[::channels_runtime::__private::GroupInfo] = &[
+        ::channels_runtime::__private::GroupInfo::of::<Room>(),
+    ];
     const EVENTS: &[&[::channels_runtime::__private::EventInfo]] = &[
-        <Room as ::channels_runtime::__private::Group>::EVENTS,
+        GROUPS[0usize].events,
         DIRECT,
     ];
     const _: () = ::channels_runtime::__private::check_group(
@@ -16,6 +20,7 @@ const _: () = {
         CONSUMERS,
         EVENTS,
     );
+    const _: () = ::channels_runtime::__private::check_pattern(0usize, NAMES, GROUPS);
     const _: () = ::channels_runtime::__private::check_direct(
         &DIRECT[0usize],
         CONSUMERS,

@@ -6,6 +6,7 @@ pub struct Room {
 impl ::channels_runtime::__private::Group for Room {
     type Itself = Self;
     const PATTERN: &'static str = "chat_{room}";
+    const SHAPE: &'static str = "chat_\u{1}";
     const EVENTS: &'static [::channels_runtime::__private::EventInfo] = &[
         ::channels_runtime::__private::EventInfo::of::<ChatMessage>(),
         ::channels_runtime::__private::EventInfo::of::<events::ChatJoin>(),

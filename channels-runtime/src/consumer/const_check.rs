@@ -4,7 +4,7 @@
 //! compiler show the message at the caller.
 
 use crate::consumer::info::ConsumerInfo;
-use crate::event::EventInfo;
+use crate::event::{EventInfo, GroupInfo};
 
 /// Checks that the name in `#[handler]` is the name of the payload's event. `event` is empty if the payload is not an event,
 /// which the compiler reports itself.
@@ -62,6 +62,76 @@ pub const fn check_group(group: &str, carries: &[EventInfo], consumers: &[Consum
             .and(&["group `", group, "` carries ", unhandled.text.as_str(), ", which no consumer of the application "])
             .and(&["handles: add a `#[handler]`, or remove it from the group"]);
         panic!("{}", message.as_str());
+    }
+}
+
+/// Checks that no group before `groups[at]` can have the same name: a member of one would receive the events of the other.
+#[track_caller]
+pub const fn check_pattern(at: usize, names: &[&str], groups: &[GroupInfo]) {
+    let mut other = 0;
+    while other < at {
+        if overlaps(groups[at].shape, groups[other].shape) {
+            let (pattern, before) = (groups[at].pattern, groups[other].pattern);
+            let message = Message::new()
+                .and(&[
+                    "groups `",
+                    names[other],
+                    "` and `",
+                    names[at],
+                    "` can have one name, by \"",
+                    before,
+                    "\" and \"",
+                ])
+                .and(&[
+                    pattern,
+                    "\", and their members would receive the events of both: begin one of the names differently",
+                ]);
+            panic!("{}", message.as_str());
+        }
+        other += 1;
+    }
+}
+
+/// Returns whether two names can be equal. See [`Group::SHAPE`](crate::Group::SHAPE).
+const fn overlaps(left: &str, right: &str) -> bool {
+    ends_meet((left.as_bytes(), 0, false), (right.as_bytes(), 0, false))
+}
+
+/// Returns whether the rests of two names can be equal. A rest is the shape, a position in it, and whether the field there has
+/// begun. Fields are not empty.
+const fn ends_meet(left: (&[u8], usize, bool), right: (&[u8], usize, bool)) -> bool {
+    let ((left, at, begun), (right, to, started)) = (left, right);
+    if at == left.len() && to == right.len() {
+        return true;
+    }
+    if begun && ends_meet((left, at + 1, false), (right, to, started)) {
+        return true;
+    }
+    if started && ends_meet((left, at, begun), (right, to + 1, false)) {
+        return true;
+    }
+    if at == left.len() || to == right.len() || !can_share(left[at], right[to]) {
+        return false;
+    }
+    match (is_field(left[at]), is_field(right[to])) {
+        (false, false) => ends_meet((left, at + 1, false), (right, to + 1, false)),
+        (true, false) => ends_meet((left, at, true), (right, to + 1, false)),
+        (false, true) => ends_meet((left, at + 1, false), (right, to, true)),
+        (true, true) => !(begun && started) && ends_meet((left, at, true), (right, to, true)),
+    }
+}
+
+const fn is_field(part: u8) -> bool {
+    part <= 3
+}
+
+/// Returns whether a character of one name can be that of the other.
+const fn can_share(left: u8, right: u8) -> bool {
+    match (left, right) {
+        (1, _) | (_, 1) | (2 | 3, 2 | 3) => true,
+        (2, literal) | (literal, 2) => literal.is_ascii_digit() || literal == b'-',
+        (3, _) | (_, 3) => false,
+        _ => left == right,
     }
 }
 
@@ -318,6 +388,34 @@ mod tests {
         assert!(message.contains("`b::Join` and `a::Join`"), "{message}");
         let message = panics(|| check_direct(&OTHER, &[CHAT], &[&[JOIN], &[OTHER]]));
         assert!(message.contains("`a::Join` and `b::Join`"), "{message}");
+    }
+
+    #[test]
+    fn patterns_with_equal_names_overlap() {
+        // `\u{1}` is text, `\u{2}` a number, `\u{3}` a type of the user's.
+        for (left, right, is_same) in [
+            ("chat_\u{1}", "chat_\u{1}", true),
+            ("chat_\u{2}", "chat_\u{1}", true),
+            ("chat_\u{2}", "chat_\u{3}", true),
+            ("chat_\u{3}", "chat_\u{3}", true),
+            ("chat_\u{1}", "chat_lobby", true),
+            ("chat_\u{2}", "chat_lobby", false),
+            ("chat_\u{2}", "chat_7", true),
+            ("chat_\u{3}", "chat_7", false),
+            ("chat_\u{1}", "chat_", false),
+            ("chat", "chat", true),
+            ("chat", "chats", false),
+            ("user_\u{1}", "room_\u{1}", false),
+            ("user_\u{2}", "user_\u{2}_typing", false),
+            ("user_\u{1}", "user_\u{2}_typing", true),
+            ("user_\u{1}_a", "user_\u{1}_b", false),
+            ("\u{1}_a", "b_\u{1}", true),
+            ("\u{1}\u{2}\u{1}", "\u{1}-\u{3}x", true),
+            ("\u{2}.\u{2}", "\u{2}.\u{2}.\u{2}", false),
+        ] {
+            assert_eq!(overlaps(left, right), is_same, "{left:?} and {right:?}");
+            assert_eq!(overlaps(right, left), is_same, "{right:?} and {left:?}");
+        }
     }
 
     #[test]

@@ -19,6 +19,11 @@ pub trait Group: Send + Sync {
     /// The pattern of the name: `"chat_{room}"`.
     const PATTERN: &'static str;
 
+    /// The pattern with a character for each field, by the texts that it may become: `\u{1}` for any text, `\u{2}` for digits and
+    /// `-`, `\u{3}` for the unknown text of a type of the user's. `#[group]` sets it.
+    #[doc(hidden)]
+    const SHAPE: &'static str = Self::PATTERN;
+
     /// The events that the group carries.
     const EVENTS: &'static [EventInfo];
 
@@ -47,11 +52,12 @@ pub struct GroupInfo {
     pub pattern: &'static str,
     /// The events that the group carries.
     pub events: &'static [EventInfo],
+    pub(crate) shape: &'static str,
 }
 
 impl GroupInfo {
     /// Describes `G`.
     pub const fn of<G: Group>() -> Self {
-        Self { group: std::any::type_name::<G>, pattern: G::PATTERN, events: G::EVENTS }
+        Self { group: std::any::type_name::<G>, pattern: G::PATTERN, events: G::EVENTS, shape: G::SHAPE }
     }
 }

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::num::NonZeroU64;
 use std::sync::LazyLock;
 
-use crate::name::{GroupName, NameError};
+use crate::name::{GroupName, NameError, NameField};
 
 /// The type of an event's field. This one trait requires both directions of serde, so that a missing one is one error.
 #[diagnostic::on_unimplemented(
@@ -78,6 +78,11 @@ impl<T: Hash> Key for T {}
 pub fn key<T: Key>(event: &'static str, field: &T) -> Option<NonZeroU64> {
     static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     NonZeroU64::new(HASHER.hash_one((event, field))).or(Some(NonZeroU64::MIN))
+}
+
+/// Makes the name of a group with several fields.
+pub fn joined_group_name(prefix: &'static str, fields: &[NameField<'_>], rest: usize) -> Result<GroupName, NameError> {
+    GroupName::joined(prefix, fields, rest)
 }
 
 /// Checks the name of a group.

@@ -24,6 +24,20 @@ struct Raw {
 #[group("all", events(A))]
 struct All;
 
+#[group("pair_{a}_{b}", events(A))]
+struct Pair {
+    a: &'static str,
+    b: &'static str,
+}
+
+#[test]
+fn fields_with_separators_make_no_equal_names() {
+    assert_eq!(Pair { a: "x", b: "y_z" }.name().unwrap().as_str(), "pair_x_y_z");
+    let error = Pair { a: "x_y", b: "z" }.name().unwrap_err().to_string();
+    assert!(error.contains("field `a` contains \"_\", which separates it from the next field"), "{error}");
+    assert_eq!(Device { user: "a.b", device: 2 }.name().unwrap().as_str(), "u_a.b.2", "a number has no separator");
+}
+
 #[test]
 fn runs() {
     assert_eq!(Device { user: "ann", device: 2 }.name().unwrap().as_str(), "u_ann.2");
