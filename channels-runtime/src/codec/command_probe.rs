@@ -306,7 +306,7 @@ mod tests {
     #[expect(dead_code, reason = "only read")]
     struct Nested {
         action: Action,
-        list: Box<Option<Nested>>,
+        list: Box<Option<Self>>,
         again: Inner,
     }
 
