@@ -44,6 +44,8 @@ fn route_of_command_that_reads_its_tag_panics() {
     let panic = std::panic::catch_unwind(route).expect_err("no client can send the command");
     let message = panic.downcast_ref::<String>().unwrap();
     assert!(message.starts_with("no client can send the command \"act\" of consumer `TypeConsumer`: `"), "{message}");
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| channels.axum::<TypeConsumer>())).expect_err("the same");
+    drop(channels.axum::<CommandConsumer>());
     assert!(message.contains("`#[consumer(tag = \"command\")]`"), "{message}");
     drop(channels.route::<CommandConsumer>(warp::path!("ws")));
 }

@@ -38,7 +38,12 @@ impl Serves {
 impl Channels {
     /// Returns the WebSocket route of a consumer for an axum application:
     /// `Router::new().consumer("/ws/chat/{room}", channels.axum::<ChatConsumer>())`. See [`web::axum`](crate::web::axum).
+    ///
+    /// # Panics
+    /// If no client can send one of the consumer's commands; see [`Self::route`].
+    #[track_caller]
     pub fn axum<C: Consumer>(&self) -> ConsumerRoute<C> {
+        C::INFO.check_commands();
         self.consumer_route(Serves { websocket: true, events: false })
     }
 
