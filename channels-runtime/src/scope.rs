@@ -89,6 +89,11 @@ impl Scope {
         Self { facts: facts.into(), user: None }
     }
 
+    /// Returns the number of bytes that the scope keeps.
+    pub(crate) fn size(&self) -> usize {
+        self.facts.len()
+    }
+
     fn lines(&self) -> impl Iterator<Item = &[u8]> {
         self.facts.split(|byte| *byte == b'\n')
     }

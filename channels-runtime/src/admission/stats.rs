@@ -7,7 +7,7 @@ counted! {
     pub struct HandshakeStats of HandshakeCounters {
         /// Handshakes that got 101, and requests that got an event stream.
         accepted => HANDSHAKES["accepted"],
-        /// Rejected with 400 or 426: not a handshake of version 13.
+        /// Rejected with 400, 414, 426 or 431: not a handshake of version 13, without a valid `Host`, or larger than the limits.
         malformed => HANDSHAKES["malformed"],
         /// Rejected with 403: the page's origin is not allowed.
         wrong_origin => HANDSHAKES["wrong_origin"],
@@ -34,6 +34,8 @@ counted! {
         head_late => SOCKETS_DROPPED["head_late"],
         /// Sockets dropped with 431 because the head of a request was too large.
         head_too_large => SOCKETS_DROPPED["head_too_large"],
+        /// Sockets dropped because a balancer sent a line of the PROXY protocol first, which this server does not read.
+        proxy_protocol => SOCKETS_DROPPED["proxy_protocol"],
     }
 }
 
@@ -56,6 +58,7 @@ impl HandshakeStats {
             tls_failed: _,
             head_late: _,
             head_too_large: _,
+            proxy_protocol: _,
         } = self;
         malformed + wrong_origin + wrong_host + full + address_full + too_fast + stopping + rejected + timed_out
     }

@@ -158,7 +158,9 @@ impl Jwt {
         move |scope| {
             ready(match scope.bearer_token() {
                 None => Ok(Login::anonymous()),
-                Some(token) => self.verify(token).map_err(|error| Reject::unauthorized().reason(error.to_string())),
+                Some(token) => self.verify(token).map_err(|error| {
+                    Reject::unauthorized().reason(format!("{error}; log in again to get another token"))
+                }),
             })
         }
     }

@@ -43,6 +43,9 @@ counted! {
         /// Connections closed with 1013 because the consumer fell behind: its mailbox was full, and its policy is
         /// `disconnect`.
         behind => CLOSED["behind"],
+        /// Connections closed with 1008 because `#[receive]` returned a [`NameError`](crate::error::NameError): the client's frame
+        /// contained a name that no group or channel can have.
+        wrong_name => CLOSED["wrong_name"],
         /// Connections closed with 3000 because their login ended.
         login_ended => CLOSED["login_ended"],
         /// Pauses of 50 ms in which the server did not read from a client that exceeded its rate limit.

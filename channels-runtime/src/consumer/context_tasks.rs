@@ -12,7 +12,7 @@ use crate::consumer::background::Background;
 use crate::consumer::consumer::Consumer;
 use crate::consumer::context::Context;
 use crate::consumer::tasks::When;
-use crate::error::Result;
+use crate::error::{Result, shown_error};
 use crate::event::{Event, Handles};
 use crate::support::panic_message;
 
@@ -80,8 +80,13 @@ impl<C> Context<C> {
             let consumer = C::INFO.name;
             match AssertUnwindSafe(task).catch_unwind().await {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(consumer, %error, "a spawned task failed"),
-                Err(panic) => tracing::error!(consumer, panic = panic_message(&*panic), "a spawned task panicked"),
+                Ok(Err(error)) => {
+                    tracing::error!(consumer, error = shown_error(error), "a spawned task failed");
+                }
+                Err(panic) => {
+                    let panic = shown_error(panic_message(&*panic));
+                    tracing::error!(consumer, panic, "a spawned task panicked");
+                }
             }
         });
         Ok(self.tasks().spawn(task.in_current_span())?)

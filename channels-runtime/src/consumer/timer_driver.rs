@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::codec::Envelope;
 use crate::consumer::timers::{TimerId, Timers};
+use crate::error::shown_error;
 use crate::layer::{ChannelLayer, Full};
 use crate::name::ChannelName;
 use crate::support::{lock, panic_message};
@@ -163,7 +164,7 @@ impl Schedule {
                 true
             }
             Err(panic) => {
-                let (event, panic) = (envelope.event_name(), panic_message(&*panic));
+                let (event, panic) = (envelope.event_name(), shown_error(panic_message(&*panic)));
                 tracing::error!(channel, event, panic, "the delivery of a timer's event panicked");
                 true
             }

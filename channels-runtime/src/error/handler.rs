@@ -4,6 +4,9 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::ops::Deref;
 
+use crate::error::layer::LayerError;
+use crate::name::NameError;
+
 /// The result of a consumer's methods.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
@@ -98,6 +101,20 @@ impl Error {
     /// Returns the inner error if it is an `E`: `error.downcast_ref::<LayerError>()`.
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
         self.0.downcast_ref()
+    }
+
+    /// Returns the error and its causes, the error first.
+    pub(crate) fn chain(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+        let first: &(dyn StdError + 'static) = &*self.0;
+        std::iter::successors(Some(first), |&error| error.source())
+    }
+
+    /// Returns whether the cause is the name of a channel or a group that is not valid.
+    pub(crate) fn is_about_name(&self) -> bool {
+        let is_it = |error: &(dyn StdError + 'static)| {
+            error.is::<NameError>() || matches!(error.downcast_ref(), Some(LayerError::Name(_)))
+        };
+        self.chain().any(is_it)
     }
 }
 

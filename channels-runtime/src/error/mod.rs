@@ -22,7 +22,7 @@ pub(crate) use codec::field_path;
 pub use codec::{DecodeError, EncodeError};
 pub use handler::{BackgroundError, BlockingError, Error, IntoError, Result};
 pub use layer::LayerError;
-pub(crate) use redact::{shown, without_value};
+pub(crate) use redact::{shown, shown_error, without_value};
 pub use reject::Reject;
 pub use settings::{BuildError, SettingError};
 

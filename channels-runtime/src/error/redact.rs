@@ -1,13 +1,44 @@
 //! Redaction of texts from clients and peers, for log records and replies.
 
 use std::borrow::Cow;
+use std::fmt::{self, Write};
 
 /// The maximum number of characters of such a text in a log record or a reply.
 const MAX_SHOWN: usize = 200;
 
+/// The maximum number of characters of an error or a panic in a log record. Its message may quote a text of a client.
+const MAX_ERROR: usize = 1000;
+
 /// Returns the beginning of a text, at most [`MAX_SHOWN`] characters.
 pub(crate) fn shown(text: &str) -> &str {
-    text.char_indices().nth(MAX_SHOWN).map_or(text, |(end, _)| &text[..end])
+    beginning(text, MAX_SHOWN)
+}
+
+/// Returns the beginning of an error's message, at most [`MAX_ERROR`] characters.
+pub(crate) fn shown_error(error: impl fmt::Display) -> String {
+    let mut shown = Beginning { text: String::new(), left: MAX_ERROR };
+    // Fails at the limit, so that a long message is not written to the end.
+    _ = write!(shown, "{error}");
+    shown.text
+}
+
+fn beginning(text: &str, characters: usize) -> &str {
+    text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])
+}
+
+/// Text that takes a limited number of characters.
+struct Beginning {
+    text: String,
+    left: usize,
+}
+
+impl Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let taken = beginning(text, self.left);
+        self.text.push_str(taken);
+        self.left -= taken.chars().count();
+        if taken.len() == text.len() { Ok(()) } else { Err(fmt::Error) }
+    }
 }
 
 /// Returns an error message of serde without the value that it quotes, because the content of messages is not logged.
@@ -26,6 +57,15 @@ pub(crate) fn without_value(message: &str) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn logged_text_is_cut_between_characters() {
+        assert_eq!(shown("short"), "short");
+        assert_eq!(shown(&"é".repeat(10_000)).chars().count(), MAX_SHOWN);
+        assert_eq!(shown_error(format_args!("{}: {}", "a", 7)), "a: 7");
+        assert_eq!(shown_error("é".repeat(MAX_ERROR)).chars().count(), MAX_ERROR);
+        assert_eq!(shown_error(format_args!("a{}{}", "é".repeat(10_000), "b")).chars().count(), MAX_ERROR);
+    }
 
     #[test]
     fn logged_error_names_kind_not_value() {

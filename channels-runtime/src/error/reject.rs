@@ -1,5 +1,6 @@
 //! The rejection of a handshake.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
@@ -10,8 +11,15 @@ use crate::error::layer::LayerError;
 
 /// The rejection of a connection by `#[connect]`: the HTTP status and the body of the response. Default status: 403.
 ///
-/// `?` converts every [`std::error::Error`] into a rejection with status 500, or 503 if the channel layer cannot be reached.
-/// The error is logged and not sent to the client.
+/// `?` converts every [`std::error::Error`] into a rejection. The error is logged and not sent to the client:
+///
+/// | error | status | log |
+/// | --- | --- | --- |
+/// | the [name](crate::error::NameError) of a group or a channel is not valid; usually it contains a part of the path | 404 | `debug` |
+/// | the channel layer [cannot be reached](LayerError::Unavailable) | 503 | `error` |
+/// | any other | 500 | `error` |
+///
+/// The error may also be the cause of another one ([`source`](std::error::Error::source)).
 ///
 /// ```
 /// use channels_runtime::Reject;
@@ -28,10 +36,16 @@ pub struct Reject {
 }
 
 impl Reject {
-    /// Rejects with this status. A status below 400, which is not an error, becomes 403.
+    /// Rejects with this status: 400 to 499 if the client must change something, 500 to 599 if the server must.
+    ///
+    /// Any other number is a mistake in the program: the client gets 500, and the log names the number (`error`).
     pub fn new(status: u16) -> Self {
-        let status = StatusCode::from_u16(status).ok().filter(|status| status.as_u16() >= 400);
-        Self { status: status.unwrap_or(StatusCode::FORBIDDEN), reason: None, retry_after: None, source: None }
+        match StatusCode::from_u16(status) {
+            Ok(known) if (400..600).contains(&status) => {
+                Self { status: known, reason: None, retry_after: None, source: None }
+            }
+            _ => Error::from(WrongStatus(status)).into(),
+        }
     }
 
     /// Rejects with 401 Unauthorized: the client must log in.
@@ -72,7 +86,7 @@ impl Reject {
         self.reason.as_deref().or(self.status.canonical_reason()).unwrap_or("rejected")
     }
 
-    /// Returns the error that caused a 500 or 503, for the log.
+    /// Returns the error that `?` converted into this rejection, for the log.
     pub fn source(&self) -> Option<&Error> {
         self.source.as_ref()
     }
@@ -97,14 +111,25 @@ impl<E: IntoError> From<E> for Reject {
 
 impl From<Error> for Reject {
     fn from(error: Error) -> Self {
-        // An unreachable Redis is not an error of the program, and the client may try again.
-        let status = match error.downcast_ref() {
-            Some(LayerError::Unavailable { .. }) => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        let is_unavailable =
+            |cause: &(dyn StdError + 'static)| matches!(cause.downcast_ref(), Some(LayerError::Unavailable { .. }));
+        let (status, reason) = if error.is_about_name() {
+            // A client writes any path, so this is not an error of the program.
+            (StatusCode::NOT_FOUND, Some("a name in this request is not valid".into()))
+        } else if error.chain().any(is_unavailable) {
+            // An unreachable Redis is not an error of the program, and the client may try again.
+            (StatusCode::SERVICE_UNAVAILABLE, None)
+        } else {
+            (StatusCode::INTERNAL_SERVER_ERROR, None)
         };
-        Self { status, reason: None, retry_after: None, source: Some(error) }
+        Self { status, reason, retry_after: None, source: Some(error) }
     }
 }
+
+/// A number that is not the status of a rejection.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is not the status of a rejection; write a status from 400 to 599, such as `Reject::new(403)`")]
+struct WrongStatus(u16);
 
 impl fmt::Debug for Reject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -119,12 +144,40 @@ impl fmt::Debug for Reject {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::name::GroupName;
 
     #[test]
-    fn reject_with_success_status_becomes_403() {
-        assert_eq!(Reject::new(200).status(), 403);
-        assert_eq!(Reject::new(7).status(), 403);
-        assert_eq!(Reject::new(429).status(), 429);
+    fn status_that_does_not_reject_is_error_that_names_it() {
+        for status in [0, 7, 200, 302, 399, 600, 999, 1000] {
+            let reject = Reject::new(status);
+            let error = reject.source().expect("an error").to_string();
+            assert_eq!(reject.status(), 500, "{status}");
+            assert!(error.starts_with(&format!("{status} is not the status of a rejection")), "{error}");
+        }
+        for status in [400, 429, 499, 500, 599] {
+            let reject = Reject::new(status);
+            assert_eq!((reject.status(), reject.source().is_some()), (status, false));
+        }
+    }
+
+    #[test]
+    fn invalid_name_is_404_and_unreachable_layer_is_503() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the room cannot be joined")]
+        struct Joining(#[source] LayerError);
+
+        let name = || GroupName::new("no room").unwrap_err();
+        let unavailable = LayerError::Unavailable { server: None, action: "a read", source: "closed".into() };
+        for (reject, wanted) in [
+            (Reject::from(name()), 404),
+            (Reject::from(LayerError::from(name())), 404),
+            (Reject::from(Joining(name().into())), 404),
+            (Reject::from(Joining(unavailable)), 503),
+            (Reject::from(Joining(LayerError::Closed)), 500),
+        ] {
+            assert_eq!(reject.status(), wanted, "{reject:?}");
+            assert!(!reject.body().contains("no room") && reject.source().is_some(), "{reject:?}");
+        }
     }
 
     #[test]

@@ -126,7 +126,7 @@ impl Counters {
         self.counters.delivered.fetch_add(deliveries.delivered, Relaxed);
         if deliveries.full > 0 && self.counters.dropped_full.fetch_add(deliveries.full, Relaxed) == 0 {
             tracing::warn!(
-                event = last.map(Envelope::event_name),
+                event = last.map(|last| shown(last.event_name())),
                 dropped = deliveries.full,
                 "full mailboxes missed a message; further ones are only counted"
             );
@@ -137,7 +137,7 @@ impl Counters {
     #[cold]
     pub(crate) fn count_undeliverable(&self, envelope: &Envelope, to: &str, problem: &Undeliverable) {
         let (peer, name) = (&*self.peer, envelope.event_name());
-        let event = shown(name);
+        let (event, to) = (shown(name), shown(to));
         match problem {
             Undeliverable::Unhandled { consumer } => {
                 count(&self.counters.unhandled);

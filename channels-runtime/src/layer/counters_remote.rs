@@ -25,7 +25,7 @@ impl Counters {
     pub(crate) fn count_garbage(&self, to: &str, error: &DecodeError) {
         count(&self.counters.undecodable);
         let (peer, text) = (&*self.peer, error.to_string());
-        let error = shown(&text);
+        let (to, error) = (shown(to), shown(&text));
         // A faulty peer sends many of them.
         if self.garbage.is_new(to) {
             tracing::warn!(

@@ -20,7 +20,7 @@ use crate::scope::Scope;
 use crate::server::job_stats::JobCounters;
 use crate::server::login_expiry::LoginExpiry;
 use crate::server::registry::ConnectionRegistry;
-use crate::support::lock;
+use crate::support::{LogLimit, lock};
 use crate::user::SomeUser;
 
 /// Returns the user of a client and the end of the login. Runs before `#[connect]`.
@@ -32,6 +32,8 @@ pub(crate) struct Server {
     created: Instant,
     shared: Arc<Shared>,
     pub(super) admission: Admission,
+    /// For records of failed handshakes.
+    pub(crate) failure_logs: LogLimit,
     /// The counters of workers.
     jobs: Arc<JobCounters>,
     pub(super) login_expiry: Arc<LoginExpiry>,
@@ -64,6 +66,7 @@ impl Server {
             created: Instant::now(),
             shared: Shared::new(layer, settings.limits),
             admission,
+            failure_logs: LogLimit::default(),
             jobs: Arc::default(),
             login_expiry: Arc::default(),
             settings,

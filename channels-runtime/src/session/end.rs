@@ -1,6 +1,7 @@
 //! The end of a connection: `#[disconnect]`.
 
 use crate::consumer::{Consumer, Context};
+use crate::error::shown_error;
 use crate::session::spans;
 use crate::session::spans::within;
 use crate::support::{catch_panic, panic_message};
@@ -12,7 +13,12 @@ pub(crate) async fn end<C: Consumer>(consumer: &mut C, cx: &mut Context<C>, code
     cx.end_background().await;
     match catch_panic(|| within(spans::call::<C>("disconnect"), || consumer.disconnect(cx, code))).await {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(consumer = C::INFO.name, %error, "`disconnect` failed"),
-        Err(panic) => tracing::error!(consumer = C::INFO.name, panic = panic_message(&*panic), "`disconnect` panicked"),
+        Ok(Err(error)) => {
+            tracing::error!(consumer = C::INFO.name, error = shown_error(error), "`disconnect` failed");
+        }
+        Err(panic) => {
+            let panic = shown_error(panic_message(&*panic));
+            tracing::error!(consumer = C::INFO.name, panic, "`disconnect` panicked");
+        }
     }
 }

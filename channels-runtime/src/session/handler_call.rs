@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use crate::connection::Connection;
 use crate::consumer::{BoxFuture, Consumer, Context, Delivered};
-use crate::error::{CommandError, Error, shown, without_value};
+use crate::error::{CommandError, Error, shown, shown_error, without_value};
 use crate::layer::batching;
 use crate::session::close::CloseWait;
 use crate::session::spans;
@@ -147,16 +147,31 @@ pub(super) fn check<C: Consumer>(
     let command = if let Trigger::Command(index) = trigger { Some(spans::command_name::<C>(index)) } else { None };
     match result {
         Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::error!(consumer = C::INFO.name, at, event, command, %error, "a handler failed"),
-        Err(panic) => {
+        // A client writes any name as often as it likes, so this is its fault, and not one of the program.
+        Ok(Err(error)) if matches!(trigger, Trigger::Client | Trigger::Command(_)) && error.is_about_name() => {
+            count(&connection.shared().counters.wrong_name);
+            tracing::debug!(
+                consumer = C::INFO.name,
+                command,
+                channel = connection.channel().as_str(),
+                error = shown_error(error),
+                "a client's frame contains a name that is not valid"
+            );
+            return connection.close(CloseCode::POLICY, "a name in this message is not valid");
+        }
+        Ok(Err(error)) => {
             tracing::error!(
                 consumer = C::INFO.name,
                 at,
                 event,
                 command,
-                panic = panic_message(&*panic),
-                "a handler panicked"
+                error = shown_error(error),
+                "a handler failed"
             );
+        }
+        Err(panic) => {
+            let panic = shown_error(panic_message(&*panic));
+            tracing::error!(consumer = C::INFO.name, at, event, command, panic, "a handler panicked");
         }
     }
     connection.close(CloseCode::INTERNAL_ERROR, "");

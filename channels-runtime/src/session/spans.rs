@@ -27,7 +27,7 @@ pub(crate) fn connection<C: Consumer>(scope: &Scope, channel: &ChannelName) -> S
         "connection",
         consumer = C::INFO.name,
         channel = channel.as_str(),
-        path = scope.path(),
+        path = shown(scope.path()),
         peer = scope.client().map(display),
     )
 }

@@ -2,6 +2,7 @@
 
 mod buffer;
 mod counters;
+mod log_limit;
 pub(crate) mod metrics;
 #[cfg(test)]
 mod model_check;
@@ -16,6 +17,7 @@ mod wakers;
 
 pub(crate) use buffer::with_buffer;
 pub(crate) use counters::{count, counted};
+pub(crate) use log_limit::LogLimit;
 #[cfg(test)]
 pub(crate) use model_check::{explore, point, point_before};
 pub(crate) use panic::{CatchPanic, catch_panic, panic_message};

@@ -90,7 +90,8 @@ struct Client {
 }
 
 impl WebsocketCommunicator {
-    /// Creates a client that will connect to this path of these routes.
+    /// Creates a client that will connect to this path of these routes. The path is that of a URL, so its text is
+    /// percent-encoded: `/ws/chat/no%20room`. It may have a query.
     pub fn new<Kind>(routes: impl Routes<Kind>, path: impl Into<String>) -> Self {
         let service = web::service(routes);
         let serve = move |pipe| {
@@ -154,7 +155,8 @@ impl WebsocketCommunicator {
     /// After the connection has ended, call it again for another connection.
     ///
     /// # Errors
-    /// [`CommunicatorError::Refused`] with the status of the rejection.
+    /// [`CommunicatorError::Refused`] with the status of the rejection. [`CommunicatorError::Path`] if the path has no slash at
+    /// the beginning, or is not legal in a URL.
     // Not an `async fn`, here and below: `#[track_caller]` names the line of the call only in a plain function.
     #[track_caller]
     pub fn connect(&mut self) -> Unawaited<'_, Result<Connected, CommunicatorError>> {
@@ -163,17 +165,24 @@ impl WebsocketCommunicator {
     }
 
     async fn open(&mut self, call: Call) -> Result<Connected, CommunicatorError> {
+        if !self.path.starts_with('/') {
+            let problem = format!("a path begins with a slash; write `/{}`", self.path);
+            return Err(CommunicatorError::Path { call, problem });
+        }
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let server = (self.serve)(theirs);
-        let mut request = Request::builder()
+        let request = Request::builder()
             .uri(format!("ws://testserver{}", self.path))
             .header("host", "testserver")
             .header("connection", "upgrade")
             .header("upgrade", "websocket")
             .header("sec-websocket-version", "13")
             .header("sec-websocket-key", tungstenite::handshake::client::generate_key())
-            .body(())
-            .expect("a legal path");
+            .body(());
+        let Ok(mut request) = request else {
+            let problem = "this path is not legal in a URL; percent-encode its text, such as `%20` for a space".into();
+            return Err(CommunicatorError::Path { call, problem });
+        };
         request.headers_mut().extend(self.headers.clone());
         match tokio_tungstenite::client_async(request, ours).await {
             Ok((socket, response)) => {

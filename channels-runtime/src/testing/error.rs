@@ -16,8 +16,16 @@ use crate::websocket::Frame;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum CommunicatorError {
+    /// The path cannot be the path of a URL.
+    #[error("{call}: {problem}")]
+    Path {
+        /// The call.
+        call: Call,
+        /// The problem, and what to write instead.
+        problem: String,
+    },
     /// The handshake was rejected, or no route has this path.
-    #[error("{call}: the connection was refused with status {status}: {body}")]
+    #[error("{call}: the connection was refused with status {status}: {}", explained(*status, body))]
     Refused {
         /// The call.
         call: Call,
@@ -47,7 +55,7 @@ pub enum CommunicatorError {
     Closed {
         /// The call.
         call: Call,
-        /// The code, 1006 if there was no close frame.
+        /// The code; 1005 if the close frame has none, 1006 if there was no close frame.
         code: u16,
         /// The reason.
         reason: String,
@@ -98,6 +106,16 @@ pub enum CommunicatorError {
         /// The cause.
         source: Box<ClientError>,
     },
+}
+
+/// Returns the body of a refusal, or a sentence in its place: the response is empty if no route takes the request.
+fn explained(status: u16, body: &str) -> &str {
+    match status {
+        _ if !body.is_empty() => body,
+        404 => "no route of this communicator has this path; compare it with the route's `warp::path!(..)`",
+        405 => "the route with this path does not take `GET`",
+        _ => "the response has no body",
+    }
 }
 
 /// A call of a communicator: the line in the test, and the client.

@@ -1,8 +1,18 @@
 //! The captures of a path as the arguments of `#[connect]`.
 
+use std::any::Any;
+use std::future::ready;
+use std::str::Split;
+
+use percent_encoding::percent_decode_str;
+use warp::path::FullPath;
 use warp::{Filter, Rejection};
 
 /// The path of a route: a warp filter, as `warp::path!("ws" / "chat" / u64)` makes it.
+///
+/// A captured `String` is decoded: `/ws/chat/a%2Fb` is captured as `a/b`. A path whose segment is not UTF-8 does not match. Other
+/// types are parsed from the segment as it was sent, percent-encoded. To parse decoded text, capture a `String`, and parse it in
+/// `#[connect]`. [`Scope::path`](crate::Scope::path) returns the whole path, percent-encoded.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not the path of a route",
     label = "write it like `warp::path!(\"ws\" / \"chat\" / u64)`",
@@ -48,9 +58,25 @@ pub trait Captures<T>: Sized {
         F: Filter<Extract = Self, Error = Rejection> + Clone + Send + Sync + 'static;
 }
 
+/// Decodes a capture if it is the text of one of these segments, and removes the segments up to this one. Rejects text that is not
+/// UTF-8.
+///
+/// A string can also come from another filter, such as one for a header. It is not decoded.
+fn decoded<T: 'static>(mut capture: T, segments: &mut Split<'_, char>) -> Result<T, Rejection> {
+    let Some(text) = (&mut capture as &mut dyn Any).downcast_mut::<String>() else { return Ok(capture) };
+    let mut rest = segments.clone();
+    if rest.any(|segment| segment == text) {
+        *segments = rest;
+        if text.contains('%') {
+            *text = percent_decode_str(text).decode_utf8().map_err(|_| warp::reject::not_found())?.into_owned();
+        }
+    }
+    Ok(capture)
+}
+
 macro_rules! captures {
     ($($name:ident)*) => {
-        #[allow(non_snake_case, reason = "one letter is a type and its value")]
+        #[allow(non_snake_case, unused_mut, unused_variables, reason = "one letter is a type and its value; a path may have no captures")]
         #[diagnostic::do_not_recommend]
         impl<$($name,)*> Captures<($($name,)*)> for ($($name,)*)
         where
@@ -62,7 +88,11 @@ macro_rules! captures {
             where
                 Path: Filter<Extract = Self, Error = Rejection> + Clone + Send + Sync + 'static,
             {
-                path.map(|$($name: $name),*| ($($name,)*))
+                path.and(warp::path::full()).and_then(|$($name: $name,)* path: FullPath| {
+                    let mut segments = path.as_str().split('/');
+                    let mut captures = || Ok::<_, Rejection>(($(decoded($name, &mut segments)?,)*));
+                    ready(captures())
+                })
             }
         }
     };

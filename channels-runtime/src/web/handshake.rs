@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 use axum::extract::OriginalUri;
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HeaderName, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -25,13 +26,24 @@ use warp::reply::{Reply, Response};
 use crate::admission::retry_after;
 use crate::connection::{Socket, Stream};
 use crate::consumer::Consumer;
-use crate::error::Reject;
+use crate::error::{Reject, shown, shown_error};
 use crate::scope::{BEARER, Scope, offers_bearer};
 use crate::server::{AdmissionPermit, Server};
 use crate::session::{self, Opened};
 use crate::support::count;
 use crate::user::no_authenticator;
 use crate::web::peer_address::PeerAddress;
+use crate::web::request_head::{check_host, is_websocket_key, lists, single};
+use crate::web::request_stream::RequestStream;
+
+/// The version of the protocol.
+const VERSION: HeaderValue = HeaderValue::from_static("13");
+
+/// The largest path of a handshake, in bytes. A consumer may keep its captures, and send them to other clients.
+const MAX_PATH: usize = 2 * 1024;
+
+/// The largest scope, in bytes: path, query and headers. It is kept while its connection is open.
+const MAX_SCOPE: usize = 16 * 1024;
 
 /// A request for a WebSocket or for server-sent events.
 pub(super) struct Handshake {
@@ -67,14 +79,14 @@ impl Handshake {
         let counters = &server.admission().counters;
         let (key, upgrade) = match self.check() {
             Ok(checked) => checked,
-            Err(response) => {
+            Err(reject) => {
                 count(&counters.malformed);
-                return *response;
+                return self.refuse(server, C::INFO.name, &reject);
             }
         };
         let (permit, mut opened, login_ends) = match self.admit::<C>(server, captures).await {
             Ok(admitted) => admitted,
-            Err(reject) => return rejection(&reject),
+            Err(reject) => return self.refuse(server, C::INFO.name, &reject),
         };
         count(&counters.accepted);
         let response = accepted(&key, &mut opened, offers_bearer(&self.headers));
@@ -88,14 +100,14 @@ impl Handshake {
         server: &Arc<Server>,
         captures: C::Captures,
     ) -> Result<(AdmissionPermit, Opened<C>, Option<Instant>), Reject> {
-        if server.stopping().is_cancelled() {
-            count(&server.admission().counters.stopping);
-            return Err(Reject::new(503).reason("the server is stopping").retry_after(Duration::from_secs(1)));
-        }
+        self.check_admission(server)?;
         let client = server.admission().client(&self.headers, self.peer);
-        server.admission().check(&self.headers, self.peer, self.uri.path())?;
         let permit = AdmissionPermit::acquire(server, client)?;
         let scope = self.scope(server);
+        if scope.size() > MAX_SCOPE {
+            count(&server.admission().counters.malformed);
+            return Err(Reject::new(431).reason("the headers and the query are larger than 16 KiB"));
+        }
         let (opened, login_ends) = self.open::<C>(server, scope, captures).await?;
         Ok((permit, opened, login_ends))
     }
@@ -117,6 +129,41 @@ impl Handshake {
         Scope::new(&self.uri, &self.headers, client, token_parameter)
     }
 
+    /// Checks whether the server takes this client, before a permit is acquired.
+    pub(super) fn check_admission(&self, server: &Server) -> Result<(), Reject> {
+        let admission = server.admission();
+        if server.stopping().is_cancelled() {
+            count(&admission.counters.stopping);
+            return Err(Reject::new(503).reason("the server is stopping").retry_after(Duration::from_secs(1)));
+        }
+        let path = self.uri.path();
+        let checked = match check_host(&self.headers, false) {
+            Err(problem) => Err(Reject::new(400).reason(problem)),
+            Ok(()) if path.len() > MAX_PATH => Err(Reject::new(414).reason("the path is longer than 2 KiB")),
+            Ok(()) => return admission.check(&self.headers, self.peer, path),
+        };
+        count(&admission.counters.malformed);
+        checked
+    }
+
+    /// Logs a rejection, and returns its response.
+    pub(super) fn refuse(&self, server: &Server, consumer: &'static str, reject: &Reject) -> Response {
+        let path = shown(self.uri.path());
+        match reject.source().map(shown_error) {
+            // A client writes paths and tokens as it likes, so only an error of the server is an error here.
+            Some(error) if reject.status() >= 500 => {
+                if server.failure_logs.allows() {
+                    tracing::error!(consumer, path, error, "`connect` failed");
+                }
+            }
+            error => {
+                let reason = error.as_deref().unwrap_or(shown(reject.body()));
+                tracing::debug!(consumer, path, status = reject.status(), reason, "handshake rejected");
+            }
+        }
+        rejection(reject)
+    }
+
     /// Runs the authenticator and `connect`. Counts and logs failures.
     async fn open<C: Consumer>(
         &self,
@@ -124,44 +171,40 @@ impl Handshake {
         scope: Scope,
         captures: C::Captures,
     ) -> Result<(Opened<C>, Option<Instant>), Reject> {
-        let (consumer, path) = (C::INFO.name, self.uri.path());
+        let (consumer, path) = (C::INFO.name, shown(self.uri.path()));
         let opening = tokio::time::timeout(server.settings.connect_deadline, open::<C>(server, scope, captures));
         match opening.await {
             Ok(Ok(opened)) => Ok(opened),
             Ok(Err(reject)) => {
                 count(&server.admission().counters.rejected);
-                match reject.source() {
-                    Some(error) => tracing::error!(consumer, path, %error, "`connect` failed"),
-                    None => tracing::debug!(consumer, path, status = reject.status(), "handshake rejected"),
-                }
                 Err(reject)
             }
             Err(_) => {
                 count(&server.admission().counters.timed_out);
-                tracing::warn!(consumer, path, "`connect` took too long");
+                if server.failure_logs.allows() {
+                    tracing::warn!(consumer, path, "`connect` took too long");
+                }
                 Err(Reject::new(503).reason("connecting took too long").retry_after(retry_after()))
             }
         }
     }
 
-    /// Checks the headers of a handshake. Returns the client's key.
-    fn check(&mut self) -> Result<(HeaderValue, OnUpgrade), Box<Response>> {
-        let bad = |reason: &str| Box::new(rejection(&Reject::new(400).reason(reason)));
-        let upgrades = self.headers.get_all(CONNECTION).iter().any(|value| {
-            value.to_str().is_ok_and(|value| value.split(',').any(|word| word.trim().eq_ignore_ascii_case("upgrade")))
-        });
-        if !upgrades {
-            return Err(bad("the header `Connection: Upgrade` is missing"));
+    /// Checks the headers of a handshake (RFC 6455, section 4.2.1). Returns the client's key.
+    fn check(&mut self) -> Result<(HeaderValue, OnUpgrade), Reject> {
+        let bad = |problem: String| Reject::new(400).reason(problem);
+        check_host(&self.headers, true).map_err(bad)?;
+        if !lists(&self.headers, &CONNECTION, "upgrade") {
+            return Err(bad("the header `Connection: Upgrade` is missing".into()));
         }
-        if self.headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-            let mut response = rejection(&Reject::new(426).reason("only WebSocket version 13 is supported"));
-            response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-            return Err(Box::new(response));
+        if single(&self.headers, &SEC_WEBSOCKET_VERSION).map_err(bad)?.is_none_or(|version| version != VERSION) {
+            return Err(Reject::new(426).reason("only WebSocket version 13 is supported"));
         }
-        // Sixteen bytes in base64.
-        let key = self.headers.get("sec-websocket-key").filter(|key| key.len() == 24);
-        let key = key.cloned().ok_or_else(|| bad("the header `Sec-WebSocket-Key` is missing or not a key"))?;
-        let upgrade = self.upgrade.take().ok_or_else(|| bad("this connection cannot become a WebSocket"))?;
+        let key = single(&self.headers, &SEC_WEBSOCKET_KEY).map_err(bad)?.cloned();
+        let key = key.filter(|key| is_websocket_key(key.as_bytes()));
+        let key =
+            key.ok_or_else(|| bad("the header `Sec-WebSocket-Key` is missing, or is not 16 bytes in base64".into()))?;
+        let upgrade = self.upgrade.take();
+        let upgrade = upgrade.ok_or_else(|| bad("this connection cannot become a WebSocket".into()))?;
         Ok((key, upgrade))
     }
 }
@@ -183,7 +226,7 @@ async fn authenticate(server: &Server, scope: &mut Scope) -> Result<Option<Insta
         scope.set_user(user);
         if let Some(until) = until {
             let left = until.duration_since(SystemTime::now()).ok().filter(|left| !left.is_zero());
-            let left = left.ok_or_else(|| Reject::unauthorized().reason("the login has ended"))?;
+            let left = left.ok_or_else(|| Reject::unauthorized().reason("the login has ended; log in again"))?;
             // An end that is too late for an `Instant` counts as no end.
             login_ends = Instant::now().checked_add(left);
         }
@@ -200,7 +243,37 @@ pub(super) fn rejection(reject: &Reject) -> Response {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
     }
+    if status == StatusCode::UPGRADE_REQUIRED {
+        response.headers_mut().insert(SEC_WEBSOCKET_VERSION, VERSION);
+    }
     response
+}
+
+/// Headers that the server itself writes. One of them from a consumer would break the response: a client fails a handshake that
+/// selects a subprotocol or an extension that it did not offer.
+const OWN_HEADERS: [HeaderName; 7] = [
+    CONNECTION,
+    CONTENT_LENGTH,
+    TRANSFER_ENCODING,
+    UPGRADE,
+    SEC_WEBSOCKET_ACCEPT,
+    SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_PROTOCOL,
+];
+
+/// Returns the headers that a consumer has added to the response, without those that the server itself writes.
+pub(super) fn consumer_headers(consumer: &'static str, mut headers: HeaderMap) -> HeaderMap {
+    for name in OWN_HEADERS {
+        if headers.remove(&name).is_some() {
+            let header = name.as_str();
+            tracing::error!(
+                consumer,
+                header,
+                "a consumer cannot set this header, and it was removed; a subprotocol is selected with `cx.set_subprotocol(..)`"
+            );
+        }
+    }
+    headers
 }
 
 fn accepted<C: Consumer>(key: &HeaderValue, opened: &mut Opened<C>, bearer: bool) -> Response {
@@ -208,7 +281,7 @@ fn accepted<C: Consumer>(key: &HeaderValue, opened: &mut Opened<C>, bearer: bool
     let mut response = Response::default();
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
-    headers.extend(additions.headers);
+    headers.extend(consumer_headers(C::INFO.name, additions.headers));
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes())).expect("base64 is a legal header");
@@ -225,8 +298,8 @@ fn accepted<C: Consumer>(key: &HeaderValue, opened: &mut Opened<C>, bearer: bool
 /// keeps the stream.
 fn transport(upgraded: Upgraded) -> Option<(Socket, Bytes)> {
     // The first case is `Channels::serve`, the second `warp::serve`.
-    let (socket, read_ahead) = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => (parts.io.into_inner(), parts.read_buf),
+    let (socket, read_ahead) = match upgraded.downcast::<TokioIo<RequestStream<TcpStream>>>() {
+        Ok(parts) => (parts.io.into_inner().into_inner(), parts.read_buf),
         Err(upgraded) => match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
             Ok(parts) => (parts.io.into_inner(), parts.read_buf),
             Err(upgraded) => {

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use warp::Filter;
 use warp::filters::BoxedFilter;
 use warp::reply::{Reply, Response};
 
 use crate::app::Channels;
+use crate::web::allowed_methods::{is_read, method_not_allowed};
 
 /// The time limit for a message through the layer and back.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -20,7 +21,8 @@ impl Channels {
     ///   s ([`ChannelLayer::ready`](crate::ChannelLayer::ready)). It responds with 503 if none did, and while the server stops.
     ///   Then send clients elsewhere, but do not restart the process: its connections are open, and Redis may recover.
     ///
-    /// The body describes the problem in a few words, without addresses.
+    /// The body describes the problem in a few words, without addresses. `HEAD` gets the same response without a body, and any
+    /// other method 405.
     ///
     /// ```
     /// use channels_runtime::prelude::*;
@@ -32,10 +34,12 @@ impl Channels {
     /// ```
     pub fn health(&self) -> BoxedFilter<(Response,)> {
         let channels = self.clone();
-        let alive = warp::path!("healthz").and(warp::get()).map(|| page(StatusCode::OK, "alive"));
-        let ready = warp::path!("readyz").and(warp::get()).then(move || {
+        let alive = warp::path!("healthz")
+            .and(warp::method())
+            .map(|method: Method| if is_read(&method) { page(StatusCode::OK, "alive") } else { method_not_allowed() });
+        let ready = warp::path!("readyz").and(warp::method()).then(move |method: Method| {
             let channels = channels.clone();
-            async move { channels.ready().await }
+            async move { if is_read(&method) { channels.ready().await } else { method_not_allowed() } }
         });
         alive.or(ready).unify().boxed()
     }

@@ -5,9 +5,13 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::UPGRADE;
+use http::{StatusCode, Version};
+use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -18,8 +22,13 @@ use tokio::net::TcpStream;
 
 use crate::server::Server as Core;
 use crate::support::count;
+use crate::web::allowed_methods::AllowedMethods;
 use crate::web::peer_address::PeerAddress;
 use crate::web::request_body::{BodyError, RequestBody};
+use crate::web::request_head::check_host;
+use crate::web::request_stream::RequestStream;
+#[cfg(feature = "https")]
+use crate::web::request_stream::is_proxy_line;
 use crate::web::response_body::ResponseBody;
 use crate::web::slot_lease::SlotLease;
 use crate::web::slots::Slot;
@@ -47,7 +56,15 @@ impl HttpConnection {
     ) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
         // Set here, because the socket is not accessible after the upgrade to a WebSocket.
         socket.set_nodelay(true).ok()?;
-        let accepting = tokio::time::timeout(self.core.admission().settings.header_deadline, acceptor.accept(socket));
+        let accepting = tokio::time::timeout(self.core.admission().settings.header_deadline, async {
+            let mut first = [0; 12];
+            let length = socket.peek(&mut first).await?;
+            if is_proxy_line(&first[..length]) {
+                self.count_proxy_line();
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "the PROXY protocol"));
+            }
+            acceptor.accept(socket).await
+        });
         let accepted = tokio::select! {
             // The branches that do not complete hold only the socket, which is then dropped.
             accepted = accepting => accepted,
@@ -73,21 +90,47 @@ impl HttpConnection {
         B: Body<Data = Bytes, Error: Into<BodyError>> + Unpin + 'static,
     {
         let this = &self;
+        let (stream, state) = RequestStream::new(stream);
+        let state = &state;
         let respond = service_fn(move |request: http::Request<Incoming>| {
             this.slot.serve();
+            // A WebSocket needs both halves of the stream.
+            let answering = (!request.headers().contains_key(UPGRADE)).then(|| state.answer());
+            let checked = check_host(request.headers(), request.version() >= Version::HTTP_11);
+            let allowed = AllowedMethods::default();
             let mut request = request.map(|body| RequestBody::new(body, &this.slot));
             request.extensions_mut().insert(PeerAddress(this.peer));
             #[cfg(feature = "axum")]
             request.extensions_mut().insert(axum::extract::ConnectInfo(this.peer));
-            let response = service.call(request);
+            request.extensions_mut().insert(allowed.clone());
+            let response = checked.map(|()| service.call(request));
             async move {
-                let response = response.await?;
-                match response.extensions().get::<SlotLease>() {
-                    Some(lease) => lease.lend(&this.slot),
-                    // The socket may send another request, and waits from now on.
-                    None => _ = this.slot.wait_for_head(),
-                }
-                Ok::<_, Infallible>(response.map(|body| ResponseBody { body, slot: Arc::clone(&this.slot) }))
+                let mut response = match response {
+                    Ok(response) => response.await?.map(Either::Left),
+                    Err(problem) => {
+                        count(&this.core.admission().counters.malformed);
+                        let response = http::Response::builder().status(StatusCode::BAD_REQUEST);
+                        response.body(Either::Right(Full::new(problem.into()))).expect("a legal status")
+                    }
+                };
+                allowed.complete(&mut response);
+                let answering = match response.extensions().get::<SlotLease>() {
+                    Some(lease) => {
+                        lease.lend(&this.slot);
+                        // The response has no end, so it ends when the client's half does.
+                        None
+                    }
+                    None => {
+                        // The socket may send another request, and waits from now on.
+                        this.slot.wait_for_head();
+                        answering
+                    }
+                };
+                Ok::<_, Infallible>(response.map(|body| ResponseBody {
+                    body,
+                    slot: Arc::clone(&this.slot),
+                    _answering: answering,
+                }))
             }
         });
         let connection = http1::Builder::new()
@@ -113,10 +156,23 @@ impl HttpConnection {
         let Err(error) = served else { return };
         tracing::debug!(peer = %self.peer, %error, "an HTTP connection ended early");
         let counters = &self.core.admission().counters;
-        if error.is_parse_too_large() {
+        if state.began_with_proxy_line() {
+            self.count_proxy_line();
+        } else if error.is_parse_too_large() {
             count(&counters.head_too_large);
         } else if error.is_timeout() && !self.slot.was_served() {
             count(&counters.head_late);
+        }
+    }
+
+    /// Counts a connection that began with a line of the PROXY protocol, and logs the first one.
+    fn count_proxy_line(&self) {
+        if self.core.admission().counters.proxy_protocol.fetch_add(1, Relaxed) == 0 {
+            tracing::warn!(
+                peer = %self.peer,
+                "a connection began with the PROXY protocol, which this server does not read; turn it off in the balancer, and \
+                 let the balancer send `X-Forwarded-For`; further ones are only counted"
+            );
         }
     }
 

@@ -12,6 +12,7 @@
 // Only this folder names warp, axum and hyper.
 
 mod address;
+mod allowed_methods;
 #[cfg(feature = "axum")]
 pub mod axum;
 mod captures;
@@ -24,6 +25,8 @@ mod peer_address;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 mod request_body;
+mod request_head;
+mod request_stream;
 mod response_body;
 mod route;
 mod routes;

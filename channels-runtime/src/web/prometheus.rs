@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::Method;
 use http::header::CONTENT_TYPE;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use warp::Filter;
@@ -9,6 +10,7 @@ use warp::filters::BoxedFilter;
 use warp::reply::{Reply, Response};
 
 use crate::app::Channels;
+use crate::web::allowed_methods::{is_read, method_not_allowed};
 
 impl Channels {
     /// Returns a route with the page `/metrics` for Prometheus: the metrics of this application, read at each request
@@ -36,8 +38,11 @@ impl Channels {
         // If the program has installed another recorder, the program's own metrics stay there.
         _ = metrics::set_global_recorder(Arc::clone(&recorder));
         warp::path!("metrics")
-            .and(warp::get())
-            .map(move || {
+            .and(warp::method())
+            .map(move |method: Method| {
+                if !is_read(&method) {
+                    return method_not_allowed();
+                }
                 metrics::with_local_recorder(&*recorder, || channels.record_metrics());
                 let text = page.render();
                 warp::reply::with_header(text, CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8").into_response()

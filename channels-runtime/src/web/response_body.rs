@@ -7,12 +7,15 @@ use std::task::{Context, Poll};
 use hyper::body::{Body, Frame, SizeHint};
 
 use crate::error::Result;
+use crate::web::request_stream::Answering;
 use crate::web::slots::Slot;
 
 /// The body of a response. When it is done, the socket waits for another request.
 pub(crate) struct ResponseBody<B> {
     pub(super) body: B,
     pub(super) slot: Arc<Slot>,
+    /// `None` for a response that ends when the client's half of the stream does.
+    pub(super) _answering: Option<Answering>,
 }
 
 impl<B: Body + Unpin> Body for ResponseBody<B> {

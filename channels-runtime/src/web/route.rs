@@ -1,13 +1,17 @@
 //! WebSocket routes, as warp filters.
 
-use warp::Filter;
+use http::HeaderMap;
+use http::header::UPGRADE;
 use warp::filters::BoxedFilter;
 use warp::reply::Response;
+use warp::{Filter, Rejection};
 
 use crate::app::Channels;
 use crate::consumer::Consumer;
+use crate::web::allowed_methods;
 use crate::web::captures::{Captures, RoutePath};
 use crate::web::handshake::{Handshake, handshake};
+use crate::web::request_head::lists;
 
 impl Channels {
     /// Returns a WebSocket route: an ordinary warp filter that can be combined with any other.
@@ -16,8 +20,8 @@ impl Channels {
     ///
     /// A request that is not a WebSocket handshake is passed on to the next filter, so a page may have the same path. If no other
     /// filter takes it, warp responds with 405 to a method other than `GET`, and with 400 if the header `Upgrade: websocket` is
-    /// missing. A malformed handshake gets 400, one of another version 426, and a rejected one the status of its
-    /// [`Reject`](crate::Reject).
+    /// missing. A malformed handshake gets 400, one of another version 426, one whose path is longer than 2 KiB 414, one whose
+    /// headers are larger than 16 KiB 431, and a rejected one the status of its [`Reject`](crate::Reject).
     ///
     /// ```
     /// use channels_runtime::prelude::*;
@@ -50,8 +54,8 @@ impl Channels {
         C::INFO.check_commands();
         let server = self.server().clone();
         Captures::collect(path.itself())
-            .and(warp::get())
-            .and(warp::header::exact_ignore_case("upgrade", "websocket"))
+            .and(allowed_methods::get())
+            .and(wants_websocket())
             .and(handshake())
             .then(move |captures: C::Captures, handshake: Handshake| {
                 let server = server.clone();
@@ -59,4 +63,14 @@ impl Channels {
             })
             .boxed()
     }
+}
+
+/// Rejects a request that does not offer to become a WebSocket. It may offer other protocols, too.
+fn wants_websocket() -> impl Filter<Extract = (), Error = Rejection> + Clone + Send + Sync + 'static {
+    let offers = warp::header::headers_cloned().and_then(|headers: HeaderMap| {
+        let wanted = lists(&headers, &UPGRADE, "websocket");
+        std::future::ready(if wanted { Ok(()) } else { Err(warp::reject::not_found()) })
+    });
+    // The second filter makes the rejection: a missing or an invalid header, which is 400.
+    offers.untuple_one().or(warp::header::exact_ignore_case("upgrade", "websocket")).unify()
 }

@@ -11,10 +11,10 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::header::{
-    ACCEPT, ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderName,
-    ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderName, ORIGIN,
+    VARY,
 };
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
@@ -27,8 +27,10 @@ use crate::connection::{Socket, Stream};
 use crate::consumer::{Consumer, OnlySends};
 use crate::server::{self, Server};
 use crate::support::count;
+use crate::web::allowed_methods;
 use crate::web::captures::{Captures, RoutePath};
-use crate::web::handshake::{Handshake, handshake, rejection};
+use crate::web::handshake::{Handshake, consumer_headers, handshake};
+use crate::web::request_head::accepts;
 use crate::web::slot_lease::{SlotGuard, SlotLease};
 use crate::websocket::CloseCode;
 
@@ -95,7 +97,7 @@ impl Channels {
     /// and the gradual closes of [`Self::shutdown`]. These differ:
     ///
     /// - The route takes `GET` with `Accept: text/event-stream`, which browsers' `EventSource` sends, and passes other requests
-    ///   on.
+    ///   on. It also takes `HEAD` with this header: it checks the host and the origin, and does not run `#[connect]`.
     /// - A text frame is one message, with `data:` before each of its lines. A line ends with `\n`, `\r\n` or `\r`; all arrive as
     ///   `\n`. A binary frame cannot be sent: it is logged as an error and ends the connection with 1003.
     /// - A comment replaces the ping. A client that vanished is noticed when its socket takes no more bytes: 30 s after that, or
@@ -118,12 +120,18 @@ impl Channels {
     ) -> BoxedFilter<(Response,)> {
         let server = self.server().clone();
         Captures::collect(path.itself())
-            .and(warp::get())
+            .and(allowed_methods::get_or_head())
             .and(wants_events())
+            .and(warp::method())
             .and(handshake())
-            .then(move |captures: C::Captures, handshake: Handshake| {
+            .then(move |captures: C::Captures, method: Method, handshake: Handshake| {
                 let server = server.clone();
-                async move { respond::<C>(&handshake, &server, captures).await }
+                async move {
+                    if method == Method::HEAD {
+                        return respond_to_head(&handshake, &server, C::INFO.name);
+                    }
+                    respond::<C>(&handshake, &server, captures).await
+                }
             })
             .boxed()
     }
@@ -140,8 +148,7 @@ fn wants_events() -> impl Filter<Extract = (), Error = Rejection> + Clone + Send
 
 /// Returns whether a request accepts an event stream.
 pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
-    let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
-    accepted.any(|accept| accept.contains("text/event-stream"))
+    accepts(headers, "text/event-stream")
 }
 
 /// Runs `connect`, and responds with a stream or with a rejection.
@@ -152,7 +159,7 @@ pub(super) async fn respond<C: Consumer>(
 ) -> Response {
     let (permit, mut opened, login_ends) = match handshake.admit::<C>(server, captures).await {
         Ok(admitted) => admitted,
-        Err(reject) => return rejection(&reject),
+        Err(reject) => return handshake.refuse(server, C::INFO.name, &reject),
     };
     count(&server.admission().counters.accepted);
     let additions = opened.cx.take_response();
@@ -164,7 +171,23 @@ pub(super) async fn respond<C: Consumer>(
     let mut response = warp::reply::stream(EventStream::new(C::INFO.name, pipe)).into_response();
     response.extensions_mut().insert(lease);
     let headers = response.headers_mut();
-    headers.extend(additions.headers);
+    headers.extend(consumer_headers(C::INFO.name, additions.headers));
+    add_headers(headers, handshake);
+    response
+}
+
+/// Responds to `HEAD`: checks the host and the origin, but does not run `connect`, which would join groups for nothing.
+pub(super) fn respond_to_head(handshake: &Handshake, server: &Server, consumer: &'static str) -> Response {
+    if let Err(reject) = handshake.check_admission(server) {
+        return handshake.refuse(server, consumer, &reject);
+    }
+    let mut response = Response::default();
+    add_headers(response.headers_mut(), handshake);
+    response
+}
+
+/// Adds the headers of an event stream.
+fn add_headers(headers: &mut HeaderMap, handshake: &Handshake) {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // nginx would buffer some kilobytes.
@@ -175,7 +198,6 @@ pub(super) async fn respond<C: Consumer>(
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         headers.append(VARY, HeaderValue::from_name(ORIGIN));
     }
-    response
 }
 
 /// The session's end of the pipe. When it is dropped, the rest of the response no longer counts as a connection.

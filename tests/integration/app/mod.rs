@@ -1,5 +1,6 @@
 //! The application: metrics, inspection, health and the log.
 
+mod client_text;
 mod health;
 mod inspection;
 mod log_records;

@@ -3,11 +3,37 @@
 use std::time::Duration;
 
 use channels_runtime::prelude::*;
-use channels_runtime::testing::{CommunicatorError, LayerProbe};
+use channels_runtime::testing::{CommunicatorError, LayerProbe, WebsocketCommunicator};
 use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::testing::chatter::client;
+
+#[event("talk.said")]
+struct Said {
+    text: String,
+}
+
+#[group("talk-{room}", events(Said))]
+struct Room {
+    room: String,
+}
+
+struct Talk;
+
+#[consumer]
+impl Talk {
+    #[connect]
+    async fn connect(cx: &mut Context<Self>, room: String) -> Result<Self, Reject> {
+        cx.group_add(&Room { room }).await?;
+        Ok(Self)
+    }
+
+    #[handler("talk.said")]
+    fn said(event: &Said) -> String {
+        event.text.clone()
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn communicator_receives_nothing_for_exactly_its_wait_with_paused_clock() {
@@ -95,4 +121,23 @@ async fn communicator_error_names_line_and_client() {
     assert!(error.to_string().contains(": client `ann` (/ws/lobby): nothing arrived"), "{error}");
     let CommunicatorError::Nothing { call, .. } = error else { panic!("{error}") };
     assert_eq!((call.location().file(), call.location().line()), (file!(), line));
+}
+
+#[tokio::test]
+async fn communicator_explains_path_without_route_or_slash() {
+    let channels = Channels::builder().build().unwrap();
+    let route = channels.route::<Talk>(warp::path!("ws" / String));
+    for (path, wanted) in [
+        (
+            "/wss/lobby",
+            "the connection was refused with status 404: no route of this communicator has this path; compare it",
+        ),
+        ("/ws/no%20room", "the connection was refused with status 404: a name in this request is not valid"),
+        ("ws/lobby", "a path begins with a slash; write `/ws/lobby`"),
+        ("", "a path begins with a slash; write `/`"),
+        ("/ws/no room", "this path is not legal in a URL; percent-encode its text, such as `%20` for a space"),
+    ] {
+        let error = WebsocketCommunicator::new(route.clone(), path).connect().await.unwrap_err().to_string();
+        assert!(error.starts_with(file!()) && error.contains(&format!(": client {path}: {wanted}")), "{error}");
+    }
 }

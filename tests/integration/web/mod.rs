@@ -1,7 +1,11 @@
-//! Sockets, TLS and server-sent events.
+//! Requests, sockets, TLS and server-sent events.
 
 mod axum;
+mod captures;
+mod half_closed;
 pub(crate) mod handshake;
+mod methods;
+mod request_head;
 mod sockets;
 mod sse;
 mod tls;

@@ -9,6 +9,8 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::request::Parts;
 
+use crate::error::shown;
+
 /// The arguments of `#[connect]` after `cx` that an application with the state `S` can supply. Each is a capture of the path or an
 /// extractor: [`Argument`].
 ///
@@ -97,7 +99,7 @@ impl NotExtracted {
     pub(super) fn into_response(self, consumer: &str, path: &str) -> Response {
         let status = self.response.status();
         if status.is_server_error() {
-            let (argument, status) = (self.argument, status.as_u16());
+            let (argument, path, status) = (self.argument, shown(path), status.as_u16());
             tracing::error!(consumer, path, argument, status, "an argument of `connect` could not be extracted");
         }
         self.response

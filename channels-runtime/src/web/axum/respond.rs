@@ -6,14 +6,16 @@ use axum::response::{IntoResponse, Response};
 use std::sync::Once;
 
 use http::header::UPGRADE;
-use http::{StatusCode, Version};
+use http::{Method, StatusCode, Version};
 
 use crate::app::Channels;
 use crate::consumer::Consumer;
+use crate::error::shown;
 use crate::support::count;
 use crate::web::axum::arguments::Arguments;
 use crate::web::axum::consumer_route::Serves;
 use crate::web::handshake::Handshake;
+use crate::web::request_head::lists;
 use crate::web::sse;
 
 /// Runs `connect`, and responds with the beginning of a connection or with a rejection.
@@ -22,21 +24,24 @@ where
     C: Consumer<Captures: Arguments<S, Kinds>>,
 {
     let (mut parts, _) = request.into_parts();
-    let websocket = serves.websocket
-        && parts.headers.get(UPGRADE).is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let websocket = serves.websocket && lists(&parts.headers, &UPGRADE, "websocket");
     let events = serves.events && sse::is_wanted(&parts.headers);
     if !websocket && !events {
         return (StatusCode::BAD_REQUEST, serves.advice()).into_response();
     }
     let handshake = Handshake::take_from(&mut parts);
     let server = channels.server();
+    if !websocket && parts.method == Method::HEAD {
+        return sse::respond_to_head(&handshake, server, C::INFO.name).map(Body::new);
+    }
     if websocket && handshake.upgrade.is_none() && parts.version == Version::HTTP_11 {
         count(&server.admission().counters.malformed);
         return upgrade_is_missing(C::INFO.name, handshake.uri.path());
     }
     let captures = match RawPathParams::from_request_parts(&mut parts, &()).await {
         Ok(captures) => captures,
-        Err(unreadable) => return unreadable.into_response(),
+        // As with warp: there is nothing under a path that is not UTF-8.
+        Err(_) => return StatusCode::NOT_FOUND.into_response(),
     };
     // A router that is nested in a path with captures passes those on before its own.
     let outer = captures.iter().count().saturating_sub(C::Captures::CAPTURES);
@@ -59,6 +64,7 @@ fn upgrade_is_missing(consumer: &str, path: &str) -> Response {
     static LOGGED: Once = Once::new();
 
     LOGGED.call_once(|| {
+        let path = shown(path);
         tracing::error!(
             consumer,
             path,
