@@ -170,8 +170,7 @@ impl HttpConnection {
         if self.core.admission().counters.proxy_protocol.fetch_add(1, Relaxed) == 0 {
             tracing::warn!(
                 peer = %self.peer,
-                "a connection began with the PROXY protocol, which this server does not read; turn it off in the balancer, and \
-                 let the balancer send `X-Forwarded-For`; further ones are only counted"
+                "a connection began with the PROXY protocol: turn it off in the balancer; further ones are only counted"
             );
         }
     }
