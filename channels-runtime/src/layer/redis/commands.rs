@@ -1,15 +1,15 @@
 //! The command queue of one Redis server: queued commands are sent in one pipeline, in order.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use deadpool_redis::redis::{self, Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::error::LayerError;
 use crate::layer::redis::connection_error::{ConnectionError, unavailable_at};
-use crate::layer::redis::host::{CommandConnection, Host};
+use crate::layer::redis::host::Host;
+use crate::layer::redis::kept_connection::KeptConnection;
 use crate::layer::redis::limits::DEADLINE;
 use crate::layer::redis::pipeline::{run_pipeline, usual_reply_time};
 use crate::layer::redis::store::{NotStored, Store};
@@ -19,9 +19,6 @@ const QUEUE: usize = 1024;
 
 /// The largest number of commands in one pipeline.
 const PIPELINE: usize = 256;
-
-/// The idle time after which a connection is checked before it is used again.
-const IDLE: Duration = Duration::from_secs(5);
 
 enum Command {
     Plain(Cmd),
@@ -77,55 +74,73 @@ impl Commands {
 /// Sends queued commands until all sending ends are dropped.
 async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<QueuedCommand>) {
     let mut batch = Vec::with_capacity(PIPELINE);
-    let mut last_used: Option<(CommandConnection, Instant)> = None;
+    let mut kept = KeptConnection::default();
     // Commands queue up while a pipeline is in flight. So an idle connection sends a command immediately, and a busy process
     // needs few round trips.
     while queue.recv_many(&mut batch, PIPELINE).await > 0 {
-        let sent = timeout(DEADLINE, async {
-            let pipeline = pipeline(&mut batch);
-            let reply_time = usual_reply_time(&pipeline);
-            let mut connection = match last_used.take() {
-                Some((connection, used)) if used.elapsed() < IDLE => connection,
-                // An idle connection returns to the pool, which checks it before it is used again.
-                _ => host.command_connection().await?,
-            };
-            #[cfg(feature = "metrics")]
-            let begun = std::time::Instant::now();
-            tokio::select! {
-                biased;
-                replies = run_pipeline(pipeline, connection.get_mut()) => {
-                    #[cfg(feature = "metrics")]
-                    if replies.is_ok() {
-                        crate::support::metrics::round_trip(begun.elapsed());
-                    }
-                    return Ok((connection, replies));
-                }
-                // When the replies come first, this drops the new connection, which has no command in flight.
-                replacement = host.replacement(reply_time) => last_used = Some((replacement, Instant::now())),
-            }
-            connection.discard();
-            Err(ConnectionError::Unresponsive)
-        });
-        match sent.await {
-            Ok(Ok((connection, Ok(replies)))) => {
-                if deliver_replies(&mut batch, replies, &host) {
-                    last_used = Some((connection, Instant::now()));
-                } else {
-                    connection.discard();
-                }
-            }
-            // Redis may have executed any of the commands. They are not repeated, because that could deliver a message twice.
-            Ok(Ok((connection, Err(error)))) => {
-                connection.discard();
-                fail(&mut batch, &Arc::new(error), &host);
-            }
-            Ok(Err(error)) => fail(&mut batch, &Arc::new(error), &host),
-            Err(late) => {
-                host.close_idle();
-                fail(&mut batch, &Arc::new(late.into()), &host);
+        let refused = run_batch(&host, &mut kept, &mut batch).await;
+        if !refused.is_empty() {
+            // Redis did not execute these commands, so they can be sent again. A new connection may reach the master.
+            batch = refused.into_iter().map(|(queued, _)| queued).collect();
+            for (queued, error) in run_batch(&host, &mut kept, &mut batch).await {
+                _ = queued.reply.send(Err(unavailable_at(&host, queued.action, error)));
             }
         }
     }
+}
+
+/// Sends the commands of the batch in one pipeline, and sends each caller its reply. Returns the commands that Redis refused
+/// because it is a replica.
+async fn run_batch(
+    host: &Arc<Host>,
+    kept: &mut KeptConnection,
+    batch: &mut Vec<QueuedCommand>,
+) -> Vec<(QueuedCommand, RedisError)> {
+    let mut pipeline = pipeline(batch);
+    let sent = timeout(DEADLINE, async {
+        let connection = kept.get(host).await?;
+        let reply_time = usual_reply_time(&pipeline);
+        #[cfg(feature = "metrics")]
+        let begun = std::time::Instant::now();
+        tokio::select! {
+            biased;
+            replies = run_pipeline(&mut pipeline, connection.get_mut()) => {
+                #[cfg(feature = "metrics")]
+                if replies.is_ok() {
+                    crate::support::metrics::round_trip(begun.elapsed());
+                }
+                replies
+            }
+            // When the replies come first, this drops the new connection, which has no command in flight.
+            replacement = host.replacement(reply_time) => {
+                kept.discard();
+                kept.keep(replacement);
+                Err(ConnectionError::Unresponsive)
+            }
+        }
+    });
+    // If a pipeline failed, Redis may have executed any of its commands. They are not repeated, because that could deliver a
+    // message twice.
+    let error = match sent.await {
+        Ok(Ok(replies)) => {
+            let refused = deliver_replies(batch, replies, &pipeline, host);
+            if !refused.is_empty() {
+                // A master that became a replica keeps its connections, and refuses to write.
+                kept.discard();
+            }
+            return refused;
+        }
+        Ok(Err(error)) => error,
+        Err(late) => {
+            host.lost();
+            late.into()
+        }
+    };
+    if !matches!(error, ConnectionError::Unresponsive) {
+        kept.discard();
+    }
+    fail(batch, &Arc::new(error), host);
+    Vec::new()
 }
 
 /// Takes the commands out of the batch.
@@ -142,18 +157,29 @@ fn pipeline(batch: &mut [QueuedCommand]) -> Pipeline {
     pipeline
 }
 
-/// Sends each caller its reply. Returns whether the connection can be used again.
-fn deliver_replies(batch: &mut Vec<QueuedCommand>, replies: Vec<RedisResult<Value>>, host: &Host) -> bool {
-    let mut is_usable = true;
-    for (queued, reply) in batch.drain(..).zip(replies) {
-        let reply = reply.map_err(|error: RedisError| {
-            // A master that became a replica keeps its connections, and refuses to write.
-            is_usable &= error.kind() != ServerErrorKind::ReadOnly.into();
-            unavailable_at(host, queued.action, error)
-        });
-        _ = queued.reply.send(reply);
+/// Sends each caller its reply. Returns the commands that Redis refused because it is a replica, ready to be sent again.
+fn deliver_replies(
+    batch: &mut Vec<QueuedCommand>,
+    replies: Vec<RedisResult<Value>>,
+    pipeline: &Pipeline,
+    host: &Host,
+) -> Vec<(QueuedCommand, RedisError)> {
+    let mut refused = Vec::new();
+    for (index, (mut queued, reply)) in batch.drain(..).zip(replies).enumerate() {
+        match reply {
+            Err(error) if error.kind() == ServerErrorKind::ReadOnly.into() => {
+                if let (Command::Plain(command), Some(sent)) = (&mut queued.command, pipeline.cmd_iter().nth(index)) {
+                    command.clone_from(sent);
+                }
+                refused.push((queued, error));
+            }
+            reply => {
+                let reply = reply.map_err(|error| unavailable_at(host, queued.action, error));
+                _ = queued.reply.send(reply);
+            }
+        }
     }
-    is_usable
+    refused
 }
 
 /// Sends each caller the error.

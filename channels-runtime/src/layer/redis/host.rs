@@ -3,13 +3,15 @@
 use std::fmt;
 use std::ops::DerefMut;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use deadpool_redis::redis::aio::{MultiplexedConnection, PubSub};
 use deadpool_redis::redis::sentinel::{SentinelClient, SentinelServerType};
-use deadpool_redis::redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisResult, cmd};
+use deadpool_redis::redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisResult, Value, cmd};
 use deadpool_redis::{Pool, Runtime, Timeouts};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
@@ -36,7 +38,14 @@ const GRACE: Duration = Duration::from_millis(100);
 const NEXT_ATTEMPT: Duration = Duration::from_millis(400);
 
 /// A Redis server, and the connections to it.
-pub(super) enum Host {
+pub(super) struct Host {
+    location: Location,
+    /// The number of connections to this server that were lost.
+    losses: AtomicU64,
+}
+
+/// The way to reach a server.
+enum Location {
     /// A server at a fixed address.
     Server { client: Client, pool: Pool },
     /// A Sentinel group. Each new connection requests the current master from it, so connections follow a failover. Without a
@@ -45,7 +54,14 @@ pub(super) enum Host {
 }
 
 /// A connection for commands, used by one task at a time.
-pub(super) enum CommandConnection {
+pub(super) struct CommandConnection {
+    lease: Lease,
+    /// The value of [`Host::losses`] before the connection was opened or checked.
+    losses: u64,
+}
+
+/// The owner of a connection.
+enum Lease {
     /// A connection that returns to its pool on drop.
     Pooled(deadpool_redis::Connection),
     Dedicated(MultiplexedConnection),
@@ -53,17 +69,27 @@ pub(super) enum CommandConnection {
 
 impl CommandConnection {
     pub(super) fn get_mut(&mut self) -> &mut MultiplexedConnection {
-        match self {
-            Self::Pooled(connection) => connection.deref_mut(),
-            Self::Dedicated(connection) => connection,
+        match &mut self.lease {
+            Lease::Pooled(connection) => connection.deref_mut(),
+            Lease::Dedicated(connection) => connection,
         }
+    }
+
+    /// Returns whether the connection is closed, as far as the task that reads it knows.
+    ///
+    /// The client library has no method for this. If the connection is closed, a command fails before it is sent. Otherwise
+    /// the PING is dropped, and is either not sent or its reply is ignored.
+    pub(super) fn is_closed(&mut self) -> bool {
+        let ping = cmd("PING");
+        let outcome = ping.query_async::<Value>(self.get_mut()).now_or_never();
+        matches!(outcome, Some(Err(_)))
     }
 
     /// Closes the connection, because it or its server does not work.
     pub(super) fn discard(self) {
-        match self {
-            Self::Pooled(connection) => drop(deadpool_redis::Connection::take(connection)),
-            Self::Dedicated(connection) => drop(connection),
+        match self.lease {
+            Lease::Pooled(connection) => drop(deadpool_redis::Connection::take(connection)),
+            Lease::Dedicated(connection) => drop(connection),
         }
     }
 }
@@ -85,19 +111,23 @@ impl Host {
                 let timeouts = Timeouts { wait: Some(DEADLINE), create: Some(DEADLINE), recycle: Some(DEADLINE) };
                 let pool = Pool::builder(manager).max_size(POOL).timeouts(timeouts).runtime(Runtime::Tokio1);
                 let pool = pool.build().map_err(|error| unavailable("creating the connection pool", error))?;
-                Ok(Self::Server { client, pool })
+                Ok(Self::at(Location::Server { client, pool }))
             }
             Target::Sentinel { sentinels, master, node } => {
                 let client = SentinelClient::build(sentinels, master, Some(node), SentinelServerType::Master);
-                Ok(Self::Sentinel(Mutex::new(client.map_err(invalid)?)))
+                Ok(Self::at(Location::Sentinel(Mutex::new(client.map_err(invalid)?))))
             }
         }
     }
 
+    fn at(location: Location) -> Self {
+        Self { location, losses: AtomicU64::new(0) }
+    }
+
     async fn client(&self) -> RedisResult<Client> {
-        match self {
-            Self::Server { client, .. } => Ok(client.clone()),
-            Self::Sentinel(sentinel) => sentinel.lock().await.async_get_client().await,
+        match &self.location {
+            Location::Server { client, .. } => Ok(client.clone()),
+            Location::Sentinel(sentinel) => sentinel.lock().await.async_get_client().await,
         }
     }
 
@@ -123,7 +153,7 @@ impl Host {
     /// Drop the future when the reply comes. Dropping it closes the new connection.
     pub(super) async fn replacement(&self, reply_time: Duration) -> CommandConnection {
         sleep(reply_time).await;
-        self.close_idle();
+        self.lost();
         let mut backoff = ReconnectBackoff::new();
         loop {
             match self.checked_connection().await {
@@ -137,10 +167,13 @@ impl Host {
     }
 
     async fn open_command_connection(&self) -> Result<CommandConnection, ConnectionError> {
-        match self {
-            Self::Server { pool, .. } => Ok(CommandConnection::Pooled(pool.get().await?)),
-            Self::Sentinel(_) => Ok(CommandConnection::Dedicated(self.open_dedicated(settings()).await?)),
-        }
+        // Read first: a loss while the connection is opened also concerns this connection.
+        let losses = self.losses.load(Relaxed);
+        let lease = match &self.location {
+            Location::Server { pool, .. } => Lease::Pooled(pool.get().await?),
+            Location::Sentinel(_) => Lease::Dedicated(self.open_dedicated(settings()).await?),
+        };
+        Ok(CommandConnection { lease, losses })
     }
 
     /// Returns a dedicated connection for blocking commands. It has no reply timeout.
@@ -157,11 +190,18 @@ impl Host {
         first_outcome(|| async { Ok(self.client().await?.get_async_pubsub().await?) }).await
     }
 
-    /// Closes the idle connections. Another connection to this server was lost, so the idle ones may be lost, too.
-    pub(super) fn close_idle(&self) {
-        if let Self::Server { pool, .. } = self {
+    /// Records that a connection to this server was lost. The server may have restarted, or may be another one now. So the idle
+    /// connections are closed, and no task uses one again that is older.
+    pub(super) fn lost(&self) {
+        self.losses.fetch_add(1, Relaxed);
+        if let Location::Server { pool, .. } = &self.location {
             pool.retain(|_, _| false);
         }
+    }
+
+    /// Returns whether a connection to this server was lost since this one was opened.
+    pub(super) fn was_lost_since(&self, connection: &CommandConnection) -> bool {
+        connection.losses != self.losses.load(Relaxed)
     }
 }
 
@@ -202,9 +242,9 @@ fn open(host: &RedisHost, info: ConnectionInfo) -> RedisResult<Client> {
 /// Shows the address without the login.
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Server { client, .. } => write!(f, "{}", client.get_connection_info().addr()),
-            Self::Sentinel(_) => f.write_str("the master of a Sentinel group"),
+        match &self.location {
+            Location::Server { client, .. } => write!(f, "{}", client.get_connection_info().addr()),
+            Location::Sentinel(_) => f.write_str("the master of a Sentinel group"),
         }
     }
 }

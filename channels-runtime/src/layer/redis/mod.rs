@@ -14,6 +14,7 @@ mod connection_error;
 mod core;
 mod group_join;
 mod host;
+mod kept_connection;
 mod limits;
 mod pipeline;
 mod pubsub;

@@ -23,7 +23,7 @@ pub(super) fn usual_reply_time(pipeline: &Pipeline) -> Duration {
     USUAL_REPLY_TIME + Duration::from_secs_f64(f64::from(bytes) / f64::from(SLOW_BANDWIDTH))
 }
 
-/// Runs a pipeline, and returns one reply for each command. An error of one command is a reply.
+/// Runs a pipeline, to which it adds the PING, and returns one reply for each command. An error of one command is a reply.
 ///
 /// After an error of the pipeline, Redis may have executed any of its commands, and its replies may still come. So the caller
 /// must discard the connection.
@@ -31,7 +31,7 @@ pub(super) fn usual_reply_time(pipeline: &Pipeline) -> Duration {
 /// # Cancel safety
 /// Dropping the future has the same effect as an error.
 pub(super) async fn run_pipeline(
-    mut pipeline: Pipeline,
+    pipeline: &mut Pipeline,
     connection: &mut impl ConnectionLike,
 ) -> Result<Vec<RedisResult<Value>>, ConnectionError> {
     static LAST: AtomicU64 = AtomicU64::new(0);
@@ -109,7 +109,7 @@ mod tests {
         };
         let mut in_step = OutOfStep::default();
         for _ in 0..3 {
-            let replies = run_pipeline(pipeline(), &mut in_step).await.unwrap();
+            let replies = run_pipeline(&mut pipeline(), &mut in_step).await.unwrap();
             let replies: Vec<u64> =
                 replies.into_iter().map(|reply| redis::from_redis_value(reply.unwrap()).unwrap()).collect();
             assert_eq!(replies, [1, 2]);
@@ -117,7 +117,7 @@ mod tests {
         for extra in 1..7 {
             let mut out_of_step = OutOfStep { extra, ..OutOfStep::default() };
             for _ in 0..3 {
-                let replies = run_pipeline(pipeline(), &mut out_of_step).await;
+                let replies = run_pipeline(&mut pipeline(), &mut out_of_step).await;
                 assert!(matches!(replies, Err(ConnectionError::OutOfStep)), "{extra}: {replies:?}");
             }
         }

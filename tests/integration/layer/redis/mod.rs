@@ -6,4 +6,5 @@ mod memberships;
 mod pubsub;
 mod queue;
 mod reconnect;
+mod restart;
 mod settings;

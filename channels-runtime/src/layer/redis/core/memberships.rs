@@ -16,7 +16,8 @@ use crate::error::LayerError;
 use crate::layer::redis::clock;
 use crate::layer::redis::connection_error::{ConnectionError, WRONG_TYPE, unavailable};
 use crate::layer::redis::core::state::CoreState;
-use crate::layer::redis::host::{CommandConnection, Host};
+use crate::layer::redis::host::Host;
+use crate::layer::redis::kept_connection::KeptConnection;
 use crate::layer::redis::limits::DEADLINE;
 use crate::layer::redis::pipeline::{run_pipeline, usual_reply_time};
 use crate::layer::redis::reconciler::Reconciler;
@@ -63,35 +64,29 @@ pub(super) trait MembershipServer: fmt::Debug + Send {
 
 struct RedisServer {
     host: Arc<Host>,
-    /// Kept between consecutive pipelines.
-    connection: Option<CommandConnection>,
+    connection: KeptConnection,
 }
 
 impl MembershipServer for RedisServer {
-    async fn run(&mut self, pipeline: Pipeline) -> Result<Vec<RedisResult<Value>>, ConnectionError> {
+    async fn run(&mut self, mut pipeline: Pipeline) -> Result<Vec<RedisResult<Value>>, ConnectionError> {
         let Self { host, connection } = self;
-        let connection = match connection {
-            Some(connection) => connection,
-            empty => empty.insert(host.command_connection().await?),
-        };
+        let connection = connection.get(host).await?;
         let reply_time = usual_reply_time(&pipeline);
         tokio::select! {
             biased;
-            replies = run_pipeline(pipeline, connection.get_mut()) => replies,
+            replies = run_pipeline(&mut pipeline, connection.get_mut()) => replies,
             // When the replies come first, this is dropped, which closes the new connection.
             _ = host.replacement(reply_time) => Err(ConnectionError::Unresponsive),
         }
     }
 
     fn discard(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            connection.discard();
-        }
+        self.connection.discard();
     }
 
     fn release(&mut self) {
         // Other tasks can use the connection, because the next join or leave may be a long time from now.
-        self.connection = None;
+        self.connection.release();
     }
 }
 
@@ -259,7 +254,7 @@ impl Memberships {
 
     /// Writes memberships to the host until the future is dropped.
     pub(super) async fn run(self: Arc<Self>, host: Arc<Host>) {
-        self.run_with(&mut RedisServer { host, connection: None }).await;
+        self.run_with(&mut RedisServer { host, connection: KeptConnection::default() }).await;
     }
 
     pub(super) async fn run_with(&self, redis: &mut impl MembershipServer) {

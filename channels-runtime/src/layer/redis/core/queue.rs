@@ -45,7 +45,7 @@ pub(super) async fn run(host: Arc<Host>, state: Arc<CoreState>, memberships: Arc
             tracing::warn!(redis = ?host, %error, "lost the connection to the process's queue in Redis; messages wait there");
             state.table.lost();
         }
-        host.close_idle();
+        host.lost();
         backoff.wait_after(&error).await;
     }
 }
@@ -63,7 +63,7 @@ async fn empty_queue(
     // Pops the messages that waited during the gap, without blocking. The reply also proves that the connection works.
     let mut pop_waiting = Pipeline::with_capacity(2);
     pop_waiting.cmd("ZPOPMIN").arg(&queue).arg(BATCH + 1);
-    let [waiting] = replies(timeout(DEADLINE, run_pipeline(pop_waiting, &mut connection)).await??)?;
+    let [waiting] = replies(timeout(DEADLINE, run_pipeline(&mut pop_waiting, &mut connection)).await??)?;
     let waiting = match waiting.and_then(parse::<Vec<QueueEntry>>) {
         Err(error) if error.code() == Some(WRONG_TYPE) => {
             // The key belongs to this process alone. No other program would remove the value, which blocks all messages.
@@ -91,7 +91,7 @@ async fn empty_queue(
             let mut pop = Pipeline::with_capacity(3);
             pop.add_command(pop_oldest(&queue, BLOCK));
             pop.cmd("ZPOPMIN").arg(&queue).arg(BATCH);
-            let mut popping = pin!(run_pipeline(pop, &mut connection));
+            let mut popping = pin!(run_pipeline(&mut pop, &mut connection));
             let popped = match timeout(BLOCK + LATE, &mut popping).await {
                 Ok(popped) => popped?,
                 Err(_) => tokio::select! {

@@ -97,7 +97,7 @@ impl QueueConnection {
         };
         let mut pop = Pipeline::with_capacity(2);
         pop.add_command(pop_oldest(&self.queue, BLOCK));
-        let mut replies = timeout(BLOCK + DEADLINE, run_pipeline(pop, connection)).await??;
+        let mut replies = timeout(BLOCK + DEADLINE, run_pipeline(&mut pop, connection)).await??;
         let reply = replies.pop().ok_or(ConnectionError::OutOfStep)??;
         let popped: Option<PoppedEntry> = redis::from_redis_value(reply).map_err(RedisError::from)?;
         Ok(popped.map(|(_, message, score)| (message, score)))

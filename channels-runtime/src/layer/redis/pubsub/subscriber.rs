@@ -37,7 +37,7 @@ pub(super) async fn run(host: Arc<Host>, subscriptions: Arc<Subscriptions>, topi
         } else {
             tracing::debug!(redis = ?host, %error, "Redis subscriptions still lost");
         }
-        host.close_idle();
+        host.lost();
         backoff.wait_after(&error).await;
     }
 }
