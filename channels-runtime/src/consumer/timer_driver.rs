@@ -1,6 +1,5 @@
 //! The driver of a consumer's timers: the task that waits for them and delivers their events.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
@@ -10,10 +9,9 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::codec::Envelope;
 use crate::consumer::timers::{TimerId, Timers};
-use crate::error::shown_error;
 use crate::layer::{ChannelLayer, Full};
 use crate::name::ChannelName;
-use crate::support::{lock, panic_message};
+use crate::support::lock;
 
 /// Delivers the events of a consumer's timers to the consumer's own mailbox.
 ///
@@ -154,21 +152,11 @@ impl Schedule {
 
     /// Delivers an event. Returns `false` if the mailbox no longer exists. A full mailbox drops the event, which is counted.
     fn deliver(&self, envelope: &Envelope) -> bool {
-        let (table, channel) = (self.layer.backend().table(), self.channel.as_str());
-        // The payload's serde code and its Drop are user code. A panic in it must not end the consumer's other timers.
-        let sent = catch_unwind(AssertUnwindSafe(|| table.send(&self.channel, envelope)));
-        match sent {
-            Ok(Ok(exists)) => exists,
-            Ok(Err(Full { .. })) => {
-                table.counters().count_full(channel);
-                true
-            }
-            Err(panic) => {
-                let (event, panic) = (envelope.event_name(), shown_error(panic_message(&*panic)));
-                tracing::error!(channel, event, panic, "the delivery of a timer's event panicked");
-                true
-            }
-        }
+        let table = self.layer.backend().table();
+        table.send(&self.channel, envelope).unwrap_or_else(|Full { .. }| {
+            table.counters().count_full(self.channel.as_str());
+            true
+        })
     }
 }
 

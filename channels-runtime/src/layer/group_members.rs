@@ -1,5 +1,6 @@
 //! The members of a group in this process, and the messages that wait for all of them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use smallvec::{SmallVec, smallvec};
 use tokio::time::Instant;
 
 use crate::codec::Envelope;
+use crate::error::shown_error;
 use crate::layer::counters::Counters;
 use crate::layer::delivery::{Delivery, MailboxKind};
 use crate::layer::mailbox::{Batch, DeliveryCount, Mailbox, NamedMailbox};
@@ -15,10 +17,29 @@ use crate::layer::scheduled::Scheduled;
 use crate::layer::sharded_map::ShardedMap;
 use crate::layer::write_priority::WritePriority;
 use crate::name::{ChannelName, GroupName};
+use crate::support::panic_message;
 
 /// A message that is prepared once per kind of mailbox. Nearly always there is one kind.
 #[derive(Default)]
-pub(super) struct Prepared(pub(super) ForKinds<Option<Delivery>>);
+pub(super) struct Prepared(ForKinds<Option<Delivery>>);
+
+/// Delivers or drops a message, which may drop a payload. A payload's `Drop` is user code: its panic is logged, and must not end
+/// the caller, which is often the task that receives for all channels of this process. Returns `None` after a panic.
+pub(super) fn caught<T>(run: impl FnOnce() -> T) -> Option<T> {
+    let outcome = catch_unwind(AssertUnwindSafe(run));
+    outcome
+        .map_err(|panic| {
+            tracing::error!(panic = shown_error(panic_message(&*panic)), "the delivery of an event panicked")
+        })
+        .ok()
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        let deliveries = std::mem::take(&mut self.0);
+        caught(|| drop(deliveries));
+    }
+}
 
 impl Prepared {
     /// Lists the distinct kinds. The message is not prepared for them yet.
@@ -37,6 +58,11 @@ impl Prepared {
         for (kind, delivery) in &mut self.0 {
             *delivery = counters.prepare(kind, envelope, to);
         }
+    }
+
+    /// Returns the prepared message for this kind, if its preparation succeeded.
+    pub(super) fn delivery(&self, kind: &MailboxKind) -> Option<&Delivery> {
+        of_kind(&self.0, kind)?.as_ref()
     }
 
     /// Returns a batch of this one message for each kind whose preparation succeeded.
@@ -80,7 +106,7 @@ impl DeliveredMessages {
 
 /// Makes the batch of these messages for one kind of mailbox.
 fn batch_for<'a>(kind: &MailboxKind, messages: &'a [Message], priority: WritePriority) -> Batch<'a> {
-    let ready = |message: &'a Message| Some((of_kind(&message.prepared.0, kind)?.as_ref()?, message.at));
+    let ready = |message: &'a Message| Some((message.prepared.delivery(kind)?, message.at));
     Batch::of(messages.iter().filter_map(ready).collect(), priority)
 }
 
@@ -196,17 +222,21 @@ pub(crate) type Ready<'a> = ForKinds<Batch<'a>>;
 
 /// Delivers to each mailbox the batch of its kind.
 pub(crate) fn deliver_batches<'a>(
-    mailboxes: impl Iterator<Item = &'a Arc<dyn Mailbox>>,
+    mut mailboxes: impl Iterator<Item = &'a Arc<dyn Mailbox>>,
     ready: &Ready<'_>,
 ) -> DeliveryCount {
     let mut count = DeliveryCount::default();
     // Appended to the write queue on drop, after all mailboxes.
     let mut scheduled = Scheduled::default();
-    for mailbox in mailboxes {
-        if let Some(batch) = of_kind(ready, mailbox.kind()) {
-            count += mailbox.deliver_all(batch, &mut scheduled);
+    let mut deliver_rest = || {
+        for mailbox in mailboxes.by_ref() {
+            if let Some(batch) = of_kind(ready, mailbox.kind()) {
+                count += mailbox.deliver_all(batch, &mut scheduled);
+            }
         }
-    }
+    };
+    // After a panic in one mailbox, the next ones receive the messages.
+    while caught(&mut deliver_rest).is_none() {}
     count
 }
 

@@ -2,7 +2,9 @@
 //!
 //! A layer transports messages between processes. The table delivers a message that has arrived to the mailboxes of this
 //! process. It prepares (decodes or renders) each message once per kind of mailbox, not once per member. The cost of adding or
-//! removing a member does not depend on the size of the group or of the table.
+//! removing a member does not depend on the size of the group or of the table, nor on the number of the channel's groups.
+//!
+//! A payload's `Drop` is user code. A panic in it does not leave the table: its callers are the tasks that receive for this process.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -12,7 +14,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
-use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::codec::Envelope;
@@ -20,16 +21,12 @@ use crate::layer::batching;
 use crate::layer::batching::OpenBatch;
 use crate::layer::counters::{Counters, LayerStats};
 use crate::layer::delivery::Full;
-use crate::layer::group_members::{DeliveredMessages, GroupMembers, Groups, Message};
+use crate::layer::group_members::{DeliveredMessages, GroupMembers, Groups, Message, Prepared, caught};
+use crate::layer::joined_groups::JoinedGroups;
 use crate::layer::mailbox::{Mailbox, NamedMailbox};
 use crate::layer::sharded_map::ShardedMap;
 use crate::name::{ChannelName, GroupName};
 use crate::support::lock;
-
-/// The groups of a channel, so that it leaves them without a search.
-///
-/// Inline space for one group: most of the many channels are in one group, and need no allocation.
-type JoinedGroups = SmallVec<[GroupName; 1]>;
 
 /// The channels and groups of this process.
 ///
@@ -100,7 +97,7 @@ impl LocalTable {
     /// Registers a mailbox under its name. Returns `false` if the name is in use; then nothing changes.
     pub(crate) fn register_new(&self, mailbox: &Arc<dyn Mailbox>) -> bool {
         let mut shard = self.channels.of(mailbox.name().as_str());
-        if !shard.insert_new(NamedMailbox(Arc::clone(mailbox)), JoinedGroups::new()) {
+        if !shard.insert_new(NamedMailbox(Arc::clone(mailbox)), JoinedGroups::default()) {
             return false;
         }
         drop(shard);
@@ -146,7 +143,7 @@ impl LocalTable {
         let mut operation = self.operation();
         let mut shard = self.channels.of(name.as_str());
         if let Some((_, groups)) = shard.get_mut(name.as_str()) {
-            groups.retain(|joined| joined != group);
+            groups.remove(group);
         }
         operation.leave(group, name)
     }
@@ -269,8 +266,10 @@ impl LocalTable {
             self.counters.count_unread(1);
             return Ok(false);
         };
-        if let Some(delivery) = self.counters.prepare(mailbox.kind(), envelope, name.as_str()) {
-            let delivered = mailbox.deliver(&delivery, Instant::now())?;
+        let mut prepared = Prepared::for_kinds([mailbox.kind()]);
+        prepared.prepare(&self.counters, envelope, name.as_str());
+        if let Some(delivery) = prepared.delivery(mailbox.kind()) {
+            let delivered = caught(|| mailbox.deliver(delivery, Instant::now())).unwrap_or(Ok(false))?;
             self.counters.count_delivered(delivered.into());
         }
         Ok(true)

@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::codec::{Envelope, Format};
+use crate::event::{DropHint, MailboxPolicy};
 use crate::layer::batching;
 use crate::layer::batching::BatchScope;
 use crate::layer::delivery::{Delivery, Full, MailboxKind, Undeliverable};
@@ -428,4 +429,97 @@ async fn message_waiting_for_a_millisecond_is_delivered_by_next_send() {
     assert_eq!(send(3), [1, 2, 3]);
     drop(scope);
     assert_eq!(member.numbers(), [1, 2, 3], "nothing is delivered twice");
+}
+
+/// A payload whose `Drop` panics.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        // A second panic on a thread that already panics would abort the tests.
+        if !std::thread::panicking() {
+            panic!("the drop of a payload");
+        }
+    }
+}
+
+/// A mailbox that receives payloads, and drops an older one on each delivery if `drops` is set.
+struct Armed {
+    name: ChannelName,
+    drops: bool,
+    deliveries: Mutex<usize>,
+}
+
+impl Armed {
+    fn register(table: &LocalTable, at: usize, drops: bool) -> Arc<Self> {
+        let mailbox = Arc::new(Self { name: channel(at), drops, deliveries: Mutex::default() });
+        table.register(&(Arc::clone(&mailbox) as Arc<dyn Mailbox>));
+        mailbox
+    }
+
+    fn deliveries(&self) -> usize {
+        *self.deliveries.lock().unwrap()
+    }
+}
+
+impl Mailbox for Armed {
+    fn name(&self) -> &ChannelName {
+        &self.name
+    }
+
+    fn kind(&self) -> &'static MailboxKind {
+        const {
+            &MailboxKind::of::<Self>(|_| {
+                Ok(Delivery::Event(Arc::new(Bomb), DropHint::default(), MailboxPolicy::default()))
+            })
+        }
+    }
+
+    fn deliver(&self, _: &Delivery, _: Instant) -> Result<bool, Full> {
+        *self.deliveries.lock().unwrap() += 1;
+        if self.drops {
+            drop(Bomb);
+        }
+        Ok(true)
+    }
+
+    fn layer_closed(&self) {}
+}
+
+#[test]
+fn panic_of_payload_drop_stays_in_the_table() {
+    let table = LocalTable::new("a test");
+    let members = [(0, false), (1, true), (2, false)].map(|(at, drops)| Armed::register(&table, at, drops));
+    for member in &members {
+        table.add(&group(0), &member.name).unwrap();
+    }
+    let received = |expected: [usize; 3]| {
+        assert_eq!(members.each_ref().map(|member| member.deliveries()), expected);
+    };
+    table.group_send(&group(0), &envelope(1));
+    received([1, 1, 1]);
+    table.group_send_others(&group(0), &envelope(2), &channel(0));
+    received([1, 2, 2]);
+    assert_eq!(table.send(&channel(1), &envelope(3)), Ok(true));
+    assert_eq!(table.send(&channel(2), &envelope(4)), Ok(true));
+    received([1, 3, 3]);
+    table.send_many(&[channel(0).as_str(), channel(1).as_str(), channel(2).as_str()], &envelope(5));
+    received([2, 4, 4]);
+    {
+        // These wait for each other, and are dropped at the end of the scope.
+        let _scope = BatchScope::enter();
+        for number in 6..8 {
+            batching::more_follows(true);
+            table.group_send(&group(0), &envelope(number));
+        }
+        received([2, 4, 4]);
+    }
+    // The member that panicked misses the rest of its batch.
+    received([4, 5, 6]);
+    // The join delivers what waits, and drops it.
+    let _scope = BatchScope::enter();
+    batching::more_follows(true);
+    table.group_send(&group(0), &envelope(8));
+    table.discard(&group(0), &channel(0));
+    received([5, 6, 7]);
 }

@@ -34,6 +34,7 @@ mod counters_remote;
 mod delivery;
 mod group_members;
 mod handle;
+mod joined_groups;
 mod local_table;
 #[cfg(feature = "redis")]
 mod local_table_remote;

@@ -11,8 +11,8 @@ use deadpool_redis::redis::aio::{MultiplexedConnection, PubSub};
 use deadpool_redis::redis::sentinel::{SentinelClient, SentinelServerType};
 use deadpool_redis::redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisResult, Value, cmd};
 use deadpool_redis::{Pool, Runtime, Timeouts};
-use futures_util::{FutureExt, StreamExt};
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
