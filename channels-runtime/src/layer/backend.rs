@@ -1,5 +1,6 @@
 //! The contract of a channel layer backend.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::task::{Context, Poll};
 
@@ -96,6 +97,11 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
     /// this layer is an ordinary mailbox of the table.
     fn jobs(&self, channel: &ChannelName) -> Option<Box<dyn WorkerQueue>> {
         _ = channel;
+        None
+    }
+
+    /// Returns the error of a connection to a server that does not work now.
+    fn last_error(&self) -> Option<Box<dyn StdError + Send + Sync>> {
         None
     }
 

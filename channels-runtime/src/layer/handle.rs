@@ -118,7 +118,7 @@ use crate::support::Unawaited;
 /// arrived before the gap are delivered before `#[layer_lost]`, and messages sent after `#[layer_restored]` are delivered.
 /// Messages sent in between may be lost. With the core layer, this happens if Redis restarts without its data, or if more than
 /// `capacity` messages wait. [`Self::stats`] counts the gaps, and [`Self::ready`] checks whether messages arrive now. A send
-/// fails within 5 s if Redis does not respond.
+/// fails within 4 s if Redis does not respond.
 ///
 /// With the core layer, all channels of a process share one queue in Redis. The process moves its messages to the mailboxes
 /// immediately. Therefore a sender in another process gets an error if the process hangs, but not if one of its connections is

@@ -73,7 +73,7 @@ impl ChannelLayer {
     ///
     /// # Errors
     /// The group's name is not valid, or the layer's server cannot be reached. With the pub/sub layer also: a process does not
-    /// reply within 5 s.
+    /// reply within 4 s.
     ///
     /// # Cancel safety
     /// Dropping the future has no effect on the layer. Later replies are ignored.

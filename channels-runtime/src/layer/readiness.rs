@@ -25,7 +25,8 @@ impl ChannelLayer {
     /// ```
     ///
     /// # Errors
-    /// [`LayerError::Unavailable`] if a message has not arrived within the deadline; the error of a step that failed before.
+    /// [`LayerError::Unavailable`] if a message has not arrived within the deadline; its source is the last error of the
+    /// connection, if that is lost. The error of a step that failed before.
     ///
     /// # Cancel safety
     /// Dropping the future has no effect on the layer. A message that arrives later is ignored.
@@ -36,7 +37,7 @@ impl ChannelLayer {
             Err(late) => Err(LayerError::Unavailable {
                 server: None,
                 action: "a message to this process itself",
-                source: late.into(),
+                source: self.backend().last_error().unwrap_or_else(|| late.into()),
             }),
         }
     }

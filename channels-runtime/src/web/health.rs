@@ -8,6 +8,7 @@ use warp::filters::BoxedFilter;
 use warp::reply::{Reply, Response};
 
 use crate::app::Channels;
+use crate::error::Error;
 use crate::web::allowed_methods::{is_read, method_not_allowed};
 
 /// The time limit for a message through the layer and back.
@@ -51,6 +52,8 @@ impl Channels {
         match self.layer().ready(DEADLINE).await {
             Ok(()) => page(StatusCode::OK, "ready"),
             Err(error) => {
+                // With its cause.
+                let error = Error::from(error);
                 tracing::warn!(%error, "not ready");
                 page(StatusCode::SERVICE_UNAVAILABLE, "the channel layer does not respond")
             }

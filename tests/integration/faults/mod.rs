@@ -25,7 +25,7 @@ use crate::support::until::until_within;
 /// Time limit for what should take a second or two; the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A send returns within five seconds in every case. The rest is a margin for a busy machine.
+/// A send returns within four seconds in every case. The rest is a margin for a busy machine.
 const ANSWER: Duration = Duration::from_secs(15);
 
 /// With many rounds: the same, with a margin of one second.

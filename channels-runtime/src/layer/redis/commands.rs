@@ -10,11 +10,12 @@ use crate::error::LayerError;
 use crate::layer::redis::connection_error::{ConnectionError, unavailable_at};
 use crate::layer::redis::host::Host;
 use crate::layer::redis::kept_connection::KeptConnection;
-use crate::layer::redis::limits::DEADLINE;
+use crate::layer::redis::last_error::LastError;
+use crate::layer::redis::limits::{CALL_DEADLINE, DEADLINE};
 use crate::layer::redis::pipeline::{run_pipeline, usual_reply_time};
 use crate::layer::redis::store::{NotStored, Store};
 
-/// The bound of the queue. Policy: a further sender waits for space, no longer than [`DEADLINE`].
+/// The bound of the queue. Policy: a further sender waits for space, no longer than [`CALL_DEADLINE`].
 const QUEUE: usize = 1024;
 
 /// The largest number of commands in one pipeline.
@@ -39,13 +40,21 @@ pub(super) struct Commands {
     queue: mpsc::Sender<QueuedCommand>,
     /// The address of the server, for errors.
     server: Arc<str>,
+    last_error: Arc<LastError>,
 }
 
 impl Commands {
     /// Returns the queue of a host, and the task that sends the commands until all sending ends are dropped.
     pub(super) fn new(host: Arc<Host>) -> (Self, impl Future<Output = ()> + Send + 'static) {
         let (tx, rx) = mpsc::channel(QUEUE);
-        (Self { queue: tx, server: host.to_string().into() }, run(host, rx))
+        let last_error = Arc::<LastError>::default();
+        let commands = Self { queue: tx, server: host.to_string().into(), last_error: Arc::clone(&last_error) };
+        (commands, run(host, rx, last_error))
+    }
+
+    /// Returns the error of the last pipeline, if it failed.
+    pub(super) fn last_error(&self) -> Option<Arc<ConnectionError>> {
+        self.last_error.get()
     }
 
     /// Sends a command, and returns the reply of Redis. Redis executes consecutive calls of one sender in their order.
@@ -65,24 +74,24 @@ impl Commands {
             self.queue.send(QueuedCommand { command, action, reply: tx }).await.map_err(|_| LayerError::Closed)?;
             reply.await.unwrap_or(Err(LayerError::Closed))
         };
-        let value =
-            timeout(DEADLINE, sent).await.unwrap_or_else(|late| Err(unavailable_at(&self.server, action, late)))?;
+        let late = |late| Err(unavailable_at(&self.server, action, self.last_error.after_deadline(late)));
+        let value = timeout(CALL_DEADLINE, sent).await.unwrap_or_else(late)?;
         redis::from_redis_value(value).map_err(|error| unavailable_at(&self.server, action, error))
     }
 }
 
 /// Sends queued commands until all sending ends are dropped.
-async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<QueuedCommand>) {
+async fn run(host: Arc<Host>, mut queue: mpsc::Receiver<QueuedCommand>, last_error: Arc<LastError>) {
     let mut batch = Vec::with_capacity(PIPELINE);
     let mut kept = KeptConnection::default();
     // Commands queue up while a pipeline is in flight. So an idle connection sends a command immediately, and a busy process
     // needs few round trips.
     while queue.recv_many(&mut batch, PIPELINE).await > 0 {
-        let refused = run_batch(&host, &mut kept, &mut batch).await;
+        let refused = run_batch(&host, &mut kept, &mut batch, &last_error).await;
         if !refused.is_empty() {
             // Redis did not execute these commands, so they can be sent again. A new connection may reach the master.
             batch = refused.into_iter().map(|(queued, _)| queued).collect();
-            for (queued, error) in run_batch(&host, &mut kept, &mut batch).await {
+            for (queued, error) in run_batch(&host, &mut kept, &mut batch, &last_error).await {
                 _ = queued.reply.send(Err(unavailable_at(&host, queued.action, error)));
             }
         }
@@ -95,6 +104,7 @@ async fn run_batch(
     host: &Arc<Host>,
     kept: &mut KeptConnection,
     batch: &mut Vec<QueuedCommand>,
+    last_error: &LastError,
 ) -> Vec<(QueuedCommand, RedisError)> {
     let mut pipeline = pipeline(batch);
     let sent = timeout(DEADLINE, async {
@@ -123,6 +133,7 @@ async fn run_batch(
     // message twice.
     let error = match sent.await {
         Ok(Ok(replies)) => {
+            last_error.clear();
             let refused = deliver_replies(batch, replies, &pipeline, host);
             if !refused.is_empty() {
                 // A master that became a replica keeps its connections, and refuses to write.
@@ -139,7 +150,9 @@ async fn run_batch(
     if !matches!(error, ConnectionError::Unresponsive) {
         kept.discard();
     }
-    fail(batch, &Arc::new(error), host);
+    let error = Arc::new(error);
+    last_error.set(&error);
+    fail(batch, &error, host);
     Vec::new()
 }
 

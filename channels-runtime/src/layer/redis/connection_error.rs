@@ -3,12 +3,16 @@
 use std::error::Error as StdError;
 use std::sync::Arc;
 
-use deadpool_redis::redis::RedisError;
+use deadpool_redis::PoolError;
+use deadpool_redis::redis::{ErrorKind, RedisError};
 
 use crate::error::LayerError;
 
 /// The error code of Redis for a key of another type than the command needs.
 pub(crate) const WRONG_TYPE: &str = "WRONGTYPE";
+
+/// The error code of Redis for a command that the user may not run.
+pub(crate) const NO_PERMISSION: &str = "NOPERM";
 
 /// Returns the [`LayerError`] for an action that failed at Redis.
 pub(crate) fn unavailable(action: &'static str, source: impl Into<Box<dyn StdError + Send + Sync>>) -> LayerError {
@@ -29,14 +33,18 @@ pub(crate) fn unavailable_at(
 pub(crate) enum ConnectionError {
     #[error("Redis did not reply in time")]
     Late(#[from] tokio::time::error::Elapsed),
+    #[error("Redis did not reply in time; the last error was: {0}")]
+    LateAfter(Arc<Self>),
     #[error("{0}")]
     Redis(#[from] RedisError),
     #[error("no connection to Redis: {0}")]
-    Pool(#[from] deadpool_redis::PoolError),
+    Pool(#[from] PoolError),
     #[error("Redis does not reply on this connection, but on a new one")]
     Unresponsive,
     #[error("Redis sent a reply to another command; the connection is out of step")]
     OutOfStep,
+    #[error("this server is a replica, whose messages do not reach the other processes; use the address of its master")]
+    Replica,
     #[error("the connection was closed")]
     Closed,
     #[error("Redis refused the commands: {0}")]
@@ -44,6 +52,18 @@ pub(crate) enum ConnectionError {
 }
 
 impl ConnectionError {
+    /// Returns whether Redis replied that the user of this process may not do this. The reply to a further attempt is the same
+    /// until the permissions in Redis change.
+    pub(crate) fn is_refusal(&self) -> bool {
+        let error = match self {
+            Self::Redis(error) | Self::Pool(PoolError::Backend(error)) => error,
+            Self::Refused(error) => error,
+            _ => return false,
+        };
+        error.kind() == ErrorKind::AuthenticationFailed
+            || error.code().is_some_and(|code| matches!(code, NO_PERMISSION | "NOAUTH" | "WRONGPASS"))
+    }
+
     /// Returns whether only the key is of the wrong type. The connection still works.
     pub(crate) fn is_of_wrong_type(&self) -> bool {
         matches!(self, Self::Redis(error) if error.code() == Some(WRONG_TYPE))

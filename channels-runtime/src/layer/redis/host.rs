@@ -10,7 +10,7 @@ use std::time::Duration;
 use deadpool_redis::redis::aio::{MultiplexedConnection, PubSub};
 use deadpool_redis::redis::sentinel::{SentinelClient, SentinelServerType};
 use deadpool_redis::redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisResult, Value, cmd};
-use deadpool_redis::{Pool, Runtime, Timeouts};
+use deadpool_redis::{Pool, Runtime};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::Mutex;
@@ -21,6 +21,7 @@ use crate::layer::redis::address::{RedisHost, Target};
 use crate::layer::redis::connection_error::{ConnectionError, unavailable, unavailable_at};
 use crate::layer::redis::limits::DEADLINE;
 use crate::layer::redis::reconnect_backoff::{ReconnectBackoff, jittered};
+use crate::layer::redis::role::check_role;
 
 /// The largest number of connections for commands to one server. A process uses one to four. The rest is for attempts to
 /// connect while the server is unresponsive: an attempt must not wait until an older one ends.
@@ -94,9 +95,9 @@ impl CommandConnection {
     }
 }
 
-/// Returns settings with [`DEADLINE`]. The client's default of half a second is too short for a busy server.
+/// Returns settings without time limits. Each use of a connection has one, so a second limit would only make the error random.
 fn settings() -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new().set_connection_timeout(Some(DEADLINE)).set_response_timeout(Some(DEADLINE))
+    AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None)
 }
 
 impl Host {
@@ -108,8 +109,7 @@ impl Host {
                 let client = open(host, info).map_err(invalid)?;
                 let info = client.get_connection_info().clone();
                 let manager = deadpool_redis::Manager::new_with_config(info, settings()).map_err(invalid)?;
-                let timeouts = Timeouts { wait: Some(DEADLINE), create: Some(DEADLINE), recycle: Some(DEADLINE) };
-                let pool = Pool::builder(manager).max_size(POOL).timeouts(timeouts).runtime(Runtime::Tokio1);
+                let pool = Pool::builder(manager).max_size(POOL).runtime(Runtime::Tokio1);
                 let pool = pool.build().map_err(|error| unavailable("creating the connection pool", error))?;
                 Ok(Self::at(Location::Server { client, pool }))
             }
@@ -141,9 +141,15 @@ impl Host {
         first_outcome(|| async {
             let mut connection = self.open_command_connection().await?;
             cmd("PING").exec_async(connection.get_mut()).await?;
+            check_role(connection.get_mut()).await?;
             Ok(connection)
         })
         .await
+    }
+
+    /// Checks that a new connection leads to a master.
+    pub(super) async fn check_role(&self) -> Result<(), ConnectionError> {
+        self.checked_connection().await.map(drop)
     }
 
     /// Replaces a connection that has just sent a command and gets no reply: waits for `reply_time`, and then until a new
@@ -176,9 +182,9 @@ impl Host {
         Ok(CommandConnection { lease, losses })
     }
 
-    /// Returns a dedicated connection for blocking commands. It has no reply timeout.
+    /// Returns a dedicated connection for blocking commands.
     pub(super) async fn blocking_connection(&self) -> Result<MultiplexedConnection, ConnectionError> {
-        first_outcome(|| self.open_dedicated(settings().set_response_timeout(None))).await
+        first_outcome(|| self.open_dedicated(settings())).await
     }
 
     async fn open_dedicated(&self, settings: AsyncConnectionConfig) -> Result<MultiplexedConnection, ConnectionError> {
@@ -264,8 +270,7 @@ pub(crate) async fn connect(hosts: impl IntoIterator<Item = RedisHost>) -> Resul
     }
     for host in &hosts {
         // Checked with a command, because a server that requires a password accepts any connection.
-        let checked = timeout(DEADLINE, host.checked_connection()).await.unwrap_or_else(|late| Err(late.into()));
-        checked.map_err(|error| unavailable_at(host, "connecting to Redis", error))?;
+        host.checked_connection().await.map_err(|error| unavailable_at(host, "connecting to Redis", error))?;
     }
     Ok(hosts)
 }

@@ -7,17 +7,17 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use deadpool_redis::redis::RedisError;
 use indexmap::IndexMap;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::error::LayerError;
-use crate::layer::redis::connection_error::unavailable;
-use crate::layer::redis::limits::DEADLINE;
+use crate::layer::redis::connection_error::{ConnectionError, unavailable};
+use crate::layer::redis::last_error::LastError;
+use crate::layer::redis::limits::CALL_DEADLINE;
 
 /// The reply of Redis to one name.
-type Outcome = Result<(), Arc<RedisError>>;
+type Outcome = Result<(), Arc<ConnectionError>>;
 
 /// The callers that wait for one name.
 type Waiters = Vec<oneshot::Sender<Outcome>>;
@@ -99,6 +99,13 @@ impl<K: Hash + Eq + Clone> Reconciler<K> {
         }
     }
 
+    /// Notifies all callers that Redis refused the connection. Their names stay dirty.
+    pub(super) fn refuse_awaited(&mut self, error: &Arc<ConnectionError>) {
+        for waiter in self.dirty.values_mut().flat_map(std::mem::take) {
+            _ = waiter.send(Err(Arc::clone(error)));
+        }
+    }
+
     /// Removes the dirty names that no caller waits for.
     pub(super) fn retain_awaited(&mut self) {
         self.dirty.retain(|_, waiters| {
@@ -118,16 +125,16 @@ impl<K: Hash + Eq + Clone> Reconciler<K> {
 pub(super) struct Confirmation(oneshot::Receiver<Outcome>);
 
 impl Confirmation {
-    /// Waits for the reply, no longer than [`DEADLINE`].
+    /// Waits for the reply, no longer than [`CALL_DEADLINE`]. After it, the error names the last error of the connection.
     ///
     /// # Cancel safety
     /// The table decides what is written: dropping this future changes nothing.
-    pub(super) async fn wait(self, action: &'static str) -> Result<(), LayerError> {
-        match timeout(DEADLINE, self.0).await {
+    pub(super) async fn wait(self, action: &'static str, last_error: &LastError) -> Result<(), LayerError> {
+        match timeout(CALL_DEADLINE, self.0).await {
             Ok(Ok(Ok(()))) => Ok(()),
             Ok(Ok(Err(error))) => Err(unavailable(action, error)),
             Ok(Err(_)) => Err(LayerError::Closed),
-            Err(late) => Err(unavailable(action, late)),
+            Err(late) => Err(unavailable(action, last_error.after_deadline(late))),
         }
     }
 }
@@ -139,7 +146,7 @@ mod tests {
     use super::*;
 
     fn refused() -> Outcome {
-        Err(Arc::new(make_extension_error("NOPERM".into(), None)))
+        Err(Arc::new(make_extension_error("NOPERM".into(), None).into()))
     }
 
     #[tokio::test(start_paused = true)]
@@ -150,20 +157,25 @@ mod tests {
         // The table changed while the first write was in flight, so its reply does not count for the second.
         let second = reconciler.confirm("a");
         reconciler.settle(&"a", &Ok(()));
-        first.wait("SUBSCRIBE").await.unwrap();
+        first.wait("SUBSCRIBE", &LastError::default()).await.unwrap();
         assert_eq!((reconciler.dirty(), reconciler.is_settled()), (1, false));
         assert_eq!(reconciler.take_batch(9), ["a"]);
         reconciler.settle(&"a", &refused());
-        assert!(matches!(second.wait("SUBSCRIBE").await, Err(LayerError::Unavailable { .. })));
+        assert!(matches!(second.wait("SUBSCRIBE", &LastError::default()).await, Err(LayerError::Unavailable { .. })));
         assert!(reconciler.is_settled());
         let unwritten = reconciler.confirm("a");
-        assert!(matches!(unwritten.wait("SUBSCRIBE").await, Err(LayerError::Unavailable { .. })));
+        let last_error = LastError::default();
+        last_error.set(&Arc::new(ConnectionError::Closed));
+        let error = unwritten.wait("SUBSCRIBE", &last_error).await.unwrap_err();
+        assert!(
+            crate::error::Error::from(error).to_string().ends_with("the last error was: the connection was closed")
+        );
         let (skipped, cleared) = (reconciler.confirm("b"), reconciler.confirm("c"));
         assert_eq!(reconciler.take_batch(2), ["a", "b"]);
         reconciler.skip(&"b");
         reconciler.clear();
         for confirmation in [skipped, cleared] {
-            assert!(matches!(confirmation.wait("SUBSCRIBE").await, Err(LayerError::Closed)));
+            assert!(matches!(confirmation.wait("SUBSCRIBE", &last_error).await, Err(LayerError::Closed)));
         }
     }
 
@@ -182,5 +194,9 @@ mod tests {
         reconciler.settle(&"awaited", &Ok(()));
         let Confirmation(mut reply) = awaited;
         assert!(reply.try_recv().unwrap().is_ok());
+        let Confirmation(mut reply) = reconciler.confirm("refused");
+        reconciler.refuse_awaited(&refused().unwrap_err());
+        assert!(reply.try_recv().unwrap().is_err());
+        assert_eq!(reconciler.take_batch(9), ["refused"]);
     }
 }

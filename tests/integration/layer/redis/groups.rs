@@ -65,7 +65,7 @@ async fn group_count_reports_process_without_reply() {
     hangs.ask("SUBSCRIBE asgi__processes");
     let error = layer.group_count(&Talk).await.unwrap_err();
     let said = std::error::Error::source(&error).unwrap().to_string();
-    assert_eq!(said, "1 of 2 processes replied within 5 s", "{error}");
+    assert_eq!(said, "1 of 2 processes replied within 4 s", "{error}");
     drop(hangs);
     until_within(Duration::from_secs(10), "a process that is gone is not waited for", async || {
         layer.group_count(&Talk).await.is_ok()

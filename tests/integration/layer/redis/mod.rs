@@ -1,5 +1,6 @@
 //! The Redis layers.
 
+mod causes;
 mod core;
 mod groups;
 mod memberships;
@@ -8,3 +9,4 @@ mod queue;
 mod reconnect;
 mod restart;
 mod settings;
+mod wrong_server;

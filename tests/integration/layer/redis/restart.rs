@@ -38,13 +38,13 @@ impl Talker {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     Pubsub,
     Core,
 }
 
 impl Kind {
-    async fn open(self, server: &RedisServer) -> ChannelLayer {
+    pub(super) async fn open(self, server: &RedisServer) -> ChannelLayer {
         match self {
             Self::Pubsub => ChannelLayer::redis_pubsub(&[server.url()]).await.unwrap(),
             Self::Core => ChannelLayer::redis_core(&[server.url()]).await.unwrap(),

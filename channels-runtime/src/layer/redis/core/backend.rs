@@ -9,6 +9,7 @@
 //! path, so they keep their order.
 
 use std::collections::BTreeMap;
+use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -46,6 +47,7 @@ use crate::layer::redis::core::state::CoreState;
 use crate::layer::redis::core::worker_queue::CoreWorkerQueue;
 use crate::layer::redis::group_join::join;
 use crate::layer::redis::host::{Host, connect, peers};
+use crate::layer::redis::last_error::LastError;
 use crate::layer::redis::limits::DEADLINE;
 use crate::layer::redis::shard::shard_of;
 use crate::layer::redis::store::{Entry, NotStored, Store};
@@ -107,6 +109,8 @@ struct Server {
     host: Arc<Host>,
     commands: Commands,
     memberships: Arc<Memberships>,
+    /// The error of the task that reads the queue.
+    reading_error: Arc<LastError>,
 }
 
 impl Core {
@@ -126,11 +130,13 @@ impl Core {
             let writing = Arc::clone(&memberships).run(Arc::clone(&host));
             // The process has a queue on every server. Rust processes use only one of them, but channels_redis selects the
             // server by the hash of the whole channel name.
-            let reading = queue::run(Arc::clone(&host), Arc::clone(&state), Arc::clone(&memberships));
+            let reading_error = Arc::<LastError>::default();
+            let (queue_host, last_error) = (Arc::clone(&host), Arc::clone(&reading_error));
+            let reading = queue::run(queue_host, Arc::clone(&state), Arc::clone(&memberships), last_error);
             tasks.spawn(sending);
             tasks.spawn(writing);
             tasks.spawn(reading);
-            Server { host, commands, memberships }
+            Server { host, commands, memberships, reading_error }
         });
         let servers = servers.collect();
         let (scores, next, closed) = (Scores::default(), AtomicUsize::new(0), CancellationToken::new());
@@ -357,6 +363,14 @@ impl Backend for Core {
 
     fn runtime(&self) -> Option<&Handle> {
         Some(self.tasks.runtime())
+    }
+
+    fn last_error(&self) -> Option<Box<dyn StdError + Send + Sync>> {
+        let error = |server: &Server| {
+            let error = server.reading_error.get().or_else(|| server.commands.last_error());
+            error.or_else(|| server.memberships.last_error())
+        };
+        self.servers.iter().find_map(error).map(Into::into)
     }
 
     fn new_channel_name(&self) -> ChannelName {

@@ -18,6 +18,7 @@ use crate::layer::redis::connection_error::{ConnectionError, WRONG_TYPE, unavail
 use crate::layer::redis::core::state::CoreState;
 use crate::layer::redis::host::Host;
 use crate::layer::redis::kept_connection::KeptConnection;
+use crate::layer::redis::last_error::LastError;
 use crate::layer::redis::limits::DEADLINE;
 use crate::layer::redis::pipeline::{run_pipeline, usual_reply_time};
 use crate::layer::redis::reconciler::Reconciler;
@@ -106,6 +107,7 @@ pub(super) struct Memberships {
     /// The server replied after it was unreachable.
     reconnected: Notify,
     settled: Notify,
+    last_error: LastError,
 }
 
 #[derive(Default)]
@@ -175,7 +177,12 @@ impl State {
 impl Memberships {
     pub(super) fn new(core: Arc<CoreState>, index: usize) -> Self {
         let (changed, reconnected, settled) = (Notify::new(), Notify::new(), Notify::new());
-        Self { core, index, state: Mutex::default(), changed, reconnected, settled }
+        Self { core, index, state: Mutex::default(), changed, reconnected, settled, last_error: LastError::default() }
+    }
+
+    /// Returns the error of the last batch, if it failed.
+    pub(super) fn last_error(&self) -> Option<Arc<ConnectionError>> {
+        self.last_error.get()
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -198,7 +205,7 @@ impl Memberships {
             state.reconciler.confirm((group.clone(), channel.clone()))
         };
         self.changed.notify_one();
-        confirmation.wait(ACTION).await
+        confirmation.wait(ACTION, &self.last_error).await
     }
 
     /// Marks a membership to be written again, because the channel has left.
@@ -261,7 +268,11 @@ impl Memberships {
         let mut next_renewal = Instant::now();
         let mut backoff = ReconnectBackoff::new();
         loop {
-            let error = self.reconcile(redis, &mut next_renewal, &mut backoff).await;
+            let error = Arc::new(self.reconcile(redis, &mut next_renewal, &mut backoff).await);
+            self.last_error.set(&error);
+            if error.is_refusal() {
+                self.lock().reconciler.refuse_awaited(&error);
+            }
             if backoff.is_fresh() {
                 tracing::warn!(redis = ?redis, %error, "cannot write memberships to Redis; will retry");
             } else {
@@ -303,6 +314,7 @@ impl Memberships {
             match written.unwrap_or_else(|late| Err(late.into())) {
                 Ok(refused) => {
                     backoff.reset();
+                    self.last_error.clear();
                     self.log_refused(redis, &refused);
                     self.settle(batch, &refused);
                 }
@@ -337,7 +349,10 @@ impl Memberships {
         let mut state = self.lock();
         for membership in batch {
             let error = refused.get(&membership.0);
-            state.reconciler.settle(&membership, &error.map_or(Ok(()), |error| Err(Arc::clone(error))));
+            state.reconciler.settle(
+                &membership,
+                &error.map_or(Ok(()), |error| Err(Arc::new(ConnectionError::Refused(Arc::clone(error))))),
+            );
             // A key of another type does not have members, so writing again is not necessary.
             if error.is_some_and(|error| error.code() != Some(WRONG_TYPE)) {
                 state.keep_refused(membership);

@@ -18,6 +18,7 @@ use crate::layer::redis::core::memberships::Memberships;
 use crate::layer::redis::core::queue_entry::{PoppedEntry, QueueEntry, open_entry, pop_oldest};
 use crate::layer::redis::core::state::CoreState;
 use crate::layer::redis::host::Host;
+use crate::layer::redis::last_error::LastError;
 use crate::layer::redis::limits::{DEADLINE, TURN};
 use crate::layer::redis::pipeline::run_pipeline;
 use crate::layer::redis::reconnect_backoff::ReconnectBackoff;
@@ -34,11 +35,18 @@ const LATE: Duration = Duration::from_secs(2);
 const BATCH: usize = 127;
 
 /// Empties the queue until the future is dropped. Reconnects when the connection is lost.
-pub(super) async fn run(host: Arc<Host>, state: Arc<CoreState>, memberships: Arc<Memberships>) {
+pub(super) async fn run(
+    host: Arc<Host>,
+    state: Arc<CoreState>,
+    memberships: Arc<Memberships>,
+    last_error: Arc<LastError>,
+) {
     let mut backoff = ReconnectBackoff::new();
     let mut lost = false;
     loop {
-        let Err(error) = empty_queue(&host, &state, &memberships, &mut backoff, &mut lost).await;
+        let Err(error) = empty_queue(&host, &state, &memberships, &last_error, &mut backoff, &mut lost).await;
+        let error = Arc::new(error);
+        last_error.set(&error);
         if std::mem::replace(&mut lost, true) {
             tracing::debug!(redis = ?host, %error, "still no connection to the process's queue in Redis");
         } else {
@@ -55,6 +63,7 @@ async fn empty_queue(
     host: &Host,
     state: &CoreState,
     memberships: &Memberships,
+    last_error: &LastError,
     backoff: &mut ReconnectBackoff,
     lost: &mut bool,
 ) -> Result<Infallible, ConnectionError> {
@@ -74,6 +83,7 @@ async fn empty_queue(
         waiting => waiting?,
     };
     deliver_all(state, &queue, waiting).await;
+    last_error.clear();
     // The server may have restarted without its data.
     memberships.on_reconnect();
     let restore = async {

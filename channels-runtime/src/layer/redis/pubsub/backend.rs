@@ -7,6 +7,7 @@
 //!
 //! A process also subscribes to its own topic, and to one that all Rust processes share: see [`peers`](super::peers).
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ use crate::layer::redis::commands::Commands;
 use crate::layer::redis::connection_error::unavailable;
 use crate::layer::redis::group_join::join;
 use crate::layer::redis::host::{Host, connect, peers};
-use crate::layer::redis::limits::DEADLINE;
+use crate::layer::redis::limits::CALL_DEADLINE;
 use crate::layer::redis::pubsub::peers::{MembersRequest, PeerMessage, REQUESTS, Replies};
 use crate::layer::redis::pubsub::state::PubSubState;
 use crate::layer::redis::pubsub::subscriber;
@@ -116,7 +117,7 @@ impl PubSub {
             let (tx, requests) = mpsc::channel(REQUESTS);
             let topics = Arc::new(ServerTopics::new(Arc::clone(&state), index, tx));
             tasks.spawn(sending);
-            tasks.spawn(subscriber::run(host, Arc::clone(&subscriptions), topics));
+            tasks.spawn(subscriber::run(host, commands.clone(), Arc::clone(&subscriptions), topics));
             tasks.spawn(reply_to_requests(Arc::clone(&state), commands.clone(), requests));
             Server { commands, subscriptions }
         });
@@ -166,11 +167,14 @@ impl PubSub {
         if receivers == 0 {
             return Err(unavailable(ACTION, "this process is cut off from Redis"));
         }
-        if timeout(DEADLINE, request.complete(receivers)).await.is_ok() {
+        if timeout(CALL_DEADLINE, request.complete(receivers)).await.is_ok() {
             return Ok(request.into_replies());
         }
         let replied = request.into_replies().processes;
-        Err(unavailable(ACTION, format!("{replied} of {receivers} processes replied within {} s", DEADLINE.as_secs())))
+        Err(unavailable(
+            ACTION,
+            format!("{replied} of {receivers} processes replied within {} s", CALL_DEADLINE.as_secs()),
+        ))
     }
 
     /// Removes a channel from a group.
@@ -232,6 +236,11 @@ impl Backend for PubSub {
                 return name;
             }
         }
+    }
+
+    fn last_error(&self) -> Option<Box<dyn StdError + Send + Sync>> {
+        let error = |server: &Server| server.subscriptions.last_error().or_else(|| server.commands.last_error());
+        self.servers.iter().find_map(error).map(Into::into)
     }
 
     fn announce<'a>(&'a self, channel: &'a ChannelName) -> BoxFuture<'a, Result<(), LayerError>> {

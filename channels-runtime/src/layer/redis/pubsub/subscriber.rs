@@ -10,7 +10,8 @@ use deadpool_redis::redis::Msg;
 use futures_util::{FutureExt, Stream, StreamExt};
 
 use crate::layer::batching;
-use crate::layer::redis::connection_error::ConnectionError;
+use crate::layer::redis::commands::Commands;
+use crate::layer::redis::connection_error::{ConnectionError, NO_PERMISSION};
 use crate::layer::redis::host::{Host, USUAL_REPLY_TIME};
 use crate::layer::redis::limits::TURN;
 use crate::layer::redis::pubsub::probe::probe;
@@ -18,20 +19,24 @@ use crate::layer::redis::pubsub::subscription_sink::{SubscriptionSink, reply_to}
 use crate::layer::redis::pubsub::subscriptions::Subscriptions;
 use crate::layer::redis::pubsub::topics::Topics;
 use crate::layer::redis::reconnect_backoff::ReconnectBackoff;
+use crate::layer::redis::role::watch_role;
 
 /// The largest number of topics in one SUBSCRIBE or UNSUBSCRIBE.
 const BATCH: usize = 512;
 
-/// The error code of Redis for a command that the user may not run.
-const NO_PERMISSION: &str = "NOPERM";
-
 /// Connects, subscribes the wanted topics and delivers messages until the future is dropped. Reconnects when the connection
 /// is lost.
-pub(super) async fn run(host: Arc<Host>, subscriptions: Arc<Subscriptions>, topics: Arc<impl Topics>) {
+pub(super) async fn run(
+    host: Arc<Host>,
+    commands: Commands,
+    subscriptions: Arc<Subscriptions>,
+    topics: Arc<impl Topics>,
+) {
     let mut backoff = ReconnectBackoff::new();
     loop {
-        let Err(error) = serve(&host, &subscriptions, &*topics, &mut backoff).await;
-        if subscriptions.lost() {
+        let Err(error) = serve(&host, &commands, &subscriptions, &*topics, &mut backoff).await;
+        let error = Arc::new(error);
+        if subscriptions.lost(&error) {
             tracing::warn!(redis = ?host, %error, "Redis subscriptions lost; messages are lost until they are restored");
             topics.lost();
         } else {
@@ -45,10 +50,13 @@ pub(super) async fn run(host: Arc<Host>, subscriptions: Arc<Subscriptions>, topi
 /// Connects, and serves the connection until it is lost.
 async fn serve(
     host: &Host,
+    commands: &Commands,
     subscriptions: &Subscriptions,
     topics: &impl Topics,
     backoff: &mut ReconnectBackoff,
 ) -> Result<Infallible, ConnectionError> {
+    // A connection with subscriptions cannot be asked for the role of its server.
+    host.check_role().await?;
     let connection = host.pubsub_connection().await?;
     let (sink, stream) = connection.split();
     subscriptions.connected(topics);
@@ -56,6 +64,7 @@ async fn serve(
     // Each loop ends only when the connection is lost, so dropping the others loses nothing.
     tokio::select! {
         error = subscribe(subscriptions, sink.clone(), topics, backoff) => Err(error),
+        error = watch_role(commands) => Err(error),
         error = probe(sink, &received, || host.replacement(USUAL_REPLY_TIME).map(drop)) => Err(error),
         () = batching::batched(read(stream, topics, &received)) => Err(ConnectionError::Closed),
     }

@@ -12,6 +12,7 @@ use shuttle::future::yield_now;
 use tokio::sync::Notify;
 
 use crate::error::LayerError;
+use crate::layer::redis::connection_error::ConnectionError;
 use crate::layer::redis::pubsub::subscriber::subscribe;
 use crate::layer::redis::pubsub::subscription_sink::SubscriptionSink;
 use crate::layer::redis::pubsub::subscriptions::Subscriptions;
@@ -141,7 +142,7 @@ fn check(calls: Vec<Call>) {
             Call::Execute => redis.execute(&subscriptions),
             Call::Lose => {
                 redis = Redis::default();
-                subscriptions.lost();
+                subscriptions.lost(&Arc::new(ConnectionError::Closed));
                 subscriptions.connected(&table);
             }
         }
@@ -181,7 +182,7 @@ async fn lost_connection_keeps_only_awaited_topics() {
         drop(cancelled);
         subscriptions.mark_dirty(format!("asgi.{attempt}"));
     }
-    subscriptions.lost();
+    subscriptions.lost(&Arc::new(ConnectionError::Closed));
     let mut state = subscriptions.lock();
     assert_eq!(state.reconciler.take_batch(usize::MAX), ["asgi.waiting"], "only the topic that a caller waits for");
 }
@@ -275,7 +276,7 @@ fn interleave(loses: bool) {
                     () = lose.notified() => {}
                     _ = subscribe(&subscriptions, Arc::clone(&network), &network, &mut backoff) => {}
                 }
-                subscriptions.lost();
+                subscriptions.lost(&Arc::new(ConnectionError::Closed));
                 // No other task runs between these: a connection is lost when its loss is detected.
                 *network.losses.lock().unwrap() += 1;
                 network.redis.lock().unwrap().clear();

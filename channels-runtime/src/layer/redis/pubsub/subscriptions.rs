@@ -7,6 +7,8 @@ use deadpool_redis::redis::RedisError;
 use tokio::sync::Notify;
 
 use crate::error::LayerError;
+use crate::layer::redis::connection_error::ConnectionError;
+use crate::layer::redis::last_error::LastError;
 use crate::layer::redis::pubsub::topics::Topics;
 use crate::layer::redis::reconciler::Reconciler;
 use crate::support::lock;
@@ -16,6 +18,7 @@ use crate::support::lock;
 pub(super) struct Subscriptions {
     state: Mutex<State>,
     changed: Notify,
+    last_error: LastError,
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +57,7 @@ impl Subscriptions {
             state.reconciler.confirm(topic)
         };
         self.changed.notify_one();
-        confirmation.wait("SUBSCRIBE").await
+        confirmation.wait("SUBSCRIBE", &self.last_error).await
     }
 
     /// Marks a topic to be checked again, because the table has changed.
@@ -79,18 +82,28 @@ impl Subscriptions {
     }
 
     /// Ends a connection, or an attempt to connect. The next connection subscribes all wanted topics, so only topics with
-    /// waiting callers are kept. Returns whether a gap begins.
-    pub(super) fn lost(&self) -> bool {
+    /// waiting callers are kept. If Redis refused the connection, the callers get that error. Returns whether a gap begins.
+    pub(super) fn lost(&self, error: &Arc<ConnectionError>) -> bool {
+        self.last_error.set(error);
         let state = &mut *self.lock();
         state.confirmed.clear();
         state.reconciler.fail_batch();
+        if error.is_refusal() {
+            state.reconciler.refuse_awaited(error);
+        }
         state.reconciler.retain_awaited();
         !std::mem::replace(&mut state.lost, true)
     }
 
     /// Records that all changes were written. Returns whether this ends a gap.
     pub(super) fn restored(&self) -> bool {
+        self.last_error.clear();
         std::mem::take(&mut self.lock().lost)
+    }
+
+    /// Returns the error of the connection, if it does not work now.
+    pub(super) fn last_error(&self) -> Option<Arc<ConnectionError>> {
+        self.last_error.get()
     }
 
     /// Returns whether this connection has a confirmed topic and no gap is open. If Redis refuses a topic after that, the cause
@@ -139,6 +152,6 @@ impl Subscriptions {
 
     /// Records that Redis refused to subscribe this topic.
     pub(super) fn refused(&self, topic: &String, error: RedisError) {
-        self.lock().reconciler.settle(topic, &Err(Arc::new(error)));
+        self.lock().reconciler.settle(topic, &Err(Arc::new(error.into())));
     }
 }
