@@ -1,5 +1,6 @@
 //! The readiness check of a layer: a message to this process through each server.
 
+use std::error::Error as StdError;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,20 +26,29 @@ impl ChannelLayer {
     /// ```
     ///
     /// # Errors
-    /// [`LayerError::Unavailable`] if a message has not arrived within the deadline; its source is the last error of the
-    /// connection, if that is lost. The error of a step that failed before.
+    /// [`LayerError::Unavailable`] if a message has not arrived within the deadline, or if the connection to a server is lost; its
+    /// source is the last error of the connection. The error of a step that failed before.
     ///
     /// # Cancel safety
     /// Dropping the future has no effect on the layer. A message that arrives later is ignored.
     pub async fn ready(&self, deadline: Duration) -> Result<(), LayerError> {
         let round_trips = try_join_all((0..self.backend().servers()).map(|server| self.round_trip(server)));
         match tokio::time::timeout(deadline, round_trips).await {
+            // A message can also arrive in a gap, because each attempt to reconnect takes the messages that wait.
+            Ok(Ok(_)) if !self.backend().table().is_whole() => {
+                Err(self.not_ready("a connection to a server of the layer is lost"))
+            }
             Ok(arrived) => arrived.map(drop),
-            Err(late) => Err(LayerError::Unavailable {
-                server: None,
-                action: "a message to this process itself",
-                source: self.backend().last_error().unwrap_or_else(|| late.into()),
-            }),
+            Err(late) => Err(self.not_ready(late)),
+        }
+    }
+
+    /// Returns the error with the last error of the connection as its source, or with `otherwise` if the connection works.
+    fn not_ready(&self, otherwise: impl Into<Box<dyn StdError + Send + Sync>>) -> LayerError {
+        LayerError::Unavailable {
+            server: None,
+            action: "a message to this process itself",
+            source: self.backend().last_error().unwrap_or_else(|| otherwise.into()),
         }
     }
 

@@ -83,13 +83,13 @@ async fn empty_queue(
         waiting => waiting?,
     };
     deliver_all(state, &queue, waiting).await;
-    last_error.clear();
     // The server may have restarted without its data.
     memberships.on_reconnect();
     let restore = async {
         if *lost {
             memberships.settled().await;
             tracing::info!(redis = ?host, "the process's queue and its memberships in Redis restored");
+            last_error.clear();
             state.table.restored();
             *lost = false;
         }
@@ -128,6 +128,7 @@ async fn empty_queue(
                 return Err(error.into());
             }
             backoff.reset();
+            last_error.clear();
         }
     };
     tokio::select! {
