@@ -60,6 +60,10 @@ async fn own_queue_is_only_popped() {
     let server = RedisServer::start();
     let (layer, other) = (open(&server, LayerConfig::default()).await, open(&server, LayerConfig::default()).await);
     let channel = layer.new_channel().await.unwrap();
+    for reader in [&layer, &other] {
+        // Each has written the entry with which it begins.
+        reader.ready(Duration::from_secs(20)).await.unwrap();
+    }
     server.ask("CONFIG RESETSTAT");
     for number in 0..100 {
         other.send(channel.name(), &Tick { number }).await.unwrap();
@@ -281,4 +285,30 @@ async fn own_queue_of_wrong_type_is_recreated() {
         until("the invalid value is counted", || here.stats().undecodable == u64::from(number) + 1).await;
         until("the gap is counted", || here.stats().gaps == u64::from(number) + 1).await;
     }
+}
+
+/// Redis has sent a message to the reader, and the layer closes before it arrives.
+#[tokio::test]
+async fn message_in_flight_arrives_when_layer_closes() {
+    const ROUNDS: u32 = 60;
+    let server = RedisServer::start();
+    // Another runtime, so that a send ends before this one can read from its sockets.
+    let elsewhere = tokio::runtime::Runtime::new().unwrap();
+    let run = |task: &mut (dyn FnMut() + Send)| std::thread::scope(|scope| scope.spawn(task).join().unwrap());
+    let mut there = None;
+    run(&mut || there = Some(elsewhere.block_on(open(&server, LayerConfig::default()))));
+    let there = there.unwrap();
+    for number in 0..ROUNDS {
+        let here = open(&server, LayerConfig::default()).await;
+        let channel = here.new_channel().await.unwrap();
+        // The reader waits for a message.
+        here.ready(Duration::from_secs(20)).await.unwrap();
+        run(&mut || elsewhere.block_on(there.send(channel.name(), &Tick { number }).into_future()).unwrap());
+        here.close().await;
+        assert_eq!(next_number(&channel).await, number);
+        assert!(channel.receive().await.is_none());
+        let left = server.ask(&format!("EXISTS {}", queue_of(&channel)));
+        assert_eq!((left.number(), here.stats().unread, here.stats().undecodable), (0, 0, 0));
+    }
+    elsewhere.shutdown_background();
 }

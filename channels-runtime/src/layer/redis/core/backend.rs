@@ -43,12 +43,13 @@ use crate::layer::redis::connection_error::unavailable;
 use crate::layer::redis::core::keys::Keys;
 use crate::layer::redis::core::memberships::Memberships;
 use crate::layer::redis::core::queue;
+use crate::layer::redis::core::queue::QueueReader;
 use crate::layer::redis::core::state::CoreState;
 use crate::layer::redis::core::worker_queue::CoreWorkerQueue;
 use crate::layer::redis::group_join::join;
 use crate::layer::redis::host::{Host, connect, peers};
 use crate::layer::redis::last_error::LastError;
-use crate::layer::redis::limits::DEADLINE;
+use crate::layer::redis::limits::{CALL_DEADLINE, DEADLINE};
 use crate::layer::redis::shard::shard_of;
 use crate::layer::redis::store::{Entry, NotStored, Store};
 use crate::layer::redis::tasks::Tasks;
@@ -111,6 +112,8 @@ struct Server {
     memberships: Arc<Memberships>,
     /// The error of the task that reads the queue.
     reading_error: Arc<LastError>,
+    /// Cancelled when that task has ended.
+    read_all: CancellationToken,
 }
 
 impl Core {
@@ -123,23 +126,33 @@ impl Core {
             servers: hosts.len(),
             process: format!("specific.{}!", Uuid::new_v4().simple()),
         });
-        let tasks = Tasks::new();
+        let (tasks, closed) = (Tasks::new(), CancellationToken::new());
         let servers = hosts.into_iter().enumerate().map(|(index, host)| {
             let (commands, sending) = Commands::new(Arc::clone(&host));
             let memberships = Arc::new(Memberships::new(Arc::clone(&state), index));
             let writing = Arc::clone(&memberships).run(Arc::clone(&host));
             // The process has a queue on every server. Rust processes use only one of them, but channels_redis selects the
             // server by the hash of the whole channel name.
-            let reading_error = Arc::<LastError>::default();
-            let (queue_host, last_error) = (Arc::clone(&host), Arc::clone(&reading_error));
-            let reading = queue::run(queue_host, Arc::clone(&state), Arc::clone(&memberships), last_error);
+            let (reading_error, read_all) = (Arc::<LastError>::default(), CancellationToken::new());
+            let reader = QueueReader {
+                host: Arc::clone(&host),
+                state: Arc::clone(&state),
+                memberships: Arc::clone(&memberships),
+                last_error: Arc::clone(&reading_error),
+                closed: closed.clone(),
+            };
+            let has_read_all = read_all.clone().drop_guard();
+            let reading = async move {
+                reader.run().await;
+                drop(has_read_all);
+            };
             tasks.spawn(sending);
             tasks.spawn(writing);
             tasks.spawn(reading);
-            Server { host, commands, memberships, reading_error }
+            Server { host, commands, memberships, reading_error, read_all }
         });
         let servers = servers.collect();
-        let (scores, next, closed) = (Scores::default(), AtomicUsize::new(0), CancellationToken::new());
+        let (scores, next) = (Scores::default(), AtomicUsize::new(0));
         Self { state, servers, scores, next, closed, tasks }
     }
 
@@ -297,9 +310,22 @@ impl Core {
         Ok(())
     }
 
+    /// Delivers the messages that a reader has popped. Otherwise they would be lost with its connection.
+    async fn end_readers(&self) {
+        let queue = self.state.own_queue();
+        for server in &self.servers {
+            // If Redis is unreachable, no pop is in flight.
+            if server.commands.send::<i64>("ZADD", queue::wake(&queue)).await.is_ok() {
+                server.read_all.cancelled().await;
+            }
+        }
+    }
+
     /// Leaves all groups, deletes the queues of this process, and stops the tasks.
     async fn shut_down(&self) {
         self.closed.cancel();
+        // The mailboxes still exist. A reader that reconnects now ends with its next attempt.
+        _ = timeout(CALL_DEADLINE, self.end_readers()).await;
         let memberships = self.state.table.memberships();
         // The table is empty from here on, so the tasks remove all memberships from Redis.
         self.state.table.close();
@@ -307,6 +333,13 @@ impl Core {
             for server in &self.servers {
                 server.memberships.check_all(memberships.clone());
                 server.memberships.settled().await;
+                // The reader may have ended with an earlier message.
+                _ = server.commands.send::<u64>("ZREM", queue::remove_wake(&self.state.own_queue())).await;
+                let mut count = cmd("ZCARD");
+                count.arg(self.state.own_queue());
+                if let Ok(unread) = server.commands.send("ZCARD", count).await {
+                    self.state.table.counters().count_unread(unread);
+                }
                 let mut delete = cmd("DEL");
                 delete.arg(self.state.own_queue());
                 _ = server.commands.send::<u64>("DEL", delete).await;

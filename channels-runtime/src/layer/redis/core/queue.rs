@@ -4,15 +4,16 @@
 //! in the mailboxes of this process, each with its own bound. A Python process takes one message at a time and keeps a copy
 //! under a second key until it is delivered. Only this process reads the queue, so neither is necessary here.
 
-use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_redis::redis::{self, FromRedisValue, Pipeline, RedisResult, Value, cmd};
+use deadpool_redis::redis::{self, Cmd, FromRedisValue, Pipeline, RedisResult, Value, cmd};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::DecodeError;
+use crate::layer::redis::clock;
 use crate::layer::redis::connection_error::{ConnectionError, WRONG_TYPE};
 use crate::layer::redis::core::memberships::Memberships;
 use crate::layer::redis::core::queue_entry::{PoppedEntry, QueueEntry, open_entry, pop_oldest};
@@ -34,114 +35,143 @@ const LATE: Duration = Duration::from_secs(2);
 /// The number of further messages that are popped together with the first one.
 const BATCH: usize = 127;
 
-/// Empties the queue until the future is dropped. Reconnects when the connection is lost.
-pub(super) async fn run(
-    host: Arc<Host>,
-    state: Arc<CoreState>,
-    memberships: Arc<Memberships>,
-    last_error: Arc<LastError>,
-) {
-    let mut backoff = ReconnectBackoff::new();
-    let mut lost = false;
-    loop {
-        let Err(error) = empty_queue(&host, &state, &memberships, &last_error, &mut backoff, &mut lost).await;
-        let error = Arc::new(error);
-        last_error.set(&error);
-        if std::mem::replace(&mut lost, true) {
-            tracing::debug!(redis = ?host, %error, "still no connection to the process's queue in Redis");
-        } else {
-            tracing::warn!(redis = ?host, %error, "lost the connection to the process's queue in Redis; messages wait there");
-            state.table.lost();
-        }
-        host.lost();
-        backoff.wait_after(&error).await;
-    }
+/// The entry that wakes the reader of a queue. It is not a message, and its reader ignores it.
+const WAKE: &[u8] = b"wake";
+
+/// Returns the command that adds the entry which wakes the reader of this queue.
+pub(super) fn wake(queue: &str) -> Cmd {
+    let mut wake = cmd("ZADD");
+    wake.arg(queue).arg(clock::now()).arg(WAKE);
+    wake
 }
 
-/// Connects, and empties the queue until the connection is lost.
-async fn empty_queue(
-    host: &Host,
-    state: &CoreState,
-    memberships: &Memberships,
-    last_error: &LastError,
-    backoff: &mut ReconnectBackoff,
-    lost: &mut bool,
-) -> Result<Infallible, ConnectionError> {
-    let mut connection = host.blocking_connection().await?;
-    let queue = state.own_queue();
-    // Pops the messages that waited during the gap, without blocking. The reply also proves that the connection works.
-    let mut pop_waiting = Pipeline::with_capacity(2);
-    pop_waiting.cmd("ZPOPMIN").arg(&queue).arg(BATCH + 1);
-    let [waiting] = replies(timeout(DEADLINE, run_pipeline(&mut pop_waiting, &mut connection)).await??)?;
-    let waiting = match waiting.and_then(parse::<Vec<QueueEntry>>) {
-        Err(error) if error.code() == Some(WRONG_TYPE) => {
-            // The key belongs to this process alone. No other program would remove the value, which blocks all messages.
-            state.table.counters().count_garbage(&queue, &DecodeError::NoQueue);
-            timeout(DEADLINE, cmd("DEL").arg(&queue).exec_async(&mut connection)).await??;
-            Vec::new()
-        }
-        waiting => waiting?,
-    };
-    deliver_all(state, &queue, waiting).await;
-    // The server may have restarted without its data.
-    memberships.on_reconnect();
-    let restore = async {
-        if *lost {
-            memberships.settled().await;
-            tracing::info!(redis = ?host, "the process's queue and its memberships in Redis restored");
-            last_error.clear();
-            state.table.restored();
-            *lost = false;
-        }
-        std::future::pending().await
-    };
-    let pop = async {
-        loop {
-            // One round trip: Redis executes the second command when the first has an entry, or has waited for `BLOCK`.
-            let mut pop = Pipeline::with_capacity(3);
-            pop.add_command(pop_oldest(&queue, BLOCK));
-            pop.cmd("ZPOPMIN").arg(&queue).arg(BATCH);
-            let mut popping = pin!(run_pipeline(&mut pop, &mut connection));
-            let popped = match timeout(BLOCK + LATE, &mut popping).await {
-                Ok(popped) => popped?,
-                Err(_) => tokio::select! {
-                    biased;
-                    popped = timeout(DEADLINE - LATE, &mut popping) => popped??,
-                    // When the reply comes first, this is dropped, which closes the new connection.
-                    _ = host.replacement(Duration::ZERO) => return Err(ConnectionError::Unresponsive),
-                },
-            };
-            let [first, more] = replies(popped)?;
-            // The second command may have popped entries even if Redis refused the first.
-            let mut refused = None;
-            let first = first.and_then(parse::<Option<PoppedEntry>>).unwrap_or_else(|error| {
-                refused = Some(error);
-                None
-            });
-            let more = more.and_then(parse::<Vec<QueueEntry>>).unwrap_or_else(|error| {
-                refused = Some(error);
-                Vec::new()
-            });
-            let first = first.map(|(_, message, score)| (message, score));
-            deliver_all(state, &queue, first.into_iter().chain(more)).await;
-            if let Some(error) = refused {
-                return Err(error.into());
+/// Returns the command that removes the entry of [`wake`].
+pub(super) fn remove_wake(queue: &str) -> Cmd {
+    let mut remove = cmd("ZREM");
+    remove.arg(queue).arg(WAKE);
+    remove
+}
+
+/// The reader of a process's queue on one server.
+pub(super) struct QueueReader {
+    pub(super) host: Arc<Host>,
+    pub(super) state: Arc<CoreState>,
+    pub(super) memberships: Arc<Memberships>,
+    pub(super) last_error: Arc<LastError>,
+    /// Cancelled when the layer closes. Then the reader ends with its next pop.
+    pub(super) closed: CancellationToken,
+}
+
+/// The reason why a reader ends without an error.
+struct Closed;
+
+impl QueueReader {
+    /// Empties the queue until the layer closes. Reconnects when the connection is lost.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses the messages that Redis sends to it meanwhile. So the layer first [wakes](wake) the reader, and
+    /// waits until its last pop has arrived.
+    pub(super) async fn run(self) {
+        let mut backoff = ReconnectBackoff::new();
+        let mut lost = false;
+        while !self.closed.is_cancelled() {
+            let Err(error) = self.empty_queue(&mut backoff, &mut lost).await else { return };
+            let (redis, error) = (&self.host, Arc::new(error));
+            self.last_error.set(&error);
+            if std::mem::replace(&mut lost, true) {
+                tracing::debug!(?redis, %error, "still no connection to the process's queue in Redis");
+            } else {
+                tracing::warn!(?redis, %error, "lost the connection to the process's queue in Redis; messages wait there");
+                self.state.table.lost();
             }
-            backoff.reset();
-            last_error.clear();
+            self.host.lost();
+            backoff.wait_after(&error).await;
         }
-    };
-    tokio::select! {
-        // Ends only with an error, after which the connection is not used again.
-        lost = pop => lost,
-        // Never ends. If it is dropped before it has restored the layer, the gap continues.
-        never = restore => never,
+    }
+
+    /// Connects, and empties the queue until the layer closes or the connection is lost.
+    async fn empty_queue(&self, backoff: &mut ReconnectBackoff, lost: &mut bool) -> Result<Closed, ConnectionError> {
+        let Self { host, state, memberships, last_error, .. } = self;
+        let mut connection = host.blocking_connection().await?;
+        let queue = state.own_queue();
+        // Pops the messages that waited during the gap. Does not block, because the queue has an entry. The reply also proves that
+        // the connection works, and that Redis allows the commands.
+        let mut first_pop = Pipeline::with_capacity(4);
+        first_pop.add_command(wake(&queue)).ignore();
+        add_pop(&mut first_pop, &queue);
+        let popped = timeout(DEADLINE, run_pipeline(&mut first_pop, &mut connection)).await??;
+        match self.deliver_popped(&queue, popped).await {
+            Err(ConnectionError::Redis(error)) if error.code() == Some(WRONG_TYPE) => {
+                // The key belongs to this process alone. No other program would remove the value, which blocks all messages.
+                state.table.counters().count_garbage(&queue, &DecodeError::NoQueue);
+                timeout(DEADLINE, cmd("DEL").arg(&queue).exec_async(&mut connection)).await??;
+            }
+            popped => popped?,
+        }
+        // The server may have restarted without its data.
+        memberships.on_reconnect();
+        let restore = async {
+            if *lost {
+                memberships.settled().await;
+                tracing::info!(redis = ?host, "the process's queue and its memberships in Redis restored");
+                last_error.clear();
+                state.table.restored();
+                *lost = false;
+            }
+            std::future::pending().await
+        };
+        let pop = async {
+            while !self.closed.is_cancelled() {
+                let mut pop = Pipeline::with_capacity(3);
+                add_pop(&mut pop, &queue);
+                let mut popping = pin!(run_pipeline(&mut pop, &mut connection));
+                let popped = match timeout(BLOCK + LATE, &mut popping).await {
+                    Ok(popped) => popped?,
+                    Err(_) => tokio::select! {
+                        biased;
+                        popped = timeout(DEADLINE - LATE, &mut popping) => popped??,
+                        // When the reply comes first, this is dropped, which closes the new connection.
+                        _ = host.replacement(Duration::ZERO) => return Err(ConnectionError::Unresponsive),
+                    },
+                };
+                self.deliver_popped(&queue, popped).await?;
+                backoff.reset();
+                last_error.clear();
+            }
+            Ok(Closed)
+        };
+        tokio::select! {
+            // Ends with an error, after which the connection is not used again, or when the layer has closed.
+            ended = pop => ended,
+            // Never ends. If it is dropped before it has restored the layer, the gap continues.
+            never = restore => never,
+        }
+    }
+
+    /// Delivers the entries in the replies to [`add_pop`], which are the last two. Returns an error of one of them afterwards: the
+    /// second command may have popped entries even if Redis refused the first.
+    async fn deliver_popped(&self, queue: &str, mut replies: Vec<RedisResult<Value>>) -> Result<(), ConnectionError> {
+        let (Some(more), Some(first)) = (replies.pop(), replies.pop()) else { return Err(ConnectionError::OutOfStep) };
+        let mut refused = None;
+        let first = first.and_then(parse::<Option<PoppedEntry>>).unwrap_or_else(|error| {
+            refused = Some(error);
+            None
+        });
+        let more = more.and_then(parse::<Vec<QueueEntry>>).unwrap_or_else(|error| {
+            refused = Some(error);
+            Vec::new()
+        });
+        let first = first.map(|(_, message, score)| (message, score));
+        deliver_all(&self.state, queue, first.into_iter().chain(more)).await;
+        refused.map_or(Ok(()), |error| Err(error.into()))
     }
 }
 
-/// Returns the replies to a pipeline of `N` commands.
-fn replies<const N: usize>(replies: Vec<RedisResult<Value>>) -> Result<[RedisResult<Value>; N], ConnectionError> {
-    replies.try_into().map_err(|_| ConnectionError::OutOfStep)
+/// Adds the commands that pop entries. They take one round trip: Redis executes the second command when the first has an entry,
+/// or has waited for [`BLOCK`].
+fn add_pop(pipeline: &mut Pipeline, queue: &str) {
+    pipeline.add_command(pop_oldest(queue, BLOCK));
+    pipeline.cmd("ZPOPMIN").arg(queue).arg(BATCH);
 }
 
 fn parse<T: FromRedisValue>(reply: Value) -> RedisResult<T> {
@@ -150,7 +180,7 @@ fn parse<T: FromRedisValue>(reply: Value) -> RedisResult<T> {
 
 /// Delivers messages to the mailboxes of this process, and lets other tasks run in between.
 async fn deliver_all(state: &CoreState, queue: &str, entries: impl IntoIterator<Item = QueueEntry, IntoIter: Send>) {
-    for (index, entry) in entries.into_iter().enumerate() {
+    for (index, entry) in entries.into_iter().filter(|(message, _)| message != WAKE).enumerate() {
         open_entry(state, queue, entry, |envelope, channels| {
             if channels.is_empty() {
                 return Err(DecodeError::NoChannel);
