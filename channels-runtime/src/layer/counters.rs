@@ -38,6 +38,9 @@ counted! {
         /// Gaps: this process lost the connection to a server of the layer, so messages may have been lost. Servers that are
         /// unreachable at the same time count once.
         gaps => GAPS,
+        /// Times that this process's clock began to differ from the clock of a Redis server by more than half of `expiry`. Then
+        /// messages and memberships of the core layer may expire too early. The log contains the difference.
+        clock_off => CLOCK_OFF,
     }
 }
 
@@ -68,6 +71,7 @@ impl LayerStats {
             unread,
             expired,
             gaps: _,
+            clock_off: _,
         } = self;
         dropped_full + dropped_oldest + dropped_volatile + coalesced + unhandled + undecodable + unread + expired
     }

@@ -12,6 +12,25 @@ impl Counters {
         count(&self.counters.gaps);
     }
 
+    pub(crate) fn count_clock_off(&self) {
+        count(&self.counters.clock_off);
+    }
+
+    /// Counts a message that was older than `expiry` when it was read from Redis. `age` is in seconds, by the clocks of the sender
+    /// and of this process.
+    pub(crate) fn count_expired_in_queue(&self, to: &str, age: f64) {
+        self.count_expired();
+        if self.garbage.is_new(("expired", to)) {
+            let (peer, age) = (&*self.peer, age.round());
+            tracing::warn!(
+                to,
+                peer,
+                age,
+                "a message expired in Redis, or its sender's clock is wrong; further ones are only counted"
+            );
+        }
+    }
+
     /// Counts the channels that missed a message to a group, because their queue in Redis was full: `over` of `of` members.
     pub(crate) fn count_over_capacity(&self, group: &GroupName, over: usize, of: usize) {
         if self.counters.dropped_full.fetch_add(over as u64, Relaxed) == 0 {

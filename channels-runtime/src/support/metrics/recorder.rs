@@ -84,6 +84,8 @@ metrics! {
     DROPPED: Counter "channels_messages_dropped_total" ["reason"]
         "Messages that did not reach a consumer, by reason.";
     GAPS: Counter "channels_layer_gaps_total" [] "Losses of the connection to Redis.";
+    CLOCK_OFF: Counter "channels_layer_clock_off_total" []
+        "Times that the clocks of this process and of Redis began to differ by more than half of expiry.";
     EVENTS_SENT: Counter "channels_events_sent_total" ["event"] "Typed events encoded for sending, by name.";
     EVENTS_RECEIVED: Counter "channels_events_received_total" ["consumer", "event"]
         "Events decoded for a type of consumer, by name.";

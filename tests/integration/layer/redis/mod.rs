@@ -1,6 +1,7 @@
 //! The Redis layers.
 
 mod causes;
+mod clocks;
 mod core;
 mod groups;
 mod memberships;

@@ -40,6 +40,7 @@ use crate::layer::redis::clock::Scores;
 use crate::layer::redis::codec::Codec;
 use crate::layer::redis::commands::Commands;
 use crate::layer::redis::connection_error::unavailable;
+use crate::layer::redis::core::clock_check::ClockCheck;
 use crate::layer::redis::core::keys::Keys;
 use crate::layer::redis::core::memberships::Memberships;
 use crate::layer::redis::core::queue;
@@ -139,6 +140,7 @@ impl Core {
                 state: Arc::clone(&state),
                 memberships: Arc::clone(&memberships),
                 last_error: Arc::clone(&reading_error),
+                clock: ClockCheck::new(config.expiry),
                 closed: closed.clone(),
             };
             let has_read_all = read_all.clone().drop_guard();

@@ -4,9 +4,11 @@
 //! - `keys`, `state`: the keys in Redis, and the state that the tasks share.
 //! - `memberships`: the task that writes group members.
 //! - `queue`, `worker_queue`: the readers of a process's queue and of a general channel's queue.
+//! - `clock_check`: the comparison of this process's clock with the clock of Redis.
 //! - `queue_entry`: the entry of a queue, which both readers open.
 
 mod backend;
+mod clock_check;
 mod keys;
 mod memberships;
 #[cfg(test)]

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::DecodeError;
 use crate::layer::redis::clock;
 use crate::layer::redis::connection_error::{ConnectionError, WRONG_TYPE};
+use crate::layer::redis::core::clock_check::{ClockChange, ClockCheck};
 use crate::layer::redis::core::memberships::Memberships;
 use crate::layer::redis::core::queue_entry::{PoppedEntry, QueueEntry, open_entry, pop_oldest};
 use crate::layer::redis::core::state::CoreState;
@@ -58,6 +59,7 @@ pub(super) struct QueueReader {
     pub(super) state: Arc<CoreState>,
     pub(super) memberships: Arc<Memberships>,
     pub(super) last_error: Arc<LastError>,
+    pub(super) clock: ClockCheck,
     /// Cancelled when the layer closes. Then the reader ends with its next pop.
     pub(super) closed: CancellationToken,
 }
@@ -79,9 +81,9 @@ impl QueueReader {
             let (redis, error) = (&self.host, Arc::new(error));
             self.last_error.set(&error);
             if std::mem::replace(&mut lost, true) {
-                tracing::debug!(?redis, %error, "still no connection to the process's queue in Redis");
+                tracing::debug!(redis = ?redis, %error, "still no connection to the process's queue in Redis");
             } else {
-                tracing::warn!(?redis, %error, "lost the connection to the process's queue in Redis; messages wait there");
+                tracing::warn!(redis = ?redis, %error, "lost the connection to the process's queue in Redis; messages wait there");
                 self.state.table.lost();
             }
             self.host.lost();
@@ -96,7 +98,7 @@ impl QueueReader {
         let queue = state.own_queue();
         // Pops the messages that waited during the gap. Does not block, because the queue has an entry. The reply also proves that
         // the connection works, and that Redis allows the commands.
-        let mut first_pop = Pipeline::with_capacity(4);
+        let mut first_pop = Pipeline::with_capacity(5);
         first_pop.add_command(wake(&queue)).ignore();
         add_pop(&mut first_pop, &queue);
         let popped = timeout(DEADLINE, run_pipeline(&mut first_pop, &mut connection)).await??;
@@ -122,7 +124,7 @@ impl QueueReader {
         };
         let pop = async {
             while !self.closed.is_cancelled() {
-                let mut pop = Pipeline::with_capacity(3);
+                let mut pop = Pipeline::with_capacity(4);
                 add_pop(&mut pop, &queue);
                 let mut popping = pin!(run_pipeline(&mut pop, &mut connection));
                 let popped = match timeout(BLOCK + LATE, &mut popping).await {
@@ -148,10 +150,16 @@ impl QueueReader {
         }
     }
 
-    /// Delivers the entries in the replies to [`add_pop`], which are the last two. Returns an error of one of them afterwards: the
+    /// Delivers the entries in the replies to [`add_pop`], which are the last three. Returns an error of one of them afterwards: the
     /// second command may have popped entries even if Redis refused the first.
     async fn deliver_popped(&self, queue: &str, mut replies: Vec<RedisResult<Value>>) -> Result<(), ConnectionError> {
-        let (Some(more), Some(first)) = (replies.pop(), replies.pop()) else { return Err(ConnectionError::OutOfStep) };
+        let (Some(time), Some(more), Some(first)) = (replies.pop(), replies.pop(), replies.pop()) else {
+            return Err(ConnectionError::OutOfStep);
+        };
+        // Without an error: the user in Redis may not be allowed to read the clock.
+        if let Ok((seconds, micros)) = time.and_then(parse::<(f64, f64)>) {
+            self.check_clock(seconds + micros / 1e6);
+        }
         let mut refused = None;
         let first = first.and_then(parse::<Option<PoppedEntry>>).unwrap_or_else(|error| {
             refused = Some(error);
@@ -167,11 +175,39 @@ impl QueueReader {
     }
 }
 
-/// Adds the commands that pop entries. They take one round trip: Redis executes the second command when the first has an entry,
-/// or has waited for [`BLOCK`].
+impl QueueReader {
+    /// Compares the clocks. Logs and counts a difference when it begins, and logs its end.
+    fn check_clock(&self, server: f64) {
+        let Self { host: redis, state, clock, .. } = self;
+        let expiry = state.config.expiry.as_secs();
+        match clock.check(server, clock::now()) {
+            Some(ClockChange::Off(offset)) => {
+                state.table.counters().count_clock_off();
+                tracing::warn!(
+                    redis = ?redis,
+                    offset = offset.round(),
+                    expiry,
+                    "this process's clock and the clock of Redis differ; messages and memberships may be lost"
+                );
+            }
+            Some(ClockChange::Right(offset)) => {
+                tracing::info!(
+                    redis = ?redis,
+                    offset = offset.round(),
+                    "this process's clock and the clock of Redis agree again"
+                );
+            }
+            None => {}
+        }
+    }
+}
+
+/// Adds the commands that pop entries and read the clock. They take one round trip: Redis executes the second command when the
+/// first has an entry, or has waited for [`BLOCK`].
 fn add_pop(pipeline: &mut Pipeline, queue: &str) {
     pipeline.add_command(pop_oldest(queue, BLOCK));
     pipeline.cmd("ZPOPMIN").arg(queue).arg(BATCH);
+    pipeline.cmd("TIME");
 }
 
 fn parse<T: FromRedisValue>(reply: Value) -> RedisResult<T> {

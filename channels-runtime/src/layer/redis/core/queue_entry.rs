@@ -32,8 +32,9 @@ pub(super) fn open_entry<T>(
     deliver: impl FnOnce(Envelope, &[std::borrow::Cow<'_, str>]) -> Result<T, DecodeError>,
 ) -> Option<T> {
     let counters = state.table.counters();
-    if score <= clock::cutoff(clock::now(), state.config.expiry) {
-        counters.count_expired();
+    let now = clock::now();
+    if score <= clock::cutoff(now, state.config.expiry) {
+        counters.count_expired_in_queue(source, now - score);
         return None;
     }
     let delivered = state.codec.open(Bytes::from(message)).and_then(|body| {
