@@ -61,9 +61,9 @@ impl HttpConnection {
             let length = socket.peek(&mut first).await?;
             if is_proxy_line(&first[..length]) {
                 self.count_proxy_line();
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "the PROXY protocol"));
+                return Ok(None);
             }
-            acceptor.accept(socket).await
+            acceptor.accept(socket).await.map(Some)
         });
         let accepted = tokio::select! {
             // The branches that do not complete hold only the socket, which is then dropped.
@@ -72,7 +72,7 @@ impl HttpConnection {
             () = self.core.stopping().cancelled() => return None,
         };
         match accepted.map_err(io::Error::from).and_then(|accepted| accepted) {
-            Ok(stream) => Some(stream),
+            Ok(stream) => stream,
             Err(error) => {
                 count(&self.core.admission().counters.tls_failed);
                 tracing::debug!(peer = %self.peer, %error, "a TLS handshake failed");

@@ -3,6 +3,7 @@
 use channels_runtime::prelude::*;
 
 use crate::admission::echo_server::{say, serve_echo};
+use crate::support::client::{handshake, send_request};
 use crate::support::log::Log;
 
 // A single-threaded runtime, so that the server logs in this thread.
@@ -29,9 +30,15 @@ async fn foreign_origin_is_rejected_logged_and_counted() {
     }
     let stats = server.channels.stats().handshakes;
     assert_eq!((stats.accepted, stats.wrong_origin), (3, 6));
+    // The body says what to do: a page on another port in development, such as Vite's.
+    let request = handshake("/ws", &format!("Host: {host}\nOrigin: http://localhost:5173\n"));
+    let answer = send_request(host, &request.replace("Connection: ", "Connection: close, ")).await;
+    let body = "pages of the origin `http://localhost:5173` may not connect to this server; to allow them, list the origin in \
+                `allowed_origins`";
+    assert_eq!(answer.body().await, body);
     let denials = log.text();
     let denials: Vec<_> = denials.lines().filter(|line| line.contains("origin that is not allowed")).collect();
-    assert_eq!(denials.len(), 6);
+    assert_eq!(denials.len(), 7);
     assert!(denials[0].contains("WARN") && denials[0].contains(r#"origin="https://evil.example""#), "{}", denials[0]);
     assert!(denials[0].contains(&format!("host=\"{host}\"")) && denials[0].contains("path=\"/ws\""), "{}", denials[0]);
     server.stop().await;

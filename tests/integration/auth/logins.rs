@@ -9,7 +9,8 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::support::app::Server;
-use crate::support::client::{Client, next};
+use crate::support::client::{Client, handshake, next, send_request};
+use crate::support::records::Records;
 
 #[derive(Deserialize)]
 pub(crate) struct User {
@@ -118,5 +119,23 @@ async fn django_session_cookie_is_accepted() {
     let (mut client, _) =
         connect_with(&server, "", &[("cookie", &format!("sessionid={}", cookie.replace('y', "z")))]).await;
     assert_eq!(name(&mut client).await, "nobody");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn rejected_login_says_reason_in_body_and_log() {
+    let (log, _guard) = Records::listen();
+    let server = serve(Channels::builder().authenticator(Jwt::hs256(SECRET).authenticator::<User>())).await;
+    for (token, wanted) in [
+        (EXPIRED, "the token has expired, or has no `exp`; log in again to get another token"),
+        ("x.y.z", "not a JSON Web Token; log in again to get another token"),
+    ] {
+        let request = handshake("/ws", &format!("Host: ours\nAuthorization: Bearer {token}\n"));
+        let response = send_request(server.address, &request.replace("Connection: ", "Connection: close, ")).await;
+        assert_eq!((response.status, response.body().await.as_str()), (401, wanted));
+        let records = log.take("handshake rejected");
+        let [record] = &records[..] else { panic!("{records:?}") };
+        assert_eq!((record.field("status"), record.field("reason")), ("401", wanted));
+    }
     server.stop().await;
 }

@@ -17,7 +17,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
-use crate::support::until::{until, until_within};
+use crate::support::until::{until, until_within, within};
 
 #[derive(Default)]
 struct Echo;
@@ -171,4 +171,19 @@ async fn tls_file_errors_name_the_file_without_its_content() {
     std::fs::write(&other, rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
     let error = problem(&certificate, &other).await;
     assert!(matches!(error, ServeError::TlsPair { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_counts_proxy_protocol() {
+    let (files, certificate) = Files::new();
+    let (channels, address, serving) = start(&files).await;
+    let mut balancer = TcpStream::connect(address).await.unwrap();
+    let line = b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 443\r\n";
+    tokio::io::AsyncWriteExt::write_all(&mut balancer, line).await.unwrap();
+    _ = within(balancer.read_to_end(&mut Vec::new())).await;
+    let stats = channels.stats().handshakes;
+    assert_eq!((stats.proxy_protocol, stats.tls_failed), (1, 0));
+    echoes(address, &certificate).await;
+    assert!(channels.shutdown(Duration::from_secs(10)).await);
+    serving.await.unwrap();
 }
