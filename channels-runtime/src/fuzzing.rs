@@ -47,7 +47,7 @@ fn decode<'a>(limit: usize, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Clie
     for piece in pieces {
         let mut input = piece;
         loop {
-            match decoder.next(input, limit) {
+            match decoder.next(input, limit, &mut 0) {
                 Ok(Some(message)) => messages.push(message),
                 Ok(None) => break,
                 Err(error) => return (messages, Some(error)),

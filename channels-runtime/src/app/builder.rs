@@ -95,7 +95,8 @@ impl ChannelsBuilder {
 
     /// Sets how many messages and bytes a client may send per second. Default: 20,000 messages and 64 MiB.
     ///
-    /// A client that has sent nothing for a second may send the whole amount together. Pings count as messages.
+    /// A client that has sent nothing for a second may send the whole amount together. Pings count as messages, and
+    /// a fragment of a message counts as 1 KiB more.
     ///
     /// The server pauses reading from a client that sends more, so that the client's own sends wait;
     /// [`ConnectionStats::throttled`](crate::stats::ConnectionStats::throttled) counts the pauses. Nothing is lost, the

@@ -19,6 +19,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// per millisecond.
 const MESSAGE_COST: i32 = 1000;
 
+/// The bytes that a fragment of a message costs beyond its own. A fragment is not a message, because a client may split one large
+/// message into many. But each costs time, even if it is empty.
+const FRAGMENT_COST: usize = 1024;
+
 /// The rate at which a client may send, per second. A full bucket holds the tokens of one second.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rate {
@@ -60,7 +64,7 @@ pub(crate) enum PauseEvent {
 impl RateLimiter {
     pub(crate) fn new(rate: Rate) -> Self {
         let (frames, bytes) = rate.full();
-        Self { frames, bytes, filled_at: now() }
+        Self { frames, bytes, filled_at: milliseconds() }
     }
 
     /// Counts bytes that were read.
@@ -71,6 +75,13 @@ impl RateLimiter {
     /// Counts a complete message.
     pub(crate) fn count_message(&mut self) {
         self.frames = self.frames.saturating_sub(MESSAGE_COST);
+    }
+
+    /// Counts fragments of messages, which are not messages themselves.
+    pub(crate) fn count_fragments(&mut self, fragments: u32) {
+        if fragments > 0 {
+            self.read((fragments as usize).saturating_mul(FRAGMENT_COST));
+        }
     }
 
     /// Returns whether a bucket is empty. If so, [`Self::poll_full`] waits until the client may send again.
@@ -93,7 +104,7 @@ impl RateLimiter {
                 *pause = None;
                 on_pause(PauseEvent::Ended);
             }
-            self.fill(rate, now());
+            self.fill(rate, milliseconds());
             if !self.is_empty() {
                 return Poll::Ready(());
             }
@@ -115,7 +126,7 @@ impl RateLimiter {
 }
 
 /// Returns the number of milliseconds since the first call in this process. It wraps after seven weeks.
-fn now() -> u32 {
+pub(crate) fn milliseconds() -> u32 {
     static START: OnceLock<Instant> = OnceLock::new();
     let now = Instant::now();
     let passed = now.saturating_duration_since(*START.get_or_init(|| now)).as_millis();
@@ -159,6 +170,19 @@ mod tests {
         assert!(!limiter.is_empty());
         limiter.fill(rate, u32::MAX);
         assert_eq!(limiter.bytes, 1000, "a long silence fills the bucket and no more");
+    }
+
+    #[test]
+    fn empty_fragments_are_limited_like_bytes() {
+        let rate = Rate { frames: 10, bytes: 100 * 1024 };
+        let mut limiter = limiter(rate);
+        limiter.count_fragments(99);
+        assert!(!limiter.is_empty());
+        limiter.count_fragments(1);
+        assert!(limiter.is_empty());
+        limiter.fill(rate, 500);
+        limiter.count_fragments(u32::MAX);
+        assert!(limiter.is_empty());
     }
 
     #[test]

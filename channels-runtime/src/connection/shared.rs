@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::connection::large_frames::LargeFrames;
 use crate::connection::rate_limit::Rate;
 use crate::connection::stats::ConnectionCounters;
 use crate::connection::write_queue::WriteQueue;
@@ -14,6 +15,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) counters: ConnectionCounters,
     pub(crate) write_queue: WriteQueue,
+    pub(crate) large_frames: LargeFrames,
 }
 
 /// The limits of one connection. They are the same for all connections of a server.
@@ -29,7 +31,13 @@ pub(crate) struct Limits {
 
 impl Shared {
     pub(crate) fn new(layer: ChannelLayer, limits: Limits) -> Arc<Self> {
-        Arc::new(Self { layer, limits, counters: ConnectionCounters::default(), write_queue: WriteQueue::default() })
+        Arc::new(Self {
+            layer,
+            limits,
+            counters: ConnectionCounters::default(),
+            write_queue: WriteQueue::default(),
+            large_frames: LargeFrames::default(),
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::connection::Output;
 use crate::consumer::{Consumer, Context};
-use crate::session::input::Input;
+use crate::session::input::{Input, yield_now};
 use crate::websocket::ClientMessage;
 
 /// The time in which the client must answer a close frame. Then the socket is closed anyway.
@@ -44,7 +44,11 @@ async fn wait_without_deadline<C: Consumer>(cx: &mut Context<C>, input: &mut Inp
         while wait == CloseWait::Answer {
             match ready!(input.poll_read(cx, task)) {
                 Ok(Some(ClientMessage::Close(_)) | None) => wait = CloseWait::Flush,
-                Ok(Some(_)) => {}
+                Ok(Some(_)) => {
+                    if input.ends_turn() {
+                        return yield_now(task);
+                    }
+                }
                 Err(_) => wait = CloseWait::Disconnect,
             }
         }
@@ -53,10 +57,12 @@ async fn wait_without_deadline<C: Consumer>(cx: &mut Context<C>, input: &mut Inp
             half_closed = true;
             cx.connection().half_close(task);
         }
-        while wait == CloseWait::Disconnect {
-            if ready!(cx.connection().poll_read(task, |read| read.map_or(true, <[u8]>::is_empty))) {
-                wait = CloseWait::Flush;
+        if wait == CloseWait::Disconnect {
+            if !ready!(cx.connection().poll_read(task, |read| read.map_or(true, <[u8]>::is_empty))) {
+                // One read for each turn, because a client may send as fast as the server reads.
+                return yield_now(task);
             }
+            wait = CloseWait::Flush;
         }
         if output == Output::Flushed { Poll::Ready(()) } else { Poll::Pending }
     })

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, LargeFrames};
 use crate::consumer::{BoxFuture, Consumer, Context, Delivered};
 use crate::error::{CommandError, Error, shown, shown_error, without_value};
 use crate::layer::batching;
@@ -15,7 +15,7 @@ use crate::session::spans;
 use crate::session::spans::within;
 use crate::session::step::{Step, Trigger};
 use crate::support::{CatchPanic, catch_panic, count, metrics, panic_message};
-use crate::websocket::{ClientMessage, CloseCode, EncodedFrame};
+use crate::websocket::{ClientMessage, CloseCode, EncodedFrame, Frame};
 
 /// A call that has begun.
 type Call<'a> = CatchPanic<'a, Result<(), Error>>;
@@ -30,9 +30,10 @@ pub(super) fn begin<'a, C: Consumer>(
     connection: &Connection,
     step: Step,
     event: &'a mut Option<Arc<Delivered<C::Event>>>,
-    trigger: &mut Trigger,
+    trigger: &'a mut Trigger,
 ) -> Option<Call<'a>> {
     let began = metrics::start_call();
+    let attribute = trigger.attribute();
     let call = match step {
         Step::Event(delivered) => {
             let event = &**event.insert(delivered.downcast().expect("prepared for this consumer"));
@@ -43,14 +44,14 @@ pub(super) fn begin<'a, C: Consumer>(
             let span = spans::call::<C>(gap.attribute());
             catch_panic(|| within(span, || consumer.gap(cx, gap)))
         }
+        Step::Client(ClientMessage::Frame(frame)) if LargeFrames::include(&frame) => {
+            connection.begin();
+            catch_panic(|| Box::pin(receive_large(consumer, cx, frame, trigger)))
+        }
         Step::Client(ClientMessage::Frame(frame)) => {
             connection.begin();
             catch_panic(|| match C::decode_command(frame) {
-                Ok(command) => {
-                    let index = spans::command_index::<C>(&command);
-                    *trigger = Trigger::Command(index);
-                    within(spans::command::<C>(index), || consumer.receive(cx, command))
-                }
+                Ok(command) => receive(consumer, cx, command, trigger),
                 Err(error) => within(spans::call::<C>("receive"), || refuse(consumer, cx, error)),
             })
         }
@@ -61,7 +62,34 @@ pub(super) fn begin<'a, C: Consumer>(
             return None;
         }
     };
-    Some(CatchPanic(metrics::timed(C::INFO.name, trigger.attribute(), began, call.0)))
+    Some(CatchPanic(metrics::timed(C::INFO.name, attribute, began, call.0)))
+}
+
+/// Starts the `#[receive]` of a command, and sets the trigger to the command's index.
+fn receive<'a, C: Consumer>(
+    consumer: &'a mut C,
+    cx: &'a mut Context<C>,
+    command: C::Command,
+    trigger: &mut Trigger,
+) -> BoxFuture<'a, Result<(), Error>> {
+    let index = spans::command_index::<C>(&command);
+    *trigger = Trigger::Command(index);
+    within(spans::command::<C>(index), || consumer.receive(cx, command))
+}
+
+/// Decodes a large frame while other connections are served, and then runs its `#[receive]`.
+async fn receive_large<C: Consumer>(
+    consumer: &mut C,
+    cx: &mut Context<C>,
+    frame: Frame,
+    trigger: &mut Trigger,
+) -> Result<(), Error> {
+    let shared = Arc::clone(cx.connection().shared());
+    let decoded = shared.large_frames.decode(move || C::decode_command(frame)).await;
+    match decoded {
+        Ok(command) => receive(consumer, cx, command, trigger).await,
+        Err(error) => within(spans::call::<C>("receive"), || refuse(consumer, cx, error)).await,
+    }
 }
 
 /// Handles a step that has no handler. If the step ends the connection, returns the close code and the event to wait for.

@@ -1,9 +1,12 @@
 //! The input of a session: the client's messages, read at most at the permitted rate. `turns` decides when each is handled.
 
+use std::future::Future;
+use std::pin::pin;
 use std::task::{Context as Task, Poll, ready};
 
-use crate::connection::{PauseEvent, Rate, RateLimiter};
+use crate::connection::{PauseEvent, Rate, RateLimiter, milliseconds};
 use crate::consumer::{Consumer, Context};
+use crate::session::turn_budget::TurnBudget;
 use crate::websocket::{ClientMessage, Decoder, ProtocolError};
 
 /// The input of a session. The fields are in one struct, because two would pad each idle connection.
@@ -12,8 +15,8 @@ pub(super) struct Input {
     rate_limiter: RateLimiter,
     /// The number of events that are handled before the client's turn.
     pub(super) events_left: u8,
-    /// The number of steps since the task last yielded.
-    pub(super) steps: u8,
+    /// The work since the task last yielded.
+    pub(super) turn: TurnBudget,
 }
 
 /// The number of events that are handled before the client's turn. It is the default capacity of a mailbox, so that a client
@@ -28,7 +31,7 @@ impl Input {
     pub(super) fn new(read_ahead: &[u8], rate: Rate) -> Self {
         let mut decoder = Decoder::default();
         decoder.keep(read_ahead);
-        Self { decoder, rate_limiter: RateLimiter::new(rate), events_left: EVENTS, steps: 0 }
+        Self { decoder, rate_limiter: RateLimiter::new(rate), events_left: EVENTS, turn: TurnBudget::default() }
     }
 
     /// Returns whether bytes have been read that are not decoded yet.
@@ -61,33 +64,63 @@ impl Input {
         self.rate_limiter.poll_full(rate, pause, on_pause, task)
     }
 
-    /// Reads the next message.
+    /// Counts a step. Returns whether the turn is over, and then starts the next one.
+    pub(super) fn ends_turn(&mut self) -> bool {
+        self.turn.count_step(milliseconds);
+        let is_over = self.turn.is_spent();
+        if is_over {
+            self.turn.restart();
+        }
+        is_over
+    }
+
+    /// Reads the next message. Yields to other tasks if bytes keep coming without completing a message.
     pub(super) fn poll_read<C: Consumer>(&mut self, cx: &mut Context<C>, task: &mut Task<'_>) -> Poll<Read> {
         let max_message = cx.connection().shared().limits.max_message;
+        let mut fragments = 0;
         if self.decoder.has_rest() {
-            match self.decoder.next(&[], max_message) {
+            let next = self.decoder.next(&[], max_message, &mut fragments);
+            self.rate_limiter.count_fragments(fragments);
+            match next {
                 Ok(None) => {}
                 next => return Poll::Ready(next),
             }
         }
         loop {
-            let Self { decoder, rate_limiter, .. } = self;
+            let Self { decoder, rate_limiter, turn, .. } = self;
             let connection = cx.connection();
+            fragments = 0;
             let read = connection.poll_read(task, |read| match read {
                 Ok(bytes) if !bytes.is_empty() => {
                     connection.mark_alive();
                     rate_limiter.read(bytes.len());
-                    decoder.next(bytes, max_message).map(Some)
+                    turn.count_bytes(bytes.len());
+                    decoder.next(bytes, max_message, &mut fragments).map(Some)
                 }
                 _ => Ok(None),
             });
-            match ready!(read) {
+            let read = ready!(read);
+            rate_limiter.count_fragments(fragments);
+            match read {
                 // The bytes do not complete a message yet.
-                Ok(Some(None)) => ready!(self.poll_may_send(cx, task)),
+                Ok(Some(None)) => {
+                    ready!(self.poll_may_send(cx, task));
+                    if self.ends_turn() {
+                        return yield_now(task);
+                    }
+                }
                 Ok(Some(message)) => return Poll::Ready(Ok(message)),
                 Ok(None) => return Poll::Ready(Ok(None)),
                 Err(violation) => return Poll::Ready(Err(violation)),
             }
         }
     }
+}
+
+/// Ends the poll of a task that has more to do. The task is polled again after the other tasks that are ready, and after those
+/// whose sockets have become ready meanwhile. A task that only woke itself would keep tokio from looking at the sockets.
+pub(super) fn yield_now<T>(task: &mut Task<'_>) -> Poll<T> {
+    // The first poll of this future hands the waker over, and the future is not needed after that.
+    _ = pin!(tokio::task::yield_now()).poll(task);
+    Poll::Pending
 }

@@ -1,7 +1,7 @@
 //! The session: the loop that runs one consumer for one connection.
 //!
-//! Files in reading order: `open` (`#[connect]`), `session` (the loop), `turns` and `input` (the choice of the next step), `step`
-//! (its types), `call` (the handlers), `end` (`#[disconnect]`) and `close` (the close frame). `prepare` prepares messages for all
+//! Files in reading order: `open` (`#[connect]`), `session` (the loop), `turns`, `turn_budget` and `input` (the choice of the
+//! next step), `step` (its types), `call` (the handlers), `end` (`#[disconnect]`) and `close` (the close frame). `prepare` prepares messages for all
 //! connections of a consumer.
 
 mod close;
@@ -13,6 +13,9 @@ mod prepare;
 mod session;
 pub(crate) mod spans;
 mod step;
+mod turn_budget;
+#[cfg(test)]
+mod turn_tests;
 mod turns;
 
 pub(crate) use end::end;

@@ -7,20 +7,16 @@ use crate::consumer::{Consumer, Context};
 use crate::session::input::{EVENTS, Input};
 use crate::session::step::Step;
 
-/// The number of steps that are handled before the task yields and the sockets are written.
-const STEPS: u8 = 16;
-
 impl Input {
     /// Counts a step. Returns whether the task now yields to the sockets and the other connections.
     ///
     /// The messages of one read are handled together, so that one write carries their output. The bound keeps a flood of events
-    /// or frames (pings and pongs are also frames) from delaying the writes. A client whose bytes have all been read needs no
-    /// bound: after a read that does not fill the buffer, the next read waits until the socket is ready.
+    /// or frames (pings and pongs are also frames), long messages and slow handlers from delaying the writes and the other
+    /// connections. A client whose bytes have all been read needs no bound: after a read that does not fill the buffer, the next
+    /// read waits until the socket is ready.
     pub(super) fn is_turn_over(&mut self, connection: &Connection) -> bool {
-        self.steps += 1;
-        let is_over = self.steps >= STEPS;
+        let is_over = self.ends_turn();
         if is_over {
-            self.steps = 0;
             connection.end_turn();
         }
         is_over
@@ -35,7 +31,7 @@ impl Input {
     ) -> Poll<Step> {
         let step = self.poll_next(connection, cx, task);
         if step.is_pending() {
-            self.steps = 0;
+            self.turn.restart();
         }
         step
     }

@@ -76,15 +76,21 @@ impl Decoder {
         self.0.as_ref().is_some_and(|unfinished| !unfinished.rest.is_empty())
     }
 
-    /// Returns the next message from the stored bytes followed by `input`. Stores the bytes after this message.
+    /// Returns the next message from the stored bytes followed by `input`. Stores the bytes after this message. Adds the number
+    /// of fragments that were read, which are the frames that do not end their message.
     ///
     /// # Errors
     /// If the client violated the protocol, or a message is larger than `max_message` bytes.
-    pub(crate) fn next(&mut self, input: &[u8], max_message: usize) -> Result<Option<ClientMessage>, ProtocolError> {
+    pub(crate) fn next(
+        &mut self,
+        input: &[u8],
+        max_message: usize,
+        fragments: &mut u32,
+    ) -> Result<Option<ClientMessage>, ProtocolError> {
         let Some(unfinished) = &mut self.0 else {
             // The fast path: `input` is usually one complete message, so nothing has to be stored.
             let (mut partial, mut left) = (None, input);
-            let next = parse(&mut partial, &mut left, max_message);
+            let next = parse(&mut partial, &mut left, max_message, fragments);
             if partial.is_some() || !left.is_empty() {
                 self.0 = Some(Box::new(Unfinished { rest: left.into(), partial }));
             }
@@ -93,13 +99,13 @@ impl Decoder {
         let Unfinished { rest, partial } = &mut **unfinished;
         let next = if rest.is_empty() {
             let mut left = input;
-            let next = parse(partial, &mut left, max_message);
+            let next = parse(partial, &mut left, max_message, fragments);
             rest.extend_from_slice(left);
             next
         } else {
             rest.extend_from_slice(input);
             let mut left = &rest[..];
-            let next = parse(partial, &mut left, max_message);
+            let next = parse(partial, &mut left, max_message, fragments);
             let used = rest.len() - left.len();
             rest.advance(used);
             next
@@ -134,6 +140,7 @@ fn parse(
     unfinished: &mut Option<Partial>,
     input: &mut &[u8],
     max_message: usize,
+    fragments: &mut u32,
 ) -> Result<Option<ClientMessage>, ProtocolError> {
     loop {
         let Some(partial) = unfinished.as_mut().filter(|partial| partial.frame.is_some()) else {
@@ -183,7 +190,9 @@ fn parse(
             return Ok(None);
         }
         partial.frame = None;
-        if is_final {
+        if !is_final {
+            *fragments += 1;
+        } else {
             let message = unfinished.take().and_then(|partial| partial.message).expect("the message was read above");
             return Ok(Some(ClientMessage::Frame(message.into_frame()?)));
         }
@@ -307,7 +316,7 @@ mod tests {
             let mut all = Vec::new();
             for piece in bytes.chunks(size) {
                 let mut input = piece;
-                while let Some(message) = decoder.next(input, max)? {
+                while let Some(message) = decoder.next(input, max, &mut 0)? {
                     all.push(message);
                     input = &[];
                 }
@@ -390,7 +399,7 @@ mod tests {
             while !left.is_empty() {
                 let (mut input, later) = left.split_at(cuts.next().unwrap().min(left.len()));
                 left = later;
-                while let Some(message) = decoder.next(input, 1 << 20).unwrap() {
+                while let Some(message) = decoder.next(input, 1 << 20, &mut 0).unwrap() {
                     all.push(message);
                     input = &[];
                 }
@@ -449,10 +458,23 @@ mod tests {
     }
 
     #[test]
+    fn fragments_are_counted_also_if_they_are_empty() {
+        let mut bytes = frame(0x01, b"");
+        bytes.extend(frame(0x00, b"").repeat(500));
+        let (mut decoder, mut fragments) = (Decoder::default(), 0);
+        assert_eq!(decoder.next(&bytes, 1024, &mut fragments).unwrap(), None);
+        assert_eq!(fragments, 501);
+        // The last fragment counts as the message.
+        assert_eq!(decoder.next(&frame(0x80, b"end"), 1024, &mut fragments).unwrap(), Some(text("end")));
+        assert_eq!(decoder.next(&frame(0x81, b"whole"), 1024, &mut fragments).unwrap(), Some(text("whole")));
+        assert_eq!(fragments, 501);
+    }
+
+    #[test]
     fn idle_decoder_does_not_own_memory() {
         let mut decoder = Decoder::default();
-        assert_eq!(decoder.next(&frame(0x81, b"hi"), 1024).unwrap(), Some(text("hi")));
-        assert_eq!(decoder.next(&[], 1024).unwrap(), None);
+        assert_eq!(decoder.next(&frame(0x81, b"hi"), 1024, &mut 0).unwrap(), Some(text("hi")));
+        assert_eq!(decoder.next(&[], 1024, &mut 0).unwrap(), None);
         assert!(decoder.0.is_none());
     }
 }

@@ -2,6 +2,7 @@
 
 mod connect;
 mod handler_errors;
+mod large_frames;
 mod lifecycle;
 mod spans;
 mod termination;
