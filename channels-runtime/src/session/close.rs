@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::connection::Output;
 use crate::consumer::{Consumer, Context};
-use crate::session::input::{Input, yield_now};
+use crate::session::input::Input;
+use crate::support::yield_now;
 use crate::websocket::ClientMessage;
 
 /// The time in which the client must answer a close frame. Then the socket is closed anyway.

@@ -1,12 +1,11 @@
 //! The input of a session: the client's messages, read at most at the permitted rate. `turns` decides when each is handled.
 
-use std::future::Future;
-use std::pin::pin;
 use std::task::{Context as Task, Poll, ready};
 
 use crate::connection::{PauseEvent, Rate, RateLimiter, milliseconds};
 use crate::consumer::{Consumer, Context};
 use crate::session::turn_budget::TurnBudget;
+use crate::support::yield_now;
 use crate::websocket::{ClientMessage, Decoder, ProtocolError};
 
 /// The input of a session. The fields are in one struct, because two would pad each idle connection.
@@ -115,12 +114,4 @@ impl Input {
             }
         }
     }
-}
-
-/// Ends the poll of a task that has more to do. The task is polled again after the other tasks that are ready, and after those
-/// whose sockets have become ready meanwhile. A task that only woke itself would keep tokio from looking at the sockets.
-pub(super) fn yield_now<T>(task: &mut Task<'_>) -> Poll<T> {
-    // The first poll of this future hands the waker over, and the future is not needed after that.
-    _ = pin!(tokio::task::yield_now()).poll(task);
-    Poll::Pending
 }

@@ -72,7 +72,12 @@ async fn start(first: &[u8], again: &[u8], inbound: Rate) -> (JoinHandle<()>, Ar
     let shared = Shared::new(ChannelLayer::in_memory(), limits);
     let Ok(opened) = open::<Silent>(&shared, Scope::of_worker("client"), ()).await else { panic!("it accepts") };
     let read = Arc::<AtomicU32>::default();
-    let client = Endless { first: Some(first.to_vec()), again: again.to_vec(), reads: READS, read: Arc::clone(&read) };
+    let client = Endless {
+        first: (!first.is_empty()).then(|| first.to_vec()),
+        again: again.to_vec(),
+        reads: READS,
+        read: Arc::clone(&read),
+    };
     let session = opened.into_session(Socket::Stream(Stream::new(client)), b"");
     (tokio::spawn(session.run(())), read, shared)
 }

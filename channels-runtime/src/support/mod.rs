@@ -14,6 +14,7 @@ mod sync;
 mod token_bucket;
 mod unawaited;
 mod wakers;
+mod yield_now;
 
 pub(crate) use buffer::with_buffer;
 pub(crate) use counters::{count, counted};
@@ -28,3 +29,4 @@ pub(crate) use sync::lock;
 pub(crate) use token_bucket::TokenBucket;
 pub use unawaited::Unawaited;
 pub(crate) use wakers::{store, wake};
+pub(crate) use yield_now::yield_now;

@@ -1,23 +1,20 @@
 //! Server-sent events: a consumer's messages as an endless HTTP response, for clients that only receive.
 //!
-//! The consumer's session is that of a WebSocket, over a pipe in memory. This module is the other end of the pipe: it reads the
+//! The consumer's session is that of a WebSocket, over a pipe in memory. [`EventStream`] is the other end of the pipe: it reads the
 //! session's frames and replies to its pings.
 
-use std::convert::Infallible;
-use std::io::{self, Cursor};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, HeaderName, ORIGIN,
     VARY,
 };
 use http::{HeaderMap, HeaderValue, Method};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
-use tungstenite::protocol::frame::FrameHeader;
-use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use warp::filters::BoxedFilter;
 use warp::reply::{Reply, Response};
 use warp::{Filter, Rejection};
@@ -25,24 +22,17 @@ use warp::{Filter, Rejection};
 use crate::app::Channels;
 use crate::connection::{Socket, Stream};
 use crate::consumer::{Consumer, OnlySends};
-use crate::server::{self, Server};
+use crate::server::Server;
 use crate::support::count;
 use crate::web::allowed_methods;
 use crate::web::captures::{Captures, RoutePath};
+use crate::web::event_stream::EventStream;
 use crate::web::handshake::{Handshake, consumer_headers, handshake};
 use crate::web::request_head::accepts;
 use crate::web::slot_lease::{SlotGuard, SlotLease};
-use crate::websocket::CloseCode;
 
 /// The size of the pipe, in bytes. Further output waits in the connection's outbound queue, which has the limit.
 const PIPE: usize = 16 * 1024;
-
-/// The beginning of each response: the time, in milliseconds, that a browser waits before it reconnects. A stopping server sends
-/// another time at the end, and this resets it.
-const OPENING: &str = "retry: 3000\n\n";
-
-/// A client's reply to a ping. It is masked, like all frames of a client, with a mask of zeros.
-const PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
 
 impl Channels {
     /// Returns a route for clients that only receive: server-sent events from a consumer, as an ordinary warp filter. Use it for
@@ -223,176 +213,5 @@ impl AsyncWrite for SessionPipe {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.pipe).poll_shutdown(task)
-    }
-}
-
-/// The body of the response. It is dropped when the client has disconnected, which ends the session.
-struct EventStream {
-    consumer: &'static str,
-    pipe: DuplexStream,
-    /// Bytes of an incomplete frame.
-    read: BytesMut,
-    /// Lines that have not been written yet.
-    lines: String,
-    ended: bool,
-}
-
-impl EventStream {
-    fn new(consumer: &'static str, pipe: DuplexStream) -> Self {
-        Self { consumer, pipe, read: BytesMut::new(), lines: OPENING.into(), ended: false }
-    }
-
-    /// Converts all complete frames into lines.
-    fn translate(&mut self, task: &mut Context<'_>) {
-        while !self.ended
-            && let Some((opcode, payload)) = next_frame(&mut self.read)
-        {
-            match opcode {
-                OpCode::Data(Data::Text) => write_message(&mut self.lines, &String::from_utf8_lossy(&payload)),
-                OpCode::Control(Control::Ping) => {
-                    self.lines.push_str(": ping\n\n");
-                    self.send(task, &PONG);
-                }
-                OpCode::Control(Control::Close) => {
-                    let (code, reason) = payload.split_at_checked(2).unwrap_or((&[], &[]));
-                    let code = code.try_into().map_or(CloseCode::NO_STATUS.as_u16(), u16::from_be_bytes);
-                    write_close(&mut self.lines, code, &String::from_utf8_lossy(reason));
-                    self.ended = true;
-                }
-                OpCode::Data(Data::Binary) => {
-                    let consumer = self.consumer;
-                    tracing::error!(consumer, "a binary frame cannot be a server-sent event");
-                    let code = CloseCode::UNSUPPORTED.as_u16();
-                    write_close(&mut self.lines, code, "a binary frame cannot be a server-sent event");
-                    let [high, low] = code.to_be_bytes();
-                    self.send(task, &[0x88, 0x82, 0, 0, 0, 0, high, low]);
-                    self.ended = true;
-                }
-                // The session sends no fragments, and no pongs, because it gets no pings.
-                OpCode::Control(_) | OpCode::Data(_) => {}
-            }
-        }
-    }
-
-    /// Sends a client's frame to the session. The session reads it long before the pipe is full.
-    fn send(&mut self, task: &mut Context<'_>, frame: &[u8]) {
-        _ = Pin::new(&mut self.pipe).poll_write(task, frame);
-    }
-}
-
-impl futures_util::Stream for EventStream {
-    type Item = Result<Bytes, Infallible>;
-
-    fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            if !self.lines.is_empty() {
-                return Poll::Ready(Some(Ok(std::mem::take(&mut self.lines).into())));
-            }
-            if self.ended {
-                return Poll::Ready(None);
-            }
-            let mut buffer = [0; 8 * 1024];
-            let mut buffer = ReadBuf::new(&mut buffer);
-            match Pin::new(&mut self.pipe).poll_read(task, &mut buffer) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => self.read.extend_from_slice(buffer.filled()),
-                // The session has ended. It has sent a close frame if it could.
-                Poll::Ready(_) => self.ended = true,
-            }
-            self.translate(task);
-        }
-    }
-}
-
-/// Removes a complete frame from the bytes that were read.
-fn next_frame(read: &mut BytesMut) -> Option<(OpCode, BytesMut)> {
-    let mut cursor = Cursor::new(&**read);
-    let (header, length) = FrameHeader::parse(&mut cursor).expect("the session writes legal frames")?;
-    let (start, length) = (usize::try_from(cursor.position()).ok()?, usize::try_from(length).ok()?);
-    if read.len() - start < length {
-        return None;
-    }
-    read.advance(start);
-    Some((header.opcode, read.split_to(length)))
-}
-
-fn write_message(lines: &mut String, text: &str) {
-    let mut rest = text;
-    loop {
-        let (line, after) = match rest.find(['\n', '\r']) {
-            Some(end) => {
-                let after = &rest[end..];
-                (&rest[..end], Some(after.strip_prefix("\r\n").unwrap_or(&after[1..])))
-            }
-            None => (rest, None),
-        };
-        lines.extend(["data: ", line, "\n"]);
-        match after {
-            Some(after) => rest = after,
-            None => break,
-        }
-    }
-    lines.push('\n');
-}
-
-fn write_close(lines: &mut String, code: u16, reason: &str) {
-    if let Some(wait) = server::reconnect_delay(reason).filter(|_| code == CloseCode::SERVICE_RESTART.as_u16()) {
-        lines.extend(["retry: ", &wait.to_string(), "\n"]);
-    }
-    lines.push_str("event: close\n");
-    write_message(lines, &serde_json::json!({"code": code, "reason": reason}).to_string());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::websocket::EncodedFrame;
-    use crate::websocket::Frame;
-
-    fn message(text: &str) -> String {
-        let mut lines = String::new();
-        write_message(&mut lines, text);
-        lines
-    }
-
-    #[test]
-    fn message_has_data_before_each_line() {
-        assert_eq!(message("one"), "data: one\n\n");
-        assert_eq!(message(""), "data: \n\n");
-        assert_eq!(message(" a space"), "data:  a space\n\n");
-        assert_eq!(message("one\ntwo"), "data: one\ndata: two\n\n");
-        assert_eq!(
-            message("one\r\ntwo\rthree\n\nfive\n"),
-            "data: one\ndata: two\ndata: three\ndata: \ndata: five\ndata: \n\n"
-        );
-        // No text can end a message or begin a field.
-        assert_eq!(message("\n\nevent: close"), "data: \ndata: \ndata: event: close\n\n");
-    }
-
-    #[test]
-    fn close_event_has_code_reason_and_retry() {
-        let mut lines = String::new();
-        write_close(&mut lines, 4001, "banned\nfor ever");
-        assert_eq!(lines, "event: close\ndata: {\"code\":4001,\"reason\":\"banned\\nfor ever\"}\n\n");
-        lines.clear();
-        write_close(&mut lines, 1012, "reconnect in 1234 ms");
-        assert!(lines.starts_with("retry: 1234\nevent: close\n"), "{lines}");
-    }
-
-    #[test]
-    fn frames_arrive_in_any_pieces() {
-        let frames = [EncodedFrame::new(&Frame::text("x".repeat(70_000))), EncodedFrame::new(&Frame::text("short"))];
-        let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.as_bytes().to_vec()).collect();
-        for size in [1, 7, 4096, bytes.len()] {
-            let (mut read, mut lengths) = (BytesMut::new(), Vec::new());
-            for piece in bytes.chunks(size) {
-                read.extend_from_slice(piece);
-                while let Some((opcode, payload)) = next_frame(&mut read) {
-                    assert_eq!(opcode, OpCode::Data(Data::Text));
-                    lengths.push(payload.len());
-                }
-            }
-            assert_eq!(lengths, [70_000, 5]);
-        }
     }
 }

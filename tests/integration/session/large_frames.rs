@@ -31,6 +31,9 @@ struct Waiting {
     text: Slow,
 }
 
+#[derive(Deserialize)]
+struct Quick {}
+
 #[derive(Default)]
 struct Decoding;
 
@@ -47,7 +50,7 @@ impl Decoding {
     }
 
     #[receive("quick")]
-    async fn quick(&mut self, cx: &mut Context<Self>) -> Result<()> {
+    async fn quick(&mut self, cx: &mut Context<Self>, _: Quick) -> Result<()> {
         cx.send_text("quick").await
     }
 }
