@@ -14,13 +14,12 @@ use std::time::{Duration, Instant};
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue};
 
+use crate::admission::open_files;
+use crate::admission::open_files::FileShares;
 use crate::admission::settings::Settings;
 use crate::admission::stats::HandshakeCounters;
 use crate::error::{Reject, shown};
 use crate::support::{LogLimit, TokenBucket, count, lock, random_below};
-
-/// Open files reserved for everything but clients: Redis, logs, listeners, libraries.
-const RESERVED_FILES: u64 = 64;
 
 /// The upper bound of `Retry-After`, in seconds. It is random, so that rejected clients do not all return together.
 const RETRY_SPREAD: u64 = 5;
@@ -32,8 +31,9 @@ pub(crate) struct Admission {
     pub(crate) counters: HandshakeCounters,
     /// For records of hosts and origins that are not allowed.
     denial_logs: LogLimit,
-    max_connections: usize,
-    max_per_address: usize,
+    max_connections: AtomicUsize,
+    max_per_address: AtomicUsize,
+    max_waiting: AtomicUsize,
     bucket: Mutex<TokenBucket>,
     admitted: AtomicUsize,
     /// Admitted connections by address; empty if there is no limit. Bound: `max_connections`.
@@ -42,29 +42,62 @@ pub(crate) struct Admission {
 
 impl Admission {
     pub(crate) fn new(settings: Settings) -> Self {
-        let by_files = max_by_files(settings.max_waiting);
-        let max_connections = settings.max_connections.unwrap_or(by_files);
-        let rate = settings.handshakes_per_second.unwrap_or_else(|| u32::try_from(by_files).unwrap_or(u32::MAX));
-        Self {
-            max_connections,
-            max_per_address: settings.max_per_address.unwrap_or(max_connections.div_ceil(2)),
-            bucket: Mutex::new(TokenBucket::new(rate, Instant::now())),
+        let admission = Self {
+            max_connections: AtomicUsize::new(0),
+            max_per_address: AtomicUsize::new(0),
+            max_waiting: AtomicUsize::new(0),
+            bucket: Mutex::new(TokenBucket::new(1, Instant::now())),
             settings,
             counters: HandshakeCounters::default(),
             denial_logs: LogLimit::default(),
             admitted: AtomicUsize::new(0),
             addresses: Mutex::default(),
+        };
+        admission.limit_by_files(open_files::soft_limit());
+        admission
+    }
+
+    /// Sets the limits that have no setting of their own, and those that need more files than there are.
+    fn limit_by_files(&self, files: usize) {
+        let shares = FileShares::of(files, self.settings.max_waiting);
+        let max_connections = self.settings.max_connections.unwrap_or(shares.connections);
+        let max_per_address = self.settings.max_per_address.unwrap_or(max_connections.div_ceil(2));
+        let rate = self.settings.handshakes_per_second;
+        let rate = rate.unwrap_or_else(|| u32::try_from(shares.connections).unwrap_or(u32::MAX));
+        self.max_connections.store(max_connections, Relaxed);
+        self.max_per_address.store(max_per_address, Relaxed);
+        self.max_waiting.store(shares.waiting, Relaxed);
+        *lock(&self.bucket) = TokenBucket::new(rate, Instant::now());
+    }
+
+    /// Raises the limit of open files, and adapts the limits of sockets to it.
+    pub(crate) fn raise_open_files(&self) {
+        open_files::raise_soft_limit();
+        let files = open_files::soft_limit();
+        self.limit_by_files(files);
+        let max_connections = self.max_connections();
+        if max_connections > FileShares::of(files, self.settings.max_waiting).connections {
+            tracing::warn!(
+                max_connections,
+                files,
+                "`max_connections` needs more open files than the limit (`ulimit -n`)"
+            );
         }
+    }
+
+    /// Returns the limit of waiting sockets.
+    pub(crate) fn max_waiting(&self) -> usize {
+        self.max_waiting.load(Relaxed)
     }
 
     /// Returns the limit of connections.
     pub(crate) fn max_connections(&self) -> usize {
-        self.max_connections
+        self.max_connections.load(Relaxed)
     }
 
     /// Returns the limit of connections from one address, if the address is limited.
     pub(crate) fn max_per_address(&self) -> usize {
-        self.max_per_address
+        self.max_per_address.load(Relaxed)
     }
 
     /// Returns the number of admitted connections.
@@ -138,18 +171,19 @@ impl Admission {
             count(&self.counters.too_fast);
             return reject(503, "too many clients are connecting; try again later");
         }
-        let one_more = |admitted| (admitted < self.max_connections).then_some(admitted + 1);
+        let max_connections = self.max_connections();
+        let one_more = |admitted| (admitted < max_connections).then_some(admitted + 1);
         if self.admitted.fetch_update(Relaxed, Relaxed, one_more).is_err() {
             count(&self.counters.full);
             return reject(503, "too many connections; try again later");
         }
-        let max = self.max_per_address;
+        let max = self.max_per_address();
         // A private address may be a proxy that is missing from `trusted_proxies`. Then all clients share it.
         let is_limited = |client: IpAddr| self.settings.max_per_address.is_some() || !is_private(client);
         let Some(client) = client.map(|client| client.ip().to_canonical()).filter(|client| is_limited(*client)) else {
             return Ok(None);
         };
-        if max >= self.max_connections {
+        if max >= max_connections {
             return Ok(None);
         }
         let address = counted_as(client);
@@ -195,28 +229,10 @@ fn is_private(address: IpAddr) -> bool {
 }
 
 /// Returns the part of an address that is counted: of IPv6, the 64 bits that a provider assigns to one home.
-fn counted_as(address: IpAddr) -> IpAddr {
+pub(crate) fn counted_as(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
-/// Returns the number of connections that the limit of open files allows.
-fn max_by_files(waiting: usize) -> usize {
-    #[cfg(unix)]
-    {
-        let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-        let Some(files) = files else { return usize::MAX };
-        let waiting = u64::try_from(waiting).unwrap_or(u64::MAX);
-        // If the file limit is low, keep a quarter of it for clients.
-        let rest = files.saturating_sub(waiting.saturating_add(RESERVED_FILES)).max(files / 4).max(1);
-        usize::try_from(rest).unwrap_or(usize::MAX)
-    }
-    #[cfg(not(unix))]
-    {
-        _ = waiting;
-        usize::MAX
     }
 }
 
@@ -294,7 +310,7 @@ mod tests {
 
     #[test]
     fn handshake_rate_defaults_to_open_files() {
-        let by_files = max_by_files(Settings::default().max_waiting);
+        let by_files = FileShares::of(open_files::soft_limit(), Settings::default().max_waiting).connections;
         let admission = Admission::new(Settings { max_connections: Some(1), ..Settings::default() });
         assert_eq!((admission.max_connections(), admission.max_per_address()), (1, 1));
         let begun = Instant::now();
@@ -385,7 +401,7 @@ mod tests {
     #[test]
     fn uncounted_address_is_not_kept() {
         let admission = Admission::new(Settings::default());
-        assert!(admission.max_connections > 0);
+        assert!(admission.max_connections() > 0);
         assert_eq!(admission.admit(address("127.0.0.1")).unwrap(), None);
         assert!(lock(&admission.addresses).is_empty());
     }

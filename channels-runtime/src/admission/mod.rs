@@ -1,12 +1,13 @@
 //! Admission control for a server: the checks and limits before any code of the application runs.
 
 mod admission;
+mod open_files;
 mod origin;
 mod proxies;
 mod settings;
 mod stats;
 
-pub(crate) use admission::{Admission, retry_after};
+pub(crate) use admission::{Admission, counted_as, retry_after};
 pub(crate) use origin::{Hosts, Origins};
 pub(crate) use proxies::Proxies;
 pub(crate) use settings::Settings;

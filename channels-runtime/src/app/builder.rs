@@ -250,8 +250,11 @@ impl ChannelsBuilder {
         self
     }
 
-    /// Sets the highest number of connections. Default: the limit of open files (`ulimit -n`, read when the application is
-    /// built), less [`Self::max_waiting_sockets`] and 64 for everything else. With 1,024 files, 448.
+    /// Sets the highest number of connections. Default: the limit of open files (`ulimit -n`), less
+    /// [`Self::max_waiting_sockets`] and 64 for everything else. With 1,024 files, 704.
+    ///
+    /// [`Channels::serve`] first raises the soft limit of open files to the hard one, at most to 1,048,576, and logs that. With
+    /// another server, the soft limit at [`Self::build`] counts.
     ///
     /// A handshake beyond the limit gets 503 and `Retry-After`, before any of your code runs.
     pub fn max_connections(mut self, connections: usize) -> Self {
@@ -286,10 +289,11 @@ impl ChannelsBuilder {
     }
 
     /// Sets the highest number of sockets that wait: those that have not sent a whole request yet, and those that have been
-    /// served and may send another. Default: 512.
+    /// served and may send another. Default: 512. With fewer than four times as many open files (`ulimit -n`), a quarter of those.
     ///
-    /// When one more comes, the socket that has waited longest is dropped. Half of them may be sending the body of a request;
-    /// these are not dropped for others.
+    /// When one more comes, the address with the most waiting sockets loses the one that has waited longest. So a client that
+    /// opens many sockets and sends nothing drops its own. Of an IPv6 address, only the first 64 bits count. Half of the sockets
+    /// may be sending the body of a request; these are not dropped for others.
     pub fn max_waiting_sockets(mut self, sockets: usize) -> Self {
         self.admission.max_waiting = sockets;
         self

@@ -92,6 +92,21 @@ fn handed_over() -> io::Result<Option<(TcpListener, SocketAddr)>> {
     Ok(Some((listener, address)))
 }
 
+/// Returns whether the process or the system has no file left for another socket.
+fn is_out_of_files(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+
+        matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+    }
+    #[cfg(not(unix))]
+    {
+        _ = error;
+        false
+    }
+}
+
 impl WebServer {
     /// Returns the address that the server listens on.
     pub fn local_addr(&self) -> SocketAddr {
@@ -135,8 +150,9 @@ impl WebServer {
         let service = TowerToHyperService::new(routes);
         let core = self.channels.server();
         let counted = Arc::clone(core);
-        let slots =
-            Slots::new(core.admission().settings.max_waiting, move || count(&counted.admission().counters.crowded_out));
+        core.admission().raise_open_files();
+        let max_waiting = core.admission().max_waiting();
+        let slots = Slots::new(max_waiting, move || count(&counted.admission().counters.crowded_out));
         let requests = TaskTracker::new();
         let cut_off = CancellationToken::new();
         // Ends the sockets that are left when this returns or is dropped.
@@ -152,16 +168,18 @@ impl WebServer {
             let (socket, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Most likely the process has no file descriptors left: other sockets must close first.
+                    // Most likely the process has no file left: other sockets must close first.
                     if !std::mem::replace(&mut has_failed, true) {
                         tracing::warn!(%error, "a connection could not be accepted; further failures are not logged until one is accepted");
                     }
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    // The task of a dropped socket closes it.
+                    let is_dropped = is_out_of_files(&error) && slots.drop_one();
+                    tokio::time::sleep(Duration::from_millis(if is_dropped { 1 } else { 50 })).await;
                     continue;
                 }
             };
             has_failed = false;
-            let connection = HttpConnection { core: Arc::clone(core), slot: Slot::new(&slots), peer };
+            let connection = HttpConnection { core: Arc::clone(core), slot: Slot::new(&slots, peer.ip()), peer };
             connection.slot.wait_for_head();
             let service = service.clone();
             #[cfg(feature = "https")]

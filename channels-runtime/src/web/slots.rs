@@ -1,17 +1,22 @@
 //! Waiting sockets: those that have not sent a whole request, and those that may send another. Bounded against clients that open
 //! many sockets and send little.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::admission::counted_as;
 use crate::support::lock;
 
-/// All waiting sockets, the oldest first. Bound: `limit`. Policy: when one more comes, the socket that has waited longest is
-/// dropped. A socket that is slow on purpose waits longest; others send their request immediately. A body may take longer than a
-/// head, so sockets that send a body are not dropped for those that send a head while they hold at most half of the slots.
+/// All waiting sockets. Bound: `limit`. Policy: when one more comes, a socket of the address with the most waiting sockets is
+/// dropped: the one that has waited longest. So one source of many silent sockets drops its own. If all addresses have equally
+/// many, the socket that has waited longest of all is dropped: one that is slow on purpose waits longest, and others send their
+/// request immediately. A body may take longer than a head, so sockets that send a body are not dropped for those that send a
+/// head while they hold at most half of the slots.
 pub(super) struct Slots {
     limit: usize,
     queue: Mutex<Queue>,
@@ -28,12 +33,12 @@ impl fmt::Debug for Slots {
 #[derive(Debug, Default)]
 struct Queue {
     next: u64,
-    heads: BTreeMap<u64, CancellationToken>,
-    bodies: BTreeMap<u64, CancellationToken>,
+    heads: Line,
+    bodies: Line,
 }
 
 impl Queue {
-    fn of(&mut self, part: Part) -> &mut BTreeMap<u64, CancellationToken> {
+    fn of(&mut self, part: Part) -> &mut Line {
         match part {
             Part::Head => &mut self.heads,
             Part::Body => &mut self.bodies,
@@ -42,11 +47,72 @@ impl Queue {
 
     /// Removes the socket that must be dropped, if there are too many.
     fn remove_excess(&mut self, limit: usize) -> Option<CancellationToken> {
-        if self.heads.len() + self.bodies.len() <= limit {
+        if self.heads.len + self.bodies.len <= limit {
             return None;
         }
-        let part = if self.bodies.len() > limit / 2 { Part::Body } else { Part::Head };
-        self.of(part).pop_first().map(|(_, socket)| socket)
+        let part = if self.bodies.len > limit / 2 { Part::Body } else { Part::Head };
+        self.of(part).remove_of_largest()
+    }
+}
+
+/// The sockets that must send one part of a request, by address.
+#[derive(Debug, Default)]
+struct Line {
+    len: usize,
+    /// The sockets of each address, the oldest first. No address is kept without a socket.
+    addresses: HashMap<IpAddr, BTreeMap<u64, CancellationToken>>,
+    /// The addresses in the order in which they must drop a socket. The last is the one with the most sockets.
+    by_size: BTreeSet<Size>,
+}
+
+/// The number of sockets of an address. Of equally many, the address with the older socket is greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Size {
+    sockets: usize,
+    oldest: std::cmp::Reverse<u64>,
+    address: IpAddr,
+}
+
+impl Size {
+    fn of(address: IpAddr, sockets: &BTreeMap<u64, CancellationToken>) -> Option<Self> {
+        let (oldest, _) = sockets.first_key_value()?;
+        Some(Self { sockets: sockets.len(), oldest: std::cmp::Reverse(*oldest), address })
+    }
+}
+
+impl Line {
+    /// Changes the sockets of an address.
+    fn change<T>(&mut self, address: IpAddr, change: impl FnOnce(&mut BTreeMap<u64, CancellationToken>) -> T) -> T {
+        let mut entry = match self.addresses.entry(address) {
+            Entry::Occupied(entry) => entry,
+            Entry::Vacant(entry) => entry.insert_entry(BTreeMap::new()),
+        };
+        let before = Size::of(address, entry.get());
+        let changed = change(entry.get_mut());
+        let after = Size::of(address, entry.get());
+        if after.is_none() {
+            entry.remove();
+        }
+        self.len = self.len + after.map_or(0, |size| size.sockets) - before.map_or(0, |size| size.sockets);
+        if let Some(before) = before {
+            self.by_size.remove(&before);
+        }
+        self.by_size.extend(after);
+        changed
+    }
+
+    fn insert(&mut self, address: IpAddr, number: u64, socket: CancellationToken) {
+        self.change(address, |sockets| sockets.insert(number, socket));
+    }
+
+    fn remove(&mut self, address: IpAddr, number: u64) {
+        self.change(address, |sockets| sockets.remove(&number));
+    }
+
+    /// Removes the oldest socket of the address that has the most.
+    fn remove_of_largest(&mut self) -> Option<CancellationToken> {
+        let address = self.by_size.last()?.address;
+        self.change(address, |sockets| sockets.pop_first().map(|(_, socket)| socket))
     }
 }
 
@@ -65,12 +131,30 @@ impl Slots {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         lock(&self.queue)
     }
+
+    /// Drops a waiting socket, because the process needs its file. Returns whether one was waiting.
+    pub(super) fn drop_one(&self) -> bool {
+        let mut queue = self.lock();
+        let part = if queue.heads.len > 0 { Part::Head } else { Part::Body };
+        let socket = queue.of(part).remove_of_largest();
+        drop(queue);
+        self.dropped(socket.as_ref())
+    }
+
+    fn dropped(&self, socket: Option<&CancellationToken>) -> bool {
+        let Some(socket) = socket else { return false };
+        socket.cancel();
+        (self.on_drop)();
+        true
+    }
 }
 
 /// The slot of one socket.
 #[derive(Debug)]
 pub(super) struct Slot {
     slots: Arc<Slots>,
+    /// The address that the socket counts for.
+    address: IpAddr,
     state: Mutex<State>,
     dropped: CancellationToken,
 }
@@ -86,8 +170,13 @@ struct State {
 }
 
 impl Slot {
-    pub(super) fn new(slots: &Arc<Slots>) -> Arc<Self> {
-        Arc::new(Self { slots: Arc::clone(slots), state: Mutex::default(), dropped: CancellationToken::new() })
+    pub(super) fn new(slots: &Arc<Slots>, peer: IpAddr) -> Arc<Self> {
+        Arc::new(Self {
+            slots: Arc::clone(slots),
+            address: counted_as(peer),
+            state: Mutex::default(),
+            dropped: CancellationToken::new(),
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -113,21 +202,17 @@ impl Slot {
         let mut queue = self.slots.lock();
         let number = queue.next;
         queue.next += 1;
-        queue.of(part).insert(number, self.dropped.clone());
+        queue.of(part).insert(self.address, number, self.dropped.clone());
         let longest = queue.remove_excess(self.slots.limit);
         drop(queue);
         state.position = Some((part, number));
         drop(state);
-        if let Some(socket) = &longest {
-            socket.cancel();
-            (self.slots.on_drop)();
-        }
-        longest.is_some()
+        self.slots.dropped(longest.as_ref())
     }
 
     fn leave_queue(&self, state: &mut State) {
         if let Some((part, number)) = state.position.take() {
-            self.slots.lock().of(part).remove(&number);
+            self.slots.lock().of(part).remove(self.address, number);
         }
     }
 
@@ -176,10 +261,44 @@ impl Drop for Slot {
 mod tests {
     use super::*;
 
+    const ONE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn assert_empty(waiting: &Slots) {
+        let queue = waiting.lock();
+        for line in [&queue.heads, &queue.bodies] {
+            assert!(line.len == 0 && line.addresses.is_empty() && line.by_size.is_empty());
+        }
+    }
+
+    #[test]
+    fn source_of_many_sockets_drops_its_own() {
+        let waiting = Slots::new(8, || {});
+        let slot = |address: &str| {
+            let slot = Slot::new(&waiting, address.parse().unwrap());
+            slot.wait_for_head();
+            slot
+        };
+        let first = slot("192.0.2.1");
+        // One home has many addresses of IPv6, whose first 64 bits are the same.
+        let flood: Vec<_> = (1..=500).map(|host| slot(&format!("2001:db8::{host:x}"))).collect();
+        let second = slot("192.0.2.2");
+        assert!(!first.dropped.is_cancelled() && !second.dropped.is_cancelled());
+        let left: Vec<_> = flood.iter().filter(|slot| !slot.dropped.is_cancelled()).collect();
+        assert_eq!(left.len(), 6);
+        assert!(!flood[499].dropped.is_cancelled(), "the oldest ones were dropped");
+        // From as many addresses as there are slots, the oldest socket is dropped.
+        let crowd: Vec<_> = (3..=11).map(|host| slot(&format!("192.0.2.{host}"))).collect();
+        assert!(first.dropped.is_cancelled() && !crowd[8].dropped.is_cancelled());
+        assert!(waiting.drop_one(), "for a file");
+        drop((first, flood, second, crowd));
+        assert_empty(&waiting);
+        assert!(!waiting.drop_one());
+    }
+
     #[test]
     fn longest_waiting_socket_is_dropped_and_served_one_is_not() {
         let waiting = Slots::new(2, || {});
-        let slots: Vec<_> = (0..4).map(|_| Slot::new(&waiting)).collect();
+        let slots: Vec<_> = (0..4).map(|_| Slot::new(&waiting, ONE)).collect();
         assert!(!slots[0].wait_for_head() && !slots[1].wait_for_head());
         slots[0].serve();
         assert!(!slots[2].wait_for_head());
@@ -190,14 +309,13 @@ mod tests {
         assert!(slots[2].dropped.is_cancelled());
         assert!(!slots[0].wait_for_head(), "it waits already");
         drop(slots);
-        let queue = waiting.lock();
-        assert!(queue.heads.is_empty() && queue.bodies.is_empty());
+        assert_empty(&waiting);
     }
 
     #[test]
     fn sockets_with_bodies_may_take_half_of_slots() {
         let waiting = Slots::new(4, || {});
-        let slots: Vec<_> = (0..9).map(|_| Slot::new(&waiting)).collect();
+        let slots: Vec<_> = (0..9).map(|_| Slot::new(&waiting, ONE)).collect();
         let dropped = || slots.iter().map(|slot| u8::from(slot.dropped.is_cancelled())).collect::<Vec<_>>();
         // Two of four may send a body; a head is dropped for another head.
         for slot in &slots[..2] {
@@ -218,7 +336,7 @@ mod tests {
         assert!(!slots[5].wait_for_head());
         slots[5].body_arrived();
         assert!(slots[7].wait_for_head());
-        assert_eq!((dropped(), waiting.lock().heads.len()), (vec![1, 0, 1, 1, 0, 0, 0, 0, 0], 4));
+        assert_eq!((dropped(), waiting.lock().heads.len), (vec![1, 0, 1, 1, 0, 0, 0, 0, 0], 4));
         drop(slots);
     }
 }

@@ -20,12 +20,20 @@ impl Example {
     }
 
     pub(crate) fn start_at(name: &str, address: &str, flags: &[&str]) -> Self {
-        let mut child = Command::new(program(name))
-            .args(["--addr", address])
-            .args(flags)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("cargo builds the examples before it runs the tests");
+        Self::launch(name, Command::new(program(name)).args(["--addr", address]).args(flags))
+    }
+
+    /// Starts the example with this soft and this hard limit of open files.
+    #[allow(dead_code, reason = "not every test that includes this file uses it")]
+    pub(crate) fn start_with_files(name: &str, soft: u32, hard: u32) -> Self {
+        let limited = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" \"$@\"");
+        let mut shell = Command::new("sh");
+        Self::launch(name, shell.args(["-c", &limited]).arg(program(name)).args(["--addr", "127.0.0.1:0"]))
+    }
+
+    fn launch(name: &str, command: &mut Command) -> Self {
+        let mut child =
+            command.stdout(Stdio::piped()).spawn().expect("cargo builds the examples before it runs the tests");
         let mut line = String::new();
         let out = child.stdout.take().expect("its output is a pipe");
         BufReader::new(out).read_line(&mut line).expect("its output is text");

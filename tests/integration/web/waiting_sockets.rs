@@ -1,14 +1,16 @@
 //! Sockets that have not sent a whole request: their number, their deadline, and the size of a request head.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use channels_runtime::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::admission::echo_server::{say, serve_echo};
-use crate::support::client::{read_head, send_request, until_closed};
-use crate::support::until::until;
+use crate::support::client::{handshake, read_head, send_request, until_closed};
+use crate::support::example::Example;
+use crate::support::until::{until, within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn waiting_sockets_are_dropped_oldest_first() {
@@ -32,6 +34,73 @@ async fn waiting_sockets_are_dropped_oldest_first() {
     }
     drop((slow, answer));
     server.stop().await;
+}
+
+/// Connects from an address of this machine.
+async fn connect_from(source: &str, server: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(source.parse().unwrap(), 0)).unwrap();
+    socket.connect(server).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silent_sockets_of_one_source_do_not_drop_slow_client_of_another() {
+    let builder = Channels::builder().max_waiting_sockets(8).header_deadline(Duration::from_secs(3600));
+    let server = serve_echo(builder).await;
+    let request = handshake("/ws", &format!("Host: {}\n", server.address)).replace('\n', "\r\n");
+    let (begin, rest) = request.split_at(30);
+    let mut slow = connect_from("127.0.0.1", server.address).await;
+    slow.write_all(begin.as_bytes()).await.unwrap();
+    let mut silent = Vec::new();
+    for _ in 0..50 {
+        silent.push(connect_from("127.0.0.2", server.address).await);
+    }
+    until("the source drops its own", || server.channels.stats().handshakes.crowded_out == 43).await;
+    slow.write_all(rest.as_bytes()).await.unwrap();
+    let mut answer = read_head(slow).await;
+    assert_eq!((answer.status, say(&mut answer.socket, "hi").await.as_str()), (101, "hi 127.0.0.1"));
+    for socket in silent.drain(..43) {
+        until_closed(socket).await;
+    }
+    drop((silent, answer));
+    server.stop().await;
+}
+
+/// With 256 open files, 400 silent sockets would leave none.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn server_with_few_files_accepts_clients_next_to_silent_sockets() {
+    let chat = Example::start_with_files("chat", 256, 256);
+    let mut silent = Vec::new();
+    for _ in 0..400 {
+        silent.push(TcpStream::connect(chat.address()).await.unwrap());
+    }
+    let mut visitors = Vec::new();
+    for _ in 0..7 {
+        let request = handshake("/ws/chat/lobby/", &format!("Host: {}\n", chat.address()));
+        let visitor = within(send_request(chat.address(), &request)).await;
+        assert_eq!(visitor.status, 101);
+        visitors.push(visitor);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn serve_raises_soft_limit_of_open_files() {
+    let chat = Example::start_with_files("chat", 200, 300);
+    // It prints its address before it serves.
+    let limits = format!("/proc/{}/limits", chat.id());
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let limits = std::fs::read_to_string(&limits).unwrap();
+        let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+        let files: Vec<_> = files.split_whitespace().skip(3).take(2).collect();
+        if files == ["300", "300"] {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{files:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// The heads of the requests are complete, but their bodies never come.
