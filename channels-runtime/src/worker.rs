@@ -36,12 +36,16 @@ const RETRY: Duration = Duration::from_secs(1);
 /// `cx.send_json(..)` and similar calls return [`SendError::NoClient`](crate::error::SendError::NoClient). The consumer can join
 /// groups; it handles their events between the jobs.
 ///
+/// A job is done **at most once**: the worker takes it before it begins, so the job is lost if the process is killed. Up to
+/// `capacity` jobs wait, for up to `expiry`.
+///
 /// - **Redis, core**: any number of processes, in Rust and in Python, may work on one channel, and each job goes to one of them.
-///   Up to `capacity` jobs wait in Redis, for up to `expiry`; a send to a full channel returns an error. A job is done **at most
-///   once**: the worker takes it from Redis before it begins, so the job is lost if the process is killed. (Workers of
-///   channels_redis sometimes take each other's jobs back and do them twice; they do not do so with these workers.)
-/// - **Redis, pub/sub**: the worker of every process gets every job.
-/// - **memory**: a job stays in the process.
+///   A send to a full channel returns an error. Jobs wait while no worker runs. (Workers of channels_redis sometimes take each
+///   other's jobs back and do them twice; they do not do so with these workers.)
+/// - **Redis, pub/sub**: any number of Rust processes may work on one channel, and each job goes to one of them. A job is lost if
+///   no process with a worker is connected. A full channel drops further jobs, and the sender gets no error. Workers in Python
+///   each get every job, in addition.
+/// - **memory**: a job stays in the process, which can have one worker for the channel.
 ///
 /// If a handler fails or panics, the worker logs and counts it ([`Stats::jobs`](crate::stats::Stats::jobs)) and continues; after
 /// a panic, with a new consumer.
@@ -154,7 +158,7 @@ impl<C: Consumer> Worker<C> {
     ///
     /// # Errors
     /// If the channel's name is not legal, the concurrency is 0, `#[connect]` rejects or fails, this process already has a worker
-    /// for the channel, the layer cannot be reached at the start, or the layer is closed. The error is also logged.
+    /// for the channel (memory layer), the layer cannot be reached at the start, or the layer is closed. The error is also logged.
     pub async fn run(self) -> Result<()> {
         let signalled = CancellationToken::new();
         let (channel, shutdown_deadline) = (self.channel.clone(), self.shutdown_deadline);
@@ -174,7 +178,7 @@ impl<C: Consumer> Worker<C> {
     ///
     /// # Errors
     /// If the channel's name is not legal, the concurrency is 0, `#[connect]` rejects or fails, this process already has a worker
-    /// for the channel, the layer cannot be reached at the start, or the layer is closed. The error is also logged.
+    /// for the channel (memory layer), the layer cannot be reached at the start, or the layer is closed. The error is also logged.
     ///
     /// # Cancel safety
     /// Dropping the future stops the worker immediately, in the middle of a job. Let `stop` end instead.
@@ -192,7 +196,7 @@ impl<C: Consumer> Worker<C> {
         }
         let name = ChannelName::<C>::of_worker(&self.channel)?.untyped();
         let stopping = self.stopping.child_token();
-        let source = self.source(&name).await?;
+        let sources = self.sources(&name).await?;
         // All consumers exist before the first one takes a job: a failed `#[connect]` must not end the others' jobs.
         let mut ready = Vec::new();
         let span = spans::worker::<C>(&name);
@@ -208,11 +212,7 @@ impl<C: Consumer> Worker<C> {
             }
         }
         let mut instances = JoinSet::new();
-        for instance in ready {
-            let jobs = match &source {
-                Some(mailbox) => Source::Mailbox(Arc::clone(mailbox)),
-                None => Source::Shared(self.layer.backend().jobs(&name).expect("`source` has found it")),
-            };
+        for (instance, jobs) in ready.into_iter().zip(sources) {
             let (layer, counters) = (self.layer.clone(), Arc::clone(&self.counters));
             let (connect, name, stopping) = (self.connect, name.clone(), stopping.clone());
             let task = Task { connect, layer, name, instance, jobs, counters, stopping };
@@ -242,16 +242,21 @@ impl<C: Consumer> Worker<C> {
         }
     }
 
-    /// Returns the channel's mailbox, if the layer has no queue that workers share.
-    async fn source(&self, name: &ChannelName) -> Result<Option<Arc<Channel>>> {
+    /// Returns the source of jobs of each consumer.
+    async fn sources(&self, name: &ChannelName) -> Result<Vec<Source>> {
         let backend = self.layer.backend();
-        if backend.jobs(name).is_some() {
-            return Ok(None);
+        let mut sources = Vec::with_capacity(self.concurrency);
+        while sources.len() < self.concurrency {
+            let Some(queue) = backend.jobs(name).await? else {
+                // The layer has no queue that workers share.
+                let mailbox = Channel::named(Arc::clone(backend), self.layer.config(), name.clone());
+                let mailbox = mailbox.ok_or_else(|| LayerError::HasWorker { channel: name.to_string() })?;
+                let mailbox = Arc::new(mailbox);
+                return Ok((0..self.concurrency).map(|_| Source::Mailbox(Arc::clone(&mailbox))).collect());
+            };
+            sources.push(Source::Shared(queue));
         }
-        let mailbox = Channel::named(Arc::clone(backend), self.layer.config(), name.clone());
-        let mailbox = mailbox.ok_or_else(|| LayerError::HasWorker { channel: name.to_string() })?;
-        backend.announce(name).await?;
-        Ok(Some(Arc::new(mailbox)))
+        Ok(sources)
     }
 }
 

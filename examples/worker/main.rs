@@ -1,14 +1,14 @@
 //! Background jobs in other processes: `cargo run --example worker -- work` in any number of terminals, then
 //! `cargo run --example worker -- ask 10000 200000 3000000`. It needs a redis-server.
 //!
-//! A Django process sends jobs in the same way, with its layer `channels_redis.core.RedisChannelLayer`:
+//! A Django process on the same layer (`--layer core`, the default, or `--layer pubsub`) sends jobs in the same way:
 //! `await channel_layer.send("primes", {"type": "primes.wanted", "below": 10000, "reply_to": channel_name})`
 
 use std::io::Write;
 use std::time::Duration;
 
 use channels_runtime::prelude::*;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 /// Counts prime numbers in other processes.
 #[derive(Parser)]
@@ -17,8 +17,18 @@ struct Flags {
     #[arg(long, default_value = "redis://127.0.0.1:6379/0")]
     redis: Vec<String>,
 
+    /// The layer. All processes must use the same one.
+    #[arg(long, value_enum, default_value = "core")]
+    layer: Layer,
+
     #[command(subcommand)]
     role: Role,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Layer {
+    Core,
+    Pubsub,
 }
 
 #[derive(Subcommand)]
@@ -75,7 +85,10 @@ fn primes(below: u64) -> u64 {
 async fn main() -> Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let flags = Flags::parse();
-    let layer = ChannelLayer::redis_core(&flags.redis).await?;
+    let layer = match flags.layer {
+        Layer::Core => ChannelLayer::redis_core(&flags.redis).await?,
+        Layer::Pubsub => ChannelLayer::redis_pubsub(&flags.redis).await?,
+    };
     match flags.role {
         Role::Work { jobs } => {
             let channels = Channels::builder().layer(layer.clone()).build()?;

@@ -115,8 +115,13 @@ async fn rust_workers_share_python_jobs_without_duplicates() {
     rust_workers_do_python_jobs(CORE, 3).await;
 }
 
-/// Pub/sub has no queues: with several workers, each would receive every job.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rust_worker_over_pubsub_does_python_jobs() {
     rust_workers_do_python_jobs(PUBSUB, 1).await;
+}
+
+/// Python publishes each job to every process, and one of the Rust workers runs it. A second Python worker would run it, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rust_workers_over_pubsub_share_python_jobs_without_duplicates() {
+    rust_workers_do_python_jobs(PUBSUB, 3).await;
 }

@@ -51,7 +51,7 @@ pub enum LayerError {
         /// The channel.
         channel: String,
     },
-    /// The process already has a worker for this channel. A process can have only one.
+    /// The process already has a worker for this channel. On the memory layer it can have only one.
     #[error("channel `{channel}` already has a worker in this process; raise that worker's `concurrency`")]
     HasWorker {
         /// The channel.

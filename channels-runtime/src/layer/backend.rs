@@ -15,6 +15,9 @@ use crate::name::{ChannelName, GroupName};
 /// The result of a send within this process, or the future of a send through a server.
 pub(crate) type Sent<'a> = Either<Ready<Result<(), LayerError>>, BoxFuture<'a, Result<(), LayerError>>>;
 
+/// The future of a worker channel's queue.
+pub(crate) type Jobs<'a> = BoxFuture<'a, Result<Option<Box<dyn WorkerQueue>>, LayerError>>;
+
 /// A channel layer backend. Its local table changes first: a channel is registered in the table before it is announced to the
 /// servers, and removed from the table before the servers are notified.
 pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
@@ -93,11 +96,12 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Returns the number of members of a group in all processes.
     fn group_count<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<usize, LayerError>>;
 
-    /// Returns the queue of a worker channel, which the workers of all processes share. Returns `None` if a worker channel of
-    /// this layer is an ordinary mailbox of the table.
-    fn jobs(&self, channel: &ChannelName) -> Option<Box<dyn WorkerQueue>> {
+    /// Opens the queue of a worker channel, which the workers of all processes share. After this method returns, messages to the
+    /// channel are queued until the last queue of this process is dropped. Returns `None` if a worker channel of this layer is an
+    /// ordinary mailbox of the table.
+    fn jobs<'a>(&'a self, channel: &'a ChannelName) -> Jobs<'a> {
         _ = channel;
-        None
+        std::future::ready(Ok(None)).boxed()
     }
 
     /// Returns the error of a connection to a server that does not work now.

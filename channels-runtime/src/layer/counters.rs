@@ -15,7 +15,8 @@ counted! {
     pub struct LayerStats of LayerCounters {
         /// Messages put into a mailbox, or rendered directly into a connection's outbound queue.
         delivered => DELIVERED,
-        /// Messages dropped because the mailbox held `capacity` messages.
+        /// Messages dropped because the mailbox held `capacity` messages. Also jobs for a worker's full queue on the pub/sub layer
+        /// of Redis, which one of the workers' processes counts.
         dropped_full => DROPPED["full"],
         /// Messages in a full mailbox that were dropped for newer ones, if the consumer's policy is `drop_oldest`.
         dropped_oldest => DROPPED["oldest"],

@@ -40,6 +40,13 @@ impl Counters {
         }
     }
 
+    /// Counts the jobs that the full queue of a worker's channel dropped.
+    pub(crate) fn count_full_queue(&self, channel: &str, dropped: u64) {
+        if dropped > 0 && self.counters.dropped_full.fetch_add(dropped, Relaxed) == 0 {
+            tracing::warn!(channel, dropped, "a worker's full queue missed jobs; further ones are only counted");
+        }
+    }
+
     /// Counts a message that is not an event.
     pub(crate) fn count_garbage(&self, to: &str, error: &DecodeError) {
         count(&self.counters.undecodable);

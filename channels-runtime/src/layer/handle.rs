@@ -110,7 +110,7 @@ use crate::support::Unawaited;
 /// | the sender to a full channel | gets an error | gets no error | gets an error if `capacity` messages wait in Redis |
 /// | the cost of a message to a group, in Redis | | one command | two commands, each with the list of members |
 /// | the cost of a message to all members except the sender | | one command, with two short messages to the sender's process | as for all members, with one name fewer |
-/// | a named channel with workers in several processes | | each gets each message | each message goes to one of them |
+/// | a named channel with workers in several processes | | each message goes to one of them; while no worker is connected, messages are lost | each message goes to one of them |
 /// | a killed process | | leaves nothing in Redis | stays in its groups until `group_expiry`; messages to it expire |
 ///
 /// Consumers are notified of a gap. When a process loses the connection to Redis, a consumer's `#[layer_lost]` runs; when

@@ -56,7 +56,7 @@ mod write_priority;
 pub use aliases::channel_layer;
 pub(crate) use backend::WorkerQueue;
 #[cfg(feature = "testing")]
-pub(crate) use backend::{Backend, Sent};
+pub(crate) use backend::{Backend, Jobs, Sent};
 pub use blocking::BlockingChannelLayer;
 pub use channel::Channel;
 pub use config::LayerConfig;

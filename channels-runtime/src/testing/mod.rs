@@ -77,6 +77,7 @@ mod communicator;
 mod deadlines;
 mod error;
 mod probe;
+mod probe_jobs;
 mod transcript;
 
 pub use communicator::{Connected, WebsocketCommunicator};

@@ -1,6 +1,6 @@
 //! Layers for tests: for any number of simulated processes, in memory, with a record of every message.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
@@ -16,10 +16,11 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::codec::{Envelope, Format};
 use crate::error::{LayerError, shown};
 use crate::event::{Carries, Event, Handles};
-use crate::layer::{Backend, ChannelLayer, Full, LayerConfig, LocalTable, Sent as Sending};
+use crate::layer::{Backend, ChannelLayer, Full, Jobs, LayerConfig, LocalTable, Sent as Sending, WorkerQueue};
 use crate::name::{ChannelName, GroupName};
 use crate::support::{Unawaited, lock};
 use crate::testing::deadlines::{PATIENCE, SILENCE};
+use crate::testing::probe_jobs::JobQueue;
 
 /// Channel layers for a test: one for each simulated process, all in memory, with a record of every message.
 ///
@@ -112,7 +113,8 @@ impl LayerProbe {
     }
 
     /// Returns the layer of one more process. The processes share messages only: each has its own channels and members, and a
-    /// handler without `self` renders once in each process.
+    /// handler without `self` renders once in each process. As over Redis, each job for a worker's channel goes to one of the
+    /// workers of all processes.
     pub fn process(&self) -> ChannelLayer {
         self.process_with(LayerConfig::default())
     }
@@ -124,8 +126,8 @@ impl LayerProbe {
         let table = Arc::new(LocalTable::new(format!("process {number}")));
         state.processes.push(Process { table: Arc::clone(&table), in_flight: VecDeque::new() });
         drop(state);
-        let node =
-            Node { bus: Arc::clone(&self.bus), number, table, next: AtomicU64::new(0), closed: AtomicBool::new(false) };
+        let (bus, next, closed) = (Arc::clone(&self.bus), AtomicU64::new(0), AtomicBool::new(false));
+        let node = Node { bus, number, table, config: config.clone(), next, closed };
         ChannelLayer::new(Arc::new(node), config)
     }
 
@@ -228,7 +230,22 @@ struct Shared {
 #[derive(Default)]
 struct State {
     processes: Vec<Process>,
+    /// The queues of worker channels. A queue without a worker keeps its jobs for the next one.
+    queues: BTreeMap<String, Queue>,
     record: Vec<Entry>,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: Arc<JobQueue>,
+    /// Jobs that have not arrived yet, from the process with this number. No bound, as in [`Process`].
+    in_flight: VecDeque<(usize, Sent)>,
+}
+
+/// The receiver of a message.
+enum Reader {
+    Process(Arc<LocalTable>),
+    Jobs(Arc<JobQueue>),
 }
 
 struct Process {
@@ -252,49 +269,93 @@ impl Shared {
     fn send(&self, sent: &Sent) -> Result<(), LayerError> {
         let mut state = self.lock();
         state.record.push(Entry { sent: sent.clone(), is_returned: false });
-        let readers = state.readers(&sent.to);
-        if self.has_turns {
-            for reader in readers {
-                state.processes[reader].in_flight.push_back(sent.clone());
-            }
-            drop(state);
-            self.changed.notify_waiters();
-            return Ok(());
-        }
-        let tables: Vec<_> = readers.into_iter().map(|reader| Arc::clone(&state.processes[reader].table)).collect();
+        let readers = if self.has_turns {
+            state.put_in_flight(sent);
+            Vec::new()
+        } else {
+            state.readers(&sent.to)
+        };
         drop(state);
         self.changed.notify_waiters();
-        for table in tables {
-            if let Err(Full { capacity }) = deliver(&table, sent) {
+        for reader in readers {
+            if let Err(Full { capacity }) = reader.deliver(sent, |_| 0) {
                 return Err(LayerError::ChannelFull { channel: sent.to.name().to_owned(), capacity });
             }
         }
         Ok(())
     }
 
-    /// Chooses the next process, and takes its next message.
-    fn turn(&self, random: &mut SplitMix64) -> Option<(Arc<LocalTable>, Sent)> {
+    /// Chooses the next process or queue, and delivers its next message. Returns `false` if nothing is in flight.
+    fn take_turn(&self, random: &mut SplitMix64) -> bool {
         let mut state = self.lock();
-        let mut ready: Vec<_> = state.processes.iter_mut().filter(|process| !process.in_flight.is_empty()).collect();
-        if ready.is_empty() {
-            return None;
+        let State { processes, queues, .. } = &mut *state;
+        let tables: Vec<_> = processes.iter().map(|process| Arc::clone(&process.table)).collect();
+        let mut ready: Vec<_> = processes.iter_mut().filter(|process| !process.in_flight.is_empty()).collect();
+        let mut queues: Vec<_> = queues.values_mut().filter(|queue| !queue.in_flight.is_empty()).collect();
+        if ready.is_empty() && queues.is_empty() {
+            return false;
         }
-        let next = random.below(ready.len());
-        let process = &mut ready[next];
-        let sent = process.in_flight.pop_front()?;
-        Some((Arc::clone(&process.table), sent))
+        let next = random.below(ready.len() + queues.len());
+        let next = match ready.get_mut(next) {
+            Some(process) => {
+                let sent = process.in_flight.pop_front();
+                sent.map(|sent| (Arc::clone(&process.table), sent, Reader::Process(Arc::clone(&process.table))))
+            }
+            None => {
+                let queue = &mut queues[next - ready.len()];
+                let sent = queue.in_flight.pop_front();
+                sent.map(|(from, sent)| (Arc::clone(&tables[from]), sent, Reader::Jobs(Arc::clone(&queue.jobs))))
+            }
+        };
+        drop(state);
+        if let Some((counts, sent, reader)) = next
+            && reader.deliver(&sent, |waiting| random.below(waiting)).is_err()
+        {
+            counts.counters().count_full(sent.to.name());
+        }
+        true
     }
 }
 
 impl State {
-    /// Returns the processes that get a message: all for a group, and the first that has the channel for a channel.
-    fn readers(&self, to: &Target) -> Vec<usize> {
+    /// Returns the receivers of a message: all processes for a group. For a channel, its queue, or the first process that has
+    /// the channel.
+    fn readers(&self, to: &Target) -> Vec<Reader> {
+        let process = |process: &Process| Reader::Process(Arc::clone(&process.table));
         match to {
-            Target::Group(_) => (0..self.processes.len()).collect(),
+            Target::Group(_) => self.processes.iter().map(process).collect(),
+            Target::Channel(channel) => match self.queue(channel) {
+                Some(queue) => vec![Reader::Jobs(Arc::clone(&queue.jobs))],
+                None => self.process_of(channel).map(|index| process(&self.processes[index])).into_iter().collect(),
+            },
+        }
+    }
+
+    /// Puts a message in flight to its [readers](Self::readers).
+    fn put_in_flight(&mut self, sent: &Sent) {
+        match &sent.to {
+            Target::Group(_) => {
+                self.processes.iter_mut().for_each(|process| process.in_flight.push_back(sent.clone()));
+            }
+            Target::Channel(channel) if self.queue(channel).is_some() => {
+                let queue = self.queues.entry(channel.to_string()).or_default();
+                queue.in_flight.push_back((sent.process, sent.clone()));
+            }
             Target::Channel(channel) => {
-                self.processes.iter().position(|process| process.table.has_channel(channel)).into_iter().collect()
+                if let Some(index) = self.process_of(channel) {
+                    self.processes[index].in_flight.push_back(sent.clone());
+                }
             }
         }
+    }
+
+    /// Returns the queue of a channel that has a worker.
+    fn queue(&self, channel: &ChannelName) -> Option<&Queue> {
+        self.queues.get(channel.as_str()).filter(|queue| queue.jobs.has_worker())
+    }
+
+    fn process_of(&self, channel: &ChannelName) -> Option<usize> {
+        self.processes.iter().position(|process| process.table.has_channel(channel))
     }
 
     fn take(&mut self, to: &Target, event: &str) -> Option<Envelope> {
@@ -307,16 +368,21 @@ impl State {
     }
 }
 
-fn deliver(table: &LocalTable, Sent { to, but, envelope, .. }: &Sent) -> Result<(), Full> {
-    match to {
-        Target::Group(group) => {
-            match but {
-                Some(but) => table.group_send_others(group, envelope, but),
-                None => table.group_send(group, envelope),
+impl Reader {
+    /// Delivers a message. `first` chooses one of the waiting workers.
+    fn deliver(&self, sent: &Sent, first: impl FnOnce(usize) -> usize) -> Result<(), Full> {
+        let Sent { to, but, envelope, .. } = sent;
+        match (self, to) {
+            (Self::Jobs(jobs), _) => jobs.push(envelope, first),
+            (Self::Process(table), Target::Channel(channel)) => table.send(channel, envelope).map(drop),
+            (Self::Process(table), Target::Group(group)) => {
+                match but {
+                    Some(but) => table.group_send_others(group, envelope, but),
+                    None => table.group_send(group, envelope),
+                }
+                Ok(())
             }
-            Ok(())
         }
-        Target::Channel(channel) => table.send(channel, envelope).map(drop),
     }
 }
 
@@ -328,13 +394,8 @@ async fn take_turns(shared: Arc<Shared>, seed: u64) {
         for _ in 0..random.below(8) {
             tokio::task::yield_now().await;
         }
-        match shared.turn(&mut random) {
-            Some((table, sent)) => {
-                if deliver(&table, &sent).is_err() {
-                    table.counters().count_full(sent.to.name());
-                }
-            }
-            None => more.await,
+        if !shared.take_turn(&mut random) {
+            more.await;
         }
     }
 }
@@ -358,6 +419,7 @@ struct Node {
     bus: Arc<Bus>,
     number: usize,
     table: Arc<LocalTable>,
+    config: LayerConfig,
     next: AtomicU64,
     closed: AtomicBool,
 }
@@ -431,6 +493,12 @@ impl Backend for Node {
 
     fn group_count<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<usize, LayerError>> {
         async move { Ok(self.group_members(group).await?.len()) }.boxed()
+    }
+
+    fn jobs<'a>(&'a self, channel: &'a ChannelName) -> Jobs<'a> {
+        let jobs = Arc::clone(&self.bus.shared.lock().queues.entry(channel.to_string()).or_default().jobs);
+        let queue = jobs.open(channel.as_str(), &self.config, &self.table);
+        ready(Ok(Some(Box::new(queue) as Box<dyn WorkerQueue>))).boxed()
     }
 
     /// Removes the groups of every process.

@@ -3,3 +3,4 @@
 mod chatter;
 mod communicator;
 mod probe;
+mod workers;

@@ -1,16 +1,16 @@
 //! Workers: consumers on a named channel, on every layer.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use channels_runtime::error::LayerError;
 use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
-use channels_runtime::stats::JobStats;
+use channels_runtime::stats::{JobStats, LayerStats};
 use serde_json::json;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::support::redis::RedisServer;
 use crate::support::until::{until, until_within};
@@ -61,6 +61,10 @@ impl JobConsumer {
             "panic" => panic!("as asked"),
             "fail" => return Err(Error::msg("as asked")),
             "talk" => return cx.send_text("to whom?").await,
+            "doze" => {
+                DOZING.fetch_add(1, SeqCst);
+                DOZED.notified().await;
+            }
             "sleep" => tokio::time::sleep(Duration::from_millis(300)).await,
             reply if reply.starts_with("reply ") => {
                 let to = ChannelName::new(&reply["reply ".len()..])?;
@@ -79,6 +83,11 @@ impl JobConsumer {
         DONE.lock().unwrap().push((self.channel.clone(), 1_000_000));
     }
 }
+
+/// The number of jobs that wait for [`DOZED`].
+static DOZING: AtomicUsize = AtomicUsize::new(0);
+
+static DOZED: Notify = Notify::const_new();
 
 pub(crate) const DISCONNECTED: u32 = 1_000_000;
 
@@ -111,9 +120,8 @@ impl Running {
 pub(crate) async fn worker_handles_jobs_of_every_kind(layer: ChannelLayer, channel: &'static str) {
     let worker = Running::begin(&layer, channel, 1);
     let to = ChannelName::<JobConsumer>::of_worker(channel).unwrap();
-    // Pub/sub keeps nothing for a worker that has not started.
+    // Memory and pub/sub keep nothing for a worker that has not started.
     until("the worker is running", || layer.members_here(&Shift).unwrap() == 1).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
     let answers = layer.new_channel().await.unwrap();
     let reply = format!("reply {}", answers.name());
     for (number, does) in [(1, "work"), (2, "fail"), (3, reply.as_str()), (4, "talk"), (5, "panic"), (6, &reply)] {
@@ -193,24 +201,70 @@ async fn worker_on_memory_finishes_queued_jobs_on_stop() {
     worker_finishes_queued_jobs_on_stop(ChannelLayer::in_memory(), "stops-memory").await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn worker_on_pubsub_finishes_queued_jobs_on_stop() {
+/// Opens a layer: one of several processes that share these servers.
+pub(crate) async fn open(kind: &str, hosts: &[String], config: &LayerConfig) -> ChannelLayer {
+    let opened = match kind {
+        "core" => ChannelLayer::redis_core_with(hosts, config.clone()).await,
+        _ => ChannelLayer::redis_pubsub_with(hosts, config.clone()).await,
+    };
+    opened.unwrap()
+}
+
+/// A worker that stops takes no further job. The others wait in Redis for another worker.
+pub(crate) async fn worker_leaves_waiting_jobs_on_stop(kind: &str, channel: &'static str) {
     let server = RedisServer::start();
-    worker_finishes_queued_jobs_on_stop(ChannelLayer::redis_pubsub(&[server.url()]).await.unwrap(), "stops-pubsub")
-        .await;
+    let layer = open(kind, &[server.url()], &LayerConfig::default()).await;
+    let first = Running::begin(&layer, channel, 1);
+    let to = ChannelName::<JobConsumer>::of_worker(channel).unwrap();
+    until("the worker is running", || layer.members_here(&Shift).unwrap() == 1).await;
+    for (number, does) in [(1, "sleep"), (2, "work"), (3, "work")] {
+        layer.send(&to, &job(number, does)).await.unwrap();
+    }
+    let queue = queue(kind, channel);
+    until("the other jobs wait", || server.ask(&format!("ZCARD {queue}")).number() == 2).await;
+    first.stop().await;
+    assert_eq!(done(channel), [1, DISCONNECTED]);
+    assert_eq!(server.ask(&format!("ZCARD {queue}")).number(), 2);
+    let second = Running::begin(&layer, channel, 1);
+    until("the other jobs are done", || done(channel).len() == 4).await;
+    second.stop().await;
+    assert_eq!(done(channel)[2..], [2, 3, DISCONNECTED]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn worker_on_core_leaves_waiting_jobs_on_stop() {
+    worker_leaves_waiting_jobs_on_stop("core", "leaves-core").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn worker_on_pubsub_leaves_waiting_jobs_on_stop() {
+    worker_leaves_waiting_jobs_on_stop("pubsub", "leaves-pubsub").await;
+}
+
+/// Returns the key of a channel's queue in Redis.
+pub(crate) fn queue(kind: &str, channel: &str) -> String {
+    if kind == "core" { format!("asgi{channel}") } else { format!("asgi__jobs__{channel}") }
+}
+
+/// Waits until all workers of these layers take jobs.
+pub(crate) async fn until_running(layers: &[ChannelLayer], each: usize) {
+    until("the workers are running", || layers.iter().all(|layer| layer.members_here(&Shift).unwrap() == each)).await;
 }
 
 /// Runs workers on one channel in several processes: each job is done once.
-pub(crate) async fn worker_processes_share_jobs(servers: usize, channel: &'static str) {
+pub(crate) async fn worker_processes_share_jobs(kind: &str, servers: usize, channel: &'static str) {
     let servers: Vec<_> = (0..servers).map(|_| RedisServer::start()).collect();
     let hosts: Vec<_> = servers.iter().map(RedisServer::url).collect();
     let config = LayerConfig::default().capacity(10_000);
     let mut workers = Vec::new();
+    let mut layers = Vec::new();
     for _ in 0..3 {
-        let layer = ChannelLayer::redis_core_with(&hosts, config.clone()).await.unwrap();
+        let layer = open(kind, &hosts, &config).await;
         workers.push(Running::begin(&layer, channel, 2));
+        layers.push(layer);
     }
-    let layer = ChannelLayer::redis_core_with(&hosts, config).await.unwrap();
+    until_running(&layers, 2).await;
+    let layer = open(kind, &hosts, &config).await;
     let to = ChannelName::<JobConsumer>::of_worker(channel).unwrap();
     for number in 0..5000 {
         layer.send(&to, &job(number, "work")).await.unwrap();
@@ -229,19 +283,115 @@ pub(crate) async fn worker_processes_share_jobs(servers: usize, channel: &'stati
     assert_eq!(by_each.iter().sum::<u64>(), 5000);
     assert!(by_each.iter().all(|done| *done > 500), "{by_each:?}");
     for server in &servers {
-        assert_eq!(server.ask(&format!("EXISTS asgi{channel}")).number(), 0);
+        assert_eq!(server.ask(&format!("EXISTS {}", queue(kind, channel))).number(), 0);
         assert_eq!(server.ask(&format!("EXISTS asgi{channel}$inflight")).number(), 0);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn worker_processes_do_each_job_once() {
-    worker_processes_share_jobs(1, "shared-1").await;
+    worker_processes_share_jobs("core", 1, "shared-1").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn worker_processes_do_each_job_once_on_three_shards() {
-    worker_processes_share_jobs(3, "shared-3").await;
+    worker_processes_share_jobs("core", 3, "shared-3").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn worker_processes_on_pubsub_do_each_job_once() {
+    worker_processes_share_jobs("pubsub", 1, "shared-pubsub-1").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn worker_processes_on_pubsub_do_each_job_once_on_three_shards() {
+    worker_processes_share_jobs("pubsub", 3, "shared-pubsub-3").await;
+}
+
+/// Processes join and leave, and one loses its connection again and again, while another process stays: no job is lost, and
+/// none is done twice, although many of them are equal.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn worker_processes_on_pubsub_keep_jobs_while_others_join_leave_and_reconnect() {
+    let server = RedisServer::start();
+    let config = LayerConfig::default().capacity(10_000);
+    let hosts = [server.url()];
+    let (channel, subscribers) = ("changing", || server.ask("CLIENT LIST TYPE pubsub").text());
+    let stays = open("pubsub", &hosts, &config).await;
+    let staying = Running::begin(&stays, channel, 1);
+    until_running(std::slice::from_ref(&stays), 1).await;
+    let keep = subscribers();
+    let keep = keep.split_whitespace().find(|word| word.starts_with("id=")).expect("its connection").to_owned();
+    let cut = open("pubsub", &hosts, &config).await;
+    let reconnecting = Running::begin(&cut, channel, 1);
+    until_running(std::slice::from_ref(&cut), 1).await;
+
+    let (sender, sends) = (open("pubsub", &hosts, &config).await, Arc::new(AtomicU32::new(0)));
+    let counted = Arc::clone(&sends);
+    let sending = tokio::spawn(async move {
+        let to = ChannelName::<JobConsumer>::of_worker(channel).unwrap();
+        loop {
+            // All jobs of a hundred are the same bytes.
+            sender.send(&to, &job(counted.load(SeqCst) / 100, "work")).await.unwrap();
+            counted.fetch_add(1, SeqCst);
+        }
+    });
+    for _ in 0..8 {
+        // The sender's connection is among them; it has no worker.
+        for client in subscribers().lines().filter(|client| !client.contains(&format!("{keep} "))) {
+            let id = client.split(' ').find_map(|word| word.strip_prefix("id=")).expect("an id");
+            server.ask(&format!("CLIENT KILL ID {id}"));
+        }
+        let joins = open("pubsub", &hosts, &config).await;
+        let joining = Running::begin(&joins, channel, 1);
+        until_running(std::slice::from_ref(&joins), 1).await;
+        let before = sends.load(SeqCst);
+        until("jobs are sent meanwhile", || sends.load(SeqCst) >= before + 200).await;
+        joining.stop().await;
+        joins.close().await;
+    }
+    sending.abort();
+    _ = sending.await;
+    let numbers = || done(channel).into_iter().filter(|number| *number != DISCONNECTED).collect::<Vec<_>>();
+    // The last send may have been cut off after Redis executed it.
+    let sent = sends.load(SeqCst) as usize;
+    until("all jobs are done", || numbers().len() >= sent).await;
+    staying.stop().await;
+    reconnecting.stop().await;
+    assert!(cut.stats().gaps > 0, "its connection was lost");
+    assert!((sent..=sent + 1).contains(&numbers().len()), "{} of {sent}", numbers().len());
+    let mut times: HashMap<u32, u32> = HashMap::new();
+    numbers().into_iter().for_each(|number| *times.entry(number).or_default() += 1);
+    let last = u32::try_from(sent / 100).unwrap();
+    assert!((0..last).all(|number| times[&number] == 100), "{times:?}");
+}
+
+/// A full queue drops the newest jobs, which one of the processes counts. A job that waited for `expiry` is not done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn worker_queue_on_pubsub_has_capacity_and_expiry() {
+    let server = RedisServer::start();
+    let (hosts, config) = ([server.url()], LayerConfig::default().capacity(2).expiry(Duration::from_secs(1)));
+    let layers = [open("pubsub", &hosts, &config).await, open("pubsub", &hosts, &config).await];
+    let workers = layers.each_ref().map(|layer| Running::begin(layer, "bounded", 1));
+    until_running(&layers, 1).await;
+    let to = ChannelName::<JobConsumer>::of_worker("bounded").unwrap();
+    for number in [1, 2] {
+        layers[0].send(&to, &job(number, "doze")).await.unwrap();
+    }
+    until("both workers are busy", || DOZING.load(SeqCst) == 2).await;
+    for number in 3..8 {
+        layers[0].send(&to, &job(number, "work")).await.unwrap();
+    }
+    let total = |of: fn(&LayerStats) -> u64| layers.iter().map(|layer| of(&layer.stats())).sum::<u64>();
+    until("three jobs are dropped", || total(|stats| stats.dropped_full) == 3).await;
+    assert_eq!(server.ask("ZCARD asgi__jobs__bounded").number(), 2);
+    until("the others have expired", || server.ask("EXISTS asgi__jobs__bounded").number() == 0).await;
+    DOZED.notify_waiters();
+    let done_by = workers.map(|worker| tokio::spawn(async move { worker.stop().await.done }));
+    let mut by_each = Vec::new();
+    for done in done_by {
+        by_each.push(done.await.unwrap());
+    }
+    assert_eq!(by_each, [1, 1]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

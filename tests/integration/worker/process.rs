@@ -23,8 +23,12 @@ struct Process {
 
 impl Process {
     async fn start(redis: &RedisServer) -> Self {
+        Self::start_on(redis, "core").await
+    }
+
+    async fn start_on(redis: &RedisServer, layer: &str) -> Self {
         let mut child = Command::new(program("worker"))
-            .args(["--redis", &redis.url(), "work", "--jobs", "1"])
+            .args(["--redis", &redis.url(), "--layer", layer, "work", "--jobs", "1"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -122,4 +126,56 @@ async fn worker_process_cancels_its_job_at_deadline() {
     // Ten seconds, with a margin for a busy machine.
     let took = told.elapsed().as_secs();
     assert!((9..30).contains(&took), "{took} s");
+}
+
+/// Two processes share the jobs, and one of them is killed: at most the job that it was running is lost.
+async fn killed_worker_process_loses_only_its_running_job(kind: &'static str) {
+    const JOBS: u64 = 90;
+    let redis = RedisServer::start();
+    let layer = match kind {
+        "core" => ChannelLayer::redis_core(&[redis.url()]).await.unwrap(),
+        _ => ChannelLayer::redis_pubsub(&[redis.url()]).await.unwrap(),
+    };
+    let answers = layer.new_channel().await.unwrap();
+    let (mut killed, stays) = (Process::start_on(&redis, kind).await, Process::start_on(&redis, kind).await);
+    let mut done = Vec::new();
+    for number in 0..JOBS {
+        let below = 30_000 + number;
+        let job = json!({"type": "primes.wanted", "below": below, "reply_to": answers.name().as_str()});
+        layer.send_raw("primes", job).await.unwrap();
+        if number == JOBS / 2 {
+            killed.child.start_kill().unwrap();
+        }
+    }
+    killed.child.wait().await.unwrap();
+    while (done.len() as u64) < JOBS - 1 {
+        let answer = tokio::time::timeout(PATIENCE, answers.receive()).await;
+        let answer = answer.unwrap_or_else(|_| panic!("only {} of {JOBS} jobs were done", done.len())).unwrap();
+        done.push(answer.to_value().unwrap()["below"].as_u64().unwrap());
+    }
+    stays.terminate();
+    assert!(stays.ended().await.contains("failed: 0"));
+    // Arrives after all replies.
+    layer.send_raw(answers.name().as_str(), json!({"type": "last"})).await.unwrap();
+    loop {
+        let answer = answers.receive().await.unwrap();
+        if answer.event_name() == "last" {
+            break;
+        }
+        done.push(answer.to_value().unwrap()["below"].as_u64().unwrap());
+    }
+    let times = done.len();
+    done.sort_unstable();
+    done.dedup();
+    assert_eq!(done.len(), times, "each job is done once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_worker_process_on_core_loses_only_its_running_job() {
+    killed_worker_process_loses_only_its_running_job("core").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_worker_process_on_pubsub_loses_only_its_running_job() {
+    killed_worker_process_loses_only_its_running_job("pubsub").await;
 }

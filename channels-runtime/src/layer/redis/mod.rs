@@ -3,8 +3,8 @@
 //! - [`core`]: `channels_redis.core.RedisChannelLayer`, messages in sorted sets.
 //! - [`pubsub`]: `channels_redis.pubsub.RedisPubSubChannelLayer`, messages through PUBLISH.
 //!
-//! Both use [`commands`] to send, [`reconciler`] to make Redis match the local table, and [`host`] for connections. No other
-//! folder uses the crates `deadpool_redis` and `redis`.
+//! Both use [`commands`] to send, [`worker_queue`] for the jobs of workers, [`reconciler`] to make Redis match the local table,
+//! and [`host`] for connections. No other folder uses the crates `deadpool_redis` and `redis`.
 
 mod address;
 mod clock;
@@ -18,6 +18,7 @@ mod kept_connection;
 mod last_error;
 mod limits;
 mod pipeline;
+mod pop;
 mod pubsub;
 mod reconciler;
 mod reconnect_backoff;
@@ -25,6 +26,7 @@ mod role;
 mod shard;
 mod store;
 mod tasks;
+mod worker_queue;
 
 pub use address::RedisHost;
 

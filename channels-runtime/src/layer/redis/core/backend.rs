@@ -20,7 +20,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use deadpool_redis::redis::{FromRedisValue, cmd};
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, try_join_all};
+use futures_util::future::{BoxFuture, ready, try_join_all};
 use indexmap::IndexMap;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -29,7 +29,7 @@ use uuid::Uuid;
 
 use crate::codec::{Envelope, Format};
 use crate::error::{DecodeError, EncodeError, LayerError};
-use crate::layer::backend::{Backend, Sent, WorkerQueue};
+use crate::layer::backend::{Backend, Jobs, Sent, WorkerQueue};
 use crate::layer::config::LayerConfig;
 use crate::layer::delivery::Full;
 use crate::layer::handle::ChannelLayer;
@@ -45,8 +45,8 @@ use crate::layer::redis::core::keys::Keys;
 use crate::layer::redis::core::memberships::Memberships;
 use crate::layer::redis::core::queue;
 use crate::layer::redis::core::queue::QueueReader;
+use crate::layer::redis::core::queue_entry::open_entry;
 use crate::layer::redis::core::state::CoreState;
-use crate::layer::redis::core::worker_queue::CoreWorkerQueue;
 use crate::layer::redis::group_join::join;
 use crate::layer::redis::host::{Host, connect, peers};
 use crate::layer::redis::last_error::LastError;
@@ -54,6 +54,7 @@ use crate::layer::redis::limits::{CALL_DEADLINE, DEADLINE};
 use crate::layer::redis::shard::shard_of;
 use crate::layer::redis::store::{Entry, NotStored, Store};
 use crate::layer::redis::tasks::Tasks;
+use crate::layer::redis::worker_queue::{PoppedJob, RedisWorkerQueue};
 use crate::name::{ChannelName, GroupName, is_channel_name};
 
 /// The number of keys that one command of a flush finds or deletes.
@@ -497,10 +498,15 @@ impl Backend for Core {
         .boxed()
     }
 
-    fn jobs(&self, channel: &ChannelName) -> Option<Box<dyn WorkerQueue>> {
+    fn jobs<'a>(&'a self, channel: &'a ChannelName) -> Jobs<'a> {
         let hosts = self.servers.iter().map(|server| Arc::clone(&server.host));
         let queue = self.state.keys.queue(channel.as_str());
-        Some(Box::new(CoreWorkerQueue::new(Arc::clone(&self.state), hosts, &queue)))
+        let state = Arc::clone(&self.state);
+        // Only this channel uses the queue, so the channel names of a message to a group are not checked.
+        let open = move |job: PoppedJob| open_entry(&state, "a worker's queue", job.entry, |envelope, _| Ok(envelope));
+        let counters = self.state.table.counters();
+        let queue = RedisWorkerQueue::new(hosts, &queue, counters, false, Box::new(open));
+        ready(Ok(Some(Box::new(queue) as Box<dyn WorkerQueue>))).boxed()
     }
 
     fn settled(&self) -> BoxFuture<'_, ()> {

@@ -3,9 +3,9 @@
 //! - `backend`: the [`Backend`](crate::layer::Backend), with the wire format in its docs.
 //! - `keys`, `state`: the keys in Redis, and the state that the tasks share.
 //! - `memberships`: the task that writes group members.
-//! - `queue`, `worker_queue`: the readers of a process's queue and of a general channel's queue.
+//! - `queue`: the reader of this process's queue.
 //! - `clock_check`: the comparison of this process's clock with the clock of Redis.
-//! - `queue_entry`: the entry of a queue, which both readers open.
+//! - `queue_entry`: the entry of a queue of a process or of a general channel.
 
 mod backend;
 mod clock_check;
@@ -16,4 +16,3 @@ mod memberships_tests;
 mod queue;
 mod queue_entry;
 mod state;
-mod worker_queue;

@@ -17,12 +17,13 @@ use crate::layer::redis::clock;
 use crate::layer::redis::connection_error::{ConnectionError, WRONG_TYPE};
 use crate::layer::redis::core::clock_check::{ClockChange, ClockCheck};
 use crate::layer::redis::core::memberships::Memberships;
-use crate::layer::redis::core::queue_entry::{PoppedEntry, QueueEntry, open_entry, pop_oldest};
+use crate::layer::redis::core::queue_entry::open_entry;
 use crate::layer::redis::core::state::CoreState;
 use crate::layer::redis::host::Host;
 use crate::layer::redis::last_error::LastError;
 use crate::layer::redis::limits::{DEADLINE, TURN};
 use crate::layer::redis::pipeline::run_pipeline;
+use crate::layer::redis::pop::{PoppedEntry, QueueEntry, pop_oldest};
 use crate::layer::redis::reconnect_backoff::ReconnectBackoff;
 
 /// The time for which Redis waits for a message before it replies that the queue is empty. Until then, Redis may send a message

@@ -1,27 +1,12 @@
-//! The entry of a queue: how it is popped and opened.
-
-use std::time::Duration;
+//! The entry of a queue: how it is opened.
 
 use bytes::Bytes;
-use deadpool_redis::redis::{Cmd, cmd};
 
 use crate::codec::Envelope;
 use crate::error::DecodeError;
 use crate::layer::redis::clock;
 use crate::layer::redis::core::state::CoreState;
-
-/// A sealed message and its score.
-pub(super) type QueueEntry = (Vec<u8>, f64);
-
-/// The reply to [`pop_oldest`]: the key of the queue, a sealed message and its score.
-pub(super) type PoppedEntry = (String, Vec<u8>, f64);
-
-/// Returns the command that pops the oldest entry of a queue, and waits up to `block` for one.
-pub(super) fn pop_oldest(queue: &str, block: Duration) -> Cmd {
-    let mut pop = cmd("BZPOPMIN");
-    pop.arg(queue).arg(block.as_secs());
-    pop
-}
+use crate::layer::redis::pop::QueueEntry;
 
 /// Opens an entry and calls `deliver` with its message and the names of the channels that the message is for. Counts an
 /// entry that has expired or is invalid; `source` names the queue in the log.

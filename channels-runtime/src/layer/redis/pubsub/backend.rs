@@ -5,7 +5,8 @@
 //! payload is only the serialised message. Redis keeps no messages. So a process misses messages published while
 //! it is cut off, and a sender gets no error if a mailbox in another process is full.
 //!
-//! A process also subscribes to its own topic, and to one that all Rust processes share: see [`peers`](super::peers).
+//! A process also subscribes to its own topic, and to one that all Rust processes share: see [`peers`](super::peers). The
+//! workers of a channel share a queue, which these processes fill: see [`job_topics`](super::job_topics).
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -22,7 +23,7 @@ use uuid::Uuid;
 
 use crate::codec::{Envelope, Format};
 use crate::error::LayerError;
-use crate::layer::backend::{Backend, Sent};
+use crate::layer::backend::{Backend, Jobs, Sent, WorkerQueue};
 use crate::layer::config::LayerConfig;
 use crate::layer::handle::ChannelLayer;
 use crate::layer::local_table::{LocalTable, MembershipChange};
@@ -32,6 +33,8 @@ use crate::layer::redis::connection_error::unavailable;
 use crate::layer::redis::group_join::join;
 use crate::layer::redis::host::{Host, connect, peers};
 use crate::layer::redis::limits::CALL_DEADLINE;
+use crate::layer::redis::pubsub::job_offers::JobOffers;
+use crate::layer::redis::pubsub::job_queue::{JobSubscription, PubSubWorkerQueue};
 use crate::layer::redis::pubsub::peers::{MembersRequest, PeerMessage, REQUESTS, Replies};
 use crate::layer::redis::pubsub::state::PubSubState;
 use crate::layer::redis::pubsub::subscriber;
@@ -45,9 +48,13 @@ impl ChannelLayer {
     /// Returns the layer of channels_redis' `RedisPubSubChannelLayer`, with its defaults. Rust and Python processes that
     /// use the same Redis share groups.
     ///
-    /// Redis keeps no messages: a process misses messages sent while it is cut off. A sender to a channel gets no error
-    /// if the mailbox is full. If workers in several processes share a channel, each of them gets every message.
-    /// [`Self::redis_core`] differs in all three.
+    /// Redis keeps no messages: a process misses messages sent while it is cut off. A sender to a channel gets no error if the
+    /// mailbox or the queue is full. [`Self::redis_core`] differs in both.
+    ///
+    /// Several workers share the messages of their channel: each message goes to one of them. They wait in a queue in Redis, up
+    /// to `capacity` of them, for `expiry`. The queue exists from the start of a worker until its process loses the connection,
+    /// or ends. While no process with a worker is connected, messages to the channel are lost. Redis must allow the
+    /// processes of workers to use the keys that begin with the prefix.
     ///
     /// Several addresses spread the names over several servers, as in channels_redis. Every process must list the same
     /// addresses in the same order.
@@ -103,6 +110,7 @@ pub(crate) struct PubSub {
 }
 
 struct Server {
+    host: Arc<Host>,
     commands: Commands,
     subscriptions: Arc<Subscriptions>,
 }
@@ -115,11 +123,11 @@ impl PubSub {
             let (commands, sending) = Commands::new(Arc::clone(&host));
             let subscriptions = Arc::<Subscriptions>::default();
             let (tx, requests) = mpsc::channel(REQUESTS);
-            let topics = Arc::new(ServerTopics::new(Arc::clone(&state), index, tx));
+            let topics = Arc::new(ServerTopics::new(Arc::clone(&state), index, tx, Arc::clone(&subscriptions)));
             tasks.spawn(sending);
-            tasks.spawn(subscriber::run(host, commands.clone(), Arc::clone(&subscriptions), topics));
+            tasks.spawn(subscriber::run(Arc::clone(&host), commands.clone(), Arc::clone(&subscriptions), topics));
             tasks.spawn(reply_to_requests(Arc::clone(&state), commands.clone(), requests));
-            Server { commands, subscriptions }
+            Server { host, commands, subscriptions }
         });
         let servers = servers.collect();
         Self { state, servers, tasks }
@@ -160,7 +168,7 @@ impl PubSub {
         let PubSubState { codec, process, processes, requests, .. } = &*self.state;
         let request = requests.add();
         let message = request.message(process, group, names).seal(codec);
-        let Server { commands, subscriptions } = self.server(&self.state.topic_of(group));
+        let Server { commands, subscriptions, .. } = self.server(&self.state.topic_of(group));
         // Without this subscription no reply would arrive, not even from this process.
         subscriptions.confirmed(process.clone()).await?;
         let receivers = publish(commands, processes, &message).await?;
@@ -305,6 +313,28 @@ impl Backend for PubSub {
 
     fn group_count<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<usize, LayerError>> {
         async move { Ok(self.request_members(group, false).await?.count) }.boxed()
+    }
+
+    fn jobs<'a>(&'a self, channel: &'a ChannelName) -> Jobs<'a> {
+        async move {
+            self.check_open()?;
+            let Server { host, commands, subscriptions } = self.server(channel.as_str());
+            let (topic, received) = self.state.jobs.open(channel);
+            let (state, subscriptions) = (Arc::clone(&self.state), Arc::clone(subscriptions));
+            // From here on, dropping this future closes the topic.
+            let subscription = JobSubscription { state, subscriptions, channel: channel.clone() };
+            let offers = || {
+                let (state, subscriptions) = (Arc::clone(&self.state), Arc::clone(&subscription.subscriptions));
+                JobOffers { state, topic: Arc::clone(&topic), commands: commands.clone(), subscriptions }
+            };
+            if let Some(received) = received {
+                self.tasks.spawn(offers().run(received));
+            }
+            offers().wait_until_numbering().await?;
+            let queue = PubSubWorkerQueue::new(subscription, Arc::clone(host));
+            Ok(Some(Box::new(queue) as Box<dyn WorkerQueue>))
+        }
+        .boxed()
     }
 
     fn flush(&self) -> BoxFuture<'_, Result<(), LayerError>> {

@@ -3,10 +3,15 @@
 //! - `backend`: the [`Backend`](crate::layer::Backend), with the wire format in its docs.
 //! - `state`: the state that the tasks share.
 //! - `peers`: the messages between the processes of the layer, to list group members.
+//! - `job_topics`, `job_offers`, `job_queue`: the jobs of workers: how a process numbers those that are published, the task that
+//!   offers them to the shared queue, and a worker's end of the queue.
 //! - `topics`, `subscriptions`, `subscriber`: the names to subscribe, their state, and the task that subscribes them.
 //! - `subscription_sink`, `probe`: the connection of the subscriber, and its liveness.
 
 mod backend;
+mod job_offers;
+mod job_queue;
+mod job_topics;
 mod peers;
 mod probe;
 mod state;

@@ -14,6 +14,7 @@ use crate::codec::Format;
 use crate::error::DecodeError;
 use crate::layer::local_table::LocalTable;
 use crate::layer::redis::codec::Codec;
+use crate::layer::redis::pubsub::job_topics::JobEpoch;
 use crate::name::{ChannelName, GroupName};
 use crate::support::lock;
 
@@ -40,6 +41,8 @@ pub(super) enum PeerMessage {
     /// To the process that sent the request: the members in the replying process.
     #[serde(rename = "Members")]
     MembersReply(MembersReply),
+    /// To all processes: numbers the jobs of a channel from 1 again.
+    JobEpoch(JobEpoch),
 }
 
 /// A request for the members of a group in each process.

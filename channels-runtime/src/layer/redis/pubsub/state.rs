@@ -8,6 +8,7 @@ use crate::error::DecodeError;
 use crate::layer::config::LayerConfig;
 use crate::layer::local_table::LocalTable;
 use crate::layer::redis::codec::Codec;
+use crate::layer::redis::pubsub::job_topics::JobTopics;
 use crate::layer::redis::pubsub::peers::PendingRequests;
 use crate::name::{ChannelName, GroupName};
 
@@ -23,14 +24,28 @@ pub(super) struct PubSubState {
     /// The topic of all processes, subscribed on every server.
     pub(super) processes: String,
     pub(super) requests: PendingRequests,
+    /// The worker channels of this process.
+    pub(super) jobs: JobTopics,
+    pub(super) config: LayerConfig,
 }
 
 impl PubSubState {
     pub(super) fn new(table: LocalTable, config: &LayerConfig, servers: usize) -> Self {
-        let (codec, prefix) = (Codec::for_pubsub(config), config.prefix.clone());
+        let (codec, prefix, config) = (Codec::for_pubsub(config), config.prefix.clone(), config.clone());
         let process = format!("{prefix}__process__{}", Uuid::new_v4().simple());
         let processes = format!("{prefix}__processes");
-        Self { table, codec, prefix, servers, process, processes, requests: PendingRequests::default() }
+        let (requests, jobs) = (PendingRequests::default(), JobTopics::default());
+        Self { table, codec, prefix, servers, process, processes, requests, jobs, config }
+    }
+
+    /// Returns the key of the queue of a worker's channel, which is a sorted set.
+    pub(super) fn job_queue(&self, channel: &ChannelName) -> String {
+        format!("{}__jobs__{channel}", self.prefix)
+    }
+
+    /// Returns the key of the last number of an epoch.
+    pub(super) fn job_number(&self, channel: &ChannelName, epoch: &str) -> String {
+        format!("{}__jobs__{channel}__{epoch}", self.prefix)
     }
 
     /// Returns the topic of a group.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use deadpool_redis::redis::RedisError;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::error::LayerError;
 use crate::layer::redis::connection_error::ConnectionError;
@@ -19,6 +19,8 @@ pub(super) struct Subscriptions {
     state: Mutex<State>,
     changed: Notify,
     last_error: LastError,
+    /// The number of connections that were lost.
+    connections: watch::Sender<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -74,6 +76,16 @@ impl Subscriptions {
         self.changed.notified().await;
     }
 
+    /// Returns the number of the current connection. A lost connection keeps its number until [`Self::lost`] is called.
+    pub(super) fn connection(&self) -> u64 {
+        *self.connections.borrow()
+    }
+
+    /// Returns a receiver that is notified when a connection is lost.
+    pub(super) fn connections(&self) -> watch::Receiver<u64> {
+        self.connections.subscribe()
+    }
+
     /// Begins a connection, which has no subscriptions yet: marks all wanted topics dirty.
     pub(super) fn connected(&self, topics: &impl Topics) {
         let wanted = topics.wanted();
@@ -92,6 +104,8 @@ impl Subscriptions {
             state.reconciler.refuse_awaited(error);
         }
         state.reconciler.retain_awaited();
+        // Under the lock, so that a topic is never confirmed on an older connection than this number names.
+        self.connections.send_modify(|number| *number += 1);
         !std::mem::replace(&mut state.lost, true)
     }
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
+use crate::layer::redis::pubsub::job_topics::JobNumbers;
 use crate::layer::redis::pubsub::peers::{MembersRequest, PeerMessage};
 use crate::layer::redis::pubsub::state::PubSubState;
+use crate::layer::redis::pubsub::subscriptions::Subscriptions;
 use crate::layer::redis::shard::shard_of;
 use crate::name::ChannelName;
 
@@ -33,23 +35,37 @@ pub(super) struct ServerTopics {
     /// The index of the server.
     index: usize,
     requests: mpsc::Sender<MembersRequest>,
+    subscriptions: Arc<Subscriptions>,
 }
 
 impl ServerTopics {
     /// `requests` receives the members requests of all processes.
-    pub(super) fn new(state: Arc<PubSubState>, index: usize, requests: mpsc::Sender<MembersRequest>) -> Self {
-        Self { state, index, requests }
+    pub(super) fn new(
+        state: Arc<PubSubState>,
+        index: usize,
+        requests: mpsc::Sender<MembersRequest>,
+        subscriptions: Arc<Subscriptions>,
+    ) -> Self {
+        Self { state, index, requests, subscriptions }
     }
 }
 
-impl Topics for ServerTopics {
+/// The effects of earlier messages of a connection on later ones.
+#[derive(Default)]
+pub(super) struct ReadState {
     /// The channel that does not get the next message.
-    type ReadState = Option<ChannelName>;
+    excluded: Option<ChannelName>,
+    jobs: JobNumbers,
+}
+
+impl Topics for ServerTopics {
+    type ReadState = ReadState;
 
     fn is_wanted(&self, topic: &str) -> bool {
         match self.state.group_of(topic) {
             Some(group) => self.state.table.members(&group) > 0,
             None if topic == self.state.process || topic == self.state.processes => true,
+            None if self.state.jobs.contains(topic) => true,
             None => ChannelName::new(topic).is_ok_and(|name| self.state.table.has_channel(&name)),
         }
     }
@@ -57,25 +73,32 @@ impl Topics for ServerTopics {
     fn wanted(&self) -> Vec<String> {
         let groups = self.state.table.groups().into_iter().map(|group| self.state.topic_of(&group));
         let channels = self.state.table.channel_names().into_iter().map(|name| name.to_string());
-        let here = groups.chain(channels).filter(|topic| shard_of(topic, self.state.servers) == self.index);
+        let here = groups
+            .chain(channels)
+            .chain(self.state.jobs.names())
+            .filter(|topic| shard_of(topic, self.state.servers) == self.index);
         // These two first, because a message to this process can exclude a channel from the next message to a group.
         [self.state.process.clone(), self.state.processes.clone()].into_iter().chain(here).collect()
     }
 
-    fn arrived(&self, excluded: &mut Option<ChannelName>, topic: &str, body: Bytes) {
-        let PubSubState { codec, process, processes, requests, .. } = &*self.state;
+    fn arrived(&self, ReadState { excluded, jobs }: &mut ReadState, topic: &str, body: Bytes) {
+        let PubSubState { codec, process, processes, requests, table, .. } = &*self.state;
+        if jobs.offer(topic, &body, table.counters()) {
+            return;
+        }
         let handled = if topic == process || topic == processes {
             PeerMessage::open(body, codec).map(|message| match message {
                 PeerMessage::Exclude(channel) => *excluded = Some(channel),
                 PeerMessage::IncludeAll => *excluded = None,
                 PeerMessage::MembersRequest(request) => _ = self.requests.try_send(request),
                 PeerMessage::MembersReply(reply) => requests.add_reply(reply),
+                PeerMessage::JobEpoch(marker) => jobs.begin(&marker, &self.state.jobs, self.subscriptions.connection()),
             })
         } else {
             self.state.deliver(excluded.as_ref(), topic, body)
         };
         if let Err(error) = handled {
-            self.state.table.counters().count_garbage(topic, &error);
+            table.counters().count_garbage(topic, &error);
         }
     }
 

@@ -1,8 +1,8 @@
-//! The messages of a general channel, shared one by one with the workers of all processes.
+//! A queue of jobs in Redis, shared one by one by the workers of all processes.
 //!
-//! Redis sends each message to one of the waiting workers. A worker pops a message only when it has no other, so no message
-//! waits here while another worker is idle. channels_redis also keeps a copy of each message under a second key, and later
-//! puts it back into the queue. That would run jobs of other workers twice, so this layer does not do it.
+//! Redis sends each job to one of the waiting workers. A worker pops a job only when it has no other, so no job waits here
+//! while another worker is idle. channels_redis also keeps a copy of each job under a second key, and later puts it back into
+//! the queue. That would run jobs of other workers twice, so no layer here does it.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,19 +19,28 @@ use crate::error::DecodeError;
 use crate::layer::backend::WorkerQueue;
 use crate::layer::counters::Counters;
 use crate::layer::redis::connection_error::ConnectionError;
-use crate::layer::redis::core::queue_entry::{PoppedEntry, QueueEntry, open_entry, pop_oldest};
-use crate::layer::redis::core::state::CoreState;
 use crate::layer::redis::host::Host;
 use crate::layer::redis::limits::DEADLINE;
 use crate::layer::redis::pipeline::run_pipeline;
+use crate::layer::redis::pop::{PoppedEntry, QueueEntry, pop_oldest};
 use crate::layer::redis::reconnect_backoff::ReconnectBackoff;
 
 /// The time for which Redis waits for a job before it replies that the queue is empty. Stopping a worker takes up to this time.
 const BLOCK: Duration = Duration::from_secs(1);
 
-/// The queue of a general channel on all servers.
-pub(super) struct CoreWorkerQueue {
-    state: Arc<CoreState>,
+/// A job that was popped.
+pub(super) struct PoppedJob {
+    pub(super) entry: QueueEntry,
+    /// The time of the server when it popped the entry, in seconds since 1970. `None` if the queue does not request it.
+    pub(super) popped_at: Option<f64>,
+}
+
+/// Opens a job. Counts a job that is not valid or has expired, and returns `None`.
+pub(super) type OpenJob = Box<dyn Fn(PoppedJob) -> Option<Envelope> + Send>;
+
+/// The queue of a worker's channel on all servers that hold a part of it.
+pub(super) struct RedisWorkerQueue {
+    open: OpenJob,
     servers: Vec<ServerQueue>,
     /// The server to poll first. It changes after each job, so that no server is preferred.
     next: usize,
@@ -44,12 +53,14 @@ struct ServerQueue {
     idle: Option<QueueConnection>,
 }
 
-type Pop = BoxFuture<'static, (QueueConnection, Option<QueueEntry>)>;
+type Pop = BoxFuture<'static, (QueueConnection, Option<PoppedJob>)>;
 
 /// A connection to a queue, opened on first use and after a loss.
 struct QueueConnection {
     host: Arc<Host>,
     queue: String,
+    /// Whether a pop also requests the time of the server.
+    requests_time: bool,
     connection: Option<MultiplexedConnection>,
     backoff: ReconnectBackoff,
     /// The current failure was logged: the connection is lost, or the key does not hold a queue.
@@ -59,7 +70,7 @@ struct QueueConnection {
 
 impl QueueConnection {
     /// Pops the oldest entry. Returns `None` if the queue was empty for [`BLOCK`], or after a failure.
-    async fn pop(mut self) -> (Self, Option<QueueEntry>) {
+    async fn pop(mut self) -> (Self, Option<PoppedJob>) {
         match self.try_pop().await {
             Ok(popped) => {
                 self.backoff.reset();
@@ -90,29 +101,50 @@ impl QueueConnection {
         }
     }
 
-    async fn try_pop(&mut self) -> Result<Option<QueueEntry>, ConnectionError> {
+    async fn try_pop(&mut self) -> Result<Option<PoppedJob>, ConnectionError> {
         let connection = match &mut self.connection {
             Some(connection) => connection,
             empty => empty.insert(self.host.blocking_connection().await?),
         };
-        let mut pop = Pipeline::with_capacity(2);
+        let mut pop = Pipeline::with_capacity(3);
         pop.add_command(pop_oldest(&self.queue, BLOCK));
-        let mut replies = timeout(BLOCK + DEADLINE, run_pipeline(&mut pop, connection)).await??;
-        let reply = replies.pop().ok_or(ConnectionError::OutOfStep)??;
-        let popped: Option<PoppedEntry> = redis::from_redis_value(reply).map_err(RedisError::from)?;
-        Ok(popped.map(|(_, message, score)| (message, score)))
+        if self.requests_time {
+            pop.cmd("TIME");
+        }
+        let mut replies = timeout(BLOCK + DEADLINE, run_pipeline(&mut pop, connection)).await??.into_iter();
+        let popped = replies.next().ok_or(ConnectionError::OutOfStep)??;
+        let Some((_, message, score)): Option<PoppedEntry> =
+            redis::from_redis_value(popped).map_err(RedisError::from)?
+        else {
+            return Ok(None);
+        };
+        let popped_at = match replies.next() {
+            Some(time) => {
+                let (seconds, micros): (u64, u32) = redis::from_redis_value(time?).map_err(RedisError::from)?;
+                Some(seconds as f64 + f64::from(micros) / 1e6)
+            }
+            None => None,
+        };
+        Ok(Some(PoppedJob { entry: (message, score), popped_at }))
     }
 }
 
-impl CoreWorkerQueue {
-    pub(super) fn new(state: Arc<CoreState>, hosts: impl Iterator<Item = Arc<Host>>, queue: &str) -> Self {
+impl RedisWorkerQueue {
+    /// Returns the queue under the key `queue` of all these servers. `requests_time` sets [`PoppedJob::popped_at`].
+    pub(super) fn new(
+        hosts: impl Iterator<Item = Arc<Host>>,
+        queue: &str,
+        counters: &Arc<Counters>,
+        requests_time: bool,
+        open: OpenJob,
+    ) -> Self {
         let servers = hosts.map(|host| {
-            let counters = Arc::clone(state.table.counters());
-            let (queue, backoff) = (queue.into(), ReconnectBackoff::new());
-            let idle = QueueConnection { host, queue, connection: None, backoff, logged: false, counters };
+            let (queue, backoff, counters) = (queue.into(), ReconnectBackoff::new(), Arc::clone(counters));
+            let idle =
+                QueueConnection { host, queue, requests_time, connection: None, backoff, logged: false, counters };
             ServerQueue { popping: None, idle: Some(idle) }
         });
-        Self { servers: servers.collect(), state, next: 0 }
+        Self { open, servers: servers.collect(), next: 0 }
     }
 
     /// Returns the next job. If `more` is false, does not begin a pop, and returns `None` once no pop is in flight.
@@ -127,18 +159,13 @@ impl CoreWorkerQueue {
                     break;
                 };
                 self.servers[index] = ServerQueue { popping: None, idle: Some(connection) };
-                if let Some(job) = popped.and_then(|entry| self.open(entry)) {
+                if let Some(job) = popped.and_then(&self.open) {
                     self.next = index + 1;
                     return Poll::Ready(Some(job));
                 }
             }
         }
         if in_flight || more { Poll::Pending } else { Poll::Ready(None) }
-    }
-
-    fn open(&self, entry: QueueEntry) -> Option<Envelope> {
-        // Only this channel uses the queue, so the channel names of a message to a group are not checked.
-        open_entry(&self.state, "a worker's queue", entry, |envelope, _| Ok(envelope))
     }
 }
 
@@ -152,7 +179,7 @@ impl ServerQueue {
     }
 }
 
-impl WorkerQueue for CoreWorkerQueue {
+impl WorkerQueue for RedisWorkerQueue {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Envelope> {
         self.poll(cx, true).map(|job| job.expect("`poll` with `more` returns a job"))
     }
