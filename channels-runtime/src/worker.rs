@@ -5,6 +5,8 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -101,6 +103,8 @@ pub struct Worker<C> {
     shutdown_deadline: Duration,
     stopping: CancellationToken,
     counters: Arc<JobCounters>,
+    /// The number of consumers that have not ended.
+    unfinished: Arc<AtomicUsize>,
 }
 
 /// The function that runs `#[connect]`, which takes no captures.
@@ -135,6 +139,7 @@ impl Channels {
             shutdown_deadline: self.server().settings.shutdown_deadline,
             stopping: self.server().stopping().clone(),
             counters: Arc::clone(self.server().jobs()),
+            unfinished: Arc::default(),
         }
     }
 }
@@ -152,7 +157,7 @@ impl<C: Consumer> Worker<C> {
     /// Runs until [`Channels::shutdown`] is called, or until the process gets SIGINT or SIGTERM. Then the worker finishes its
     /// running jobs, takes no more, and runs `#[disconnect]`. Jobs that still run 10 s after the signal
     /// ([`shutdown_deadline`](crate::ChannelsBuilder::shutdown_deadline)), or at a second signal, are cut off and lost, without
-    /// `#[disconnect]`.
+    /// `#[disconnect]`. Then the result is an error that names their number.
     ///
     /// The future owns everything that it needs, so it can be spawned: `tokio::spawn(worker.run())`.
     ///
@@ -162,6 +167,7 @@ impl<C: Consumer> Worker<C> {
     pub async fn run(self) -> Result<()> {
         let signalled = CancellationToken::new();
         let (channel, shutdown_deadline) = (self.channel.clone(), self.shutdown_deadline);
+        let unfinished = Arc::clone(&self.unfinished);
         let working = self.run_until(async {
             signal().await;
             tracing::info!(channel, "the worker finishes its running jobs");
@@ -170,7 +176,14 @@ impl<C: Consumer> Worker<C> {
         tokio::select! {
             outcome = working => outcome,
             // Drops the jobs that still run.
-            () = cut_off(&signalled, &channel, shutdown_deadline) => Ok(()),
+            cause = cut_off(&signalled, shutdown_deadline) => {
+                let consumers = unfinished.load(Relaxed);
+                tracing::warn!(channel, cause, consumers, "a worker's running jobs are cut off");
+                Err(Error::msg(format!(
+                    "{consumers} consumers of the worker `{channel}` had not finished their jobs at {cause}; allow them more time \
+                     with `shutdown_deadline`"
+                )))
+            }
         }
     }
 
@@ -216,7 +229,14 @@ impl<C: Consumer> Worker<C> {
             let (layer, counters) = (self.layer.clone(), Arc::clone(&self.counters));
             let (connect, name, stopping) = (self.connect, name.clone(), stopping.clone());
             let task = Task { connect, layer, name, instance, jobs, counters, stopping };
-            instances.spawn(task.run().instrument(span.clone()));
+            let unfinished = Arc::clone(&self.unfinished);
+            unfinished.fetch_add(1, Relaxed);
+            let run = async move {
+                let outcome = task.run().await;
+                unfinished.fetch_sub(1, Relaxed);
+                outcome
+            };
+            instances.spawn(run.instrument(span.clone()));
         }
         tracing::info!(channel = self.channel, consumer = C::INFO.name, "worker started");
         let mut stop = std::pin::pin!(stop);
@@ -417,13 +437,13 @@ impl<C: Consumer> Task<C> {
     }
 }
 
-/// Waits for the signal, and then for the deadline of the running jobs or for a second signal.
-async fn cut_off(signalled: &CancellationToken, channel: &str, deadline: Duration) {
+/// Waits for the signal, and then for the deadline of the running jobs or for a second signal. Returns which of them it was.
+async fn cut_off(signalled: &CancellationToken, deadline: Duration) -> &'static str {
     signalled.cancelled().await;
     tokio::select! {
         // Both branches only wait, so either may be dropped.
-        () = tokio::time::sleep(deadline) => tracing::warn!(channel, "some jobs did not end in time"),
-        () = signal() => tracing::warn!(channel, "a second signal: running jobs are cut off"),
+        () = tokio::time::sleep(deadline) => "the deadline",
+        () = signal() => "a second signal",
     }
 }
 

@@ -7,6 +7,11 @@
 //!
 //! A client of `/ws/chat/<room>/` sends `{"message": "hi"}`, and every member of the room receives `{"message": "hi"}`.
 
+#[path = "../support/log.rs"]
+mod log;
+#[path = "../support/page.rs"]
+mod page;
+
 use std::io::Write;
 use std::net::SocketAddr;
 
@@ -89,17 +94,14 @@ impl ChatConsumer {
 /// Returns the page of a room. The page reads the room's name from its own address.
 fn room_page(room: String) -> Response {
     match (Room { room }).name() {
-        Ok(_) => warp::reply::html(include_str!("room.html")).into_response(),
+        Ok(_) => page::page(include_str!("room.html")).into_response(),
         Err(error) => warp::reply::with_status(error.to_string(), StatusCode::NOT_FOUND).into_response(),
     }
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
-        .with_writer(std::io::stderr)
-        .init();
+    log::init();
     let flags = Flags::parse();
     let layer = match flags.layer {
         Layer::Memory => ChannelLayer::in_memory(),
@@ -109,7 +111,7 @@ async fn main() -> Result<()> {
     let channels = Channels::builder().layer(layer).build()?;
     let routes = warp::path::end()
         .and(warp::get())
-        .map(|| warp::reply::html(include_str!("index.html")))
+        .map(|| page::page(include_str!("index.html")))
         .or(warp::path!("chat" / String).and(warp::get()).map(room_page))
         .or(channels.route::<ChatConsumer>(warp::path!("ws" / "chat" / String)));
 
@@ -117,13 +119,12 @@ async fn main() -> Result<()> {
     let enabled = move || async move { if flags.inspect { Ok(()) } else { Err(warp::reject::not_found()) } };
     let inspected = channels.clone();
     let inspection = warp::path!("inspect.json").map(move || warp::reply::json(&inspected.inspect()));
-    let page = warp::path!("inspect").map(|| warp::reply::html(include_str!("inspect.html")));
+    let page = warp::path!("inspect").map(|| page::page(include_str!("inspect.html")));
     let routes = routes.or(warp::get().and_then(enabled).untuple_one().and(page.or(inspection)));
 
     let server = channels.bind(flags.addr).await?;
     let mut out = std::io::stdout();
     writeln!(out, "listening on http://{}/", server.local_addr())?;
     out.flush()?;
-    server.serve(routes).await;
-    Ok(())
+    Ok(server.serve(routes).await?)
 }

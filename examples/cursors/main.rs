@@ -4,6 +4,11 @@
 //! A newer position replaces an older one, so the event is marked `volatile, coalesce = "user_id"`. A slow phone misses some
 //! positions, and no other client waits for it. When the cursor rests, the page sends its position once more.
 
+#[path = "../support/log.rs"]
+mod log;
+#[path = "../support/page.rs"]
+mod page;
+
 use std::io::Write;
 use std::net::SocketAddr;
 
@@ -86,18 +91,18 @@ impl CursorConsumer {
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    log::init();
     let flags = Flags::parse();
     // The layer is in memory, unless the variable CHANNEL_LAYERS names a Redis.
     let channels = Channels::builder().layer(ChannelLayer::from_env().await?).build()?;
     let routes = warp::path::end()
         .and(warp::get())
-        .map(|| warp::reply::html(include_str!("index.html")))
+        .map(|| page::page(include_str!("index.html")))
         .or(channels.route::<CursorConsumer>(warp::path!("ws" / "cursors")));
 
     let server = channels.bind(flags.addr).await?;
     let mut out = std::io::stdout();
     writeln!(out, "listening on http://{}/", server.local_addr())?;
     out.flush()?;
-    server.serve(routes).await;
-    Ok(())
+    Ok(server.serve(routes).await?)
 }

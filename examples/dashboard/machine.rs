@@ -48,10 +48,10 @@ impl Machine {
 
     /// The kernel generates these files in memory on each read, so reading them does not wait for a disk.
     pub(crate) fn sample(&mut self, viewers: usize) -> Result<Sample> {
-        let before = std::mem::replace(self, Self::read()?);
+        let (now, (memory_used, memory_total)) = (Self::read()?, memory()?);
+        let before = std::mem::replace(self, now);
         let seconds = (self.read_at - before.read_at).as_secs_f64().max(0.001);
         let a_second = |now: u64, before: u64| (now.saturating_sub(before) as f64 / seconds) as u64;
-        let (memory_used, memory_total) = memory()?;
         Ok(Sample {
             at: SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64,
             cores: self.cores.iter().zip(&before.cores).map(|(now, before)| now.busy_since(*before)).collect(),

@@ -4,7 +4,11 @@
 //! One producer publishes a sample each second. It is rendered once, for any number of viewers. A new viewer first receives
 //! the last minute. With `?sse` after the address, the page uses server-sent events, which also pass where a WebSocket does not.
 
+#[path = "../support/log.rs"]
+mod log;
 mod machine;
+#[path = "../support/page.rs"]
+mod page;
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -74,9 +78,20 @@ async fn produce(layer: &ChannelLayer, last_minute: &LastMinute) -> Result<()> {
     // After a pause of the process: one sample, not one for each second of the pause.
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     second.tick().await;
+    let mut has_failed = false;
     loop {
         second.tick().await;
-        let sample = machine.sample(layer.members_here(&Dashboard)?)?;
+        let sample = match machine.sample(layer.members_here(&Dashboard)?) {
+            Ok(sample) => sample,
+            // Most likely the connections use all file descriptors. The next sample covers the time since the last one.
+            Err(error) => {
+                if !std::mem::replace(&mut has_failed, true) {
+                    tracing::warn!(%error, "no sample");
+                }
+                continue;
+            }
+        };
+        has_failed = false;
         last_minute.push(sample.clone());
         layer.group_send(&Dashboard, &sample).await?;
     }
@@ -84,6 +99,7 @@ async fn produce(layer: &ChannelLayer, last_minute: &LastMinute) -> Result<()> {
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    log::init();
     let flags = Flags::parse();
     let channels = Channels::builder().build()?;
     let last_minute = Arc::<LastMinute>::default();
@@ -92,7 +108,7 @@ async fn main() -> Result<()> {
     let path = warp::path!("ws" / "dashboard").and(warp::any().map(move || Arc::clone(&shared)));
     let routes = warp::path::end()
         .and(warp::get())
-        .map(|| warp::reply::html(include_str!("index.html")))
+        .map(|| page::page(include_str!("index.html")))
         .or(channels.route::<DashboardConsumer>(path.clone()))
         .or(channels.sse::<DashboardConsumer>(path));
 
@@ -101,9 +117,9 @@ async fn main() -> Result<()> {
     writeln!(out, "listening on http://{}/", server.local_addr())?;
     out.flush()?;
     let layer = channels.channel_layer();
-    // The producer ends with the server. If the producer fails, the program ends.
+    // The producer ends with the server. If the layer fails, the program ends.
     tokio::select! {
-        () = server.serve(routes) => Ok(()),
+        served = server.serve(routes) => Ok(served?),
         failed = produce(&layer, &last_minute) => failed,
     }
 }

@@ -1,6 +1,9 @@
 //! The smallest consumer: `cargo run --example echo`. It returns every text and binary message unchanged on
 //! `ws://127.0.0.1:8000/echo`.
 
+#[path = "../support/log.rs"]
+mod log;
+
 use std::io::Write;
 use std::net::SocketAddr;
 
@@ -32,6 +35,7 @@ impl EchoConsumer {
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    log::init();
     let flags = Flags::parse();
     let channels = Channels::builder().max_message_size(flags.max_message).build()?;
     let echo = channels.route::<EchoConsumer>(warp::path!("echo"));
@@ -40,6 +44,5 @@ async fn main() -> Result<()> {
     let mut out = std::io::stdout();
     writeln!(out, "listening on http://{}/", server.local_addr())?;
     out.flush()?;
-    server.serve(echo).await;
-    Ok(())
+    Ok(server.serve(echo).await?)
 }

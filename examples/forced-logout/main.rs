@@ -4,6 +4,13 @@
 //! Each connection writes the name of its channel into a table. An HTTP handler reads the user's channel names from it, and
 //! sends `chat.force_disconnect` to each. This example does not check who a user is; `examples/multichat` has logins.
 
+#[path = "../support/log.rs"]
+mod log;
+#[path = "../support/origin.rs"]
+mod origin;
+#[path = "../support/page.rs"]
+mod page;
+
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -103,7 +110,10 @@ async fn force_disconnect(username: &str, table: &Table, layer: &ChannelLayer) -
     Ok(connections.len())
 }
 
-async fn log_out(username: String, table: Arc<Table>, layer: ChannelLayer) -> Response {
+async fn log_out(username: String, is_own_page: bool, table: Arc<Table>, layer: ChannelLayer) -> Response {
+    if !is_own_page {
+        return StatusCode::FORBIDDEN.into_response();
+    }
     match force_disconnect(&username, &table, &layer).await {
         Ok(connections) => format!("{username} had {connections} open\n").into_response(),
         Err(error) => warp::reply::with_status(error.to_string(), StatusCode::INTERNAL_SERVER_ERROR).into_response(),
@@ -112,6 +122,7 @@ async fn log_out(username: String, table: Arc<Table>, layer: ChannelLayer) -> Re
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    log::init();
     let flags = Flags::parse();
     let channels = Channels::builder().build()?;
     let layer = channels.channel_layer();
@@ -120,8 +131,13 @@ async fn main() -> Result<()> {
 
     let routes = warp::path::end()
         .and(warp::get())
-        .map(|| warp::reply::html(include_str!("index.html")))
-        .or(warp::path!("logout" / String).and(warp::post()).and(table.clone()).and(layer).then(log_out))
+        .map(|| page::page(include_str!("index.html")))
+        .or(warp::path!("logout" / String)
+            .and(warp::post())
+            .and(origin::is_own_page())
+            .and(table.clone())
+            .and(layer)
+            .then(log_out))
         // A further value of the route's filter is also an argument of `connect`.
         .or(channels.route::<AccountConsumer>(warp::path!("ws" / "account" / String).and(table)));
 
@@ -129,6 +145,5 @@ async fn main() -> Result<()> {
     let mut out = std::io::stdout();
     writeln!(out, "listening on http://{}/", server.local_addr())?;
     out.flush()?;
-    server.serve(routes).await;
-    Ok(())
+    Ok(server.serve(routes).await?)
 }

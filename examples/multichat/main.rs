@@ -4,6 +4,8 @@
 //! It uses the protocol of the multichat in Andrew Godwin's channels-examples, with its clients and through the channel
 //! layer. So a Django process can serve the same rooms: `--layer core --redis redis://127.0.0.1:6379/0`.
 
+#[path = "../support/log.rs"]
+mod log;
 mod site;
 
 use std::io::Write;
@@ -38,7 +40,7 @@ enum Layer {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::from_default_env()).init();
+    log::init();
     let flags = Flags::parse();
     let layer = match flags.layer {
         Layer::Memory => ChannelLayer::in_memory(),
@@ -48,6 +50,5 @@ async fn main() -> Result<()> {
     let (channels, routes) = site::build(layer, Arc::default())?;
     let server = channels.bind(flags.addr).await?;
     writeln!(std::io::stdout(), "listening on http://{}/", server.local_addr())?;
-    server.serve(routes).await;
-    Ok(())
+    Ok(server.serve(routes).await?)
 }

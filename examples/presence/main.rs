@@ -5,6 +5,11 @@
 //! announcement at intervals. A connection that misses three announcements in a row is removed. So a killed process leaves no
 //! stale users, on any layer.
 
+#[path = "../support/log.rs"]
+mod log;
+#[path = "../support/page.rs"]
+mod page;
+
 use std::collections::HashMap;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -162,6 +167,7 @@ impl PresenceConsumer {
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    log::init();
     let flags = Flags::parse();
     PERIOD.get_or_init(|| Duration::from_secs_f64(flags.every));
     let layer = match flags.layer.as_str() {
@@ -173,13 +179,12 @@ async fn main() -> Result<()> {
     let channels = Channels::builder().layer(layer).build()?;
     let routes = warp::path::end()
         .and(warp::get())
-        .map(|| warp::reply::html(include_str!("index.html")))
+        .map(|| page::page(include_str!("index.html")))
         .or(channels.route::<PresenceConsumer>(warp::path!("ws" / "presence" / String / String)));
 
     let server = channels.bind(flags.addr).await?;
     let mut out = std::io::stdout();
     writeln!(out, "listening on http://{}/", server.local_addr())?;
     out.flush()?;
-    server.serve(routes).await;
-    Ok(())
+    Ok(server.serve(routes).await?)
 }

@@ -4,6 +4,11 @@
 //! pub/sub layer, whose groups are cheap, and the worker uses the core layer, which gives each job to one of all processes:
 //! `cargo run --example two-layers -- --redis redis://127.0.0.1:6379/0`.
 
+#[path = "../support/log.rs"]
+mod log;
+#[path = "../support/page.rs"]
+mod page;
+
 use std::io::Write;
 use std::net::SocketAddr;
 
@@ -101,7 +106,7 @@ fn factors(mut number: u64) -> Vec<u64> {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    log::init();
     let flags = Flags::parse();
     let (for_sockets, for_jobs) = match &flags.redis {
         Some(redis) => {
@@ -117,14 +122,14 @@ async fn main() -> Result<()> {
     let worker = tokio::spawn(jobs.worker::<FactorConsumer>(CHANNEL).run());
     let routes = warp::path::end()
         .and(warp::get())
-        .map(|| warp::reply::html(include_str!("index.html")))
+        .map(|| page::page(include_str!("index.html")))
         .or(sockets.route::<ViewerConsumer>(warp::path!("ws")));
 
     let server = sockets.bind(flags.addr).await?;
     let mut out = std::io::stdout();
     writeln!(out, "listening on http://{}/", server.local_addr())?;
     out.flush()?;
-    server.serve(routes).await;
+    server.serve(routes).await?;
     // On SIGTERM and Ctrl-C both end. The program ends when the running job is done, too.
     worker.await??;
     writeln!(out, "{:?}", jobs.stats().jobs)?;

@@ -4,6 +4,9 @@
 //! A Django process on the same layer (`--layer core`, the default, or `--layer pubsub`) sends jobs in the same way:
 //! `await channel_layer.send("primes", {"type": "primes.wanted", "below": 10000, "reply_to": channel_name})`
 
+#[path = "../support/log.rs"]
+mod log;
+
 use std::io::Write;
 use std::time::Duration;
 
@@ -83,7 +86,7 @@ fn primes(below: u64) -> u64 {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    log::init();
     let flags = Flags::parse();
     let layer = match flags.layer {
         Layer::Core => ChannelLayer::redis_core(&flags.redis).await?,

@@ -180,7 +180,7 @@ async fn every_path(pair: &Pair<'_>, event: &AllKinds) {
         there.send(&jobs, &message).await.unwrap();
         assert_eq!(next(&shown).await.decode::<AllKinds>().unwrap(), *event, "a general channel from Python");
     }
-    channels.shutdown(Duration::from_secs(5)).await;
+    assert!(channels.shutdown(Duration::from_secs(5)).await);
     working.await.unwrap().unwrap();
 
     // One megabyte.

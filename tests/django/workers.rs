@@ -79,9 +79,15 @@ async fn rust_workers_do_python_jobs(backend: &'static str, workers: usize) {
         let channels = Channels::builder().layer(layer).build().unwrap();
         let worker = channels.worker::<JobConsumer>("jobs-for-rust");
         let stopped = tokio::spawn(async move { worker.run_until(std::future::pending()).await });
+        // Its consumer has a channel once the worker takes jobs.
+        let running = async {
+            while channels.channel_layer().channels_here() == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), running).await.expect("the worker starts");
         working.push((channels, stopped));
     }
-    pair.reader_listens("jobs-for-rust").await;
     let answers = pair.there.new_channel().await;
     let first = pair.there.begin("receive", json!({"channel": answers}));
     pair.reader_listens(&answers).await;
@@ -99,7 +105,7 @@ async fn rust_workers_do_python_jobs(backend: &'static str, workers: usize) {
     }
     assert_eq!(numbers, (0..u64::from(JOBS)).collect::<Vec<_>>());
     for (channels, stopped) in working {
-        channels.shutdown(Duration::from_secs(5)).await;
+        assert!(channels.shutdown(Duration::from_secs(5)).await);
         stopped.await.unwrap().unwrap();
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::task::TaskTracker;
+
 use crate::app::stats::Stats;
 use crate::layer::ChannelLayer;
 use crate::server::Server;
@@ -93,8 +95,12 @@ impl Channels {
     /// [drain window](crate::ChannelsBuilder::drain_window), and over at most half of the deadline. Each close carries the reason
     /// `reconnect in 1234 ms`: a random delay of up to the window, or of up to a second if the window is shorter. Clients that
     /// wait as long do not all reconnect together.
+    ///
+    /// The connections that are left are also logged, with their number. They are cut off when their task is dropped, at the
+    /// latest with the runtime, and the rest of their `#[disconnect]` does not run.
+    #[must_use = "`false` means that connections are left, whose `#[disconnect]` has not ended"]
     pub async fn shutdown(&self, deadline: Duration) -> bool {
-        self.server.shutdown(deadline).await
+        self.server.shutdown(deadline, &TaskTracker::new(), std::future::pending()).await.is_ok()
     }
 }
 

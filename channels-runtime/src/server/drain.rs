@@ -4,6 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use crate::connection::Connection;
 use crate::server::server::Server;
@@ -19,18 +20,46 @@ const CLOSED_PER_SECOND: u32 = 1000;
 /// The shortest time over which clients reconnect after a restart.
 const LEAST_SPREAD: Duration = Duration::from_secs(1);
 
+/// The connections and requests that had not ended when a shutdown stopped waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CutOff {
+    pub(crate) connections: usize,
+    pub(crate) requests: usize,
+}
+
 impl Server {
-    /// Admits no more connections, closes the open ones over the drain window, and waits until they have ended. Returns `false`
-    /// if some have not ended at the deadline.
-    pub(crate) async fn shutdown(&self, deadline: Duration) -> bool {
+    /// Admits no more connections, closes the open ones over the drain window, and waits until they and the HTTP `requests` have
+    /// ended: at most until the deadline, or until `abort` is done. Logs and returns what is left then.
+    pub(crate) async fn shutdown(
+        &self,
+        deadline: Duration,
+        requests: &TaskTracker,
+        abort: impl Future<Output = ()>,
+    ) -> Result<(), CutOff> {
         self.stopping.cancel();
         self.sessions.close();
+        requests.close();
         let ended = async {
-            tokio::join!(self.drain(deadline / 2), self.sessions.wait());
+            tokio::join!(self.drain(deadline / 2), self.sessions.wait(), requests.wait());
             // Otherwise Redis would keep the memberships of this process for a day.
             self.layer().backend().settled().await;
         };
-        tokio::time::timeout(deadline, ended).await.is_ok()
+        // All three branches only wait. The first is preferred if the last connection ends at the deadline.
+        let cause = tokio::select! {
+            biased;
+            () = ended => return Ok(()),
+            () = abort => "a second signal",
+            () = tokio::time::sleep(deadline) => "the deadline",
+        };
+        // A request for a server-sent event stream is a connection, too.
+        let left = CutOff { connections: self.sessions.len(), requests: requests.len() };
+        let CutOff { connections, requests } = left;
+        if connections + requests == 0 {
+            tracing::warn!(cause, "memberships are left in Redis until they expire");
+            return Ok(());
+        }
+        tracing::warn!(cause, connections, requests, "the shutdown leaves connections that have not ended");
+        Err(left)
     }
 
     /// Closes the connections over the drain window, so that neither the reconnects nor the `disconnect` methods all run

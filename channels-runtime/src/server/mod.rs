@@ -11,7 +11,7 @@ mod registry;
 mod server;
 mod spawn;
 
-pub(crate) use drain::reconnect_delay;
+pub(crate) use drain::{CutOff, reconnect_delay};
 pub(crate) use job_stats::JobCounters;
 pub use job_stats::JobStats;
 pub(crate) use registration::AdmissionPermit;

@@ -6,14 +6,18 @@ pub(crate) async fn signal() {
     {
         use tokio::signal::unix::{SignalKind, signal};
         if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
+            return tokio::select! {
                 _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
+                () = interrupt() => {}
+            };
         }
     }
-    // If signals are not available, the program can call `Channels::shutdown`.
+    interrupt().await;
+}
+
+/// Waits for Ctrl-C.
+async fn interrupt() {
+    // An error means that the signal is not available, not that it came. The program can call `Channels::shutdown`.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

@@ -1,11 +1,11 @@
-//! Errors of a server that cannot start.
+//! Errors of a server that cannot start, or that ended with connections left.
 
 use std::io;
 use std::net::SocketAddr;
 #[cfg(feature = "https")]
 use std::path::PathBuf;
 
-/// The reason why a server cannot start.
+/// The reason why a server cannot start, or has not ended cleanly.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
@@ -24,6 +24,17 @@ pub enum ServeError {
         address: SocketAddr,
         /// The error of the system.
         source: io::Error,
+    },
+    /// The server stopped, and connections had not ended at the deadline, or at a second signal. Their `#[disconnect]` is cut off.
+    #[error(
+        "the server stopped before {connections} connections and {requests} HTTP requests had ended; allow them more time with \
+         `shutdown_deadline`"
+    )]
+    CutOff {
+        /// The number of connections: WebSockets and streams of server-sent events.
+        connections: usize,
+        /// The number of sockets with an HTTP request, including those of the streams.
+        requests: usize,
     },
     /// The socket that systemd passed is not a TCP listener.
     #[error("cannot listen on the first socket in `LISTEN_FDS`")]

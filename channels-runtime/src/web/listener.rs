@@ -14,6 +14,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::app::Channels;
 use crate::error::Result;
+use crate::server::CutOff;
 use crate::support::{Unawaited, count, signal};
 use crate::web::address::{self, Address};
 use crate::web::error::ServeError;
@@ -43,13 +44,13 @@ impl Channels {
     /// [`shutdown`](Channels::shutdown) you call yourself.
     ///
     /// # Errors
-    /// If it cannot listen on the address.
+    /// If it cannot listen on the address. [`ServeError::CutOff`] if connections had not ended at the deadline, or at the second
+    /// signal: their `#[disconnect]` is cut off.
     pub fn serve<Kind>(&self, routes: impl Routes<Kind>, address: impl Address) -> Unawaited<'_, Result<()>> {
         let address = address.known();
         Unawaited::new(async move {
             let server = self.listen(address).await?;
-            server.serve(routes).await;
-            Ok(())
+            Ok(server.serve(routes).await?)
         })
     }
 
@@ -133,18 +134,22 @@ impl WebServer {
 
     /// Serves until [`Channels::shutdown`] is called, or until the process gets SIGINT or SIGTERM; see [`Channels::serve`].
     /// If the future is dropped, the server stops and cuts off its requests and connections.
-    pub async fn serve<Kind>(self, routes: impl Routes<Kind>) {
+    ///
+    /// # Errors
+    /// [`ServeError::CutOff`] if connections had not ended at the deadline, or at the second signal.
+    pub async fn serve<Kind>(self, routes: impl Routes<Kind>) -> std::result::Result<(), ServeError> {
         // Spawned, because the thread of the main future is not one of tokio's workers: each accepted socket would wake that
         // thread, and its memory would come from a heap that no worker uses.
         let serving = AbortOnDropHandle::new(tokio::spawn(self.accept(routes.into_service())));
-        if let Err(ended) = serving.await
-            && ended.is_panic()
-        {
-            std::panic::resume_unwind(ended.into_panic());
+        match serving.await {
+            Ok(served) => served,
+            Err(ended) if ended.is_panic() => std::panic::resume_unwind(ended.into_panic()),
+            // Only a runtime that ends cancels the task, and then this future ends with it.
+            Err(_) => Ok(()),
         }
     }
 
-    async fn accept(self, routes: impl HttpService) {
+    async fn accept(self, routes: impl HttpService) -> std::result::Result<(), ServeError> {
         // With a listener from systemd only this record shows the address, and with port 0 only this shows the port.
         tracing::info!(address = %self.address, "listening");
         let service = TowerToHyperService::new(routes);
@@ -197,19 +202,7 @@ impl WebServer {
             );
         }
         drop(self.listener);
-        let deadline = core.settings.shutdown_deadline;
-        let ends = async {
-            requests.close();
-            tokio::join!(self.channels.shutdown(deadline), requests.wait());
-        };
-        tokio::select! {
-            // When one branch completes, the other is not needed.
-            ended = tokio::time::timeout(deadline, ends) => {
-                if ended.is_err() {
-                    tracing::warn!("some connections did not end in time");
-                }
-            }
-            () = signal() => tracing::warn!("a second signal: remaining connections are cut off"),
-        }
+        let ended = core.shutdown(core.settings.shutdown_deadline, &requests, signal()).await;
+        ended.map_err(|CutOff { connections, requests }| ServeError::CutOff { connections, requests })
     }
 }

@@ -48,8 +48,11 @@ impl Accounts {
         self.lock().iter().find(|(known, _)| known == session).map(|(_, user)| *user)
     }
 
-    pub(crate) fn log_out(&self, session: &str) {
-        self.lock().retain(|(known, _)| known != session);
+    /// Ends a session. Returns its user, or `None` if there is no such session.
+    pub(crate) fn log_out(&self, session: &str) -> Option<User> {
+        let mut sessions = self.lock();
+        let at = sessions.iter().position(|(known, _)| known == session)?;
+        sessions.remove(at).map(|(_, user)| user)
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<(String, User)>> {

@@ -1,6 +1,8 @@
 "use strict";
 const MESSAGE = 0, WARNING = 1, ALERT = 2, MUTED = 3, ENTER = 4, LEAVE = 5;
 const KEPT_LINES = 500;
+// The server closes the socket of a user who is not logged in with this code.
+const LOGIN_REQUIRED = 3000;
 const FIRST_WAIT = 500, LONGEST_WAIT = 15000;
 
 const status = document.getElementById("status");
@@ -107,37 +109,26 @@ function received(data) {
 }
 
 function connect() {
-  let accepted = false;
   const scheme = location.protocol === "https:" ? "wss" : "ws";
   socket = new WebSocket(`${scheme}://${location.host}/chat/stream/`);
   socket.onopen = () => {
-    accepted = true;
     wait = FIRST_WAIT;
     show("online", false);
     for (const id of wanted) send({ command: "join", room: id });
   };
   socket.onmessage = (event) => received(JSON.parse(event.data));
-  socket.onclose = async ({ reason }) => {
-    show("offline, trying again", true);
-    // A script cannot distinguish a rejected handshake from a lost connection. If the session has ended, go to the login page.
-    if (!accepted && await loggedOut()) {
-      location.assign("/accounts/login/?next=/");
+  socket.onclose = ({ code, reason }) => {
+    if (code === LOGIN_REQUIRED) {
+      // The site's page redirects to the login. If the user has another session by now, it shows the rooms again.
+      location.assign("/");
       return;
     }
+    show("offline, trying again", true);
     // A restarting server sends each client a different time to wait.
     const told = /^reconnect in (\d+) ms$/.exec(reason);
     setTimeout(connect, told ? Number(told[1]) : wait * (0.5 + Math.random() / 2));
     wait = Math.min(wait * 2, LONGEST_WAIT);
   };
-}
-
-async function loggedOut() {
-  try {
-    return (await fetch("/", { redirect: "manual" })).type === "opaqueredirect";
-  } catch {
-    // The server is unreachable, so the state of the session is unknown.
-    return false;
-  }
 }
 
 for (const [id, link] of links) {

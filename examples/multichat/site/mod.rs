@@ -2,6 +2,10 @@
 
 pub(crate) mod accounts;
 mod consumer;
+#[path = "../../support/origin.rs"]
+mod origin;
+#[path = "../../support/page.rs"]
+mod page;
 mod rooms;
 
 use std::sync::Arc;
@@ -9,12 +13,13 @@ use std::sync::Arc;
 use channels_runtime::prelude::*;
 use serde::Deserialize;
 use warp::filters::BoxedFilter;
-use warp::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE};
+use warp::http::header::{CONTENT_TYPE, LOCATION, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
 use warp::http::{Response, StatusCode};
 use warp::{Filter, Reply};
 
 use accounts::{Accounts, User};
-use consumer::ChatConsumer;
+use consumer::{ChatConsumer, LoggedOut, UserSockets};
+use page::page;
 
 /// The cookie with the session.
 const COOKIE: &str = "sessionid";
@@ -41,27 +46,34 @@ pub(crate) fn build(
             async move { Ok(user) }
         })
         .build()?;
-    let stream = channels.route::<ChatConsumer>(warp::path!("chat" / "stream"));
+    let layer = channels.channel_layer();
+    let accounts = warp::any().map(move || Arc::clone(&accounts));
+    let stream = channels.route::<ChatConsumer>(warp::path!("chat" / "stream").and(accounts.clone()));
 
     let session = warp::cookie::optional::<String>(COOKIE);
-    let accounts = warp::any().map(move || Arc::clone(&accounts));
     let index = warp::path::end()
         .and(warp::get())
         .and(session)
         .and(accounts.clone())
         .map(|session: Option<String>, accounts: Arc<Accounts>| index(session.as_deref(), &accounts));
-    let form = warp::path!("accounts" / "login").and(warp::get()).map(|| page(login_page("")));
+    let form = warp::path!("accounts" / "login").and(warp::get()).map(|| login_page(""));
     let log_in = warp::path!("accounts" / "login")
         .and(warp::post())
+        .and(origin::is_own_page())
         .and(warp::body::content_length_limit(MAX_FORM))
         .and(warp::body::form())
         .and(accounts.clone())
-        .map(|login: Login, accounts: Arc<Accounts>| log_in(&login, &accounts));
+        .map(|is_own_page, login: Login, accounts: Arc<Accounts>| {
+            // Otherwise another site could log its visitors in as a user of its own.
+            if is_own_page { log_in(&login, &accounts) } else { text(StatusCode::FORBIDDEN, "wrong origin") }
+        });
     let log_out = warp::path!("accounts" / "logout")
         .and(warp::post())
+        .and(origin::is_own_page())
         .and(session)
         .and(accounts)
-        .map(|session: Option<String>, accounts: Arc<Accounts>| log_out(session.as_deref(), &accounts));
+        .and(warp::any().map(move || layer.clone()))
+        .then(log_out);
     let style = warp::path!("static" / "style.css").map(|| file("text/css", include_str!("style.css")));
     let script = warp::path!("static" / "chat.js").map(|| file("text/javascript", include_str!("chat.js")));
     let pages = index.or(form).unify().or(log_in).unify().or(log_out).unify().or(style).unify().or(script).unify();
@@ -78,36 +90,51 @@ fn index(session: Option<&str>, accounts: &Accounts) -> Response<String> {
             format!(r#"<li class="room-link" data-room-id="{}"><button>{}</button></li>"#, room.id, escape(room.title))
         })
         .collect();
-    page(include_str!("index.html").replace("{{username}}", &escape(name)).replace("{{rooms}}", &rooms))
+    page(&include_str!("index.html").replace("{{username}}", &escape(name)).replace("{{rooms}}", &rooms))
 }
 
 fn log_in(login: &Login, accounts: &Accounts) -> Response<String> {
     match accounts.log_in(&login.username, &login.password) {
         Some(session) => redirect("/", Some(&session)),
-        None => page(login_page("That name and password do not go together.")),
+        None => login_page("That name and password do not go together."),
     }
 }
 
-fn log_out(session: Option<&str>, accounts: &Accounts) -> Response<String> {
-    if let Some(session) = session {
-        accounts.log_out(session);
+async fn log_out(
+    is_own_page: bool,
+    session: Option<String>,
+    accounts: Arc<Accounts>,
+    layer: ChannelLayer,
+) -> Response<String> {
+    if !is_own_page {
+        return text(StatusCode::FORBIDDEN, "wrong origin");
+    }
+    let user = session.and_then(|session| accounts.log_out(&session));
+    if let Some(User { name, .. }) = user
+        && let Err(error) = layer.group_send(&UserSockets { name }, &LoggedOut {}).await
+    {
+        // The session has ended, but its open sockets have not.
+        tracing::error!(%error, name, "cannot close the sockets of a user who has logged out");
+        return text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "You are logged out, but your open windows still receive messages.",
+        );
     }
     redirect("/accounts/login/", Some(""))
 }
 
-fn login_page(problem: &str) -> String {
-    include_str!("login.html").replace("{{problem}}", &escape(problem))
+fn login_page(problem: &str) -> Response<String> {
+    page(&include_str!("login.html").replace("{{problem}}", &escape(problem)))
 }
 
-fn page(html: String) -> Response<String> {
-    let response =
-        Response::builder().header(CONTENT_TYPE, "text/html; charset=utf-8").header(CACHE_CONTROL, "no-store");
-    response.body(html).expect("the headers are legal")
+fn text(status: StatusCode, text: &str) -> Response<String> {
+    let response = Response::builder().status(status).header(CONTENT_TYPE, "text/plain; charset=utf-8");
+    response.header(X_CONTENT_TYPE_OPTIONS, "nosniff").body(text.into()).expect("the headers are legal")
 }
 
 fn file(kind: &'static str, text: &'static str) -> Response<String> {
     let response = Response::builder().header(CONTENT_TYPE, format!("{kind}; charset=utf-8"));
-    response.body(text.into()).expect("the headers are legal")
+    response.header(X_CONTENT_TYPE_OPTIONS, "nosniff").body(text.into()).expect("the headers are legal")
 }
 
 /// Redirects the browser. A session sets the cookie, and an empty session deletes it.

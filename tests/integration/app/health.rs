@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use channels_runtime::prelude::*;
+use channels_runtime::web::ServeError;
 use tokio::task::JoinHandle;
 
 use crate::server::drain::PATIENCE;
@@ -12,7 +13,7 @@ use crate::support::redis::RedisServer;
 use crate::support::until::until_within;
 
 /// Serves the health routes of an application from another application, which keeps running when the first one stops.
-async fn watch(channels: &Channels) -> (SocketAddr, JoinHandle<()>) {
+async fn watch(channels: &Channels) -> (SocketAddr, JoinHandle<Result<(), ServeError>>) {
     let server = Channels::builder().build().unwrap().bind(([127, 0, 0, 1], 0)).await.unwrap();
     (server.local_addr(), tokio::spawn(server.serve(channels.health())))
 }

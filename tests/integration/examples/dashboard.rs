@@ -1,9 +1,15 @@
 //! `examples/dashboard`: one producer sends the same samples to every viewer.
 
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::time::Duration;
+
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::Client;
-use crate::support::example::Example;
+use crate::support::client::{connect, next_or_end};
+use crate::support::example::{Example, program};
 
 /// Returns the next sample.
 async fn sample(client: &mut Client) -> Value {
@@ -14,6 +20,43 @@ async fn sample(client: &mut Client) -> Value {
 
 fn time(sample: &Value) -> u64 {
     sample["at"].as_u64().expect("a sample has a time")
+}
+
+/// Connections that use all file descriptors interrupt the samples, and do not end the program.
+#[tokio::test]
+async fn dashboard_survives_without_free_file_descriptors() {
+    let mut child = tokio::process::Command::new("sh")
+        .args(["-c", "ulimit -n 48; exec \"$0\" --addr 127.0.0.1:0"])
+        .arg(program("dashboard"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let line = out.next_line().await.unwrap().expect("its address");
+    let address: SocketAddr = line.strip_prefix("listening on http://").unwrap().trim_end_matches('/').parse().unwrap();
+    let mut viewer = connect(address, "/ws/dashboard/").await;
+    assert!(next_or_end(&mut viewer).await.is_some());
+    let mut sockets = Vec::new();
+    for _ in 0..64 {
+        sockets.push(tokio::net::TcpStream::connect(address).await.unwrap());
+    }
+    let failed = async { while !log.next_line().await.unwrap().expect("the program runs").contains("no sample") {} };
+    tokio::time::timeout(Duration::from_secs(30), failed).await.expect("a sample fails");
+    drop(sockets);
+    let begun = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let again = async {
+        loop {
+            let message = next_or_end(&mut viewer).await.expect("the program runs");
+            let samples: Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
+            if samples.as_array().unwrap().iter().any(|sample| u128::from(time(sample)) > begun) {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), again).await.expect("samples arrive again");
 }
 
 #[tokio::test]

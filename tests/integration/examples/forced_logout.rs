@@ -7,6 +7,18 @@ use crate::support::client::send_request;
 use crate::support::example::Example;
 use crate::support::until::until_within;
 
+#[tokio::test]
+async fn forced_logout_refuses_pages_of_other_sites() {
+    let example = Example::start("forced-logout", &[]);
+    let mut ann = Client::connect(&example, "/ws/account/ann/").await;
+    for (origin, status) in [("http://evil.example", 403), ("null", 403), ("http://x", 200)] {
+        let request =
+            format!("POST /logout/ann HTTP/1.1\nhost: x\norigin: {origin}\ncontent-length: 0\nconnection: close\n\n");
+        assert_eq!(send_request(example.address(), &request).await.status, status, "{origin}");
+    }
+    assert_eq!(ann.closed().await.0, 4001);
+}
+
 /// Returns the response of `POST /logout/<username>`.
 async fn log_out(example: &Example, username: &str) -> String {
     let request = format!("POST /logout/{username} HTTP/1.1\nhost: x\ncontent-length: 0\nconnection: close\n\n");

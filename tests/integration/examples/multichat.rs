@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use channels_runtime::layer::{Channel, Untyped};
 use channels_runtime::prelude::*;
-use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
+use channels_runtime::testing::WebsocketCommunicator;
 use serde_json::{Value, json};
 use warp::Reply;
 use warp::filters::BoxedFilter;
@@ -73,14 +73,85 @@ async fn multichat_rejects_client_without_session() {
     let site = site();
     for cookie in ["theme=dark", "sessionid=guessed"] {
         let client = WebsocketCommunicator::new(site.routes.clone(), "/chat/stream/");
-        let error = client.header("cookie", cookie).connect().await.unwrap_err();
-        assert!(matches!(error, CommunicatorError::Refused { status: 403, .. }), "{error}");
+        let mut client = client.header("cookie", cookie);
+        client.connect().await.unwrap();
+        // Not a rejected handshake, whose status a page cannot read.
+        assert_eq!(client.receive_close().await.unwrap(), (CloseCode::app::<3000>(), "log in".to_owned()));
     }
     let session = site.accounts.log_in("ann", "ann").unwrap();
-    site.accounts.log_out(&session);
+    assert_eq!(site.accounts.log_out(&session).map(|user| user.name), Some("ann"));
     let client = WebsocketCommunicator::new(site.routes.clone(), "/chat/stream/");
     let mut client = client.header("cookie", &format!("sessionid={session}"));
-    assert!(matches!(client.connect().await, Err(CommunicatorError::Refused { status: 403, .. })));
+    client.connect().await.unwrap();
+    assert_eq!(client.receive_close().await.unwrap().0, CloseCode::app::<3000>());
+}
+
+/// Posts a form, as a page of this origin.
+async fn post<R: Reply + Send + 'static>(site: &Site<R>, path: &str, origin: Option<&str>, cookie: &str) -> u16 {
+    let request = warp::test::request().method("POST").path(path).header("host", "chat.example");
+    let request = request.header("cookie", cookie).header("content-type", "application/x-www-form-urlencoded");
+    let request = match origin {
+        Some(origin) => request.header("origin", origin),
+        None => request,
+    };
+    request.body("username=ann&password=ann").reply(&site.routes).await.status().as_u16()
+}
+
+#[tokio::test]
+async fn multichat_logout_closes_all_sockets_of_its_user() {
+    let site = site();
+    let (mut ann, mut tab, mut bob) = (site.client("ann").await, site.client("ann").await, site.client("bob").await);
+    joins(&mut ann, "1", "Lobby").await;
+    joins(&mut bob, "1", "Lobby").await;
+    hears(&mut ann, &json!({"msg_type": 4, "room": "1", "username": "bob"})).await;
+    let session = site.accounts.log_in("ann", "ann").unwrap();
+    let cookie = format!("sessionid={session}");
+    let status = post(&site, "/accounts/logout/", Some("https://chat.example"), &cookie).await;
+    assert_eq!(status, 303);
+    for socket in [&mut ann, &mut tab] {
+        assert_eq!(socket.receive_close().await.unwrap(), (CloseCode::app::<3000>(), "logged out".to_owned()));
+    }
+    hears(&mut bob, &json!({"msg_type": 5, "room": "1", "username": "ann"})).await;
+    assert!(bob.receive_nothing().await);
+}
+
+#[tokio::test]
+async fn multichat_forms_of_other_sites_are_refused() {
+    let site = site();
+    for path in ["/accounts/login/", "/accounts/logout/"] {
+        for foreign in ["https://evil.example", "https://chat.example:8443", "https://chat.example.evil", "null", ""] {
+            assert_eq!(post(&site, path, Some(foreign), "").await, 403, "{path} from {foreign:?}");
+        }
+        for own in [Some("https://chat.example"), None] {
+            assert_eq!(post(&site, path, own, "").await, 303, "{path} from {own:?}");
+        }
+    }
+    let session = site.accounts.log_in("ann", "ann").unwrap();
+    post(&site, "/accounts/logout/", Some("https://evil.example"), &format!("sessionid={session}")).await;
+    assert!(site.accounts.user_of(&session).is_some(), "the user is still logged in");
+}
+
+#[tokio::test]
+async fn multichat_pages_have_a_content_security_policy() {
+    let site = site();
+    for path in ["/accounts/login/", "/static/chat.js", "/static/style.css"] {
+        let response = warp::test::request().path(path).reply(&site.routes).await;
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff", "{path}");
+    }
+    let session = site.accounts.log_in("ann", "ann").unwrap();
+    let page = async || {
+        let request = warp::test::request().path("/").header("cookie", format!("sessionid={session}"));
+        request.reply(&site.routes).await
+    };
+    let (page, again) = (page().await, page().await);
+    let policy = |headers: &warp::http::HeaderMap| headers["content-security-policy"].to_str().unwrap().to_owned();
+    let (policy, other) = (policy(page.headers()), policy(again.headers()));
+    let nonce = policy.strip_prefix("default-src 'none'; script-src 'nonce-").expect("a number in the policy");
+    let (nonce, _) = nonce.split_once('\'').unwrap();
+    assert!(policy.ends_with("frame-ancestors 'none'"), "{policy}");
+    assert_ne!(policy, other, "each page has its own number");
+    let html = String::from_utf8(page.body().to_vec()).unwrap();
+    assert!(html.contains(&format!("<script nonce=\"{nonce}\" src=\"/static/chat.js\"")), "{html}");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use channels_runtime::ChannelsBuilder;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
+use channels_runtime::web::ServeError;
 use futures_util::SinkExt;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -16,6 +17,7 @@ use warp::Filter;
 
 use crate::support::app::Server;
 use crate::support::client::{connect, next_or_end, send_request, until_closed};
+use crate::support::records::Records;
 use crate::support::until::until;
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -173,7 +175,44 @@ async fn shutdown_deadline_abandons_stuck_handler() {
         told_to_wait(&next_or_end(&mut client).await.expect("a close frame")).is_some(),
         "the client receives a close frame anyway"
     );
-    server.ended().await;
+    assert!(matches!(server.outcome().await, Err(ServeError::CutOff { connections: 1, .. })));
+}
+
+#[derive(Default)]
+struct Slow;
+
+#[consumer]
+impl Slow {
+    #[disconnect]
+    async fn disconnect(&mut self, _cx: &mut Context<Self>, _code: CloseCode) {
+        std::future::pending().await
+    }
+}
+
+/// A shutdown that ends before each `#[disconnect]` has ended says so, and how many there were: in the log and in its result.
+#[tokio::test]
+async fn shutdown_counts_disconnects_that_it_cuts_off() {
+    let (log, _guard) = Records::listen();
+    let channels = Channels::builder().shutdown_deadline(Duration::from_millis(500)).build().unwrap();
+    let routes = channels.route::<Slow>(warp::path!("slow")).or(channels.route::<Stuck>(warp::path!("ws")));
+    let server = Server::start(&channels, routes).await;
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        clients.push(connect(server.address, "/slow").await);
+        clients.push(connect(server.address, "/ws").await);
+    }
+    until("all clients are connected", || channels.connections() == 40).await;
+    let reading =
+        clients.into_iter().map(|mut client| async move { while next_or_end(&mut client).await.is_some() {} });
+    let reading = tokio::spawn(futures_util::future::join_all(reading));
+    assert!(!channels.shutdown(Duration::from_millis(300)).await);
+    let left = server.outcome().await.unwrap_err();
+    assert!(matches!(left, ServeError::CutOff { connections: 20, requests: 0, .. }), "{left:?}");
+    assert!(left.to_string().starts_with("the server stopped before 20 connections"), "{left}");
+    let records = log.take("the shutdown leaves connections that have not ended");
+    let told: Vec<_> = records.iter().map(|record| (record.field("cause"), record.field("connections"))).collect();
+    assert_eq!(told, [("the deadline", "20"); 2], "one for each of the two deadlines");
+    reading.abort();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

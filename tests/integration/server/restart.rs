@@ -62,7 +62,7 @@ async fn second_sigterm_exits_immediately() {
     signal(&chat, "TERM");
     assert_eq!(tokio::io::AsyncReadExt::read_u8(&mut deaf.socket).await.unwrap(), 0x88);
     signal(&chat, "TERM");
-    assert!(ended(chat).await.success());
+    assert_eq!(ended(chat).await.code(), Some(1), "a connection is left");
     assert!(
         begun.elapsed() < Duration::from_secs(5),
         "the process ends before the client's time limit: {:?}",
@@ -87,11 +87,14 @@ async fn serves() {
     let channels = Channels::builder().shutdown_deadline(DEADLINE).build().unwrap();
     let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
     println!("listening on {}", server.local_addr());
-    server.serve(channels.route::<Stuck>(warp::path!("ws"))).await;
+    if let Err(left) = server.serve(channels.route::<Stuck>(warp::path!("ws"))).await {
+        println!("{left}");
+        std::process::exit(7);
+    }
 }
 
-/// Starts such a process, runs `happens`, and returns how long the process takes to end after SIGTERM.
-async fn ends_after<Held>(happens: impl AsyncFnOnce(SocketAddr) -> Held) -> Duration {
+/// Starts such a process, runs `happens`, and returns how long the process takes to end after SIGTERM. It exits with `code`.
+async fn ends_after<Held>(code: i32, happens: impl AsyncFnOnce(SocketAddr) -> Held) -> Duration {
     let mut child = tokio::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "server::restart::shutdown_deadline_ends_process_with_stuck_clients", "--nocapture"])
         .env(IS_A_SERVER, "yes")
@@ -112,7 +115,7 @@ async fn ends_after<Held>(happens: impl AsyncFnOnce(SocketAddr) -> Held) -> Dura
     let id = child.id().expect("the process is running").to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     let status = tokio::time::timeout(DEADLINE + PATIENCE, child.wait()).await.expect("the process ends").unwrap();
-    assert!(status.success(), "{status}");
+    assert_eq!(status.code(), Some(code));
     drop(held);
     begun.elapsed()
 }
@@ -124,14 +127,14 @@ async fn shutdown_deadline_ends_process_with_stuck_clients() {
     }
     let (nobody, deaf, stuck) = tokio::join!(
         // Two requests: the server has started completely.
-        ends_after(async |address| {
+        ends_after(0, async |address| {
             for _ in 0..2 {
                 send_request(address, "GET /nothing HTTP/1.1\nHost: ours\n\n").await;
             }
         }),
         // The client never answers the close frame.
-        ends_after(async |address| send_request(address, &handshake("/ws", "Host: ours\n")).await),
-        ends_after(async |address| {
+        ends_after(7, async |address| send_request(address, &handshake("/ws", "Host: ours\n")).await),
+        ends_after(7, async |address| {
             let mut client = connect(address, "/ws").await;
             client.send(Message::text("stay")).await.unwrap();
             assert_eq!(next_or_end(&mut client).await, Some(Message::text("here for ever")));

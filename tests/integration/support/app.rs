@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use channels_runtime::prelude::*;
+use channels_runtime::web::ServeError;
 use tokio::task::JoinHandle;
 
 use crate::support::client::{Response, handshake, send_request};
@@ -32,7 +33,7 @@ where
 pub(crate) struct Server {
     pub(crate) channels: Channels,
     pub(crate) address: SocketAddr,
-    pub(crate) task: JoinHandle<()>,
+    pub(crate) task: JoinHandle<Result<(), ServeError>>,
 }
 
 impl Server {
@@ -62,6 +63,11 @@ impl Server {
 
     /// Waits until the server has ended.
     pub(crate) async fn ended(self) {
-        tokio::time::timeout(PATIENCE, self.task).await.expect("the server ends").unwrap();
+        self.outcome().await.expect("every connection ends");
+    }
+
+    /// Waits until the server has ended, and returns its result.
+    pub(crate) async fn outcome(self) -> Result<(), ServeError> {
+        tokio::time::timeout(PATIENCE, self.task).await.expect("the server ends").unwrap()
     }
 }

@@ -112,7 +112,7 @@ async fn worker_queue_has_capacity_and_expiry() {
     let probe = LayerProbe::with_seed(1);
     let (busy, next) = (probe.process_with(config.clone()), probe.process_with(config));
     let (channels, running) = worker(&busy).await;
-    channels.shutdown(Duration::from_secs(1)).await;
+    assert!(channels.shutdown(Duration::from_secs(1)).await);
     // The worker still has its queue until it has ended.
     next.send(&counting(), &Wanted { number: 4 }).await.unwrap();
     running.await.unwrap().unwrap();

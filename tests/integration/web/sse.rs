@@ -8,6 +8,7 @@ use channels_runtime::ChannelsBuilder;
 use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
+use channels_runtime::web::ServeError;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use warp::Filter;
@@ -74,7 +75,7 @@ struct App {
     channels: Channels,
     codes: Codes,
     address: SocketAddr,
-    serving: tokio::task::JoinHandle<()>,
+    serving: tokio::task::JoinHandle<Result<(), ServeError>>,
 }
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -291,7 +292,7 @@ async fn sse_stream_ends_with_retry_on_shutdown() {
     assert_eq!(close, format!("event: close\ndata: {{\"code\":1012,\"reason\":\"reconnect in {wait} ms\"}}\n"));
     assert_eq!(listener.next_message().await, None);
     assert_eq!(app.ended(1).await, [1012]);
-    within(app.serving).await.unwrap();
+    within(app.serving).await.unwrap().unwrap();
 }
 
 /// Its pings are comments and need no answer, and its socket does not count as waiting.

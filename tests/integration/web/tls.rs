@@ -91,7 +91,7 @@ async fn echoes(address: SocketAddr, trusted: &CertificateDer<'static>) {
     client.close(None).await.unwrap();
 }
 
-async fn start(files: &Files) -> (Channels, SocketAddr, tokio::task::JoinHandle<()>) {
+async fn start(files: &Files) -> (Channels, SocketAddr, tokio::task::JoinHandle<Result<(), ServeError>>) {
     let channels = Channels::builder().header_deadline(Duration::from_millis(500)).build().unwrap();
     let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
     let server = server.tls(files.certificate(), files.key()).unwrap();
@@ -123,7 +123,7 @@ async fn tls_serves_messages_and_reloads_certificate() {
     })
     .await;
     assert!(channels.shutdown(Duration::from_secs(10)).await);
-    serving.await.unwrap();
+    serving.await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -144,7 +144,7 @@ async fn tls_closes_client_without_tls() {
     assert!(!String::from_utf8_lossy(&rest).contains("HTTP"), "no response in plain text");
     echoes(address, &certificate).await;
     assert!(channels.shutdown(Duration::from_secs(10)).await);
-    serving.await.unwrap();
+    serving.await.unwrap().unwrap();
 }
 
 #[tokio::test]
