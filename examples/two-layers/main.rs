@@ -1,7 +1,7 @@
 //! Two applications in one process, each with its own layer: sockets on one, a worker on the other.
 //!
 //! `cargo run --example two-layers`, then open <http://127.0.0.1:8000/> and enter a number. With `--redis` the sockets use the
-//! pub/sub layer, whose groups are cheap, and the worker uses the core layer, which gives each job to one of all processes:
+//! pub/sub layer, whose groups are cheap, and the worker uses the core layer, where jobs wait in Redis while no worker runs:
 //! `cargo run --example two-layers -- --redis redis://127.0.0.1:6379/0`.
 
 #[path = "../support/log.rs"]
