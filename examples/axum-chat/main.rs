@@ -3,6 +3,11 @@
 //!
 //! A client of `/ws/chat/<room>/` sends `{"message": "hi"}`, and every member of the room receives `{"message": "hi"}`.
 
+#[path = "../support/log.rs"]
+mod log;
+#[path = "../support/page.rs"]
+mod page;
+
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn};
-use axum::response::{Html, Response};
+use axum::response::Response;
 use axum::routing::get;
 use channels_runtime::prelude::*;
 use channels_runtime::web::axum::RouterExt;
@@ -83,7 +88,7 @@ async fn log_request(request: Request, next: Next) -> Response {
 
 fn app(channels: &Channels) -> Router {
     Router::new()
-        .route("/chat/{room}", get(|| async { Html(include_str!("../chat/room.html")) }))
+        .route("/chat/{room}", get(|| async { page::page(include_str!("../chat/room.html")) }))
         .route("/sent", get(|State(sent): State<Sent>| async move { sent.load(Relaxed).to_string() }))
         .consumer("/ws/chat/{room}", channels.axum::<ChatConsumer>())
         .health(channels)
@@ -93,13 +98,12 @@ fn app(channels: &Channels) -> Router {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    log::init();
     let flags = Flags::parse();
     let channels = Channels::builder().build()?;
     let server = channels.bind(flags.addr).await?;
     let mut out = std::io::stdout();
     writeln!(out, "listening on http://{}/", server.local_addr())?;
     out.flush()?;
-    server.serve(app(&channels)).await;
-    Ok(())
+    Ok(server.serve(app(&channels)).await?)
 }
