@@ -185,6 +185,32 @@ fn guide_figures_match_benchmark_results() {
     }
 }
 
+#[test]
+fn readme_facts_match_measurements() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (facts, _) = readme.split_once("```").unwrap();
+    let results = results();
+    let ours = "**ours**, `examples/chat`";
+    for (scenario, contestant, column) in [
+        ("`idle`", ours, "RSS bytes each"),
+        ("`idle`", "tuned warp", "RSS bytes each"),
+        ("`fan8`", ours, "deliveries/s"),
+    ] {
+        let figure = &results[&(scenario.to_owned(), contestant.to_owned(), column.to_owned())];
+        let figure = figure.split(" [").next().unwrap();
+        assert!(facts.contains(figure), "the README does not say {figure}: {scenario}, {contestant}, {column}");
+    }
+
+    let reliability = fs::read_to_string(root().join("docs/reliability.md")).unwrap();
+    let (_, table) = reliability.split_once("| fault | layer | rounds | owed | delivered | lost |").unwrap();
+    let rows: Vec<_> = table.lines().skip(2).take_while(|line| line.starts_with('|')).map(cells).collect();
+    let number = |cell: &str| cell.replace(',', "").parse::<u64>().unwrap();
+    assert!(rows.len() == 24 && rows.iter().all(|row| row[2] == "20" && row[5] == "0"));
+    let owed: u64 = rows.iter().map(|row| number(row[3])).sum();
+    let said = facts.split("none of ").nth(1).and_then(|rest| rest.split(' ').next()).map(number);
+    assert_eq!(said, Some(owed), "the README adds up the messages of all faults");
+}
+
 /// Parses the first cell of a row in the README: `*column*: in words (`scenario`)`.
 fn asked_for(cell: &str) -> Option<(String, String)> {
     let (column, rest) = cell.strip_prefix('*')?.split_once("*: ")?;

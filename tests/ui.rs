@@ -28,3 +28,20 @@ fn readme_quotes_real_compiler_messages() {
         assert!(is_said, "no message in tests/ui/fail has all lines of\n{quote}");
     }
 }
+
+/// The lines of the README about axum are in a program that compiles.
+#[test]
+fn readme_axum_lines_compile() {
+    let tests = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let program = std::fs::read_to_string(tests.join("ui/pass/axum_readme.rs")).unwrap();
+    let readme = std::fs::read_to_string(tests.join("../README.md")).unwrap();
+    let (_, block) = readme.split_once("```rust,ignore\n").expect("the README shows axum");
+    let (block, rest) = block.split_once("```").unwrap();
+    assert!(
+        block.lines().count() >= 5 && !rest.contains("```rust,ignore"),
+        "only this block is not a documentation test"
+    );
+    for line in block.lines() {
+        assert!(program.lines().any(|known| known.trim() == line.trim()), "{line}");
+    }
+}
