@@ -1,0 +1,103 @@
+//! `template/`: each template, filled in as `cargo generate` does, is formatted, builds, passes its own tests, and serves.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// Copies a template, with the values of its placeholders.
+fn fill_in(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let copy = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            fill_in(&path, &copy);
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let text = text.replace("{{project-name}}", "my-chat").replace("{{channels}}", root().to_str().unwrap());
+        assert!(!text.contains("{{") && !text.contains("{%"), "{}: an unknown placeholder", path.display());
+        fs::write(copy, text).unwrap();
+    }
+}
+
+/// A folder outside of the workspace, which is removed at the end.
+struct Project(PathBuf);
+
+impl Project {
+    fn new(template: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("channels-template-{template}-{}", std::process::id()));
+        fill_in(&root().join("template").join(template), &folder);
+        // The versions that the workspace uses, which are on this machine.
+        fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
+        Self(folder)
+    }
+
+    /// The templates share a target folder, because they share almost all crates.
+    fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(arguments).current_dir(&self.0).env("CARGO_TARGET_DIR", root().join("target/template"));
+        cargo
+    }
+
+    fn run(&self, arguments: &[&str]) {
+        let status = self.cargo(arguments).status().unwrap();
+        assert!(status.success(), "cargo {arguments:?} fails in {}", self.0.display());
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The program, which ends with the test.
+struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
+}
+
+/// Requests a page and returns the whole response.
+fn page(address: &str, path: &str) -> String {
+    let mut socket = TcpStream::connect(address).unwrap();
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut response = String::new();
+    socket.read_to_string(&mut response).unwrap();
+    response
+}
+
+fn template_builds_passes_its_tests_and_serves(template: &str) {
+    let project = Project::new(template);
+    project.run(&["fmt", "--check"]);
+    project.run(&["test", "--quiet"]);
+    project.run(&["build", "--quiet"]);
+    let mut program = Command::new(root().join("target/template/debug/my-chat"));
+    program.env("PORT", "0").env("ADMIN_PORT", "0").env("NO_COLOR", "1").env_remove("CHANNEL_LAYERS");
+    let mut program = Program(program.stdout(Stdio::piped()).spawn().unwrap());
+    let log = BufReader::new(program.0.stdout.take().unwrap()).lines();
+    let addresses = log.filter_map(|line| Some(line.unwrap().split_once("listening address=")?.1.trim().to_owned()));
+    let addresses: Vec<_> = addresses.take(2).collect();
+    let pages: Vec<_> =
+        addresses.iter().flat_map(|address| ["/", "/readyz", "/metrics"].map(|path| page(address, path))).collect();
+    for wanted in ["<title>Chat</title>", "\r\n\r\nready", "channels_connections"] {
+        assert_eq!(pages.iter().filter(|page| page.contains(wanted)).count(), 1, "{wanted}");
+    }
+}
+
+#[test]
+fn templates_build_pass_their_tests_and_serve() {
+    for template in ["axum", "warp"] {
+        template_builds_passes_its_tests_and_serves(template);
+    }
+}
