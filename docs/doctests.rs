@@ -6,6 +6,9 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[doc = include_str!("../AGENTS.md")]
+struct Agents;
+
 #[doc = include_str!("axum.md")]
 struct Axum;
 

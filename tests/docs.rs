@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -183,6 +184,21 @@ fn guide_figures_match_benchmark_results() {
         assert!(wrong.is_empty(), "{page}:\n{}", wrong.join("\n"));
         assert!(compared >= at_least, "{page}: only {compared} figures; does the parser find the table?");
     }
+}
+
+/// Needs the Python environment of the tests: `scripts/python-env`.
+#[test]
+fn kubernetes_manifests_match_their_schemas() {
+    let python = root().join("tests/django/.venv/bin/python");
+    let manifests = root().join("docs/kubernetes/chat.yaml");
+    let checked = Command::new(python)
+        .args(["-m", "kubernetes_validate", "--strict"])
+        .arg(manifests)
+        .output()
+        .expect("`scripts/python-env` installs Python");
+    let said = String::from_utf8_lossy(&checked.stdout) + String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{said}");
+    assert_eq!(said.matches(" passed for resource ").count(), 4, "{said}");
 }
 
 #[test]
