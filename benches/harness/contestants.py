@@ -13,6 +13,7 @@ RUST = BENCHES / "peers/rust"
 NODE = BENCHES / "peers/node"
 DJANGO = BENCHES / "peers/django"
 STATEFUL = BENCHES / "servers/stateful"
+AXUM = BENCHES / "servers/axum"
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ ALL = {
         Contestant("ours", "**ours**, `examples/chat`", _OURS, (*_CHAT, "memory")),
         Contestant("ours-stateful", "ours, handler with `&mut self`", "stateful",
                    (str(STATEFUL / "target/release/stateful"), "--addr", "{addr}")),
+        Contestant("ours-axum", "ours, in axum on axum's server", "ours-axum",
+                   (str(AXUM / "target/release/axum-chat"), "--addr", "{addr}")),
         Contestant("ours-jemalloc", "ours, jemalloc instead of glibc's allocator", _OURS, (*_CHAT, "memory"),
                    preload="jemalloc"),
         Contestant("ours-2w", "ours, two workers on two cores", _OURS, (*_CHAT, "memory"),
@@ -124,6 +127,7 @@ def _python() -> bool:
 _BUILDERS = {
     "ours": lambda: _run("cargo", "build", "--release", "--example", "chat", cwd=ROOT),
     "stateful": lambda: _run("cargo", "build", "--release", cwd=STATEFUL),
+    "ours-axum": lambda: _run("cargo", "build", "--release", cwd=AXUM),
     "rust": lambda: _run("cargo", "build", "--release", cwd=RUST),
     "node": _node,
     "django": _python,
