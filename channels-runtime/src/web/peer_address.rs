@@ -8,8 +8,9 @@ use http::Extensions;
 /// The address of a request's sender, as an extension of the request: the client, or a proxy.
 ///
 /// [`Channels::serve`](crate::Channels::serve) adds it to each request. Another server that calls a
-/// [service](crate::web::service) adds it itself. Without it, [`Scope::client`](crate::Scope::client) is `None` unless a trusted
-/// proxy names the client, and limits per address do not apply.
+/// [service](crate::web::service) adds it itself. Axum's own server adds the same as `ConnectInfo<SocketAddr>`, if the
+/// application is served with `into_make_service_with_connect_info::<SocketAddr>()`. Without either,
+/// [`Scope::client`](crate::Scope::client) is `None` unless a trusted proxy names the client, and limits per address do not apply.
 ///
 /// ```
 /// use channels_runtime::web::PeerAddress;
@@ -33,10 +34,7 @@ impl PeerAddress {
             .or_else(|| extensions.get::<axum::extract::ConnectInfo<SocketAddr>>().map(|connected| Self(connected.0)));
         if address.is_none() {
             LOGGED.call_once(|| {
-                tracing::warn!(
-                    "a request has no address of its sender, so limits per address do not apply; serve axum with \
-                     `into_make_service_with_connect_info::<SocketAddr>()`, or add the extension `PeerAddress` to requests"
-                );
+                tracing::warn!("a request has no `PeerAddress`, so limits per address do not apply");
             });
         }
         address

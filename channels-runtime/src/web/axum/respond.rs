@@ -65,11 +65,11 @@ fn upgrade_is_missing(consumer: &str, path: &str) -> Response {
 
     LOGGED.call_once(|| {
         let path = shown(path);
+        // The server does not support upgrades, or a layer in front of the route replaced the request without its extensions.
         tracing::error!(
             consumer,
             path,
-            "a handshake cannot be upgraded: a layer in front of the route replaced the request without its extensions, or the \
-             server does not support upgrades"
+            "a handshake cannot be upgraded: a layer in front of its route dropped the request's extensions"
         );
     });
     (StatusCode::INTERNAL_SERVER_ERROR, "this server cannot upgrade the connection").into_response()
