@@ -10,9 +10,14 @@ mod invalid_messages;
 mod limits;
 mod matrix;
 mod peer;
+mod plain;
+mod random;
 #[path = "../integration/support/redis.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod redis;
 mod rig;
 mod sessions;
+mod shape;
+mod shapes;
+mod typed;
 mod workers;

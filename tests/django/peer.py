@@ -1,12 +1,16 @@
 """Real channels_redis under remote control: reads calls as lines of JSON, and replies to each with a line of JSON.
 
-JSON has no byte strings, so they are written as {"__bytes__": base64}.
+JSON has no byte strings, so they are written as {"__bytes__": base64}. Floats that JSON does not have are written as
+{"__float__": "nan"}.
 """
 
 import asyncio
 import base64
 import json
 import logging
+import math
+import random
+import struct
 import sys
 import time
 
@@ -23,6 +27,8 @@ LINE_LIMIT = 64 * 1024 * 1024
 def tagged(value):
     if isinstance(value, bytes):
         return {"__bytes__": base64.b64encode(value).decode()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"__float__": str(value)}
     if isinstance(value, dict):
         return {key: tagged(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -34,10 +40,67 @@ def untagged(value):
     if isinstance(value, dict):
         if "__bytes__" in value:
             return base64.b64decode(value["__bytes__"])
+        if "__float__" in value:
+            return float(value["__float__"])
         return {key: untagged(item) for key, item in value.items()}
     if isinstance(value, list):
         return [untagged(item) for item in value]
     return value
+
+
+class Generator:
+    """Random values, as Python code may put them into a message."""
+
+    ALPHABET = "ab\0\n\"\\/\x7f\u00fc\u2028\ufffd\uffff\U0001f980"
+    TEXTS = ["", "NaN", "Infinity", "null", "7", "-0", "true", "$serde_json::private::Number"]
+    EDGES = [0, 1, -1, 127, 128, -128, -129, 2**31, 2**32, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1, -(2**63)]
+    FLOATS = [0.0, -0.0, 2.0, 5e-324, 1.7976931348623157e308, 0.1, math.nan, math.inf, -math.inf]
+
+    def __init__(self, seed, serializer_format):
+        self.random = random.Random(seed)
+        self.json = serializer_format == "json"
+
+    def text(self):
+        if self.random.random() < 0.2:
+            return self.random.choice(self.TEXTS)
+        return "".join(self.random.choices(self.ALPHABET, k=self.random.choice([1, 2, 5, 40])))
+
+    def key(self):
+        key = self.random.random()
+        # `json.dumps` turns such keys into text. For msgpack, channels_redis writes messages that it cannot read.
+        if self.json and key < 0.2:
+            return self.random.choice([None, True, False, self.integer(), self.random.uniform(-9, 9)])
+        return "type" if key < 0.25 else self.text()
+
+    def integer(self):
+        if self.random.random() < 0.4:
+            return self.random.choice(self.EDGES)
+        return self.random.randrange(-(2**63), 2**64) >> self.random.randrange(64)
+
+    def float(self):
+        if self.random.random() < 0.4:
+            return self.random.choice(self.FLOATS)
+        return struct.unpack("d", self.random.randbytes(8))[0]
+
+    def value(self, depth):
+        kinds = [self.text, self.integer, self.float, lambda: None, lambda: True, lambda: False]
+        if not self.json:
+            kinds.append(lambda: self.random.randbytes(self.random.choice([0, 1, 16, 300])))
+        if depth > 0:
+            items = range(self.random.choice([0, 1, 2, 3, 17]))
+            kinds += 2 * [
+                lambda: [self.value(depth - 2) for _ in items],
+                lambda: tuple(self.value(depth - 1) for _ in items[:3]),
+                lambda: {self.key(): self.value(depth - 2) for _ in items},
+            ]
+        return self.random.choice(kinds)()
+
+    def message(self, number):
+        value = self.value(self.random.randrange(7))
+        # Rarely nested as deep as a message may be.
+        for _ in range(self.random.choice([0] * 40 + [50, 120 - 7])):
+            value = [value] if self.random.random() < 0.5 else {"in": value}
+        return {"type": "raw", "number": number, "value": value}
 
 
 class Kept(logging.Handler):
@@ -93,6 +156,29 @@ class Peer:
         while (message := await self.receive_nothing(layer, channel, timeout)) is not None:
             messages.append(message)
         return messages
+
+    async def send_back(self, layer, channel, count, to_group, to_channel):
+        """Sends the next messages back, to the group or to the channel in turn, and returns them."""
+        messages = []
+        for _ in range(count):
+            message = await asyncio.wait_for(self.layers[layer].receive(channel), 10)
+            await self.by_group_or_channel(layer, len(messages), to_group, to_channel, message)
+            messages.append(tagged(message))
+        return messages
+
+    async def send_random(self, layer, seed, count, serializer_format, to_group, to_channel):
+        """Sends random messages, to the group or to the channel in turn, and returns them."""
+        generator = Generator(seed, serializer_format)
+        messages = [generator.message(number) for number in range(count)]
+        for number, message in enumerate(messages):
+            await self.by_group_or_channel(layer, number, to_group, to_channel, message)
+        return tagged(messages)
+
+    async def by_group_or_channel(self, layer, number, group, channel, message):
+        if number % 2 == 0:
+            await self.layers[layer].group_send(group, message)
+        else:
+            await self.layers[layer].send(channel, message)
 
     async def flush(self, layer):
         await self.layers[layer].flush()

@@ -150,13 +150,23 @@ fn check_borrows(item: &ItemStruct, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// Reports fields that are serialised as `type`, the key of the event's name.
+/// Returns the purpose of a field that the layer writes into every message.
+fn taken(name: &str) -> Option<&'static str> {
+    match name {
+        "type" => Some("`type` holds the name of the event on the wire"),
+        "__asgi_channel__" => Some("`__asgi_channel__` holds the recipients of a message on the wire"),
+        _ => None,
+    }
+}
+
+/// Reports fields that are serialised under a name that the layer writes.
 fn check_fields(event: &Ident, attributes: &[Attribute], fields: &Fields, diagnostics: &mut Diagnostics) {
-    const TAKEN: &str = "`type` holds the name of the event on the wire";
     let mut camel_case = false;
     for_each_serde(attributes, &mut |key, value| match (key.to_string().as_str(), value) {
-        ("tag", Some(tag)) if tag.value() == "type" => {
-            diagnostics.error(tag, format!("{TAKEN}, and `#[event]` writes it: remove this `tag`"));
+        ("tag", Some(tag)) => {
+            if let Some(purpose) = taken(&tag.value()) {
+                diagnostics.error(tag, format!("{purpose}, and the layer writes it: remove this `tag`"));
+            }
         }
         ("transparent", None) => diagnostics.error(
             key,
@@ -172,8 +182,10 @@ fn check_fields(event: &Ident, attributes: &[Attribute], fields: &Fields, diagno
         for_each_serde(attrs, &mut |key, value| match (key.to_string().as_str(), value) {
             ("rename" | "alias" | "serialize" | "deserialize", Some(to)) => {
                 renamed |= key != "alias";
-                if to.value() == "type" {
-                    diagnostics.error(to, format!("{TAKEN}, so no field can be called `type` there: use another name"));
+                if let Some(purpose) = taken(&to.value()) {
+                    let to_name = to.value();
+                    diagnostics
+                        .error(to, format!("{purpose}, so no field can be called `{to_name}` there: use another name"));
                 }
             }
             ("skip", None) => skipped = true,
@@ -182,12 +194,16 @@ fn check_fields(event: &Ident, attributes: &[Attribute], fields: &Fields, diagno
         if renamed || skipped {
             continue;
         }
-        if name == "type" {
-            diagnostics.error(ident, format!("{TAKEN}, so an event cannot have a field of that name: call it `kind`"));
+        if let Some(purpose) = taken(&name) {
+            let other = if name == "type" { "call it `kind`" } else { "use another name" };
+            diagnostics.error(ident, format!("{purpose}, so an event cannot have a field of that name: {other}"));
         } else if camel_case && is_type_in_camel_case(&name) {
             diagnostics.error(
                 ident,
-                format!("{TAKEN}, and `rename_all = \"camelCase\"` turns `{name}` into `type`: call the field `kind`"),
+                format!(
+                    "`type` holds the name of the event on the wire, and `rename_all = \"camelCase\"` turns `{name}` into \
+                     `type`: call the field `kind`"
+                ),
             );
         }
     }

@@ -201,6 +201,32 @@ fn wrong_items_give_one_error_each() {
         ),
         (
             quote!(
+                struct Chat {
+                    __asgi_channel__: u8,
+                }
+            ),
+            "`__asgi_channel__` holds the recipients of a message on the wire, so an event cannot have a field of that name",
+        ),
+        (
+            quote!(
+                struct Chat {
+                    #[serde(rename = "__asgi_channel__")]
+                    to: u8,
+                }
+            ),
+            "so no field can be called `__asgi_channel__` there: use another name",
+        ),
+        (
+            quote!(
+                #[serde(tag = "__asgi_channel__")]
+                struct Chat {
+                    a: u8,
+                }
+            ),
+            "and the layer writes it: remove this `tag`",
+        ),
+        (
+            quote!(
                 #[serde(transparent)]
                 struct Chat {
                     a: u8,

@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeSeed;
 
+use crate::codec::deserializer::{Reader, Rules};
 use crate::codec::envelope::path_of;
 use crate::codec::tagged::{FindTag, Untagged};
 use crate::error::{CommandError, FrameError, FrameKind};
@@ -50,10 +51,11 @@ pub fn named_command(frame: Frame, tag: &'static str) -> ParsedFrame {
 /// Reads the payload of a command.
 pub fn decode_command<T: FromJson>(text: &str, tag: &'static str, name: &'static str) -> Result<T, CommandError> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    T::deserialize(Untagged { tags: &[tag], inner: &mut reader }).or_else(|_| {
+    T::deserialize(Untagged { tags: &[tag], inner: Reader::new(&mut reader, Rules::json()) }).or_else(|_| {
         // Tracking the path costs time, so only a second pass does it, after the first pass has failed.
         let mut reader = serde_json::Deserializer::from_str(text);
-        serde_path_to_error::deserialize(Untagged { tags: &[tag], inner: &mut reader }).map_err(|error| {
+        let payload = Untagged { tags: &[tag], inner: Reader::new(&mut reader, Rules::json()) };
+        serde_path_to_error::deserialize(payload).map_err(|error| {
             let path = path_of(&error);
             CommandError::Malformed { name, path, source: error.into_inner() }
         })

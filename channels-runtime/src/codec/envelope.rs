@@ -6,22 +6,19 @@ use std::fmt;
 use bytes::Bytes;
 use rmp_serde::config::DefaultConfig;
 use rmp_serde::decode::ReadRefReader;
+use serde::Deserializer;
 use serde_json::Value;
 
+use crate::codec::deserializer::{Reader, Rules};
 use crate::codec::format::Format;
+use crate::codec::json_literals;
+use crate::codec::reserved::{RESERVED, TYPE};
+use crate::codec::serializer::encode;
 use crate::codec::tagged::{Tagged, Untagged};
-use crate::error::{DecodeError, EncodeError, LayerError, field_path};
+use crate::codec::writer::MAX_DEPTH;
+use crate::error::{DecodeError, LayerError, field_path};
 use crate::event::Event;
 use crate::support::metrics;
-
-/// The field with the name of an event, as in Django Channels.
-pub(super) const TYPE: &str = "type";
-
-/// The field with the recipients of a message. The core layer of channels_redis adds it, because channels share a queue.
-pub(super) const TO: &str = "__asgi_channel__";
-
-/// The fields that do not belong to the payload.
-const FRAMEWORK_FIELDS: [&str; 2] = [TYPE, TO];
 
 /// A message of the channel layer: the name of an event and its encoded fields.
 ///
@@ -37,10 +34,9 @@ impl Envelope {
     /// Encodes an event.
     ///
     /// # Errors
-    /// If serde cannot serialise the event.
+    /// A value of the event has no form in the format; see [`encode`].
     pub(crate) fn from_event<E: Event>(event: &E, format: Format) -> Result<Self, LayerError> {
-        let body = format
-            .encode(&Tagged { tag: TYPE, name: E::TYPE, value: event })
+        let body = encode(&Tagged { tag: TYPE, name: E::TYPE, value: event }, format)
             .map_err(|source| LayerError::Encode { event: E::TYPE.into(), source })?;
         metrics::sent(E::TYPE);
         Ok(Self { name: Cow::Borrowed(E::TYPE), format, body })
@@ -49,10 +45,7 @@ impl Envelope {
     /// Encodes an untyped message: a JSON object with a `type`.
     pub(crate) fn from_value(value: &Value, format: Format) -> Result<Self, LayerError> {
         let name = value.get(TYPE).and_then(Value::as_str).ok_or(LayerError::NotAnEvent)?.to_owned();
-        if !is_flat_enough(value, MAX_DEPTH) {
-            return Err(LayerError::Encode { event: name, source: EncodeError::new(TooDeep) });
-        }
-        let body = format.encode(value).map_err(|source| LayerError::Encode { event: name.clone(), source })?;
+        let body = encode(value, format).map_err(|source| LayerError::Encode { event: name.clone(), source })?;
         Ok(Self { name: Cow::Owned(name), format, body })
     }
 
@@ -84,7 +77,7 @@ impl Envelope {
     /// # Errors
     /// If the message has a value that JSON does not have, for example a byte string.
     pub fn to_value(&self) -> Result<Value, DecodeError> {
-        let mut value: Value = self.decode_as()?;
+        let mut value: Value = self.decode_with(true)?;
         if let Value::Object(fields) = &mut value {
             fields.insert(TYPE.into(), self.name.clone().into());
         }
@@ -98,22 +91,27 @@ impl Envelope {
     }
 
     fn decode_as<T: serde::de::DeserializeOwned>(&self) -> Result<T, DecodeError> {
+        self.decode_with(false)
+    }
+
+    fn decode_with<T: serde::de::DeserializeOwned>(&self, only_finite: bool) -> Result<T, DecodeError> {
         let decoded = match self.format {
             Format::Msgpack => {
                 let mut reader = msgpack(&self.body);
-                T::deserialize(Untagged { tags: &FRAMEWORK_FIELDS, inner: &mut reader }).ok()
+                T::deserialize(payload(&mut reader, Rules::msgpack().only_finite(only_finite))).ok()
             }
             Format::Json => {
                 let mut reader = serde_json::Deserializer::from_slice(&self.body);
-                T::deserialize(Untagged { tags: &FRAMEWORK_FIELDS, inner: &mut reader }).ok()
+                T::deserialize(payload(&mut reader, Rules::json().only_finite(only_finite))).ok()
             }
         };
-        decoded.map_or_else(|| self.decode_with_path(), Ok)
+        decoded.map_or_else(|| self.decode_with_path(only_finite), Ok)
     }
 
-    // Tracking the path costs time, so only a second pass does it, after the first pass has failed.
+    // Tracking the path costs time, so only a second pass does it, after the first pass has failed. So do literals that only
+    // Python has.
     #[cold]
-    fn decode_with_path<T: serde::de::DeserializeOwned>(&self) -> Result<T, DecodeError> {
+    fn decode_with_path<T: serde::de::DeserializeOwned>(&self, only_finite: bool) -> Result<T, DecodeError> {
         let failed = |path: String, source: Box<dyn std::error::Error + Send + Sync>| DecodeError::Payload {
             event: self.name.to_string(),
             payload: std::any::type_name::<T>(),
@@ -123,45 +121,40 @@ impl Envelope {
         match self.format {
             Format::Msgpack => {
                 let mut reader = msgpack(&self.body);
-                serde_path_to_error::deserialize(Untagged { tags: &FRAMEWORK_FIELDS, inner: &mut reader })
+                let rules = Rules::msgpack().only_finite(only_finite);
+                serde_path_to_error::deserialize(payload(&mut reader, rules))
                     .map_err(|error| failed(path_of(&error), error.into_inner().into()))
             }
             Format::Json => {
-                let mut reader = serde_json::Deserializer::from_slice(&self.body);
-                serde_path_to_error::deserialize(Untagged { tags: &FRAMEWORK_FIELDS, inner: &mut reader })
+                let rules = Rules::json().only_finite(only_finite);
+                let quoted = json_literals::quote(&self.body);
+                let (body, rules) = match &quoted {
+                    Some(quoted) => (&quoted.body[..], rules.literals(&quoted.marker)),
+                    None => (&self.body[..], rules),
+                };
+                let mut reader = serde_json::Deserializer::from_slice(body);
+                serde_path_to_error::deserialize(payload(&mut reader, rules))
                     .map_err(|error| failed(path_of(&error), error.into_inner().into()))
             }
         }
     }
 }
 
-pub(crate) fn path_of<E: fmt::Display>(error: &serde_path_to_error::Error<E>) -> String {
-    field_path(error.path(), &error.inner().to_string())
+/// Returns the deserialiser of a message's payload.
+fn payload<'de, 'm, D: Deserializer<'de>>(reader: D, rules: Rules<'m>) -> Untagged<'static, Reader<'m, D>> {
+    Untagged { tags: &RESERVED, inner: Reader::new(reader, rules) }
 }
 
-/// The maximum nesting depth of a message, the same as in serde_json. A deeper message could overflow the stack.
-const MAX_DEPTH: usize = 128;
-
-/// The error for an untyped message that is nested too deep. Receivers would reject it, and encoding it could overflow the
-/// stack.
-#[derive(Debug, thiserror::Error)]
-#[error("it is nested more than {MAX_DEPTH} levels deep")]
-struct TooDeep;
-
-/// Returns whether a value is nested at most `levels` deep. The recursion stops at this depth.
-fn is_flat_enough(value: &Value, levels: usize) -> bool {
-    match value {
-        Value::Array(items) => levels > 0 && items.iter().all(|item| is_flat_enough(item, levels - 1)),
-        Value::Object(fields) => levels > 0 && fields.values().all(|field| is_flat_enough(field, levels - 1)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
-    }
+pub(crate) fn path_of<E: fmt::Display>(error: &serde_path_to_error::Error<E>) -> String {
+    field_path(error.path(), &error.inner().to_string())
 }
 
 pub(super) fn msgpack(
     body: &[u8],
 ) -> rmp_serde::Deserializer<ReadRefReader<'_, [u8]>, rmp_serde::config::HumanReadableConfig<DefaultConfig>> {
     let mut reader = rmp_serde::Deserializer::from_read_ref(body).with_human_readable();
-    reader.set_max_depth(MAX_DEPTH);
+    // The reader refuses the level of this number.
+    reader.set_max_depth(MAX_DEPTH + 1);
     reader
 }
 
@@ -199,7 +192,7 @@ mod tests {
     }
 
     fn wire(format: Format, value: &Value) -> Result<Envelope, DecodeError> {
-        Envelope::from_wire(format.encode(value).unwrap(), format)
+        Envelope::from_wire(encode(value, format).unwrap(), format)
     }
 
     #[test]

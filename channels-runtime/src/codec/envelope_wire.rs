@@ -6,9 +6,12 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeSeed;
 
-use crate::codec::envelope::{Envelope, TO, TYPE, msgpack};
+use crate::codec::deserializer::{Reader, Rules};
+use crate::codec::envelope::{Envelope, msgpack};
 use crate::codec::format::Format;
+use crate::codec::json_literals;
 use crate::codec::recipients::FindRecipients;
+use crate::codec::reserved::{TO, TYPE};
 use crate::codec::tagged::FindTag;
 use crate::error::{DecodeError, EncodeError};
 
@@ -23,10 +26,10 @@ impl Envelope {
                 let mut reader = msgpack(&body);
                 FindTag(TYPE).deserialize(&mut reader).map_err(|error| not_a_map(format, error))?
             }
-            Format::Json => {
-                let mut reader = serde_json::Deserializer::from_slice(&body);
-                FindTag(TYPE).deserialize(&mut reader).map_err(|error| not_a_map(format, error))?
-            }
+            Format::Json => find(FindTag(TYPE), &body, None).or_else(|error| {
+                let quoted = json_literals::quote(&body).ok_or_else(|| not_a_map(format, error))?;
+                find(FindTag(TYPE), &quoted.body, Some(&quoted.marker)).map_err(|error| not_a_map(format, error))
+            })?,
         };
         Ok(Self { name: Cow::Owned(name.ok_or(DecodeError::NoType)?), format, body })
     }
@@ -37,13 +40,14 @@ impl Envelope {
     /// # Errors
     /// As for [`Self::from_wire`]; also if the recipients are not strings.
     pub(crate) fn from_shared_queue(body: &Bytes, format: Format) -> Result<(Self, Vec<Cow<'_, str>>), DecodeError> {
-        let find = FindRecipients { tag: TYPE, to: TO };
+        let seed = FindRecipients { tag: TYPE, to: TO };
         let found = match format {
-            Format::Msgpack => find.deserialize(&mut msgpack(body)).map_err(|error| not_a_map(format, error))?,
-            Format::Json => {
-                let mut reader = serde_json::Deserializer::from_slice(body);
-                find.deserialize(&mut reader).map_err(|error| not_a_map(format, error))?
-            }
+            Format::Msgpack => seed.deserialize(&mut msgpack(body)).map_err(|error| not_a_map(format, error))?,
+            Format::Json => find(seed, body, None).or_else(|error| {
+                let quoted = json_literals::quote(body).ok_or_else(|| not_a_map(format, error))?;
+                let found = find(seed, &quoted.body, Some(&quoted.marker)).map_err(|error| not_a_map(format, error))?;
+                Ok(found.into_owned())
+            })?,
         };
         let name = Cow::Owned(found.tag.ok_or(DecodeError::NoType)?);
         Ok((Self { name, format, body: body.clone() }, found.to))
@@ -71,6 +75,19 @@ impl Envelope {
             }
         }
         Ok(body)
+    }
+}
+
+/// Reads fields of a message in JSON. With a `marker`, strings that begin with it are literals of Python.
+fn find<'de, S: DeserializeSeed<'de>>(
+    seed: S,
+    body: &'de [u8],
+    marker: Option<&str>,
+) -> Result<S::Value, serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    match marker {
+        Some(marker) => seed.deserialize(Reader::new(&mut reader, Rules::json().literals(marker))),
+        None => seed.deserialize(&mut reader),
     }
 }
 
@@ -145,7 +162,12 @@ mod tests {
             assert!(to.is_empty());
             for wrong in [json!({"type": "a", TO: 7}), json!({"type": "a", TO: ["b", 7]}), json!({"type": "a", TO: {}})]
             {
-                let wrong = format.encode(&wrong).unwrap();
+                // As a peer writes it: the codec refuses the field.
+                let wrong = match format {
+                    Format::Msgpack => rmp_serde::to_vec(&wrong).unwrap(),
+                    Format::Json => serde_json::to_vec(&wrong).unwrap(),
+                };
+                let wrong = Bytes::from(wrong);
                 assert!(matches!(
                     Envelope::from_shared_queue(&wrong, format),
                     Err(DecodeError::NotAMap { .. } | DecodeError::NoType)

@@ -2,13 +2,23 @@
 
 mod command;
 mod command_probe;
+mod deserializer;
 mod envelope;
 #[cfg(any(feature = "redis", test))]
 mod envelope_wire;
 mod format;
+mod json_literals;
+mod key;
+mod key_serializer;
+mod private_json;
 #[cfg(any(feature = "redis", test))]
 mod recipients;
+mod reserved;
+mod serializer;
+#[cfg(test)]
+mod shapes_tests;
 mod tagged;
+mod writer;
 
 pub use command::{ParsedFrame, decode_command, named_command};
 pub(crate) use command_probe::unsendable;

@@ -5,22 +5,30 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::codec::tagged::{KeySeed, StringOrNothing};
+use crate::codec::key::KeySeed;
+use crate::codec::tagged::StringOrNothing;
 
 /// Reads a whole map and returns the values of two fields: the tag, as in [`FindTag`](crate::codec::tagged::FindTag), and the
 /// recipients.
+#[derive(Clone, Copy)]
 pub(crate) struct FindRecipients {
     pub(crate) tag: &'static str,
     pub(crate) to: &'static str,
 }
 
-/// The result of [`FindRecipients`]. The strings are borrowed from the message if its format allows it.
+/// The result of [`FindRecipients`]. The strings are borrowed from the message if possible.
 pub(crate) struct Recipients<'de> {
     pub(crate) tag: Option<String>,
     /// The field may be one string or a list of strings. Empty if the field is absent.
     pub(crate) to: Vec<Cow<'de, str>>,
+}
+
+impl Recipients<'_> {
+    pub(crate) fn into_owned(self) -> Recipients<'static> {
+        Recipients { tag: self.tag, to: self.to.into_iter().map(|name| Cow::Owned(name.into_owned())).collect() }
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for FindRecipients {
@@ -39,17 +47,21 @@ impl<'de> Visitor<'de> for FindRecipients {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Recipients<'de>, A::Error> {
-        let mut found = Recipients { tag: None, to: Vec::new() };
+        let (mut tag, mut to) = (None, None);
         while let Some(key) = entries.next_key_seed(KeySeed)? {
             if key.as_str() == self.tag {
-                found.tag = entries.next_value_seed(StringOrNothing(PhantomData))?;
+                if tag.replace(entries.next_value_seed(StringOrNothing(PhantomData))?).is_some() {
+                    return Err(A::Error::duplicate_field(self.tag));
+                }
             } else if key.as_str() == self.to {
-                found.to = entries.next_value_seed(StringOrStrings)?;
+                if to.replace(entries.next_value_seed(StringOrStrings)?).is_some() {
+                    return Err(A::Error::duplicate_field(self.to));
+                }
             } else {
                 entries.next_value::<IgnoredAny>()?;
             }
         }
-        Ok(found)
+        Ok(Recipients { tag: tag.flatten(), to: to.unwrap_or_default() })
     }
 }
 

@@ -10,9 +10,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Unexpected, Visitor};
 use serde::ser::{Error as _, Impossible, Serialize, SerializeMap, SerializeStruct, Serializer};
+
+use crate::codec::key::{KeyDeserializer, KeySeed};
+use crate::codec::private_json::{NUMBER, RAW_VALUE};
 
 /// A value with its tag. Serialises as a map whose first entry is the tag.
 pub(crate) struct Tagged<'a, T: ?Sized> {
@@ -155,8 +157,12 @@ impl<S: Serializer> Serializer for TagFirst<'_, S> {
         Ok(map)
     }
 
-    fn serialize_struct(self, _: &'static str, length: usize) -> Result<Self::SerializeStruct, S::Error> {
-        self.serialize_map(Some(length)).map(StructAfterTag)
+    fn serialize_struct(self, name: &'static str, length: usize) -> Result<Self::SerializeStruct, S::Error> {
+        match name {
+            NUMBER => self.reject_type("a number"),
+            RAW_VALUE => self.reject_type("raw JSON"),
+            _ => self.serialize_map(Some(length)).map(StructAfterTag),
+        }
     }
 
     fn is_human_readable(&self) -> bool {
@@ -284,10 +290,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for EntriesWithoutTag<'_, A> {
                 Some(key) if self.tags.contains(&key.as_str()) && !self.visible.contains(&key.as_str()) => {
                     self.entries.next_value::<IgnoredAny>()?;
                 }
-                Some(Key::Borrowed(key)) => return seed.deserialize(BorrowedStrDeserializer::new(key)).map(Some),
-                Some(Key::Owned(key)) => {
-                    return seed.deserialize(StrDeserializer::new(&key)).map(Some);
-                }
+                Some(key) => return seed.deserialize(KeyDeserializer::new(key)).map(Some),
             }
         }
     }
@@ -317,54 +320,6 @@ impl<'de> Visitor<'de> for OnlyTag {
     }
 }
 
-/// The name of a field.
-pub(crate) enum Key<'de> {
-    Borrowed(&'de str),
-    Owned(String),
-}
-
-impl Key<'_> {
-    pub(crate) fn as_str(&self) -> &str {
-        match self {
-            Self::Borrowed(key) => key,
-            Self::Owned(key) => key,
-        }
-    }
-}
-
-/// Reads the name of a field.
-pub(crate) struct KeySeed;
-
-impl<'de> DeserializeSeed<'de> for KeySeed {
-    type Value = Key<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Key<'de>, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for KeySeed {
-    type Value = Key<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string as the name of a field")
-    }
-
-    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Key<'de>, E> {
-        Ok(Key::Borrowed(key))
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<Key<'de>, E> {
-        Ok(Key::Owned(key.into()))
-    }
-
-    // Python's msgpack reader also accepts byte strings as keys.
-    fn visit_bytes<E: serde::de::Error>(self, key: &[u8]) -> Result<Key<'de>, E> {
-        let key = std::str::from_utf8(key).map_err(|_| E::invalid_value(Unexpected::Bytes(key), &self))?;
-        Ok(Key::Owned(key.into()))
-    }
-}
-
 /// Reads a whole map and returns the value of its tag, if the tag is a string.
 ///
 /// The map is read to its end, to detect an error after the tag.
@@ -388,13 +343,14 @@ impl<'de> Visitor<'de> for FindTag {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Option<String>, A::Error> {
         let mut found = None;
         while let Some(key) = entries.next_key_seed(KeySeed)? {
-            if key.as_str() == self.0 {
-                found = entries.next_value_seed(StringOrNothing(PhantomData))?;
-            } else {
+            if key.as_str() != self.0 {
                 entries.next_value::<IgnoredAny>()?;
+            } else if found.replace(entries.next_value_seed(StringOrNothing(PhantomData))?).is_some() {
+                // Each reader would choose one of the two.
+                return Err(A::Error::duplicate_field(self.0));
             }
         }
-        Ok(found)
+        Ok(found.flatten())
     }
 }
 

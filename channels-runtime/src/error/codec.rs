@@ -2,14 +2,29 @@
 
 use std::error::Error as StdError;
 
-/// A value that serde could not encode.
+/// A value that could not be encoded.
 #[derive(Debug, thiserror::Error)]
-#[error("the value cannot be encoded: {0}")]
-pub struct EncodeError(#[source] Box<dyn StdError + Send + Sync>);
+#[error("the value cannot be encoded{at}: {source}", at = at(.path))]
+pub struct EncodeError {
+    /// The position of the value: `user.scores`, or empty if it is unknown.
+    path: String,
+    source: Box<dyn StdError + Send + Sync>,
+}
 
 impl EncodeError {
     pub(crate) fn new(source: impl StdError + Send + Sync + 'static) -> Self {
-        Self(Box::new(source))
+        Self { path: String::new(), source: Box::new(source) }
+    }
+
+    /// Returns an error with the position of the value.
+    pub(crate) fn at(path: String, reason: String) -> Self {
+        Self { path, source: reason.into() }
+    }
+
+    /// Returns the field of the event that cannot be encoded, such as `user.scores`. Returns `None` if the event as a whole
+    /// cannot be encoded, and for values that are not events.
+    pub fn field(&self) -> Option<&str> {
+        Some(self.path.as_str()).filter(|path| is_field(path))
     }
 }
 

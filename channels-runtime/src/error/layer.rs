@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::time::Duration;
 
-use crate::error::codec::{DecodeError, EncodeError};
+use crate::error::codec::{DecodeError, EncodeError, at};
 use crate::name::NameError;
 
 /// The reason why a call of the channel layer failed.
@@ -33,7 +33,7 @@ pub enum LayerError {
         source: NameError,
     },
     /// The event could not be encoded.
-    #[error("event `{event}` cannot be encoded")]
+    #[error("event `{event}` cannot be encoded{at}", at = at(source.field().unwrap_or_default()))]
     Encode {
         /// The name of the event.
         event: String,

@@ -100,6 +100,8 @@ fn bytes_of(format: Format) -> Vec<(Vec<u8>, Option<&'static str>)> {
             (b"\x92\xa4type\xa1a".to_vec(), None),
             (b"\xc1".to_vec(), None),
             (packed(b"\xa1a", b"\xa5count"), None),
+            // Two names.
+            (packed(b"\xa1a", b"\xa4type\xaachat.other"), None),
             // Nested too deeply to be read.
             (packed(b"\xa1a\xa4more", &[vec![0x91; DEEP], vec![1]].concat()), None),
             // The text is nil, invalid UTF-8, a 64-bit integer, infinity; the count is negative.
@@ -118,7 +120,9 @@ fn bytes_of(format: Format) -> Vec<(Vec<u8>, Option<&'static str>)> {
                 (b"{1: 2}".to_vec(), None),
                 (b"[\"type\", \"chat.message\"]".to_vec(), None),
                 (b"\xff\xfe".to_vec(), None),
-                (json(r#""text": NaN"#), None),
+                // A literal of Python, which is a float.
+                (json(r#""text": NaN"#), Some("text")),
+                (json(r#""text": "a", "type": "chat.other""#), None),
                 (json(r#""text": "a", "count": 1e400"#), Some("count")),
                 (json(r#""text": "a", "count": 18446744073709551616"#), Some("count")),
                 (json(r#""text": "a", "count": 123456789012345678901234567890"#), Some("count")),
