@@ -209,7 +209,7 @@ impl<'a> Side<'a> {
     }
 
     /// Receives random messages from Python, and sends back those that JSON has.
-    async fn from_python(&mut self, seed: u64) {
+    async fn receive_random(&mut self, seed: u64) {
         let call = json!({
             "seed": seed,
             "count": ROUND,
@@ -301,7 +301,7 @@ async fn random_values_arrive_unchanged_or_are_refused() {
             let random = || messages.new_tree(&mut runner).unwrap().current();
             side.there_and_back(std::iter::repeat_with(random).take(ROUND).collect()).await;
             round += 1;
-            side.from_python(seed.wrapping_add(round)).await;
+            side.receive_random(seed.wrapping_add(round)).await;
         }
         if sides.iter().any(|side| side.mismatches.len() >= 10) {
             break;

@@ -3,12 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::path::Path;
+use std::process::Command;
 
 use channels_runtime::error::LayerError;
 use channels_runtime::layer::{Channel, Untyped};
 use channels_runtime::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use crate::plain::{Float, Plain};
@@ -31,6 +34,25 @@ enum Kind {
     Struct {
         a: char,
     },
+}
+
+/// A type that asks a deserialiser what comes next.
+#[derive(Serialize, Deserialize, Debug, PartialEq)]
+#[serde(untagged)]
+enum Any {
+    Number(f64),
+    Map { a: u8, b: f32 },
+}
+
+/// JSON text, with the value as the identity.
+#[derive(Serialize, Deserialize, Debug)]
+struct Raw(Box<RawValue>);
+
+impl PartialEq for Raw {
+    fn eq(&self, other: &Self) -> bool {
+        let value = |raw: &Self| Plain::from_python(&serde_json::from_str(raw.0.get()).unwrap());
+        value(self) == value(other)
+    }
 }
 
 #[derive(Serialize, Deserialize, Debug, PartialEq)]
@@ -78,7 +100,9 @@ impl Table<'_> {
         let event = Holds { value };
         self.pair.here.send(&self.there(), &event).await.unwrap();
         let received = self.pair.there.receive(&self.theirs).await;
-        assert_eq!(received, json!({"type": "holds", "value": in_python}), "{event:?}");
+        // Not compared as `Value`: with serde_json's `arbitrary_precision` it keeps how a number is written.
+        let wanted = json!({"type": "holds", "value": in_python});
+        assert_eq!(Plain::from_python(&received), Plain::from_python(&wanted), "{event:?}");
         self.pair.there.send(self.ours.name().as_str(), &received).await.unwrap();
         assert_eq!(next(&self.ours).await.decode::<Holds<T>>().unwrap().value, event.value);
     }
@@ -139,6 +163,18 @@ impl Table<'_> {
                 assert_eq!(self.pair.there.receive(&self.theirs).await["value"], bytes(&[0, 0xff]));
             }
         }
+        // Types that speak privately with serde_json, in an event and in a raw message.
+        let value = json!({"n": 7, "f": 0.5, "large": [u64::MAX, i64::MIN, -0.0], "is": [null, true, "x"]});
+        self.travels(value.clone(), value.clone()).await;
+        self.travels(value["n"].as_number().unwrap().clone(), json!(7)).await;
+        self.travels(Any::Map { a: 7, b: 0.5 }, json!({"a": 7, "b": 0.5})).await;
+        self.pair.here.send_raw(&self.theirs, json!({"type": "raw", "value": value})).await.unwrap();
+        let received = self.pair.there.receive(&self.theirs).await;
+        assert_eq!(Plain::from_python(&received["value"]), Plain::from_python(&value));
+        let raw = Raw(RawValue::from_string(value.to_string()).unwrap());
+        self.travels(raw, value.clone()).await;
+        let raw = RawValue::from_string("1e400".into()).unwrap();
+        self.refused(vec![raw], "value[0]", "number").await;
         // Nesting: the event itself is a level, and so is the reply of `peer.py`.
         let lists = |depth: usize| (0..depth).fold(json!(1), |inner, _| Value::Array(vec![inner]));
         self.travels(lists(125), lists(125)).await;
@@ -207,4 +243,26 @@ async fn every_shape_over_core_is_read_or_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_shape_over_pubsub_is_read_or_refused() {
     every_shape(PUBSUB).await;
+}
+
+/// Cargo unifies features: any crate of a program may enable serde_json's `arbitrary_precision`, with which numbers are private
+/// maps. This runs the tests above once more in such a program.
+#[test]
+fn every_shape_travels_with_arbitrary_precision() {
+    // Reuses what cargo has built: only serde_json and the crates that use it are compiled again.
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["test", "--offline", "--workspace", "--all-features", "--features", "serde_json/arbitrary_precision"]);
+    cargo.args(["--test", "django", "--", "shapes::every_shape_over"]);
+    cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    cargo.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder"));
+    // Cargo sets variables for this test. Build scripts that see them would run again.
+    for (name, _) in std::env::vars_os() {
+        let of_this_test = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_", "CARGO_PRIMARY_"];
+        if name.to_str().is_some_and(|name| of_this_test.iter().any(|prefix| name.starts_with(prefix))) {
+            cargo.env_remove(name);
+        }
+    }
+    let output = cargo.output().unwrap();
+    let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    assert!(output.status.success() && text.contains("2 passed"), "{text}");
 }
