@@ -37,10 +37,10 @@ impl PlainNumber {
     }
 }
 
-/// Returns whether serde_json passes a number to a visitor as a map: whether `arbitrary_precision` is enabled.
+/// Returns whether serde_json passes numbers, except small integers, to a visitor as maps: whether `arbitrary_precision` is enabled.
 pub(super) fn numbers_are_maps() -> bool {
     static MAPS: OnceLock<bool> = OnceLock::new();
-    *MAPS.get_or_init(|| serde_json::from_str::<IsMap>("0").is_ok_and(|is_map| is_map.0))
+    *MAPS.get_or_init(|| serde_json::from_str::<IsMap>("0.5").is_ok_and(|is_map| is_map.0))
 }
 
 /// Whether the value is passed as a map.
@@ -57,7 +57,7 @@ impl<'de> Deserialize<'de> for IsMap {
                 f.write_str("a number")
             }
 
-            fn visit_u64<E>(self, _: u64) -> Result<IsMap, E> {
+            fn visit_f64<E>(self, _: f64) -> Result<IsMap, E> {
                 Ok(IsMap(false))
             }
 
