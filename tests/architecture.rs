@@ -63,7 +63,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("deadpool_redis", &["layer/redis"]),
     ("fernet", &["layer/redis"]),
     ("jsonwebtoken", &["auth"]),
-    ("rustls", &["web"]),
+    ("rustls", &["layer/redis", "web"]),
 ];
 
 /// The files that may lie flat in `src`.

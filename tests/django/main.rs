@@ -17,6 +17,7 @@ mod random;
 mod redis;
 mod rig;
 mod sessions;
+mod settings;
 mod shape;
 mod shapes;
 mod typed;

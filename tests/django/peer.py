@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import random
+import ssl
 import struct
 import sys
 import time
@@ -17,6 +18,8 @@ import time
 import django
 import msgpack
 import redis.asyncio
+import redis.asyncio.sentinel
+from channels_redis.utils import create_pool, decode_hosts
 from django.conf import settings
 from django.utils.module_loading import import_string
 
@@ -103,6 +106,27 @@ class Generator:
         return {"type": "raw", "number": number, "value": value}
 
 
+def connection(pool, places=("host", "port", "path")):
+    """Returns what a pool means: the place, the login and the TLS of its connections."""
+    made = pool.connection_class(**pool.connection_kwargs)
+    meaning = {place: getattr(made, place) for place in places if hasattr(made, place)}
+    meaning["db"] = int(made.db or 0)
+    meaning["login"] = [made.username or None, made.password or ""] if made.username or made.password else None
+    meaning["tls"] = None
+    if isinstance(made, redis.asyncio.SSLConnection):
+        context = made.ssl_context
+        meaning["tls"] = {
+            "verify": context.cert_reqs != ssl.CERT_NONE,
+            "verify_hostname": bool(context.check_hostname),
+            "ca_file": context.ca_certs or None,
+            "ca_folder": context.ca_path or None,
+            "ca_data": context.ca_data or None,
+            "certificate": context.certfile or None,
+            "key": context.keyfile or None,
+        }
+    return meaning
+
+
 class Kept(logging.Handler):
     """Keeps the log records for a test."""
 
@@ -182,6 +206,17 @@ class Peer:
 
     async def flush(self, layer):
         await self.layers[layer].flush()
+
+    async def host(self, host):
+        """Returns what an entry of `hosts` means to channels_redis and redis-py."""
+        [host] = decode_hosts([host])
+        pool = create_pool(host)
+        if not isinstance(pool, redis.asyncio.sentinel.SentinelConnectionPool):
+            return connection(pool)
+        if not pool.is_master:
+            raise ValueError("a layer cannot write to replicas")
+        sentinels = [connection(sentinel.connection_pool) for sentinel in pool.sentinel_manager.sentinels]
+        return {"master": pool.service_name, "sentinels": sentinels, **connection(pool, ())}
 
     async def flood(self, layer, group, count, message):
         for number in range(count):

@@ -49,6 +49,7 @@ mod readiness;
 #[cfg(feature = "redis")]
 mod redis;
 mod scheduled;
+mod setting_number;
 mod settings;
 mod sharded_map;
 mod write_priority;

@@ -1,18 +1,17 @@
-//! The address and the login of a Redis server: the contents of an entry of channels_redis' `hosts`.
+//! The address, the login and the TLS of a Redis server: an entry of channels_redis' `hosts`.
 
 use std::fmt;
 use std::path::PathBuf;
 
-use deadpool_redis::redis::sentinel::SentinelNodeConnectionInfo;
-use deadpool_redis::redis::{
-    ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisConnectionInfo, RedisError, RedisResult,
-    TlsMode, parse_redis_url,
-};
+use crate::layer::redis::connection_options::ConnectionOptions;
+use crate::layer::redis::redis_url::{Place, RedisUrl};
 
 /// One Redis server, or the master of a Sentinel group: an entry of a layer's hosts.
 ///
-/// Converts from a string with an address: `redis://user:password@host:6379/0`, `rediss://..` (with the feature `tls`),
-/// or `unix:///path/to/redis.sock?db=0`.
+/// Converts from text with an address, as redis-py reads it: `redis://user:password@host:6379/0`, `rediss://..` (with the feature
+/// `tls`), or `unix:///path/to/redis.sock?db=0`. A query can set `db`, `username`, `password`, `ssl_cert_reqs` and the other
+/// options of redis-py: `rediss://host?ssl_ca_certs=/etc/redis/ca.pem`. A setter has priority over the address. An error in the
+/// address is reported when the layer is opened.
 ///
 /// ```
 /// use channels_runtime::layer::RedisHost;
@@ -20,218 +19,233 @@ use deadpool_redis::redis::{
 /// let plain = RedisHost::from("redis://127.0.0.1:6379/0");
 /// let replicated = RedisHost::sentinel(["redis://10.0.0.1:26379", "redis://10.0.0.2:26379"], "mymaster")
 ///     .password("of the master");
+/// // Sentinels with a login or TLS of their own are hosts, too.
+/// let sentinels = ["10.0.0.1", "10.0.0.2"]
+///     .map(|host| RedisHost::from(format!("rediss://{host}:26379")).ca_file("ca.pem").password("of the Sentinels"));
+/// let secured = RedisHost::sentinel(sentinels, "mymaster").tls().ca_file("ca.pem").password("of the master");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisHost {
-    location: Location,
-    db: Option<i64>,
-    username: Option<String>,
-    password: Option<String>,
-    tls: bool,
-    ca: Option<PathBuf>,
+    pub(super) location: Location,
+    pub(super) options: ConnectionOptions,
 }
 
 #[derive(Clone, PartialEq, Eq)]
-enum Location {
-    Server(String),
-    Sentinel { sentinels: Vec<String>, master: String, username: Option<String>, password: Option<String> },
+pub(super) enum Location {
+    Server(Place),
+    Sentinel {
+        sentinels: Vec<RedisHost>,
+        master: String,
+    },
+    /// An address that cannot be read: the problem.
+    Unreadable(String),
 }
+
+/// A problem of a [`RedisHost`]. Its text contains no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct HostError(pub(super) String);
 
 impl RedisHost {
     fn at(location: Location) -> Self {
-        Self { location, db: None, username: None, password: None, tls: false, ca: None }
+        Self { location, options: ConnectionOptions::default() }
+    }
+
+    /// Returns the host for a server at this host name or IP address, and this port.
+    pub(crate) fn tcp(host: impl Into<String>, port: u16) -> Self {
+        Self::at(Location::Server(Place::Tcp { host: host.into(), port }))
+    }
+
+    /// Returns the host for a server at this Unix socket.
+    pub(crate) fn unix(path: impl Into<String>) -> Self {
+        Self::at(Location::Server(Place::Unix(path.into())))
     }
 
     /// Returns the host for the master with this name, which these Sentinels monitor. After a failover, connections go to
     /// the promoted master.
-    pub fn sentinel<S: Into<String>>(sentinels: impl IntoIterator<Item = S>, master: impl Into<String>) -> Self {
+    ///
+    /// Each Sentinel has its own login and TLS. Those of this host are for the master.
+    pub fn sentinel<S: Into<Self>>(sentinels: impl IntoIterator<Item = S>, master: impl Into<String>) -> Self {
         let sentinels = sentinels.into_iter().map(Into::into).collect();
-        Self::at(Location::Sentinel { sentinels, master: master.into(), username: None, password: None })
-    }
-
-    /// Sets the login for the Sentinels themselves.
-    #[must_use]
-    pub fn sentinel_login(mut self, username: Option<&str>, password: &str) -> Self {
-        if let Location::Sentinel { username: sentinel_username, password: sentinel_password, .. } = &mut self.location
-        {
-            (*sentinel_username, *sentinel_password) = (username.map(String::from), Some(password.into()));
-        }
-        self
+        Self::at(Location::Sentinel { sentinels, master: master.into() })
     }
 
     /// Sets the number of the database. Databases do not separate pub/sub layers.
     #[must_use]
     pub fn db(mut self, db: i64) -> Self {
-        self.db = Some(db);
+        self.options.db = Some(db);
         self
     }
 
     /// Sets the username.
     #[must_use]
     pub fn username(mut self, username: impl Into<String>) -> Self {
-        self.username = Some(username.into());
+        self.options.username = Some(username.into());
         self
     }
 
     /// Sets the password.
     #[must_use]
     pub fn password(mut self, password: impl Into<String>) -> Self {
-        self.password = Some(password.into());
+        self.options.password = Some(password.into());
         self
     }
 
     /// Connects over TLS, like `rediss://` in an address. Needs the feature `tls`.
     #[must_use]
     pub fn tls(mut self) -> Self {
-        self.tls = true;
+        self.options.tls = Some(true);
         self
     }
 
-    /// Sets a PEM file with the root certificates for the server's certificate. Default: the root certificates of the
-    /// system. Needs the feature `tls`.
+    /// Sets a PEM file with root certificates for the server's certificate. They are trusted in addition to the root
+    /// certificates of the system, as with `ssl_ca_certs` of redis-py. Needs TLS.
     #[must_use]
     pub fn ca_file(mut self, file: impl Into<PathBuf>) -> Self {
-        self.ca = Some(file.into());
+        self.options.tls_options.ca_file = Some(file.into());
         self
     }
 
-    #[cfg(feature = "tls")]
-    pub(super) fn custom_ca_file(&self) -> Option<&PathBuf> {
-        self.ca.as_ref()
+    /// Sets the PEM files with the client's certificate and its key, for a server with `tls-auth-clients yes`. Both can be the
+    /// same file. The key is not encrypted. Needs TLS.
+    #[must_use]
+    pub fn client_certificate(mut self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.options.tls_options.certificate = Some(certificate.into());
+        self.options.tls_options.key = Some(key.into());
+        self
     }
 
-    /// Parses the address.
+    /// Accepts each certificate of the server, like `ssl_cert_reqs: none` of redis-py. The connection is encrypted, but another
+    /// server can pose as this one. Needs TLS.
+    #[must_use]
+    pub fn accept_invalid_certificates(mut self) -> Self {
+        self.options.tls_options.verify = Some(false);
+        self
+    }
+
+    /// Accepts a certificate that names another server, like `ssl_check_hostname: false` of redis-py. A trusted issuer must have
+    /// signed it. Needs TLS.
+    #[must_use]
+    pub fn accept_invalid_hostnames(mut self) -> Self {
+        self.options.tls_options.verify_hostname = Some(false);
+        self
+    }
+
+    /// Returns whether the address or a setter asks for TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.options.tls == Some(true)
+    }
+
+    /// Sets further options. An option of the address has priority, as in redis-py.
+    pub(crate) fn with_defaults(mut self, options: ConnectionOptions) -> Self {
+        self.options = self.options.or(options);
+        self
+    }
+
+    /// Checks the address and the options, without reading a file.
     ///
     /// # Errors
-    /// If it is not an address, or needs the feature `tls`.
-    pub(crate) fn read(&self) -> RedisResult<Target> {
-        if !cfg!(feature = "tls") && (self.tls || self.ca.is_some()) {
-            return Err(invalid("TLS needs the feature `tls` of channels-runtime"));
-        }
+    /// The address cannot be read, an option has no effect, or the feature `tls` is missing.
+    pub(crate) fn check(&self) -> Result<(), HostError> {
+        let fail = |problem: &str| Err(HostError(problem.into()));
+        let is_tls = self.is_tls();
         match &self.location {
-            Location::Server(url) => {
-                let info = connection_info(url)?;
-                let login = self.login(info.redis_settings().clone());
-                let info = if self.tls { over_tls(info)? } else { info };
-                Ok(Target::Server(info.set_redis_settings(login)))
+            Location::Unreadable(problem) => return fail(problem),
+            Location::Server(Place::Unix(_)) if is_tls => return fail("a Unix socket has no TLS"),
+            Location::Sentinel { sentinels, .. } if sentinels.is_empty() => {
+                return fail("the list of Sentinels is empty");
             }
-            Location::Sentinel { sentinels, master, username, password } => {
-                if sentinels.is_empty() {
-                    return Err(invalid("the list of Sentinels is empty"));
-                }
-                let log_in = |url: &String| {
-                    let info = connection_info(url)?;
-                    let mut login = info.redis_settings().clone();
-                    if let Some(username) = username {
-                        login = login.set_username(username);
+            Location::Sentinel { sentinels, .. } => {
+                for sentinel in sentinels {
+                    if matches!(sentinel.location, Location::Sentinel { .. }) {
+                        return fail("a Sentinel is a server, not another Sentinel group");
                     }
-                    if let Some(password) = password {
-                        login = login.set_password(password);
+                    if sentinel.options.db.is_some_and(|db| db != 0) {
+                        return fail("a Sentinel has no databases: set `db` beside `sentinels`, for the master");
                     }
-                    Ok(info.set_redis_settings(login))
-                };
-                let sentinels = sentinels.iter().map(log_in).collect::<RedisResult<Vec<_>>>()?;
-                let login = self.login(RedisConnectionInfo::default());
-                let mut node = SentinelNodeConnectionInfo::default().set_redis_connection_info(login);
-                if self.tls {
-                    node = node.set_tls_mode(TlsMode::Secure);
+                    sentinel.check()?;
                 }
-                Ok(Target::Sentinel { sentinels, master: master.clone(), node })
             }
+            Location::Server(_) => {}
         }
-    }
-
-    fn login(&self, mut login: RedisConnectionInfo) -> RedisConnectionInfo {
-        if let Some(db) = self.db {
-            login = login.set_db(db);
+        let tls = &self.options.tls_options;
+        if is_tls {
+            if !cfg!(feature = "tls") {
+                return fail("TLS needs the feature `tls` of channels-runtime");
+            }
+            if tls.key.is_some() && tls.certificate.is_none() {
+                return fail("`ssl_keyfile` has no effect without `ssl_certfile`");
+            }
+        } else if let Some(option) = tls.first_set() {
+            let problem =
+                format!("`{option}` has no effect without TLS: write `rediss://` in an address, or \"ssl\": true");
+            return fail(&problem);
         }
-        if let Some(username) = &self.username {
-            login = login.set_username(username);
-        }
-        if let Some(password) = &self.password {
-            login = login.set_password(password);
-        }
-        login
+        Ok(())
     }
 }
 
-/// A parsed address.
-#[derive(Debug)]
-pub(crate) enum Target {
-    Server(ConnectionInfo),
-    Sentinel { sentinels: Vec<ConnectionInfo>, master: String, node: SentinelNodeConnectionInfo },
-}
+#[cfg(test)]
+impl RedisHost {
+    /// Returns the meaning of the host, in the form of `corpus/redis_hosts.json`.
+    pub(crate) fn meaning(&self) -> serde_json::Value {
+        use serde_json::json;
 
-fn invalid(problem: &'static str) -> RedisError {
-    RedisError::from((ErrorKind::InvalidClientConfig, problem))
-}
-
-fn over_tls(info: ConnectionInfo) -> RedisResult<ConnectionInfo> {
-    let ConnectionAddr::Tcp(host, port) = info.addr().clone() else {
-        return Ok(info);
-    };
-    Ok(info.set_addr(ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }))
-}
-
-/// Parses an address like redis-py: the query can name a database, and a Unix socket has its login before the path or in
-/// the query.
-fn connection_info(url: &str) -> RedisResult<ConnectionInfo> {
-    let not_an_address = || invalid("an address begins with redis://, rediss:// or unix://");
-    if url.starts_with("rediss://") && !cfg!(feature = "tls") {
-        return Err(invalid("rediss:// needs the feature `tls` of channels-runtime"));
+        let mut meaning = match &self.location {
+            Location::Server(Place::Tcp { host, port }) => json!({"host": host, "port": port}),
+            Location::Server(Place::Unix(path)) => json!({"path": path}),
+            Location::Sentinel { sentinels, master } => {
+                json!({"master": master, "sentinels": sentinels.iter().map(Self::meaning).collect::<Vec<_>>()})
+            }
+            Location::Unreadable(problem) => panic!("{problem}"),
+        };
+        let ConnectionOptions { db, username, password, tls_options: tls, .. } = &self.options;
+        meaning["db"] = db.unwrap_or_default().into();
+        let has_login = username.is_some() || password.is_some();
+        meaning["login"] =
+            if has_login { json!([username, password.as_deref().unwrap_or_default()]) } else { json!(null) };
+        let verify = tls.verify.unwrap_or(true);
+        meaning["tls"] = match self.is_tls() {
+            false => json!(null),
+            true => json!({
+                "verify": verify,
+                "verify_hostname": verify && tls.verify_hostname.unwrap_or(true),
+                "ca_file": tls.ca_file,
+                "ca_folder": tls.ca_folder,
+                "ca_data": tls.ca_data,
+                "certificate": tls.certificate,
+                "key": tls.key,
+            }),
+        };
+        meaning
     }
-    let (parsed, login) = match url.strip_prefix("unix://").and_then(|rest| rest.split_once("@/")) {
-        Some((login, path)) => {
-            let parsed = parse_redis_url(&format!("unix:///{path}"));
-            let login = parse_redis_url(&format!("redis://{login}@localhost")).ok_or_else(not_an_address)?;
-            (parsed, Some(login.into_connection_info()?.redis_settings().clone()))
-        }
-        None => (parse_redis_url(url), None),
-    };
-    let parsed = parsed.ok_or_else(not_an_address)?;
-    let query: Vec<(String, String)> =
-        parsed.query_pairs().map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
-    let parameter = |key: &str| query.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
-    let is_socket = parsed.scheme() == "unix";
-    let info = parsed.into_connection_info()?;
-    let mut settings = login.unwrap_or_else(|| info.redis_settings().clone());
-    if let Some(db) = parameter("db") {
-        settings = settings.set_db(db.parse().map_err(|_| invalid("the number of the database is not a number"))?);
-    }
-    if is_socket {
-        if let Some(username) = parameter("username") {
-            settings = settings.set_username(username);
-        }
-        if let Some(password) = parameter("password") {
-            settings = settings.set_password(password);
-        }
-    }
-    Ok(info.set_redis_settings(settings))
 }
 
 impl From<&str> for RedisHost {
     fn from(url: &str) -> Self {
-        Self::at(Location::Server(url.into()))
+        match RedisUrl::parse(url) {
+            Ok(RedisUrl { place, options }) => Self { location: Location::Server(place), options },
+            Err(problem) => Self::at(Location::Unreadable(problem)),
+        }
     }
 }
 
 impl From<String> for RedisHost {
     fn from(url: String) -> Self {
-        Self::at(Location::Server(url))
+        url.as_str().into()
     }
 }
 
-// Addresses contain passwords, and logs contain this text.
+// Without the login, because logs contain this text.
 impl fmt::Debug for RedisHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.location {
-            Location::Server(url) => {
-                let without_login = url.rsplit('@').next().unwrap_or_default();
-                write!(f, "RedisHost({:?})", without_login.split('?').next().unwrap_or_default())
-            }
-            Location::Sentinel { sentinels, master, .. } => {
+            Location::Server(Place::Tcp { host, port }) => write!(f, "RedisHost({host}:{port})"),
+            Location::Server(Place::Unix(path)) => write!(f, "RedisHost({path})"),
+            Location::Sentinel { sentinels, master } => {
                 write!(f, "RedisHost({master:?} of {} sentinels)", sentinels.len())
             }
+            Location::Unreadable(problem) => write!(f, "RedisHost(unreadable: {problem})"),
         }
     }
 }
@@ -240,53 +254,50 @@ impl fmt::Debug for RedisHost {
 mod tests {
     use super::*;
 
-    fn read(host: impl Into<RedisHost>) -> (String, RedisConnectionInfo) {
-        match host.into().read().unwrap() {
-            Target::Server(info) => (info.addr().to_string(), info.redis_settings().clone()),
-            Target::Sentinel { .. } => panic!("expected a server"),
-        }
-    }
-
     #[test]
-    fn address_parses_like_in_redis_py() {
-        for (url, expected, db, username, password) in [
-            ("redis://localhost", "localhost:6379", 0, None, None),
-            ("redis://127.0.0.1:6380/3", "127.0.0.1:6380", 3, None, None),
-            ("redis://127.0.0.1:6380?db=4", "127.0.0.1:6380", 4, None, None),
-            ("redis://ann:p%40ss@h:1/2", "h:1", 2, Some("ann"), Some("p@ss")),
-            ("redis://:secret@h:1/0", "h:1", 0, None, Some("secret")),
-            ("unix:///run/redis.sock", "/run/redis.sock", 0, None, None),
-            ("unix:///run/redis.sock?db=2&password=x", "/run/redis.sock", 2, None, Some("x")),
-            ("unix://ann@/run/redis.sock?db=1", "/run/redis.sock", 1, Some("ann"), None),
-            ("unix://ann:p%40ss@/run/redis.sock", "/run/redis.sock", 0, Some("ann"), Some("p@ss")),
-        ] {
-            let (addr, login) = read(url);
-            assert_eq!(addr, expected, "{url}");
-            assert_eq!((login.db(), login.username(), login.password()), (db, username, password), "{url}");
-        }
-        let (_, login) = read(RedisHost::from("redis://h/1").db(5).username("u").password("p"));
-        assert_eq!((login.db(), login.username(), login.password()), (5, Some("u"), Some("p")));
-        for bad in ["http://h", "h:6379", "redis://h/x", "redis://h?db=x", ""] {
-            assert!(RedisHost::from(bad).read().is_err(), "{bad}");
-        }
+    fn setter_has_priority_over_address() {
+        let host = RedisHost::from("redis://a:x@h/1").db(5).username("u").password("p");
+        assert_eq!(host, RedisHost::tcp("h", 6379).db(5).username("u").password("p"));
+        let defaults = RedisHost::tcp("h", 6379).db(5).username("u").options;
+        assert_eq!(
+            RedisHost::from("redis://h/1").with_defaults(defaults),
+            RedisHost::tcp("h", 6379).db(1).username("u")
+        );
     }
 
     #[test]
     fn debug_hides_passwords() {
-        for url in ["redis://ann:secret@h:1/0", "unix:///run/redis.sock?password=secret"] {
+        for url in ["redis://ann:secret@h:1/0", "unix:///run/redis.sock?password=secret", "redis://:secret#x@h"] {
             assert!(!format!("{:?}", RedisHost::from(url).password("secret")).contains("secret"));
         }
     }
 
     #[test]
-    fn sentinel_login_differs_from_login_of_master() {
-        let host = RedisHost::sentinel(["redis://a:26379", "redis://b:26379"], "mymaster")
-            .sentinel_login(None, "of the sentinels")
-            .password("of the master")
-            .db(3);
-        let Target::Sentinel { sentinels, master, .. } = host.read().unwrap() else { panic!("expected Sentinels") };
-        assert_eq!((sentinels.len(), master.as_str()), (2, "mymaster"));
-        assert_eq!(sentinels[1].redis_settings().password(), Some("of the sentinels"));
-        assert!(RedisHost::sentinel(Vec::<String>::new(), "mymaster").read().is_err());
+    fn option_without_effect_is_error() {
+        let sentinel = |host: &str| RedisHost::sentinel([host], "m");
+        for (host, expected) in [
+            (RedisHost::from("redis://h").ca_file("ca.pem"), "`ssl_ca_certs` has no effect without TLS"),
+            (RedisHost::from("redis://h?ssl_cert_reqs=none"), "`ssl_cert_reqs` has no effect without TLS"),
+            (RedisHost::from("unix:///s?ssl_certfile=c"), "`ssl_certfile` has no effect without TLS"),
+            (RedisHost::from("unix:///s").tls(), "a Unix socket has no TLS"),
+            (sentinel("redis://h").ca_file("ca.pem"), "`ssl_ca_certs` has no effect without TLS"),
+            (sentinel("redis://h/3"), "a Sentinel has no databases"),
+            (sentinel("redis://h?bd=3"), "unknown key `bd`"),
+            (RedisHost::sentinel(Vec::<String>::new(), "m"), "the list of Sentinels is empty"),
+            (RedisHost::sentinel([sentinel("redis://h")], "m"), "not another Sentinel group"),
+        ] {
+            let error = host.check().expect_err(expected).to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        #[cfg(feature = "tls")]
+        {
+            let error = RedisHost::from("rediss://h?ssl_keyfile=k").check().unwrap_err().to_string();
+            assert!(error.contains("`ssl_keyfile` has no effect without `ssl_certfile`"), "{error}");
+        }
+        #[cfg(not(feature = "tls"))]
+        {
+            let error = RedisHost::from("rediss://h").check().unwrap_err().to_string();
+            assert!(error.contains("needs the feature `tls`"), "{error}");
+        }
     }
 }

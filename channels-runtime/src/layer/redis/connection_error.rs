@@ -28,6 +28,36 @@ pub(crate) fn unavailable_at(
     LayerError::Unavailable { server: Some(server.to_string()), action, source: source.into() }
 }
 
+/// Problems with certificates, as rustls words them, and their remedies.
+const REMEDIES: [(&str, &str); 4] = [
+    (
+        "UnknownIssuer",
+        "either this machine has no CA certificates (install the package `ca-certificates`), or the server has its own CA: name \
+         its certificate with `ssl_ca_certs`",
+    ),
+    (
+        "CaUsedAsEndEntity",
+        "the server uses the certificate of a CA as its own: let the CA sign another one, or accept it with `ssl_cert_reqs`: \"none\"",
+    ),
+    (
+        "not valid for name",
+        "the certificate names another server: connect by the name in it, or switch the check off with `ssl_check_hostname`",
+    ),
+    (
+        "CertificateRequired",
+        "the server requires a certificate of the client: name its files with `ssl_certfile` and `ssl_keyfile`",
+    ),
+];
+
+/// Returns the text of an error, with the remedy for a problem with a certificate.
+fn with_remedy(error: &RedisError) -> String {
+    let text = error.to_string();
+    match REMEDIES.iter().find(|(problem, _)| text.contains(problem)) {
+        Some((_, remedy)) => format!("{text}: {remedy}"),
+        None => text,
+    }
+}
+
 /// The reason to discard a connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectionError {
@@ -35,10 +65,12 @@ pub(crate) enum ConnectionError {
     Late(#[from] tokio::time::error::Elapsed),
     #[error("Redis did not reply in time; the last error was: {0}")]
     LateAfter(Arc<Self>),
-    #[error("{0}")]
-    Redis(#[from] RedisError),
+    #[error("{}", with_remedy(.0))]
+    Redis(RedisError),
     #[error("no connection to Redis: {0}")]
-    Pool(#[from] PoolError),
+    Pool(PoolError),
+    #[error("no Sentinel names a server that is the master of `{0}`")]
+    NoMaster(String),
     #[error("Redis does not reply on this connection, but on a new one")]
     Unresponsive,
     #[error("Redis sent a reply to another command; the connection is out of step")]
@@ -56,7 +88,7 @@ impl ConnectionError {
     /// until the permissions in Redis change.
     pub(crate) fn is_refusal(&self) -> bool {
         let error = match self {
-            Self::Redis(error) | Self::Pool(PoolError::Backend(error)) => error,
+            Self::Redis(error) => error,
             Self::Refused(error) => error,
             _ => return false,
         };
@@ -67,5 +99,20 @@ impl ConnectionError {
     /// Returns whether only the key is of the wrong type. The connection still works.
     pub(crate) fn is_of_wrong_type(&self) -> bool {
         matches!(self, Self::Redis(error) if error.code() == Some(WRONG_TYPE))
+    }
+}
+
+impl From<RedisError> for ConnectionError {
+    fn from(error: RedisError) -> Self {
+        Self::Redis(error)
+    }
+}
+
+impl From<PoolError> for ConnectionError {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => Self::Redis(error),
+            other => Self::Pool(other),
+        }
     }
 }

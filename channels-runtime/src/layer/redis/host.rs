@@ -8,20 +8,20 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use deadpool_redis::redis::aio::{MultiplexedConnection, PubSub};
-use deadpool_redis::redis::sentinel::{SentinelClient, SentinelServerType};
-use deadpool_redis::redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisResult, Value, cmd};
+use deadpool_redis::redis::{AsyncConnectionConfig, Client, Value, cmd};
 use deadpool_redis::{Pool, Runtime};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
 use crate::error::LayerError;
-use crate::layer::redis::address::{RedisHost, Target};
+use crate::layer::redis::address::RedisHost;
 use crate::layer::redis::connection_error::{ConnectionError, unavailable, unavailable_at};
 use crate::layer::redis::limits::DEADLINE;
 use crate::layer::redis::reconnect_backoff::{ReconnectBackoff, jittered};
 use crate::layer::redis::role::check_role;
+use crate::layer::redis::sentinel::SentinelGroup;
+use crate::layer::redis::target::Target;
 
 /// The largest number of connections for commands to one server. A process uses one to four. The rest is for attempts to
 /// connect while the server is unresponsive: an attempt must not wait until an older one ends.
@@ -51,7 +51,7 @@ enum Location {
     Server { client: Client, pool: Pool },
     /// A Sentinel group. Each new connection requests the current master from it, so connections follow a failover. Without a
     /// pool, because a pooled connection would stay with a demoted master.
-    Sentinel(Mutex<SentinelClient>),
+    Sentinel(SentinelGroup),
 }
 
 /// A connection for commands, used by one task at a time.
@@ -101,21 +101,19 @@ fn settings() -> AsyncConnectionConfig {
 }
 
 impl Host {
-    /// Parses the address, without connecting.
+    /// Parses the address and reads the certificates, without connecting.
     pub(super) fn new(host: &RedisHost) -> Result<Self, LayerError> {
         let invalid = |error| unavailable("parsing the address of Redis", error);
-        match host.read().map_err(invalid)? {
+        match Target::new(host).map_err(|error| unavailable("parsing the address of Redis", error))? {
             Target::Server(info) => {
-                let client = open(host, info).map_err(invalid)?;
-                let info = client.get_connection_info().clone();
+                let client = Client::open(info.clone()).map_err(invalid)?;
                 let manager = deadpool_redis::Manager::new_with_config(info, settings()).map_err(invalid)?;
                 let pool = Pool::builder(manager).max_size(POOL).runtime(Runtime::Tokio1);
                 let pool = pool.build().map_err(|error| unavailable("creating the connection pool", error))?;
                 Ok(Self::at(Location::Server { client, pool }))
             }
             Target::Sentinel { sentinels, master, node } => {
-                let client = SentinelClient::build(sentinels, master, Some(node), SentinelServerType::Master);
-                Ok(Self::at(Location::Sentinel(Mutex::new(client.map_err(invalid)?))))
+                Ok(Self::at(Location::Sentinel(SentinelGroup::new(sentinels, master, node).map_err(invalid)?)))
             }
         }
     }
@@ -124,10 +122,10 @@ impl Host {
         Self { location, losses: AtomicU64::new(0) }
     }
 
-    async fn client(&self) -> RedisResult<Client> {
+    async fn client(&self) -> Result<Client, ConnectionError> {
         match &self.location {
             Location::Server { client, .. } => Ok(client.clone()),
-            Location::Sentinel(sentinel) => sentinel.lock().await.async_get_client().await,
+            Location::Sentinel(group) => group.master(&settings()).await,
         }
     }
 
@@ -226,23 +224,6 @@ async fn first_outcome<T, F: Future<Output = Result<T, ConnectionError>>>(
             () = sleep(jittered(NEXT_ATTEMPT)) => {}
         }
     }
-}
-
-#[cfg(not(feature = "tls"))]
-fn open(_: &RedisHost, info: ConnectionInfo) -> RedisResult<Client> {
-    Client::open(info)
-}
-
-#[cfg(feature = "tls")]
-fn open(host: &RedisHost, info: ConnectionInfo) -> RedisResult<Client> {
-    use deadpool_redis::redis::{ErrorKind, RedisError, TlsCertificates};
-
-    let Some(file) = host.custom_ca_file() else { return Client::open(info) };
-    let root_cert = std::fs::read(file).map_err(|error| {
-        let detail = format!("{}: {error}", file.display());
-        RedisError::from((ErrorKind::InvalidClientConfig, "cannot read the certificate file", detail))
-    })?;
-    Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert: Some(root_cert) })
 }
 
 /// Shows the address without the login.

@@ -11,6 +11,7 @@ mod clock;
 mod codec;
 mod commands;
 mod connection_error;
+mod connection_options;
 mod core;
 mod group_join;
 mod host;
@@ -22,14 +23,22 @@ mod pop;
 mod pubsub;
 mod reconciler;
 mod reconnect_backoff;
+mod redis_url;
 mod role;
+mod sentinel;
 mod shard;
 mod store;
+mod target;
 mod tasks;
+#[cfg(feature = "tls")]
+mod tls;
+mod tls_options;
 mod worker_queue;
 
 pub use address::RedisHost;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use codec::Codec;
+pub(crate) use connection_options::{ConnectionOptions, OptionProblem};
 pub(crate) use pubsub::check_prefix;
+pub(crate) use redis_url::{DEFAULT_HOST, DEFAULT_PORT};

@@ -6,14 +6,15 @@ use serde_json::Value;
 
 use crate::codec::Format;
 use crate::layer::config::LayerConfig;
+use crate::layer::setting_number::{integer, number};
 use crate::layer::settings::config_error::ConfigError;
 use crate::layer::settings::section::Section;
 
 /// Reads the configuration from a section, whose legal keys decide which of these settings it can contain.
 pub(super) fn read_config(section: &mut Section<'_>) -> Result<LayerConfig, ConfigError> {
     let mut config = LayerConfig::default();
-    let seconds = |value: &Value| value.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let count = |value: &Value| value.as_u64().and_then(|count| usize::try_from(count).ok()).filter(|n| *n > 0);
+    let seconds = |value: &Value| Duration::try_from_secs_f64(number(value)?).ok();
+    let count = |value: &Value| usize::try_from(integer(value)?).ok().filter(|n| *n > 0);
     if let Some(capacity) = section.take("capacity", "a number of messages above 0", count)? {
         config.capacity = capacity;
     }
@@ -42,7 +43,7 @@ pub(super) fn read_config(section: &mut Section<'_>) -> Result<LayerConfig, Conf
         config.serializer_format = format;
     }
     // As in channels_redis, a negative length is 0.
-    let length = |value: &Value| usize::try_from(value.as_i64()?.max(0)).ok().filter(|length| *length <= 1024);
+    let length = |value: &Value| usize::try_from(integer(value)?.max(0)).ok().filter(|length| *length <= 1024);
     if let Some(length) = section.take("random_prefix_length", "a number of bytes, 1024 at most", length)? {
         config.random_prefix_length = length;
     }

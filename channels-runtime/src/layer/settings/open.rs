@@ -133,7 +133,7 @@ pub(crate) fn read(json: &str) -> Result<(), Box<dyn std::error::Error>> {
         let LayerSettings { backend, config, .. } = LayerSettings::new(&alias, settings)?;
         let kind = BackendKind::of(&backend.unwrap_or_default()).unwrap_or(BackendKind::Core);
         for host in read_redis_config(&alias, kind, CONFIG_PATH.into(), config)?.0 {
-            host.read()?;
+            host.check()?;
         }
     }
     Ok(())

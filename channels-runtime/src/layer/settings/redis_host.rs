@@ -2,112 +2,109 @@
 
 use serde_json::Value;
 
-use crate::layer::redis::RedisHost;
+use crate::layer::redis::{ConnectionOptions, DEFAULT_HOST, DEFAULT_PORT, OptionProblem, RedisHost};
+use crate::layer::setting_number::integer;
 use crate::layer::settings::config_error::ConfigError;
 use crate::layer::settings::section::{Section, shown};
 
-const HOST_KEYS: [&str; 19] = [
-    "address",
-    "host",
-    "port",
-    "unix_socket_path",
-    "path",
-    "db",
-    "username",
-    "password",
-    "ssl",
-    "ssl_ca_certs",
-    "sentinels",
-    "master_name",
-    "sentinel_kwargs",
-    // Socket options of redis-py, which are ignored: the connections of this crate have their own limits.
-    "socket_timeout",
-    "socket_connect_timeout",
-    "socket_keepalive",
-    "health_check_interval",
-    "retry_on_timeout",
-    "max_connections",
-];
-
-const SENTINEL_KEYS: [&str; 2] = ["username", "password"];
+/// The keys that say where a server is. An entry has those of one kind.
+const PLACE_KEYS: [&str; 8] =
+    ["address", "host", "port", "unix_socket_path", "path", "sentinels", "master_name", "sentinel_kwargs"];
 
 /// Reads an entry of `hosts`. `path` is its place in the layer's settings.
 pub(super) fn read_host(alias: &str, path: String, value: Value) -> Result<RedisHost, ConfigError> {
-    match value {
-        Value::String(url) => Ok(url.into()),
-        Value::Array(_) => match host_and_port(&value) {
-            Some(url) => Ok(url.into()),
-            None => Err(ConfigError::setting(alias, path, "a list here is [\"host\", port]")),
-        },
-        Value::Object(_) => read_object(Section::new(alias, path, value, &HOST_KEYS)?),
+    let host = match value {
+        Value::String(url) => url.into(),
+        Value::Array(_) => {
+            let host = host_and_port(&value);
+            host.ok_or_else(|| ConfigError::setting(alias, path.clone(), "a list here is [\"host\", port]"))?
+        }
+        Value::Object(_) => read_object(Section::open(alias, path.clone(), value)?)?,
         other => {
             let wanted = "an address such as \"redis://127.0.0.1:6379/0\", [\"host\", port], or an object";
-            Err(ConfigError::setting(alias, path, format!("{} is not {wanted}", shown(&other))))
+            return Err(ConfigError::setting(alias, path, format!("{} is not {wanted}", shown(&other))));
         }
-    }
-}
-
-fn read_object(mut section: Section<'_>) -> Result<RedisHost, ConfigError> {
-    let mut host = if section.has("sentinels") || section.has("master_name") {
-        let sentinels = |value: &Value| -> Option<Vec<String>> {
-            value.as_array().filter(|list| !list.is_empty())?.iter().map(host_and_port).collect()
-        };
-        let wanted = "a list such as [[\"10.0.0.1\", 26379]]";
-        let sentinels = section.take("sentinels", wanted, sentinels)?;
-        let sentinels = sentinels.ok_or_else(|| section.wrong("sentinels", format!("must be {wanted}")))?;
-        let master = section.string("master_name")?;
-        let master = master.ok_or_else(|| section.wrong("master_name", "must be the name of the master"))?;
-        let mut host = RedisHost::sentinel(sentinels, master);
-        if let Some(login) = section.take_value("sentinel_kwargs").filter(|login| !login.is_null()) {
-            let path = section.path_of("sentinel_kwargs");
-            let mut login = Section::new(section.alias(), path, login, &SENTINEL_KEYS)?;
-            let username = login.string("username")?;
-            if let Some(password) = login.string("password")? {
-                host = host.sentinel_login(username.as_deref(), &password);
-            }
-        }
-        host
-    } else if let Some(address) = section.string("address")? {
-        address.into()
-    } else if let Some(socket) = section.string("unix_socket_path")?.or(section.string("path")?) {
-        format!("unix://{socket}").into()
-    } else {
-        let name = section.string("host")?.unwrap_or_else(|| "localhost".into());
-        let port = section.take("port", "a port", port)?.unwrap_or(6379);
-        url(&name, port).into()
     };
-    if let Some(db) = section.take("db", "a number", Value::as_i64)? {
-        host = host.db(db);
-    }
-    if let Some(username) = section.string("username")? {
-        host = host.username(username);
-    }
-    if let Some(password) = section.string("password")? {
-        host = host.password(password);
-    }
-    if section.take("ssl", "true or false", Value::as_bool)?.unwrap_or_default() {
-        host = host.tls();
-    }
-    if let Some(file) = section.string("ssl_ca_certs")? {
-        host = host.ca_file(file);
-    }
+    host.check().map_err(|error| ConfigError::setting(alias, path, error.to_string()))?;
     Ok(host)
 }
 
-fn port(value: &Value) -> Option<u16> {
-    u16::try_from(value.as_u64()?).ok()
+fn read_object(mut section: Section<'_>) -> Result<RedisHost, ConfigError> {
+    let (host, kind) = if let Some(address) = section.string("address")? {
+        (address.into(), "address")
+    } else if section.has("sentinels") || section.has("master_name") {
+        (read_sentinels(&mut section)?, "sentinels")
+    } else if let Some(socket) = section.string("unix_socket_path")? {
+        (RedisHost::unix(socket), "unix_socket_path")
+    } else if let Some(socket) = section.string("path")? {
+        (RedisHost::unix(socket), "path")
+    } else {
+        let name =
+            section.take("host", "a host", |value| value.as_str().filter(|host| !host.is_empty()).map(String::from))?;
+        let port = section.take("port", "a port", port)?.unwrap_or(DEFAULT_PORT);
+        (RedisHost::tcp(name.unwrap_or_else(|| DEFAULT_HOST.into()), port), "host")
+    };
+    if section.is_false("ssl") && host.is_tls() {
+        return Err(section.wrong("ssl", "has no effect: `rediss://` in the address asks for TLS"));
+    }
+    Ok(host.with_defaults(read_options(section, kind)?))
 }
 
-fn host_and_port(value: &Value) -> Option<String> {
+fn read_sentinels(section: &mut Section<'_>) -> Result<RedisHost, ConfigError> {
+    let sentinels = |value: &Value| -> Option<Vec<RedisHost>> {
+        value.as_array().filter(|list| !list.is_empty())?.iter().map(host_and_port).collect()
+    };
+    let wanted = "a list such as [[\"10.0.0.1\", 26379]]";
+    let sentinels = section.take("sentinels", wanted, sentinels)?;
+    let sentinels = sentinels.ok_or_else(|| section.wrong("sentinels", format!("must be {wanted}")))?;
+    let master = section.string("master_name")?;
+    let master = master.ok_or_else(|| section.wrong("master_name", "must be the name of the master"))?;
+    section
+        .take("is_master", "true, the only legal value: a layer writes", |value| value.as_bool().filter(|is| *is))?;
+    let options = match section.take_value("sentinel_kwargs").filter(|options| !options.is_null()) {
+        Some(options) => {
+            let path = section.path_of("sentinel_kwargs");
+            read_options(Section::open(section.alias(), path, options)?, "sentinels")?
+        }
+        None => ConnectionOptions::default(),
+    };
+    let sentinels = sentinels.into_iter().map(|sentinel| sentinel.with_defaults(options.clone()));
+    Ok(RedisHost::sentinel(sentinels, master))
+}
+
+/// Reads the remaining entries: options of the connection to a place of this kind.
+fn read_options(mut section: Section<'_>, kind: &str) -> Result<ConnectionOptions, ConfigError> {
+    let mut options = ConnectionOptions::default();
+    for (key, value) in section.take_all() {
+        let problem = match options.set(&key, &value) {
+            Ok(()) => continue,
+            Err(OptionProblem::Unknown) if PLACE_KEYS.contains(&key.as_str()) => {
+                if value.is_null() {
+                    continue;
+                }
+                format!("has no effect beside `{kind}`")
+            }
+            Err(OptionProblem::Unknown) => {
+                format!("unknown key; legal are {}, {}", PLACE_KEYS.join(", "), ConnectionOptions::names())
+            }
+            // Without the value, which may be a misplaced password.
+            Err(OptionProblem::IsNot(wanted)) => format!("{} is not {wanted}", shown(&value)),
+            Err(OptionProblem::Refused(reason)) => reason.into(),
+        };
+        return Err(section.wrong(&key, problem));
+    }
+    Ok(options)
+}
+
+fn port(value: &Value) -> Option<u16> {
+    u16::try_from(integer(value)?).ok().filter(|port| *port > 0)
+}
+
+fn host_and_port(value: &Value) -> Option<RedisHost> {
     match value.as_array()?.as_slice() {
-        [Value::String(host), number] => Some(url(host, port(number)?)),
+        [Value::String(host), number] if !host.is_empty() => Some(RedisHost::tcp(host, port(number)?)),
         _ => None,
     }
-}
-
-fn url(host: &str, port: u16) -> String {
-    // In a URL, an IPv6 address is in brackets.
-    if host.contains(':') { format!("redis://[{host}]:{port}") } else { format!("redis://{host}:{port}") }
 }
 
 #[cfg(test)]
@@ -120,42 +117,63 @@ mod tests {
         read_host("default", "[\"hosts\"][0]".into(), value).map_err(|error| error.to_string())
     }
 
+    /// `tests/django/settings.rs` writes what redis-py makes of each entry.
+    #[cfg(feature = "tls")]
     #[test]
-    fn host_reads_like_in_channels_redis() {
-        let plain = RedisHost::from("redis://10.0.0.1:6380");
-        assert_eq!(read(json!("redis://10.0.0.1:6380")).unwrap(), plain);
-        assert_eq!(read(json!(["10.0.0.1", 6380])).unwrap(), plain);
-        assert_eq!(read(json!({"address": "redis://10.0.0.1:6380"})).unwrap(), plain);
-        assert_eq!(read(json!({"host": "10.0.0.1", "port": 6380, "socket_timeout": 3})).unwrap(), plain);
-        assert_eq!(read(json!(["::1", 6379])).unwrap(), RedisHost::from("redis://[::1]:6379"));
-        assert_eq!(
-            read(json!({"host": "h", "db": 3, "username": "u", "password": "p", "ssl": true})).unwrap(),
-            RedisHost::from("redis://h:6379").db(3).username("u").password("p").tls()
-        );
-        assert_eq!(
-            read(json!({"sentinels": [["a", 26379], ["b", 26379]], "master_name": "m", "db": 1,
-                        "sentinel_kwargs": {"password": "s"}, "password": "p"}))
-            .unwrap(),
-            RedisHost::sentinel(["redis://a:26379", "redis://b:26379"], "m")
-                .sentinel_login(None, "s")
-                .db(1)
-                .password("p")
-        );
+    fn host_means_the_same_as_in_redis_py() {
+        let cases: Vec<Value> = serde_json::from_str(include_str!("../../../corpus/redis_hosts.json")).unwrap();
+        for case in &cases {
+            let (host, theirs) = (&case["host"], &case["redis_py"]);
+            let ours = read(host.clone()).map(|host| host.meaning());
+            match (&ours, theirs.get("error")) {
+                // What redis-py drops silently is an error here.
+                (Err(error), None) => {
+                    let expected = case["refused"].as_str().unwrap_or_else(|| panic!("{host}: {error}"));
+                    assert!(error.contains(expected), "{host}: {error}");
+                }
+                (Err(_), Some(_)) => {}
+                // redis-py has no setting for these.
+                (Ok(_), Some(_)) => {
+                    assert_eq!(case["more"], true, "{host} is accepted, but redis-py refuses it: {theirs}")
+                }
+                (Ok(ours), None) => assert_eq!((ours, case.get("refused")), (theirs, None), "{host}"),
+            }
+        }
     }
 
     #[test]
     fn error_in_host_names_place_without_secret() {
+        let sentinels = |more: Value| {
+            let mut host = json!({"sentinels": [["a", 1]], "master_name": "m"});
+            host.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            host
+        };
         for (value, expected) in [
             (json!(7), "[0]: 7 is not an address such as"),
             (json!(["h"]), "[0]: a list here is [\"host\", port]"),
+            (json!(["h", 6379, 0]), "[0]: a list here is [\"host\", port]"),
+            (json!("redis://h?bd=3"), "[0]: unknown key `bd` in the query of the address"),
+            (json!({"address": "redis://:secret#1@h"}), "[0]: an address has no part after `#`"),
             (json!({"hosst": "h"}), "[0][\"hosst\"]: unknown key; legal are address, host, port"),
             (json!({"host": "h", "port": 70_000}), "[0][\"port\"]: 70000 is not a port"),
+            (json!({"host": "h", "port": "x"}), "[0][\"port\"]: this string is not a port"),
+            (json!({"address": "redis://h", "port": 1}), "[0][\"port\"]: has no effect beside `address`"),
+            (json!({"address": "redis://h", "sentinels": []}), "[0][\"sentinels\"]: has no effect beside `address`"),
+            (json!({"path": "/s", "host": "h"}), "[0][\"host\"]: has no effect beside `path`"),
+            (json!({"host": "h", "ssl_ca_certs": "f"}), "[0]: `ssl_ca_certs` has no effect without TLS"),
+            (json!({"address": "rediss://h", "ssl": false}), "[0][\"ssl\"]: has no effect: `rediss://`"),
+            (json!({"host": "h", "ssl": "yes"}), "[0][\"ssl\"]: this string is not true or false"),
+            (json!({"host": "h", "ssl_ciphers": "ALL"}), "[0][\"ssl_ciphers\"]: the cipher suites cannot be chosen"),
             (json!({"master_name": "m"}), "[0][\"sentinels\"]: must be a list such as"),
             (json!({"sentinels": [["a", 1]]}), "[0][\"master_name\"]: must be the name"),
+            (sentinels(json!({"host": "h"})), "[0][\"host\"]: has no effect beside `sentinels`"),
+            (sentinels(json!({"ssl_ca_certs": "f"})), "[0]: `ssl_ca_certs` has no effect without TLS"),
+            (sentinels(json!({"is_master": false})), "[0][\"is_master\"]: false is not true, the only legal value"),
             (
-                json!({"sentinels": [["a", 1]], "master_name": "m", "sentinel_kwargs": {"pass": "x"}}),
-                "[\"sentinel_kwargs\"][\"pass\"]: unknown key; legal are username, password",
+                sentinels(json!({"sentinel_kwargs": {"pass": "x"}})),
+                "[\"sentinel_kwargs\"][\"pass\"]: unknown key; legal are address",
             ),
+            (sentinels(json!({"sentinel_kwargs": {"db": "3"}})), "[0]: a Sentinel has no databases"),
             (json!({"password": ["secret"]}), "[\"password\"]: this list is not a string"),
         ] {
             let error = read(value).unwrap_err();

@@ -9,7 +9,6 @@ pub(super) struct Section<'a> {
     alias: &'a str,
     path: String,
     entries: Map<String, Value>,
-    legal: &'static [&'static str],
 }
 
 impl<'a> Section<'a> {
@@ -20,14 +19,18 @@ impl<'a> Section<'a> {
         value: Value,
         legal: &'static [&'static str],
     ) -> Result<Self, ConfigError> {
-        let entries = match value {
-            Value::Object(entries) => entries,
-            other => return Err(ConfigError::setting(alias, path, format!("{} is not an object", shown(&other)))),
-        };
-        let this = Self { alias, path, entries, legal };
+        let this = Self::open(alias, path, value)?;
         match this.entries.keys().find(|key| !legal.contains(&key.as_str())) {
-            Some(key) => Err(this.wrong(key, format!("unknown key; legal are {}", this.legal.join(", ")))),
+            Some(key) => Err(this.wrong(key, format!("unknown key; legal are {}", legal.join(", ")))),
             None => Ok(this),
+        }
+    }
+
+    /// Reads an object with any keys. Each key must be taken.
+    pub(super) fn open(alias: &'a str, path: String, value: Value) -> Result<Self, ConfigError> {
+        match value {
+            Value::Object(entries) => Ok(Self { alias, path, entries }),
+            other => Err(ConfigError::setting(alias, path, format!("{} is not an object", shown(&other)))),
         }
     }
 
@@ -48,6 +51,17 @@ impl<'a> Section<'a> {
     #[cfg(feature = "redis")]
     pub(super) fn has(&self, key: &str) -> bool {
         self.entries.get(key).is_some_and(|value| !value.is_null())
+    }
+
+    #[cfg(feature = "redis")]
+    pub(super) fn is_false(&self, key: &str) -> bool {
+        self.entries.get(key) == Some(&Value::Bool(false))
+    }
+
+    /// Removes all entries and returns them.
+    #[cfg(feature = "redis")]
+    pub(super) fn take_all(&mut self) -> Map<String, Value> {
+        std::mem::take(&mut self.entries)
     }
 
     /// Removes an entry and returns its value.
