@@ -106,8 +106,14 @@ pub fn names(data: &[u8]) {
     let fits = !name.is_empty() && name.len() < 100;
     let bangs = name.bytes().filter(|byte| *byte == b'!').count();
     let is_group = fits && name.bytes().all(plain);
-    let is_channel =
-        fits && bangs <= 1 && !name.starts_with('!') && name.bytes().all(|byte| plain(byte) || byte == b'!');
+    // A channel of a pub/sub layer begins with any prefix.
+    let of_pubsub =
+        |digits: &str| digits.len() == 32 && digits.bytes().all(|digit| b"0123456789abcdef".contains(&digit));
+    let of_pubsub = name.rsplit_once("specific.").is_some_and(|(_, digits)| of_pubsub(digits))
+        && name.chars().count() < 100
+        && !name.contains(char::is_control);
+    let is_channel = of_pubsub
+        || fits && bangs <= 1 && !name.starts_with('!') && name.bytes().all(|byte| plain(byte) || byte == b'!');
     assert_eq!(GroupName::new(name).is_ok(), is_group, "{name:?} as a group");
     assert_eq!(ChannelName::new(name).is_ok(), is_channel, "{name:?} as a channel");
     let json = serde_json::to_string(name).expect("a string");

@@ -3,6 +3,9 @@
 //! The rules are those of Django Channels, so a name is valid in both: fewer than 100 characters, and only ASCII letters,
 //! digits, `-`, `_` and `.`. A channel name may also contain one `!`. The part before the `!` names a process, and the part
 //! after it names a channel of that process.
+//!
+//! The pub/sub layer does not check names in Python, and puts its prefix into each channel name that it makes. So such a name may
+//! begin with any prefix: `my:sitespecific.` and 32 hex digits.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -17,8 +20,14 @@ use smallvec::SmallVec;
 /// The largest length of a channel or group name, in characters. Django Channels requires fewer than 100.
 pub const MAX_NAME_LENGTH: usize = 99;
 
-/// The largest length of the prefix of a pub/sub layer. The layer appends `specific.` and 32 hex digits to make a channel name.
-pub(crate) const MAX_PREFIX_LENGTH: usize = MAX_NAME_LENGTH - "specific.".len() - 32;
+/// The text between the prefix of a pub/sub layer and the digits, in the name of a channel.
+pub(crate) const SPECIFIC: &str = "specific.";
+
+/// The number of hex digits in the name of a channel that a layer has made: those of a UUID.
+const DIGITS: usize = 32;
+
+/// The largest length of the prefix of a pub/sub layer, in characters.
+pub(crate) const MAX_PREFIX_LENGTH: usize = MAX_NAME_LENGTH - SPECIFIC.len() - DIGITS;
 
 /// The reason why a string is not the name of a channel or a group.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -90,6 +99,9 @@ fn check(kind: Kind, name: &str) -> Result<(), NameError> {
     if length > MAX_NAME_LENGTH {
         return Err(problem(Problem::TooLong(length)));
     }
+    if kind == Kind::Channel && is_made_by_pubsub(name) {
+        return Ok(());
+    }
     let mut has_bang = false;
     for (at, character) in name.char_indices() {
         match character {
@@ -103,6 +115,14 @@ fn check(kind: Kind, name: &str) -> Result<(), NameError> {
         }
     }
     Ok(())
+}
+
+/// Returns whether this is a name as a pub/sub layer makes it, with any prefix. Control characters are left out, because names are
+/// logged.
+fn is_made_by_pubsub(name: &str) -> bool {
+    let Some((prefix, digits)) = name.rsplit_once(SPECIFIC) else { return false };
+    let is_hex = |digit: u8| matches!(digit, b'0'..=b'9' | b'a'..=b'f');
+    digits.len() == DIGITS && digits.bytes().all(is_hex) && !prefix.contains(char::is_control)
 }
 
 /// Returns whether a string is a valid channel name.
@@ -427,6 +447,21 @@ mod tests {
         let error = ChannelName::new("a!b!c").unwrap_err().to_string();
         assert!(error.starts_with("channel name \"a!b!c\" contains more than one `!`"), "{error}");
         assert!(ChannelName::new("!local").is_err());
+    }
+
+    #[test]
+    fn channel_name_of_pubsub_may_have_any_prefix() {
+        let made = |prefix: &str| format!("{prefix}specific.0123456789abcdef0123456789abcdef");
+        for prefix in ["asgi", "my:site", "my site", "a!b!", "é", ":", "", &"x:".repeat(29)] {
+            let name = ChannelName::new(made(prefix)).unwrap();
+            assert_eq!(serde_json::from_str::<ChannelName>(&serde_json::to_string(&name).unwrap()).unwrap(), name);
+            assert!(
+                GroupName::new(made("my:site")).is_err() && ChannelName::<Untyped>::of_worker(made("my:site")).is_err()
+            );
+        }
+        for bad in [made("a\nb"), made(&"x:".repeat(30)), made("a:").to_uppercase(), made("a:").replace('f', "")] {
+            assert!(ChannelName::new(&bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -233,6 +233,24 @@ async fn membership_is_stored_under_the_key_of_channels_redis() {
     }
 }
 
+/// channels_redis does not check the prefix of this layer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prefix_of_pubsub_may_have_any_characters() {
+    let rig = Rig::start(1);
+    for prefix in ["my:site", "my site", "é!"] {
+        let pair = rig.open_alike(PUBSUB, prefix, &json!({})).await;
+        let (channel, theirs) = (member(&pair).await, pair.python_member("notes").await);
+        for name in [channel.name().as_str(), &theirs] {
+            assert!(name.starts_with(&format!("{prefix}specific.")), "{name}");
+        }
+        let group = format!("{prefix}__group__notes");
+        let subscribed = rig.peer.redis(pair.url(), &json!(["PUBSUB", "NUMSUB", group])).await;
+        assert_eq!(subscribed[1], 2, "{subscribed}");
+        messages_to_channel_keep_their_order(&pair).await;
+        former_member_receives_nothing(&pair).await;
+    }
+}
+
 /// `test_auto_reconnect`
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cut_connections_resubscribe_on_both_sides() {

@@ -21,9 +21,9 @@ pub enum LayerError {
     /// The name of a channel or a group is not valid.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// The `prefix` of a pub/sub layer is not valid, because every channel name of the layer begins with it.
+    /// The `prefix` of a pub/sub layer is too long or contains control characters. Every channel name of the layer begins with it.
     #[error(
-        "the prefix `{prefix}` cannot begin the name of a channel; it may have {} ASCII letters, digits, hyphens, underscores and periods",
+        "the prefix {prefix:?} cannot begin the name of a channel; it may have {} characters, without control characters",
         crate::name::MAX_PREFIX_LENGTH
     )]
     Prefix {

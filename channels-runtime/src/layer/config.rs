@@ -106,8 +106,7 @@ impl LayerConfig {
 
     /// Sets the prefix of every name in Redis. Default: `"asgi"`. Python peers must use the same prefix.
     ///
-    /// The pub/sub layer puts the prefix into each channel's name. There it consists of at most 58 ASCII letters, digits,
-    /// hyphens, underscores and periods.
+    /// The pub/sub layer puts the prefix into each channel's name. There it has at most 58 characters, without control characters.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();

@@ -49,18 +49,23 @@ impl RedisServer {
     /// Starts a Sentinel that watches this server as `mymaster`, and promotes a replica half a second after the server is
     /// gone.
     pub(crate) fn start_sentinel(master: &Self) -> Self {
+        Self::start_sentinel_with(master.port, &[], "")
+    }
+
+    /// Starts a Sentinel, with more options as on the command line, and more lines of configuration.
+    pub(crate) fn start_sentinel_with(master_port: u16, options: &[String], lines: &str) -> Self {
         let port = free_port();
         let folder = new_folder();
         let file = folder.join("sentinel.conf");
         let watched = format!(
-            "sentinel monitor mymaster 127.0.0.1 {} 1\n\
+            "sentinel monitor mymaster 127.0.0.1 {master_port} 1\n\
              sentinel down-after-milliseconds mymaster 500\n\
-             sentinel failover-timeout mymaster 3000\n",
-            master.port
+             sentinel failover-timeout mymaster 3000\n"
         );
-        std::fs::write(&file, format!("port {port}\nbind 127.0.0.1\ndir {}\n{watched}", folder.display())).unwrap();
+        let folder_line = format!("dir {}", folder.display());
+        std::fs::write(&file, format!("port {port}\nbind 127.0.0.1\n{folder_line}\n{watched}{lines}")).unwrap();
         let mut command = Command::new("redis-server");
-        command.arg(&file).arg("--sentinel");
+        command.arg(&file).arg("--sentinel").args(options);
         Self::run_program(command, port, folder)
     }
 

@@ -29,7 +29,7 @@ pub(crate) fn unavailable_at(
 }
 
 /// Problems with certificates, as rustls words them, and their remedies.
-const REMEDIES: [(&str, &str); 4] = [
+const REMEDIES: [(&str, &str); 5] = [
     (
         "UnknownIssuer",
         "either this machine has no CA certificates (install the package `ca-certificates`), or the server has its own CA: name \
@@ -43,6 +43,7 @@ const REMEDIES: [(&str, &str); 4] = [
         "not valid for name",
         "the certificate names another server: connect by the name in it, or switch the check off with `ssl_check_hostname`",
     ),
+    ("UnknownCA", "Redis does not know the CA that signed the certificate of the client, the one in `ssl_certfile`"),
     (
         "CertificateRequired",
         "the server requires a certificate of the client: name its files with `ssl_certfile` and `ssl_keyfile`",

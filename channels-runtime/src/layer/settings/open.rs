@@ -31,8 +31,8 @@ impl ChannelLayer {
     /// ```
     ///
     /// Each key of `CONFIG` in channels_redis has the same meaning here. An entry of `hosts` is an address, a host with a port,
-    /// or an object with `address` (or `host`, `port`, `ssl`), `db`, `username`, `password` and `ssl_ca_certs`. For Sentinel,
-    /// the object has `sentinels` and `master_name`.
+    /// or an object with `address` (or `host` and `port`), `db`, `username`, `password`, and the `ssl_*` options of redis-py. For
+    /// Sentinel, the object has `sentinels`, `master_name` and `sentinel_kwargs`. A number can be text.
     ///
     /// # Errors
     /// The JSON has another form, has unknown keys or invalid values, or does not contain a layer `"default"`; the file cannot
@@ -188,8 +188,8 @@ mod tests {
             (BackendKind::PubSub, r#"{"on_reconnect": "f"}"#, "is not null, the only legal value here"),
             (
                 BackendKind::PubSub,
-                r#"{"prefix": "my site"}"#,
-                "[\"prefix\"]: the prefix `my site` cannot begin the name of a channel",
+                r#"{"prefix": "my\nsite"}"#,
+                "[\"prefix\"]: the prefix \"my\\nsite\" cannot begin the name of a channel",
             ),
         ] {
             let error = error_of(&layers(kind.path(), config)).await;

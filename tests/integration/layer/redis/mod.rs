@@ -11,3 +11,4 @@ mod reconnect;
 mod restart;
 mod settings;
 mod wrong_server;
+mod tls;

@@ -42,7 +42,7 @@ use crate::layer::redis::pubsub::subscriptions::Subscriptions;
 use crate::layer::redis::pubsub::topics::ServerTopics;
 use crate::layer::redis::shard::shard_of;
 use crate::layer::redis::tasks::Tasks;
-use crate::name::{ChannelName, GroupName};
+use crate::name::{ChannelName, GroupName, SPECIFIC};
 
 impl ChannelLayer {
     /// Returns the layer of channels_redis' `RedisPubSubChannelLayer`, with its defaults. Rust and Python processes that
@@ -60,7 +60,7 @@ impl ChannelLayer {
     /// addresses in the same order.
     ///
     /// # Errors
-    /// If an address is invalid, a server does not reply, or the prefix is not allowed in a channel name.
+    /// If an address is invalid, a server does not reply, or the prefix is too long for a channel name.
     pub async fn redis_pubsub<H: Clone + Into<RedisHost>>(hosts: &[H]) -> Result<Self, LayerError> {
         Self::redis_pubsub_with(hosts, LayerConfig::default()).await
     }
@@ -68,7 +68,7 @@ impl ChannelLayer {
     /// Returns the layer of [`Self::redis_pubsub`] with another configuration.
     ///
     /// # Errors
-    /// If an address is invalid, a server does not reply, or the prefix is not allowed in a channel name.
+    /// If an address is invalid, a server does not reply, or the prefix is too long for a channel name.
     pub async fn redis_pubsub_with<H: Clone + Into<RedisHost>>(
         hosts: &[H],
         config: LayerConfig,
@@ -88,8 +88,7 @@ local receivers = redis.pcall('PUBLISH', ARGV[2], ARGV[4])
 redis.call('PUBLISH', ARGV[1], ARGV[5])
 return receivers";
 
-/// Checks that channel names with this prefix are valid. A channel's name is its topic in Redis, so the prefix cannot be
-/// escaped.
+/// Checks that channel names with this prefix are valid. A channel's name is its topic in Redis, so the prefix is part of it.
 ///
 /// # Errors
 /// [`LayerError::Prefix`] if they are not valid.
@@ -99,7 +98,7 @@ pub(crate) fn check_prefix(prefix: &str) -> Result<(), LayerError> {
 }
 
 fn new_name(prefix: &str) -> String {
-    format!("{prefix}specific.{}", Uuid::new_v4().simple())
+    format!("{prefix}{SPECIFIC}{}", Uuid::new_v4().simple())
 }
 
 /// The pub/sub layer of one process.
