@@ -29,41 +29,47 @@ impl Origins {
     }
 
     /// Returns whether a page of this origin may connect to this host.
-    pub(crate) fn allow(&self, origin: &str, host: Option<&str>) -> bool {
+    pub(crate) fn allow(&self, header: &str, host: Option<&str>) -> bool {
+        let origin = Origin::new(header);
         match self {
-            Self::SameHost => {
-                Origin::new(origin).zip(host.and_then(host_and_port)).is_some_and(|(origin, (host, port))| {
-                    let port = port.or(default_port(&origin.scheme));
-                    origin.host == host && origin.port == port
-                })
-            }
-            Self::Listed(patterns) => {
-                let origin = Origin::new(origin);
-                patterns.iter().any(|pattern| match (pattern, &origin) {
-                    (Pattern::Any, _) => true,
-                    (Pattern::Host(domain), Some(origin)) => domain.holds(&origin.host),
-                    (Pattern::Whole { scheme, domain, port }, Some(origin)) => {
-                        *scheme == origin.scheme && *port == origin.port && domain.holds(&origin.host)
-                    }
-                    (_, None) => false,
-                })
-            }
+            Self::SameHost => origin.zip(host.and_then(host_and_port)).is_some_and(|(origin, (host, port))| {
+                let port = port.or(default_port(&origin.scheme));
+                origin.host == host && origin.port == port
+            }),
+            Self::Listed(patterns) => patterns.iter().any(|pattern| match (pattern, &origin) {
+                (Pattern::Any, _) => true,
+                (Pattern::Files, _) => header.eq_ignore_ascii_case(FILES),
+                (Pattern::Host(domain), Some(origin)) => domain.holds(&origin.host),
+                (Pattern::Whole { scheme, domain, port }, Some(origin)) => {
+                    *scheme == origin.scheme && *port == origin.port && domain.holds(&origin.host)
+                }
+                (_, None) => false,
+            }),
         }
     }
 }
 
-/// `*`, `example.org`, `.example.org`, `https://example.org:8443`.
+/// The origin of a page in an app on a phone that is loaded from a file.
+const FILES: &str = "file://";
+
+/// `*`, `example.org`, `.example.org`, `https://example.org:8443`, `file://`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Pattern {
     Any,
+    Files,
     Host(Domain),
     Whole { scheme: String, domain: Domain, port: Option<u16> },
 }
 
 impl Pattern {
     fn new(pattern: &str) -> Result<Self, &'static str> {
-        if pattern == "*" {
-            return Ok(Self::Any);
+        match pattern.to_ascii_lowercase().as_str() {
+            "*" => return Ok(Self::Any),
+            FILES => return Ok(Self::Files),
+            "null" => {
+                return Err("any site can make a page with the origin `null`; write `*` if every page may connect");
+            }
+            _ => {}
         }
         let Some((scheme, rest)) = pattern.split_once("://") else {
             return match host_and_port(pattern) {
@@ -72,7 +78,13 @@ impl Pattern {
             };
         };
         let scheme = scheme_of(scheme).ok_or("write a scheme before `://`, as in `https://example.org`")?;
+        if scheme == "ws" || scheme == "wss" {
+            return Err("an origin has the scheme of the page, not of the socket: write `https://` or `http://`");
+        }
         let (host, port) = host_and_port(rest).ok_or(NO_HOST)?;
+        if port == Some(0) {
+            return Err("no page has the port 0");
+        }
         let port = port.or(default_port(&scheme));
         Ok(Self::Whole { scheme, domain: Domain::new(&host)?, port })
     }
@@ -87,10 +99,9 @@ pub(crate) struct Domain(String);
 
 impl Domain {
     fn new(domain: &str) -> Result<Self, &'static str> {
-        let domain = domain.to_ascii_lowercase();
-        let name = domain.strip_prefix('.').unwrap_or(&domain);
-        let is_one = is_host(name) && !domain.starts_with("..") && !domain.starts_with(".[");
-        if is_one { Ok(Self(domain)) } else { Err(NO_HOST) }
+        let (dot, name) = domain.strip_prefix('.').map_or(("", domain), |name| (".", name));
+        let name = normalised(name).filter(|name| dot.is_empty() || !name.starts_with('['));
+        name.map(|name| Self(format!("{dot}{name}"))).ok_or(NO_HOST)
     }
 
     /// Returns whether this domain includes the host, as Django's `is_same_domain`.
@@ -133,16 +144,20 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// Returns whether this is a host in a URL, without user, path or escapes.
-fn is_host(host: &str) -> bool {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    match host.strip_prefix('[') {
-        Some(rest) => rest.strip_suffix(']').is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok()),
-        None => !host.is_empty() && host.bytes().all(legal),
+/// Returns the form of a host in which all its spellings are equal: in lower case, without the dot at the end of an absolute name
+/// (as in Django), and with the shortest spelling of an IPv6 address (as in browsers). `None` if it is not a host.
+fn normalised(host: &str) -> Option<String> {
+    if let Some(rest) = host.strip_prefix('[') {
+        let address: std::net::Ipv6Addr = rest.strip_suffix(']')?.parse().ok()?;
+        return Some(format!("[{address}]"));
     }
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let is_label = |label: &str| !label.is_empty() && label.bytes().all(legal);
+    host.split('.').all(is_label).then(|| host.to_ascii_lowercase())
 }
 
-/// Splits `example.org:8000` into the host, in lower case, and the port. Returns `None` for anything else.
+/// Splits `example.org:8000` into the [normalised] host and the port. Returns `None` for anything else.
 fn host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
     let end_of_host = if authority.starts_with('[') { authority.find(']')? + 1 } else { 0 };
     let (host, port) = match authority[end_of_host..].find(':') {
@@ -157,7 +172,7 @@ fn host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
         }
         None => (authority, None),
     };
-    is_host(host).then(|| (host.to_ascii_lowercase(), port))
+    normalised(host).map(|host| (host, port))
 }
 
 /// The hosts that a request may name: Django's `ALLOWED_HOSTS`.
@@ -175,8 +190,9 @@ impl Hosts {
         problems: &mut Vec<SettingError>,
     ) -> Self {
         let mut domains = Vec::new();
-        let mut any = false;
+        let (mut any, mut is_empty) = (false, true);
         for pattern in patterns {
+            is_empty = false;
             let pattern = pattern.as_ref();
             if pattern == "*" {
                 any = true;
@@ -190,6 +206,10 @@ impl Hosts {
                     problems.push(SettingError::new("allowed_hosts", problem));
                 }
             }
+        }
+        if is_empty {
+            let problem = "an empty list rejects every client; leave the setting out, or write `*` for all hosts";
+            problems.push(SettingError::new("allowed_hosts", problem));
         }
         Self((!any).then_some(domains))
     }
@@ -241,6 +261,14 @@ mod tests {
             ("http://[::1]:8000", "http://[::1]:8001", false),
             ("chrome-extension://abcdef", "chrome-extension://abcdef", true),
             ("example.org", "null", false),
+            ("example.org", "https://example.org.", true),
+            ("example.org.", "https://example.org", true),
+            ("example.org", "https://example.org..", false),
+            ("[0:0::1]", "http://[::1]:8000", true),
+            ("file://", "file://", true),
+            ("FILE://", "file://", true),
+            ("file://", "null", false),
+            ("file://", "https://file", false),
             ("example.org", "file://", false),
             ("example.org", "https://", false),
             ("example.org", "https://example.org:", false),
@@ -261,6 +289,8 @@ mod tests {
             ("http://[::1]:8000", "[::1]:8000", true),
             ("https://example.org", "example.org", true),
             ("http://example.org", "EXAMPLE.org", true),
+            ("http://example.org.", "example.org", true),
+            ("http://example.org", "example.org.:80", true),
             ("https://example.org", "example.org:443", true),
             ("https://example.org:8443", "example.org", false),
             ("https://evil.net", "example.org", false),
@@ -284,7 +314,10 @@ mod tests {
             "example.org/",
             "https://example.org/x",
             "a b",
+            "a..b",
+            "example.org..",
             "[::x]",
+            ".[::1]",
         ] {
             let error = problem(pattern);
             assert!(error.contains("write `example.org`"), "{error}");
@@ -293,23 +326,37 @@ mod tests {
             let error = problem(pattern);
             assert!(error.contains("write a scheme before `://`"), "{error}");
         }
+        for (pattern, expected) in [
+            ("null", "write `*` if every page may connect"),
+            ("wss://example.org", "write `https://` or `http://`"),
+            ("https://example.org:0", "no page has the port 0"),
+        ] {
+            assert!(problem(pattern).contains(expected), "{pattern}: {}", problem(pattern));
+        }
         let error = problem("example.org:8000");
         assert!(error.contains("a port needs a scheme"), "{error}");
         let mut problems = Vec::new();
         Hosts::listed(["https://example.org"], &mut problems);
-        assert_eq!(problems.len(), 1);
+        Hosts::listed(Vec::<String>::new(), &mut problems);
+        assert_eq!(problems.len(), 2);
+        assert!(problems[1].to_string().contains("an empty list rejects every client"), "{problems:?}");
     }
 
     #[test]
     fn hosts_match_as_djangos_allowed_hosts() {
         let mut problems = Vec::new();
-        let hosts = Hosts::listed(["example.org", ".example.net", "[::1]"], &mut problems);
+        let hosts = Hosts::listed(["example.org", ".example.net", "[::1]", "dotted.example."], &mut problems);
         for (host, wanted) in [
             ("example.org", true),
             ("EXAMPLE.ORG:8000", true),
             ("www.example.org", false),
             ("www.example.net", true),
             ("[::1]:8000", true),
+            ("[0:0:0:0:0:0:0:1]", true),
+            ("example.org.", true),
+            ("www.example.net.:8000", true),
+            ("dotted.example", true),
+            ("example.org..", false),
             ("evil.net", false),
             ("", false),
         ] {

@@ -12,13 +12,18 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
 /// The proxies whose headers are trusted. Any client can send these headers; only those that a trusted proxy wrote are true.
 #[derive(Debug, Default)]
-pub(crate) struct Proxies(Vec<IpNet>);
+pub(crate) struct Proxies {
+    networks: Vec<IpNet>,
+    /// Whether `X-Forwarded-Host` is trusted, too. A proxy that does not write this header passes on what a client wrote.
+    forwarded_host: bool,
+}
 
 impl Proxies {
     /// Reads the networks of `trusted_proxies`, and adds a problem for each one that cannot be read.
     pub(crate) fn new<S: AsRef<str>>(networks: impl IntoIterator<Item = S>, problems: &mut Vec<SettingError>) -> Self {
         let parse = |network: &str| -> Option<IpNet> {
-            network.parse().ok().or_else(|| Some(network.parse::<IpAddr>().ok()?.into()))
+            let network = network.parse().ok().or_else(|| Some(network.parse::<IpAddr>().ok()?.into()))?;
+            Some(canonical(network))
         };
         let read = |network: S| {
             let network = network.as_ref();
@@ -29,13 +34,18 @@ impl Proxies {
             }
             parsed
         };
-        Self(networks.into_iter().filter_map(read).collect())
+        Self { networks: networks.into_iter().filter_map(read).collect(), forwarded_host: false }
+    }
+
+    /// Trusts `X-Forwarded-Host` of these proxies, too.
+    pub(crate) fn use_forwarded_host(&mut self) {
+        self.forwarded_host = true;
     }
 
     fn trust(&self, address: IpAddr) -> bool {
         // A socket for both families shows an IPv4 peer as `::ffff:10.0.0.1`.
         let address = address.to_canonical();
-        self.0.iter().any(|network| network.contains(&address))
+        self.networks.iter().any(|network| network.contains(&address))
     }
 
     /// Returns the client's address: in `X-Forwarded-For`, the last one that is not a trusted proxy. The client could have
@@ -54,10 +64,17 @@ impl Proxies {
         client
     }
 
-    /// Returns the host that the client asked for, if a trusted proxy names it.
+    /// Returns the host that the client asked for, if a trusted proxy names it and its word counts.
     pub(super) fn host<'a>(&self, peer: SocketAddr, headers: &'a HeaderMap) -> Option<&'a str> {
-        if self.trust(peer.ip()) { words(headers, &FORWARDED_HOST).next() } else { None }
+        if self.forwarded_host && self.trust(peer.ip()) { words(headers, &FORWARDED_HOST).next() } else { None }
     }
+}
+
+/// Returns the IPv4 network of a network such as `::ffff:10.0.0.0/104`. Addresses are compared in this form.
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(v6) = network else { return network };
+    let v4 = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
+    v4.and_then(|(address, length)| IpNet::new(address.into(), length).ok()).unwrap_or(network)
 }
 
 /// Returns the words of all headers of this name, the last one first.
@@ -95,7 +112,7 @@ mod tests {
 
     #[test]
     fn forwarded_client_counts_only_from_trusted_proxies() {
-        let proxies = proxies(&["10.0.0.0/8", "::1", "192.0.2.7"]);
+        let proxies = proxies(&["10.0.0.0/8", "::1", "::ffff:192.0.2.0/120"]);
         for (peer, forwarded, wanted) in [
             // Not a trusted proxy.
             ("203.0.113.5:1", &["1.1.1.1"][..], "203.0.113.5:1"),
@@ -124,9 +141,11 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_host_counts_only_from_trusted_proxies() {
-        let proxies = proxies(&["127.0.0.1"]);
+    fn forwarded_host_counts_only_if_wanted_and_from_trusted_proxies() {
+        let mut proxies = proxies(&["127.0.0.1"]);
         let headers = headers(&[("x-forwarded-host", "evil.net, example.org")]);
+        assert_eq!(proxies.host("127.0.0.1:1".parse().unwrap(), &headers), None);
+        proxies.use_forwarded_host();
         assert_eq!(proxies.host("127.0.0.1:1".parse().unwrap(), &headers), Some("example.org"));
         assert_eq!(proxies.host("127.0.0.2:1".parse().unwrap(), &headers), None);
         assert_eq!(Proxies::default().host("127.0.0.1:1".parse().unwrap(), &headers), None);

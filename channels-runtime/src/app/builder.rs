@@ -43,6 +43,7 @@ pub struct ChannelsBuilder {
     /// `None`: all hosts.
     allowed_hosts: Option<Vec<String>>,
     trusted_proxies: Vec<String>,
+    use_x_forwarded_host: bool,
     admission: admission::Settings,
 }
 
@@ -62,6 +63,7 @@ impl Default for ChannelsBuilder {
             allowed_origins: None,
             allowed_hosts: None,
             trusted_proxies: Vec::new(),
+            use_x_forwarded_host: false,
             admission: admission::Settings::default(),
         }
     }
@@ -232,12 +234,9 @@ impl ChannelsBuilder {
         self
     }
 
-    /// Sets the addresses and networks of your proxies. Default: none. Headers of these proxies are trusted:
-    ///
-    /// - `X-Forwarded-For` names the client ([`Scope::client`], [`Self::max_connections_per_address`]): the last address that is
-    ///   not one of your proxies, because a client can write the ones before it.
-    /// - `X-Forwarded-Host` names the host that the client asked for, for [`Self::allowed_hosts`] and for the same-host default
-    ///   of [`Self::allowed_origins`]. A proxy that passes `Host` on does not need it.
+    /// Sets the addresses and networks of your proxies. Default: none. Their header `X-Forwarded-For` names the client
+    /// ([`Scope::client`], [`Self::max_connections_per_address`]): the last address that is not one of your proxies, because a
+    /// client can write the ones before it.
     ///
     /// ```
     /// use channels_runtime::prelude::*;
@@ -247,6 +246,16 @@ impl ChannelsBuilder {
     /// ```
     pub fn trusted_proxies<S: Into<String>>(mut self, networks: impl IntoIterator<Item = S>) -> Self {
         self.trusted_proxies = networks.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Reads the host that the client asked for from the header `X-Forwarded-Host` of [`Self::trusted_proxies`], for
+    /// [`Self::allowed_hosts`] and for the same-host default of [`Self::allowed_origins`]. Default: from `Host`.
+    ///
+    /// This is Django's `USE_X_FORWARDED_HOST`. A proxy that passes `Host` on does not need it. Set it only if your proxy writes
+    /// this header itself: otherwise it passes on what a client wrote, and a client can claim any host.
+    pub fn use_x_forwarded_host(mut self) -> Self {
+        self.use_x_forwarded_host = true;
         self
     }
 
@@ -332,7 +341,15 @@ impl ChannelsBuilder {
         let defaults = admission::Settings::default();
         let origins = self.allowed_origins.map(|patterns| Origins::listed(patterns, &mut problems));
         let hosts = self.allowed_hosts.map(|hosts| Hosts::listed(hosts, &mut problems));
-        let proxies = Proxies::new(self.trusted_proxies, &mut problems);
+        let has_proxies = !self.trusted_proxies.is_empty();
+        let mut proxies = Proxies::new(self.trusted_proxies, &mut problems);
+        if self.use_x_forwarded_host {
+            proxies.use_forwarded_host();
+            if !has_proxies {
+                let problem = "this header is believed only from `trusted_proxies`, and there are none";
+                problems.push(SettingError::new("use_x_forwarded_host", problem));
+            }
+        }
         let layer = self.layer.unwrap_or_else(ChannelLayer::in_memory);
         problems.extend(layer.config().problems());
         if !problems.is_empty() {
@@ -439,10 +456,12 @@ mod tests {
             allowed_origins,
             allowed_hosts,
             trusted_proxies,
+            use_x_forwarded_host,
             admission,
         } = ChannelsBuilder::default();
         assert!(layer.is_none() && authenticator.is_none() && drain_window.is_none());
         assert!(allowed_origins.is_none() && allowed_hosts.is_none() && trusted_proxies.is_empty());
+        assert!(!use_x_forwarded_host);
         assert_eq!((max_message_size, outbound_limit), (1 << 20, 1 << 20));
         assert_eq!((inbound_limit.frames, inbound_limit.bytes), (20_000, 64 << 20));
         assert_eq!((heartbeat, idle_limit), (Some((20 * SECOND, 30 * SECOND)), None));
@@ -519,6 +538,13 @@ mod tests {
         assert!(error.to_string().contains("`no_heartbeat()`"), "{error}");
         let channels = Channels::builder().no_heartbeat().build().unwrap();
         assert!(channels.server.settings.heartbeat.is_none());
+    }
+
+    #[test]
+    fn forwarded_host_needs_trusted_proxies() {
+        let error = Channels::builder().use_x_forwarded_host().build().unwrap_err();
+        assert_eq!(error.settings()[0].name(), "use_x_forwarded_host");
+        assert!(Channels::builder().use_x_forwarded_host().trusted_proxies(["127.0.0.1"]).build().is_ok());
     }
 
     #[test]

@@ -68,7 +68,7 @@ async fn allowed_origins_decide_which_pages_connect() {
 
 #[tokio::test]
 async fn trusted_proxy_sets_client_address_and_host() {
-    let server = serve_echo(Channels::builder().trusted_proxies(["127.0.0.1"])).await;
+    let server = serve_echo(Channels::builder().trusted_proxies(["127.0.0.1"]).use_x_forwarded_host()).await;
     let forwarded = "Host: upstream:8000\nX-Forwarded-For: 6.6.6.6, 203.0.113.5\nX-Forwarded-Host: example.org\n";
     let mut answer = server.handshake(&format!("{forwarded}Origin: https://example.org\n")).await;
     assert_eq!(answer.status, 101);
@@ -80,6 +80,21 @@ async fn trusted_proxy_sets_client_address_and_host() {
     let mut answer = server.handshake(&format!("{forwarded}Origin: http://upstream:8000\n")).await;
     assert_eq!(say(&mut answer.socket, "hi").await, "hi 127.0.0.1");
     drop(answer);
+    server.stop().await;
+}
+
+/// A proxy that does not write `X-Forwarded-Host` passes on what a client wrote.
+#[tokio::test]
+async fn forwarded_host_of_client_passes_no_check() {
+    let builder = Channels::builder().trusted_proxies(["127.0.0.1"]).allowed_hosts(["example.org"]);
+    let server = serve_echo(builder).await;
+    let forged = "Host: evil.example\nX-Forwarded-Host: example.org\nX-Forwarded-For: 203.0.113.5\n";
+    assert_eq!(server.handshake(forged).await.status, 400);
+    let more = "Forwarded: host=example.org\nX-Original-Host: example.org\nX-Host: example.org\n";
+    assert_eq!(server.handshake(&format!("{forged}{more}")).await.status, 400);
+    for host in ["example.org", "example.org.", "example.org.:8000"] {
+        assert_eq!(server.handshake(&format!("Host: {host}\n")).await.status, 101, "{host}");
+    }
     server.stop().await;
 }
 
