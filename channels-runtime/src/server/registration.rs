@@ -3,8 +3,7 @@
 use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-
-use tokio::time::Instant;
+use std::time::SystemTime;
 
 use crate::connection::Connection;
 use crate::consumer::Consumer;
@@ -45,7 +44,7 @@ pub(super) struct Registration<C: Consumer> {
 }
 
 impl<C: Consumer> Registration<C> {
-    pub(super) fn new(permit: AdmissionPermit, connection: &Arc<Connection>, login_ends: Option<Instant>) -> Self {
+    pub(super) fn new(permit: AdmissionPermit, connection: &Arc<Connection>, login_ends: Option<SystemTime>) -> Self {
         let server = &permit.server;
         let index = server.registry.add(connection, C::INFO.name);
         if let Some(end) = login_ends {

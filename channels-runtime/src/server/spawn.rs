@@ -2,10 +2,9 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use tokio::time::Instant;
 use tracing::Instrument;
 
 use crate::connection::Socket;
@@ -23,7 +22,7 @@ impl Server {
     pub(crate) fn spawn<C: Consumer>(
         permit: AdmissionPermit,
         opened: Opened<C>,
-        login_ends: Option<Instant>,
+        login_ends: Option<SystemTime>,
         upgrade: impl Future<Output = Option<(Socket, Bytes)>> + Send + 'static,
     ) {
         let server = Arc::clone(&permit.server);

@@ -18,7 +18,6 @@ use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use tokio::net::TcpStream;
-use tokio::time::Instant;
 use tungstenite::handshake::derive_accept_key;
 use warp::Filter;
 use warp::reply::{Reply, Response};
@@ -99,7 +98,7 @@ impl Handshake {
         &self,
         server: &Arc<Server>,
         captures: C::Captures,
-    ) -> Result<(AdmissionPermit, Opened<C>, Option<Instant>), Reject> {
+    ) -> Result<(AdmissionPermit, Opened<C>, Option<SystemTime>), Reject> {
         self.check_admission(server)?;
         let client = server.admission().client(&self.headers, self.peer);
         let permit = AdmissionPermit::acquire(server, client)?;
@@ -170,7 +169,7 @@ impl Handshake {
         server: &Server,
         scope: Scope,
         captures: C::Captures,
-    ) -> Result<(Opened<C>, Option<Instant>), Reject> {
+    ) -> Result<(Opened<C>, Option<SystemTime>), Reject> {
         let (consumer, path) = (C::INFO.name, shown(self.uri.path()));
         let opening = tokio::time::timeout(server.settings.connect_deadline, open::<C>(server, scope, captures));
         match opening.await {
@@ -213,22 +212,22 @@ async fn open<C: Consumer>(
     server: &Server,
     mut scope: Scope,
     captures: C::Captures,
-) -> Result<(Opened<C>, Option<Instant>), Reject> {
+) -> Result<(Opened<C>, Option<SystemTime>), Reject> {
     let login_ends = authenticate(server, &mut scope).await?;
     Ok((session::open::<C>(server.shared(), scope, captures).await?, login_ends))
 }
 
 /// Runs the authenticator, and sets the user of the scope. Returns when the login ends.
-async fn authenticate(server: &Server, scope: &mut Scope) -> Result<Option<Instant>, Reject> {
+async fn authenticate(server: &Server, scope: &mut Scope) -> Result<Option<SystemTime>, Reject> {
     let mut login_ends = None;
     if let Some(authenticator) = &server.settings.authenticator {
         let (user, until) = authenticator(scope.clone()).await?;
         scope.set_user(user);
         if let Some(until) = until {
-            let left = until.duration_since(SystemTime::now()).ok().filter(|left| !left.is_zero());
-            let left = left.ok_or_else(|| Reject::unauthorized().reason("the login has ended; log in again"))?;
-            // An end that is too late for an `Instant` counts as no end.
-            login_ends = Instant::now().checked_add(left);
+            if until <= SystemTime::now() {
+                return Err(Reject::unauthorized().reason("the login has ended; log in again"));
+            }
+            login_ends = Some(until);
         }
     } else {
         scope.set_user(Some(no_authenticator()));
