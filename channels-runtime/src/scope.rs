@@ -127,15 +127,19 @@ impl Scope {
             .and_then(|(_, value)| std::str::from_utf8(value).ok())
     }
 
-    /// Returns the value of a cookie.
+    /// Returns the value of a cookie, without quotes around it. `None` if the value is not UTF-8.
+    ///
+    /// Of several cookies with this name the last one applies, as in Django.
     pub fn cookie(&self, name: &str) -> Option<&str> {
-        self.headers()
-            .filter(|(known, _)| *known == b"cookie")
-            .filter_map(|(_, value)| std::str::from_utf8(value).ok())
-            .flat_map(|cookies| cookies.split(';'))
-            .filter_map(|cookie| cookie.trim().split_once('='))
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| value.trim_matches('"'))
+        let lines = self.headers().filter(|(known, _)| *known == b"cookie");
+        // As bytes, because one cookie that is not UTF-8 must not hide the others.
+        let cookies = lines.flat_map(|(_, line)| line.split(|byte| *byte == b';')).filter_map(|cookie| {
+            let equals = cookie.iter().position(|byte| *byte == b'=')?;
+            Some((cookie[..equals].trim_ascii(), cookie[equals + 1..].trim_ascii()))
+        });
+        let (_, value) = cookies.filter(|(known, _)| *known == name.as_bytes()).last()?;
+        let value = std::str::from_utf8(value).ok()?;
+        Some(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
     }
 
     /// Returns the token of `Authorization: Bearer <token>`.
@@ -241,6 +245,34 @@ mod tests {
         for address in ["127.0.0.1:80", "[fe80::1%3]:443"] {
             let scope = Scope::new(&"/".parse().unwrap(), &HeaderMap::new(), Some(address.parse().unwrap()), None);
             assert_eq!(scope.client(), Some(address.parse().unwrap()));
+        }
+    }
+
+    #[test]
+    fn cookie_is_that_of_django() {
+        let cookie = |lines: &[&[u8]]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("cookie", http::HeaderValue::from_bytes(line).unwrap());
+            }
+            Scope::new(&"/".parse().unwrap(), &headers, None, None).cookie("id").map(str::to_owned)
+        };
+        for (lines, wanted) in [
+            // A browser sends the cookie of the longest path first, and Django's `parse_cookie` takes the last.
+            (&[&b"id=1; id=2"[..]][..], Some("2")),
+            (&[b"id=1", b"a=b; id=2"], Some("2")),
+            (&[b"other=\xff; id=1"], Some("1")),
+            (&[b"id=1; other=\xff\xfe; x"], Some("1")),
+            (&[b"id=\xff"], None),
+            (&[b"\xff", b"id=1"], Some("1")),
+            (&[b"id = 1 ;b=2"], Some("1")),
+            (&[b"id=\"1\""], Some("1")),
+            (&[b"id=\"1"], Some("\"1")),
+            (&[b"id=a=b"], Some("a=b")),
+            (&[b"id="], Some("")),
+            (&[b"xid=1; ID=2"], None),
+        ] {
+            assert_eq!(cookie(lines).as_deref(), wanted, "{lines:?}");
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::rig::{CORE, Note, Notes, PUBSUB, Pair, Rig, bytes, next, note};
 
-const KEY: &str = "a-test-key";
+const KEY: &str = "a-test-key-of-messages";
 
 /// Bodies that are not events, in the layer's format, before encryption. `to` is the channel that the core layer adds.
 fn bodies(to: &str) -> Vec<Vec<u8>> {

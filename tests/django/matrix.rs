@@ -117,14 +117,18 @@ impl Keys {
     fn python(&self) -> Value {
         match self {
             Self::None => json!({}),
-            Self::Same => json!({"symmetric_encryption_keys": ["a-test-key"]}),
-            Self::Rotated => json!({"symmetric_encryption_keys": ["the-new-key", "a-test-key"]}),
+            Self::Same => json!({"symmetric_encryption_keys": ["a-test-key-of-messages"]}),
+            Self::Rotated => {
+                json!({"symmetric_encryption_keys": ["the-new-key-of-messages", "a-test-key-of-messages"]})
+            }
         }
     }
 
     fn rust(&self) -> Value {
         match self {
-            Self::Rotated => json!({"symmetric_encryption_keys": ["a-test-key", "the-new-key"]}),
+            Self::Rotated => {
+                json!({"symmetric_encryption_keys": ["a-test-key-of-messages", "the-new-key-of-messages"]})
+            }
             Self::None | Self::Same => self.python(),
         }
     }

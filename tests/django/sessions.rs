@@ -21,7 +21,7 @@ async fn made(django: &Peer, backend: &str, more: &Value) -> String {
 #[tokio::test]
 async fn django_session_of_every_backend_is_decoded() {
     let django = Peer::start();
-    let sessions = DjangoSessions::new(KEY);
+    let sessions = DjangoSessions::new(KEY).unwrap();
     for data in [
         json!({}),
         json!({"colour": "blü", "snowman": "\u{2603}\u{1f600}", "number": 7, "list": [1, 2.5, null, true], "deep": {"a": {}}}),
@@ -47,7 +47,7 @@ async fn django_session_of_every_backend_is_decoded() {
 #[tokio::test]
 async fn django_session_cookie_expires_after_two_weeks_or_session_expiry() {
     let django = Peer::start();
-    let sessions = DjangoSessions::new(KEY);
+    let sessions = DjangoSessions::new(KEY).unwrap();
     const TWO_WEEKS: u64 = 14 * 86_400;
     assert_eq!(django.call("cookie_age", &json!({})).await, TWO_WEEKS, "the default is that of Django");
     for (data, age, left) in [
@@ -77,9 +77,12 @@ async fn django_session_survives_key_rotation_and_detects_new_password() {
     let django = Peer::start();
     let password = "pbkdf2_sha256$1000000$salt$hash";
     let row = made(&django, "db", &json!({"password": password})).await;
-    let new = DjangoSessions::new("the new key");
+    let new = DjangoSessions::new("the new key of the site").unwrap();
     assert_eq!(new.decode(&row).unwrap_err(), SessionError::Signature);
-    for sessions in [DjangoSessions::new(KEY), new.fallback("another").fallback(KEY)] {
+    for sessions in [
+        DjangoSessions::new(KEY).unwrap(),
+        DjangoSessions::with_fallbacks("the new key of the site", ["another key of the site", KEY]).unwrap(),
+    ] {
         let session = sessions.decode(&row).unwrap();
         assert_eq!(session.user_id(), Some("7"));
         assert!(sessions.fits_password(&session, password));

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::auth::identity::Login;
+use crate::auth::key_error::KeyError;
 
 /// The salt of `django.contrib.sessions.backends.signed_cookies`.
 const COOKIE_SALT: &str = "django.contrib.sessions.backends.signed_cookies";
@@ -29,6 +30,9 @@ const MAX_SESSION: u64 = 1024 * 1024;
 
 /// Django's default for `SESSION_COOKIE_AGE`.
 const TWO_WEEKS: Duration = Duration::from_secs(14 * 86_400);
+
+/// The shortest `SECRET_KEY`, in bytes. With an empty one, any client could sign a session.
+const MIN_KEY: usize = 16;
 
 /// Digits of `django.core.signing.b62_encode`.
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -64,8 +68,8 @@ pub enum SessionError {
 ///
 /// struct User { id: u64 }
 ///
-/// # let secret_key = "x";
-/// let sessions = DjangoSessions::new(secret_key);
+/// # let secret_key = "a key of the site";
+/// let sessions = DjangoSessions::new(secret_key)?;
 /// let channels = Channels::builder()
 ///     .authenticator(move |scope: Scope| {
 ///         let session = scope.cookie("sessionid").and_then(|cookie| sessions.verify_cookie(cookie).ok());
@@ -86,15 +90,34 @@ pub struct DjangoSessions {
 
 impl DjangoSessions {
     /// Creates a verifier with the site's `SECRET_KEY`.
-    pub fn new(secret_key: impl Into<String>) -> Self {
-        Self { keys: vec![secret_key.into()], cookie_age: TWO_WEEKS }
+    ///
+    /// # Errors
+    /// If the key has less than 16 bytes. Django generates 50.
+    pub fn new(secret_key: impl Into<String>) -> Result<Self, KeyError> {
+        Self::with_fallbacks(secret_key, Vec::<String>::new())
     }
 
-    /// Adds one of the `SECRET_KEY_FALLBACKS`: sessions that were signed with it are valid, too.
-    #[must_use]
-    pub fn fallback(mut self, secret_key: impl Into<String>) -> Self {
-        self.keys.push(secret_key.into());
-        self
+    /// Creates a verifier with the site's `SECRET_KEY` and its `SECRET_KEY_FALLBACKS`: sessions that were signed with one of them
+    /// are valid, too.
+    ///
+    /// # Errors
+    /// If a key has less than 16 bytes.
+    pub fn with_fallbacks<K: Into<String>>(
+        secret_key: impl Into<String>,
+        fallbacks: impl IntoIterator<Item = K>,
+    ) -> Result<Self, KeyError> {
+        let mut keys = vec![secret_key.into()];
+        keys.extend(fallbacks.into_iter().map(Into::into));
+        for (index, key) in keys.iter().enumerate() {
+            let name = if index == 0 { "`SECRET_KEY`" } else { "a key of `SECRET_KEY_FALLBACKS`" };
+            KeyError::check_length(name, key.as_bytes(), MIN_KEY)?;
+        }
+        Ok(Self::unchecked(keys))
+    }
+
+    /// Creates a verifier with keys of any length.
+    pub(crate) fn unchecked(keys: Vec<String>) -> Self {
+        Self { keys, cookie_age: TWO_WEEKS }
     }
 
     /// Sets the site's `SESSION_COOKIE_AGE`. Default: two weeks, as in Django.
@@ -247,6 +270,7 @@ mod tests {
     use super::*;
 
     const KEY: &str = "a secret of the test";
+    const OTHER: &str = "another secret of the test";
 
     // Signed by Django 5.2.8 with that key. `tests/django/sessions.rs` uses a real Django.
     const SMALL: &str =
@@ -262,7 +286,7 @@ mod tests {
     const HASHED: &str = ".eJwNykESgCAIAMC_-AJDBe0zDiCM58xT099rz_uEzvuefS-7-uQ1wxmSglgbmhupZY1VtSK6k3mWYoWBMQoyDHD8E0jFg2sRpwyYKLwfuM0Z5Q:1r31eq:if6Keu3s7AApNRRL3E90dwVzKarmNz9e2axvtNR03SU";
 
     fn sessions() -> DjangoSessions {
-        DjangoSessions::new(KEY)
+        DjangoSessions::new(KEY).unwrap()
     }
 
     fn at(seconds: u64) -> Option<SystemTime> {
@@ -308,8 +332,8 @@ mod tests {
         for nothing in ["", ":", "::", ":::", "a:b:c", "é:é:é"] {
             assert_eq!(sessions().decode(nothing).unwrap_err(), SessionError::Signature);
         }
-        assert_eq!(DjangoSessions::new("another").decode(SMALL).unwrap_err(), SessionError::Signature);
-        assert!(DjangoSessions::new("another").fallback(KEY).decode(SMALL).is_ok());
+        assert_eq!(DjangoSessions::new(OTHER).unwrap().decode(SMALL).unwrap_err(), SessionError::Signature);
+        assert!(DjangoSessions::with_fallbacks(OTHER, [KEY]).unwrap().decode(SMALL).is_ok());
     }
 
     #[test]
@@ -317,7 +341,7 @@ mod tests {
         let session = sessions().decode(HASHED).unwrap();
         assert!(sessions().fits_password(&session, "pbkdf2_sha256$1$x$y"));
         assert!(!sessions().fits_password(&session, "pbkdf2_sha256$1$x$z"));
-        assert!(!DjangoSessions::new("another").fits_password(&session, "pbkdf2_sha256$1$x$y"));
+        assert!(!DjangoSessions::new(OTHER).unwrap().fits_password(&session, "pbkdf2_sha256$1$x$y"));
         assert!(!sessions().fits_password(&sessions().decode(SMALL).unwrap(), ""));
     }
 
@@ -328,6 +352,18 @@ mod tests {
             .read_to_end(&mut bomb)
             .unwrap();
         assert_eq!(unpack(&format!(".{}", URL_SAFE_NO_PAD.encode(bomb))), None);
+    }
+
+    #[test]
+    fn short_key_is_rejected() {
+        for (key, fallbacks, expected) in [
+            ("", &[][..], "`SECRET_KEY` is empty: is its environment variable set?"),
+            ("hunter2", &[], "`SECRET_KEY` has 7 bytes, but it needs at least 16"),
+            (KEY, &[OTHER, ""], "a key of `SECRET_KEY_FALLBACKS` is empty"),
+        ] {
+            let error = DjangoSessions::with_fallbacks(key, fallbacks.iter().copied()).unwrap_err().to_string();
+            assert!(error.contains(expected) && !error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

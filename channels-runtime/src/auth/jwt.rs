@@ -5,14 +5,18 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::{Ready, ready};
 use jsonwebtoken::crypto::{CryptoProvider, rust_crypto};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::auth::identity::Login;
+use crate::auth::key_error::KeyError;
 use crate::error::Reject;
 use crate::scope::Scope;
 
@@ -38,16 +42,19 @@ pub enum TokenError {
     /// Its `aud` or `iss` names another service.
     #[error("the token is not meant for this service")]
     Audience,
+    /// Its header demands an extension (`crit`, `b64`), and this crate has none.
+    #[error("the token demands an extension of JSON Web Signature")]
+    Extension,
     /// It is valid, but its claims do not fit the user's type.
     #[error("the token's claims do not fit")]
     Claims,
 }
 
-/// Text that is not a public key of the expected kind.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a {wanted} public key in PEM")]
-pub struct KeyError {
-    wanted: &'static str,
+/// The shortest secret for HS256, in bytes (RFC 7518, 3.2): a shorter one can be guessed from a token.
+const MIN_SECRET: usize = 32;
+
+fn not_a_key(kind: &str) -> KeyError {
+    KeyError::new(format!("not {kind} public key in PEM"))
 }
 
 /// Verifies JSON Web Tokens, with one key and one algorithm.
@@ -63,8 +70,8 @@ pub struct KeyError {
 /// #[derive(Deserialize)]
 /// struct User { sub: String }
 ///
-/// # let secret = "x";
-/// let jwt = Jwt::hs256(secret).issuer("https://login.example.org");
+/// # let secret = "a secret of at least thirty-two bytes";
+/// let jwt = Jwt::hs256(secret)?.issuer("https://login.example.org");
 /// let channels = Channels::builder().authenticator(jwt.authenticator::<User>()).build()?;
 /// # Ok::<(), Error>(())
 /// ```
@@ -75,9 +82,15 @@ pub struct Jwt {
 }
 
 impl Jwt {
-    /// Verifies tokens that are signed with this shared secret (HS256).
-    pub fn hs256(secret: impl AsRef<[u8]>) -> Self {
-        Self::new(Algorithm::HS256, DecodingKey::from_secret(secret.as_ref()))
+    /// Verifies tokens that are signed with this shared secret (HS256): at least 32 bytes, such as those of `openssl rand -base64
+    /// 32`.
+    ///
+    /// # Errors
+    /// If the secret is shorter (RFC 7518, 3.2).
+    pub fn hs256(secret: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+        let secret = secret.as_ref();
+        KeyError::check_length("the secret of HS256", secret, MIN_SECRET)?;
+        Ok(Self::new(Algorithm::HS256, DecodingKey::from_secret(secret)))
     }
 
     /// Verifies tokens that are signed with RSA (RS256). `public_key` is the issuer's, in PEM.
@@ -85,7 +98,7 @@ impl Jwt {
     /// # Errors
     /// If it is not such a key.
     pub fn rs256(public_key: impl AsRef<[u8]>) -> Result<Self, KeyError> {
-        let key = DecodingKey::from_rsa_pem(public_key.as_ref()).map_err(|_| KeyError { wanted: "RSA" })?;
+        let key = DecodingKey::from_rsa_pem(public_key.as_ref()).map_err(|_| not_a_key("an RSA"))?;
         Ok(Self::new(Algorithm::RS256, key))
     }
 
@@ -94,7 +107,7 @@ impl Jwt {
     /// # Errors
     /// If it is not such a key.
     pub fn es256(public_key: impl AsRef<[u8]>) -> Result<Self, KeyError> {
-        let key = DecodingKey::from_ec_pem(public_key.as_ref()).map_err(|_| KeyError { wanted: "P-256" })?;
+        let key = DecodingKey::from_ec_pem(public_key.as_ref()).map_err(|_| not_a_key("a P-256"))?;
         Ok(Self::new(Algorithm::ES256, key))
     }
 
@@ -103,7 +116,7 @@ impl Jwt {
     /// # Errors
     /// If it is not such a key.
     pub fn eddsa(public_key: impl AsRef<[u8]>) -> Result<Self, KeyError> {
-        let key = DecodingKey::from_ed_pem(public_key.as_ref()).map_err(|_| KeyError { wanted: "Ed25519" })?;
+        let key = DecodingKey::from_ed_pem(public_key.as_ref()).map_err(|_| not_a_key("an Ed25519"))?;
         Ok(Self::new(Algorithm::EdDSA, key))
     }
 
@@ -137,6 +150,7 @@ impl Jwt {
     /// # Errors
     /// If the token is not valid, or its claims do not fit `C`.
     pub fn verify<C: DeserializeOwned>(&self, token: &str) -> Result<Login<C>, TokenError> {
+        check_extensions(token)?;
         let claims = jsonwebtoken::decode::<Map<String, Value>>(token, &self.key, &self.validation);
         let claims = claims.map_err(|error| reason(error.kind()))?.claims;
         // The library accepts fractions of seconds, too.
@@ -172,6 +186,20 @@ impl fmt::Debug for Jwt {
     }
 }
 
+/// Checks that the header of a token demands no extension. The library ignores `crit` and `b64`, but a receiver must reject what it
+/// does not know (RFC 7515, 4.1.11), and `b64: false` (RFC 7797) means another payload.
+fn check_extensions(token: &str) -> Result<(), TokenError> {
+    #[derive(Deserialize)]
+    struct Extensions {
+        crit: Option<Value>,
+        b64: Option<Value>,
+    }
+    let (head, _) = token.split_once('.').ok_or(TokenError::Malformed)?;
+    let head = URL_SAFE_NO_PAD.decode(head).map_err(|_| TokenError::Malformed)?;
+    let Extensions { crit, b64 } = serde_json::from_slice(&head).map_err(|_| TokenError::Malformed)?;
+    if crit.is_some() || b64.is_some_and(|b64| b64 != true) { Err(TokenError::Extension) } else { Ok(()) }
+}
+
 fn reason(kind: &ErrorKind) -> TokenError {
     match kind {
         ErrorKind::InvalidSignature | ErrorKind::InvalidAlgorithm => TokenError::Signature,
@@ -191,11 +219,11 @@ mod tests {
     use jsonwebtoken::{EncodingKey, Header};
     use serde_json::json;
 
-    const SECRET: &str = "a secret of the test";
+    const SECRET: &str = "a secret of the test with 35 bytes.";
 
     /// Signed by another program, valid until 2100.
-    const ANN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjQxMDI0NDQ4MDB9.nLeBRgc0Udu4JuBGFDr7iC-oqbz62Duc3Aa8jEiq7yw";
-    const EXPIRED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjEwMDAwMDAwMDB9.oyX-X9F9soSFugnCfaSs7FfVu99Cwq4OR_uhfrXq1Y0";
+    const ANN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjQxMDI0NDQ4MDB9.58Ro0zsimMdzAAU-DvJdOLoJLdWWkru81DBXAAyXxko";
+    const EXPIRED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjEwMDAwMDAwMDB9.7HRjhocHSMlijoV61Lex3p8sLld3pYcIwOhePZBtgWg";
 
     /// A key pair for this test.
     const PRIVATE: &str = "-----BEGIN PRIVATE KEY-----
@@ -232,6 +260,10 @@ lOyjW2nCqiNZ7l+lwlm8tR43I2ZcdrNo8HrGkX4xYQonefJzNV2stcI5ug==
         jsonwebtoken::encode(&Header::default(), claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
     }
 
+    fn hs256() -> Jwt {
+        Jwt::hs256(SECRET).unwrap()
+    }
+
     fn verify(jwt: &Jwt, token: &str) -> Result<(), TokenError> {
         jwt.verify::<User>(token).map(drop)
     }
@@ -240,15 +272,18 @@ lOyjW2nCqiNZ7l+lwlm8tR43I2ZcdrNo8HrGkX4xYQonefJzNV2stcI5ug==
     fn token_is_login_until_it_expires() {
         let end = SystemTime::UNIX_EPOCH + Duration::from_secs(4_102_444_800) + LEEWAY;
         let wanted = Login::new(User { sub: "ann".into() }).until(end);
-        assert_eq!(Jwt::hs256(SECRET).verify::<User>(ANN).unwrap(), wanted);
+        assert_eq!(hs256().verify::<User>(ANN).unwrap(), wanted);
     }
 
     #[test]
     fn invalid_token_is_rejected() {
-        let jwt = Jwt::hs256(SECRET);
+        let jwt = hs256();
         let (past, future) = (1_000_000_000, 4_102_444_800_u64);
         assert_eq!(verify(&jwt, EXPIRED), Err(TokenError::Expired));
-        assert_eq!(verify(&Jwt::hs256("another"), ANN), Err(TokenError::Signature));
+        assert_eq!(
+            verify(&Jwt::hs256("another secret of the test with many bytes").unwrap(), ANN),
+            Err(TokenError::Signature)
+        );
         assert_eq!(verify(&jwt, "nothing"), Err(TokenError::Malformed));
         assert_eq!(verify(&jwt, ""), Err(TokenError::Malformed));
         for (claims, wanted) in [
@@ -271,7 +306,7 @@ lOyjW2nCqiNZ7l+lwlm8tR43I2ZcdrNo8HrGkX4xYQonefJzNV2stcI5ug==
 
     #[test]
     fn required_audience_and_issuer_must_be_present() {
-        let jwt = Jwt::hs256(SECRET).audience("ours").audience("mine").issuer("us");
+        let jwt = hs256().audience("ours").audience("mine").issuer("us");
         let token =
             |aud: &Value, iss: &Value| signed(&json!({"sub": "ann", "exp": 4_102_444_800_u64, "aud": aud, "iss": iss}));
         assert_eq!(verify(&jwt, &token(&json!("ours"), &json!("us"))), Ok(()));
@@ -289,12 +324,12 @@ lOyjW2nCqiNZ7l+lwlm8tR43I2ZcdrNo8HrGkX4xYQonefJzNV2stcI5ug==
         let token = jsonwebtoken::encode(&Header::new(Algorithm::EdDSA), &claims, &key).unwrap();
         assert_eq!(verify(&jwt, &token), Ok(()));
         // The sender chooses `alg`, so it is not trusted.
-        assert_eq!(verify(&Jwt::hs256(SECRET), &token), Err(TokenError::Signature));
+        assert_eq!(verify(&hs256(), &token), Err(TokenError::Signature));
         let key = EncodingKey::from_secret(PUBLIC.as_bytes());
         let forged = jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap();
         assert_eq!(verify(&jwt, &forged), Err(TokenError::Signature));
         let unsigned = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm4iLCJleHAiOjQxMDI0NDQ4MDB9.";
-        assert!(verify(&jwt, unsigned).is_err() && verify(&Jwt::hs256(SECRET), unsigned).is_err());
+        assert!(verify(&jwt, unsigned).is_err() && verify(&hs256(), unsigned).is_err());
         for wrong in [Jwt::rs256("x").err(), Jwt::es256(SECRET).err(), Jwt::eddsa("").err()] {
             let error = wrong.expect("not a key").to_string();
             assert!(error.contains("public key in PEM") && !error.contains(SECRET), "{error}");
@@ -306,7 +341,7 @@ lOyjW2nCqiNZ7l+lwlm8tR43I2ZcdrNo8HrGkX4xYQonefJzNV2stcI5ug==
         let algorithms = [
             (Jwt::rs256(RSA).unwrap(), SIGNED_WITH_RSA),
             (Jwt::es256(P256).unwrap(), SIGNED_WITH_P256),
-            (Jwt::hs256(SECRET), ANN),
+            (hs256(), ANN),
         ];
         for (verifier, (jwt, _)) in algorithms.iter().enumerate() {
             for (signer, (_, token)) in algorithms.iter().enumerate() {
@@ -324,7 +359,38 @@ lOyjW2nCqiNZ7l+lwlm8tR43I2ZcdrNo8HrGkX4xYQonefJzNV2stcI5ug==
     }
 
     #[test]
+    fn short_secret_is_rejected() {
+        for (secret, expected) in [("", "is empty: is its environment variable set?"), ("hunter2", "has 7 bytes")] {
+            let error = Jwt::hs256(secret).unwrap_err().to_string();
+            assert!(error.contains(expected) && error.contains("at least 32") && !error.contains("hunter2"), "{error}");
+        }
+        assert!(Jwt::hs256("x".repeat(31)).is_err() && Jwt::hs256("x".repeat(32)).is_ok());
+    }
+
+    #[test]
+    fn token_that_demands_extension_is_rejected() {
+        let claims = json!({"sub": "ann", "exp": 4_102_444_800_u64});
+        for (more, wanted) in [
+            (json!({}), Ok(())),
+            (json!({"kid": "7", "unknown": true, "b64": true}), Ok(())),
+            (json!({"crit": ["exp"], "exp": 1}), Err(TokenError::Extension)),
+            (json!({"crit": ["b64"], "b64": false}), Err(TokenError::Extension)),
+            (json!({"b64": false}), Err(TokenError::Extension)),
+            (json!({"b64": "no"}), Err(TokenError::Extension)),
+            (json!({"crit": []}), Err(TokenError::Extension)),
+        ] {
+            let mut head = json!({"alg": "HS256", "typ": "JWT"});
+            head.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+            let signed = format!("{}.{}", part(&head), part(&claims));
+            let key = EncodingKey::from_secret(SECRET.as_bytes());
+            let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &key, Algorithm::HS256).unwrap();
+            assert_eq!(verify(&hs256(), &format!("{signed}.{signature}")), wanted, "{head}");
+        }
+    }
+
+    #[test]
     fn debug_shows_no_secret() {
-        assert!(!format!("{:?}", Jwt::hs256(SECRET)).contains(SECRET));
+        assert!(!format!("{:?}", hs256()).contains(SECRET));
     }
 }

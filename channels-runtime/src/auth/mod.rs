@@ -9,9 +9,13 @@ mod django;
 mod identity;
 #[cfg(feature = "jwt")]
 mod jwt;
+#[cfg(any(feature = "django", feature = "jwt"))]
+mod key_error;
 
 #[cfg(feature = "django")]
 pub use django::{DjangoSession, DjangoSessions, SessionError};
 pub use identity::{Identity, Login};
 #[cfg(feature = "jwt")]
-pub use jwt::{Jwt, KeyError, TokenError};
+pub use jwt::{Jwt, TokenError};
+#[cfg(any(feature = "django", feature = "jwt"))]
+pub use key_error::KeyError;

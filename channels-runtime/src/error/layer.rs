@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::time::Duration;
 
 use crate::error::codec::{DecodeError, EncodeError, at};
+use crate::error::settings::SettingError;
 use crate::name::NameError;
 
 /// The reason why a call of the channel layer failed.
@@ -32,6 +33,9 @@ pub enum LayerError {
         /// The error of a name that begins with the prefix.
         source: NameError,
     },
+    /// The settings of the layer cannot be used.
+    #[error("the layer cannot be opened with these settings: {0}")]
+    Settings(SettingError),
     /// The event could not be encoded.
     #[error("event `{event}` cannot be encoded{at}", at = at(source.field().unwrap_or_default()))]
     Encode {

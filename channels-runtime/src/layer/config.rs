@@ -4,6 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::codec::Format;
+#[cfg(feature = "redis")]
+use crate::error::LayerError;
 use crate::error::SettingError;
 use crate::layer::channel_capacity::ChannelCapacity;
 
@@ -33,6 +35,9 @@ pub struct LayerConfig {
     zero_capacity: Option<String>,
     pub(crate) symmetric_encryption_keys: Secrets,
 }
+
+/// The shortest key for messages, in bytes. With an empty one, anyone can read and forge messages.
+const MIN_KEY: usize = 16;
 
 /// Strings that are never logged.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -129,7 +134,7 @@ impl LayerConfig {
         self
     }
 
-    /// Sets the keys that encrypt messages in Redis. Default: none, so messages are not encrypted.
+    /// Sets the keys that encrypt messages in Redis, each of at least 16 bytes. Default: none, so messages are not encrypted.
     ///
     /// The first key encrypts. To decrypt a message, each key is tried. To replace a key, put the new one first in every
     /// process. When every process has both, remove the old one.
@@ -163,13 +168,40 @@ impl LayerConfig {
             let problem = "memberships that last 0 s receive nothing; the default is 86,400 s";
             problems.push(SettingError::new("LayerConfig::group_expiry", problem));
         }
+        // Without the key. An environment variable that is not set is often an empty key.
+        if let Some(short) = self.symmetric_encryption_keys.0.iter().find(|key| key.len() < MIN_KEY) {
+            let problem =
+                format!("a key has {} bytes, but it needs at least {MIN_KEY}; is its variable set?", short.len());
+            problems.push(SettingError::new("LayerConfig::symmetric_encryption_keys", problem));
+        }
         problems
+    }
+
+    /// Checks the values.
+    ///
+    /// # Errors
+    /// [`LayerError::Settings`] with the first value that cannot be used.
+    #[cfg(feature = "redis")]
+    pub(crate) fn check(&self) -> Result<(), LayerError> {
+        self.problems().into_iter().next().map_or(Ok(()), |problem| Err(LayerError::Settings(problem)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_encryption_key_is_problem() {
+        for (keys, expected) in
+            [(&[""][..], "a key has 0 bytes"), (&["a key of messages", "hunter2"], "a key has 7 bytes")]
+        {
+            let problems = LayerConfig::default().symmetric_encryption_keys(keys.iter().copied()).problems();
+            let problem = problems[0].to_string();
+            assert!(problem.contains(expected) && !problem.contains("hunter2"), "{problem}");
+        }
+        assert!(LayerConfig::default().symmetric_encryption_keys(["a key of messages"]).problems().is_empty());
+    }
 
     #[test]
     fn channel_capacity_applies_to_matching_names() {

@@ -135,7 +135,7 @@ async fn secrets_never_appear_in_logs_or_errors() {
 
     // Admission: each place for a token, with a valid, an expired and an invalid token, also with a foreign origin.
     let seen = all.clone();
-    let jwt = Jwt::hs256(SECRET);
+    let jwt = Jwt::hs256(SECRET).unwrap();
     all.add(&jwt);
     let authenticator = jwt.authenticator::<User>();
     let builder =

@@ -68,15 +68,15 @@ pub(crate) async fn name(client: &mut Client) -> String {
 }
 
 /// `{"sub": "ann"}`, signed with this secret: a token that is valid until 2100, and one that expired in 2001.
-pub(crate) const SECRET: &str = "a secret of the test";
+pub(crate) const SECRET: &str = "a secret of the test with 35 bytes.";
 
-pub(crate) const ANN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjQxMDI0NDQ4MDB9.nLeBRgc0Udu4JuBGFDr7iC-oqbz62Duc3Aa8jEiq7yw";
+pub(crate) const ANN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjQxMDI0NDQ4MDB9.58Ro0zsimMdzAAU-DvJdOLoJLdWWkru81DBXAAyXxko";
 
-pub(crate) const EXPIRED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjEwMDAwMDAwMDB9.oyX-X9F9soSFugnCfaSs7FfVu99Cwq4OR_uhfrXq1Y0";
+pub(crate) const EXPIRED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjEwMDAwMDAwMDB9.7HRjhocHSMlijoV61Lex3p8sLld3pYcIwOhePZBtgWg";
 
 #[tokio::test]
 async fn jwt_is_accepted_from_header_subprotocol_and_allowed_query() {
-    let jwt = || Channels::builder().authenticator(Jwt::hs256(SECRET).authenticator::<User>());
+    let jwt = || Channels::builder().authenticator(Jwt::hs256(SECRET).unwrap().authenticator::<User>());
     let server = serve(jwt()).await;
     let (mut client, chosen) = connect_with(&server, "", &[("authorization", &format!("Bearer {ANN}"))]).await;
     assert_eq!((name(&mut client).await.as_str(), chosen), ("ann", None));
@@ -102,7 +102,7 @@ async fn django_session_cookie_is_accepted() {
     // Signed by Django 5.2.8 with this key, in the year 2096.
     let cookie =
         ".eJyrVopPLC3JiC8tTi2Kz0xRslIyV9JRKkmtKAEyK-kAlGoBCVE5RA:4Mhaj2:7bmpL4n3EBmPxolDSa5mZMmSEzodRYAKwugM7OHbY9E";
-    let sessions = DjangoSessions::new(SECRET);
+    let sessions = DjangoSessions::new("a secret of the test").unwrap();
     let server = serve(Channels::builder().authenticator(move |scope: Scope| {
         let session = scope.cookie("sessionid").and_then(|cookie| sessions.verify_cookie(cookie).ok());
         std::future::ready(Ok(match session {
@@ -125,7 +125,7 @@ async fn django_session_cookie_is_accepted() {
 #[tokio::test]
 async fn rejected_login_says_reason_in_body_and_log() {
     let (log, _guard) = Records::listen();
-    let server = serve(Channels::builder().authenticator(Jwt::hs256(SECRET).authenticator::<User>())).await;
+    let server = serve(Channels::builder().authenticator(Jwt::hs256(SECRET).unwrap().authenticator::<User>())).await;
     for (token, wanted) in [
         (EXPIRED, "the token has expired, or has no `exp`; log in again to get another token"),
         ("x.y.z", "not a JSON Web Token; log in again to get another token"),

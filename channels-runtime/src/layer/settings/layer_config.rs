@@ -53,5 +53,10 @@ pub(super) fn read_config(section: &mut Section<'_>) -> Result<LayerConfig, Conf
     if let Some(keys) = section.take("symmetric_encryption_keys", "a list of strings", keys)? {
         config = config.symmetric_encryption_keys(keys);
     }
+    // The other values are checked above, with their kinds.
+    if let Some(problem) = config.problems().first() {
+        let key = problem.name().trim_start_matches("LayerConfig::");
+        return Err(section.wrong(key, problem.problem()));
+    }
     Ok(config)
 }

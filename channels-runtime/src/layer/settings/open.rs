@@ -181,6 +181,11 @@ mod tests {
             (BackendKind::Core, r#"{"hosts": "redis://h"}"#, "a list of Redis hosts, even if there is only one"),
             (BackendKind::Core, r#"{"on_disconnect": null}"#, "unknown key; legal are hosts, prefix, expiry"),
             (BackendKind::Core, r#"{"symmetric_encryption_keys": "k"}"#, "this string is not a list of strings"),
+            (
+                BackendKind::Core,
+                r#"{"symmetric_encryption_keys": [""]}"#,
+                "[\"symmetric_encryption_keys\"]: a key has 0 bytes, but it needs at least 16",
+            ),
             (BackendKind::Core, r#"{"serializer_format": "yaml"}"#, r#"is not "msgpack" or "json""#),
             (BackendKind::Core, r#"{"channel_capacity": {"a": "b"}}"#, "is not an object of patterns"),
             (BackendKind::Core, r#"{"prefix": 7}"#, "7 is not a string"),
@@ -212,7 +217,7 @@ mod tests {
         assert_eq!((config.capacity_of("bb"), config.capacity_of("a")), (2, 3));
 
         let all = r#"{"prefix": "p", "serializer_format": "json", "random_prefix_length": -1,
-                      "symmetric_encryption_keys": ["a", "b"], "capacity": null}"#;
+                      "symmetric_encryption_keys": ["the first of two keys", "the second of two keys"], "capacity": null}"#;
         let value = serde_json::from_str(all).unwrap();
         let legal = &["prefix", "serializer_format", "random_prefix_length", "symmetric_encryption_keys", "capacity"];
         let config = read_config(&mut Section::new("x", String::new(), value, legal).unwrap()).unwrap();
@@ -222,7 +227,7 @@ mod tests {
                 .prefix("p")
                 .serializer_format(Format::Json)
                 .random_prefix_length(0)
-                .symmetric_encryption_keys(["a", "b"])
+                .symmetric_encryption_keys(["the first of two keys", "the second of two keys"])
         );
     }
 }

@@ -40,7 +40,7 @@ async fn group_send_others_excludes_sender_after_reconnect() {
 async fn group_members_of_large_group_arrive_in_encrypted_parts() {
     const MEMBERS: usize = 2500;
     let server = crate::support::redis::RedisServer::start();
-    let config = || LayerConfig::default().symmetric_encryption_keys(["of nobody"]);
+    let config = || LayerConfig::default().symmetric_encryption_keys(["a key that nobody has"]);
     let here = ChannelLayer::redis_pubsub_with(&[server.url()], config()).await.unwrap();
     let there = ChannelLayer::redis_pubsub_with(&[server.url()], config()).await.unwrap();
     let new = || async {

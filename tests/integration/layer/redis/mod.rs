@@ -10,5 +10,5 @@ mod queue;
 mod reconnect;
 mod restart;
 mod settings;
-mod wrong_server;
 mod tls;
+mod wrong_server;

@@ -16,8 +16,10 @@ async fn every_format_works_on_both_layers_with_and_without_encryption() {
     for config in [
         config(),
         config().serializer_format(Format::Json),
-        config().symmetric_encryption_keys(["new", "old"]),
-        config().serializer_format(Format::Json).symmetric_encryption_keys(["new", "old"]),
+        config().symmetric_encryption_keys(["the new key of messages", "the old key of messages"]),
+        config()
+            .serializer_format(Format::Json)
+            .symmetric_encryption_keys(["the new key of messages", "the old key of messages"]),
         config().random_prefix_length(0),
     ] {
         for is_core in [true, false] {
@@ -34,8 +36,8 @@ async fn every_format_works_on_both_layers_with_and_without_encryption() {
         }
     }
     // With another key, the message is counted and nothing else fails.
-    let here = open(&server, config().symmetric_encryption_keys(["one"])).await;
-    let there = open(&server, config().symmetric_encryption_keys(["two"])).await;
+    let here = open(&server, config().symmetric_encryption_keys(["one key of messages"])).await;
+    let there = open(&server, config().symmetric_encryption_keys(["two keys of messages"])).await;
     let channel = here.new_channel().await.unwrap();
     there.send(channel.name(), &Tick { number: 1 }).await.unwrap();
     here.send(channel.name(), &Tick { number: 2 }).await.unwrap();

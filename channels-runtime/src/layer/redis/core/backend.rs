@@ -91,6 +91,7 @@ impl ChannelLayer {
         hosts: &[H],
         config: LayerConfig,
     ) -> Result<Self, LayerError> {
+        config.check()?;
         let hosts = connect(hosts.iter().cloned().map(Into::into)).await?;
         Ok(Self::new(Arc::new(Core::start(hosts, &config)), config))
     }

@@ -74,6 +74,7 @@ impl ChannelLayer {
         config: LayerConfig,
     ) -> Result<Self, LayerError> {
         check_prefix(&config.prefix)?;
+        config.check()?;
         let hosts = connect(hosts.iter().cloned().map(Into::into)).await?;
         Ok(Self::new(Arc::new(PubSub::start(hosts, &config)), config))
     }
