@@ -38,10 +38,9 @@ where
         count(&server.admission().counters.malformed);
         return upgrade_is_missing(C::INFO.name, handshake.uri.path());
     }
-    let captures = match RawPathParams::from_request_parts(&mut parts, &()).await {
-        Ok(captures) => captures,
+    let Ok(captures) = RawPathParams::from_request_parts(&mut parts, &()).await else {
         // As with warp: there is nothing under a path that is not UTF-8.
-        Err(_) => return StatusCode::NOT_FOUND.into_response(),
+        return StatusCode::NOT_FOUND.into_response();
     };
     // A router that is nested in a path with captures passes those on before its own.
     let outer = captures.iter().count().saturating_sub(C::Captures::CAPTURES);
