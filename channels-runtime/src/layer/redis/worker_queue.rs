@@ -18,12 +18,14 @@ use crate::codec::Envelope;
 use crate::error::DecodeError;
 use crate::layer::backend::WorkerQueue;
 use crate::layer::counters::Counters;
+use crate::layer::redis::clock;
 use crate::layer::redis::connection_error::ConnectionError;
 use crate::layer::redis::host::Host;
 use crate::layer::redis::limits::DEADLINE;
 use crate::layer::redis::pipeline::run_pipeline;
 use crate::layer::redis::pop::{PoppedEntry, QueueEntry, pop_oldest};
 use crate::layer::redis::reconnect_backoff::ReconnectBackoff;
+use crate::layer::redis::tasks::Spawner;
 
 /// The time for which Redis waits for a job before it replies that the queue is empty. Stopping a worker takes up to this time.
 const BLOCK: Duration = Duration::from_secs(1);
@@ -44,6 +46,14 @@ pub(super) struct RedisWorkerQueue {
     servers: Vec<ServerQueue>,
     /// The server to poll first. It changes after each job, so that no server is preferred.
     next: usize,
+    put_back: Option<PutBack>,
+}
+
+/// Returns the jobs that were sent to a dropped worker to the queue.
+pub(super) struct PutBack {
+    pub(super) spawner: Spawner,
+    /// The time for which Redis keeps the queue then.
+    pub(super) expiry: Duration,
 }
 
 /// The queue on one server. A pop in flight is kept while no caller polls, because its reply may be a job. So with several
@@ -129,13 +139,50 @@ impl QueueConnection {
     }
 }
 
+impl QueueConnection {
+    /// Returns a job to the queue, which no worker has begun. It keeps its place.
+    async fn put_back(&mut self, (message, score): QueueEntry, expiry: u64) {
+        let Some(connection) = &mut self.connection else { return };
+        let mut put_back = Pipeline::with_capacity(3);
+        put_back.cmd("ZADD").arg(&self.queue).arg(score).arg(message);
+        put_back.cmd("EXPIRE").arg(&self.queue).arg(expiry);
+        let outcome = async {
+            let replies = timeout(DEADLINE, run_pipeline(&mut put_back, connection)).await??;
+            replies.into_iter().next().ok_or(ConnectionError::OutOfStep)??;
+            Ok::<_, ConnectionError>(())
+        };
+        if let Err(error) = outcome.await {
+            self.counters.count_unread(1);
+            let (host, queue) = (&self.host, &self.queue);
+            tracing::warn!(redis = ?host, queue, %error, "a job of a dropped worker is lost");
+        }
+    }
+}
+
+/// A dropped worker has a pop in flight, which may return a job.
+impl Drop for RedisWorkerQueue {
+    fn drop(&mut self) {
+        let Some(PutBack { spawner, expiry }) = &self.put_back else { return };
+        let expiry = clock::whole_seconds(*expiry);
+        for pop in self.servers.iter_mut().filter_map(|server| server.popping.take()) {
+            spawner.spawn(async move {
+                if let (mut connection, Some(job)) = pop.await {
+                    connection.put_back(job.entry, expiry).await;
+                }
+            });
+        }
+    }
+}
+
 impl RedisWorkerQueue {
     /// Returns the queue under the key `queue` of all these servers. `requests_time` sets [`PoppedJob::popped_at`].
+    /// Without `put_back`, a job that Redis sends to a dropped worker is lost.
     pub(super) fn new(
         hosts: impl Iterator<Item = Arc<Host>>,
         queue: &str,
         counters: &Arc<Counters>,
         requests_time: bool,
+        put_back: Option<PutBack>,
         open: OpenJob,
     ) -> Self {
         let servers = hosts.map(|host| {
@@ -144,7 +191,7 @@ impl RedisWorkerQueue {
                 QueueConnection { host, queue, requests_time, connection: None, backoff, logged: false, counters };
             ServerQueue { popping: None, idle: Some(idle) }
         });
-        Self { open, servers: servers.collect(), next: 0 }
+        Self { open, servers: servers.collect(), next: 0, put_back }
     }
 
     /// Returns the next job. If `more` is false, does not begin a pop, and returns `None` once no pop is in flight.

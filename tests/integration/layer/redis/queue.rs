@@ -312,3 +312,40 @@ async fn message_in_flight_arrives_when_layer_closes() {
     }
     elsewhere.shutdown_background();
 }
+
+#[derive(Default)]
+struct Counter;
+
+#[consumer]
+impl Counter {
+    #[handler("tick")]
+    async fn tick(&mut self, _: &mut Context<Self>, _: &Tick) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Redis has sent a job to the worker, and the worker's future is dropped before it arrives.
+#[tokio::test]
+async fn job_in_flight_returns_to_queue_when_worker_is_dropped() {
+    let server = RedisServer::start();
+    // Another runtime, so that a send ends before this one can read from its sockets.
+    let elsewhere = tokio::runtime::Runtime::new().unwrap();
+    let run = |task: &mut (dyn FnMut() + Send)| std::thread::scope(|scope| scope.spawn(task).join().unwrap());
+    let mut there = None;
+    run(&mut || there = Some(elsewhere.block_on(open(&server, LayerConfig::default()))));
+    let (there, jobs) = (there.unwrap(), ChannelName::new("jobs").unwrap());
+    let channels = Channels::builder().layer(open(&server, LayerConfig::default()).await).build().unwrap();
+    for number in 0..20 {
+        let worker = channels.worker::<Counter>("jobs").run_until(std::future::pending());
+        let worker = tokio::spawn(worker);
+        // The two readers of the processes' own queues, and the worker.
+        until("the worker waits", || server.ask("INFO clients").text().contains("blocked_clients:3")).await;
+        run(&mut || elsewhere.block_on(there.send(&jobs, &Tick { number }).into_future()).unwrap());
+        worker.abort();
+        assert!(worker.await.unwrap_err().is_cancelled());
+        until("the job is back", || server.ask("ZCARD asgijobs").number() == 1).await;
+        assert!(server.ask("TTL asgijobs").number() > 0);
+        server.ask("DEL asgijobs");
+    }
+    elsewhere.shutdown_background();
+}

@@ -54,7 +54,7 @@ use crate::layer::redis::limits::{CALL_DEADLINE, DEADLINE};
 use crate::layer::redis::shard::shard_of;
 use crate::layer::redis::store::{Entry, NotStored, Store};
 use crate::layer::redis::tasks::Tasks;
-use crate::layer::redis::worker_queue::{PoppedJob, RedisWorkerQueue};
+use crate::layer::redis::worker_queue::{PoppedJob, PutBack, RedisWorkerQueue};
 use crate::name::{ChannelName, GroupName, is_channel_name};
 
 /// The number of keys that one command of a flush finds or deletes.
@@ -506,7 +506,8 @@ impl Backend for Core {
         // Only this channel uses the queue, so the channel names of a message to a group are not checked.
         let open = move |job: PoppedJob| open_entry(&state, "a worker's queue", job.entry, |envelope, _| Ok(envelope));
         let counters = self.state.table.counters();
-        let queue = RedisWorkerQueue::new(hosts, &queue, counters, false, Box::new(open));
+        let put_back = PutBack { spawner: self.tasks.spawner(), expiry: self.state.config.expiry };
+        let queue = RedisWorkerQueue::new(hosts, &queue, counters, false, Some(put_back), Box::new(open));
         ready(Ok(Some(Box::new(queue) as Box<dyn WorkerQueue>))).boxed()
     }
 

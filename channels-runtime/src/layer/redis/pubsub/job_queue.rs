@@ -42,7 +42,7 @@ impl PubSubWorkerQueue {
         let key = state.job_queue(&subscription.channel);
         let counters = Arc::clone(state.table.counters());
         let open = move |job| open_job(&state, job);
-        let queue = RedisWorkerQueue::new(std::iter::once(host), &key, &counters, true, Box::new(open));
+        let queue = RedisWorkerQueue::new(std::iter::once(host), &key, &counters, true, None, Box::new(open));
         Self { queue, _subscription: subscription }
     }
 }
