@@ -3,22 +3,15 @@
 //! A master that became a replica may keep its connections, for example after a failover by a changed DNS record. It still
 //! replies to each PING and accepts each PUBLISH, but passes the message only to its own subscribers.
 
-use std::time::Duration;
-
 use deadpool_redis::redis::aio::ConnectionLike;
 use deadpool_redis::redis::{Cmd, ErrorKind, RedisResult, Value, cmd};
-use tokio::time::sleep;
 
-use crate::layer::redis::commands::Commands;
 use crate::layer::redis::connection_error::ConnectionError;
-
-/// The time between two checks.
-const PERIOD: Duration = Duration::from_secs(1);
 
 /// Returns the command whose reply contains the role.
 ///
 /// ROLE and INFO also return it. But they are `@dangerous`, so a user of Redis is less often allowed to run them.
-fn role_command() -> Cmd {
+pub(super) fn role_command() -> Cmd {
     cmd("HELLO")
 }
 
@@ -28,26 +21,17 @@ pub(super) async fn check_role(connection: &mut impl ConnectionLike) -> Result<(
     accept(role_command().query_async(connection).await)
 }
 
-/// Checks every second that the connection which sends the commands leads to a master. Returns when it does not.
-pub(super) async fn watch_role(commands: &Commands) -> ConnectionError {
-    loop {
-        sleep(PERIOD).await;
-        // An error of the connection concerns the commands alone. Their senders receive it.
-        if let Ok(reply) = commands.send("HELLO", role_command()).await
-            && let Err(replica) = accept(Ok(reply))
-        {
-            return replica;
-        }
-    }
-}
-
 fn accept(reply: RedisResult<Value>) -> Result<(), ConnectionError> {
     match reply {
-        Ok(reply) if is_replica(&reply) => Err(ConnectionError::Replica),
-        Ok(_) => Ok(()),
+        Ok(reply) => check_reply(&reply),
         Err(error) if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Checks that the reply to [`role_command`] does not come from a replica.
+pub(super) fn check_reply(reply: &Value) -> Result<(), ConnectionError> {
+    if is_replica(reply) { Err(ConnectionError::Replica) } else { Ok(()) }
 }
 
 /// Returns whether the reply to HELLO, which is a list of names and values, contains the role of a replica.

@@ -6,7 +6,7 @@
 //! - `job_topics`, `job_offers`, `job_queue`: the jobs of workers: how a process numbers those that are published, the task that
 //!   offers them to the shared queue, and a worker's end of the queue.
 //! - `topics`, `subscriptions`, `subscriber`: the names to subscribe, their state, and the task that subscribes them.
-//! - `subscription_sink`, `probe`: the connection of the subscriber, and its liveness.
+//! - `subscription_sink`, `probe`, `role_watch`: the connection of the subscriber, its liveness, and the role of the server.
 
 mod backend;
 mod job_offers;
@@ -14,6 +14,7 @@ mod job_queue;
 mod job_topics;
 mod peers;
 mod probe;
+mod role_watch;
 mod state;
 mod subscriber;
 #[cfg(test)]

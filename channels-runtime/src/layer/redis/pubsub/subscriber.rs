@@ -15,11 +15,11 @@ use crate::layer::redis::connection_error::{ConnectionError, NO_PERMISSION};
 use crate::layer::redis::host::{Host, USUAL_REPLY_TIME};
 use crate::layer::redis::limits::TURN;
 use crate::layer::redis::pubsub::probe::probe;
+use crate::layer::redis::pubsub::role_watch::watch_role;
 use crate::layer::redis::pubsub::subscription_sink::{SubscriptionSink, reply_to};
 use crate::layer::redis::pubsub::subscriptions::Subscriptions;
 use crate::layer::redis::pubsub::topics::Topics;
 use crate::layer::redis::reconnect_backoff::ReconnectBackoff;
-use crate::layer::redis::role::watch_role;
 
 /// The largest number of topics in one SUBSCRIBE or UNSUBSCRIBE.
 const BATCH: usize = 512;
