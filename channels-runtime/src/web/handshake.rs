@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HeaderName, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
     SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -238,6 +239,8 @@ async fn authenticate(server: &Server, scope: &mut Scope) -> Result<Option<Syste
 pub(super) fn rejection(reject: &Reject) -> Response {
     let status = StatusCode::from_u16(reject.status()).unwrap_or(StatusCode::FORBIDDEN);
     let mut response = warp::reply::with_status(reject.body().to_owned(), status).into_response();
+    // The body may repeat what the client sent, so it must stay text.
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Some(wait) = reject.delay() {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));

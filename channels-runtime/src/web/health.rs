@@ -63,5 +63,6 @@ impl Channels {
 
 fn page(status: StatusCode, text: &'static str) -> Response {
     let text = warp::reply::with_header(text, http::header::CACHE_CONTROL, "no-store");
+    let text = warp::reply::with_header(text, http::header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     warp::reply::with_status(text, status).into_response()
 }

@@ -4,7 +4,7 @@
 //! filters, from a [`RoutePath`] whose [`Captures`] are the arguments of `#[connect]`.
 //! [`Channels::serve`](crate::Channels::serve) serves them on an [`Address`]; [`Channels::bind`](crate::Channels::bind) returns a
 //! [`WebServer`] that listens first, so that a program can learn its port or add TLS. A [`ServeError`] is the reason why a server
-//! cannot start.
+//! cannot start, or that it has left connections at its end.
 //!
 //! With the feature `axum`, `web::axum` adds consumers to a `Router`. [`service`] makes a tower service from any route, for other
 //! servers, which add the [`PeerAddress`] of each request.

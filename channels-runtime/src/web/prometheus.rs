@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::Method;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use warp::Filter;
 use warp::filters::BoxedFilter;
@@ -45,7 +45,8 @@ impl Channels {
                 }
                 metrics::with_local_recorder(&*recorder, || channels.record_metrics());
                 let text = page.render();
-                warp::reply::with_header(text, CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8").into_response()
+                let page = warp::reply::with_header(text, CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");
+                warp::reply::with_header(page, X_CONTENT_TYPE_OPTIONS, "nosniff").into_response()
             })
             .boxed()
     }

@@ -38,6 +38,22 @@ async fn head_has_headers_of_get_and_no_body() {
     server.stop().await;
 }
 
+/// A browser that guesses the type of a text could run what a client has put into it.
+#[tokio::test]
+async fn text_of_the_runtime_is_not_sniffed() {
+    let channels = Channels::builder().build().unwrap();
+    let routes = channels.health().or(channels.metrics()).or(channels.route::<News>(warp::path!("ws")));
+    let server = Server::start(&channels, routes).await;
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        let response = send_request(server.address, &format!("GET {path} HTTP/1.1\nHost: ours\n\n")).await;
+        assert_eq!((response.status, response.header("x-content-type-options")), (200, Some("nosniff")), "{path}");
+    }
+    let rejected = server.handshake("Host: ours\nOrigin: https://evil.example\n").await;
+    assert_eq!((rejected.status, rejected.header("x-content-type-options")), (403, Some("nosniff")));
+    assert!(rejected.header("content-type").unwrap().starts_with("text/plain"));
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn head_of_event_stream_is_refused_like_get() {
     let channels = Channels::builder().build().unwrap();

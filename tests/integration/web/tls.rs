@@ -185,5 +185,5 @@ async fn tls_counts_proxy_protocol() {
     assert_eq!((stats.proxy_protocol, stats.tls_failed), (1, 0));
     echoes(address, &certificate).await;
     assert!(channels.shutdown(Duration::from_secs(10)).await);
-    serving.await.unwrap();
+    serving.await.unwrap().unwrap();
 }
