@@ -246,6 +246,11 @@ fn non_finite_floats_travel() {
     let body = Bytes::from_static(br#"{"type": "holds", "other": NaN, "value": [-Infinity]}"#);
     let error = Envelope::from_wire(body, Format::Json).unwrap().decode::<Holds<u8>>().unwrap_err();
     assert_eq!(error.field(), Some("value"), "{error}");
+    // Python writes `{None: nan, "null": 1}` with one key twice. The last one counts, but each is checked.
+    let twice = Bytes::from_static(br#"{"type": "holds", "value": {"null": NaN, "null": 1}}"#);
+    let twice = Envelope::from_wire(twice, Format::Json).unwrap();
+    assert_eq!(twice.decode::<Holds<BTreeMap<String, f64>>>().unwrap().value, one("null".to_owned(), 1.0));
+    assert!(twice.to_value().unwrap_err().to_string().contains("at `value.null`: NaN is not a JSON value"));
     let nameless = Bytes::from_static(br#"{"type": NaN}"#);
     assert!(matches!(Envelope::from_wire(nameless, Format::Json), Err(crate::error::DecodeError::NoType)));
     let shared = Bytes::from_static(br#"{"type": "holds", "value": NaN, "__asgi_channel__": ["a!b"]}"#);
