@@ -93,7 +93,7 @@ impl WebsocketCommunicator {
     /// Creates a client that will connect to this path of these routes. The path is that of a URL, so its text is
     /// percent-encoded: `/ws/chat/no%20room`. It may have a query.
     pub fn new<Kind>(routes: impl Routes<Kind>, path: impl Into<String>) -> Self {
-        let service = web::service(routes);
+        let service = web::service_without_addresses(routes);
         let serve = move |pipe| {
             let service = TowerToHyperService::new(service.clone());
             let server = http1::Builder::new().serve_connection(TokioIo::new(pipe), service).with_upgrades();

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::convert::Infallible;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -45,6 +46,9 @@ const MAX_PATH: usize = 2 * 1024;
 /// The largest scope, in bytes: path, query and headers. It is kept while its connection is open.
 const MAX_SCOPE: usize = 16 * 1024;
 
+/// An admitted client: its permit, its consumer, and when its login ends.
+pub(super) type Admitted<C> = (AdmissionPermit, Opened<C>, Option<SystemTime>);
+
 /// A request for a WebSocket or for server-sent events.
 pub(super) struct Handshake {
     pub(super) uri: Uri,
@@ -74,32 +78,47 @@ impl Handshake {
         }
     }
 
-    /// Runs `connect`, and responds with 101 or with a rejection.
-    pub(super) async fn respond<C: Consumer>(mut self, server: &Arc<Server>, captures: C::Captures) -> Response {
+    /// Runs `connect`, and responds with 101 or with a rejection. The captures are awaited after the client has been admitted. If
+    /// they fail, returns their error.
+    pub(super) async fn respond<C: Consumer, E>(
+        mut self,
+        server: &Arc<Server>,
+        captures: impl Future<Output = Result<C::Captures, E>>,
+    ) -> Result<Response, E> {
         let counters = &server.admission().counters;
         let (key, upgrade) = match self.check() {
             Ok(checked) => checked,
             Err(reject) => {
                 count(&counters.malformed);
-                return self.refuse(server, C::INFO.name, &reject);
+                return Ok(self.refuse(server, C::INFO.name, &reject));
             }
         };
-        let (permit, mut opened, login_ends) = match self.admit::<C>(server, captures).await {
+        let (permit, mut opened, login_ends) = match self.admit::<C, E>(server, captures).await? {
             Ok(admitted) => admitted,
-            Err(reject) => return self.refuse(server, C::INFO.name, &reject),
+            Err(reject) => return Ok(self.refuse(server, C::INFO.name, &reject)),
         };
         count(&counters.accepted);
         let response = accepted(&key, &mut opened, offers_bearer(&self.headers));
         Server::spawn(permit, opened, login_ends, async { transport(upgrade.await.ok()?) });
-        response
+        Ok(response)
     }
 
-    /// Admits the client and runs `connect`. Also returns when the login ends.
-    pub(super) async fn admit<C: Consumer>(
+    /// Admits the client, awaits the captures, and runs `connect`. Also returns when the login ends.
+    pub(super) async fn admit<C: Consumer, E>(
         &self,
         server: &Arc<Server>,
-        captures: C::Captures,
-    ) -> Result<(AdmissionPermit, Opened<C>, Option<SystemTime>), Reject> {
+        captures: impl Future<Output = Result<C::Captures, E>>,
+    ) -> Result<Result<Admitted<C>, Reject>, E> {
+        let (permit, scope) = match self.enter(server) {
+            Ok(entered) => entered,
+            Err(reject) => return Ok(Err(reject)),
+        };
+        let opened = self.open::<C, E>(server, scope, captures).await?;
+        Ok(opened.map(|(opened, login_ends)| (permit, opened, login_ends)))
+    }
+
+    /// Checks the client, and acquires its permit.
+    fn enter(&self, server: &Arc<Server>) -> Result<(AdmissionPermit, Scope), Reject> {
         self.check_admission(server)?;
         let client = server.admission().client(&self.headers, self.peer);
         let permit = AdmissionPermit::acquire(server, client)?;
@@ -108,8 +127,7 @@ impl Handshake {
             count(&server.admission().counters.malformed);
             return Err(Reject::new(431).reason("the headers and the query are larger than 16 KiB"));
         }
-        let (opened, login_ends) = self.open::<C>(server, scope, captures).await?;
-        Ok((permit, opened, login_ends))
+        Ok((permit, scope))
     }
 
     /// Runs the authenticator. Returns the user, or `None` for an anonymous client.
@@ -164,27 +182,31 @@ impl Handshake {
         rejection(reject)
     }
 
-    /// Runs the authenticator and `connect`. Counts and logs failures.
-    async fn open<C: Consumer>(
+    /// Awaits the captures, and runs the authenticator and `connect`. Counts and logs failures.
+    async fn open<C: Consumer, E>(
         &self,
         server: &Server,
         scope: Scope,
-        captures: C::Captures,
-    ) -> Result<(Opened<C>, Option<SystemTime>), Reject> {
+        captures: impl Future<Output = Result<C::Captures, E>>,
+    ) -> Result<Result<(Opened<C>, Option<SystemTime>), Reject>, E> {
         let (consumer, path) = (C::INFO.name, shown(self.uri.path()));
-        let opening = tokio::time::timeout(server.settings.connect_deadline, open::<C>(server, scope, captures));
-        match opening.await {
-            Ok(Ok(opened)) => Ok(opened),
-            Ok(Err(reject)) => {
+        let opening = async { Ok(open::<C>(server, scope, captures.await?).await) };
+        match tokio::time::timeout(server.settings.connect_deadline, opening).await {
+            Ok(Ok(Ok(opened))) => Ok(Ok(opened)),
+            Ok(Ok(Err(reject))) => {
                 count(&server.admission().counters.rejected);
-                Err(reject)
+                Ok(Err(reject))
+            }
+            Ok(Err(error)) => {
+                count(&server.admission().counters.rejected);
+                Err(error)
             }
             Err(_) => {
                 count(&server.admission().counters.timed_out);
                 if server.failure_logs.allows() {
                     tracing::warn!(consumer, path, "`connect` took too long");
                 }
-                Err(Reject::new(503).reason("connecting took too long").retry_after(retry_after()))
+                Ok(Err(Reject::new(503).reason("connecting took too long").retry_after(retry_after())))
             }
         }
     }
@@ -193,6 +215,11 @@ impl Handshake {
     fn check(&mut self) -> Result<(HeaderValue, OnUpgrade), Reject> {
         let bad = |problem: String| Reject::new(400).reason(problem);
         check_host(&self.headers, true).map_err(bad)?;
+        // The bytes of a body would be read as frames.
+        let is_empty = |length: &HeaderValue| length == "0";
+        if self.headers.contains_key(TRANSFER_ENCODING) || !self.headers.get_all(CONTENT_LENGTH).iter().all(is_empty) {
+            return Err(bad("a handshake has no body".into()));
+        }
         if !lists(&self.headers, &CONNECTION, "upgrade") {
             return Err(bad("the header `Connection: Upgrade` is missing".into()));
         }

@@ -46,5 +46,7 @@ pub use listener::WebServer;
 pub use peer_address::PeerAddress;
 pub use routes::{Routes, WarpFilter};
 pub use service::service;
+#[cfg(feature = "testing")]
+pub(crate) use service::service_without_addresses;
 
 pub use crate::consumer::OnlySends;

@@ -1,5 +1,8 @@
 //! WebSocket routes, as warp filters.
 
+use std::convert::Infallible;
+use std::future::ready;
+
 use http::HeaderMap;
 use http::header::UPGRADE;
 use warp::filters::BoxedFilter;
@@ -59,7 +62,10 @@ impl Channels {
             .and(handshake())
             .then(move |captures: C::Captures, handshake: Handshake| {
                 let server = server.clone();
-                async move { handshake.respond::<C>(&server, captures).await }
+                async move {
+                    let Ok(response) = handshake.respond::<C, Infallible>(&server, ready(Ok(captures))).await;
+                    response
+                }
             })
             .boxed()
     }

@@ -3,6 +3,8 @@
 //! The consumer's session is that of a WebSocket, over a pipe in memory. [`EventStream`] is the other end of the pipe: it reads the
 //! session's frames and replies to its pings.
 
+use std::convert::Infallible;
+use std::future::{Future, ready};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -120,7 +122,8 @@ impl Channels {
                     if method == Method::HEAD {
                         return respond_to_head(&handshake, &server, C::INFO.name);
                     }
-                    respond::<C>(&handshake, &server, captures).await
+                    let Ok(response) = respond::<C, Infallible>(&handshake, &server, ready(Ok(captures))).await;
+                    response
                 }
             })
             .boxed()
@@ -142,14 +145,15 @@ pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
 }
 
 /// Runs `connect`, and responds with a stream or with a rejection.
-pub(super) async fn respond<C: Consumer>(
+/// The captures are awaited after the client has been admitted. If they fail, returns their error.
+pub(super) async fn respond<C: Consumer, E>(
     handshake: &Handshake,
     server: &Arc<Server>,
-    captures: C::Captures,
-) -> Response {
-    let (permit, mut opened, login_ends) = match handshake.admit::<C>(server, captures).await {
+    captures: impl Future<Output = Result<C::Captures, E>>,
+) -> Result<Response, E> {
+    let (permit, mut opened, login_ends) = match handshake.admit::<C, E>(server, captures).await? {
         Ok(admitted) => admitted,
-        Err(reject) => return handshake.refuse(server, C::INFO.name, &reject),
+        Err(reject) => return Ok(handshake.refuse(server, C::INFO.name, &reject)),
     };
     count(&server.admission().counters.accepted);
     let additions = opened.cx.take_response();
@@ -163,7 +167,7 @@ pub(super) async fn respond<C: Consumer>(
     let headers = response.headers_mut();
     headers.extend(consumer_headers(C::INFO.name, additions.headers));
     add_headers(headers, handshake);
-    response
+    Ok(response)
 }
 
 /// Responds to `HEAD`: checks the host and the origin, but does not run `connect`, which would join groups for nothing.

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use warp::Filter;
 
-use crate::support::app::Server;
+use crate::support::app::{Front, Server};
 
 #[derive(Default)]
 pub(crate) struct Echo;
@@ -24,12 +24,17 @@ impl Echo {
 
 /// Serves the echo consumer at `/ws`, a page at `/page`, and the length of a request body at `/length`.
 pub(crate) async fn serve_echo(builder: ChannelsBuilder) -> Server {
+    serve_echo_on(Front::Ours, builder).await
+}
+
+/// Serves the same on this server.
+pub(crate) async fn serve_echo_on(front: Front, builder: ChannelsBuilder) -> Server {
     let channels = builder.build().unwrap();
     let page = warp::path!("page").map(|| "a page");
     let length = warp::path!("length").and(warp::body::bytes());
     let length = length.map(|body: warp::hyper::body::Bytes| body.len().to_string());
     let routes = channels.route::<Echo>(warp::path!("ws")).or(page).or(length);
-    Server::start(&channels, routes).await
+    Server::start_on(front, &channels, routes).await
 }
 
 /// Sends a text of up to 125 bytes and returns the text of the next frame.

@@ -6,12 +6,21 @@ use std::time::{Duration, Instant};
 use channels_runtime::prelude::*;
 use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
 
-use crate::admission::echo_server::{Echo, say, serve_echo};
+use crate::admission::echo_server::{Echo, say, serve_echo_on};
+use crate::support::app::{Front, on_both_servers};
 use crate::support::until::until;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connection_limit_rejects_new_clients_with_503() {
-    let server = serve_echo(Channels::builder().max_connections(2)).await;
+on_both_servers!(
+    connection_limit_rejects_new_clients_with_503,
+    connection_limit_per_address_rejects_with_429,
+    connection_limit_per_address_ignores_untrusted_headers,
+    handshake_rate_limit_rejects_excess,
+    rejected_handshake_never_reaches_authenticator,
+    connect_deadline_rejects_with_503,
+);
+
+async fn connection_limit_rejects_new_clients_with_503(front: Front) {
+    let server = serve_echo_on(front, Channels::builder().max_connections(2)).await;
     let (mut one, two) = (server.enter().await, server.enter().await);
     for _ in 0..10 {
         let refused = server.enter().await;
@@ -29,11 +38,10 @@ async fn connection_limit_rejects_new_clients_with_503() {
     server.stop().await;
 }
 
-#[tokio::test]
-async fn connection_limit_per_address_rejects_with_429() {
+async fn connection_limit_per_address_rejects_with_429(front: Front) {
     let proxied = |client: &str| format!("Host: ours\nX-Forwarded-For: {client}\n");
     let builder = Channels::builder().trusted_proxies(["127.0.0.0/8"]).max_connections_per_address(2);
-    let server = serve_echo(builder).await;
+    let server = serve_echo_on(front, builder).await;
     let mut inside = Vec::new();
     for _ in 0..2 {
         inside.push(server.handshake(&proxied("203.0.113.5")).await);
@@ -49,9 +57,8 @@ async fn connection_limit_per_address_rejects_with_429() {
     server.stop().await;
 }
 
-#[tokio::test]
-async fn connection_limit_per_address_ignores_untrusted_headers() {
-    let server = serve_echo(Channels::builder().max_connections_per_address(2)).await;
+async fn connection_limit_per_address_ignores_untrusted_headers(front: Front) {
+    let server = serve_echo_on(front, Channels::builder().max_connections_per_address(2)).await;
     let names = ["X-Forwarded-For: 203.0.113.", "X-Real-IP: 203.0.113.", "Forwarded: for=203.0.113."];
     let mut inside = Vec::new();
     for (number, name) in (1..=2).zip(names) {
@@ -66,10 +73,9 @@ async fn connection_limit_per_address_ignores_untrusted_headers() {
     server.stop().await;
 }
 
-#[tokio::test]
-async fn handshake_rate_limit_rejects_excess() {
+async fn handshake_rate_limit_rejects_excess(front: Front) {
     const RATE: u64 = 5;
-    let server = serve_echo(Channels::builder().max_handshakes_per_second(5)).await;
+    let server = serve_echo_on(front, Channels::builder().max_handshakes_per_second(5)).await;
     let begun = Instant::now();
     for _ in 0..40 {
         assert!([101, 503].contains(&server.enter().await.status));
@@ -81,15 +87,14 @@ async fn handshake_rate_limit_rejects_excess() {
     server.stop().await;
 }
 
-#[tokio::test]
-async fn rejected_handshake_never_reaches_authenticator() {
+async fn rejected_handshake_never_reaches_authenticator(front: Front) {
     let asked = Arc::new(Mutex::new(0));
     let counted = Arc::clone(&asked);
     let builder = Channels::builder().max_connections(1).authenticator(move |_: Scope| {
         *counted.lock().unwrap() += 1;
         async { Err::<Option<()>, _>(Reject::unauthorized()) }
     });
-    let server = serve_echo(builder).await;
+    let server = serve_echo_on(front, builder).await;
     assert_eq!(server.handshake("Host: ours\nOrigin: https://evil.example\n").await.status, 403);
     assert_eq!(*asked.lock().unwrap(), 0);
     // A connection that the application rejects releases its permit.
@@ -108,10 +113,9 @@ async fn no_answer(_: Scope) -> Result<Option<()>, Reject> {
     std::future::pending().await
 }
 
-#[tokio::test]
-async fn connect_deadline_rejects_with_503() {
+async fn connect_deadline_rejects_with_503(front: Front) {
     let deadline = Duration::from_millis(50);
-    let server = serve_echo(Channels::builder().connect_deadline(deadline).authenticator(no_answer)).await;
+    let server = serve_echo_on(front, Channels::builder().connect_deadline(deadline).authenticator(no_answer)).await;
     let refused = server.enter().await;
     assert_eq!((refused.status, refused.header("retry-after").is_some()), (503, true), "{}", refused.head);
     assert_eq!((server.channels.stats().handshakes.timed_out, server.channels.stats().admitted), (1, 0));

@@ -2,9 +2,12 @@
 
 use channels_runtime::prelude::*;
 
-use crate::admission::echo_server::{say, serve_echo};
+use crate::admission::echo_server::{say, serve_echo, serve_echo_on};
+use crate::support::app::{Front, on_both_servers};
 use crate::support::client::{handshake, send_request};
 use crate::support::log::Log;
+
+on_both_servers!(allowed_origins_decide_which_pages_connect, trusted_proxy_sets_client_address_and_host,);
 
 // A single-threaded runtime, so that the server logs in this thread.
 #[tokio::test]
@@ -44,11 +47,12 @@ async fn foreign_origin_is_rejected_logged_and_counted() {
     server.stop().await;
 }
 
-#[tokio::test]
-async fn allowed_origins_decide_which_pages_connect() {
-    let server =
-        serve_echo(Channels::builder().allowed_origins([".example.org", "https://example.net:8443"]).require_origin())
-            .await;
+async fn allowed_origins_decide_which_pages_connect(front: Front) {
+    let server = serve_echo_on(
+        front,
+        Channels::builder().allowed_origins([".example.org", "https://example.net:8443"]).require_origin(),
+    )
+    .await;
     for (origin, wanted) in [
         ("Origin: https://www.example.org\n", 101),
         ("Origin: https://example.net:8443\n", 101),
@@ -59,16 +63,15 @@ async fn allowed_origins_decide_which_pages_connect() {
         assert_eq!(server.handshake(&format!("Host: ours\n{origin}")).await.status, wanted, "{origin}");
     }
     server.stop().await;
-    let server = serve_echo(Channels::builder().allowed_origins(["*"])).await;
+    let server = serve_echo_on(front, Channels::builder().allowed_origins(["*"])).await;
     for origin in ["Origin: null\n", "Origin: https://anywhere.example\n", ""] {
         assert_eq!(server.handshake(&format!("Host: ours\n{origin}")).await.status, 101, "{origin}");
     }
     server.stop().await;
 }
 
-#[tokio::test]
-async fn trusted_proxy_sets_client_address_and_host() {
-    let server = serve_echo(Channels::builder().trusted_proxies(["127.0.0.1"]).use_x_forwarded_host()).await;
+async fn trusted_proxy_sets_client_address_and_host(front: Front) {
+    let server = serve_echo_on(front, Channels::builder().trusted_proxies(["127.0.0.1"]).use_x_forwarded_host()).await;
     let forwarded = "Host: upstream:8000\nX-Forwarded-For: 6.6.6.6, 203.0.113.5\nX-Forwarded-Host: example.org\n";
     let mut answer = server.handshake(&format!("{forwarded}Origin: https://example.org\n")).await;
     assert_eq!(answer.status, 101);
@@ -76,7 +79,7 @@ async fn trusted_proxy_sets_client_address_and_host() {
     assert_eq!(server.handshake(&format!("{forwarded}Origin: http://upstream:8000\n")).await.status, 403);
     drop(answer);
     server.stop().await;
-    let server = serve_echo(Channels::builder()).await;
+    let server = serve_echo_on(front, Channels::builder()).await;
     let mut answer = server.handshake(&format!("{forwarded}Origin: http://upstream:8000\n")).await;
     assert_eq!(say(&mut answer.socket, "hi").await, "hi 127.0.0.1");
     drop(answer);

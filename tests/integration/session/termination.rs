@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle, Runtime};
 use warp::Filter;
 
-use crate::support::app::{Server, user};
+use crate::support::app::{Front, Server, on_both_servers, user};
 use crate::support::client::{handshake, send_request};
 use crate::support::redis::RedisServer;
 use crate::support::until::{until, until_within};
@@ -198,6 +198,8 @@ use Way::{
     HandlerCloses, HandlerFails, HandlerPanics, Kicked, LayerIsClosed, MailboxIsFull, PanicsAtAnEvent,
     RefusedAfterAJoin, ServerStops,
 };
+
+on_both_servers!(termination_of_socket_leaves_nothing_behind);
 
 /// Each termination path, and the code that `disconnect` gets.
 const WAYS: [(Way, Option<u16>); 20] = [
@@ -384,9 +386,9 @@ fn alive_tasks() -> usize {
 
 /// The termination paths that need a real socket. `known` counts the members that Redis knows, and `tasks` counts tasks
 /// except those of the layer.
-async fn over_sockets(layer: &ChannelLayer, known: impl Fn() -> i64, tasks: impl Fn() -> usize) {
+async fn over_sockets(front: Front, layer: &ChannelLayer, known: impl Fn() -> i64, tasks: impl Fn() -> usize) {
     let app = App::on(layer.clone(), in_a_hurry().connect_deadline(Duration::from_secs(3600)));
-    let server = Server::start(&app.channels, app.channels.route::<Leaver>(warp::path!("ws"))).await;
+    let server = Server::start_on(front, &app.channels, app.channels.route::<Leaver>(warp::path!("ws"))).await;
     let address = server.address;
     // One connection comes and goes, so that the tasks that serve all connections run.
     drop(socket(address).await);
@@ -438,9 +440,8 @@ async fn over_sockets(layer: &ChannelLayer, known: impl Fn() -> i64, tasks: impl
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn termination_of_socket_leaves_nothing_behind() {
-    over_sockets(&ChannelLayer::in_memory(), || 0, alive_tasks).await;
+async fn termination_of_socket_leaves_nothing_behind(front: Front) {
+    over_sockets(front, &ChannelLayer::in_memory(), || 0, alive_tasks).await;
 }
 
 /// In real time, with a short heartbeat.
@@ -454,7 +455,7 @@ fn in_a_hurry() -> ChannelsBuilder {
 /// Runs all paths in sequence; slow ones overlap with the next. `known` counts the members that Redis knows.
 async fn termination_leaves_nothing_in_redis(layer: &ChannelLayer, known: impl Fn() -> i64) {
     // The connections of the pool have tasks, too, which come and go.
-    over_sockets(layer, &known, || 0).await;
+    over_sockets(Front::Ours, layer, &known, || 0).await;
     let forgotten = async |app: &App| until("no connection remains", || app.seen() == [0; 4] && known() == 0).await;
     let app = App::on(layer.clone(), in_a_hurry());
     let mut held = Vec::new();

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use channels_runtime::prelude::*;
 use channels_runtime::web::ServeError;
+use channels_runtime::web::service;
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::client::{Response, handshake, send_request};
 
@@ -29,11 +32,46 @@ where
     move |scope| ready(Ok(scope.header("x-nobody").is_none().then(|| user.clone())))
 }
 
+/// The HTTP server in front of the routes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Front {
+    /// [`Channels::bind`].
+    Ours,
+    /// `axum::serve`, with the routes as a tower service.
+    Axum,
+}
+
+/// Makes two tests of each function that takes a [`Front`].
+macro_rules! on_both_servers {
+    ($($test:ident),* $(,)?) => {
+        mod ours {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    super::$test($crate::support::app::Front::Ours).await;
+                }
+            )*
+        }
+
+        mod axum {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    super::$test($crate::support::app::Front::Axum).await;
+                }
+            )*
+        }
+    };
+}
+pub(crate) use on_both_servers;
+
 /// A server on a free port of 127.0.0.1.
 pub(crate) struct Server {
     pub(crate) channels: Channels,
     pub(crate) address: SocketAddr,
     pub(crate) task: JoinHandle<Result<(), ServeError>>,
+    /// Stops the server of axum, which does not stop with the channels.
+    stop: CancellationToken,
 }
 
 impl Server {
@@ -41,7 +79,28 @@ impl Server {
     pub(crate) async fn start<Kind: 'static>(channels: &Channels, routes: impl Routes<Kind>) -> Self {
         let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
         let address = server.local_addr();
-        Self { channels: channels.clone(), address, task: tokio::spawn(server.serve(routes)) }
+        let task = tokio::spawn(server.serve(routes));
+        Self { channels: channels.clone(), address, task, stop: CancellationToken::new() }
+    }
+
+    /// Serves the routes of this application on this server.
+    pub(crate) async fn start_on<Kind: 'static>(front: Front, channels: &Channels, routes: impl Routes<Kind>) -> Self {
+        match front {
+            Front::Ours => Self::start(channels, routes).await,
+            Front::Axum => {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let address = listener.local_addr().unwrap();
+                let app = axum::Router::new().fallback_service(service(routes));
+                let app = app.into_make_service_with_connect_info::<SocketAddr>();
+                let stop = CancellationToken::new();
+                let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+                let task = tokio::spawn(async {
+                    serving.await.unwrap();
+                    Ok(())
+                });
+                Self { channels: channels.clone(), address, task, stop }
+            }
+        }
     }
 
     /// Sends the handshake for `/ws` with these header lines.
@@ -68,6 +127,7 @@ impl Server {
 
     /// Waits until the server has ended, and returns its result.
     pub(crate) async fn outcome(self) -> Result<(), ServeError> {
+        self.stop.cancel();
         tokio::time::timeout(PATIENCE, self.task).await.expect("the server ends").unwrap()
     }
 }

@@ -23,6 +23,7 @@ use warp::Filter;
 use crate::support::app::Server;
 use crate::support::client::{connect, handshake, next_text, send_request};
 use crate::support::log::Log;
+use crate::support::until::until;
 
 #[derive(Clone)]
 struct Motto(&'static str);
@@ -161,6 +162,20 @@ async fn layer_that_drops_the_upgrade_is_reported() {
     let response = send_request(address, &handshake("/ws/lobby/1", "Host: ours\nConnection: close\n")).await;
     assert_eq!((response.status, channels.stats().handshakes.malformed), (500, 1));
     assert!(log.text().contains("Guest") && log.text().contains("a layer in front"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn extractors_run_only_for_admitted_clients() {
+    let channels = channels(Channels::builder().max_connections(1));
+    let (address, _serving) = serve_on_axum(guests(&channels)).await;
+    let first = send_request(address, &handshake("/ws/lobby/1", "Host: ours\n")).await;
+    // The query is one that the extractor would reject with 400.
+    let second = send_request(address, &handshake("/ws/lobby/1?since=x", "Host: ours\n")).await;
+    assert_eq!((first.status, second.status), (101, 503));
+    drop(first);
+    until("the permit is released", || channels.stats().admitted == 0).await;
+    let third = send_request(address, &handshake("/ws/lobby/1?since=x", "Host: ours\n")).await;
+    assert_eq!((third.status, channels.stats().admitted, channels.stats().handshakes.rejected), (400, 0, 1));
 }
 
 #[tokio::test]

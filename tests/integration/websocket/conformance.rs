@@ -12,6 +12,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use channels_runtime::prelude::*;
+use channels_runtime::web::axum::RouterExt;
+use tokio_util::task::AbortOnDropHandle;
+
 use crate::support::example::Example;
 
 const CONTINUATION: u8 = 0x0;
@@ -863,6 +867,34 @@ fn table() -> Vec<(&'static str, Vec<Case>)> {
 #[test]
 fn conformance_cases_have_expected_outcome() {
     let echo = Example::start("echo", &["--max-message", &LIMIT.to_string()]);
+    play_all(echo.address());
+}
+
+#[derive(Default)]
+struct Echo;
+
+#[consumer]
+impl Echo {
+    #[receive]
+    async fn receive(&mut self, cx: &mut Context<Self>, frame: Frame) -> Result<()> {
+        cx.send_frame(frame).await
+    }
+}
+
+/// The same cases against the same consumer in an axum application, on the server of axum.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn conformance_cases_have_expected_outcome_on_axum() {
+    let channels = Channels::builder().max_message_size(LIMIT).build().unwrap();
+    let app = axum::Router::new().consumer("/echo", channels.axum::<Echo>());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    let _serving = AbortOnDropHandle::new(tokio::spawn(async { axum::serve(listener, app).await }));
+    tokio::task::spawn_blocking(move || play_all(address)).await.unwrap();
+}
+
+/// Plays every case.
+fn play_all(address: SocketAddr) {
     let table = table();
     let cases: Vec<&Case> = table.iter().flat_map(|(_, cases)| cases).collect();
     let failures = Mutex::new(Vec::new());
@@ -871,7 +903,7 @@ fn conformance_cases_have_expected_outcome() {
         for _ in 0..8 {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Relaxed)) {
-                    if let Err(error) = play(case, echo.address()) {
+                    if let Err(error) = play(case, address) {
                         let mut failures = failures.lock().unwrap();
                         failures.push(format!("case {}: {error}", case.id));
                         if failures.len() >= ENOUGH {

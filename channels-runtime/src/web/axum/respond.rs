@@ -38,23 +38,24 @@ where
         count(&server.admission().counters.malformed);
         return upgrade_is_missing(C::INFO.name, handshake.uri.path());
     }
-    let Ok(captures) = RawPathParams::from_request_parts(&mut parts, &()).await else {
+    let path = parts.uri.clone();
+    let captures = async {
         // As with warp: there is nothing under a path that is not UTF-8.
-        return StatusCode::NOT_FOUND.into_response();
-    };
-    // A router that is nested in a path with captures passes those on before its own.
-    let outer = captures.iter().count().saturating_sub(C::Captures::CAPTURES);
-    let captures = captures.iter().skip(outer).map(|(_, value)| value.to_owned()).collect();
-    let arguments = match C::Captures::extract(&mut parts, state, captures).await {
-        Ok(arguments) => arguments,
-        Err(missing) => return missing.into_response(C::INFO.name, handshake.uri.path()),
+        let Ok(captures) = RawPathParams::from_request_parts(&mut parts, &()).await else {
+            return Err(StatusCode::NOT_FOUND.into_response());
+        };
+        // A router that is nested in a path with captures passes those on before its own.
+        let outer = captures.iter().count().saturating_sub(C::Captures::CAPTURES);
+        let captures = captures.iter().skip(outer).map(|(_, value)| value.to_owned()).collect();
+        let arguments = C::Captures::extract(&mut parts, state, captures).await;
+        arguments.map_err(|missing| missing.into_response(C::INFO.name, path.path()))
     };
     let response = if websocket {
-        handshake.respond::<C>(server, arguments).await
+        handshake.respond::<C, Response>(server, captures).await
     } else {
-        sse::respond::<C>(&handshake, server, arguments).await
+        sse::respond::<C, Response>(&handshake, server, captures).await
     };
-    response.map(Body::new)
+    response.map_or_else(|refused| refused, |response| response.map(Body::new))
 }
 
 /// Responds to a request that hyper would upgrade, but that has lost the means to. This is the application's mistake: logs it, once
