@@ -16,7 +16,7 @@ use tracing::Instrument;
 
 use crate::app::Channels;
 use crate::codec::Envelope;
-use crate::consumer::{BoxFuture, Consumer, Context, Delivered};
+use crate::consumer::{BoxFuture, Consumer, Context, Delivered, NeedsNoClient};
 use crate::error::{Error, LayerError, Reject, Result, shown, shown_error};
 use crate::layer::{Channel, ChannelLayer, Delivery, WorkerQueue};
 use crate::name::ChannelName;
@@ -35,7 +35,8 @@ const RETRY: Duration = Duration::from_secs(1);
 ///
 /// Each message to the channel ([`ChannelLayer::send`], or `channel_layer.send("thumbnails", ..)` in Python) is a job. The
 /// consumer's `#[connect]` runs once, before the first job, and its `#[disconnect]` when the worker stops. There is no client:
-/// `cx.send_json(..)` and similar calls return [`SendError::NoClient`](crate::error::SendError::NoClient). The consumer can join
+/// a consumer that calls `cx.send_json(..)`, receives from a client or renders frames does not compile as a worker. Where the
+/// compiler cannot see such a call, it returns [`SendError::NoClient`](crate::error::SendError::NoClient). The consumer can join
 /// groups; it handles their events between the jobs.
 ///
 /// A job is done **at most once**: the worker takes it before it begins, so the job is lost if the process is killed. Up to
@@ -130,7 +131,7 @@ impl Channels {
     /// Returns a worker: a consumer that handles the jobs of this channel.
     ///
     /// The channel's name is checked when the worker runs.
-    pub fn worker<C: Consumer<Captures: NoCaptures>>(&self, channel: impl Into<String>) -> Worker<C> {
+    pub fn worker<C: Consumer<Captures: NoCaptures> + NeedsNoClient>(&self, channel: impl Into<String>) -> Worker<C> {
         Worker {
             connect: |cx| C::connect(cx, NoCaptures::none()),
             layer: self.channel_layer(),

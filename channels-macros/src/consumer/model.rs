@@ -27,6 +27,8 @@ pub(super) struct Change {
     pub(super) lacks_consumer: Option<usize>,
     /// The span of a `self` in the body of a method without a receiver, which is added.
     pub(super) lacks_self: Option<Span>,
+    /// The last expression lacks an `.await`, which is added.
+    pub(super) lacks_await: bool,
 }
 
 /// `impl ChatConsumer { .. }`.
@@ -58,8 +60,26 @@ pub(super) struct Consumer {
     pub(super) connects: Vec<Connect>,
     pub(super) disconnects: Vec<Disconnect>,
     pub(super) gaps: Vec<Gap>,
+    /// Whether the block has no mistake that a check found.
+    pub(super) complete: bool,
     /// The captures of an invalid `#[connect]`, so that the method is not also reported as missing.
     pub(super) broken_connect: Option<Vec<Type>>,
+}
+
+impl Consumer {
+    /// Returns the methods that are useless without a client: those that receive from it, and those that send to it.
+    pub(super) fn methods_with_client(&self) -> impl Iterator<Item = &Method> {
+        let receive = self.commands.iter().map(|command| &command.method);
+        let receive = receive.chain(self.raw.iter().chain(&self.refusals).map(|raw| &raw.method));
+        let render = self.handlers.iter().filter(|handler| handler.shared).map(|handler| &handler.method);
+        let others = self.handlers.iter().filter(|handler| !handler.shared).map(|handler| &handler.method);
+        let others = others
+            .chain(self.fallbacks.iter().map(|raw| &raw.method))
+            .chain(self.connects.iter().map(|connect| &connect.method))
+            .chain(self.disconnects.iter().map(|disconnect| &disconnect.method))
+            .chain(self.gaps.iter().map(|gap| &gap.method));
+        receive.chain(render).chain(others.filter(|method| method.sends_to_client))
+    }
 }
 
 /// The events that the consumer handles.
@@ -83,6 +103,8 @@ pub(super) struct Method {
     /// The type in `Context<..>`, if it is not `Self`.
     pub(super) context: Option<Type>,
     pub(super) output: Output,
+    /// Whether the method sends to its client, as far as its tokens show.
+    pub(super) sends_to_client: bool,
     pub(super) line: u32,
 }
 

@@ -1,9 +1,9 @@
 //! The code that `#[event]` generates.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Field, Fields, Ident, Item, ItemStruct, Path, Token, parse_quote};
+use syn::{Attribute, Field, Fields, GenericParam, Generics, Ident, Item, ItemStruct, Path, Token, parse_quote};
 
 use super::field_bounds;
 use super::model::{Event, SERDE};
@@ -110,14 +110,36 @@ fn leave_out_second_names(second_names: &[usize], item: &mut ItemStruct) {
     item.attrs.retain(|_| at.next().is_none_or(|at| !second_names.contains(&at)));
 }
 
-/// Replaces references in a struct without lifetimes. They were reported, and the compiler would ask for a lifetime.
+/// Replaces references in a struct, and removes its lifetimes. They were reported, and the compiler would report each use.
 fn own_fields(item: &mut ItemStruct) {
-    if item.generics.lifetimes().next().is_some() {
-        return;
-    }
-    for field in item.fields.iter_mut().filter(|field| refers(&field.ty)) {
-        if let Ok(owned) = syn::parse2(owned(field.ty.to_token_stream())) {
+    let has_lifetimes = item.generics.lifetimes().next().is_some();
+    for field in item.fields.iter_mut().filter(|field| has_lifetimes || refers(&field.ty)) {
+        if let Ok(owned) = syn::parse2(without_lifetimes(owned(field.ty.to_token_stream()))) {
             field.ty = owned;
         }
     }
+    if has_lifetimes {
+        let parameters = std::mem::take(&mut item.generics.params).into_iter();
+        item.generics.params = parameters.filter(|parameter| !matches!(parameter, GenericParam::Lifetime(_))).collect();
+        if item.generics.params.is_empty() {
+            item.generics = Generics::default();
+        }
+    }
+}
+
+/// Returns the tokens with `'static` for each lifetime.
+fn without_lifetimes(tokens: TokenStream) -> TokenStream {
+    let mut is_lifetime = false;
+    let tokens = tokens.into_iter().map(|token| match token {
+        TokenTree::Ident(name) if is_lifetime => {
+            is_lifetime = false;
+            Ident::new("static", name.span()).into()
+        }
+        TokenTree::Group(group) => Group::new(group.delimiter(), without_lifetimes(group.stream())).into(),
+        token => {
+            is_lifetime = matches!(&token, TokenTree::Punct(tick) if tick.as_char() == '\'');
+            token
+        }
+    });
+    tokens.collect()
 }

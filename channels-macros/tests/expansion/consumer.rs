@@ -283,6 +283,7 @@ const _: () = {
                 sends: &[::channels_runtime::__private::sent::<Joined>()],
                 tag: "command",
                 mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
+                complete: true,
             }
         };
         type Captures = (u64,);
@@ -361,7 +362,6 @@ const _: () = {
                 __ConsumerEvent::ChatHistory(ref payload) => {
                     ::channels_runtime::__private::render_once::<
                         Json<Vec<ChatLine>>,
-                        _,
                         _,
                         _,
                     >(cx, event, Self::chat_history(payload))

@@ -87,6 +87,7 @@ const _: () = {
                 sends: &[],
                 tag: "type",
                 mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
+                complete: true,
             }
         };
         type Captures = ();

@@ -7,7 +7,7 @@ impl Echo {
         clippy::unused_self
     )]
     fn receive(&mut self, cx: &mut Context<Self>, frame: Frame) {
-        cx.send_frame(frame);
+        cx.close(CloseCode::POLICY);
     }
 }
 #[automatically_derived]
@@ -70,6 +70,7 @@ const _: () = {
                 sends: &[],
                 tag: "type",
                 mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
+                complete: true,
             }
         };
         type Captures = ();

@@ -117,6 +117,15 @@ pub trait Consumer: Sized + Send + 'static {
 )]
 pub trait OnlySends {}
 
+/// `ThumbnailConsumer: NeedsNoClient`: nothing in the consumer's block sends to a client or receives from one, so a worker can
+/// run it.
+#[diagnostic::on_unimplemented(
+    message = "consumer `{Self}` needs a client, but a worker has none",
+    label = "`{Self}` sends to a client, or receives from one",
+    note = "the consumer of a worker has no `#[receive]`, no handler without `self`, and no `cx.send_text(..)`, `cx.send_json(..)` or the like; it sends events, as with `cx.group_send(..)`"
+)]
+pub trait NeedsNoClient {}
+
 /// A decoded message of the layer, returned by [`Consumer::decode`].
 #[derive(Debug)]
 #[non_exhaustive]

@@ -137,6 +137,17 @@ impl<C> Context<C> {
         self.cold.as_mut()?.response.as_deref_mut()
     }
 
+    /// Counts and logs the failure of an async handler without `self`.
+    #[cold]
+    pub(crate) fn count_failed(&self, consumer: &'static str, event: &str, error: &Error) {
+        self.layer().backend().table().counters().count_failed(
+            consumer,
+            event,
+            self.channel().as_str(),
+            &error.to_string(),
+        );
+    }
+
     /// Removes the connection's channel from the layer and from all its groups.
     pub(crate) fn leave(&self) {
         self.layer().backend().release(self.channel());

@@ -13,7 +13,7 @@ use crate::consumer::consumer::Consumer;
 use crate::consumer::context::Context;
 use crate::consumer::tasks::When;
 use crate::error::{Result, shown_error};
-use crate::event::{Event, Handles};
+use crate::event::{Event, Handles, Timer};
 use crate::support::panic_message;
 
 /// Timers, and tasks that run concurrently with the handlers. Each method returns a [`Background`]; keep it only to cancel.
@@ -126,7 +126,7 @@ impl<C> Context<C> {
     /// [`LayerError::Encode`](crate::error::LayerError::Encode) if the event cannot be encoded.
     pub fn after<E>(&mut self, delay: Duration, event: &E) -> Result<Background>
     where
-        C: Handles<E::Itself>,
+        C: Handles<E::Itself, Timer>,
         E: Event,
     {
         self.start_timer(When::After(delay), event)
@@ -166,7 +166,7 @@ impl<C> Context<C> {
     /// The same as those of [`Self::after`].
     pub fn every<E>(&mut self, period: Duration, event: &E) -> Result<Background>
     where
-        C: Handles<E::Itself>,
+        C: Handles<E::Itself, Timer>,
         E: Event,
     {
         self.start_timer(When::Every(period), event)

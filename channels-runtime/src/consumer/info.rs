@@ -25,6 +25,9 @@ pub struct ConsumerInfo {
     pub tag: &'static str,
     /// The event that is dropped when the mailbox is full.
     pub mailbox: MailboxPolicy,
+    /// Whether the macro understood the whole block. `false` only in a program that does not compile.
+    #[doc(hidden)]
+    pub complete: bool,
 }
 
 /// One handled event: a `#[handler]` method.

@@ -14,7 +14,7 @@ mod timers;
 
 pub use background::Background;
 pub use const_check::{check_command, check_consumer, check_direct, check_group, check_name, check_pattern};
-pub use consumer::{BoxFuture, Consumer, Decoded, Delivered, OnlySends};
+pub use consumer::{BoxFuture, Consumer, Decoded, Delivered, NeedsNoClient, OnlySends};
 pub use context::{Context, SendJson};
 pub use info::{CommandInfo, ConsumerInfo, HandlerInfo};
 pub use request::ReplyTo;

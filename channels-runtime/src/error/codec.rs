@@ -88,13 +88,13 @@ pub enum DecodeError {
         /// The message of the panic.
         message: String,
     },
-    /// The frame of a handler without `self` could not be encoded.
-    #[error("the handler of event `{event}` returned a value that cannot be encoded")]
+    /// A handler without `self` returned an error, or a value that cannot be encoded.
+    #[error("the handler of event `{event}` failed: {source}")]
     Render {
         /// The name of the event.
         event: String,
         /// The cause.
-        source: EncodeError,
+        source: Box<dyn StdError + Send + Sync>,
     },
 }
 

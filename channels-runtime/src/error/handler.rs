@@ -137,7 +137,9 @@ impl AsRef<dyn StdError + Send + Sync + 'static> for Error {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a `std::error::Error`",
     // For a failed `?`, the compiler shows only the label.
-    label = "not a `std::error::Error`: `.map_err(Error::from_boxed)?` takes text and boxes, `#[connect] .. -> Result<Self, Reject>` a `Reject`"
+    label = "not a `std::error::Error`: `Error::msg(..)` takes text, `.map_err(Error::from_boxed)?` text and boxes, `#[connect] .. -> Result<Self, Reject>` a `Reject`",
+    note = "`Error::msg(\"..\")` makes an error from text",
+    note = "`.map_err(Error::from_boxed)?` converts a boxed error, or one of `anyhow`"
 )]
 pub trait IntoError: StdError + Send + Sync + 'static {}
 

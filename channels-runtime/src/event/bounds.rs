@@ -5,8 +5,8 @@ use crate::name::{ChannelName, Untyped};
 
 /// `ChatConsumer: Handles<ChatMessage>`: the consumer has a `#[handler]` for the event.
 ///
-/// `G` is the source of the event: a group that the consumer joins, or [`ChannelName`] for an event that is sent to its
-/// channel.
+/// `G` is the source of the event: a group that the consumer joins, [`ChannelName`] for an event that is sent to its channel, or
+/// [`Timer`].
 #[diagnostic::on_unimplemented(
     message = "consumer `{Self}` has no handler for `{E}`, which reaches it through `{G}`",
     label = "`{Self}` does not handle `{E}`",
@@ -17,6 +17,11 @@ pub trait Handles<E, G: ?Sized = ChannelName> {}
 
 // A channel name from a plain string has no consumer type, so the compiler cannot check its events.
 impl<E, G: ?Sized> Handles<E, G> for Untyped {}
+
+/// The source of the events of `cx.after(..)` and `cx.every(..)`: [`Handles`] names it in compiler errors.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Timer {}
 
 /// `Room: JoinedBy<ChatConsumer>`: the consumer handles every event of the group. `#[group]` implements it.
 #[diagnostic::on_unimplemented(

@@ -6,7 +6,7 @@ mod field_names;
 mod group;
 mod overflow;
 
-pub use bounds::{Handles, JoinedBy, Joins, Sends};
+pub use bounds::{Handles, JoinedBy, Joins, Sends, Timer};
 pub use event::{Event, EventInfo};
 pub(crate) use field_names::fields_of;
 pub use group::{Carries, Group, GroupInfo};

@@ -31,6 +31,9 @@ counted! {
         /// Messages that were not an event, or did not fit the event's type. The first one for each event, field and consumer
         /// is logged. A Redis key that does not hold the queue or the group also counts.
         undecodable => DROPPED["undecodable"],
+        /// Messages whose handler without `self` failed: it returned an error or a value that cannot be encoded, or it panicked.
+        /// No connection ends. The first one for each event and consumer is logged.
+        failed => DROPPED["failed"],
         /// Messages that waited longer than `expiry` in a mailbox and were dropped.
         expired => DROPPED["expired"],
         /// Messages to a channel without a reader, for example a late reply. With the core layer of Redis the process of the
@@ -52,6 +55,7 @@ pub(crate) struct Counters {
     pub(super) peer: Cow<'static, str>,
     unhandled: LogOnce,
     undecodable: LogOnce,
+    failed: LogOnce,
     #[cfg(feature = "redis")]
     pub(super) garbage: LogOnce,
     pub(super) counters: LayerCounters,
@@ -69,12 +73,21 @@ impl LayerStats {
             coalesced,
             unhandled,
             undecodable,
+            failed,
             unread,
             expired,
             gaps: _,
             clock_off: _,
         } = self;
-        dropped_full + dropped_oldest + dropped_volatile + coalesced + unhandled + undecodable + unread + expired
+        dropped_full
+            + dropped_oldest
+            + dropped_volatile
+            + coalesced
+            + unhandled
+            + undecodable
+            + failed
+            + unread
+            + expired
     }
 }
 
@@ -138,6 +151,26 @@ impl Counters {
         }
     }
 
+    /// Counts a message whose handler without `self` failed.
+    #[cold]
+    pub(crate) fn count_failed(&self, consumer: &'static str, event: &str, to: &str, error: &str) {
+        count(&self.counters.failed);
+        let is_new = self.failed.is_new((consumer, event));
+        let (peer, event, error) = (&*self.peer, shown(event), shown(error));
+        if is_new {
+            tracing::error!(
+                consumer,
+                event,
+                to,
+                peer,
+                error,
+                "a handler without `self` failed; further failures are only counted"
+            );
+        } else {
+            tracing::debug!(consumer, event, to, peer, error, "a handler without `self` failed");
+        }
+    }
+
     /// Counts a message that could not be prepared. `to` is the group or channel that it was sent to.
     #[cold]
     pub(crate) fn count_undeliverable(&self, envelope: &Envelope, to: &str, problem: &Undeliverable) {
@@ -158,6 +191,7 @@ impl Counters {
                     tracing::debug!(consumer, event, to, peer, "no handler for this event");
                 }
             }
+            Undeliverable::Failed { consumer, error } => self.count_failed(consumer, name, to, &error.to_string()),
             Undeliverable::Undecodable { consumer, error } => {
                 count(&self.counters.undecodable);
                 let (field, text) = (error.field().unwrap_or_default(), error.to_string());

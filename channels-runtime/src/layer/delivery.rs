@@ -69,6 +69,8 @@ pub(crate) enum Undeliverable {
     Unhandled { consumer: &'static str },
     /// The message does not fit the event's type.
     Undecodable { consumer: &'static str, error: DecodeError },
+    /// The handler without `self` failed or panicked.
+    Failed { consumer: &'static str, error: DecodeError },
 }
 
 /// Prepares a message for the mailboxes of one kind.

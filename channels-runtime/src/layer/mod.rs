@@ -78,5 +78,5 @@ pub(crate) use write_priority::{TURN, WritePriority};
 pub(crate) use {redis::Codec, settings::read as read_settings};
 
 pub use crate::codec::Format;
-pub use crate::event::{Carries, Handles, JoinedBy, Joins};
+pub use crate::event::{Carries, Handles, JoinedBy, Joins, Timer};
 pub use crate::name::{GroupName, MAX_NAME_LENGTH, Untyped};

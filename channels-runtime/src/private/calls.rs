@@ -205,8 +205,9 @@ where
     F: IntoFrame,
 {
     let event = envelope.decode::<E>()?;
-    let frame =
-        render(&event).into_encoded().map_err(|source| DecodeError::Render { event: E::TYPE.into(), source })?;
+    let frame = render(&event)
+        .into_encoded()
+        .map_err(|error| DecodeError::Render { event: E::TYPE.into(), source: error.into() })?;
     Ok(Decoded::Frame(frame, DropHint::of(&event)))
 }
 
@@ -216,21 +217,33 @@ pub fn rendered_already<'a>() -> BoxFuture<'a, Result<()>> {
 }
 
 /// Runs an async handler without `self` in the task of the first member. The other members share its frame.
-pub fn render_once<'a, O, C, V, F>(
+///
+/// If it fails, no member gets a frame. The connection of the first member stays open, as those of the others.
+pub fn render_once<'a, O, C, F>(
     cx: &'a mut Context<C>,
-    delivered: &'a Delivered<V>,
+    delivered: &'a Delivered<C::Event>,
     future: F,
 ) -> BoxFuture<'a, Result<()>>
 where
     O: IntoFrame + Send,
     C: Consumer,
-    V: Sync,
     F: Future<Output = O> + Send + 'a,
 {
     Box::pin(async move {
-        let render = async { future.await.into_encoded() };
-        if let Some(frame) = delivered.rendered.get_or_try_init(|| render).await? {
+        let mut failed = None;
+        let render = async {
+            future.await.into_encoded().unwrap_or_else(|error| {
+                failed = Some(error);
+                None
+            })
+        };
+        let frame = delivered.rendered.get_or_init(|| render).await;
+        if let Some(frame) = frame {
             cx.send_rendered(frame).await?;
+        }
+        if let Some(error) = failed {
+            let handler = C::INFO.handlers.get(C::event_index(delivered.event()));
+            cx.count_failed(C::INFO.name, handler.map_or("", |handler| handler.event), &error);
         }
         Ok(())
     })

@@ -9,7 +9,9 @@ mod type_facts;
 
 pub use crate::codec::{Envelope, ParsedFrame, decode_command, named_command};
 pub use crate::consumer::Context;
-pub use crate::consumer::{BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo, OnlySends};
+pub use crate::consumer::{
+    BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo, NeedsNoClient, OnlySends,
+};
 pub use crate::consumer::{check_command, check_consumer, check_direct, check_group, check_name, check_pattern};
 pub use crate::error::{CommandError, DecodeError, Error, Reject, Result};
 pub use crate::event::MailboxPolicy;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::codec::Envelope;
 use crate::consumer::{Consumer, Decoded, Delivered};
+use crate::error::DecodeError;
 use crate::layer::{Delivery, MailboxKind, Undeliverable};
 use crate::session::spans;
 use crate::support::{metrics, panic_message};
@@ -24,10 +25,7 @@ pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Unde
         began.record(C::INFO.name, "handler");
     }
     let decoded = decoded.unwrap_or_else(|panic| {
-        Err(crate::error::DecodeError::Panicked {
-            event: envelope.event_name().into(),
-            message: panic_message(&*panic),
-        })
+        Err(DecodeError::Panicked { event: envelope.event_name().into(), message: panic_message(&*panic) })
     });
     if matches!(decoded, Ok(Decoded::Event(..) | Decoded::Frame(..))) {
         // The name in the source, because a peer may invent any number of names.
@@ -40,6 +38,9 @@ pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Unde
         Ok(Decoded::Frame(Some(frame), hint)) => Ok(Delivery::Frame(frame, hint)),
         Ok(Decoded::Frame(None, _)) => Ok(Delivery::Nothing),
         Ok(Decoded::Unhandled) => Err(Undeliverable::Unhandled { consumer: C::INFO.name }),
+        Err(error @ (DecodeError::Panicked { .. } | DecodeError::Render { .. })) => {
+            Err(Undeliverable::Failed { consumer: C::INFO.name, error })
+        }
         Err(error) => Err(Undeliverable::Undecodable { consumer: C::INFO.name, error }),
     }
 }

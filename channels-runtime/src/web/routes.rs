@@ -44,6 +44,7 @@ use crate::web::request_body::{BodyError, RequestBody};
     message = "`{Self}` is not a route",
     label = "not a route",
     note = "a consumer is served by its route: `channels.route::<ChatConsumer>(warp::path!(\"ws\" / \"chat\"))`",
+    note = "several routes are combined into one: `chat.or(pages)`",
     note = "any other warp filter is a route if it returns a `Reply`; a function that builds routes returns `impl Routes`"
 )]
 pub trait Routes<Kind = WarpFilter>: Clone + Send + Sync + 'static {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{EncodeError, FrameError, FrameKind};
+use crate::error::{Error, FrameError, FrameKind, Result};
 use crate::websocket::encode::EncodedFrame;
 use crate::websocket::frame::Frame;
 
@@ -55,19 +55,20 @@ impl<T: Into<String>> Text for T {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent to a client",
     label = "not a frame",
-    note = "return `Json<T>`, `String`, `&'static str`, `Vec<u8>`, `Bytes`, `Frame`, or an `Option` of one of them"
+    note = "return `Json<T>`, `String`, `&'static str`, `Vec<u8>`, `Bytes`, `Frame`, or an `Option` or a `Result` of one of them"
 )]
 pub trait IntoFrame {
     /// Returns the frame, or `None` if nothing is sent to the client.
     ///
     /// # Errors
-    /// If the value cannot be encoded.
-    fn into_frame(self) -> Result<Option<Frame>, EncodeError>;
+    /// If the value cannot be encoded, or is an `Err`. Nothing is sent; the error is logged and counted
+    /// ([`LayerStats::failed`](crate::stats::LayerStats::failed)), and no connection ends.
+    fn into_frame(self) -> Result<Option<Frame>>;
 
     /// Returns the encoded frame, or `None` as [`Self::into_frame`] does. A type may override this method to encode itself
     /// without a [`Frame`].
     #[doc(hidden)]
-    fn into_encoded(self) -> Result<Option<EncodedFrame>, EncodeError>
+    fn into_encoded(self) -> Result<Option<EncodedFrame>>
     where
         Self: Sized,
     {
@@ -76,52 +77,62 @@ pub trait IntoFrame {
 }
 
 impl IntoFrame for Frame {
-    fn into_frame(self) -> Result<Option<Frame>, EncodeError> {
+    fn into_frame(self) -> Result<Option<Frame>> {
         Ok(Some(self))
     }
 }
 
 impl IntoFrame for String {
-    fn into_frame(self) -> Result<Option<Frame>, EncodeError> {
+    fn into_frame(self) -> Result<Option<Frame>> {
         Ok(Some(Frame::Text(self)))
     }
 }
 
 impl IntoFrame for &'static str {
-    fn into_frame(self) -> Result<Option<Frame>, EncodeError> {
+    fn into_frame(self) -> Result<Option<Frame>> {
         Ok(Some(Frame::text(self)))
     }
 }
 
 impl IntoFrame for Bytes {
-    fn into_frame(self) -> Result<Option<Frame>, EncodeError> {
+    fn into_frame(self) -> Result<Option<Frame>> {
         Ok(Some(Frame::Binary(self)))
     }
 }
 
 impl IntoFrame for Vec<u8> {
-    fn into_frame(self) -> Result<Option<Frame>, EncodeError> {
+    fn into_frame(self) -> Result<Option<Frame>> {
         Ok(Some(Frame::binary(self)))
     }
 }
 
 impl<T: ToJson> IntoFrame for Json<T> {
-    fn into_frame(self) -> Result<Option<Frame>, EncodeError> {
-        Frame::json(&self.0).map(Some)
+    fn into_frame(self) -> Result<Option<Frame>> {
+        Ok(Some(Frame::json(&self.0)?))
     }
 
-    fn into_encoded(self) -> Result<Option<EncodedFrame>, EncodeError> {
-        EncodedFrame::json(&self.0).map(Some)
+    fn into_encoded(self) -> Result<Option<EncodedFrame>> {
+        Ok(Some(EncodedFrame::json(&self.0)?))
     }
 }
 
 impl<T: IntoFrame> IntoFrame for Option<T> {
-    fn into_frame(self) -> Result<Option<Frame>, EncodeError> {
+    fn into_frame(self) -> Result<Option<Frame>> {
         self.map_or(Ok(None), T::into_frame)
     }
 
-    fn into_encoded(self) -> Result<Option<EncodedFrame>, EncodeError> {
+    fn into_encoded(self) -> Result<Option<EncodedFrame>> {
         self.map_or(Ok(None), T::into_encoded)
+    }
+}
+
+impl<T: IntoFrame, E: Into<Error>> IntoFrame for Result<T, E> {
+    fn into_frame(self) -> Result<Option<Frame>> {
+        self.map_err(Into::into)?.into_frame()
+    }
+
+    fn into_encoded(self) -> Result<Option<EncodedFrame>> {
+        self.map_err(Into::into)?.into_encoded()
     }
 }
 

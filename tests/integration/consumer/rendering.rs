@@ -87,7 +87,60 @@ async fn rendering_panic_affects_neither_sender_nor_member() {
     layer.group_send(&room(), &ChatMessage { text: "panic".into() }).await.unwrap();
     layer.group_send(&room(), &ChatMessage { text: "fine".into() }).await.unwrap();
     assert_eq!(client.receive_json_from::<Line>().await.unwrap(), Line { line: "fine".into() });
-    assert_eq!(layer.stats().undecodable, 1);
+    assert_eq!((layer.stats().failed, layer.stats().undecodable), (1, 0));
+}
+
+/// An error of a handler without `self` ends no connection: not the sender's, and not that of the member that renders. The next
+/// event is rendered.
+#[tokio::test]
+async fn rendering_error_is_counted_and_ends_no_connection() {
+    #[derive(Default)]
+    struct Fallible;
+    #[group("fallible", events(ChatMessage, ChatSlow))]
+    struct Errors;
+    fn line(text: &str) -> Result<Option<String>> {
+        match text {
+            "fail" => Err(Error::msg("as asked")),
+            "nothing" => Ok(None),
+            text => Ok(Some(text.to_owned())),
+        }
+    }
+    #[consumer]
+    impl Fallible {
+        #[connect]
+        async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+            cx.group_add(&Errors).await?;
+            Ok(Self)
+        }
+        #[handler("chat.message")]
+        fn plain(event: &ChatMessage) -> Result<Option<String>> {
+            line(&event.text)
+        }
+        #[handler("chat.slow")]
+        async fn slow(event: &ChatSlow) -> Result<Json<f64>, std::num::ParseFloatError> {
+            tokio::task::yield_now().await;
+            event.text.parse().map(Json)
+        }
+    }
+    let channels = Channels::builder().build().unwrap();
+    let layer = channels.channel_layer();
+    let mut clients = Vec::new();
+    for _ in 0..3 {
+        let mut client = WebsocketCommunicator::new(channels.route::<Fallible>(warp::path!("ws")), "/ws");
+        client.connect().await.unwrap();
+        clients.push(client);
+    }
+    for text in ["fail", "nothing", "fail", "first"] {
+        layer.group_send(&Errors, &ChatMessage { text: text.into() }).await.unwrap();
+    }
+    for text in ["no number", "2.5"] {
+        layer.group_send(&Errors, &ChatSlow { text: text.into() }).await.unwrap();
+    }
+    for client in &mut clients {
+        assert_eq!(client.receive_text_from().await.unwrap(), "first");
+        assert_eq!(client.receive_text_from().await.unwrap(), "2.5");
+    }
+    assert_eq!((layer.stats().failed, channels.connections()), (3, 3), "an error counts once, not for each member");
 }
 
 #[tokio::test]

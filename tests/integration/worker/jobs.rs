@@ -60,7 +60,7 @@ impl JobConsumer {
         match event.does.as_str() {
             "panic" => panic!("as asked"),
             "fail" => return Err(Error::msg("as asked")),
-            "talk" => return cx.send_text("to whom?").await,
+            "talk" => return talk(cx).await,
             "doze" => {
                 DOZING.fetch_add(1, SeqCst);
                 DOZED.notified().await;
@@ -88,6 +88,11 @@ impl JobConsumer {
 static DOZING: AtomicUsize = AtomicUsize::new(0);
 
 static DOZED: Notify = Notify::const_new();
+
+/// Not in the block, where the compiler would see that a worker has no client.
+async fn talk(cx: &mut Context<JobConsumer>) -> Result<()> {
+    cx.send_text("to whom?").await
+}
 
 pub(crate) const DISCONNECTED: u32 = 1_000_000;
 

@@ -5,6 +5,7 @@ use quote::ToTokens;
 use syn::{Ident, Signature, Type};
 
 use super::arguments::{check_arguments, check_mailbox};
+use super::calls_of_context;
 use super::duplicates::Names;
 use super::known_types::{context, has_arguments, has_no_fields};
 use super::methods::{Checker, Marked};
@@ -61,6 +62,7 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
             connects: Vec::new(),
             disconnects: Vec::new(),
             gaps: Vec::new(),
+            complete: false,
             broken_connect: helpers_unread.contains(&"connect").then(Vec::new),
         },
     };
@@ -70,6 +72,7 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
         changes[at].is_prescribed = true;
         changes[at].lacks_consumer = context_without_consumer(&role, &method.signature);
         changes[at].lacks_self = used.as_ref().map(Ident::span);
+        changes[at].lacks_await = calls_of_context::check(method, blocking, checker.diagnostics);
         if is_repeated(block, at) {
             checker.leave_out(&role);
         } else if guessed {
@@ -100,6 +103,7 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
         consumer.broken_connect = Some(consumer.connects.drain(..).flat_map(|connect| connect.captures).collect());
         consumer.handles = Handles::Anything;
     }
+    consumer.complete = diagnostics.count() == 0;
     let is_first = second_block::check(&consumer.self_ty, item, diagnostics);
     Checked { consumer: is_first.then_some(consumer), changes }
 }
@@ -129,7 +133,8 @@ fn check_head(block: &Block, empty: bool, diagnostics: &mut Diagnostics) -> Opti
     if !block.generics.params.is_empty() {
         diagnostics.error(
             &block.generics.params,
-            format!("consumer `{name}` cannot be generic: a route serves one type, and its events are one enum"),
+            format!("consumer `{name}` cannot be generic: a route serves one type, and its events are one enum\nkeep what differs behind a \
+                 trait object in a field, such as `repo: Arc<dyn Repo>`"),
         );
     }
     if empty {

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod blocking;
+mod calls_of_context;
 mod duplicates;
 mod impl_block;
 mod known_types;

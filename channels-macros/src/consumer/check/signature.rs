@@ -4,6 +4,7 @@ use quote::quote;
 use syn::spanned::Spanned;
 use syn::{FnArg, GenericParam, PatType, Receiver, ReceiverKind, ReturnType, Safety, Signature, Type};
 
+use super::calls_of_context::sends_to_client;
 use super::known_types::{
     awaited, context, has_arguments, has_no_fields, is_mutable_reference, is_unsized, named_in_context, stripped,
     unwrapped,
@@ -377,6 +378,7 @@ pub(super) fn called(method: &parse::Method, blocking: bool) -> Method {
         blocking,
         context: context.cloned(),
         output,
+        sends_to_client: sends_to_client(method),
         line: u32::try_from(signature.ident.span().start().line).unwrap_or(u32::MAX),
     }
 }

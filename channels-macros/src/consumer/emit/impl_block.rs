@@ -65,7 +65,19 @@ fn emit_method(method: &Method, change: &Change) -> TokenStream {
         signature.inputs.insert(0, parse_quote!(mut #receiver));
         quote!(#[allow(unused_mut)])
     });
+    let body = match body {
+        TokenTree::Group(body) if change.lacks_await => awaited(body),
+        body => body.clone(),
+    };
     quote!(#prescribed #receiver #(#attributes)* #visibility #default #signature #body)
+}
+
+/// Adds the missing `.await` of the last expression, which was reported, so that the compiler does not report its type.
+fn awaited(body: &Group) -> TokenTree {
+    let stream = body.stream();
+    let mut awaited = Group::new(body.delimiter(), quote!(#stream.await));
+    awaited.set_span(body.span());
+    TokenTree::Group(awaited)
 }
 
 /// Adds the missing `<Self>` of a `Context`, which was reported, so that the compiler does not report it again.

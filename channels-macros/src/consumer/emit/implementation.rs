@@ -156,7 +156,7 @@ fn dispatch(consumer: &Consumer, private: &TokenStream) -> TokenStream {
             (true, true) => {
                 let call = quote_spanned!(span=> Self::#ident(payload));
                 let future = inferred(method);
-                (quote!(ref payload), quote!(#private::render_once::<#output, _, _, #future>(cx, event, #call)))
+                (quote!(ref payload), quote!(#private::render_once::<#output, _, #future>(cx, event, #call)))
             }
             (false, _) => {
                 let cx = context(method, private);

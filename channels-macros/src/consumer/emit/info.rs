@@ -9,7 +9,7 @@ use crate::consumer::model::{Command, Consumer, Handler, Method, Output, Raw};
 
 /// Output: `const INFO: ConsumerInfo = ..`.
 pub(super) fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
-    let Consumer { name, tag, sends, mailbox, .. } = consumer;
+    let Consumer { name, tag, sends, mailbox, complete, .. } = consumer;
     let name = name.unraw().to_string();
     let handlers = consumer.handlers.iter().map(|Handler { method, variant, payload, shared, .. }| {
         let Method { ident, cfgs, line, .. } = method;
@@ -66,6 +66,7 @@ pub(super) fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
                 sends: &[#(#private::sent::<#sends>()),*],
                 tag: #tag,
                 mailbox: #private::MailboxPolicy::#mailbox,
+                complete: #complete,
             }
         };
     }

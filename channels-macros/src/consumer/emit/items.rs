@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 
 use super::enums::enums;
 use super::implementation::implementation;
-use super::markers::{handles, joins, only_sends, sends};
+use super::markers::{handles, joins, needs_no_client, only_sends, sends};
 use crate::consumer::model::{Command, Consumer, Handler, Method};
 use crate::tokens::{place, placed, text};
 
@@ -24,6 +24,7 @@ pub(crate) fn emit(consumer: &Consumer) -> TokenStream {
         joins(consumer, &private),
         sends(consumer, &private),
         only_sends(consumer, &private),
+        needs_no_client(consumer, &private),
     ];
     let items = [enums(consumer), implementation(consumer, &private), type_checks(consumer, &private)];
     quote! {

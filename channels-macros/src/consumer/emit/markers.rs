@@ -112,3 +112,15 @@ pub(super) fn only_sends(consumer: &Consumer, private: &TokenStream) -> TokenStr
         impl #impl_generics #private::OnlySends for #self_ty #where_clause {}
     }
 }
+
+/// Output: `impl NeedsNoClient for ThumbnailConsumer {}` if nothing in the block sends to a client or receives from one.
+pub(super) fn needs_no_client(consumer: &Consumer, private: &TokenStream) -> TokenStream {
+    let Consumer { self_ty, cfgs, generics, .. } = consumer;
+    let Some(cfg) = otherwise(consumer.methods_with_client()) else { return TokenStream::new() };
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    quote! {
+        #(#cfgs)* #cfg
+        #[automatically_derived]
+        impl #impl_generics #private::NeedsNoClient for #self_ty #where_clause {}
+    }
+}

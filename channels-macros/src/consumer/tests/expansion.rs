@@ -66,7 +66,7 @@ fn expansion_of_smallest_consumer_matches_snapshot() {
             impl Echo {
                 #[receive]
                 fn receive(&mut self, cx: &mut Context<Self>, frame: Frame) {
-                    cx.send_frame(frame);
+                    cx.close(CloseCode::POLICY);
                 }
             }
         },
