@@ -15,6 +15,7 @@ mod job_topics;
 mod peers;
 mod probe;
 mod role_watch;
+mod server_topics;
 mod state;
 mod subscriber;
 #[cfg(test)]
