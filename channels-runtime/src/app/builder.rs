@@ -14,9 +14,13 @@ use crate::error::{BuildError, Reject, SettingError};
 use crate::layer::ChannelLayer;
 use crate::scope::Scope;
 use crate::server::{Authenticator, Server, Settings};
+use crate::support::LONGEST;
 
 /// The lowest outbound limit: a connection keeps this much memory while it has pending output.
 const LEAST_OUTBOUND: usize = 4 * 1024;
+
+/// The memory for unfinished messages.
+const UNFINISHED: usize = 128 * 1024 * 1024;
 
 impl Channels {
     /// Starts with the defaults: the memory layer, and messages up to 1 MiB.
@@ -25,11 +29,14 @@ impl Channels {
     }
 }
 
-/// Builds [`Channels`]. Every setting has a default; [`Self::build`] checks all of them together.
+/// Builds [`Channels`]. Every setting has a default; [`Self::build`] checks all of them together. A time of more than 30 years,
+/// such as `Duration::MAX`, counts as 30 years.
 #[must_use = "call `.build()?`"]
 pub struct ChannelsBuilder {
     layer: Option<ChannelLayer>,
     max_message_size: usize,
+    /// `None`: from the size of a message.
+    unfinished_limit: Option<usize>,
     outbound_limit: usize,
     inbound_limit: Rate,
     heartbeat: Option<(Duration, Duration)>,
@@ -52,6 +59,7 @@ impl Default for ChannelsBuilder {
         Self {
             layer: None,
             max_message_size: 1024 * 1024,
+            unfinished_limit: None,
             outbound_limit: 1024 * 1024,
             inbound_limit: Rate { frames: 20_000, bytes: 64 * 1024 * 1024 },
             heartbeat: Some((Duration::from_secs(20), Duration::from_secs(30))),
@@ -83,6 +91,17 @@ impl ChannelsBuilder {
     /// A larger message closes its connection with 1009.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.max_message_size = bytes;
+        self
+    }
+
+    /// Sets how much memory the messages that clients have not finished may take together, in bytes. Default: 128 MiB, or four
+    /// times [`Self::max_message_size`] if that is more. Minimum: four times `max_message_size`.
+    ///
+    /// Beyond it, the connection whose message is largest and oldest (by the product of size and age) closes with 1013, and
+    /// [`ConnectionStats::unfinished`](crate::stats::ConnectionStats::unfinished) counts it. The first 4 KiB of each connection
+    /// are not counted.
+    pub fn unfinished_limit(mut self, bytes: usize) -> Self {
+        self.unfinished_limit = Some(bytes);
         self
     }
 
@@ -122,7 +141,7 @@ impl ChannelsBuilder {
     ///
     /// `deadline` must be longer than `interval`. See [`Self::no_heartbeat`] for connections without pings.
     pub fn heartbeat(mut self, interval: Duration, deadline: Duration) -> Self {
-        self.heartbeat = Some((interval, deadline));
+        self.heartbeat = Some((interval.min(LONGEST), deadline.min(LONGEST)));
         self
     }
 
@@ -137,7 +156,7 @@ impl ChannelsBuilder {
     /// Only the client's messages count, not its pongs and not the server's messages. The close may come up to a quarter of the
     /// limit later. [`ConnectionStats::idle`](crate::stats::ConnectionStats::idle) counts these connections.
     pub fn idle_limit(mut self, limit: Duration) -> Self {
-        self.idle_limit = Some(limit);
+        self.idle_limit = Some(limit.min(LONGEST));
         self
     }
 
@@ -145,7 +164,7 @@ impl ChannelsBuilder {
     ///
     /// A handshake that takes longer gets 503 and `Retry-After`.
     pub fn connect_deadline(mut self, deadline: Duration) -> Self {
-        self.connect_deadline = deadline;
+        self.connect_deadline = deadline.min(LONGEST);
         self
     }
 
@@ -312,7 +331,7 @@ impl ChannelsBuilder {
     ///
     /// A socket that takes longer is closed. A head may have 64 KiB and 100 lines; a much larger one gets 431.
     pub fn header_deadline(mut self, deadline: Duration) -> Self {
-        self.admission.header_deadline = deadline;
+        self.admission.header_deadline = deadline.min(LONGEST);
         self
     }
 
@@ -320,14 +339,14 @@ impl ChannelsBuilder {
     ///
     /// Fewer connections take less time, and so does a short [`Self::shutdown_deadline`]: closing takes at most half of that.
     pub fn drain_window(mut self, window: Duration) -> Self {
-        self.drain_window = Some(window);
+        self.drain_window = Some(window.min(LONGEST));
         self
     }
 
     /// Sets how long [`Channels::serve`] waits for connections and requests to end when the process is asked to stop. Default:
     /// 10 s. Then it returns, even if some have not ended.
     pub fn shutdown_deadline(mut self, deadline: Duration) -> Self {
-        self.shutdown_deadline = deadline;
+        self.shutdown_deadline = deadline.min(LONGEST);
         self
     }
 
@@ -364,6 +383,7 @@ impl ChannelsBuilder {
         let settings = Settings {
             limits: Limits {
                 max_message: self.max_message_size,
+                unfinished: self.unfinished_limit.unwrap_or(UNFINISHED.max(self.max_message_size.saturating_mul(4))),
                 outbound: self.outbound_limit,
                 inbound: self.inbound_limit,
             },
@@ -384,6 +404,12 @@ impl ChannelsBuilder {
             }
         };
         check(self.max_message_size > 0, "max_message_size", "0 bytes accept no message; write at least 1");
+        let least = self.max_message_size.saturating_mul(4);
+        check(
+            self.unfinished_limit.is_none_or(|limit| limit >= least),
+            "unfinished_limit",
+            &format!("a message needs up to four times its size; write `{least}` or more, or lower `max_message_size`"),
+        );
         check(
             self.outbound_limit >= LEAST_OUTBOUND,
             "outbound_limit",
@@ -445,6 +471,7 @@ mod tests {
         let ChannelsBuilder {
             layer,
             max_message_size,
+            unfinished_limit,
             outbound_limit,
             inbound_limit,
             heartbeat,
@@ -459,6 +486,7 @@ mod tests {
             use_x_forwarded_host,
             admission,
         } = ChannelsBuilder::default();
+        assert!(unfinished_limit.is_none());
         assert!(layer.is_none() && authenticator.is_none() && drain_window.is_none());
         assert!(allowed_origins.is_none() && allowed_hosts.is_none() && trusted_proxies.is_empty());
         assert!(!use_x_forwarded_host);

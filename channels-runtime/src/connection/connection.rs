@@ -18,7 +18,7 @@ use crate::layer::{
 };
 use crate::name::ChannelName;
 use crate::scope::Scope;
-use crate::support::{count, lock, store};
+use crate::support::{Lease, Revoke, count, lock, store};
 use crate::websocket::{CloseCode, EncodedFrame};
 
 /// One connection, as its task, senders and the write queue use it. To save memory, everything that connections share is in
@@ -164,6 +164,7 @@ impl Connection {
             Some(EndRule::TooSlow) => count(&counters.too_slow),
             Some(EndRule::Behind) => count(&counters.behind),
             Some(EndRule::Idle) => count(&counters.idle),
+            Some(EndRule::Unfinished) => count(&counters.unfinished),
             Some(EndRule::Unanswered) => {
                 count(&counters.unanswered);
                 tracing::debug!("a client did not answer the heartbeat");
@@ -223,6 +224,12 @@ impl Connection {
             self.push(WritePriority::Interactive);
         }
         // Otherwise this task writes the output in its next poll. It has work to do, so that poll follows.
+    }
+
+    /// Returns a lease for the client's unfinished message.
+    pub(crate) fn lease_memory(&self) -> Lease {
+        let this: Weak<Self> = Weak::clone(&self.this);
+        self.shared.unfinished.lease(this)
     }
 
     /// Prepares the state for the handler of a client's message.
@@ -362,6 +369,12 @@ impl Writable for Connection {
         // The end of a write schedules none.
         _ = self.execute_but_schedule(guarded, effects);
         more
+    }
+}
+
+impl Revoke for Connection {
+    fn revoke(&self) {
+        self.update(State::close_unfinished);
     }
 }
 

@@ -65,7 +65,7 @@ fn prepare_nothing(_: &Envelope) -> Result<Delivery, Undeliverable> {
 pub(crate) fn shared(capacity: usize, outbound: usize) -> Arc<Shared> {
     let inbound = Rate { frames: 1, bytes: 1 };
     let layer = ChannelLayer::in_memory_with(LayerConfig::default().capacity(capacity));
-    Shared::new(layer, Limits { max_message: 1, outbound, inbound })
+    Shared::new(layer, Limits { max_message: 1, unfinished: 1, outbound, inbound })
 }
 
 pub(crate) fn connection(shared: Arc<Shared>, socket: Socket) -> Arc<Connection> {

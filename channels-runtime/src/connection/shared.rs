@@ -8,6 +8,7 @@ use crate::connection::rate_limit::Rate;
 use crate::connection::stats::ConnectionCounters;
 use crate::connection::write_queue::WriteQueue;
 use crate::layer::ChannelLayer;
+use crate::support::MemoryBudget;
 
 /// The layer, the limits, the counters and the write queue of all connections of a server.
 pub(crate) struct Shared {
@@ -16,6 +17,8 @@ pub(crate) struct Shared {
     pub(crate) counters: ConnectionCounters,
     pub(crate) write_queue: WriteQueue,
     pub(crate) large_frames: LargeFrames,
+    /// The memory of messages that clients have not finished.
+    pub(crate) unfinished: Arc<MemoryBudget>,
 }
 
 /// The limits of one connection. They are the same for all connections of a server.
@@ -23,6 +26,8 @@ pub(crate) struct Shared {
 pub(crate) struct Limits {
     /// The largest message that a client may send, in bytes.
     pub(crate) max_message: usize,
+    /// The number of bytes of the messages that all clients have not finished.
+    pub(crate) unfinished: usize,
     /// The maximum number of bytes that may be pending for the client. A frame that exceeds it closes the connection with 1013.
     pub(crate) outbound: usize,
     /// The rate at which the client may send.
@@ -37,6 +42,7 @@ impl Shared {
             counters: ConnectionCounters::default(),
             write_queue: WriteQueue::default(),
             large_frames: LargeFrames::default(),
+            unfinished: MemoryBudget::new(limits.unfinished),
         })
     }
 }

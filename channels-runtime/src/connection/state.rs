@@ -392,6 +392,20 @@ impl State {
         effects
     }
 
+    /// Closes the connection, because its unfinished message needs memory.
+    pub(super) fn close_unfinished(&mut self) -> Effects {
+        let mut effects = Effects::default();
+        if self.accepts_frames() {
+            effects.ended = Some(EndRule::Unfinished);
+            self.close_into(
+                CloseCode::TRY_AGAIN_LATER,
+                "your message is not finished, and memory is short",
+                &mut effects,
+            );
+        }
+        effects
+    }
+
     // Methods for the write queue and for tasks that write.
 
     /// Takes the output, to write it without the lock.

@@ -44,6 +44,8 @@ pub(super) enum EndRule {
     Unanswered,
     /// The client did not send a message within the idle limit.
     Idle,
+    /// The unfinished messages of all clients exceed their limit, and this client's costs most.
+    Unfinished,
 }
 
 /// The number of messages that were dropped, by reason.

@@ -48,6 +48,9 @@ counted! {
         wrong_name => CLOSED["wrong_name"],
         /// Connections closed with 3000 because their login ended.
         login_ended => CLOSED["login_ended"],
+        /// Connections closed with 1013 because the unfinished messages of all clients exceeded `unfinished_limit`, and this one
+        /// was the largest and oldest.
+        unfinished => CLOSED["unfinished"],
         /// Pauses of 50 ms in which the server did not read from a client that exceeded its rate limit.
         throttled => THROTTLED,
         /// Client frames that were not a command of their consumer. The client received an error, or `#[receive(_)]` ran.

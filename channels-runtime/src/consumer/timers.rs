@@ -7,12 +7,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::codec::Envelope;
+use crate::support::LONGEST;
 
 /// The shortest period: the resolution of tokio's clock.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(1);
-
-/// The longest delay and period: 30 years. Every clock can add this to the present.
-const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
 /// Identifies one timer of a consumer. Never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,6 +8,7 @@ use http::StatusCode;
 
 use crate::error::handler::{Error, IntoError};
 use crate::error::layer::LayerError;
+use crate::support::LONGEST;
 
 /// The rejection of a connection by `#[connect]`: the HTTP status and the body of the response. Default status: 403.
 ///
@@ -72,7 +73,7 @@ impl Reject {
     /// Sets the time after which the client may try again: the header `Retry-After`, in whole seconds, at least one. Browsers
     /// do not show this header to a page's script.
     pub fn retry_after(mut self, delay: Duration) -> Self {
-        self.retry_after = Some(delay);
+        self.retry_after = Some(delay.min(LONGEST));
         self
     }
 

@@ -8,6 +8,7 @@ use crate::codec::Format;
 use crate::error::LayerError;
 use crate::error::SettingError;
 use crate::layer::channel_capacity::ChannelCapacity;
+use crate::support::LONGEST;
 
 /// The settings of a layer. The defaults are those of Django Channels.
 ///
@@ -95,7 +96,7 @@ impl LayerConfig {
     /// Sets how long a message may wait in a mailbox. Default: 60 s.
     #[must_use]
     pub fn expiry(mut self, expiry: Duration) -> Self {
-        self.expiry = expiry;
+        self.expiry = expiry.min(LONGEST);
         self
     }
 
@@ -105,7 +106,7 @@ impl LayerConfig {
     /// exists.
     #[must_use]
     pub fn group_expiry(mut self, group_expiry: Duration) -> Self {
-        self.group_expiry = group_expiry;
+        self.group_expiry = group_expiry.min(LONGEST);
         self
     }
 

@@ -38,6 +38,11 @@ impl Input {
         self.decoder.has_rest()
     }
 
+    /// Drops a message that the client has not finished, so that a closing connection does not hold it.
+    pub(super) fn drop_message(&mut self) -> bool {
+        self.decoder.drop_message()
+    }
+
     /// Reads the next message while the client may send, and counts it against the client's rate.
     pub(super) fn poll_message<C: Consumer>(&mut self, cx: &mut Context<C>, task: &mut Task<'_>) -> Poll<Read> {
         ready!(self.poll_may_send(cx, task));
@@ -100,6 +105,7 @@ impl Input {
             });
             let read = ready!(read);
             rate_limiter.count_fragments(fragments);
+            decoder.count_memory(|| connection.lease_memory());
             match read {
                 // The bytes do not complete a message yet.
                 Ok(Some(None)) => {

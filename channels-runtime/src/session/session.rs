@@ -13,6 +13,7 @@ use crate::connection::{Connection, Socket};
 use crate::consumer::{BoxFuture, Consumer, Context};
 use crate::layer::batching;
 use crate::session::close;
+use crate::session::close::CloseWait;
 use crate::session::end::end;
 use crate::session::handler_call::{begin, check, drive_output_while};
 use crate::session::input::Input;
@@ -69,7 +70,8 @@ impl<C: Consumer> Session<C> {
                     check::<C>(&connection, result, trigger, event.as_deref());
                 }
                 if let Trigger::End(code, wait) = trigger {
-                    break (code, wait);
+                    let is_cut = wait == CloseWait::Answer && self.input.drop_message();
+                    break (code, if is_cut { CloseWait::Disconnect } else { wait });
                 }
                 if self.input.is_turn_over(&connection) {
                     tokio::task::yield_now().await;

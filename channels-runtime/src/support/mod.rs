@@ -3,6 +3,8 @@
 mod buffer;
 mod counters;
 mod log_limit;
+mod longest;
+mod memory_budget;
 pub(crate) mod metrics;
 #[cfg(test)]
 mod model_check;
@@ -19,6 +21,8 @@ mod yield_now;
 pub(crate) use buffer::with_buffer;
 pub(crate) use counters::{count, counted};
 pub(crate) use log_limit::LogLimit;
+pub(crate) use longest::LONGEST;
+pub(crate) use memory_budget::{Lease, MemoryBudget, Revoke};
 #[cfg(test)]
 pub(crate) use model_check::{explore, point, point_before};
 pub(crate) use panic::{CatchPanic, catch_panic, panic_message};

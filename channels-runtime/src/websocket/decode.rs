@@ -9,11 +9,15 @@ use bytes::{Buf, BytesMut};
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
+use crate::support::Lease;
 use crate::websocket::close_code::CloseCode;
 use crate::websocket::close_frame::close_code_in;
 use crate::websocket::encode::MAX_CONTROL;
 use crate::websocket::frame::Frame;
 use crate::websocket::protocol_error::{NOT_UTF8, ProtocolError, TOO_BIG, protocol_error};
+
+/// The unfinished bytes of one connection that are not counted, because other memory of a connection is as large.
+const UNCOUNTED: usize = 4 * 1024;
 
 /// A message from a client.
 #[derive(Debug, PartialEq)]
@@ -35,6 +39,8 @@ struct Unfinished {
     rest: BytesMut,
     /// The incomplete message.
     partial: Option<Partial>,
+    /// The memory of both, if it is much.
+    lease: Option<Lease>,
 }
 
 #[derive(Debug, Default)]
@@ -76,6 +82,26 @@ impl Decoder {
         self.0.as_ref().is_some_and(|unfinished| !unfinished.rest.is_empty())
     }
 
+    /// Counts the memory that the decoder owns. The lease is made if it is much, and ends with the last unfinished bytes.
+    pub(crate) fn count_memory(&mut self, lease: impl FnOnce() -> Lease) {
+        let Some(unfinished) = &mut self.0 else { return };
+        let message = unfinished.partial.as_ref().and_then(|partial| partial.message.as_ref());
+        let bytes = unfinished.rest.capacity() + message.map_or(0, |message| message.bytes.capacity());
+        if bytes > UNCOUNTED || unfinished.lease.is_some() {
+            unfinished.lease.get_or_insert_with(lease).set(bytes);
+        }
+    }
+
+    /// Drops an unfinished message. Returns whether there was one; the bytes that follow cannot be decoded then.
+    pub(crate) fn drop_message(&mut self) -> bool {
+        let has_message =
+            self.0.as_ref().and_then(|unfinished| unfinished.partial.as_ref()).is_some_and(|it| it.message.is_some());
+        if has_message {
+            self.0 = None;
+        }
+        has_message
+    }
+
     /// Returns the next message from the stored bytes followed by `input`. Stores the bytes after this message. Adds the number
     /// of fragments that were read, which are the frames that do not end their message.
     ///
@@ -92,11 +118,11 @@ impl Decoder {
             let (mut partial, mut left) = (None, input);
             let next = parse(&mut partial, &mut left, max_message, fragments);
             if partial.is_some() || !left.is_empty() {
-                self.0 = Some(Box::new(Unfinished { rest: left.into(), partial }));
+                self.0 = Some(Box::new(Unfinished { rest: left.into(), partial, lease: None }));
             }
             return next;
         };
-        let Unfinished { rest, partial } = &mut **unfinished;
+        let Unfinished { rest, partial, lease: _ } = &mut **unfinished;
         let next = if rest.is_empty() {
             let mut left = input;
             let next = parse(partial, &mut left, max_message, fragments);

@@ -1,6 +1,7 @@
 //! The application: metrics, inspection, health and the log.
 
 mod client_text;
+mod extreme_settings;
 mod health;
 mod inspection;
 mod log_records;

@@ -5,3 +5,4 @@ mod board;
 mod mailbox;
 mod overflow;
 mod rate_limit;
+mod unfinished;

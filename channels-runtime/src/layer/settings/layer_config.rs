@@ -26,10 +26,10 @@ pub(super) fn read_config(section: &mut Section<'_>) -> Result<LayerConfig, Conf
         config = config.channel_capacity(&pattern, capacity);
     }
     if let Some(expiry) = section.take("expiry", "a number of seconds", seconds)? {
-        config.expiry = expiry;
+        config = config.expiry(expiry);
     }
     if let Some(expiry) = section.take("group_expiry", "a number of seconds", seconds)? {
-        config.group_expiry = expiry;
+        config = config.group_expiry(expiry);
     }
     if let Some(prefix) = section.string("prefix")? {
         config.prefix = prefix;
