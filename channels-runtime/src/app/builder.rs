@@ -97,7 +97,8 @@ impl ChannelsBuilder {
     /// Sets how much memory the messages that clients have not finished may take together, in bytes. Default: 128 MiB, or four
     /// times [`Self::max_message_size`] if that is more. Minimum: four times `max_message_size`.
     ///
-    /// Beyond it, the connection whose message is largest and oldest (by the product of size and age) closes with 1013, and
+    /// Beyond it, the connection whose message is largest and oldest closes with 1013 (the size counts up to tenfold
+    /// with the age), and
     /// [`ConnectionStats::unfinished`](crate::stats::ConnectionStats::unfinished) counts it. The first 4 KiB of each connection
     /// are not counted.
     pub fn unfinished_limit(mut self, bytes: usize) -> Self {

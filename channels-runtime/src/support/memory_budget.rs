@@ -14,9 +14,13 @@ pub(crate) trait Revoke: Send + Sync {
     fn revoke(&self);
 }
 
-/// Memory that many owners hold together. Bound: `limit` bytes. Policy: when it is exceeded, the owner with the largest product
-/// of bytes and age must release its memory, until the rest is within the limit. So one that holds much for long goes first, and
-/// one that is quick or small stays.
+/// The age from which an owner's bytes count tenfold, in milliseconds. Age counts no further: the oldest owner may be one whose
+/// few bytes would not help.
+const OLD: u128 = 9_000;
+
+/// Memory that many owners hold together. Bound: `limit` bytes. Policy: when it is exceeded, the owner that costs most must release
+/// its memory, until the rest is within the limit. The cost is the bytes, which count up to tenfold with their age. So one that
+/// holds much for long goes first, and one that is quick or small stays.
 pub(crate) struct MemoryBudget {
     limit: usize,
     leases: Mutex<Leases>,
@@ -37,7 +41,7 @@ struct Held {
 
 impl Held {
     fn cost(&self, now: Instant) -> u128 {
-        (now.saturating_duration_since(self.since).as_millis() + 1) * self.bytes as u128
+        (1000 + now.saturating_duration_since(self.since).as_millis().min(OLD)) * self.bytes as u128
     }
 }
 
@@ -152,7 +156,7 @@ mod tests {
         // A revoked lease does not count, even if it grows.
         slow.set(900);
         let last = lease(4, 2000);
-        assert_eq!(revoked(), [1, 1, 1, 1, 1], "one that is larger than the limit leaves nothing");
+        assert_eq!(revoked(), [0, 1, 0, 0, 1], "it is larger than the limit, and the old one is too small to help");
         drop((small, slow, quick, one_more, last));
         let leases = lock(&budget.leases);
         assert!(leases.bytes == 0 && leases.by_number.is_empty());
