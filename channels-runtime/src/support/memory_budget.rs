@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, Weak};
 
 use tokio::time::Instant;
 
-use crate::support::lock;
+use crate::support::sync::lock;
 
 /// An owner of memory that can be asked to release it.
 pub(crate) trait Revoke: Send + Sync {
