@@ -28,7 +28,7 @@ impl ChatConsumer {
     #[connect]
     async fn connect(cx: &mut Context<Self>, room: String) -> Result<Self, Reject> {
         let room = Room { room };
-        // A name that is not legal is the client's mistake.
+        // Without this check, `group_add` rejects with 404, but without the reason.
         room.name()
             .map_err(|error| Reject::not_found().reason(error.to_string()))?;
         cx.group_add(&room).await?;
