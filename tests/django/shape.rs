@@ -1,4 +1,4 @@
-//! Random calls of a serialiser: every shape that serde has, and what Python must have of it.
+//! Random calls of a serialiser: every shape that serde has, and the value that Python must receive.
 
 use std::collections::BTreeMap;
 

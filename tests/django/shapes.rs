@@ -163,7 +163,7 @@ impl Table<'_> {
                 assert_eq!(self.pair.there.receive(&self.theirs).await["value"], bytes(&[0, 0xff]));
             }
         }
-        // Types that speak privately with serde_json, in an event and in a raw message.
+        // Types with a private form in serde_json, in an event and in a raw message.
         let value = json!({"n": 7, "f": 0.5, "large": [u64::MAX, i64::MIN, -0.0], "is": [null, true, "x"]});
         self.travels(value.clone(), value.clone()).await;
         self.travels(value["n"].as_number().unwrap().clone(), json!(7)).await;

@@ -1,4 +1,4 @@
-//! An event with a field of every type that serde has an opinion on, and random values of it.
+//! An event with a field of every type that serde treats specially, and random values of it.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -23,10 +23,10 @@ const ATTACKERS: usize = 8;
 /// The length of each measurement.
 const MEASURED: Duration = Duration::from_secs(8);
 
-/// The time between two questions of the measured client.
+/// The time between two requests of the measured client.
 const PAUSE: Duration = Duration::from_millis(3);
 
-/// A question of any client.
+/// A request of any client.
 #[derive(Deserialize)]
 struct Ping {}
 
@@ -42,7 +42,7 @@ struct Form {
     fields: HashMap<String, Value>,
 }
 
-/// Text that comes back.
+/// Text that the server sends back.
 #[derive(Deserialize, Serialize)]
 struct Say {
     text: String,

@@ -3,8 +3,8 @@
 /// Open files reserved for everything but clients: Redis, logs, listeners, libraries.
 const RESERVED: usize = 64;
 
-/// The highest limit that is asked for. Some containers have a hard limit of a thousand million, and programs that are started
-/// with it may close that many files one by one.
+/// The highest soft limit that is set. Some containers have a hard limit of a billion, and a program that inherits such a limit may
+/// close that many files one by one.
 const HIGHEST: u64 = 1 << 20;
 
 /// The parts of the limit of open files.
@@ -17,8 +17,8 @@ pub(super) struct FileShares {
 }
 
 impl FileShares {
-    /// Divides this many files. `waiting` is the setting of `max_waiting_sockets`, of which at most a quarter of the files is
-    /// used: with few files, waiting sockets must not leave none for connections.
+    /// Divides this many files. `waiting` is the setting `max_waiting_sockets`. It is reduced to a quarter of the files, so that
+    /// connections get some of the files even if there are few.
     pub(super) fn of(files: usize, waiting: usize) -> Self {
         let waiting = waiting.min(files / 4).max(1);
         let reserved = RESERVED.min(files / 4);

@@ -64,7 +64,7 @@ impl Proxies {
         client
     }
 
-    /// Returns the host that the client asked for, if a trusted proxy names it and its word counts.
+    /// Returns the host that the client asked for, if a trusted proxy sends it and `X-Forwarded-Host` is trusted.
     pub(super) fn host<'a>(&self, peer: SocketAddr, headers: &'a HeaderMap) -> Option<&'a str> {
         if self.forwarded_host && self.trust(peer.ip()) { words(headers, &FORWARDED_HOST).next() } else { None }
     }

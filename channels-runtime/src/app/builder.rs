@@ -318,9 +318,9 @@ impl ChannelsBuilder {
     }
 
     /// Sets the highest number of sockets that wait: those that have not sent a whole request yet, and those that have been
-    /// served and may send another. Default: 512. With fewer than four times as many open files (`ulimit -n`), a quarter of those.
+    /// served and may send another. Default: 512, or a quarter of the open files (`ulimit -n`) if that is less.
     ///
-    /// When one more comes, the address with the most waiting sockets loses the one that has waited longest. So a client that
+    /// When one more connects, the address with the most waiting sockets loses the one that has waited longest. So a client that
     /// opens many sockets and sends nothing drops its own. Of an IPv6 address, only the first 64 bits count. Half of the sockets
     /// may be sending the body of a request; these are not dropped for others.
     pub fn max_waiting_sockets(mut self, sockets: usize) -> Self {
@@ -366,7 +366,7 @@ impl ChannelsBuilder {
         if self.use_x_forwarded_host {
             proxies.use_forwarded_host();
             if !has_proxies {
-                let problem = "this header is believed only from `trusted_proxies`, and there are none";
+                let problem = "this header is read only from `trusted_proxies`, and the list is empty";
                 problems.push(SettingError::new("use_x_forwarded_host", problem));
             }
         }

@@ -115,7 +115,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
             Some(name) => seed.deserialize(StrDeserializer::new(name)),
             None => seed.deserialize(Anything { depth: 0 }),
         };
-        // A refusal of a value says nothing about the object.
+        // If a value is refused, the type may still be read from another object.
         value.map_err(|_: Refusal| Refusal::Unknown)
     }
 }

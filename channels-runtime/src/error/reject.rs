@@ -115,7 +115,7 @@ impl From<Error> for Reject {
         let is_unavailable =
             |cause: &(dyn StdError + 'static)| matches!(cause.downcast_ref(), Some(LayerError::Unavailable { .. }));
         let (status, reason) = if error.is_about_name() {
-            // A client writes any path, so this is not an error of the program.
+            // A client can send any path, so this is not an error of the program.
             (StatusCode::NOT_FOUND, Some("a name in this request is not valid".into()))
         } else if error.chain().any(is_unavailable) {
             // An unreachable Redis is not an error of the program, and the client may try again.

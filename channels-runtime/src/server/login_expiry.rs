@@ -215,7 +215,7 @@ mod tests {
         let mut ends = logins(start);
         let round = later(start, ROUND, ROUND);
         assert_eq!((ends.next(start), ends.take_ended(round)), (Some(round.monotonic), vec![]));
-        // An hour passes on the wall, and no time in the process.
+        // The wall clock advances by an hour, and the monotonic clock does not advance.
         let slept = later(round, Duration::ZERO, 60 * MINUTE);
         let mut ended = ends.take_ended(slept);
         ended.sort_unstable();

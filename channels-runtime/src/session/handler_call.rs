@@ -175,7 +175,7 @@ pub(super) fn check<C: Consumer>(
     let command = if let Trigger::Command(index) = trigger { Some(spans::command_name::<C>(index)) } else { None };
     match result {
         Ok(Ok(())) => {}
-        // A client writes any name as often as it likes, so this is its fault, and not one of the program.
+        // A client can send any name as often as it likes, so this is not an error of the program.
         Ok(Err(error)) if matches!(trigger, Trigger::Client | Trigger::Command(_)) && error.is_about_name() => {
             count(&connection.shared().counters.wrong_name);
             tracing::debug!(

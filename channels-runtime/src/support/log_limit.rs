@@ -10,8 +10,8 @@ use crate::support::token_bucket::TokenBucket;
 /// The largest number of records a second.
 const PER_SECOND: u32 = 10;
 
-/// Limits the log records of one kind of fault to ten a second. A client can repeat its part of the fault as fast as it likes, and
-/// must not fill the disk. Every fault is counted elsewhere.
+/// Limits the log records of one kind of fault to ten a second, because a client can cause the fault as often as it likes, and its
+/// records must not fill the disk. The caller counts every fault.
 pub(crate) struct LogLimit(Mutex<TokenBucket>);
 
 impl LogLimit {

@@ -168,7 +168,7 @@ impl Handshake {
     pub(super) fn refuse(&self, server: &Server, consumer: &'static str, reject: &Reject) -> Response {
         let path = shown(self.uri.path());
         match reject.source().map(shown_error) {
-            // A client writes paths and tokens as it likes, so only an error of the server is an error here.
+            // A client can send any path and any token, so only a status of 500 or more is logged as an error.
             Some(error) if reject.status() >= 500 => {
                 if server.failure_logs.allows() {
                     tracing::error!(consumer, path, error, "`connect` failed");

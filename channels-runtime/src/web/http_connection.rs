@@ -117,7 +117,7 @@ impl HttpConnection {
                 let answering = match response.extensions().get::<SlotLease>() {
                     Some(lease) => {
                         lease.lend(&this.slot);
-                        // The response has no end, so it ends when the client's half does.
+                        // An event stream has no end of its own, so it ends when the client closes its half.
                         None
                     }
                     None => {

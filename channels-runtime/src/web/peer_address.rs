@@ -23,8 +23,8 @@ use http::Extensions;
 pub struct PeerAddress(pub SocketAddr);
 
 impl PeerAddress {
-    /// Returns the address of a request of another server. Without one, says so in the log, once in a process: limits per address
-    /// do not apply.
+    /// Returns the address of a request that another server has accepted. If it has none, limits per address do not apply, which is
+    /// logged once per process.
     pub(super) fn of_other_server(extensions: &Extensions) -> Option<Self> {
         static LOGGED: Once = Once::new();
 

@@ -13,7 +13,7 @@ use futures_util::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// The time in which a request is answered whose client has closed its half of the stream.
+/// The time limit for the responses to a client that has closed its half of the stream.
 const HALF_CLOSED: Duration = Duration::from_secs(10);
 
 /// The first bytes of a connection through a balancer that speaks the PROXY protocol, version 1 and 2.

@@ -1,4 +1,4 @@
-//! Text is no error, and an error of `anyhow` is a box.
+//! Text is not an error type, and an error of `anyhow` must be converted like a boxed error.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A task runs beside the handlers and has no context.
+//! A task runs concurrently with the handlers and has no context.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A worker has no client that receives or sends.
+//! A worker has no client, so its consumer cannot send to one.
 
 use channels_runtime::prelude::*;
 

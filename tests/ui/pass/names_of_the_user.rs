@@ -1,5 +1,5 @@
-//! No name of an expansion is one of the user's: his types may be called like those of other libraries' generated code, and be
-//! imported by a `*`. Two consumers may differ in their generic arguments only.
+//! The names in an expansion do not clash with the user's names, such as `ChatEvent`, even if those are imported by a `*`. Two
+//! consumers may differ only in their generic arguments.
 
 use channels_runtime::Consumer;
 use channels_runtime::prelude::*;

@@ -1,7 +1,7 @@
 //! A Sentinel group: finds the current master.
 //!
-//! The client library has this, too, but not with client certificates for an unverified server, and not without the check of the
-//! host name. Sentinel reports IP addresses, which certificates seldom name.
+//! The client library also supports Sentinel. But it can neither use client certificates with an unverified server, nor skip the check
+//! of the host name. The check often fails, because Sentinel reports IP addresses, which certificates seldom name.
 
 use deadpool_redis::redis::{AsyncConnectionConfig, Client, ConnectionInfo, RedisResult, cmd};
 use futures_util::StreamExt;

@@ -1,4 +1,4 @@
-//! What a [`RedisHost`] means for the client library: where to connect, and how.
+//! The conversion of a [`RedisHost`] into the connection settings of the client library.
 
 use deadpool_redis::redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 

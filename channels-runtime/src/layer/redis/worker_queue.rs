@@ -140,7 +140,7 @@ impl QueueConnection {
 }
 
 impl QueueConnection {
-    /// Returns a job to the queue, which no worker has begun. It keeps its place.
+    /// Returns a job that no worker has begun to the queue, at its old position.
     async fn put_back(&mut self, (message, score): QueueEntry, expiry: u64) {
         let Some(connection) = &mut self.connection else { return };
         let mut put_back = Pipeline::with_capacity(3);

@@ -7,7 +7,7 @@ use crate::app::Channels;
 use crate::consumer::{Consumer, OnlySends};
 
 /// The route of a consumer in an axum application, returned by [`Channels::axum`] and [`Channels::axum_sse`].
-/// [`RouterExt::consumer`](crate::web::axum::RouterExt::consumer) gives it a path.
+/// [`RouterExt::consumer`](crate::web::axum::RouterExt::consumer) sets its path.
 #[must_use = "a route serves nothing until `Router::consumer` adds it"]
 pub struct ConsumerRoute<C> {
     pub(super) channels: Channels,
@@ -23,7 +23,7 @@ pub(super) struct Serves {
 }
 
 impl Serves {
-    /// Returns what a request that asks for neither protocol must send.
+    /// Returns the text of the response to a request for neither protocol.
     pub(super) fn advice(self) -> &'static str {
         match self {
             Self { websocket: true, events: false } => "the header `Upgrade: websocket` is missing",

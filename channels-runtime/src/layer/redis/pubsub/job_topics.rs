@@ -196,7 +196,7 @@ impl JobNumbers {
             // The last worker has ended.
             Err(TrySendError::Closed(_)) => counters.count_unread(1),
         }
-        // The script would take a later number for proof that this one was offered.
+        // The script would treat a later number as proof that this job was offered.
         self.numbered.remove(topic);
         true
     }

@@ -1,4 +1,4 @@
-//! The topics of the layer on one Redis server, and what to do with their messages.
+//! The topics of the layer on one Redis server, and the handling of their messages.
 
 use std::sync::Arc;
 
