@@ -56,11 +56,11 @@ struct ChatConsumer {
 
 #[consumer]
 impl ChatConsumer {
-    /// The capture of the path, and then the state of the application.
+    /// Takes the capture of the path, and then the state of the application.
     #[connect]
     async fn connect(cx: &mut Context<Self>, room: String, State(sent): State<Sent>) -> Result<Self, Reject> {
         let room = Room { room };
-        // An illegal group name is the client's mistake.
+        // Without this check, `group_add` rejects with 404, but without the reason.
         room.name().map_err(|error| Reject::not_found().reason(error.to_string()))?;
         cx.group_add(&room).await?;
         Ok(Self { room, sent })
@@ -78,7 +78,7 @@ impl ChatConsumer {
     }
 }
 
-/// A layer of tower: logs every request, the handshakes too.
+/// A tower layer that logs every request, including the handshakes.
 async fn log_request(request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = next.run(request).await;

@@ -94,13 +94,12 @@ impl ChannelsBuilder {
         self
     }
 
-    /// Sets how much memory the messages that clients have not finished may take together, in bytes. Default: 128 MiB, or four
-    /// times [`Self::max_message_size`] if that is more. Minimum: four times `max_message_size`.
-    ///
-    /// Beyond it, the connection whose message is largest and oldest closes with 1013 (the size counts up to tenfold
-    /// with the age), and
-    /// [`ConnectionStats::unfinished`](crate::stats::ConnectionStats::unfinished) counts it. The first 4 KiB of each connection
+    /// Sets how much memory the unfinished messages of all clients may take together, in bytes. Default: 128 MiB, or four times
+    /// [`Self::max_message_size`] if that is more. Minimum: four times `max_message_size`. The first 4 KiB of each connection
     /// are not counted.
+    ///
+    /// Beyond the limit, the connection with the largest message closes with 1013. An old message counts up to ten times its
+    /// size. [`ConnectionStats::unfinished`](crate::stats::ConnectionStats::unfinished) counts these connections.
     pub fn unfinished_limit(mut self, bytes: usize) -> Self {
         self.unfinished_limit = Some(bytes);
         self

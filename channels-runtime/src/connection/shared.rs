@@ -26,7 +26,7 @@ pub(crate) struct Shared {
 pub(crate) struct Limits {
     /// The largest message that a client may send, in bytes.
     pub(crate) max_message: usize,
-    /// The number of bytes of the messages that all clients have not finished.
+    /// The maximum number of bytes of the unfinished messages of all clients.
     pub(crate) unfinished: usize,
     /// The maximum number of bytes that may be pending for the client. A frame that exceeds it closes the connection with 1013.
     pub(crate) outbound: usize,

@@ -44,7 +44,7 @@ pub(super) enum EndRule {
     Unanswered,
     /// The client did not send a message within the idle limit.
     Idle,
-    /// The unfinished messages of all clients exceed their limit, and this client's costs most.
+    /// The unfinished messages of all clients exceed their limit, and this client's message has the highest cost.
     Unfinished,
 }
 

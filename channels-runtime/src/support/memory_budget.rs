@@ -14,13 +14,13 @@ pub(crate) trait Revoke: Send + Sync {
     fn revoke(&self);
 }
 
-/// The age from which an owner's bytes count tenfold, in milliseconds. Age counts no further: the oldest owner may be one whose
-/// few bytes would not help.
+/// The age from which an owner's bytes count tenfold, in milliseconds. A greater age does not raise the cost, because the oldest owner
+/// may hold few bytes, whose release would not help.
 const OLD: u128 = 9_000;
 
-/// Memory that many owners hold together. Bound: `limit` bytes. Policy: when it is exceeded, the owner that costs most must release
-/// its memory, until the rest is within the limit. The cost is the bytes, which count up to tenfold with their age. So one that
-/// holds much for long goes first, and one that is quick or small stays.
+/// Memory that many owners hold together. Bound: `limit` bytes. Policy: beyond it, the owner with the highest cost must release its
+/// memory, and then the next one, until the rest is within the limit. The cost is the number of bytes, multiplied by a factor of 1 to
+/// 10 that grows with their age. So owners that hold many bytes for a long time release theirs first.
 pub(crate) struct MemoryBudget {
     limit: usize,
     leases: Mutex<Leases>,
@@ -45,7 +45,7 @@ impl Held {
     }
 }
 
-/// The memory of one owner, given back on drop.
+/// The memory of one owner, released on drop.
 pub(crate) struct Lease {
     budget: Arc<MemoryBudget>,
     number: u64,
@@ -81,7 +81,7 @@ impl Leases {
         Some(held)
     }
 
-    /// Removes the lease that costs most.
+    /// Removes the lease with the highest cost.
     fn remove_largest(&mut self) -> Option<Weak<dyn Revoke>> {
         let now = Instant::now();
         let (number, _) = self.by_number.iter().max_by_key(|(number, held)| (held.cost(now), u64::MAX - **number))?;

@@ -1,4 +1,4 @@
-//! The stream of a client's HTTP requests: what its first bytes and its end mean.
+//! The stream of a client's HTTP requests: detects the PROXY protocol, and delays the end of the stream during a response.
 
 use std::future::Future;
 use std::io::{self, IoSlice};

@@ -14,7 +14,7 @@ use crate::web::slots::Slot;
 pub(crate) struct ResponseBody<B> {
     pub(super) body: B,
     pub(super) slot: Arc<Slot>,
-    /// `None` for a response that ends when the client's half of the stream does.
+    /// `None` for an event stream, which ends when the client closes its half of the stream.
     pub(super) _answering: Option<Answering>,
 }
 

@@ -12,8 +12,8 @@ use crate::web::peer_address::{PeerAddress, UnknownAddress};
 use crate::web::request_body::{BodyError, RequestBody};
 use crate::web::routes::{HttpService, Routes};
 
-/// Converts routes into a tower [`Service`], which hyper, axum, tonic and other servers can call. All of `Channels` that is a
-/// route can be mounted this way: WebSockets, server-sent events, health pages, metrics.
+/// Converts routes into a tower [`Service`], which hyper, axum, tonic and other servers can call. This works for every route of
+/// `Channels`: WebSockets, server-sent events, health pages, metrics.
 ///
 /// The server must support HTTP upgrades, for example hyper's `serve_connection(..).with_upgrades()`, and must pass on the
 /// request with its extensions. The client's address is the extension [`PeerAddress`](crate::web::PeerAddress) of the request,

@@ -39,7 +39,7 @@ struct Unfinished {
     rest: BytesMut,
     /// The incomplete message.
     partial: Option<Partial>,
-    /// The memory of both, if it is much.
+    /// The lease for the memory of both, if it is counted.
     lease: Option<Lease>,
 }
 
@@ -82,7 +82,7 @@ impl Decoder {
         self.0.as_ref().is_some_and(|unfinished| !unfinished.rest.is_empty())
     }
 
-    /// Counts the memory that the decoder owns. The lease is made if it is much, and ends with the last unfinished bytes.
+    /// Counts the memory that the decoder owns. Takes a lease if the memory is large, and releases it after the last unfinished byte.
     pub(crate) fn count_memory(&mut self, lease: impl FnOnce() -> Lease) {
         let Some(unfinished) = &mut self.0 else { return };
         let message = unfinished.partial.as_ref().and_then(|partial| partial.message.as_ref());

@@ -1,4 +1,4 @@
-//! A group carries what no consumer of the application handles.
+//! A group carries an event that no consumer of the application handles.
 
 use channels_runtime::check_app;
 use channels_runtime::prelude::*;

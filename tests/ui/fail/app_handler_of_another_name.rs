@@ -1,4 +1,4 @@
-//! A handler with a slip in its name: `check_app!` knows which event it is for.
+//! A handler with a misspelt name: `check_app!` finds its event by the payload.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A consumer handles what nothing brings.
+//! A consumer handles an event that no group, channel or timer sends.
 
 use channels_runtime::check_app;
 use channels_runtime::prelude::*;

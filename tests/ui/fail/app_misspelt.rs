@@ -1,4 +1,4 @@
-//! The lists of an application, and what may stand in them.
+//! The lists of `check_app!`, with wrong names and contents.
 
 use channels_runtime::check_app;
 

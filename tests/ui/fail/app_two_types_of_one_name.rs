@@ -1,4 +1,4 @@
-//! Two types of one application are one event.
+//! Two event types of one application have the same name.
 
 use channels_runtime::check_app;
 use channels_runtime::prelude::*;

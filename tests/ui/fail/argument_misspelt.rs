@@ -1,4 +1,4 @@
-//! The arguments of the three macros, each with a slip.
+//! The arguments of the three macros, each misspelt.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Methods that ask for more than there is.
+//! Methods with too many arguments.
 
 use channels_runtime::prelude::*;
 

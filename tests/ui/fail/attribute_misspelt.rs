@@ -1,4 +1,4 @@
-//! The attributes of methods, each with a slip.
+//! The attributes of methods, each misspelt.
 
 use channels_runtime::prelude::*;
 

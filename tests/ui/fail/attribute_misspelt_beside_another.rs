@@ -1,4 +1,4 @@
-//! A misspelt attribute on a method that is right for another one, or for none: what was meant is not known.
+//! A misspelt attribute on a method that fits another attribute, or none: the intended one is unknown.
 
 use channels_runtime::prelude::*;
 

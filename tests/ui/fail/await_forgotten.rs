@@ -1,4 +1,4 @@
-//! What was called and not awaited has not happened.
+//! A call without `.await` has no effect.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A warning of the compiler, which is no error unless the user says so.
+//! A warning of the compiler, which is an error only if the user denies it.
 
 #![deny(unused_must_use)]
 

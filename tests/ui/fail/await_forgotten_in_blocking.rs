@@ -1,4 +1,4 @@
-//! A blocking method awaits nothing: `block_on` does.
+//! A blocking method cannot await: it calls `block_on`.
 
 use channels_runtime::prelude::*;
 

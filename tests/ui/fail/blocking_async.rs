@@ -1,4 +1,4 @@
-//! What is async awaits: it does not block.
+//! An async method awaits, so it cannot be `blocking`.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Only one word stands behind a name.
+//! Only the word `blocking` may follow a name.
 
 use channels_runtime::prelude::*;
 

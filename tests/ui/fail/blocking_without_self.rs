@@ -1,4 +1,4 @@
-//! What runs in whoever sends must not block.
+//! A handler without `self` runs in the sender's task, so it must not block.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What a public consumer captures is public.
+//! The types that a public consumer captures must be public.
 
 
 mod inner {

@@ -1,4 +1,4 @@
-//! The consumer behind a channel name does not handle the event.
+//! The consumer of a channel name does not handle the event.
 
 use channels_runtime::prelude::*;
 

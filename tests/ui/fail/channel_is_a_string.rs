@@ -1,4 +1,4 @@
-//! Text where the name of a channel is wanted.
+//! Text in place of a channel name.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What a client said belongs to the method.
+//! A command is passed to its method by value.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Names of commands that nobody could type.
+//! Invalid names of commands.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A command is read from JSON, and there, without a word of it.
+//! A command is read from JSON without the wrapper `Json`.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The prelude's `Result<Self>`, right for every other method, has no room for a `Reject`.
+//! The prelude's `Result<Self>` cannot hold a `Reject`.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What the path captures is given away.
+//! Captures are passed to `#[connect]` by value.
 
 use channels_runtime::prelude::*;
 

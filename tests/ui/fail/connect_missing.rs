@@ -1,4 +1,4 @@
-//! A consumer that nobody can make.
+//! A consumer without `#[connect]` and without `Default`.
 
 use channels_runtime::prelude::*;
 

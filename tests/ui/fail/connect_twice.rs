@@ -1,4 +1,4 @@
-//! There is one way in.
+//! Two `#[connect]` methods.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! `#[consumer]` above nothing that could happen.
+//! `#[consumer]` on a block without methods that it can call.
 
 use channels_runtime::prelude::*;
 

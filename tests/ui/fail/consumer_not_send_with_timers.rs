@@ -1,4 +1,4 @@
-//! The timers of a consumer that cannot move between threads are not wrong as well.
+//! A consumer that is not `Send` gets no further errors about its timers.
 
 use std::rc::Rc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A context ends with the call.
+//! A context must not outlive the call.
 
 use channels_runtime::prelude::*;
 

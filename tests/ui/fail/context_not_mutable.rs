@@ -1,4 +1,4 @@
-//! The context is `&mut Context<Self>`, to the letter.
+//! The context must be `&mut Context<Self>`.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A context that does not say whose it is.
+//! A context without its consumer's type.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What runs once for all connections has no context of one.
+//! A handler without `self` runs once for all connections, so it has no context.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A derive above `#[event]` is not seen by it.
+//! `#[event]` does not see a derive above it.
 
 use channels_runtime::prelude::*;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! There is one way out.
+//! Two `#[disconnect]` methods.
 
 use channels_runtime::prelude::*;
 

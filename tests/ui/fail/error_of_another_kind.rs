@@ -1,4 +1,4 @@
-//! The error of a handler implements `std::error::Error`.
+//! The error of a handler must implement `std::error::Error`.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What `?` cannot take, in a handler and in `#[connect]`.
+//! Types that `?` cannot convert, in a handler and in `#[connect]`.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Attributes where they do not belong.
+//! Attributes on items that they do not support.
 
 use channels_runtime::prelude::*;
 

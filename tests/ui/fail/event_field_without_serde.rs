@@ -1,4 +1,4 @@
-//! Fields that serde cannot write and read: of an own type, of one with half of serde, of one from elsewhere.
+//! Fields without serde: of an own type, of a type with only one of the two traits, of a type from another crate.
 
 use std::time::Instant;
 

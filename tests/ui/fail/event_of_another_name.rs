@@ -1,4 +1,4 @@
-//! A handler says a name, and its payload is the event of another one.
+//! The handler's name differs from the name of its payload.
 
 use channels_runtime::prelude::*;
 

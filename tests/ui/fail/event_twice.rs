@@ -1,4 +1,4 @@
-//! Two names above one struct.
+//! Two `#[event]` attributes on one struct.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The payload of a handler is the event, however it travels and whoever else has it.
+//! The payload of a handler is the event itself, without a wrapper such as `Json` or `Arc`.
 
 use std::collections::HashMap;
 use std::sync::Arc;

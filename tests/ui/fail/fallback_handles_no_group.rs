@@ -1,4 +1,4 @@
-//! The handler for what no other handler is for does not stand for the events of a group.
+//! The handler for events without a handler of their own does not count as a handler of a group's events.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What others write for what has no name, and a list in the wrong brackets.
+//! Other words in place of `_`, and a list in the wrong brackets.
 
 use channels_runtime::prelude::*;
 

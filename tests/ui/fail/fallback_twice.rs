@@ -1,4 +1,4 @@
-//! At most one method for each kind of what has no name.
+//! Two `#[handler(_)]` methods, and two `#[receive(_)]` methods.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The handler for what no other handler is for, in shapes that cannot be.
+//! `#[handler(_)]` and `#[receive(_)]` methods with wrong signatures.
 
 use channels_runtime::prelude::*;
 

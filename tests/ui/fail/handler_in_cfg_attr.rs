@@ -1,4 +1,4 @@
-//! An attribute that is not there yet when `#[consumer]` looks for it.
+//! An attribute in `cfg_attr`, which `#[consumer]` cannot see.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The string of a handler is checked where it stands.
+//! The name of a handler is checked at the attribute.
 
 use channels_runtime::prelude::*;
 

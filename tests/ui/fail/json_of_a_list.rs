@@ -1,4 +1,4 @@
-//! A list has serde where what it holds has it.
+//! A list implements serde's traits only if its items do.
 
 use channels_runtime::prelude::*;
 use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};

@@ -1,4 +1,4 @@
-//! `#[layer_lost]` and `#[layer_restored]`: for a connection, and with nothing to say but that.
+//! `#[layer_lost]` and `#[layer_restored]` take `&mut self` and the context, and nothing else.
 
 use channels_runtime::prelude::*;
 

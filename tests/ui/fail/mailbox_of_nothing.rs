@@ -1,4 +1,4 @@
-//! A policy for a mailbox in which no event ever waits.
+//! A mailbox policy on a consumer without a `#[handler]` that takes `&mut self`.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What gives way in a full mailbox is one of three things.
+//! A mailbox has one of three overflow policies.
 
 use channels_runtime::prelude::*;
 

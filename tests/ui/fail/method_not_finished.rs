@@ -1,4 +1,4 @@
-//! One method that is no Rust: the others are what they were.
+//! One method has a syntax error, and the others are unchanged.
 
 use channels_runtime::prelude::*;
 use channels_runtime::Consumer;

@@ -1,4 +1,4 @@
-//! A macro sees the names of constants and types, and not what they hold.
+//! A macro sees the names of constants and types, but not their values.
 
 use channels_runtime::prelude::*;
 

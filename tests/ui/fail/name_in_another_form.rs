@@ -1,4 +1,4 @@
-//! Names in quotes that are not where, or not what, they should be.
+//! Names in quotes in the wrong place, or with the wrong content.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! The name is the first argument, and nothing stands before its string.
+//! The name must be the first argument, without a key.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What is held over an `.await` must be `Send`.
+//! A value that is held over an `.await` must be `Send`.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A payload that is no struct: one field, a list, anything.
+//! Payloads of unsized types: text, a list, a trait object.
 
 use channels_runtime::prelude::*;
 

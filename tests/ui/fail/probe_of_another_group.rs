@@ -1,4 +1,4 @@
-//! A test waits only for what can come.
+//! A test waits for an event that does not reach the group or the channel.
 
 use channels_runtime::prelude::*;
 use channels_runtime::testing::LayerProbe;

@@ -1,4 +1,4 @@
-//! An answer that is not the event which the question asks for.
+//! The reply is not the event that the request expects.
 
 use channels_runtime::ReplyTo;
 use channels_runtime::prelude::*;

@@ -1,4 +1,4 @@
-//! What a handler without `self` returns borrows from its event, which its type does not show.
+//! The result of a handler without `self` borrows from its event, which the return type does not show.
 
 use channels_runtime::prelude::*;
 

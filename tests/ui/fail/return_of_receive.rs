@@ -1,4 +1,4 @@
-//! `#[receive]` and `#[disconnect]` answer with `cx`.
+//! `#[receive]` and `#[disconnect]` reply with `cx`.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A method that acts takes `&mut self`.
+//! A method that runs for a connection takes `&mut self`.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A method that acts for a connection, and lacks its `self`.
+//! A method that runs for a connection lacks `self`.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! What is sent to a client lacks serde's `Serialize`.
+//! A value for the client lacks serde's `Serialize`.
 
 use channels_runtime::prelude::*;
 

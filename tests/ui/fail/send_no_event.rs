@@ -1,4 +1,4 @@
-//! What is sent through the layer is an event.
+//! Only events can be sent through the layer.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A server, and a client for tests, are given routes.
+//! A server and a test client take routes.
 
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;

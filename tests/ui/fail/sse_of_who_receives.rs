@@ -1,4 +1,4 @@
-//! The client of server-sent events cannot say anything.
+//! A client of server-sent events cannot send, so its consumer has no `#[receive]`.
 
 use channels_runtime::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Ten mistakes, ten errors, each once; what is right still expands.
+//! Ten mistakes give ten errors, each once, and the valid methods still expand.
 
 use channels_runtime::prelude::*;
 use channels_runtime::Consumer;

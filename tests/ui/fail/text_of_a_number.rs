@@ -1,4 +1,4 @@
-//! What is sent as text is text, also by a test.
+//! Text that is sent must be text, also in a test.
 
 use channels_runtime::prelude::*;
 use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
