@@ -171,10 +171,10 @@ pub fn event(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// - `crate = path`, optional: the path of `channels_runtime`.
 ///
 /// A name has at most 99 characters of `A-Z a-z 0-9 - _ .`, as in Django Channels. The macro checks the fixed parts. If a
-/// field breaks this rule at run time, `group_add` and `group_send` return an error. They also do if a name has several
-/// fields and one contains the text that separates it from the next: `chat_{org}_{room}` of `a_b` and `c` would be the name
-/// of `a` and `b_c` too. The last field that is not a number may contain any text. `Group::name` returns the name, and
-/// `Group::EVENTS` lists the events.
+/// field breaks this rule at run time, `group_add` and `group_send` return an error. They also return an error if a name has
+/// several fields, and one contains the text that separates it from the next one: `chat_{org}_{room}` would be the same name
+/// for `a_b` and `c` as for `a` and `b_c`. The last field that is not a number may contain the separator. `Group::name` returns
+/// the name, and `Group::EVENTS` lists the events.
 #[proc_macro_attribute]
 pub fn group(arguments: TokenStream, item: TokenStream) -> TokenStream {
     group::expand(arguments.into(), item.into()).into()

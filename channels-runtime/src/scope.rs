@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn cookie_is_that_of_django() {
+    fn cookie_is_read_as_in_django() {
         let cookie = |lines: &[&[u8]]| {
             let mut headers = HeaderMap::new();
             for line in lines {

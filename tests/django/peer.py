@@ -112,7 +112,7 @@ class Generator:
 
 
 def connection(pool, places=("host", "port", "path")):
-    """Returns what a pool means: the place, the login and the TLS of its connections."""
+    """Returns the place, the login and the TLS of the connections of a pool."""
     made = pool.connection_class(**pool.connection_kwargs)
     meaning = {place: getattr(made, place) for place in places if hasattr(made, place)}
     meaning["db"] = int(made.db or 0)
@@ -213,7 +213,7 @@ class Peer:
         await self.layers[layer].flush()
 
     async def host(self, host):
-        """Returns what an entry of `hosts` means to channels_redis and redis-py."""
+        """Returns the meaning of an entry of `hosts` for channels_redis and redis-py."""
         [host] = decode_hosts([host])
         pool = create_pool(host)
         if not isinstance(pool, redis.asyncio.sentinel.SentinelConnectionPool):

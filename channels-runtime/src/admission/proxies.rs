@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_host_counts_only_if_wanted_and_from_trusted_proxies() {
+    fn forwarded_host_is_read_only_if_set_and_from_trusted_proxies() {
         let mut proxies = proxies(&["127.0.0.1"]);
         let headers = headers(&[("x-forwarded-host", "evil.net, example.org")]);
         assert_eq!(proxies.host("127.0.0.1:1".parse().unwrap(), &headers), None);

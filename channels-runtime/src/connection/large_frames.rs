@@ -8,9 +8,8 @@ use tokio::sync::Semaphore;
 
 use crate::websocket::Frame;
 
-/// The size from which a frame is large, in bytes. Decoding it may take longer than a thread should be withheld from the other
-/// connections: JSON of 1 MiB with many keys takes a tenth of a second. A smaller frame takes about as long as the change of
-/// threads costs.
+/// The size from which a frame is large, in bytes. Decoding a large frame would delay the other connections of the thread: JSON of
+/// 1 MiB with many keys takes a tenth of a second. Decoding a smaller frame takes about as long as the change of threads.
 const LARGE: usize = 16 * 1024;
 
 /// Decodes large frames on threads for blocking work, while the connection's own thread serves other connections.
@@ -39,7 +38,7 @@ impl LargeFrames {
     /// Runs `decode` on a thread for blocking work, and returns its result. A panic of `decode` is continued here.
     ///
     /// # Cancel safety
-    /// If the future is dropped, a decoding that has begun ends by itself, and counts until then.
+    /// If the future is dropped, a decoding that has begun continues to its end, and counts against the bound until then.
     pub(crate) async fn decode<T: Send + 'static>(&self, decode: impl FnOnce() -> T + Send + 'static) -> T {
         let permit = Arc::clone(&self.0).acquire_owned().await.expect("the semaphore is never closed");
         let decoding = tokio::task::spawn_blocking(move || {

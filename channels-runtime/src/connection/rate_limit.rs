@@ -19,8 +19,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// per millisecond.
 const MESSAGE_COST: i32 = 1000;
 
-/// The bytes that a fragment of a message costs beyond its own. A fragment is not a message, because a client may split one large
-/// message into many. But each costs time, even if it is empty.
+/// The bytes that a fragment of a message counts in addition to its own. A fragment is not a message, because a client may split one large
+/// message into many. But each fragment takes time, even if it is empty.
 const FRAGMENT_COST: usize = 1024;
 
 /// The rate at which a client may send, per second. A full bucket holds the tokens of one second.

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn wall_clock_that_steps_back_extends_no_login() {
+    fn wall_clock_that_steps_back_does_not_extend_login() {
         let start = clocks();
         let mut ends = logins(start);
         let back = Now { wall: start.wall - 60 * MINUTE, ..later(start, MINUTE / 2, Duration::ZERO) };

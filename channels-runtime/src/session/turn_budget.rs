@@ -7,7 +7,7 @@ const STEPS: u8 = 16;
 /// message of a megabyte costs more than a thousand short ones.
 const BYTES_OF_STEP: usize = 1024;
 
-/// The longest turn, in milliseconds of a clock that counts whole ones. The step that exceeds it is completed.
+/// The longest turn, in milliseconds. The clock has whole milliseconds. The step that exceeds the time is completed.
 const MILLISECONDS: u8 = 2;
 
 /// The work since the task last yielded. Three bytes, because each idle connection has one.
@@ -37,7 +37,7 @@ impl TurnBudget {
     /// Counts a step, or a read that did not complete a message.
     ///
     /// `clock` returns milliseconds. It is read in the second, fourth and eighth step only: most turns have a single step, and
-    /// must not pay for a clock.
+    /// must not spend time on a clock.
     pub(super) fn count_step(&mut self, clock: impl FnOnce() -> u32) {
         self.steps = self.steps.saturating_add(1);
         if self.steps < 2 || !self.steps.is_power_of_two() {

@@ -123,7 +123,7 @@ async fn django_session_cookie_is_accepted() {
 }
 
 #[tokio::test]
-async fn rejected_login_says_reason_in_body_and_log() {
+async fn rejected_login_has_reason_in_body_and_log() {
     let (log, _guard) = Records::listen();
     let server = serve(Channels::builder().authenticator(Jwt::hs256(SECRET).unwrap().authenticator::<User>())).await;
     for (token, wanted) in [

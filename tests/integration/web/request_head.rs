@@ -103,7 +103,7 @@ async fn request_without_single_host_is_400_unless_it_is_http_1_0() {
 }
 
 #[tokio::test]
-async fn consumer_cannot_answer_what_client_did_not_offer() {
+async fn handshake_headers_from_consumer_are_removed() {
     let (log, _guard) = Records::listen();
     let channels = Channels::builder().build().unwrap();
     let server = serve(&channels).await;

@@ -1,6 +1,6 @@
 //! Calls of `cx` in the body of a method, as far as the tokens show them.
 //!
-//! The compiler reports most mistakes with them too, but not in the words of this crate. A call through another name than
+//! The compiler also reports most mistakes with them, but without the remedy. A call through another name than
 //! `cx`, or in a macro of the user's with a syntax of its own, is not found.
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};

@@ -208,7 +208,7 @@ fn duplicates_give_an_error_at_both_places() {
 }
 
 #[test]
-fn names_with_same_variant_get_two() {
+fn names_with_same_variant_get_distinct_variants() {
     let block = quote!(impl Chat {
         #[handler("send.message")] fn one(event: &A) -> String {}
         #[handler("sendMessage")] fn two(event: &B) -> String {}

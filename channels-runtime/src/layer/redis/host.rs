@@ -195,7 +195,7 @@ impl Host {
     }
 
     /// Records that a connection to this server was lost. The server may have restarted, or may be another one now. So the idle
-    /// connections are closed, and no task uses one again that is older.
+    /// connections are closed, and no task reuses an older connection.
     pub(super) fn lost(&self) {
         self.losses.fetch_add(1, Relaxed);
         if let Location::Server { pool, .. } = &self.location {

@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn other_end_has_slash_or_not() {
+    fn other_path_differs_only_in_trailing_slash() {
         assert_eq!(with_other_end("/ws/{room}").as_deref(), Some("/ws/{room}/"));
         assert_eq!(with_other_end("/ws/{room}/").as_deref(), Some("/ws/{room}"));
         assert_eq!(with_other_end("/"), None);

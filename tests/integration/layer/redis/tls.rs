@@ -150,7 +150,7 @@ async fn unverified_server_is_accepted_only_by_setting() {
 }
 
 #[tokio::test]
-async fn client_certificate_opens_server_that_requires_one() {
+async fn client_with_certificate_connects_to_server_that_requires_one() {
     let files = Certificates::new();
     let (_server, port) = files.start("elsewhere", "yes", &[]);
     let address = format!("rediss://localhost:{port}/0");
