@@ -1,4 +1,4 @@
-//! Django Channels in Rust: consumers, groups and a channel layer, every name and shape checked by the compiler.
+//! Django Channels in Rust: consumers, groups and a channel layer. The compiler checks the name and the fields of every event.
 //!
 //! A *consumer* handles one WebSocket connection. It joins *groups*. An *event* that is sent to a group reaches every consumer in
 //! it, in this process or, with a Redis layer, in any other, including Python processes. An event's name is written twice, at its

@@ -12,8 +12,9 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
 /// Any error. `?` converts every [`std::error::Error`] into it.
 ///
-/// A handler that returns an error closes only its own connection, with code 1011. The error is logged and never sent to the
-/// client. `Display` and `Debug` write the error and all of its causes in one line.
+/// A handler that returns an error closes only its own connection, with code 1011. There are two exceptions. A handler without
+/// `self` closes no connection. A [`NameError`](crate::error::NameError) from `#[receive]` closes with code 1008, and from
+/// `#[connect]` it rejects with 404. The error is logged and never sent to the client. `Display` and `Debug` write the error and all of its causes in one line.
 ///
 /// # As a `std::error::Error`
 ///
