@@ -205,7 +205,7 @@ impl Table<'_> {
         assert!(error.to_string().contains("at `value[0]`: NaN is not a JSON value"), "{error}");
     }
 
-    /// What only Python writes.
+    /// Checks the values that only Python writes.
     async fn check_from_python(&self) {
         let from_python = async |value: Value| {
             let message = json!({"type": "holds", "value": value});

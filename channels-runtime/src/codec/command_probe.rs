@@ -18,7 +18,8 @@ const LIMIT: usize = 64;
 
 /// Returns the reason why no client can send the command, or `None` if a client can send it or the reason is unknown.
 ///
-/// Reads the type from objects with ever more fields, until it reads one or rejects a value.
+/// Reads the type from an object that has only the tag. Adds each missing field and repeats this, until the type is read or rejects a
+/// value.
 pub(crate) fn unsendable<T: DeserializeOwned>(tag: &'static str, name: &'static str) -> Option<String> {
     let mut fields = vec![tag];
     while fields.len() < LIMIT {

@@ -33,7 +33,7 @@ async fn foreign_origin_is_rejected_logged_and_counted() {
     }
     let stats = server.channels.stats().handshakes;
     assert_eq!((stats.accepted, stats.wrong_origin), (3, 6));
-    // The body says what to do: a page on another port in development, such as Vite's.
+    // A page on another port in development, such as Vite's. The body names the remedy.
     let request = handshake("/ws", &format!("Host: {host}\nOrigin: http://localhost:5173\n"));
     let answer = send_request(host, &request.replace("Connection: ", "Connection: close, ")).await;
     let body = "pages of the origin `http://localhost:5173` may not connect to this server; to allow them, list the origin in \

@@ -132,7 +132,7 @@ async fn send(socket: &mut TcpStream, text: &str) {
 async fn text_of_client_is_cut_in_every_record() {
     let log = Log::default();
     let kept = log.clone();
-    // A second subscriber. With only one, tracing caches that no thread wants a record if the other tests' threads do not.
+    // With a single subscriber, tracing may cache that a record is disabled, because it is disabled in the threads of other tests.
     let _another = tracing::Dispatch::new(tracing_subscriber::registry());
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)

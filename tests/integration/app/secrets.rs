@@ -109,7 +109,7 @@ async fn send(socket: &mut TcpStream, text: &str) {
 async fn secrets_never_appear_in_logs_or_errors() {
     let (log, all) = (Log::default(), All::default());
     let kept = log.clone();
-    // A second subscriber. With only one, tracing caches that no thread wants a record if the other tests' threads do not.
+    // With a single subscriber, tracing may cache that a record is disabled, because it is disabled in the threads of other tests.
     let _another = tracing::Dispatch::new(tracing_subscriber::registry());
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)

@@ -198,7 +198,7 @@ impl Slow {
     }
 }
 
-/// A shutdown that ends before each `#[disconnect]` has ended says so, and how many there were: in the log and in its result.
+/// If a shutdown ends before every `#[disconnect]` has ended, the log and its result contain the number of the others.
 #[tokio::test]
 async fn shutdown_counts_disconnects_that_it_cuts_off() {
     let (log, _guard) = Records::listen();

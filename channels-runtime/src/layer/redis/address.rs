@@ -161,7 +161,7 @@ impl RedisHost {
                         return fail("a Sentinel is a server, not another Sentinel group");
                     }
                     if sentinel.options.db.is_some_and(|db| db != 0) {
-                        return fail("a Sentinel has no databases: set `db` beside `sentinels`, for the master");
+                        return fail("a Sentinel has no databases: set `db` next to `sentinels`, for the master");
                     }
                     sentinel.check()?;
                 }

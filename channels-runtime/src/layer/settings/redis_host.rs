@@ -7,7 +7,7 @@ use crate::layer::setting_number::integer;
 use crate::layer::settings::config_error::ConfigError;
 use crate::layer::settings::section::{Section, shown};
 
-/// The keys that say where a server is. An entry has those of one kind.
+/// The keys for the place of a server. An entry has those of one kind.
 const PLACE_KEYS: [&str; 8] =
     ["address", "host", "port", "unix_socket_path", "path", "sentinels", "master_name", "sentinel_kwargs"];
 
@@ -82,7 +82,7 @@ fn read_options(mut section: Section<'_>, kind: &str) -> Result<ConnectionOption
                 if value.is_null() {
                     continue;
                 }
-                format!("has no effect beside `{kind}`")
+                format!("has no effect together with `{kind}`")
             }
             Err(OptionProblem::Unknown) => {
                 format!("unknown key; legal are {}, {}", PLACE_KEYS.join(", "), ConnectionOptions::names())
@@ -157,16 +157,19 @@ mod tests {
             (json!({"hosst": "h"}), "[0][\"hosst\"]: unknown key; legal are address, host, port"),
             (json!({"host": "h", "port": 70_000}), "[0][\"port\"]: 70000 is not a port"),
             (json!({"host": "h", "port": "x"}), "[0][\"port\"]: this string is not a port"),
-            (json!({"address": "redis://h", "port": 1}), "[0][\"port\"]: has no effect beside `address`"),
-            (json!({"address": "redis://h", "sentinels": []}), "[0][\"sentinels\"]: has no effect beside `address`"),
-            (json!({"path": "/s", "host": "h"}), "[0][\"host\"]: has no effect beside `path`"),
+            (json!({"address": "redis://h", "port": 1}), "[0][\"port\"]: has no effect together with `address`"),
+            (
+                json!({"address": "redis://h", "sentinels": []}),
+                "[0][\"sentinels\"]: has no effect together with `address`",
+            ),
+            (json!({"path": "/s", "host": "h"}), "[0][\"host\"]: has no effect together with `path`"),
             (json!({"host": "h", "ssl_ca_certs": "f"}), "[0]: `ssl_ca_certs` has no effect without TLS"),
             (json!({"address": "rediss://h", "ssl": false}), "[0][\"ssl\"]: has no effect: `rediss://`"),
             (json!({"host": "h", "ssl": "yes"}), "[0][\"ssl\"]: this string is not true or false"),
             (json!({"host": "h", "ssl_ciphers": "ALL"}), "[0][\"ssl_ciphers\"]: the cipher suites cannot be chosen"),
             (json!({"master_name": "m"}), "[0][\"sentinels\"]: must be a list such as"),
             (json!({"sentinels": [["a", 1]]}), "[0][\"master_name\"]: must be the name"),
-            (sentinels(json!({"host": "h"})), "[0][\"host\"]: has no effect beside `sentinels`"),
+            (sentinels(json!({"host": "h"})), "[0][\"host\"]: has no effect together with `sentinels`"),
             (sentinels(json!({"ssl_ca_certs": "f"})), "[0]: `ssl_ca_certs` has no effect without TLS"),
             (sentinels(json!({"is_master": false})), "[0][\"is_master\"]: false is not true, the only legal value"),
             (

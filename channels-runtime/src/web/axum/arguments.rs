@@ -14,7 +14,7 @@ use crate::error::shown;
 /// The arguments of `#[connect]` after `cx` that an application with the state `S` can supply. Each is a capture of the path or an
 /// extractor: [`Argument`].
 ///
-/// `Kinds` says for each argument which of the two it is. The compiler infers it.
+/// `Kinds` has the kind of each argument: [`Captured`] or [`Extracted`]. The compiler infers it.
 #[diagnostic::on_unimplemented(
     message = "axum cannot supply `{Self}`, the arguments of `#[connect]` after `cx`, in an application with the state `{S}`",
     note = "each argument is a capture of the path (a type with `FromStr`, such as `String` or `u64`) or an extractor that does not \

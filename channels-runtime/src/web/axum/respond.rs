@@ -58,8 +58,8 @@ where
     response.map_or_else(|refused| refused, |response| response.map(Body::new))
 }
 
-/// Responds to a request that hyper would upgrade, but that has lost the means to. This is the application's mistake: logs it, once
-/// in a process.
+/// Responds to a handshake without the extension that hyper needs for the upgrade. This is the application's mistake, so it is logged
+/// once per process.
 fn upgrade_is_missing(consumer: &str, path: &str) -> Response {
     static LOGGED: Once = Once::new();
 
