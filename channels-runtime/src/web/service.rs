@@ -19,7 +19,7 @@ use crate::web::routes::{HttpService, Routes};
 /// request with its extensions. The client's address is the extension [`PeerAddress`](crate::web::PeerAddress) of the request,
 /// or axum's `ConnectInfo<SocketAddr>` with the feature `axum`. Without either, limits per address do not apply.
 ///
-/// The server is not ours, so its own limits protect it against slow requests, and it does not stop with
+/// The limits for slow requests are those of the other server, if it has any. The other server does not stop with
 /// [`Channels::shutdown`](crate::Channels::shutdown), which closes only the connections of consumers.
 ///
 /// ```

@@ -1,4 +1,4 @@
-//! The entry of a queue: how it is opened.
+//! Opening the entries of a queue.
 
 use bytes::Bytes;
 
