@@ -1,14 +1,13 @@
 //! The settings of an application.
 
 use std::fmt;
-use std::future::Future;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 
 use crate::admission::{self, Admission, Hosts, Origins, Proxies};
 use crate::app::channels::Channels;
-use crate::auth::Identity;
+use crate::auth::{AsyncIdentity, Identity};
 use crate::connection::{HeartbeatPolicy, Limits, Rate};
 use crate::error::{BuildError, Reject, SettingError};
 use crate::layer::ChannelLayer;
@@ -190,7 +189,7 @@ impl ChannelsBuilder {
     pub fn authenticator<A, F, I>(mut self, authenticator: A) -> Self
     where
         A: Fn(Scope) -> F + Send + Sync + 'static,
-        F: Future<Output = Result<I, Reject>> + Send + 'static,
+        F: AsyncIdentity<Output = Result<I, Reject>> + Send + 'static,
         I: Identity,
     {
         self.authenticator = Some(Box::new(move |scope| {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -85,6 +86,18 @@ impl<U: Any + Send + Sync> Identity for Login<U> {
         (self.user.map(|user| Arc::new(user) as SomeUser), self.until)
     }
 }
+
+/// The future of an authenticator. Every future implements it. A trait of its own tells a function that is not async what to
+/// write.
+#[diagnostic::on_unimplemented(
+    message = "an authenticator is async, but this one returns `{Self}`",
+    label = "write `async move {{ Ok(Some(user)) }}`",
+    note = "`Channels::builder().authenticator(|scope: Scope| async move {{ Ok(Some(user)) }})`; `Ok(None)` accepts an anonymous client, `Err(Reject::unauthorized())` rejects"
+)]
+pub trait AsyncIdentity: Future {}
+
+#[diagnostic::do_not_recommend]
+impl<F: Future> AsyncIdentity for F {}
 
 mod sealed {
     pub trait Sealed {}

@@ -14,7 +14,7 @@ mod key_error;
 
 #[cfg(feature = "django")]
 pub use django::{DjangoSession, DjangoSessions, SessionError};
-pub use identity::{Identity, Login};
+pub use identity::{AsyncIdentity, Identity, Login};
 #[cfg(feature = "jwt")]
 pub use jwt::{Jwt, TokenError};
 #[cfg(any(feature = "django", feature = "jwt"))]

@@ -133,23 +133,41 @@ impl AsRef<dyn StdError + Send + Sync + 'static> for Error {
     }
 }
 
-/// The errors that `?` converts into an [`Error`] or a [`Reject`](crate::Reject): every [`std::error::Error`] that may be sent
-/// between threads.
+/// The types `E` that `?` and `into()` convert into an [`Error`] or a [`Reject`](crate::Reject): every [`std::error::Error`] that
+/// may be sent between threads.
+///
+/// `E` is a parameter, and [`AnyError`] the implementing type. For a failed `text.into()`, the compiler names the bound
+/// `&str: Into<Error>` and writes the message of another trait only if that trait has another `Self`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a `std::error::Error`",
+    message = "`{E}` is not a `std::error::Error`",
     // For a failed `?`, the compiler shows only the label.
     label = "not a `std::error::Error`: `Error::msg(..)` takes text, `.map_err(Error::from_boxed)?` text and boxes, `#[connect] .. -> Result<Self, Reject>` a `Reject`",
     note = "`Error::msg(\"..\")` makes an error from text",
     note = "`.map_err(Error::from_boxed)?` converts a boxed error, or one of `anyhow`"
 )]
-pub trait IntoError: StdError + Send + Sync + 'static {}
+pub trait Holds<E> {
+    /// Converts the error.
+    fn hold(error: E) -> Error;
+}
+
+/// Implements [`Holds`].
+#[expect(missing_debug_implementations, reason = "it has no values")]
+pub enum AnyError {}
 
 #[diagnostic::do_not_recommend]
-impl<E: StdError + Send + Sync + 'static> IntoError for E {}
+impl<E: StdError + Send + Sync + 'static> Holds<E> for AnyError {
+    fn hold(error: E) -> Error {
+        Error(Box::new(error))
+    }
+}
 
-impl<E: IntoError> From<E> for Error {
+/// Converts every [`std::error::Error`] that may be sent between threads.
+impl<E> From<E> for Error
+where
+    AnyError: Holds<E>,
+{
     fn from(error: E) -> Self {
-        Self(Box::new(error))
+        AnyError::hold(error)
     }
 }
 

@@ -20,7 +20,7 @@ mod settings;
 pub use client::{CommandError, FrameError, FrameKind, SendError};
 pub(crate) use codec::field_path;
 pub use codec::{DecodeError, EncodeError};
-pub use handler::{BackgroundError, BlockingError, Error, IntoError, Result};
+pub use handler::{AnyError, BackgroundError, BlockingError, Error, Holds, Result};
 pub use layer::LayerError;
 pub(crate) use redact::{shown, shown_error, without_value};
 pub use reject::Reject;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::error::handler::{Error, IntoError};
+use crate::error::handler::{AnyError, Error, Holds};
 use crate::error::layer::LayerError;
 use crate::support::LONGEST;
 
@@ -104,7 +104,11 @@ impl Default for Reject {
     }
 }
 
-impl<E: IntoError> From<E> for Reject {
+/// Converts every [`std::error::Error`] that may be sent between threads.
+impl<E> From<E> for Reject
+where
+    AnyError: Holds<E>,
+{
     fn from(error: E) -> Self {
         Error::from(error).into()
     }
