@@ -29,6 +29,8 @@ pub(super) struct Change {
     pub(super) lacks_self: Option<Span>,
     /// The last expression lacks an `.await`, which is added.
     pub(super) lacks_await: bool,
+    /// The return type of a `#[connect]` whose `Result` lacks `Reject`, with it.
+    pub(super) lacks_reject: Option<Type>,
 }
 
 /// `impl ChatConsumer { .. }`.

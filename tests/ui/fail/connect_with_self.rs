@@ -8,8 +8,8 @@ struct ChatConsumer;
 #[consumer]
 impl ChatConsumer {
     #[connect]
-    async fn connect(&mut self, _cx: &mut Context<Self>, _room: u64) -> Result<()> {
-        Ok(())
+    async fn connect(&mut self, _cx: &mut Context<Self>, _room: u64) -> Result<Self, Reject> {
+        Ok(Self)
     }
 }
 

@@ -2,12 +2,13 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Ident, Signature, Type};
+use syn::spanned::Spanned;
+use syn::{Ident, ReturnType, Signature, Type, parse_quote};
 
 use super::arguments::{check_arguments, check_mailbox};
 use super::calls_of_context;
 use super::duplicates::Names;
-use super::known_types::{context, has_arguments, has_no_fields};
+use super::known_types::{context, has_arguments, has_no_fields, result_of_one};
 use super::methods::{Checker, Marked};
 use super::role::{ReadRole, Role, check_other, check_unread, read_role};
 use super::second_block;
@@ -72,6 +73,12 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
         changes[at].is_prescribed = true;
         changes[at].lacks_consumer = context_without_consumer(&role, &method.signature);
         changes[at].lacks_self = used.as_ref().map(Ident::span);
+        if let (Role::Connect, ReturnType::Type(_, ty)) = (&role, &method.signature.output)
+            && let Some(created) = result_of_one(ty)
+        {
+            let private = checker.consumer.runtime.private_at(place(ty.span()));
+            changes[at].lacks_reject = Some(parse_quote!(::core::result::Result<#created, #private::Reject>));
+        }
         changes[at].lacks_await = calls_of_context::check(method, blocking, checker.diagnostics);
         if is_repeated(block, at) {
             checker.leave_out(&role);

@@ -13,8 +13,11 @@
 //!   alias of a wrapper around an event is not an event, which the compiler reports.
 //! - Futures ([`awaited`]): a type of the user's that is called `BoxFuture`, and that a method returns without `async`,
 //!   is rejected with an error. An alias of a future is not a valid return type, which the compiler reports.
+//! - `Result` with one argument and without a path, as the return type of `#[connect]`: it is the `Result` of the prelude,
+//!   whose error is not a `Reject`. An alias of the user's with this name is rejected with an error; the remedy is another
+//!   name.
 //!
-//! `Result`, an alias of the consumer, `Json` in a return type, `Reject`, `CloseCode`, `CommandError` and `Envelope`
+//! Any other `Result`, an alias of the consumer, `Json` in a return type, `Reject`, `CloseCode`, `CommandError` and `Envelope`
 //! are not recognised by name. The generated code passes these types to functions of the runtime, and the compiler
 //! checks them.
 
@@ -52,6 +55,13 @@ pub(super) fn unwrapped(ty: &Type) -> Option<&Type> {
 /// Returns the type in a wrapper that a command cannot have: `Say` for `Json<Say>` and for `Option<Say>`.
 pub(super) fn bare_command(ty: &Type) -> Option<&Type> {
     argument(ty).filter(|_| matches!(last_word(ty).as_deref(), Some("Json" | "Option")))
+}
+
+/// Returns `Self` for `Result<Self>`, without a path and a type of the error.
+pub(super) fn result_of_one(ty: &Type) -> Option<&Type> {
+    let Type::Path(path) = ungrouped(ty) else { return None };
+    let is_one = path.path.segments.len() == 1 && arguments(ty).count() == 1;
+    argument(ty).filter(|_| is_one && last_word(ty).as_deref() == Some("Result"))
 }
 
 /// Returns `Context<Self>` for `&mut Context<Self>`; `None` for a type with another name.

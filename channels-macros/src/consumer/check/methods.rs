@@ -3,7 +3,7 @@
 use syn::{Ident, LitStr, PatType, ReturnType, Signature, Type};
 
 use super::duplicates::{Named, Names};
-use super::known_types::{bare_command, has_no_fields, is_mutable_reference, stripped};
+use super::known_types::{bare_command, has_no_fields, is_mutable_reference, result_of_one, stripped};
 use super::role::Role;
 use super::signature::{
     Wanted, by_reference, by_value, called, check_acting, check_alone, check_context, check_qualifiers, check_shared,
@@ -292,9 +292,18 @@ fn check_connect(signature: &Signature, diagnostics: &mut Diagnostics) -> Vec<Ty
             captures.push((*argument.ty).clone());
         }
     }
-    if matches!(signature.output, ReturnType::Default) {
-        diagnostics
-            .error(&signature.ident, format!("`#[connect]` must return `Self` or `Result<Self, Reject>`\n{wanted}"));
+    match &signature.output {
+        ReturnType::Default => diagnostics
+            .error(&signature.ident, format!("`#[connect]` must return `Self` or `Result<Self, Reject>`\n{wanted}")),
+        ReturnType::Type(_, ty) if result_of_one(ty).is_some() => diagnostics.error(
+            ty,
+            format!(
+                "`#[connect]` must return `Result<Self, Reject>`: the error of `{}` is an `Error`, which cannot reject a client\n\
+                 `?` converts any `std::error::Error` into a `Reject` with status 500",
+                text(ty)
+            ),
+        ),
+        ReturnType::Type(..) => {}
     }
     captures
 }

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::{Attribute, FnArg, PathArguments, Signature, Type, parse_quote, token};
+use syn::{Attribute, FnArg, PathArguments, ReturnType, Signature, Type, parse_quote, token};
 
 use crate::consumer::method_attribute;
 use crate::consumer::model::Change;
@@ -65,6 +65,10 @@ fn emit_method(method: &Method, change: &Change) -> TokenStream {
         signature.inputs.insert(0, parse_quote!(mut #receiver));
         quote!(#[allow(unused_mut)])
     });
+    // The mistake was reported. With this type the compiler reports only the other mistakes of the body.
+    if let (Some(accepted), ReturnType::Type(_, ty)) = (&change.lacks_reject, &mut signature.output) {
+        (**ty).clone_from(accepted);
+    }
     let body = match body {
         TokenTree::Group(body) if change.lacks_await => awaited(body),
         body => body.clone(),

@@ -247,7 +247,7 @@ fn other_methods_wrong_signatures_give_one_error_each() {
         (
             quote!(
                 #[connect]
-                async fn open(&mut self, cx: &mut Context<Self>, room: u64) -> Result<Self> {}
+                async fn open(&mut self, cx: &mut Context<Self>, room: u64) -> Result<Self, Reject> {}
             ),
             "`#[connect]` has no `self`: it creates the consumer\nwrite `async fn open(cx: &mut Context<Self>, room: u64) -> Result<Self, Reject>`",
         ),
@@ -278,6 +278,13 @@ fn other_methods_wrong_signatures_give_one_error_each() {
                 fn open(cx: &mut Context<Self>) {}
             ),
             "`#[connect]` must return `Self` or `Result<Self, Reject>`",
+        ),
+        (
+            quote!(
+                #[connect]
+                async fn open(cx: &mut Context<Self>) -> Result<Self> {}
+            ),
+            "`#[connect]` must return `Result<Self, Reject>`: the error of `Result<Self>` is an `Error`, which cannot reject a client",
         ),
         (
             quote!(
