@@ -2,7 +2,7 @@
 //! `check_app!`.
 //!
 //! Depend on `channels-runtime`, which re-exports them with their documentation. This crate knows the runtime only as a
-//! path. Default: `::channels_runtime`; `crate = path` sets another path.
+//! path: `crate = path`, or the name of the dependency in the user's `Cargo.toml`, or `::channels_runtime`.
 
 mod arguments;
 mod check_app;
@@ -12,6 +12,7 @@ mod enclosing_scope;
 mod event;
 mod event_name;
 mod group;
+mod manifest;
 mod runtime_path;
 mod source_file;
 mod stray_method_attribute;
@@ -31,7 +32,7 @@ use proc_macro::TokenStream;
 /// - `sends(ChatLine, ..)`: the types that `cx.send(..)` may send.
 /// - `mailbox = "drop_oldest"`: the policy when an event arrives and the mailbox is full: `"drop_newest"`,
 ///   `"drop_oldest"` or `"disconnect"`. Default: `"drop_newest"`.
-/// - `crate = path`: the path of `channels_runtime`.
+/// - `crate = path`: the path of `channels_runtime`. Default: the name of the dependency in your `Cargo.toml`.
 ///
 /// Its methods, all optional:
 ///
@@ -136,7 +137,7 @@ pub fn layer_restored(_: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// - `volatile`: the event is dropped first if there is no space.
 /// - `coalesce = "field"`: of the waiting events with the same value in this field, only the newest is kept.
-/// - `crate = path`: the path of `channels_runtime`.
+/// - `crate = path`: the path of `channels_runtime`. Default: the name of the dependency in your `Cargo.toml`.
 ///
 /// serde's `Serialize` and `Deserialize` are derived unless you derive them yourself. Write your own `derive` below
 /// `#[event]`: the macro does not see a `derive` above it and would derive a second time. With the derives of
@@ -168,7 +169,7 @@ pub fn event(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///   `Display`. A group without fields has a fixed name.
 /// - `events(ChatMessage, ..)`: the events that the group carries. The compiler checks two things: only these events can be
 ///   sent to the group, and only a consumer with a handler for each of them can join it.
-/// - `crate = path`, optional: the path of `channels_runtime`.
+/// - `crate = path`, optional: the path of `channels_runtime`. Default: the name of the dependency in your `Cargo.toml`.
 ///
 /// A name has at most 99 characters of `A-Z a-z 0-9 - _ .`, as in Django Channels. The macro checks the fixed parts. If a
 /// field breaks this rule at run time, `group_add` and `group_send` return an error. They also return an error if a name has

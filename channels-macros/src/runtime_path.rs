@@ -4,14 +4,17 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::Path;
 
+use crate::manifest::renamed_runtime;
 use crate::tokens::placed;
 
-/// The path to the runtime: `::channels_runtime`, or the path in `crate = path`.
+/// The path to the runtime: `::channels_runtime`, its name in the `Cargo.toml` of the user, or the path in `crate = path`.
 pub(crate) struct Runtime(Option<Path>);
 
 impl Runtime {
+    /// `path` is the path in `crate = path`.
     pub(crate) fn new(path: Option<Path>) -> Self {
-        Self(path)
+        let renamed = || syn::parse_str(&format!("::{}", renamed_runtime()?)).ok();
+        Self(path.or_else(renamed))
     }
 
     /// Returns the path of the module that expansions use.
