@@ -1,4 +1,5 @@
-//! `template/`: each template, filled in as `cargo generate` does, is formatted, builds, passes its own tests, and serves.
+//! `template/`: each template, filled in as `cargo generate` does, is formatted, builds, passes its own tests, and serves. And
+//! a project that gives the runtime another name compiles.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -32,8 +33,16 @@ struct Project(PathBuf);
 
 impl Project {
     fn new(template: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("channels-template-{template}-{}", std::process::id()));
+        let folder = Self::folder(template);
         fill_in(&root().join("template").join(template), &folder);
+        Self::with_versions(folder)
+    }
+
+    fn folder(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("channels-template-{name}-{}", std::process::id()))
+    }
+
+    fn with_versions(folder: PathBuf) -> Self {
         // The versions that the workspace uses, which are on this machine.
         fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
         Self(folder)
@@ -100,4 +109,52 @@ fn templates_build_pass_their_tests_and_serve() {
     for template in ["axum", "warp"] {
         template_builds_passes_its_tests_and_serves(template);
     }
+}
+
+#[test]
+fn runtime_under_another_name_needs_no_crate_argument() {
+    let folder = Project::folder("renamed");
+    fs::create_dir_all(folder.join("src")).unwrap();
+    let manifest = format!(
+        "[package]\nname = \"renamed\"\nedition = \"2024\"\n\n\
+         [dependencies]\nchan = {{ package = \"channels-runtime\", path = {:?} }}\n",
+        root().join("channels-runtime"),
+    );
+    fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+    let program = r#"
+use chan::prelude::*;
+
+#[event("chat.message")]
+struct ChatMessage {
+    message: String,
+}
+
+#[group("room_{id}", events(ChatMessage))]
+struct Room {
+    id: u8,
+}
+
+struct ChatConsumer;
+
+#[consumer(groups(Room))]
+impl ChatConsumer {
+    #[connect]
+    async fn connect(cx: &mut Context<Self>, id: u8) -> Result<Self, Reject> {
+        cx.group_add(&Room { id }).await?;
+        Ok(Self)
+    }
+
+    #[handler("chat.message")]
+    async fn chat_message(&mut self, cx: &mut Context<Self>, event: &ChatMessage) -> Result<()> {
+        cx.send_text(event.message.clone()).await?;
+        Ok(())
+    }
+}
+
+check_app! { consumers: [ChatConsumer], groups: [Room] }
+
+fn main() {}
+"#;
+    fs::write(folder.join("src/main.rs"), program).unwrap();
+    Project::with_versions(folder).run(&["check", "--quiet"]);
 }
