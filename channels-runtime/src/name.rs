@@ -294,7 +294,7 @@ impl GroupName {
     }
 }
 
-/// A field of a group's name, for [`GroupName::joined`].
+/// A field of a group's name, for `GroupName::joined`.
 #[derive(Clone, Copy)]
 pub struct NameField<'a> {
     /// The field's name, for an error.

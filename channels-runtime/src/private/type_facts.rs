@@ -105,10 +105,8 @@ impl<T> NotACommand for CommandOf<T> {}
 
 /// The kind of a command's type, if it is certainly not a struct with named fields: `an enum`, `a list`. Otherwise empty.
 ///
-/// This sees through aliases, and `cargo check` evaluates it. It does not see how a type is read: [`Untagged`] rejects other types
-/// when the program is built.
-///
-/// [`Untagged`]: crate::codec
+/// This sees through aliases, and `cargo check` evaluates it. It does not see how a type is read: `codec::Untagged` rejects other
+/// types when the program is built.
 #[derive(Debug)]
 pub struct KindOf<T>(PhantomData<T>);
 
