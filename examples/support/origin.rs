@@ -10,8 +10,14 @@ use warp::http::header::{HOST, ORIGIN};
 /// names the origin of the page: `Origin: https://example.org` fits `Host: example.org`. A proxy must pass the host on.
 pub(crate) fn is_own_page() -> impl Filter<Extract = (bool,), Error = Infallible> + Copy {
     warp::header::headers_cloned().map(|headers: HeaderMap| {
-        let Some(origin) = headers.get(ORIGIN) else { return true };
-        let host = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-        host.is_some_and(|(_, host)| headers.get(HOST).is_some_and(|own| own == host))
+        let mut origins = headers.get_all(ORIGIN).iter();
+        match (origins.next(), origins.next()) {
+            (None, _) => headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none"),
+            (Some(origin), None) => {
+                let host = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+                host.is_some_and(|(_, host)| !host.is_empty() && headers.get(HOST).is_some_and(|own| own == host))
+            }
+            (Some(_), Some(_)) => false,
+        }
     })
 }

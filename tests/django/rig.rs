@@ -16,7 +16,7 @@ pub(crate) const CORE: &str = "channels_redis.core.RedisChannelLayer";
 pub(crate) const PUBSUB: &str = "channels_redis.pubsub.RedisPubSubChannelLayer";
 
 /// Time limit for a message.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Redis servers, and one Python process for all layers of a test.
 pub(crate) struct Rig {
@@ -158,7 +158,7 @@ impl Python<'_> {
 
 pub(crate) async fn next(channel: &Channel) -> Envelope {
     let arrived = tokio::time::timeout(PATIENCE, channel.receive()).await;
-    arrived.expect("a message arrives within ten seconds").expect("the layer is open")
+    arrived.expect("a message arrives in time").expect("the layer is open")
 }
 
 /// Returns whether nothing arrives within 200 ms.

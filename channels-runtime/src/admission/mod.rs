@@ -8,7 +8,7 @@ mod settings;
 mod stats;
 
 pub(crate) use admission::{Admission, counted_as, retry_after};
-pub(crate) use origin::{Hosts, Origins};
+pub(crate) use origin::{Hosts, Origins, is_host_and_port};
 pub(crate) use proxies::Proxies;
 pub(crate) use settings::Settings;
 pub use stats::HandshakeStats;

@@ -157,6 +157,11 @@ fn normalised(host: &str) -> Option<String> {
     host.split('.').all(is_label).then(|| host.to_ascii_lowercase())
 }
 
+/// Returns whether this is a host with or without a port.
+pub(crate) fn is_host_and_port(authority: &str) -> bool {
+    host_and_port(authority).is_some()
+}
+
 /// Splits `example.org:8000` into the [normalised] host and the port. Returns `None` for anything else.
 fn host_and_port(authority: &str) -> Option<(String, Option<u16>)> {
     let end_of_host = if authority.starts_with('[') { authority.find(']')? + 1 } else { 0 };

@@ -141,7 +141,8 @@ impl Handshake {
         Ok(scope.shared_user())
     }
 
-    fn scope(&self, server: &Server) -> Scope {
+    /// Returns the scope of the request, without a user.
+    pub(super) fn scope(&self, server: &Server) -> Scope {
         let client = server.admission().client(&self.headers, self.peer);
         let token_parameter = server.admission().settings.token_parameter.as_deref();
         Scope::new(&self.uri, &self.headers, client, token_parameter)

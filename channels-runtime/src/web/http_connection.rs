@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -35,6 +35,9 @@ use crate::web::slots::Slot;
 
 /// The largest head of a request, in bytes, within a factor of two: the buffer for an incomplete head.
 const MAX_HEAD: usize = 64 * 1024;
+
+/// The number of requests after which a connection yields to the others.
+const REQUESTS_OF_TURN: u8 = 4;
 
 /// The time that a stopping server waits for the rest of a request.
 const LAST_REQUESTS: Duration = Duration::from_secs(1);
@@ -92,19 +95,25 @@ impl HttpConnection {
         let this = &self;
         let (stream, state) = RequestStream::new(stream);
         let state = &state;
+        let served = &AtomicU8::new(0);
         let respond = service_fn(move |request: http::Request<Incoming>| {
             this.slot.serve();
             // A WebSocket needs both halves of the stream.
             let answering = (!request.headers().contains_key(UPGRADE)).then(|| state.answer());
             let checked = check_host(request.headers(), request.version() >= Version::HTTP_11);
             let allowed = AllowedMethods::default();
-            let mut request = request.map(|body| RequestBody::new(body, &this.slot));
+            let mut request = request.map(|body| RequestBody::new(body, &this.slot, answering.as_ref()));
             request.extensions_mut().insert(PeerAddress(this.peer));
             #[cfg(feature = "axum")]
             request.extensions_mut().insert(axum::extract::ConnectInfo(this.peer));
             request.extensions_mut().insert(allowed.clone());
             let response = checked.map(|()| service.call(request));
+            let waits = served.fetch_add(1, Relaxed) % REQUESTS_OF_TURN == REQUESTS_OF_TURN - 1;
             async move {
+                if waits {
+                    // The other connections get their turn; pipelined requests would all be served in one poll.
+                    tokio::task::yield_now().await;
+                }
                 let mut response = match response {
                     Ok(response) => response.await?.map(Either::Left),
                     Err(problem) => {

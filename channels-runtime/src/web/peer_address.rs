@@ -10,7 +10,7 @@ use http::Extensions;
 /// [`Channels::serve`](crate::Channels::serve) adds it to each request. Another server that calls a
 /// [service](crate::web::service) adds it itself. Axum's own server adds the same as `ConnectInfo<SocketAddr>`, if the
 /// application is served with `into_make_service_with_connect_info::<SocketAddr>()`. Without either,
-/// [`Scope::client`](crate::Scope::client) is `None` unless a trusted proxy names the client, and limits per address do not apply.
+/// [`Scope::client`](crate::Scope::client) is `None`, and limits per address do not apply.
 ///
 /// ```
 /// use channels_runtime::web::PeerAddress;

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::support::lock;
+use crate::web::request_stream::Answering;
 use crate::web::slots::Slot;
 
 /// A failure to read a body.
@@ -26,15 +27,23 @@ pub struct RequestBody {
     body: Either<Incoming, AnyBody>,
     /// `None` after the body has arrived, and if another server owns the socket.
     slot: Option<Arc<Slot>>,
+    answering: Weak<Answering>,
 }
 
 impl RequestBody {
-    pub(super) fn new(body: Incoming, slot: &Arc<Slot>) -> Self {
+    /// `answering` is the response, if the client may close its half of the stream before it.
+    pub(super) fn new(body: Incoming, slot: &Arc<Slot>, answering: Option<&Arc<Answering>>) -> Self {
         let is_complete = body.is_end_stream();
         if !is_complete {
             slot.wait_for_body();
+        } else if let Some(answering) = answering {
+            answering.hide_end();
         }
-        Self { body: Either::Left(body), slot: (!is_complete).then(|| Arc::clone(slot)) }
+        Self {
+            body: Either::Left(body),
+            slot: (!is_complete).then(|| Arc::clone(slot)),
+            answering: answering.map(Arc::downgrade).unwrap_or_default(),
+        }
     }
 
     /// Returns the body of a request that arrives on a socket of another server.
@@ -42,7 +51,11 @@ impl RequestBody {
     where
         B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
     {
-        Self { body: Either::Right(Mutex::new(body.map_err(Into::into).boxed_unsync())), slot: None }
+        Self {
+            body: Either::Right(Mutex::new(body.map_err(Into::into).boxed_unsync())),
+            slot: None,
+            answering: Weak::new(),
+        }
     }
 
     fn end(&mut self) {
@@ -68,6 +81,9 @@ impl Body for RequestBody {
             Either::Right(body) => Pin::new(body.get_mut().unwrap_or_else(PoisonError::into_inner)).poll_frame(task),
         };
         if matches!(frame, Poll::Ready(None)) || self.is_end_stream() {
+            if let Some(answering) = self.answering.upgrade() {
+                answering.hide_end();
+            }
             self.end();
         }
         frame

@@ -1,8 +1,9 @@
 //! The rules for the head of a request: headers that are lists, and headers that occur once.
 
 use http::header::{ACCEPT, HOST};
-use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::admission::is_host_and_port;
 
 /// Returns whether a header that is a list contains this word. The list may be in several lines (RFC 9110, section 5.6.1).
 pub(super) fn lists(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
@@ -41,7 +42,7 @@ pub(super) fn check_host(headers: &HeaderMap, is_required: bool) -> Result<(), S
 
 /// Returns whether this is a host with or without a port. An empty one is legal: it stands for a URL without a host.
 fn is_host(host: &[u8]) -> bool {
-    host.is_empty() || (!host.contains(&b'@') && Authority::try_from(host).is_ok())
+    host.is_empty() || std::str::from_utf8(host).is_ok_and(is_host_and_port)
 }
 
 /// Returns whether a client accepts this media type (RFC 9110, section 12.5.1). It must name the type: a browser accepts `*/*`

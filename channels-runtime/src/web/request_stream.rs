@@ -24,7 +24,7 @@ pub(super) fn is_proxy_line(first: &[u8]) -> bool {
     PROXY_LINES.iter().any(|line| first.starts_with(line))
 }
 
-/// A stream that hides its end while a request is answered.
+/// A stream that hides its end while a complete request is answered.
 ///
 /// A client may send a request, close its half, and then read the response. Hyper can wait for such a client, too, but then it
 /// does not notice that a client has disconnected from an endless response.
@@ -51,16 +51,23 @@ impl RequestState {
         self.began_with_proxy_line.load(Relaxed)
     }
 
-    /// Hides the end of the stream until the guard is dropped.
-    pub(super) fn answer(self: &Arc<Self>) -> Answering {
-        self.answering.store(true, Release);
-        Answering(Arc::clone(self))
+    /// Returns the guard of a response.
+    pub(super) fn answer(self: &Arc<Self>) -> Arc<Answering> {
+        Arc::new(Answering(Arc::clone(self)))
     }
 }
 
-/// A response with an end, from the arrival of its request until it is written.
+/// A response with an end, from the arrival of its request's head until it is written.
 #[derive(Debug)]
 pub(super) struct Answering(Arc<RequestState>);
+
+impl Answering {
+    /// Hides the end of the stream until the guard is dropped. Called when the whole request has arrived: the end of the stream in
+    /// the middle of a body is the end of the request.
+    pub(super) fn hide_end(&self) {
+        self.0.answering.store(true, Release);
+    }
+}
 
 impl Drop for Answering {
     fn drop(&mut self) {
@@ -149,6 +156,7 @@ mod tests {
         let mut text = [0; 8];
         assert_eq!(stream.read(&mut text).await.unwrap(), 3);
         let answering = state.answer();
+        answering.hide_end();
         let mut reading = std::pin::pin!(stream.read(&mut text));
         assert!(poll!(reading.as_mut()).is_pending());
         drop(answering);
@@ -160,7 +168,8 @@ mod tests {
         let (client, server) = duplex(64);
         drop(client);
         let (mut stream, state) = RequestStream::new(server);
-        let _slow = state.answer();
+        let slow = state.answer();
+        slow.hide_end();
         let began = tokio::time::Instant::now();
         for _ in 0..2 {
             assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 0);

@@ -15,7 +15,7 @@ pub(crate) struct ResponseBody<B> {
     pub(super) body: B,
     pub(super) slot: Arc<Slot>,
     /// `None` for an event stream, which ends when the client closes its half of the stream.
-    pub(super) _answering: Option<Answering>,
+    pub(super) _answering: Option<Arc<Answering>>,
 }
 
 impl<B: Body + Unpin> Body for ResponseBody<B> {

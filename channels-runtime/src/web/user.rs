@@ -9,6 +9,7 @@ use warp::reply::{Reply, Response};
 
 use crate::app::Channels;
 use crate::error::Reject;
+use crate::scope::Scope;
 use crate::web::handshake::{Handshake, handshake, rejection};
 
 impl Channels {
@@ -50,6 +51,27 @@ impl Channels {
                 async move { handshake.user(&server).await }
             })
             .boxed()
+    }
+
+    /// Returns a filter that extracts the [`Scope`] of a request, without a user, so that a page reads cookies and tokens exactly as
+    /// the authenticator does. (`warp::cookie` differs: it takes the first of two cookies with one name, and keeps quotes.)
+    ///
+    /// ```
+    /// use channels_runtime::prelude::*;
+    /// use warp::Filter;
+    ///
+    /// let channels = Channels::builder().build()?;
+    /// let session = channels.scope().map(|scope: Scope| scope.cookie("session").map(str::to_owned));
+    /// # let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    /// # rt.block_on(async {
+    /// let request = warp::test::request().header("cookie", "session=\"k1\"");
+    /// assert_eq!(request.filter(&session).await.unwrap().as_deref(), Some("k1"));
+    /// # });
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn scope(&self) -> BoxedFilter<(Scope,)> {
+        let server = self.server().clone();
+        handshake().map(move |handshake: Handshake| handshake.scope(&server)).boxed()
     }
 }
 

@@ -50,10 +50,11 @@ pub(crate) fn build(
     let accounts = warp::any().map(move || Arc::clone(&accounts));
     let stream = channels.route::<ChatConsumer>(warp::path!("chat" / "stream").and(accounts.clone()));
 
-    let session = warp::cookie::optional::<String>(COOKIE);
+    // The cookie as the authenticator reads it: otherwise a page and a socket could belong to two users.
+    let session = channels.scope().map(|scope: Scope| scope.cookie(COOKIE).map(str::to_owned));
     let index = warp::path::end()
         .and(warp::get())
-        .and(session)
+        .and(session.clone())
         .and(accounts.clone())
         .map(|session: Option<String>, accounts: Arc<Accounts>| index(session.as_deref(), &accounts));
     let form = warp::path!("accounts" / "login").and(warp::get()).map(|| login_page(""));

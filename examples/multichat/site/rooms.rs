@@ -26,7 +26,7 @@ pub(crate) const ROOMS: [RoomInfo; 3] = [
 pub(crate) struct RoomId(String);
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a room id")]
 enum Spelling {
     Text(String),
     Number(u32),

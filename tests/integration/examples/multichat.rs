@@ -6,6 +6,7 @@ mod site;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::http::HeaderValue;
 use channels_runtime::layer::{Channel, Untyped};
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
@@ -113,6 +114,24 @@ async fn multichat_logout_closes_all_sockets_of_its_user() {
     }
     hears(&mut bob, &json!({"msg_type": 5, "room": "1", "username": "ann"})).await;
     assert!(bob.receive_nothing().await);
+}
+
+/// A page and a socket read the same user from any cookies.
+#[tokio::test]
+async fn multichat_logout_ends_session_whatever_the_other_cookies() {
+    let site = site();
+    for cookies in
+        ["name=José; sessionid=KEY", "sessionid=junk; sessionid=KEY", "sessionid=\"KEY\"", "sessionid=KEY; a=b"]
+    {
+        let session = site.accounts.log_in("ann", "ann").unwrap();
+        let cookies = cookies.replace("KEY", &session);
+        let cookies = HeaderValue::from_bytes(cookies.as_bytes()).unwrap();
+        let page = warp::test::request().path("/").header("cookie", &cookies).reply(&site.routes).await;
+        assert_eq!(page.status(), 200, "{cookies:?}: the page knows the user");
+        let request = warp::test::request().method("POST").path("/accounts/logout/").header("cookie", &cookies);
+        assert_eq!(request.reply(&site.routes).await.status(), 303);
+        assert!(site.accounts.user_of(&session).is_none(), "{cookies:?}: the session has ended");
+    }
 }
 
 #[tokio::test]

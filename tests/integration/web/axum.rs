@@ -165,6 +165,30 @@ async fn layer_that_drops_the_upgrade_is_reported() {
 }
 
 #[tokio::test]
+async fn handshake_by_head_is_refused() {
+    let channels = channels(Channels::builder());
+    let (address, _serving) = serve_on_axum(guests(&channels)).await;
+    let request = handshake("/ws/lobby/1", "Host: ours\nConnection: close\n").replacen("GET", "HEAD", 1);
+    let response = send_request(address, &request).await;
+    assert_eq!((response.status, response.header("allow")), (405, Some("GET")));
+    assert_eq!(channels.stats().handshakes.accepted, 0);
+}
+
+#[tokio::test]
+async fn failing_extractor_is_logged_ten_times_a_second() {
+    let channels = channels(Channels::builder());
+    let (log, _guard) = Log::of_this_thread(tracing::Level::ERROR);
+    let app = Router::new().consumer("/ws/{room}/{seat}", channels.axum::<Guest>()).with_state(Motto("hello"));
+    let (address, _serving) = serve_on_axum(app).await;
+    for _ in 0..300 {
+        assert_eq!(send_request(address, &handshake("/ws/lobby/1", "Host: ours\n")).await.status, 500);
+    }
+    let records = log.text().lines().count();
+    assert!((1..300).contains(&records), "{records}");
+    assert_eq!(channels.stats().handshakes.rejected, 300);
+}
+
+#[tokio::test]
 async fn extractors_run_only_for_admitted_clients() {
     let channels = channels(Channels::builder().max_connections(1));
     let (address, _serving) = serve_on_axum(guests(&channels)).await;

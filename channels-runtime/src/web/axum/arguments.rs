@@ -10,6 +10,7 @@ use http::StatusCode;
 use http::request::Parts;
 
 use crate::error::shown;
+use crate::server::Server;
 
 /// The arguments of `#[connect]` after `cx` that an application with the state `S` can supply. Each is a capture of the path or an
 /// extractor: [`Argument`].
@@ -95,10 +96,10 @@ impl NotExtracted {
         Self { argument: type_name::<T>(), response: rejection.into_response() }
     }
 
-    /// Returns the response. If it is the application's mistake, logs it.
-    pub(super) fn into_response(self, consumer: &str, path: &str) -> Response {
+    /// Returns the response. If it is the application's mistake, logs it, at most as often as a failed `connect`.
+    pub(super) fn into_response(self, server: &Server, consumer: &str, path: &str) -> Response {
         let status = self.response.status();
-        if status.is_server_error() {
+        if status.is_server_error() && server.failure_logs.allows() {
             let (argument, path, status) = (self.argument, shown(path), status.as_u16());
             tracing::error!(consumer, path, argument, status, "an argument of `connect` could not be extracted");
         }

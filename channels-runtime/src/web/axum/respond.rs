@@ -5,7 +5,7 @@ use axum::extract::{FromRequestParts, RawPathParams, Request};
 use axum::response::{IntoResponse, Response};
 use std::sync::Once;
 
-use http::header::UPGRADE;
+use http::header::{ALLOW, UPGRADE};
 use http::{Method, StatusCode, Version};
 
 use crate::app::Channels;
@@ -26,6 +26,10 @@ where
     let (mut parts, _) = request.into_parts();
     let websocket = serves.websocket && lists(&parts.headers, &UPGRADE, "websocket");
     let events = serves.events && sse::is_wanted(&parts.headers);
+    if websocket && parts.method != Method::GET {
+        // axum calls a route for `GET` with `HEAD`, too (RFC 6455, section 4.1).
+        return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET")]).into_response();
+    }
     if !websocket && !events {
         return (StatusCode::BAD_REQUEST, serves.advice()).into_response();
     }
@@ -48,7 +52,7 @@ where
         let outer = captures.iter().count().saturating_sub(C::Captures::CAPTURES);
         let captures = captures.iter().skip(outer).map(|(_, value)| value.to_owned()).collect();
         let arguments = C::Captures::extract(&mut parts, state, captures).await;
-        arguments.map_err(|missing| missing.into_response(C::INFO.name, path.path()))
+        arguments.map_err(|missing| missing.into_response(server, C::INFO.name, path.path()))
     };
     let response = if websocket {
         handshake.respond::<C, Response>(server, captures).await
