@@ -26,7 +26,7 @@ fn time(sample: &Value) -> u64 {
 #[tokio::test]
 async fn dashboard_survives_without_free_file_descriptors() {
     let mut child = tokio::process::Command::new("sh")
-        .args(["-c", "ulimit -n 48; exec \"$0\" --addr 127.0.0.1:0"])
+        .args(["-c", "ulimit -n 18; exec \"$0\" --addr 127.0.0.1:0"])
         .arg(program("dashboard"))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
