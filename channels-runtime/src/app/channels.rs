@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::stats::Stats;
 use crate::layer::ChannelLayer;
 use crate::server::Server;
+use crate::support::signal;
 
 /// An application: its channel layer, its settings, and the connections of all its routes. Cloning is cheap; all clones are the
 /// same application.
@@ -101,6 +102,29 @@ impl Channels {
     #[must_use = "`false` means that connections are left, whose `#[disconnect]` has not ended"]
     pub async fn shutdown(&self, deadline: Duration) -> bool {
         self.server.shutdown(deadline, &TaskTracker::new(), std::future::pending()).await.is_ok()
+    }
+
+    /// Waits until the process gets SIGINT or SIGTERM, or until [`Self::shutdown`] is called, and then ends the application as
+    /// [`Self::serve`] does, within the [`shutdown_deadline`](crate::ChannelsBuilder::shutdown_deadline). Returns whether all
+    /// connections have ended. For servers other than [`Self::serve`], such as `axum::serve`:
+    ///
+    /// ```no_run
+    /// # use channels_runtime::prelude::*;
+    /// # async fn stop(channels: Channels) {
+    /// _ = channels.shutdown_on_signal().await;
+    /// # }
+    /// ```
+    ///
+    /// A process that runs a [`Worker`](crate::Worker) must wait for the signals, too: the worker handles them, so that SIGTERM no
+    /// longer ends the process.
+    #[must_use = "`false` means that connections are left, whose `#[disconnect]` has not ended"]
+    pub async fn shutdown_on_signal(&self) -> bool {
+        tokio::select! {
+            // Both branches are cancel safe.
+            () = signal() => {}
+            () = self.server.stopping().cancelled() => {}
+        }
+        self.shutdown(self.server.settings.shutdown_deadline).await
     }
 }
 

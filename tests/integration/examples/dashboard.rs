@@ -5,10 +5,10 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use super::Client;
-use crate::support::client::{connect, next_or_end};
+use crate::support::client::{connect, handshake, next_or_end};
 use crate::support::example::{Example, program};
 
 /// Returns the next sample.
@@ -40,8 +40,15 @@ async fn dashboard_survives_without_free_file_descriptors() {
     let mut viewer = connect(address, "/ws/dashboard/").await;
     assert!(next_or_end(&mut viewer).await.is_some());
     let mut sockets = Vec::new();
-    for _ in 0..64 {
-        sockets.push(tokio::net::TcpStream::connect(address).await.unwrap());
+    // Sockets without a request leave files for others, so some are handshakes.
+    for number in 0..80 {
+        let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        if number < 40 {
+            let request = handshake("/ws/dashboard/", &format!("Host: {address}\n")).replace('\n', "\r\n");
+            // The server may have closed the socket already.
+            _ = socket.write_all(request.as_bytes()).await;
+        }
+        sockets.push(socket);
     }
     let failed = async { while !log.next_line().await.unwrap().expect("the program runs").contains("no sample") {} };
     tokio::time::timeout(Duration::from_secs(30), failed).await.expect("a sample fails");

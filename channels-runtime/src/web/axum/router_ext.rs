@@ -58,8 +58,8 @@ impl<S: Clone + Send + Sync + 'static> RouterExt<S> for Router<S> {
         let (names, wanted) = (captures(path), C::Captures::CAPTURES);
         assert!(
             names.len() == wanted,
-            "the path `{path}` captures {} ({}), but `#[connect]` of `{}` takes {wanted} from the path: write a `{{name}}` in the \
-             path for each of its arguments that is not an extractor",
+            "the path `{path}` captures {} ({}), but `#[connect]` of `{}` takes {wanted} from the path: each `{{name}}` in the path \
+             is one argument of its own type, such as `name: String` without `Path`; other arguments are extractors",
             names.len(),
             if names.is_empty() { "none".into() } else { names.join(", ") },
             C::INFO.name,
