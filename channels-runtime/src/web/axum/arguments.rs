@@ -96,11 +96,14 @@ impl NotExtracted {
         Self { argument: type_name::<T>(), response: rejection.into_response() }
     }
 
-    /// Returns the response. If it is the application's mistake, logs it, at most as often as a failed `connect`.
+    /// Returns the response, and logs it. If it is the application's mistake, it is logged at most as often as a failed `connect`.
     pub(super) fn into_response(self, server: &Server, consumer: &str, path: &str) -> Response {
-        let status = self.response.status();
-        if status.is_server_error() && server.failure_logs.allows() {
-            let (argument, path, status) = (self.argument, shown(path), status.as_u16());
+        let (argument, path, status) = (self.argument, shown(path), self.response.status());
+        if !status.is_server_error() {
+            let reason = format_args!("an argument of `connect` could not be extracted: `{argument}`");
+            tracing::debug!(consumer, path, status = status.as_u16(), reason, "handshake rejected");
+        } else if server.failure_logs.allows() {
+            let status = status.as_u16();
             tracing::error!(consumer, path, argument, status, "an argument of `connect` could not be extracted");
         }
         self.response
