@@ -20,7 +20,7 @@ use crate::support::Unawaited;
 use crate::testing::deadlines::{PATIENCE, SILENCE};
 use crate::testing::error::{Call, CommunicatorError};
 use crate::testing::transcript::Transcript;
-use crate::web::{self, Routes};
+use crate::web::{self, IntoService};
 use crate::websocket::{CloseCode, Frame, FromJson, Text, ToJson};
 
 /// The accepted handshake.
@@ -92,7 +92,7 @@ struct Client {
 impl WebsocketCommunicator {
     /// Creates a client that will connect to this path of these routes. The path is that of a URL, so its text is
     /// percent-encoded: `/ws/chat/no%20room`. It may have a query.
-    pub fn new<Kind>(routes: impl Routes<Kind>, path: impl Into<String>) -> Self {
+    pub fn new<Kind>(routes: impl IntoService<Kind>, path: impl Into<String>) -> Self {
         let service = web::service_without_addresses(routes);
         let serve = move |pipe| {
             let service = TowerToHyperService::new(service.clone());

@@ -19,7 +19,7 @@ use crate::support::{Unawaited, count, signal};
 use crate::web::address::{self, Address};
 use crate::web::error::ServeError;
 use crate::web::http_connection::HttpConnection;
-use crate::web::routes::{HttpService, Routes};
+use crate::web::routes::{HttpService, IntoService};
 use crate::web::slots::{Slot, Slots};
 #[cfg(feature = "https")]
 use crate::web::tls::Tls;
@@ -46,7 +46,7 @@ impl Channels {
     /// # Errors
     /// If it cannot listen on the address. [`ServeError::CutOff`] if connections had not ended at the deadline, or at the second
     /// signal: their `#[disconnect]` is cut off.
-    pub fn serve<Kind>(&self, routes: impl Routes<Kind>, address: impl Address) -> Unawaited<'_, Result<()>> {
+    pub fn serve<Kind>(&self, routes: impl IntoService<Kind>, address: impl Address) -> Unawaited<'_, Result<()>> {
         let address = address.known();
         Unawaited::new(async move {
             let server = self.listen(address).await?;
@@ -137,7 +137,7 @@ impl WebServer {
     ///
     /// # Errors
     /// [`ServeError::CutOff`] if connections had not ended at the deadline, or at the second signal.
-    pub async fn serve<Kind>(self, routes: impl Routes<Kind>) -> std::result::Result<(), ServeError> {
+    pub async fn serve<Kind>(self, routes: impl IntoService<Kind>) -> std::result::Result<(), ServeError> {
         // Spawned, because the thread of the main future is not one of tokio's workers: each accepted socket would wake that
         // thread, and its memory would come from a heap that no worker uses.
         let serving = AbortOnDropHandle::new(tokio::spawn(self.accept(routes.into_service())));

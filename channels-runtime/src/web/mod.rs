@@ -44,7 +44,7 @@ pub use captures::{Captures, RoutePath};
 pub use error::ServeError;
 pub use listener::WebServer;
 pub use peer_address::PeerAddress;
-pub use routes::{Routes, WarpFilter};
+pub use routes::{IntoService, Routes, WarpFilter};
 pub use service::service;
 #[cfg(feature = "testing")]
 pub(crate) use service::service_without_addresses;

@@ -47,26 +47,38 @@ use crate::web::request_body::{BodyError, RequestBody};
     note = "several routes are combined into one: `chat.or(pages)`",
     note = "any other warp filter is a route if it returns a `Reply`; a function that builds routes returns `impl Routes`"
 )]
-pub trait Routes<Kind = WarpFilter>: Clone + Send + Sync + 'static {
+pub trait Routes: Filter<Extract: Reply, Error = Rejection> + Clone + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<F> Routes for F where F: Filter<Extract: Reply, Error = Rejection> + Clone + Send + Sync + 'static {}
+
+/// What a server or a test client can serve: [`Routes`], and with the feature `axum` a `Router`.
+///
+/// `Kind` says which of the two it is. The compiler infers it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a route",
+    label = "not a route",
+    note = "a consumer is served by its route: `channels.route::<ChatConsumer>(warp::path!(\"ws\" / \"chat\"))`",
+    note = "several routes are combined into one: `chat.or(pages)`",
+    note = "any other warp filter is a route if it returns a `Reply`; a function that builds routes returns `impl Routes`"
+)]
+pub trait IntoService<Kind>: Clone + Send + Sync + 'static {
     #[doc(hidden)]
     fn into_service(self) -> impl HttpService;
 }
 
-/// The kind of [`Routes`] that are warp filters.
+/// The kind of an [`IntoService`] that is [`Routes`].
 #[derive(Debug, Clone, Copy)]
 pub struct WarpFilter;
 
 #[diagnostic::do_not_recommend]
-impl<F> Routes<WarpFilter> for F
-where
-    F: Filter<Extract: Reply, Error = Rejection> + Clone + Send + Sync + 'static,
-{
+impl<R: Routes> IntoService<WarpFilter> for R {
     fn into_service(self) -> impl HttpService {
         warp::service(self)
     }
 }
 
-/// The service of some [`Routes`], for a server.
+/// The service of an [`IntoService`], for a server.
 pub trait HttpService:
     Service<Request<RequestBody>, Response = Response<Self::ResponseBody>, Error = Infallible, Future: Send + 'static>
     + Clone

@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use crate::web::peer_address::{PeerAddress, UnknownAddress};
 use crate::web::request_body::{BodyError, RequestBody};
-use crate::web::routes::{HttpService, Routes};
+use crate::web::routes::{HttpService, IntoService};
 
 /// Converts routes into a tower [`Service`], which hyper, axum, tonic and other servers can call. This works for every route of
 /// `Channels`: WebSockets, server-sent events, health pages, metrics.
@@ -54,7 +54,7 @@ pub fn service<R, B, Kind>(
 + Sync
 + 'static
 where
-    R: Routes<Kind>,
+    R: IntoService<Kind>,
     B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
 {
     RouteService { routes: routes.into_service(), has_addresses: true }
@@ -74,7 +74,7 @@ pub(crate) fn service_without_addresses<R, B, Kind>(
 + Sync
 + 'static
 where
-    R: Routes<Kind>,
+    R: IntoService<Kind>,
     B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
 {
     RouteService { routes: routes.into_service(), has_addresses: false }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use channels_runtime::prelude::*;
 use channels_runtime::web::ServeError;
-use channels_runtime::web::service;
+use channels_runtime::web::{IntoService, service};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -76,7 +76,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Serves the routes of this application.
-    pub(crate) async fn start<Kind: 'static>(channels: &Channels, routes: impl Routes<Kind>) -> Self {
+    pub(crate) async fn start<Kind: 'static>(channels: &Channels, routes: impl IntoService<Kind>) -> Self {
         let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
         let address = server.local_addr();
         let task = tokio::spawn(server.serve(routes));
@@ -84,7 +84,11 @@ impl Server {
     }
 
     /// Serves the routes of this application on this server.
-    pub(crate) async fn start_on<Kind: 'static>(front: Front, channels: &Channels, routes: impl Routes<Kind>) -> Self {
+    pub(crate) async fn start_on<Kind: 'static>(
+        front: Front,
+        channels: &Channels,
+        routes: impl IntoService<Kind>,
+    ) -> Self {
         match front {
             Front::Ours => Self::start(channels, routes).await,
             Front::Axum => {

@@ -10,7 +10,7 @@ use crate::web::axum::arguments::Arguments;
 use crate::web::axum::consumer_route::ConsumerRoute;
 use crate::web::axum::path::{captures, with_other_end};
 use crate::web::axum::respond::respond;
-use crate::web::routes::{HttpService, Routes};
+use crate::web::routes::{HttpService, IntoService};
 use crate::web::service::service;
 
 /// Adds the routes of [`Channels`] to axum's `Router`.
@@ -89,11 +89,11 @@ impl<S: Clone + Send + Sync + 'static> RouterExt<S> for Router<S> {
     }
 }
 
-/// The kind of [`Routes`] that are an axum `Router`.
+/// The kind of an [`IntoService`] that is an axum `Router`.
 #[derive(Debug, Clone, Copy)]
 pub struct AxumRouter;
 
-impl Routes<AxumRouter> for Router {
+impl IntoService<AxumRouter> for Router {
     fn into_service(self) -> impl HttpService {
         self
     }
