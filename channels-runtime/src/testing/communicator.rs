@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::DuplexStream;
@@ -20,7 +22,7 @@ use crate::support::Unawaited;
 use crate::testing::deadlines::{PATIENCE, SILENCE};
 use crate::testing::error::{Call, CommunicatorError};
 use crate::testing::transcript::Transcript;
-use crate::web::{self, IntoService};
+use crate::web::{self, IntoService, UnknownAddress};
 use crate::websocket::{CloseCode, Frame, FromJson, Text, ToJson};
 
 /// The accepted handshake.
@@ -93,9 +95,13 @@ impl WebsocketCommunicator {
     /// Creates a client that will connect to this path of these routes. The path is that of a URL, so its text is
     /// percent-encoded: `/ws/chat/no%20room`. It may have a query.
     pub fn new<Kind>(routes: impl IntoService<Kind>, path: impl Into<String>) -> Self {
-        let service = web::service_without_addresses(routes);
+        let routes = TowerToHyperService::new(web::service(routes));
         let serve = move |pipe| {
-            let service = TowerToHyperService::new(service.clone());
+            let routes = routes.clone();
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(UnknownAddress);
+                routes.call(request)
+            });
             let server = http1::Builder::new().serve_connection(TokioIo::new(pipe), service).with_upgrades();
             AbortOnDropHandle::new(tokio::spawn(async { _ = server.await }))
         };

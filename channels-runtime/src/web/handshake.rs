@@ -49,6 +49,20 @@ const MAX_SCOPE: usize = 16 * 1024;
 /// An admitted client: its permit, its consumer, and when its login ends.
 pub(super) type Admitted<C> = (AdmissionPermit, Opened<C>, Option<SystemTime>);
 
+/// Why a client was not admitted.
+pub(super) enum NotAdmitted<E> {
+    /// A check, the authenticator or `connect` has rejected it.
+    Rejected(Reject),
+    /// The captures have failed.
+    Captures(E),
+}
+
+impl<E> From<Reject> for NotAdmitted<E> {
+    fn from(reject: Reject) -> Self {
+        Self::Rejected(reject)
+    }
+}
+
 /// A request for a WebSocket or for server-sent events.
 pub(super) struct Handshake {
     pub(super) uri: Uri,
@@ -93,9 +107,10 @@ impl Handshake {
                 return Ok(self.refuse(server, C::INFO.name, &reject));
             }
         };
-        let (permit, mut opened, login_ends) = match self.admit::<C, E>(server, captures).await? {
+        let (permit, mut opened, login_ends) = match self.admit::<C, E>(server, captures).await {
             Ok(admitted) => admitted,
-            Err(reject) => return Ok(self.refuse(server, C::INFO.name, &reject)),
+            Err(NotAdmitted::Rejected(reject)) => return Ok(self.refuse(server, C::INFO.name, &reject)),
+            Err(NotAdmitted::Captures(error)) => return Err(error),
         };
         count(&counters.accepted);
         let response = accepted(&key, &mut opened, offers_bearer(&self.headers));
@@ -108,26 +123,17 @@ impl Handshake {
         &self,
         server: &Arc<Server>,
         captures: impl Future<Output = Result<C::Captures, E>>,
-    ) -> Result<Result<Admitted<C>, Reject>, E> {
-        let (permit, scope) = match self.enter(server) {
-            Ok(entered) => entered,
-            Err(reject) => return Ok(Err(reject)),
-        };
-        let opened = self.open::<C, E>(server, scope, captures).await?;
-        Ok(opened.map(|(opened, login_ends)| (permit, opened, login_ends)))
-    }
-
-    /// Checks the client, and acquires its permit.
-    fn enter(&self, server: &Arc<Server>) -> Result<(AdmissionPermit, Scope), Reject> {
+    ) -> Result<Admitted<C>, NotAdmitted<E>> {
         self.check_admission(server)?;
         let client = server.admission().client(&self.headers, self.peer);
         let permit = AdmissionPermit::acquire(server, client)?;
         let scope = self.scope(server);
         if scope.size() > MAX_SCOPE {
             count(&server.admission().counters.malformed);
-            return Err(Reject::new(431).reason("the headers and the query are larger than 16 KiB"));
+            return Err(Reject::new(431).reason("the headers and the query are larger than 16 KiB").into());
         }
-        Ok((permit, scope))
+        let (opened, login_ends) = self.open::<C, E>(server, scope, captures).await?;
+        Ok((permit, opened, login_ends))
     }
 
     /// Runs the authenticator. Returns the user, or `None` for an anonymous client.
@@ -189,25 +195,24 @@ impl Handshake {
         server: &Server,
         scope: Scope,
         captures: impl Future<Output = Result<C::Captures, E>>,
-    ) -> Result<Result<(Opened<C>, Option<SystemTime>), Reject>, E> {
+    ) -> Result<(Opened<C>, Option<SystemTime>), NotAdmitted<E>> {
         let (consumer, path) = (C::INFO.name, shown(self.uri.path()));
-        let opening = async { Ok(open::<C>(server, scope, captures.await?).await) };
+        let opening = async {
+            let captures = captures.await.map_err(NotAdmitted::Captures)?;
+            Ok(open::<C>(server, scope, captures).await?)
+        };
         match tokio::time::timeout(server.settings.connect_deadline, opening).await {
-            Ok(Ok(Ok(opened))) => Ok(Ok(opened)),
-            Ok(Ok(Err(reject))) => {
+            Ok(Ok(opened)) => Ok(opened),
+            Ok(Err(refused)) => {
                 count(&server.admission().counters.rejected);
-                Ok(Err(reject))
-            }
-            Ok(Err(error)) => {
-                count(&server.admission().counters.rejected);
-                Err(error)
+                Err(refused)
             }
             Err(_) => {
                 count(&server.admission().counters.timed_out);
                 if server.failure_logs.allows() {
                     tracing::warn!(consumer, path, "`connect` took too long");
                 }
-                Ok(Err(Reject::new(503).reason("connecting took too long").retry_after(retry_after())))
+                Err(Reject::new(503).reason("connecting took too long").retry_after(retry_after()).into())
             }
         }
     }

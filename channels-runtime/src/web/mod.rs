@@ -44,9 +44,9 @@ pub use captures::{Captures, RoutePath};
 pub use error::ServeError;
 pub use listener::WebServer;
 pub use peer_address::PeerAddress;
+#[cfg(feature = "testing")]
+pub(crate) use peer_address::UnknownAddress;
 pub use routes::{IntoService, Routes, WarpFilter};
 pub use service::service;
-#[cfg(feature = "testing")]
-pub(crate) use service::service_without_addresses;
 
 pub use crate::consumer::OnlySends;

@@ -41,6 +41,7 @@ impl PeerAddress {
     }
 }
 
-/// The extension of a request that has no address, and need not: it comes from a test client.
+/// The extension of a request from a test client, which has no address.
+#[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "only a test client adds it"))]
 #[derive(Debug, Clone, Copy)]
-pub(super) struct UnknownAddress;
+pub(crate) struct UnknownAddress;

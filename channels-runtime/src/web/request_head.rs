@@ -40,7 +40,8 @@ pub(super) fn check_host(headers: &HeaderMap, is_required: bool) -> Result<(), S
     }
 }
 
-/// Returns whether this is a host with or without a port. An empty one is legal: it stands for a URL without a host.
+/// Returns whether this is the value of a legal `Host`: a host with or without a port. It may also be empty (RFC 9112, section
+/// 3.2).
 fn is_host(host: &[u8]) -> bool {
     host.is_empty() || std::str::from_utf8(host).is_ok_and(is_host_and_port)
 }

@@ -8,7 +8,7 @@ use http::{Request, Response};
 use hyper::body::Body;
 use tower_service::Service;
 
-use crate::web::peer_address::{PeerAddress, UnknownAddress};
+use crate::web::peer_address::PeerAddress;
 use crate::web::request_body::{BodyError, RequestBody};
 use crate::web::routes::{HttpService, IntoService};
 
@@ -57,35 +57,13 @@ where
     R: IntoService<Kind>,
     B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
 {
-    RouteService { routes: routes.into_service(), has_addresses: true }
-}
-
-/// Returns the service of a test client, whose requests have no address.
-#[cfg(feature = "testing")]
-pub(crate) fn service_without_addresses<R, B, Kind>(
-    routes: R,
-) -> impl Service<
-    Request<B>,
-    Response = Response<impl Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static>,
-    Error = Infallible,
-    Future: Send + 'static,
-> + Clone
-+ Send
-+ Sync
-+ 'static
-where
-    R: IntoService<Kind>,
-    B: Body<Data = Bytes, Error: Into<BodyError>> + Send + 'static,
-{
-    RouteService { routes: routes.into_service(), has_addresses: false }
+    RouteService { routes: routes.into_service() }
 }
 
 /// Routes that respond to requests of another server.
 #[derive(Debug, Clone)]
 struct RouteService<S> {
     routes: S,
-    /// Whether the server should have added addresses to its requests.
-    has_addresses: bool,
 }
 
 impl<S, B> Service<Request<B>> for RouteService<S>
@@ -103,9 +81,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let extensions = request.extensions_mut();
-        if !self.has_addresses {
-            extensions.insert(UnknownAddress);
-        } else if let Some(address) = PeerAddress::of_other_server(extensions) {
+        if let Some(address) = PeerAddress::of_other_server(extensions) {
             extensions.insert(address);
         }
         self.routes.call(request.map(RequestBody::without_slot))

@@ -29,7 +29,7 @@ use crate::support::count;
 use crate::web::allowed_methods;
 use crate::web::captures::{Captures, RoutePath};
 use crate::web::event_stream::EventStream;
-use crate::web::handshake::{Handshake, consumer_headers, handshake};
+use crate::web::handshake::{Handshake, NotAdmitted, consumer_headers, handshake};
 use crate::web::request_head::accepts;
 use crate::web::slot_lease::{SlotGuard, SlotLease};
 
@@ -151,9 +151,10 @@ pub(super) async fn respond<C: Consumer, E>(
     server: &Arc<Server>,
     captures: impl Future<Output = Result<C::Captures, E>>,
 ) -> Result<Response, E> {
-    let (permit, mut opened, login_ends) = match handshake.admit::<C, E>(server, captures).await? {
+    let (permit, mut opened, login_ends) = match handshake.admit::<C, E>(server, captures).await {
         Ok(admitted) => admitted,
-        Err(reject) => return Ok(handshake.refuse(server, C::INFO.name, &reject)),
+        Err(NotAdmitted::Rejected(reject)) => return Ok(handshake.refuse(server, C::INFO.name, &reject)),
+        Err(NotAdmitted::Captures(error)) => return Err(error),
     };
     count(&server.admission().counters.accepted);
     let additions = opened.cx.take_response();
