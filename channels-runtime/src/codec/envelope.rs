@@ -170,18 +170,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[derive(Serialize, Deserialize, Debug, PartialEq)]
-    #[serde(deny_unknown_fields)]
-    struct ChatMessage {
-        text: String,
-        at: Option<u64>,
-    }
-
-    impl Event for ChatMessage {
-        type Itself = Self;
-        const TYPE: &'static str = "chat.message";
-    }
+    use crate::codec::chat_message::ChatMessage;
 
     #[derive(Serialize, Deserialize, Debug, PartialEq)]
     struct Ping;

@@ -125,24 +125,11 @@ fn write_larger_header<'a>(map: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]>
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
     use serde_json::json;
 
     use super::*;
+    use crate::codec::chat_message::ChatMessage;
     use crate::codec::serializer::encode;
-    use crate::event::Event;
-
-    #[derive(Serialize, Deserialize, Debug, PartialEq)]
-    #[serde(deny_unknown_fields)]
-    struct ChatMessage {
-        text: String,
-        at: Option<u64>,
-    }
-
-    impl Event for ChatMessage {
-        type Itself = Self;
-        const TYPE: &'static str = "chat.message";
-    }
 
     #[test]
     fn recipients_are_read_and_hidden_from_payload() {

@@ -1,5 +1,7 @@
 //! The encoding of events in the channel layer, and the decoding of client commands.
 
+#[cfg(test)]
+mod chat_message;
 mod command;
 mod command_probe;
 mod deserializer;
