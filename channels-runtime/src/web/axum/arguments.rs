@@ -17,9 +17,8 @@ use crate::server::Server;
 ///
 /// `Kinds` has the kind of each argument: [`Captured`] or [`Extracted`]. The compiler infers it.
 #[diagnostic::on_unimplemented(
-    message = "axum cannot supply `{Self}`, the arguments of `#[connect]` after `cx`, in an application with the state `{S}`",
-    note = "each argument is a capture of the path (a type with `FromStr`, such as `String` or `u64`) or an extractor that does not \
-            read the body (a type with `FromRequestParts<{S}>`, such as `State<..>`, `Query<..>` or `Extension<..>`); at most eight"
+    message = "axum cannot supply `{Self}`, the arguments of `#[connect]` after `cx`",
+    note = "each argument is a capture of the path or an extractor; there are at most eight"
 )]
 pub trait Arguments<S, Kinds>: Sized {
     /// The number of arguments that the path captures.
@@ -36,9 +35,10 @@ pub trait Arguments<S, Kinds>: Sized {
 
 /// One argument of `#[connect]`: a capture of the path, or an extractor.
 #[diagnostic::on_unimplemented(
-    message = "axum cannot supply `{Self}` as an argument of `#[connect]` in an application with the state `{S}`",
+    message = "axum cannot supply `{Self}` as an argument of `#[connect]`",
+    note = "for a value of the application's state, write `State(name): State<{Self}>`, with `axum::extract::State`",
     note = "an argument is a capture of the path (a type with `FromStr`, such as `String` or `u64`) or an extractor that does not \
-            read the body (a type with `FromRequestParts<{S}>`, such as `State<..>`, `Query<..>` or `Extension<..>`)"
+            read the body, because a handshake has none (such as `State<..>`, `Query<..>` or `Extension<..>`)"
 )]
 pub trait Argument<S, Kind>: Sized {
     #[doc(hidden)]
@@ -113,7 +113,6 @@ impl NotExtracted {
 macro_rules! arguments {
     ($($name:ident $kind:ident)*) => {
         #[allow(non_snake_case, unused_variables, unused_mut, clippy::unused_async, reason = "one letter is a type and its value, and there may be none")]
-        #[diagnostic::do_not_recommend]
         impl<S: Send + Sync, $($name, $kind,)*> Arguments<S, ($($kind,)*)> for ($($name,)*)
         where
             $($name: Argument<S, $kind> + Send,)*
