@@ -1,5 +1,5 @@
-//! `template/`: each template, filled in as `cargo generate` does, is formatted, builds, passes its own tests, and serves. And
-//! a project that gives the runtime another name compiles.
+//! Projects outside of the workspace. `template/`, filled in as `cargo generate` does, is formatted, builds, passes its own tests,
+//! and serves, with each web framework. A project compiles if its `Cargo.toml` renames the runtime.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -11,20 +11,20 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// Copies a template, with the values of its placeholders.
-fn fill_in(from: &Path, to: &Path) {
+/// Copies the template, with the values of its placeholders. `liquid` is the library of `cargo generate`.
+fn fill_in(from: &Path, to: &Path, values: &liquid::Object) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let copy = to.join(path.file_name().unwrap());
         if path.is_dir() {
-            fill_in(&path, &copy);
+            fill_in(&path, &copy, values);
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
-        let text = text.replace("{{project-name}}", "my-chat").replace("{{channels}}", root().to_str().unwrap());
-        assert!(!text.contains("{{") && !text.contains("{%"), "{}: an unknown placeholder", path.display());
-        fs::write(copy, text).unwrap();
+        let template = liquid::ParserBuilder::with_stdlib().build().unwrap().parse(&text);
+        let text = template.and_then(|template| template.render(values));
+        fs::write(copy, text.unwrap_or_else(|error| panic!("{}: {error}", path.display()))).unwrap();
     }
 }
 
@@ -32,9 +32,10 @@ fn fill_in(from: &Path, to: &Path) {
 struct Project(PathBuf);
 
 impl Project {
-    fn new(template: &str) -> Self {
-        let folder = Self::folder(template);
-        fill_in(&root().join("template").join(template), &folder);
+    fn new(server: &str) -> Self {
+        let folder = Self::folder(server);
+        let values = liquid::object!({"project-name": "my-chat", "channels": root().to_str(), "server": server});
+        fill_in(&root().join("template"), &folder, &values);
         Self::with_versions(folder)
     }
 
@@ -48,7 +49,7 @@ impl Project {
         Self(folder)
     }
 
-    /// The templates share a target folder, because they share almost all crates.
+    /// The projects share a target folder, because they share almost all crates.
     fn cargo(&self, arguments: &[&str]) -> Command {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(arguments).current_dir(&self.0).env("CARGO_TARGET_DIR", root().join("target/template"));
@@ -86,8 +87,8 @@ fn page(address: &str, path: &str) -> String {
     response
 }
 
-fn template_builds_passes_its_tests_and_serves(template: &str) {
-    let project = Project::new(template);
+fn template_builds_passes_its_tests_and_serves(server: &str) {
+    let project = Project::new(server);
     project.run(&["fmt", "--check"]);
     project.run(&["test", "--quiet"]);
     project.run(&["build", "--quiet"]);
@@ -105,9 +106,9 @@ fn template_builds_passes_its_tests_and_serves(template: &str) {
 }
 
 #[test]
-fn templates_build_pass_their_tests_and_serve() {
-    for template in ["axum", "warp"] {
-        template_builds_passes_its_tests_and_serves(template);
+fn template_builds_passes_its_tests_and_serves_with_each_framework() {
+    for server in ["axum", "warp"] {
+        template_builds_passes_its_tests_and_serves(server);
     }
 }
 
