@@ -17,18 +17,8 @@ use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
+use crate::support::echo::Echo;
 use crate::support::until::{until, until_within, within};
-
-#[derive(Default)]
-struct Echo;
-
-#[consumer]
-impl Echo {
-    #[receive]
-    async fn receive(&mut self, cx: &mut Context<Self>, frame: Frame) -> Result<()> {
-        cx.send_frame(frame).await
-    }
-}
 
 /// A folder with a certificate for `localhost` and its key. It is removed on drop.
 struct Files(PathBuf);

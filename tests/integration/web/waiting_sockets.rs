@@ -85,22 +85,16 @@ async fn server_with_few_files_accepts_clients_next_to_silent_sockets() {
 }
 
 #[cfg(target_os = "linux")]
-#[test]
-fn serve_raises_soft_limit_of_open_files() {
+#[tokio::test]
+async fn serve_raises_soft_limit_of_open_files() {
     let chat = Example::start_with_files("chat", 200, 300);
     // It prints its address before it serves.
-    let limits = format!("/proc/{}/limits", chat.id());
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        let limits = std::fs::read_to_string(&limits).unwrap();
+    let is_raised = || {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", chat.id())).unwrap();
         let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
-        let files: Vec<_> = files.split_whitespace().skip(3).take(2).collect();
-        if files == ["300", "300"] {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{files:?}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+        files.split_whitespace().skip(3).take(2).all(|limit| limit == "300")
+    };
+    until("the soft limit is the hard one", is_raised).await;
 }
 
 /// The heads of the requests are complete, but their bodies never come.

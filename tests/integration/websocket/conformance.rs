@@ -16,6 +16,7 @@ use channels_runtime::prelude::*;
 use channels_runtime::web::axum::RouterExt;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::support::echo::Echo;
 use crate::support::example::Example;
 
 const CONTINUATION: u8 = 0x0;
@@ -868,17 +869,6 @@ fn table() -> Vec<(&'static str, Vec<Case>)> {
 fn conformance_cases_have_expected_outcome() {
     let echo = Example::start("echo", &["--max-message", &LIMIT.to_string()]);
     play_all(echo.address());
-}
-
-#[derive(Default)]
-struct Echo;
-
-#[consumer]
-impl Echo {
-    #[receive]
-    async fn receive(&mut self, cx: &mut Context<Self>, frame: Frame) -> Result<()> {
-        cx.send_frame(frame).await
-    }
 }
 
 /// The same cases against the same consumer in an axum application, on the server of axum.
