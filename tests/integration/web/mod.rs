@@ -5,6 +5,7 @@ mod captures;
 mod half_closed;
 pub(crate) mod handshake;
 mod methods;
+mod pipelining;
 mod request_head;
 mod sockets;
 mod sse;
