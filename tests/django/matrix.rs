@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use crate::rig::{CORE, PUBSUB, Pair, Rig, bytes, merge, next};
+use crate::rig::{CORE, PUBSUB, Pair, Rig, bytes, merge, next, worker_takes_jobs};
 
 /// Byte strings, as bytes on the wire.
 #[derive(Debug, Clone, PartialEq)]
@@ -177,8 +177,9 @@ async fn every_path(pair: &Pair<'_>, event: &AllKinds) {
     here.group_add(&Worked, shown.name()).await.unwrap();
     let jobs = format!("jobs-of-{}", there.layer());
     let worker = channels.worker::<Shows>(jobs.as_str());
+    let before = here.channels_here();
     let working = tokio::spawn(async move { worker.run_until(std::future::pending()).await });
-    pair.reader_listens(&jobs).await;
+    worker_takes_jobs(here, before).await;
     // At least one message for each server: channels_redis takes the servers in turn.
     for _ in 0..4 {
         there.send(&jobs, &message).await.unwrap();

@@ -156,6 +156,17 @@ impl Python<'_> {
     }
 }
 
+/// Waits until a worker on this layer takes jobs: its consumer then has a channel, next to those that the layer had `before`. On
+/// pub/sub it has subscribed earlier, and jobs of that time are lost.
+pub(crate) async fn worker_takes_jobs(layer: &ChannelLayer, before: usize) {
+    let running = async {
+        while layer.channels_here() <= before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, running).await.expect("the worker starts");
+}
+
 pub(crate) async fn next(channel: &Channel) -> Envelope {
     let arrived = tokio::time::timeout(PATIENCE, channel.receive()).await;
     arrived.expect("a message arrives in time").expect("the layer is open")

@@ -8,7 +8,7 @@ use channels_runtime::prelude::*;
 use serde_json::json;
 
 use crate::peer::Worker;
-use crate::rig::{CORE, PUBSUB, Rig, layers, next};
+use crate::rig::{CORE, PUBSUB, Rig, layers, next, worker_takes_jobs};
 
 const JOBS: u32 = 50;
 
@@ -79,13 +79,7 @@ async fn rust_workers_do_python_jobs(backend: &'static str, workers: usize) {
         let channels = Channels::builder().layer(layer).build().unwrap();
         let worker = channels.worker::<JobConsumer>("jobs-for-rust");
         let stopped = tokio::spawn(async move { worker.run_until(std::future::pending()).await });
-        // Its consumer has a channel once the worker takes jobs.
-        let running = async {
-            while channels.channel_layer().channels_here() == 0 {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), running).await.expect("the worker starts");
+        worker_takes_jobs(&channels.channel_layer(), 0).await;
         working.push((channels, stopped));
     }
     let answers = pair.there.new_channel().await;
