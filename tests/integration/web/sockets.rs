@@ -39,15 +39,18 @@ impl Talker {
     }
 }
 
+/// The code with which each client's port has ended.
+static CODES: Mutex<Vec<(u16, u16)>> = Mutex::new(Vec::new());
+
 /// Sends each text to all members, and each binary frame back.
 struct Repeater;
-
-static CODES: Mutex<Vec<(u16, u16)>> = Mutex::new(Vec::new());
 
 #[consumer]
 impl Repeater {
     #[connect]
     async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+        // An earlier client of this process may have had the same port.
+        CODES.lock().unwrap().retain(|(port, _)| *port != port_of(cx.scope()));
         cx.group_add(&Everyone).await?;
         Ok(Self)
     }
@@ -67,8 +70,7 @@ impl Repeater {
 
     #[disconnect]
     fn disconnect(&mut self, cx: &mut Context<Self>, code: CloseCode) {
-        let port = cx.scope().client().map_or(0, |client| client.port());
-        CODES.lock().unwrap().push((port, code.as_u16()));
+        CODES.lock().unwrap().push((port_of(cx.scope()), code.as_u16()));
     }
 }
 
@@ -100,6 +102,10 @@ fn port(client: &Client) -> u16 {
         MaybeTlsStream::Plain(socket) => socket.local_addr().unwrap().port(),
         _ => unreachable!("no TLS here"),
     }
+}
+
+fn port_of(scope: &Scope) -> u16 {
+    scope.client().map_or(0, |client| client.port())
 }
 
 async fn code_of(port: u16) -> u16 {
