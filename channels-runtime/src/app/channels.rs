@@ -101,12 +101,12 @@ impl Channels {
     /// latest with the runtime, and the rest of their `#[disconnect]` does not run.
     #[must_use = "`false` means that connections are left, whose `#[disconnect]` has not ended"]
     pub async fn shutdown(&self, deadline: Duration) -> bool {
-        self.server.shutdown(deadline, &TaskTracker::new(), std::future::pending()).await.is_ok()
+        self.close(deadline, std::future::pending()).await
     }
 
     /// Waits until the process gets SIGINT or SIGTERM, or until [`Self::shutdown`] is called, and then ends the application as
-    /// [`Self::serve`] does, within the [`shutdown_deadline`](crate::ChannelsBuilder::shutdown_deadline). Returns whether all
-    /// connections have ended. For servers other than [`Self::serve`], such as `axum::serve`:
+    /// [`Self::serve`] does, within the [`shutdown_deadline`](crate::ChannelsBuilder::shutdown_deadline) and until a second signal.
+    /// Returns whether all connections have ended. For servers other than [`Self::serve`], such as `axum::serve`:
     ///
     /// ```no_run
     /// # use channels_runtime::prelude::*;
@@ -124,7 +124,12 @@ impl Channels {
             () = signal() => {}
             () = self.server.stopping().cancelled() => {}
         }
-        self.shutdown(self.server.settings.shutdown_deadline).await
+        self.close(self.server.settings.shutdown_deadline, signal()).await
+    }
+
+    /// Closes the connections, until the deadline or until `abort` is done. Returns whether all have ended.
+    async fn close(&self, deadline: Duration, abort: impl Future<Output = ()>) -> bool {
+        self.server.shutdown(deadline, &TaskTracker::new(), abort).await.is_ok()
     }
 }
 

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Bytes;
+use axum::routing::{get, post};
 use channels_runtime::ChannelsBuilder;
 use channels_runtime::prelude::*;
+use channels_runtime::web::axum::RouterExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use warp::Filter;
@@ -30,11 +34,22 @@ pub(crate) async fn serve_echo(builder: ChannelsBuilder) -> Server {
 /// Serves the same on this server.
 pub(crate) async fn serve_echo_on(front: Front, builder: ChannelsBuilder) -> Server {
     let channels = builder.build().unwrap();
-    let page = warp::path!("page").map(|| "a page");
-    let length = warp::path!("length").and(warp::body::bytes());
-    let length = length.map(|body: warp::hyper::body::Bytes| body.len().to_string());
-    let routes = channels.route::<Echo>(warp::path!("ws")).or(page).or(length);
-    Server::start_on(front, &channels, routes).await
+    let length_of = |body: Bytes| body.len().to_string();
+    match front {
+        Front::Ours => {
+            let page = warp::path!("page").map(|| "a page");
+            let length = warp::path!("length").and(warp::body::bytes()).map(length_of);
+            let routes = channels.route::<Echo>(warp::path!("ws")).or(page).or(length);
+            Server::start(&channels, routes).await
+        }
+        Front::Axum => {
+            let app = Router::new()
+                .consumer("/ws", channels.axum::<Echo>())
+                .route("/page", get(|| async { "a page" }))
+                .route("/length", post(async move |body: Bytes| length_of(body)));
+            Server::start_axum(&channels, app).await
+        }
+    }
 }
 
 /// Sends a text of up to 125 bytes and returns the text of the next frame.

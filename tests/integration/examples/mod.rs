@@ -1,6 +1,7 @@
 //! The examples, as their clients see them over real sockets.
 
 mod announce;
+mod axum_chat;
 mod chat;
 mod cursors;
 mod dashboard;

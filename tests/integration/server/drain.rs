@@ -54,7 +54,7 @@ async fn drain_closes_gradually_with_reconnect_delays(front: Front) {
     const CLIENTS: usize = 400;
     let gone = Gone::default();
     let channels = Channels::builder().authenticator(user(Arc::clone(&gone))).build().unwrap();
-    let server = Server::start_on(front, &channels, channels.route::<Guest>(warp::path!("ws"))).await;
+    let server = Server::start_consumer::<Guest>(front, &channels).await;
     let address = server.address;
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
@@ -168,7 +168,7 @@ impl Stuck {
 
 async fn shutdown_deadline_abandons_stuck_handler(front: Front) {
     let channels = Channels::builder().build().unwrap();
-    let server = Server::start_on(front, &channels, channels.route::<Stuck>(warp::path!("ws"))).await;
+    let server = Server::start_consumer::<Stuck>(front, &channels).await;
     let address = server.address;
     let mut client = connect(address, "/ws").await;
     client.send(Message::text("stay")).await.unwrap();
@@ -228,7 +228,7 @@ async fn shutdown_counts_disconnects_that_it_cuts_off() {
 async fn shutdown_does_not_wait_for_incomplete_requests() {
     let long = Duration::from_secs(3600);
     let channels = Channels::builder().header_deadline(long).shutdown_deadline(long).build().unwrap();
-    let server = Server::start(&channels, channels.route::<Guest>(warp::path!("ws"))).await;
+    let server = Server::start_consumer::<Guest>(Front::Ours, &channels).await;
     let address = server.address;
     // One client sends nothing, one sends part of a request, and one has had a response and sends part of its next request.
     let silent = TcpStream::connect(address).await.unwrap();

@@ -7,25 +7,25 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use channels_runtime::prelude::*;
+use channels_runtime::web::axum::RouterExt;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use tokio::io::AsyncBufReadExt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::server::drain::{PATIENCE, Stuck, told_to_wait};
+use crate::support::app::{Front, on_both_servers};
 use crate::support::client::{Client, connect, handshake, next_or_end, send_request};
 use crate::support::example::{Example, program};
 use crate::support::redis::{RedisServer, Reply};
-use crate::support::until::until;
+use crate::support::until::{until, within};
 
-/// Sends a signal to an example process.
-fn signal(chat: &Example, name: &str) {
-    let sent = Command::new("kill").args([&format!("-{name}"), &chat.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-}
+on_both_servers!(shutdown_deadline_ends_process_with_stuck_clients, second_sigterm_exits_immediately);
 
 async fn ended(mut chat: Example) -> ExitStatus {
     tokio::task::spawn_blocking(move || chat.wait()).await.unwrap()
@@ -44,30 +44,13 @@ async fn sigterm_closes_clients_and_exits_with_0() {
         clients.push(member(chat.address()).await);
     }
     assert_eq!(members(&redis), 20);
-    signal(&chat, "TERM");
+    chat.signal("TERM");
     for client in &mut clients {
         assert!(told_to_wait(&next_or_end(client).await.expect("a close frame")).is_some());
         assert!(next_or_end(client).await.is_none());
     }
     assert!(ended(chat).await.success());
     assert_eq!(members(&redis), 0, "no stale members");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn second_sigterm_exits_immediately() {
-    let chat = Example::start("chat", &[]);
-    // The client never answers the close frame, so the server waits for it.
-    let mut deaf = send_request(chat.address(), &handshake("/ws/chat/lobby/", "Host: ours\n")).await;
-    let begun = Instant::now();
-    signal(&chat, "TERM");
-    assert_eq!(tokio::io::AsyncReadExt::read_u8(&mut deaf.socket).await.unwrap(), 0x88);
-    signal(&chat, "TERM");
-    assert_eq!(ended(chat).await.code(), Some(1), "a connection is left");
-    assert!(
-        begun.elapsed() < Duration::from_secs(5),
-        "the process ends before the client's time limit: {:?}",
-        begun.elapsed()
-    );
 }
 
 fn members(redis: &RedisServer) -> i64 {
@@ -77,64 +60,121 @@ fn members(redis: &RedisServer) -> i64 {
     }
 }
 
-/// Makes this test, started as a process, run a server.
+/// Makes a test, started as a process, run a server. The value is the `shutdown_deadline` in seconds.
 const IS_A_SERVER: &str = "CHANNELS_SERVER_THAT_STOPS";
 
-const DEADLINE: Duration = Duration::from_secs(1);
+/// Returns the deadline of the server that this process should run, if it should.
+fn is_a_server() -> Option<Duration> {
+    let seconds = std::env::var(IS_A_SERVER).ok()?;
+    Some(Duration::from_secs(seconds.parse().unwrap()))
+}
 
 /// Runs a server until it is stopped by a signal.
-async fn serves() {
-    let channels = Channels::builder().shutdown_deadline(DEADLINE).build().unwrap();
-    let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
-    println!("listening on {}", server.local_addr());
-    if let Err(left) = server.serve(channels.route::<Stuck>(warp::path!("ws"))).await {
-        println!("{left}");
-        std::process::exit(7);
+async fn serves(front: Front, deadline: Duration) {
+    let channels = Channels::builder().shutdown_deadline(deadline).build().unwrap();
+    let all_ended = match front {
+        Front::Ours => {
+            let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
+            println!("listening on {}", server.local_addr());
+            server.serve(channels.route::<Stuck>(warp::path!("ws"))).await.is_ok()
+        }
+        Front::Axum => {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            println!("listening on {}", listener.local_addr().unwrap());
+            let app = Router::new().consumer("/ws", channels.axum::<Stuck>());
+            let app = app.into_make_service_with_connect_info::<SocketAddr>();
+            let (stop, stopped) = oneshot::channel();
+            let serving = axum::serve(listener, app).with_graceful_shutdown(async { stopped.await.unwrap() });
+            let mut all_ended = false;
+            // As in docs/axum.md.
+            let stopping = async {
+                all_ended = channels.shutdown_on_signal().await;
+                stop.send(()).unwrap();
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            };
+            tokio::select! {
+                served = serving => served.unwrap(),
+                () = stopping => {}
+            }
+            all_ended
+        }
+    };
+    std::process::exit(if all_ended { 0 } else { CUT_OFF });
+}
+
+/// The exit code of a server that has left connections.
+const CUT_OFF: i32 = 7;
+
+/// A process that runs a server.
+struct Process {
+    child: tokio::process::Child,
+    address: SocketAddr,
+}
+
+impl Process {
+    /// Runs this test as a process with this server.
+    async fn start(front: Front, test: &str, deadline: Duration) -> Self {
+        let module = match front {
+            Front::Ours => "on_ours",
+            Front::Axum => "on_axum",
+        };
+        let mut child = tokio::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", &format!("server::restart::{module}::{test}"), "--nocapture"])
+            .env(IS_A_SERVER, deadline.as_secs().to_string())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut says = tokio::io::BufReader::new(child.stdout.take().unwrap()).lines();
+        loop {
+            let line = tokio::time::timeout(PATIENCE, says.next_line()).await.expect("the process listens in time");
+            let line = line.unwrap().expect("the process prints its address");
+            if let Some((_, address)) = line.split_once("listening on ") {
+                return Self { child, address: address.parse().unwrap() };
+            }
+        }
+    }
+
+    fn terminate(&self) {
+        let id = self.child.id().expect("the process is running").to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// Waits until the process has ended, and returns its exit code.
+    async fn code(mut self) -> Option<i32> {
+        within(self.child.wait()).await.unwrap().code()
     }
 }
 
-/// Starts such a process, runs `happens`, and returns how long the process takes to end after SIGTERM. It exits with `code`.
-async fn ends_after<Held>(code: i32, happens: impl AsyncFnOnce(SocketAddr) -> Held) -> Duration {
-    let mut child = tokio::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "server::restart::shutdown_deadline_ends_process_with_stuck_clients", "--nocapture"])
-        .env(IS_A_SERVER, "yes")
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut says = tokio::io::BufReader::new(child.stdout.take().unwrap()).lines();
-    let address = loop {
-        let line = tokio::time::timeout(PATIENCE, says.next_line()).await.expect("the process listens in time");
-        let line = line.unwrap().expect("the process prints its address");
-        if let Some((_, address)) = line.split_once("listening on ") {
-            break address.parse().unwrap();
-        }
-    };
-    let held = happens(address).await;
+const DEADLINE: Duration = Duration::from_secs(1);
+
+/// Starts a process, runs `happens`, and returns how long the process takes to end after SIGTERM. It exits with `code`.
+async fn ends_after<Held>(front: Front, code: i32, happens: impl AsyncFnOnce(SocketAddr) -> Held) -> Duration {
+    let process = Process::start(front, "shutdown_deadline_ends_process_with_stuck_clients", DEADLINE).await;
+    let held = happens(process.address).await;
     let begun = Instant::now();
-    let id = child.id().expect("the process is running").to_string();
-    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-    let status = tokio::time::timeout(DEADLINE + PATIENCE, child.wait()).await.expect("the process ends").unwrap();
-    assert_eq!(status.code(), Some(code));
+    process.terminate();
+    assert_eq!(process.code().await, Some(code));
     drop(held);
     begun.elapsed()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn shutdown_deadline_ends_process_with_stuck_clients() {
-    if std::env::var_os(IS_A_SERVER).is_some() {
-        return serves().await;
+async fn shutdown_deadline_ends_process_with_stuck_clients(front: Front) {
+    if let Some(deadline) = is_a_server() {
+        return serves(front, deadline).await;
     }
     let (nobody, deaf, stuck) = tokio::join!(
-        // Two requests: the server has started completely.
-        ends_after(0, async |address| {
+        // A client that never sends its request, and one whose responses show that the server has started completely.
+        ends_after(front, 0, async |address| {
+            let silent = TcpStream::connect(address).await.unwrap();
             for _ in 0..2 {
                 send_request(address, "GET /nothing HTTP/1.1\nHost: ours\n\n").await;
             }
+            silent
         }),
         // The client never answers the close frame.
-        ends_after(7, async |address| send_request(address, &handshake("/ws", "Host: ours\n")).await),
-        ends_after(7, async |address| {
+        ends_after(front, CUT_OFF, async |address| send_request(address, &handshake("/ws", "Host: ours\n")).await),
+        ends_after(front, CUT_OFF, async |address| {
             let mut client = connect(address, "/ws").await;
             client.send(Message::text("stay")).await.unwrap();
             assert_eq!(next_or_end(&mut client).await, Some(Message::text("here for ever")));
@@ -146,6 +186,21 @@ async fn shutdown_deadline_ends_process_with_stuck_clients() {
     for (who, ended) in [("deaf", deaf), ("stuck", stuck)] {
         assert!((DEADLINE..DEADLINE + busy).contains(&ended), "with a client that is {who}: {ended:?}");
     }
+}
+
+async fn second_sigterm_exits_immediately(front: Front) {
+    if let Some(deadline) = is_a_server() {
+        return serves(front, deadline).await;
+    }
+    let process = Process::start(front, "second_sigterm_exits_immediately", Duration::from_secs(3600)).await;
+    let mut client = connect(process.address, "/ws").await;
+    // The handler never returns, so the server waits for it.
+    client.send(Message::text("stay")).await.unwrap();
+    assert_eq!(next_or_end(&mut client).await, Some(Message::text("here for ever")));
+    process.terminate();
+    assert!(told_to_wait(&next_or_end(&mut client).await.expect("a close frame")).is_some());
+    process.terminate();
+    assert_eq!(process.code().await, Some(CUT_OFF));
 }
 
 /// The load balancer of a deployment: it forwards each connection to the process that was started last.
@@ -278,7 +333,7 @@ async fn rolling_restart_under_load_spreads_reconnects() {
         let new = Example::start("chat", &flags);
         balancer.turn_to(&new);
         let begun = Instant::now();
-        signal(&old, "TERM");
+        old.signal("TERM");
         assert!(ended(old).await.success());
         until("all clients have reconnected", || seen.open.load(SeqCst) == CLIENTS).await;
         let returned = std::mem::take(&mut *seen.returned.lock().unwrap());
@@ -299,13 +354,19 @@ async fn rolling_restart_under_load_spreads_reconnects() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn systemd_socket_is_used() {
+    for program in ["chat", "axum-chat"] {
+        uses_systemd_socket(program).await;
+    }
+}
+
+async fn uses_systemd_socket(example: &str) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     // The socket becomes the shell's input, and then file 3, where systemd puts it.
     let mut child = Command::new("sh")
         .arg("-c")
         .arg(r#"exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" --addr 127.0.0.1:1"#)
-        .arg(program("chat"))
+        .arg(program(example))
         .stdin(Stdio::from(std::os::fd::OwnedFd::from(listener.try_clone().unwrap())))
         .stdout(Stdio::piped())
         .spawn()

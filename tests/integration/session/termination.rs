@@ -388,7 +388,7 @@ fn alive_tasks() -> usize {
 /// except those of the layer.
 async fn over_sockets(front: Front, layer: &ChannelLayer, known: impl Fn() -> i64, tasks: impl Fn() -> usize) {
     let app = App::on(layer.clone(), in_a_hurry().connect_deadline(Duration::from_secs(3600)));
-    let server = Server::start_on(front, &app.channels, app.channels.route::<Leaver>(warp::path!("ws"))).await;
+    let server = Server::start_consumer::<Leaver>(front, &app.channels).await;
     let address = server.address;
     // One connection comes and goes, so that the tasks that serve all connections run.
     drop(socket(address).await);

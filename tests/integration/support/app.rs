@@ -4,9 +4,10 @@ use std::future::{Ready, ready};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::Router;
 use channels_runtime::prelude::*;
-use channels_runtime::web::ServeError;
-use channels_runtime::web::{IntoService, service};
+use channels_runtime::web::axum::RouterExt;
+use channels_runtime::web::{IntoService, ServeError};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -32,19 +33,19 @@ where
     move |scope| ready(Ok(scope.header("x-nobody").is_none().then(|| user.clone())))
 }
 
-/// The HTTP server in front of the routes.
+/// A web framework, with its server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Front {
-    /// [`Channels::bind`].
+    /// Warp routes on [`Channels::bind`].
     Ours,
-    /// `axum::serve`, with the routes as a tower service.
+    /// A `Router` on `axum::serve`.
     Axum,
 }
 
 /// Makes two tests of each function that takes a [`Front`].
 macro_rules! on_both_servers {
     ($($test:ident),* $(,)?) => {
-        mod ours {
+        mod on_ours {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $test() {
@@ -53,7 +54,7 @@ macro_rules! on_both_servers {
             )*
         }
 
-        mod axum {
+        mod on_axum {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $test() {
@@ -83,27 +84,28 @@ impl Server {
         Self { channels: channels.clone(), address, task, stop: CancellationToken::new() }
     }
 
-    /// Serves the routes of this application on this server.
-    pub(crate) async fn start_on<Kind: 'static>(
+    /// Serves the router of this application on the server of axum.
+    pub(crate) async fn start_axum(channels: &Channels, app: Router) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
+        let stop = CancellationToken::new();
+        let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let task = tokio::spawn(async {
+            serving.await.unwrap();
+            Ok(())
+        });
+        Self { channels: channels.clone(), address, task, stop }
+    }
+
+    /// Serves a consumer of this application at `/ws`.
+    pub(crate) async fn start_consumer<C: channels_runtime::Consumer<Captures = ()>>(
         front: Front,
         channels: &Channels,
-        routes: impl IntoService<Kind>,
     ) -> Self {
         match front {
-            Front::Ours => Self::start(channels, routes).await,
-            Front::Axum => {
-                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-                let address = listener.local_addr().unwrap();
-                let app = axum::Router::new().fallback_service(service(routes));
-                let app = app.into_make_service_with_connect_info::<SocketAddr>();
-                let stop = CancellationToken::new();
-                let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
-                let task = tokio::spawn(async {
-                    serving.await.unwrap();
-                    Ok(())
-                });
-                Self { channels: channels.clone(), address, task, stop }
-            }
+            Front::Ours => Self::start(channels, channels.route::<C>(warp::path!("ws"))).await,
+            Front::Axum => Self::start_axum(channels, Router::new().consumer("/ws", channels.axum::<C>())).await,
         }
     }
 

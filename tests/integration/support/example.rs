@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 
 /// A running example.
 pub(crate) struct Example {
@@ -31,6 +31,16 @@ impl Example {
         Self::launch(name, shell.args(["-c", &limited]).arg(program(name)).args(["--addr", "127.0.0.1:0"]))
     }
 
+    /// Starts the example with these levels of its log, and also returns the log. At most 64 KiB fit into it before it is read.
+    #[allow(dead_code, reason = "not every test that includes this file uses it")]
+    pub(crate) fn start_with_log(name: &str, levels: &str) -> (Self, ChildStderr) {
+        let mut command = Command::new(program(name));
+        command.args(["--addr", "127.0.0.1:0"]).env("RUST_LOG", levels).env("NO_COLOR", "1").stderr(Stdio::piped());
+        let mut example = Self::launch(name, &mut command);
+        let log = example.child.stderr.take().expect("the log is a pipe");
+        (example, log)
+    }
+
     fn launch(name: &str, command: &mut Command) -> Self {
         let mut child =
             command.stdout(Stdio::piped()).spawn().expect("cargo builds the examples before it runs the tests");
@@ -50,6 +60,13 @@ impl Example {
     #[allow(dead_code, reason = "not every test that includes this file uses it")]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Sends a signal to the process, such as `TERM`.
+    #[allow(dead_code, reason = "not every test that includes this file uses it")]
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status();
+        assert!(sent.expect("there is a program `kill`").success());
     }
 
     /// Waits until the process has ended.

@@ -4,16 +4,28 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use axum::Router;
 use channels_runtime::ChannelsBuilder;
 use channels_runtime::prelude::*;
+use channels_runtime::web::axum::RouterExt;
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error as ClientError, Message};
 use warp::Filter;
 
-use crate::support::app::Server;
+use crate::support::app::{Front, Server, on_both_servers};
 use crate::support::client::{Client, next};
+
+on_both_servers!(
+    slow_client_is_closed_without_delaying_others,
+    handler_waits_for_paused_client,
+    largest_message_does_not_count_as_slow_client,
+    flood_reaches_every_member_in_order,
+    large_messages_arrive_in_both_directions,
+    reset_ends_connection_with_1006,
+    server_shutdown_closes_clients_with_1012,
+);
 
 #[event("line")]
 struct Line {
@@ -74,11 +86,21 @@ impl Repeater {
     }
 }
 
-async fn serve(builder: ChannelsBuilder) -> Server {
+async fn serve(front: Front, builder: ChannelsBuilder) -> Server {
     let channels = builder.build().unwrap();
-    let route = channels.route::<Repeater>(warp::path!("ws"));
-    let route = route.or(channels.route::<Talker>(warp::path!("talker")));
-    Server::start(&channels, route).await
+    match front {
+        Front::Ours => {
+            let route = channels.route::<Repeater>(warp::path!("ws"));
+            let route = route.or(channels.route::<Talker>(warp::path!("talker")));
+            Server::start(&channels, route).await
+        }
+        Front::Axum => {
+            let app = Router::new()
+                .consumer("/ws", channels.axum::<Repeater>())
+                .consumer("/talker", channels.axum::<Talker>());
+            Server::start_axum(&channels, app).await
+        }
+    }
 }
 
 async fn stop(server: Server) {
@@ -120,9 +142,8 @@ async fn code_of(port: u16) -> u16 {
     tokio::time::timeout(Duration::from_secs(20), ended).await.expect("the connection ends")
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn slow_client_is_closed_without_delaying_others() {
-    let server = serve(Channels::builder().outbound_limit(64 * 1024)).await;
+async fn slow_client_is_closed_without_delaying_others(front: Front) {
+    let server = serve(front, Channels::builder().outbound_limit(64 * 1024)).await;
     let (mut sender, mut member) = (connect(server.address).await, connect(server.address).await);
     let sleeper = connect(server.address).await;
     let text = |number: usize| format!("{number:08}{}", "x".repeat(8 * 1024));
@@ -141,9 +162,8 @@ async fn slow_client_is_closed_without_delaying_others() {
     stop(server).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn handler_waits_for_paused_client() {
-    let server = serve(Channels::builder()).await;
+async fn handler_waits_for_paused_client(front: Front) {
+    let server = serve(front, Channels::builder()).await;
     let mut client = connect_to(server.address, "talker").await;
     let much = "x".repeat(400_000);
     client.send(Message::text(much.clone())).await.unwrap();
@@ -158,9 +178,8 @@ async fn handler_waits_for_paused_client() {
     server.task.abort();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn largest_message_does_not_count_as_slow_client() {
-    let server = serve(Channels::builder()).await;
+async fn largest_message_does_not_count_as_slow_client(front: Front) {
+    let server = serve(front, Channels::builder()).await;
     let (mut sender, mut member) = (connect(server.address).await, connect(server.address).await);
     let largest = "x".repeat(1024 * 1024);
     for _ in 0..3 {
@@ -174,9 +193,8 @@ async fn largest_message_does_not_count_as_slow_client() {
     stop(server).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn flood_reaches_every_member_in_order() {
-    let server = serve(Channels::builder()).await;
+async fn flood_reaches_every_member_in_order(front: Front) {
+    let server = serve(front, Channels::builder()).await;
     let mut members = Vec::new();
     for _ in 0..20 {
         members.push(connect(server.address).await);
@@ -210,9 +228,8 @@ async fn flood_reaches_every_member_in_order() {
     stop(server).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn large_messages_arrive_in_both_directions() {
-    let server = serve(Channels::builder().max_message_size(16 << 20).outbound_limit(1 << 20)).await;
+async fn large_messages_arrive_in_both_directions(front: Front) {
+    let server = serve(front, Channels::builder().max_message_size(16 << 20).outbound_limit(1 << 20)).await;
     let mut client = connect(server.address).await;
     for size in [0, 1, 125, 126, 65_535, 65_536, 1 << 20, 16 << 20] {
         let bytes: Vec<u8> = (0..size).map(|at: usize| u8::try_from(at % 251).unwrap()).collect();
@@ -228,9 +245,8 @@ async fn large_messages_arrive_in_both_directions() {
     stop(server).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn reset_ends_connection_with_1006() {
-    let server = serve(Channels::builder()).await;
+async fn reset_ends_connection_with_1006(front: Front) {
+    let server = serve(front, Channels::builder()).await;
     let client = connect(server.address).await;
     let port = port(&client);
     let MaybeTlsStream::Plain(socket) = client.get_ref() else { unreachable!("no TLS here") };
@@ -254,9 +270,8 @@ async fn warp_server_serves_the_route() {
     task.abort();
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn server_shutdown_closes_clients_with_1012() {
-    let server = serve(Channels::builder()).await;
+async fn server_shutdown_closes_clients_with_1012(front: Front) {
+    let server = serve(front, Channels::builder()).await;
     let mut clients = Vec::new();
     for _ in 0..10 {
         clients.push(connect(server.address).await);

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use channels_runtime::prelude::*;
-use channels_runtime::web::ServeError;
+use channels_runtime::web::axum::RouterExt;
+use channels_runtime::web::{IntoService, ServeError};
 use futures_util::{SinkExt, StreamExt};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -17,6 +19,8 @@ use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
+use crate::server::drain::told_to_wait;
+use crate::support::client::next_or_end;
 use crate::support::echo::Echo;
 use crate::support::until::{until, until_within, within};
 
@@ -81,13 +85,37 @@ async fn echoes(address: SocketAddr, trusted: &CertificateDer<'static>) {
     client.close(None).await.unwrap();
 }
 
-async fn start(files: &Files) -> (Channels, SocketAddr, tokio::task::JoinHandle<Result<(), ServeError>>) {
+type Serving = tokio::task::JoinHandle<Result<(), ServeError>>;
+
+async fn start(files: &Files) -> (Channels, SocketAddr, Serving) {
+    start_with(files, |channels| channels.route::<Echo>(warp::path!("echo"))).await
+}
+
+async fn start_with<Kind: 'static, R: IntoService<Kind>>(
+    files: &Files,
+    routes: impl FnOnce(&Channels) -> R,
+) -> (Channels, SocketAddr, Serving) {
     let channels = Channels::builder().header_deadline(Duration::from_millis(500)).build().unwrap();
     let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
     let server = server.tls(files.certificate(), files.key()).unwrap();
     let address = server.local_addr();
-    let route = channels.route::<Echo>(warp::path!("echo"));
-    (channels, address, tokio::spawn(server.serve(route)))
+    let routes = routes(&channels);
+    (channels, address, tokio::spawn(server.serve(routes)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_serves_axum_application() {
+    let (files, certificate) = Files::new();
+    let app = |channels: &Channels| Router::new().consumer("/echo", channels.axum::<Echo>());
+    let (channels, address, serving) = start_with(&files, app).await;
+    echoes(address, &certificate).await;
+    let stream = connect(address, &certificate).await.unwrap();
+    let url = format!("wss://localhost:{}/echo", address.port());
+    let (mut client, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
+    let closed = tokio::spawn(async move { next_or_end(&mut client).await });
+    assert!(channels.shutdown(Duration::from_secs(10)).await);
+    assert!(told_to_wait(&closed.await.unwrap().expect("a close frame")).is_some());
+    serving.await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
