@@ -186,19 +186,49 @@ fn guide_figures_match_benchmark_results() {
     }
 }
 
-/// Needs the Python environment of the tests: `scripts/python-env`.
+/// Runs the Python environment of the tests, which `scripts/python-env` makes, and returns what it prints.
+fn python<'a>(arguments: impl IntoIterator<Item = &'a str>) -> String {
+    let mut python = Command::new(root().join("tests/django/.venv/bin/python"));
+    let ran = python.args(arguments).current_dir(root()).output().expect("`scripts/python-env` installs Python");
+    let said = String::from_utf8_lossy(&ran.stdout) + String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{said}");
+    said.into_owned()
+}
+
 #[test]
 fn kubernetes_manifests_match_their_schemas() {
-    let python = root().join("tests/django/.venv/bin/python");
-    let manifests = root().join("docs/kubernetes/chat.yaml");
-    let checked = Command::new(python)
-        .args(["-m", "kubernetes_validate", "--strict"])
-        .arg(manifests)
-        .output()
-        .expect("`scripts/python-env` installs Python");
-    let said = String::from_utf8_lossy(&checked.stdout) + String::from_utf8_lossy(&checked.stderr);
-    assert!(checked.status.success(), "{said}");
+    let manifests = ["docs/kubernetes/chat.yaml", "docs/kubernetes/autoscaler.yaml"];
+    let said = python(["-m", "kubernetes_validate", "--strict"].into_iter().chain(manifests));
     assert_eq!(said.matches(" passed for resource ").count(), 4, "{said}");
+}
+
+/// The schemas of Kubernetes do not contain those of KEDA. The schema here has the fields that we use, and the
+/// numbers are those of our autoscaler, which the schemas of Kubernetes check.
+#[test]
+fn keda_manifest_matches_its_schema_and_scales_as_autoscaler() {
+    let said = python([
+        "-c",
+        r#"
+import json, jsonschema, yaml
+[keda] = yaml.safe_load_all(open("docs/kubernetes/keda.yaml"))
+jsonschema.validate(keda, json.load(open("tests/keda.schema.json")))
+[ours] = yaml.safe_load_all(open("docs/kubernetes/autoscaler.yaml"))
+spec = keda["spec"]
+made = {
+    "scaleTargetRef": spec["scaleTargetRef"],
+    "minReplicas": spec["minReplicaCount"],
+    "maxReplicas": spec["maxReplicaCount"],
+    "behavior": spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"],
+    "metrics": ours["spec"]["metrics"],
+}
+assert made == ours["spec"], made
+[metric] = made["metrics"]
+assert spec["triggers"][0]["metadata"]["threshold"] == metric["pods"]["target"]["averageValue"]
+assert metric["pods"]["metric"]["name"] in spec["triggers"][0]["metadata"]["query"]
+print("checked")
+"#,
+    ]);
+    assert_eq!(said.trim(), "checked");
 }
 
 #[test]

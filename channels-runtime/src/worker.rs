@@ -31,7 +31,7 @@ use crate::websocket::CloseCode;
 const RETRY: Duration = Duration::from_secs(1);
 
 /// A worker: a consumer that handles the messages of a named channel, one after the other, like Django's `runworker`. Created by
-/// [`Channels::worker`].
+/// [`Channels::worker`], and by [`Channels::worker_with`] for a consumer that needs a value, such as a pool of database connections.
 ///
 /// Each message to the channel ([`ChannelLayer::send`], or `channel_layer.send("thumbnails", ..)` in Python) is a job. The
 /// consumer's `#[connect]` runs once, before the first job, and its `#[disconnect]` when the worker stops. There is no client:
@@ -108,14 +108,14 @@ pub struct Worker<C> {
     unfinished: Arc<AtomicUsize>,
 }
 
-/// The function that runs `#[connect]`, which takes no captures.
-type Connect<C> = for<'a> fn(&'a mut Context<C>) -> BoxFuture<'a, Result<C, Reject>>;
+/// Runs `#[connect]` with the arguments of the worker.
+type Connect<C> = Arc<dyn for<'a> Fn(&'a mut Context<C>) -> BoxFuture<'a, Result<C, Reject>> + Send + Sync>;
 
-/// The empty captures of a consumer that has no path.
+/// The empty arguments of a consumer whose `#[connect]` takes only `cx`.
 #[diagnostic::on_unimplemented(
-    message = "`#[connect]` of a worker's consumer takes only `cx`, but this one also takes `{Self}`",
-    label = "a worker has no path with captures",
-    note = "write `async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject>`, or leave it out for `Default`"
+    message = "`#[connect]` of this worker's consumer also takes `{Self}` after `cx`",
+    label = "a worker has no path that could supply arguments",
+    note = "supply them with `channels.worker_with::<C>(\"channel\", (argument,))`"
 )]
 pub trait NoCaptures: Sized {
     #[doc(hidden)]
@@ -132,10 +132,62 @@ impl Channels {
     ///
     /// The channel's name is checked when the worker runs.
     pub fn worker<C: Consumer<Captures: NoCaptures> + NeedsNoClient>(&self, channel: impl Into<String>) -> Worker<C> {
+        self.new_worker(channel.into(), NoCaptures::none)
+    }
+
+    /// Returns a worker whose `#[connect]` takes these arguments after `cx`: what its consumers share, such as a pool of database
+    /// connections. They are a tuple, with a comma after a single one: `(pool,)`. Each consumer of the worker gets a clone, and so
+    /// does a new one after a panic.
+    ///
+    /// ```no_run
+    /// use std::sync::Arc;
+    ///
+    /// use channels_runtime::prelude::*;
+    ///
+    /// struct Database { /* a pool */ }
+    ///
+    /// #[event("report.wanted")]
+    /// struct ReportWanted { id: u64 }
+    ///
+    /// struct ReportConsumer { database: Arc<Database> }
+    ///
+    /// #[consumer]
+    /// impl ReportConsumer {
+    ///     #[connect]
+    ///     async fn connect(_cx: &mut Context<Self>, database: Arc<Database>) -> Result<Self, Reject> {
+    ///         Ok(Self { database })
+    ///     }
+    ///
+    ///     #[handler("report.wanted")]
+    ///     async fn report_wanted(&mut self, _cx: &mut Context<Self>, event: &ReportWanted) -> Result<()> {
+    ///         // A query on `self.database`.
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> Result<()> {
+    ///     let channels = Channels::builder().layer(ChannelLayer::from_env().await?).build()?;
+    ///     let database = Arc::new(Database {});
+    ///     channels.worker_with::<ReportConsumer>("reports", (database,)).run().await
+    /// }
+    /// ```
+    pub fn worker_with<C>(&self, channel: impl Into<String>, arguments: C::Captures) -> Worker<C>
+    where
+        C: Consumer<Captures: Clone + Send + Sync + 'static> + NeedsNoClient,
+    {
+        self.new_worker(channel.into(), move || arguments.clone())
+    }
+
+    fn new_worker<C: Consumer>(
+        &self,
+        channel: String,
+        arguments: impl Fn() -> C::Captures + Send + Sync + 'static,
+    ) -> Worker<C> {
         Worker {
-            connect: |cx| C::connect(cx, NoCaptures::none()),
+            connect: Arc::new(move |cx: &mut Context<C>| C::connect(cx, arguments())),
             layer: self.channel_layer(),
-            channel: channel.into(),
+            channel,
             concurrency: 1,
             shutdown_deadline: self.server().settings.shutdown_deadline,
             stopping: self.server().stopping().clone(),
@@ -145,7 +197,6 @@ impl Channels {
     }
 }
 
-// `Channels::worker` has checked that `#[connect]` takes only `cx`.
 impl<C: Consumer> Worker<C> {
     /// Sets how many jobs this worker does at the same time, each with its own consumer. Default: 1.
     ///
@@ -215,7 +266,7 @@ impl<C: Consumer> Worker<C> {
         let mut ready = Vec::new();
         let span = spans::worker::<C>(&name);
         for _ in 0..self.concurrency {
-            match Instance::new(self.connect, &self.layer, &name).instrument(span.clone()).await {
+            match Instance::new(&self.connect, &self.layer, &name).instrument(span.clone()).await {
                 Ok(instance) => ready.push(instance),
                 Err(error) => {
                     for instance in ready {
@@ -228,7 +279,7 @@ impl<C: Consumer> Worker<C> {
         let mut instances = JoinSet::new();
         for (instance, jobs) in ready.into_iter().zip(sources) {
             let (layer, counters) = (self.layer.clone(), Arc::clone(&self.counters));
-            let (connect, name, stopping) = (self.connect, name.clone(), stopping.clone());
+            let (connect, name, stopping) = (Arc::clone(&self.connect), name.clone(), stopping.clone());
             let task = Task { connect, layer, name, instance, jobs, counters, stopping };
             let unfinished = Arc::clone(&self.unfinished);
             unfinished.fetch_add(1, Relaxed);
@@ -320,7 +371,7 @@ struct Instance<C> {
 }
 
 impl<C: Consumer> Instance<C> {
-    async fn new(connect: Connect<C>, layer: &ChannelLayer, name: &ChannelName) -> Result<Self> {
+    async fn new(connect: &Connect<C>, layer: &ChannelLayer, name: &ChannelName) -> Result<Self> {
         let own = layer.new_channel().await?;
         let mut cx = Context::of_worker(Scope::of_worker(name.as_str()), own.name().clone(), layer.clone());
         let connecting = AssertUnwindSafe(async { connect(&mut cx).await }).catch_unwind();
@@ -392,7 +443,7 @@ impl<C: Consumer> Task<C> {
     /// Replaces a consumer that panicked, whose state is unknown.
     async fn replace_consumer(&mut self) -> Result<()> {
         let new = loop {
-            match Instance::new(self.connect, &self.layer, &self.name).await {
+            match Instance::new(&self.connect, &self.layer, &self.name).await {
                 Ok(instance) => break instance,
                 Err(error) if self.stopping.is_cancelled() => return Err(error),
                 Err(error) => {

@@ -46,18 +46,12 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 /// warn!(error = &*error, "the move was not saved");
 /// ```
 ///
-/// The crate `anyhow`: in a handler, `map_err(Error::from_boxed)` converts an `anyhow::Error`. In the other direction,
-/// `anyhow::Error::from_boxed` takes an [`Error`] that was converted with `into()`.
+/// The crate `anyhow`: with the feature `anyhow`, `?` converts an [`Error`] into an `anyhow::Error`. In a handler,
+/// `map_err(Error::from_boxed)` converts an `anyhow::Error` into an [`Error`]; `?` cannot. `?` converts every other error of this
+/// crate into an `anyhow::Error` without that feature.
 ///
-/// ```
-/// # mod anyhow {
-/// #     pub struct Error(Box<dyn std::error::Error + Send + Sync>);
-/// #     impl Error {
-/// #         pub fn from_boxed(error: Box<dyn std::error::Error + Send + Sync>) -> Self { Self(error) }
-/// #     }
-/// #     impl From<Error> for Box<dyn std::error::Error + Send + Sync> { fn from(error: Error) -> Self { error.0 } }
-/// #     pub type Result<T> = std::result::Result<T, Error>;
-/// # }
+#[cfg_attr(feature = "anyhow", doc = "```")]
+#[cfg_attr(not(feature = "anyhow"), doc = "```ignore")]
 /// use channels_runtime::{Error, Result};
 /// # fn load() -> anyhow::Result<u8> { Ok(7) }
 /// # fn save(_: u8) -> Result<()> { Ok(()) }
@@ -68,7 +62,7 @@ pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 /// }
 ///
 /// fn job() -> anyhow::Result<()> {
-///     handler().map_err(|error| anyhow::Error::from_boxed(error.into()))
+///     Ok(handler()?)
 /// }
 /// # job().ok().unwrap();
 /// ```
@@ -180,6 +174,13 @@ impl From<Error> for Box<dyn StdError + Send + Sync> {
 impl From<Error> for Box<dyn StdError> {
     fn from(error: Error) -> Self {
         error.0
+    }
+}
+
+#[cfg(feature = "anyhow")]
+impl From<Error> for anyhow::Error {
+    fn from(error: Error) -> Self {
+        Self::from_boxed(error.0)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::support::LONGEST;
 /// | error | status | log |
 /// | --- | --- | --- |
 /// | the [name](crate::error::NameError) of a group or a channel is not valid; usually it contains a part of the path | 404 | `debug` |
-/// | the channel layer [cannot be reached](LayerError::Unavailable) | 503 | `error` |
+/// | the channel layer [cannot be reached](LayerError::Unavailable), or a channel [is full](LayerError::ChannelFull) | 503 | `error` |
 /// | any other | 500 | `error` |
 ///
 /// The error may also be the cause of another one ([`source`](std::error::Error::source)).
@@ -116,13 +116,14 @@ where
 
 impl From<Error> for Reject {
     fn from(error: Error) -> Self {
-        let is_unavailable =
-            |cause: &(dyn StdError + 'static)| matches!(cause.downcast_ref(), Some(LayerError::Unavailable { .. }));
+        let is_unavailable = |cause: &(dyn StdError + 'static)| {
+            matches!(cause.downcast_ref(), Some(LayerError::Unavailable { .. } | LayerError::ChannelFull { .. }))
+        };
         let (status, reason) = if error.is_about_name() {
             // A client can send any path, so this is not an error of the program.
             (StatusCode::NOT_FOUND, Some("a name in this request is not valid".into()))
         } else if error.chain().any(is_unavailable) {
-            // An unreachable Redis is not an error of the program, and the client may try again.
+            // Neither is an error of the program, and the client may try again.
             (StatusCode::SERVICE_UNAVAILABLE, None)
         } else {
             (StatusCode::INTERNAL_SERVER_ERROR, None)
@@ -178,6 +179,7 @@ mod tests {
             (Reject::from(LayerError::from(name())), 404),
             (Reject::from(Joining(name().into())), 404),
             (Reject::from(Joining(unavailable)), 503),
+            (Reject::from(LayerError::ChannelFull { channel: "no room".into(), capacity: 100 }), 503),
             (Reject::from(Joining(LayerError::Closed)), 500),
         ] {
             assert_eq!(reject.status(), wanted, "{reject:?}");

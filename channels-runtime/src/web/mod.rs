@@ -17,6 +17,7 @@ mod allowed_methods;
 pub mod axum;
 mod captures;
 mod error;
+mod error_response;
 mod event_stream;
 mod handshake;
 mod health;

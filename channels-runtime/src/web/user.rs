@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use warp::Filter;
 use warp::filters::BoxedFilter;
-use warp::reply::{Reply, Response};
 
 use crate::app::Channels;
 use crate::error::Reject;
 use crate::scope::Scope;
-use crate::web::handshake::{Handshake, handshake, rejection};
+use crate::web::handshake::{Handshake, handshake};
 
 impl Channels {
     /// Returns a filter that runs the [authenticator](crate::ChannelsBuilder::authenticator) for a request, so that pages and
@@ -72,12 +71,5 @@ impl Channels {
     pub fn scope(&self) -> BoxedFilter<(Scope,)> {
         let server = self.server().clone();
         handshake().map(move |handshake: Handshake| handshake.scope(&server)).boxed()
-    }
-}
-
-/// A rejection as a page: its status and its reason.
-impl Reply for Reject {
-    fn into_response(self) -> Response {
-        rejection(&self)
     }
 }

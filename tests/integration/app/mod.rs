@@ -1,5 +1,6 @@
 //! The application: metrics, inspection, health and the log.
 
+mod anyhow;
 mod client_text;
 mod extreme_settings;
 mod health;

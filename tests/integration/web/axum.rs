@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use axum::Router;
 use axum::extract::{Extension, Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use axum::{Json, Router};
 use channels_runtime::ChannelsBuilder;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
@@ -252,17 +252,25 @@ struct Posted {
 #[tokio::test]
 async fn events_health_and_metrics_are_routes_of_the_router() {
     let channels = channels(Channels::builder());
+    let inspected = channels.clone();
+    let inspect = get(async move || Json(inspected.inspect()));
     let app = Router::new()
         .consumer("/news", channels.axum_sse::<News>().and_websocket())
         .health(&channels)
-        .metrics(&channels);
+        .metrics(&channels)
+        .route("/inspect.json", inspect);
     let ours = Server::start(&channels, app.clone()).await;
     let (theirs, _serving) = serve_on_axum(app).await;
     for address in [ours.address, theirs] {
         let response = send_request(address, "GET /news HTTP/1.1\nHost: ours\nAccept: text/event-stream\n\n").await;
         assert_eq!((response.status, response.header("content-type")), (200, Some("text/event-stream")));
         assert_eq!(send_request(address, &handshake("/news", "Host: ours\n")).await.status, 101);
-        for (path, word) in [("/healthz", "alive"), ("/readyz", "ready"), ("/metrics", "channels_connections")] {
+        for (path, word) in [
+            ("/healthz", "alive"),
+            ("/readyz", "ready"),
+            ("/metrics", "channels_connections"),
+            ("/inspect.json", "\"connections\":"),
+        ] {
             let request = format!("GET {path} HTTP/1.1\nHost: ours\nConnection: close\n\n");
             let response = send_request(address, &request).await;
             assert_eq!(response.status, 200, "{path}");

@@ -2,6 +2,7 @@
 
 mod axum;
 mod captures;
+mod error_response;
 mod half_closed;
 pub(crate) mod handshake;
 mod methods;

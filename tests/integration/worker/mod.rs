@@ -1,4 +1,5 @@
 //! Workers on named channels.
 
+mod arguments;
 mod jobs;
 mod process;

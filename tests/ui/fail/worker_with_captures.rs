@@ -1,4 +1,4 @@
-//! A worker has no path.
+//! A worker has no path that could supply arguments.
 
 use channels_runtime::prelude::*;
 

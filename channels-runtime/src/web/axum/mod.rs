@@ -44,6 +44,7 @@
 
 mod arguments;
 mod consumer_route;
+mod error_response;
 mod path;
 mod respond;
 mod router_ext;

@@ -14,6 +14,24 @@ use crate::web::routes::{HttpService, IntoService};
 use crate::web::service::service;
 
 /// Adds the routes of [`Channels`] to axum's `Router`.
+///
+/// There is no page for [`Channels::inspect`], because it is not for every client. A handler returns it as JSON:
+///
+/// ```
+/// use axum::routing::get;
+/// use axum::{Json, Router};
+/// use channels_runtime::Channels;
+/// use channels_runtime::web::axum::RouterExt;
+///
+/// fn admin(channels: Channels) -> Router {
+///     let inspected = channels.clone();
+///     let inspect = get(async move || Json(inspected.inspect()));
+///     Router::new().health(&channels).route("/inspect.json", inspect)
+/// }
+/// # let channels = Channels::builder().build()?;
+/// # admin(channels);
+/// # Ok::<(), channels_runtime::Error>(())
+/// ```
 pub trait RouterExt<S>: Sized {
     /// Adds the route of a consumer: `.consumer("/ws/chat/{room}", channels.axum::<ChatConsumer>())`. The path matches with a
     /// last slash and without.

@@ -4,14 +4,12 @@ use std::any::{Any, type_name};
 use std::fmt;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{FromRef, FromRequestParts};
-use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 
 use crate::app::Channels;
 use crate::error::Reject;
-use crate::web::handshake::{Handshake, rejection};
+use crate::web::handshake::Handshake;
 
 /// An extractor that runs the [authenticator](crate::ChannelsBuilder::authenticator) of [`Channels`] for a request, so that pages
 /// and consumers know the same user. `None` is an anonymous client. If the authenticator rejects the client, the response is
@@ -58,12 +56,5 @@ where
         // The upgrade must stay in the request, so the handshake is a copy without it.
         let handshake = Handshake::copied_from(parts);
         handshake.user(channels.server()).await.map(Self)
-    }
-}
-
-/// A rejection as a page: its status and its reason.
-impl IntoResponse for Reject {
-    fn into_response(self) -> Response {
-        rejection(&self).map(Body::new)
     }
 }
