@@ -29,8 +29,18 @@ impl Server {
         server.start_background_tasks();
         // The future of the handshake is larger than that of the session, so the session runs in a second, smaller task.
         server.sessions.clone().spawn(async move {
-            // The client may vanish before its response is written. Without a deadline the upgrade would wait for ever.
-            let upgraded = tokio::time::timeout(UPGRADE_DEADLINE, upgrade).await.ok().flatten();
+            // The client may vanish before its response is written, or a layer in front of the route may replace the response.
+            // Without a deadline the upgrade would wait for ever.
+            let upgraded = tokio::time::timeout(UPGRADE_DEADLINE, upgrade).await.unwrap_or_else(|_| {
+                if server.failure_logs.allows() {
+                    tracing::warn!(
+                        consumer = C::INFO.name,
+                        "the response to a handshake did not reach its connection within 10 s; a layer in front of the route may have \
+                         replaced it"
+                    );
+                }
+                None
+            });
             let span = opened.span.clone();
             let Some((socket, read_ahead)) = upgraded else {
                 opened.abandon().await;

@@ -38,7 +38,10 @@ impl PeerAddress {
         }
         if address.is_none() {
             LOGGED.call_once(|| {
-                tracing::warn!("a request has no `PeerAddress`, so limits per address do not apply");
+                tracing::warn!(
+                    "the server does not pass on the client's address, so limits per address do not apply; with `axum::serve`, write \
+                     `app.into_make_service_with_connect_info::<SocketAddr>()`"
+                );
             });
         }
         address

@@ -1,6 +1,8 @@
 //! Consumers in an axum application, on axum's server and on ours.
 
 use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
 
 use axum::extract::{Extension, Path, Query, Request, State};
 use axum::http::StatusCode;
@@ -165,6 +167,57 @@ async fn layer_that_drops_the_upgrade_is_reported() {
 }
 
 #[tokio::test]
+async fn layer_that_replaces_the_response_is_reported() {
+    async fn replaced(request: Request, next: Next) -> axum::response::Response {
+        assert_eq!(next.run(request).await.status(), 101);
+        "replaced".into_response()
+    }
+    let channels = channels(Channels::builder());
+    let (log, _guard) = Log::of_this_thread(tracing::Level::WARN);
+    let (address, _serving) = serve_on_axum(guests(&channels).layer(from_fn(replaced))).await;
+    let response = send_request(address, &handshake("/ws/lobby/1", "Host: ours\n")).await;
+    assert_eq!((response.status, channels.stats().admitted), (200, 1));
+    // The client keeps its connection open.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(11)).await;
+    tokio::time::resume();
+    until("the permit is released", || channels.stats().admitted == 0).await;
+    assert!(log.text().contains("Guest") && log.text().contains("may have replaced it"), "{}", log.text());
+    drop(response);
+}
+
+/// Makes a test, started as a process, run alone: it reads what is logged once per process.
+const ALONE: &str = "CHANNELS_TEST_ALONE";
+
+#[test]
+fn missing_client_address_is_logged_once() {
+    let test = "web::axum::missing_client_address_is_logged_once";
+    if std::env::var_os(ALONE).is_some() {
+        return tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(unknown_clients());
+    }
+    let mut alone = Command::new(std::env::current_exe().unwrap());
+    let ran = alone.args(["--exact", test]).env(ALONE, "yes").output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success() && said.contains("1 passed"), "{said}");
+}
+
+async fn unknown_clients() {
+    let (log, _guard) = Log::of_this_thread(tracing::Level::WARN);
+    let channels = channels(Channels::builder().max_connections_per_address(1));
+    let app = Router::new().consumer("/ws", channels.axum::<WhoAmI>());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let _serving = AbortOnDropHandle::new(tokio::spawn(async { axum::serve(listener, app).await.unwrap() }));
+    let mut clients = [connect(address, "/ws").await, connect(address, "/ws").await];
+    for client in &mut clients {
+        client.send(Message::text("I am")).await.unwrap();
+        assert_eq!(next_text(client).await, "I am unknown");
+    }
+    let text = log.text();
+    assert!(text.lines().count() == 1 && text.contains("into_make_service_with_connect_info"), "{text}");
+}
+
+#[tokio::test]
 async fn handshake_by_head_is_refused() {
     let channels = channels(Channels::builder());
     let (address, _serving) = serve_on_axum(guests(&channels)).await;
@@ -218,6 +271,16 @@ async fn missing_extension_is_a_500_that_names_the_argument() {
 fn path_with_too_few_captures_panics_at_startup() {
     let channels = channels(Channels::builder());
     let _: Router = Router::new().consumer("/ws/{room}", channels.axum::<Guest>()).with_state(Motto("hello"));
+}
+
+#[test]
+#[should_panic(
+    expected = "the path `/ws/{room}/{seat}/{row}` captures 3 (room, seat, row), but `#[connect]` of `Guest` takes 2"
+)]
+fn path_with_too_many_captures_panics_at_startup() {
+    let channels = channels(Channels::builder());
+    let app = Router::new().consumer("/ws/{room}/{seat}/{row}", channels.axum::<Guest>());
+    let _: Router = app.with_state(Motto("hello"));
 }
 
 #[test]
@@ -364,7 +427,7 @@ async fn stopping_application_closes_connections_on_axums_server() {
     let channels = channels(Channels::builder());
     let (address, _serving) = serve_on_axum(guests(&channels)).await;
     let mut client = connect(address, "/ws/lobby/1").await;
-    assert!(channels.shutdown(std::time::Duration::from_secs(10)).await);
+    assert!(channels.shutdown(Duration::from_secs(10)).await);
     let Message::Close(Some(close)) = crate::support::client::next(&mut client).await else { panic!("a close frame") };
     assert_eq!(u16::from(close.code), 1012);
     assert_eq!(send_request(address, &handshake("/ws/lobby/1", "Host: ours\n")).await.status, 503);

@@ -1,10 +1,12 @@
 //! The syntax of a handshake (RFC 6455 4.2.1, RFC 9110 7.8, RFC 9112 3.2), its size, and what a consumer may answer.
 
+use axum::Router;
 use channels_runtime::prelude::*;
+use channels_runtime::web::axum::RouterExt;
 use warp::Filter;
 use warp::http::{HeaderName, HeaderValue};
 
-use crate::support::app::Server;
+use crate::support::app::{Front, Server, on_both_servers};
 use crate::support::client::{handshake, send_request};
 use crate::support::records::Records;
 
@@ -28,15 +30,27 @@ impl Answering {
     }
 }
 
-async fn serve(channels: &Channels) -> Server {
-    let path = warp::path!("ws" / String);
-    Server::start(channels, channels.route::<Answering>(path).or(channels.sse::<Answering>(path))).await
+on_both_servers!(
+    handshake_needs_host_upgrade_version_and_key,
+    path_above_2_kib_is_414_and_headers_above_16_kib_are_431,
+);
+
+async fn serve(front: Front, channels: &Channels) -> Server {
+    match front {
+        Front::Ours => {
+            let path = warp::path!("ws" / String);
+            Server::start(channels, channels.route::<Answering>(path).or(channels.sse::<Answering>(path))).await
+        }
+        Front::Axum => {
+            let route = channels.axum_sse::<Answering>().and_websocket();
+            Server::start_axum(channels, Router::new().consumer("/ws/{word}", route)).await
+        }
+    }
 }
 
-#[tokio::test]
-async fn handshake_needs_host_upgrade_version_and_key() {
+async fn handshake_needs_host_upgrade_version_and_key(front: Front) {
     let channels = Channels::builder().build().unwrap();
-    let server = serve(&channels).await;
+    let server = serve(front, &channels).await;
     let version = "Sec-WebSocket-Version: 13\n";
     let host = format!("Host: {}\n", server.address);
     let rest = format!("{KEY}{version}");
@@ -107,11 +121,17 @@ async fn request_without_single_host_is_400_unless_it_is_http_1_0() {
     server.stop().await;
 }
 
+// On one thread, whose log it reads.
 #[tokio::test]
 async fn handshake_headers_from_consumer_are_removed() {
+    removes_handshake_headers(Front::Ours).await;
+    removes_handshake_headers(Front::Axum).await;
+}
+
+async fn removes_handshake_headers(front: Front) {
     let (log, _guard) = Records::listen();
     let channels = Channels::builder().build().unwrap();
-    let server = serve(&channels).await;
+    let server = serve(front, &channels).await;
     let host = format!("Host: {}\n", server.address);
     for header in ["sec-websocket-protocol", "sec-websocket-extensions", "content-length", "transfer-encoding"] {
         let websocket = send_request(server.address, &handshake(&format!("/ws/{header}"), &host)).await;
@@ -132,9 +152,14 @@ async fn handshake_headers_from_consumer_are_removed() {
 
 #[tokio::test]
 async fn status_that_does_not_reject_is_500_and_logged() {
+    logs_status_that_does_not_reject(Front::Ours).await;
+    logs_status_that_does_not_reject(Front::Axum).await;
+}
+
+async fn logs_status_that_does_not_reject(front: Front) {
     let (log, _guard) = Records::listen();
     let channels = Channels::builder().build().unwrap();
-    let server = serve(&channels).await;
+    let server = serve(front, &channels).await;
     let host = format!("Host: {}\n", server.address);
     for (status, wanted) in [(200, 500), (600, 500), (999, 500), (429, 429), (599, 599)] {
         let response = send_request(server.address, &handshake(&format!("/ws/{status}"), &host)).await;
@@ -146,10 +171,9 @@ async fn status_that_does_not_reject_is_500_and_logged() {
     server.stop().await;
 }
 
-#[tokio::test]
-async fn path_above_2_kib_is_414_and_headers_above_16_kib_are_431() {
+async fn path_above_2_kib_is_414_and_headers_above_16_kib_are_431(front: Front) {
     let channels = Channels::builder().build().unwrap();
-    let server = serve(&channels).await;
+    let server = serve(front, &channels).await;
     let host = format!("Host: {}\n", server.address);
     let cookie = |length: usize| format!("{host}Cookie: {}\n", "a".repeat(length));
     for (path, headers, wanted) in [
