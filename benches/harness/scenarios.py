@@ -39,7 +39,7 @@ ALL = {
         Scenario("idle", "10,000 connections in rooms of 10, held",
                  ("ours", "ours-axum", "ours-jemalloc", *RUST_AND_JS, "django-memory"), few=True),
         Scenario("connect", "handshakes and closing, 2,000 connections in rooms of 10 at a time",
-                 ("ours", "ours-standing", "floor", "bun", "warp", "warp-tuned", "axum", "node-ws")),
+                 ("ours", "ours-axum", "ours-standing", "floor", "bun", "warp", "warp-tuned", "axum", "node-ws")),
         Scenario("growth", "one sender, 8 messages in flight, to 10, 100, 1,000 and 10,000 members",
                  ("ours", "floor-batch", "bun", "warp-tuned"), few=True),
         Scenario("fair", "ten rooms of 10 with 20 messages a second each, next to a room of 10,000 under full load",
