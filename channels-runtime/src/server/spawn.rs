@@ -35,8 +35,7 @@ impl Server {
                 if server.failure_logs.allows() {
                     tracing::warn!(
                         consumer = C::INFO.name,
-                        "the response to a handshake did not reach its connection within 10 s; a layer in front of the route may have \
-                         replaced it"
+                        "the response to a handshake was not sent within 10 s; a layer in front of the route may have replaced it"
                     );
                 }
                 None

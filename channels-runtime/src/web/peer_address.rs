@@ -39,8 +39,7 @@ impl PeerAddress {
         if address.is_none() {
             LOGGED.call_once(|| {
                 tracing::warn!(
-                    "the server does not pass on the client's address, so limits per address do not apply; with `axum::serve`, write \
-                     `app.into_make_service_with_connect_info::<SocketAddr>()`"
+                    "the client's address is unknown, so limits per address do not apply; `axum::serve` needs `into_make_service_with_connect_info`"
                 );
             });
         }
