@@ -44,6 +44,7 @@ const LAYERS: &[(&str, &str)] = &[
     ),
     // Faces: they may name every layer above.
     ("info", EVERYTHING),
+    ("history", EVERYTHING),
     ("stats", EVERYTHING),
     ("testing", EVERYTHING),
     ("__private", EVERYTHING),

@@ -202,6 +202,9 @@ pub mod web;
 // Facts about consumers, events and groups, readable at run time.
 pub mod info;
 
+// Histories of groups, and positions in them.
+pub mod history;
+
 // Counters, rates and the inspection of an application.
 pub mod stats;
 
@@ -225,7 +228,7 @@ pub use codec::Envelope;
 pub use consumer::{Background, Consumer, Context, ReplyTo, SendJson};
 #[doc(inline)]
 pub use error::{CommandError, Error, Reject, Result};
-pub use event::{Event, Group, Sends};
+pub use event::{Event, Group, HistoryLost, Position, Sends};
 #[doc(inline)]
 pub use layer::{ChannelLayer, channel_layer};
 pub use name::ChannelName;
@@ -244,8 +247,8 @@ pub use channels_macros::{connect, disconnect, handler, layer_lost, layer_restor
 pub mod prelude {
     pub use crate::{
         ChannelLayer, ChannelName, Channels, CloseCode, CommandError, Context, Envelope, Error, Event, Frame, Group,
-        Json, Reject, Result, Routes, Scope, channel_layer, check_app, connect, consumer, disconnect, event, group,
-        handler, layer_lost, layer_restored, receive,
+        HistoryLost, Json, Position, Reject, Result, Routes, Scope, channel_layer, check_app, connect, consumer,
+        disconnect, event, group, handler, layer_lost, layer_restored, receive,
     };
     /// Makes the message of [`ChannelLayer::group_send_raw`] and the value of [`Context::send_json`].
     #[doc(no_inline)]

@@ -1,7 +1,7 @@
 //! The code that `#[event]` generates.
 
 use proc_macro2::{Group, TokenStream, TokenTree};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Field, Fields, GenericParam, Generics, Ident, Item, ItemStruct, Path, Token, parse_quote};
 
@@ -23,6 +23,7 @@ pub(super) fn emit(event: &Event, mut item: Item) -> TokenStream {
         own_fields(item);
     }
     let private = runtime.private();
+    let retention = format_ident!("{}", if *volatile { "Volatile" } else { "Kept" });
     let volatile = volatile.then(|| {
         quote!(
             const VOLATILE: bool = true;
@@ -81,6 +82,7 @@ pub(super) fn emit(event: &Event, mut item: Item) -> TokenStream {
         #[automatically_derived]
         impl #impl_generics #private::Event for #asked_for #type_generics #where_clause {
             type Itself = Self;
+            type Retention = #private::#retention;
             const TYPE: &'static str = #name;
             const DEFINED: &'static str = ::core::concat!(
                 ::core::module_path!(), "::", ::core::stringify!(#ident),

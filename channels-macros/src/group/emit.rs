@@ -74,6 +74,9 @@ pub(super) fn emit(group: &Group, item: &ItemStruct) -> TokenStream {
         #(#carries)*
 
         #[automatically_derived]
+        impl #impl_generics #private::Plain for #ident #type_generics #where_clause {}
+
+        #[automatically_derived]
         impl #joined_generics #private::JoinedBy<__C> for #ident #type_generics #joined_where {}
     }
 }

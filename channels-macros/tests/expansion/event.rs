@@ -11,6 +11,7 @@ pub struct ChatMessage {
 #[automatically_derived]
 impl ::channels_runtime::__private::Event for ChatMessage {
     type Itself = Self;
+    type Retention = ::channels_runtime::__private::Kept;
     const TYPE: &'static str = "chat.message";
     const DEFINED: &'static str = ::core::concat!(
         ::core::module_path!(), "::", ::core::stringify!(ChatMessage), " (",

@@ -10,6 +10,7 @@ struct CursorMove {
 #[automatically_derived]
 impl ::channels_runtime::__private::Event for CursorMove {
     type Itself = Self;
+    type Retention = ::channels_runtime::__private::Volatile;
     const TYPE: &'static str = "cursor.move";
     const DEFINED: &'static str = ::core::concat!(
         ::core::module_path!(), "::", ::core::stringify!(CursorMove), " (",

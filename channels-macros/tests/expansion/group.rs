@@ -29,6 +29,8 @@ impl ::channels_runtime::__private::Carries<ChatMessage> for Room {}
 #[automatically_derived]
 impl ::channels_runtime::__private::Carries<events::ChatJoin> for Room {}
 #[automatically_derived]
+impl ::channels_runtime::__private::Plain for Room {}
+#[automatically_derived]
 impl<__C> ::channels_runtime::__private::JoinedBy<__C> for Room
 where
     __C: ::channels_runtime::__private::Joins<Room>,

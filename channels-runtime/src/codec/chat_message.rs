@@ -14,5 +14,6 @@ pub(super) struct ChatMessage {
 
 impl Event for ChatMessage {
     type Itself = Self;
+    type Retention = crate::event::Kept;
     const TYPE: &'static str = "chat.message";
 }

@@ -17,7 +17,7 @@ use crate::codec::serializer::encode;
 use crate::codec::tagged::{Tagged, Untagged};
 use crate::codec::writer::MAX_DEPTH;
 use crate::error::{DecodeError, LayerError, field_path};
-use crate::event::Event;
+use crate::event::{Event, Position};
 use crate::support::metrics;
 
 /// A message of the channel layer: the name of an event and its encoded fields.
@@ -28,6 +28,7 @@ pub struct Envelope {
     pub(super) name: Cow<'static, str>,
     pub(super) format: Format,
     pub(super) body: Bytes,
+    pub(super) at: Position,
 }
 
 impl Envelope {
@@ -39,14 +40,14 @@ impl Envelope {
         let body = encode(&Tagged { tag: TYPE, name: E::TYPE, value: event }, format)
             .map_err(|source| LayerError::Encode { event: E::TYPE.into(), source })?;
         metrics::sent(E::TYPE);
-        Ok(Self { name: Cow::Borrowed(E::TYPE), format, body })
+        Ok(Self { name: Cow::Borrowed(E::TYPE), format, body, at: Position::NONE })
     }
 
     /// Encodes an untyped message: a JSON object with a `type`.
     pub(crate) fn from_value(value: &Value, format: Format) -> Result<Self, LayerError> {
         let name = value.get(TYPE).and_then(Value::as_str).ok_or(LayerError::NotAnEvent)?.to_owned();
         let body = encode(value, format).map_err(|source| LayerError::Encode { event: name.clone(), source })?;
-        Ok(Self { name: Cow::Owned(name), format, body })
+        Ok(Self { name: Cow::Owned(name), format, body, at: Position::NONE })
     }
 
     /// Returns the name of the event: `"chat.message"`.
@@ -62,6 +63,18 @@ impl Envelope {
     /// Returns the format of the encoded message.
     pub fn format(&self) -> Format {
         self.format
+    }
+
+    /// Returns the position of the event in the history of its group. [`Position::is_none`] if the event is not kept.
+    pub fn position(&self) -> &Position {
+        &self.at
+    }
+
+    /// Sets the position in the history of the group that keeps the event.
+    #[must_use]
+    pub(crate) fn at(mut self, position: Position) -> Self {
+        self.at = position;
+        self
     }
 
     /// Decodes the event.
@@ -177,6 +190,7 @@ mod tests {
 
     impl Event for Ping {
         type Itself = Self;
+        type Retention = crate::event::Kept;
         const TYPE: &'static str = "ping";
     }
 
@@ -192,6 +206,7 @@ mod tests {
         }
         impl Event for Golden {
             type Itself = Self;
+            type Retention = crate::event::Kept;
             const TYPE: &'static str = "chat.message";
         }
         let envelope = Envelope::from_event(&Golden { text: "hi".into() }, Format::Msgpack).unwrap();

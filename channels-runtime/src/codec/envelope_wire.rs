@@ -14,6 +14,7 @@ use crate::codec::recipients::FindRecipients;
 use crate::codec::reserved::{TO, TYPE};
 use crate::codec::tagged::FindTag;
 use crate::error::{DecodeError, EncodeError};
+use crate::event::Position;
 
 impl Envelope {
     /// Makes an envelope from an encoded message. Decodes only the name of the event.
@@ -31,7 +32,7 @@ impl Envelope {
                 find(FindTag(TYPE), &quoted.body, Some(&quoted.marker)).map_err(|error| not_a_map(format, error))
             })?,
         };
-        Ok(Self { name: Cow::Owned(name.ok_or(DecodeError::NoType)?), format, body })
+        Ok(Self { name: Cow::Owned(name.ok_or(DecodeError::NoType)?), format, body, at: Position::NONE })
     }
 
     /// Makes an envelope from a message of a queue that several channels share. Also returns the recipients. The list is empty
@@ -50,7 +51,7 @@ impl Envelope {
             })?,
         };
         let name = Cow::Owned(found.tag.ok_or(DecodeError::NoType)?);
-        Ok((Self { name, format, body: body.clone() }, found.to))
+        Ok((Self { name, format, body: body.clone(), at: Position::NONE }, found.to))
     }
 
     /// Returns the encoded message with an additional field: the recipient or the list of recipients.

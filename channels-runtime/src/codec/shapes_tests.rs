@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::codec::envelope::Envelope;
 use crate::codec::format::Format;
 use crate::error::LayerError;
-use crate::event::Event;
+use crate::event::{Event, Position};
 
 const FORMATS: [Format; 2] = [Format::Msgpack, Format::Json];
 
@@ -26,6 +26,7 @@ struct Holds<T> {
 
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Event for Holds<T> {
     type Itself = Self;
+    type Retention = crate::event::Kept;
     const TYPE: &'static str = "holds";
 }
 
@@ -182,6 +183,7 @@ fn root_may_be_a_map_with_keys_of_any_type() {
     struct Scores(BTreeMap<u32, String>);
     impl Event for Scores {
         type Itself = Self;
+        type Retention = crate::event::Kept;
         const TYPE: &'static str = "scores";
     }
     for format in FORMATS {
@@ -317,6 +319,7 @@ struct Flat {
 
 impl Event for Flat {
     type Itself = Self;
+    type Retention = crate::event::Kept;
     const TYPE: &'static str = "doc.meta";
 }
 
@@ -351,6 +354,7 @@ fn enum_that_writes_its_own_type_is_refused() {
     }
     impl Event for Tagged {
         type Itself = Self;
+        type Retention = crate::event::Kept;
         const TYPE: &'static str = "doc.meta";
     }
     for format in FORMATS {
@@ -429,7 +433,7 @@ fn nesting_is_limited_on_both_sides() {
     let mut hostile = b"\x82\xa4type\xa5holds\xa5value".to_vec();
     hostile.extend(b"\x81\xa6Nested".repeat(100_000));
     hostile.extend(b"\xa4Unit");
-    let hostile = Envelope { name: "holds".into(), format: Format::Msgpack, body: hostile.into() };
+    let hostile = Envelope { name: "holds".into(), format: Format::Msgpack, body: hostile.into(), at: Position::NONE };
     assert!(hostile.decode::<Holds<Kind>>().is_err());
 }
 

@@ -114,6 +114,7 @@ fn keyed() -> DropHint {
     struct Keyed;
     impl crate::event::Event for Keyed {
         type Itself = Self;
+        type Retention = crate::event::Kept;
         const TYPE: &'static str = "keyed";
         fn key(&self) -> Option<NonZeroU64> {
             NonZeroU64::new(4)

@@ -9,7 +9,7 @@ use crate::codec::Envelope;
 use crate::consumer::context::Context;
 use crate::consumer::info::ConsumerInfo;
 use crate::error::{CommandError, DecodeError, Reject, Result};
-use crate::event::DropHint;
+use crate::event::{DropHint, HistoryLost, Position};
 use crate::layer::Gap;
 use crate::websocket::{CloseCode, EncodedFrame, Frame};
 
@@ -107,6 +107,13 @@ pub trait Consumer: Sized + Send + 'static {
         _ = (cx, gap);
         Box::pin(std::future::ready(Ok(())))
     }
+
+    /// Runs `#[history_lost]`.
+    #[doc(hidden)]
+    fn history_lost<'a>(&'a mut self, cx: &'a mut Context<Self>, lost: &'a HistoryLost) -> BoxFuture<'a, Result<()>> {
+        _ = (cx, lost);
+        Box::pin(std::future::ready(Ok(())))
+    }
 }
 
 /// `NewsConsumer: OnlySends`: the consumer has no `#[receive]`, so its client does not have to be able to send.
@@ -142,12 +149,18 @@ pub enum Decoded<E> {
 #[derive(Debug)]
 pub struct Delivered<E> {
     pub(crate) event: E,
+    pub(crate) at: Position,
     pub(crate) rendered: OnceCell<Option<EncodedFrame>>,
 }
 
 impl<E> Delivered<E> {
-    pub(crate) fn new(event: E) -> Self {
-        Self { event, rendered: OnceCell::new() }
+    pub(crate) fn new(event: E, at: Position) -> Self {
+        Self { event, at, rendered: OnceCell::new() }
+    }
+
+    /// Returns the position of the event in the history of its group.
+    pub fn position(&self) -> &Position {
+        &self.at
     }
 
     /// Returns the event.

@@ -15,7 +15,8 @@ use crate::codec::Envelope;
 use crate::connection::{Closed, Connection, Pause};
 use crate::consumer::tasks::Tasks;
 use crate::error::{CommandError, Error, FrameError, LayerError, Result, SendError, shown};
-use crate::event::{Carries, Event, Group, Handles, JoinedBy, Sends};
+use crate::event::Sends;
+use crate::event::{Carries, Event, Group, Handles, HandlesHistoryLost, Joined, JoinedBy, Plain, Recoverable, Since};
 use crate::layer::ChannelLayer;
 use crate::name::ChannelName;
 use crate::scope::Scope;
@@ -212,8 +213,43 @@ impl<C> Context<C> {
     /// # Errors
     /// If the group's name is not legal, or the layer's server cannot be reached.
     // `ChannelLayer::group_send` explains why these are not `async fn`s.
-    pub fn group_add<G: JoinedBy<C> + ?Sized>(&mut self, group: &G) -> Unawaited<'_, Result<()>> {
+    pub fn group_add<G: JoinedBy<C> + Plain + ?Sized>(&mut self, group: &G) -> Unawaited<'_, Result<()>> {
         to_handler_result(self.layer().join(group.name(), self.channel().clone()))
+    }
+
+    /// Joins a group with a history. This connection receives the events after the position that its client has seen last, and
+    /// then the further ones: each event once, in the order of the group.
+    ///
+    /// The missed events are handled when the running handler has returned, and before any later event of the group. If they are
+    /// not all kept, none of them is sent. Instead `#[history_lost]` runs first. [`Since::START`] is a first visit, and no gap.
+    ///
+    /// The consumer decides before this call whether the client may join: a position grants nothing.
+    ///
+    /// # Errors
+    /// If the group's name is not legal, or the layer's server cannot be reached.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect, or the connection has joined and receives what it missed.
+    pub fn group_add_since<G>(&mut self, group: &G, since: &Since) -> Unawaited<'_, Result<Joined>>
+    where
+        G: Recoverable + JoinedBy<C> + ?Sized,
+        C: HandlesHistoryLost,
+    {
+        let history = G::HISTORY.expect("a recoverable group has a history");
+        let join = self.layer().join_since(group.name(), self.channel().clone(), history, since.clone());
+        to_handler_result(join)
+    }
+
+    /// Returns the positions that the client has seen last: those of the query's `since`, with commas between them, or those of
+    /// the header `Last-Event-ID`, which browsers send for server-sent events. [`Since::START`] if it sent neither.
+    pub fn resume(&self) -> Since {
+        let scope = self.scope();
+        let query = scope.query_string().unwrap_or_default();
+        let mut parameters = form_urlencoded::parse(query.as_bytes());
+        match parameters.find(|(name, _)| name == "since") {
+            Some((_, since)) => Since::from(&*since),
+            None => scope.header("last-event-id").map_or(Since::START, Since::from),
+        }
     }
 
     /// Leaves a group. Has no effect if this connection is not a member.
@@ -440,7 +476,7 @@ fn closed(_: Closed) -> Error {
 }
 
 /// Converts the layer's result to a handler's result.
-fn to_handler_result<'a>(sent: impl Future<Output = Result<(), LayerError>> + Send + 'a) -> Unawaited<'a, Result<()>> {
+fn to_handler_result<'a, T>(sent: impl Future<Output = Result<T, LayerError>> + Send + 'a) -> Unawaited<'a, Result<T>> {
     Unawaited::new(async move { Ok(sent.await?) })
 }
 

@@ -41,6 +41,11 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
     #[doc(hidden)]
     type Itself;
 
+    /// Whether histories keep the event: [`Kept`](crate::history::Kept), or [`Volatile`](crate::history::Volatile). `#[event]`
+    /// sets it.
+    #[doc(hidden)]
+    type Retention;
+
     /// The name of the event: the value of `type`.
     const TYPE: &'static str;
 

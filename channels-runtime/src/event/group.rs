@@ -1,6 +1,7 @@
 //! Groups: named sets of channels, and the events that they carry.
 
 use crate::event::event::EventInfo;
+use crate::event::history::History;
 use crate::name::{GroupName, NameError};
 
 /// A group: a struct with `#[group("chat_{room}", events(ChatMessage))]` above it.
@@ -26,6 +27,9 @@ pub trait Group: Send + Sync {
 
     /// The events that the group carries.
     const EVENTS: &'static [EventInfo];
+
+    /// The history of the group. `None` without `history(..)`.
+    const HISTORY: Option<History> = None;
 
     /// Returns the name of this group.
     ///

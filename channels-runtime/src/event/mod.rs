@@ -4,10 +4,17 @@ mod bounds;
 mod event;
 mod field_names;
 mod group;
+mod history;
 mod overflow;
+mod position;
 
 pub use bounds::{Handles, JoinedBy, Joins, Sends, Timer};
 pub use event::{Event, EventInfo};
 pub(crate) use field_names::fields_of;
 pub use group::{Carries, Group, GroupInfo};
+pub use history::{Cause, History, HistoryLost, Joined};
+pub use history::{HandlesAt, HandlesHistoryLost, Kept, Plain, ReachesOthers, Recoverable, Volatile};
 pub use overflow::{DropHint, MailboxPolicy};
+#[expect(unused_imports, reason = "for the layers")]
+pub(crate) use position::{Id, Reign, Unreadable};
+pub use position::{NotAPosition, Position, Since};

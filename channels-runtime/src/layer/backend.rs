@@ -9,6 +9,7 @@ use futures_util::future::{BoxFuture, Either, Ready};
 
 use crate::codec::{Envelope, Format};
 use crate::error::LayerError;
+use crate::event::{Cause, History, Joined, Position, Since};
 use crate::layer::local_table::LocalTable;
 use crate::name::{ChannelName, GroupName};
 
@@ -82,6 +83,26 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Adds a channel to a group. After this method returns, messages to the group reach the channel.
     fn group_add<'a>(&'a self, group: &'a GroupName, channel: &'a ChannelName)
     -> BoxFuture<'a, Result<(), LayerError>>;
+
+    /// Adds a channel to a group with a history, and delivers the events since the client's position to it. After this method
+    /// returns, messages to the group reach the channel.
+    ///
+    /// Default: the layer keeps no history.
+    fn group_add_since<'a>(
+        &'a self,
+        group: &'a GroupName,
+        channel: &'a ChannelName,
+        history: History,
+        since: &'a Since,
+    ) -> BoxFuture<'a, Result<Joined, LayerError>> {
+        _ = history;
+        async move {
+            self.group_add(group, channel).await?;
+            let lost = if *since == Since::START { None } else { Some(Cause::NotKept) };
+            Ok(Joined::new(Position::NONE, 0, lost))
+        }
+        .boxed()
+    }
 
     /// Removes a channel from a group.
     fn group_discard<'a>(

@@ -1,7 +1,7 @@
 //! Group membership: joining, leaving, and the members of a group.
 
 use crate::error::LayerError;
-use crate::event::{Group, JoinedBy};
+use crate::event::{Group, History, Joined, JoinedBy, Since};
 use crate::layer::handle::ChannelLayer;
 use crate::name::{ChannelName, GroupName, NameError};
 use crate::support::Unawaited;
@@ -27,6 +27,16 @@ impl ChannelLayer {
         channel: ChannelName,
     ) -> Result<(), LayerError> {
         self.backend().group_add(&group?, &channel).await
+    }
+
+    pub(crate) async fn join_since(
+        &self,
+        group: Result<GroupName, NameError>,
+        channel: ChannelName,
+        history: History,
+        since: Since,
+    ) -> Result<Joined, LayerError> {
+        self.backend().group_add_since(&group?, &channel, history, &since).await
     }
 
     /// Removes a channel from a group. Does nothing if the channel is not a member.

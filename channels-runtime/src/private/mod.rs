@@ -15,7 +15,11 @@ pub use crate::consumer::{
 pub use crate::consumer::{check_command, check_consumer, check_direct, check_group, check_name, check_pattern};
 pub use crate::error::{CommandError, DecodeError, Error, Reject, Result};
 pub use crate::event::MailboxPolicy;
+pub use crate::event::Volatile;
 pub use crate::event::{Carries, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, Sends};
+pub use crate::event::{
+    HandlesAt, HandlesHistoryLost, History, HistoryLost, Kept, Plain, Position, ReachesOthers, Recoverable,
+};
 pub use crate::layer::Gap;
 pub use crate::name::{GroupName, NameError, NameField};
 pub use crate::websocket::EncodedFrame;

@@ -34,7 +34,10 @@ pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Unde
         metrics::received(C::INFO.name, handled);
     }
     match decoded {
-        Ok(Decoded::Event(event, hint)) => Ok(Delivery::Event(Arc::new(Delivered::new(event)), hint, C::INFO.mailbox)),
+        Ok(Decoded::Event(event, hint)) => {
+            let delivered = Delivered::new(event, *envelope.position());
+            Ok(Delivery::Event(Arc::new(delivered), hint, C::INFO.mailbox))
+        }
         Ok(Decoded::Frame(Some(frame), hint)) => Ok(Delivery::Frame(frame, hint)),
         Ok(Decoded::Frame(None, _)) => Ok(Delivery::Nothing),
         Ok(Decoded::Unhandled) => Err(Undeliverable::Unhandled { consumer: C::INFO.name }),
