@@ -478,7 +478,9 @@ impl<C: Consumer> Task<C> {
                     Err(error) => failed(&error),
                 }
             }
-            Ok(Delivery::Nothing | Delivery::Raw(_) | Delivery::Gap(_)) => count(&self.counters.done),
+            Ok(Delivery::Nothing | Delivery::Raw(_) | Delivery::Gap(_) | Delivery::HistoryLost(_)) => {
+                count(&self.counters.done)
+            }
             Ok(Delivery::Frame(..)) => failed(&crate::error::SendError::NoClient.into()),
             Err(problem) => {
                 count(&self.counters.failed);

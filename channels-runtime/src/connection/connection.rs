@@ -13,6 +13,7 @@ use crate::connection::shared::Shared;
 use crate::connection::state::{Closed, Next, Output, Stage, State};
 use crate::connection::state_effects::{Dropped, Effects, EndRule, Priorities};
 use crate::connection::transport::Socket;
+use crate::layer::TooMuch;
 use crate::layer::{
     Batch, Counters, Delivery, DeliveryCount, Full, Mailbox, MailboxKind, Scheduled, Writable, WritePriority,
 };
@@ -408,6 +409,14 @@ impl Mailbox for Connection {
         // A close is interactive in a bulk batch, too.
         schedule.iter().for_each(|priority| self.push(priority));
         count
+    }
+
+    fn replay(&self, missed: &[Delivery]) -> Result<(), TooMuch> {
+        let now = Instant::now();
+        self.update_with(|state| match state.replay(missed, now) {
+            Ok(effects) => (Ok(()), effects),
+            Err(too_much) => (Err(too_much), Effects::default()),
+        })
     }
 
     fn layer_closed(&self) {

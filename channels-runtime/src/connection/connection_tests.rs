@@ -203,7 +203,7 @@ fn run(calls: Vec<Call>) {
                             handled.push(event);
                             handling = Some(event);
                         }
-                        Next::Gap(_) => panic!("this consumer has no gap methods"),
+                        Next::Gap(_) | Next::HistoryLost(_) => panic!("this consumer has no gap methods"),
                         Next::LayerClosed => connection.close(CloseCode::GOING_AWAY, ""),
                         // The client sends nothing. If the task was woken in the meantime, it runs again.
                         next @ (Next::Client { .. } | Next::Nothing) => {
@@ -222,7 +222,7 @@ fn run(calls: Vec<Call>) {
         let outbound = &state.outbound;
         let inbox = state.inbox.iter().filter_map(|(_, item)| match item {
             InboxItem::Frame(frame, _) => Some(outbound.inbox_weight(frame)),
-            InboxItem::Event(..) | InboxItem::Gap(_) => None,
+            InboxItem::Event(..) | InboxItem::Gap(_) | InboxItem::HistoryLost(_) => None,
         });
         assert_eq!(outbound.weight, inbox.sum::<usize>() + queued(outbound), "every queued byte is counted");
         assert_eq!(state.events as usize, accepted.len() - handled.len());

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use crate::connection::inbox::{Event, InboxItem};
 use crate::connection::state::{GapState, HandlerState, State};
 use crate::connection::state_effects::{Effects, EndRule};
-use crate::event::{DropHint, MailboxPolicy};
-use crate::layer::{Batch, Delivery, DeliveryCount, Full, Gap, WritePriority};
+use crate::event::{DropHint, HistoryLost, MailboxPolicy};
+use crate::layer::{Batch, Delivery, DeliveryCount, Full, Gap, TooMuch, WritePriority};
 use crate::websocket::{CloseCode, EncodedFrame};
 
 impl State {
@@ -75,6 +75,10 @@ impl State {
                 self.deliver_gap(*gap, now, effects);
                 Ok(true)
             }
+            Delivery::HistoryLost(lost) => {
+                self.deliver_history_lost(lost, now, effects);
+                Ok(true)
+            }
             // The layer prepares the messages of a connection, so it does not deliver raw ones.
             Delivery::Raw(_) | Delivery::Nothing => Ok(true),
         }
@@ -127,6 +131,46 @@ impl State {
         self.inbox.push_back(now, InboxItem::Event(Arc::clone(event), hint));
         effects.wake_task |= self.handler == HandlerState::Idle;
         Ok(true)
+    }
+
+    /// Bound: one notice for each group waits in the inbox, the newest one.
+    fn deliver_history_lost(&mut self, lost: &Arc<HistoryLost>, now: Instant, effects: &mut Effects) {
+        self.inbox.retain(|item| !matches!(item, InboxItem::HistoryLost(known) if known.group == lost.group));
+        self.inbox.push_back(now, InboxItem::HistoryLost(Arc::clone(lost)));
+        effects.wake_task |= self.handler == HandlerState::Idle;
+    }
+
+    /// Puts messages that the client missed before all others. The handler that has joined their group is running, so later
+    /// messages of the group are behind them.
+    ///
+    /// # Errors
+    /// They are more than half of the outbound limit, or more than the mailbox's capacity. Then the inbox does not change.
+    pub(super) fn replay(&mut self, missed: &[Delivery], now: Instant) -> Result<Effects, TooMuch> {
+        if !self.accepts_frames() {
+            return Ok(Effects::default());
+        }
+        let (mut bytes, mut events) = (0, 0);
+        for delivery in missed {
+            match delivery {
+                Delivery::Frame(frame, _) => bytes += self.outbound.inbox_weight(frame),
+                Delivery::Event(..) => events += 1,
+                _ => {}
+            }
+        }
+        let limit = self.outbound.limit as usize;
+        if bytes > limit / 2 || self.outbound.weight + bytes > limit || self.events + events > self.capacity {
+            return Err(TooMuch);
+        }
+        self.outbound.weight += bytes;
+        self.events += events;
+        let item = |delivery: &Delivery| match delivery {
+            Delivery::Frame(frame, hint) => Some(InboxItem::Frame(frame.clone(), *hint)),
+            Delivery::Event(event, hint, _) => Some(InboxItem::Event(Arc::clone(event), *hint)),
+            Delivery::HistoryLost(lost) => Some(InboxItem::HistoryLost(Arc::clone(lost))),
+            Delivery::Raw(_) | Delivery::Gap(_) | Delivery::Nothing => None,
+        };
+        self.inbox.push_front(now, missed.iter().filter_map(item));
+        Ok(Effects { wake_task: self.handler == HandlerState::Idle, ..Effects::default() })
     }
 
     fn deliver_gap(&mut self, gap: Gap, now: Instant, effects: &mut Effects) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::event::DropHint;
+use crate::event::{DropHint, HistoryLost};
 use crate::layer::Gap;
 use crate::support::SparePool;
 use crate::websocket::EncodedFrame;
@@ -31,13 +31,14 @@ pub(super) enum InboxItem {
     Event(Event, DropHint),
     Frame(EncodedFrame, DropHint),
     Gap(Gap),
+    HistoryLost(Arc<HistoryLost>),
 }
 
 impl InboxItem {
     pub(super) fn hint(&self) -> DropHint {
         match self {
             Self::Event(_, hint) | Self::Frame(_, hint) => *hint,
-            Self::Gap(_) => DropHint::default(),
+            Self::Gap(_) | Self::HistoryLost(_) => DropHint::default(),
         }
     }
 }
@@ -51,6 +52,14 @@ impl Inbox {
     pub(super) fn push_back(&mut self, at: Instant, item: InboxItem) {
         let spare = || SPARE_QUEUES.with(SparePool::take).unwrap_or_default();
         self.0.get_or_insert_with(spare).push_back((at, item));
+    }
+
+    /// Puts items before all others, in their order.
+    pub(super) fn push_front(&mut self, at: Instant, items: impl DoubleEndedIterator<Item = InboxItem>) {
+        let spare = || SPARE_QUEUES.with(SparePool::take).unwrap_or_default();
+        let queue = self.0.get_or_insert_with(spare);
+        items.rev().for_each(|item| queue.push_front((at, item)));
+        self.release_empty();
     }
 
     pub(super) fn pop_front(&mut self) -> Option<(Instant, InboxItem)> {

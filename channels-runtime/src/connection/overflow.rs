@@ -8,10 +8,9 @@ use std::num::NonZeroU64;
 
 use crate::connection::inbox::InboxItem;
 use crate::connection::state::State;
-use crate::connection::state_effects::{Effects, EndRule};
+use crate::connection::state_effects::Effects;
 use crate::event::{DropHint, MailboxPolicy};
 use crate::layer::Full;
-use crate::websocket::CloseCode;
 
 /// The number of latest items that are searched for an older item with the same key.
 ///
@@ -43,7 +42,7 @@ impl State {
                 self.outbound.weight -= self.outbound.inbox_weight(frame);
                 effects.wake_waiter |= self.has_space();
             }
-            InboxItem::Gap(_) => {}
+            InboxItem::Gap(_) | InboxItem::HistoryLost(_) => {}
         }
         taken
     }
@@ -97,19 +96,18 @@ impl State {
             return Ok(false);
         }
         let full = Full { capacity: self.capacity as usize };
+        // The client must not miss a kept event without notice. It reconnects, and receives the event then.
+        let policy = if hint.is_kept() { MailboxPolicy::Disconnect } else { policy };
         match policy {
             MailboxPolicy::DropNewest => Err(full),
             MailboxPolicy::DropOldest => {
-                // A mailbox with a capacity of 0 holds no event to drop.
-                dropped.push(self.take_oldest_event(|_| true, effects).ok_or(full)?);
+                // A mailbox with a capacity of 0 holds no event to drop, and a kept event is not dropped.
+                dropped.push(self.take_oldest_event(|hint| !hint.is_kept(), effects).ok_or(full)?);
                 effects.dropped.oldest += 1;
                 Ok(true)
             }
             MailboxPolicy::Disconnect => {
-                if self.accepts_frames() {
-                    effects.ended = Some(EndRule::Behind);
-                    self.close_into(CloseCode::TRY_AGAIN_LATER, "too many events wait for this connection", effects);
-                }
+                self.close_behind("too many events wait for this connection", effects);
                 Err(full)
             }
         }

@@ -34,11 +34,13 @@
 //! | `Handling`, or a filled inbox | a frame | in the inbox | none |
 //! | `Full` | a frame with a key | in the inbox | none |
 //! | over the limit | a frame | `Closing` | those of a close, `TooSlow` |
-//! | `Idle` | an event, a gap | in the inbox | wake task |
-//! | `Handling` | an event, a gap | in the inbox | none |
+//! | `Idle` | an event, a gap, a lost history | in the inbox | wake task |
+//! | `Handling` | an event, a gap, a lost history | in the inbox | none |
+//! | `Handling` | missed events | in the inbox, before all others | none |
+//! | any | next: a kept event that is too old | `Closing` | those of a close, `Behind` |
 //! | `Idle` | a handler begins | `Handling`, age not checked | none |
 //! | any | next: an event | `Handling`, age checked | frames came first: schedule interactive |
-//! | any | next: a gap | `Handling` | frames came first: schedule interactive |
+//! | any | next: a gap, a lost history | `Handling` | frames came first: schedule interactive |
 //! | any | next: the inbox is empty | `Idle` | none; frames came first: [`Next::Client`] with `held` |
 //! | `Handling`, age checked | the turn ends | `Handling`, age not checked | none |
 //! | `Ready`, not scheduled | output | scheduled | schedule its priority |
@@ -58,6 +60,7 @@
 //! handler's frame, except after a close and in `Broken`.
 
 use std::io;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -67,6 +70,7 @@ use crate::connection::heartbeat::HeartbeatPolicy;
 use crate::connection::inbox::{Event, Inbox, InboxItem};
 use crate::connection::outbound::{Outbound, Queue, SocketState};
 use crate::connection::state_effects::{Effects, EndRule, Priorities};
+use crate::event::HistoryLost;
 use crate::layer::{Gap, WritePriority};
 use crate::websocket::{CloseCode, EncodedFrame, PING};
 
@@ -134,6 +138,7 @@ pub(super) enum GapState {
 pub(crate) enum Next {
     Event(Event),
     Gap(Gap),
+    HistoryLost(Arc<HistoryLost>),
     /// The inbox is empty, so the client's next message is handled.
     Client {
         /// The task must pass on frames that were in the inbox. If the client has not sent a message, the task writes them
@@ -239,6 +244,15 @@ impl State {
         effects.wake_waiter = true;
     }
 
+    /// Closes the connection of a consumer that is too slow for its events. Its client reconnects, and receives kept events
+    /// then.
+    pub(super) fn close_behind(&mut self, reason: &str, effects: &mut Effects) {
+        if self.accepts_frames() {
+            effects.ended = Some(EndRule::Behind);
+            self.close_into(CloseCode::TRY_AGAIN_LATER, reason, effects);
+        }
+    }
+
     /// Stops the output after the client has disconnected.
     pub(super) fn break_off(&mut self) -> Effects {
         self.stage = Stage::Broken;
@@ -307,9 +321,16 @@ impl State {
                 self.handler = HandlerState::Handling { age_checked };
                 return Some(Next::Gap(gap));
             }
+            if let InboxItem::HistoryLost(lost) = item {
+                self.handler = HandlerState::Handling { age_checked };
+                return Some(Next::HistoryLost(lost));
+            }
             let is_expired = !age_checked && clock().saturating_duration_since(at) >= expiry;
             age_checked = !is_expired;
             effects.dropped.expired += u32::from(is_expired);
+            if is_expired && item.hint().is_kept() {
+                self.close_behind("a kept event waited too long", effects);
+            }
             match item {
                 InboxItem::Frame(frame, _) => {
                     self.outbound.weight -= self.outbound.inbox_weight(&frame);
@@ -326,7 +347,10 @@ impl State {
                     }
                     expired.push(event);
                 }
-                InboxItem::Gap(_) => unreachable!("a gap is returned above"),
+                InboxItem::Gap(_) | InboxItem::HistoryLost(_) => unreachable!("a gap is returned above"),
+            }
+            if let Stage::Closing(code) = self.stage {
+                return Some(Next::Closing(code));
             }
         }
         if self.layer_closed {

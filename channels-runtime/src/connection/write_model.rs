@@ -197,7 +197,9 @@ impl Served {
                 Next::Closing(_) => break,
                 Next::Broken => return (handled, Output::Broken),
                 Next::Client { .. } | Next::Nothing => unreachable!("waited on"),
-                Next::Gap(_) | Next::LayerClosed => panic!("the layer has no gap and is not closed"),
+                Next::Gap(_) | Next::HistoryLost(_) | Next::LayerClosed => {
+                    panic!("the layer has no gap and is not closed")
+                }
             }
         }
         let flushed = poll_fn(|cx| match connection.poll_output(cx) {

@@ -271,7 +271,7 @@ impl<C> Context<C> {
         E: Event,
     {
         let layer = self.layer();
-        to_handler_result(layer.deliver_to_group(group.name(), Envelope::from_event(event, layer.backend().format())))
+        to_handler_result(layer.deliver_to_group(group.name(), layer.encode_for::<G, E>(event)))
     }
 
     /// Sends an event to every member of a group except this connection, which does not have to be a member.

@@ -19,6 +19,18 @@ pub enum LayerError {
         /// The capacity of its mailbox.
         capacity: usize,
     },
+    /// An event for a group with a history is too large to be kept. It was not sent.
+    #[error(
+        "the event `{event}` has {bytes} bytes, but a history keeps at most {limit}: send the id of a large value, or declare the event `volatile`"
+    )]
+    TooLarge {
+        /// The name of the event.
+        event: &'static str,
+        /// The size of the encoded event, in bytes.
+        bytes: usize,
+        /// The largest size, in bytes.
+        limit: usize,
+    },
     /// The name of a channel or a group is not valid.
     #[error(transparent)]
     Name(#[from] NameError),

@@ -1,7 +1,8 @@
 //! Groups: named sets of channels, and the events that they carry.
 
+use std::time::Duration;
+
 use crate::event::event::EventInfo;
-use crate::event::history::History;
 use crate::name::{GroupName, NameError};
 
 /// A group: a struct with `#[group("chat_{room}", events(ChatMessage))]` above it.
@@ -45,6 +46,24 @@ pub trait Group: Send + Sync {
     note = "a group lists its events: `#[group(\"..\", events(.., {E}))] struct {Self}`"
 )]
 pub trait Carries<E>: Group<Itself = Self> {}
+
+/// The history of a group: `#[group(.., history(size = 100, ttl = "10m"))]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct History {
+    /// The most events that are kept, from 1 to 1,000.
+    pub size: u16,
+    /// The time for which events are kept after the last one, from 1 s to 24 h.
+    pub ttl: Duration,
+}
+
+impl History {
+    /// Makes the history that `#[group]` describes and has checked.
+    #[doc(hidden)]
+    pub const fn checked(size: u16, ttl_seconds: u32) -> Self {
+        Self { size, ttl: Duration::from_secs(ttl_seconds as u64) }
+    }
+}
 
 /// The description of a group at run time.
 #[derive(Debug, Clone, Copy)]

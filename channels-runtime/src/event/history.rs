@@ -1,29 +1,10 @@
 //! Histories: the kept events of a group, and the traits by which the compiler checks that a gap is handled.
 
 use std::fmt;
-use std::time::Duration;
 
 use crate::event::group::Group;
 use crate::event::position::Position;
 use crate::name::GroupName;
-
-/// The history of a group: `#[group(.., history(size = 100, ttl = "10m"))]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct History {
-    /// The most events that are kept, from 1 to 1,000.
-    pub size: u16,
-    /// The time for which events are kept after the last one, from 1 s to 24 h.
-    pub ttl: Duration,
-}
-
-impl History {
-    /// Makes the history that `#[group]` describes and has checked.
-    #[doc(hidden)]
-    pub const fn checked(size: u16, ttl_seconds: u32) -> Self {
-        Self { size, ttl: Duration::from_secs(ttl_seconds as u64) }
-    }
-}
 
 /// The retention of an event that is kept in the histories of its groups: [`Event::Retention`](crate::Event).
 #[derive(Debug)]

@@ -11,10 +11,10 @@ mod position;
 pub use bounds::{Handles, JoinedBy, Joins, Sends, Timer};
 pub use event::{Event, EventInfo};
 pub(crate) use field_names::fields_of;
-pub use group::{Carries, Group, GroupInfo};
-pub use history::{Cause, History, HistoryLost, Joined};
+pub use group::{Carries, Group, GroupInfo, History};
+pub use history::{Cause, HistoryLost, Joined};
 pub use history::{HandlesAt, HandlesHistoryLost, Kept, Plain, ReachesOthers, Recoverable, Volatile};
 pub use overflow::{DropHint, MailboxPolicy};
-#[expect(unused_imports, reason = "for the layers")]
+
 pub(crate) use position::{Id, Reign, Unreadable};
 pub use position::{NotAPosition, Position, Since};

@@ -100,6 +100,14 @@ impl Id {
     }
 }
 
+impl Reign {
+    /// Makes the identity of a server that lives in this process.
+    pub(crate) fn random() -> Self {
+        let Id([a, b, c, d, ..]) = Id::random();
+        Self([a, b, c, d])
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_none() {

@@ -73,8 +73,8 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Sends to one channel.
     fn send<'a>(&'a self, channel: &'a ChannelName, envelope: Envelope) -> Sent<'a>;
 
-    /// Sends to all members of a group.
-    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> Sent<'a>;
+    /// Sends to all members of a group. A layer that keeps histories adds the message to that of the group, if it has one.
+    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope, history: Option<History>) -> Sent<'a>;
 
     /// Sends to all members except `excluded`, a channel of this process.
     fn group_send_others<'a>(&'a self, group: &'a GroupName, envelope: Envelope, excluded: &'a ChannelName)
@@ -98,10 +98,29 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
         _ = history;
         async move {
             self.group_add(group, channel).await?;
-            let lost = if *since == Since::START { None } else { Some(Cause::NotKept) };
-            Ok(Joined::new(Position::NONE, 0, lost))
+            if *since == Since::START {
+                return Ok(Joined::new(Position::NONE, 0, None));
+            }
+            self.table().tell_not_kept(group, channel);
+            Ok(Joined::new(Position::NONE, 0, Some(Cause::NotKept)))
         }
         .boxed()
+    }
+
+    /// Returns the kept messages of a group, the oldest first. Default: the layer keeps no history.
+    fn history<'a>(
+        &'a self,
+        group: &'a GroupName,
+        history: History,
+    ) -> BoxFuture<'a, Result<Vec<Envelope>, LayerError>> {
+        _ = (group, history);
+        std::future::ready(Ok(Vec::new())).boxed()
+    }
+
+    /// Removes the kept messages of a group in all processes. Default: the layer keeps no history.
+    fn forget_history<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<(), LayerError>> {
+        _ = group;
+        std::future::ready(Ok(())).boxed()
     }
 
     /// Removes a channel from a group.

@@ -66,9 +66,8 @@ impl BlockingChannelLayer {
         G: Group<Itself: Carries<E::Itself>> + ?Sized,
         E: Event,
     {
-        let envelope = crate::codec::Envelope::from_event(event, self.layer.backend().format())?;
-        let (layer, group) = (self.layer.clone(), group.name()?);
-        self.block_on(async move { layer.backend().group_send(&group, envelope).await })
+        let (layer, group, outgoing) = (self.layer.clone(), group.name(), self.layer.encode_for::<G, E>(event));
+        self.block_on(async move { layer.deliver_to_group(group, outgoing).await })
     }
 
     /// Sends an event to one channel: the blocking version of [`ChannelLayer::send`].

@@ -8,6 +8,7 @@ use crate::codec::Format;
 use crate::error::LayerError;
 use crate::error::SettingError;
 use crate::layer::channel_capacity::ChannelCapacity;
+use crate::layer::histories::HISTORY_MEMORY;
 use crate::support::LONGEST;
 
 /// The settings of a layer. The defaults are those of Django Channels.
@@ -35,6 +36,7 @@ pub struct LayerConfig {
     /// The first pattern whose capacity is 0.
     zero_capacity: Option<String>,
     pub(crate) symmetric_encryption_keys: Secrets,
+    pub(crate) history_memory: usize,
 }
 
 /// The shortest key for messages, in bytes. With an empty one, anyone can read and forge messages.
@@ -69,6 +71,7 @@ impl Default for LayerConfig {
             channel_capacity: ChannelCapacity::default(),
             zero_capacity: None,
             symmetric_encryption_keys: Secrets::default(),
+            history_memory: HISTORY_MEMORY,
         }
     }
 }
@@ -107,6 +110,16 @@ impl LayerConfig {
     #[must_use]
     pub fn group_expiry(mut self, group_expiry: Duration) -> Self {
         self.group_expiry = group_expiry.min(LONGEST);
+        self
+    }
+
+    /// Sets how many bytes the kept events of all groups may take in this process. Default: 64 MiB.
+    ///
+    /// Beyond it, this process forgets the events of the groups that were not used for the longest time. With the pub/sub layer,
+    /// the next client that comes back to such a group gets them from Redis.
+    #[must_use]
+    pub fn history_memory(mut self, bytes: usize) -> Self {
+        self.history_memory = bytes;
         self
     }
 

@@ -8,6 +8,7 @@ use crate::error::{shown, without_value};
 use crate::layer::delivery::{Delivery, MailboxKind, Undeliverable};
 use crate::layer::log_once::LogOnce;
 use crate::layer::mailbox::DeliveryCount;
+use crate::name::GroupName;
 use crate::support::{count, counted};
 
 counted! {
@@ -39,6 +40,16 @@ counted! {
         /// Messages to a channel without a reader, for example a late reply. With the core layer of Redis the process of the
         /// channel counts them, otherwise the sender.
         unread => DROPPED["unread"],
+        /// Clients that came back to a group with a history, and received everything that they had missed.
+        recovered => RECOVERED,
+        /// Kept messages that were sent again to these clients.
+        replayed => REPLAYED,
+        /// Notices to clients that missed messages which no history has any more: `#[history_lost]` runs for each.
+        history_lost => HISTORY_LOST,
+        /// Messages to a group with a history that arrived here, but that their sender did not write into the history: of a Python
+        /// process without the subclass, of `group_send_raw`, or of a process without `history` in its group. The first one for
+        /// each group is logged.
+        unrecorded => UNRECORDED,
         /// Gaps: this process lost the connection to a server of the layer, so messages may have been lost. Servers that are
         /// unreachable at the same time count once.
         gaps => GAPS,
@@ -56,6 +67,7 @@ pub(crate) struct Counters {
     unhandled: LogOnce,
     undecodable: LogOnce,
     failed: LogOnce,
+    unrecorded: LogOnce,
     #[cfg(feature = "redis")]
     pub(super) garbage: LogOnce,
     pub(super) counters: LayerCounters,
@@ -76,6 +88,10 @@ impl LayerStats {
             failed,
             unread,
             expired,
+            recovered: _,
+            replayed: _,
+            history_lost: _,
+            unrecorded: _,
             gaps: _,
             clock_off: _,
         } = self;
@@ -131,6 +147,32 @@ impl Counters {
     pub(crate) fn count_full(&self, channel: &str) {
         if self.counters.dropped_full.fetch_add(1, Relaxed) == 0 {
             tracing::warn!(channel, "a full mailbox missed a message; further ones are only counted");
+        }
+    }
+
+    /// Counts a client that came back and received everything that it had missed.
+    pub(super) fn count_recovered(&self, replayed: usize) {
+        count(&self.counters.recovered);
+        self.counters.replayed.fetch_add(replayed as u64, Relaxed);
+    }
+
+    /// Counts notices of a lost history.
+    pub(super) fn count_history_lost(&self, members: usize) {
+        self.counters.history_lost.fetch_add(members as u64, Relaxed);
+    }
+
+    /// Counts a message that its sender did not write into the history of its group.
+    #[cold]
+    pub(super) fn count_unrecorded(&self, group: &GroupName, envelope: &Envelope) {
+        count(&self.counters.unrecorded);
+        let event = shown(envelope.event_name());
+        if self.unrecorded.is_new(group.as_str()) {
+            tracing::warn!(
+                group = group.as_str(),
+                event,
+                peer = &*self.peer,
+                "a message is not in the history of its group, so it cannot be sent again; further ones of this group are only counted"
+            );
         }
     }
 

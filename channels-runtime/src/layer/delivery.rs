@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::codec::Envelope;
 use crate::error::DecodeError;
-use crate::event::{DropHint, MailboxPolicy};
+use crate::event::{DropHint, HistoryLost, MailboxPolicy};
 use crate::websocket::EncodedFrame;
 
 /// A message prepared for one kind of mailbox.
@@ -20,6 +20,8 @@ pub(crate) enum Delivery {
     /// The notice that messages may be missing.
     #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "within one process no message is lost"))]
     Gap(Gap),
+    /// The notice that kept events of a group cannot be sent again.
+    HistoryLost(Arc<HistoryLost>),
     /// No output: the handler rendered nothing for this client.
     Nothing,
 }
@@ -29,14 +31,14 @@ impl Delivery {
     pub(crate) fn drop_hint(&self) -> DropHint {
         match self {
             Self::Frame(_, hint) | Self::Event(_, hint, _) => *hint,
-            Self::Raw(_) | Self::Gap(_) | Self::Nothing => DropHint::default(),
+            Self::Raw(_) | Self::Gap(_) | Self::HistoryLost(_) | Self::Nothing => DropHint::default(),
         }
     }
 
     /// Returns the frame, if the delivery is a frame without a drop hint.
     pub(crate) fn undroppable_frame(&self) -> Option<&EncodedFrame> {
         match self {
-            Self::Frame(frame, hint) if *hint == DropHint::default() => Some(frame),
+            Self::Frame(frame, hint) if hint.is_undroppable() => Some(frame),
             _ => None,
         }
     }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexSet;
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
 use tokio::time::Instant;
 
 use crate::codec::Envelope;
 use crate::error::shown_error;
 use crate::layer::counters::Counters;
 use crate::layer::delivery::{Delivery, MailboxKind};
+use crate::layer::for_kinds::{ForKinds, of_kind};
+use crate::layer::group_history::GroupHistory;
 use crate::layer::mailbox::{Batch, DeliveryCount, Mailbox, NamedMailbox};
 use crate::layer::scheduled::Scheduled;
 use crate::layer::sharded_map::ShardedMap;
@@ -53,11 +55,25 @@ impl Prepared {
         prepared
     }
 
+    /// Returns the deliveries of each kind.
+    pub(super) fn for_each_kind(&self) -> &ForKinds<Option<Delivery>> {
+        &self.0
+    }
+
     /// Prepares the message for each kind.
     pub(super) fn prepare(&mut self, counters: &Counters, envelope: &Envelope, to: &str) {
         for (kind, delivery) in &mut self.0 {
             *delivery = counters.prepare(kind, envelope, to);
         }
+    }
+
+    /// Returns whether a member receives the message, and would have to be told if it were lost.
+    pub(super) fn is_lasting(&self) -> bool {
+        let is_lasting = |delivery: &Delivery| match delivery {
+            Delivery::Frame(_, hint) | Delivery::Event(_, hint, _) => !hint.is_volatile(),
+            _ => false,
+        };
+        self.0.iter().any(|(_, delivery)| delivery.as_ref().is_some_and(is_lasting))
     }
 
     /// Returns the prepared message for this kind, if its preparation succeeded.
@@ -71,13 +87,6 @@ impl Prepared {
         let batch = |delivery| Batch::of(smallvec![(delivery, at)], WritePriority::of(mailboxes));
         ready.map(|(kind, delivery)| (kind, batch(delivery))).collect()
     }
-}
-
-/// A value for each kind of mailbox.
-pub(crate) type ForKinds<T> = SmallVec<[(&'static MailboxKind, T); 1]>;
-
-pub(crate) fn of_kind<'a, T>(all: &'a ForKinds<T>, kind: &MailboxKind) -> Option<&'a T> {
-    all.iter().find(|(known, _)| *known == kind).map(|(_, found)| found)
 }
 
 /// A message to the members of a group.
@@ -123,6 +132,8 @@ pub(super) struct GroupMembers {
         reason = "nearly always no message waits, and each group reserves the space of this field"
     )]
     waiting: Option<Box<Vec<Message>>>,
+    /// The kept messages, if the group has a history. Boxed, because most groups have none.
+    pub(super) history: Option<Box<GroupHistory>>,
 }
 
 impl GroupMembers {
@@ -141,6 +152,18 @@ impl GroupMembers {
 
     pub(super) fn names(&self) -> impl Iterator<Item = &ChannelName> {
         self.mailboxes.iter().map(|NamedMailbox(mailbox)| mailbox.name())
+    }
+
+    /// Returns whether the group has a member or a join under way, so that its messages must reach this process.
+    #[cfg(feature = "redis")]
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.is_empty() || self.history.as_ref().is_some_and(|history| history.joining > 0)
+    }
+
+    /// Delivers a notice to all members. No message may be waiting.
+    pub(super) fn notify(&self, notice: &Delivery, at: Instant) {
+        // A mailbox accepts a notice even if it is full.
+        self.mailboxes.iter().for_each(|NamedMailbox(mailbox)| _ = mailbox.deliver(notice, at));
     }
 
     /// Adds a member. Returns `false` if it is already a member. No message may be waiting.

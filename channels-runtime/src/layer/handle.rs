@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::codec::Envelope;
 use crate::error::LayerError;
-use crate::event::{Carries, Event, Group, Handles};
+use crate::event::{Carries, Event, Group, Handles, History, Recoverable};
 use crate::layer::backend::Backend;
 use crate::layer::channel::Channel;
 use crate::layer::config::LayerConfig;
@@ -129,6 +129,15 @@ pub struct ChannelLayer {
     layer: Arc<Layer>,
 }
 
+/// The largest encoded event that a history keeps, in bytes.
+const MAX_KEPT: usize = 64 * 1024;
+
+/// An encoded event for a group, and the history that keeps it.
+pub(crate) struct Outgoing {
+    envelope: Envelope,
+    history: Option<History>,
+}
+
 struct Layer {
     backend: Arc<dyn Backend>,
     config: LayerConfig,
@@ -142,7 +151,7 @@ impl ChannelLayer {
 
     /// Makes an in-memory layer, for one process, with this configuration.
     pub fn in_memory_with(config: LayerConfig) -> Self {
-        Self::new(Arc::new(Memory::new()), config)
+        Self::new(Arc::new(Memory::new(&config)), config)
     }
 
     pub(crate) fn new(backend: Arc<dyn Backend>, config: LayerConfig) -> Self {
@@ -173,15 +182,31 @@ impl ChannelLayer {
         G: Group<Itself: Carries<E::Itself>> + ?Sized,
         E: Event,
     {
-        Unawaited::new(self.deliver_to_group(group.name(), Envelope::from_event(event, self.layer.backend.format())))
+        Unawaited::new(self.deliver_to_group(group.name(), self.encode_for::<G, E>(event)))
+    }
+
+    /// Encodes an event for a group, and returns the history that keeps it.
+    ///
+    /// # Errors
+    /// The event cannot be encoded, or it is too large for the history.
+    pub(crate) fn encode_for<G: Group + ?Sized, E: Event>(&self, event: &E) -> Result<Outgoing, LayerError> {
+        let envelope = Envelope::from_event(event, self.layer.backend.format())?;
+        let history = if E::VOLATILE { None } else { G::HISTORY };
+        let bytes = envelope.body().len();
+        if history.is_some() && bytes > MAX_KEPT {
+            return Err(LayerError::TooLarge { event: E::TYPE, bytes, limit: MAX_KEPT });
+        }
+        Ok(Outgoing { envelope, history })
     }
 
     pub(crate) async fn deliver_to_group(
         &self,
         group: Result<GroupName, NameError>,
-        envelope: Result<Envelope, LayerError>,
+        outgoing: Result<Outgoing, LayerError>,
     ) -> Result<(), LayerError> {
-        self.layer.backend.group_send(&group?, envelope?).await
+        let group = group?;
+        let Outgoing { envelope, history } = outgoing?;
+        self.layer.backend.group_send(&group, envelope, history).await
     }
 
     pub(crate) async fn deliver_to_others(
@@ -215,6 +240,37 @@ impl ChannelLayer {
         self.layer.backend.send(&channel, envelope?).await
     }
 
+    /// Returns the kept events of a group, the oldest first, for example for the first view of a page. Each has its
+    /// [position](Envelope::position).
+    ///
+    /// Returns nothing with a layer that keeps no history, as the core layer of Redis.
+    ///
+    /// # Errors
+    /// The group's name is not valid, or the layer's server cannot be reached.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    pub fn history<G: Recoverable + ?Sized>(&self, group: &G) -> Unawaited<'_, Result<Vec<Envelope>, LayerError>> {
+        let (group, history) = (group.name(), G::HISTORY);
+        Unawaited::new(async move {
+            let Some(history) = history else { return Ok(Vec::new()) };
+            self.layer.backend.history(&group?, history).await
+        })
+    }
+
+    /// Removes the kept events of a group in all processes, for example after a message was moderated. Nobody receives them
+    /// again. A client that has missed any of them gets `#[history_lost]`; one that has missed nothing notices nothing.
+    ///
+    /// # Errors
+    /// The group's name is not valid, or the layer's server cannot be reached.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the events may be removed or not.
+    pub fn history_forget<G: Recoverable + ?Sized>(&self, group: &G) -> Unawaited<'_, Result<(), LayerError>> {
+        let group = group.name();
+        Unawaited::new(async move { self.layer.backend.forget_history(&group?).await })
+    }
+
     /// Sends an untyped message to every member of a group: a JSON object with a `type`. The compiler does not check it.
     ///
     /// ```
@@ -229,7 +285,7 @@ impl ChannelLayer {
     /// The group's name is not valid, or the message has no `type`; the errors of [`Self::group_send`].
     pub async fn group_send_raw(&self, group: &str, message: Value) -> Result<(), LayerError> {
         let envelope = Envelope::from_value(&message, self.layer.backend.format())?;
-        self.layer.backend.group_send(&GroupName::new(group)?, envelope).await
+        self.layer.backend.group_send(&GroupName::new(group)?, envelope, None).await
     }
 
     /// Sends an untyped message to one channel: a JSON object with a `type`. The compiler does not check it.

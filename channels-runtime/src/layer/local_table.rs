@@ -21,7 +21,9 @@ use crate::layer::batching;
 use crate::layer::batching::OpenBatch;
 use crate::layer::counters::{Counters, LayerStats};
 use crate::layer::delivery::Full;
+use crate::layer::group_history::Entries;
 use crate::layer::group_members::{DeliveredMessages, GroupMembers, Groups, Message, Prepared, caught};
+use crate::layer::histories::{Arrival, Histories};
 use crate::layer::joined_groups::JoinedGroups;
 use crate::layer::mailbox::{Mailbox, NamedMailbox};
 use crate::layer::sharded_map::ShardedMap;
@@ -34,11 +36,12 @@ use crate::support::lock;
 /// all members here receive the group's messages in one order. It never waits while it holds the lock.
 pub(crate) struct LocalTable {
     pub(super) channels: ShardedMap<NamedMailbox, JoinedGroups>,
-    groups: Arc<Groups>,
+    pub(super) groups: Arc<Groups>,
     counters: Arc<Counters>,
     closed: AtomicBool,
     /// The number of servers that this process cannot reach. The in-memory layer has no servers.
     pub(super) lost: Mutex<usize>,
+    pub(super) histories: Histories,
 }
 
 /// The effect of a membership change on the group as a whole.
@@ -60,6 +63,8 @@ pub(super) struct Operation<'a> {
     table: &'a LocalTable,
     /// The waiting messages of groups that this operation changes.
     delivered: Vec<DeliveredMessages>,
+    /// The groups that this operation removes, with their histories.
+    removed: Vec<GroupMembers>,
 }
 
 impl LocalTable {
@@ -71,17 +76,22 @@ impl LocalTable {
             counters: Arc::new(Counters::new(peer)),
             closed: AtomicBool::new(false),
             lost: Mutex::default(),
+            histories: Histories::default(),
         }
     }
 
     /// Begins an operation: delivers the waiting messages of this thread.
     pub(super) fn operation(&self) -> Operation<'_> {
         batching::flush();
-        Operation { table: self, delivered: Vec::new() }
+        Operation { table: self, delivered: Vec::new(), removed: Vec::new() }
     }
 
     pub(crate) fn counters(&self) -> &Arc<Counters> {
         &self.counters
+    }
+
+    pub(crate) fn histories(&self) -> &Histories {
+        &self.histories
     }
 
     pub(crate) fn stats(&self) -> LayerStats {
@@ -159,8 +169,13 @@ impl LocalTable {
     }
 
     /// Calls `look` with each group that has a member here, under the lock of its shard.
-    pub(super) fn each_group(&self, look: impl FnMut(&GroupName, &GroupMembers)) {
-        self.groups.each(look);
+    pub(super) fn each_group(&self, mut look: impl FnMut(&GroupName, &GroupMembers)) {
+        self.groups.each(|group, members| {
+            // A history may outlive its members.
+            if !members.is_empty() {
+                look(group, members);
+            }
+        });
     }
 
     /// Returns the number of members of a group in this process.
@@ -186,7 +201,9 @@ impl LocalTable {
 
     /// Returns the number of groups that have a member here.
     pub(crate) fn group_count(&self) -> usize {
-        self.groups.len()
+        let mut count = 0;
+        self.each_group(|_, _| count += 1);
+        count
     }
 
     /// Returns the groups with the most members here, at most `limit`, the largest first. Groups of the same size are sorted by
@@ -215,20 +232,43 @@ impl LocalTable {
     /// Delivers a message to each member of the group in this process. A member whose mailbox is full misses the message, which
     /// is counted.
     pub(crate) fn group_send(&self, group: &GroupName, envelope: &Envelope) {
-        self.send_to_members(group, envelope, None);
+        self.send_to_members(group, envelope, None, None);
     }
 
     /// Delivers a message to each member of the group in this process except one. A member whose mailbox is full misses the
     /// message, which is counted.
     pub(crate) fn group_send_others(&self, group: &GroupName, envelope: &Envelope, excluded: &ChannelName) {
-        self.send_to_members(group, envelope, Some(excluded));
+        self.send_to_members(group, envelope, Some(excluded), None);
     }
 
-    fn send_to_members(&self, group: &GroupName, envelope: &Envelope, excluded: Option<&ChannelName>) {
+    /// Delivers a message to the members of a group. A message with an `arrival` is kept in the group's history. Returns whether
+    /// the history must be recalled, because the message is not the next one.
+    pub(super) fn send_to_members(
+        &self,
+        group: &GroupName,
+        envelope: &Envelope,
+        excluded: Option<&ChannelName>,
+        arrival: Option<&Arrival>,
+    ) -> bool {
         // Taken first, so that it does not apply to a send of the user's code below, for example in a `Serialize`.
         let more = batching::take_more();
         let hash = self.groups.hash(group);
-        let Some(mut prepared) = self.with_members(hash, group, |members| members.kinds(excluded)) else { return };
+        let looked = match arrival {
+            None => self.with_members(hash, group, |members| (members.kinds(excluded), None)),
+            Some(arrival) => match self.look_for_history(hash, group, envelope, arrival) {
+                Ok(looked) => Some(looked),
+                Err(recall) => return recall,
+            },
+        };
+        let Some((mut prepared, position)) = looked else { return false };
+        let positioned;
+        let envelope = match position {
+            None => envelope,
+            Some(position) => {
+                positioned = envelope.clone().at(position);
+                &positioned
+            }
+        };
         // Not under the lock, because the user's code runs here and may use the layer. A member that joins meanwhile gets the
         // message only if its kind is already listed. Both are correct: it was not a member when the message was sent.
         prepared.prepare(&self.counters, envelope, group.as_str());
@@ -236,16 +276,39 @@ impl LocalTable {
         let now = Instant::now();
         // Like `prepared`, dropped after the lock is released: a payload's `Drop` is user code.
         let delivered;
+        let mut _forgotten = Entries::new();
         let mut shard = self.groups.at(hash);
-        let Some((known, members)) = shard.get_mut(group) else { return };
+        let entry = match arrival {
+            Some(Arrival::Sent { .. }) => Some(shard.get_or_default(group)),
+            _ => shard.get_mut(group),
+        };
+        let Some((known, members)) = entry else { return false };
+        if let Some(arrival) = arrival {
+            match self.keep(members, arrival, envelope, &prepared, now) {
+                Ok(dropped) => _forgotten = dropped,
+                Err(recall) => {
+                    delivered = members.deliver_waiting();
+                    drop(shard);
+                    if let Some(delivered) = &delivered {
+                        delivered.count(&self.counters);
+                    }
+                    return recall;
+                }
+            }
+        }
+        let is_unrecorded = arrival.is_none() && members.history.is_some() && prepared.is_lasting();
         let may_wait = more && !members.has_waited_long(now);
         if excluded.is_none() && (may_wait || members.has_waiting()) {
             members.push(Message { prepared, at: now, envelope: envelope.clone() });
             if may_wait {
                 let group = known.clone();
                 drop(shard);
+                if is_unrecorded {
+                    self.counters.count_unrecorded(&group, envelope);
+                }
                 let (groups, counters) = (Arc::clone(&self.groups), Arc::clone(&self.counters));
-                return batching::open(open.unwrap_or(OpenBatch { groups, counters, hash, group }));
+                batching::open(open.unwrap_or(OpenBatch { groups, counters, hash, group }));
+                return false;
             }
             delivered = members.deliver_waiting();
             drop(shard);
@@ -258,6 +321,13 @@ impl LocalTable {
         if let Some(delivered) = &delivered {
             delivered.count(&self.counters);
         }
+        if is_unrecorded {
+            self.counters.count_unrecorded(group, envelope);
+        }
+        if let Some(Arrival::Sent { .. }) = arrival {
+            self.sweep_histories(now);
+        }
+        false
     }
 
     /// Delivers a message to one channel. Returns `Ok(false)` if this process has no such channel, which is counted.
@@ -308,7 +378,7 @@ impl Operation<'_> {
     }
 
     /// Delivers the waiting messages of a group, before the group changes. Another thread may have sent them.
-    fn deliver_waiting(&mut self, members: &mut GroupMembers) {
+    pub(super) fn deliver_waiting(&mut self, members: &mut GroupMembers) {
         if let Some(delivered) = members.deliver_waiting() {
             delivered.count(&self.table.counters);
             self.delivered.push(delivered);
@@ -325,16 +395,30 @@ impl Operation<'_> {
         if !members.is_empty() {
             return MembershipChange::OfMember;
         }
-        groups.remove(group);
+        let removed = match &mut members.history {
+            Some(history) if history.joining > 0 => None,
+            Some(history) if history.is_own => {
+                history.last_member = Instant::now();
+                let due = history.due();
+                drop(groups);
+                self.table.histories.retain(due, group.clone());
+                None
+            }
+            _ => groups.remove(group),
+        };
+        // Dropped after the lock is released: a payload's `Drop` is user code.
+        self.removed.extend(removed);
         MembershipChange::OfGroup
     }
 
     fn remove_groups(&mut self) {
         for mut shard in self.table.groups.lock_all() {
-            for (_, members) in shard.iter_mut() {
-                self.deliver_waiting(members);
+            for (_, mut members) in shard.drain() {
+                self.deliver_waiting(&mut members);
+                if members.history.is_some() {
+                    self.removed.push(members);
+                }
             }
-            shard.clear();
         }
     }
 }

@@ -34,9 +34,22 @@ pub(crate) trait Mailbox: Send + Sync {
         count
     }
 
+    /// Receives the messages that its client missed, before all messages of their group that it has received since it joined.
+    ///
+    /// # Errors
+    /// They are more than the mailbox may receive at once. Then it has received none of them.
+    fn replay(&self, missed: &[Delivery]) -> Result<(), TooMuch> {
+        let now = Instant::now();
+        missed.iter().try_for_each(|delivery| self.deliver(delivery, now).map(drop).map_err(|_| TooMuch))
+    }
+
     /// Notifies the mailbox that the layer is closed, so that it receives nothing more.
     fn layer_closed(&self);
 }
+
+/// The error of missed messages that are more than a mailbox may receive at once.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TooMuch;
 
 /// A mailbox as the entry of a table, found by its name. The entry does not copy the name, because each mailbox has entries in
 /// several tables.

@@ -9,9 +9,12 @@ use uuid::Uuid;
 
 use crate::codec::{Envelope, Format};
 use crate::error::LayerError;
+use crate::event::{History, Joined, Reign, Since};
 use crate::layer::backend::{Backend, Sent};
+use crate::layer::config::LayerConfig;
 use crate::layer::delivery::Full;
 use crate::layer::local_table::LocalTable;
+use crate::layer::local_table_history::JoinedSince;
 use crate::name::{ChannelName, GroupName};
 
 /// The in-memory layer of one process.
@@ -22,16 +25,21 @@ pub(crate) struct Memory {
     process: String,
     /// The number of the next channel.
     next: AtomicU64,
+    /// The identity of this layer's life: a position of another one has a gap behind it.
+    reign: Reign,
     closed: AtomicBool,
 }
 
 impl Memory {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(config: &LayerConfig) -> Self {
+        let table = LocalTable::new("this process");
+        table.histories().set_limit(config.history_memory);
         Self {
-            table: LocalTable::new("this process"),
+            table,
             // Eight digits distinguish the layer from others of this process. More would cost memory in each connection's name.
             process: format!("specific.{}", &Uuid::new_v4().simple().to_string()[..8]),
             next: AtomicU64::new(0),
+            reign: Reign::random(),
             closed: AtomicBool::new(false),
         }
     }
@@ -75,10 +83,12 @@ impl Backend for Memory {
         ready(sent).left_future()
     }
 
-    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> Sent<'a> {
+    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope, history: Option<History>) -> Sent<'a> {
         let open = self.check_open();
-        if open.is_ok() {
-            self.table.group_send(group, &envelope);
+        match history {
+            _ if open.is_err() => {}
+            Some(history) => self.table.record(group, &envelope, history, self.reign),
+            None => self.table.group_send(group, &envelope),
         }
         ready(open).left_future()
     }
@@ -104,6 +114,30 @@ impl Backend for Memory {
         let added = self.table.add(group, channel);
         let result = added.map(drop).ok_or_else(|| LayerError::NotLocal { channel: channel.to_string() });
         ready(result).boxed()
+    }
+
+    fn group_add_since<'a>(
+        &'a self,
+        group: &'a GroupName,
+        channel: &'a ChannelName,
+        history: History,
+        since: &'a Since,
+    ) -> BoxFuture<'a, Result<Joined, LayerError>> {
+        let added = self.table.add_since(group, channel, history, self.reign, since);
+        let joined = added.map(|JoinedSince { joined, .. }| joined);
+        ready(joined.ok_or_else(|| LayerError::NotLocal { channel: channel.to_string() })).boxed()
+    }
+
+    fn history<'a>(&'a self, group: &'a GroupName, _: History) -> BoxFuture<'a, Result<Vec<Envelope>, LayerError>> {
+        ready(self.check_open().map(|()| self.table.kept(group))).boxed()
+    }
+
+    fn forget_history<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<(), LayerError>> {
+        let open = self.check_open();
+        if open.is_ok() {
+            self.table.forget_history(group);
+        }
+        ready(open).boxed()
     }
 
     fn group_discard<'a>(

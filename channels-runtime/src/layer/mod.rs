@@ -25,6 +25,7 @@ mod aliases;
 mod backend;
 pub(crate) mod batching;
 mod blocking;
+mod chain;
 mod channel;
 mod channel_capacity;
 mod config;
@@ -32,10 +33,14 @@ mod counters;
 #[cfg(feature = "redis")]
 mod counters_remote;
 mod delivery;
+mod for_kinds;
+mod group_history;
 mod group_members;
 mod handle;
+mod histories;
 mod joined_groups;
 mod local_table;
+mod local_table_history;
 #[cfg(feature = "redis")]
 mod local_table_remote;
 #[cfg(test)]
@@ -68,7 +73,7 @@ pub(crate) use delivery::{Delivery, Full, MailboxKind, Undeliverable};
 pub use handle::ChannelLayer;
 #[cfg(feature = "testing")]
 pub(crate) use local_table::LocalTable;
-pub(crate) use mailbox::{Batch, DeliveryCount, Mailbox};
+pub(crate) use mailbox::{Batch, DeliveryCount, Mailbox, TooMuch};
 #[cfg(feature = "redis")]
 pub use redis::RedisHost;
 pub(crate) use scheduled::{OutputQueue, Scheduled, Writable, Writables};

@@ -44,6 +44,10 @@ pub(super) fn begin<'a, C: Consumer>(
             let span = spans::call::<C>(gap.attribute());
             catch_panic(|| within(span, || consumer.gap(cx, gap)))
         }
+        Step::HistoryLost(lost) => {
+            let span = spans::call::<C>(trigger.attribute());
+            catch_panic(|| Box::pin(async move { within(span, || consumer.history_lost(cx, &lost)).await }))
+        }
         Step::Client(ClientMessage::Frame(frame)) if LargeFrames::include(&frame) => {
             connection.begin();
             catch_panic(|| Box::pin(receive_large(consumer, cx, frame, trigger)))
@@ -95,7 +99,9 @@ async fn receive_large<C: Consumer>(
 /// Handles a step that has no handler. If the step ends the connection, returns the close code and the event to wait for.
 fn run_without_handler(connection: &Connection, step: Step) -> Option<(CloseCode, CloseWait)> {
     match step {
-        Step::Event(_) | Step::Gap(_) | Step::Client(ClientMessage::Frame(_)) => unreachable!("they have handlers"),
+        Step::Event(_) | Step::Gap(_) | Step::HistoryLost(_) | Step::Client(ClientMessage::Frame(_)) => {
+            unreachable!("they have handlers")
+        }
         Step::Client(ClientMessage::Pong) => None,
         Step::Client(ClientMessage::Ping(payload)) => {
             connection.answer(&EncodedFrame::pong(&payload));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::codec::Envelope;
 use crate::consumer::{Consumer, Decoded, Delivered};
 use crate::error::DecodeError;
+use crate::event::DropHint;
 use crate::layer::{Delivery, MailboxKind, Undeliverable};
 use crate::session::spans;
 use crate::support::{metrics, panic_message};
@@ -33,12 +34,13 @@ pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Unde
             || C::INFO.handlers.iter().map(|handler| handler.event).find(|name| *name == envelope.event_name());
         metrics::received(C::INFO.name, handled);
     }
+    let keep = |hint: DropHint| if envelope.position().is_none() { hint } else { hint.kept() };
     match decoded {
         Ok(Decoded::Event(event, hint)) => {
             let delivered = Delivered::new(event, *envelope.position());
-            Ok(Delivery::Event(Arc::new(delivered), hint, C::INFO.mailbox))
+            Ok(Delivery::Event(Arc::new(delivered), keep(hint), C::INFO.mailbox))
         }
-        Ok(Decoded::Frame(Some(frame), hint)) => Ok(Delivery::Frame(frame, hint)),
+        Ok(Decoded::Frame(Some(frame), hint)) => Ok(Delivery::Frame(frame, keep(hint))),
         Ok(Decoded::Frame(None, _)) => Ok(Delivery::Nothing),
         Ok(Decoded::Unhandled) => Err(Undeliverable::Unhandled { consumer: C::INFO.name }),
         Err(error @ (DecodeError::Panicked { .. } | DecodeError::Render { .. })) => {

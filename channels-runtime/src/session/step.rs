@@ -1,6 +1,9 @@
 //! The steps of a session, and the triggers of its handlers.
 
+use std::sync::Arc;
+
 use crate::connection::Event;
+use crate::event::HistoryLost;
 use crate::layer::Gap;
 use crate::session::close::CloseWait;
 use crate::session::input::Read;
@@ -10,6 +13,7 @@ use crate::websocket::{ClientMessage, CloseCode, ProtocolError};
 pub(super) enum Step {
     Event(Event),
     Gap(Gap),
+    HistoryLost(Arc<HistoryLost>),
     Client(ClientMessage),
     ProtocolError(ProtocolError),
     /// The server closes the connection.
@@ -24,6 +28,7 @@ impl Step {
         let trigger = match &self {
             Self::Event(_) => Trigger::Event,
             Self::Gap(gap) => Trigger::Gap(*gap),
+            Self::HistoryLost(_) => Trigger::HistoryLost,
             _ => Trigger::Client,
         };
         (self, trigger)
@@ -48,6 +53,7 @@ pub(super) enum Trigger {
     /// A command of the client, by its index among the commands of the consumer.
     Command(u8),
     Gap(Gap),
+    HistoryLost,
     End(CloseCode, CloseWait),
 }
 
@@ -58,6 +64,7 @@ impl Trigger {
             Self::Event => "handler",
             Self::Client | Self::Command(_) => "receive",
             Self::Gap(gap) => gap.attribute(),
+            Self::HistoryLost => "history_lost",
             Self::End(..) => "disconnect",
         }
     }

@@ -51,6 +51,7 @@ impl Input {
                     return Poll::Ready(Step::Event(event));
                 }
                 Next::Gap(gap) => Step::Gap(gap),
+                Next::HistoryLost(lost) => Step::HistoryLost(lost),
                 Next::Client { held } => match self.poll_message(cx, task) {
                     Poll::Ready(read) => {
                         // One write carries the held frames and the output of this message.

@@ -15,6 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::codec::{Envelope, Format};
 use crate::error::{LayerError, shown};
+use crate::event::History;
 use crate::event::{Carries, Event, Handles};
 use crate::layer::{Backend, ChannelLayer, Full, Jobs, LayerConfig, LocalTable, Sent as Sending, WorkerQueue};
 use crate::name::{ChannelName, GroupName};
@@ -459,7 +460,7 @@ impl Backend for Node {
         self.sending(Target::Channel(channel.clone()), None, envelope)
     }
 
-    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> Sending<'a> {
+    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope, _: Option<History>) -> Sending<'a> {
         self.sending(Target::Group(group.clone()), None, envelope)
     }
 

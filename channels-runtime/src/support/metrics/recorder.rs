@@ -83,6 +83,12 @@ metrics! {
         "Messages put into a mailbox or an outbound queue.";
     DROPPED: Counter "channels_messages_dropped_total" ["reason"]
         "Messages that did not reach a consumer, by reason.";
+    RECOVERED: Counter "channels_layer_recovered_total" [] "Clients that came back and received everything that they had missed.";
+    REPLAYED: Counter "channels_layer_replayed_total" [] "Kept messages that were sent again to clients that came back.";
+    HISTORY_LOST: Counter "channels_layer_history_lost_total" []
+        "Notices to clients that missed messages which no history has any more.";
+    UNRECORDED: Counter "channels_layer_unrecorded_total" []
+        "Messages to a group with a history that their sender did not write into it.";
     GAPS: Counter "channels_layer_gaps_total" [] "Losses of the connection to Redis.";
     CLOCK_OFF: Counter "channels_layer_clock_off_total" []
         "Times that the clocks of this process and of Redis began to differ by more than half of expiry.";

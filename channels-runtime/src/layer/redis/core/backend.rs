@@ -29,6 +29,7 @@ use uuid::Uuid;
 
 use crate::codec::{Envelope, Format};
 use crate::error::{DecodeError, EncodeError, LayerError};
+use crate::event::History;
 use crate::layer::backend::{Backend, Jobs, Sent, WorkerQueue};
 use crate::layer::config::LayerConfig;
 use crate::layer::delivery::Full;
@@ -444,7 +445,7 @@ impl Backend for Core {
         self.send_one(channel, envelope).boxed().right_future()
     }
 
-    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> Sent<'a> {
+    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope, _: Option<History>) -> Sent<'a> {
         self.send_to_group(group, envelope, None).boxed().right_future()
     }
 

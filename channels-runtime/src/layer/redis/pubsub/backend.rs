@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::codec::{Envelope, Format};
 use crate::error::LayerError;
+use crate::event::History;
 use crate::layer::backend::{Backend, Jobs, Sent, WorkerQueue};
 use crate::layer::config::LayerConfig;
 use crate::layer::handle::ChannelLayer;
@@ -277,7 +278,7 @@ impl Backend for PubSub {
         .right_future()
     }
 
-    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope) -> Sent<'a> {
+    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope, _: Option<History>) -> Sent<'a> {
         self.publish(self.state.topic_of(group), envelope.body().clone()).map_ok(drop).boxed().right_future()
     }
 

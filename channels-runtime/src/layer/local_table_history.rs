@@ -1,0 +1,524 @@
+//! The methods of the local table for groups with a history: joining with a position, keeping, recalling and expiring.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use tokio::time::Instant;
+
+use crate::codec::Envelope;
+use crate::event::{Cause, DropHint, History, HistoryLost, Id, Joined, Position, Reign, Since};
+use crate::layer::chain::{Chain, ChainMessage, Heard, Link, Linked, Recalled};
+use crate::layer::delivery::{Delivery, MailboxKind};
+use crate::layer::for_kinds::ForKinds;
+use crate::layer::group_history::{Entries, GroupHistory, KeptMessage, Missed, deliveries, prepare};
+use crate::layer::group_members::{DeliveredMessages, GroupMembers, Prepared, caught};
+use crate::layer::histories::Arrival;
+use crate::layer::local_table::{LocalTable, MembershipChange};
+use crate::layer::mailbox::Mailbox;
+use crate::name::{ChannelName, GroupName};
+use crate::websocket::EncodedFrame;
+
+/// The history of a group is not ready: a recall is under way.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NotReady;
+
+/// The effect of a join with a position.
+#[derive(Debug)]
+pub(crate) struct JoinedSince {
+    pub(crate) change: MembershipChange,
+    pub(crate) joined: Joined,
+}
+
+impl LocalTable {
+    /// Adds a channel of this process to a group whose history this process keeps itself, and delivers what the channel has
+    /// missed. Returns `None` if this process has no such channel.
+    pub(crate) fn add_since(
+        &self,
+        group: &GroupName,
+        name: &ChannelName,
+        history: History,
+        reign: Reign,
+        since: &Since,
+    ) -> Option<JoinedSince> {
+        let make = |now| {
+            let chain = Chain::new(history.size, reign, Id::random());
+            Some(Box::new(GroupHistory::new(chain, history, true, now)))
+        };
+        self.join(group, name, since, make).ok()?
+    }
+
+    /// Adds a channel of this process to a group whose history a server keeps, like [`Self::add_since`].
+    ///
+    /// # Errors
+    /// [`NotReady`] if the history must be recalled first.
+    #[cfg(feature = "redis")]
+    pub(crate) fn add_recalled(
+        &self,
+        group: &GroupName,
+        name: &ChannelName,
+        since: &Since,
+    ) -> Result<Option<JoinedSince>, NotReady> {
+        self.join(group, name, since, |_| None)
+    }
+
+    /// Between the position of the client and the next message no message is lost or doubled, because the position is looked up
+    /// and the member is added under one lock.
+    fn join(
+        &self,
+        group: &GroupName,
+        name: &ChannelName,
+        since: &Since,
+        make: impl FnOnce(Instant) -> Option<Box<GroupHistory>>,
+    ) -> Result<Option<JoinedSince>, NotReady> {
+        let now = Instant::now();
+        let mut operation = self.operation();
+        let mut expired = Entries::new();
+        let mut shard = self.channels.of(name.as_str());
+        let Some((mailbox, joined_groups)) = shard.get_mut(name.as_str()) else { return Ok(None) };
+        let mut groups = self.groups.of(group);
+        let (known, members) = groups.get_or_default(group);
+        operation.deliver_waiting(members);
+        if members.history.is_none() {
+            members.history = make(now);
+        }
+        let is_ready = |history: &GroupHistory| !history.chain.is_waiting();
+        if !members.history.as_deref().is_some_and(is_ready) {
+            if members.is_empty() && members.history.is_none() {
+                groups.remove(group);
+            }
+            return Err(NotReady);
+        }
+        let was_empty = members.is_empty();
+        let is_new = members.insert(mailbox);
+        let history = members.history.as_mut().expect("the history is ready");
+        if history.is_own {
+            let before = history.chain.bytes();
+            expired = history.expire(now);
+            self.histories.bytes.fetch_sub(before - history.chain.bytes(), Relaxed);
+        }
+        if !is_new {
+            let joined = Joined::new(history.top(group), 0, None);
+            return Ok(Some(JoinedSince { change: MembershipChange::None, joined }));
+        }
+        let missed = history.missed(group, since, mailbox.0.kind());
+        joined_groups.push(known.clone());
+        let mailbox = Arc::clone(&mailbox.0);
+        drop(groups);
+        drop(shard);
+        drop(expired);
+        let change = if was_empty { MembershipChange::OfGroup } else { MembershipChange::OfMember };
+        let joined = self.replay(group, &*mailbox, missed, *since != Since::START);
+        Ok(Some(JoinedSince { change, joined }))
+    }
+
+    /// Delivers what a new member has missed.
+    fn replay(&self, group: &GroupName, mailbox: &dyn Mailbox, missed: Missed, came_back: bool) -> Joined {
+        let Missed { at, entries, joined } = missed;
+        let kind = mailbox.kind();
+        let replayed = entries.and_then(|mut entries| {
+            let is_new = prepare(&mut entries, kind, self.counters(), group);
+            let (found, made) = match joined {
+                Some(frames) => (Vec::new(), Some(frames)),
+                None => deliveries(&entries, kind),
+            };
+            if is_new || made.is_some() {
+                self.remember(group, &entries, kind, made.as_ref());
+            }
+            let one = made.map(|frames| [Delivery::Frame(frames, DropHint::default().kept())]);
+            let missed = one.as_ref().map_or(&*found, |one| one.as_slice());
+            mailbox.replay(missed).map(|()| entries.len()).map_err(|_| Cause::TooMuch)
+        });
+        match replayed {
+            Ok(count) => {
+                if came_back {
+                    self.counters().count_recovered(count);
+                }
+                self.counters().count_delivered(count as u64);
+                Joined::new(at, count, None)
+            }
+            Err(cause) => {
+                self.counters().count_history_lost(1);
+                let lost = Arc::new(HistoryLost::new(group.clone(), cause, at));
+                _ = mailbox.replay(&[Delivery::HistoryLost(lost)]);
+                Joined::new(at, 0, Some(cause))
+            }
+        }
+    }
+
+    /// Keeps what was prepared for a replay.
+    fn remember(
+        &self,
+        group: &GroupName,
+        entries: &[Linked<KeptMessage>],
+        kind: &'static MailboxKind,
+        joined: Option<&EncodedFrame>,
+    ) {
+        if let Some((_, members)) = self.groups.of(group).get_mut(group)
+            && let Some(history) = &mut members.history
+        {
+            history.remember(kind, entries, joined);
+        }
+    }
+
+    /// Tells a member that its layer keeps no history.
+    pub(crate) fn tell_not_kept(&self, group: &GroupName, name: &ChannelName) {
+        let mailbox = self.operation().mailbox(name.as_str());
+        if let Some(mailbox) = mailbox {
+            self.counters().count_history_lost(1);
+            let lost = Arc::new(HistoryLost::new(group.clone(), Cause::NotKept, Position::NONE));
+            _ = mailbox.replay(&[Delivery::HistoryLost(lost)]);
+        }
+    }
+
+    /// Sends a message to a group whose history this process keeps itself, and keeps it.
+    pub(crate) fn record(&self, group: &GroupName, envelope: &Envelope, history: History, reign: Reign) {
+        let arrival = Arrival::Sent { id: Id::random(), history, reign };
+        self.send_to_members(group, envelope, None, Some(&arrival));
+    }
+
+    /// Returns the kinds of the members and the position of a kept message, before it is prepared.
+    ///
+    /// # Errors
+    /// The message is not delivered now: it is a double, or it is held. `true` if the history must be recalled.
+    pub(super) fn look_for_history(
+        &self,
+        hash: u64,
+        group: &GroupName,
+        envelope: &Envelope,
+        arrival: &Arrival,
+    ) -> Result<(Prepared, Option<Position>), bool> {
+        match arrival {
+            Arrival::Sent { id, reign, .. } => {
+                let shard = self.groups.at(hash);
+                let kinds = shard.get(group).map_or_else(Prepared::default, |(_, members)| members.kinds(None));
+                Ok((kinds, Some(Position::new(group, *reign, *id))))
+            }
+            Arrival::Linked(link) => {
+                let mut shard = self.groups.at(hash);
+                let Some((_, members)) = shard.get_mut(group) else { return Err(false) };
+                let Some(history) = &mut members.history else {
+                    // Members that joined without a position receive the message, but nobody asks for it again.
+                    return Ok((members.kinds(None), None));
+                };
+                match history.chain.hear(*link) {
+                    Heard::Next => {
+                        let position = history.reign().map(|reign| Position::new(group, reign, link.at));
+                        Ok((members.kinds(None), position))
+                    }
+                    Heard::Double => Err(false),
+                    Heard::Held => {
+                        let message = KeptMessage { envelope: envelope.clone(), prepared: ForKinds::new() };
+                        Err(history.chain.hold(Linked { link: *link, message }))
+                    }
+                }
+            }
+        }
+    }
+
+    /// Appends a message that is about to be delivered to the history of its group, under the lock of the group. Returns the
+    /// messages that the history no longer keeps.
+    ///
+    /// # Errors
+    /// The message is not delivered now, as in [`Self::look_for_history`].
+    pub(super) fn keep(
+        &self,
+        members: &mut GroupMembers,
+        arrival: &Arrival,
+        envelope: &Envelope,
+        prepared: &Prepared,
+        now: Instant,
+    ) -> Result<Entries, bool> {
+        let mut dropped = Entries::new();
+        let (history, link) = match arrival {
+            Arrival::Sent { id, history, reign } => {
+                let kept = members.history.get_or_insert_with(|| {
+                    let chain = Chain::new(history.size, *reign, Id::random());
+                    Box::new(GroupHistory::new(chain, *history, true, now))
+                });
+                let before = kept.chain.bytes();
+                dropped = kept.expire(now);
+                self.histories.bytes.fetch_sub(before - kept.chain.bytes(), Relaxed);
+                kept.last_message = now;
+                let (_, prev) = kept.chain.top().expect("an own history is never recalled");
+                (kept, Link { prev, at: *id })
+            }
+            Arrival::Linked(link) => {
+                let Some(kept) = &mut members.history else { return Ok(dropped) };
+                match kept.chain.hear(*link) {
+                    Heard::Next => {}
+                    Heard::Double => return Err(false),
+                    Heard::Held => {
+                        let message = KeptMessage { envelope: envelope.clone(), prepared: ForKinds::new() };
+                        return Err(kept.chain.hold(Linked { link: *link, message }));
+                    }
+                }
+                kept.last_message = now;
+                (kept, *link)
+            }
+        };
+        let message = KeptMessage { envelope: envelope.clone(), prepared: prepared.for_each_kind().clone() };
+        self.append(history, Linked { link, message }, &mut dropped);
+        Ok(dropped)
+    }
+
+    fn append(&self, history: &mut GroupHistory, linked: Linked<KeptMessage>, dropped: &mut Entries) {
+        self.histories.bytes.fetch_add(linked.message.bytes(), Relaxed);
+        if let Some(trimmed) = history.chain.append(linked) {
+            self.histories.bytes.fetch_sub(trimmed.message.bytes(), Relaxed);
+            dropped.push_back(trimmed);
+        }
+    }
+
+    /// Forgets histories without members whose time is over, and the least recently used ones beyond the limit of the memory.
+    pub(super) fn sweep_histories(&self, now: Instant) {
+        for group in self.histories.take_due(now).into_iter().flatten() {
+            self.forget_unused(&group, now);
+        }
+        if self.histories.bytes.load(Relaxed) > self.histories.limit() {
+            self.evict_histories();
+        }
+    }
+
+    fn forget_unused(&self, group: &GroupName, now: Instant) {
+        let removed;
+        {
+            let mut shard = self.groups.of(group);
+            let Some((_, members)) = shard.get_mut(group) else { return };
+            let Some(history) = members.history.as_ref().filter(|_| members.is_empty()) else { return };
+            let due = history.due();
+            if due > now && !self.histories.is_over_bound() {
+                drop(shard);
+                return self.histories.retain(due, group.clone());
+            }
+            self.histories.bytes.fetch_sub(history.chain.bytes(), Relaxed);
+            removed = shard.remove(group);
+        }
+        drop(removed);
+    }
+
+    /// Removes the messages of the least recently used histories, until a tenth of the memory is free. Their positions stay
+    /// valid for clients that have missed nothing.
+    #[cold]
+    fn evict_histories(&self) {
+        let mut used = Vec::new();
+        self.groups.each(|group, members| {
+            if let Some(history) = members.history.as_ref().filter(|history| history.chain.bytes() > 0) {
+                used.push((history.last_message, group.clone()));
+            }
+        });
+        used.sort_unstable_by_key(|(at, _)| *at);
+        for (_, group) in used {
+            if self.histories.bytes.load(Relaxed) <= self.histories.limit() / 10 * 9 {
+                break;
+            }
+            self.forget_history(&group);
+        }
+    }
+
+    /// Removes the kept messages of a group.
+    pub(crate) fn forget_history(&self, group: &GroupName) {
+        let forgotten = {
+            let mut shard = self.groups.of(group);
+            shard.get_mut(group).and_then(|(_, members)| members.history.as_mut()).map(|history| {
+                self.histories.bytes.fetch_sub(history.chain.bytes(), Relaxed);
+                history.forget()
+            })
+        };
+        // Without the lock: a payload's `Drop` is user code.
+        caught(|| drop(forgotten));
+    }
+
+    /// Returns the kept messages of a group, the oldest first.
+    pub(crate) fn kept(&self, group: &GroupName) -> Vec<Envelope> {
+        let now = Instant::now();
+        let expired;
+        let kept = {
+            let mut shard = self.groups.of(group);
+            let Some(history) = shard.get_mut(group).and_then(|(_, members)| members.history.as_mut()) else {
+                return Vec::new();
+            };
+            let before = history.chain.bytes();
+            expired = if history.is_own { history.expire(now) } else { Entries::new() };
+            self.histories.bytes.fetch_sub(before - history.chain.bytes(), Relaxed);
+            history.chain.kept().iter().map(|entry| entry.message.envelope.clone()).collect()
+        };
+        drop(expired);
+        kept
+    }
+}
+
+/// The methods for a layer whose server keeps the histories.
+#[cfg(feature = "redis")]
+impl LocalTable {
+    /// Opens the history of a group for a join, so that its messages are held until the history is recalled. The caller closes
+    /// it with [`Self::close_history`].
+    pub(crate) fn open_history(&self, group: &GroupName, history: History) {
+        let now = Instant::now();
+        let mut operation = self.operation();
+        let mut shard = self.groups.of(group);
+        let (_, members) = shard.get_or_default(group);
+        operation.deliver_waiting(members);
+        let make = || Box::new(GroupHistory::new(Chain::waiting(history.size), history, false, now));
+        members.history.get_or_insert_with(make).joining += 1;
+    }
+
+    /// Ends a join. Returns whether the group is no longer used here.
+    pub(crate) fn close_history(&self, group: &GroupName) -> bool {
+        let removed;
+        {
+            let mut shard = self.groups.of(group);
+            let Some((_, members)) = shard.get_mut(group) else { return false };
+            let Some(history) = &mut members.history else { return false };
+            history.joining -= 1;
+            if history.joining > 0 || !members.is_empty() {
+                return false;
+            }
+            let bytes = members.history.as_ref().map_or(0, |history| history.chain.bytes());
+            self.histories.bytes.fetch_sub(bytes, Relaxed);
+            removed = shard.remove(group);
+        }
+        drop(removed);
+        true
+    }
+
+    /// Returns whether messages to the group must reach this process.
+    pub(crate) fn is_wanted(&self, group: &GroupName) -> bool {
+        self.members_of(group, GroupMembers::is_wanted).unwrap_or(false)
+    }
+
+    /// Returns the groups whose messages must reach this process, and for each whether it has a history.
+    pub(crate) fn wanted_groups(&self) -> Vec<(GroupName, bool)> {
+        let mut all = Vec::new();
+        self.groups.each(|group, members| {
+            if members.is_wanted() {
+                all.push((group.clone(), members.history.is_some()));
+            }
+        });
+        all
+    }
+
+    /// Returns whether the group has a history here.
+    pub(crate) fn has_history(&self, group: &GroupName) -> bool {
+        self.members_of(group, |members| members.history.is_some()).unwrap_or(false)
+    }
+
+    /// Makes a history wait for a recall, because messages may have been lost. Has no effect on a group without one.
+    pub(crate) fn hold_history(&self, group: &GroupName) {
+        if let Some(history) = self.groups.of(group).get_mut(group).and_then(|(_, members)| members.history.as_mut()) {
+            history.chain.wait();
+        }
+    }
+
+    /// Returns the identity of the newest message that this process knows, for a recall. `None` if the group has no history here;
+    /// `Some(None)` before its first recall.
+    pub(crate) fn newest(&self, group: &GroupName) -> Option<Option<Id>> {
+        self.members_of(group, |members| members.history.as_ref().map(|history| history.chain.top().map(|(_, id)| id)))?
+    }
+
+    /// Delivers a message that a server has linked. Returns whether the history of the group must be recalled.
+    pub(crate) fn hear(&self, group: &GroupName, link: Link, envelope: &Envelope) -> bool {
+        self.send_to_members(group, envelope, None, Some(&Arrival::Linked(link)))
+    }
+
+    /// Takes the answer of a recall: the server's reign, its newest identity, and the kept messages, which may be left out if
+    /// the newest identity is known. Delivers the missed messages and then the held ones. Returns whether the history must be
+    /// recalled again.
+    ///
+    /// One task calls this for a group, so that the messages keep their order.
+    pub(crate) fn recalled(&self, group: &GroupName, reign: Reign, top: Id, kept: Vec<(Link, Envelope)>) -> bool {
+        let entry = |(link, envelope): (Link, Envelope)| {
+            let envelope = envelope.at(Position::new(group, reign, link.at));
+            Linked { link, message: KeptMessage { envelope, prepared: ForKinds::new() } }
+        };
+        let kept = kept.into_iter().map(entry).collect();
+        let replaced;
+        let missed = {
+            let mut operation = self.operation();
+            let mut shard = self.groups.of(group);
+            let Some((_, members)) = shard.get_mut(group) else { return false };
+            operation.deliver_waiting(members);
+            let Some(history) = &mut members.history else { return false };
+            let before = history.chain.bytes();
+            let recalled = history.chain.recalled(reign, top, kept);
+            let after = history.chain.bytes();
+            self.histories.bytes.fetch_add(after, Relaxed);
+            self.histories.bytes.fetch_sub(before, Relaxed);
+            match recalled {
+                Recalled::Missed(missed) => missed,
+                Recalled::Lost { cause, replaced: old } => {
+                    replaced = old;
+                    let at = history.top(group);
+                    let lost = Delivery::HistoryLost(Arc::new(HistoryLost::new(group.clone(), cause, at)));
+                    self.counters().count_history_lost(members.len());
+                    members.notify(&lost, Instant::now());
+                    drop(shard);
+                    drop(replaced);
+                    Vec::new()
+                }
+            }
+        };
+        for linked in missed {
+            self.deliver_held(group, linked);
+        }
+        loop {
+            let next = {
+                let mut shard = self.groups.of(group);
+                let Some(history) = shard.get_mut(group).and_then(|(_, members)| members.history.as_mut()) else {
+                    return false;
+                };
+                history.chain.next_held()
+            };
+            match next {
+                Ok(None) => return false,
+                Ok(Some(linked)) => {
+                    if self.deliver_held(group, linked) {
+                        return true;
+                    }
+                }
+                Err(_) => return true,
+            }
+        }
+    }
+
+    /// Appends and delivers a message while its chain waits. Returns whether the history must be recalled again.
+    fn deliver_held(&self, group: &GroupName, linked: Linked<KeptMessage>) -> bool {
+        let Linked { link, message: KeptMessage { envelope, .. } } = linked;
+        let looked = self.members_of(group, |members| {
+            let history = members.history.as_ref()?;
+            Some((members.kinds(None), history.reign()?, history.chain.hear_held(link)))
+        });
+        let Some(Some((mut prepared, reign, heard))) = looked else { return false };
+        if heard == Heard::Double {
+            return false;
+        }
+        let envelope = envelope.at(Position::new(group, reign, link.at));
+        if heard == Heard::Next {
+            prepared.prepare(self.counters(), &envelope, group.as_str());
+        }
+        let mut dropped = Entries::new();
+        let delivered: Option<DeliveredMessages>;
+        let mut shard = self.groups.of(group);
+        let Some((_, members)) = shard.get_mut(group) else { return false };
+        delivered = members.deliver_waiting();
+        let Some(history) = &mut members.history else { return false };
+        // Only this task changes a chain that waits.
+        if heard == Heard::Held {
+            let message = KeptMessage { envelope, prepared: ForKinds::new() };
+            history.chain.put_back(Linked { link, message });
+            drop(shard);
+            return true;
+        }
+        let now = Instant::now();
+        history.last_message = now;
+        let message = KeptMessage { envelope: envelope.clone(), prepared: prepared.for_each_kind().clone() };
+        self.append(history, Linked { link, message }, &mut dropped);
+        let count = members.deliver(&prepared, now, None);
+        drop(shard);
+        self.counters().count_deliveries(count, Some(&envelope));
+        if let Some(delivered) = &delivered {
+            delivered.count(self.counters());
+        }
+        caught(|| drop(dropped));
+        false
+    }
+}
