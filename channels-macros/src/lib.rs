@@ -40,9 +40,9 @@ use proc_macro::TokenStream;
 /// | --- | --- |
 /// | `#[connect]` | without `self`; after `cx` the captures of the route's path. Creates the consumer, or rejects the
 /// client. Default: `Default` |
-/// | `#[handler("chat.message")]` | `event: &ChatMessage`. Without `self` and `cx` it returns a frame that is rendered
-/// once for all connections |
-/// | `#[handler(_)]` | `event: &Envelope`: an event without a handler of its own, unchanged |
+/// | `#[handler("chat.message")]` | `event: &ChatMessage`, and if wanted `at: &Position`. Without `self` and `cx` it
+/// returns a frame that is rendered once for all connections |
+/// | `#[handler(_)]` | `event: &Envelope`: an event without a handler of its own, unchanged, with its `position()` |
 /// | `#[receive("send")]` | `command: Send`: a client's command of that name, a struct with named fields or without
 /// fields |
 /// | `#[receive]` | `frame: Frame`, `String`, `Json<T>`, ..: any other frame of the client |
@@ -52,6 +52,8 @@ use proc_macro::TokenStream;
 /// | `#[layer_lost]` | none: the layer has lost its connection, and events may be missed from now on |
 /// | `#[layer_restored]` | none: the layer is connected again, and no event is missed from now on. The consumer can
 /// update its client |
+/// | `#[history_lost]` | `lost: &HistoryLost`: the client has missed events of a group with a history, and the layer
+/// cannot send them again. The consumer tells the client to load the current state |
 ///
 /// A plain `fn` that blocks its thread (files, a database without async, long computations) is marked with `blocking`:
 /// `#[handler("report.build", blocking)]`, `#[receive("build", blocking)]`, `#[connect(blocking)]`. Then no other
@@ -67,6 +69,12 @@ use proc_macro::TokenStream;
 /// mistake of the sender, and is logged and counted in `LayerStats::undecodable`. An event that reaches `#[handler(_)]`
 /// is neither logged nor counted as `unhandled`. Without `#[handler(_)]`, an unknown event is logged and counted, and
 /// has no other cost.
+///
+/// A consumer that joins a group with a history (`#[group(.., history(..))]`) has a `#[history_lost]`, and its handlers take
+/// the position of each event of the group that is not volatile, as their last argument: `at: &Position`. They send it to
+/// the client with the event, and the client sends the newest one when it connects again. All members receive the same
+/// position, so a handler without `self` is still rendered once. An event that is not kept has no position: it is `null`
+/// in JSON. The compiler checks that a handler takes the position, not that the client receives it.
 ///
 /// `#[layer_lost]` and `#[layer_restored]` run in order with the events: events that arrived before the loss are
 /// handled before it. If the layer is lost several times while a consumer is busy, the consumer is notified of one
@@ -99,7 +107,8 @@ pub fn receive(_: TokenStream, item: TokenStream) -> TokenStream {
 /// events without a handler of their own.
 ///
 /// `async fn chat_message(&mut self, cx: &mut Context<Self>, event: &ChatMessage) -> Result<()>` runs for each
-/// connection, `fn chat_message(event: &ChatMessage) -> String` once for all of them. See [`consumer`](macro@consumer).
+/// connection, `fn chat_message(event: &ChatMessage) -> String` once for all of them. A last argument `at: &Position` is the
+/// position of the event in the history of its group. See [`consumer`](macro@consumer).
 #[proc_macro_attribute]
 pub fn handler(_: TokenStream, item: TokenStream) -> TokenStream {
     stray_method_attribute::expand("handler", &item.into()).into()
@@ -129,6 +138,16 @@ pub fn layer_lost(_: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn layer_restored(_: TokenStream, item: TokenStream) -> TokenStream {
     stray_method_attribute::expand("layer_restored", &item.into()).into()
+}
+
+/// Marks the method of a `#[consumer]` that runs when its client has missed events of a group with a history, and the layer
+/// cannot send them again. A consumer that joins such a group must have it.
+///
+/// `async fn lost(&mut self, cx: &mut Context<Self>, lost: &HistoryLost) -> Result<()>`: it tells the client to load the
+/// current state. See [`consumer`](macro@consumer).
+#[proc_macro_attribute]
+pub fn history_lost(_: TokenStream, item: TokenStream) -> TokenStream {
+    stray_method_attribute::expand("history_lost", &item.into()).into()
 }
 
 /// Turns a struct into an event: `#[event("chat.message")]`.
@@ -169,7 +188,51 @@ pub fn event(arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///   `Display`. A group without fields has a fixed name.
 /// - `events(ChatMessage, ..)`: the events that the group carries. The compiler checks two things: only these events can be
 ///   sent to the group, and only a consumer with a handler for each of them can join it.
+/// - `history(size = 100, ttl = "10m")`, optional: the group keeps its newest events, at most `size` of them (1 to 1,000), until
+///   `ttl` after the newest one (`"1s"` to `"24h"`, in seconds, minutes or hours). A client that comes back receives the
+///   events that it has missed. Volatile events are not kept.
 /// - `crate = path`, optional: the path of `channels_runtime`. Default: the name of the dependency in your `Cargo.toml`.
+///
+/// # History
+///
+/// A group with a history is joined with `cx.group_add_since(&room, &cx.resume())`. The consumer handles what may happen then,
+/// and the compiler checks that: its handlers take the positions of the kept events, and `#[history_lost]` handles missed
+/// events that are no longer kept. A kept event cannot be sent with `group_send_others`, because its sender would receive it
+/// after a reconnect.
+///
+/// ```text
+/// #[group("chat_{room}", events(ChatMessage, ChatTyping), history(size = 100, ttl = "10m"))]
+/// struct Room {
+///     room: String,
+/// }
+///
+/// #[consumer]
+/// impl ChatConsumer {
+///     #[connect]
+///     async fn connect(cx: &mut Context<Self>, room: String) -> Result<Self, Reject> {
+///         let joined = cx.group_add_since(&Room { room }, &cx.resume()).await?;
+///         cx.send_json(&Hello { at: joined.at }).await?;
+///         Ok(Self)
+///     }
+///
+///     #[handler("chat.message")]
+///     fn chat_message(event: &ChatMessage, at: &Position) -> Json<Line> {
+///         Json(Line { message: event.message.clone(), at: *at })
+///     }
+///
+///     #[handler("chat.typing")]                                        // volatile: has no position
+///     fn chat_typing(event: &ChatTyping) -> Json<Typing> {
+///         Json(Typing { user: event.user.clone() })
+///     }
+///
+///     #[history_lost]
+///     async fn history_lost(&mut self, cx: &mut Context<Self>, lost: &HistoryLost) -> Result<()> {
+///         cx.send_json(&Reload { at: lost.at }).await
+///     }
+/// }
+/// ```
+///
+/// # Names
 ///
 /// A name has at most 99 characters of `A-Z a-z 0-9 - _ .`, as in Django Channels. The macro checks the fixed parts. If a
 /// field breaks this rule at run time, `group_add` and `group_send` return an error. They also return an error if a name has

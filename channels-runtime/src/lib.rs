@@ -114,7 +114,7 @@
 //! # Layout
 //!
 //! - [`consumer`], [`event`](macro@event) and [`group`]: the macros. Inside a consumer, on its methods: [`connect`],
-//!   [`receive`], [`handler`], [`disconnect`], [`layer_lost`], [`layer_restored`].
+//!   [`receive`], [`handler`], [`disconnect`], [`layer_lost`], [`layer_restored`], [`history_lost`].
 //! - [`Channels`]: the application, its routes ([`Channels::route`], [`Channels::sse`]) and its server.
 //! - [`Context`] and [`Scope`]: a consumer's handle and the facts of its connection. [`Context::after`] and [`Context::every`]
 //!   are its timers, and [`Context::spawn`] runs a task concurrently.
@@ -241,14 +241,14 @@ pub use worker::{NoCaptures, Worker};
 
 pub use channels_macros::{check_app, consumer, event, group};
 // `#[consumer]` removes these before the compiler resolves them. If `#[consumer]` is missing, they report that.
-pub use channels_macros::{connect, disconnect, handler, layer_lost, layer_restored, receive};
+pub use channels_macros::{connect, disconnect, handler, history_lost, layer_lost, layer_restored, receive};
 
 /// The names that most programs with consumers need.
 pub mod prelude {
     pub use crate::{
         ChannelLayer, ChannelName, Channels, CloseCode, CommandError, Context, Envelope, Error, Event, Frame, Group,
         HistoryLost, Json, Position, Reject, Result, Routes, Scope, channel_layer, check_app, connect, consumer,
-        disconnect, event, group, handler, layer_lost, layer_restored, receive,
+        disconnect, event, group, handler, history_lost, layer_lost, layer_restored, receive,
     };
     /// Makes the message of [`ChannelLayer::group_send_raw`] and the value of [`Context::send_json`].
     #[doc(no_inline)]

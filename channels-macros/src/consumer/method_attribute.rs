@@ -6,10 +6,11 @@ use syn::parse::Parser;
 
 use crate::suggest::near;
 
-const HELPERS: [&str; 6] = ["connect", "receive", "handler", "disconnect", "layer_lost", "layer_restored"];
+const HELPERS: [&str; 7] =
+    ["connect", "receive", "handler", "disconnect", "layer_lost", "layer_restored", "history_lost"];
 
 pub(super) const HELPERS_IN_WORDS: &str = "`#[connect]`, `#[receive(\"name\")]`, `#[handler(\"event.name\")]`, `#[disconnect]`, \
-                                `#[layer_lost]` and `#[layer_restored]`";
+                                `#[layer_lost]`, `#[layer_restored]` and `#[history_lost]`";
 
 /// Returns the name of a helper attribute, by the last word of its path.
 pub(super) fn exact(attribute: &Attribute) -> Option<&'static str> {

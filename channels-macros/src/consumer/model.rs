@@ -62,6 +62,9 @@ pub(super) struct Consumer {
     pub(super) connects: Vec<Connect>,
     pub(super) disconnects: Vec<Disconnect>,
     pub(super) gaps: Vec<Gap>,
+    pub(super) losses: Vec<Raw>,
+    /// Whether there is a `#[history_lost]` that is wrong, so that the method is not also reported as missing.
+    pub(super) broken_loss: bool,
     /// Whether the block has no mistake that a check found.
     pub(super) complete: bool,
     /// The captures of an invalid `#[connect]`, so that the method is not also reported as missing.
@@ -79,17 +82,27 @@ impl Consumer {
             .chain(self.fallbacks.iter().map(|raw| &raw.method))
             .chain(self.connects.iter().map(|connect| &connect.method))
             .chain(self.disconnects.iter().map(|disconnect| &disconnect.method))
-            .chain(self.gaps.iter().map(|gap| &gap.method));
+            .chain(self.gaps.iter().map(|gap| &gap.method))
+            .chain(self.losses.iter().map(|loss| &loss.method));
         receive.chain(render).chain(others.filter(|method| method.sends_to_client))
     }
 }
 
 /// The events that the consumer handles.
 pub(super) enum Handles {
-    /// The events of its handlers, each with the `#[cfg]`s of the handler.
-    Listed(Vec<(Vec<Attribute>, Type)>),
+    /// The events of its handlers.
+    Listed(Vec<Handled>),
     /// Any event: the event of a wrong handler is unknown, and the handler was reported.
     Anything,
+}
+
+/// An event that a handler takes.
+pub(super) struct Handled {
+    /// The `#[cfg]`s of the handler.
+    pub(super) cfgs: Vec<Attribute>,
+    pub(super) payload: Type,
+    /// Whether the handler also takes the position of the event.
+    pub(super) with_position: bool,
 }
 
 /// The facts that `emit` needs to call a method.
@@ -126,6 +139,8 @@ pub(super) struct Handler {
     pub(super) payload: Type,
     /// Whether the handler has no `self`: its return value is rendered once and shared.
     pub(super) shared: bool,
+    /// Whether the last argument is the position of the event.
+    pub(super) with_position: bool,
 }
 
 /// `#[receive("send")]`.
@@ -136,7 +151,7 @@ pub(super) struct Command {
     pub(super) payload: Type,
 }
 
-/// `#[receive]`, `#[receive(_)]` or `#[handler(_)]`.
+/// `#[receive]`, `#[receive(_)]`, `#[handler(_)]` or `#[history_lost]`.
 pub(super) struct Raw {
     pub(super) method: Method,
     pub(super) payload: Type,

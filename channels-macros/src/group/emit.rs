@@ -6,15 +6,17 @@ use syn::spanned::Spanned;
 use syn::{Field, ItemStruct, Type, parse_quote};
 
 use super::check::field;
+use super::emit_history;
 use super::model::{Group, Part};
 use crate::tokens::{place, text};
 use crate::types::last_word;
 
 /// Input: `#[group("chat_{room}", events(ChatMessage))] struct Room { room: String }`.
 ///
-/// Output: `Group`, `Carries` for each event, and `JoinedBy` for every consumer that handles them all.
+/// Output: `Group`, `Carries` for each event, and `JoinedBy` for every consumer that handles them all. A group with a history
+/// is `Recoverable`, and its consumers also take the positions of kept events; any other group is `Plain`.
 pub(super) fn emit(group: &Group, item: &ItemStruct) -> TokenStream {
-    let Group { runtime, pattern, parts, events } = group;
+    let Group { runtime, pattern, parts, events, history } = group;
     let private = runtime.private();
     let ident = &item.ident;
 
@@ -41,7 +43,9 @@ pub(super) fn emit(group: &Group, item: &ItemStruct) -> TokenStream {
     let carries = listed.iter().map(|event| {
         quote! {
             #[automatically_derived]
-            impl #impl_generics #private::Carries<#event> for #ident #type_generics #where_clause {}
+            impl #impl_generics #private::Carries<#event> for #ident #type_generics #where_clause {
+                type Carrier = Self;
+            }
         }
     });
 
@@ -54,7 +58,20 @@ pub(super) fn emit(group: &Group, item: &ItemStruct) -> TokenStream {
         let bound = quote_spanned!(span=> #private::Handles<#event, #ident #type_generics>);
         predicates.push(parse_quote!(__C: #bound));
     }
+    if history.is_some() {
+        predicates.extend(emit_history::joined(&listed, item, &private));
+    }
     let (joined_generics, _, joined_where) = joined.split_for_impl();
+    let joined = quote! {
+        #[automatically_derived]
+        impl #joined_generics #private::JoinedBy<__C> for #ident #type_generics #joined_where {}
+    };
+    let joined = match history {
+        Some(history) => emit_history::checked(&joined, history, &listed, item, &private),
+        None => joined,
+    };
+    let constant = history.as_ref().map(|history| emit_history::constant(history, &private));
+    let retention = emit_history::retention(history.is_some(), &generics, ident, &private);
 
     quote! {
         #item
@@ -65,6 +82,7 @@ pub(super) fn emit(group: &Group, item: &ItemStruct) -> TokenStream {
             const PATTERN: &'static str = #pattern;
             const SHAPE: &'static str = #shape;
             const EVENTS: &'static [#private::EventInfo] = &[#(#private::EventInfo::of::<#listed>()),*];
+            #constant
 
             fn name(&self) -> ::core::result::Result<#private::GroupName, #private::NameError> {
                 #name
@@ -73,11 +91,9 @@ pub(super) fn emit(group: &Group, item: &ItemStruct) -> TokenStream {
 
         #(#carries)*
 
-        #[automatically_derived]
-        impl #impl_generics #private::Plain for #ident #type_generics #where_clause {}
+        #retention
 
-        #[automatically_derived]
-        impl #joined_generics #private::JoinedBy<__C> for #ident #type_generics #joined_where {}
+        #joined
     }
 }
 

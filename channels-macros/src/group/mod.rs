@@ -4,7 +4,9 @@
 
 mod check;
 mod emit;
+mod emit_history;
 mod expand;
+mod history;
 mod model;
 mod parse;
 #[cfg(test)]

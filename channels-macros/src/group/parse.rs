@@ -3,6 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use syn::{ItemStruct, LitStr, Type};
 
+use super::history;
 use super::model::{Group, Part};
 use crate::arguments::{self, Argument, Named};
 use crate::diagnostics::Diagnostics;
@@ -11,7 +12,8 @@ use crate::suggest::near;
 use crate::tokens::text;
 use crate::types::last_word;
 
-const ARGUMENTS: [(&str, &str); 2] = [("events", "events(ChatMessage, ..)"), ("crate", "crate = path")];
+const ARGUMENTS: [(&str, &str); 3] =
+    [("events", "events(ChatMessage, ..)"), ("history", history::EXAMPLE), ("crate", "crate = path")];
 
 pub(super) const SHAPE: &str = "a group has a name and events: `#[group(\"chat_{room}\", events(ChatMessage))]`";
 
@@ -21,7 +23,7 @@ pub(super) fn parse(arguments: TokenStream, item: &ItemStruct, diagnostics: &mut
     let example = format!("`#[group(\"chat_{{room}}\", {})]`", events.as_deref().unwrap_or("events(ChatMessage)"));
     let named = Named { attribute: "group", noun: "a group", shape: SHAPE, example: &example };
     let pattern = arguments::name(&mut pieces, &named, &ARGUMENTS, diagnostics);
-    let (mut events, mut path, mut listed) = (Vec::new(), None, false);
+    let (mut events, mut path, mut listed, mut history) = (Vec::new(), None, false, None);
     for piece in pieces {
         match syn::parse2::<Argument>(piece.clone()) {
             Ok(Argument { name, value }) if name == "events" => {
@@ -39,6 +41,12 @@ pub(super) fn parse(arguments: TokenStream, item: &ItemStruct, diagnostics: &mut
                 }
                 events.extend(types);
             }
+            Ok(Argument { name, value }) if name == "history" => {
+                if history.is_some() {
+                    diagnostics.error(&name, format!("a group has one history: `{}`", history::EXAMPLE));
+                }
+                history = Some(history::parse(&value, &name, diagnostics));
+            }
             Ok(Argument { name, value }) if name == "crate" => {
                 path = arguments::crate_path(&value, &name, diagnostics).or(path);
             }
@@ -49,10 +57,14 @@ pub(super) fn parse(arguments: TokenStream, item: &ItemStruct, diagnostics: &mut
                 events.extend(syn::parse2::<Type>(piece));
             }
             Ok(Argument { name, value }) if pattern.is_some() => {
-                // A misspelt `events` is reported and used.
-                if near(&name.to_string(), ["events"]).is_some() {
-                    listed = true;
-                    events.extend(arguments::types(&value, &name, "ChatMessage, ChatJoin", diagnostics));
+                // A misspelt argument is reported and used.
+                match near(&name.to_string(), ["events", "history"]) {
+                    Some("events") => {
+                        listed = true;
+                        events.extend(arguments::types(&value, &name, "ChatMessage, ChatJoin", diagnostics));
+                    }
+                    Some(_) => history = Some(history::parse(&value, &name, &mut Diagnostics::default())),
+                    None => {}
                 }
                 arguments::unknown("#[group]", &name, &ARGUMENTS, diagnostics);
             }
@@ -70,7 +82,7 @@ pub(super) fn parse(arguments: TokenStream, item: &ItemStruct, diagnostics: &mut
     }
     let parts = pattern.as_ref().map_or_else(Vec::new, |pattern| parse_pattern(pattern, diagnostics));
     let pattern = pattern.unwrap_or_else(|| LitStr::new("", Span::call_site()));
-    Group { runtime: Runtime::new(path), pattern, parts, events }
+    Group { runtime: Runtime::new(path), pattern, parts, events, history }
 }
 
 /// Returns whether an argument is a type: `ChatMessage`, or a path to it.

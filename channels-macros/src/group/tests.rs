@@ -1,3 +1,4 @@
+use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::expand;
@@ -17,6 +18,124 @@ fn expansion_matches_snapshot() {
         },
     );
     expectorate::assert_contents("tests/expansion/group.rs", &formatted(expansion));
+}
+
+#[test]
+fn expansion_with_history_matches_snapshot() {
+    let expansion = expand(
+        quote!("chat_{room}", events(ChatMessage, ChatTyping), history(size = 100, ttl = "10m")),
+        quote! {
+            struct Room {
+                room: String,
+            }
+        },
+    );
+    expectorate::assert_contents("tests/expansion/group_with_history.rs", &formatted(expansion));
+}
+
+#[test]
+fn history_of_generic_events_has_no_constants() {
+    let expansion = text(expand(
+        quote!("g_{id}", events(A, Of<T>), history(size = 1, ttl = "1s")),
+        quote! { struct G<T> { id: T } },
+    ));
+    assert!(expansion.contains("NameOf::<A>::VOLATILE"), "{expansion}");
+    assert!(
+        expansion.contains("HandlesAt<Of<T>, G<T>, <Of<T> as::channels_runtime::__private::Event>::Retention>"),
+        "{expansion}"
+    );
+    assert!(!expansion.contains("check_history"), "{expansion}");
+}
+
+#[test]
+fn legal_histories_are_accepted() {
+    for (history, checked) in [
+        (quote!(history(size = 100, ttl = "10m")), "checked(100, 600)"),
+        (quote!(history(ttl = "90s", size = 1)), "checked(1, 90)"),
+        (quote!(history(size = 1_000, ttl = "24h",)), "checked(1000, 86400)"),
+        (quote!(history(size = 0x10u16, ttl = "1440m")), "checked(16, 86400)"),
+        (quote!(history(size = 2, ttl = "1s")), "checked(2, 1)"),
+    ] {
+        let expansion = expand(
+            quote!("all", #history, events(A)),
+            quote!(
+                struct All;
+            ),
+        );
+        assert_eq!(errors(expansion.clone()), [""; 0], "{history}");
+        assert!(text(expansion).contains(checked), "{history}");
+    }
+}
+
+#[test]
+fn wrong_histories_give_one_error_each_and_are_used() {
+    let size = "`size` is the most events that the history keeps, a number from 1 to 1000: `size = 100`";
+    let ttl = "`ttl` is the time for which the history keeps events, in seconds, minutes or hours";
+    let case = |history: TokenStream, sentence: &str| {
+        let expansion = expand(
+            quote!("all", events(A), #history),
+            quote!(
+                struct All;
+            ),
+        );
+        let errors = errors(expansion.clone());
+        assert_eq!(errors.len(), 1, "{history}: {errors:?}");
+        assert!(errors[0].contains(sentence), "{history}: {errors:?}");
+        assert!(text(expansion).contains("__private::Recoverable for All"), "{history}");
+    };
+    case(quote!(history), "`history` has a size and a time, in parentheses: `history(size = 100, ttl = \"10m\")`");
+    case(quote!(history = 100), "`history` has a size and a time, in parentheses");
+    case(quote!(history()), "`history` needs a size and a time: `history(size = 100, ttl = \"10m\")`");
+    case(
+        quote!(history(size = 7)),
+        "`history` needs its `ttl`, the time for which it keeps events: `history(size = 7, ttl = \"10m\")`",
+    );
+    case(
+        quote!(history(ttl = "2h")),
+        "`history` needs its `size`, the most events that it keeps: `history(size = 100, ttl = \"2h\")`",
+    );
+    case(
+        quote!(history(100, ttl = "2h")),
+        "the values of `history` have names, not `100`: `history(size = 100, ttl = \"10m\")`",
+    );
+    case(quote!(history(size = 100 ttl = "2h")), "a comma is missing before `ttl`");
+    case(quote!(history(size = 1, size = 2, ttl = "2h")), "`history` has one `size`");
+    case(
+        quote!(history(length = 100, ttl = "2h")),
+        "`history` has no argument `length`\nthe arguments are `size = 100`, `ttl = \"10m\"`",
+    );
+    case(quote!(history(size = 100, tll = "2h")), "`history` has no argument `tll`; did you mean `ttl`?");
+    case(quote!(history(size, ttl = "2h")), size);
+    case(quote!(history(size = "100", ttl = "2h")), size);
+    case(quote!(history(size = SIZE, ttl = "2h")), size);
+    case(quote!(history(size = -1, ttl = "2h")), "`size` is from 1 to 1000 events, not -1");
+    case(quote!(history(size = 0, ttl = "2h")), "`size` is from 1 to 1000 events, not 0: `size = 100`");
+    case(quote!(history(size = 1001, ttl = "2h")), "`size` is from 1 to 1000 events, not 1001");
+    case(
+        quote!(history(size = 99999999999999999999999, ttl = "2h")),
+        "`size` is from 1 to 1000 events, not 99999999999999999999999",
+    );
+    case(quote!(history(size = 100, ttl)), ttl);
+    for (wrong, right) in
+        [(quote!(600), "600s"), (quote!(10m), "10m"), (quote!(1d), "24h"), (quote!(Duration::from_secs(600)), "10m")]
+    {
+        case(quote!(history(size = 100, ttl = #wrong)), &format!("{ttl}, in quotes: `ttl = {right:?}`"));
+    }
+    for (wrong, right) in [("600", "600s"), ("10 min", "10m"), ("10M", "10m"), ("1d", "24h"), (" 5m", "5m")] {
+        case(quote!(history(size = 100, ttl = #wrong)), &format!("{ttl}: `ttl = {right:?}`"));
+    }
+    for wrong in ["", "m", "1h30m", "1.5h", "-5m", "500ms", "forever", "10ü", "９s"] {
+        case(quote!(history(size = 100, ttl = #wrong)), &format!("{ttl}: `ttl = \"90s\"`, `\"10m\"` or `\"2h\"`"));
+    }
+    for wrong in ["0s", "0h", "25h", "86401s", "1441m", "99999999999999999999999s"] {
+        let sentence = format!("`ttl` is from 1 second to 24 hours, not {wrong:?}: `\"1s\"` to `\"24h\"`");
+        case(quote!(history(size = 100, ttl = #wrong)), &sentence);
+    }
+    case(quote!(histroy(size = 100, ttl = "10m")), "`#[group]` has no argument `histroy`; did you mean `history`?");
+    case(
+        quote!(history(size = 1, ttl = "1s"), history(size = 2, ttl = "2s")),
+        "a group has one history: `history(size = 100, ttl = \"10m\")`",
+    );
 }
 
 #[test]
@@ -69,7 +188,7 @@ fn wrong_arguments_give_one_error_each() {
         (quote!("room_{id}", events("chat.message")), "`events(\"chat.message\")` is not a list of types"),
         (
             quote!("room_{id}", events(A), event(B)),
-            "`#[group]` has no argument `event`; did you mean `events`?\nthe arguments are `events(ChatMessage, ..)`, `crate = path`",
+            "`#[group]` has no argument `event`; did you mean `events`?\nthe arguments are `events(ChatMessage, ..)`, `history(size = 100, ttl = \"10m\")`, `crate = path`",
         ),
         (quote!("room_{id}", events(A, B, A)), "group `Room` lists the event `A` twice"),
         (quote!("room_{ids}", events(A)), "group `Room` has no field `ids`: its field is `id`; did you mean `id`?"),

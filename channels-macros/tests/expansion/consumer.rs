@@ -101,20 +101,28 @@ impl ChatConsumer {
 }
 #[automatically_derived]
 impl<__G: ?::core::marker::Sized> ::channels_runtime::__private::Handles<ChatJoin, __G>
-for ChatConsumer {}
+for ChatConsumer {
+    type Itself = Self;
+}
 #[automatically_derived]
 impl<
     __G: ?::core::marker::Sized,
-> ::channels_runtime::__private::Handles<ChatMessage, __G> for ChatConsumer {}
+> ::channels_runtime::__private::Handles<ChatMessage, __G> for ChatConsumer {
+    type Itself = Self;
+}
 #[automatically_derived]
 impl<
     __G: ?::core::marker::Sized,
-> ::channels_runtime::__private::Handles<ChatHistory, __G> for ChatConsumer {}
+> ::channels_runtime::__private::Handles<ChatHistory, __G> for ChatConsumer {
+    type Itself = Self;
+}
 #[cfg(feature = "kick")]
 #[automatically_derived]
 impl<
     __G: ?::core::marker::Sized,
-> ::channels_runtime::__private::Handles<ForceDisconnect, __G> for ChatConsumer {}
+> ::channels_runtime::__private::Handles<ForceDisconnect, __G> for ChatConsumer {
+    type Itself = Self;
+}
 #[automatically_derived]
 impl ::channels_runtime::__private::HandlesListed for ChatConsumer {}
 #[automatically_derived]

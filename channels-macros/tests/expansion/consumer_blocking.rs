@@ -33,7 +33,9 @@ impl Reports {
 #[automatically_derived]
 impl<
     __G: ?::core::marker::Sized,
-> ::channels_runtime::__private::Handles<ReportBuild, __G> for Reports {}
+> ::channels_runtime::__private::Handles<ReportBuild, __G> for Reports {
+    type Itself = Self;
+}
 #[automatically_derived]
 impl ::channels_runtime::__private::HandlesListed for Reports {}
 #[automatically_derived]

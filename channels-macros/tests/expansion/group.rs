@@ -25,11 +25,19 @@ impl ::channels_runtime::__private::Group for Room {
     }
 }
 #[automatically_derived]
-impl ::channels_runtime::__private::Carries<ChatMessage> for Room {}
+impl ::channels_runtime::__private::Carries<ChatMessage> for Room {
+    type Carrier = Self;
+}
 #[automatically_derived]
-impl ::channels_runtime::__private::Carries<events::ChatJoin> for Room {}
+impl ::channels_runtime::__private::Carries<events::ChatJoin> for Room {
+    type Carrier = Self;
+}
 #[automatically_derived]
-impl ::channels_runtime::__private::Plain for Room {}
+impl ::channels_runtime::__private::Plain for Room {
+    type Itself = Self;
+}
+#[automatically_derived]
+impl<__R> ::channels_runtime::__private::ReachesOthers<__R> for Room {}
 #[automatically_derived]
 impl<__C> ::channels_runtime::__private::JoinedBy<__C> for Room
 where

@@ -65,6 +65,31 @@ pub const fn check_group(group: &str, carries: &[EventInfo], consumers: &[Consum
     }
 }
 
+/// Checks that a group with a history carries an event that is not volatile: otherwise its history would always be empty. An event
+/// is its name and whether it is volatile. The name is empty for a type that is not an event, which the compiler reports itself.
+#[track_caller]
+pub const fn check_history(group: &str, events: &[(&str, bool)]) {
+    let mut at = 0;
+    while at < events.len() {
+        let (name, volatile) = events[at];
+        if name.is_empty() || !volatile {
+            return;
+        }
+        at += 1;
+    }
+    if events.is_empty() {
+        return;
+    }
+    let message = Message::new()
+        .and(&[
+            "the history of group `",
+            group,
+            "` would always be empty, because all events of the group are volatile: ",
+        ])
+        .and(&["remove `history(..)`, or remove `volatile` from an event that clients must not miss"]);
+    panic!("{}", message.as_str());
+}
+
 /// Checks that no group before `groups[at]` can have the same name: a member of one would receive the events of the other.
 #[track_caller]
 pub const fn check_pattern(at: usize, names: &[&str], groups: &[GroupInfo]) {
@@ -368,6 +393,15 @@ mod tests {
             message,
             "handler `join` is for \"chat.jion\", but `Join` is the event \"chat.join\": write `#[handler(\"chat.join\")]`"
         );
+    }
+
+    #[test]
+    fn history_of_volatile_events_only_is_reported() {
+        check_history("Room", &[("a.b", true), ("c.d", false)]);
+        check_history("Room", &[("a.b", true), ("", true)]);
+        check_history("Room", &[]);
+        let message = panics(|| check_history("Room", &[("a.b", true), ("c.d", true)]));
+        assert!(message.starts_with("the history of group `Room` would always be empty"), "{message}");
     }
 
     #[test]

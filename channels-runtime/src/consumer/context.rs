@@ -16,7 +16,7 @@ use crate::connection::{Closed, Connection, Pause};
 use crate::consumer::tasks::Tasks;
 use crate::error::{CommandError, Error, FrameError, LayerError, Result, SendError, shown};
 use crate::event::Sends;
-use crate::event::{Carries, Event, Group, Handles, HandlesHistoryLost, Joined, JoinedBy, Plain, Recoverable, Since};
+use crate::event::{Carries, Event, Group, Handles, Joined, JoinedBy, Plain, ReachesOthers, Recoverable, Since};
 use crate::layer::ChannelLayer;
 use crate::name::ChannelName;
 use crate::scope::Scope;
@@ -206,19 +206,66 @@ impl<C> Context<C> {
         self.connection.as_ref().map_or_else(|| &self.worker().layer, |connection| &connection.shared().layer)
     }
 
-    /// Joins a group. Compiles only if this consumer handles every event that the group carries.
+    /// Joins a group. Compiles only if this consumer handles every event that the group carries, and the group has no history: then
+    /// [`Self::group_add_since`] joins it.
     ///
     /// After it returns, messages to the group reach this connection. However the connection ends, it leaves the group.
     ///
     /// # Errors
     /// If the group's name is not legal, or the layer's server cannot be reached.
     // `ChannelLayer::group_send` explains why these are not `async fn`s.
-    pub fn group_add<G: JoinedBy<C> + Plain + ?Sized>(&mut self, group: &G) -> Unawaited<'_, Result<()>> {
+    pub fn group_add<G>(&mut self, group: &G) -> Unawaited<'_, Result<()>>
+    where
+        G: Group<Itself: Plain<Itself: JoinedBy<C>>> + ?Sized,
+    {
         to_handler_result(self.layer().join(group.name(), self.channel().clone()))
     }
 
-    /// Joins a group with a history. This connection receives the events after the position that its client has seen last, and
+    /// Joins a group with a history. Compiles only if this consumer handles every event that the group carries, takes the positions
+    /// of those that the group keeps, and has a `#[history_lost]`.
+    ///
+    /// This connection receives the events after the position that its client has seen last, and
     /// then the further ones: each event once, in the order of the group.
+    ///
+    /// ```no_run
+    /// # use channels_runtime::prelude::*;
+    /// # use serde::Serialize;
+    /// # #[event("chat.message")] struct ChatMessage { message: String }
+    /// #[group("chat_{room}", events(ChatMessage), history(size = 100, ttl = "10m"))]
+    /// struct Room { room: String }
+    ///
+    /// /// `at` is the position that the client sends when it comes back: `/ws/chat/lobby?since=<at>`.
+    /// #[derive(Serialize)]
+    /// #[serde(tag = "type", rename_all = "snake_case")]
+    /// enum Reply<'a> {
+    ///     Hello { at: &'a Position },
+    ///     Line { message: &'a str, at: &'a Position },
+    ///     Reload { at: &'a Position },
+    /// }
+    ///
+    /// struct ChatConsumer;
+    ///
+    /// #[consumer]
+    /// impl ChatConsumer {
+    ///     #[connect]
+    ///     async fn connect(cx: &mut Context<Self>, room: String) -> Result<Self, Reject> {
+    ///         let joined = cx.group_add_since(&Room { room }, &cx.resume()).await?;
+    ///         cx.send_json(&Reply::Hello { at: &joined.at }).await?;
+    ///         Ok(Self)
+    ///     }
+    ///
+    ///     #[handler("chat.message")]
+    ///     async fn chat_message(&mut self, cx: &mut Context<Self>, event: &ChatMessage, at: &Position) -> Result<()> {
+    ///         cx.send_json(&Reply::Line { message: &event.message, at }).await
+    ///     }
+    ///
+    ///     /// Tells the page to load the messages from the database, as on the first visit.
+    ///     #[history_lost]
+    ///     async fn history_lost(&mut self, cx: &mut Context<Self>, lost: &HistoryLost) -> Result<()> {
+    ///         cx.send_json(&Reply::Reload { at: &lost.at }).await
+    ///     }
+    /// }
+    /// ```
     ///
     /// The missed events are handled when the running handler has returned, and before any later event of the group. If they are
     /// not all kept, none of them is sent. Instead `#[history_lost]` runs first. [`Since::START`] is a first visit, and no gap.
@@ -232,8 +279,7 @@ impl<C> Context<C> {
     /// Dropping the future has no effect, or the connection has joined and receives what it missed.
     pub fn group_add_since<G>(&mut self, group: &G, since: &Since) -> Unawaited<'_, Result<Joined>>
     where
-        G: Recoverable + JoinedBy<C> + ?Sized,
-        C: HandlesHistoryLost,
+        G: Group<Itself: Recoverable<Itself: JoinedBy<C>>> + ?Sized,
     {
         let history = G::HISTORY.expect("a recoverable group has a history");
         let join = self.layer().join_since(group.name(), self.channel().clone(), history, since.clone());
@@ -274,7 +320,8 @@ impl<C> Context<C> {
         to_handler_result(layer.deliver_to_group(group.name(), layer.encode_for::<G, E>(event)))
     }
 
-    /// Sends an event to every member of a group except this connection, which does not have to be a member.
+    /// Sends an event to every member of a group except this connection, which does not have to be a member. A group with a history
+    /// accepts only volatile events, because this connection would receive any other event after a reconnect.
     ///
     /// ```
     /// # use channels_runtime::prelude::*;
@@ -314,7 +361,7 @@ impl<C> Context<C> {
     /// The same as those of [`Self::group_send`].
     pub fn group_send_others<G, E>(&self, group: &G, event: &E) -> Unawaited<'_, Result<()>>
     where
-        G: Group<Itself: Carries<E::Itself>> + ?Sized,
+        G: Group<Itself: Carries<E::Itself, Carrier: ReachesOthers<E::Retention>>> + ?Sized,
         E: Event,
     {
         let layer = self.layer();

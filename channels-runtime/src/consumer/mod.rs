@@ -13,7 +13,8 @@ mod timer_driver;
 mod timers;
 
 pub use background::Background;
-pub use const_check::{check_command, check_consumer, check_direct, check_group, check_name, check_pattern};
+pub use const_check::{check_command, check_consumer, check_direct, check_group};
+pub use const_check::{check_history, check_name, check_pattern};
 pub use consumer::{BoxFuture, Consumer, Decoded, Delivered, NeedsNoClient, OnlySends};
 pub use context::{Context, SendJson};
 pub use info::{CommandInfo, ConsumerInfo, HandlerInfo};

@@ -13,10 +13,17 @@ use crate::name::{ChannelName, Untyped};
     note = "add a `#[handler(\"..\")]` method for `{E}` to `impl {Self}`"
 )]
 // `E` has no bound here: if it is not an event, the compiler reports this at its handler or its group.
-pub trait Handles<E, G: ?Sized = ChannelName> {}
+pub trait Handles<E, G: ?Sized = ChannelName> {
+    /// The consumer itself. A bound on it is not checked for a consumer without a handler for the event, so such a consumer causes
+    /// only one compiler error.
+    #[doc(hidden)]
+    type Itself;
+}
 
 // A channel name from a plain string has no consumer type, so the compiler cannot check its events.
-impl<E, G: ?Sized> Handles<E, G> for Untyped {}
+impl<E, G: ?Sized> Handles<E, G> for Untyped {
+    type Itself = Self;
+}
 
 /// The source of the events of `cx.after(..)` and `cx.every(..)`: [`Handles`] names it in compiler errors.
 #[derive(Debug)]

@@ -45,7 +45,12 @@ pub trait Group: Send + Sync {
     label = "`{E}` is not in the list of this group",
     note = "a group lists its events: `#[group(\"..\", events(.., {E}))] struct {Self}`"
 )]
-pub trait Carries<E>: Group<Itself = Self> {}
+pub trait Carries<E>: Group<Itself = Self> {
+    /// The group itself. A bound on it is not checked for a group that does not carry the event, so such a group causes only one
+    /// compiler error.
+    #[doc(hidden)]
+    type Carrier: ?Sized;
+}
 
 /// The history of a group: `#[group(.., history(size = 100, ttl = "10m"))]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::event::group::Group;
 use crate::event::position::Position;
 use crate::name::GroupName;
 
@@ -23,7 +22,12 @@ pub enum Volatile {}
     note = "add one to the group: `#[group(.., history(size = 100, ttl = \"10m\"))]`",
     note = "or join it with `cx.group_add(..)`: its members receive the events that are sent from now on"
 )]
-pub trait Recoverable: Group {}
+pub trait Recoverable {
+    /// The group itself. A bound on it is not checked for a group without a history, so such a group causes only one compiler
+    /// error.
+    #[doc(hidden)]
+    type Itself: ?Sized;
+}
 
 /// `Room: Plain`: the group has no history. `#[group]` implements it.
 #[diagnostic::on_unimplemented(
@@ -32,7 +36,11 @@ pub trait Recoverable: Group {}
     note = "join it with `cx.group_add_since(&group, &cx.resume()).await?`: without a position from the start, a client could not say what it has missed",
     note = "a client that needs no history joins with `cx.group_add_since(&group, &Since::START)`"
 )]
-pub trait Plain: Group {}
+pub trait Plain {
+    /// The group itself; see [`Recoverable`].
+    #[doc(hidden)]
+    type Itself: ?Sized;
+}
 
 /// `Room: ReachesOthers<E::Retention>`: an event with this retention may be sent to all members except one.
 ///

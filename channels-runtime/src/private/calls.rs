@@ -5,7 +5,7 @@ use std::future::{Future, ready};
 use crate::codec::Envelope;
 use crate::consumer::{BoxFuture, Consumer, Context, Decoded, Delivered, blocking};
 use crate::error::{CommandError, DecodeError, Error, Reject, Result};
-use crate::event::{DropHint, Event};
+use crate::event::{DropHint, Event, HistoryLost};
 use crate::websocket::{Frame, FromFrame, IntoFrame};
 
 /// A return type of a method with `&mut self`.
@@ -196,6 +196,28 @@ impl Refused for CommandError {
 /// Returns the argument of `#[receive(_)]`.
 pub fn refused<T: Refused>(error: CommandError) -> T {
     T::of(error)
+}
+
+/// The argument type of `#[history_lost]`, without its reference.
+#[diagnostic::on_unimplemented(
+    message = "`#[history_lost]` takes the notice that events were missed: a `HistoryLost`, not a `{Self}`",
+    label = "write `&HistoryLost`",
+    note = "`lost.group` is the group, and `lost.cause` is the reason"
+)]
+pub trait LossNotice {
+    fn of(lost: &HistoryLost) -> &Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl LossNotice for HistoryLost {
+    fn of(lost: &HistoryLost) -> &Self {
+        lost
+    }
+}
+
+/// Returns the argument of `#[history_lost]`.
+pub fn loss_notice<T: LossNotice>(lost: &HistoryLost) -> &T {
+    T::of(lost)
 }
 
 /// Runs a plain handler without `self`: once for a message, for all members.

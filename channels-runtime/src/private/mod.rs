@@ -12,7 +12,8 @@ pub use crate::consumer::Context;
 pub use crate::consumer::{
     BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo, NeedsNoClient, OnlySends,
 };
-pub use crate::consumer::{check_command, check_consumer, check_direct, check_group, check_name, check_pattern};
+pub use crate::consumer::{check_command, check_consumer, check_direct, check_group};
+pub use crate::consumer::{check_history, check_name, check_pattern};
 pub use crate::error::{CommandError, DecodeError, Error, Reject, Result};
 pub use crate::event::MailboxPolicy;
 pub use crate::event::Volatile;
@@ -24,13 +25,13 @@ pub use crate::layer::Gap;
 pub use crate::name::{GroupName, NameError, NameField};
 pub use crate::websocket::EncodedFrame;
 pub use crate::websocket::{CloseCode, Frame, FromFrame, FromJson, IntoFrame, ToJson};
-pub use calls::{Accept, MadeByDefault, Outcome, OwnContext, Refused, Undecoded};
+pub use calls::{Accept, LossNotice, MadeByDefault, Outcome, OwnContext, Refused, Undecoded};
 pub use calls::{connected, connected_by_default, connecting, connecting_blocking, own_context};
-pub use calls::{decode_frame, decoded, refused, render_once, rendered, rendered_already, undecoded};
+pub use calls::{decode_frame, decoded, loss_notice, refused, render_once, rendered, rendered_already, undecoded};
 pub use calls::{ran, run, run_blocking};
 pub use fields::{Key, Part, Travels, Whole, group_name, joined_group_name, key, part, write_field};
 pub use serde;
 pub use std::num::NonZeroU64;
-pub use type_facts::{CommandOf, HandlesListed, JoinsListed, KindOf, NameOf, NotACommand, NotAnEvent};
-pub use type_facts::{Nothing, NothingElse, OtherKind};
+pub use type_facts::{CommandOf, HandlesListed, IsVolatile, JoinsListed, KindOf, NameOf, NotACommand, NotAnEvent};
+pub use type_facts::{Nothing, NothingElse, OtherKind, Retained};
 pub use type_facts::{joined, sent};

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::codec::unsendable;
 use crate::consumer::Consumer;
-use crate::event::{Carries, Event, Group, GroupInfo, Handles, JoinedBy, Joins, Sends, fields_of};
+use crate::event::{Carries, Event, Group, GroupInfo, Handles, JoinedBy, Joins, Kept, Sends, Volatile, fields_of};
 use crate::websocket::{Frame, Json, ToJson};
 
 /// Returns the path of a listed message. The bound makes the compiler report a type without serde at the user's list.
@@ -48,13 +48,17 @@ macro_rules! nothing {
     ($($nothing:ident)*) => {
         $(
             #[diagnostic::do_not_recommend]
-            impl<G: Group<Itself = G> + ?Sized> Carries<$nothing> for G {}
+            impl<G: Group<Itself = G> + ?Sized> Carries<$nothing> for G {
+                type Carrier = Self;
+            }
 
             #[diagnostic::do_not_recommend]
             impl<C: Consumer> Sends<$nothing> for C {}
 
             #[diagnostic::do_not_recommend]
-            impl<C: HandlesListed, G: ?Sized> Handles<$nothing, G> for C {}
+            impl<C: HandlesListed, G: ?Sized> Handles<$nothing, G> for C {
+                type Itself = Self;
+            }
 
             #[diagnostic::do_not_recommend]
             impl<C: JoinsListed> Joins<$nothing> for C {}
@@ -74,6 +78,7 @@ pub struct NameOf<T>(PhantomData<T>);
 impl<E: Event> NameOf<E> {
     pub const NAME: &'static str = E::TYPE;
     pub const DEFINED: &'static str = E::DEFINED;
+    pub const VOLATILE: bool = E::VOLATILE;
     pub const FIELDS: fn() -> &'static [&'static str] = fields_of::<E>;
 }
 
@@ -81,10 +86,30 @@ impl<E: Event> NameOf<E> {
 pub trait NotAnEvent {
     const NAME: &'static str = "";
     const DEFINED: &'static str = "";
+    // Nothing more is asked of the handler.
+    const VOLATILE: bool = true;
     const FIELDS: fn() -> &'static [&'static str] = || &[];
 }
 
 impl<T> NotAnEvent for NameOf<T> {}
+
+/// The retention of an event by its [`NameOf::VOLATILE`]. `Event::Retention` would be a second error for a type that is not an
+/// event.
+pub trait Retained {
+    type Retention;
+}
+
+/// A type for a flag; see [`Retained`].
+#[derive(Debug)]
+pub enum IsVolatile<const VOLATILE: bool> {}
+
+impl Retained for IsVolatile<true> {
+    type Retention = Volatile;
+}
+
+impl Retained for IsVolatile<false> {
+    type Retention = Kept;
+}
 
 /// The facts of a command, for a type that may not have serde. `decode_command` reports that; compare [`NameOf`].
 #[derive(Debug)]

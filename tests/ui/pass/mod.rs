@@ -15,6 +15,7 @@ mod defaults;
 mod event_names;
 mod fallback;
 mod groups;
+mod history;
 mod layer_gap;
 mod names_of_the_attributes;
 mod names_of_the_user;

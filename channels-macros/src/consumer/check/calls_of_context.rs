@@ -9,8 +9,9 @@ use crate::consumer::parse::Method;
 use crate::diagnostics::Diagnostics;
 
 /// The methods of `Context` that have no effect before their `.await`.
-const ASYNC: [&str; 10] = [
+const ASYNC: [&str; 11] = [
     "group_add",
+    "group_add_since",
     "group_discard",
     "group_send",
     "group_send_others",

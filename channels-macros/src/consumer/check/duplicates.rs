@@ -21,6 +21,7 @@ pub(super) struct Names {
     pub(super) disconnects: Vec<Named>,
     pub(super) lost: Vec<Named>,
     pub(super) restored: Vec<Named>,
+    pub(super) losses: Vec<Named>,
 }
 
 /// The name or the helper attribute of a method, with its span.
@@ -64,6 +65,7 @@ impl Names {
             ("receive", &self.raw),
             (GapKind::Lost.helper(), &self.lost),
             (GapKind::Restored.helper(), &self.restored),
+            ("history_lost", &self.losses),
             ("receive(_)", &self.refusals),
             ("handler(_)", &self.fallbacks),
         ] {

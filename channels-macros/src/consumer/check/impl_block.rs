@@ -63,6 +63,8 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
             connects: Vec::new(),
             disconnects: Vec::new(),
             gaps: Vec::new(),
+            losses: Vec::new(),
+            broken_loss: helpers_unread.contains(&"history_lost"),
             complete: false,
             broken_connect: helpers_unread.contains(&"connect").then(Vec::new),
         },
@@ -107,6 +109,8 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
         consumer.groups = None;
         consumer.disconnects.clear();
         consumer.gaps.clear();
+        consumer.broken_loss |= !consumer.losses.is_empty();
+        consumer.losses.clear();
         consumer.broken_connect = Some(consumer.connects.drain(..).flat_map(|connect| connect.captures).collect());
         consumer.handles = Handles::Anything;
     }

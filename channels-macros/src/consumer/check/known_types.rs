@@ -16,9 +16,12 @@
 //! - `Result` with one argument and without a path, as the return type of `#[connect]`: it is the `Result` of the prelude,
 //!   whose error is not a `Reject`. An alias of the user's with this name is rejected with an error; the remedy is another
 //!   name.
+//! - `Position`: the position of an event, in a handler that also takes an event. Of two arguments with this name, the last
+//!   one is the position. An event that is called `Position` is still an event, and an alias of `Position` is an argument too
+//!   many.
 //!
-//! Any other `Result`, an alias of the consumer, `Json` in a return type, `Reject`, `CloseCode`, `CommandError` and `Envelope`
-//! are not recognised by name. The generated code passes these types to functions of the runtime, and the compiler
+//! Any other `Result`, an alias of the consumer, `Json` in a return type, `Reject`, `CloseCode`, `CommandError`, `HistoryLost` and
+//! `Envelope` are not recognised by name. The generated code passes these types to functions of the runtime, and the compiler
 //! checks them.
 
 use syn::{GenericArgument, PathArguments, Type, TypeParamBound};
@@ -141,6 +144,18 @@ pub(super) fn is_unsized(ty: &Type) -> bool {
 
 pub(super) fn is_mutable_reference(ty: &Type) -> bool {
     matches!(ungrouped(ty), Type::Reference(reference) if reference.mutability.is_some())
+}
+
+/// Returns whether a type is `&T`, without `mut`.
+pub(super) fn is_shared_reference(ty: &Type) -> bool {
+    matches!(ungrouped(ty), Type::Reference(reference)
+        if reference.mutability.is_none() && !matches!(ungrouped(&reference.elem), Type::Reference(_)))
+}
+
+/// Returns whether a type is the position of an event, by value, by reference or in a wrapper.
+pub(super) fn is_position(ty: &Type) -> bool {
+    let ty = stripped(ty);
+    last_word(stripped(unwrapped(ty).unwrap_or(ty))).as_deref() == Some("Position")
 }
 
 pub(super) fn stripped(ty: &Type) -> &Type {

@@ -3,14 +3,17 @@
 use syn::{Ident, LitStr, PatType, ReturnType, Signature, Type};
 
 use super::duplicates::{Named, Names};
-use super::known_types::{bare_command, has_no_fields, is_mutable_reference, result_of_one, stripped};
+use super::known_types::{
+    bare_command, has_no_fields, is_mutable_reference, is_shared_reference, result_of_one, stripped,
+};
+use super::position::{check_position, split_position};
 use super::role::Role;
 use super::signature::{
     Wanted, by_reference, by_value, called, check_acting, check_alone, check_context, check_qualifiers, check_shared,
-    connecting, context_at, owned_text, payload_text, typed, written,
+    connecting, context_at, owned_text, payload_text, sharing, typed, written,
 };
 use crate::consumer::model::{
-    Command, Connect, Consumer, Disconnect, Gap, GapKind, Handler, Handles, Method, RAW, Raw,
+    Command, Connect, Consumer, Disconnect, Gap, GapKind, Handled, Handler, Handles, Method, RAW, Raw,
 };
 use crate::consumer::parse;
 use crate::diagnostics::Diagnostics;
@@ -48,6 +51,7 @@ impl Checker<'_> {
             Role::Fallback => self.fallback(method),
             Role::Disconnect => self.disconnect(method),
             Role::Gap(kind) => self.gap(method, kind),
+            Role::Loss => self.loss(method),
             Role::Unknown => {}
         }
     }
@@ -57,6 +61,7 @@ impl Checker<'_> {
         match role {
             Role::Handler(_) => self.consumer.handles = Handles::Anything,
             Role::Connect => self.consumer.broken_connect = Some(Vec::new()),
+            Role::Loss => self.consumer.broken_loss = true,
             _ => {}
         }
     }
@@ -93,34 +98,44 @@ impl Checker<'_> {
         }
         let before = self.diagnostics.count();
         let subject = format!("handler `{}`", signature.ident);
+        let (signature, with_position) = split_position(signature);
+        let signature = &signature;
         check_qualifiers(&subject, signature, "an event is one type", self.diagnostics);
         let shared = signature.receiver().is_none();
         let meant = payload_text(signature, &name.as_ref().map_or_else(|| "ChatMessage".into(), type_name));
+        let argument = format!("event: &{meant}{}", if with_position.is_some() { ", at: &Position" } else { "" });
         let payload = if shared {
-            check_shared(&subject, signature, &meant, self.diagnostics)
+            check_shared(&subject, signature, &argument, self.diagnostics)
         } else {
-            let argument = format!("event: &{meant}");
-            let wanted = Wanted { subject: &subject, last: "the event", has_fields: true, argument };
+            let wanted = Wanted { subject: &subject, last: "the event", has_fields: true, argument: argument.clone() };
             check_acting(signature, &wanted, self.diagnostics)
                 .and_then(|ty| by_reference(ty, &subject, self.diagnostics))
         };
+        if let Some(position) = &with_position {
+            let write =
+                if shared { sharing(signature, &argument) } else { written(signature, &format!(", {argument}")) };
+            // Another mistake was probably reported with the right order.
+            let order = (self.diagnostics.count() == before).then_some(write);
+            check_position(position, &subject, order, self.diagnostics);
+        }
         right &= self.diagnostics.count() == before;
+        let with_position = with_position.is_some();
         let Some(payload) = payload else {
             self.consumer.handles = Handles::Anything;
             return;
         };
         let method = marked.called();
         if let Handles::Listed(listed) = &mut self.consumer.handles
-            && !listed.iter().any(|(cfgs, ty)| text(ty) == text(&payload) && cfgs.is_empty())
+            && !listed.iter().any(|other| text(&other.payload) == text(&payload) && other.cfgs.is_empty())
         {
-            listed.push((method.cfgs.clone(), payload.clone()));
+            listed.push(Handled { cfgs: method.cfgs.clone(), payload: payload.clone(), with_position });
         }
         if let Some(event) = name.filter(|_| right) {
             let others = self.consumer.handlers.iter().map(|other| (other.event.value(), &other.variant));
             let variant = variant(&event, others);
             let same = self.consumer.handlers.iter().filter(|other| other.variant == variant);
             if !is_second(&method, same.map(|other| &other.method)) {
-                self.consumer.handlers.push(Handler { method, event, variant, payload, shared });
+                self.consumer.handlers.push(Handler { method, event, variant, payload, shared, with_position });
             }
         }
     }
@@ -169,6 +184,13 @@ impl Checker<'_> {
         let Marked { method, .. } = marked;
         self.names.fallbacks.push(Named::of_method(method));
         let argument = "event: &Envelope".to_owned();
+        if let (_, Some(position)) = split_position(&method.signature) {
+            self.diagnostics.error(
+                position.argument,
+                "`#[handler(_)]` takes no position: `event.position()` returns the one of its envelope",
+            );
+            return;
+        }
         let wanted = Wanted { subject: "`#[handler(_)]`", last: "the envelope", has_fields: false, argument };
         let one_type = "an event without a handler is an `Envelope`";
         let taken = self.acting(&method.signature, &wanted, one_type, |ty, at| by_reference(ty, wanted.subject, at));
@@ -223,6 +245,25 @@ impl Checker<'_> {
         if self.diagnostics.count() == before && !is_second(&method, same.map(|other| &other.method)) {
             self.consumer.gaps.push(Gap { method, kind });
         }
+    }
+
+    fn loss(&mut self, marked: Marked<'_>) {
+        let Marked { method, .. } = marked;
+        self.names.losses.push(Named::of_method(method));
+        let argument = "lost: &HistoryLost".to_owned();
+        let wanted = Wanted { subject: "`#[history_lost]`", last: "the notice", has_fields: false, argument };
+        let one_type = "its argument is a `HistoryLost`";
+        let taken = self.acting(&method.signature, &wanted, one_type, |ty, diagnostics| {
+            let notice = stripped(ty);
+            if !is_shared_reference(ty) {
+                let sentence =
+                    format!("`#[history_lost]` takes the notice by reference: `&{}`, not `{}`", text(notice), text(ty));
+                diagnostics.error(ty, sentence);
+            }
+            Some(notice.clone())
+        });
+        self.consumer.broken_loss |= taken.is_none();
+        push_raw(&mut self.consumer.losses, marked, taken);
     }
 
     /// Checks a method with `&mut self`. Returns the type of the argument after the context, if the whole signature is

@@ -7,6 +7,7 @@ mod duplicates;
 mod impl_block;
 mod known_types;
 mod methods;
+mod position;
 mod role;
 mod second_block;
 mod signature;

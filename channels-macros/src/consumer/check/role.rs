@@ -28,6 +28,7 @@ pub(super) enum Role {
     Fallback,
     Disconnect,
     Gap(GapKind),
+    Loss,
     /// A wrong helper attribute, which was reported.
     Unknown,
 }
@@ -118,6 +119,7 @@ fn assumed_role(helper: &str) -> Role {
     match helper {
         "connect" => Role::Connect,
         "handler" => Role::Handler(None),
+        "history_lost" => Role::Loss,
         _ => Role::Unknown,
     }
 }
@@ -149,7 +151,7 @@ fn parse_role(
     diagnostics: &mut Diagnostics,
 ) -> Role {
     match helper {
-        "connect" | "disconnect" | "layer_lost" | "layer_restored" => {
+        "connect" | "disconnect" | "layer_lost" | "layer_restored" | "history_lost" => {
             if !matches!(value, Value::None) {
                 diagnostics.error(&attribute.meta, format!("`#[{helper}]` takes no arguments"));
             }
@@ -157,6 +159,7 @@ fn parse_role(
                 "connect" => Role::Connect,
                 "disconnect" => Role::Disconnect,
                 "layer_lost" => Role::Gap(GapKind::Lost),
+                "history_lost" => Role::Loss,
                 _ => Role::Gap(GapKind::Restored),
             }
         }

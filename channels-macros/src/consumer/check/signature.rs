@@ -9,6 +9,7 @@ use super::known_types::{
     awaited, context, has_arguments, has_no_fields, is_mutable_reference, is_unsized, named_in_context, stripped,
     unwrapped,
 };
+use super::position::split_position;
 use crate::consumer::model::{Method, Output};
 use crate::consumer::parse;
 use crate::diagnostics::Diagnostics;
@@ -31,6 +32,17 @@ pub(super) struct Wanted<'a> {
 pub(super) fn written(signature: &Signature, argument: &str) -> String {
     let (asyncness, ident) = (asyncness(signature), &signature.ident);
     format!("write `{asyncness}fn {ident}(&mut self, cx: &mut Context<Self>{argument}) -> Result<()>`")
+}
+
+/// Returns the whole signature of a handler without `self` for the user to copy. `argument` is the event:
+/// `event: &ChatMessage`.
+pub(super) fn sharing(signature: &Signature, argument: &str) -> String {
+    let (asyncness, ident) = (asyncness(signature), &signature.ident);
+    let output = match &signature.output {
+        ReturnType::Type(_, output) => text(output),
+        ReturnType::Default => "Json<..>".into(),
+    };
+    format!("write `{asyncness}fn {ident}({argument}) -> {output}`")
 }
 
 /// Returns the whole signature of `#[connect]` for the user to copy. `captured` follows the context: `, room: u64`.
@@ -132,21 +144,17 @@ fn check_receiver(signature: &Signature, subject: &str, write: &str, diagnostics
     receiver.is_some()
 }
 
-/// Checks a handler without `self`: `(event: &ChatMessage) -> Json<ChatLine>`. Returns the type of the event.
+/// Checks a handler without `self`: `(event: &ChatMessage) -> Json<ChatLine>`. Returns the type of the event. `argument` is the
+/// event in Rust, with the position if the handler takes it: `event: &ChatMessage`.
 pub(super) fn check_shared(
     subject: &str,
     signature: &Signature,
-    payload: &str,
+    argument: &str,
     diagnostics: &mut Diagnostics,
 ) -> Option<Type> {
     let ident = &signature.ident;
-    let asyncness = asyncness(signature);
-    let acting = written(signature, &format!(", event: &{payload}"));
-    let output = match &signature.output {
-        ReturnType::Type(_, output) => text(output),
-        ReturnType::Default => "Json<..>".into(),
-    };
-    let sharing = format!("write `{asyncness}fn {ident}(event: &{payload}) -> {output}`");
+    let acting = written(signature, &format!(", {argument}"));
+    let sharing = sharing(signature, argument);
     let typed = typed(signature);
     let before = diagnostics.count();
     let at = context_at(&typed).filter(|_| !is_event_called_context(signature));
@@ -340,7 +348,8 @@ fn asyncness(signature: &Signature) -> &'static str {
 
 /// Returns the type that the user probably means as the last argument, for a signature to copy.
 pub(super) fn payload_text(signature: &Signature, otherwise: &str) -> String {
-    let typed = typed(signature);
+    let (signature, _) = split_position(signature);
+    let typed = typed(&signature);
     let mut candidates: Vec<&Type> =
         typed.iter().map(|argument| &*argument.ty).filter(|ty| context(ty).is_none()).collect();
     // It is after the context, or before it by mistake. A third argument is one too many.

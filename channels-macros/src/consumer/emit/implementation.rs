@@ -33,6 +33,7 @@ pub(super) fn implementation(consumer: &Consumer, private: &TokenStream) -> Toke
     let refuse = refuse(consumer, private);
     let disconnect = disconnect(consumer, private);
     let gap = gap(consumer, private);
+    let history_lost = history_lost(consumer, private);
     quote! {
         #[automatically_derived]
         #[allow(deprecated, trivial_bounds, unreachable_code, unused_variables)]
@@ -50,6 +51,7 @@ pub(super) fn implementation(consumer: &Consumer, private: &TokenStream) -> Toke
             #refuse
             #disconnect
             #gap
+            #history_lost
         }
     }
 }
@@ -110,12 +112,14 @@ fn connect(consumer: &Consumer, private: &TokenStream) -> TokenStream {
 /// Output: `"chat.join" => the payload`, and `"chat.message" => the frame` for a handler without `self`.
 fn decode(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let enumeration = &consumer.event;
-    let arms = consumer.handlers.iter().map(|Handler { method, event, variant, payload, shared }| {
+    let arms = consumer.handlers.iter().map(|handler| {
+        let Handler { method, event, variant, payload, shared, with_position } = handler;
         let cfgs = &method.cfgs;
         let decoded = if *shared && !method.is_async {
             let (ident, output) = (placed(&method.ident), output(method));
+            let at = with_position.then(|| quote!(, envelope.position()));
             // With this span, a return value that borrows from the event is reported at its type.
-            let called = quote_spanned!(place(output.span())=> |event| Self::#ident(event));
+            let called = quote_spanned!(place(output.span())=> |event| Self::#ident(event #at));
             quote!(#private::rendered::<#payload, #output, _>(envelope, #called))
         } else {
             quote!(#private::decoded::<#payload, _>(envelope, #enumeration::#variant))
@@ -147,20 +151,21 @@ fn decode(consumer: &Consumer, private: &TokenStream) -> TokenStream {
 /// Output: a `match` from each variant to the call of its method, `run(Self::chat_join(self, cx, payload))`.
 fn dispatch(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let enumeration = &consumer.event;
-    let arms = consumer.handlers.iter().map(|Handler { method, variant, shared, .. }| {
+    let arms = consumer.handlers.iter().map(|Handler { method, variant, shared, with_position, .. }| {
         let (ident, cfgs, output) = (placed(&method.ident), &method.cfgs, output(method));
         let span = ident.span();
+        let at = with_position.then(|| quote!(, event.position()));
         let (pattern, call) = match (shared, method.is_async) {
             // `decode` has already rendered the frame.
             (true, false) => (quote!(_), quote!(#private::rendered_already())),
             (true, true) => {
-                let call = quote_spanned!(span=> Self::#ident(payload));
+                let call = quote_spanned!(span=> Self::#ident(payload #at));
                 let future = inferred(method);
                 (quote!(ref payload), quote!(#private::render_once::<#output, _, #future>(cx, event, #call)))
             }
             (false, _) => {
                 let cx = context(method, private);
-                let call = quote_spanned!(span=> Self::#ident(self, #cx, payload));
+                let call = quote_spanned!(span=> Self::#ident(self, #cx, payload #at));
                 (quote!(ref payload), run(method, private, &call))
             }
         };
@@ -364,4 +369,24 @@ fn gap(consumer: &Consumer, private: &TokenStream) -> TokenStream {
             match gap { #(#arms,)* _ => #private::ran(()) }
         }
     }
+}
+
+/// Output: `run(Self::history_lost(self, cx, lost))`, or nothing without `#[history_lost]`.
+fn history_lost(consumer: &Consumer, private: &TokenStream) -> TokenStream {
+    let methods = consumer.losses.iter().map(|Raw { method, payload }| {
+        let (ident, cfgs, cx) = (placed(&method.ident), &method.cfgs, context(method, private));
+        let lost = quote!(#private::loss_notice::<#payload>(lost));
+        let run = run(method, private, &quote_spanned!(ident.span()=> Self::#ident(self, #cx, #lost)));
+        quote! {
+            #(#cfgs)*
+            fn history_lost<'call>(
+                &'call mut self,
+                cx: &'call mut #private::Context<Self>,
+                lost: &'call #private::HistoryLost,
+            ) -> #private::BoxFuture<'call, #private::Result<()>> {
+                #run
+            }
+        }
+    });
+    quote!(#(#methods)*)
 }

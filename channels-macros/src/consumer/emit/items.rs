@@ -8,7 +8,7 @@ use syn::spanned::Spanned;
 
 use super::enums::enums;
 use super::implementation::implementation;
-use super::markers::{handles, joins, needs_no_client, only_sends, sends};
+use super::markers::{handles, handles_history_lost, joins, needs_no_client, only_sends, sends};
 use crate::consumer::model::{Command, Consumer, Handler, Method};
 use crate::tokens::{place, placed, text};
 
@@ -21,6 +21,7 @@ pub(crate) fn emit(consumer: &Consumer) -> TokenStream {
     let cfgs = &consumer.cfgs;
     let markers = [
         handles(consumer, &private),
+        handles_history_lost(consumer, &private),
         joins(consumer, &private),
         sends(consumer, &private),
         only_sends(consumer, &private),

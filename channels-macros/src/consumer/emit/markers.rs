@@ -2,30 +2,46 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
+use syn::Attribute;
 use syn::spanned::Spanned;
 
 use super::call::otherwise;
-use crate::consumer::model::{Consumer, Handles};
+use crate::consumer::model::{Consumer, Handled, Handles};
 use crate::tokens::{place, placed};
 
 /// Input: `#[handler("chat.message")] fn chat_message(event: &ChatMessage) -> ..`.
 ///
-/// Output: `impl<G: ?Sized> Handles<ChatMessage, G> for ChatConsumer {}`, for events from any source.
+/// Output: `impl<G: ?Sized> Handles<ChatMessage, G> for ChatConsumer`, for events from any source. If the handler takes the
+/// position of the event, also `impl<G: ?Sized> HandlesAt<ChatMessage, G, Kept> for ChatConsumer {}`.
 pub(super) fn handles(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let Consumer { self_ty, cfgs, .. } = consumer;
     match &consumer.handles {
         Handles::Listed(payloads) => {
-            let implementations = payloads.iter().map(|(method_cfgs, payload)| {
+            let implementations = payloads.iter().map(|handled| {
+                let Handled { cfgs: method_cfgs, payload, with_position } = handled;
                 // If two handlers take the same type, the compiler reports a conflict at both types.
                 let span = place(payload.span());
                 let (private, self_ty) = (consumer.runtime.private_at(span), placed(quote!(#self_ty), span));
                 let implementation = quote_spanned! {span=>
-                    impl<__G: ?::core::marker::Sized> #private::Handles<#payload, __G> for #self_ty {}
+                    impl<__G: ?::core::marker::Sized> #private::Handles<#payload, __G> for #self_ty {
+                        type Itself = Self;
+                    }
                 };
+                let takes_position = with_position.then(|| {
+                    let implementation = quote_spanned! {span=>
+                        impl<__G: ?::core::marker::Sized> #private::HandlesAt<#payload, __G, #private::Kept> for #self_ty {}
+                    };
+                    quote! {
+                        #(#cfgs)* #(#method_cfgs)*
+                        #[automatically_derived]
+                        #implementation
+                    }
+                });
                 quote! {
                     #(#cfgs)* #(#method_cfgs)*
                     #[automatically_derived]
                     #implementation
+                    #takes_position
                 }
             });
             quote! {
@@ -42,7 +58,14 @@ pub(super) fn handles(consumer: &Consumer, private: &TokenStream) -> TokenStream
             quote! {
                 #(#cfgs)*
                 #[automatically_derived]
-                impl<#parameters __E, __G: ?::core::marker::Sized> #private::Handles<__E, __G> for #self_ty #where_clause {}
+                impl<#parameters __E, __G: ?::core::marker::Sized> #private::Handles<__E, __G> for #self_ty #where_clause {
+                    type Itself = Self;
+                }
+
+                #(#cfgs)*
+                #[automatically_derived]
+                impl<#parameters __E, __G: ?::core::marker::Sized> #private::HandlesAt<__E, __G, #private::Kept> for #self_ty
+                    #where_clause {}
             }
         }
     }
@@ -96,6 +119,23 @@ pub(super) fn sends(consumer: &Consumer, private: &TokenStream) -> TokenStream {
         }
     });
     quote!(#(#implementations)*)
+}
+
+/// Output: `impl HandlesHistoryLost for ChatConsumer {}` if there is a `#[history_lost]`.
+pub(super) fn handles_history_lost(consumer: &Consumer, private: &TokenStream) -> TokenStream {
+    let Consumer { self_ty, cfgs, losses, broken_loss, generics, .. } = consumer;
+    let (impl_generics, _, where_clause) = generics.split_for_impl();
+    let one = |method_cfgs: &[Attribute]| {
+        quote! {
+            #(#cfgs)* #(#method_cfgs)*
+            #[automatically_derived]
+            impl #impl_generics #private::HandlesHistoryLost for #self_ty #where_clause {}
+        }
+    };
+    if *broken_loss {
+        return one(&[]);
+    }
+    losses.iter().map(|loss| one(&loss.method.cfgs)).collect()
 }
 
 /// Output: `impl OnlySends for NewsConsumer {}` if there is no `#[receive]`.

@@ -201,6 +201,15 @@ fn duplicates_give_an_error_at_both_places() {
             ),
             ["a consumer has one `#[disconnect]`, but `two` is another", "the first `#[disconnect]` is here"],
         ),
+        (
+            quote!(
+                #[history_lost]
+                fn one(&mut self, cx: &mut Context<Self>, lost: &HistoryLost) {}
+                #[history_lost]
+                fn two(&mut self, cx: &mut Context<Self>, lost: &HistoryLost) {}
+            ),
+            ["a consumer has one `#[history_lost]`, but `two` is another", "the first `#[history_lost]` is here"],
+        ),
     ];
     for (methods, sentences) in cases {
         assert_eq!(block_errors(&quote!(impl Chat { #methods })), sentences);

@@ -123,6 +123,38 @@ fn expansion_of_blocking_methods_matches_snapshot() {
     expectorate::assert_contents("tests/expansion/consumer_blocking.rs", &formatted(expansion));
 }
 
+#[test]
+fn expansion_with_positions_matches_snapshot() {
+    let expansion = expand(
+        TokenStream::new(),
+        &quote! {
+            impl Feed {
+                #[handler("feed.line")]
+                fn line(event: &Line, at: &Position) -> Json<Shown> {
+                    Json(Shown { at: *at })
+                }
+
+                #[handler("feed.page")]
+                async fn page(event: &Page, at: &Position) -> Json<Shown> {
+                    Json(event.load(at).await)
+                }
+
+                #[cfg(feature = "edit")]
+                #[handler("feed.edit")]
+                async fn edit(&mut self, cx: &mut Context<Self>, event: &Edit, at: &Position) -> Result<()> {
+                    cx.send_json(at).await
+                }
+
+                #[history_lost]
+                async fn lost(&mut self, cx: &mut Context<Self>, lost: &HistoryLost) -> Result<()> {
+                    cx.send_json(&lost.at).await
+                }
+            }
+        },
+    );
+    expectorate::assert_contents("tests/expansion/consumer_with_positions.rs", &formatted(expansion));
+}
+
 /// An expansion must not depend on imports: every path starts at the root, at `Self` or at the user's own words, or is
 /// a local.
 #[test]
@@ -135,6 +167,8 @@ fn expansion_paths_are_absolute() {
             #[handler(_)] fn b(&mut self, cx: &mut Context<Self>, event: &Envelope) {}
             #[receive(_)] fn c(&mut self, cx: &mut Context<Self>, error: CommandError) {}
             #[handler("c.d", blocking)] fn d(&mut self, cx: &mut Context<Self>, event: &D) {}
+            #[handler("e.f")] fn e(event: &E, at: &Position) -> String {}
+            #[history_lost] fn lost(&mut self, cx: &mut Context<Self>, lost: &HistoryLost) {}
         }),
     );
     let file: syn::File = syn::parse2(expansion).expect("an expansion parses");

@@ -339,6 +339,155 @@ fn other_methods_wrong_signatures_give_one_error_each() {
 }
 
 #[test]
+fn wrong_positions_give_one_error_each() {
+    assert_errors([
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(at: &Position, event: &A) -> String {}
+            ),
+            "the position in handler `a` comes last, after the event\nwrite `fn a(event: &A, at: &Position) -> String`",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                async fn a(&mut self, cx: &mut Context<Self>, at: &Position, event: &A) -> Result<()> {}
+            ),
+            "the position in handler `a` comes last, after the event\nwrite `async fn a(&mut self, cx: &mut Context<Self>, \
+             event: &A, at: &Position) -> Result<()>`",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(event: &A, at: Position) -> String {}
+            ),
+            "handler `a` takes the position by reference: `&Position`, not `Position`",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(event: &A, at: &mut Position) -> String {}
+            ),
+            "handler `a` takes the position by reference: `&Position`, not `&mut Position`",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(event: &A, at: Option<&Position>) -> String {}
+            ),
+            "handler `a` takes the position by reference: `&Position`, not `Option<&Position>`",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(event: A, at: &Position) -> String {}
+            ),
+            "handler `a` takes its event by reference, because all members of the group share it: `event: &A`",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(&mut self, event: &A, at: &Position) {}
+            ),
+            "handler `a` needs the context before the event\nwrite `fn a(&mut self, cx: &mut Context<Self>, event: &A, at: \
+             &Position) -> Result<()>`",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(event: &A, at: &Position, more: u8) -> String {}
+            ),
+            "handler `a` has no `self`, so it takes only its event\nwrite `fn a(event: &A, at: &Position) -> String`",
+        ),
+        (
+            quote!(
+                #[handler("a.b")]
+                fn a(event: &A, at: &Position) {}
+            ),
+            "to send something to every client, write `fn a(event: &A, at: &Position) -> Json<..>`",
+        ),
+        (
+            quote!(
+                #[handler(_)]
+                fn a(&mut self, cx: &mut Context<Self>, event: &Envelope, at: &Position) {}
+            ),
+            "`#[handler(_)]` takes no position: `event.position()` returns the one of its envelope",
+        ),
+    ]);
+}
+
+#[test]
+fn wrong_position_satisfies_group() {
+    let block = quote!(impl Chat {
+        #[handler("a.b")] fn a(event: &A, at: Position) -> String {}
+        #[handler("c.d")] fn c(&mut self, cx: &mut Context<Self>, at: &Position, event: &C) {}
+    });
+    let expansion = text(expand(TokenStream::new(), &block));
+    for payload in ["A", "C"] {
+        let implementation = format!("HandlesAt<{payload}, __G, ::channels_runtime::__private::Kept> for Chat");
+        assert!(expansion.contains(&implementation), "{payload}: {expansion}");
+    }
+}
+
+#[test]
+fn event_called_position_is_event() {
+    let block = quote!(impl Chat {
+        #[handler("a.b")] fn a(event: &Position) -> String {}
+        #[handler("c.d")] fn c(&mut self, cx: &mut Cx, event: &far::Position) {}
+        #[handler("e.f")] fn e(event: &map::Position, at: &Position) -> String {}
+        #[handler("g.h")] fn g(&mut self, cx: &mut Context<Self>, event: &plan::Position, at: &Position) {}
+    });
+    let expansion = expand(TokenStream::new(), &block);
+    assert_eq!(errors(expansion.clone()), [""; 0]);
+    let expansion = text(expansion);
+    for variant in ["AB(Position)", "CD(far::Position)", "EF(map::Position)", "GH(plan::Position)"] {
+        assert!(expansion.contains(variant), "{variant}: {expansion}");
+    }
+    for (payload, takes_position) in
+        [("Position", false), ("far::Position", false), ("map::Position", true), ("plan::Position", true)]
+    {
+        let found = expansion.contains(&format!("__private::HandlesAt<{payload}, __G"));
+        assert_eq!(found, takes_position, "{payload}: {expansion}");
+    }
+}
+
+#[test]
+fn wrong_history_lost_gives_one_error_and_is_not_missing() {
+    let cases = [
+        (quote!(&mut self, cx: &mut Context<Self>), "`#[history_lost]` needs the notice after the context\nwrite"),
+        (quote!(&mut self, lost: &HistoryLost), "`#[history_lost]` needs the context before the notice\nwrite"),
+        (quote!(cx: &mut Context<Self>, lost: &HistoryLost), "`#[history_lost]` needs `&mut self`\nwrite"),
+        (
+            quote!(&self, cx: &mut Context<Self>, lost: &HistoryLost),
+            "`#[history_lost]` takes `&mut self`, not `&self`\nwrite",
+        ),
+        (
+            quote!(&mut self, cx: &mut Context<Self>, lost: HistoryLost),
+            "`#[history_lost]` takes the notice by reference: `&HistoryLost`, not `HistoryLost`",
+        ),
+        (
+            quote!(&mut self, cx: &mut Context<Self>, lost: &mut HistoryLost),
+            "`#[history_lost]` takes the notice by reference: `&HistoryLost`, not `&mut HistoryLost`",
+        ),
+        (
+            quote!(&mut self, cx: &mut Context<Self>, lost: &HistoryLost, more: u8),
+            "`#[history_lost]` has an argument too many: the notice comes last\nwrite",
+        ),
+    ];
+    for (arguments, sentence) in cases {
+        let method = quote!(#[history_lost] async fn lost(#arguments) -> Result<()> {});
+        let error = method_error(&method);
+        assert!(error.contains(sentence), "{arguments}: {error}");
+        if sentence.ends_with("write") {
+            let right = "write `async fn lost(&mut self, cx: &mut Context<Self>, lost: &HistoryLost) -> Result<()>`";
+            assert!(error.contains(right), "{arguments}: {error}");
+        }
+        let expansion = text(expand(TokenStream::new(), &quote!(impl Chat { #method })));
+        assert!(expansion.contains("HandlesHistoryLost for Chat"), "{arguments}: {expansion}");
+    }
+}
+
+#[test]
 fn context_without_consumer_gives_one_error() {
     let block = quote!(impl Chat {
         #[handler("a.b")] fn a(&mut self, cx: &mut Context, event: &A) {}

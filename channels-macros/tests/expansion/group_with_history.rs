@@ -1,0 +1,89 @@
+struct Room {
+    room: String,
+}
+#[automatically_derived]
+impl ::channels_runtime::__private::Group for Room {
+    type Itself = Self;
+    const PATTERN: &'static str = "chat_{room}";
+    const SHAPE: &'static str = "chat_\u{1}";
+    const EVENTS: &'static [::channels_runtime::__private::EventInfo] = &[
+        ::channels_runtime::__private::EventInfo::of::<ChatMessage>(),
+        ::channels_runtime::__private::EventInfo::of::<ChatTyping>(),
+    ];
+    const HISTORY: ::core::option::Option<::channels_runtime::__private::History> = ::core::option::Option::Some(
+        ::channels_runtime::__private::History::checked(100, 600),
+    );
+    fn name(
+        &self,
+    ) -> ::core::result::Result<
+        ::channels_runtime::__private::GroupName,
+        ::channels_runtime::__private::NameError,
+    > {
+        ::channels_runtime::__private::group_name(
+            ::core::format_args!(
+                "chat_{}", ::channels_runtime::__private::part:: < String > (& self.room)
+            ),
+        )
+    }
+}
+#[automatically_derived]
+impl ::channels_runtime::__private::Carries<ChatMessage> for Room {
+    type Carrier = Self;
+}
+#[automatically_derived]
+impl ::channels_runtime::__private::Carries<ChatTyping> for Room {
+    type Carrier = Self;
+}
+#[automatically_derived]
+impl ::channels_runtime::__private::Recoverable for Room {
+    type Itself = Self;
+}
+#[automatically_derived]
+impl ::channels_runtime::__private::ReachesOthers<
+    ::channels_runtime::__private::Volatile,
+> for Room {}
+const _: () = {
+    #[allow(unused_imports)]
+    use ::channels_runtime::__private::NotAnEvent as _;
+    #[automatically_derived]
+    impl<__C> ::channels_runtime::__private::JoinedBy<__C> for Room
+    where
+        __C: ::channels_runtime::__private::Joins<Room>,
+        __C: ::channels_runtime::__private::Handles<ChatMessage, Room>,
+        __C: ::channels_runtime::__private::Handles<ChatTyping, Room>,
+        <__C as ::channels_runtime::__private::Handles<
+            ChatMessage,
+            Room,
+        >>::Itself: ::channels_runtime::__private::HandlesAt<
+            ChatMessage,
+            Room,
+            <::channels_runtime::__private::IsVolatile<
+                { ::channels_runtime::__private::NameOf::<ChatMessage>::VOLATILE },
+            > as ::channels_runtime::__private::Retained>::Retention,
+        >,
+        <__C as ::channels_runtime::__private::Handles<
+            ChatTyping,
+            Room,
+        >>::Itself: ::channels_runtime::__private::HandlesAt<
+            ChatTyping,
+            Room,
+            <::channels_runtime::__private::IsVolatile<
+                { ::channels_runtime::__private::NameOf::<ChatTyping>::VOLATILE },
+            > as ::channels_runtime::__private::Retained>::Retention,
+        >,
+        __C: ::channels_runtime::__private::HandlesHistoryLost,
+    {}
+    ::channels_runtime::__private::check_history(
+        "Room",
+        &[
+            (
+                ::channels_runtime::__private::NameOf::<ChatMessage>::NAME,
+                ::channels_runtime::__private::NameOf::<ChatMessage>::VOLATILE,
+            ),
+            (
+                ::channels_runtime::__private::NameOf::<ChatTyping>::NAME,
+                ::channels_runtime::__private::NameOf::<ChatTyping>::VOLATILE,
+            ),
+        ],
+    )
+};

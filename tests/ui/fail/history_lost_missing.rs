@@ -1,0 +1,33 @@
+//! A consumer that joins a group with a history has a method for the events that it cannot get.
+
+use channels_runtime::prelude::*;
+
+#[event("chat.message")]
+struct ChatMessage {
+    message: String,
+}
+
+#[group("room_{id}", events(ChatMessage), history(size = 100, ttl = "10m"))]
+struct Room {
+    id: u64,
+}
+
+#[derive(Default)]
+struct ChatConsumer;
+
+#[consumer]
+impl ChatConsumer {
+    #[connect]
+    async fn connect(cx: &mut Context<Self>, id: u64) -> Result<Self, Reject> {
+        let joined = cx.group_add_since(&Room { id }, &cx.resume()).await?;
+        cx.send_json(&joined.at).await?;
+        Ok(Self)
+    }
+
+    #[handler("chat.message")]
+    fn chat_message(event: &ChatMessage, _at: &Position) -> String {
+        event.message.clone()
+    }
+}
+
+fn main() {}
