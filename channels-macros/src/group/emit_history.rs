@@ -33,7 +33,7 @@ pub(super) fn retention(recoverable: bool, generics: &Generics, ident: &Ident, p
     quote! {
         #[automatically_derived]
         impl #impl_generics #private::#name for #ident #type_generics #where_clause {
-            type Itself = Self;
+            type Joinable = Self;
         }
 
         #[automatically_derived]

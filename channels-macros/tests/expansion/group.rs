@@ -34,7 +34,7 @@ impl ::channels_runtime::__private::Carries<events::ChatJoin> for Room {
 }
 #[automatically_derived]
 impl ::channels_runtime::__private::Plain for Room {
-    type Itself = Self;
+    type Joinable = Self;
 }
 #[automatically_derived]
 impl<__R> ::channels_runtime::__private::ReachesOthers<__R> for Room {}

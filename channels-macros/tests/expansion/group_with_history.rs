@@ -36,7 +36,7 @@ impl ::channels_runtime::__private::Carries<ChatTyping> for Room {
 }
 #[automatically_derived]
 impl ::channels_runtime::__private::Recoverable for Room {
-    type Itself = Self;
+    type Joinable = Self;
 }
 #[automatically_derived]
 impl ::channels_runtime::__private::ReachesOthers<

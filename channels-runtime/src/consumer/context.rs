@@ -216,7 +216,7 @@ impl<C> Context<C> {
     // `ChannelLayer::group_send` explains why these are not `async fn`s.
     pub fn group_add<G>(&mut self, group: &G) -> Unawaited<'_, Result<()>>
     where
-        G: Group<Itself: Plain<Itself: JoinedBy<C>>> + ?Sized,
+        G: Group<Itself: Plain<Joinable: JoinedBy<C>>> + ?Sized,
     {
         to_handler_result(self.layer().join(group.name(), self.channel().clone()))
     }
@@ -279,7 +279,7 @@ impl<C> Context<C> {
     /// Dropping the future has no effect, or the connection has joined and receives what it missed.
     pub fn group_add_since<G>(&mut self, group: &G, since: &Since) -> Unawaited<'_, Result<Joined>>
     where
-        G: Group<Itself: Recoverable<Itself: JoinedBy<C>>> + ?Sized,
+        G: Group<Itself: Recoverable<Joinable: JoinedBy<C>>> + ?Sized,
     {
         let history = G::HISTORY.expect("a recoverable group has a history");
         let join = self.layer().join_since(group.name(), self.channel().clone(), history, since.clone());

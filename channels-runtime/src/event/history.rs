@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::event::group::Group;
 use crate::event::position::Position;
 use crate::name::GroupName;
 
@@ -22,11 +23,11 @@ pub enum Volatile {}
     note = "add one to the group: `#[group(.., history(size = 100, ttl = \"10m\"))]`",
     note = "or join it with `cx.group_add(..)`: its members receive the events that are sent from now on"
 )]
-pub trait Recoverable {
+pub trait Recoverable: Group {
     /// The group itself. A bound on it is not checked for a group without a history, so such a group causes only one compiler
     /// error.
     #[doc(hidden)]
-    type Itself: ?Sized;
+    type Joinable: ?Sized;
 }
 
 /// `Room: Plain`: the group has no history. `#[group]` implements it.
@@ -36,10 +37,10 @@ pub trait Recoverable {
     note = "join it with `cx.group_add_since(&group, &cx.resume()).await?`: without a position from the start, a client could not say what it has missed",
     note = "a client that needs no history joins with `cx.group_add_since(&group, &Since::START)`"
 )]
-pub trait Plain {
+pub trait Plain: Group {
     /// The group itself; see [`Recoverable`].
     #[doc(hidden)]
-    type Itself: ?Sized;
+    type Joinable: ?Sized;
 }
 
 /// `Room: ReachesOthers<E::Retention>`: an event with this retention may be sent to all members except one.
