@@ -9,10 +9,12 @@ use std::{fmt, io};
 use tokio::time::Instant;
 
 use crate::connection::heartbeat::HeartbeatPolicy;
+use crate::connection::position_marker::PositionMarker;
 use crate::connection::shared::Shared;
 use crate::connection::state::{Closed, Next, Output, Stage, State};
 use crate::connection::state_effects::{Dropped, Effects, EndRule, Priorities};
 use crate::connection::transport::Socket;
+use crate::event::Position;
 use crate::layer::TooMuch;
 use crate::layer::{
     Batch, Counters, Delivery, DeliveryCount, Full, Mailbox, MailboxKind, Scheduled, Writable, WritePriority,
@@ -267,6 +269,16 @@ impl Connection {
     /// Queues a response of the WebSocket protocol, such as a pong. Has no effect on a closing connection.
     pub(crate) fn answer(&self, frame: &EncodedFrame) {
         self.update(|state| state.answer(frame));
+    }
+
+    /// Marks the client's position in the output, if the client receives server-sent events.
+    #[inline]
+    pub(crate) fn mark_position(&self, marker: PositionMarker<&Position>) {
+        if self.kind.marks_positions
+            && let Some(frame) = marker.encode()
+        {
+            self.answer(&frame);
+        }
     }
 
     /// Queues the close frame after all other output. Further calls have no effect.

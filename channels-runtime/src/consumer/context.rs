@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 
 use crate::codec::Envelope;
-use crate::connection::{Closed, Connection, Pause};
+use crate::connection::{Closed, Connection, Pause, PositionMarker};
 use crate::consumer::tasks::Tasks;
 use crate::error::{CommandError, Error, FrameError, LayerError, Result, SendError, shown};
 use crate::event::Sends;
@@ -283,7 +283,14 @@ impl<C> Context<C> {
     {
         let history = G::HISTORY.expect("a recoverable group has a history");
         let join = self.layer().join_since(group.name(), self.channel().clone(), history, since.clone());
-        to_handler_result(join)
+        let connection = self.connection.as_deref();
+        to_handler_result(async move {
+            let joined = join.await?;
+            if let Some(connection) = connection {
+                connection.mark_position(PositionMarker::Now(&joined.at));
+            }
+            Ok(joined)
+        })
     }
 
     /// Returns the positions that the client has seen last: those of the query's `since`, with commas between them, or those of

@@ -134,7 +134,11 @@ impl fmt::Display for Cause {
 #[must_use = "send `at` to the client, so that it has a position before the first event"]
 #[non_exhaustive]
 pub struct Joined {
-    /// The position at which the connection joined. The client sends it if it comes back before it has received an event.
+    /// The position of the client after the join. The client sends it if it comes back before it has received an event.
+    ///
+    /// If events were missed, this is the position before them, because the client has not received them yet. If a history is
+    /// lost, there is none ([`Position::is_none`]): the client keeps its old position until `#[history_lost]` has told it about
+    /// the gap, with [`HistoryLost::at`].
     pub at: Position,
     /// The number of missed events that the connection receives now.
     pub missed: usize,

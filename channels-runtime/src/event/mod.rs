@@ -16,5 +16,5 @@ pub use history::{Cause, HistoryLost, Joined};
 pub use history::{HandlesAt, HandlesHistoryLost, Kept, Plain, ReachesOthers, Recoverable, Volatile};
 pub use overflow::{DropHint, MailboxPolicy};
 
-pub(crate) use position::{Id, Reign, Unreadable};
+pub(crate) use position::{Id, Reign};
 pub use position::{NotAPosition, Position, Since};

@@ -88,12 +88,19 @@ pub(crate) struct MailboxKind {
     // Not the `TypeId` itself, which the oldest supported compiler cannot compute in a constant.
     id: fn() -> TypeId,
     pub(crate) prepare: Prepare,
+    /// The output contains the positions of the client: it receives server-sent events.
+    pub(crate) marks_positions: bool,
 }
 
 impl MailboxKind {
     /// Returns the kind that `T` identifies. All calls with the same `T` must have the same `prepare`.
     pub(crate) const fn of<T: 'static>(prepare: Prepare) -> Self {
-        Self { id: TypeId::of::<T>, prepare }
+        Self { id: TypeId::of::<T>, prepare, marks_positions: false }
+    }
+
+    /// Returns this kind with output that contains the positions.
+    pub(crate) const fn marking_positions(self) -> Self {
+        Self { marks_positions: true, ..self }
     }
 }
 

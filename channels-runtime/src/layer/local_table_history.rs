@@ -115,6 +115,8 @@ impl LocalTable {
     fn replay(&self, group: &GroupName, mailbox: &dyn Mailbox, missed: Missed, came_back: bool) -> Joined {
         let Missed { at, entries, joined } = missed;
         let kind = mailbox.kind();
+        let first = entries.as_ref().ok().and_then(|entries| entries.first());
+        let before = first.map_or(at, |first| Position::new(group, at.reign(), first.link.prev));
         let replayed = entries.and_then(|mut entries| {
             let is_new = prepare(&mut entries, kind, self.counters(), group);
             let (found, made) = match joined {
@@ -134,13 +136,14 @@ impl LocalTable {
                     self.counters().count_recovered(count);
                 }
                 self.counters().count_delivered(count as u64);
-                Joined::new(at, count, None)
+                // The client must not have a position behind events that it has not received yet.
+                Joined::new(if count == 0 { at } else { before }, count, None)
             }
             Err(cause) => {
                 self.counters().count_history_lost(1);
                 let lost = Arc::new(HistoryLost::new(group.clone(), cause, at));
                 _ = mailbox.replay(&[Delivery::HistoryLost(lost)]);
-                Joined::new(at, 0, Some(cause))
+                Joined::new(Position::NONE, 0, Some(cause))
             }
         }
     }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use crate::connection::{Connection, LargeFrames};
+use crate::connection::{Connection, LargeFrames, PositionMarker};
 use crate::consumer::{BoxFuture, Consumer, Context, Delivered};
 use crate::error::{CommandError, Error, shown, shown_error, without_value};
 use crate::layer::batching;
@@ -38,6 +38,7 @@ pub(super) fn begin<'a, C: Consumer>(
         Step::Event(delivered) => {
             let event = &**event.insert(delivered.downcast().expect("prepared for this consumer"));
             let span = spans::event::<C>(event.event());
+            connection.mark_position(PositionMarker::WithNext(event.position()));
             catch_panic(|| within(span, || consumer.dispatch(cx, event)))
         }
         Step::Gap(gap) => {
@@ -46,7 +47,14 @@ pub(super) fn begin<'a, C: Consumer>(
         }
         Step::HistoryLost(lost) => {
             let span = spans::call::<C>(trigger.attribute());
-            catch_panic(|| Box::pin(async move { within(span, || consumer.history_lost(cx, &lost)).await }))
+            catch_panic(|| {
+                Box::pin(async move {
+                    let handled = within(span, || consumer.history_lost(&mut *cx, &lost)).await;
+                    // Afterwards, because the client must have the notice before it has a position behind the gap.
+                    cx.connection().mark_position(PositionMarker::Now(&lost.at));
+                    handled
+                })
+            })
         }
         Step::Client(ClientMessage::Frame(frame)) if LargeFrames::include(&frame) => {
             connection.begin();

@@ -21,5 +21,5 @@ mod turns;
 pub(crate) use end::end;
 pub(crate) use open::Opened;
 pub(crate) use open::open;
-pub(crate) use prepare::prepare;
+pub(crate) use prepare::{mailbox_kind, prepare, stream_kind};
 pub(crate) use spans::within;

@@ -7,9 +7,8 @@ use tracing::{Instrument, Span};
 use crate::connection::{Connection, Shared};
 use crate::consumer::{Consumer, Context};
 use crate::error::{Error, Reject};
-use crate::layer::Mailbox;
+use crate::layer::{Mailbox, MailboxKind};
 use crate::scope::Scope;
-use crate::session::prepare::mailbox_kind;
 use crate::session::spans;
 use crate::session::spans::within;
 use crate::support::{catch_panic, panic_message};
@@ -27,12 +26,12 @@ pub(crate) async fn open<C: Consumer>(
     shared: &Arc<Shared>,
     scope: Scope,
     captures: C::Captures,
+    kind: &'static MailboxKind,
 ) -> Result<Opened<C>, Reject> {
     let backend = shared.layer.backend();
     let channel = backend.new_channel_name();
     let span = spans::connection::<C>(&scope, &channel);
-    let connection =
-        Connection::new(mailbox_kind::<C>(), channel.clone(), scope, Arc::clone(shared), C::HAS_GAP_METHODS);
+    let connection = Connection::new(kind, channel.clone(), scope, Arc::clone(shared), C::HAS_GAP_METHODS);
     backend.table().register(&(Arc::clone(&connection) as Arc<dyn Mailbox>));
     // From here on the context removes the channel from the layer, however the connection ends.
     let mut cx = Context::new(connection);

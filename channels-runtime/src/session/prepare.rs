@@ -1,19 +1,38 @@
 //! Preparation of a layer message for all consumers of one type.
 
+use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use crate::codec::Envelope;
+use crate::connection::PositionMarker;
 use crate::consumer::{Consumer, Decoded, Delivered};
 use crate::error::DecodeError;
 use crate::event::DropHint;
 use crate::layer::{Delivery, MailboxKind, Undeliverable};
 use crate::session::spans;
 use crate::support::{metrics, panic_message};
+use crate::websocket::EncodedFrame;
 
 /// Returns the kind of the mailboxes of `C`.
 pub(crate) fn mailbox_kind<C: Consumer>() -> &'static MailboxKind {
     const { &MailboxKind::of::<C>(prepare::<C>) }
+}
+
+/// The kind of the mailboxes of `C` whose clients receive server-sent events.
+struct Streamed<C>(PhantomData<fn() -> C>);
+
+/// Returns the kind of the mailboxes of `C` whose clients receive server-sent events.
+pub(crate) fn stream_kind<C: Consumer>() -> &'static MailboxKind {
+    const { &MailboxKind::of::<Streamed<C>>(prepare_streamed::<C>).marking_positions() }
+}
+
+/// Prepares a message like [`prepare`], with its position before its frame.
+fn prepare_streamed<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
+    Ok(match (prepare::<C>(envelope)?, PositionMarker::WithNext(envelope.position()).encode()) {
+        (Delivery::Frame(frame, hint), Some(marker)) => Delivery::Frame(EncodedFrame::joined(&[&marker, &frame]), hint),
+        (delivery, _) => delivery,
+    })
 }
 
 /// Decodes a message for all connections of `C` in this process, and renders it if its handler has no `self`.

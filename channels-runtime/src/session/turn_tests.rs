@@ -14,6 +14,7 @@ use crate::connection::{Limits, Rate, Shared, Socket, Stream};
 use crate::layer::ChannelLayer;
 use crate::prelude::{Context, consumer};
 use crate::scope::Scope;
+use crate::session::mailbox_kind;
 use crate::session::open;
 
 /// The number of handler calls in this process. Only one test looks at it.
@@ -70,7 +71,9 @@ impl AsyncWrite for Endless {
 async fn start(first: &[u8], again: &[u8], inbound: Rate) -> (JoinHandle<()>, Arc<AtomicU32>, Arc<Shared>) {
     let limits = Limits { max_message: 1 << 20, unfinished: 1 << 30, outbound: 1 << 20, inbound };
     let shared = Shared::new(ChannelLayer::in_memory(), limits);
-    let Ok(opened) = open::<Silent>(&shared, Scope::of_worker("client"), ()).await else { panic!("it accepts") };
+    let Ok(opened) = open::<Silent>(&shared, Scope::of_worker("client"), (), mailbox_kind::<Silent>()).await else {
+        panic!("it accepts")
+    };
     let read = Arc::<AtomicU32>::default();
     let client = Endless {
         first: (!first.is_empty()).then(|| first.to_vec()),

@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
+use crate::connection::PositionMarker;
 use crate::server;
 use crate::support::yield_now;
 use crate::websocket::CloseCode;
@@ -43,11 +44,24 @@ pub(super) struct EventStream {
     /// The number of bytes of lines since the task last yielded.
     turn: usize,
     ended: bool,
+    ids: Ids,
+    /// The next message has an `id:`.
+    pending_id: bool,
 }
 
 impl EventStream {
     pub(super) fn new(consumer: &'static str, pipe: DuplexStream) -> Self {
-        Self { consumer, pipe, read: BytesMut::new(), text: None, lines: OPENING.into(), turn: 0, ended: false }
+        Self {
+            consumer,
+            pipe,
+            read: BytesMut::new(),
+            text: None,
+            lines: OPENING.into(),
+            turn: 0,
+            ended: false,
+            ids: Ids::default(),
+            pending_id: false,
+        }
     }
 
     /// Converts what was read into lines.
@@ -64,7 +78,26 @@ impl EventStream {
             }
             let Some((opcode, length)) = self.next_header() else { return };
             match opcode {
+                OpCode::Control(Control::Pong) => {
+                    let payload = self.read.split_to(length);
+                    match PositionMarker::decode(&payload) {
+                        Some(PositionMarker::WithNext(position)) => {
+                            self.ids.set(position);
+                            self.pending_id = true;
+                        }
+                        Some(PositionMarker::Now(position)) => {
+                            self.ids.set(position);
+                            self.pending_id = false;
+                            self.ids.write(&mut self.lines);
+                            self.lines.push(b'\n');
+                        }
+                        None => {}
+                    }
+                }
                 OpCode::Data(Data::Text) => {
+                    if std::mem::take(&mut self.pending_id) {
+                        self.ids.write(&mut self.lines);
+                    }
                     self.lines.extend_from_slice(DATA);
                     self.text = Some(Text { remaining: length, after_return: false });
                 }
@@ -89,7 +122,7 @@ impl EventStream {
                     self.send(task, &[0x88, 0x82, 0, 0, 0, 0, high, low]);
                     self.ended = true;
                 }
-                // The session sends no fragments, and no pongs, because it gets no pings.
+                // The session sends no fragments.
                 OpCode::Control(_) | OpCode::Data(_) => self.read.advance(length),
             }
         }
@@ -143,6 +176,32 @@ impl futures_util::Stream for EventStream {
             }
             self.translate(task);
         }
+    }
+}
+
+/// The length of the part of a position that names its group.
+const KEY: usize = 8;
+
+/// The newest position of each group, in the order of their first events. Bound: one for each group with a history that the
+/// connection has joined.
+#[derive(Default)]
+struct Ids(Vec<String>);
+
+impl Ids {
+    /// Sets the newest position of its group.
+    fn set(&mut self, position: &str) {
+        let key = position.get(..KEY);
+        match self.0.iter_mut().find(|known| known.get(..KEY) == key) {
+            Some(known) => position.clone_into(known),
+            None => self.0.push(position.to_owned()),
+        }
+    }
+
+    /// Writes the line `id:`.
+    fn write(&self, lines: &mut Vec<u8>) {
+        lines.extend_from_slice(b"id: ");
+        lines.extend_from_slice(self.0.join(",").as_bytes());
+        lines.push(b'\n');
     }
 }
 

@@ -28,6 +28,7 @@ use crate::admission::retry_after;
 use crate::connection::{Socket, Stream};
 use crate::consumer::Consumer;
 use crate::error::{Reject, shown, shown_error};
+use crate::layer::MailboxKind;
 use crate::scope::{BEARER, Scope, offers_bearer};
 use crate::server::{AdmissionPermit, Server};
 use crate::session::{self, Opened};
@@ -107,11 +108,12 @@ impl Handshake {
                 return Ok(self.refuse(server, C::INFO.name, &reject));
             }
         };
-        let (permit, mut opened, login_ends) = match self.admit::<C, E>(server, captures).await {
-            Ok(admitted) => admitted,
-            Err(NotAdmitted::Rejected(reject)) => return Ok(self.refuse(server, C::INFO.name, &reject)),
-            Err(NotAdmitted::Captures(error)) => return Err(error),
-        };
+        let (permit, mut opened, login_ends) =
+            match self.admit::<C, E>(server, captures, session::mailbox_kind::<C>()).await {
+                Ok(admitted) => admitted,
+                Err(NotAdmitted::Rejected(reject)) => return Ok(self.refuse(server, C::INFO.name, &reject)),
+                Err(NotAdmitted::Captures(error)) => return Err(error),
+            };
         count(&counters.accepted);
         let response = accepted(&key, &mut opened, offers_bearer(&self.headers));
         Server::spawn(permit, opened, login_ends, async { transport(upgrade.await.ok()?) });
@@ -123,6 +125,7 @@ impl Handshake {
         &self,
         server: &Arc<Server>,
         captures: impl Future<Output = Result<C::Captures, E>>,
+        kind: &'static MailboxKind,
     ) -> Result<Admitted<C>, NotAdmitted<E>> {
         self.check_admission(server)?;
         let client = server.admission().client(&self.headers, self.peer);
@@ -132,7 +135,7 @@ impl Handshake {
             count(&server.admission().counters.malformed);
             return Err(Reject::new(431).reason("the headers and the query are larger than 16 KiB").into());
         }
-        let (opened, login_ends) = self.open::<C, E>(server, scope, captures).await?;
+        let (opened, login_ends) = self.open::<C, E>(server, scope, captures, kind).await?;
         Ok((permit, opened, login_ends))
     }
 
@@ -195,11 +198,12 @@ impl Handshake {
         server: &Server,
         scope: Scope,
         captures: impl Future<Output = Result<C::Captures, E>>,
+        kind: &'static MailboxKind,
     ) -> Result<(Opened<C>, Option<SystemTime>), NotAdmitted<E>> {
         let (consumer, path) = (C::INFO.name, shown(self.uri.path()));
         let opening = async {
             let captures = captures.await.map_err(NotAdmitted::Captures)?;
-            Ok(open::<C>(server, scope, captures).await?)
+            Ok(open::<C>(server, scope, captures, kind).await?)
         };
         match tokio::time::timeout(server.settings.connect_deadline, opening).await {
             Ok(Ok(opened)) => Ok(opened),
@@ -246,9 +250,10 @@ async fn open<C: Consumer>(
     server: &Server,
     mut scope: Scope,
     captures: C::Captures,
+    kind: &'static MailboxKind,
 ) -> Result<(Opened<C>, Option<SystemTime>), Reject> {
     let login_ends = authenticate(server, &mut scope).await?;
-    Ok((session::open::<C>(server.shared(), scope, captures).await?, login_ends))
+    Ok((session::open::<C>(server.shared(), scope, captures, kind).await?, login_ends))
 }
 
 /// Runs the authenticator, and sets the user of the scope. Returns when the login ends.

@@ -25,6 +25,7 @@ use crate::app::Channels;
 use crate::connection::{Socket, Stream};
 use crate::consumer::{Consumer, OnlySends};
 use crate::server::Server;
+use crate::session;
 use crate::support::count;
 use crate::web::allowed_methods;
 use crate::web::captures::{Captures, RoutePath};
@@ -97,8 +98,9 @@ impl Channels {
     /// - The client sends no close code, so `#[disconnect]` gets 1006.
     /// - A close is the last message, an event named `close`: `{"code": 4001, "reason": ".."}`. When the server stops, the
     ///   browser reconnects after the time in the reason.
-    /// - Messages have no id, and `Last-Event-ID` is ignored: messages that the client missed are not sent again. A consumer
-    ///   updates its client in `#[connect]`.
+    /// - Messages of a group with a history have an `id:`, which contains the newest position of each such group. A browser sends
+    ///   it as `Last-Event-ID` when it reconnects, and [`Context::resume`](crate::Context::resume) reads it. So the page needs no
+    ///   code to receive what it missed. If a handler with `&mut self` sends several messages, the first one has the id.
     /// - There is no subprotocol. An [idle limit](crate::ChannelsBuilder::idle_limit) ends every stream, because these clients
     ///   send nothing.
     /// - The response allows pages of other hosts in [`allowed_origins`](crate::ChannelsBuilder::allowed_origins) to read it
@@ -151,11 +153,12 @@ pub(super) async fn respond<C: Consumer, E>(
     server: &Arc<Server>,
     captures: impl Future<Output = Result<C::Captures, E>>,
 ) -> Result<Response, E> {
-    let (permit, mut opened, login_ends) = match handshake.admit::<C, E>(server, captures).await {
-        Ok(admitted) => admitted,
-        Err(NotAdmitted::Rejected(reject)) => return Ok(handshake.refuse(server, C::INFO.name, &reject)),
-        Err(NotAdmitted::Captures(error)) => return Err(error),
-    };
+    let (permit, mut opened, login_ends) =
+        match handshake.admit::<C, E>(server, captures, session::stream_kind::<C>()).await {
+            Ok(admitted) => admitted,
+            Err(NotAdmitted::Rejected(reject)) => return Ok(handshake.refuse(server, C::INFO.name, &reject)),
+            Err(NotAdmitted::Captures(error)) => return Err(error),
+        };
     count(&server.admission().counters.accepted);
     let additions = opened.cx.take_response();
     let (session, pipe) = tokio::io::duplex(PIPE);
