@@ -67,7 +67,7 @@ pub(super) fn emit(group: &Group, item: &ItemStruct) -> TokenStream {
         impl #joined_generics #private::JoinedBy<__C> for #ident #type_generics #joined_where {}
     };
     let joined = match history {
-        Some(history) => emit_history::checked(&joined, history, &listed, item, &private),
+        Some(history) => emit_history::checked(&joined, history, &listed, item, runtime),
         None => joined,
     };
     let constant = history.as_ref().map(|history| emit_history::constant(history, &private));

@@ -6,6 +6,7 @@ use syn::spanned::Spanned;
 use syn::{Generics, Ident, ItemStruct, Type, WherePredicate, parse_quote};
 
 use super::model::History;
+use crate::runtime_path::Runtime;
 use crate::tokens::place;
 use crate::types::mentions;
 
@@ -73,12 +74,14 @@ pub(super) fn checked(
     history: &History,
     events: &[&Type],
     item: &ItemStruct,
-    private: &TokenStream,
+    runtime: &Runtime,
 ) -> TokenStream {
     let name = item.ident.to_string();
     // A constant cannot name the parameters of a group.
+    let private = runtime.private();
     let check = (!events.iter().any(|event| is_generic(event, item))).then(|| {
-        quote_spanned! {place(history.at)=>
+        let private = runtime.private_at(history.at);
+        quote_spanned! {history.at=>
             #private::check_history(
                 #name,
                 &[#((#private::NameOf::<#events>::NAME, #private::NameOf::<#events>::VOLATILE)),*],

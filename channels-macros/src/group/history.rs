@@ -1,6 +1,7 @@
 //! The argument `history(size = 100, ttl = "10m")` of `#[group]`.
 
-use proc_macro2::{Literal, TokenStream};
+use std::ops::RangeInclusive;
+
 use syn::{Ident, LitInt, LitStr};
 
 use super::model::History;
@@ -13,10 +14,10 @@ pub(super) const EXAMPLE: &str = "history(size = 100, ttl = \"10m\")";
 const ARGUMENTS: [(&str, &str); 2] = [("size", "size = 100"), ("ttl", "ttl = \"10m\"")];
 
 /// The legal numbers of events.
-const SIZES: std::ops::RangeInclusive<u64> = 1..=1000;
+const SIZES: RangeInclusive<u64> = 1..=1000;
 
-/// The longest legal time, in seconds.
-const MAX_TTL: u64 = 24 * 60 * 60;
+/// The legal times, in seconds.
+const TTLS: RangeInclusive<u64> = 1..=24 * 60 * 60;
 
 /// Parses the value of `history(..)`. A wrong one is reported, and replaced by a valid one.
 pub(super) fn parse(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> History {
@@ -26,11 +27,12 @@ pub(super) fn parse(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) 
         return history;
     };
     let before = diagnostics.count();
-    let (mut size, mut ttl) = (None, None);
+    let (mut size, mut ttl, mut unnamed) = (None, None, false);
     for piece in arguments::pieces(list.clone(), diagnostics) {
         let Ok(Argument { name, value }) = syn::parse2::<Argument>(piece.clone()) else {
-            diagnostics
-                .error(&piece, format!("the values of `history` have names, not `{}`: `{EXAMPLE}`", text(&piece)));
+            if !std::mem::replace(&mut unnamed, true) {
+                diagnostics.error(&piece, format!("the values of `history` have names: `{EXAMPLE}`"));
+            }
             continue;
         };
         let part = match name.to_string().as_str() {
@@ -103,56 +105,66 @@ fn parse_ttl(value: &Value, name: &Ident, diagnostics: &mut Diagnostics) -> Opti
         diagnostics.error(name, format!("{SHAPE}: `ttl = \"90s\"`, `\"10m\"` or `\"2h\"`"));
         return None;
     };
-    let Ok(written) = syn::parse2::<LitStr>(value.clone()) else {
-        diagnostics.error(value, format!("{SHAPE}, in quotes: `ttl = {}`", quoted(value)));
+    let (quoted, written) = match syn::parse2::<LitStr>(value.clone()) {
+        Ok(string) => (true, string.value()),
+        Err(_) => (false, text(value)),
+    };
+    let Some((number, unit)) = number_and_unit(&written) else {
+        let mend = if quoted { ": `ttl = \"90s\"`, `\"10m\"` or `\"2h\"`" } else { ", in quotes: `ttl = \"10m\"`" };
+        diagnostics.error(value, format!("{SHAPE}{mend}"));
         return None;
     };
-    let written = written.value();
-    let digits = written.trim_end_matches(|letter: char| !letter.is_ascii_digit());
-    let factor = match &written[digits.len()..] {
-        "s" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        _ => 0,
-    };
-    let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
-    if factor == 0 || !is_number {
-        let meant = meant(&written)
-            .map_or_else(|| "`ttl = \"90s\"`, `\"10m\"` or `\"2h\"`".to_owned(), |meant| format!("`ttl = {meant:?}`"));
-        diagnostics.error(value, format!("{SHAPE}: {meant}"));
+    let seconds = number.and_then(|number| number.checked_mul(unit.seconds())).filter(|seconds| TTLS.contains(seconds));
+    let (Some(seconds), Some(number)) = (seconds.and_then(|seconds| u32::try_from(seconds).ok()), number) else {
+        let sentence = format!("`ttl` is from 1 second to 24 hours, not {}: `\"1s\"` to `\"24h\"`", text(value));
+        diagnostics.error(value, sentence);
         return None;
+    };
+    let right = match unit {
+        Unit::Seconds => format!("{number}s"),
+        Unit::Minutes => format!("{number}m"),
+        Unit::Hours => format!("{number}h"),
+        Unit::Days => format!("{}h", 24 * number),
+    };
+    if quoted && right == written {
+        return Some(seconds);
     }
-    // A number that is too large for its type is out of the range, too.
-    let seconds = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
-    let legal = seconds.filter(|seconds| (1..=MAX_TTL).contains(seconds));
-    if legal.is_none() {
-        diagnostics
-            .error(value, format!("`ttl` is from 1 second to 24 hours, not {}: `\"1s\"` to `\"24h\"`", text(value)));
-    }
-    legal.and_then(|seconds| u32::try_from(seconds).ok())
+    let quotes = if quoted { "" } else { ", in quotes" };
+    diagnostics.error(value, format!("{SHAPE}{quotes}: `ttl = {right:?}`"));
+    None
 }
 
-/// Returns the text in quotes that a value without quotes means: `"10m"` for `10m`, `"600s"` for `600`.
-fn quoted(value: &TokenStream) -> String {
-    let number = syn::parse2::<LitInt>(value.clone()).ok();
-    let meant = number.map(|number| {
-        let unit = if number.suffix().is_empty() { "s" } else { number.suffix() };
-        format!("{}{unit}", number.base10_digits())
-    });
-    let meant = meant.map(|meant| self::meant(&meant).unwrap_or(meant));
-    Literal::string(meant.as_deref().unwrap_or("10m")).to_string()
+/// The units that a user may write. Days are reported.
+#[derive(Clone, Copy)]
+enum Unit {
+    Seconds,
+    Minutes,
+    Hours,
+    Days,
 }
 
-/// Returns the time in the legal form that a text probably means: `"10m"` for `"10 min"`, `"24h"` for `"1d"`.
-fn meant(written: &str) -> Option<String> {
-    let digits = written.trim().trim_end_matches(|letter: char| !letter.is_ascii_digit());
-    let number: u32 = digits.parse().ok()?;
-    let unit = match written.trim()[digits.len()..].trim().to_ascii_lowercase().as_str() {
-        "" | "s" | "sec" | "secs" | "second" | "seconds" => "s",
-        "m" | "min" | "mins" | "minute" | "minutes" => "m",
-        "h" | "hr" | "hrs" | "hour" | "hours" => "h",
-        "d" | "day" | "days" => return number.checked_mul(24).map(|hours| format!("{hours}h")),
+impl Unit {
+    fn seconds(self) -> u64 {
+        match self {
+            Self::Seconds => 1,
+            Self::Minutes => 60,
+            Self::Hours => 60 * 60,
+            Self::Days => 24 * 60 * 60,
+        }
+    }
+}
+
+/// Splits a time into its number, or `None` if it is too large for its type, and its unit, in any spelling.
+fn number_and_unit(written: &str) -> Option<(Option<u64>, Unit)> {
+    let written = written.trim();
+    let (digits, unit) =
+        written.split_at(written.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(written.len()));
+    let unit = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "s" | "sec" | "secs" | "second" | "seconds" => Unit::Seconds,
+        "m" | "min" | "mins" | "minute" | "minutes" => Unit::Minutes,
+        "h" | "hr" | "hrs" | "hour" | "hours" => Unit::Hours,
+        "d" | "day" | "days" => Unit::Days,
         _ => return None,
     };
-    Some(format!("{number}{unit}"))
+    (!digits.is_empty()).then(|| (digits.parse().ok(), unit))
 }

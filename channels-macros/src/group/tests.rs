@@ -94,10 +94,7 @@ fn wrong_histories_give_one_error_each_and_are_used() {
         quote!(history(ttl = "2h")),
         "`history` needs its `size`, the most events that it keeps: `history(size = 100, ttl = \"2h\")`",
     );
-    case(
-        quote!(history(100, ttl = "2h")),
-        "the values of `history` have names, not `100`: `history(size = 100, ttl = \"10m\")`",
-    );
+    case(quote!(history(100, ttl = "2h")), "the values of `history` have names: `history(size = 100, ttl = \"10m\")`");
     case(quote!(history(size = 100 ttl = "2h")), "a comma is missing before `ttl`");
     case(quote!(history(size = 1, size = 2, ttl = "2h")), "`history` has one `size`");
     case(
@@ -121,13 +118,15 @@ fn wrong_histories_give_one_error_each_and_are_used() {
     {
         case(quote!(history(size = 100, ttl = #wrong)), &format!("{ttl}, in quotes: `ttl = {right:?}`"));
     }
-    for (wrong, right) in [("600", "600s"), ("10 min", "10m"), ("10M", "10m"), ("1d", "24h"), (" 5m", "5m")] {
+    for (wrong, right) in
+        [("600", "600s"), ("10 min", "10m"), ("10M", "10m"), ("1d", "24h"), (" 5m", "5m"), ("010s", "10s")]
+    {
         case(quote!(history(size = 100, ttl = #wrong)), &format!("{ttl}: `ttl = {right:?}`"));
     }
     for wrong in ["", "m", "1h30m", "1.5h", "-5m", "500ms", "forever", "10ü", "９s"] {
         case(quote!(history(size = 100, ttl = #wrong)), &format!("{ttl}: `ttl = \"90s\"`, `\"10m\"` or `\"2h\"`"));
     }
-    for wrong in ["0s", "0h", "25h", "86401s", "1441m", "99999999999999999999999s"] {
+    for wrong in ["0s", "0h", "25h", "86401s", "1441m", "99999999999999999999999s", "7d", "7 days"] {
         let sentence = format!("`ttl` is from 1 second to 24 hours, not {wrong:?}: `\"1s\"` to `\"24h\"`");
         case(quote!(history(size = 100, ttl = #wrong)), &sentence);
     }

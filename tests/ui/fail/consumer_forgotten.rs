@@ -38,6 +38,9 @@ impl ChatConsumer {
 
     #[layer_restored]
     async fn restored(&mut self, _cx: &mut Context<Self>) {}
+
+    #[history_lost]
+    async fn history_lost(&mut self, _cx: &mut Context<Self>, _lost: &HistoryLost) {}
 }
 
 fn main() {}

@@ -12,12 +12,6 @@ struct Room {
     id: u64,
 }
 
-#[event("chat.typing", volatile)]
-struct ChatTyping {}
-
-#[event("chat.join")]
-struct ChatJoin {}
-
 #[derive(Default)]
 struct ChatConsumer;
 
