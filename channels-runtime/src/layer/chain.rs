@@ -16,6 +16,10 @@
 //!
 //! While the chain waits, the caller appends what [`Chain::recalled`] returns, then the held messages that [`Chain::next_held`]
 //! returns one after the other. The last call makes the chain live again.
+//!
+//! A held message may be neither the next one nor in the chain. If it arrived after the recall was asked for, the answer does
+//! not contain it yet: it is put back, and the caller recalls again. Otherwise the server had recorded it before it answered, so
+//! it is older than the whole history, and is a double. So a message causes at most one more recall.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -55,6 +59,8 @@ pub(super) struct Chain<M> {
     bytes: usize,
     /// The reign and the identity of the newest message, even if it is not kept. `None` before the first recall.
     top: Option<(Reign, Id)>,
+    /// Entries were removed that the server may still keep.
+    is_cut: bool,
     /// The messages that arrived while a recall is under way. `None` while the chain is live.
     held: Option<Held<M>>,
 }
@@ -63,8 +69,18 @@ pub(super) struct Chain<M> {
 struct Held<M> {
     /// Bound: [`MOST_HELD`].
     messages: VecDeque<Linked<M>>,
+    /// The number of the first messages that arrived before the recall was asked for, so that its answer decides about them.
+    decided: usize,
+    /// The message that was taken last is one of them.
+    is_decided: bool,
     /// Messages were dropped, so another recall must follow.
     overflowed: bool,
+}
+
+impl<M> Default for Held<M> {
+    fn default() -> Self {
+        Self { messages: VecDeque::new(), decided: 0, is_decided: false, overflowed: false }
+    }
 }
 
 /// The result of a message that arrived.
@@ -72,7 +88,7 @@ struct Held<M> {
 pub(super) enum Heard {
     /// The message is the next one. The caller appends it, and delivers it under the same lock.
     Next,
-    /// The message is in the chain already.
+    /// The message is in the chain already, or is older than the chain.
     Double,
     /// The message must be held. If the chain was live, the caller recalls.
     Held,
@@ -80,16 +96,14 @@ pub(super) enum Heard {
 
 /// The result of a recall.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Recalled<M> {
+pub(super) struct Recalled<M> {
     /// The messages after the newest one. The caller appends and delivers them.
-    Missed(Vec<Linked<M>>),
+    pub(super) missed: Vec<Linked<M>>,
     /// The newest message is not in the history any more: the members have missed messages that cannot be sent again. The chain
     /// continues with the recalled history.
-    Lost {
-        cause: Cause,
-        /// The messages that the chain no longer keeps, which the caller drops without its lock.
-        replaced: VecDeque<Linked<M>>,
-    },
+    pub(super) lost: Option<Cause>,
+    /// The messages that the chain no longer keeps, which the caller drops without its lock.
+    pub(super) dropped: VecDeque<Linked<M>>,
 }
 
 impl<M: ChainMessage> Chain<M> {
@@ -100,13 +114,23 @@ impl<M: ChainMessage> Chain<M> {
 
     /// Makes a chain that waits for its first recall.
     pub(super) fn waiting(size: u16) -> Self {
-        let held = Held { messages: VecDeque::new(), overflowed: false };
-        Self { kept: VecDeque::new(), size: size.into(), bytes: 0, top: None, held: Some(held) }
+        let held = Some(Held::default());
+        Self { kept: VecDeque::new(), size: size.into(), bytes: 0, top: None, is_cut: false, held }
     }
 
     /// Returns the reign and the identity of the newest message. `None` before the first recall.
     pub(super) fn top(&self) -> Option<(Reign, Id)> {
         self.top
+    }
+
+    /// Returns the newest identity for a recall. `None` if the recall must return all kept messages.
+    pub(super) fn newest(&self) -> Option<Id> {
+        if self.is_cut { None } else { self.top.map(|(_, id)| id) }
+    }
+
+    /// Returns whether entries were removed that a recall may return again.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Returns whether a recall is under way.
@@ -129,13 +153,10 @@ impl<M: ChainMessage> Chain<M> {
         self.bytes
     }
 
-    /// Starts to wait. Returns `false` if the chain waits already.
-    pub(super) fn wait(&mut self) -> bool {
-        if self.held.is_some() {
-            return false;
-        }
-        self.held = Some(Held { messages: VecDeque::new(), overflowed: false });
-        true
+    /// Starts to wait, because messages may have been lost. The caller then recalls. Returns the messages that were held: the
+    /// answer contains them, unless another server has taken over, which does not know them.
+    pub(super) fn wait(&mut self) -> VecDeque<Linked<M>> {
+        self.held.replace(Held::default()).map(|held| held.messages).unwrap_or_default()
     }
 
     /// Decides about a message that arrived.
@@ -148,6 +169,7 @@ impl<M: ChainMessage> Chain<M> {
         match self.top {
             Some((_, top)) if link.prev == top => Heard::Next,
             Some((_, top)) if link.at == top || self.contains(link.at) => Heard::Double,
+            Some(_) if self.held.as_ref().is_some_and(|held| held.is_decided) => Heard::Double,
             _ => Heard::Held,
         }
     }
@@ -158,13 +180,13 @@ impl<M: ChainMessage> Chain<M> {
 
     /// Holds a message, and starts to wait. Returns `true` if the chain was live: the caller recalls.
     pub(super) fn hold(&mut self, linked: Linked<M>) -> bool {
-        let starts = self.wait();
-        if let Some(held) = &mut self.held {
-            if held.messages.len() < MOST_HELD {
-                held.messages.push_back(linked);
-            } else {
-                held.overflowed = true;
-            }
+        let starts = self.held.is_none();
+        let held = self.held.get_or_insert_default();
+        if held.messages.len() < MOST_HELD {
+            held.messages.push_back(linked);
+            held.decided += usize::from(starts);
+        } else {
+            held.overflowed = true;
         }
         starts
     }
@@ -207,33 +229,42 @@ impl<M: ChainMessage> Chain<M> {
     }
 
     /// Takes the answer of a recall: the reign, the newest identity, and the kept messages, which may be left out if the newest
-    /// identity is that of the chain. The chain still waits.
+    /// identity is [`Self::newest`]. The chain then waits.
+    ///
+    /// The answer may be older than the chain, if recalls overlap. Then it changes nothing.
     pub(super) fn recalled(&mut self, reign: Reign, top: Id, mut kept: Vec<Linked<M>>) -> Recalled<M> {
-        let before = self.top;
-        if before == Some((reign, top)) {
-            return Recalled::Missed(Vec::new());
-        }
+        self.held.get_or_insert_default().is_decided = false;
         let is_whole = kept.windows(2).all(|pair| pair[0].link.at == pair[1].link.prev)
             && kept.last().is_none_or(|last| last.link.at == top);
         if !is_whole {
             kept.clear();
         }
-        if let Some((known, newest)) = before
-            && known == reign
-            && let Some(first) = kept.iter().position(|entry| entry.link.prev == newest)
-        {
-            return Recalled::Missed(kept.split_off(first));
+        let (mut missed, mut lost) = (Vec::new(), None);
+        match self.top {
+            Some((known, newest)) if known == reign => {
+                if let Some(first) = kept.iter().position(|entry| entry.link.prev == newest) {
+                    missed = kept.split_off(first);
+                } else if top != newest && !self.contains(top) {
+                    lost = Some(Cause::Forgotten);
+                }
+            }
+            Some(_) => lost = Some(Cause::OtherServer),
+            None => {}
         }
-        let excess = kept.len().saturating_sub(self.size);
-        let kept = kept.into_iter().skip(excess).collect();
-        let replaced = std::mem::replace(&mut self.kept, kept);
-        self.bytes = self.kept.iter().map(|entry| entry.message.bytes()).sum();
-        self.top = Some((reign, top));
-        match before {
-            None => Recalled::Missed(Vec::new()),
-            Some((known, _)) if known == reign => Recalled::Lost { cause: Cause::Forgotten, replaced },
-            Some(_) => Recalled::Lost { cause: Cause::OtherServer, replaced },
+        // What is left of the answer ends with the newest message of the chain, or replaces the chain.
+        let replaces = self.top.is_none() || lost.is_some();
+        let ends_here = || kept.last().is_some_and(|last| self.top.is_some_and(|(_, newest)| newest == last.link.at));
+        let mut dropped = VecDeque::new();
+        if replaces || (self.is_cut && kept.len() > self.kept.len() && ends_here()) {
+            let excess = kept.len().saturating_sub(self.size);
+            dropped = std::mem::replace(&mut self.kept, kept.into_iter().skip(excess).collect());
+            self.bytes = self.kept.iter().map(|entry| entry.message.bytes()).sum();
         }
+        if replaces {
+            self.top = Some((reign, top));
+        }
+        self.is_cut = false;
+        Recalled { missed, lost, dropped }
     }
 
     /// Takes the next held message. `Ok(None)`: there is none, and the chain is live again.
@@ -243,19 +274,26 @@ impl<M: ChainMessage> Chain<M> {
     pub(super) fn next_held(&mut self) -> Result<Option<Linked<M>>, Overflowed> {
         let Some(held) = &mut self.held else { return Ok(None) };
         if let Some(next) = held.messages.pop_front() {
+            held.is_decided = held.decided > 0;
+            held.decided = held.decided.saturating_sub(1);
             return Ok(Some(next));
         }
         if std::mem::take(&mut held.overflowed) {
             return Err(Overflowed);
         }
-        self.held = None;
+        // Without a newest message, this is another chain than the one that was recalled. It waits for its own recall.
+        if self.top.is_some() {
+            self.held = None;
+        }
         Ok(None)
     }
 
-    /// Puts back a held message before the others, because it is not the next one. The caller recalls again.
+    /// Puts back a held message before the others, because it is not the next one. The caller recalls again. The answer then
+    /// decides about all messages that are held now.
     pub(super) fn put_back(&mut self, linked: Linked<M>) {
         if let Some(held) = &mut self.held {
             held.messages.push_front(linked);
+            held.decided = held.messages.len();
         }
     }
 
@@ -263,6 +301,12 @@ impl<M: ChainMessage> Chain<M> {
     pub(super) fn forget(&mut self) -> VecDeque<Linked<M>> {
         self.bytes = 0;
         std::mem::take(&mut self.kept)
+    }
+
+    /// Removes the kept messages like [`Self::forget`], but a recall may return them again.
+    pub(super) fn cut(&mut self) -> VecDeque<Linked<M>> {
+        self.is_cut |= !self.kept.is_empty();
+        self.forget()
     }
 }
 

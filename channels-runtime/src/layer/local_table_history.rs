@@ -407,9 +407,10 @@ impl LocalTable {
 
     /// Makes a history wait for a recall, because messages may have been lost. Has no effect on a group without one.
     pub(crate) fn hold_history(&self, group: &GroupName) {
-        if let Some(history) = self.groups.of(group).get_mut(group).and_then(|(_, members)| members.history.as_mut()) {
-            history.chain.wait();
-        }
+        let _dropped = {
+            let mut shard = self.groups.of(group);
+            shard.get_mut(group).and_then(|(_, members)| members.history.as_mut()).map(|history| history.chain.wait())
+        };
     }
 
     /// Returns the identity of the newest message that this process knows, for a recall. `None` if the group has no history here;
@@ -446,20 +447,17 @@ impl LocalTable {
             let after = history.chain.bytes();
             self.histories.bytes.fetch_add(after, Relaxed);
             self.histories.bytes.fetch_sub(before, Relaxed);
-            match recalled {
-                Recalled::Missed(missed) => missed,
-                Recalled::Lost { cause, replaced: old } => {
-                    replaced = old;
-                    let at = history.top(group);
-                    let lost = Delivery::HistoryLost(Arc::new(HistoryLost::new(group.clone(), cause, at)));
-                    self.counters().count_history_lost(members.len());
-                    members.notify(&lost, Instant::now());
-                    drop(shard);
-                    drop(replaced);
-                    Vec::new()
-                }
+            let Recalled { missed, lost, dropped } = recalled;
+            replaced = dropped;
+            if let Some(cause) = lost {
+                let at = history.top(group);
+                let lost = Delivery::HistoryLost(Arc::new(HistoryLost::new(group.clone(), cause, at)));
+                self.counters().count_history_lost(members.len());
+                members.notify(&lost, Instant::now());
             }
+            missed
         };
+        drop(replaced);
         for linked in missed {
             self.deliver_held(group, linked);
         }

@@ -26,6 +26,8 @@ mod backend;
 pub(crate) mod batching;
 mod blocking;
 mod chain;
+#[cfg(test)]
+mod chain_model;
 mod channel;
 mod channel_capacity;
 mod config;
