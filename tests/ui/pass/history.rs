@@ -91,7 +91,6 @@ impl ChatConsumer {
     #[cfg(all())]
     #[handler("chat.join")]
     async fn chat_join(&mut self, cx: &mut Context<Self>, _: &ChatJoin, at: &channels_runtime::Position) -> Result<()> {
-        assert!(at.is_none());
         cx.send_json(&("join", at)).await
     }
 
@@ -199,10 +198,62 @@ async fn runs() {
     reaches_others::<ChatTyping, Room<'_>>();
 
     let channels = Channels::builder().build().unwrap();
-    let routes = channels.route::<ChatConsumer>(warp::path!("chat" / String));
-    let mut client = WebsocketCommunicator::new(routes, "/chat/guest");
-    client.connect().await.unwrap();
+    let mut client = connect(&channels, "/chat/guest").await;
     for wanted in [r#"["hello",null]"#, r#"["edit",null]"#, r#"["join",null]"#, "typing", "cursor"] {
         assert_eq!(client.receive_text_from().await.unwrap(), wanted);
     }
+}
+
+/// Each kind of handler receives the position of its event, and the same one again when the client comes back.
+#[tokio::test]
+async fn positions_reach_every_kind_of_handler() {
+    let channels = Channels::builder().build().unwrap();
+    let (layer, room) = (channels.channel_layer(), Room { room: "member" });
+    let mut client = connect(&channels, "/chat/member").await;
+    let joined: Position = client.receive_json_from().await.unwrap();
+    assert!(!joined.is_none());
+    for _ in 0..5 {
+        client.receive_text_from().await.unwrap();
+    }
+
+    layer.group_send(&room, &ChatMessage { message: "one".into() }).await.unwrap();
+    layer.group_send(&room, &ChatTyping {}).await.unwrap();
+    layer.group_send(&room, &ChatEdit {}).await.unwrap();
+    layer.group_send(&room, &ChatCursor {}).await.unwrap();
+    layer.group_send(&room, &ChatJoin {}).await.unwrap();
+    let mut positions = Vec::new();
+    for kind in ["one", "typing", "edit", "cursor", "join"] {
+        let text = client.receive_text_from().await.unwrap();
+        if let Ok((shown, at)) = serde_json::from_str::<(String, Position)>(&text) {
+            assert_eq!((shown.as_str(), at.is_none(), at == joined), (kind, false, false));
+            positions.push(at);
+        } else {
+            assert_eq!(text, kind, "a volatile event has no position");
+        }
+    }
+    let [one, edit, join] = positions[..] else { panic!("three events are kept: {positions:?}") };
+    assert!(one != edit && edit != join && join != one);
+    client.disconnect(CloseCode::NORMAL).await.unwrap();
+
+    let mut client = connect(&channels, &format!("/chat/member?since={one}")).await;
+    // The missed events have not arrived yet.
+    assert_eq!(client.receive_json_from::<Position>().await.unwrap(), one);
+    let mut shown = Vec::new();
+    for _ in 0..7 {
+        shown.push(client.receive_text_from().await.unwrap());
+    }
+    let again = [format!(r#"["edit","{edit}"]"#), format!(r#"["join","{join}"]"#)];
+    assert!(again.iter().all(|again| shown.iter().filter(|shown| shown == &again).count() == 1), "{shown:?}");
+    client.disconnect(CloseCode::NORMAL).await.unwrap();
+
+    let mut client = connect(&channels, "/chat/member?since=garbage").await;
+    client.receive_json_from::<Position>().await.unwrap();
+    assert_eq!(client.receive_text_from().await.unwrap(), "chat_member unreadable");
+}
+
+async fn connect(channels: &Channels, path: &str) -> WebsocketCommunicator {
+    let routes = channels.route::<ChatConsumer>(warp::path!("chat" / String));
+    let mut client = WebsocketCommunicator::new(routes, path);
+    client.connect().await.unwrap();
+    client
 }
