@@ -227,7 +227,7 @@ impl<C> Context<C> {
     /// This connection receives the events after the position that its client has seen last, and
     /// then the further ones: each event once, in the order of the group.
     ///
-    /// ```no_run
+    /// ```
     /// # use channels_runtime::prelude::*;
     /// # use serde::Serialize;
     /// # #[event("chat.message")] struct ChatMessage { message: String }
@@ -265,6 +265,28 @@ impl<C> Context<C> {
     ///         cx.send_json(&Reply::Reload { at: &lost.at }).await
     ///     }
     /// }
+    /// # #[cfg(feature = "testing")]
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # use channels_runtime::testing::{CommunicatorError, WebsocketCommunicator};
+    /// # let channels = Channels::builder().build().unwrap();
+    /// # let (layer, room) = (channels.channel_layer(), Room { room: "lobby".into() });
+    /// # let client = |since: &str| {
+    /// #     let chat = channels.route::<ChatConsumer>(warp::path!("chat" / String));
+    /// #     WebsocketCommunicator::new(chat, format!("/chat/lobby?since={since}"))
+    /// # };
+    /// # let mut before = client("");
+    /// # before.connect().await?;
+    /// # let hello: serde_json::Value = before.receive_json_from().await?;
+    /// # before.disconnect(CloseCode::NORMAL).await?;
+    /// # layer.group_send(&room, &ChatMessage { message: "hello".into() }).await.unwrap();
+    /// # let mut after = client(hello["at"].as_str().unwrap());
+    /// # after.connect().await?;
+    /// # let again: serde_json::Value = after.receive_json_from().await?;
+    /// # assert_eq!(again, hello);
+    /// # let missed: serde_json::Value = after.receive_json_from().await?;
+    /// # assert_eq!((&missed["type"], &missed["message"]), (&json!("line"), &json!("hello")));
+    /// # Ok::<_, CommunicatorError>(())
+    /// # }).unwrap();
     /// ```
     ///
     /// The missed events are handled when the running handler has returned, and before any later event of the group. If they are
