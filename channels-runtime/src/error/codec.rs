@@ -55,6 +55,9 @@ pub enum DecodeError {
     /// The message is shorter than its random prefix.
     #[error("the message is shorter than its `random_prefix_length`")]
     Truncated,
+    /// The kept message, or the notice before a message to a group with a history, does not name its predecessor.
+    #[error("the message of a history does not name its predecessor")]
+    NoLink,
     /// No key decrypts the message, or the message is too old, or its sender's clock is more than a minute ahead.
     #[error(
         "the message cannot be decrypted: none of `symmetric_encryption_keys` fits, or it is too old or from the future"

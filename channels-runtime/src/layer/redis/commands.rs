@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use deadpool_redis::redis::{self, Cmd, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
+use smallvec::SmallVec;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -12,6 +13,7 @@ use crate::layer::redis::host::Host;
 use crate::layer::redis::kept_connection::KeptConnection;
 use crate::layer::redis::last_error::LastError;
 use crate::layer::redis::limits::{CALL_DEADLINE, DEADLINE};
+use crate::layer::redis::lua_script::{LuaScript, ScriptCall};
 use crate::layer::redis::pipeline::{run_pipeline, usual_reply_time};
 use crate::layer::redis::store::{NotStored, Store};
 
@@ -23,7 +25,7 @@ const PIPELINE: usize = 256;
 
 enum Command {
     Plain(Cmd),
-    Store(Store),
+    Script(Box<dyn ScriptCall>),
 }
 
 struct QueuedCommand {
@@ -62,9 +64,18 @@ impl Commands {
         self.execute(action, Command::Plain(command)).await
     }
 
+    /// Runs a script, like [`Self::send`].
+    pub(super) async fn run<T: FromRedisValue>(
+        &self,
+        action: &'static str,
+        call: impl ScriptCall + 'static,
+    ) -> Result<T, LayerError> {
+        self.execute(action, Command::Script(Box::new(call))).await
+    }
+
     /// Adds messages to queues. Returns those that were not stored.
     pub(super) async fn store(&self, store: Store) -> Result<NotStored, LayerError> {
-        let (full, wrong_type) = self.execute("ZADD", Command::Store(store)).await?;
+        let (full, wrong_type) = self.run("ZADD", store).await?;
         Ok(NotStored { full, wrong_type })
     }
 
@@ -159,12 +170,17 @@ async fn run_batch(
 /// Takes the commands out of the batch.
 fn pipeline(batch: &mut [QueuedCommand]) -> Pipeline {
     let mut pipeline = Pipeline::with_capacity(batch.len());
-    // The first store contains the script and so loads it for the others, even if the server has restarted.
-    let mut loaded = false;
+    let mut loaded: SmallVec<[&'static LuaScript; 2]> = SmallVec::new();
     for queued in batch {
         pipeline.add_command(match &mut queued.command {
             Command::Plain(command) => std::mem::take(command),
-            Command::Store(store) => store.command(std::mem::replace(&mut loaded, true)),
+            Command::Script(call) => {
+                let is_loaded = loaded.iter().any(|script| std::ptr::eq(*script, call.script()));
+                if !is_loaded {
+                    loaded.push(call.script());
+                }
+                call.command(is_loaded)
+            }
         });
     }
     pipeline

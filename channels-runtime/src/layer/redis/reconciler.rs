@@ -91,6 +91,13 @@ impl<K: Hash + Eq + Clone> Reconciler<K> {
         self.in_flight.swap_remove(name);
     }
 
+    /// Marks a name in flight dirty again, with its callers: the reply of Redis was not the last one.
+    pub(super) fn repeat(&mut self, name: &K) {
+        if let Some(waiters) = self.in_flight.swap_remove(name) {
+            self.dirty.entry(name.clone()).or_default().extend(waiters);
+        }
+    }
+
     /// Marks all names in flight dirty again: the connection failed, and Redis may have executed any of the commands.
     pub(super) fn fail_batch(&mut self) {
         for (name, waiters) in self.in_flight.drain(..) {

@@ -1,9 +1,9 @@
 //! The script that adds messages to queues within their capacity.
 
-use std::sync::LazyLock;
-
 use bytes::Bytes;
-use deadpool_redis::redis::{self, Cmd, Script};
+use deadpool_redis::redis::Cmd;
+
+use crate::layer::redis::lua_script::{LuaScript, ScriptCall};
 
 /// Adds messages to queues, each only if its queue holds fewer messages than its capacity. Returns the indices, from 0, of
 /// the full queues, and of the keys that do not hold a queue. The other queues still get their message.
@@ -12,7 +12,8 @@ use deadpool_redis::redis::{self, Cmd, Script};
 ///
 /// The script removes expired messages last. When Redis is out of memory, it refuses to add data, unless the script has already
 /// written. If the removal came first, Redis would store the message, although every other send fails.
-const STORE: &str = "\
+static STORE: LuaScript = LuaScript::new(
+    "\
 local full, wrong_type = {}, {}
 for i, key in ipairs(KEYS) do
   local count = redis.pcall('ZCOUNT', key, '(' .. ARGV[2], '+inf')
@@ -31,7 +32,8 @@ end
 for i, key in ipairs(KEYS) do
   redis.pcall('ZREMRANGEBYSCORE', key, 0, ARGV[2])
 end
-return {full, wrong_type}";
+return {full, wrong_type}",
+);
 
 /// The indices of the entries that were not stored.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,12 +64,13 @@ pub(super) struct Entry {
     pub(super) message: Bytes,
 }
 
-impl Store {
-    /// Returns the command. If the script is `loaded`, the command contains only its hash.
-    pub(super) fn command(&self, loaded: bool) -> Cmd {
-        static HASH: LazyLock<String> = LazyLock::new(|| Script::new(STORE).get_hash().to_owned());
-        let mut command = if loaded { redis::cmd("EVALSHA") } else { redis::cmd("EVAL") };
-        command.arg(if loaded { &HASH } else { STORE }).arg(self.entries.len());
+impl ScriptCall for Store {
+    fn script(&self) -> &'static LuaScript {
+        &STORE
+    }
+
+    fn add_arguments(&self, command: &mut Cmd) {
+        command.arg(self.entries.len());
         for entry in &self.entries {
             command.arg(&entry.queue);
         }
@@ -75,6 +78,5 @@ impl Store {
         for entry in &self.entries {
             command.arg(entry.capacity).arg(&entry.message[..]);
         }
-        command
     }
 }

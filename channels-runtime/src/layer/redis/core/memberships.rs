@@ -17,10 +17,10 @@ use crate::layer::redis::clock;
 use crate::layer::redis::connection_error::{ConnectionError, WRONG_TYPE, unavailable};
 use crate::layer::redis::core::state::CoreState;
 use crate::layer::redis::host::Host;
-use crate::layer::redis::kept_connection::KeptConnection;
 use crate::layer::redis::last_error::LastError;
 use crate::layer::redis::limits::DEADLINE;
-use crate::layer::redis::pipeline::{run_pipeline, usual_reply_time};
+use crate::layer::redis::pipeline::usual_reply_time;
+use crate::layer::redis::pipeline_connection::PipelineConnection;
 use crate::layer::redis::reconciler::Reconciler;
 use crate::layer::redis::reconnect_backoff::ReconnectBackoff;
 use crate::layer::redis::shard::shard_of;
@@ -63,37 +63,18 @@ pub(super) trait MembershipServer: fmt::Debug + Send {
     fn release(&mut self) {}
 }
 
-struct RedisServer {
-    host: Arc<Host>,
-    connection: KeptConnection,
-}
-
-impl MembershipServer for RedisServer {
-    async fn run(&mut self, mut pipeline: Pipeline) -> Result<Vec<RedisResult<Value>>, ConnectionError> {
-        let Self { host, connection } = self;
-        let connection = connection.get(host).await?;
+impl MembershipServer for PipelineConnection {
+    async fn run(&mut self, pipeline: Pipeline) -> Result<Vec<RedisResult<Value>>, ConnectionError> {
         let reply_time = usual_reply_time(&pipeline);
-        tokio::select! {
-            biased;
-            replies = run_pipeline(&mut pipeline, connection.get_mut()) => replies,
-            // When the replies come first, this is dropped, which closes the new connection.
-            _ = host.replacement(reply_time) => Err(ConnectionError::Unresponsive),
-        }
+        Self::run(self, pipeline, reply_time).await
     }
 
     fn discard(&mut self) {
-        self.connection.discard();
+        Self::discard(self);
     }
 
     fn release(&mut self) {
-        // Other tasks can use the connection, because the next join or leave may be a long time from now.
-        self.connection.release();
-    }
-}
-
-impl fmt::Debug for RedisServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.host.fmt(f)
+        Self::release(self);
     }
 }
 
@@ -261,7 +242,7 @@ impl Memberships {
 
     /// Writes memberships to the host until the future is dropped.
     pub(super) async fn run(self: Arc<Self>, host: Arc<Host>) {
-        self.run_with(&mut RedisServer { host, connection: KeptConnection::default() }).await;
+        self.run_with(&mut PipelineConnection::new(host)).await;
     }
 
     pub(super) async fn run_with(&self, redis: &mut impl MembershipServer) {

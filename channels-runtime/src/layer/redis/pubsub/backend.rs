@@ -23,20 +23,24 @@ use uuid::Uuid;
 
 use crate::codec::{Envelope, Format};
 use crate::error::LayerError;
-use crate::event::History;
+use crate::event::{History, Id, Joined, Position, Since};
 use crate::layer::backend::{Backend, Jobs, Sent, WorkerQueue};
 use crate::layer::config::LayerConfig;
 use crate::layer::handle::ChannelLayer;
 use crate::layer::local_table::{LocalTable, MembershipChange};
+use crate::layer::local_table_history::{JoinedSince, NotReady};
 use crate::layer::redis::address::RedisHost;
 use crate::layer::redis::commands::Commands;
-use crate::layer::redis::connection_error::unavailable;
+use crate::layer::redis::connection_error::{unavailable, unavailable_at};
 use crate::layer::redis::group_join::join;
 use crate::layer::redis::host::{Host, connect, peers};
 use crate::layer::redis::limits::CALL_DEADLINE;
 use crate::layer::redis::pubsub::job_offers::JobOffers;
 use crate::layer::redis::pubsub::job_queue::{JobSubscription, PubSubWorkerQueue};
 use crate::layer::redis::pubsub::peers::{MembersRequest, PeerMessage, REQUESTS, Replies};
+use crate::layer::redis::pubsub::recall::{Recall, Recalled};
+use crate::layer::redis::pubsub::recalls::{ACTION as RECALLING, Recalls};
+use crate::layer::redis::pubsub::record::Record;
 use crate::layer::redis::pubsub::server_topics::ServerTopics;
 use crate::layer::redis::pubsub::state::PubSubState;
 use crate::layer::redis::pubsub::subscriber;
@@ -114,6 +118,21 @@ struct Server {
     host: Arc<Host>,
     commands: Commands,
     subscriptions: Arc<Subscriptions>,
+    recalls: Arc<Recalls>,
+}
+
+/// The history of a group that a join needs. It is closed on drop.
+struct OpenHistory<'a> {
+    layer: &'a PubSub,
+    group: &'a GroupName,
+}
+
+impl Drop for OpenHistory<'_> {
+    fn drop(&mut self) {
+        if self.layer.state.table.close_history(self.group) {
+            self.layer.unsubscribe(self.group);
+        }
+    }
 }
 
 impl PubSub {
@@ -124,11 +143,15 @@ impl PubSub {
             let (commands, sending) = Commands::new(Arc::clone(&host));
             let subscriptions = Arc::<Subscriptions>::default();
             let (tx, requests) = mpsc::channel(REQUESTS);
-            let topics = Arc::new(ServerTopics::new(Arc::clone(&state), index, tx, Arc::clone(&subscriptions)));
+            let recalls = Arc::new(Recalls::new(Arc::clone(&state)));
+            let topics =
+                ServerTopics::new(Arc::clone(&state), index, tx, Arc::clone(&subscriptions), Arc::clone(&recalls));
+            let topics = Arc::new(topics);
             tasks.spawn(sending);
+            tasks.spawn(Arc::clone(&recalls).run(Arc::clone(&host)));
             tasks.spawn(subscriber::run(Arc::clone(&host), commands.clone(), Arc::clone(&subscriptions), topics));
             tasks.spawn(reply_to_requests(Arc::clone(&state), commands.clone(), requests));
-            Server { host, commands, subscriptions }
+            Server { host, commands, subscriptions, recalls }
         });
         let servers = servers.collect();
         Self { state, servers, tasks }
@@ -186,11 +209,58 @@ impl PubSub {
         ))
     }
 
+    /// Returns the server of a group.
+    fn server_of(&self, group: &GroupName) -> &Server {
+        self.server(&self.state.topic_of(group))
+    }
+
     /// Removes a channel from a group.
     fn leave(&self, group: &GroupName, channel: &ChannelName) {
         if self.state.table.discard(group, channel) == MembershipChange::OfGroup {
-            let topic = self.state.topic_of(group);
-            self.server(&topic).subscriptions.mark_dirty(topic);
+            self.unsubscribe(group);
+        }
+    }
+
+    /// Unsubscribes the topics of a group without members here.
+    fn unsubscribe(&self, group: &GroupName) {
+        let [links, topic] = self.state.topics_with_links(group);
+        self.server_of(group).subscriptions.mark_all_dirty([topic, links]);
+    }
+
+    /// Publishes a message to a group, and keeps it in the history of the group.
+    async fn record(&self, group: &GroupName, body: Bytes, history: History) -> Result<(), LayerError> {
+        self.check_open()?;
+        let (keys, topic) = (self.state.history_keys(group), self.state.topic_of(group));
+        let server = self.server(&topic);
+        let record = Record { keys, topic, id: Id::random(), sealed: self.state.codec.seal(body), history };
+        server.commands.run::<usize>("PUBLISH", record).await.map(drop)
+    }
+
+    /// Joins a group with a history.
+    async fn join_since(
+        &self,
+        group: &GroupName,
+        channel: &ChannelName,
+        history: History,
+        since: &Since,
+    ) -> Result<Joined, LayerError> {
+        let table = &self.state.table;
+        let Server { subscriptions, recalls, .. } = self.server_of(group);
+        // From here on, dropping this future closes the history.
+        table.open_history(group, history);
+        let _open = OpenHistory { layer: self, group };
+        subscriptions.all_confirmed(self.state.topics_with_links(group)).await?;
+        // The client may have received a message of another process that is still on its way to this one.
+        if table.is_behind(group, since) {
+            table.hold_history(group);
+        }
+        loop {
+            match table.add_recalled(group, channel, since) {
+                Ok(Some(JoinedSince { joined, .. })) => return Ok(joined),
+                Ok(None) => return Err(LayerError::NotLocal { channel: channel.to_string() }),
+                Err(NotReady) if table.has_history(group) => recalls.confirmed(group).await?,
+                Err(NotReady) => return Err(unavailable(RECALLING, "all groups were removed meanwhile")),
+            }
         }
     }
 }
@@ -260,8 +330,7 @@ impl Backend for PubSub {
         let Some(groups) = self.state.table.remove(channel) else { return };
         for (group, change) in groups {
             if change == MembershipChange::OfGroup {
-                let topic = self.state.topic_of(&group);
-                self.server(&topic).subscriptions.mark_dirty(topic);
+                self.unsubscribe(&group);
             }
         }
         self.server(channel.as_str()).subscriptions.mark_dirty(channel.to_string());
@@ -278,8 +347,13 @@ impl Backend for PubSub {
         .right_future()
     }
 
-    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope, _: Option<History>) -> Sent<'a> {
-        self.publish(self.state.topic_of(group), envelope.body().clone()).map_ok(drop).boxed().right_future()
+    fn group_send<'a>(&'a self, group: &'a GroupName, envelope: Envelope, history: Option<History>) -> Sent<'a> {
+        let body = envelope.body().clone();
+        let sent = match history {
+            Some(history) => self.record(group, body, history).boxed(),
+            None => self.publish(self.state.topic_of(group), body).map_ok(drop).boxed(),
+        };
+        sent.right_future()
     }
 
     fn group_send_others<'a>(&'a self, group: &'a GroupName, envelope: Envelope, own: &'a ChannelName) -> Sent<'a> {
@@ -295,6 +369,52 @@ impl Backend for PubSub {
             let topic = self.state.topic_of(group);
             let confirmed = self.server(&topic).subscriptions.confirmed(topic);
             join(&self.state.table, group, channel, confirmed, || self.leave(group, channel)).await
+        }
+        .boxed()
+    }
+
+    fn group_add_since<'a>(
+        &'a self,
+        group: &'a GroupName,
+        channel: &'a ChannelName,
+        history: History,
+        since: &'a Since,
+    ) -> BoxFuture<'a, Result<Joined, LayerError>> {
+        async move {
+            if !self.state.table.has_channel(channel) {
+                return Err(LayerError::NotLocal { channel: channel.to_string() });
+            }
+            let joined = timeout(CALL_DEADLINE, self.join_since(group, channel, history, since)).await;
+            joined.unwrap_or_else(|late| Err(unavailable_at(&self.server_of(group).host, RECALLING, late)))
+        }
+        .boxed()
+    }
+
+    fn history<'a>(&'a self, group: &'a GroupName, _: History) -> BoxFuture<'a, Result<Vec<Envelope>, LayerError>> {
+        async move {
+            self.check_open()?;
+            let Server { host, commands, .. } = self.server_of(group);
+            let PubSubState { table, codec, .. } = &*self.state;
+            let reply = commands.run(RECALLING, Recall { keys: self.state.history_keys(group), known: None }).await?;
+            let recalled = Recalled::from_reply(reply).map_err(|error| unavailable_at(host, RECALLING, error))?;
+            let reign = recalled.reign.unwrap_or_default();
+            let kept = recalled.open(codec, |error| table.counters().count_garbage(group.as_str(), &error));
+            let kept = kept.into_iter();
+            Ok(kept.map(|(link, envelope)| envelope.at(Position::new(group, reign, link.at))).collect())
+        }
+        .boxed()
+    }
+
+    fn forget_history<'a>(&'a self, group: &'a GroupName) -> BoxFuture<'a, Result<(), LayerError>> {
+        async move {
+            self.check_open()?;
+            let Server { commands, recalls, .. } = self.server_of(group);
+            let mut delete = cmd("DEL");
+            delete.arg(self.state.history_keys(group).kept);
+            commands.send::<usize>("DEL", delete).await?;
+            recalls.forget(group.clone());
+            let message = PeerMessage::HistoryForgotten(group.clone()).seal(&self.state.codec);
+            publish(commands, &self.state.processes, &message).await.map(drop)
         }
         .boxed()
     }
@@ -319,7 +439,7 @@ impl Backend for PubSub {
     fn jobs<'a>(&'a self, channel: &'a ChannelName) -> Jobs<'a> {
         async move {
             self.check_open()?;
-            let Server { host, commands, subscriptions } = self.server(channel.as_str());
+            let Server { host, commands, subscriptions, .. } = self.server(channel.as_str());
             let (topic, received) = self.state.jobs.open(channel);
             let (state, subscriptions) = (Arc::clone(&self.state), Arc::clone(subscriptions));
             // From here on, dropping this future closes the topic.
@@ -339,11 +459,10 @@ impl Backend for PubSub {
     }
 
     fn flush(&self) -> BoxFuture<'_, Result<(), LayerError>> {
-        let topics = self.state.table.groups().into_iter().map(|group| self.state.topic_of(&group));
-        let topics: Vec<_> = topics.collect();
+        let groups = self.state.table.groups();
         self.state.table.flush();
-        for topic in topics {
-            self.server(&topic).subscriptions.mark_dirty(topic);
+        for group in groups {
+            self.unsubscribe(&group);
         }
         std::future::ready(Ok(())).boxed()
     }
@@ -353,6 +472,7 @@ impl Backend for PubSub {
             self.tasks.stop().await;
             for server in &self.servers {
                 server.subscriptions.close();
+                server.recalls.close();
             }
             self.state.table.close();
         }

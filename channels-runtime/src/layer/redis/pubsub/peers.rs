@@ -43,6 +43,8 @@ pub(super) enum PeerMessage {
     MembersReply(MembersReply),
     /// To all processes: numbers the jobs of a channel from 1 again.
     JobEpoch(JobEpoch),
+    /// To all processes: the kept messages of the group were removed.
+    HistoryForgotten(GroupName),
 }
 
 /// A request for the members of a group in each process.

@@ -98,6 +98,9 @@ pub(super) async fn subscribe(
             }
         }
         backoff.reset();
+        if subscriptions.is_lost() {
+            topics.recover().await;
+        }
         if subscriptions.restored() {
             tracing::info!("Redis subscriptions restored");
             topics.restored();

@@ -48,23 +48,34 @@ impl Subscriptions {
     /// # Cancel safety
     /// The table decides what is subscribed: dropping this future changes nothing.
     pub(super) async fn confirmed(&self, topic: String) -> Result<(), LayerError> {
-        let confirmation = {
-            let mut state = self.lock();
-            if state.closed {
+        self.all_confirmed([topic]).await
+    }
+
+    /// Waits until these topics are subscribed, like [`Self::confirmed`]. They are subscribed in this order.
+    pub(super) async fn all_confirmed<const N: usize>(&self, topics: [String; N]) -> Result<(), LayerError> {
+        let confirmations = {
+            let State { closed: false, reconciler, confirmed, .. } = &mut *self.lock() else {
                 return Err(LayerError::Closed);
-            }
-            if state.confirmed.contains(&topic) {
-                return Ok(());
-            }
-            state.reconciler.confirm(topic)
+            };
+            topics.map(|topic| (!confirmed.contains(&topic)).then(|| reconciler.confirm(topic)))
         };
         self.changed.notify_one();
-        confirmation.wait("SUBSCRIBE", &self.last_error).await
+        for confirmation in confirmations.into_iter().flatten() {
+            confirmation.wait("SUBSCRIBE", &self.last_error).await?;
+        }
+        Ok(())
     }
 
     /// Marks a topic to be checked again, because the table has changed.
     pub(super) fn mark_dirty(&self, topic: String) {
-        self.lock().reconciler.mark_dirty(topic);
+        self.mark_all_dirty([topic]);
+    }
+
+    /// Marks topics to be checked again, in this order, because the table has changed.
+    pub(super) fn mark_all_dirty<const N: usize>(&self, topics: [String; N]) {
+        let mut state = self.lock();
+        topics.into_iter().for_each(|topic| state.reconciler.mark_dirty(topic));
+        drop(state);
         self.changed.notify_one();
     }
 
@@ -125,6 +136,11 @@ impl Subscriptions {
     pub(super) fn is_restored(&self) -> bool {
         let state = self.lock();
         !state.lost && !state.confirmed.is_empty()
+    }
+
+    /// Returns whether the connection was lost, and the gap is still open.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lock().lost
     }
 
     /// Ends all waits with [`LayerError::Closed`].

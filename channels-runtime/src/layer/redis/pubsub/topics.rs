@@ -15,6 +15,10 @@ pub(super) trait Topics: Send + Sync + 'static {
     fn arrived(&self, state: &mut Self::ReadState, topic: &str, body: Bytes);
     /// Begins a gap: messages may be lost from now on.
     fn lost(&self);
+    /// Recovers what was missed in the gap as far as possible: all wanted topics are subscribed.
+    fn recover(&self) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
     /// Ends the gap: all wanted topics are subscribed.
     fn restored(&self);
 }
