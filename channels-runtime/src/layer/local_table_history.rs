@@ -13,7 +13,7 @@ use crate::layer::for_kinds::ForKinds;
 use crate::layer::group_history::{Entries, GroupHistory, KeptMessage, Missed, deliveries, prepare};
 use crate::layer::group_members::{DeliveredMessages, GroupMembers, Prepared, caught};
 use crate::layer::histories::Arrival;
-use crate::layer::local_table::{LocalTable, MembershipChange};
+use crate::layer::local_table::LocalTable;
 use crate::layer::mailbox::Mailbox;
 use crate::name::{ChannelName, GroupName};
 use crate::websocket::EncodedFrame;
@@ -21,13 +21,6 @@ use crate::websocket::EncodedFrame;
 /// The history of a group is not ready: a recall is under way.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NotReady;
-
-/// The effect of a join with a position.
-#[derive(Debug)]
-pub(crate) struct JoinedSince {
-    pub(crate) change: MembershipChange,
-    pub(crate) joined: Joined,
-}
 
 impl LocalTable {
     /// Adds a channel of this process to a group whose history this process keeps itself, and delivers what the channel has
@@ -39,7 +32,7 @@ impl LocalTable {
         history: History,
         reign: Reign,
         since: &Since,
-    ) -> Option<JoinedSince> {
+    ) -> Option<Joined> {
         let make = |now| {
             let chain = Chain::new(history.size, reign, Id::random());
             Some(Box::new(GroupHistory::new(chain, history, true, now)))
@@ -57,7 +50,7 @@ impl LocalTable {
         group: &GroupName,
         name: &ChannelName,
         since: &Since,
-    ) -> Result<Option<JoinedSince>, NotReady> {
+    ) -> Result<Option<Joined>, NotReady> {
         self.join(group, name, since, |_| None)
     }
 
@@ -69,7 +62,7 @@ impl LocalTable {
         name: &ChannelName,
         since: &Since,
         make: impl FnOnce(Instant) -> Option<Box<GroupHistory>>,
-    ) -> Result<Option<JoinedSince>, NotReady> {
+    ) -> Result<Option<Joined>, NotReady> {
         let now = Instant::now();
         let mut operation = self.operation();
         let mut expired = Entries::new();
@@ -88,7 +81,6 @@ impl LocalTable {
             }
             return Err(NotReady);
         }
-        let was_empty = members.is_empty();
         let is_new = members.insert(mailbox);
         let history = members.history.as_mut().expect("the history is ready");
         if history.is_own {
@@ -97,8 +89,7 @@ impl LocalTable {
             self.histories.bytes.fetch_sub(before - history.chain.bytes(), Relaxed);
         }
         if !is_new {
-            let joined = Joined::new(history.top(group), 0, None);
-            return Ok(Some(JoinedSince { change: MembershipChange::None, joined }));
+            return Ok(Some(Joined::new(history.top(group), 0, None)));
         }
         let missed = history.missed(group, since, mailbox.0.kind());
         joined_groups.push(known.clone());
@@ -106,9 +97,7 @@ impl LocalTable {
         drop(groups);
         drop(shard);
         drop(expired);
-        let change = if was_empty { MembershipChange::OfGroup } else { MembershipChange::OfMember };
-        let joined = self.replay(group, &*mailbox, missed, *since != Since::START);
-        Ok(Some(JoinedSince { change, joined }))
+        Ok(Some(self.replay(group, &*mailbox, missed, *since != Since::START)))
     }
 
     /// Delivers what a new member has missed.
@@ -314,17 +303,22 @@ impl LocalTable {
             if self.histories.bytes.load(Relaxed) <= self.histories.limit() / 10 * 9 {
                 break;
             }
-            self.forget_history(&group);
+            // A server still has the messages of its histories.
+            self.remove_kept(&group, |history| if history.is_own { history.forget() } else { history.chain.cut() });
         }
     }
 
     /// Removes the kept messages of a group.
     pub(crate) fn forget_history(&self, group: &GroupName) {
+        self.remove_kept(group, GroupHistory::forget);
+    }
+
+    fn remove_kept(&self, group: &GroupName, remove: impl FnOnce(&mut GroupHistory) -> Entries) {
         let forgotten = {
             let mut shard = self.groups.of(group);
             shard.get_mut(group).and_then(|(_, members)| members.history.as_mut()).map(|history| {
                 self.histories.bytes.fetch_sub(history.chain.bytes(), Relaxed);
-                history.forget()
+                remove(history)
             })
         };
         // Without the lock: a payload's `Drop` is user code.
@@ -413,10 +407,30 @@ impl LocalTable {
         };
     }
 
-    /// Returns the identity of the newest message that this process knows, for a recall. `None` if the group has no history here;
-    /// `Some(None)` before its first recall.
-    pub(crate) fn newest(&self, group: &GroupName) -> Option<Option<Id>> {
-        self.members_of(group, |members| members.history.as_ref().map(|history| history.chain.top().map(|(_, id)| id)))?
+    /// Begins a recall of a group's history, which then waits for the answer. Returns the identity of the newest message that this
+    /// process knows, which is `None` if the answer must contain all kept messages. Returns `None` if the group has no history
+    /// here, or if the history is live and `is_suspect` does not say that messages may have been lost.
+    pub(crate) fn begin_recall(&self, group: &GroupName, is_suspect: bool) -> Option<Option<Id>> {
+        let mut shard = self.groups.of(group);
+        let (_, members) = shard.get_mut(group)?;
+        let chain = &mut members.history.as_mut()?.chain;
+        if !chain.is_waiting() {
+            if !is_suspect {
+                return None;
+            }
+            chain.wait();
+        }
+        Some(chain.newest())
+    }
+
+    /// Returns whether a client's position is not known here, although it may be one of this server. Then this process may be
+    /// behind the client, or no longer has the messages in its memory.
+    pub(crate) fn is_behind(&self, group: &GroupName, since: &Since) -> bool {
+        let Ok(Some(position)) = since.of(group) else { return false };
+        let is_behind = |history: &GroupHistory| {
+            history.reign() == Some(position.reign()) && history.chain.since(&position).is_err()
+        };
+        self.members_of(group, |members| members.history.as_deref().is_some_and(is_behind)).unwrap_or(false)
     }
 
     /// Delivers a message that a server has linked. Returns whether the history of the group must be recalled.

@@ -14,7 +14,6 @@ use crate::layer::backend::{Backend, Sent};
 use crate::layer::config::LayerConfig;
 use crate::layer::delivery::Full;
 use crate::layer::local_table::LocalTable;
-use crate::layer::local_table_history::JoinedSince;
 use crate::name::{ChannelName, GroupName};
 
 /// The in-memory layer of one process.
@@ -124,8 +123,7 @@ impl Backend for Memory {
         since: &'a Since,
     ) -> BoxFuture<'a, Result<Joined, LayerError>> {
         let added = self.table.add_since(group, channel, history, self.reign, since);
-        let joined = added.map(|JoinedSince { joined, .. }| joined);
-        ready(joined.ok_or_else(|| LayerError::NotLocal { channel: channel.to_string() })).boxed()
+        ready(added.ok_or_else(|| LayerError::NotLocal { channel: channel.to_string() })).boxed()
     }
 
     fn history<'a>(&'a self, group: &'a GroupName, _: History) -> BoxFuture<'a, Result<Vec<Envelope>, LayerError>> {

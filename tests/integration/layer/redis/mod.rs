@@ -4,6 +4,7 @@ mod causes;
 mod clocks;
 mod core;
 mod groups;
+pub(crate) mod history;
 mod memberships;
 mod pubsub;
 mod queue;

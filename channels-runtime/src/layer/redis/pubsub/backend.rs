@@ -28,7 +28,7 @@ use crate::layer::backend::{Backend, Jobs, Sent, WorkerQueue};
 use crate::layer::config::LayerConfig;
 use crate::layer::handle::ChannelLayer;
 use crate::layer::local_table::{LocalTable, MembershipChange};
-use crate::layer::local_table_history::{JoinedSince, NotReady};
+use crate::layer::local_table_history::NotReady;
 use crate::layer::redis::address::RedisHost;
 use crate::layer::redis::commands::Commands;
 use crate::layer::redis::connection_error::{unavailable, unavailable_at};
@@ -252,11 +252,11 @@ impl PubSub {
         subscriptions.all_confirmed(self.state.topics_with_links(group)).await?;
         // The client may have received a message of another process that is still on its way to this one.
         if table.is_behind(group, since) {
-            table.hold_history(group);
+            recalls.repeated(group).await?;
         }
         loop {
             match table.add_recalled(group, channel, since) {
-                Ok(Some(JoinedSince { joined, .. })) => return Ok(joined),
+                Ok(Some(joined)) => return Ok(joined),
                 Ok(None) => return Err(LayerError::NotLocal { channel: channel.to_string() }),
                 Err(NotReady) if table.has_history(group) => recalls.confirmed(group).await?,
                 Err(NotReady) => return Err(unavailable(RECALLING, "all groups were removed meanwhile")),

@@ -53,6 +53,9 @@ pub(super) struct Recalls {
 struct State {
     /// The groups to recall. Bound: the groups with a history in this process, plus those that were left since they were marked.
     reconciler: Reconciler<GroupName>,
+    /// The dirty groups to recall even if their histories are live by then, because messages may have been lost after the recall
+    /// under way began.
+    suspects: HashSet<GroupName>,
     /// The groups whose recalls Redis refused, and the time to send these again.
     refused: HashSet<GroupName>,
     retry_at: Option<Instant>,
@@ -85,15 +88,24 @@ impl Recalls {
         lock(&self.state)
     }
 
-    /// Marks a group whose history waits for a recall.
-    pub(super) fn mark_dirty(&self, group: GroupName) {
-        self.lock().reconciler.mark_dirty(group);
+    /// Marks a group whose messages may have been lost.
+    pub(super) fn mark_suspect(&self, group: GroupName) {
+        let mut state = self.lock();
+        state.suspects.insert(group.clone());
+        state.reconciler.mark_dirty(group);
+        drop(state);
         self.changed.notify_one();
     }
 
-    fn confirm(&self, group: &GroupName) -> Result<Confirmation, LayerError> {
+    fn confirm(&self, group: &GroupName, is_suspect: bool) -> Result<Confirmation, LayerError> {
         let mut state = self.lock();
-        if state.closed { Err(LayerError::Closed) } else { Ok(state.reconciler.confirm(group.clone())) }
+        if state.closed {
+            return Err(LayerError::Closed);
+        }
+        if is_suspect {
+            state.suspects.insert(group.clone());
+        }
+        Ok(state.reconciler.confirm(group.clone()))
     }
 
     /// Waits until a history that waits for a recall has been recalled.
@@ -101,7 +113,17 @@ impl Recalls {
     /// # Cancel safety
     /// The table decides what is recalled: dropping this future changes nothing.
     pub(super) async fn confirmed(&self, group: &GroupName) -> Result<(), LayerError> {
-        let confirmation = self.confirm(group)?;
+        let confirmation = self.confirm(group, false)?;
+        self.changed.notify_one();
+        confirmation.wait(ACTION, &self.last_error).await
+    }
+
+    /// Recalls a history, whether it waits or not, and waits until it has been recalled.
+    ///
+    /// # Cancel safety
+    /// If this future is dropped, the history is still recalled.
+    pub(super) async fn repeated(&self, group: &GroupName) -> Result<(), LayerError> {
+        let confirmation = self.confirm(group, true)?;
         self.changed.notify_one();
         confirmation.wait(ACTION, &self.last_error).await
     }
@@ -116,7 +138,7 @@ impl Recalls {
             .iter()
             .filter_map(|group| {
                 self.layer.table.hold_history(group);
-                self.confirm(group).ok()
+                self.confirm(group, true).ok()
             })
             .collect();
         self.changed.notify_one();
@@ -216,13 +238,14 @@ impl Recalls {
     fn begin(&self, batch: Vec<GroupName>) -> (Vec<GroupName>, Pipeline) {
         let (mut groups, mut pipeline) = (Vec::with_capacity(batch.len()), Pipeline::new());
         for group in batch {
-            match self.layer.table.begin_recall(&group) {
+            let is_suspect = self.lock().suspects.remove(&group);
+            match self.layer.table.begin_recall(&group, is_suspect) {
                 Some(known) => {
                     let recall = Recall { keys: self.layer.history_keys(&group), known };
                     pipeline.add_command(recall.command(!groups.is_empty()));
                     groups.push(group);
                 }
-                // It was recalled meanwhile, or the last member has left.
+                // It is live, or the last member has left.
                 None => self.lock().reconciler.settle(&group, &Ok(())),
             }
         }

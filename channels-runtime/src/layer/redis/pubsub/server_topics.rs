@@ -65,7 +65,7 @@ impl ServerTopics {
             }
         };
         if must_recall {
-            self.recalls.mark_dirty(group.clone());
+            self.recalls.mark_suspect(group.clone());
         }
     }
 }
