@@ -129,6 +129,7 @@ impl<M: ChainMessage> Chain<M> {
     }
 
     /// Returns whether entries were removed that a recall may return again.
+    #[cfg(test)]
     pub(super) fn is_cut(&self) -> bool {
         self.is_cut
     }

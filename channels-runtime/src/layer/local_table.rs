@@ -324,7 +324,7 @@ impl LocalTable {
         if is_unrecorded {
             self.counters.count_unrecorded(group, envelope);
         }
-        if let Some(Arrival::Sent { .. }) = arrival {
+        if arrival.is_some() {
             self.sweep_histories(now);
         }
         false

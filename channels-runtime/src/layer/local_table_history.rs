@@ -294,7 +294,9 @@ impl LocalTable {
     fn evict_histories(&self) {
         let mut used = Vec::new();
         self.groups.each(|group, members| {
-            if let Some(history) = members.history.as_ref().filter(|history| history.chain.bytes() > 0) {
+            // A join needs what was recalled for it.
+            let is_idle = |history: &&Box<GroupHistory>| history.chain.bytes() > 0 && history.joining == 0;
+            if let Some(history) = members.history.as_ref().filter(is_idle) {
                 used.push((history.last_message, group.clone()));
             }
         });
@@ -461,6 +463,7 @@ impl LocalTable {
             let after = history.chain.bytes();
             self.histories.bytes.fetch_add(after, Relaxed);
             self.histories.bytes.fetch_sub(before, Relaxed);
+            history.last_message = Instant::now();
             let Recalled { missed, lost, dropped } = recalled;
             replaced = dropped;
             if let Some(cause) = lost {
@@ -472,6 +475,13 @@ impl LocalTable {
             missed
         };
         drop(replaced);
+        let again = self.deliver_missed(group, missed);
+        self.sweep_histories(Instant::now());
+        again
+    }
+
+    /// Delivers the missed messages of a recall, and then the held ones. Returns whether the history must be recalled again.
+    fn deliver_missed(&self, group: &GroupName, missed: Vec<Linked<KeptMessage>>) -> bool {
         for linked in missed {
             self.deliver_held(group, linked);
         }

@@ -190,7 +190,8 @@ async fn member_recovers_with_several_servers_encryption_and_prefix() {
                 let hash = name.split_once('{').unwrap().1.split_once('}').unwrap().0;
                 hash.to_owned()
             };
-            let pair = if key.ends_with("kept") { key.replace("}kept", "}last") } else { key.replace("}last", "}kept") };
+            let pair =
+                if key.ends_with("kept") { key.replace("}kept", "}last") } else { key.replace("}last", "}kept") };
             assert_eq!(slot(&key), slot(&pair));
             if key.ends_with("kept") {
                 let entry = server.ask(&format!("LINDEX {key} 0")).bytes().to_vec();
@@ -266,6 +267,8 @@ async fn lost_message_is_recalled_with_the_next_one() {
     server.publish("asgi__history__{feed_a}word", b"not a link");
     server.publish("asgi__group__feed_a", &forged[32..]);
     readers[0].receives(&["3"]).await;
+    // It is counted after it is delivered.
+    until("it is counted", || process.layer.stats().unrecorded == 1).await;
     assert_eq!((process.layer.stats().undecodable, process.layer.stats().unrecorded), (1, 1));
     assert_eq!(process.layer.stats().history_lost, 0);
 }
@@ -293,6 +296,33 @@ async fn more_messages_than_the_history_are_a_gap() {
     server.ask(&format!("DEL {}", kept("a")));
     let another = Process::open(&server).await;
     another.reader("a", &at).await.receives(&["hello 0", "lost forgotten"]).await;
+}
+
+/// The memory of the process for histories is full: it asks Redis again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn history_beyond_the_memory_of_the_process_is_recalled_again() {
+    let server = RedisServer::start();
+    let process = Process::open_with(&[server.url()], LayerConfig::default().history_memory(1500)).await;
+    let rooms = ["a", "b", "c", "d"];
+    let mut readers = Vec::new();
+    for room in rooms {
+        let mut reader = process.reader(room, "").await;
+        reader.receives(&["hello 0"]).await;
+        let at = reader.at.clone();
+        // The first reader stays, so that the process keeps the history.
+        readers.push((reader, at));
+    }
+    for number in 1..=5 {
+        for room in rooms {
+            process.send(room, [number]).await;
+        }
+    }
+    for (room, (reader, start)) in rooms.iter().zip(&mut readers) {
+        reader.receives(&["1", "2", "3", "4", "5"]).await;
+        process.reader(room, start).await.receives(&["hello 5", "1", "2", "3", "4", "5"]).await;
+        process.reader(room, &reader.at).await.receives(&["hello 0"]).await;
+    }
+    assert_eq!(process.layer.stats().history_lost, 0);
 }
 
 /// A process that can read a message no more tells its members of the gap.

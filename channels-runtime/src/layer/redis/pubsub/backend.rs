@@ -137,7 +137,9 @@ impl Drop for OpenHistory<'_> {
 
 impl PubSub {
     fn start(hosts: Vec<Arc<Host>>, config: &LayerConfig) -> Self {
-        let state = Arc::new(PubSubState::new(LocalTable::new(peers(&hosts)), config, hosts.len()));
+        let table = LocalTable::new(peers(&hosts));
+        table.histories().set_limit(config.history_memory);
+        let state = Arc::new(PubSubState::new(table, config, hosts.len()));
         let tasks = Tasks::new();
         let servers = hosts.into_iter().enumerate().map(|(index, host)| {
             let (commands, sending) = Commands::new(Arc::clone(&host));

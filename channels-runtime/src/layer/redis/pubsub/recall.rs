@@ -62,7 +62,7 @@ impl ScriptCall for Recall {
 /// The answer to a [`Recall`].
 #[derive(Debug)]
 pub(super) struct Recalled {
-    /// The reign. `None` if the server does not tell the identity of its run.
+    /// The reign. `None` if the server does not return the identity of its run.
     pub(super) reign: Option<Reign>,
     /// The newest identity. `None` if the key holds something else.
     pub(super) top: Option<Id>,

@@ -45,7 +45,7 @@ pub(super) struct Recalls {
     state: Mutex<State>,
     changed: Notify,
     last_error: LastError,
-    /// The server does not tell the identity of its run, and this was logged.
+    /// The server does not return the identity of its run, and this was logged.
     reign_is_unknown: AtomicBool,
 }
 
@@ -273,7 +273,7 @@ impl Recalls {
         if recalled.reign.is_none() && !self.reign_is_unknown.swap(true, Relaxed) {
             tracing::warn!(
                 redis = ?redis,
-                "Redis does not tell when it was started: after a failover, messages may be missed without notice; allow the command INFO"
+                "Redis does not return the identity of its run; after a failover, messages may be missed without notice; allow the command INFO"
             );
         }
         let (reign, top) = (recalled.reign.unwrap_or_default(), recalled.top);
