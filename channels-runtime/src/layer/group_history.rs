@@ -99,6 +99,12 @@ impl GroupHistory {
         self.chain.forget()
     }
 
+    /// Removes the messages, but a recall may return them again. Returns them.
+    pub(super) fn cut(&mut self) -> Entries {
+        self.replay = None;
+        self.chain.cut()
+    }
+
     /// Returns what a member has missed since its position.
     pub(super) fn missed(&self, group: &GroupName, since: &Since, kind: &MailboxKind) -> Missed {
         let range = match since.of(group) {

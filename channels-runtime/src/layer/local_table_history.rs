@@ -295,8 +295,8 @@ impl LocalTable {
         let mut used = Vec::new();
         self.groups.each(|group, members| {
             // A join needs what was recalled for it.
-            let is_idle = |history: &&Box<GroupHistory>| history.chain.bytes() > 0 && history.joining == 0;
-            if let Some(history) = members.history.as_ref().filter(is_idle) {
+            let is_idle = |history: &&GroupHistory| history.chain.bytes() > 0 && history.joining == 0;
+            if let Some(history) = members.history.as_deref().filter(is_idle) {
                 used.push((history.last_message, group.clone()));
             }
         });
@@ -306,7 +306,7 @@ impl LocalTable {
                 break;
             }
             // A server still has the messages of its histories.
-            self.remove_kept(&group, |history| if history.is_own { history.forget() } else { history.chain.cut() });
+            self.remove_kept(&group, |history| if history.is_own { history.forget() } else { history.cut() });
         }
     }
 
@@ -407,6 +407,11 @@ impl LocalTable {
             let mut shard = self.groups.of(group);
             shard.get_mut(group).and_then(|(_, members)| members.history.as_mut()).map(|history| history.chain.wait())
         };
+    }
+
+    /// Removes the kept messages of a group. The next join asks the server for those that it still has.
+    pub(crate) fn cut_history(&self, group: &GroupName) {
+        self.remove_kept(group, GroupHistory::cut);
     }
 
     /// Begins a recall of a group's history, which then waits for the answer. Returns the identity of the newest message that this

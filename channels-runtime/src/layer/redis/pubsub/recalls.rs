@@ -145,9 +145,9 @@ impl Recalls {
         join_all(confirmations.into_iter().map(|confirmation| confirmation.wait(ACTION, &self.last_error))).await;
     }
 
-    /// Removes the kept messages of a group in this process.
+    /// Removes the kept messages of a group in this process, because they were removed in Redis.
     pub(super) fn forget(&self, group: GroupName) {
-        self.layer.table.forget_history(&group);
+        self.layer.table.cut_history(&group);
         self.lock().forgotten.push(group);
         self.changed.notify_one();
     }
@@ -200,7 +200,7 @@ impl Recalls {
             };
             // Here, because only this task adds answers. Each answer from now on is of a time after the removal.
             for group in forgotten {
-                self.layer.table.forget_history(&group);
+                self.layer.table.cut_history(&group);
             }
             if batch.is_empty() {
                 redis.release();
