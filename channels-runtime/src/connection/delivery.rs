@@ -133,9 +133,15 @@ impl State {
         Ok(true)
     }
 
-    /// Bound: one notice for each group waits in the inbox, the newest one.
+    /// Bound: for each group, one notice waits behind each message, the newest one. A notice keeps its place before later
+    /// messages, because there is a gap between them and the earlier ones.
     fn deliver_history_lost(&mut self, lost: &Arc<HistoryLost>, now: Instant, effects: &mut Effects) {
-        self.inbox.retain(|item| !matches!(item, InboxItem::HistoryLost(known) if known.group == lost.group));
+        let last = self.inbox.iter().rposition(|(_, item)| !matches!(item, InboxItem::HistoryLost(_)));
+        let first = last.map_or(0, |last| last + 1);
+        let is_same = |(_, item): &_| matches!(item, InboxItem::HistoryLost(known) if known.group == lost.group);
+        if let Some(same) = self.inbox.range(first..).position(is_same) {
+            self.inbox.remove(first + same);
+        }
         self.inbox.push_back(now, InboxItem::HistoryLost(Arc::clone(lost)));
         effects.wake_task |= self.handler == HandlerState::Idle;
     }
@@ -158,7 +164,10 @@ impl State {
             }
         }
         let limit = self.outbound.limit as usize;
-        if bytes > limit / 2 || self.outbound.weight + bytes > limit || self.events + events > self.capacity {
+        let is_too_much =
+            bytes > limit / 2 || self.outbound.weight + bytes > limit || self.events + events > self.capacity;
+        // A notice always has space.
+        if is_too_much && bytes + events as usize > 0 {
             return Err(TooMuch);
         }
         self.outbound.weight += bytes;

@@ -329,6 +329,8 @@ impl State {
             age_checked = !is_expired;
             effects.dropped.expired += u32::from(is_expired);
             if is_expired && item.hint().is_kept() {
+                // The frames behind it stay in the inbox: their positions would be after the missed one.
+                self.handler = HandlerState::Handling { age_checked };
                 self.close_behind("a kept event waited too long", effects);
             }
             match item {

@@ -482,3 +482,59 @@ fn full_of_output() -> State {
         }
     })
 }
+
+fn kept() -> DropHint {
+    DropHint::default().kept()
+}
+
+fn lost(cause: crate::event::Cause) -> Delivery {
+    let group = crate::name::GroupName::new("group").unwrap();
+    Delivery::HistoryLost(Arc::new(HistoryLost::new(group, cause, crate::event::Position::NONE)))
+}
+
+#[test]
+fn frames_behind_expired_kept_event_are_not_sent() {
+    let mut state = idle_state();
+    _ = deliver(&mut state, &Delivery::Event(Arc::new(1), kept(), MailboxPolicy::default()), Interactive);
+    _ = deliver(&mut state, &Delivery::Frame(encoded(), kept()), Interactive);
+    let later = || Instant::now() + Duration::from_secs(61);
+    let (next, effects) = state.next(true, Duration::from_secs(60), later, &mut Vec::new());
+    assert!(matches!(next, Next::Closing(CloseCode::TRY_AGAIN_LATER)), "{next:?}");
+    assert_eq!(effects.ended, Some(EndRule::Behind));
+    let output: Vec<u8> = state.outbound.write_with(|pieces| pieces.iter().flat_map(|piece| piece.to_vec()).collect());
+    assert_eq!(output[0], 0x88, "only the close frame is sent: {output:?}");
+}
+
+#[test]
+fn full_mailbox_of_kept_event_closes_with_every_policy() {
+    for policy in [MailboxPolicy::DropNewest, MailboxPolicy::DropOldest, MailboxPolicy::Disconnect] {
+        let mut state = handling();
+        let event = Delivery::Event(Arc::new(1), kept(), policy);
+        assert_eq!([(); 2].map(|()| deliver(&mut state, &event, Interactive)), [Effects::default(); 2]);
+        let (delivered, effects) = state.deliver(&event, Instant::now(), Interactive, &mut Vec::new());
+        assert!(delivered.is_err());
+        assert_eq!((effects.ended, state.stage), (Some(EndRule::Behind), Closing(CloseCode::TRY_AGAIN_LATER)));
+    }
+}
+
+#[test]
+fn lost_history_keeps_its_place_before_later_messages() {
+    let mut state = handling();
+    _ = frame(&mut state, Bulk);
+    for cause in [crate::event::Cause::Forgotten, crate::event::Cause::OtherServer] {
+        assert_eq!(deliver(&mut state, &lost(cause), Interactive), Effects::default());
+        assert_eq!(deliver(&mut state, &lost(cause), Interactive), Effects::default());
+        _ = frame(&mut state, Bulk);
+    }
+    assert_eq!(state.inbox.len(), 5, "a notice for each gap");
+    assert!(matches!(next(&mut state).0, Next::HistoryLost(_)));
+    assert_eq!(state.inbox.len(), 3);
+}
+
+#[test]
+fn notice_of_too_much_has_space_in_full_queue() {
+    let mut state = after(full_of_output(), State::begin_handler);
+    assert!(state.replay(&[Delivery::Frame(encoded(), kept())], Instant::now()).is_err());
+    assert!(state.replay(&[lost(crate::event::Cause::TooMuch)], Instant::now()).is_ok());
+    assert_eq!(state.inbox.len(), 1);
+}

@@ -55,6 +55,21 @@ impl Prepared {
         prepared
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Removes the kinds that `other` lists.
+    pub(super) fn without(mut self, other: &Self) -> Self {
+        self.0.retain(|(kind, _)| of_kind(&other.0, kind).is_none());
+        self
+    }
+
+    /// Adds the kinds of `other`, which must be new.
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+
     /// Returns the deliveries of each kind.
     pub(super) fn for_each_kind(&self) -> &ForKinds<Option<Delivery>> {
         &self.0

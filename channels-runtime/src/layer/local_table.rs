@@ -277,14 +277,17 @@ impl LocalTable {
         // Like `prepared`, dropped after the lock is released: a payload's `Drop` is user code.
         let delivered;
         let mut _forgotten = Entries::new();
-        let mut shard = self.groups.at(hash);
+        let mut shard = match arrival {
+            None => self.groups.at(hash),
+            Some(_) => self.prepare_for_all(hash, group, envelope, &mut prepared),
+        };
         let entry = match arrival {
             Some(Arrival::Sent { .. }) => Some(shard.get_or_default(group)),
             _ => shard.get_mut(group),
         };
         let Some((known, members)) = entry else { return false };
         if let Some(arrival) = arrival {
-            match self.keep(members, arrival, envelope, &prepared, now) {
+            match self.keep(known, members, arrival, envelope, &prepared, now) {
                 Ok(dropped) => _forgotten = dropped,
                 Err(recall) => {
                     delivered = members.deliver_waiting();

@@ -15,6 +15,7 @@ use crate::layer::group_members::{DeliveredMessages, GroupMembers, Prepared, cau
 use crate::layer::histories::Arrival;
 use crate::layer::local_table::LocalTable;
 use crate::layer::mailbox::Mailbox;
+use crate::layer::sharded_map::Shard;
 use crate::name::{ChannelName, GroupName};
 use crate::websocket::EncodedFrame;
 
@@ -207,6 +208,26 @@ impl LocalTable {
         }
     }
 
+    /// Prepares a kept message for the kinds that have joined since it was prepared: their members joined before it is appended,
+    /// so they must receive it. Returns the locked shard.
+    pub(super) fn prepare_for_all(
+        &self,
+        hash: u64,
+        group: &GroupName,
+        envelope: &Envelope,
+        prepared: &mut Prepared,
+    ) -> Shard<'_, GroupName, GroupMembers> {
+        loop {
+            let mut shard = self.groups.at(hash);
+            let joined = shard.get_mut(group).map(|(_, members)| members.kinds(None).without(prepared));
+            let Some(mut joined) = joined.filter(|joined| !joined.is_empty()) else { return shard };
+            drop(shard);
+            // Not under the lock, because the user's code runs here.
+            joined.prepare(self.counters(), envelope, group.as_str());
+            prepared.append(joined);
+        }
+    }
+
     /// Appends a message that is about to be delivered to the history of its group, under the lock of the group. Returns the
     /// messages that the history no longer keeps.
     ///
@@ -214,6 +235,7 @@ impl LocalTable {
     /// The message is not delivered now, as in [`Self::look_for_history`].
     pub(super) fn keep(
         &self,
+        known: &GroupName,
         members: &mut GroupMembers,
         arrival: &Arrival,
         envelope: &Envelope,
@@ -236,10 +258,13 @@ impl LocalTable {
             }
             Arrival::Linked(link) => {
                 let Some(kept) = &mut members.history else { return Ok(dropped) };
+                // The message is rendered with its position. Another server may have taken over since.
+                let is_current =
+                    kept.reign().is_some_and(|reign| *envelope.position() == Position::new(known, reign, link.at));
                 match kept.chain.hear(*link) {
-                    Heard::Next => {}
+                    Heard::Next if is_current => {}
                     Heard::Double => return Err(false),
-                    Heard::Held => {
+                    Heard::Next | Heard::Held => {
                         let message = KeptMessage { envelope: envelope.clone(), prepared: ForKinds::new() };
                         return Err(kept.chain.hold(Linked { link: *link, message }));
                     }
@@ -368,7 +393,8 @@ impl LocalTable {
             let mut shard = self.groups.of(group);
             let Some((_, members)) = shard.get_mut(group) else { return false };
             let Some(history) = &mut members.history else { return false };
-            history.joining -= 1;
+            // A flush may have removed the history of this join, and another join may have opened it again.
+            history.joining = history.joining.saturating_sub(1);
             if history.joining > 0 || !members.is_empty() {
                 return false;
             }
@@ -527,7 +553,7 @@ impl LocalTable {
         }
         let mut dropped = Entries::new();
         let delivered: Option<DeliveredMessages>;
-        let mut shard = self.groups.of(group);
+        let mut shard = self.prepare_for_all(self.groups.hash(group), group, &envelope, &mut prepared);
         let Some((_, members)) = shard.get_mut(group) else { return false };
         delivered = members.deliver_waiting();
         let Some(history) = &mut members.history else { return false };

@@ -43,6 +43,9 @@ mod histories;
 mod joined_groups;
 mod local_table;
 mod local_table_history;
+#[cfg(test)]
+#[cfg(feature = "redis")]
+mod local_table_history_tests;
 #[cfg(feature = "redis")]
 mod local_table_remote;
 #[cfg(test)]
