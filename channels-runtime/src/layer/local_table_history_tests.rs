@@ -15,7 +15,7 @@ use crate::layer::batching::BatchScope;
 use crate::layer::chain::Link;
 use crate::layer::delivery::{Delivery, Full, MailboxKind, Undeliverable};
 use crate::layer::local_table::LocalTable;
-use crate::layer::local_table_history::{JoinedSince, NotReady};
+use crate::layer::local_table_history::NotReady;
 use crate::layer::mailbox::Mailbox;
 use crate::name::{ChannelName, GroupName};
 
@@ -116,7 +116,7 @@ fn table() -> Arc<LocalTable> {
 }
 
 fn join(table: &LocalTable, of: usize, at: usize, since: &Since) -> Joined {
-    table.add_since(&group(of), &channel(at), HISTORY, REIGN, since).expect("the channel is registered").joined
+    table.add_since(&group(of), &channel(at), HISTORY, REIGN, since).expect("the channel is registered")
 }
 
 fn record(table: &LocalTable, of: usize, number: u64) {
@@ -145,7 +145,7 @@ fn recalled(table: &LocalTable, reign: Reign, top: u64, kept: impl IntoIterator<
 
 fn join_recalled(table: &LocalTable, at: usize, since: &Since) -> Result<Joined, NotReady> {
     let joined = table.add_recalled(&group(0), &channel(at), since)?;
-    Ok(joined.map(|JoinedSince { joined, .. }| joined).expect("the channel is registered"))
+    Ok(joined.expect("the channel is registered"))
 }
 
 /// A table whose group 0 has a member. The server keeps the messages 1 to `top`.
