@@ -6,12 +6,16 @@
 
 mod chat;
 mod groups;
+mod history;
 mod invalid_messages;
 mod limits;
 mod matrix;
 mod peer;
 mod plain;
 mod random;
+#[path = "../integration/support/records.rs"]
+#[allow(dead_code, reason = "the other tests use the rest")]
+mod records;
 #[path = "../integration/support/redis.rs"]
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod redis;

@@ -14,6 +14,7 @@ import ssl
 import struct
 import sys
 import time
+import types
 
 import django
 import msgpack
@@ -153,6 +154,12 @@ class Peer:
 
     async def open(self, layer, backend, config):
         self.layers[layer] = import_string(backend)(**config)
+
+    async def define(self, module, source):
+        """Makes a module from its source."""
+        made = types.ModuleType(module)
+        exec(source, made.__dict__)
+        sys.modules[module] = made
 
     async def new_channel(self, layer):
         return await self.layers[layer].new_channel()

@@ -43,6 +43,13 @@ impl Rig {
         Pair { here, there: Python { peer: &self.peer, layer: prefix }, backend, urls }
     }
 
+    /// Opens a layer of another class in Python.
+    pub(crate) async fn open_python(&self, backend: &str, config: &Value) -> Python<'_> {
+        let layer = backend.to_owned();
+        self.peer.call("open", &json!({"layer": layer, "backend": backend, "config": config})).await;
+        Python { peer: &self.peer, layer }
+    }
+
     /// Returns the reply of Redis to a command, as a list of strings.
     pub(crate) async fn text(&self, url: &str, command: Value) -> Vec<String> {
         let answer = self.peer.redis(url, &command).await;
