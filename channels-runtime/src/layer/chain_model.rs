@@ -222,7 +222,7 @@ impl Model {
         self.processes[at].answers.push_back(Answer { reign: self.reign, top, kept });
     }
 
-    fn deliver(&mut self, at: usize, linked: Linked<Number>) {
+    fn deliver(&mut self, at: usize, linked: &Linked<Number>) {
         let process = &mut self.processes[at];
         let chain = process.chain.as_mut().unwrap();
         let (reign, top) = chain.top().unwrap();
@@ -239,9 +239,9 @@ impl Model {
     fn hear(&mut self, at: usize, linked: Linked<Number>) {
         let Some(chain) = &mut self.processes[at].chain else { return };
         match chain.hear(linked.link) {
-            Heard::Next => self.deliver(at, linked),
+            Heard::Next => self.deliver(at, &linked),
             Heard::Double => {}
-            Heard::Held if self.rules == Rules::AnyPredecessor && !chain.is_waiting() => self.deliver(at, linked),
+            Heard::Held if self.rules == Rules::AnyPredecessor && !chain.is_waiting() => self.deliver(at, &linked),
             Heard::Held => {
                 if chain.hold(linked) {
                     self.recall(at);
@@ -265,14 +265,14 @@ impl Model {
             }
         }
         for linked in missed {
-            self.deliver(at, linked);
+            self.deliver(at, &linked);
         }
         while let Some(linked) = self.processes[at].chain.as_mut().unwrap().next_held().unwrap() {
             let chain = self.processes[at].chain.as_mut().unwrap();
             match chain.hear_held(linked.link) {
-                Heard::Next => self.deliver(at, linked),
+                Heard::Next => self.deliver(at, &linked),
                 Heard::Double => {}
-                Heard::Held if self.rules == Rules::AnyPredecessor => self.deliver(at, linked),
+                Heard::Held if self.rules == Rules::AnyPredecessor => self.deliver(at, &linked),
                 Heard::Held => {
                     chain.put_back(linked);
                     self.recall(at);
@@ -358,8 +358,8 @@ impl Model {
         }
     }
 
-    fn take(&mut self, step: Step) {
-        match step {
+    fn take(&mut self, step: &Step) {
+        match *step {
             Step::Send(fates) => self.send(fates),
             Step::Repeat(at, back) => {
                 let process = &mut self.processes[at];
@@ -456,7 +456,7 @@ impl Model {
 fn play(rules: Rules, steps: Vec<Step>) -> Result<(), String> {
     let mut model = Model::new(rules);
     for step in steps {
-        model.take(step);
+        model.take(&step);
     }
     model.settle()?;
     model.check()

@@ -264,7 +264,7 @@ fn history_is_closed_more_often_than_opened_after_flush() {
     table.flush();
     table.open_history(&group(0), HISTORY);
     assert!(!recalled(&table, REIGN, 1, [1]));
-    join_recalled(&table, 0, &Since::START).unwrap();
+    _ = join_recalled(&table, 0, &Since::START).unwrap();
     assert!(!table.close_history(&group(0)) && !table.close_history(&group(0)));
     assert!(table.is_wanted(&group(0)));
 }
