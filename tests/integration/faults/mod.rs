@@ -5,6 +5,7 @@
 //! its results as a line of the table in `docs/reliability.md`.
 
 mod books;
+mod kept;
 mod proxy;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
@@ -15,9 +16,11 @@ use books::{Books, Heard};
 use channels_runtime::layer::RedisHost;
 use channels_runtime::prelude::*;
 use futures_util::StreamExt;
+use kept::{KeptBooks, KeptGroup};
 use proxy::{Line, Proxy};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
+use warp::Filter;
 
 use crate::support::redis::{Connection, RedisServer, Reply};
 use crate::support::until::until_within;
@@ -280,6 +283,8 @@ struct Play {
     visitors: Vec<Visitor>,
     ears: Vec<Ear>,
     listening: Vec<JoinHandle<()>>,
+    /// A group with a history.
+    kept: Option<KeptGroup>,
 }
 
 impl Play {
@@ -298,13 +303,19 @@ impl Play {
             let channels = Channels::builder().layer(layer).build().unwrap();
             let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
             addresses.push(format!("ws://{}/ws", server.local_addr()));
-            tokio::spawn(server.serve(channels.route::<Listener>(warp::path!("ws"))));
+            tokio::spawn(server.serve(channels.route::<Listener>(warp::path!("ws")).or(kept::route(&channels))));
             servers.push(channels);
         }
+        let kept_addresses: Vec<_> = addresses.iter().map(|address| address.replace("/ws", "/kept")).collect();
         let mut sockets = Vec::new();
         for number in 0..2 * SOCKETS {
             sockets.push(tokio_tungstenite::connect_async(&addresses[number % 2]).await.unwrap().0);
         }
+        // The core layer keeps no histories.
+        let kept = match kind {
+            Kind::Pubsub => Some(KeptGroup::start(&servers, &kept_addresses).await),
+            Kind::Core => None,
+        };
         // All sockets are in the group before the first note.
         let senders = servers.iter().enumerate();
         let senders = senders.map(|(from, channels)| Sender::start(from, channels.channel_layer()));
@@ -358,6 +369,7 @@ impl Play {
             visitors,
             ears,
             listening,
+            kept,
         }
     }
 
@@ -457,6 +469,9 @@ impl Play {
         self.everybody_hears(begun).await;
         let recovered = begun.elapsed();
         self.everybody_hears(begun).await;
+        if let Some(kept) = &self.kept {
+            kept.everybody_hears().await;
+        }
         for visitor in &self.visitors {
             // A visitor that receives now may have connected earlier.
             let enough = visitor.heard.load(SeqCst) + 2;
@@ -509,7 +524,7 @@ impl Play {
 
     /// Disconnects every client, and checks that no member remains. Returns the accounts, the number of failed sends, and
     /// the times of the slowest send and the slowest join.
-    async fn finish(mut self) -> (Books, usize, Duration, Duration) {
+    async fn finish(mut self) -> (Books, Option<KeptBooks>, usize, Duration, Duration) {
         for visitor in self.visitors.drain(..) {
             visitor.stop.store(true, SeqCst);
             tokio::time::timeout(PATIENCE, visitor.task).await.expect("a visit ends").unwrap();
@@ -527,6 +542,10 @@ impl Play {
             .iter()
             .map(|sender| sender.sent.lock().unwrap().iter().map(|sent| *sent == Some(true)).collect())
             .collect();
+        let kept = match self.kept.take() {
+            Some(kept) => Some(kept.finish().await),
+            None => None,
+        };
         let begun = Instant::now();
         for ear in &self.ears {
             for (from, sent) in sent.iter().enumerate() {
@@ -557,7 +576,7 @@ impl Play {
         let failed = sent.iter().flatten().filter(|ok| !**ok).count();
         let slowest = self.senders.iter().map(|sender| *sender.slowest.lock().unwrap()).max().unwrap();
         let slowest_join = self.joiners.iter().map(|joiner| *joiner.slowest.lock().unwrap()).max().unwrap();
-        (books, failed, slowest, slowest_join)
+        (books, kept, failed, slowest, slowest_join)
     }
 }
 
@@ -597,7 +616,7 @@ async fn play_here(kind: Kind, fault: Fault, many: Option<usize>) {
         recovered.push(play.recovered().await);
         memory.push(play.memory());
     }
-    let (books, failed, slowest, slowest_join) = play.finish().await;
+    let (books, kept, failed, slowest, slowest_join) = play.finish().await;
     recovered.sort();
     let median = recovered[recovered.len() / 2];
     // The first round allocates what every round needs.
@@ -617,6 +636,14 @@ async fn play_here(kind: Kind, fault: Fault, many: Option<usize>) {
         recovered[recovered.len() - 1].as_secs_f64(),
         growth as f64 / f64::from(1 << 20),
     );
+    if let Some(kept) = kept {
+        assert!(kept.received > 0);
+        assert_eq!((kept.missed, kept.doubled), (0, 0), "{kept:?}");
+        // Only another server, or the same one without its data, is a gap. Each socket is told of it once.
+        let is_another_server = matches!(fault, Fault::Killed | Fault::Promoted);
+        let gaps = if is_another_server { rounds } else { 0 };
+        assert!(kept.lost.iter().all(|lost| *lost == gaps), "{kept:?}");
+    }
     assert!(books.owed > 0);
     assert_eq!(books.lost(), 0, "{books:?}");
     // Pub/sub messages have no number on the wire, so a duplicate looks like a second equal message.
