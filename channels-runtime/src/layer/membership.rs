@@ -128,6 +128,8 @@ impl ChannelLayer {
 
     /// Removes every group, for a test or for manual intervention.
     ///
+    /// The histories that Redis keeps for groups stay, because other processes use them: [`Self::history_forget`] removes one.
+    ///
     /// # Errors
     /// The layer's server cannot be reached.
     pub async fn flush(&self) -> Result<(), LayerError> {

@@ -187,6 +187,22 @@ mod tests {
     }
 
     #[test]
+    fn repeated_name_is_dirty_again_with_its_callers() {
+        let mut reconciler = Reconciler::default();
+        let (first, other) = (reconciler.confirm("a"), reconciler.confirm("b"));
+        assert_eq!(reconciler.take_batch(9), ["a", "b"]);
+        let second = reconciler.confirm("a");
+        reconciler.repeat(&"a");
+        reconciler.settle(&"a", &Ok(()));
+        reconciler.settle(&"b", &Ok(()));
+        let [Confirmation(mut first), Confirmation(mut second), Confirmation(mut other)] = [first, second, other];
+        assert!(first.try_recv().is_err() && second.try_recv().is_err() && other.try_recv().unwrap().is_ok());
+        assert_eq!(reconciler.take_batch(9), ["a"]);
+        reconciler.settle(&"a", &Ok(()));
+        assert!(first.try_recv().unwrap().is_ok() && second.try_recv().unwrap().is_ok());
+    }
+
+    #[test]
     fn failed_batch_is_dirty_again_with_its_callers() {
         let mut reconciler = Reconciler::default();
         let (awaited, dropped) = (reconciler.confirm("awaited"), reconciler.confirm("dropped"));

@@ -5,6 +5,7 @@ use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
 use futures_util::future::join_all;
 
+use crate::support::records::Records;
 use crate::support::redis::RedisServer;
 use crate::support::until::{until, within};
 
@@ -463,8 +464,10 @@ async fn thousand_members_of_a_group_cost_one_recall() {
 }
 
 /// Without the command INFO, a restart cannot be told from a short interruption. The process logs it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn user_without_info_recovers() {
+// A single-threaded runtime, so that the layer logs in this thread.
+#[tokio::test]
+async fn user_without_info_recovers_and_is_logged_once() {
+    let (log, _listening) = Records::listen();
     let server = RedisServer::start();
     server.ask("ACL SETUSER default -info");
     let (here, there) = (Process::open(&server).await, Process::open(&server).await);
@@ -473,4 +476,25 @@ async fn user_without_info_recovers() {
     let at = reader.leave().await;
     here.send("a", [1]).await;
     there.reader("a", &at).await.receives(&["hello", "1"]).await;
+    there.reader("b", "").await.receives(&["hello"]).await;
+    // Once for each layer.
+    assert_eq!(log.take("Redis does not return the identity of its run").len(), 2);
+}
+
+/// The core layer keeps no histories: who comes back is told so, before anything else.
+#[tokio::test]
+async fn core_layer_tells_that_it_keeps_nothing() {
+    let server = RedisServer::start();
+    let layer = ChannelLayer::redis_core(&[server.url()]).await.unwrap();
+    let process = Process { channels: Channels::builder().layer(layer.clone()).build().unwrap(), layer };
+    let pubsub = Process::open(&server).await;
+    let mut reader = pubsub.reader("a", "").await;
+    reader.receives(&["hello"]).await;
+    let (mut first, mut back) = (process.reader("a", "").await, process.reader("a", &reader.at).await);
+    process.send("a", [1]).await;
+    first.receives(&["hello", "1"]).await;
+    back.receives(&["hello", "lost not_kept", "1"]).await;
+    assert_eq!(back.at, "", "nothing has a position");
+    assert!(process.layer.history(&Feed { room: "a" }).await.unwrap().is_empty());
+    process.layer.history_forget(&Feed { room: "a" }).await.unwrap();
 }
