@@ -7,6 +7,7 @@ use crate::codec::Format;
 #[cfg(feature = "redis")]
 use crate::error::LayerError;
 use crate::error::SettingError;
+use crate::event::History;
 use crate::layer::channel_capacity::ChannelCapacity;
 use crate::layer::histories::HISTORY_MEMORY;
 use crate::support::LONGEST;
@@ -37,6 +38,7 @@ pub struct LayerConfig {
     zero_capacity: Option<String>,
     pub(crate) symmetric_encryption_keys: Secrets,
     pub(crate) history_memory: usize,
+    history_size: u16,
 }
 
 /// The shortest key for messages, in bytes. With an empty one, anyone can read and forge messages.
@@ -72,6 +74,7 @@ impl Default for LayerConfig {
             zero_capacity: None,
             symmetric_encryption_keys: Secrets::default(),
             history_memory: HISTORY_MEMORY,
+            history_size: u16::MAX,
         }
     }
 }
@@ -111,6 +114,18 @@ impl LayerConfig {
     pub fn group_expiry(mut self, group_expiry: Duration) -> Self {
         self.group_expiry = group_expiry.min(LONGEST);
         self
+    }
+
+    /// Limits how many events the history of each group keeps. Default: the `size` of the group.
+    #[must_use]
+    pub fn history_size(mut self, events: u16) -> Self {
+        self.history_size = events.max(1);
+        self
+    }
+
+    /// Returns the history of a group within the limit of this configuration.
+    pub(crate) fn limit_history(&self, history: History) -> History {
+        History { size: history.size.min(self.history_size), ..history }
     }
 
     /// Sets how many bytes the kept events of all groups may take in this process. Default: 64 MiB.

@@ -191,7 +191,7 @@ impl ChannelLayer {
     /// The event cannot be encoded, or it is too large for the history.
     pub(crate) fn encode_for<G: Group + ?Sized, E: Event>(&self, event: &E) -> Result<Outgoing, LayerError> {
         let envelope = Envelope::from_event(event, self.layer.backend.format())?;
-        let history = if E::VOLATILE { None } else { G::HISTORY };
+        let history = if E::VOLATILE { None } else { G::HISTORY.map(|history| self.config().limit_history(history)) };
         let bytes = envelope.body().len();
         if history.is_some() && bytes > MAX_KEPT {
             return Err(LayerError::TooLarge { event: E::TYPE, bytes, limit: MAX_KEPT });
@@ -251,7 +251,7 @@ impl ChannelLayer {
     /// # Cancel safety
     /// Dropping the future has no effect.
     pub fn history<G: Recoverable + ?Sized>(&self, group: &G) -> Unawaited<'_, Result<Vec<Envelope>, LayerError>> {
-        let (group, history) = (group.name(), G::HISTORY);
+        let (group, history) = (group.name(), G::HISTORY.map(|history| self.config().limit_history(history)));
         Unawaited::new(async move {
             let Some(history) = history else { return Ok(Vec::new()) };
             self.layer.backend.history(&group?, history).await

@@ -36,7 +36,7 @@ impl ChannelLayer {
         history: History,
         since: Since,
     ) -> Result<Joined, LayerError> {
-        self.backend().group_add_since(&group?, &channel, history, &since).await
+        self.backend().group_add_since(&group?, &channel, self.config().limit_history(history), &since).await
     }
 
     /// Removes a channel from a group. Does nothing if the channel is not a member.
