@@ -10,7 +10,8 @@ use crate::event::{Cause, History, Id, Position, Reign, Since};
 use crate::layer::chain::{Chain, ChainMessage, Linked};
 use crate::layer::counters::Counters;
 use crate::layer::delivery::{Delivery, MailboxKind};
-use crate::layer::for_kinds::{ForKinds, of_kind};
+use crate::layer::histories::HistoryBytes;
+use crate::layer::prepared::Prepared;
 use crate::name::GroupName;
 use crate::websocket::EncodedFrame;
 
@@ -22,12 +23,13 @@ const ENTRY: usize = 200;
 pub(super) struct KeptMessage {
     pub(super) envelope: Envelope,
     /// The message as it was prepared for the members, so that a replay does not render it again. `None` if that failed.
-    pub(super) prepared: ForKinds<Option<Delivery>>,
+    pub(super) prepared: Prepared,
 }
 
 impl ChainMessage for KeptMessage {
     fn bytes(&self) -> usize {
-        ENTRY + self.envelope.body().len()
+        // The frame that members receive is about as large as the message.
+        ENTRY + 2 * self.envelope.body().len()
     }
 }
 
@@ -46,6 +48,10 @@ pub(super) struct GroupHistory {
     pub(super) last_message: Instant,
     /// The time at which the last member left.
     pub(super) last_member: Instant,
+    /// The time under which [`Histories`](super::histories::Histories) lists the history. `None` if it is not listed.
+    pub(super) retained: Option<Instant>,
+    /// The bytes of the chain. The limit of the memory counts them until the history is dropped.
+    bytes: HistoryBytes,
     /// The frames after a position as one buffer, for the clients that come back together.
     replay: Option<JoinedReplay>,
 }
@@ -62,15 +68,50 @@ struct JoinedReplay {
 pub(super) struct Missed {
     /// The position of the newest message.
     pub(super) at: Position,
-    /// The messages after the client's position, or the reason why they cannot be sent.
-    pub(super) entries: Result<Vec<Linked<KeptMessage>>, Cause>,
-    /// The entries as one buffer, if a member of this kind has had the same ones.
-    pub(super) joined: Option<EncodedFrame>,
+    /// The position before the missed messages.
+    pub(super) before: Position,
+    /// The number of missed messages.
+    pub(super) count: usize,
+    /// The missed messages, or the reason why they cannot be sent.
+    pub(super) messages: Result<MissedMessages, Cause>,
+}
+
+/// The messages that a member has missed.
+pub(super) enum MissedMessages {
+    Entries(Vec<Linked<KeptMessage>>),
+    /// All of them as one buffer, which a member of the same kind has had before.
+    Joined(EncodedFrame),
 }
 
 impl GroupHistory {
-    pub(super) fn new(chain: Chain<KeptMessage>, history: History, is_own: bool, now: Instant) -> Self {
-        Self { chain, history, joining: 0, is_own, last_message: now, last_member: now, replay: None }
+    pub(super) fn new(
+        chain: Chain<KeptMessage>,
+        history: History,
+        is_own: bool,
+        bytes: HistoryBytes,
+        now: Instant,
+    ) -> Self {
+        let (last_message, last_member) = (now, now);
+        Self { chain, history, joining: 0, is_own, last_message, last_member, retained: None, bytes, replay: None }
+    }
+
+    /// Counts the bytes of the chain, after it has changed.
+    pub(super) fn count_bytes(&mut self) {
+        self.bytes.set(self.chain.bytes());
+    }
+
+    /// Returns the bytes of the chain, as they are counted.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.chain.bytes()
+    }
+
+    /// Appends the newest message. Returns the one that is no longer kept.
+    pub(super) fn append(&mut self, linked: Linked<KeptMessage>) -> Option<Linked<KeptMessage>> {
+        self.replay = None;
+        let trimmed = self.chain.append(linked);
+        self.count_bytes();
+        trimmed
     }
 
     /// Returns the reign. `None` before the first recall.
@@ -83,9 +124,12 @@ impl GroupHistory {
         self.chain.top().map_or(Position::NONE, |(reign, id)| Position::new(group, reign, id))
     }
 
-    /// Removes the messages if the last one is too old. Returns them.
+    /// Removes the messages if the last one is too old. Returns them. A server decides itself whether its messages have expired.
     pub(super) fn expire(&mut self, now: Instant) -> Entries {
-        if now < self.last_message + self.history.ttl { Entries::new() } else { self.forget() }
+        if now < self.last_message + self.history.ttl {
+            return Entries::new();
+        }
+        if self.is_own { self.forget() } else { self.cut() }
     }
 
     /// Returns the time until which a history without members is kept.
@@ -96,13 +140,17 @@ impl GroupHistory {
     /// Removes the messages. Returns them.
     pub(super) fn forget(&mut self) -> Entries {
         self.replay = None;
-        self.chain.forget()
+        let forgotten = self.chain.forget();
+        self.count_bytes();
+        forgotten
     }
 
     /// Removes the messages, but a recall may return them again. Returns them.
     pub(super) fn cut(&mut self) -> Entries {
         self.replay = None;
-        self.chain.cut()
+        let cut = self.chain.cut();
+        self.count_bytes();
+        cut
     }
 
     /// Returns what a member has missed since its position.
@@ -112,9 +160,15 @@ impl GroupHistory {
             Ok(Some(position)) => self.chain.since(&position),
             Err(_) => Err(Cause::Unreadable),
         };
-        let joined = range.as_ref().ok().and_then(|range| self.joined(range, kind));
-        let entries = range.map(|range| self.chain.kept().range(range).cloned().collect());
-        Missed { at: self.top(group), entries, joined }
+        let at = self.top(group);
+        let first = range.as_ref().ok().and_then(|range| self.chain.kept().range(range.clone()).next());
+        let before = first.map_or(at, |first| Position::new(group, at.reign(), first.link.prev));
+        let count = range.as_ref().map_or(0, ExactSizeIterator::len);
+        let messages = range.map(|range| match self.joined(&range, kind) {
+            Some(frames) => MissedMessages::Joined(frames),
+            None => MissedMessages::Entries(self.chain.kept().range(range).cloned().collect()),
+        });
+        Missed { at, before, count, messages }
     }
 
     fn joined(&self, range: &Range<usize>, kind: &MailboxKind) -> Option<EncodedFrame> {
@@ -141,11 +195,8 @@ impl GroupHistory {
                 if kept.link.at != entry.link.at {
                     continue;
                 }
-                if let Some(message) = self.chain.get_mut(index)
-                    && of_kind(&message.prepared, kind).is_none()
-                    && let Some(delivery) = of_kind(&entry.message.prepared, kind)
-                {
-                    message.prepared.push((kind, delivery.clone()));
+                if let Some(message) = self.chain.get_mut(index) {
+                    message.prepared.add_kind_of(&entry.message.prepared, kind);
                 }
                 break;
             }
@@ -167,9 +218,10 @@ pub(super) fn prepare(
 ) -> bool {
     let mut any = false;
     for Linked { message, .. } in entries {
-        if of_kind(&message.prepared, kind).is_none() {
-            let delivery = counters.prepare(kind, &message.envelope, group.as_str());
-            message.prepared.push((kind, delivery));
+        if !message.prepared.has_kind(kind) {
+            let mut prepared = Prepared::for_kinds([kind]);
+            prepared.prepare(counters, &message.envelope, group.as_str());
+            message.prepared.append(prepared);
             any = true;
         }
     }
@@ -181,7 +233,7 @@ const MAX_JOINED: usize = 1024 * 1024;
 
 /// Returns the deliveries of a replay, and all of them as one buffer, if all are frames that are never dropped.
 pub(super) fn deliveries(entries: &[Linked<KeptMessage>], kind: &MailboxKind) -> (Vec<Delivery>, Option<EncodedFrame>) {
-    let found = entries.iter().filter_map(|entry| of_kind(&entry.message.prepared, kind)?.clone());
+    let found = entries.iter().filter_map(|entry| entry.message.prepared.delivery(kind).cloned());
     let found: Vec<Delivery> = found.filter(|delivery| !matches!(delivery, Delivery::Nothing)).collect();
     let frames: Option<Vec<&EncodedFrame>> = found.iter().map(Delivery::undroppable_frame).collect();
     let bytes = |frames: &[&EncodedFrame]| frames.iter().map(|frame| frame.as_bytes().len()).sum::<usize>();

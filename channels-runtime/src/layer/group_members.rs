@@ -1,108 +1,22 @@
 //! The members of a group in this process, and the messages that wait for all of them.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexSet;
-use smallvec::smallvec;
 use tokio::time::Instant;
 
 use crate::codec::Envelope;
-use crate::error::shown_error;
 use crate::layer::counters::Counters;
 use crate::layer::delivery::{Delivery, MailboxKind};
-use crate::layer::for_kinds::{ForKinds, of_kind};
+use crate::layer::for_kinds::of_kind;
 use crate::layer::group_history::GroupHistory;
 use crate::layer::mailbox::{Batch, DeliveryCount, Mailbox, NamedMailbox};
+use crate::layer::prepared::{Prepared, Ready, caught};
 use crate::layer::scheduled::Scheduled;
 use crate::layer::sharded_map::ShardedMap;
 use crate::layer::write_priority::WritePriority;
 use crate::name::{ChannelName, GroupName};
-use crate::support::panic_message;
-
-/// A message that is prepared once per kind of mailbox. Nearly always there is one kind.
-#[derive(Default)]
-pub(super) struct Prepared(ForKinds<Option<Delivery>>);
-
-/// Delivers or drops a message, which may drop a payload. A payload's `Drop` is user code: its panic is logged, and must not end
-/// the caller, which is often the task that receives for all channels of this process. Returns `None` after a panic.
-pub(super) fn caught<T>(run: impl FnOnce() -> T) -> Option<T> {
-    let outcome = catch_unwind(AssertUnwindSafe(run));
-    outcome
-        .map_err(|panic| {
-            tracing::error!(panic = shown_error(panic_message(&*panic)), "the delivery of an event panicked")
-        })
-        .ok()
-}
-
-impl Drop for Prepared {
-    fn drop(&mut self) {
-        let deliveries = std::mem::take(&mut self.0);
-        caught(|| drop(deliveries));
-    }
-}
-
-impl Prepared {
-    /// Lists the distinct kinds. The message is not prepared for them yet.
-    pub(super) fn for_kinds(kinds: impl IntoIterator<Item = &'static MailboxKind>) -> Self {
-        let mut prepared = Self::default();
-        for kind in kinds {
-            if of_kind(&prepared.0, kind).is_none() {
-                prepared.0.push((kind, None));
-            }
-        }
-        prepared
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Removes the kinds that `other` lists.
-    pub(super) fn without(mut self, other: &Self) -> Self {
-        self.0.retain(|(kind, _)| of_kind(&other.0, kind).is_none());
-        self
-    }
-
-    /// Adds the kinds of `other`, which must be new.
-    pub(super) fn append(&mut self, mut other: Self) {
-        self.0.append(&mut other.0);
-    }
-
-    /// Returns the deliveries of each kind.
-    pub(super) fn for_each_kind(&self) -> &ForKinds<Option<Delivery>> {
-        &self.0
-    }
-
-    /// Prepares the message for each kind.
-    pub(super) fn prepare(&mut self, counters: &Counters, envelope: &Envelope, to: &str) {
-        for (kind, delivery) in &mut self.0 {
-            *delivery = counters.prepare(kind, envelope, to);
-        }
-    }
-
-    /// Returns whether a member receives the message, and would have to be told if it were lost.
-    pub(super) fn is_lasting(&self) -> bool {
-        let is_lasting = |delivery: &Delivery| match delivery {
-            Delivery::Frame(_, hint) | Delivery::Event(_, hint, _) => !hint.is_volatile(),
-            _ => false,
-        };
-        self.0.iter().any(|(_, delivery)| delivery.as_ref().is_some_and(is_lasting))
-    }
-
-    /// Returns the prepared message for this kind, if its preparation succeeded.
-    pub(super) fn delivery(&self, kind: &MailboxKind) -> Option<&Delivery> {
-        of_kind(&self.0, kind)?.as_ref()
-    }
-
-    /// Returns a batch of this one message for each kind whose preparation succeeded.
-    pub(crate) fn ready(&self, at: Instant, mailboxes: usize) -> Ready<'_> {
-        let ready = self.0.iter().filter_map(|(kind, delivery)| Some((*kind, delivery.as_ref()?)));
-        let batch = |delivery| Batch::of(smallvec![(delivery, at)], WritePriority::of(mailboxes));
-        ready.map(|(kind, delivery)| (kind, batch(delivery))).collect()
-    }
-}
 
 /// A message to the members of a group.
 pub(super) struct Message {
@@ -245,18 +159,14 @@ impl GroupMembers {
     }
 
     fn deliver_all(&self, messages: &[Message]) -> DeliveryCount {
-        let batch =
-            |(kind, _): &(&'static MailboxKind, _)| (*kind, batch_for(kind, messages, WritePriority::of(self.len())));
-        let ready = self.kinds(None).0.iter().map(batch).collect();
+        let batch = |kind: &'static MailboxKind| (kind, batch_for(kind, messages, WritePriority::of(self.len())));
+        let ready = self.kinds(None).kinds().map(batch).collect();
         deliver_batches(self.mailboxes.iter().map(|NamedMailbox(mailbox)| mailbox), &ready)
     }
 }
 
 /// The groups of a process, with their members.
 pub(super) type Groups = ShardedMap<GroupName, GroupMembers>;
-
-/// A batch for each kind of mailbox.
-pub(crate) type Ready<'a> = ForKinds<Batch<'a>>;
 
 /// Delivers to each mailbox the batch of its kind.
 pub(crate) fn deliver_batches<'a>(

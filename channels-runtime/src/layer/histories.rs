@@ -1,9 +1,9 @@
 //! The histories of a table: how a kept message arrives, and the histories without members.
 
-use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 
 use tokio::time::Instant;
 
@@ -30,22 +30,51 @@ pub(super) enum Arrival {
 
 /// The histories of a table.
 pub(crate) struct Histories {
-    /// The histories of groups without members, with the time until which they are kept. Only for a process that keeps the
-    /// histories itself. Bound: [`MOST_RETAINED`]. Policy: the first entry is forgotten.
-    retained: Mutex<VecDeque<(Instant, GroupName)>>,
-    /// The bytes of all chains.
-    pub(super) bytes: AtomicUsize,
+    /// The histories of groups without members, by the time until which they are kept. Only for a process that keeps the
+    /// histories itself. Each is listed once. Its lock is taken last. Bound: [`MOST_RETAINED`]. Policy: the first entry is
+    /// forgotten.
+    retained: Mutex<BTreeSet<(Instant, GroupName)>>,
+    bytes: Arc<AtomicUsize>,
     /// The limit of `bytes`.
     limit: AtomicUsize,
 }
 
+/// The bytes of one history, as a part of those of its table.
+pub(super) struct HistoryBytes {
+    bytes: usize,
+    total: Arc<AtomicUsize>,
+}
+
+impl HistoryBytes {
+    pub(super) fn set(&mut self, bytes: usize) {
+        self.total.fetch_add(bytes, Relaxed);
+        self.total.fetch_sub(std::mem::replace(&mut self.bytes, bytes), Relaxed);
+    }
+}
+
+impl Drop for HistoryBytes {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
 impl Default for Histories {
     fn default() -> Self {
-        Self { retained: Mutex::default(), bytes: AtomicUsize::new(0), limit: AtomicUsize::new(HISTORY_MEMORY) }
+        Self { retained: Mutex::default(), bytes: Arc::default(), limit: AtomicUsize::new(HISTORY_MEMORY) }
     }
 }
 
 impl Histories {
+    /// Begins to count the bytes of a history.
+    pub(super) fn count_bytes(&self) -> HistoryBytes {
+        HistoryBytes { bytes: 0, total: Arc::clone(&self.bytes) }
+    }
+
+    /// Returns the bytes of all histories.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.load(Relaxed)
+    }
+
     pub(super) fn limit(&self) -> usize {
         self.limit.load(Relaxed)
     }
@@ -54,26 +83,46 @@ impl Histories {
         self.limit.store(bytes, Relaxed);
     }
 
-    /// Keeps the history of a group without members until `due`.
-    pub(super) fn retain(&self, due: Instant, group: GroupName) {
-        lock(&self.retained).push_back((due, group));
+    /// Lists the history of a group without members until `due`. `listed` is the time under which it is listed.
+    pub(super) fn retain(&self, group: &GroupName, due: Instant, listed: &mut Option<Instant>) {
+        if listed.is_none() {
+            *listed = Some(due);
+            lock(&self.retained).insert((due, group.clone()));
+        }
     }
 
-    /// Takes the next groups to check, at most two, so that the cost of a send is constant.
-    pub(super) fn take_due(&self, now: Instant) -> [Option<GroupName>; 2] {
+    /// Removes the history of a group from the list.
+    pub(super) fn release(&self, group: &GroupName, listed: &mut Option<Instant>) {
+        if let Some(due) = listed.take() {
+            lock(&self.retained).remove(&(due, group.clone()));
+        }
+    }
+
+    /// Removes all histories from the list.
+    pub(super) fn release_all(&self) {
+        lock(&self.retained).clear();
+    }
+
+    /// Takes the next group to forget from the list, if its time is over, or if the list is too long.
+    pub(super) fn take_due(&self, now: Instant) -> Option<Due> {
         let mut retained = lock(&self.retained);
-        [(); 2].map(|()| {
-            let excess = retained.len() > MOST_RETAINED;
-            let (due, _) = retained.front()?;
-            if *due > now && !excess {
-                return None;
-            }
-            retained.pop_front().map(|(_, group)| group)
-        })
+        let is_excess = retained.len() > MOST_RETAINED;
+        let (due, _) = retained.first()?;
+        if *due > now && !is_excess {
+            return None;
+        }
+        retained.pop_first().map(|(_, group)| Due { group, is_excess })
     }
 
-    /// Returns whether more groups are retained than the bound allows.
-    pub(super) fn is_over_bound(&self) -> bool {
-        lock(&self.retained).len() >= MOST_RETAINED
+    #[cfg(all(test, feature = "redis"))]
+    pub(super) fn is_retained(&self, group: &GroupName) -> bool {
+        lock(&self.retained).iter().filter(|(_, known)| known == group).count() == 1
     }
+}
+
+/// A group without members whose history may be forgotten.
+pub(super) struct Due {
+    pub(super) group: GroupName,
+    /// It is forgotten before its time.
+    pub(super) is_excess: bool,
 }

@@ -22,10 +22,11 @@ use crate::layer::batching::OpenBatch;
 use crate::layer::counters::{Counters, LayerStats};
 use crate::layer::delivery::Full;
 use crate::layer::group_history::Entries;
-use crate::layer::group_members::{DeliveredMessages, GroupMembers, Groups, Message, Prepared, caught};
+use crate::layer::group_members::{DeliveredMessages, GroupMembers, Groups, Message};
 use crate::layer::histories::{Arrival, Histories};
 use crate::layer::joined_groups::JoinedGroups;
 use crate::layer::mailbox::{Mailbox, NamedMailbox};
+use crate::layer::prepared::{Prepared, caught};
 use crate::layer::sharded_map::ShardedMap;
 use crate::name::{ChannelName, GroupName};
 use crate::support::lock;
@@ -403,8 +404,7 @@ impl Operation<'_> {
             Some(history) if history.is_own => {
                 history.last_member = Instant::now();
                 let due = history.due();
-                drop(groups);
-                self.table.histories.retain(due, group.clone());
+                self.table.histories.retain(group, due, &mut history.retained);
                 None
             }
             _ => groups.remove(group),
@@ -415,7 +415,9 @@ impl Operation<'_> {
     }
 
     fn remove_groups(&mut self) {
-        for mut shard in self.table.groups.lock_all() {
+        let mut groups = self.table.groups.lock_all();
+        self.table.histories.release_all();
+        for shard in &mut groups {
             for (_, mut members) in shard.drain() {
                 self.deliver_waiting(&mut members);
                 if members.history.is_some() {

@@ -1,20 +1,19 @@
 //! The methods of the local table for groups with a history: joining with a position, keeping, recalling and expiring.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::time::Instant;
 
 use crate::codec::Envelope;
 use crate::event::{Cause, DropHint, History, HistoryLost, Id, Joined, Position, Reign, Since};
-use crate::layer::chain::{Chain, ChainMessage, Heard, Link, Linked, Recalled};
+use crate::layer::chain::{Chain, Heard, Link, Linked, Recalled};
 use crate::layer::delivery::{Delivery, MailboxKind};
-use crate::layer::for_kinds::ForKinds;
-use crate::layer::group_history::{Entries, GroupHistory, KeptMessage, Missed, deliveries, prepare};
-use crate::layer::group_members::{DeliveredMessages, GroupMembers, Prepared, caught};
-use crate::layer::histories::Arrival;
+use crate::layer::group_history::{Entries, GroupHistory, KeptMessage, Missed, MissedMessages, deliveries, prepare};
+use crate::layer::group_members::{DeliveredMessages, GroupMembers};
+use crate::layer::histories::{Arrival, Due};
 use crate::layer::local_table::LocalTable;
 use crate::layer::mailbox::Mailbox;
+use crate::layer::prepared::Prepared;
 use crate::layer::sharded_map::Shard;
 use crate::name::{ChannelName, GroupName};
 use crate::websocket::EncodedFrame;
@@ -36,7 +35,7 @@ impl LocalTable {
     ) -> Option<Joined> {
         let make = |now| {
             let chain = Chain::new(history.size, reign, Id::random());
-            Some(Box::new(GroupHistory::new(chain, history, true, now)))
+            Some(Box::new(GroupHistory::new(chain, history, true, self.histories.count_bytes(), now)))
         };
         self.join(group, name, since, make).ok()?
     }
@@ -66,7 +65,8 @@ impl LocalTable {
     ) -> Result<Option<Joined>, NotReady> {
         let now = Instant::now();
         let mut operation = self.operation();
-        let mut expired = Entries::new();
+        // Dropped after the locks are released: a payload's `Drop` is user code.
+        let expired;
         let mut shard = self.channels.of(name.as_str());
         let Some((mailbox, joined_groups)) = shard.get_mut(name.as_str()) else { return Ok(None) };
         let mut groups = self.groups.of(group);
@@ -84,11 +84,8 @@ impl LocalTable {
         }
         let is_new = members.insert(mailbox);
         let history = members.history.as_mut().expect("the history is ready");
-        if history.is_own {
-            let before = history.chain.bytes();
-            expired = history.expire(now);
-            self.histories.bytes.fetch_sub(before - history.chain.bytes(), Relaxed);
-        }
+        self.histories.release(group, &mut history.retained);
+        expired = history.expire(now);
         if !is_new {
             return Ok(Some(Joined::new(history.top(group), 0, None)));
         }
@@ -98,30 +95,33 @@ impl LocalTable {
         drop(groups);
         drop(shard);
         drop(expired);
+        // A join may make a history that nobody ever sends to.
+        self.sweep_histories(now);
         Ok(Some(self.replay(group, &*mailbox, missed, *since != Since::START)))
     }
 
     /// Delivers what a new member has missed.
     fn replay(&self, group: &GroupName, mailbox: &dyn Mailbox, missed: Missed, came_back: bool) -> Joined {
-        let Missed { at, entries, joined } = missed;
+        let Missed { at, before, count, messages } = missed;
         let kind = mailbox.kind();
-        let first = entries.as_ref().ok().and_then(|entries| entries.first());
-        let before = first.map_or(at, |first| Position::new(group, at.reign(), first.link.prev));
-        let replayed = entries.and_then(|mut entries| {
-            let is_new = prepare(&mut entries, kind, self.counters(), group);
-            let (found, made) = match joined {
-                Some(frames) => (Vec::new(), Some(frames)),
-                None => deliveries(&entries, kind),
+        let replayed = messages.and_then(|messages| {
+            let (found, joined) = match messages {
+                MissedMessages::Joined(frames) => (Vec::new(), Some(frames)),
+                MissedMessages::Entries(mut entries) => {
+                    let is_new = prepare(&mut entries, kind, self.counters(), group);
+                    let (found, joined) = deliveries(&entries, kind);
+                    if is_new || joined.is_some() {
+                        self.remember(group, &entries, kind, joined.as_ref());
+                    }
+                    (found, joined)
+                }
             };
-            if is_new || made.is_some() {
-                self.remember(group, &entries, kind, made.as_ref());
-            }
-            let one = made.map(|frames| [Delivery::Frame(frames, DropHint::default().kept())]);
+            let one = joined.map(|frames| [Delivery::Frame(frames, DropHint::default().kept())]);
             let missed = one.as_ref().map_or(&*found, |one| one.as_slice());
-            mailbox.replay(missed).map(|()| entries.len()).map_err(|_| Cause::TooMuch)
+            mailbox.replay(missed).map_err(|_| Cause::TooMuch)
         });
         match replayed {
-            Ok(count) => {
+            Ok(()) => {
                 if came_back {
                     self.counters().count_recovered(count);
                 }
@@ -200,7 +200,7 @@ impl LocalTable {
                     }
                     Heard::Double => Err(false),
                     Heard::Held => {
-                        let message = KeptMessage { envelope: envelope.clone(), prepared: ForKinds::new() };
+                        let message = KeptMessage { envelope: envelope.clone(), prepared: Prepared::default() };
                         Err(history.chain.hold(Linked { link: *link, message }))
                     }
                 }
@@ -245,14 +245,17 @@ impl LocalTable {
         let mut dropped = Entries::new();
         let (history, link) = match arrival {
             Arrival::Sent { id, history, reign } => {
+                let has_members = !members.is_empty();
                 let kept = members.history.get_or_insert_with(|| {
                     let chain = Chain::new(history.size, *reign, Id::random());
-                    Box::new(GroupHistory::new(chain, *history, true, now))
+                    Box::new(GroupHistory::new(chain, *history, true, self.histories.count_bytes(), now))
                 });
-                let before = kept.chain.bytes();
                 dropped = kept.expire(now);
-                self.histories.bytes.fetch_sub(before - kept.chain.bytes(), Relaxed);
                 kept.last_message = now;
+                if !has_members {
+                    let due = kept.due();
+                    self.histories.retain(known, due, &mut kept.retained);
+                }
                 let (_, prev) = kept.chain.top().expect("an own history is never recalled");
                 (kept, Link { prev, at: *id })
             }
@@ -265,7 +268,7 @@ impl LocalTable {
                     Heard::Next if is_current => {}
                     Heard::Double => return Err(false),
                     Heard::Next | Heard::Held => {
-                        let message = KeptMessage { envelope: envelope.clone(), prepared: ForKinds::new() };
+                        let message = KeptMessage { envelope: envelope.clone(), prepared: Prepared::default() };
                         return Err(kept.chain.hold(Linked { link: *link, message }));
                     }
                 }
@@ -273,41 +276,39 @@ impl LocalTable {
                 (kept, *link)
             }
         };
-        let message = KeptMessage { envelope: envelope.clone(), prepared: prepared.for_each_kind().clone() };
-        self.append(history, Linked { link, message }, &mut dropped);
+        let message = KeptMessage { envelope: envelope.clone(), prepared: prepared.clone() };
+        dropped.extend(history.append(Linked { link, message }));
         Ok(dropped)
-    }
-
-    fn append(&self, history: &mut GroupHistory, linked: Linked<KeptMessage>, dropped: &mut Entries) {
-        self.histories.bytes.fetch_add(linked.message.bytes(), Relaxed);
-        if let Some(trimmed) = history.chain.append(linked) {
-            self.histories.bytes.fetch_sub(trimmed.message.bytes(), Relaxed);
-            dropped.push_back(trimmed);
-        }
     }
 
     /// Forgets histories without members whose time is over, and the least recently used ones beyond the limit of the memory.
     pub(super) fn sweep_histories(&self, now: Instant) {
-        for group in self.histories.take_due(now).into_iter().flatten() {
-            self.forget_unused(&group, now);
+        // At most two, so that the cost of a send is constant.
+        for _ in 0..2 {
+            let Some(due) = self.histories.take_due(now) else { break };
+            self.forget_unused(&due, now);
         }
-        if self.histories.bytes.load(Relaxed) > self.histories.limit() {
+        if self.histories.bytes() > self.histories.limit() {
             self.evict_histories();
         }
     }
 
-    fn forget_unused(&self, group: &GroupName, now: Instant) {
+    fn forget_unused(&self, Due { group, is_excess }: &Due, now: Instant) {
         let removed;
         {
             let mut shard = self.groups.of(group);
             let Some((_, members)) = shard.get_mut(group) else { return };
-            let Some(history) = members.history.as_ref().filter(|_| members.is_empty()) else { return };
+            let is_empty = members.is_empty();
+            let Some(history) = members.history.as_mut() else { return };
+            history.retained = None;
             let due = history.due();
-            if due > now && !self.histories.is_over_bound() {
-                drop(shard);
-                return self.histories.retain(due, group.clone());
+            if !is_empty {
+                return;
             }
-            self.histories.bytes.fetch_sub(history.chain.bytes(), Relaxed);
+            if due > now && !is_excess {
+                // A message was sent since the group was listed.
+                return self.histories.retain(group, due, &mut history.retained);
+            }
             removed = shard.remove(group);
         }
         drop(removed);
@@ -327,7 +328,7 @@ impl LocalTable {
         });
         used.sort_unstable_by_key(|(at, _)| *at);
         for (_, group) in used {
-            if self.histories.bytes.load(Relaxed) <= self.histories.limit() / 10 * 9 {
+            if self.histories.bytes() <= self.histories.limit() / 10 * 9 {
                 break;
             }
             // A server still has the messages of its histories.
@@ -343,13 +344,10 @@ impl LocalTable {
     fn remove_kept(&self, group: &GroupName, remove: impl FnOnce(&mut GroupHistory) -> Entries) {
         let forgotten = {
             let mut shard = self.groups.of(group);
-            shard.get_mut(group).and_then(|(_, members)| members.history.as_mut()).map(|history| {
-                self.histories.bytes.fetch_sub(history.chain.bytes(), Relaxed);
-                remove(history)
-            })
+            shard.get_mut(group).and_then(|(_, members)| members.history.as_deref_mut()).map(remove)
         };
         // Without the lock: a payload's `Drop` is user code.
-        caught(|| drop(forgotten));
+        drop(forgotten);
     }
 
     /// Returns the kept messages of a group, the oldest first.
@@ -361,9 +359,7 @@ impl LocalTable {
             let Some(history) = shard.get_mut(group).and_then(|(_, members)| members.history.as_mut()) else {
                 return Vec::new();
             };
-            let before = history.chain.bytes();
-            expired = if history.is_own { history.expire(now) } else { Entries::new() };
-            self.histories.bytes.fetch_sub(before - history.chain.bytes(), Relaxed);
+            expired = history.expire(now);
             history.chain.kept().iter().map(|entry| entry.message.envelope.clone()).collect()
         };
         drop(expired);
@@ -382,7 +378,8 @@ impl LocalTable {
         let mut shard = self.groups.of(group);
         let (_, members) = shard.get_or_default(group);
         operation.deliver_waiting(members);
-        let make = || Box::new(GroupHistory::new(Chain::waiting(history.size), history, false, now));
+        let bytes = || self.histories.count_bytes();
+        let make = || Box::new(GroupHistory::new(Chain::waiting(history.size), history, false, bytes(), now));
         members.history.get_or_insert_with(make).joining += 1;
     }
 
@@ -398,8 +395,6 @@ impl LocalTable {
             if history.joining > 0 || !members.is_empty() {
                 return false;
             }
-            let bytes = members.history.as_ref().map_or(0, |history| history.chain.bytes());
-            self.histories.bytes.fetch_sub(bytes, Relaxed);
             removed = shard.remove(group);
         }
         drop(removed);
@@ -479,7 +474,7 @@ impl LocalTable {
     pub(crate) fn recalled(&self, group: &GroupName, reign: Reign, top: Id, kept: Vec<(Link, Envelope)>) -> bool {
         let entry = |(link, envelope): (Link, Envelope)| {
             let envelope = envelope.at(Position::new(group, reign, link.at));
-            Linked { link, message: KeptMessage { envelope, prepared: ForKinds::new() } }
+            Linked { link, message: KeptMessage { envelope, prepared: Prepared::default() } }
         };
         let kept = kept.into_iter().map(entry).collect();
         let replaced;
@@ -489,11 +484,8 @@ impl LocalTable {
             let Some((_, members)) = shard.get_mut(group) else { return false };
             operation.deliver_waiting(members);
             let Some(history) = &mut members.history else { return false };
-            let before = history.chain.bytes();
             let recalled = history.chain.recalled(reign, top, kept);
-            let after = history.chain.bytes();
-            self.histories.bytes.fetch_add(after, Relaxed);
-            self.histories.bytes.fetch_sub(before, Relaxed);
+            history.count_bytes();
             history.last_message = Instant::now();
             let Recalled { missed, lost, dropped } = recalled;
             replaced = dropped;
@@ -557,24 +549,34 @@ impl LocalTable {
         let Some((_, members)) = shard.get_mut(group) else { return false };
         delivered = members.deliver_waiting();
         let Some(history) = &mut members.history else { return false };
-        // Only this task changes a chain that waits.
-        if heard == Heard::Held {
-            let message = KeptMessage { envelope, prepared: ForKinds::new() };
-            history.chain.put_back(Linked { link, message });
-            drop(shard);
-            return true;
+        // Only this task changes a chain that waits. But the group may have been left and joined again: then this is another
+        // chain.
+        let is_current = history.reign() == Some(reign) && history.chain.is_waiting();
+        match history.chain.hear_held(link) {
+            Heard::Next if is_current && heard == Heard::Next => {}
+            Heard::Double => return false,
+            Heard::Next | Heard::Held => {
+                let message = KeptMessage { envelope, prepared: Prepared::default() };
+                let linked = Linked { link, message };
+                if history.chain.is_waiting() {
+                    history.chain.put_back(linked);
+                } else {
+                    history.chain.hold(linked);
+                }
+                return true;
+            }
         }
         let now = Instant::now();
         history.last_message = now;
-        let message = KeptMessage { envelope: envelope.clone(), prepared: prepared.for_each_kind().clone() };
-        self.append(history, Linked { link, message }, &mut dropped);
+        let message = KeptMessage { envelope: envelope.clone(), prepared: prepared.clone() };
+        dropped.extend(history.append(Linked { link, message }));
         let count = members.deliver(&prepared, now, None);
         drop(shard);
         self.counters().count_deliveries(count, Some(&envelope));
         if let Some(delivered) = &delivered {
             delivered.count(self.counters());
         }
-        caught(|| drop(dropped));
+        drop(dropped);
         false
     }
 }

@@ -5,15 +5,17 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use proptest::prelude::*;
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::time::{Instant, advance};
 
 use crate::codec::{Envelope, Format};
-use crate::event::{Cause, History, Id, Joined, Position, Reign, Since};
+use crate::event::{Cause, DropHint, History, Id, Joined, MailboxPolicy, Position, Reign, Since};
 use crate::layer::batching;
 use crate::layer::batching::BatchScope;
 use crate::layer::chain::Link;
 use crate::layer::delivery::{Delivery, Full, MailboxKind, Undeliverable};
+use crate::layer::histories::MOST_RETAINED;
 use crate::layer::local_table::LocalTable;
 use crate::layer::local_table_history::NotReady;
 use crate::layer::mailbox::Mailbox;
@@ -123,6 +125,19 @@ fn record(table: &LocalTable, of: usize, number: u64) {
     table.record(&group(of), &envelope(number), HISTORY, REIGN);
 }
 
+fn kept(table: &LocalTable, of: usize) -> Vec<u64> {
+    table.kept(&group(of)).iter().map(number).collect()
+}
+
+fn bytes(table: &LocalTable) -> usize {
+    table.histories().bytes()
+}
+
+/// Returns the number of entries, with those of groups without members.
+fn entries(table: &LocalTable) -> usize {
+    table.groups.len()
+}
+
 fn id(number: u64) -> Id {
     let mut id = [0; 12];
     id[..8].copy_from_slice(&number.to_be_bytes());
@@ -157,6 +172,10 @@ fn recalled_table(top: u64) -> (Arc<LocalTable>, Arc<Member<u8>>) {
     assert_eq!(join_recalled(&table, 0, &Since::START).unwrap().lost, None);
     assert!(!table.close_history(&group(0)));
     (table, member)
+}
+
+fn position(number: u64) -> Since {
+    Position::new(&group(0), REIGN, id(number)).into()
 }
 
 #[test]
@@ -257,6 +276,22 @@ fn message_older_than_history_does_not_recall_for_ever() {
 }
 
 #[test]
+fn answer_for_chain_that_is_gone_does_not_make_next_one_live() {
+    let (table, member) = recalled_table(1);
+    assert!(hear(&table, 3));
+    let reopens = Arc::clone(&table);
+    at_next_preparation(move || {
+        reopens.discard(&group(0), &channel(0));
+        reopens.open_history(&group(0), HISTORY);
+    });
+    _ = recalled(&table, REIGN, 3, 2..=3);
+    assert_eq!(join_recalled(&table, 0, &Since::START), Err(NotReady));
+    assert!(!recalled(&table, REIGN, 3, 1..=3) || !recalled(&table, REIGN, 3, 1..=3));
+    assert_eq!(join_recalled(&table, 0, &position(1)).unwrap().missed, 2);
+    assert!(member.seen().ends_with(&[Message(2), Message(3)]));
+}
+
+#[test]
 fn history_is_closed_more_often_than_opened_after_flush() {
     let table = table();
     Member::<u8>::register(&table, 0);
@@ -267,6 +302,136 @@ fn history_is_closed_more_often_than_opened_after_flush() {
     _ = join_recalled(&table, 0, &Since::START).unwrap();
     assert!(!table.close_history(&group(0)) && !table.close_history(&group(0)));
     assert!(table.is_wanted(&group(0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_is_removed_after_its_time_without_members() {
+    let table = table();
+    let member = Member::<u8>::register(&table, 0);
+    _ = join(&table, 0, 0, &Since::START);
+    record(&table, 0, 1);
+    table.remove(&member.name);
+    advance(TTL - Duration::from_millis(1)).await;
+    record(&table, 1, 1);
+    assert_eq!((kept(&table, 0), entries(&table)), (vec![1], 2));
+    advance(Duration::from_millis(1)).await;
+    record(&table, 1, 2);
+    assert_eq!(entries(&table), 1, "its entry is gone");
+    // A group that never had a member.
+    advance(TTL).await;
+    record(&table, 2, 1);
+    assert_eq!((entries(&table), kept(&table, 1)), (1, vec![]));
+    advance(TTL).await;
+    assert!(kept(&table, 2).is_empty());
+    assert_eq!(bytes(&table), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_with_members_forgets_messages_after_its_time() {
+    let table = table();
+    let (_one, two) = (Member::<u8>::register(&table, 0), Member::<u8>::register(&table, 1));
+    let start = join(&table, 0, 0, &Since::START);
+    record(&table, 0, 1);
+    advance(TTL).await;
+    assert_eq!(join(&table, 0, 1, &start.at.into()).lost, Some(Cause::Forgotten));
+    assert_eq!(two.seen(), [Lost(Cause::Forgotten)]);
+    assert_eq!((kept(&table, 0), bytes(&table)), (vec![], 0));
+    // A server forgets them at the same time.
+    let (table, _member) = recalled_table(2);
+    Member::<u8>::register(&table, 1);
+    advance(TTL).await;
+    assert_eq!(join_recalled(&table, 1, &position(1)).unwrap().lost, Some(Cause::Forgotten));
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_history_does_not_delay_removal_of_short_one() {
+    let table = table();
+    let long = History { ttl: TTL * 100, ..HISTORY };
+    table.record(&group(0), &envelope(1), long, REIGN);
+    record(&table, 1, 1);
+    advance(TTL).await;
+    table.record(&group(0), &envelope(2), long, REIGN);
+    assert_eq!((entries(&table), kept(&table, 0)), (1, vec![1, 2]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn group_that_is_left_often_does_not_displace_other_histories() {
+    let table = table();
+    record(&table, 1, 1);
+    for _ in 0..=MOST_RETAINED {
+        let member = Member::<u8>::register(&table, 0);
+        _ = join(&table, 0, 0, &Since::START);
+        record(&table, 0, 1);
+        table.remove(&member.name);
+    }
+    record(&table, 0, 1);
+    assert_eq!((kept(&table, 1), entries(&table)), (vec![1], 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn number_of_histories_without_members_is_bounded() {
+    let table = table();
+    for at in 0..MOST_RETAINED + 50 {
+        record(&table, at, 1);
+        advance(Duration::from_millis(1)).await;
+    }
+    assert_eq!(entries(&table), MOST_RETAINED);
+    assert!(kept(&table, 49).is_empty() && kept(&table, 50) == [1], "the oldest ones are forgotten");
+    // Without any send, too.
+    for at in 0..50 {
+        let member = Member::<u8>::register(&table, at);
+        _ = join(&table, MOST_RETAINED + 100 + at, at, &Since::START);
+        table.remove(&member.name);
+    }
+    // The group of the last leave is checked by the next call.
+    assert_eq!(entries(&table), MOST_RETAINED + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn least_recently_used_history_is_forgotten_beyond_limit_of_memory() {
+    let table = table();
+    for of in 0..4 {
+        record(&table, of, 1);
+        advance(Duration::from_millis(1)).await;
+    }
+    record(&table, 0, 2);
+    table.histories().set_limit(bytes(&table));
+    advance(Duration::from_millis(1)).await;
+    record(&table, 3, 2);
+    assert_eq!([0, 1, 2, 3].map(|of| kept(&table, of).len()), [2, 0, 0, 2]);
+    assert!(bytes(&table) <= table.histories().limit());
+}
+
+#[tokio::test(start_paused = true)]
+async fn history_of_server_that_needs_memory_is_recalled_by_next_join() {
+    let (table, member) = recalled_table(2);
+    let other = Member::<u8>::register(&table, 1);
+    table.histories().set_limit(1);
+    assert!(!hear(&table, 3));
+    assert_eq!((bytes(&table), member.seen()), (0, vec![Message(3)]));
+    table.histories().set_limit(1 << 20);
+    assert_eq!(join_recalled(&table, 1, &position(3)).unwrap().lost, None, "it has missed nothing");
+    table.discard(&group(0), &other.name);
+    assert!(table.is_behind(&group(0), &position(1)) && !table.is_behind(&group(0), &position(3)));
+    assert_eq!(table.begin_recall(&group(0), true), Some(None), "the recall returns all messages");
+    table.open_history(&group(0), HISTORY);
+    assert!(!recalled(&table, REIGN, 3, 1..=3));
+    assert_eq!(join_recalled(&table, 1, &position(1)).unwrap().missed, 2);
+    assert_eq!((other.seen(), member.seen()), (vec![Message(2), Message(3)], vec![Message(3)]));
+}
+
+#[test]
+fn bytes_of_removed_histories_are_released() {
+    let (table, member) = recalled_table(4);
+    assert!(bytes(&table) > 0);
+    table.remove(&member.name);
+    assert_eq!((entries(&table), bytes(&table)), (0, 0));
+    let (table, _member) = recalled_table(4);
+    table.flush();
+    assert_eq!((entries(&table), bytes(&table)), (0, 0));
+    let (table, _member) = recalled_table(4);
+    table.close();
+    assert_eq!((entries(&table), bytes(&table)), (0, 0));
 }
 
 #[test]
@@ -285,5 +450,139 @@ fn message_that_waits_for_next_one_is_not_doubled_by_join() {
     record(&table, 0, 3);
     for member in [one, two] {
         assert_eq!(member.seen(), [Message(1), Message(2), Message(3)]);
+    }
+}
+
+/// A payload whose `Drop` panics.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        // A second panic on a thread that already panics would abort the tests.
+        if !std::thread::panicking() {
+            panic!("the drop of a payload");
+        }
+    }
+}
+
+/// A mailbox that drops what it receives.
+struct Armed(ChannelName);
+
+impl Mailbox for Armed {
+    fn name(&self) -> &ChannelName {
+        &self.0
+    }
+
+    fn kind(&self) -> &'static MailboxKind {
+        const {
+            &MailboxKind::of::<Self>(|_| {
+                Ok(Delivery::Event(Arc::new(Bomb), DropHint::default(), MailboxPolicy::default()))
+            })
+        }
+    }
+
+    fn deliver(&self, _: &Delivery, _: Instant) -> Result<bool, Full> {
+        Ok(true)
+    }
+
+    fn layer_closed(&self) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn panic_of_payload_drop_does_not_leave_the_history() {
+    let table = table();
+    let register = |at| table.register(&(Arc::new(Armed(channel(at))) as Arc<dyn Mailbox>));
+    let fill = |of| (1..=6).for_each(|number| record(&table, of, number));
+    for at in 0..6 {
+        register(at);
+        _ = join(&table, at, at, &Since::START);
+        fill(at);
+    }
+    table.forget_history(&group(0));
+    table.histories().set_limit(1);
+    record(&table, 1, 7);
+    table.histories().set_limit(1 << 30);
+    (0..6).for_each(fill);
+    table.remove(&channel(5));
+    advance(TTL).await;
+    // Expires, by a look, by a join, by a send, and without members.
+    _ = table.kept(&group(0));
+    register(9);
+    _ = join(&table, 1, 9, &Since::START);
+    record(&table, 2, 7);
+    table.flush();
+    assert_eq!((entries(&table), bytes(&table)), (0, 0));
+    // A chain of a server.
+    table.open_history(&group(0), HISTORY);
+    _ = recalled(&table, REIGN, 4, 1..=4);
+    _ = join_recalled(&table, 0, &position(1)).unwrap();
+    table.hold_history(&group(0));
+    _ = recalled(&table, OTHER, 4, 1..=4);
+    _ = join_recalled(&table, 1, &Position::new(&group(0), OTHER, id(1)).into());
+    table.close_history(&group(0));
+    table.close();
+}
+
+#[derive(Debug, Clone)]
+enum Call {
+    Join(usize, usize, bool),
+    Leave(usize, usize),
+    Record(usize, u8),
+    Forget(usize),
+    Limit(usize),
+    Advance(u64),
+    Flush,
+}
+
+fn calls() -> impl Strategy<Value = Vec<Call>> {
+    let (group, channel) = (|| 0..4_usize, || 0..4_usize);
+    let call = prop_oneof![
+        4 => (group(), channel(), any::<bool>()).prop_map(|(of, at, back)| Call::Join(of, at, back)),
+        3 => (group(), channel()).prop_map(|(of, at)| Call::Leave(of, at)),
+        8 => (group(), any::<u8>()).prop_map(|(of, number)| Call::Record(of, number)),
+        1 => group().prop_map(Call::Forget),
+        1 => (0..4000_usize).prop_map(Call::Limit),
+        2 => (0..900_u64).prop_map(Call::Advance),
+        1 => Just(Call::Flush),
+    ];
+    prop::collection::vec(call, 0..80)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 200, ..ProptestConfig::default() })]
+
+    #[test]
+    fn bytes_are_the_sum_of_all_histories(calls in calls()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let table = table();
+            let members = [0, 1, 2, 3].map(|at| Member::<u8>::register(&table, at));
+            for call in calls {
+                match call {
+                    Call::Join(of, at, back) => {
+                        let since = if back { members[at].since() } else { Since::START };
+                        _ = join(&table, of, at, &since);
+                    }
+                    Call::Leave(of, at) => _ = table.discard(&group(of), &channel(at)),
+                    Call::Record(of, number) => record(&table, of, number.into()),
+                    Call::Forget(of) => table.forget_history(&group(of)),
+                    Call::Limit(limit) => table.histories().set_limit(limit),
+                    Call::Advance(seconds) => advance(Duration::from_secs(seconds)).await,
+                    Call::Flush => table.flush(),
+                }
+                let mut sum = 0;
+                table.groups.each(|_, members| sum += members.history.as_ref().map_or(0, |history| history.bytes()));
+                assert_eq!(bytes(&table), sum);
+                table.groups.each(|group, members| {
+                    let is_retained = members.is_empty() && members.history.is_some();
+                    assert_eq!(table.histories().is_retained(group), is_retained, "{group}");
+                    assert!(is_retained || !members.is_empty(), "an entry without a use");
+                });
+            }
+            (0..4).for_each(|at| _ = table.remove(&channel(at)));
+            advance(TTL * 3).await;
+            (0..4).for_each(|_| record(&table, 9, 1));
+            assert_eq!(entries(&table), 1, "all others are removed");
+        });
     }
 }

@@ -4,9 +4,10 @@ use tokio::time::Instant;
 
 use crate::codec::Envelope;
 use crate::layer::delivery::{Delivery, Gap};
-use crate::layer::group_members::{GroupMembers, Prepared, deliver_to};
+use crate::layer::group_members::{GroupMembers, deliver_to};
 use crate::layer::local_table::LocalTable;
 use crate::layer::mailbox::NamedMailbox;
+use crate::layer::prepared::Prepared;
 use crate::name::{ChannelName, GroupName};
 use crate::support::lock;
 

@@ -55,6 +55,7 @@ mod log_once;
 mod mailbox;
 mod membership;
 mod memory;
+mod prepared;
 mod readiness;
 #[cfg(feature = "redis")]
 mod redis;
