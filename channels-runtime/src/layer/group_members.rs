@@ -8,7 +8,9 @@ use tokio::time::Instant;
 
 use crate::codec::Envelope;
 use crate::layer::counters::Counters;
-use crate::layer::delivery::{Delivery, MailboxKind};
+#[cfg(feature = "redis")]
+use crate::layer::delivery::Delivery;
+use crate::layer::delivery::MailboxKind;
 use crate::layer::for_kinds::of_kind;
 use crate::layer::group_history::GroupHistory;
 use crate::layer::mailbox::{Batch, DeliveryCount, Mailbox, NamedMailbox};
@@ -90,6 +92,7 @@ impl GroupMembers {
     }
 
     /// Delivers a notice to all members. No message may be waiting.
+    #[cfg(feature = "redis")]
     pub(super) fn notify(&self, notice: &Delivery, at: Instant) {
         // A mailbox accepts a notice even if it is full.
         self.mailboxes.iter().for_each(|NamedMailbox(mailbox)| _ = mailbox.deliver(notice, at));

@@ -17,6 +17,7 @@
 //! - The configuration: `config`, `channel_capacity` and `settings`.
 //! - The backends: `backend` (the trait), `memory` and `redis`.
 //! - The channels and groups of this process: `local_table`, `local_table_remote` and `sharded_map`.
+//! - The histories of groups: `chain`, `group_history`, `histories`, `local_table_history` and `local_table_recall`.
 //! - A send to a group: `group_members`, `batching`, `scheduled` and `write_priority`.
 //! - The receiver of a message: `mailbox` and `delivery`.
 //! - The counters and their log records: `counters`, `counters_remote` and `log_once`.
@@ -25,6 +26,7 @@ mod aliases;
 mod backend;
 pub(crate) mod batching;
 mod blocking;
+#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "only the history of a server is recalled"))]
 mod chain;
 #[cfg(test)]
 mod chain_model;
@@ -46,6 +48,8 @@ mod local_table_history;
 #[cfg(test)]
 #[cfg(feature = "redis")]
 mod local_table_history_tests;
+#[cfg(feature = "redis")]
+mod local_table_recall;
 #[cfg(feature = "redis")]
 mod local_table_remote;
 #[cfg(test)]
