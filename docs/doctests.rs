@@ -36,6 +36,9 @@ struct Migration;
 #[doc = include_str!("observability.md")]
 struct Observability;
 
+#[doc = include_str!("recovery.md")]
+struct Recovery;
+
 #[doc = include_str!("security.md")]
 struct Security;
 

@@ -5,6 +5,7 @@ mod axum_chat;
 mod chat;
 mod cursors;
 mod dashboard;
+mod feed;
 mod forced_logout;
 mod multichat;
 mod presence;
