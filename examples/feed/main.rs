@@ -6,7 +6,8 @@
 //!
 //! A client of `/ws/feed/<room>/?since=<positions>` first receives `{"hello": "<position>"}`. It sends `{"message": "hi"}`, and
 //! every member receives `{"message": "hi", "at": "<position>"}`. A client that cannot receive all that it missed gets
-//! `{"lost": "<cause>"}` first. `/sse/feed/<room>/` sends the same messages as server-sent events.
+//! `{"hello": null}`, and then `{"lost": "<cause>", "at": "<position>"}` before anything live. `/sse/feed/<room>/` sends the same
+//! messages as server-sent events.
 
 #[path = "../support/log.rs"]
 mod log;
@@ -68,7 +69,7 @@ struct Said {
 
 /// A message to the page.
 #[derive(Serialize)]
-#[serde(rename_all = "lowercase", untagged)]
+#[serde(untagged)]
 enum Line {
     Hello { hello: Position },
     Message { message: String, at: Position },

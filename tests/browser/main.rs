@@ -5,6 +5,7 @@ mod dashboard;
 mod django;
 #[path = "../integration/support/example.rs"]
 mod example;
+mod feed;
 mod forced_logout;
 mod inspect;
 mod multichat;

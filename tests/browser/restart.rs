@@ -33,6 +33,7 @@ async fn example_pages_reconnect_after_the_requested_delay() {
     let window = driver.window().await;
     for (example, page, path, begin) in [
         ("chat", include_str!("../../examples/chat/room.html"), "chat/lobby/", ""),
+        ("feed", include_str!("../../examples/feed/room.html"), "feed/lobby/", ""),
         ("multichat", include_str!("../../examples/multichat/site/index.html"), "", ""),
         ("cursors", include_str!("../../examples/cursors/index.html"), "", ""),
         ("dashboard", include_str!("../../examples/dashboard/index.html"), "", ""),
