@@ -76,6 +76,16 @@ enum Line {
     Lost { lost: &'static str, at: Position },
 }
 
+impl Line {
+    fn message(event: &FeedMessage, at: &Position) -> Json<Self> {
+        Json(Self::Message { message: event.message.clone(), at: *at })
+    }
+
+    fn lost(lost: &HistoryLost) -> Self {
+        Self::Lost { lost: lost.cause.as_str(), at: lost.at }
+    }
+}
+
 struct FeedConsumer {
     room: Room,
 }
@@ -97,12 +107,12 @@ impl FeedConsumer {
 
     #[handler("feed.message")]
     fn feed_message(event: &FeedMessage, at: &Position) -> Json<Line> {
-        Json(Line::Message { message: event.message.clone(), at: *at })
+        Line::message(event, at)
     }
 
     #[history_lost]
     async fn history_lost(&mut self, cx: &mut Context<Self>, lost: &HistoryLost) -> Result<()> {
-        cx.send_json(&Line::Lost { lost: lost.cause.as_str(), at: lost.at }).await
+        cx.send_json(&Line::lost(lost)).await
     }
 }
 
@@ -120,12 +130,12 @@ impl FeedReader {
 
     #[handler("feed.message")]
     fn feed_message(event: &FeedMessage, at: &Position) -> Json<Line> {
-        Json(Line::Message { message: event.message.clone(), at: *at })
+        Line::message(event, at)
     }
 
     #[history_lost]
     async fn history_lost(&mut self, cx: &mut Context<Self>, lost: &HistoryLost) -> Result<()> {
-        cx.send_json(&Line::Lost { lost: lost.cause.as_str(), at: lost.at }).await
+        cx.send_json(&Line::lost(lost)).await
     }
 }
 

@@ -136,9 +136,9 @@ impl fmt::Display for Cause {
 pub struct Joined {
     /// The position of the client after the join. The client sends it if it comes back before it has received an event.
     ///
-    /// If events were missed, this is the position before them, because the client has not received them yet. If a history is
-    /// lost, there is none ([`Position::is_none`]): the client keeps its old position until `#[history_lost]` has told it about
-    /// the gap, with [`HistoryLost::at`].
+    /// If events were missed, this is the position before them, because the client has not received them yet. After
+    /// a loss, the client has no new position yet ([`Position::is_none`]). It keeps its old one until `#[history_lost]` sends it
+    /// [`HistoryLost::at`].
     pub at: Position,
     /// The number of missed events that the connection receives now.
     pub missed: usize,

@@ -79,8 +79,8 @@ impl Position {
     }
 }
 
-/// Returns the first six bytes of a position: a hash of the group's name (FNV-1a). Two groups with the same key would only cause
-/// a gap that is told.
+/// Returns the first six bytes of a position: a hash of the group's name (FNV-1a). Two groups with the same key would only
+/// cause a `#[history_lost]`.
 fn key_of(group: &GroupName) -> [u8; 6] {
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     let hash = group.as_str().as_bytes().iter().fold(0xcbf2_9ce4_8422_2325, step);

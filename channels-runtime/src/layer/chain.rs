@@ -268,7 +268,7 @@ impl<M: ChainMessage> Chain<M> {
         Recalled { missed, lost, dropped }
     }
 
-    /// Takes the next held message. `Ok(None)`: there is none, and the chain is live again.
+    /// Takes the next held message. After the last one, returns `Ok(None)`, and the chain is live again.
     ///
     /// # Errors
     /// Messages were dropped, because too many arrived: the caller recalls again.

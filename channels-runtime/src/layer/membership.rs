@@ -9,7 +9,9 @@ use crate::support::Unawaited;
 impl ChannelLayer {
     /// Adds a channel of this process to a group. After this method returns, messages to the group reach the channel.
     ///
-    /// In a consumer, use [`Context::group_add`](crate::Context::group_add).
+    /// In a consumer, use [`Context::group_add`](crate::Context::group_add). In a group with a history, the channel receives only
+    /// the messages from now on. A connection joins such a group with
+    /// [`Context::group_add_since`](crate::Context::group_add_since), so that its client has a position from the start.
     ///
     /// # Errors
     /// [`LayerError::NotLocal`] for a channel of another process. The group's name is not valid, or the layer's server cannot

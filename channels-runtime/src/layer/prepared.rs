@@ -88,7 +88,7 @@ impl Prepared {
         }
     }
 
-    /// Returns whether a member receives the message, and would have to be told if it were lost.
+    /// Returns whether a member receives the message, and the message is not volatile.
     pub(super) fn is_lasting(&self) -> bool {
         let is_lasting = |delivery: &Delivery| match delivery {
             Delivery::Frame(_, hint) | Delivery::Event(_, hint, _) => !hint.is_volatile(),

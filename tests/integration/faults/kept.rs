@@ -1,4 +1,4 @@
-//! A second group, with a history: its sockets must receive every note exactly once, or be told of a gap.
+//! A second group, with a history. Each of its sockets must receive every note once, or get a `#[history_lost]`.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -66,10 +66,10 @@ pub(super) struct KeptGroup {
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct KeptBooks {
     pub(super) received: usize,
-    /// Notes that were sent with success, and did not arrive although their receiver was not told of a gap.
+    /// Notes whose send succeeded, but which a socket without a `#[history_lost]` did not receive.
     pub(super) missed: usize,
     pub(super) doubled: usize,
-    /// The gaps that each socket was told of.
+    /// The number of `#[history_lost]` calls for each socket.
     pub(super) lost: Vec<usize>,
 }
 

@@ -639,7 +639,7 @@ async fn play_here(kind: Kind, fault: Fault, many: Option<usize>) {
     if let Some(kept) = kept {
         assert!(kept.received > 0);
         assert_eq!((kept.missed, kept.doubled), (0, 0), "{kept:?}");
-        // Only another server, or the same one without its data, is a gap. Each socket is told of it once.
+        // Only another server, or the same one without its data, runs `#[history_lost]`: once for each socket.
         let is_another_server = matches!(fault, Fault::Killed | Fault::Promoted);
         let gaps = if is_another_server { rounds } else { 0 };
         assert!(kept.lost.iter().all(|lost| *lost == gaps), "{kept:?}");

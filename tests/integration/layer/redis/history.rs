@@ -131,7 +131,7 @@ fn record_without_publishing(server: &RedisServer, room: &str, id: &str, number:
     let mut entry = [&last[16..32], id.as_bytes(), &last[32..]].concat();
     *entry.last_mut().unwrap() = number;
     server.run(&[b"RPUSH", kept(room).as_bytes(), &entry]);
-    server.ask(&format!("SET asgi__history__{{feed_{room}}}last {id}"));
+    server.ask(&format!("SET asgi__history__{{feed_{room}}}newest {id}"));
 }
 
 async fn recovers_on_another_process(hosts: &[String], config: LayerConfig) {
@@ -192,7 +192,7 @@ async fn member_recovers_with_several_servers_encryption_and_prefix() {
                 hash.to_owned()
             };
             let pair =
-                if key.ends_with("kept") { key.replace("}kept", "}last") } else { key.replace("}last", "}kept") };
+                if key.ends_with("kept") { key.replace("}kept", "}newest") } else { key.replace("}newest", "}kept") };
             assert_eq!(slot(&key), slot(&pair));
             if key.ends_with("kept") {
                 let entry = server.ask(&format!("LINDEX {key} 0")).bytes().to_vec();
@@ -233,7 +233,7 @@ async fn doubled_message_is_dropped() {
     process.send("a", [1, 2]).await;
     for entry in entries(&server, "a") {
         for _ in 0..2 {
-            server.publish("asgi__history__{feed_a}word", &entry[..32]);
+            server.publish("asgi__history__{feed_a}links", &entry[..32]);
             server.publish("asgi__group__feed_a", &entry[32..]);
         }
     }
@@ -258,14 +258,14 @@ async fn lost_message_is_recalled_with_the_next_one() {
     }
     // A predecessor that no history contains: the message is not part of the history, and the next one arrives.
     let forged = entries(&server, "a").pop().unwrap();
-    server.publish("asgi__history__{feed_a}word", b"forged-forged-fgforged-forged-f2");
+    server.publish("asgi__history__{feed_a}links", b"forged-forged-fgforged-forged-f2");
     server.publish("asgi__group__feed_a", &forged[32..]);
     process.send("a", [4]).await;
     for reader in &mut readers {
         reader.receives(&["4"]).await;
     }
     // A link that is not one is counted, and the message after it is delivered without a position.
-    server.publish("asgi__history__{feed_a}word", b"not a link");
+    server.publish("asgi__history__{feed_a}links", b"not a link");
     server.publish("asgi__group__feed_a", &forged[32..]);
     readers[0].receives(&["3"]).await;
     // It is counted after it is delivered.

@@ -19,12 +19,12 @@ pub(super) struct HistoryKeys {
 impl HistoryKeys {
     pub(super) fn new(prefix: &str, group: &GroupName) -> Self {
         let name = |what: &str| format!("{prefix}__history__{{{group}}}{what}");
-        Self { kept: name("kept"), newest: name("last"), links: name("word") }
+        Self { kept: name("kept"), newest: name("newest"), links: name("links") }
     }
 
     /// Returns the group if the topic is that of its links.
     pub(super) fn group_of_links(prefix: &str, topic: &str) -> Option<GroupName> {
-        let group = topic.strip_prefix(prefix)?.strip_prefix("__history__{")?.strip_suffix("}word")?;
+        let group = topic.strip_prefix(prefix)?.strip_prefix("__history__{")?.strip_suffix("}links")?;
         GroupName::new(group).ok()
     }
 }
@@ -40,7 +40,7 @@ mod tests {
         let HistoryKeys { kept, newest, links } = HistoryKeys::new("asgi", &group);
         assert_eq!(kept, "asgi__history__{room-7}kept");
         assert_eq!(HistoryKeys::group_of_links("asgi", &links), Some(group));
-        for other in [&*kept, &newest, "asgi__group__room-7", "asgi__history__{}word", "asgi__history__room-7word"] {
+        for other in [&*kept, &newest, "asgi__group__room-7", "asgi__history__{}links", "asgi__history__room-7links"] {
             assert_eq!(HistoryKeys::group_of_links("asgi", other), None, "{other}");
         }
         assert_eq!(HistoryKeys::group_of_links("shop", &links), None);

@@ -54,7 +54,7 @@ impl ServerTopics {
         let table = &self.state.table;
         let must_recall = match self.state.open(body) {
             Ok(envelope) => table.hear(group, link, &envelope),
-            // Its place in the history is known, so the recall finds and counts it, and the members are told of the gap.
+            // The history has this message too. The recall counts it as undecodable, and runs `#[history_lost]` in its members.
             Err(_) if table.has_history(group) => {
                 table.hold_history(group);
                 true
