@@ -6,6 +6,7 @@ mod chat;
 mod cursors;
 mod dashboard;
 mod feed;
+mod feed_herd;
 mod forced_logout;
 mod multichat;
 mod presence;
