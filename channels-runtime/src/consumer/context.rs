@@ -315,16 +315,17 @@ impl<C> Context<C> {
         })
     }
 
-    /// Returns the positions that the client has seen last: those of the query's `since`, with commas between them, or those of
-    /// the header `Last-Event-ID`, which browsers send for server-sent events. [`Since::START`] if it sent neither.
+    /// Returns the positions that the client has seen last: those of the header `Last-Event-ID`, which browsers send for
+    /// server-sent events, or those of the query's `since`, with commas between them. [`Since::START`] if it sent neither.
     pub fn resume(&self) -> Since {
         let scope = self.scope();
+        // An `EventSource` reconnects to its first address, so the query is older than the header.
+        if let Some(last) = scope.header("last-event-id") {
+            return last.into();
+        }
         let query = scope.query_string().unwrap_or_default();
         let mut parameters = form_urlencoded::parse(query.as_bytes());
-        match parameters.find(|(name, _)| name == "since") {
-            Some((_, since)) => Since::from(&*since),
-            None => scope.header("last-event-id").map_or(Since::START, Since::from),
-        }
+        parameters.find(|(name, _)| name == "since").map_or(Since::START, |(_, since)| Since::from(&*since))
     }
 
     /// Leaves a group. Has no effect if this connection is not a member.

@@ -21,7 +21,6 @@ use crate::layer::batching;
 use crate::layer::batching::OpenBatch;
 use crate::layer::counters::{Counters, LayerStats};
 use crate::layer::delivery::Full;
-use crate::layer::group_history::Entries;
 use crate::layer::group_members::{DeliveredMessages, GroupMembers, Groups, Message};
 use crate::layer::histories::{Arrival, Histories};
 use crate::layer::joined_groups::JoinedGroups;
@@ -277,7 +276,7 @@ impl LocalTable {
         let now = Instant::now();
         // Like `prepared`, dropped after the lock is released: a payload's `Drop` is user code.
         let delivered;
-        let mut _forgotten = Entries::new();
+        let forgotten;
         let mut shard = match arrival {
             None => self.groups.at(hash),
             Some(_) => self.prepare_for_all(hash, group, envelope, &mut prepared),
@@ -289,7 +288,7 @@ impl LocalTable {
         let Some((known, members)) = entry else { return false };
         if let Some(arrival) = arrival {
             match self.keep(known, members, arrival, envelope, &prepared, now) {
-                Ok(dropped) => _forgotten = dropped,
+                Ok(dropped) => forgotten = Some(dropped),
                 Err(recall) => {
                     delivered = members.deliver_waiting();
                     drop(shard);
@@ -299,6 +298,8 @@ impl LocalTable {
                     return recall;
                 }
             }
+        } else {
+            forgotten = None;
         }
         let is_unrecorded = arrival.is_none() && members.history.is_some() && prepared.is_lasting();
         let may_wait = more && !members.has_waited_long(now);
@@ -328,7 +329,7 @@ impl LocalTable {
         if is_unrecorded {
             self.counters.count_unrecorded(group, envelope);
         }
-        if arrival.is_some() {
+        if forgotten.is_some() {
             self.sweep_histories(now);
         }
         false
