@@ -117,10 +117,8 @@ async fn main() -> Result<()> {
 
     // Without `--inspect`, the pages return 404.
     let enabled = move || async move { if flags.inspect { Ok(()) } else { Err(warp::reject::not_found()) } };
-    let inspected = channels.clone();
-    let inspection = warp::path!("inspect.json").map(move || warp::reply::json(&inspected.inspect()));
     let page = warp::path!("inspect").map(|| page::page(include_str!("inspect.html")));
-    let routes = routes.or(warp::get().and_then(enabled).untuple_one().and(page.or(inspection)));
+    let routes = routes.or(warp::get().and_then(enabled).untuple_one().and(page.or(channels.inspection())));
 
     let server = channels.bind(flags.addr).await?;
     let mut out = std::io::stdout();

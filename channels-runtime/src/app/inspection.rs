@@ -157,18 +157,14 @@ impl Channels {
     /// Reads all connections and groups of this process, a few at a time, so that other threads wait only briefly. So related
     /// numbers may differ by changes in between. Runs none of your code.
     ///
-    /// Group names often reveal who talks to whom, so protect the page.
+    /// Group names often reveal who talks to whom, so protect the page. [`Self::inspection`] returns the page as a route.
     ///
     /// ```
     /// use channels_runtime::prelude::*;
-    /// use warp::Filter;
     ///
     /// let channels = Channels::builder().build()?;
     /// let inspection = channels.inspect();
     /// assert_eq!((inspection.connections, inspection.layer.kind, inspection.layer.connected), (0, "memory", true));
-    ///
-    /// // A page for the operator, on its own address.
-    /// let page = warp::path!("inspect").map(move || warp::reply::json(&channels.inspect()));
     /// # Ok::<(), Error>(())
     /// ```
     pub fn inspect(&self) -> Inspection {

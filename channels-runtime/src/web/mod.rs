@@ -22,6 +22,7 @@ mod event_stream;
 mod handshake;
 mod health;
 mod http_connection;
+mod inspection;
 mod listener;
 mod peer_address;
 #[cfg(feature = "prometheus")]

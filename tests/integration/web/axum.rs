@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::{Extension, Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use axum::{Json, Router};
 use channels_runtime::ChannelsBuilder;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
@@ -283,12 +283,51 @@ fn path_with_too_many_captures_panics_at_startup() {
     let _: Router = app.with_state(Motto("hello"));
 }
 
+/// Returns the message of a panic at startup.
+fn startup_panic(adds: impl FnOnce() -> Router<Motto>) -> String {
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(adds)).expect_err("the path is refused");
+    panic.downcast_ref::<String>().expect("the panic has a message").clone()
+}
+
+struct Rival;
+
+#[consumer]
+impl Rival {
+    #[connect]
+    async fn connect(_cx: &mut Context<Self>, _room: String, _seat: String) -> Result<Self, Reject> {
+        Ok(Self)
+    }
+}
+
 #[test]
-#[should_panic(expected = "/ws/{room}/{seat}")]
-fn route_that_is_added_twice_panics_at_startup() {
+fn path_that_is_added_twice_panics_with_path_and_consumers() {
     let channels = channels(Channels::builder());
-    let app = Router::new().consumer("/ws/{room}/{seat}", channels.axum::<Guest>());
-    let _: Router = app.consumer("/ws/{room}/{seat}", channels.axum::<Guest>()).with_state(Motto("hello"));
+    let once = || Router::<Motto>::new().consumer("/twice/{room}/{seat}", channels.axum::<Guest>());
+    let of_two = startup_panic(|| once().consumer("/twice/{room}/{seat}", channels.axum::<Rival>()));
+    let of_one = startup_panic(|| once().consumer("/twice/{room}/{seat}", channels.axum::<Guest>()));
+    // As above, with other names and a last slash.
+    let renamed = startup_panic(|| once().consumer("/twice/{a}/{b}/", channels.axum::<Rival>()));
+    for (message, refused, path) in [
+        (of_two, "Rival", "/twice/{room}/{seat}"),
+        (of_one, "Guest", "/twice/{room}/{seat}"),
+        (renamed, "Rival", "/twice/{a}/{b}/"),
+    ] {
+        let begin = format!("the consumer `{refused}` cannot be added at `{path}`: ");
+        let end = "; this path was added for `Guest`: each consumer needs a path of its own";
+        assert!(message.starts_with(&begin) && message.ends_with(end), "{message}");
+    }
+}
+
+#[test]
+fn path_that_axum_refuses_panics_with_path_consumer_and_reason() {
+    let channels = channels(Channels::builder());
+    let page = || Router::<Motto>::new().route("/page/{room}/{seat}/", get(|| async { "a page" }));
+    let message = startup_panic(|| page().consumer("/page/{room}/{seat}", channels.axum::<Guest>()));
+    let begin = "the consumer `Guest` cannot be added at `/page/{room}/{seat}/`: ";
+    assert!(message.starts_with(begin) && message.ends_with("already exists"), "{message}");
+    let message = startup_panic(|| Router::new().consumer("{room}/{seat}", channels.axum::<Guest>()));
+    let wanted = "the consumer `Guest` cannot be added at `{room}/{seat}`: Paths must start with a `/`";
+    assert_eq!(message, wanted);
 }
 
 struct News;
@@ -313,15 +352,13 @@ struct Posted {
 }
 
 #[tokio::test]
-async fn events_health_and_metrics_are_routes_of_the_router() {
+async fn events_health_metrics_and_inspection_are_routes_of_the_router() {
     let channels = channels(Channels::builder());
-    let inspected = channels.clone();
-    let inspect = get(async move || Json(inspected.inspect()));
     let app = Router::new()
         .consumer("/news", channels.axum_sse::<News>().and_websocket())
         .health(&channels)
         .metrics(&channels)
-        .route("/inspect.json", inspect);
+        .inspection(&channels);
     let ours = Server::start(&channels, app.clone()).await;
     let (theirs, _serving) = serve_on_axum(app).await;
     for address in [ours.address, theirs] {

@@ -19,9 +19,9 @@ impl News {
 #[tokio::test]
 async fn head_has_headers_of_get_and_no_body() {
     let channels = Channels::builder().build().unwrap();
-    let routes = channels.health().or(channels.metrics()).or(channels.sse::<News>(warp::path!("news")));
-    let server = Server::start(&channels, routes).await;
-    for path in ["/healthz", "/readyz", "/metrics", "/news"] {
+    let pages = channels.health().or(channels.metrics()).or(channels.inspection());
+    let server = Server::start(&channels, pages.or(channels.sse::<News>(warp::path!("news")))).await;
+    for path in ["/healthz", "/readyz", "/metrics", "/inspect.json", "/news"] {
         let request =
             |method| format!("{method} {path} HTTP/1.1\nHost: ours\nConnection: close\nAccept: text/event-stream\n\n");
         let (get, head) =
@@ -42,9 +42,9 @@ async fn head_has_headers_of_get_and_no_body() {
 #[tokio::test]
 async fn text_of_the_runtime_is_not_sniffed() {
     let channels = Channels::builder().build().unwrap();
-    let routes = channels.health().or(channels.metrics()).or(channels.route::<News>(warp::path!("ws")));
-    let server = Server::start(&channels, routes).await;
-    for path in ["/healthz", "/readyz", "/metrics"] {
+    let pages = channels.health().or(channels.metrics()).or(channels.inspection());
+    let server = Server::start(&channels, pages.or(channels.route::<News>(warp::path!("ws")))).await;
+    for path in ["/healthz", "/readyz", "/metrics", "/inspect.json"] {
         let response = send_request(server.address, &format!("GET {path} HTTP/1.1\nHost: ours\n\n")).await;
         assert_eq!((response.status, response.header("x-content-type-options")), (200, Some("nosniff")), "{path}");
     }
@@ -72,6 +72,7 @@ async fn other_method_is_405_with_allow() {
     let routes = channels
         .health()
         .or(channels.metrics())
+        .or(channels.inspection())
         .or(channels.sse::<News>(warp::path!("news")))
         .or(channels.route::<News>(warp::path!("ws")))
         .or(channels.route::<News>(both).or(channels.sse::<News>(both)))
@@ -81,6 +82,7 @@ async fn other_method_is_405_with_allow() {
         ("POST", "/healthz", 405, Some("GET, HEAD")),
         ("DELETE", "/readyz", 405, Some("GET, HEAD")),
         ("POST", "/metrics", 405, Some("GET, HEAD")),
+        ("POST", "/inspect.json", 405, Some("GET, HEAD")),
         ("POST", "/news", 405, Some("GET, HEAD")),
         ("POST", "/ws", 405, Some("GET")),
         ("POST", "/both", 405, Some("GET, HEAD")),

@@ -26,6 +26,15 @@ pub(super) fn with_other_end(path: &str) -> Option<String> {
     }
 }
 
+/// Returns a path without the names of its captures and without its last slash: paths that are equal then match the same requests.
+pub(super) fn without_names(path: &str) -> String {
+    let unnamed = captures(path).into_iter().fold(path.to_owned(), |path, name| {
+        let named = [format!("{{{name}}}"), format!("{{*{name}}}")].into_iter().find(|named| path.contains(named));
+        named.map_or(path.clone(), |named| path.replacen(&named, if named.contains('*') { "{*}" } else { "{}" }, 1))
+    });
+    unnamed.trim_end_matches('/').to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,6 +46,14 @@ mod tests {
         assert_eq!(captures("/files/{*rest}"), ["rest"]);
         assert_eq!(captures("/a-{id}.json"), ["id"]);
         assert_eq!(captures("/{{literal}}/{id}"), ["id"]);
+    }
+
+    #[test]
+    fn paths_without_names_are_equal_if_they_match_the_same_requests() {
+        assert_eq!(without_names("/ws/{room}/in/{user}/"), without_names("/ws/{user}/in/{room}"));
+        assert_eq!(without_names("/ws/{room}"), "/ws/{}");
+        assert_eq!(without_names("/files/{*rest}"), "/files/{*}");
+        assert_eq!(without_names("/"), "");
     }
 
     #[test]

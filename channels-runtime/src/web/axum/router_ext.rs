@@ -8,30 +8,13 @@ use crate::app::Channels;
 use crate::consumer::Consumer;
 use crate::web::axum::arguments::Arguments;
 use crate::web::axum::consumer_route::ConsumerRoute;
+use crate::web::axum::mount::{mount, remember};
 use crate::web::axum::path::{captures, with_other_end};
 use crate::web::axum::respond::respond;
 use crate::web::routes::{HttpService, IntoService};
 use crate::web::service::service;
 
 /// Adds the routes of [`Channels`] to axum's `Router`.
-///
-/// There is no page for [`Channels::inspect`], because it is not for every client. A handler returns it as JSON:
-///
-/// ```
-/// use axum::routing::get;
-/// use axum::{Json, Router};
-/// use channels_runtime::Channels;
-/// use channels_runtime::web::axum::RouterExt;
-///
-/// fn admin(channels: Channels) -> Router {
-///     let inspected = channels.clone();
-///     let inspect = get(async move || Json(inspected.inspect()));
-///     Router::new().health(&channels).route("/inspect.json", inspect)
-/// }
-/// # let channels = Channels::builder().build()?;
-/// # admin(channels);
-/// # Ok::<(), channels_runtime::Error>(())
-/// ```
 pub trait RouterExt<S>: Sized {
     /// Adds the route of a consumer: `.consumer("/ws/chat/{room}", channels.axum::<ChatConsumer>())`. The path matches with a
     /// last slash and without.
@@ -45,7 +28,7 @@ pub trait RouterExt<S>: Sized {
     ///
     /// # Panics
     /// If the number of captures is not the number of arguments that need one, and where `Router::route` panics: for a path that
-    /// does not start with a slash, for example, or one that is added twice.
+    /// does not start with a slash, for example, or one that is added twice. The message names the path and the consumers.
     #[must_use]
     fn consumer<C, Kinds>(self, path: &str, route: ConsumerRoute<C>) -> Self
     where
@@ -65,6 +48,13 @@ pub trait RouterExt<S>: Sized {
     #[cfg(feature = "prometheus")]
     #[must_use]
     fn metrics(self, channels: &Channels) -> Self;
+
+    /// Adds the page `/inspect.json`, which is for the operator only; see [`Channels::inspection`].
+    ///
+    /// # Panics
+    /// If the router has this path.
+    #[must_use]
+    fn inspection(self, channels: &Channels) -> Self;
 }
 
 impl<S: Clone + Send + Sync + 'static> RouterExt<S> for Router<S> {
@@ -87,11 +77,14 @@ impl<S: Clone + Send + Sync + 'static> RouterExt<S> for Router<S> {
             let channels = channels.clone();
             async move { respond::<C, S, Kinds>(&channels, serves, &state, request).await }
         });
-        let router = self.route(path, methods.clone());
-        match with_other_end(path) {
-            Some(path) => router.route(&path, methods),
+        let consumer = C::INFO.name;
+        let router = mount(self, path, consumer, methods.clone());
+        let router = match with_other_end(path) {
+            Some(path) => mount(router, &path, consumer, methods),
             None => router,
-        }
+        };
+        remember(path, consumer);
+        router
     }
 
     #[track_caller]
@@ -104,6 +97,11 @@ impl<S: Clone + Send + Sync + 'static> RouterExt<S> for Router<S> {
     #[track_caller]
     fn metrics(self, channels: &Channels) -> Self {
         self.route_service("/metrics", service(channels.metrics()))
+    }
+
+    #[track_caller]
+    fn inspection(self, channels: &Channels) -> Self {
+        self.route_service("/inspect.json", service(channels.inspection()))
     }
 }
 
