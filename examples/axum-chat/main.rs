@@ -1,5 +1,5 @@
 //! The chat of the Django Channels tutorial in an axum application, on one port: `cargo run --example axum-chat`, then open
-//! http://127.0.0.1:8000/chat/lobby in two tabs.
+//! http://127.0.0.1:8000/chat/lobby in two tabs. The variable `CHANNEL_LAYERS` can name a Redis, which several processes share.
 //!
 //! A client of `/ws/chat/<room>/` sends `{"message": "hi"}`, and every member of the room receives `{"message": "hi"}`.
 
@@ -9,7 +9,6 @@ mod log;
 mod page;
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -21,16 +20,16 @@ use axum::routing::get;
 use channels_runtime::prelude::*;
 use channels_runtime::web::axum::RouterExt;
 use clap::Parser;
-use serde::{Deserialize, Serialize};
 
 #[derive(Parser)]
 struct Flags {
     /// The address to listen on; port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:8000")]
-    addr: SocketAddr,
+    addr: String,
 }
 
 #[event("chat.message")]
+#[derive(Clone)]
 struct ChatMessage {
     message: String,
 }
@@ -38,12 +37,6 @@ struct ChatMessage {
 #[group("chat_{room}", events(ChatMessage))]
 struct Room {
     room: String,
-}
-
-/// A message from the page, and to it.
-#[derive(Serialize, Deserialize)]
-struct Line {
-    message: String,
 }
 
 /// The state of the application: the number of messages that were sent.
@@ -60,31 +53,27 @@ impl ChatConsumer {
     #[connect]
     async fn connect(cx: &mut Context<Self>, room: String, State(sent): State<Sent>) -> Result<Self, Reject> {
         let room = Room { room };
-        // Without this check, `group_add` rejects with 404, but without the reason.
-        room.name().map_err(|error| Reject::not_found().reason(error.to_string()))?;
         cx.group_add(&room).await?;
         Ok(Self { room, sent })
     }
 
     #[receive]
-    async fn receive(&mut self, cx: &mut Context<Self>, Json(line): Json<Line>) -> Result<()> {
+    async fn receive(&mut self, cx: &mut Context<Self>, Json(message): Json<ChatMessage>) -> Result<()> {
         self.sent.fetch_add(1, Relaxed);
-        cx.group_send(&self.room, &ChatMessage { message: line.message }).await
+        cx.group_send(&self.room, &message).await
     }
 
     #[handler("chat.message")]
-    fn chat_message(event: &ChatMessage) -> Json<Line> {
-        Json(Line { message: event.message.clone() })
+    fn chat_message(event: &ChatMessage) -> Json<ChatMessage> {
+        Json(event.clone())
     }
 }
 
-/// A tower layer that logs every request, including the handshakes. A client can cause any number of these records, so their level
-/// is `debug`, and their paths are cut.
+/// A tower layer that logs each request, including the handshakes. Clients can cause any number of records, so they are `debug`.
 async fn log_request(request: Request, next: Next) -> Response {
-    let method = request.method().clone();
     let path: String = request.uri().path().chars().take(200).collect();
     let response = next.run(request).await;
-    tracing::debug!(%method, path, status = response.status().as_u16(), "request");
+    tracing::debug!(path, status = response.status().as_u16(), "request");
     response
 }
 
@@ -101,11 +90,8 @@ fn app(channels: &Channels) -> Router {
 #[tokio::main]
 async fn main() -> Result<()> {
     log::init();
-    let flags = Flags::parse();
-    let channels = Channels::builder().build()?;
-    let server = channels.bind(flags.addr).await?;
-    let mut out = std::io::stdout();
-    writeln!(out, "listening on http://{}/", server.local_addr())?;
-    out.flush()?;
+    let channels = Channels::builder().layer(ChannelLayer::from_env().await?).build()?;
+    let server = channels.bind(Flags::parse().addr).await?;
+    writeln!(std::io::stdout(), "listening on http://{}/", server.local_addr())?;
     Ok(server.serve(app(&channels)).await?)
 }

@@ -25,7 +25,33 @@ use crate::support::example::{Example, program};
 use crate::support::redis::{RedisServer, Reply};
 use crate::support::until::{until, within};
 
-on_both_servers!(shutdown_deadline_ends_process_with_stuck_clients, second_sigterm_exits_immediately);
+on_both_servers!(
+    sigterm_closes_clients_and_exits_with_0,
+    shutdown_deadline_ends_process_with_stuck_clients,
+    second_sigterm_exits_immediately,
+    rolling_restart_under_load_spreads_reconnects,
+    systemd_socket_is_used,
+);
+
+/// Returns the name of the chat's example, as warp routes or as an axum application.
+fn chat(front: Front) -> &'static str {
+    match front {
+        Front::Ours => "chat",
+        Front::Axum => "axum-chat",
+    }
+}
+
+/// Starts the chat with this Redis.
+fn start(front: Front, redis: &RedisServer) -> Example {
+    match front {
+        Front::Ours => Example::start(chat(front), &["--layer", "core", "--redis", &redis.url()]),
+        Front::Axum => {
+            let config = json!({"hosts": [redis.url()]});
+            let layer = json!({"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": config});
+            Example::start_with_layers(chat(front), &json!({"default": layer}))
+        }
+    }
+}
 
 async fn ended(mut chat: Example) -> ExitStatus {
     tokio::task::spawn_blocking(move || chat.wait()).await.unwrap()
@@ -35,10 +61,9 @@ async fn member(address: SocketAddr) -> Client {
     connect(address, "/ws/chat/lobby/").await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sigterm_closes_clients_and_exits_with_0() {
+async fn sigterm_closes_clients_and_exits_with_0(front: Front) {
     let redis = RedisServer::start();
-    let chat = Example::start("chat", &["--layer", "core", "--redis", &redis.url()]);
+    let chat = start(front, &redis);
     let mut clients = Vec::new();
     for _ in 0..20 {
         clients.push(member(chat.address()).await);
@@ -306,21 +331,19 @@ fn no_herd(times: impl Iterator<Item = Duration>) {
     assert!(used >= 6 && tenths.iter().all(|share| *share <= all / 3), "the reconnects are not spread out: {tenths:?}");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rolling_restart_under_load_spreads_reconnects() {
+async fn rolling_restart_under_load_spreads_reconnects(front: Front) {
     const CLIENTS: usize = 120;
     let redis = RedisServer::start();
-    let flags = ["--layer", "core", "--redis", &redis.url()];
     let mut chats = Vec::new();
     let balancer = {
-        chats.push(Example::start("chat", &flags));
+        chats.push(start(front, &redis));
         Balancer::start(chats[0].address()).await
     };
     let seen = Arc::<Seen>::default();
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {
         if number == CLIENTS / 2 {
-            chats.push(Example::start("chat", &flags));
+            chats.push(start(front, &redis));
             balancer.turn_to(&chats[1]);
         }
         clients.spawn(stay(balancer.address, Arc::clone(&seen)));
@@ -330,7 +353,7 @@ async fn rolling_restart_under_load_spreads_reconnects() {
     // The new processes, kept until the test ends.
     let mut kept = Vec::new();
     for old in chats {
-        let new = Example::start("chat", &flags);
+        let new = start(front, &redis);
         balancer.turn_to(&new);
         let begun = Instant::now();
         old.signal("TERM");
@@ -352,21 +375,14 @@ async fn rolling_restart_under_load_spreads_reconnects() {
     drop(kept);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn systemd_socket_is_used() {
-    for program in ["chat", "axum-chat"] {
-        uses_systemd_socket(program).await;
-    }
-}
-
-async fn uses_systemd_socket(example: &str) {
+async fn systemd_socket_is_used(front: Front) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     // The socket becomes the shell's input, and then file 3, where systemd puts it.
     let mut child = Command::new("sh")
         .arg("-c")
         .arg(r#"exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$0" --addr 127.0.0.1:1"#)
-        .arg(program(example))
+        .arg(program(chat(front)))
         .stdin(Stdio::from(std::os::fd::OwnedFd::from(listener.try_clone().unwrap())))
         .stdout(Stdio::piped())
         .spawn()

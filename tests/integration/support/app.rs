@@ -42,29 +42,34 @@ pub(crate) enum Front {
     Axum,
 }
 
-/// Makes two tests of each function that takes a [`Front`].
+/// Makes two tests of each function that takes a [`Front`]. They run on two threads, unless an attribute of the test's own is
+/// before the name.
 macro_rules! on_both_servers {
-    ($($test:ident),* $(,)?) => {
+    ($($(#[$attribute:meta])* $test:ident),* $(,)?) => {
         mod on_ours {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $test() {
-                    super::$test($crate::support::app::Front::Ours).await;
-                }
-            )*
+            $($crate::support::app::test_on!(Ours, $(#[$attribute])* $test);)*
         }
 
         mod on_axum {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $test() {
-                    super::$test($crate::support::app::Front::Axum).await;
-                }
-            )*
+            $($crate::support::app::test_on!(Axum, $(#[$attribute])* $test);)*
         }
     };
 }
 pub(crate) use on_both_servers;
+
+/// Makes a test of a function that takes a [`Front`].
+macro_rules! test_on {
+    ($front:ident, $test:ident) => {
+        $crate::support::app::test_on!($front, #[tokio::test(flavor = "multi_thread", worker_threads = 2)] $test);
+    };
+    ($front:ident, $(#[$attribute:meta])+ $test:ident) => {
+        $(#[$attribute])+
+        async fn $test() {
+            super::$test($crate::support::app::Front::$front).await;
+        }
+    };
+}
+pub(crate) use test_on;
 
 /// A server on a free port of 127.0.0.1.
 pub(crate) struct Server {

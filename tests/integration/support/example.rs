@@ -41,6 +41,13 @@ impl Example {
         (example, log)
     }
 
+    /// Starts the example with this value of Django's setting `CHANNEL_LAYERS`.
+    #[allow(dead_code, reason = "not every test that includes this file uses it")]
+    pub(crate) fn start_with_layers(name: &str, layers: &serde_json::Value) -> Self {
+        let mut command = Command::new(program(name));
+        Self::launch(name, command.args(["--addr", "127.0.0.1:0"]).env("CHANNEL_LAYERS", layers.to_string()))
+    }
+
     fn launch(name: &str, command: &mut Command) -> Self {
         let mut child =
             command.stdout(Stdio::piped()).spawn().expect("cargo builds the examples before it runs the tests");
