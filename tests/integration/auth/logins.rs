@@ -8,9 +8,17 @@ use serde::Deserialize;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
-use crate::support::app::Server;
+use crate::support::app::{Front, Server, on_both_servers};
 use crate::support::client::{Client, handshake, next, send_request};
 use crate::support::records::Records;
+
+on_both_servers!(
+    jwt_is_accepted_from_header_subprotocol_and_allowed_query,
+    django_session_cookie_is_accepted,
+    // On one thread, whose log it reads.
+    #[tokio::test]
+    rejected_login_has_reason_in_body_and_log,
+);
 
 #[derive(Deserialize)]
 pub(crate) struct User {
@@ -31,9 +39,8 @@ impl WhoAmI {
 }
 
 /// Serves the consumer at `/ws`.
-pub(crate) async fn serve(builder: ChannelsBuilder) -> Server {
-    let channels = builder.build().unwrap();
-    Server::start(&channels, channels.route::<WhoAmI>(warp::path!("ws"))).await
+pub(crate) async fn serve(front: Front, builder: ChannelsBuilder) -> Server {
+    Server::start_consumer::<WhoAmI>(front, &builder.build().unwrap()).await
 }
 
 /// Connects a client. Returns it with the subprotocol that the server selects.
@@ -74,10 +81,9 @@ pub(crate) const ANN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhb
 
 pub(crate) const EXPIRED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJleHAiOjEwMDAwMDAwMDB9.7HRjhocHSMlijoV61Lex3p8sLld3pYcIwOhePZBtgWg";
 
-#[tokio::test]
-async fn jwt_is_accepted_from_header_subprotocol_and_allowed_query() {
+async fn jwt_is_accepted_from_header_subprotocol_and_allowed_query(front: Front) {
     let jwt = || Channels::builder().authenticator(Jwt::hs256(SECRET).unwrap().authenticator::<User>());
-    let server = serve(jwt()).await;
+    let server = serve(front, jwt()).await;
     let (mut client, chosen) = connect_with(&server, "", &[("authorization", &format!("Bearer {ANN}"))]).await;
     assert_eq!((name(&mut client).await.as_str(), chosen), ("ann", None));
     // As browsers do it. They close the connection if the server selects none of the offered subprotocols.
@@ -91,28 +97,30 @@ async fn jwt_is_accepted_from_header_subprotocol_and_allowed_query() {
     }
     server.stop().await;
 
-    let server = serve(jwt().token_parameter("token")).await;
+    let server = serve(front, jwt().token_parameter("token")).await;
     let (mut client, _) = connect_with(&server, &format!("?token={ANN}"), &[]).await;
     assert_eq!(name(&mut client).await, "ann");
     server.stop().await;
 }
 
-#[tokio::test]
-async fn django_session_cookie_is_accepted() {
+async fn django_session_cookie_is_accepted(front: Front) {
     // Signed by Django 5.2.8 with this key, in the year 2096.
     let cookie =
         ".eJyrVopPLC3JiC8tTi2Kz0xRslIyV9JRKkmtKAEyK-kAlGoBCVE5RA:4Mhaj2:7bmpL4n3EBmPxolDSa5mZMmSEzodRYAKwugM7OHbY9E";
     let sessions = DjangoSessions::new("a secret of the test").unwrap();
-    let server = serve(Channels::builder().authenticator(move |scope: Scope| {
-        let session = scope.cookie("sessionid").and_then(|cookie| sessions.verify_cookie(cookie).ok());
-        std::future::ready(Ok(match session {
-            Some(session) => {
-                let sub = format!("number {}", session.user_id().unwrap_or_default());
-                session.login(User { sub })
-            }
-            None => Login::anonymous(),
-        }))
-    }))
+    let server = serve(
+        front,
+        Channels::builder().authenticator(move |scope: Scope| {
+            let session = scope.cookie("sessionid").and_then(|cookie| sessions.verify_cookie(cookie).ok());
+            std::future::ready(Ok(match session {
+                Some(session) => {
+                    let sub = format!("number {}", session.user_id().unwrap_or_default());
+                    session.login(User { sub })
+                }
+                None => Login::anonymous(),
+            }))
+        }),
+    )
     .await;
     let (mut client, _) = connect_with(&server, "", &[("cookie", &format!("a=b; sessionid={cookie}"))]).await;
     assert_eq!(name(&mut client).await, "number 7");
@@ -122,10 +130,10 @@ async fn django_session_cookie_is_accepted() {
     server.stop().await;
 }
 
-#[tokio::test]
-async fn rejected_login_has_reason_in_body_and_log() {
+async fn rejected_login_has_reason_in_body_and_log(front: Front) {
     let (log, _guard) = Records::listen();
-    let server = serve(Channels::builder().authenticator(Jwt::hs256(SECRET).unwrap().authenticator::<User>())).await;
+    let server =
+        serve(front, Channels::builder().authenticator(Jwt::hs256(SECRET).unwrap().authenticator::<User>())).await;
     for (token, wanted) in [
         (EXPIRED, "the token has expired, or has no `exp`; log in again to get another token"),
         ("x.y.z", "not a JSON Web Token; log in again to get another token"),

@@ -7,17 +7,36 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
+use axum::Router;
 use channels_runtime::ChannelsBuilder;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
+use channels_runtime::web::axum::RouterExt;
 use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::support::app::{Server, user};
+use crate::support::app::{Front, Server, on_both_servers, user};
 use crate::support::client::{handshake, send_request};
 use crate::support::until::{until, until_within};
+
+on_both_servers!(
+    #[tokio::test(start_paused = true)]
+    heartbeat_drops_unresponsive_client_within_deadline,
+    #[tokio::test(start_paused = true)]
+    heartbeat_keeps_responsive_client,
+    #[tokio::test(start_paused = true)]
+    heartbeat_ignores_time_of_long_handler,
+    #[tokio::test(start_paused = true)]
+    heartbeat_drops_client_that_stops_reading,
+    #[tokio::test(start_paused = true)]
+    idle_limit_closes_responsive_client,
+    #[tokio::test(start_paused = true)]
+    heartbeat_disabled_keeps_silent_client,
+    heartbeat_pings_dead_peer_once_then_closes,
+    heartbeat_closes_full_socket_while_handler_waits,
+);
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -70,15 +89,16 @@ impl Patient {
 }
 
 struct App {
+    front: Front,
     channels: Channels,
     code: Arc<Code>,
 }
 
 impl App {
-    fn new(builder: ChannelsBuilder) -> Self {
+    fn new(front: Front, builder: ChannelsBuilder) -> Self {
         let code = Arc::<Code>::default();
         let channels = builder.authenticator(user(Arc::clone(&code))).build().unwrap();
-        Self { channels, code }
+        Self { front, channels, code }
     }
 
     fn route(&self) -> impl Routes + use<> {
@@ -86,7 +106,12 @@ impl App {
     }
 
     async fn client(&self) -> WebsocketCommunicator {
-        let mut client = WebsocketCommunicator::new(self.route(), "/ws");
+        let mut client = match self.front {
+            Front::Ours => WebsocketCommunicator::new(self.route(), "/ws"),
+            Front::Axum => {
+                WebsocketCommunicator::new(Router::new().consumer("/ws", self.channels.axum::<Patient>()), "/ws")
+            }
+        };
         client.connect().await.unwrap();
         client
     }
@@ -116,9 +141,8 @@ impl App {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn heartbeat_drops_unresponsive_client_within_deadline() {
-    let app = App::new(Channels::builder());
+async fn heartbeat_drops_unresponsive_client_within_deadline(front: Front) {
+    let app = App::new(front, Channels::builder());
     let mut client = app.client().await;
     // The client sends now and then, so the server sends no ping.
     for _ in 0..20 {
@@ -133,9 +157,8 @@ async fn heartbeat_drops_unresponsive_client_within_deadline() {
     assert_eq!(app.channels.stats().connections.unanswered, 1);
 }
 
-#[tokio::test(start_paused = true)]
-async fn heartbeat_keeps_responsive_client() {
-    let app = App::new(Channels::builder());
+async fn heartbeat_keeps_responsive_client(front: Front) {
+    let app = App::new(front, Channels::builder());
     let mut client = app.client().await;
     let since = Instant::now();
     while since.elapsed() < 3600 * SECOND {
@@ -148,9 +171,8 @@ async fn heartbeat_keeps_responsive_client() {
     assert_eq!(app.channels.stats().connections.unanswered, 0);
 }
 
-#[tokio::test(start_paused = true)]
-async fn heartbeat_ignores_time_of_long_handler() {
-    let app = App::new(Channels::builder());
+async fn heartbeat_ignores_time_of_long_handler(front: Front) {
+    let app = App::new(front, Channels::builder());
     let mut client = app.client().await;
     client.send_to("200").await.unwrap();
     for _ in 0..40 {
@@ -167,9 +189,8 @@ async fn heartbeat_ignores_time_of_long_handler() {
     assert!(100 * SECOND < gone && gone <= 131 * SECOND, "gone after {gone:?}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn heartbeat_drops_client_that_stops_reading() {
-    let app = App::new(Channels::builder().outbound_limit(16 << 20));
+async fn heartbeat_drops_client_that_stops_reading(front: Front) {
+    let app = App::new(front, Channels::builder().outbound_limit(16 << 20));
     let _client = app.client().await;
     for _ in 0..40 {
         app.say("x".repeat(100_000)).await;
@@ -181,9 +202,8 @@ async fn heartbeat_drops_client_that_stops_reading() {
     assert_eq!((stats.unanswered, stats.too_slow), (1, 0));
 }
 
-#[tokio::test(start_paused = true)]
-async fn idle_limit_closes_responsive_client() {
-    let app = App::new(Channels::builder().idle_limit(120 * SECOND));
+async fn idle_limit_closes_responsive_client(front: Front) {
+    let app = App::new(front, Channels::builder().idle_limit(120 * SECOND));
     let mut client = app.client().await;
     // A client that sends within the limit stays connected.
     for _ in 0..5 {
@@ -207,9 +227,8 @@ async fn idle_limit_closes_responsive_client() {
     assert_eq!((app.channels.stats().connections.idle, app.channels.stats().connections.unanswered), (1, 0));
 }
 
-#[tokio::test(start_paused = true)]
-async fn heartbeat_disabled_keeps_silent_client() {
-    let app = App::new(Channels::builder().no_heartbeat());
+async fn heartbeat_disabled_keeps_silent_client(front: Front) {
+    let app = App::new(front, Channels::builder().no_heartbeat());
     let mut client = app.client().await;
     tokio::time::sleep(86_400 * SECOND).await;
     client.send_to("good morning").await.unwrap();
@@ -234,12 +253,11 @@ async fn raw(address: SocketAddr) -> TcpStream {
 }
 
 async fn listening(app: &App) -> SocketAddr {
-    Server::start(&app.channels, app.route()).await.address
+    Server::start_consumer::<Patient>(app.front, &app.channels).await.address
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn heartbeat_pings_dead_peer_once_then_closes() {
-    let app = App::new(Channels::builder().heartbeat(SECOND / 5, SECOND));
+async fn heartbeat_pings_dead_peer_once_then_closes(front: Front) {
+    let app = App::new(front, Channels::builder().heartbeat(SECOND / 5, SECOND));
     let mut peer = raw(listening(&app).await).await;
     assert_eq!(app.ended_within(SECOND).await.0, 1006);
     assert_eq!(app.channels.stats().connections.unanswered, 1);
@@ -250,9 +268,8 @@ async fn heartbeat_pings_dead_peer_once_then_closes() {
     assert!(app.channels.shutdown(10 * SECOND).await);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn heartbeat_closes_full_socket_while_handler_waits() {
-    let app = App::new(Channels::builder().heartbeat(SECOND / 2, SECOND).outbound_limit(1 << 20));
+async fn heartbeat_closes_full_socket_while_handler_waits(front: Front) {
+    let app = App::new(front, Channels::builder().heartbeat(SECOND / 2, SECOND).outbound_limit(1 << 20));
     let mut peer = raw(listening(&app).await).await;
     // The peer requests echoes and reads none, until the handler waits for space.
     let text = [&[0x81, 0xff, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0][..], &vec![b'x'; 512 * 1024]].concat();
@@ -303,7 +320,7 @@ async fn server_at_the_near_end() {
     until("the process has its own network", || network("self") != network(&process)).await;
     ip(&format!("link set there netns {process}"));
 
-    let app = App::new(Channels::builder().heartbeat(2 * SECOND, 5 * SECOND));
+    let app = App::new(Front::Ours, Channels::builder().heartbeat(2 * SECOND, 5 * SECOND));
     let server = app.channels.bind(([10, 77, 0, 1], 0)).await.unwrap();
     writeln!(far.stdin.as_ref().unwrap(), "{}", server.local_addr()).unwrap();
     tokio::spawn(server.serve(app.route()));

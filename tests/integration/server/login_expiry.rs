@@ -7,22 +7,27 @@ use channels_runtime::prelude::*;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::auth::logins::{User, connect_with, name, serve, status};
+use crate::support::app::{Front, on_both_servers};
 use crate::support::client::next;
 use crate::support::until::until;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn login_expiry_closes_connection_with_3000() {
+on_both_servers!(login_expiry_closes_connection_with_3000);
+
+async fn login_expiry_closes_connection_with_3000(front: Front) {
     // The cookie holds the name and the remaining milliseconds.
-    let server = serve(Channels::builder().authenticator(|scope: Scope| {
-        let cookie = scope.cookie("login").unwrap_or_default().to_owned();
-        std::future::ready(Ok(match cookie.split_once('-') {
-            Some((name, left)) => {
-                let end = SystemTime::now() + Duration::from_millis(left.parse().unwrap_or(0));
-                Login::new(User { sub: name.to_owned() }).until(end)
-            }
-            None => Login::new(User { sub: cookie }),
-        }))
-    }))
+    let server = serve(
+        front,
+        Channels::builder().authenticator(|scope: Scope| {
+            let cookie = scope.cookie("login").unwrap_or_default().to_owned();
+            std::future::ready(Ok(match cookie.split_once('-') {
+                Some((name, left)) => {
+                    let end = SystemTime::now() + Duration::from_millis(left.parse().unwrap_or(0));
+                    Login::new(User { sub: name.to_owned() }).until(end)
+                }
+                None => Login::new(User { sub: cookie }),
+            }))
+        }),
+    )
     .await;
     let login = |login: &'static str| [("cookie", login)];
     let (mut long, _) = connect_with(&server, "", &login("login=long-3600000")).await;

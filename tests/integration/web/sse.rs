@@ -1,20 +1,29 @@
 //! Server-sent events: a consumer over plain HTTP.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::Router;
 use channels_runtime::ChannelsBuilder;
 use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
-use channels_runtime::web::ServeError;
+use channels_runtime::web::axum::RouterExt;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use warp::Filter;
 
-use crate::support::app::{Server, user_or_nobody};
+use crate::support::app::{Front, Server, on_both_servers, user_or_nobody};
 use crate::support::until::{until, within};
+
+on_both_servers!(
+    sse_and_websocket_receive_same_events,
+    sse_rejected_client_gets_reason,
+    sse_close_is_last_message,
+    sse_stream_ends_with_retry_on_shutdown,
+    sse_client_stays_connected,
+    sse_slow_client_is_closed,
+);
 
 #[event("news.posted")]
 struct Posted {
@@ -74,27 +83,38 @@ impl NewsConsumer {
 struct App {
     channels: Channels,
     codes: Codes,
-    address: SocketAddr,
-    serving: tokio::task::JoinHandle<Result<(), ServeError>>,
+    server: Server,
+}
+
+/// A WebSocket, server-sent events and a page on one path.
+fn routes(channels: &Channels) -> impl Routes + use<> {
+    let path = warp::path!("news" / String);
+    let page = path.map(|channel: String| format!("the page of {channel}"));
+    channels.route::<NewsConsumer>(path).or(channels.sse::<NewsConsumer>(path)).or(page)
+}
+
+/// The same without the page.
+fn router(channels: &Channels) -> Router {
+    Router::new().consumer("/news/{channel}", channels.axum_sse::<NewsConsumer>().and_websocket())
 }
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl App {
-    async fn start(builder: ChannelsBuilder) -> Self {
+    async fn start(front: Front, builder: ChannelsBuilder) -> Self {
         let codes = Codes::default();
         let layer = ChannelLayer::in_memory_with(LayerConfig::default().capacity(1000));
         let channels = builder.layer(layer).authenticator(user_or_nobody(Arc::clone(&codes))).build().unwrap();
-        let path = warp::path!("news" / String);
-        let page = path.map(|channel: String| format!("the page of {channel}"));
-        let routes = channels.route::<NewsConsumer>(path).or(channels.sse::<NewsConsumer>(path)).or(page);
-        let Server { address, task: serving, .. } = Server::start(&channels, routes).await;
-        Self { channels, codes, address, serving }
+        let server = match front {
+            Front::Ours => Server::start(&channels, routes(&channels)).await,
+            Front::Axum => Server::start_axum(&channels, router(&channels)).await,
+        };
+        Self { channels, codes, server }
     }
 
     async fn listen(&self, channel: &str, headers: &str) -> Listener {
-        let head = format!("GET /news/{channel} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n", self.address);
-        Listener::new(TcpStream::connect(self.address).await.unwrap(), &head).await
+        let head = format!("GET /news/{channel} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n", self.server.address);
+        Listener::new(TcpStream::connect(self.server.address).await.unwrap(), &head).await
     }
 
     /// Returns a client that has received its welcome.
@@ -182,9 +202,8 @@ impl Listener {
     }
 }
 
-#[tokio::test]
-async fn sse_and_websocket_receive_same_events() {
-    let app = App::start(Channels::builder()).await;
+async fn sse_and_websocket_receive_same_events(front: Front) {
+    let app = App::start(front, Channels::builder()).await;
     let mut listener = app.listener().await;
     assert_eq!(listener.header("content-type"), Some("text/event-stream"));
     assert_eq!(listener.header("cache-control"), Some("no-store"));
@@ -194,8 +213,10 @@ async fn sse_and_websocket_receive_same_events() {
     let authenticated = app.codes.clone();
     let channels = app.channels.clone();
     assert_eq!((channels.connections(), channels.stats().handshakes.accepted), (1, 1));
-    let route = channels.route::<NewsConsumer>(warp::path!("news" / String));
-    let mut socket = WebsocketCommunicator::new(route, "/news/today");
+    let mut socket = match front {
+        Front::Ours => WebsocketCommunicator::new(routes(&channels), "/news/today"),
+        Front::Axum => WebsocketCommunicator::new(router(&channels), "/news/today"),
+    };
     socket.connect().await.unwrap();
     assert_eq!(socket.receive_text_from().await.unwrap(), "welcome to today");
     for text in ["one", "two\nlines", "{\"json\": \"it\\nis\"}", "with an é", ""] {
@@ -218,24 +239,23 @@ async fn sse_and_websocket_receive_same_events() {
     assert_eq!(codes, [1000, 1006]);
     assert_eq!(authenticated.lock().unwrap().len(), 2);
     assert_eq!((channels.stats().admitted, channels.channel_layer().channels_here()), (0, 0));
-    app.serving.abort();
+    app.server.task.abort();
 }
 
 #[tokio::test]
 async fn sse_route_passes_on_other_requests() {
-    let app = App::start(Channels::builder()).await;
+    let app = App::start(Front::Ours, Channels::builder()).await;
     for accept in ["", "Accept: text/html\r\n", "Accept: */*\r\n"] {
         assert_eq!(app.listen("today", accept).await.body().await, "the page of today");
     }
     let mixed = app.listen("today", "Accept: application/json, text/event-stream;q=0.5\r\n").await;
     assert_eq!(mixed.header("content-type"), Some("text/event-stream"));
-    app.serving.abort();
+    app.server.task.abort();
 }
 
-#[tokio::test]
-async fn sse_rejected_client_gets_reason() {
+async fn sse_rejected_client_gets_reason(front: Front) {
     let builder = Channels::builder().allowed_origins(["https://example.org", "127.0.0.1"]);
-    let app = App::start(builder.max_connections_per_address(1)).await;
+    let app = App::start(front, builder.max_connections_per_address(1)).await;
     let rejected = app.listen("closed", EVENTS).await;
     assert_eq!(rejected.status, 404);
     assert_eq!(rejected.body().await, "no such channel");
@@ -255,11 +275,10 @@ async fn sse_rejected_client_gets_reason() {
     assert!(second.header("retry-after").is_some());
     let stats = app.channels.stats().handshakes;
     assert_eq!((stats.accepted, stats.rejected, stats.wrong_origin, stats.address_full), (1, 2, 2, 1));
-    app.serving.abort();
+    app.server.task.abort();
 }
 
-#[tokio::test]
-async fn sse_close_is_last_message() {
+async fn sse_close_is_last_message(front: Front) {
     for (how, code, last) in [
         ("close", 4001, "event: close\ndata: {\"code\":4001,\"reason\":\"enough\"}\n"),
         ("fail", 1011, "event: close\ndata: {\"code\":1011,\"reason\":\"\"}\n"),
@@ -269,7 +288,7 @@ async fn sse_close_is_last_message() {
             "event: close\ndata: {\"code\":1003,\"reason\":\"a binary frame cannot be a server-sent event\"}\n",
         ),
     ] {
-        let app = App::start(Channels::builder()).await;
+        let app = App::start(front, Channels::builder()).await;
         let mut listener = app.listener().await;
         app.tell("before").await;
         app.tell(how).await;
@@ -277,13 +296,12 @@ async fn sse_close_is_last_message() {
         assert_eq!(listener.next_message().await.unwrap(), last);
         assert_eq!(listener.next_message().await, None, "{how}");
         assert_eq!(app.ended(1).await, [code], "{how}");
-        app.serving.abort();
+        app.server.task.abort();
     }
 }
 
-#[tokio::test]
-async fn sse_stream_ends_with_retry_on_shutdown() {
-    let app = App::start(Channels::builder()).await;
+async fn sse_stream_ends_with_retry_on_shutdown(front: Front) {
+    let app = App::start(front, Channels::builder()).await;
     let mut listener = app.listener().await;
     assert!(app.channels.shutdown(PATIENCE).await);
     let last = listener.next_message().await.unwrap();
@@ -292,14 +310,13 @@ async fn sse_stream_ends_with_retry_on_shutdown() {
     assert_eq!(close, format!("event: close\ndata: {{\"code\":1012,\"reason\":\"reconnect in {wait} ms\"}}\n"));
     assert_eq!(listener.next_message().await, None);
     assert_eq!(app.ended(1).await, [1012]);
-    within(app.serving).await.unwrap().unwrap();
+    app.server.ended().await;
 }
 
 /// Its pings are comments and need no answer, and its socket does not count as waiting.
-#[tokio::test]
-async fn sse_client_stays_connected() {
+async fn sse_client_stays_connected(front: Front) {
     let builder = Channels::builder().heartbeat(Duration::from_millis(40), Duration::from_millis(400));
-    let app = App::start(builder.header_deadline(Duration::from_millis(100)).max_waiting_sockets(1)).await;
+    let app = App::start(front, builder.header_deadline(Duration::from_millis(100)).max_waiting_sockets(1)).await;
     let mut listener = app.listener().await;
     for _ in 0..3 {
         // These sockets wait, and each drops the previous one.
@@ -312,13 +329,12 @@ async fn sse_client_stays_connected() {
     while listener.next_message().await.unwrap() != "data: still here\n" {}
     let stats = app.channels.stats().connections;
     assert_eq!((stats.unanswered, app.channels.connections()), (0, 1));
-    app.serving.abort();
+    app.server.task.abort();
 }
 
 /// The backlog of a client that does not read is limited, as for a WebSocket, and no other client waits.
-#[tokio::test]
-async fn sse_slow_client_is_closed() {
-    let app = App::start(Channels::builder().outbound_limit(64 * 1024)).await;
+async fn sse_slow_client_is_closed(front: Front) {
+    let app = App::start(front, Channels::builder().outbound_limit(64 * 1024)).await;
     let slow = app.listener().await;
     let mut other = app.listener().await;
     let text = "x".repeat(32 * 1024);
@@ -338,13 +354,13 @@ async fn sse_slow_client_is_closed() {
     })
     .await;
     assert_eq!(*app.codes.lock().unwrap(), [1013]);
-    app.serving.abort();
+    app.server.task.abort();
 }
 
 /// Its session is over, so its socket counts as waiting; otherwise it would not be counted at all.
 #[tokio::test]
 async fn sse_socket_of_slow_client_counts_as_waiting() {
-    let app = App::start(Channels::builder().outbound_limit(64 * 1024).max_waiting_sockets(1)).await;
+    let app = App::start(Front::Ours, Channels::builder().outbound_limit(64 * 1024).max_waiting_sockets(1)).await;
     let mut slow = app.listener().await;
     let text = "x".repeat(32 * 1024);
     within(async {
@@ -356,11 +372,11 @@ async fn sse_socket_of_slow_client_counts_as_waiting() {
     .await;
     assert_eq!(app.ended(1).await, [1013]);
     assert_eq!((app.channels.stats().admitted, app.channels.stats().handshakes.crowded_out), (0, 0));
-    let _another = TcpStream::connect(app.address).await.unwrap();
+    let _another = TcpStream::connect(app.server.address).await.unwrap();
     until("the socket is dropped", || app.channels.stats().handshakes.crowded_out == 1).await;
     // The kernel's buffered bytes still arrive, without the end of the response.
     let mut rest = Vec::new();
     _ = within(slow.socket.read_to_end(&mut rest)).await;
     assert!(!String::from_utf8_lossy(&rest).contains("event: close"));
-    app.serving.abort();
+    app.server.task.abort();
 }
