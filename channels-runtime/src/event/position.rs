@@ -18,9 +18,6 @@ const TEXT: usize = 30;
 /// The number of bytes that [`TEXT`] encodes.
 const BYTES: usize = 22;
 
-/// The most positions that a client may send at once.
-const MOST: usize = 64;
-
 /// The place of a kept event in the history of its group.
 ///
 /// A handler that takes `at: &Position` writes it into its frame, and the client sends it back when it reconnects. Then
@@ -50,6 +47,9 @@ pub(crate) struct Id(pub(crate) [u8; 12]);
 pub(crate) struct Reign(pub(crate) [u8; 4]);
 
 impl Position {
+    /// The most positions that a client may send at once.
+    pub(crate) const MOST: usize = 64;
+
     /// The position of an event that is not kept.
     pub(crate) const NONE: Self = Self { group: [0; 6], reign: Reign([0; 4]), id: Id([0; 12]) };
 
@@ -225,7 +225,7 @@ impl From<&str> for Since {
             return Self::START;
         }
         // The bound is checked before the text is read.
-        if text.len() > MOST * (TEXT + 1) {
+        if text.len() > Position::MOST * (TEXT + 1) {
             return Self(Seen::Unreadable);
         }
         let positions: Result<SmallVec<_>, _> = text.split(',').map(Position::from_str).collect();

@@ -150,6 +150,11 @@ impl Counters {
         }
     }
 
+    #[cfg(any(feature = "redis", feature = "testing"))]
+    pub(super) fn count_gap(&self) {
+        count(&self.counters.gaps);
+    }
+
     /// Counts a client that came back and received everything that it had missed.
     pub(super) fn count_recovered(&self, replayed: usize) {
         count(&self.counters.recovered);

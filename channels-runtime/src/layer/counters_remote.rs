@@ -8,10 +8,6 @@ use crate::name::GroupName;
 use crate::support::count;
 
 impl Counters {
-    pub(super) fn count_gap(&self) {
-        count(&self.counters.gaps);
-    }
-
     pub(crate) fn count_clock_off(&self) {
         count(&self.counters.clock_off);
     }

@@ -18,7 +18,10 @@ pub(crate) enum Delivery {
     /// The message itself, for a channel without a consumer.
     Raw(Envelope),
     /// The notice that messages may be missing.
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "within one process no message is lost"))]
+    #[cfg_attr(
+        not(any(feature = "redis", feature = "testing")),
+        expect(dead_code, reason = "within one process no message is lost")
+    )]
     Gap(Gap),
     /// The notice that kept events of a group cannot be sent again.
     HistoryLost(Arc<HistoryLost>),

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::codec::Envelope;
 use crate::layer::counters::Counters;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "testing"))]
 use crate::layer::delivery::Delivery;
 use crate::layer::delivery::MailboxKind;
 use crate::layer::for_kinds::of_kind;
@@ -86,13 +86,13 @@ impl GroupMembers {
     }
 
     /// Returns whether the group has a member or a join under way, so that its messages must reach this process.
-    #[cfg(feature = "redis")]
+    #[cfg(any(feature = "redis", feature = "testing"))]
     pub(super) fn is_wanted(&self) -> bool {
         !self.is_empty() || self.history.as_ref().is_some_and(|history| history.joining > 0)
     }
 
     /// Delivers a notice to all members. No message may be waiting.
-    #[cfg(feature = "redis")]
+    #[cfg(any(feature = "redis", feature = "testing"))]
     pub(super) fn notify(&self, notice: &Delivery, at: Instant) {
         // A mailbox accepts a notice even if it is full.
         self.mailboxes.iter().for_each(|NamedMailbox(mailbox)| _ = mailbox.deliver(notice, at));

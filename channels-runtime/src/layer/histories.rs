@@ -24,7 +24,10 @@ pub(super) enum Arrival {
     /// A process that keeps the history itself sends it.
     Sent { id: Id, history: History, reign: Reign },
     /// A server has linked it.
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "only a server links messages"))]
+    #[cfg_attr(
+        not(any(feature = "redis", feature = "testing")),
+        expect(dead_code, reason = "only a server links messages")
+    )]
     Linked(Link),
 }
 

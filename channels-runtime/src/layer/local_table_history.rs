@@ -44,7 +44,7 @@ impl LocalTable {
     ///
     /// # Errors
     /// [`NotReady`] if the history must be recalled first.
-    #[cfg(feature = "redis")]
+    #[cfg(any(feature = "redis", feature = "testing"))]
     pub(crate) fn add_recalled(
         &self,
         group: &GroupName,

@@ -97,19 +97,19 @@ impl<K: 'static> Mailbox for Member<K> {
     fn layer_closed(&self) {}
 }
 
-fn number(envelope: &Envelope) -> u64 {
+pub(super) fn number(envelope: &Envelope) -> u64 {
     envelope.to_value().unwrap()["number"].as_u64().unwrap()
 }
 
-fn channel(number: usize) -> ChannelName {
+pub(super) fn channel(number: usize) -> ChannelName {
     ChannelName::new(format!("specific.a!{number}")).unwrap()
 }
 
-fn group(number: usize) -> GroupName {
+pub(super) fn group(number: usize) -> GroupName {
     GroupName::new(format!("group-{number}")).unwrap()
 }
 
-fn envelope(number: u64) -> Envelope {
+pub(super) fn envelope(number: u64) -> Envelope {
     Envelope::from_value(&json!({"type": "a", "number": number}), Format::Json).unwrap()
 }
 
@@ -138,14 +138,14 @@ fn entries(table: &LocalTable) -> usize {
     table.groups.len()
 }
 
-fn id(number: u64) -> Id {
+pub(super) fn id(number: u64) -> Id {
     let mut id = [0; 12];
     id[..8].copy_from_slice(&number.to_be_bytes());
     Id(id)
 }
 
 /// The link of a message whose predecessor has the number before it.
-fn link(number: u64) -> Link {
+pub(super) fn link(number: u64) -> Link {
     Link { prev: id(number - 1), at: id(number) }
 }
 

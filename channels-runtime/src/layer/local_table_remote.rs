@@ -1,44 +1,13 @@
-//! The methods of the local table that only a layer with servers needs: gaps, lists of names, and delivery to listed channels.
-
-use tokio::time::Instant;
+//! The methods of the local table that only a layer with servers needs: lists of names, and delivery to listed channels.
 
 use crate::codec::Envelope;
-use crate::layer::delivery::{Delivery, Gap};
 use crate::layer::group_members::{GroupMembers, deliver_to};
 use crate::layer::local_table::LocalTable;
 use crate::layer::mailbox::NamedMailbox;
 use crate::layer::prepared::Prepared;
 use crate::name::{ChannelName, GroupName};
-use crate::support::lock;
 
 impl LocalTable {
-    /// Records the loss of a server. If no other server is lost, notifies every channel, after the messages that have arrived.
-    pub(crate) fn lost(&self) {
-        let mut lost = lock(&self.lost);
-        *lost += 1;
-        if *lost == 1 {
-            self.counters().count_gap();
-            self.notify(Gap::Lost);
-        }
-    }
-
-    /// Records that a lost server replies again and knows the memberships of this process. If no other server is lost, notifies
-    /// every channel.
-    pub(crate) fn restored(&self) {
-        let mut lost = lock(&self.lost);
-        *lost -= 1;
-        if *lost == 0 {
-            self.notify(Gap::Restored);
-        }
-    }
-
-    fn notify(&self, gap: Gap) {
-        let _operation = self.operation();
-        let now = Instant::now();
-        // A mailbox accepts a gap even if it is full.
-        self.channels.each(|NamedMailbox(mailbox), _| _ = mailbox.deliver(&Delivery::Gap(gap), now));
-    }
-
     /// Returns whether a channel of this process is in the group.
     pub(crate) fn is_member(&self, group: &GroupName, name: &ChannelName) -> bool {
         self.members_of(group, |members| members.contains(name.as_str())).unwrap_or(false)

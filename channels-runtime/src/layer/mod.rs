@@ -16,7 +16,8 @@
 //! - The API: `handle`, `membership`, `readiness`, `channel`, `blocking` and `aliases`.
 //! - The configuration: `config`, `channel_capacity` and `settings`.
 //! - The backends: `backend` (the trait), `memory` and `redis`.
-//! - The channels and groups of this process: `local_table`, `local_table_remote` and `sharded_map`.
+//! - The channels and groups of this process: `local_table`, `local_table_gaps`, `local_table_remote` and
+//!   `sharded_map`.
 //! - The histories of groups: `chain`, `group_history`, `histories`, `local_table_history` and `local_table_recall`.
 //! - A send to a group: `group_members`, `batching`, `scheduled` and `write_priority`.
 //! - The receiver of a message: `mailbox` and `delivery`.
@@ -26,7 +27,10 @@ mod aliases;
 mod backend;
 pub(crate) mod batching;
 mod blocking;
-#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "only the history of a server is recalled"))]
+#[cfg_attr(
+    not(any(feature = "redis", feature = "testing")),
+    expect(dead_code, reason = "only the history of a server is recalled")
+)]
 mod chain;
 #[cfg(test)]
 mod chain_model;
@@ -44,11 +48,16 @@ mod handle;
 mod histories;
 mod joined_groups;
 mod local_table;
+#[cfg(any(feature = "redis", feature = "testing"))]
+mod local_table_gaps;
 mod local_table_history;
 #[cfg(test)]
 #[cfg(feature = "redis")]
-mod local_table_history_tests;
+mod local_table_history_model;
+#[cfg(test)]
 #[cfg(feature = "redis")]
+mod local_table_history_tests;
+#[cfg(any(feature = "redis", feature = "testing"))]
 mod local_table_recall;
 #[cfg(feature = "redis")]
 mod local_table_remote;
@@ -74,6 +83,8 @@ pub(crate) use backend::WorkerQueue;
 #[cfg(feature = "testing")]
 pub(crate) use backend::{Backend, Jobs, Sent};
 pub use blocking::BlockingChannelLayer;
+#[cfg(feature = "testing")]
+pub(crate) use chain::Link;
 pub use channel::Channel;
 pub use config::LayerConfig;
 pub(crate) use counters::Counters;
@@ -81,14 +92,14 @@ pub use counters::LayerStats;
 pub use delivery::Gap;
 pub(crate) use delivery::{Delivery, Full, MailboxKind, Undeliverable};
 pub use handle::ChannelLayer;
-#[cfg(feature = "testing")]
-pub(crate) use local_table::LocalTable;
 pub(crate) use mailbox::{Batch, DeliveryCount, Mailbox, TooMuch};
 #[cfg(feature = "redis")]
 pub use redis::RedisHost;
 pub(crate) use scheduled::{OutputQueue, Scheduled, Writable, Writables};
 pub use settings::ConfigError;
 pub(crate) use write_priority::{TURN, WritePriority};
+#[cfg(feature = "testing")]
+pub(crate) use {local_table::LocalTable, local_table_history::NotReady};
 #[cfg(all(feature = "redis", any(test, fuzzing)))]
 pub(crate) use {redis::Codec, settings::read as read_settings};
 

@@ -30,6 +30,12 @@ pub(super) struct Shard<'a, K, V> {
     hasher: &'a RandomState,
 }
 
+fn lock_shard<K, V>(shard: &Mutex<Table<K, V>>) -> MutexGuard<'_, Table<K, V>> {
+    #[cfg(test)]
+    crate::support::point_before(shard);
+    lock(shard)
+}
+
 impl<K: Hash + Eq, V> ShardedMap<K, V> {
     pub(super) fn new() -> Self {
         Self { shards: (0..SHARDS).map(|_| Mutex::default()).collect(), hasher: RandomState::new() }
@@ -46,7 +52,7 @@ impl<K: Hash + Eq, V> ShardedMap<K, V> {
     pub(super) fn at(&self, hash: u64) -> Shard<'_, K, V> {
         // The shard's table uses the lowest and the highest bits.
         let number = usize::try_from((hash >> 32) % SHARDS as u64).expect("the number is less than `SHARDS`");
-        Shard { table: lock(&self.shards[number]), hash, hasher: &self.hasher }
+        Shard { table: lock_shard(&self.shards[number]), hash, hasher: &self.hasher }
     }
 
     /// Locks the shard of a key.
@@ -60,7 +66,7 @@ impl<K: Hash + Eq, V> ShardedMap<K, V> {
     /// Calls `look` with each entry, under the lock of its shard.
     pub(super) fn each(&self, mut look: impl FnMut(&K, &V)) {
         for shard in &self.shards {
-            for (key, value) in &*lock(shard) {
+            for (key, value) in &*lock_shard(shard) {
                 look(key, value);
             }
         }
@@ -68,11 +74,11 @@ impl<K: Hash + Eq, V> ShardedMap<K, V> {
 
     /// Locks all shards. The caller must not hold a lock of a shard.
     pub(super) fn lock_all(&self) -> Vec<MutexGuard<'_, Table<K, V>>> {
-        self.shards.iter().map(lock).collect()
+        self.shards.iter().map(lock_shard).collect()
     }
 
     pub(super) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).len()).sum()
+        self.shards.iter().map(|shard| lock_shard(shard).len()).sum()
     }
 }
 

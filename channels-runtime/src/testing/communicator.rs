@@ -12,7 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncWriteExt, DuplexStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error as ClientError, Message};
@@ -21,6 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::support::Unawaited;
 use crate::testing::deadlines::{PATIENCE, SILENCE};
 use crate::testing::error::{Call, CommunicatorError};
+use crate::testing::positions::Positions;
 use crate::testing::transcript::Transcript;
 use crate::web::{self, IntoService, UnknownAddress};
 use crate::websocket::{CloseCode, Frame, FromJson, Text, ToJson};
@@ -79,6 +80,8 @@ pub struct WebsocketCommunicator {
     connected: Option<Client>,
     /// The code and reason with which the server closed the connection.
     closed: Option<(u16, String)>,
+    /// The positions in the frames that the test has received, over all connections.
+    positions: Positions,
     transcript: Transcript,
 }
 
@@ -113,6 +116,7 @@ impl WebsocketCommunicator {
             patience: PATIENCE,
             connected: None,
             closed: None,
+            positions: Positions::default(),
             transcript: Transcript::default(),
         }
     }
@@ -167,18 +171,105 @@ impl WebsocketCommunicator {
     #[track_caller]
     pub fn connect(&mut self) -> Unawaited<'_, Result<Connected, CommunicatorError>> {
         let call = self.call();
-        Unawaited::new(self.open(call))
+        Unawaited::new(async move { self.open(call, &self.path.clone()).await })
     }
 
-    async fn open(&mut self, call: Call) -> Result<Connected, CommunicatorError> {
-        if !self.path.starts_with('/') {
-            let problem = format!("a path begins with a slash; write `/{}`", self.path);
+    /// Drops the connection without a close frame, as a phone does that leaves its network. When it returns, the consumer has
+    /// left its groups, and `#[disconnect]` has run with [`CloseCode::ABNORMAL`]. The frames that the test has not received are
+    /// lost.
+    ///
+    /// # Errors
+    /// If there was no connection, or it does not end within a second. A connection that the consumer has closed is not an error.
+    #[track_caller]
+    pub fn drop_connection(&mut self) -> Unawaited<'_, Result<(), CommunicatorError>> {
+        let call = self.call();
+        Unawaited::new(self.end(call, None))
+    }
+
+    /// Connects again, as a page that comes back: with the newest [`Position`](crate::Position) of each group in the query,
+    /// `?since=`. The positions are those in the frames that the test has received as JSON, in any field. Drops the connection
+    /// first, if there is one.
+    ///
+    /// A client that has received no position connects as if it were here for the first time.
+    ///
+    /// ```
+    /// use channels_runtime::prelude::*;
+    /// use channels_runtime::testing::WebsocketCommunicator;
+    /// use serde_json::Value;
+    ///
+    /// #[event("news.posted")]
+    /// struct NewsPosted { headline: String }
+    ///
+    /// #[group("news", events(NewsPosted), history(size = 100, ttl = "10m"))]
+    /// struct News;
+    ///
+    /// struct NewsConsumer;
+    ///
+    /// #[consumer]
+    /// impl NewsConsumer {
+    ///     #[connect]
+    ///     async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+    ///         let joined = cx.group_add_since(&News, &cx.resume()).await?;
+    ///         cx.send_json(&json!({"at": joined.at})).await?;
+    ///         Ok(Self)
+    ///     }
+    ///
+    ///     #[handler("news.posted")]
+    ///     fn news_posted(event: &NewsPosted, at: &Position) -> Json<Value> {
+    ///         Json(json!({"headline": event.headline, "at": at}))
+    ///     }
+    ///
+    ///     #[history_lost]
+    ///     async fn history_lost(&mut self, cx: &mut Context<Self>, lost: &HistoryLost) -> Result<()> {
+    ///         cx.send_json(&json!({"lost": lost.cause.as_str(), "at": lost.at})).await
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// async fn client_receives_what_it_missed() -> Result<()> {
+    ///     let channels = Channels::builder().build()?;
+    ///     let layer = channels.channel_layer();
+    ///     let mut client = WebsocketCommunicator::new(channels.route::<NewsConsumer>(warp::path!("ws")), "/ws");
+    ///     client.connect().await?;
+    ///     client.receive_json_from::<Value>().await?;      // {"at": ..}
+    ///
+    ///     client.drop_connection().await?;
+    ///     layer.group_send(&News, &NewsPosted { headline: "it rains".into() }).await?;
+    ///     client.reconnect().await?;
+    ///     client.receive_json_from::<Value>().await?;      // {"at": ..}, still before the news
+    ///     assert_eq!(client.receive_json_from::<Value>().await?["headline"], "it rains");
+    ///
+    ///     // Nothing was missed since.
+    ///     client.reconnect().await?;
+    ///     client.receive_json_from::<Value>().await?;
+    ///     assert!(client.receive_nothing().await);
+    ///     Ok(())
+    /// }
+    /// # client_receives_what_it_missed().unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Self::connect`], and those of [`Self::drop_connection`] if there is a connection.
+    #[track_caller]
+    pub fn reconnect(&mut self) -> Unawaited<'_, Result<Connected, CommunicatorError>> {
+        let call = self.call();
+        Unawaited::new(async move {
+            if self.connected.is_some() {
+                self.end(call.clone(), None).await?;
+            }
+            self.open(call, &self.positions.path(&self.path)).await
+        })
+    }
+
+    async fn open(&mut self, call: Call, path: &str) -> Result<Connected, CommunicatorError> {
+        if !path.starts_with('/') {
+            let problem = format!("a path begins with a slash; write `/{path}`");
             return Err(CommunicatorError::Path { call, problem });
         }
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let server = (self.serve)(theirs);
         let request = Request::builder()
-            .uri(format!("ws://testserver{}", self.path))
+            .uri(format!("ws://testserver{path}"))
             .header("host", "testserver")
             .header("connection", "upgrade")
             .header("upgrade", "websocket")
@@ -308,10 +399,15 @@ impl WebsocketCommunicator {
     }
 
     async fn receive(&mut self, call: &Call) -> Result<Frame, CommunicatorError> {
-        if let Some(early) = self.client(call)?.early.take() {
-            return Ok(early);
+        let frame = match self.client(call)?.early.take() {
+            Some(early) => early,
+            None => self.next_frame(call, self.patience).await?,
+        };
+        // Not earlier: a frame that the test has not received is lost with its connection.
+        if let Frame::Text(text) = &frame {
+            self.positions.remember(text);
         }
-        self.next_frame(call, self.patience).await
+        Ok(frame)
     }
 
     fn unexpected(&self, call: Call, wanted: &'static str, arrived: Frame) -> CommunicatorError {
@@ -400,16 +496,21 @@ impl WebsocketCommunicator {
     #[track_caller]
     pub fn disconnect(&mut self, code: CloseCode) -> Unawaited<'_, Result<(), CommunicatorError>> {
         let call = self.call();
-        Unawaited::new(self.end(call, code))
+        Unawaited::new(self.end(call, Some(code)))
     }
 
-    async fn end(&mut self, call: Call, code: CloseCode) -> Result<(), CommunicatorError> {
+    /// Ends the connection, with a close frame if there is a code.
+    async fn end(&mut self, call: Call, code: Option<CloseCode>) -> Result<(), CommunicatorError> {
         let Some(mut client) = self.connected.take() else {
             return if self.closed.is_some() { Ok(()) } else { Err(CommunicatorError::NotConnected { call }) };
         };
-        let close = CloseFrame { code: code.as_u16().into(), reason: "".into() };
         // The consumer may have closed it already.
-        _ = client.socket.close(Some(close)).await;
+        match code {
+            Some(code) => {
+                _ = client.socket.close(Some(CloseFrame { code: code.as_u16().into(), reason: "".into() })).await
+            }
+            None => _ = client.socket.get_mut().shutdown().await,
+        }
         let ended = tokio::time::timeout(self.patience, client.ended()).await;
         ended.map_err(|_| CommunicatorError::StillOpen {
             call,

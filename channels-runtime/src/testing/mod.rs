@@ -1,7 +1,8 @@
 //! Test tools: clients without sockets, and layers that record all messages.
 //!
 //! [`WebsocketCommunicator`] is a client. A test may have any number of them for one application. [`LayerProbe`] makes channel
-//! layers for one process or for several, and lists the messages that were sent through them.
+//! layers for one process or for several, and lists the messages that were sent through them. It can also lose messages, and
+//! keeps the histories of groups, from which a client [comes back](WebsocketCommunicator::reconnect).
 //!
 //! ```
 //! use channels_runtime::prelude::*;
@@ -76,11 +77,17 @@
 mod communicator;
 mod deadlines;
 mod error;
+mod positions;
 mod probe;
+mod probe_bus;
+mod probe_histories;
 mod probe_jobs;
+mod probe_node;
+mod sent;
 mod transcript;
 
 pub use communicator::{Connected, WebsocketCommunicator};
 pub use error::{Call, CommunicatorError};
-pub use probe::{LayerProbe, Sent, Target};
+pub use probe::LayerProbe;
+pub use sent::{Sent, Target};
 pub use transcript::Transcript;

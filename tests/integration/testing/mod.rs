@@ -3,4 +3,5 @@
 mod chatter;
 mod communicator;
 mod probe;
+mod recovery;
 mod workers;
