@@ -15,7 +15,7 @@ use crate::layer::delivery::{Delivery, Full, MailboxKind};
 use crate::layer::local_table::LocalTable;
 use crate::layer::local_table_history::NotReady;
 use crate::layer::local_table_history_tests::{channel, envelope, group, id, link, number};
-use crate::layer::mailbox::Mailbox;
+use crate::layer::mailbox::{Mailbox, TooMuch};
 use crate::name::ChannelName;
 use crate::support::{explore, lock, point};
 
@@ -227,8 +227,26 @@ struct Member<K> {
 struct Received {
     /// The newest message when the client came first.
     start: u64,
-    seen: Vec<Seen>,
-    position: Option<Position>,
+    /// What the client has received, with the position of each.
+    seen: Vec<(Seen, Position)>,
+    /// The length of `seen` when the last join began: missed messages are inserted there.
+    joined: usize,
+    /// The position before the first message.
+    first: Option<Position>,
+}
+
+impl Received {
+    fn since(&self) -> Since {
+        self.seen.last().map(|(_, at)| *at).or(self.first).map_or(Since::START, Since::from)
+    }
+}
+
+fn seen(delivery: &Delivery) -> (Seen, Position) {
+    match delivery {
+        Delivery::Raw(envelope) => (Seen::Message(number(envelope)), *envelope.position()),
+        Delivery::HistoryLost(lost) => (Seen::Lost(lost.cause, number_of(lost.at.id())), lost.at),
+        _ => panic!("nothing else is delivered"),
+    }
 }
 
 impl<K: 'static> Member<K> {
@@ -240,13 +258,15 @@ impl<K: 'static> Member<K> {
 
     /// Joins with the position that the client has.
     fn join(&self, model: &Model) {
-        let since = lock(&self.received).position.map_or(Since::START, Since::from);
+        let since = {
+            let mut received = lock(&self.received);
+            received.joined = received.seen.len();
+            received.since()
+        };
         let at = model.join(&self.name, &since);
-        let mut received = lock(&self.received);
         if since == Since::START {
-            received.start = number_of(at.id());
-            // A message that came since is newer.
-            received.position.get_or_insert(at);
+            let mut received = lock(&self.received);
+            (received.start, received.first) = (number_of(at.id()), Some(at));
         }
     }
 
@@ -255,7 +275,7 @@ impl<K: 'static> Member<K> {
     fn check(&self, newest: u64, causes: &[Cause]) {
         let received = lock(&self.received);
         let mut last = received.start;
-        for seen in &received.seen {
+        for (seen, _) in &received.seen {
             match *seen {
                 Seen::Message(message) => assert_eq!(message, last + 1, "{:?}", received.seen),
                 Seen::Lost(cause, at) => {
@@ -289,15 +309,15 @@ impl<K: 'static> Mailbox for Member<K> {
     }
 
     fn deliver(&self, delivery: &Delivery, _: Instant) -> Result<bool, Full> {
-        let (seen, at) = match delivery {
-            Delivery::Raw(envelope) => (Seen::Message(number(envelope)), *envelope.position()),
-            Delivery::HistoryLost(lost) => (Seen::Lost(lost.cause, number_of(lost.at.id())), lost.at),
-            _ => return Ok(true),
-        };
-        let mut received = lock(&self.received);
-        received.seen.push(seen);
-        received.position = Some(at);
+        lock(&self.received).seen.push(seen(delivery));
         Ok(true)
+    }
+
+    fn replay(&self, missed: &[Delivery]) -> Result<(), TooMuch> {
+        let mut received = lock(&self.received);
+        let joined = received.joined;
+        received.seen.splice(joined..joined, missed.iter().map(seen));
+        Ok(())
     }
 
     fn layer_closed(&self) {}
