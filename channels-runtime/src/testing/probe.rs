@@ -122,7 +122,7 @@ impl LayerProbe {
     /// }
     /// // Without a history, the process does not notice either fault.
     /// for _ in 0..2 {
-    ///     let received: NewsPosted = reader.receive().await?.decode()?;
+    ///     let received: NewsPosted = reader.receive().await.expect("an open layer").decode()?;
     ///     assert_eq!(received.headline, "the sun shines");
     /// }
     /// # Ok(()) }
