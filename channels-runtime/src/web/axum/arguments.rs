@@ -37,6 +37,7 @@ pub trait Arguments<S, Kinds>: Sized {
 #[diagnostic::on_unimplemented(
     message = "axum cannot supply `{Self}` as an argument of `#[connect]`",
     note = "for a value of the application's state, write `State(name): State<{Self}>`, with `axum::extract::State`",
+    note = "the type in `State<..>` is that of the application's state, or implements `FromRef` for it",
     note = "an argument is a capture of the path (a type with `FromStr`, such as `String` or `u64`) or an extractor that does not \
             read the body, because a handshake has none (such as `State<..>`, `Query<..>` or `Extension<..>`)"
 )]
