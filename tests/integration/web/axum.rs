@@ -9,7 +9,7 @@ use axum::extract::{Extension, Path, Query, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
-use axum::routing::get;
+use axum::routing::{get, post};
 use channels_runtime::ChannelsBuilder;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
@@ -378,6 +378,61 @@ async fn events_health_metrics_and_inspection_are_routes_of_the_router() {
         }
     }
     ours.stop().await;
+}
+
+#[event("note.added")]
+#[derive(Clone)]
+struct Note {
+    text: String,
+}
+
+#[group("notes", events(Note))]
+struct Board;
+
+/// Takes and returns `axum::Json`.
+struct Notes;
+
+#[consumer]
+impl Notes {
+    #[connect]
+    async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+        cx.group_add(&Board).await?;
+        Ok(Self)
+    }
+
+    #[receive]
+    async fn receive(&mut self, cx: &mut Context<Self>, axum::Json(note): axum::Json<Note>) -> Result<()> {
+        cx.group_send(&Board, &note).await
+    }
+
+    #[handler("note.added")]
+    fn added(event: &Note) -> axum::Json<Note> {
+        axum::Json(event.clone())
+    }
+}
+
+#[tokio::test]
+async fn json_of_axum_and_of_prelude_are_interchangeable() {
+    async fn shouted(Json(mut note): Json<Note>) -> Json<Note> {
+        note.text.make_ascii_uppercase();
+        Json(note)
+    }
+    let channels = channels(Channels::builder());
+    let app = Router::new().consumer("/notes", channels.axum::<Notes>()).route("/shouted", post(shouted));
+    let (address, _serving) = serve_on_axum(app).await;
+    let mut client = connect(address, "/notes").await;
+    for (sent, received) in [(r#"{"text":"hi"}"#, r#"{"text":"hi"}"#), (r#"{"text":7}"#, "malformed_json")] {
+        client.send(Message::text(sent)).await.unwrap();
+        let text = next_text(&mut client).await;
+        assert!(text.contains(received), "{text}");
+    }
+    for (sent, status, received) in [(r#"{"text":"hi"}"#, 200, r#"{"text":"HI"}"#), (r#"{"text":7}"#, 422, "text")] {
+        let headers = format!("Content-Type: application/json\nContent-Length: {}\nConnection: close\n", sent.len());
+        let response = send_request(address, &format!("POST /shouted HTTP/1.1\nHost: ours\n{headers}\n{sent}")).await;
+        assert_eq!(response.status, status);
+        let body = response.body().await;
+        assert!(body.contains(received), "{body}");
+    }
 }
 
 #[derive(Clone)]

@@ -45,6 +45,7 @@
 mod arguments;
 mod consumer_route;
 mod error_response;
+mod json;
 mod mount;
 mod path;
 mod respond;
