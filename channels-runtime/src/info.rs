@@ -4,5 +4,5 @@
 //! and groups. [`EventInfo`] and [`GroupInfo`] describe an event and a group. [`MailboxPolicy`] and [`DropHint`] determine which
 //! event is dropped when a mailbox is full.
 
-pub use crate::consumer::{CommandInfo, ConsumerInfo, HandlerInfo};
+pub use crate::consumer::{AnswerFields, CommandInfo, ConsumerInfo, HandlerInfo};
 pub use crate::event::{DropHint, EventInfo, GroupInfo, MailboxPolicy};

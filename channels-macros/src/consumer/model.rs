@@ -48,6 +48,7 @@ pub(super) struct Consumer {
     /// The name of the enum of commands.
     pub(super) command: Ident,
     pub(super) tag: LitStr,
+    pub(super) answer_fields: AnswerFields,
     /// `None` for a consumer without a list, which may join any group.
     pub(super) groups: Option<Vec<Type>>,
     pub(super) sends: Vec<Type>,
@@ -149,6 +150,24 @@ pub(super) struct Command {
     pub(super) name: LitStr,
     pub(super) variant: Ident,
     pub(super) payload: Type,
+    /// `None` if the spelling of the return type shows no answer: the command does not answer, or the user has an alias.
+    ///
+    /// Messages and names need no more. Whether a command answers is decided by types: `Returns::<Output>::HOW` of the runtime.
+    pub(super) answer: Option<Answer>,
+}
+
+/// The types of an answer: `Taken` and `Outbid` of `Result<Taken, Outbid>`, and of `Result<Result<Taken, Outbid>>`.
+pub(super) struct Answer {
+    pub(super) reply: Type,
+    /// `None` for `Result<Taken>`, whose error the client does not receive.
+    pub(super) refusal: Option<Type>,
+}
+
+/// The names of the fields of an answer.
+pub(super) struct AnswerFields {
+    pub(super) reference: LitStr,
+    pub(super) ok: LitStr,
+    pub(super) error: LitStr,
 }
 
 /// `#[receive]`, `#[receive(_)]`, `#[handler(_)]` or `#[history_lost]`.

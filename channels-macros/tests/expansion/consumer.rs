@@ -194,7 +194,9 @@ const _: () = {
         type Command = __ConsumerCommand;
         const INFO: ::channels_runtime::__private::ConsumerInfo = {
             #[allow(unused_imports)]
-            use ::channels_runtime::__private::{NotACommand as _, NotAnEvent as _};
+            use ::channels_runtime::__private::{
+                NotACommand as _, NotAnEvent as _, Replies as _,
+            };
             ::channels_runtime::__private::ConsumerInfo {
                 name: "ChatConsumer",
                 handlers: &[
@@ -280,6 +282,10 @@ const _: () = {
                         fields: ::channels_runtime::__private::CommandOf::<
                             SendCommand,
                         >::FIELDS,
+                        answers: ::channels_runtime::__private::Returns::<
+                            Result<()>,
+                        >::HOW
+                            .answers(),
                         line: 1u32,
                         unsendable: ::channels_runtime::__private::CommandOf::<
                             SendCommand,
@@ -290,6 +296,11 @@ const _: () = {
                 groups: &[],
                 sends: &[::channels_runtime::__private::sent::<Joined>()],
                 tag: "command",
+                answer: ::channels_runtime::__private::AnswerFields {
+                    reference: "ref",
+                    ok: "ok",
+                    error: "error",
+                },
                 mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
                 complete: true,
             }
@@ -385,24 +396,25 @@ const _: () = {
         fn decode_command(
             frame: ::channels_runtime::__private::Frame,
         ) -> ::core::result::Result<
-            Self::Command,
+            ::channels_runtime::__private::Received<Self::Command>,
             ::channels_runtime::__private::CommandError,
         > {
-            match ::channels_runtime::__private::named_command(frame, "command") {
-                ::channels_runtime::__private::ParsedFrame::Command { name, text } => {
-                    match name.as_str() {
+            match ::channels_runtime::__private::named_command::<Self>(frame) {
+                ::channels_runtime::__private::ParsedFrame::Command(command) => {
+                    match command.name() {
                         "send" => {
                             ::channels_runtime::__private::decode_command::<
                                 SendCommand,
-                            >(&text, "command", "send")
-                                .map(__ConsumerCommand::Send)
+                                _,
+                            >(
+                                command,
+                                "send",
+                                ::channels_runtime::__private::Returns::<Result<()>>::HOW
+                                    .answers(),
+                                __ConsumerCommand::Send,
+                            )
                         }
-                        _ => {
-                            ::core::result::Result::Err(::channels_runtime::__private::CommandError::Unknown {
-                                name,
-                                commands: &["send"],
-                            })
-                        }
+                        _ => ::core::result::Result::Err(command.unknown(&["send"])),
                     }
                 }
                 ::channels_runtime::__private::ParsedFrame::Other { frame, error } => {
@@ -413,17 +425,16 @@ const _: () = {
         fn receive<'call>(
             &'call mut self,
             cx: &'call mut ::channels_runtime::__private::Context<Self>,
-            command: Self::Command,
+            received: ::channels_runtime::__private::Received<Self::Command>,
         ) -> ::channels_runtime::__private::BoxFuture<
             'call,
             ::channels_runtime::__private::Result<()>,
         > {
-            match command {
+            match received.command {
                 __ConsumerCommand::Send(payload) => {
-                    ::channels_runtime::__private::run::<
-                        Result<()>,
-                        _,
-                    >(Self::send(self, cx, payload))
+                    let how = ::channels_runtime::__private::Returns::<Result<()>>::HOW;
+                    let asked = how.asked(cx, received.reference);
+                    how.run::<Result<()>, _>(asked, Self::send(self, cx, payload))
                 }
             }
         }
@@ -451,7 +462,9 @@ const _: () = {
         }
     }
     #[allow(unused_imports)]
-    use ::channels_runtime::__private::{NotAnEvent as _, OtherKind as _};
+    use ::channels_runtime::__private::{
+        NeverSent as _, NotAnEvent as _, OtherKind as _, Replies as _,
+    };
     const _: () = ::channels_runtime::__private::check_name(
         "chat_join",
         "chat.join",

@@ -93,7 +93,9 @@ const _: () = {
         type Command = __ConsumerCommand;
         const INFO: ::channels_runtime::__private::ConsumerInfo = {
             #[allow(unused_imports)]
-            use ::channels_runtime::__private::{NotACommand as _, NotAnEvent as _};
+            use ::channels_runtime::__private::{
+                NotACommand as _, NotAnEvent as _, Replies as _,
+            };
             ::channels_runtime::__private::ConsumerInfo {
                 name: "Reports",
                 handlers: &[
@@ -123,6 +125,8 @@ const _: () = {
                         method: "read",
                         payload: ::core::any::type_name::<Read>,
                         fields: ::channels_runtime::__private::CommandOf::<Read>::FIELDS,
+                        answers: ::channels_runtime::__private::Returns::<()>::HOW
+                            .answers(),
                         line: 1u32,
                         unsendable: ::channels_runtime::__private::CommandOf::<
                             Read,
@@ -133,6 +137,11 @@ const _: () = {
                 groups: &[],
                 sends: &[],
                 tag: "type",
+                answer: ::channels_runtime::__private::AnswerFields {
+                    reference: "ref",
+                    ok: "ok",
+                    error: "error",
+                },
                 mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
                 complete: true,
             }
@@ -192,24 +201,24 @@ const _: () = {
         fn decode_command(
             frame: ::channels_runtime::__private::Frame,
         ) -> ::core::result::Result<
-            Self::Command,
+            ::channels_runtime::__private::Received<Self::Command>,
             ::channels_runtime::__private::CommandError,
         > {
-            match ::channels_runtime::__private::named_command(frame, "type") {
-                ::channels_runtime::__private::ParsedFrame::Command { name, text } => {
-                    match name.as_str() {
+            match ::channels_runtime::__private::named_command::<Self>(frame) {
+                ::channels_runtime::__private::ParsedFrame::Command(command) => {
+                    match command.name() {
                         "read" => {
                             ::channels_runtime::__private::decode_command::<
                                 Read,
-                            >(&text, "type", "read")
-                                .map(__ConsumerCommand::Read)
+                                _,
+                            >(
+                                command,
+                                "read",
+                                ::channels_runtime::__private::Returns::<()>::HOW.answers(),
+                                __ConsumerCommand::Read,
+                            )
                         }
-                        _ => {
-                            ::core::result::Result::Err(::channels_runtime::__private::CommandError::Unknown {
-                                name,
-                                commands: &["read"],
-                            })
-                        }
+                        _ => ::core::result::Result::Err(command.unknown(&["read"])),
                     }
                 }
                 ::channels_runtime::__private::ParsedFrame::Other { frame, error } => {
@@ -220,17 +229,19 @@ const _: () = {
         fn receive<'call>(
             &'call mut self,
             cx: &'call mut ::channels_runtime::__private::Context<Self>,
-            command: Self::Command,
+            received: ::channels_runtime::__private::Received<Self::Command>,
         ) -> ::channels_runtime::__private::BoxFuture<
             'call,
             ::channels_runtime::__private::Result<()>,
         > {
-            match command {
+            match received.command {
                 __ConsumerCommand::Read(payload) => {
-                    ::channels_runtime::__private::run_blocking::<
-                        (),
-                        _,
-                    >(move || Self::read(self, cx, payload))
+                    let how = ::channels_runtime::__private::Returns::<()>::HOW;
+                    let asked = how.asked(cx, received.reference);
+                    how.run_blocking::<
+                            (),
+                            _,
+                        >(asked, move || Self::read(self, cx, payload))
                 }
             }
         }
@@ -246,7 +257,9 @@ const _: () = {
         }
     }
     #[allow(unused_imports)]
-    use ::channels_runtime::__private::{NotAnEvent as _, OtherKind as _};
+    use ::channels_runtime::__private::{
+        NeverSent as _, NotAnEvent as _, OtherKind as _, Replies as _,
+    };
     const _: () = ::channels_runtime::__private::check_name(
         "build",
         "report.build",

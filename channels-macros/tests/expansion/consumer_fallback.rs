@@ -76,7 +76,9 @@ const _: () = {
         type Command = __ConsumerCommand;
         const INFO: ::channels_runtime::__private::ConsumerInfo = {
             #[allow(unused_imports)]
-            use ::channels_runtime::__private::{NotACommand as _, NotAnEvent as _};
+            use ::channels_runtime::__private::{
+                NotACommand as _, NotAnEvent as _, Replies as _,
+            };
             ::channels_runtime::__private::ConsumerInfo {
                 name: "Log",
                 handlers: &[],
@@ -86,6 +88,11 @@ const _: () = {
                 groups: &[::channels_runtime::__private::joined::<Log, Room>()],
                 sends: &[],
                 tag: "type",
+                answer: ::channels_runtime::__private::AnswerFields {
+                    reference: "ref",
+                    ok: "ok",
+                    error: "error",
+                },
                 mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
                 complete: true,
             }
@@ -131,7 +138,7 @@ const _: () = {
         fn decode_command(
             frame: ::channels_runtime::__private::Frame,
         ) -> ::core::result::Result<
-            Self::Command,
+            ::channels_runtime::__private::Received<Self::Command>,
             ::channels_runtime::__private::CommandError,
         > {
             ::core::result::Result::Err(
@@ -141,12 +148,12 @@ const _: () = {
         fn receive<'call>(
             &'call mut self,
             cx: &'call mut ::channels_runtime::__private::Context<Self>,
-            command: Self::Command,
+            received: ::channels_runtime::__private::Received<Self::Command>,
         ) -> ::channels_runtime::__private::BoxFuture<
             'call,
             ::channels_runtime::__private::Result<()>,
         > {
-            match command {}
+            match received.command {}
         }
         #[cfg(feature = "strict")]
         fn refuse<'call>(

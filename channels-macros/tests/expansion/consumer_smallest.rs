@@ -59,7 +59,9 @@ const _: () = {
         type Command = __ConsumerCommand;
         const INFO: ::channels_runtime::__private::ConsumerInfo = {
             #[allow(unused_imports)]
-            use ::channels_runtime::__private::{NotACommand as _, NotAnEvent as _};
+            use ::channels_runtime::__private::{
+                NotACommand as _, NotAnEvent as _, Replies as _,
+            };
             ::channels_runtime::__private::ConsumerInfo {
                 name: "Echo",
                 handlers: &[],
@@ -69,6 +71,11 @@ const _: () = {
                 groups: &[],
                 sends: &[],
                 tag: "type",
+                answer: ::channels_runtime::__private::AnswerFields {
+                    reference: "ref",
+                    ok: "ok",
+                    error: "error",
+                },
                 mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
                 complete: true,
             }
@@ -104,21 +111,23 @@ const _: () = {
         fn decode_command(
             frame: ::channels_runtime::__private::Frame,
         ) -> ::core::result::Result<
-            Self::Command,
+            ::channels_runtime::__private::Received<Self::Command>,
             ::channels_runtime::__private::CommandError,
         > {
-            ::channels_runtime::__private::decode_frame::<Frame>(frame)
-                .map(__ConsumerCommand::Raw)
+            ::channels_runtime::__private::decode_frame::<
+                Frame,
+                _,
+            >(frame, __ConsumerCommand::Raw)
         }
         fn receive<'call>(
             &'call mut self,
             cx: &'call mut ::channels_runtime::__private::Context<Self>,
-            command: Self::Command,
+            received: ::channels_runtime::__private::Received<Self::Command>,
         ) -> ::channels_runtime::__private::BoxFuture<
             'call,
             ::channels_runtime::__private::Result<()>,
         > {
-            match command {
+            match received.command {
                 __ConsumerCommand::Raw(payload) => {
                     ::channels_runtime::__private::ran::<
                         (),

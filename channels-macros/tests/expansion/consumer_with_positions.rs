@@ -148,7 +148,9 @@ const _: () = {
         type Command = __ConsumerCommand;
         const INFO: ::channels_runtime::__private::ConsumerInfo = {
             #[allow(unused_imports)]
-            use ::channels_runtime::__private::{NotACommand as _, NotAnEvent as _};
+            use ::channels_runtime::__private::{
+                NotACommand as _, NotAnEvent as _, Replies as _,
+            };
             ::channels_runtime::__private::ConsumerInfo {
                 name: "Feed",
                 handlers: &[
@@ -197,6 +199,11 @@ const _: () = {
                 groups: &[],
                 sends: &[],
                 tag: "type",
+                answer: ::channels_runtime::__private::AnswerFields {
+                    reference: "ref",
+                    ok: "ok",
+                    error: "error",
+                },
                 mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
                 complete: true,
             }
@@ -276,7 +283,7 @@ const _: () = {
         fn decode_command(
             frame: ::channels_runtime::__private::Frame,
         ) -> ::core::result::Result<
-            Self::Command,
+            ::channels_runtime::__private::Received<Self::Command>,
             ::channels_runtime::__private::CommandError,
         > {
             ::core::result::Result::Err(
@@ -286,12 +293,12 @@ const _: () = {
         fn receive<'call>(
             &'call mut self,
             cx: &'call mut ::channels_runtime::__private::Context<Self>,
-            command: Self::Command,
+            received: ::channels_runtime::__private::Received<Self::Command>,
         ) -> ::channels_runtime::__private::BoxFuture<
             'call,
             ::channels_runtime::__private::Result<()>,
         > {
-            match command {}
+            match received.command {}
         }
         fn event_index(variant: &Self::Event) -> usize {
             match *variant {
@@ -332,7 +339,9 @@ const _: () = {
         }
     }
     #[allow(unused_imports)]
-    use ::channels_runtime::__private::{NotAnEvent as _, OtherKind as _};
+    use ::channels_runtime::__private::{
+        NeverSent as _, NotAnEvent as _, OtherKind as _, Replies as _,
+    };
     const _: () = ::channels_runtime::__private::check_name(
         "line",
         "feed.line",

@@ -8,11 +8,11 @@ use serde::de::DeserializeSeed;
 
 use crate::codec::deserializer::{Reader, Rules};
 use crate::codec::envelope::{Envelope, msgpack};
+use crate::codec::find_tag::FindTag;
 use crate::codec::format::Format;
 use crate::codec::json_literals;
 use crate::codec::recipients::FindRecipients;
 use crate::codec::reserved::{TO, TYPE};
-use crate::codec::tagged::FindTag;
 use crate::error::{DecodeError, EncodeError};
 use crate::event::Position;
 

@@ -8,6 +8,8 @@ mod deserializer;
 mod envelope;
 #[cfg(any(feature = "redis", test))]
 mod envelope_wire;
+#[cfg(any(feature = "redis", test))]
+mod find_tag;
 mod format;
 mod json_literals;
 mod key;
@@ -22,7 +24,8 @@ mod shapes_tests;
 mod tagged;
 mod writer;
 
-pub use command::{ParsedFrame, decode_command, named_command};
+pub(crate) use command::{CommandFields, named_command};
+pub use command::{ParsedFrame, Received, decode_command};
 pub(crate) use command_probe::unsendable;
 pub use envelope::Envelope;
 pub use format::Format;

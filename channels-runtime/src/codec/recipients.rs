@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use crate::codec::key::KeySeed;
 use crate::codec::tagged::StringOrNothing;
 
-/// Reads a whole map and returns the values of two fields: the tag, as in [`FindTag`](crate::codec::tagged::FindTag), and the
+/// Reads a whole map and returns the values of two fields: the tag, as in [`FindTag`](crate::codec::find_tag::FindTag), and the
 /// recipients.
 #[derive(Clone, Copy)]
 pub(crate) struct FindRecipients {

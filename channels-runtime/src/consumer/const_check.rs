@@ -45,6 +45,20 @@ pub const fn check_command(method: &str, command: &str, payload: &str, kind: &st
     panic!("{}", message.as_str());
 }
 
+/// Checks that the error of a command that does not answer is not one that a client could be sent: its author may expect that the
+/// client receives it. `is_sendable` is whether serde can serialise the error.
+#[track_caller]
+pub const fn check_silence(method: &str, output: &str, is_sendable: bool) {
+    if !is_sendable {
+        return;
+    }
+    let message = Message::new()
+        .and(&["`", method, "` returns `", output, "`, so an error closes the connection and the client does not receive it, "])
+        .and(&["although serde can serialise it: to answer the client with it, return a reply in `Ok` (`Result<Reply, Refused>`) "])
+        .and(&["or `Result<Result<(), Refused>>`; to close the connection, return `Result<()>` and use `?`"]);
+    panic!("{}", message.as_str());
+}
+
 /// Checks that a consumer handles each event of the group, and that each name belongs to one type.
 #[track_caller]
 pub const fn check_group(group: &str, carries: &[EventInfo], consumers: &[ConsumerInfo], events: &[&[EventInfo]]) {
@@ -336,7 +350,7 @@ impl Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::consumer::info::HandlerInfo;
+    use crate::consumer::info::{AnswerFields, HandlerInfo};
     use crate::event::MailboxPolicy;
 
     const fn event(name: &'static str, defined: &'static str) -> EventInfo {
@@ -361,6 +375,7 @@ mod tests {
             groups,
             sends,
             tag: "type",
+            answer: AnswerFields { reference: "ref", ok: "ok", error: "error" },
             mailbox,
             complete: true,
         }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use tokio::sync::OnceCell;
 
-use crate::codec::Envelope;
+use crate::codec::{Envelope, Received};
 use crate::consumer::context::Context;
 use crate::consumer::info::ConsumerInfo;
 use crate::error::{CommandError, DecodeError, Reject, Result};
@@ -56,16 +56,20 @@ pub trait Consumer: Sized + Send + 'static {
         event: &'a Delivered<Self::Event>,
     ) -> BoxFuture<'a, Result<()>>;
 
-    /// Decodes a client's frame into a command.
+    /// Decodes a client's frame into a command, with its reference if it answers.
     ///
     /// # Errors
     /// If the frame is not one of the consumer's commands.
     #[doc(hidden)]
-    fn decode_command(frame: Frame) -> Result<Self::Command, CommandError>;
+    fn decode_command(frame: Frame) -> Result<Received<Self::Command>, CommandError>;
 
-    /// Runs the `#[receive]` of the command.
+    /// Runs the `#[receive]` of the command, and answers if the command has a reference.
     #[doc(hidden)]
-    fn receive<'a>(&'a mut self, cx: &'a mut Context<Self>, command: Self::Command) -> BoxFuture<'a, Result<()>>;
+    fn receive<'a>(
+        &'a mut self,
+        cx: &'a mut Context<Self>,
+        received: Received<Self::Command>,
+    ) -> BoxFuture<'a, Result<()>>;
 
     /// Returns the index of the event's row in [`ConsumerInfo::handlers`], or the number of rows for an event of `#[handler(_)]`.
     ///

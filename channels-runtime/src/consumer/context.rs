@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::codec::Envelope;
 use crate::connection::{Closed, Connection, Pause, PositionMarker};
 use crate::consumer::tasks::Tasks;
-use crate::error::{CommandError, Error, FrameError, LayerError, Result, SendError, shown};
+use crate::error::{Error, LayerError, Result, SendError};
 use crate::event::Sends;
 use crate::event::{Carries, Event, Group, Handles, Joined, JoinedBy, Plain, ReachesOthers, Recoverable, Since};
 use crate::layer::ChannelLayer;
@@ -490,27 +490,6 @@ impl<C> Context<C> {
             poll_fn(|task| connection.poll_send(task, &frame)).await.map_err(closed)?;
         }
         Ok(())
-    }
-
-    /// Rejects a frame that is not a command, as a consumer without `#[receive(_)]` does. Sends
-    /// `{"error": {"code": "unknown_command", "message": ".."}}`, with [`CommandError::code`]. Binary where text is expected, or
-    /// text where binary is expected, closes the connection with 1003. A consumer without `#[receive]` sends no response.
-    ///
-    /// # Errors
-    /// If the connection is closed.
-    pub async fn refuse(&mut self, error: &CommandError) -> Result<()> {
-        let message = error.to_string();
-        match error {
-            CommandError::NotListening => Ok(()),
-            CommandError::Frame(FrameError::Kind { .. }) => {
-                self.close_with(CloseCode::UNSUPPORTED, &message);
-                Ok(())
-            }
-            _ => {
-                let response = serde_json::json!({"error": {"code": error.code(), "message": shown(&message)}});
-                self.send_json(&response).await
-            }
-        }
     }
 
     /// Closes the connection. Frames that were sent before still go out, and `#[disconnect]` runs after this handler returns. Has

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use crate::codec::CommandFields;
 use crate::event::{GroupInfo, MailboxPolicy};
 
 /// The static description of a consumer: [`Consumer::INFO`](crate::Consumer::INFO).
@@ -23,6 +24,8 @@ pub struct ConsumerInfo {
     pub sends: &'static [fn() -> &'static str],
     /// The field of a command that holds its name.
     pub tag: &'static str,
+    /// The fields of an answer.
+    pub answer: AnswerFields,
     /// The event that is dropped when the mailbox is full.
     pub mailbox: MailboxPolicy,
     /// Whether the macro understood the whole block. `false` only in a program that does not compile.
@@ -69,6 +72,8 @@ pub struct CommandInfo {
     pub payload: fn() -> &'static str,
     /// The payload's fields, by their names in the JSON; see [`HandlerInfo::fields`].
     pub fields: fn() -> &'static [&'static str],
+    /// Whether the command answers: whether a client that sends a reference receives the result of the method.
+    pub answers: bool,
     /// The line of the method in its source file.
     pub line: u32,
     /// Returns the reason why no client can send the command, for its tag and its name.
@@ -76,11 +81,34 @@ pub struct CommandInfo {
     pub unsendable: fn(&'static str, &'static str) -> Option<String>,
 }
 
+/// The names of the fields of an answer: `{"ref": 7, "ok": ..}`, or `{"ref": 7, "error": ..}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnswerFields {
+    /// The field of a command and of its answer that holds the reference: `"ref"`.
+    pub reference: &'static str,
+    /// The field that holds the reply: `"ok"`.
+    pub ok: &'static str,
+    /// The field that holds the refusal, and the reason why a frame is not a command: `"error"`.
+    pub error: &'static str,
+}
+
 impl ConsumerInfo {
-    /// Checks that a client can send each command.
+    /// Returns the fields of a command that are not part of its payload.
+    pub(crate) const fn command_fields(&self) -> CommandFields {
+        let mut at = 0;
+        while at < self.commands.len() {
+            if self.commands[at].answers {
+                return CommandFields { tag: self.tag, reference: Some(self.answer.reference) };
+            }
+            at += 1;
+        }
+        CommandFields { tag: self.tag, reference: None }
+    }
+
+    /// Checks that a client can send each command, and that the payload of a command that answers has no field for the reference.
     ///
     /// # Panics
-    /// If no client can send one of them.
+    /// If no client can send one of them, or if the payload has such a field.
     #[track_caller]
     pub(crate) fn check_commands(&self) {
         for command in self.commands {
@@ -89,6 +117,17 @@ impl ConsumerInfo {
                     "no client can send the command {:?} of consumer `{}`: {reason}; or receive its JSON with `#[receive]` and \
                      `Json<T>`, without a name",
                     command.name, self.name
+                );
+            }
+            let reference = self.answer.reference;
+            if command.answers && (command.fields)().contains(&reference) {
+                panic!(
+                    "the command {:?} of consumer `{}` answers, so its field {reference:?} is the reference of the answer, but \
+                     `{}` has a field of that name: give one of them another name, for example with \
+                     `#[consumer(ref = \"request\")]`",
+                    command.name,
+                    self.name,
+                    (command.payload)()
                 );
             }
         }

@@ -1,5 +1,6 @@
 //! Consumers: the trait that `#[consumer]` implements, and the context with its timers, tasks and requests.
 
+mod answer;
 mod background;
 pub(crate) mod blocking;
 mod const_check;
@@ -12,10 +13,11 @@ mod tasks;
 mod timer_driver;
 mod timers;
 
+pub use answer::Asked;
 pub use background::Background;
 pub use const_check::{check_command, check_consumer, check_direct, check_group};
-pub use const_check::{check_history, check_name, check_pattern};
+pub use const_check::{check_history, check_name, check_pattern, check_silence};
 pub use consumer::{BoxFuture, Consumer, Decoded, Delivered, NeedsNoClient, OnlySends};
 pub use context::{Context, SendJson};
-pub use info::{CommandInfo, ConsumerInfo, HandlerInfo};
+pub use info::{AnswerFields, CommandInfo, ConsumerInfo, HandlerInfo};
 pub use request::ReplyTo;

@@ -1,6 +1,7 @@
 //! Errors between a consumer and its client.
 
 use crate::error::codec::{EncodeError, at, field_path, is_field};
+use crate::error::reference::Reference;
 
 /// The reason why a message could not be sent to the client.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +58,8 @@ pub enum CommandError {
     NoCommand {
         /// The field that names the command.
         tag: &'static str,
+        /// The reference in the frame, if the consumer has commands that answer.
+        reference: Option<Reference>,
     },
     /// The consumer has no command with the name in the frame.
     #[error("there is no command `{name}`")]
@@ -65,6 +68,8 @@ pub enum CommandError {
         name: String,
         /// The consumer's commands.
         commands: &'static [&'static str],
+        /// The reference in the frame, if the consumer has commands that answer.
+        reference: Option<Reference>,
     },
     /// The fields do not fit the command.
     #[error("command `{name}` is malformed{at}: {source}", at = at(.path))]
@@ -75,6 +80,8 @@ pub enum CommandError {
         path: String,
         /// The error of the parser.
         source: serde_json::Error,
+        /// The reference in the frame, if the consumer has commands that answer.
+        reference: Option<Reference>,
     },
     /// The frame does not fit `#[receive]`.
     #[error(transparent)]
@@ -115,13 +122,25 @@ impl CommandError {
         }
     }
 
+    /// Returns the reference in the frame, so that the client can recognise the response as the one to this command.
+    ///
+    /// `None` if the frame has no reference or an invalid one, and if no command of the consumer answers.
+    pub fn reference(&self) -> Option<&Reference> {
+        match self {
+            Self::NoCommand { reference, .. } | Self::Unknown { reference, .. } | Self::Malformed { reference, .. } => {
+                reference.as_ref()
+            }
+            Self::Frame(_) | Self::NotListening => None,
+        }
+    }
+
     /// Returns the field that is wrong, such as `user.name`. Returns `None` if the frame as a whole is wrong.
     pub fn field(&self) -> Option<&str> {
         match self {
             Self::Malformed { path, .. } | Self::Frame(FrameError::Json { path, .. }) => {
                 Some(path.as_str()).filter(|path| is_field(path))
             }
-            Self::NoCommand { tag } => Some(tag),
+            Self::NoCommand { tag, .. } => Some(tag),
             Self::Unknown { .. } | Self::Frame(FrameError::Kind { .. }) | Self::NotListening => None,
         }
     }

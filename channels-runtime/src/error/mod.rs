@@ -14,6 +14,7 @@ mod codec;
 mod handler;
 mod layer;
 mod redact;
+mod reference;
 mod reject;
 mod settings;
 
@@ -23,6 +24,8 @@ pub use codec::{DecodeError, EncodeError};
 pub use handler::{AnyError, BackgroundError, BlockingError, Error, Holds, Result};
 pub use layer::LayerError;
 pub(crate) use redact::{shown, shown_error, without_value};
+pub(crate) use reference::LONGEST;
+pub use reference::Reference;
 pub use reject::Reject;
 pub use settings::{BuildError, SettingError};
 

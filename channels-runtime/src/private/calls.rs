@@ -2,7 +2,7 @@
 
 use std::future::{Future, ready};
 
-use crate::codec::Envelope;
+use crate::codec::{self, Envelope, ParsedFrame, Received};
 use crate::consumer::{BoxFuture, Consumer, Context, Decoded, Delivered, blocking};
 use crate::error::{CommandError, DecodeError, Error, Reject, Result};
 use crate::event::{DropHint, Event, HistoryLost};
@@ -13,7 +13,8 @@ use crate::websocket::{Frame, FromFrame, IntoFrame};
     message = "a method with `&mut self` cannot return `{Self}`",
     label = "return `Result<()>` or nothing",
     note = "it sends with `cx.send_json(..)`; only a handler without `self` returns the frame for the client",
-    note = "the error of a `Result` implements `std::error::Error`; `.map_err(Error::from_boxed)?` converts a boxed error, or one of `anyhow`"
+    note = "the error of a `Result` implements `std::error::Error`; `.map_err(Error::from_boxed)?` converts a boxed error, or one of `anyhow`",
+    note = "only a `#[receive(\"name\")]` answers its client: it returns `Result<Reply, Refused>`, or `Result<Result<(), Refused>>`"
 )]
 pub trait Outcome {
     fn into_result(self) -> Result<()>;
@@ -271,7 +272,12 @@ where
     })
 }
 
-/// Decodes the argument of `#[receive]` without a name.
-pub fn decode_frame<T: FromFrame>(frame: Frame) -> Result<T, CommandError> {
-    T::from_frame(frame).map_err(CommandError::from)
+/// Decodes the argument of `#[receive]` without a name, into its variant. Such a method never answers.
+pub fn decode_frame<T: FromFrame, V>(frame: Frame, variant: impl FnOnce(T) -> V) -> Result<Received<V>, CommandError> {
+    Ok(Received { command: variant(T::from_frame(frame)?), reference: None })
+}
+
+/// Finds the name and the reference of a command in a client's frame.
+pub fn named_command<C: Consumer>(frame: Frame) -> ParsedFrame {
+    codec::named_command(frame, const { C::INFO.command_fields() })
 }

@@ -1,19 +1,21 @@
 //! The items that the macros' expansions name. Not part of the public API: it changes without notice.
 //!
-//! `calls` runs methods and decodes messages, `fields` bounds the fields of events and groups, and `type_facts` holds checks that
+//! `answers` tells commands that answer from others, `calls` runs methods and decodes messages, `fields` bounds the fields of events and groups, and `type_facts` holds checks that
 //! avoid a second error for one mistake.
 
+mod answers;
 mod calls;
 mod fields;
 mod type_facts;
 
-pub use crate::codec::{Envelope, ParsedFrame, decode_command, named_command};
+pub use crate::codec::{Envelope, ParsedFrame, Received, decode_command};
 pub use crate::consumer::Context;
 pub use crate::consumer::{
-    BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo, NeedsNoClient, OnlySends,
+    AnswerFields, Asked, BoxFuture, CommandInfo, Consumer, ConsumerInfo, Decoded, Delivered, HandlerInfo,
+    NeedsNoClient, OnlySends,
 };
 pub use crate::consumer::{check_command, check_consumer, check_direct, check_group};
-pub use crate::consumer::{check_history, check_name, check_pattern};
+pub use crate::consumer::{check_history, check_name, check_pattern, check_silence};
 pub use crate::error::{CommandError, DecodeError, Error, Reject, Result};
 pub use crate::event::MailboxPolicy;
 pub use crate::event::Volatile;
@@ -25,10 +27,11 @@ pub use crate::layer::Gap;
 pub use crate::name::{GroupName, NameError, NameField};
 pub use crate::websocket::EncodedFrame;
 pub use crate::websocket::{CloseCode, Frame, FromFrame, FromJson, IntoFrame, ToJson};
+pub use answers::{Answer, ErrorOf, NeverSent, Replies, Returns};
 pub use calls::{Accept, LossNotice, MadeByDefault, Outcome, OwnContext, Refused, Undecoded};
 pub use calls::{connected, connected_by_default, connecting, connecting_blocking, own_context};
 pub use calls::{decode_frame, decoded, loss_notice, refused, render_once, rendered, rendered_already, undecoded};
-pub use calls::{ran, run, run_blocking};
+pub use calls::{named_command, ran, run, run_blocking};
 pub use fields::{Key, Part, Travels, Whole, group_name, joined_group_name, key, part, write_field};
 pub use serde;
 pub use std::num::NonZeroU64;

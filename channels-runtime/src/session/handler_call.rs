@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use crate::codec::Received;
 use crate::connection::{Connection, LargeFrames, PositionMarker};
 use crate::consumer::{BoxFuture, Consumer, Context, Delivered};
 use crate::error::{CommandError, Error, shown, shown_error, without_value};
@@ -63,7 +64,7 @@ pub(super) fn begin<'a, C: Consumer>(
         Step::Client(ClientMessage::Frame(frame)) => {
             connection.begin();
             catch_panic(|| match C::decode_command(frame) {
-                Ok(command) => receive(consumer, cx, command, trigger),
+                Ok(received) => receive(consumer, cx, received, trigger),
                 Err(error) => within(spans::call::<C>("receive"), || refuse(consumer, cx, error)),
             })
         }
@@ -81,12 +82,12 @@ pub(super) fn begin<'a, C: Consumer>(
 fn receive<'a, C: Consumer>(
     consumer: &'a mut C,
     cx: &'a mut Context<C>,
-    command: C::Command,
+    received: Received<C::Command>,
     trigger: &mut Trigger,
 ) -> BoxFuture<'a, Result<(), Error>> {
-    let index = spans::command_index::<C>(&command);
+    let index = spans::command_index::<C>(&received.command);
     *trigger = Trigger::Command(index);
-    within(spans::command::<C>(index), || consumer.receive(cx, command))
+    within(spans::command::<C>(index), || consumer.receive(cx, received))
 }
 
 /// Decodes a large frame while other connections are served, and then runs its `#[receive]`.
@@ -99,7 +100,7 @@ async fn receive_large<C: Consumer>(
     let shared = Arc::clone(cx.connection().shared());
     let decoded = shared.large_frames.decode(move || C::decode_command(frame)).await;
     match decoded {
-        Ok(command) => receive(consumer, cx, command, trigger).await,
+        Ok(received) => receive(consumer, cx, received, trigger).await,
         Err(error) => within(spans::call::<C>("receive"), || refuse(consumer, cx, error)).await,
     }
 }

@@ -107,7 +107,7 @@ impl Curious {
     #[receive(_)]
     async fn refused(&mut self, cx: &mut Context<Self>, error: CommandError) -> Result<()> {
         match error {
-            CommandError::Unknown { ref name, commands } => cx.send_text(format!("{name}? {commands:?}")).await,
+            CommandError::Unknown { ref name, commands, .. } => cx.send_text(format!("{name}? {commands:?}")).await,
             // The default response for the other errors.
             CommandError::Malformed { .. } => cx.refuse(&error).await,
             error => cx.send_text(format!("no: {}", error.code())).await,

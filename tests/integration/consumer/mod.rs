@@ -1,5 +1,6 @@
 //! What users write: handlers, timers, tasks and blocking methods.
 
+mod answers;
 mod blocking;
 pub(crate) mod chat;
 mod clippy;

@@ -4,7 +4,7 @@ use proc_macro2::Span;
 use syn::{Ident, LitStr, Type};
 
 use crate::arguments::{Value, distinct};
-use crate::consumer::model::{Consumer, Handles};
+use crate::consumer::model::{AnswerFields, Consumer, Handles};
 use crate::consumer::parse::{Arguments, List};
 use crate::diagnostics::Diagnostics;
 use crate::runtime_path::Runtime;
@@ -21,6 +21,7 @@ const POLICIES: [(&str, &str, &str); 3] = [
 pub(super) struct CheckedArguments {
     pub(super) runtime: Runtime,
     pub(super) tag: LitStr,
+    pub(super) answer_fields: AnswerFields,
     pub(super) groups: Option<Vec<Type>>,
     pub(super) sends: Vec<Type>,
     /// A variant of `MailboxPolicy`.
@@ -30,10 +31,8 @@ pub(super) struct CheckedArguments {
 }
 
 pub(super) fn check_arguments(arguments: Arguments, diagnostics: &mut Diagnostics) -> CheckedArguments {
-    let Arguments { crate_path, tag, groups, sends, mailbox } = arguments;
-    if let Some(tag) = tag.as_ref().filter(|tag| tag.value().is_empty()) {
-        diagnostics.error(tag, "`tag` names the field of a command that holds its name; it cannot be empty");
-    }
+    let Arguments { crate_path, tag, reference, ok, error, groups, sends, mailbox } = arguments;
+    let (tag, answer_fields) = check_fields([tag, reference, ok, error], diagnostics);
     let groups = groups.and_then(|List { name, types }| {
         let before = diagnostics.count();
         let groups = distinct(types, &name, diagnostics);
@@ -45,11 +44,68 @@ pub(super) fn check_arguments(arguments: Arguments, diagnostics: &mut Diagnostic
     let (mailbox, policy) = policy.map_or((POLICIES[0].1, None), |(variant, policy)| (variant, Some(policy)));
     CheckedArguments {
         runtime: Runtime::new(crate_path),
-        tag: tag.unwrap_or_else(|| LitStr::new("type", Span::call_site())),
+        tag,
+        answer_fields,
         groups,
         sends,
         mailbox: Ident::new(mailbox, Span::call_site()),
         policy,
+    }
+}
+
+/// Checks the tag and the names of the fields of an answer. Returns them with defaults.
+///
+/// A command has the tag and the reference, and an answer the reference and one of the other two. A client tells them apart by their
+/// names.
+fn check_fields(
+    [tag, reference, ok, error]: [Option<LitStr>; 4],
+    diagnostics: &mut Diagnostics,
+) -> (LitStr, AnswerFields) {
+    let given = [("tag", &tag), ("ref", &reference), ("ok", &ok), ("error", &error)];
+    for (argument, name) in given {
+        if let Some(name) = name.as_ref().filter(|name| name.value().is_empty()) {
+            diagnostics.error(name, format!("{}; it cannot be empty", meaning(argument)));
+        }
+    }
+    let value = |at: usize| given[at].1.as_ref().map_or_else(|| DEFAULTS[at].to_owned(), LitStr::value);
+    for (first, second) in [(TAG, REF), (REF, OK), (REF, ERROR), (OK, ERROR)] {
+        let name = value(first);
+        // At least one of two equal names was given, because the defaults differ.
+        if name == value(second)
+            && let Some(at) = given[second].1.as_ref().or(given[first].1.as_ref())
+        {
+            let (this, other) = if given[second].1.is_some() { (second, first) } else { (first, second) };
+            let (this, other) = (given[this].0, given[other].0);
+            diagnostics.error(
+                at,
+                format!(
+                    "`{this}` and `{other}` cannot both be the field {name:?}\n{}\n{}",
+                    meaning(this),
+                    meaning(other)
+                ),
+            );
+        }
+    }
+    let or = |given: Option<LitStr>, at: usize| given.unwrap_or_else(|| LitStr::new(DEFAULTS[at], Span::call_site()));
+    let fields = AnswerFields { reference: or(reference, REF), ok: or(ok, OK), error: or(error, ERROR) };
+    (or(tag, TAG), fields)
+}
+
+const TAG: usize = 0;
+const REF: usize = 1;
+const OK: usize = 2;
+const ERROR: usize = 3;
+
+/// The fields of commands and answers, unless the user names them.
+const DEFAULTS: [&str; 4] = ["type", "ref", "ok", "error"];
+
+/// Returns what an argument names, as a sentence.
+fn meaning(argument: &str) -> &'static str {
+    match argument {
+        "tag" => "`tag` names the field of a command that holds its name",
+        "ref" => "`ref` names the field of a command that its answer repeats",
+        "ok" => "`ok` names the field of an answer that holds the reply",
+        _ => "`error` names the field of an answer that holds the refusal",
     }
 }
 

@@ -51,6 +51,7 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
             command: Ident::new("__ConsumerCommand", place(name.span())),
             name,
             tag: arguments.tag,
+            answer_fields: arguments.answer_fields,
             groups: arguments.groups,
             sends: arguments.sends,
             mailbox: arguments.mailbox,

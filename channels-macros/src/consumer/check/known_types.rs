@@ -13,6 +13,8 @@
 //!   alias of a wrapper around an event is not an event, which the compiler reports.
 //! - Futures ([`awaited`]): a type of the user's that is called `BoxFuture`, and that a method returns without `async`,
 //!   is rejected with an error. An alias of a future is not a valid return type, which the compiler reports.
+//! - `Result` as the return type of a command, and `Json` in it: an answer `Json<Reply>` is rejected with an error; the remedy is an
+//!   alias. Whether a command answers does not depend on names: the runtime asks the types.
 //! - `Result` with one argument and without a path, as the return type of `#[connect]`: it is the `Result` of the prelude,
 //!   whose error is not a `Reject`. An alias of the user's with this name is rejected with an error; the remedy is another
 //!   name.
@@ -26,6 +28,7 @@
 
 use syn::{GenericArgument, PathArguments, Type, TypeParamBound};
 
+use crate::consumer::model::Answer;
 use crate::tokens::text;
 use crate::types::{last_word, ungrouped};
 
@@ -65,6 +68,33 @@ pub(super) fn result_of_one(ty: &Type) -> Option<&Type> {
     let Type::Path(path) = ungrouped(ty) else { return None };
     let is_one = path.path.segments.len() == 1 && arguments(ty).count() == 1;
     argument(ty).filter(|_| is_one && last_word(ty).as_deref() == Some("Result"))
+}
+
+/// Returns the types of an answer, if the spelling of a command's return type shows them: `Taken` and `Outbid` for
+/// `Result<Taken, Outbid>`, and for `Result<Result<Taken, Outbid>>`.
+pub(super) fn answer(output: &Type) -> Option<Answer> {
+    let (reply, refusal) = result(output)?;
+    if let Some((reply, refusal)) = result(reply) {
+        return Some(Answer { reply: reply.clone(), refusal: refusal.cloned() });
+    }
+    let is_unit = matches!(ungrouped(reply), Type::Tuple(tuple) if tuple.elems.is_empty());
+    (!is_unit).then(|| Answer { reply: reply.clone(), refusal: refusal.cloned() })
+}
+
+/// Returns the two types of a `Result`. The second is missing in an alias of one type.
+fn result(ty: &Type) -> Option<(&Type, Option<&Type>)> {
+    let is_result = last_word(ty).as_deref() == Some("Result");
+    let mut types = arguments(ty).filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    });
+    let ok = types.next().filter(|_| is_result)?;
+    Some((ok, types.next()))
+}
+
+/// Returns `Reply` for `Json<Reply>`.
+pub(super) fn in_json(ty: &Type) -> Option<&Type> {
+    argument(ty).filter(|_| last_word(ty).as_deref() == Some("Json"))
 }
 
 /// Returns `Context<Self>` for `&mut Context<Self>`; `None` for a type with another name.

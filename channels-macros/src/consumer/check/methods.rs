@@ -4,7 +4,7 @@ use syn::{Ident, LitStr, PatType, ReturnType, Signature, Type};
 
 use super::duplicates::{Named, Names};
 use super::known_types::{
-    bare_command, has_no_fields, is_mutable_reference, is_shared_reference, result_of_one, stripped,
+    answer, bare_command, has_no_fields, in_json, is_mutable_reference, is_shared_reference, result_of_one, stripped,
 };
 use super::position::{check_position, split_position};
 use super::role::Role;
@@ -13,7 +13,7 @@ use super::signature::{
     connecting, context_at, owned_text, payload_text, sharing, typed, written,
 };
 use crate::consumer::model::{
-    Command, Connect, Consumer, Disconnect, Gap, GapKind, Handled, Handler, Handles, Method, RAW, Raw,
+    Answer, Command, Connect, Consumer, Disconnect, Gap, GapKind, Handled, Handler, Handles, Method, RAW, Raw,
 };
 use crate::consumer::parse;
 use crate::diagnostics::Diagnostics;
@@ -156,6 +156,7 @@ impl Checker<'_> {
             check_command(&payload, diagnostics);
             Some(payload)
         });
+        let answer = check_answer(signature, self.diagnostics);
         if let Some(payload) = payload
             && self.diagnostics.count() == before
         {
@@ -164,7 +165,7 @@ impl Checker<'_> {
             let variant = variant(&name, others);
             let same = self.consumer.commands.iter().filter(|other| other.variant == variant);
             if !is_second(&method, same.map(|other| &other.method)) {
-                self.consumer.commands.push(Command { method, name, variant, payload });
+                self.consumer.commands.push(Command { method, name, variant, payload, answer });
             }
         }
     }
@@ -363,6 +364,28 @@ fn check_command(payload: &Type, diagnostics: &mut Diagnostics) {
             ),
         );
     }
+}
+
+/// Reports an answer that cannot be sent. Returns its types, if the spelling of the return type shows them.
+fn check_answer(signature: &Signature, diagnostics: &mut Diagnostics) -> Option<Answer> {
+    let ReturnType::Type(_, output) = &signature.output else { return None };
+    if borrows(output) {
+        diagnostics.error(
+            output,
+            format!(
+                "command `{}` returns before its answer is sent, so the return value must own its data: `String`, not `&str`",
+                signature.ident
+            ),
+        );
+    }
+    let answer = answer(output)?;
+    for sent in [Some(&answer.reply), answer.refusal.as_ref()].into_iter().flatten() {
+        if let Some(inner) = in_json(sent) {
+            let sentence = format!("an answer is returned without a wrapper: `{}`, not `{}`", text(inner), text(sent));
+            diagnostics.error(sent, sentence);
+        }
+    }
+    Some(answer)
 }
 
 /// Returns a probable type for a name: `ChatMessage` for `chat.message`.

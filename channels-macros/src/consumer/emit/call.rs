@@ -23,6 +23,43 @@ pub(super) fn run(method: &Method, private: &TokenStream, call: &TokenStream) ->
     }
 }
 
+/// Returns the call of a command's method, which also answers.
+///
+/// `how` decides by the return type whether the command answers. `asked` is taken from the context before the call borrows it.
+pub(super) fn run_command(method: &Method, private: &TokenStream, call: &TokenStream) -> TokenStream {
+    let Some(how) = how(method, private) else { return run(method, private, call) };
+    let output = output(method);
+    let run = if method.is_async {
+        let future = inferred(method);
+        quote!(how.run::<#output, #future>(asked, #call))
+    } else if method.blocking {
+        quote!(how.run_blocking::<#output, _>(asked, move || #call))
+    } else {
+        quote!(how.ran::<#output>(asked, #call))
+    };
+    quote! {
+        {
+            let how = #how;
+            let asked = how.asked(cx, received.reference);
+            #run
+        }
+    }
+}
+
+/// Returns the constant that shows whether a command answers, by its return type. `None` if the type has no name, which no
+/// command that answers has.
+pub(super) fn how(method: &Method, private: &TokenStream) -> Option<TokenStream> {
+    match &method.output {
+        Output::Named(output) => Some(quote!(#private::Returns::<#output>::HOW)),
+        Output::Inferred(_) => None,
+    }
+}
+
+/// Returns whether a command answers, as an expression.
+pub(super) fn answers(method: &Method, private: &TokenStream) -> TokenStream {
+    how(method, private).map_or_else(|| quote!(false), |how| quote!(#how.answers()))
+}
+
 /// Returns `cx`. If the method writes another type than `Self` in `Context<..>`, returns a call that checks the type.
 pub(super) fn context(method: &Method, private: &TokenStream) -> TokenStream {
     let cx = Ident::new("cx", place(method.ident.span()));

@@ -5,7 +5,9 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Ident, Type, WherePredicate, parse_quote};
 
-use super::call::{condition, conditional, context, inferred, otherwise, output, placed, run, statement};
+use super::call::{
+    answers, condition, conditional, context, inferred, otherwise, output, placed, run, run_command, statement,
+};
 use super::info::info;
 use crate::consumer::model::{Command, Connect, Consumer, Gap, Handler, Method, RAW, Raw};
 use crate::tokens::place;
@@ -193,11 +195,10 @@ fn dispatch(consumer: &Consumer, private: &TokenStream) -> TokenStream {
 /// if there is one.
 fn decode_command(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let enumeration = &consumer.command;
-    let tag = &consumer.tag;
     let raw = |frame: &TokenStream, otherwise_error: &TokenStream| {
         let raw = consumer.raw.iter().map(|Raw { method, payload }| {
             let cfgs = &method.cfgs;
-            statement(cfgs, &quote!(#private::decode_frame::<#payload>(#frame).map(#enumeration::Raw)))
+            statement(cfgs, &quote!(#private::decode_frame::<#payload, _>(#frame, #enumeration::Raw)))
         });
         let raw = quote!(#(#raw)*);
         let otherwise = otherwise(consumer.raw.iter().map(|raw| &raw.method))
@@ -207,29 +208,26 @@ fn decode_command(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let body = if consumer.commands.is_empty() {
         raw(&quote!(frame), &quote!(#private::CommandError::NotListening))
     } else {
-        let arms = consumer.commands.iter().map(|Command { method, name, variant, payload }| {
-            let cfgs = &method.cfgs;
+        let arms = consumer.commands.iter().map(|Command { method, name, variant, payload, .. }| {
+            let (cfgs, answers) = (&method.cfgs, answers(method, private));
             // With this span, a command that borrows is reported at its type.
             let span = place(payload.span());
             let private = consumer.runtime.private_at(span);
-            let decoded = quote_spanned!(span=> #private::decode_command::<#payload>(&text, #tag, #name));
+            let decoded = quote_spanned!(span=> #private::decode_command::<#payload, _>);
             quote! {
                 #(#cfgs)*
-                #name => #decoded.map(#enumeration::#variant)
+                #name => #decoded(command, #name, #answers, #enumeration::#variant)
             }
         });
         let names = consumer.commands.iter().map(|Command { method, name, .. }| {
             let cfgs = &method.cfgs;
             quote!(#(#cfgs)* #name)
         });
-        let unknown = raw(
-            &quote!(#private::Frame::Text(text)),
-            &quote!(#private::CommandError::Unknown { name, commands: &[#(#names),*] }),
-        );
+        let unknown = raw(&quote!(command.into_frame()), &quote!(command.unknown(&[#(#names),*])));
         let other = raw(&quote!(frame), &quote!(error));
         quote! {
-            match #private::named_command(frame, #tag) {
-                #private::ParsedFrame::Command { name, text } => match name.as_str() {
+            match #private::named_command::<Self>(frame) {
+                #private::ParsedFrame::Command(command) => match command.name() {
                     #(#arms,)*
                     _ => { #unknown }
                 },
@@ -240,30 +238,35 @@ fn decode_command(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     quote! {
         fn decode_command(
             frame: #private::Frame,
-        ) -> ::core::result::Result<Self::Command, #private::CommandError> {
+        ) -> ::core::result::Result<#private::Received<Self::Command>, #private::CommandError> {
             #body
         }
     }
 }
 
-/// Output: a `match` from each command to the call of its method.
+/// Output: a `match` from each command to the call of its method, and its answer.
 fn receive(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     let enumeration = &consumer.command;
-    let commands = consumer.commands.iter().map(|command| (&command.method, command.variant.clone()));
-    let raw = consumer.raw.iter().map(|raw| (&raw.method, format_ident!("{RAW}")));
-    let arms = commands.chain(raw).map(|(method, variant)| {
-        let (ident, cfgs, cx) = (placed(&method.ident), &method.cfgs, context(method, private));
-        let call = quote_spanned!(ident.span()=> Self::#ident(self, #cx, payload));
-        let run = run(method, private, &call);
+    let call = |method: &Method| {
+        let (ident, cx) = (placed(&method.ident), context(method, private));
+        quote_spanned!(ident.span()=> Self::#ident(self, #cx, payload))
+    };
+    let commands = consumer.commands.iter().map(|Command { method, variant, .. }| {
+        let (cfgs, run) = (&method.cfgs, run_command(method, private, &call(method)));
         quote!(#(#cfgs)* #enumeration::#variant(payload) => #run)
     });
+    let raw = consumer.raw.iter().map(|Raw { method, .. }| {
+        let (cfgs, run, raw) = (&method.cfgs, run(method, private, &call(method)), format_ident!("{RAW}"));
+        quote!(#(#cfgs)* #enumeration::#raw(payload) => #run)
+    });
+    let arms = commands.chain(raw);
     quote! {
         fn receive<'call>(
             &'call mut self,
             cx: &'call mut #private::Context<Self>,
-            command: Self::Command,
+            received: #private::Received<Self::Command>,
         ) -> #private::BoxFuture<'call, #private::Result<()>> {
-            match command { #(#arms,)* }
+            match received.command { #(#arms,)* }
         }
     }
 }

@@ -4,12 +4,13 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
 
-use super::call::{conditional, otherwise, statement};
-use crate::consumer::model::{Command, Consumer, Handler, Method, Output, Raw};
+use super::call::{answers, conditional, otherwise, statement};
+use crate::consumer::model::{AnswerFields, Command, Consumer, Handler, Method, Output, Raw};
 
 /// Output: `const INFO: ConsumerInfo = ..`.
 pub(super) fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
-    let Consumer { name, tag, sends, mailbox, complete, .. } = consumer;
+    let Consumer { name, tag, sends, mailbox, complete, answer_fields, .. } = consumer;
+    let AnswerFields { reference, ok, error } = answer_fields;
     let name = name.unraw().to_string();
     let handlers = consumer.handlers.iter().map(|Handler { method, variant, payload, shared, .. }| {
         let Method { ident, cfgs, line, .. } = method;
@@ -33,7 +34,8 @@ pub(super) fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
             }
         }
     });
-    let commands = consumer.commands.iter().map(|Command { method, name, variant, payload }| {
+    let commands = consumer.commands.iter().map(|Command { method, name, variant, payload, .. }| {
+        let answers = answers(method, private);
         let Method { ident, cfgs, line, .. } = method;
         let (variant, ident) = (variant.to_string(), ident.unraw().to_string());
         quote! {
@@ -44,6 +46,7 @@ pub(super) fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
                 method: #ident,
                 payload: ::core::any::type_name::<#payload>,
                 fields: #private::CommandOf::<#payload>::FIELDS,
+                answers: #answers,
                 line: #line,
                 unsendable: #private::CommandOf::<#payload>::UNSENDABLE,
             }
@@ -55,7 +58,7 @@ pub(super) fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     quote! {
         const INFO: #private::ConsumerInfo = {
             #[allow(unused_imports)]
-            use #private::{NotACommand as _, NotAnEvent as _};
+            use #private::{NotACommand as _, NotAnEvent as _, Replies as _};
             #private::ConsumerInfo {
                 name: #name,
                 handlers: &[#(#handlers),*],
@@ -65,6 +68,7 @@ pub(super) fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
                 groups: &[#(#private::joined::<#self_ty, #groups>()),*],
                 sends: &[#(#private::sent::<#sends>()),*],
                 tag: #tag,
+                answer: #private::AnswerFields { reference: #reference, ok: #ok, error: #error },
                 mailbox: #private::MailboxPolicy::#mailbox,
                 complete: #complete,
             }

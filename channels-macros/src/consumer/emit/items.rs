@@ -2,14 +2,14 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::LitStr;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
+use syn::{LitStr, Type};
 
 use super::enums::enums;
 use super::implementation::implementation;
 use super::markers::{handles, handles_history_lost, joins, needs_no_client, only_sends, sends};
-use crate::consumer::model::{Command, Consumer, Handler, Method};
+use crate::consumer::model::{Command, Consumer, Handler, Method, Output};
 use crate::tokens::{place, placed, text};
 
 /// Input: the model of `impl ChatConsumer { .. }`.
@@ -39,7 +39,8 @@ pub(crate) fn emit(consumer: &Consumer) -> TokenStream {
 }
 
 /// Output: `const _: () = check_name("chat_message", "chat.message", "ChatMessage", the event's name);` for each
-/// handler, and `const _: () = check_command("send", "send", "SendCommand", the kind of the type);` for each command.
+/// handler, and `const _: () = check_command("send", "send", "SendCommand", the kind of the type);` and
+/// `const _: () = check_silence("send", "Result<()>", whether its error can be sent);` for each command.
 fn type_checks(consumer: &Consumer, private: &TokenStream) -> TokenStream {
     if consumer.handlers.is_empty() && consumer.commands.is_empty() {
         return TokenStream::new();
@@ -54,19 +55,40 @@ fn type_checks(consumer: &Consumer, private: &TokenStream) -> TokenStream {
         };
         quote!(#(#cfgs)* const _: () = #check;)
     });
-    let commands = consumer.commands.iter().map(|Command { method, name, payload, .. }| {
+    let commands = consumer.commands.iter().map(|command| {
+        let Command { method, name, payload, .. } = command;
         let Method { ident, cfgs, .. } = method;
         let (ident, payload_name, name) = (ident.unraw().to_string(), text(payload), name.value());
         let span = place(payload.span());
         let private = consumer.runtime.private_at(span);
         let check = quote!(#private::check_command(#ident, #name, #payload_name, #private::KindOf::<#payload>::KIND));
         let check = placed(check, span);
-        quote!(#(#cfgs)* const _: () = #check;)
+        let silence = check_silence(consumer, command);
+        quote!(#(#cfgs)* const _: () = #check; #silence)
     });
     quote! {
         #[allow(unused_imports)]
-        use #private::{NotAnEvent as _, OtherKind as _};
+        use #private::{NeverSent as _, NotAnEvent as _, OtherKind as _, Replies as _};
         #(#handlers)*
         #(#commands)*
     }
+}
+
+/// Output: the check of the error of a command that does not answer, at its return type. Nothing for a command that certainly
+/// answers or has no error.
+fn check_silence(consumer: &Consumer, Command { method, answer, .. }: &Command) -> Option<TokenStream> {
+    let Method { ident, cfgs, output: Output::Named(output), .. } = method else { return None };
+    if answer.is_some() || has_no_error(output) {
+        return None;
+    }
+    let (ident, span, output_name) = (ident.unraw().to_string(), place(output.span()), text(output));
+    let private = consumer.runtime.private_at(span);
+    let check = quote!(#private::check_silence(#ident, #output_name, #private::ErrorOf::<#output>::IS_SENDABLE));
+    let check = placed(check, span);
+    Some(quote!(#(#cfgs)* const _: () = #check;))
+}
+
+/// Returns whether a return type is `()` or `Result<()>`, whose error is the one of this crate.
+fn has_no_error(output: &Type) -> bool {
+    matches!(text(output).as_str(), "()" | "Result<()>")
 }

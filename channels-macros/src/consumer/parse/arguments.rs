@@ -7,8 +7,11 @@ use crate::arguments::{self, Argument, Value};
 use crate::diagnostics::Diagnostics;
 use crate::tokens::text;
 
-const ARGUMENTS: [(&str, &str); 5] = [
+const ARGUMENTS: [(&str, &str); 8] = [
     ("tag", "tag = \"command\""),
+    ("ref", "ref = \"request\""),
+    ("ok", "ok = \"result\""),
+    ("error", "error = \"problem\""),
     ("groups", "groups(Room, ..)"),
     ("sends", "sends(ChatLine, ..)"),
     ("mailbox", "mailbox = \"drop_oldest\""),
@@ -19,6 +22,10 @@ const ARGUMENTS: [(&str, &str); 5] = [
 pub(crate) struct Arguments {
     pub(crate) crate_path: Option<Path>,
     pub(crate) tag: Option<LitStr>,
+    /// `ref`.
+    pub(crate) reference: Option<LitStr>,
+    pub(crate) ok: Option<LitStr>,
+    pub(crate) error: Option<LitStr>,
     pub(crate) groups: Option<List>,
     pub(crate) sends: Option<List>,
     pub(crate) mailbox: Option<(Ident, Value)>,
@@ -32,7 +39,8 @@ pub(crate) struct List {
 
 /// Parses the arguments. Reports unknown and repeated ones.
 pub(crate) fn parse(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Arguments {
-    let (mut crate_path, mut tag, mut groups, mut sends, mut mailbox) = (None, None, None, None, None);
+    let (mut crate_path, mut groups, mut sends, mut mailbox) = (None, None, None, None);
+    let (mut tag, mut reference, mut ok, mut error) = (None, None, None, None);
     let mut seen: Vec<String> = Vec::new();
     for piece in arguments::pieces(arguments, diagnostics) {
         let Ok(Argument { name, value }) = syn::parse2::<Argument>(piece.clone()) else {
@@ -55,6 +63,9 @@ pub(crate) fn parse(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Ar
         match word.as_str() {
             "crate" => crate_path = arguments::crate_path(&value, &name, diagnostics),
             "tag" => tag = arguments::string(&value, &name, diagnostics),
+            "ref" => reference = arguments::string(&value, &name, diagnostics),
+            "ok" => ok = arguments::string(&value, &name, diagnostics),
+            "error" => error = arguments::string(&value, &name, diagnostics),
             "groups" => {
                 let before = diagnostics.count();
                 let types = arguments::types(&value, &name, "Room, Lobby", diagnostics);
@@ -73,5 +84,5 @@ pub(crate) fn parse(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Ar
         }
         seen.push(word);
     }
-    Arguments { crate_path, tag, groups, sends, mailbox }
+    Arguments { crate_path, tag, reference, ok, error, groups, sends, mailbox }
 }

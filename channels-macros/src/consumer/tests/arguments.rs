@@ -10,12 +10,23 @@ fn wrong_arguments_give_one_error_each() {
     let cases = [
         (
             quote!(tags = "command"),
-            "`#[consumer]` has no argument `tags`; did you mean `tag`?\nthe arguments are `tag = \"command\"`, `groups(Room, ..)`, `sends(ChatLine, ..)`, `mailbox = \"drop_oldest\"`, `crate = path`",
+            "`#[consumer]` has no argument `tags`; did you mean `tag`?\nthe arguments are `tag = \"command\"`, `ref = \"request\"`, `ok = \"result\"`, `error = \"problem\"`, `groups(Room, ..)`, `sends(ChatLine, ..)`, `mailbox = \"drop_oldest\"`, `crate = path`",
         ),
         (quote!(grops = [Room]), "`#[consumer]` has no argument `grops`; did you mean `groups`?\nthe arguments are"),
         (quote!("command"), "`\"command\"` is not an argument of `#[consumer]`"),
         (quote!(tag = command), "`tag` takes a string: `tag = \"command\"`"),
         (quote!(tag = ""), "it cannot be empty"),
+        (quote!(ok = ""), "`ok` names the field of an answer that holds the reply; it cannot be empty"),
+        (
+            quote!(ref = "type"),
+            "`ref` and `tag` cannot both be the field \"type\"\n`ref` names the field of a command that its answer repeats\n\
+             `tag` names the field of a command that holds its name",
+        ),
+        (quote!(tag = "ref"), "`tag` and `ref` cannot both be the field \"ref\""),
+        (quote!(ok = "ref"), "`ok` and `ref` cannot both be the field \"ref\""),
+        (quote!(ref = "error"), "`ref` and `error` cannot both be the field \"error\""),
+        (quote!(ok = "result", error = "result"), "`error` and `ok` cannot both be the field \"result\""),
+        (quote!(ref = id), "`ref` takes a string: `ref = \"command\"`"),
         (quote!(tag = "a", tag = "b"), "`tag` is given twice"),
         (
             quote!(mailbox = "drop_oldst"),

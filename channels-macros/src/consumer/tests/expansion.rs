@@ -75,6 +75,33 @@ fn expansion_of_smallest_consumer_matches_snapshot() {
 }
 
 #[test]
+fn expansion_of_commands_that_answer_matches_snapshot() {
+    let expansion = expand(
+        quote!(ref = "id", ok = "result"),
+        &quote! {
+            impl Auction {
+                #[receive("bid")]
+                async fn bid(&mut self, cx: &mut Context<Self>, command: Bid) -> Result<Taken, Outbid> {
+                    self.take(command)
+                }
+
+                #[cfg(feature = "leave")]
+                #[receive("leave", blocking)]
+                fn leave(&mut self, cx: &mut Context<Self>, _: Leave) -> Result<Result<(), Outbid>> {
+                    Ok(Ok(()))
+                }
+
+                #[receive("watch")]
+                fn watch(&mut self, cx: &mut Context<Self>, command: Watch) -> std::io::Result<()> {
+                    Ok(())
+                }
+            }
+        },
+    );
+    expectorate::assert_contents("tests/expansion/consumer_that_answers.rs", &formatted(expansion));
+}
+
+#[test]
 fn expansion_with_fallbacks_matches_snapshot() {
     let expansion = expand(
         quote!(groups(Room)),
