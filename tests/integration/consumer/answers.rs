@@ -183,7 +183,7 @@ async fn malformed_command_is_answered_with_its_reference(front: Front) {
     for (command, answer) in [
         (
             r#"{"type": "bid", "ref": 1}"#,
-            r#"{"ref":1,"error":{"code":"malformed_command","message":"command `bid` is malformed at `amount`: missing field `amount`"}}"#,
+            r#"{"ref":1,"error":{"code":"malformed_command","message":"command `bid` is malformed at `amount`: missing field `amount` at line 1 column 25"}}"#,
         ),
         (
             r#"{"type": "bdi", "ref": "1"}"#,
