@@ -1,5 +1,6 @@
 //! A client for tests: drives a route's consumer over a pipe in memory, without a socket.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncWriteExt, DuplexStream};
+use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error as ClientError, Message};
@@ -22,6 +24,7 @@ use crate::support::Unawaited;
 use crate::testing::deadlines::{PATIENCE, SILENCE};
 use crate::testing::error::{Call, CommunicatorError};
 use crate::testing::positions::Positions;
+use crate::testing::requests::Requests;
 use crate::testing::transcript::Transcript;
 use crate::web::{self, IntoService, UnknownAddress};
 use crate::websocket::{CloseCode, Frame, FromJson, Text, ToJson};
@@ -76,19 +79,20 @@ pub struct WebsocketCommunicator {
     path: String,
     name: Option<String>,
     headers: HeaderMap,
-    patience: Duration,
+    pub(super) patience: Duration,
     connected: Option<Client>,
     /// The code and reason with which the server closed the connection.
     closed: Option<(u16, String)>,
     /// The positions in the frames that the test has received, over all connections.
     positions: Positions,
-    transcript: Transcript,
+    pub(super) requests: Requests,
+    pub(super) transcript: Transcript,
 }
 
 struct Client {
     socket: WebSocketStream<DuplexStream>,
-    /// A frame that arrived while the test expected nothing.
-    early: Option<Frame>,
+    /// The frames that arrived while the test expected nothing or an answer.
+    early: VecDeque<Frame>,
     /// The code and reason of the server's close frame.
     close: Option<(u16, String)>,
     _server: AbortOnDropHandle<()>,
@@ -117,6 +121,7 @@ impl WebsocketCommunicator {
             connected: None,
             closed: None,
             positions: Positions::default(),
+            requests: Requests::default(),
             transcript: Transcript::default(),
         }
     }
@@ -285,7 +290,7 @@ impl WebsocketCommunicator {
             Ok((socket, response)) => {
                 let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
                 let subprotocol = response.headers().get("sec-websocket-protocol").map(text);
-                self.connected = Some(Client { socket, early: None, close: None, _server: server });
+                self.connected = Some(Client { socket, early: VecDeque::new(), close: None, _server: server });
                 self.closed = None;
                 self.transcript = Transcript::default();
                 Ok(Connected { subprotocol, headers: response.headers().clone() })
@@ -301,7 +306,7 @@ impl WebsocketCommunicator {
 
     /// Returns the current call: this client, and the line of the test.
     #[track_caller]
-    fn call(&self) -> Call {
+    pub(super) fn call(&self) -> Call {
         let client = match &self.name {
             Some(name) => format!("`{name}` ({})", self.path),
             None => self.path.clone(),
@@ -377,7 +382,7 @@ impl WebsocketCommunicator {
         self.send_to(serde_json::to_string(value).expect("a value that JSON can hold"))
     }
 
-    async fn send(&mut self, call: Call, frame: Frame) -> Result<(), CommunicatorError> {
+    pub(super) async fn send(&mut self, call: Call, frame: Frame) -> Result<(), CommunicatorError> {
         self.client(&call)?;
         self.transcript.sent(&frame);
         let message = match frame {
@@ -399,7 +404,7 @@ impl WebsocketCommunicator {
     }
 
     async fn receive(&mut self, call: &Call) -> Result<Frame, CommunicatorError> {
-        let frame = match self.client(call)?.early.take() {
+        let frame = match self.client(call)?.early.pop_front() {
             Some(early) => early,
             None => self.next_frame(call, self.patience).await?,
         };
@@ -408,6 +413,25 @@ impl WebsocketCommunicator {
             self.positions.remember(text);
         }
         Ok(frame)
+    }
+
+    /// Returns the next frame that this function accepts, before the deadline. Keeps the other frames for the next receives.
+    ///
+    /// # Errors
+    /// If none arrives in time, or the connection is closed.
+    pub(super) async fn receive_where<T>(
+        &mut self,
+        call: &Call,
+        deadline: Instant,
+        accept: impl Fn(&Frame) -> Option<T>,
+    ) -> Result<(T, Frame), CommunicatorError> {
+        loop {
+            let frame = self.next_frame(call, deadline.saturating_duration_since(Instant::now())).await?;
+            if let Some(accepted) = accept(&frame) {
+                return Ok((accepted, frame));
+            }
+            self.client(call)?.early.push_back(frame);
+        }
     }
 
     fn unexpected(&self, call: Call, wanted: &'static str, arrived: Frame) -> CommunicatorError {
@@ -459,12 +483,12 @@ impl WebsocketCommunicator {
 
     async fn is_silent(&mut self, call: Call) -> bool {
         let Ok(client) = self.client(&call) else { return true };
-        if client.early.is_some() {
+        if !client.early.is_empty() {
             return false;
         }
         match (self.next_frame(&call, SILENCE).await, &mut self.connected) {
             (Err(CommunicatorError::Nothing { .. }), _) => return true,
-            (Ok(frame), Some(client)) => client.early = Some(frame),
+            (Ok(frame), Some(client)) => client.early.push_back(frame),
             _ => {}
         }
         false

@@ -50,6 +50,18 @@ pub enum CommunicatorError {
         /// The frames before.
         transcript: Transcript,
     },
+    /// No answer to a request arrived in time.
+    #[error(
+        "{call}: no answer arrived within {waited:?}; a command answers if its method returns a `Result` with a reply{transcript}"
+    )]
+    Unanswered {
+        /// The call.
+        call: Call,
+        /// How long the client waited.
+        waited: Duration,
+        /// The frames before.
+        transcript: Transcript,
+    },
     /// The connection was closed instead.
     #[error("{call}: the connection was closed with code {code} and the reason {reason:?}{transcript}")]
     Closed {

@@ -83,6 +83,7 @@ mod probe_bus;
 mod probe_histories;
 mod probe_jobs;
 mod probe_node;
+mod requests;
 mod sent;
 mod transcript;
 

@@ -4,4 +4,5 @@ mod chatter;
 mod communicator;
 mod probe;
 mod recovery;
+mod requests;
 mod workers;
