@@ -128,6 +128,7 @@ _BUILDERS = {
     "ours": lambda: _run("cargo", "build", "--release", "--example", "chat", cwd=ROOT),
     "stateful": lambda: _run("cargo", "build", "--release", cwd=STATEFUL),
     "ours-axum": lambda: _run("cargo", "build", "--release", cwd=AXUM),
+    "history": lambda: _run("cargo", "build", "--release", cwd=BENCHES / "servers/history"),
     "rust": lambda: _run("cargo", "build", "--release", cwd=RUST),
     "node": _node,
     "django": _python,

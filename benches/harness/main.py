@@ -4,7 +4,7 @@ import argparse
 import json
 import time
 
-from . import before, chart, contestants, guide, machine, profile, report, rounds, scenarios
+from . import before, chart, contestants, guide, history, machine, profile, report, rounds, scenarios
 from .machine import BENCHES, ROOT, say
 
 RESULTS = BENCHES / "results.json"
@@ -33,6 +33,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--report", action="store_true", help="only write the report from earlier measurements")
     parser.add_argument("--before", metavar="CHAT",
                         help="only compare with this earlier build of examples/chat, in alternating plays; writes nothing")
+    parser.add_argument("--history", action="store_true",
+                        help="only compare rooms with and without a history, in alternating plays of fan8; writes nothing")
     options = parser.parse_args()
     if min(options.rounds, options.members) < 1 or options.members < 10 or options.seconds <= 0:
         parser.error("--rounds is at least 1, --members at least 10, and --seconds is positive")
@@ -74,6 +76,9 @@ def main() -> int:
     options = _options()
     if options.before:
         print(before.run(options))
+        return 0
+    if options.history:
+        print(history.run(options))
         return 0
     results = {"profiles": {}, "scenarios": {}}
     if RESULTS.exists() and not options.no_write:

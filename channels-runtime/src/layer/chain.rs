@@ -29,6 +29,9 @@ use crate::event::{Cause, Id, Position, Reign};
 /// The most messages that a chain holds while it waits. Beyond it they are dropped, and the next recall finds them.
 const MOST_HELD: usize = 1024;
 
+/// The most bytes of these messages.
+const MOST_HELD_BYTES: usize = 4 * 1024 * 1024;
+
 /// The identity of a message, and that of its predecessor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Link {
@@ -67,8 +70,10 @@ pub(super) struct Chain<M> {
 
 #[derive(Debug)]
 struct Held<M> {
-    /// Bound: [`MOST_HELD`].
+    /// Bound: [`MOST_HELD`] and [`MOST_HELD_BYTES`].
     messages: VecDeque<Linked<M>>,
+    /// The total of [`ChainMessage::bytes`].
+    bytes: usize,
     /// The number of the first messages that arrived before the recall was asked for, so that its answer decides about them.
     decided: usize,
     /// The message that was taken last is one of them.
@@ -79,7 +84,7 @@ struct Held<M> {
 
 impl<M> Default for Held<M> {
     fn default() -> Self {
-        Self { messages: VecDeque::new(), decided: 0, is_decided: false, overflowed: false }
+        Self { messages: VecDeque::new(), bytes: 0, decided: 0, is_decided: false, overflowed: false }
     }
 }
 
@@ -149,9 +154,9 @@ impl<M: ChainMessage> Chain<M> {
         self.kept.get_mut(index).map(|entry| &mut entry.message)
     }
 
-    /// Returns the total of [`ChainMessage::bytes`].
+    /// Returns the total of [`ChainMessage::bytes`], of the kept and the held messages.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.held.as_ref().map_or(0, |held| held.bytes)
     }
 
     /// Starts to wait, because messages may have been lost. The caller then recalls. Returns the messages that were held: the
@@ -183,7 +188,9 @@ impl<M: ChainMessage> Chain<M> {
     pub(super) fn hold(&mut self, linked: Linked<M>) -> bool {
         let starts = self.held.is_none();
         let held = self.held.get_or_insert_default();
-        if held.messages.len() < MOST_HELD {
+        let bytes = held.bytes + linked.message.bytes();
+        if held.messages.len() < MOST_HELD && bytes <= MOST_HELD_BYTES {
+            held.bytes = bytes;
             held.messages.push_back(linked);
             held.decided += usize::from(starts);
         } else {
@@ -275,6 +282,7 @@ impl<M: ChainMessage> Chain<M> {
     pub(super) fn next_held(&mut self) -> Result<Option<Linked<M>>, Overflowed> {
         let Some(held) = &mut self.held else { return Ok(None) };
         if let Some(next) = held.messages.pop_front() {
+            held.bytes -= next.message.bytes();
             held.is_decided = held.decided > 0;
             held.decided = held.decided.saturating_sub(1);
             return Ok(Some(next));
@@ -293,6 +301,7 @@ impl<M: ChainMessage> Chain<M> {
     /// decides about all messages that are held now.
     pub(super) fn put_back(&mut self, linked: Linked<M>) {
         if let Some(held) = &mut self.held {
+            held.bytes += linked.message.bytes();
             held.messages.push_front(linked);
             held.decided = held.messages.len();
         }

@@ -7,6 +7,8 @@ use tokio::time::Instant;
 
 use crate::codec::Envelope;
 use crate::event::{Cause, History, Id, Position, Reign, Since};
+#[cfg(any(feature = "redis", feature = "testing"))]
+use crate::layer::chain::Overflowed;
 use crate::layer::chain::{Chain, ChainMessage, Linked};
 use crate::layer::counters::Counters;
 use crate::layer::delivery::{Delivery, MailboxKind};
@@ -112,6 +114,40 @@ impl GroupHistory {
         let trimmed = self.chain.append(linked);
         self.count_bytes();
         trimmed
+    }
+
+    /// Holds a message, like [`Chain::hold`].
+    pub(super) fn hold(&mut self, linked: Linked<KeptMessage>) -> bool {
+        let starts = self.chain.hold(linked);
+        self.count_bytes();
+        starts
+    }
+
+    /// Takes the next held message, like [`Chain::next_held`].
+    #[cfg(any(feature = "redis", feature = "testing"))]
+    pub(super) fn next_held(&mut self) -> Result<Option<Linked<KeptMessage>>, Overflowed> {
+        let next = self.chain.next_held();
+        self.count_bytes();
+        next
+    }
+
+    /// Puts a held message back, or holds it if the chain is live.
+    #[cfg(any(feature = "redis", feature = "testing"))]
+    pub(super) fn put_back(&mut self, linked: Linked<KeptMessage>) {
+        if self.chain.is_waiting() {
+            self.chain.put_back(linked);
+        } else {
+            self.chain.hold(linked);
+        }
+        self.count_bytes();
+    }
+
+    /// Starts to wait for a recall, like [`Chain::wait`].
+    #[cfg(any(feature = "redis", feature = "testing"))]
+    pub(super) fn wait(&mut self) -> Entries {
+        let dropped = self.chain.wait();
+        self.count_bytes();
+        dropped
     }
 
     /// Returns the reign. `None` before the first recall.

@@ -201,7 +201,7 @@ impl LocalTable {
                     Heard::Double => Err(false),
                     Heard::Held => {
                         let message = KeptMessage { envelope: envelope.clone(), prepared: Prepared::default() };
-                        Err(history.chain.hold(Linked { link: *link, message }))
+                        Err(history.hold(Linked { link: *link, message }))
                     }
                 }
             }
@@ -269,7 +269,7 @@ impl LocalTable {
                     Heard::Double => return Err(false),
                     Heard::Next | Heard::Held => {
                         let message = KeptMessage { envelope: envelope.clone(), prepared: Prepared::default() };
-                        return Err(kept.chain.hold(Linked { link: *link, message }));
+                        return Err(kept.hold(Linked { link: *link, message }));
                     }
                 }
                 kept.last_message = now;
@@ -321,7 +321,7 @@ impl LocalTable {
         let mut used = Vec::new();
         self.groups.each(|group, members| {
             // A join needs what was recalled for it.
-            let is_idle = |history: &&GroupHistory| history.chain.bytes() > 0 && history.joining == 0;
+            let is_idle = |history: &&GroupHistory| !history.chain.kept().is_empty() && history.joining == 0;
             if let Some(history) = members.history.as_deref().filter(is_idle) {
                 used.push((history.last_message, group.clone()));
             }

@@ -421,6 +421,33 @@ async fn history_of_server_that_needs_memory_is_recalled_by_next_join() {
 }
 
 #[test]
+fn held_messages_count_for_memory_and_are_bounded() {
+    let (table, member) = recalled_table(1);
+    let before = bytes(&table);
+    assert!(hear(&table, 3) && !hear(&table, 4));
+    assert!(bytes(&table) > before, "they are held");
+    table.hold_history(&group(0));
+    assert_eq!(bytes(&table), before);
+
+    // More bytes than a chain holds: those beyond are recalled once more.
+    let large = "x".repeat(100 * 1024);
+    let large = |number: u64| {
+        let value = json!({"type": "a", "number": number, "text": large});
+        Envelope::from_value(&value, Format::Json).unwrap()
+    };
+    for number in 5..=99 {
+        table.hear(&group(0), link(number), &large(number));
+    }
+    assert!(bytes(&table) < before + 5 * 1024 * 1024, "{}", bytes(&table));
+    let again = (0..9).take_while(|_| recalled(&table, REIGN, 99, [])).count();
+    assert_eq!(again, 2, "once for the held messages, and once for those beyond");
+    assert_eq!(member.seen(), [Lost(Cause::Forgotten)]);
+    assert!(bytes(&table) < before + 5 * 1024);
+    assert!(!hear(&table, 100));
+    assert_eq!(member.seen(), [Lost(Cause::Forgotten), Message(100)]);
+}
+
+#[test]
 fn bytes_of_removed_histories_are_released() {
     let (table, member) = recalled_table(4);
     assert!(bytes(&table) > 0);

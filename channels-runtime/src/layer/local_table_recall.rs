@@ -72,7 +72,7 @@ impl LocalTable {
     pub(crate) fn hold_history(&self, group: &GroupName) {
         let _dropped = {
             let mut shard = self.groups.of(group);
-            shard.get_mut(group).and_then(|(_, members)| members.history.as_mut()).map(|history| history.chain.wait())
+            shard.get_mut(group).and_then(|(_, members)| members.history.as_mut()).map(|history| history.wait())
         };
     }
 
@@ -87,14 +87,14 @@ impl LocalTable {
     pub(crate) fn begin_recall(&self, group: &GroupName, is_suspect: bool) -> Option<Option<Id>> {
         let mut shard = self.groups.of(group);
         let (_, members) = shard.get_mut(group)?;
-        let chain = &mut members.history.as_mut()?.chain;
-        if !chain.is_waiting() {
+        let history = members.history.as_mut()?;
+        if !history.chain.is_waiting() {
             if !is_suspect {
                 return None;
             }
-            chain.wait();
+            history.wait();
         }
-        Some(chain.newest())
+        Some(history.chain.newest())
     }
 
     /// Returns whether a client's position is not known here, although it may be one of this server. Then this process may be
@@ -160,7 +160,7 @@ impl LocalTable {
                 let Some(history) = shard.get_mut(group).and_then(|(_, members)| members.history.as_mut()) else {
                     return false;
                 };
-                history.chain.next_held()
+                history.next_held()
             };
             match next {
                 Ok(None) => return false,
@@ -204,11 +204,7 @@ impl LocalTable {
             Heard::Next | Heard::Held => {
                 let message = KeptMessage { envelope, prepared: Prepared::default() };
                 let linked = Linked { link, message };
-                if history.chain.is_waiting() {
-                    history.chain.put_back(linked);
-                } else {
-                    history.chain.hold(linked);
-                }
+                history.put_back(linked);
                 return true;
             }
         }

@@ -637,6 +637,13 @@ async fn play_here(kind: Kind, fault: Fault, many: Option<usize>) {
         growth as f64 / f64::from(1 << 20),
     );
     if let Some(kept) = kept {
+        println!(
+            "| {fault:?}, kept group | {rounds} | {} | {} | {} | {} |",
+            grouped(kept.received),
+            grouped(kept.missed),
+            grouped(kept.doubled),
+            grouped(kept.lost.iter().sum()),
+        );
         assert!(kept.received > 0);
         assert_eq!((kept.missed, kept.doubled), (0, 0), "{kept:?}");
         // Only another server, or the same one without its data, runs `#[history_lost]`: once for each socket.

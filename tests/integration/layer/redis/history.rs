@@ -4,6 +4,8 @@ use channels_runtime::layer::LayerConfig;
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
 use futures_util::future::join_all;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
 
 use crate::support::records::Records;
 use crate::support::redis::RedisServer;
@@ -222,6 +224,33 @@ async fn last_member_unsubscribes_both_topics() {
     process.layer.flush().await.unwrap();
     until("flush unsubscribes both", || subscribed() == 0).await;
     drop(channel);
+}
+
+/// The links of a group are subscribed as long as its messages are, so that no message arrives without its link.
+#[tokio::test]
+async fn links_are_subscribed_before_their_group_and_unsubscribed_after_it() {
+    let server = RedisServer::start();
+    let process = Process::open(&server).await;
+    let mut monitor = BufReader::new(TcpStream::connect(("127.0.0.1", server.port())).await.unwrap()).lines();
+    monitor.get_mut().write_all(b"MONITOR\r\n").await.unwrap();
+    assert_eq!(monitor.next_line().await.unwrap().unwrap(), "+OK");
+    for _ in 0..3 {
+        let mut reader = process.reader("a", "").await;
+        reader.receives(&["hello"]).await;
+        reader.leave().await;
+        let mut topics = Vec::new();
+        while topics.len() < 4 {
+            let line = within(monitor.next_line()).await.unwrap().unwrap();
+            let words: Vec<&str> = line.split('"').skip(1).step_by(2).collect();
+            if let [command @ ("SUBSCRIBE" | "UNSUBSCRIBE"), names @ ..] = words[..] {
+                let names = names.iter().filter(|name| name.contains("feed_a"));
+                topics.extend(names.map(|name| format!("{command} {name}")));
+            }
+        }
+        let [links, group] = ["asgi__history__{feed_a}links", "asgi__group__feed_a"];
+        let in_order = [("SUBSCRIBE", links), ("SUBSCRIBE", group), ("UNSUBSCRIBE", group), ("UNSUBSCRIBE", links)];
+        assert_eq!(topics, in_order.map(|(command, name)| format!("{command} {name}")));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
