@@ -122,9 +122,12 @@ impl Scope {
 
     /// Returns the first header with this name, if its value is text.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes()))
-            .and_then(|(_, value)| std::str::from_utf8(value).ok())
+        self.header_bytes(name).and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// Returns the first header with this name.
+    pub(crate) fn header_bytes(&self, name: &str) -> Option<&[u8]> {
+        self.headers().find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 
     /// Returns the value of a cookie, without quotes around it. `None` if the value is not UTF-8.

@@ -320,8 +320,9 @@ impl<C> Context<C> {
     pub fn resume(&self) -> Since {
         let scope = self.scope();
         // An `EventSource` reconnects to its first address, so the query is older than the header.
-        if let Some(last) = scope.header("last-event-id") {
-            return last.into();
+        if let Some(last) = scope.header_bytes("last-event-id").filter(|last| !last.is_empty()) {
+            // Bytes that are not text are not a position either, and no first visit.
+            return Since::from(&*String::from_utf8_lossy(last));
         }
         let query = scope.query_string().unwrap_or_default();
         let mut parameters = form_urlencoded::parse(query.as_bytes());

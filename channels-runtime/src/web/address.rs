@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use tokio::net::{TcpListener, lookup_host};
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use crate::web::error::ServeError;
 
@@ -64,21 +64,30 @@ impl Address for &String {
     }
 }
 
+/// The sockets that the kernel keeps until they are accepted. Beyond it, a client tries again after a second, and after a deploy
+/// all clients come back together. The kernel has a limit of its own, `net.core.somaxconn`, which is 4,096 on current systems.
+const BACKLOG: u32 = 4096;
+
 /// Listens on an address, and returns the bound address. With port 0, the system chooses the port.
 pub(super) async fn listen(address: Result<SocketAddr, String>) -> Result<(TcpListener, SocketAddr), ServeError> {
     match address {
-        Ok(address) => listen_on(address).await,
+        Ok(address) => listen_on(address),
         Err(text) => listen_on_first(text).await,
     }
 }
 
-async fn listen_on(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
-    let bound = async {
-        let listener = TcpListener::bind(address).await?;
+fn listen_on(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let bound = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // As `TcpListener::bind` does: otherwise a restart fails while old connections are in `TIME_WAIT`.
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         Ok((listener, address))
     };
-    bound.await.map_err(|source| ServeError::Bind { address, source })
+    bound().map_err(|source| ServeError::Bind { address, source })
 }
 
 /// Resolves the text, and listens on the first address that works.
@@ -90,7 +99,7 @@ async fn listen_on_first(text: String) -> Result<(TcpListener, SocketAddr), Serv
     };
     let mut failed = None;
     for address in addresses {
-        match listen_on(address).await {
+        match listen_on(address) {
             Ok(listening) => return Ok(listening),
             Err(error) => failed = Some(error),
         }
@@ -129,5 +138,20 @@ mod tests {
         let (_listener, used) = listen("127.0.0.1:0".known()).await.unwrap();
         let error = listen(used.to_string().known()).await.unwrap_err().to_string();
         assert_eq!(error, format!("cannot listen on {used}"));
+    }
+
+    /// A herd that comes back after a deploy connects faster than the server accepts.
+    #[tokio::test]
+    async fn many_sockets_wait_to_be_accepted() {
+        let (_listener, address) = listen("127.0.0.1:0".known()).await.unwrap();
+        let most =
+            std::fs::read_to_string("/proc/sys/net/core/somaxconn").map_or(128, |text| text.trim().parse().unwrap());
+        let waiting: Vec<_> = (0..most.min(500))
+            .map(|number| {
+                let connected = std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_millis(900));
+                connected.unwrap_or_else(|error| panic!("socket {number}: {error}"))
+            })
+            .collect();
+        drop(waiting);
     }
 }

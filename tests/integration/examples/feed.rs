@@ -136,20 +136,18 @@ async fn read_until(socket: &mut TcpStream, text: &str) -> String {
     String::from_utf8(all).unwrap()
 }
 
-async fn events(example: &Example, query: &str, last: &str) -> TcpStream {
+async fn events(example: &Example, query: &str, last: &[u8]) -> TcpStream {
     let mut socket = TcpStream::connect(example.address()).await.unwrap();
-    let request = format!(
-        "GET /sse/feed/lobby/{query} HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\n{last}\r\n",
-        example.address()
-    );
-    socket.write_all(request.as_bytes()).await.unwrap();
+    let request =
+        format!("GET /sse/feed/lobby/{query} HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\n", example.address());
+    socket.write_all(&[request.as_bytes(), last, b"\r\n"].concat()).await.unwrap();
     socket
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn feed_events_continue_at_their_last_id() {
     let feed = Example::start("feed", &[]);
-    let mut socket = events(&feed, "", "").await;
+    let mut socket = events(&feed, "", b"").await;
     read_until(&mut socket, "hello").await;
     let mut ann = connect(&feed, "").await;
     let first = ann.next_json().await["hello"].as_str().unwrap().to_owned();
@@ -164,11 +162,29 @@ async fn feed_events_continue_at_their_last_id() {
     }
     // A browser reconnects to the first address of its source, so the query may be older than the header.
     let query = format!("?since={first}");
-    let mut socket = events(&feed, &query, &format!("Last-Event-ID: {at}\r\n")).await;
+    let mut socket = events(&feed, &query, format!("Last-Event-ID: {at}\r\n").as_bytes()).await;
     let body = read_until(&mut socket, "\"message\":\"4\"").await;
     assert!(!body.contains("\"message\":\"1\"") && !body.contains("lost"), "{body}");
     for number in 2..=4 {
         assert_eq!(body.matches(&format!("\"message\":\"{number}\"")).count(), 1, "{body}");
     }
     assert_eq!(body.matches("id: ").count(), 4, "one for the position of the join, and one for each message: {body}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn feed_tells_last_id_that_is_not_a_position() {
+    let feed = Example::start("feed", &[]);
+    let mut ann = connect(&feed, "").await;
+    let first = ann.next_json().await["hello"].as_str().unwrap().to_owned();
+    say(&mut ann, 1).await;
+    heard(&mut ann, 1).await;
+    let query = format!("?since={first}");
+    // Bytes that are not text are not a first visit either.
+    for last in [&b"Last-Event-ID: x\r\n"[..], b"Last-Event-ID: \xff\xfe\r\n", b"Last-Event-ID: 7\r\n"] {
+        let mut socket = events(&feed, &query, last).await;
+        read_until(&mut socket, "\"lost\":\"unreadable\"").await;
+    }
+    let mut socket = events(&feed, &query, b"Last-Event-ID:\r\n").await;
+    let body = read_until(&mut socket, "\"message\":\"1\"").await;
+    assert!(!body.contains("lost"), "an empty id is none: {body}");
 }

@@ -242,7 +242,7 @@ async fn links_are_subscribed_before_their_group_and_unsubscribed_after_it() {
         while topics.len() < 4 {
             let line = within(monitor.next_line()).await.unwrap().unwrap();
             let words: Vec<&str> = line.split('"').skip(1).step_by(2).collect();
-            if let [command @ ("SUBSCRIBE" | "UNSUBSCRIBE"), names @ ..] = words[..] {
+            if let [command @ ("SUBSCRIBE" | "UNSUBSCRIBE"), names @ ..] = &words[..] {
                 let names = names.iter().filter(|name| name.contains("feed_a"));
                 topics.extend(names.map(|name| format!("{command} {name}")));
             }
@@ -376,6 +376,20 @@ async fn undecodable_message_is_a_gap() {
     assert_eq!((old.layer.stats().undecodable, new.layer.stats().undecodable), (1, 0));
     // The gap ends with the message that cannot be read.
     old.reader("a", &at).await.receives(&["hello", "3"]).await;
+}
+
+/// Another program may add to the list without an end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn recall_reads_no_more_than_the_largest_history() {
+    let server = RedisServer::start();
+    let process = Process::open(&server).await;
+    process.send("a", [1, 2]).await;
+    let at = process.layer.history(&Feed { room: "a" }).await.unwrap()[0].position().to_string();
+    let script = b"for number = 1, 100000 do redis.call('LPUSH', KEYS[1], 'x') end";
+    server.run(&[b"EVAL", script, b"1", kept("a").as_bytes()]);
+    let mut reader = process.reader("a", &at).await;
+    reader.receives(&["hello", "2"]).await;
+    assert_eq!(process.layer.stats().undecodable, 998);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,6 +14,9 @@ use crate::layer::redis::pubsub::history_keys::HistoryKeys;
 use crate::layer::redis::pubsub::link_text::{LINK, read_id, read_link, text_of};
 use crate::layer::redis::pubsub::record::KEEP_NEWEST;
 
+/// The most messages that a history keeps. A list of another program may be longer: its older entries are not read.
+const MOST_KEPT: i32 = 1000;
+
 /// Returns the newest identity of a group, the identity of the server's run, and the kept messages unless the caller knows the
 /// newest one. If the group has no newest identity, sets the one that the caller has made.
 ///
@@ -36,7 +39,7 @@ local info = redis.pcall('INFO', 'server')
 local run = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or ''
 local kept = {}
 if newest ~= ARGV[1] then
-  kept = redis.call('LRANGE', KEYS[1], 0, -1)
+  kept = redis.call('LRANGE', KEYS[1], ARGV[4], -1)
 end
 return {newest, run, kept}",
 );
@@ -55,7 +58,11 @@ impl ScriptCall for Recall {
 
     fn add_arguments(&self, command: &mut Cmd) {
         command.arg(2).arg(&self.keys.kept).arg(&self.keys.newest);
-        command.arg(self.known.map(text_of).unwrap_or_default()).arg(text_of(Id::random())).arg(KEEP_NEWEST);
+        command
+            .arg(self.known.map(text_of).unwrap_or_default())
+            .arg(text_of(Id::random()))
+            .arg(KEEP_NEWEST)
+            .arg(-MOST_KEPT);
     }
 }
 
