@@ -32,6 +32,7 @@ use proc_macro::TokenStream;
 /// - `sends(ChatLine, ..)`: the types that `cx.send(..)` may send.
 /// - `mailbox = "drop_oldest"`: the policy when an event arrives and the mailbox is full: `"drop_newest"`,
 ///   `"drop_oldest"` or `"disconnect"`. Default: `"drop_newest"`.
+/// - `uncompressed`: the messages of its connections are never compressed (`Channels::builder().compression(..)`).
 /// - `crate = path`: the path of `channels_runtime`. Default: the name of the dependency in your `Cargo.toml`.
 ///
 /// Its methods, all optional:
@@ -156,6 +157,8 @@ pub fn history_lost(_: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// - `volatile`: the event is dropped first if there is no space.
 /// - `coalesce = "field"`: of the waiting events with the same value in this field, only the newest is kept.
+/// - `uncompressed`: messages with the event are never compressed (`Channels::builder().compression(..)`). For an event with a
+///   secret and text of a user. A handler with `&mut self` sends plain messages while it handles the event.
 /// - `crate = path`: the path of `channels_runtime`. Default: the name of the dependency in your `Cargo.toml`.
 ///
 /// serde's `Serialize` and `Deserialize` are derived unless you derive them yourself. Write your own `derive` below

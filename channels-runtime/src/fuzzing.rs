@@ -16,16 +16,22 @@ use crate::codec::{Envelope, Format};
 use crate::error::SettingError;
 use crate::layer::{Codec, LayerConfig, read_settings};
 use crate::name::{ChannelName, GroupName};
-use crate::websocket::{ClientMessage, Decoder, Frame, ProtocolError};
+use crate::websocket::{ClientMessage, Compression, Decoder, Frame, MessageRules, ProtocolError};
 
-/// Decodes a client's bytes. However they are split, the messages and the protocol error are the same, and no message exceeds the
-/// limit. The first byte selects the limit and the size of the pieces.
+/// Decodes a client's bytes, and inflates compressed messages. However the bytes are split, the messages and the protocol error are
+/// the same, and no message exceeds the limit. The first byte selects the limit and the size of the pieces.
 pub fn frames(data: &[u8]) {
     let Some((seed, bytes)) = data.split_first() else { return };
+    for compression in [None, Compression::new(1)] {
+        decode_frames(*seed, bytes, compression.as_deref());
+    }
+}
+
+fn decode_frames(seed: u8, bytes: &[u8], compression: Option<&Compression>) {
     let limit = 1 << (seed & 0x0f);
-    let whole = decode(limit, std::iter::once(bytes));
+    let whole = decode(limit, std::iter::once(bytes), compression);
     let size = 1 + usize::from(seed >> 4);
-    let pieces = decode(limit, bytes.chunks(size));
+    let pieces = decode(limit, bytes.chunks(size), compression);
     assert_eq!(whole, pieces, "in pieces of {size} bytes");
     for message in whole.0 {
         let length = match message {
@@ -36,18 +42,31 @@ pub fn frames(data: &[u8]) {
                 continue;
             }
             ClientMessage::Pong | ClientMessage::Close(_) => continue,
+            ClientMessage::Compressed(_) => unreachable!("it was inflated"),
         };
         assert!(length <= limit, "{length} bytes exceed the limit of {limit}");
     }
 }
 
-fn decode<'a>(limit: usize, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<ClientMessage>, Option<ProtocolError>) {
+fn decode<'a>(
+    limit: usize,
+    pieces: impl Iterator<Item = &'a [u8]>,
+    compression: Option<&Compression>,
+) -> (Vec<ClientMessage>, Option<ProtocolError>) {
+    let rules = MessageRules { max: limit, allow_compressed: compression.is_some() };
     let mut decoder = Decoder::default();
     let mut messages = Vec::new();
     for piece in pieces {
         let mut input = piece;
         loop {
-            match decoder.next(input, limit, &mut 0) {
+            let next = match (decoder.next(input, rules, &mut 0), compression) {
+                (Ok(Some(ClientMessage::Compressed(message))), Some(compression)) => {
+                    let inflated = compression.inflate(&message, limit);
+                    inflated.map(|inflated| Some(ClientMessage::Frame(inflated.frame)))
+                }
+                (next, _) => next,
+            };
+            match next {
                 Ok(Some(message)) => messages.push(message),
                 Ok(None) => break,
                 Err(error) => return (messages, Some(error)),

@@ -464,7 +464,7 @@ impl<C: Consumer> Task<C> {
             let (event, error) = (shown(job.event_name()), shown_error(error));
             tracing::error!(consumer = C::INFO.name, event, error, "a job failed");
         };
-        match session::prepare::<C>(job) {
+        match session::prepare::<C>(job, None) {
             Ok(Delivery::Event(event, ..)) => {
                 let event = event.downcast::<Delivered<C::Event>>().expect("prepared for this consumer");
                 let Instance { consumer, cx, .. } = &mut self.instance;

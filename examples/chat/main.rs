@@ -5,6 +5,8 @@
 //!
 //! With `--inspect`, http://127.0.0.1:8000/inspect shows the connections, groups, backlog and rates.
 //!
+//! With `--compress`, messages of at least 256 bytes are compressed for the clients that can inflate them.
+//!
 //! A client of `/ws/chat/<room>/` sends `{"message": "hi"}`, and every member of the room receives `{"message": "hi"}`.
 
 #[path = "../support/log.rs"]
@@ -41,6 +43,10 @@ struct Flags {
     /// Serves `/inspect`, which lists consumers and groups. Every client can read it, so use it on a private address only.
     #[arg(long)]
     inspect: bool,
+
+    /// Compresses messages of at least this many bytes.
+    #[arg(long, value_name = "BYTES", num_args = 0..=1, default_missing_value = "256")]
+    compress: Option<usize>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -108,7 +114,11 @@ async fn main() -> Result<()> {
         Layer::Pubsub => ChannelLayer::redis_pubsub(&flags.redis).await?,
         Layer::Core => ChannelLayer::redis_core(&flags.redis).await?,
     };
-    let channels = Channels::builder().layer(layer).build()?;
+    let mut channels = Channels::builder().layer(layer);
+    if let Some(bytes) = flags.compress {
+        channels = channels.compression(bytes);
+    }
+    let channels = channels.build()?;
     let routes = warp::path::end()
         .and(warp::get())
         .map(|| page::page(include_str!("index.html")))

@@ -20,6 +20,10 @@ struct Flags {
     /// The largest message that a client may send, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = 1024 * 1024)]
     max_message: usize,
+
+    /// Compresses messages of at least this many bytes.
+    #[arg(long, value_name = "BYTES", num_args = 0..=1, default_missing_value = "256")]
+    compress: Option<usize>,
 }
 
 #[derive(Default)]
@@ -37,7 +41,11 @@ impl EchoConsumer {
 async fn main() -> Result<()> {
     log::init();
     let flags = Flags::parse();
-    let channels = Channels::builder().max_message_size(flags.max_message).build()?;
+    let mut channels = Channels::builder().max_message_size(flags.max_message);
+    if let Some(bytes) = flags.compress {
+        channels = channels.compression(bytes);
+    }
+    let channels = channels.build()?;
     let echo = channels.route::<EchoConsumer>(warp::path!("echo"));
 
     let server = channels.bind(flags.addr).await?;

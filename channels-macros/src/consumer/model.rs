@@ -54,6 +54,7 @@ pub(super) struct Consumer {
     pub(super) sends: Vec<Type>,
     /// A variant of `MailboxPolicy`.
     pub(super) mailbox: Ident,
+    pub(super) uncompressed: bool,
     pub(super) handlers: Vec<Handler>,
     pub(super) fallbacks: Vec<Raw>,
     pub(super) handles: Handles,

@@ -18,7 +18,7 @@ use crate::types::refers;
 
 /// Checks an event and reports every mistake.
 pub(super) fn check(arguments: Arguments, item: &Item, diagnostics: &mut Diagnostics) -> Event {
-    let Arguments { name, runtime, volatile, coalesce } = arguments;
+    let Arguments { name, runtime, volatile, coalesce, uncompressed } = arguments;
     if let Some(name) = &name
         && let Err(sentence) = event_name::check_event(&name.value())
     {
@@ -33,7 +33,7 @@ pub(super) fn check(arguments: Arguments, item: &Item, diagnostics: &mut Diagnos
     check_item(item, diagnostics);
     let key = coalesce.and_then(|field| check_key(&field, item, diagnostics));
     let derived_above = derived_above(&name, diagnostics);
-    Event { name, runtime, volatile, key, derived_above, second_names }
+    Event { name, runtime, volatile, uncompressed, key, derived_above, second_names }
 }
 
 /// Reports further `#[event]` attributes, which would generate everything twice. Returns their indices.

@@ -15,9 +15,9 @@ use crate::types::refers;
 /// Input: `#[event("chat.message")] struct ChatMessage { message: String }`.
 ///
 /// Output: the struct with the missing derives, and `impl Event for ChatMessage { const TYPE = "chat.message" }`; with
-/// `volatile` also `const VOLATILE`, with `coalesce` also `fn key`.
+/// `volatile` also `const VOLATILE`, with `uncompressed` also `const UNCOMPRESSED`, with `coalesce` also `fn key`.
 pub(super) fn emit(event: &Event, mut item: Item) -> TokenStream {
-    let Event { name, runtime, volatile, derived_above, .. } = event;
+    let Event { name, runtime, volatile, uncompressed, derived_above, .. } = event;
     if let Item::Struct(item) = &mut item {
         leave_out_second_names(&event.second_names, item);
         own_fields(item);
@@ -27,6 +27,11 @@ pub(super) fn emit(event: &Event, mut item: Item) -> TokenStream {
     let volatile = volatile.then(|| {
         quote!(
             const VOLATILE: bool = true;
+        )
+    });
+    let uncompressed = uncompressed.then(|| {
+        quote!(
+            const UNCOMPRESSED: bool = true;
         )
     });
     let mut no_fields = Fields::Unit;
@@ -89,6 +94,7 @@ pub(super) fn emit(event: &Event, mut item: Item) -> TokenStream {
                 " (", ::core::file!(), ":", ::core::line!(), ")",
             );
             #volatile
+            #uncompressed
             #key
         }
     };

@@ -14,6 +14,7 @@ pub(super) struct Event {
     pub(super) name: LitStr,
     pub(super) runtime: Runtime,
     pub(super) volatile: bool,
+    pub(super) uncompressed: bool,
     /// The field that `coalesce` names.
     pub(super) key: Option<Ident>,
     /// Those of [`SERDE`] that are derived above `#[event]`.

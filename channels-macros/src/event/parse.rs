@@ -10,8 +10,12 @@ use crate::event_name;
 use crate::runtime_path::Runtime;
 use crate::tokens::text;
 
-const ARGUMENTS: [(&str, &str); 3] =
-    [("volatile", "volatile"), ("coalesce", "coalesce = \"field\""), ("crate", "crate = path")];
+const ARGUMENTS: [(&str, &str); 4] = [
+    ("volatile", "volatile"),
+    ("coalesce", "coalesce = \"field\""),
+    ("uncompressed", "uncompressed"),
+    ("crate", "crate = path"),
+];
 
 /// The arguments of `#[event(..)]`.
 pub(crate) struct Arguments {
@@ -20,6 +24,7 @@ pub(crate) struct Arguments {
     pub(super) runtime: Runtime,
     pub(super) volatile: bool,
     pub(super) coalesce: Option<LitStr>,
+    pub(super) uncompressed: bool,
 }
 
 pub(crate) fn parse(arguments: TokenStream, item: &Item, diagnostics: &mut Diagnostics) -> Arguments {
@@ -32,7 +37,7 @@ pub(crate) fn parse(arguments: TokenStream, item: &Item, diagnostics: &mut Diagn
     let named = Named { attribute: "event", noun: "an event", shape: &shape, example: &example };
     let mut pieces = arguments::pieces(arguments, diagnostics);
     let name = arguments::name(&mut pieces, &named, &ARGUMENTS, diagnostics);
-    let (mut path, mut volatile, mut coalesce) = (None, false, None);
+    let (mut path, mut volatile, mut coalesce, mut uncompressed) = (None, false, None, false);
     let mut seen: Vec<String> = Vec::new();
     for piece in pieces {
         match syn::parse2::<Argument>(piece.clone()) {
@@ -44,6 +49,14 @@ pub(crate) fn parse(arguments: TokenStream, item: &Item, diagnostics: &mut Diagn
                     diagnostics.error(&piece, "`volatile` takes no value: `#[event(\"cursor.move\", volatile)]`");
                 }
                 volatile = true;
+                seen.push(name.to_string());
+            }
+            Ok(Argument { name, value }) if name == "uncompressed" => {
+                if !matches!(value, Value::None) {
+                    let sentence = "`uncompressed` takes no value: `#[event(\"invoice.paid\", uncompressed)]`";
+                    diagnostics.error(&piece, sentence);
+                }
+                uncompressed = true;
                 seen.push(name.to_string());
             }
             Ok(Argument { name, value }) if name == "coalesce" => {
@@ -61,7 +74,7 @@ pub(crate) fn parse(arguments: TokenStream, item: &Item, diagnostics: &mut Diagn
             }
         }
     }
-    Arguments { name, runtime: Runtime::new(path), volatile, coalesce }
+    Arguments { name, runtime: Runtime::new(path), volatile, coalesce, uncompressed }
 }
 
 /// Parses the value of `coalesce = "user_id"`.

@@ -25,7 +25,7 @@ fn expansion_matches_snapshot() {
 #[test]
 fn expansion_with_drop_hints_matches_snapshot() {
     let expansion = expand(
-        quote!("cursor.move", volatile, coalesce = "user_id"),
+        quote!("cursor.move", volatile, coalesce = "user_id", uncompressed),
         quote! {
             struct CursorMove {
                 user_id: u64,
@@ -308,6 +308,11 @@ fn wrong_arguments_give_one_error_each() {
         (quote!("a.b", volatil), "did you mean `volatile`?\nthe arguments are `volatile`, `coalesce = \"field\"`"),
         (quote!("a.b", volatile = true), "`volatile` takes no value: `#[event(\"cursor.move\", volatile)]`"),
         (quote!("a.b", volatile, volatile), "`volatile` is given twice"),
+        (
+            quote!("a.b", uncompressed = true),
+            "`uncompressed` takes no value: `#[event(\"invoice.paid\", uncompressed)]`",
+        ),
+        (quote!("a.b", uncompressed, uncompressed), "`uncompressed` is given twice"),
         (quote!("a.b", coalesce), "`coalesce` names one field"),
         (quote!("a.b", coalesce("a", "b")), "`coalesce` names one field"),
         (quote!("a.b", coalesce = a), "goes in quotes: `coalesce = \"a\"`"),

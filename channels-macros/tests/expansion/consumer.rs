@@ -209,6 +209,9 @@ const _: () = {
                             ChatJoin,
                         >::FIELDS,
                         shared: false,
+                        uncompressed: ::channels_runtime::__private::NameOf::<
+                            ChatJoin,
+                        >::UNCOMPRESSED,
                         returns: ::core::option::Option::None,
                         line: 1u32,
                         defined: ::channels_runtime::__private::NameOf::<
@@ -226,6 +229,9 @@ const _: () = {
                             ChatMessage,
                         >::FIELDS,
                         shared: true,
+                        uncompressed: ::channels_runtime::__private::NameOf::<
+                            ChatMessage,
+                        >::UNCOMPRESSED,
                         returns: ::core::option::Option::Some(
                             ::core::any::type_name::<Json<ChatLine>>,
                         ),
@@ -245,6 +251,9 @@ const _: () = {
                             ChatHistory,
                         >::FIELDS,
                         shared: true,
+                        uncompressed: ::channels_runtime::__private::NameOf::<
+                            ChatHistory,
+                        >::UNCOMPRESSED,
                         returns: ::core::option::Option::Some(
                             ::core::any::type_name::<Json<Vec<ChatLine>>>,
                         ),
@@ -265,6 +274,9 @@ const _: () = {
                             ForceDisconnect,
                         >::FIELDS,
                         shared: false,
+                        uncompressed: ::channels_runtime::__private::NameOf::<
+                            ForceDisconnect,
+                        >::UNCOMPRESSED,
                         returns: ::core::option::Option::None,
                         line: 1u32,
                         defined: ::channels_runtime::__private::NameOf::<
@@ -302,6 +314,7 @@ const _: () = {
                     error: "error",
                 },
                 mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
+                uncompressed: false,
                 complete: true,
             }
         };

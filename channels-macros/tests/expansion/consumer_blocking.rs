@@ -110,6 +110,9 @@ const _: () = {
                             ReportBuild,
                         >::FIELDS,
                         shared: false,
+                        uncompressed: ::channels_runtime::__private::NameOf::<
+                            ReportBuild,
+                        >::UNCOMPRESSED,
                         returns: ::core::option::Option::None,
                         line: 1u32,
                         defined: ::channels_runtime::__private::NameOf::<
@@ -143,6 +146,7 @@ const _: () = {
                     error: "error",
                 },
                 mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
+                uncompressed: false,
                 complete: true,
             }
         };

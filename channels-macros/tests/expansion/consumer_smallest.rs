@@ -77,6 +77,7 @@ const _: () = {
                     error: "error",
                 },
                 mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
+                uncompressed: false,
                 complete: true,
             }
         };

@@ -161,6 +161,7 @@ const _: () = {
                     error: "error",
                 },
                 mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
+                uncompressed: false,
                 complete: true,
             }
         };

@@ -161,6 +161,9 @@ const _: () = {
                         payload: ::core::any::type_name::<Line>,
                         fields: ::channels_runtime::__private::NameOf::<Line>::FIELDS,
                         shared: true,
+                        uncompressed: ::channels_runtime::__private::NameOf::<
+                            Line,
+                        >::UNCOMPRESSED,
                         returns: ::core::option::Option::Some(
                             ::core::any::type_name::<Json<Shown>>,
                         ),
@@ -174,6 +177,9 @@ const _: () = {
                         payload: ::core::any::type_name::<Page>,
                         fields: ::channels_runtime::__private::NameOf::<Page>::FIELDS,
                         shared: true,
+                        uncompressed: ::channels_runtime::__private::NameOf::<
+                            Page,
+                        >::UNCOMPRESSED,
                         returns: ::core::option::Option::Some(
                             ::core::any::type_name::<Json<Shown>>,
                         ),
@@ -188,6 +194,9 @@ const _: () = {
                         payload: ::core::any::type_name::<Edit>,
                         fields: ::channels_runtime::__private::NameOf::<Edit>::FIELDS,
                         shared: false,
+                        uncompressed: ::channels_runtime::__private::NameOf::<
+                            Edit,
+                        >::UNCOMPRESSED,
                         returns: ::core::option::Option::None,
                         line: 1u32,
                         defined: ::channels_runtime::__private::NameOf::<Edit>::DEFINED,
@@ -205,6 +214,7 @@ const _: () = {
                     error: "error",
                 },
                 mailbox: ::channels_runtime::__private::MailboxPolicy::DropNewest,
+                uncompressed: false,
                 complete: true,
             }
         };

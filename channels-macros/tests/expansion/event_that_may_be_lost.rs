@@ -17,6 +17,7 @@ impl ::channels_runtime::__private::Event for CursorMove {
         ::core::file!(), ":", ::core::line!(), ")",
     );
     const VOLATILE: bool = true;
+    const UNCOMPRESSED: bool = true;
     fn key(&self) -> ::core::option::Option<::channels_runtime::__private::NonZeroU64> {
         ::channels_runtime::__private::key::<u64>(Self::TYPE, &self.user_id)
     }

@@ -18,6 +18,9 @@ use crate::support::LONGEST;
 /// The lowest outbound limit: a connection keeps this much memory while it has pending output.
 const LEAST_OUTBOUND: usize = 4 * 1024;
 
+/// The lowest size from which messages are compressed. DEFLATE does not make shorter JSON smaller.
+const LEAST_COMPRESSED: usize = 64;
+
 /// The memory for unfinished messages.
 const UNFINISHED: usize = 128 * 1024 * 1024;
 
@@ -38,6 +41,8 @@ pub struct ChannelsBuilder {
     unfinished_limit: Option<usize>,
     outbound_limit: usize,
     inbound_limit: Rate,
+    /// The size from which messages are compressed. `None`: never.
+    compression: Option<usize>,
     heartbeat: Option<(Duration, Duration)>,
     idle_limit: Option<Duration>,
     connect_deadline: Duration,
@@ -61,6 +66,7 @@ impl Default for ChannelsBuilder {
             unfinished_limit: None,
             outbound_limit: 1024 * 1024,
             inbound_limit: Rate { frames: 20_000, bytes: 64 * 1024 * 1024 },
+            compression: None,
             heartbeat: Some((Duration::from_secs(20), Duration::from_secs(30))),
             idle_limit: None,
             connect_deadline: Duration::from_secs(5),
@@ -126,6 +132,30 @@ impl ChannelsBuilder {
     /// The clock is read when the allowance is used up, so up to twice as much may pass within a second.
     pub fn inbound_limit(mut self, messages: u32, bytes: usize) -> Self {
         self.inbound_limit = Rate { frames: messages, bytes };
+        self
+    }
+
+    /// Compresses messages of at least this many bytes (`permessage-deflate`, RFC 7692). Default: no compression.
+    ///
+    /// A message to a group is compressed once for all members, so a broadcast of kilobytes to hundreds of members saves
+    /// bandwidth and processor time. A message to at most 16 clients, and a reply, is compressed from 1 KiB. Clients without the
+    /// extension receive the plain form. A connection takes no memory for compression. Start with 256; `docs/compression.md` shows
+    /// when it pays.
+    ///
+    /// A message that contains a secret together with text of another user can reveal the secret by its compressed size. Leave
+    /// such messages out: `#[event(.., uncompressed)]`, `#[consumer(uncompressed)]`,
+    /// [`Context::no_compression`](crate::Context::no_compression).
+    ///
+    /// ```
+    /// use channels_runtime::prelude::*;
+    ///
+    /// let channels = Channels::builder().compression(256).build()?;
+    /// assert!(Channels::builder().compression(0).build().is_err());
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[cfg(feature = "deflate")]
+    pub fn compression(mut self, bytes: usize) -> Self {
+        self.compression = Some(bytes);
         self
     }
 
@@ -385,6 +415,7 @@ impl ChannelsBuilder {
                 unfinished: self.unfinished_limit.unwrap_or(UNFINISHED.max(self.max_message_size.saturating_mul(4))),
                 outbound: self.outbound_limit,
                 inbound: self.inbound_limit,
+                compression: self.compression,
             },
             heartbeat: HeartbeatPolicy::new(self.heartbeat, self.idle_limit),
             connect_deadline: self.connect_deadline,
@@ -418,6 +449,11 @@ impl ChannelsBuilder {
             self.inbound_limit.frames > 0 && self.inbound_limit.bytes > 0,
             "inbound_limit",
             "0 messages or 0 bytes accept nothing; write at least 1 of each",
+        );
+        check(
+            self.compression.is_none_or(|from| from >= LEAST_COMPRESSED),
+            "compression",
+            "smaller messages do not become smaller; write at least `64`, such as `256`, or leave it out for no compression",
         );
         if let Some((interval, deadline)) = self.heartbeat {
             let problem = format!(
@@ -473,6 +509,7 @@ mod tests {
             unfinished_limit,
             outbound_limit,
             inbound_limit,
+            compression,
             heartbeat,
             idle_limit,
             connect_deadline,
@@ -485,7 +522,7 @@ mod tests {
             use_x_forwarded_host,
             admission,
         } = ChannelsBuilder::default();
-        assert!(unfinished_limit.is_none());
+        assert!(unfinished_limit.is_none() && compression.is_none());
         assert!(layer.is_none() && authenticator.is_none() && drain_window.is_none());
         assert!(allowed_origins.is_none() && allowed_hosts.is_none() && trusted_proxies.is_empty());
         assert!(!use_x_forwarded_host);
@@ -565,6 +602,20 @@ mod tests {
         assert!(error.to_string().contains("`no_heartbeat()`"), "{error}");
         let channels = Channels::builder().no_heartbeat().build().unwrap();
         assert!(channels.server.settings.heartbeat.is_none());
+    }
+
+    #[cfg(feature = "deflate")]
+    #[test]
+    fn threshold_of_compression_is_at_least_64_bytes() {
+        for bytes in [0, 1, 63] {
+            let error = Channels::builder().compression(bytes).build().unwrap_err();
+            assert_eq!(error.settings()[0].name(), "compression");
+            assert!(error.to_string().contains("write at least `64`"), "{error}");
+        }
+        for bytes in [64, 256, usize::MAX] {
+            let channels = Channels::builder().compression(bytes).build().unwrap();
+            assert_eq!(channels.inspect().settings.compression, Some(bytes));
+        }
     }
 
     #[test]

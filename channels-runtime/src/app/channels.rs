@@ -83,6 +83,12 @@ impl Channels {
             admitted: server.admission().admitted(),
             handshakes: server.admission().counters.snapshot(),
             connections: server.shared().counters.snapshot(),
+            compression: server
+                .shared()
+                .compression
+                .as_ref()
+                .map(|compression| compression.stats())
+                .unwrap_or_default(),
             layer: server.layer().stats(),
             jobs: server.jobs().snapshot(),
         }

@@ -98,6 +98,8 @@ pub struct InspectedSettings {
     pub max_message_size: usize,
     /// The limit of pending bytes for a client.
     pub outbound_limit: usize,
+    /// The size from which messages are compressed. `None` if they are not.
+    pub compression: Option<usize>,
     /// The capacity of a mailbox, unless the channel's name has its own.
     pub capacity: usize,
     /// The time limit of a message in a mailbox.
@@ -185,6 +187,7 @@ impl Channels {
                 max_connections_per_address: admission.max_per_address(),
                 max_message_size: limits.max_message,
                 outbound_limit: limits.outbound,
+                compression: limits.compression,
                 capacity: config.capacity,
                 expiry: config.expiry,
                 connect_deadline: server.settings.connect_deadline,

@@ -27,11 +27,12 @@ impl Channels {
         for metric in ALL {
             metric.describe();
         }
-        let Stats { admitted, handshakes, connections, layer, jobs } = self.stats();
+        let Stats { admitted, handshakes, connections, compression, layer, jobs } = self.stats();
         CONNECTIONS.set(&[], self.connections() as u64);
         ADMITTED.set(&[], admitted as u64);
         handshakes.report();
         connections.report();
+        compression.report();
         layer.report();
         jobs.report();
         SENT.for_each(|[event, _], sent| EVENTS_SENT.set(&[event], sent.load(Relaxed)));

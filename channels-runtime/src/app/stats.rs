@@ -6,6 +6,7 @@ use crate::admission::HandshakeStats;
 use crate::connection::ConnectionStats;
 use crate::layer::LayerStats;
 use crate::server::JobStats;
+use crate::websocket::CompressionStats;
 
 /// The counters of an application since it was built, and of its layer since that was created. From
 /// [`Channels::stats`](crate::Channels::stats). A layer without an application has [its own](crate::ChannelLayer::stats).
@@ -21,6 +22,8 @@ pub struct Stats {
     pub handshakes: HandshakeStats,
     /// Connections by event.
     pub connections: ConnectionStats,
+    /// Compressed messages.
+    pub compression: CompressionStats,
     /// Messages of the layer by outcome.
     pub layer: LayerStats,
     /// Worker jobs by outcome.

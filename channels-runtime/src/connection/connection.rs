@@ -8,6 +8,7 @@ use std::{fmt, io};
 
 use tokio::time::Instant;
 
+use crate::connection::compression_state::CompressionState;
 use crate::connection::heartbeat::HeartbeatPolicy;
 use crate::connection::position_marker::PositionMarker;
 use crate::connection::shared::Shared;
@@ -22,7 +23,7 @@ use crate::layer::{
 use crate::name::ChannelName;
 use crate::scope::Scope;
 use crate::support::{Lease, Revoke, count, lock, store};
-use crate::websocket::{CloseCode, EncodedFrame};
+use crate::websocket::{CloseCode, Compression, EncodedFrame, Window};
 
 /// One connection, as its task, senders and the write queue use it. To save memory, everything that connections share is in
 /// [`Shared`].
@@ -39,6 +40,9 @@ pub(crate) struct Connection {
     silent: AtomicU16,
     /// The number of heartbeat rounds since the client last sent a message. A pong is not a message.
     idle: AtomicU16,
+    /// The window of a client that has offered compression.
+    window: Window,
+    compression: CompressionState,
 }
 
 /// The state, and the wakers of the tasks that wait for a change.
@@ -59,10 +63,12 @@ impl Connection {
         scope: Scope,
         shared: Arc<Shared>,
         has_gap_methods: bool,
+        window: Window,
     ) -> Arc<Self> {
         let saturate = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
         let capacity = saturate(shared.layer.config().capacity_of(channel.as_str()));
-        let state = State::new(capacity, saturate(shared.limits.outbound), has_gap_methods);
+        let mut state = State::new(capacity, saturate(shared.limits.outbound), has_gap_methods);
+        state.outbound.window = window;
         Arc::new_cyclic(|this| Self {
             this: Weak::clone(this),
             kind,
@@ -73,6 +79,8 @@ impl Connection {
             shared,
             silent: AtomicU16::new(0),
             idle: AtomicU16::new(0),
+            window,
+            compression: CompressionState::default(),
         })
     }
 
@@ -266,6 +274,42 @@ impl Connection {
         }
     }
 
+    /// Returns the compression for a frame of the connection's own handler. `None` if the frame is sent plain.
+    pub(crate) fn compression_of_reply(&self, frame: &[u8]) -> Option<&Compression> {
+        let compression = self.shared.compression.as_deref()?;
+        let is_compressed = compression.includes_reply(frame)
+            && self.window.is_some()
+            && self.window.holds(frame.len())
+            && self.compression.compresses_replies();
+        is_compressed.then_some(compression)
+    }
+
+    /// Records that a frame of the connection's own handler was compressed.
+    pub(crate) fn reply_compressed(&self) {
+        self.compression.mark_used();
+    }
+
+    /// Sends the client plain messages from now on.
+    pub(crate) fn turn_off_compression(&self) {
+        self.compression.turn_off();
+        self.lock().state.turn_off_compression();
+    }
+
+    /// Starts or ends the handler of an event that is never compressed.
+    pub(crate) fn set_plain_event(&self, is_plain: bool) {
+        self.compression.set_plain_event(is_plain);
+    }
+
+    /// Accepts the client's offer of compression. Returns `false` if the consumer has turned compression off.
+    pub(crate) fn accept_compression(&self) -> bool {
+        self.compression.accept()
+    }
+
+    /// Returns whether the client may compress its messages.
+    pub(crate) fn allows_compressed(&self) -> bool {
+        self.compression.is_accepted()
+    }
+
     /// Queues a response of the WebSocket protocol, such as a pong. Has no effect on a closing connection.
     pub(crate) fn answer(&self, frame: &EncodedFrame) {
         self.update(|state| state.answer(frame));
@@ -398,6 +442,10 @@ impl Mailbox for Connection {
 
     fn kind(&self) -> &'static MailboxKind {
         self.kind
+    }
+
+    fn compression(&self) -> Option<&Arc<Compression>> {
+        self.shared.compression.as_ref().filter(|_| self.window.is_some())
     }
 
     fn deliver(&self, delivery: &Delivery, now: Instant) -> Result<bool, Full> {

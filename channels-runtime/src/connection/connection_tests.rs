@@ -17,7 +17,7 @@ use crate::connection::rate_limit::Rate;
 use crate::connection::shared::Limits;
 use crate::event::{DropHint, MailboxPolicy};
 use crate::layer::{ChannelLayer, LayerConfig, Undeliverable};
-use crate::websocket::Frame;
+use crate::websocket::{Compressor, Frame, Window};
 
 #[derive(Debug, Clone)]
 enum Call {
@@ -57,7 +57,7 @@ impl Wake for WakeRecorder {
     }
 }
 
-fn prepare_nothing(_: &Envelope) -> Result<Delivery, Undeliverable> {
+fn prepare_nothing(_: &Envelope, _: Option<&Compressor>) -> Result<Delivery, Undeliverable> {
     Ok(Delivery::Nothing)
 }
 
@@ -65,7 +65,7 @@ fn prepare_nothing(_: &Envelope) -> Result<Delivery, Undeliverable> {
 pub(crate) fn shared(capacity: usize, outbound: usize) -> Arc<Shared> {
     let inbound = Rate { frames: 1, bytes: 1 };
     let layer = ChannelLayer::in_memory_with(LayerConfig::default().capacity(capacity));
-    Shared::new(layer, Limits { max_message: 1, unfinished: 1, outbound, inbound })
+    Shared::new(layer, Limits { max_message: 1, unfinished: 1, outbound, inbound, compression: None })
 }
 
 pub(crate) fn connection(shared: Arc<Shared>, socket: Socket) -> Arc<Connection> {
@@ -76,6 +76,7 @@ pub(crate) fn connection(shared: Arc<Shared>, socket: Socket) -> Arc<Connection>
         Scope::of_worker("client"),
         shared,
         false,
+        Window::NONE,
     );
     connection.open(socket);
     connection
@@ -186,7 +187,7 @@ fn run(calls: Vec<Call>) {
             }
             Call::Reply(size) => {
                 if let Some(of) = handling {
-                    _ = connection.offer(labelled(of, size).as_bytes());
+                    _ = connection.offer(labelled(of, size).plain());
                 }
             }
             Call::LayerClosed => connection.layer_closed(),
@@ -314,7 +315,7 @@ fn client_that_takes_pending_bytes_stays_connected() {
     let client = Client::default();
     let connection = connection(shared(3, 1 << 20), Socket::Stream(Stream::new(client.clone())));
     let cx = &mut Context::from_waker(Waker::noop());
-    assert!(connection.offer(text(10_000).as_bytes()).unwrap());
+    assert!(connection.offer(text(10_000).plain()).unwrap());
     let mut take = |bytes: usize| {
         client.takes(bytes);
         assert_eq!(connection.poll_output(cx), Output::Pending);

@@ -20,7 +20,7 @@ impl State {
     /// Queues joined frames as one frame, if this has the same result as queueing each of them: they need not wait, and there
     /// is space for all. Returns `None` otherwise.
     fn deliver_joined(&mut self, frames: &EncodedFrame, priority: WritePriority) -> Option<Effects> {
-        let (bytes, limit) = (frames.as_bytes().len(), self.outbound.limit as usize);
+        let (bytes, limit) = (frames.weight(self.outbound.window), self.outbound.limit as usize);
         let fits = bytes <= limit / 2 && self.outbound.weight + bytes <= limit;
         (self.accepts_frames() && self.is_first() && fits).then(|| {
             self.outbound.push(frames);

@@ -10,10 +10,12 @@
 //! 2. [`connection`] locks the state and executes the [`state_effects`].
 //! 3. [`write_queue`] writes to the sockets.
 
+mod compression_state;
 mod connection;
 mod delivery;
 mod heartbeat;
 mod inbox;
+mod inflation;
 mod io_stream;
 mod large_frames;
 mod outbound;
@@ -34,6 +36,7 @@ mod write_queue_tests;
 pub(crate) use connection::Connection;
 pub(crate) use heartbeat::HeartbeatPolicy;
 pub(crate) use inbox::Event;
+pub(crate) use inflation::{Inflation, inflate};
 pub(crate) use io_stream::Stream;
 pub(crate) use large_frames::LargeFrames;
 pub(crate) use position_marker::PositionMarker;

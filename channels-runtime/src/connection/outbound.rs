@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use crate::support::SparePool;
-use crate::websocket::EncodedFrame;
+use crate::websocket::{EncodedFrame, Window};
 
 /// The size of the largest frame that is copied into the outbound queue of each member. Copied frames follow each other in one
 /// piece. A larger frame is shared, and is a piece of its own.
@@ -51,6 +51,8 @@ pub(super) struct Outbound {
     pub(super) weight: usize,
     pub(super) limit: u32,
     socket: SocketState,
+    /// The window of the client, which selects the form of each frame.
+    pub(super) window: Window,
 }
 
 /// The state of the socket with regard to output.
@@ -80,15 +82,15 @@ pub(super) struct Queue {
 enum Piece {
     /// Small frames, one after the other.
     Copied(Vec<u8>),
-    /// One large frame, shared with the other members.
-    Shared(EncodedFrame),
+    /// One large frame, shared with the other members, in the form for this window.
+    Shared(EncodedFrame, Window),
 }
 
 impl Piece {
     fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Copied(bytes) => bytes,
-            Self::Shared(frame) => frame.as_bytes(),
+            Self::Shared(frame, window) => frame.for_window(*window),
         }
     }
 }
@@ -132,16 +134,16 @@ impl Queue {
             let Some(later) = &mut self.later else { return weight };
             match later.pop_front() {
                 Some(Piece::Copied(bytes)) => self.next = bytes,
-                Some(Piece::Shared(frame)) => {
-                    let left = frame.as_bytes().len() - self.written;
+                Some(Piece::Shared(frame, window)) => {
+                    let left = frame.for_window(window).len() - self.written;
                     if n < left {
                         self.written += n;
-                        later.push_front(Piece::Shared(frame));
+                        later.push_front(Piece::Shared(frame, window));
                         return weight;
                     }
                     n -= left;
                     self.written = 0;
-                    weight += weigh(frame.as_bytes().len(), limit);
+                    weight += weigh(frame.weight(window), limit);
                 }
                 None => {}
             }
@@ -176,8 +178,8 @@ impl Queue {
         last.extend_from_slice(frame);
     }
 
-    fn share(&mut self, frame: EncodedFrame) {
-        self.later.get_or_insert_default().push_back(Piece::Shared(frame));
+    fn share(&mut self, frame: EncodedFrame, window: Window) {
+        self.later.get_or_insert_default().push_back(Piece::Shared(frame, window));
     }
 
     /// Appends another queue, of which no byte is written.
@@ -198,7 +200,13 @@ impl Queue {
 
 impl Outbound {
     pub(super) fn new(limit: u32) -> Self {
-        Self { queue: Queue::default(), weight: 0, limit: limit.max(MIN_LIMIT), socket: SocketState::Ready }
+        Self {
+            queue: Queue::default(),
+            weight: 0,
+            limit: limit.max(MIN_LIMIT),
+            socket: SocketState::Ready,
+            window: Window::NONE,
+        }
     }
 
     /// Returns whether all output is written.
@@ -273,11 +281,11 @@ impl Outbound {
 
     /// Returns the weight of a frame in the inbox.
     pub(super) fn inbox_weight(&self, frame: &EncodedFrame) -> usize {
-        weigh(frame.as_bytes().len() + INBOX_OVERHEAD, self.limit)
+        weigh(frame.weight(self.window) + INBOX_OVERHEAD, self.limit)
     }
 
     pub(super) fn push(&mut self, frame: &EncodedFrame) {
-        let bytes = frame.as_bytes();
+        let bytes = frame.for_window(self.window);
         if bytes.len() <= MAX_COPIED { self.copy(bytes) } else { self.share(frame.clone()) }
     }
 
@@ -291,8 +299,8 @@ impl Outbound {
     }
 
     fn share(&mut self, frame: EncodedFrame) {
-        self.weight += weigh(frame.as_bytes().len(), self.limit);
-        self.queue.share(frame);
+        self.weight += weigh(frame.weight(self.window), self.limit);
+        self.queue.share(frame, self.window);
     }
 }
 
@@ -340,7 +348,7 @@ pub(super) mod tests {
         let later = queue.later.iter().flat_map(|later| later.iter());
         let later = later.map(|piece| match piece {
             Piece::Copied(bytes) => bytes.len(),
-            Piece::Shared(frame) => weigh(frame.as_bytes().len(), outbound.limit),
+            Piece::Shared(frame, window) => weigh(frame.weight(*window), outbound.limit),
         });
         next + later.sum::<usize>()
     }
@@ -361,8 +369,8 @@ pub(super) mod tests {
             let mut taken = None::<Queue>;
             for (at, size) in sizes.into_iter().enumerate() {
                 let frame = EncodedFrame::new(&Frame::binary(vec![u8::try_from(at).unwrap(); size]));
-                expected.extend_from_slice(frame.as_bytes());
-                if at % 2 == 0 { outbound.push(&frame) } else { outbound.push_bytes(frame.as_bytes()) }
+                expected.extend_from_slice(frame.plain());
+                if at % 2 == 0 { outbound.push(&frame) } else { outbound.push_bytes(frame.plain()) }
                 let mut takes = takes.next().unwrap();
                 match taken.take() {
                     Some(queue) => {

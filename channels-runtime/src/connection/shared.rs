@@ -9,12 +9,15 @@ use crate::connection::stats::ConnectionCounters;
 use crate::connection::write_queue::WriteQueue;
 use crate::layer::ChannelLayer;
 use crate::support::MemoryBudget;
+use crate::websocket::Compression;
 
 /// The layer, the limits, the counters and the write queue of all connections of a server.
 pub(crate) struct Shared {
     pub(crate) layer: ChannelLayer,
     pub(crate) limits: Limits,
     pub(crate) counters: ConnectionCounters,
+    /// `None` if messages are not compressed.
+    pub(crate) compression: Option<Arc<Compression>>,
     pub(crate) write_queue: WriteQueue,
     pub(crate) large_frames: LargeFrames,
     /// The memory of messages that clients have not finished.
@@ -32,6 +35,8 @@ pub(crate) struct Limits {
     pub(crate) outbound: usize,
     /// The rate at which the client may send.
     pub(crate) inbound: Rate,
+    /// The size from which messages to the client are compressed, in bytes. `None`: never.
+    pub(crate) compression: Option<usize>,
 }
 
 impl Shared {
@@ -40,6 +45,7 @@ impl Shared {
             layer,
             limits,
             counters: ConnectionCounters::default(),
+            compression: limits.compression.and_then(Compression::new),
             write_queue: WriteQueue::default(),
             large_frames: LargeFrames::default(),
             unfinished: MemoryBudget::new(limits.unfinished),

@@ -72,7 +72,7 @@ use crate::connection::outbound::{Outbound, Queue, SocketState};
 use crate::connection::state_effects::{Effects, EndRule, Priorities};
 use crate::event::HistoryLost;
 use crate::layer::{Gap, WritePriority};
-use crate::websocket::{CloseCode, EncodedFrame, PING};
+use crate::websocket::{CloseCode, EncodedFrame, PING, Window};
 
 /// The state of one connection.
 pub(super) struct State {
@@ -382,6 +382,21 @@ impl State {
         }
         self.outbound.push(frame);
         Effects::schedule(self.schedule(WritePriority::Interactive))
+    }
+
+    /// Sends the client plain messages from now on.
+    pub(super) fn turn_off_compression(&mut self) {
+        let weigh = |state: &Self| {
+            let frames = state.inbox.iter().map(|(_, item)| match item {
+                InboxItem::Frame(frame, _) => state.outbound.inbox_weight(frame),
+                InboxItem::Event(..) | InboxItem::Gap(_) | InboxItem::HistoryLost(_) => 0,
+            });
+            frames.sum::<usize>()
+        };
+        // Frames in the inbox have no form yet.
+        self.outbound.weight -= weigh(self);
+        self.outbound.window = Window::NONE;
+        self.outbound.weight += weigh(self);
     }
 
     /// Notifies the task that the layer is closed.

@@ -403,7 +403,7 @@ fn scheduled_priorities_change_as_in_table() {
 fn write_changes_socket_as_in_table() {
     let output = |socket, scheduled: Priorities| Seen { socket, scheduled, has_output: true, ..IDLE_STATE };
     let interactive = Priorities::from(Interactive);
-    let bytes = encoded().as_bytes().len();
+    let bytes = encoded().plain().len();
     row(
         with_output(Interactive),
         |state| start(state, Interactive, true),
@@ -441,7 +441,7 @@ fn write_changes_socket_as_in_table() {
 
 #[test]
 fn stream_write_changes_socket_as_in_table() {
-    let bytes = encoded().as_bytes().len();
+    let bytes = encoded().plain().len();
     let flushed = |state: &mut State| stream(state, bytes, &ready(), &Output::Flushed);
     row(with_output(Bulk), flushed, IDLE_STATE, wake_waiter());
     let pending = |state: &mut State| stream(state, 1, &Poll::Pending, &Output::Pending);

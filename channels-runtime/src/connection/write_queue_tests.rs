@@ -69,7 +69,7 @@ fn interactive_output_does_not_wait_for_bulk_and_keeps_order() {
     let mut run = QueueRun::new(100);
     (0..100).for_each(|to| run.send(to, &[1], WritePriority::Bulk));
     run.send(50, &[2], WritePriority::Interactive);
-    assert!(run.connections[99].0.offer(labelled(3, 10).as_bytes()).unwrap());
+    assert!(run.connections[99].0.offer(labelled(3, 10).plain()).unwrap());
     assert_eq!((run.queues(0), run.queues(50), run.queues(99)), (1, 2, 2));
     (0..100).for_each(|to| run.send(to, &[4], WritePriority::Bulk));
     run.send(50, &[5], WritePriority::Interactive);

@@ -360,7 +360,18 @@ mod tests {
     const fn handler(event: &'static str, defined: &'static str) -> HandlerInfo {
         let payload = std::any::type_name::<()>;
         let (variant, method) = ("", "");
-        HandlerInfo { event, variant, method, payload, fields: || &[], shared: false, returns: None, line: 1, defined }
+        HandlerInfo {
+            event,
+            variant,
+            method,
+            payload,
+            fields: || &[],
+            shared: false,
+            uncompressed: false,
+            returns: None,
+            line: 1,
+            defined,
+        }
     }
 
     const fn consumer(handlers: &'static [HandlerInfo]) -> ConsumerInfo {
@@ -377,6 +388,7 @@ mod tests {
             tag: "type",
             answer: AnswerFields { reference: "ref", ok: "ok", error: "error" },
             mailbox,
+            uncompressed: false,
             complete: true,
         }
     }

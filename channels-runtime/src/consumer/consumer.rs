@@ -11,7 +11,7 @@ use crate::consumer::info::ConsumerInfo;
 use crate::error::{CommandError, DecodeError, Reject, Result};
 use crate::event::{DropHint, HistoryLost, Position};
 use crate::layer::Gap;
-use crate::websocket::{CloseCode, EncodedFrame, Frame};
+use crate::websocket::{CloseCode, Compressor, EncodedFrame, Frame};
 
 /// The future of one method call.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -155,11 +155,13 @@ pub struct Delivered<E> {
     pub(crate) event: E,
     pub(crate) at: Position,
     pub(crate) rendered: OnceCell<Option<EncodedFrame>>,
+    /// Compresses what an async handler without `self` renders.
+    pub(crate) compressor: Option<Compressor>,
 }
 
 impl<E> Delivered<E> {
-    pub(crate) fn new(event: E, at: Position) -> Self {
-        Self { event, at, rendered: OnceCell::new() }
+    pub(crate) fn new(event: E, at: Position, compressor: Option<Compressor>) -> Self {
+        Self { event, at, rendered: OnceCell::new(), compressor }
     }
 
     /// Returns the position of the event in the history of its group.

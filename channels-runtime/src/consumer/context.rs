@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 
 use crate::codec::Envelope;
-use crate::connection::{Closed, Connection, Pause, PositionMarker};
+use crate::connection::{Closed, Connection, Inflation, Pause, PositionMarker};
 use crate::consumer::tasks::Tasks;
 use crate::error::{Error, LayerError, Result, SendError};
 use crate::event::Sends;
@@ -21,7 +21,9 @@ use crate::layer::ChannelLayer;
 use crate::name::ChannelName;
 use crate::scope::Scope;
 use crate::support::Unawaited;
-use crate::websocket::{CloseCode, EncodedFrame, Frame, Text, ToJson, with_frame, with_json};
+use crate::websocket::{
+    CloseCode, EncodedFrame, Frame, InflatedMessage, ProtocolError, Text, ToJson, with_frame, with_json,
+};
 
 /// A consumer's handle, through which it sends, joins groups, and starts timers and tasks. Always called `cx`.
 ///
@@ -53,6 +55,8 @@ struct ColdState {
     tasks: Tasks,
     /// The pause of a client that exceeds the rate limit.
     pause: Pause,
+    /// The client's message that is inflated on another thread.
+    inflation: Inflation,
 }
 
 /// The facts of a worker, which has no connection.
@@ -88,6 +92,24 @@ impl<C> Context<C> {
     pub(crate) fn connection_and_pause(&mut self) -> (&Connection, &mut Pause) {
         let connection = self.connection.as_ref().expect("a session has a client");
         (connection, &mut self.cold.get_or_insert_default().pause)
+    }
+
+    pub(crate) fn connection_and_inflation(&mut self) -> (&Connection, &mut Inflation) {
+        let connection = self.connection.as_ref().expect("a session has a client");
+        (connection, &mut self.cold.get_or_insert_default().inflation)
+    }
+
+    /// Polls the message that is being inflated. `None` if there is none.
+    pub(crate) fn poll_inflation(
+        &mut self,
+        task: &mut Task<'_>,
+    ) -> Option<Poll<Result<InflatedMessage, ProtocolError>>> {
+        let inflation = &mut self.cold.as_mut()?.inflation;
+        let inflated = inflation.as_mut()?.as_mut().poll(task);
+        if inflated.is_ready() {
+            *inflation = None;
+        }
+        Some(inflated)
     }
 
     fn worker(&self) -> &WorkerFacts {
@@ -424,7 +446,10 @@ impl<C> Context<C> {
         T: Serialize + ?Sized,
     {
         let frame = EncodedFrame::json(message);
-        Unawaited::new(async move { self.send_rendered(&frame.map_err(SendError::Encode)?).await })
+        Unawaited::new(async move {
+            let rest = self.offer(frame.map_err(SendError::Encode)?.plain())?;
+            self.send_rest(rest).await
+        })
     }
 
     /// Sends the client a value as JSON, in a text frame.
@@ -473,24 +498,36 @@ impl<C> Context<C> {
         self.send_rest(rest).await
     }
 
+    /// Sends a frame that was rendered for all members of a group.
     pub(crate) async fn send_rendered(&mut self, frame: &EncodedFrame) -> Result<()> {
-        let rest = self.offer(frame.as_bytes())?;
-        self.send_rest(rest).await
+        let connection = self.connection.as_ref().ok_or(SendError::NoClient)?;
+        poll_fn(|task| connection.poll_send(task, frame)).await.map_err(closed)
     }
 
-    /// Sends an encoded frame if there is space. Otherwise returns a copy, to be sent later.
+    /// Sends an encoded frame if there is space. Otherwise returns a copy, to be sent later. A large frame is compressed, if the
+    /// client inflates messages.
     fn offer(&self, frame: &[u8]) -> Result<Option<EncodedFrame>> {
         let connection = self.connection.as_ref().ok_or(SendError::NoClient)?;
-        let sent = connection.offer(frame).map_err(closed)?;
-        Ok(if sent { None } else { Some(EncodedFrame::copied(frame)) })
+        let offer = |frame: &[u8]| {
+            let sent = connection.offer(frame).map_err(closed)?;
+            Ok(if sent { None } else { Some(EncodedFrame::copied(frame)) })
+        };
+        match connection.compression_of_reply(frame) {
+            None => offer(frame),
+            Some(compression) => compression.with_compressed(frame, |compressed| {
+                if compressed.is_some() {
+                    connection.reply_compressed();
+                }
+                offer(compressed.unwrap_or(frame))
+            }),
+        }
     }
 
     async fn send_rest(&mut self, rest: Option<EncodedFrame>) -> Result<()> {
-        if let Some(frame) = rest {
-            let connection = self.connection.as_ref().ok_or(SendError::NoClient)?;
-            poll_fn(|task| connection.poll_send(task, &frame)).await.map_err(closed)?;
+        match rest {
+            Some(frame) => self.send_rendered(&frame).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Closes the connection. Frames that were sent before still go out, and `#[disconnect]` runs after this handler returns. Has
@@ -517,6 +554,33 @@ impl<C> Context<C> {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Sends this client plain messages from now on. Otherwise messages are compressed, if the application
+    /// [compresses](crate::ChannelsBuilder) and the client offers `permessage-deflate`.
+    ///
+    /// Call it in `#[connect]`, before the first message. Then compression is not negotiated at all, and the client sends plain
+    /// messages, too. Use it for a client whose proxy breaks the extension, and for a client that receives secrets together with
+    /// text of other users.
+    ///
+    /// ```
+    /// # use channels_runtime::prelude::*;
+    /// # #[derive(Default)] struct ChatConsumer;
+    /// #[consumer]
+    /// impl ChatConsumer {
+    ///     #[connect]
+    ///     fn connect(cx: &mut Context<Self>) -> Self {
+    ///         if cx.scope().header("via").is_some() {
+    ///             cx.no_compression();
+    ///         }
+    ///         Self
+    ///     }
+    /// }
+    /// ```
+    pub fn no_compression(&mut self) {
+        if let Some(connection) = &self.connection {
+            connection.turn_off_compression();
         }
     }
 

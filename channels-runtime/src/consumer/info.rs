@@ -28,6 +28,8 @@ pub struct ConsumerInfo {
     pub answer: AnswerFields,
     /// The event that is dropped when the mailbox is full.
     pub mailbox: MailboxPolicy,
+    /// Whether the messages of its connections are never compressed: `#[consumer(uncompressed)]`.
+    pub uncompressed: bool,
     /// Whether the macro understood the whole block. `false` only in a program that does not compile.
     #[doc(hidden)]
     pub complete: bool,
@@ -49,6 +51,8 @@ pub struct HandlerInfo {
     pub fields: fn() -> &'static [&'static str],
     /// Whether the handler has no `self`, so that its frame is rendered once for all members.
     pub shared: bool,
+    /// Whether the event is never compressed: `#[event(.., uncompressed)]`.
+    pub uncompressed: bool,
     /// The path of the Rust type that a handler without `self` returns and the client receives: `Json<ChatLine>`. `None` for a
     /// handler with `self`, and for a type without a name (`impl IntoFrame`).
     pub returns: Option<fn() -> &'static str>,
@@ -93,6 +97,18 @@ pub struct AnswerFields {
 }
 
 impl ConsumerInfo {
+    /// Returns whether an event of the consumer is never compressed.
+    pub(crate) const fn has_uncompressed_event(&self) -> bool {
+        let mut index = 0;
+        while index < self.handlers.len() {
+            if self.handlers[index].uncompressed {
+                return true;
+            }
+            index += 1;
+        }
+        false
+    }
+
     /// Returns the fields of a command that are not part of its payload.
     pub(crate) const fn command_fields(&self) -> CommandFields {
         let mut at = 0;

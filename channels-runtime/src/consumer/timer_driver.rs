@@ -229,7 +229,7 @@ mod tests {
         }
 
         fn kind(&self) -> &'static MailboxKind {
-            const { &MailboxKind::of::<Self>(|_| Ok(Delivery::Nothing)) }
+            const { &MailboxKind::of::<Self>(|_, _| Ok(Delivery::Nothing)) }
         }
 
         fn deliver(&self, _: &Delivery, _: Instant) -> Result<bool, Full> {

@@ -56,6 +56,9 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// `true` if the event is dropped before other events. `#[event(.., volatile)]` sets it. Default: `false`.
     const VOLATILE: bool = false;
 
+    /// `true` if messages with the event are never compressed. `#[event(.., uncompressed)]` sets it. Default: `false`.
+    const UNCOMPRESSED: bool = false;
+
     /// Returns the key of the event: a newer event with the same key replaces it. `#[event(.., coalesce = "field")]` implements
     /// this.
     #[doc(hidden)]

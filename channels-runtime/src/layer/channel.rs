@@ -17,7 +17,9 @@ use crate::layer::counters::Counters;
 use crate::layer::delivery::{Delivery, Full, MailboxKind, Undeliverable};
 use crate::layer::mailbox::Mailbox;
 use crate::name::ChannelName;
+
 use crate::support::lock;
+use crate::websocket::Compressor;
 
 /// A channel without a consumer: its name, and the receiver of the messages to this name.
 ///
@@ -148,7 +150,7 @@ impl Queue {
     }
 }
 
-fn unchanged(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
+fn unchanged(envelope: &Envelope, _: Option<&Compressor>) -> Result<Delivery, Undeliverable> {
     Ok(Delivery::Raw(envelope.clone()))
 }
 

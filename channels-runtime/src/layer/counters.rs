@@ -10,6 +10,7 @@ use crate::layer::log_once::LogOnce;
 use crate::layer::mailbox::DeliveryCount;
 use crate::name::GroupName;
 use crate::support::{count, counted};
+use crate::websocket::Compressor;
 
 counted! {
     /// The messages of a layer so far, by outcome.
@@ -182,8 +183,14 @@ impl Counters {
     }
 
     /// Prepares a message for one kind of mailbox. Counts and logs a failure.
-    pub(super) fn prepare(&self, kind: &MailboxKind, envelope: &Envelope, to: &str) -> Option<Delivery> {
-        (kind.prepare)(envelope).map_err(|problem| self.count_undeliverable(envelope, to, &problem)).ok()
+    pub(super) fn prepare(
+        &self,
+        kind: &MailboxKind,
+        envelope: &Envelope,
+        to: &str,
+        compressor: Option<&Compressor>,
+    ) -> Option<Delivery> {
+        (kind.prepare)(envelope, compressor).map_err(|problem| self.count_undeliverable(envelope, to, &problem)).ok()
     }
 
     /// Counts deliveries. The log record names the event of the last message.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::codec::Envelope;
 use crate::error::DecodeError;
 use crate::event::{DropHint, HistoryLost, MailboxPolicy};
-use crate::websocket::EncodedFrame;
+use crate::websocket::{Compressor, EncodedFrame};
 
 /// A message prepared for one kind of mailbox.
 #[derive(Clone)]
@@ -78,8 +78,8 @@ pub(crate) enum Undeliverable {
     Failed { consumer: &'static str, error: DecodeError },
 }
 
-/// Prepares a message for the mailboxes of one kind.
-pub(crate) type Prepare = fn(&Envelope) -> Result<Delivery, Undeliverable>;
+/// Prepares a message for the mailboxes of one kind. The compressor is for the clients that inflate messages.
+pub(crate) type Prepare = fn(&Envelope, Option<&Compressor>) -> Result<Delivery, Undeliverable>;
 
 /// A kind of mailbox: the connections of one consumer, or the channels without one. Mailboxes of one kind share each prepared
 /// message.

@@ -15,7 +15,7 @@ use crate::layer::delivery::{Delivery, MailboxKind};
 use crate::layer::histories::HistoryBytes;
 use crate::layer::prepared::Prepared;
 use crate::name::GroupName;
-use crate::websocket::EncodedFrame;
+use crate::websocket::{Compressor, EncodedFrame};
 
 /// The bytes that an entry of the chain takes besides its message, for the limit of the memory.
 const ENTRY: usize = 200;
@@ -30,7 +30,7 @@ pub(super) struct KeptMessage {
 
 impl ChainMessage for KeptMessage {
     fn bytes(&self) -> usize {
-        // The frame that members receive is about as large as the message.
+        // The frame that members receive is about as large as the message. Its compressed form is not counted.
         ENTRY + 2 * self.envelope.body().len()
     }
 }
@@ -251,11 +251,12 @@ pub(super) fn prepare(
     kind: &'static MailboxKind,
     counters: &Counters,
     group: &GroupName,
+    compressor: Option<&Compressor>,
 ) -> bool {
     let mut any = false;
     for Linked { message, .. } in entries {
         if !message.prepared.has_kind(kind) {
-            let mut prepared = Prepared::for_kinds([kind]);
+            let mut prepared = Prepared::for_kinds([kind]).with_compressor(compressor.cloned());
             prepared.prepare(counters, &message.envelope, group.as_str());
             message.prepared.append(prepared);
             any = true;
@@ -272,7 +273,7 @@ pub(super) fn deliveries(entries: &[Linked<KeptMessage>], kind: &MailboxKind) ->
     let found = entries.iter().filter_map(|entry| entry.message.prepared.delivery(kind).cloned());
     let found: Vec<Delivery> = found.filter(|delivery| !matches!(delivery, Delivery::Nothing)).collect();
     let frames: Option<Vec<&EncodedFrame>> = found.iter().map(Delivery::undroppable_frame).collect();
-    let bytes = |frames: &[&EncodedFrame]| frames.iter().map(|frame| frame.as_bytes().len()).sum::<usize>();
+    let bytes = |frames: &[&EncodedFrame]| frames.iter().map(|frame| frame.plain().len()).sum::<usize>();
     let frames = frames.filter(|frames| frames.len() > 1 && bytes(frames) <= MAX_JOINED);
     let joined = frames.map(|frames| EncodedFrame::joined(&frames));
     (found, joined)

@@ -15,10 +15,12 @@ use crate::layer::for_kinds::of_kind;
 use crate::layer::group_history::GroupHistory;
 use crate::layer::mailbox::{Batch, DeliveryCount, Mailbox, NamedMailbox};
 use crate::layer::prepared::{Prepared, Ready, caught};
+use crate::layer::readers::Readers;
 use crate::layer::scheduled::Scheduled;
 use crate::layer::sharded_map::ShardedMap;
 use crate::layer::write_priority::WritePriority;
 use crate::name::{ChannelName, GroupName};
+use crate::websocket::Compressor;
 
 /// A message to the members of a group.
 pub(super) struct Message {
@@ -56,6 +58,7 @@ pub(super) struct GroupMembers {
     mailboxes: IndexSet<NamedMailbox>,
     /// The kind of all members, if they are of one kind.
     kind: Option<&'static MailboxKind>,
+    readers: Readers,
     /// The messages that wait for all members, in order: see [`batching`](super::batching). Bound: for each thread, the
     /// messages that a task handles in one turn.
     #[expect(
@@ -105,6 +108,7 @@ impl GroupMembers {
         if !self.mailboxes.insert(mailbox.clone()) {
             return false;
         }
+        self.readers.add(&*mailbox.0);
         if is_first {
             self.kind = Some(kind);
         } else if self.kind.is_some_and(|known| known != kind) {
@@ -116,7 +120,14 @@ impl GroupMembers {
     /// Removes a member. Returns `false` if it is not a member. No message may be waiting.
     pub(super) fn remove(&mut self, name: &str) -> bool {
         debug_assert!(!self.has_waiting(), "a member that leaves must receive an earlier message first");
-        self.mailboxes.swap_remove(name)
+        let Some(NamedMailbox(removed)) = self.mailboxes.swap_take(name) else { return false };
+        self.readers.remove(&*removed);
+        true
+    }
+
+    /// Returns the compressor of a message to all members.
+    pub(super) fn compressor(&self) -> Option<Compressor> {
+        self.readers.compressor()
     }
 
     /// Returns the kinds of all members except one.
@@ -124,10 +135,10 @@ impl GroupMembers {
         let excluded = excluded.and_then(|name| self.mailboxes.get_index_of(name.as_str()));
         if let Some(kind) = self.kind {
             let others = self.len() - usize::from(excluded.is_some());
-            return Prepared::for_kinds((others > 0).then_some(kind));
+            return Prepared::for_kinds((others > 0).then_some(kind)).with_compressor(self.compressor());
         }
         let others = self.mailboxes.iter().enumerate().filter(|(index, _)| Some(*index) != excluded);
-        Prepared::for_kinds(others.map(|(_, NamedMailbox(mailbox))| mailbox.kind()))
+        Prepared::for_kinds(others.map(|(_, NamedMailbox(mailbox))| mailbox.kind())).with_compressor(self.compressor())
     }
 
     /// Adds a message that waits for the next one.
@@ -223,7 +234,7 @@ mod tests {
         }
 
         fn kind(&self) -> &'static MailboxKind {
-            const { &MailboxKind::of::<Self>(|_| Ok(Delivery::Nothing)) }
+            const { &MailboxKind::of::<Self>(|_, _| Ok(Delivery::Nothing)) }
         }
 
         fn deliver(&self, _: &Delivery, _: Instant) -> Result<bool, Full> {
@@ -263,7 +274,7 @@ mod tests {
 
     static PREPARED: AtomicUsize = AtomicUsize::new(0);
 
-    fn count(_: &Envelope) -> Result<Delivery, Undeliverable> {
+    fn count(_: &Envelope, _: Option<&Compressor>) -> Result<Delivery, Undeliverable> {
         PREPARED.fetch_add(1, Relaxed);
         Ok(Delivery::Nothing)
     }

@@ -29,6 +29,7 @@ use crate::layer::prepared::{Prepared, caught};
 use crate::layer::sharded_map::ShardedMap;
 use crate::name::{ChannelName, GroupName};
 use crate::support::lock;
+use crate::websocket::Compressor;
 
 /// The channels and groups of this process.
 ///
@@ -341,7 +342,8 @@ impl LocalTable {
             self.counters.count_unread(1);
             return Ok(false);
         };
-        let mut prepared = Prepared::for_kinds([mailbox.kind()]);
+        let compressor = mailbox.compression().map(|compression| Compressor::new(Arc::clone(compression), false));
+        let mut prepared = Prepared::for_kinds([mailbox.kind()]).with_compressor(compressor);
         prepared.prepare(&self.counters, envelope, name.as_str());
         if let Some(delivery) = prepared.delivery(mailbox.kind()) {
             let delivered = caught(|| mailbox.deliver(delivery, Instant::now())).unwrap_or(Ok(false))?;

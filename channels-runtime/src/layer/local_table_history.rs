@@ -16,7 +16,7 @@ use crate::layer::mailbox::Mailbox;
 use crate::layer::prepared::Prepared;
 use crate::layer::sharded_map::Shard;
 use crate::name::{ChannelName, GroupName};
-use crate::websocket::EncodedFrame;
+use crate::websocket::{Compressor, EncodedFrame};
 
 /// The history of a group is not ready: a recall is under way.
 #[derive(Debug, PartialEq, Eq)]
@@ -90,6 +90,7 @@ impl LocalTable {
             return Ok(Some(Joined::new(history.top(group), 0, None)));
         }
         let missed = history.missed(group, since, mailbox.0.kind());
+        let compressor = members.compressor();
         joined_groups.push(known.clone());
         let mailbox = Arc::clone(&mailbox.0);
         drop(groups);
@@ -97,18 +98,25 @@ impl LocalTable {
         drop(expired);
         // A join may make a history that nobody ever sends to.
         self.sweep_histories(now);
-        Ok(Some(self.replay(group, &*mailbox, missed, *since != Since::START)))
+        Ok(Some(self.replay(group, &*mailbox, missed, *since != Since::START, compressor.as_ref())))
     }
 
     /// Delivers what a new member has missed.
-    fn replay(&self, group: &GroupName, mailbox: &dyn Mailbox, missed: Missed, came_back: bool) -> Joined {
+    fn replay(
+        &self,
+        group: &GroupName,
+        mailbox: &dyn Mailbox,
+        missed: Missed,
+        came_back: bool,
+        compressor: Option<&Compressor>,
+    ) -> Joined {
         let Missed { at, before, count, messages } = missed;
         let kind = mailbox.kind();
         let replayed = messages.and_then(|messages| {
             let (found, joined) = match messages {
                 MissedMessages::Joined(frames) => (Vec::new(), Some(frames)),
                 MissedMessages::Entries(mut entries) => {
-                    let is_new = prepare(&mut entries, kind, self.counters(), group);
+                    let is_new = prepare(&mut entries, kind, self.counters(), group, compressor);
                     let (found, joined) = deliveries(&entries, kind);
                     if is_new || joined.is_some() {
                         self.remember(group, &entries, kind, joined.as_ref());

@@ -300,7 +300,7 @@ impl<K: 'static> Mailbox for Member<K> {
 
     fn kind(&self) -> &'static MailboxKind {
         const {
-            &MailboxKind::of::<K>(|envelope| {
+            &MailboxKind::of::<K>(|envelope, _| {
                 // The user's code takes time.
                 point();
                 Ok(Delivery::Raw(envelope.clone()))

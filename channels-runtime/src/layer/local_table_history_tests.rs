@@ -20,6 +20,7 @@ use crate::layer::local_table::LocalTable;
 use crate::layer::local_table_history::NotReady;
 use crate::layer::mailbox::Mailbox;
 use crate::name::{ChannelName, GroupName};
+use crate::websocket::Compressor;
 
 const REIGN: Reign = Reign([1, 1, 1, 1]);
 const OTHER: Reign = Reign([2, 2, 2, 2]);
@@ -50,7 +51,7 @@ fn at_next_preparation(run: impl FnOnce() + 'static) {
     HOOK.set(Some(Box::new(run)));
 }
 
-fn prepare(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
+fn prepare(envelope: &Envelope, _: Option<&Compressor>) -> Result<Delivery, Undeliverable> {
     if let Some(run) = HOOK.take() {
         run();
     }
@@ -502,7 +503,7 @@ impl Mailbox for Armed {
 
     fn kind(&self) -> &'static MailboxKind {
         const {
-            &MailboxKind::of::<Self>(|_| {
+            &MailboxKind::of::<Self>(|_, _| {
                 Ok(Delivery::Event(Arc::new(Bomb), DropHint::default(), MailboxPolicy::default()))
             })
         }

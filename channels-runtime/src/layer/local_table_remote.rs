@@ -5,6 +5,7 @@ use crate::layer::group_members::{GroupMembers, deliver_to};
 use crate::layer::local_table::LocalTable;
 use crate::layer::mailbox::NamedMailbox;
 use crate::layer::prepared::Prepared;
+use crate::layer::readers::Readers;
 use crate::name::{ChannelName, GroupName};
 
 impl LocalTable {
@@ -41,7 +42,10 @@ impl LocalTable {
         let operation = self.operation();
         let mailboxes: Vec<_> = names.iter().filter_map(|name| operation.mailbox(name.as_ref())).collect();
         self.counters().count_unread(names.len() - mailboxes.len());
-        let mut prepared = Prepared::for_kinds(mailboxes.iter().map(|mailbox| mailbox.kind()));
+        let mut readers = Readers::default();
+        mailboxes.iter().for_each(|mailbox| readers.add(&**mailbox));
+        let kinds = mailboxes.iter().map(|mailbox| mailbox.kind());
+        let mut prepared = Prepared::for_kinds(kinds).with_compressor(readers.compressor());
         let to = names.first().map_or("", AsRef::as_ref);
         prepared.prepare(self.counters(), envelope, to);
         self.counters().count_deliveries(deliver_to(&mailboxes, &prepared), Some(envelope));

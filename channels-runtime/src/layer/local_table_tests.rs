@@ -18,6 +18,7 @@ use crate::layer::delivery::{Delivery, Full, MailboxKind, Undeliverable};
 use crate::layer::local_table::{LocalTable, MembershipChange};
 use crate::layer::mailbox::Mailbox;
 use crate::name::{ChannelName, GroupName};
+use crate::websocket::Compressor;
 
 const CHANNELS: usize = 6;
 const GROUPS: usize = 4;
@@ -30,7 +31,7 @@ struct Inbox {
     closed: AtomicBool,
 }
 
-fn raw(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
+fn raw(envelope: &Envelope, _: Option<&Compressor>) -> Result<Delivery, Undeliverable> {
     Ok(Delivery::Raw(envelope.clone()))
 }
 
@@ -469,7 +470,7 @@ impl Mailbox for Armed {
 
     fn kind(&self) -> &'static MailboxKind {
         const {
-            &MailboxKind::of::<Self>(|_| {
+            &MailboxKind::of::<Self>(|_, _| {
                 Ok(Delivery::Event(Arc::new(Bomb), DropHint::default(), MailboxPolicy::default()))
             })
         }

@@ -11,7 +11,7 @@ use crate::layer::delivery::{Delivery, Full, MailboxKind};
 use crate::layer::scheduled::Scheduled;
 use crate::layer::write_priority::WritePriority;
 use crate::name::ChannelName;
-use crate::websocket::EncodedFrame;
+use crate::websocket::{Compression, EncodedFrame};
 
 /// The receiver of a channel in this process.
 pub(crate) trait Mailbox: Send + Sync {
@@ -20,6 +20,11 @@ pub(crate) trait Mailbox: Send + Sync {
 
     /// Returns the kind of mailbox, which decides how messages are prepared for it.
     fn kind(&self) -> &'static MailboxKind;
+
+    /// Returns the compression of the mailbox's application, if its client receives compressed messages. Never changes.
+    fn compression(&self) -> Option<&Arc<Compression>> {
+        None
+    }
 
     /// Receives a message that arrived `now`. Never waits. Returns `Ok(false)` if the mailbox has dropped the message by its
     /// [drop hint](crate::event::DropHint), and has counted the drop.
@@ -93,7 +98,7 @@ impl<'a> Batch<'a> {
         let frames: Option<SmallVec<[&EncodedFrame; 16]>> =
             deliveries.iter().map(|(delivery, _)| delivery.undroppable_frame()).collect();
         let is_worthwhile = |frames: &SmallVec<[&EncodedFrame; 16]>| {
-            frames.len() > 1 && frames.iter().map(|frame| frame.as_bytes().len()).sum::<usize>() <= MAX_JOINED
+            frames.len() > 1 && frames.iter().map(|frame| frame.plain().len()).sum::<usize>() <= MAX_JOINED
         };
         let joined = frames.filter(is_worthwhile).map(|frames| EncodedFrame::joined(&frames));
         Self { deliveries, joined, priority }

@@ -19,7 +19,7 @@
 //! - The channels and groups of this process: `local_table`, `local_table_gaps`, `local_table_remote` and
 //!   `sharded_map`.
 //! - The histories of groups: `chain`, `group_history`, `histories`, `local_table_history` and `local_table_recall`.
-//! - A send to a group: `group_members`, `batching`, `scheduled` and `write_priority`.
+//! - A send to a group: `group_members`, `readers`, `batching`, `scheduled` and `write_priority`.
 //! - The receiver of a message: `mailbox` and `delivery`.
 //! - The counters and their log records: `counters`, `counters_remote` and `log_once`.
 
@@ -69,6 +69,7 @@ mod mailbox;
 mod membership;
 mod memory;
 mod prepared;
+mod readers;
 mod readiness;
 #[cfg(feature = "redis")]
 mod redis;

@@ -13,10 +13,15 @@ use crate::layer::for_kinds::{ForKinds, of_kind};
 use crate::layer::mailbox::Batch;
 use crate::layer::write_priority::WritePriority;
 use crate::support::panic_message;
+use crate::websocket::Compressor;
 
 /// A message that is prepared once per kind of mailbox. Nearly always there is one kind.
 #[derive(Clone, Default)]
-pub(super) struct Prepared(ForKinds<Option<Delivery>>);
+pub(super) struct Prepared {
+    deliveries: ForKinds<Option<Delivery>>,
+    /// Compresses the message when it is prepared. `None` if no mailbox of these kinds has a client that inflates it.
+    compressor: Option<Compressor>,
+}
 
 /// Delivers or drops a message, which may drop a payload. A payload's `Drop` is user code: its panic is logged, and must not end
 /// the caller, which is often the task that receives for all channels of this process. Returns `None` after a panic.
@@ -31,7 +36,7 @@ pub(super) fn caught<T>(run: impl FnOnce() -> T) -> Option<T> {
 
 impl Drop for Prepared {
     fn drop(&mut self) {
-        let deliveries = std::mem::take(&mut self.0);
+        let deliveries = std::mem::take(&mut self.deliveries);
         caught(|| drop(deliveries));
     }
 }
@@ -41,50 +46,57 @@ impl Prepared {
     pub(super) fn for_kinds(kinds: impl IntoIterator<Item = &'static MailboxKind>) -> Self {
         let mut prepared = Self::default();
         for kind in kinds {
-            if of_kind(&prepared.0, kind).is_none() {
-                prepared.0.push((kind, None));
+            if of_kind(&prepared.deliveries, kind).is_none() {
+                prepared.deliveries.push((kind, None));
             }
         }
         prepared
     }
 
+    /// Sets the compressor.
+    pub(super) fn with_compressor(mut self, compressor: Option<Compressor>) -> Self {
+        self.compressor = compressor;
+        self
+    }
+
     pub(super) fn kinds(&self) -> impl Iterator<Item = &'static MailboxKind> {
-        self.0.iter().map(|(kind, _)| *kind)
+        self.deliveries.iter().map(|(kind, _)| *kind)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.deliveries.is_empty()
     }
 
     /// Removes the kinds that `other` lists.
     pub(super) fn without(mut self, other: &Self) -> Self {
-        self.0.retain(|(kind, _)| of_kind(&other.0, kind).is_none());
+        self.deliveries.retain(|(kind, _)| of_kind(&other.deliveries, kind).is_none());
         self
     }
 
     /// Adds the kinds of `other`, which must be new.
     pub(super) fn append(&mut self, mut other: Self) {
-        self.0.append(&mut other.0);
+        self.deliveries.append(&mut other.deliveries);
     }
 
     /// Adds what `other` has for this kind, if it is new here.
     pub(super) fn add_kind_of(&mut self, other: &Self, kind: &'static MailboxKind) {
-        if let Some(delivery) = of_kind(&other.0, kind)
+        if let Some(delivery) = of_kind(&other.deliveries, kind)
             && !self.has_kind(kind)
         {
-            self.0.push((kind, delivery.clone()));
+            self.deliveries.push((kind, delivery.clone()));
         }
     }
 
     /// Returns whether the message was prepared for this kind, even if that failed.
     pub(super) fn has_kind(&self, kind: &MailboxKind) -> bool {
-        of_kind(&self.0, kind).is_some()
+        of_kind(&self.deliveries, kind).is_some()
     }
 
     /// Prepares the message for each kind.
     pub(super) fn prepare(&mut self, counters: &Counters, envelope: &Envelope, to: &str) {
-        for (kind, delivery) in &mut self.0 {
-            *delivery = counters.prepare(kind, envelope, to);
+        let compressor = self.compressor.take();
+        for (kind, delivery) in &mut self.deliveries {
+            *delivery = counters.prepare(kind, envelope, to, compressor.as_ref());
         }
     }
 
@@ -94,17 +106,17 @@ impl Prepared {
             Delivery::Frame(_, hint) | Delivery::Event(_, hint, _) => !hint.is_volatile(),
             _ => false,
         };
-        self.0.iter().any(|(_, delivery)| delivery.as_ref().is_some_and(is_lasting))
+        self.deliveries.iter().any(|(_, delivery)| delivery.as_ref().is_some_and(is_lasting))
     }
 
     /// Returns the prepared message for this kind, if its preparation succeeded.
     pub(super) fn delivery(&self, kind: &MailboxKind) -> Option<&Delivery> {
-        of_kind(&self.0, kind)?.as_ref()
+        of_kind(&self.deliveries, kind)?.as_ref()
     }
 
     /// Returns a batch of this one message for each kind whose preparation succeeded.
     pub(crate) fn ready(&self, at: Instant, mailboxes: usize) -> Ready<'_> {
-        let ready = self.0.iter().filter_map(|(kind, delivery)| Some((*kind, delivery.as_ref()?)));
+        let ready = self.deliveries.iter().filter_map(|(kind, delivery)| Some((*kind, delivery.as_ref()?)));
         let batch = |delivery| Batch::of(smallvec![(delivery, at)], WritePriority::of(mailboxes));
         ready.map(|(kind, delivery)| (kind, batch(delivery))).collect()
     }

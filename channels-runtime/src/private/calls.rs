@@ -255,9 +255,13 @@ where
     Box::pin(async move {
         let mut failed = None;
         let render = async {
-            future.await.into_encoded().unwrap_or_else(|error| {
+            let frame = future.await.into_encoded().unwrap_or_else(|error| {
                 failed = Some(error);
                 None
+            })?;
+            Some(match &delivered.compressor {
+                Some(compressor) => compressor.compress(frame),
+                None => frame,
             })
         };
         let frame = delivered.rendered.get_or_init(|| render).await;

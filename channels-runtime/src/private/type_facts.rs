@@ -79,6 +79,7 @@ impl<E: Event> NameOf<E> {
     pub const NAME: &'static str = E::TYPE;
     pub const DEFINED: &'static str = E::DEFINED;
     pub const VOLATILE: bool = E::VOLATILE;
+    pub const UNCOMPRESSED: bool = E::UNCOMPRESSED;
     pub const FIELDS: fn() -> &'static [&'static str] = fields_of::<E>;
 }
 
@@ -88,6 +89,7 @@ pub trait NotAnEvent {
     const DEFINED: &'static str = "";
     // Nothing more is asked of the handler.
     const VOLATILE: bool = true;
+    const UNCOMPRESSED: bool = false;
     const FIELDS: fn() -> &'static [&'static str] = || &[];
 }
 

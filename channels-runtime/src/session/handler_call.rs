@@ -35,6 +35,9 @@ pub(super) fn begin<'a, C: Consumer>(
 ) -> Option<Call<'a>> {
     let began = metrics::start_call();
     let attribute = trigger.attribute();
+    if const { C::INFO.has_uncompressed_event() } {
+        connection.set_plain_event(is_uncompressed::<C>(&step));
+    }
     let call = match step {
         Step::Event(delivered) => {
             let event = &**event.insert(delivered.downcast().expect("prepared for this consumer"));
@@ -78,6 +81,14 @@ pub(super) fn begin<'a, C: Consumer>(
     Some(CatchPanic(metrics::timed(C::INFO.name, attribute, began, call.0)))
 }
 
+/// Returns whether the handler of a step must send plain messages.
+fn is_uncompressed<C: Consumer>(step: &Step) -> bool {
+    let Step::Event(event) = step else { return false };
+    let delivered = event.downcast_ref::<Delivered<C::Event>>();
+    let handler = delivered.and_then(|delivered| C::INFO.handlers.get(C::event_index(delivered.event())));
+    handler.is_some_and(|handler| handler.uncompressed)
+}
+
 /// Starts the `#[receive]` of a command, and sets the trigger to the command's index.
 fn receive<'a, C: Consumer>(
     consumer: &'a mut C,
@@ -108,8 +119,11 @@ async fn receive_large<C: Consumer>(
 /// Handles a step that has no handler. If the step ends the connection, returns the close code and the event to wait for.
 fn run_without_handler(connection: &Connection, step: Step) -> Option<(CloseCode, CloseWait)> {
     match step {
-        Step::Event(_) | Step::Gap(_) | Step::HistoryLost(_) | Step::Client(ClientMessage::Frame(_)) => {
-            unreachable!("they have handlers")
+        Step::Event(_)
+        | Step::Gap(_)
+        | Step::HistoryLost(_)
+        | Step::Client(ClientMessage::Frame(_) | ClientMessage::Compressed(_)) => {
+            unreachable!("they have handlers, and a compressed message was inflated")
         }
         Step::Client(ClientMessage::Pong) => None,
         Step::Client(ClientMessage::Ping(payload)) => {

@@ -2,11 +2,11 @@
 
 use std::task::{Context as Task, Poll, ready};
 
-use crate::connection::{PauseEvent, Rate, RateLimiter, milliseconds};
+use crate::connection::{PauseEvent, Rate, RateLimiter, inflate, milliseconds};
 use crate::consumer::{Consumer, Context};
 use crate::session::turn_budget::TurnBudget;
 use crate::support::yield_now;
-use crate::websocket::{ClientMessage, Decoder, ProtocolError};
+use crate::websocket::{ClientMessage, CompressedMessage, Decoder, InflatedMessage, MessageRules, ProtocolError};
 
 /// The input of a session. The fields are in one struct, because two would pad each idle connection.
 pub(super) struct Input {
@@ -46,11 +46,42 @@ impl Input {
     /// Reads the next message while the client may send, and counts it against the client's rate.
     pub(super) fn poll_message<C: Consumer>(&mut self, cx: &mut Context<C>, task: &mut Task<'_>) -> Poll<Read> {
         ready!(self.poll_may_send(cx, task));
-        let read = ready!(self.poll_read(cx, task));
+        let read = match cx.poll_inflation(task) {
+            None => ready!(self.poll_read(cx, task)),
+            Some(inflated) => self.count_inflated(ready!(inflated)),
+        };
+        let read = match read {
+            Ok(Some(ClientMessage::Compressed(message))) => ready!(self.poll_inflate(message, cx, task)),
+            read => read,
+        };
         if let Ok(Some(_)) = read {
             self.rate_limiter.count_message();
         }
         Poll::Ready(read)
+    }
+
+    /// Inflates a message, on another thread if it is large.
+    #[cold]
+    fn poll_inflate<C: Consumer>(
+        &mut self,
+        message: CompressedMessage,
+        cx: &mut Context<C>,
+        task: &mut Task<'_>,
+    ) -> Poll<Read> {
+        let (connection, inflation) = cx.connection_and_inflation();
+        let inflated = match inflate(connection, message, inflation) {
+            Some(inflated) => inflated,
+            None => ready!(cx.poll_inflation(task).expect("it has begun")),
+        };
+        Poll::Ready(self.count_inflated(inflated))
+    }
+
+    /// Counts an inflated message against the client's rate.
+    fn count_inflated(&mut self, inflated: Result<InflatedMessage, ProtocolError>) -> Read {
+        let InflatedMessage { frame, cost } = inflated?;
+        self.rate_limiter.read(cost);
+        self.turn.count_bytes(cost);
+        Ok(Some(ClientMessage::Frame(frame)))
     }
 
     /// Pauses reading from a client that has sent more than it may.
@@ -80,10 +111,12 @@ impl Input {
 
     /// Reads the next message. Yields to other tasks if bytes keep coming without completing a message.
     pub(super) fn poll_read<C: Consumer>(&mut self, cx: &mut Context<C>, task: &mut Task<'_>) -> Poll<Read> {
-        let max_message = cx.connection().shared().limits.max_message;
+        let connection = cx.connection();
+        let max = connection.shared().limits.max_message;
+        let rules = MessageRules { max, allow_compressed: connection.allows_compressed() };
         let mut fragments = 0;
         if self.decoder.has_rest() {
-            let next = self.decoder.next(&[], max_message, &mut fragments);
+            let next = self.decoder.next(&[], rules, &mut fragments);
             self.rate_limiter.count_fragments(fragments);
             match next {
                 Ok(None) => {}
@@ -99,7 +132,7 @@ impl Input {
                     connection.mark_alive();
                     rate_limiter.read(bytes.len());
                     turn.count_bytes(bytes.len());
-                    decoder.next(bytes, max_message, &mut fragments).map(Some)
+                    decoder.next(bytes, rules, &mut fragments).map(Some)
                 }
                 _ => Ok(None),
             });

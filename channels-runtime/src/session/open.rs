@@ -12,6 +12,7 @@ use crate::scope::Scope;
 use crate::session::spans;
 use crate::session::spans::within;
 use crate::support::{catch_panic, panic_message};
+use crate::websocket::Window;
 
 /// A consumer that has accepted its connection. The client has not received the response yet.
 pub(crate) struct Opened<C: Consumer> {
@@ -27,11 +28,12 @@ pub(crate) async fn open<C: Consumer>(
     scope: Scope,
     captures: C::Captures,
     kind: &'static MailboxKind,
+    window: Window,
 ) -> Result<Opened<C>, Reject> {
     let backend = shared.layer.backend();
     let channel = backend.new_channel_name();
     let span = spans::connection::<C>(&scope, &channel);
-    let connection = Connection::new(kind, channel.clone(), scope, Arc::clone(shared), C::HAS_GAP_METHODS);
+    let connection = Connection::new(kind, channel.clone(), scope, Arc::clone(shared), C::HAS_GAP_METHODS, window);
     backend.table().register(&(Arc::clone(&connection) as Arc<dyn Mailbox>));
     // From here on the context removes the channel from the layer, however the connection ends.
     let mut cx = Context::new(connection);

@@ -12,7 +12,7 @@ use crate::event::DropHint;
 use crate::layer::{Delivery, MailboxKind, Undeliverable};
 use crate::session::spans;
 use crate::support::{metrics, panic_message};
-use crate::websocket::EncodedFrame;
+use crate::websocket::{Compressor, EncodedFrame};
 
 /// Returns the kind of the mailboxes of `C`.
 pub(crate) fn mailbox_kind<C: Consumer>() -> &'static MailboxKind {
@@ -28,15 +28,19 @@ pub(crate) fn stream_kind<C: Consumer>() -> &'static MailboxKind {
 }
 
 /// Prepares a message like [`prepare`], with its position before its frame.
-fn prepare_streamed<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
-    Ok(match (prepare::<C>(envelope)?, PositionMarker::WithNext(envelope.position()).encode()) {
+fn prepare_streamed<C: Consumer>(envelope: &Envelope, _: Option<&Compressor>) -> Result<Delivery, Undeliverable> {
+    Ok(match (prepare::<C>(envelope, None)?, PositionMarker::WithNext(envelope.position()).encode()) {
         (Delivery::Frame(frame, hint), Some(marker)) => Delivery::Frame(EncodedFrame::joined(&[&marker, &frame]), hint),
         (delivery, _) => delivery,
     })
 }
 
-/// Decodes a message for all connections of `C` in this process, and renders it if its handler has no `self`.
-pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Undeliverable> {
+/// Decodes a message for all connections of `C` in this process, and renders it if its handler has no `self`. What is rendered
+/// for all of them is also compressed for all of them.
+pub(crate) fn prepare<C: Consumer>(
+    envelope: &Envelope,
+    compressor: Option<&Compressor>,
+) -> Result<Delivery, Undeliverable> {
     // A handler without `self` is user code that runs in the sender's task. Its panic must not reach the sender.
     let decode = || spans::decode::<C>(envelope).in_scope(|| C::decode(envelope));
     let began = metrics::start_call();
@@ -56,10 +60,17 @@ pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Unde
     let keep = |hint: DropHint| if envelope.position().is_none() { hint } else { hint.kept() };
     match decoded {
         Ok(Decoded::Event(event, hint)) => {
-            let delivered = Delivered::new(event, *envelope.position());
+            let compressor = compressor_for::<C>(envelope, compressor).cloned();
+            let delivered = Delivered::new(event, *envelope.position(), compressor);
             Ok(Delivery::Event(Arc::new(delivered), keep(hint), C::INFO.mailbox))
         }
-        Ok(Decoded::Frame(Some(frame), hint)) => Ok(Delivery::Frame(frame, keep(hint))),
+        Ok(Decoded::Frame(Some(frame), hint)) => {
+            let frame = match compressor_for::<C>(envelope, compressor) {
+                Some(compressor) => compressor.compress(frame),
+                None => frame,
+            };
+            Ok(Delivery::Frame(frame, keep(hint)))
+        }
         Ok(Decoded::Frame(None, _)) => Ok(Delivery::Nothing),
         Ok(Decoded::Unhandled) => Err(Undeliverable::Unhandled { consumer: C::INFO.name }),
         Err(error @ (DecodeError::Panicked { .. } | DecodeError::Render { .. })) => {
@@ -67,6 +78,13 @@ pub(crate) fn prepare<C: Consumer>(envelope: &Envelope) -> Result<Delivery, Unde
         }
         Err(error) => Err(Undeliverable::Undecodable { consumer: C::INFO.name, error }),
     }
+}
+
+/// Returns the compressor, if the event is rendered once for all connections of `C` and may be compressed.
+fn compressor_for<'a, C: Consumer>(envelope: &Envelope, compressor: Option<&'a Compressor>) -> Option<&'a Compressor> {
+    let compressor = compressor?;
+    let handler = C::INFO.handlers.iter().find(|handler| handler.event == envelope.event_name())?;
+    (handler.shared && !handler.uncompressed && !C::INFO.uncompressed).then_some(compressor)
 }
 
 #[cfg(test)]

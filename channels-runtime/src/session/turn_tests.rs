@@ -16,6 +16,7 @@ use crate::prelude::{Context, consumer};
 use crate::scope::Scope;
 use crate::session::mailbox_kind;
 use crate::session::open;
+use crate::websocket::Window;
 
 /// The number of handler calls in this process. Only one test looks at it.
 static CALLS: AtomicU32 = AtomicU32::new(0);
@@ -69,9 +70,11 @@ impl AsyncWrite for Endless {
 
 /// Starts the session of a client that sends without end. Returns its task, and the number of reads.
 async fn start(first: &[u8], again: &[u8], inbound: Rate) -> (JoinHandle<()>, Arc<AtomicU32>, Arc<Shared>) {
-    let limits = Limits { max_message: 1 << 20, unfinished: 1 << 30, outbound: 1 << 20, inbound };
+    let limits = Limits { max_message: 1 << 20, unfinished: 1 << 30, outbound: 1 << 20, inbound, compression: None };
     let shared = Shared::new(ChannelLayer::in_memory(), limits);
-    let Ok(opened) = open::<Silent>(&shared, Scope::of_worker("client"), (), mailbox_kind::<Silent>()).await else {
+    let Ok(opened) =
+        open::<Silent>(&shared, Scope::of_worker("client"), (), mailbox_kind::<Silent>(), Window::NONE).await
+    else {
         panic!("it accepts")
     };
     let read = Arc::<AtomicU32>::default();

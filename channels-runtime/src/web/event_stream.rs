@@ -300,7 +300,7 @@ mod tests {
         let mut task = Context::from_waker(std::task::Waker::noop());
         let (mut session, pipe) = tokio::io::duplex(256 * 1024);
         let mut stream = EventStream::new("Test", pipe);
-        let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.as_bytes().to_vec()).collect();
+        let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.plain().to_vec()).collect();
         let (mut body, mut left, mut chunk_max, mut turn_max) = (Vec::new(), &bytes[..], 0, 0);
         loop {
             if !left.is_empty()

@@ -25,7 +25,7 @@ use warp::Filter;
 use warp::reply::{Reply, Response};
 
 use crate::admission::retry_after;
-use crate::connection::{Socket, Stream};
+use crate::connection::{Connection, Socket, Stream};
 use crate::consumer::Consumer;
 use crate::error::{Reject, shown, shown_error};
 use crate::layer::MailboxKind;
@@ -37,6 +37,7 @@ use crate::user::no_authenticator;
 use crate::web::peer_address::PeerAddress;
 use crate::web::request_head::{check_host, is_websocket_key, lists, single};
 use crate::web::request_stream::RequestStream;
+use crate::websocket::{Agreement, Window};
 
 /// The version of the protocol.
 const VERSION: HeaderValue = HeaderValue::from_static("13");
@@ -108,16 +109,32 @@ impl Handshake {
                 return Ok(self.refuse(server, C::INFO.name, &reject));
             }
         };
+        let agreement = self.negotiate_compression::<C>(server);
+        let window = agreement.as_ref().map_or(Window::NONE, |agreement| agreement.window);
         let (permit, mut opened, login_ends) =
-            match self.admit::<C, E>(server, captures, session::mailbox_kind::<C>()).await {
+            match self.admit::<C, E>(server, captures, session::mailbox_kind::<C>(), window).await {
                 Ok(admitted) => admitted,
                 Err(NotAdmitted::Rejected(reject)) => return Ok(self.refuse(server, C::INFO.name, &reject)),
                 Err(NotAdmitted::Captures(error)) => return Err(error),
             };
         count(&counters.accepted);
-        let response = accepted(&key, &mut opened, offers_bearer(&self.headers));
+        let mut response = accepted(&key, &mut opened, offers_bearer(&self.headers));
+        if let Some(agreement) = agreement {
+            respond_to_offer(&mut response, opened.cx.connection(), agreement);
+        }
         Server::spawn(permit, opened, login_ends, async { transport(upgrade.await.ok()?) });
         Ok(response)
+    }
+
+    /// Returns the client's acceptable offer of compression, if it has one.
+    fn negotiate_compression<C: Consumer>(&self, server: &Server) -> Option<Agreement> {
+        let compression = server.shared().compression.as_ref()?;
+        let agreement = compression.negotiate(&self.headers)?;
+        if C::INFO.uncompressed {
+            count(&compression.counters().declined);
+            return None;
+        }
+        Some(agreement)
     }
 
     /// Admits the client, awaits the captures, and runs `connect`. Also returns when the login ends.
@@ -126,6 +143,7 @@ impl Handshake {
         server: &Arc<Server>,
         captures: impl Future<Output = Result<C::Captures, E>>,
         kind: &'static MailboxKind,
+        window: Window,
     ) -> Result<Admitted<C>, NotAdmitted<E>> {
         self.check_admission(server)?;
         let client = server.admission().client(&self.headers, self.peer);
@@ -135,7 +153,7 @@ impl Handshake {
             count(&server.admission().counters.malformed);
             return Err(Reject::new(431).reason("the headers and the query are larger than 16 KiB").into());
         }
-        let (opened, login_ends) = self.open::<C, E>(server, scope, captures, kind).await?;
+        let (opened, login_ends) = self.open::<C, E>(server, scope, captures, kind, window).await?;
         Ok((permit, opened, login_ends))
     }
 
@@ -199,11 +217,12 @@ impl Handshake {
         scope: Scope,
         captures: impl Future<Output = Result<C::Captures, E>>,
         kind: &'static MailboxKind,
+        window: Window,
     ) -> Result<(Opened<C>, Option<SystemTime>), NotAdmitted<E>> {
         let (consumer, path) = (C::INFO.name, shown(self.uri.path()));
         let opening = async {
             let captures = captures.await.map_err(NotAdmitted::Captures)?;
-            Ok(open::<C>(server, scope, captures, kind).await?)
+            Ok(open::<C>(server, scope, captures, kind, window).await?)
         };
         match tokio::time::timeout(server.settings.connect_deadline, opening).await {
             Ok(Ok(opened)) => Ok(opened),
@@ -251,9 +270,10 @@ async fn open<C: Consumer>(
     mut scope: Scope,
     captures: C::Captures,
     kind: &'static MailboxKind,
+    window: Window,
 ) -> Result<(Opened<C>, Option<SystemTime>), Reject> {
     let login_ends = authenticate(server, &mut scope).await?;
-    Ok((session::open::<C>(server.shared(), scope, captures, kind).await?, login_ends))
+    Ok((session::open::<C>(server.shared(), scope, captures, kind, window).await?, login_ends))
 }
 
 /// Runs the authenticator, and sets the user of the scope. Returns when the login ends.
@@ -314,6 +334,17 @@ pub(super) fn consumer_headers(consumer: &'static str, mut headers: HeaderMap) -
         }
     }
     headers
+}
+
+/// Accepts the client's offer of compression, unless `connect` has turned compression off.
+fn respond_to_offer(response: &mut Response, connection: &Connection, agreement: Agreement) {
+    let Some(compression) = &connection.shared().compression else { return };
+    if connection.accept_compression() {
+        count(&compression.counters().accepted);
+        response.headers_mut().insert(SEC_WEBSOCKET_EXTENSIONS, agreement.response);
+    } else {
+        count(&compression.counters().declined);
+    }
 }
 
 fn accepted<C: Consumer>(key: &HeaderValue, opened: &mut Opened<C>, bearer: bool) -> Response {

@@ -33,6 +33,7 @@ use crate::web::event_stream::EventStream;
 use crate::web::handshake::{Handshake, NotAdmitted, consumer_headers, handshake};
 use crate::web::request_head::accepts;
 use crate::web::slot_lease::{SlotGuard, SlotLease};
+use crate::websocket::Window;
 
 /// The size of the pipe, in bytes. Further output waits in the connection's outbound queue, which has the limit.
 const PIPE: usize = 16 * 1024;
@@ -154,7 +155,7 @@ pub(super) async fn respond<C: Consumer, E>(
     captures: impl Future<Output = Result<C::Captures, E>>,
 ) -> Result<Response, E> {
     let (permit, mut opened, login_ends) =
-        match handshake.admit::<C, E>(server, captures, session::stream_kind::<C>()).await {
+        match handshake.admit::<C, E>(server, captures, session::stream_kind::<C>(), Window::NONE).await {
             Ok(admitted) => admitted,
             Err(NotAdmitted::Rejected(reject)) => return Ok(handshake.refuse(server, C::INFO.name, &reject)),
             Err(NotAdmitted::Captures(error)) => return Err(error),

@@ -40,9 +40,9 @@ mod tests {
     #[test]
     fn long_close_reason_is_cut_at_character() {
         let bytes = EncodedFrame::close(CloseCode::NORMAL, &"ä".repeat(100));
-        let bytes = bytes.as_bytes();
+        let bytes = bytes.plain();
         assert_eq!(bytes[..2], [0x88, 124]);
         assert!(std::str::from_utf8(&bytes[4..]).is_ok());
-        assert_eq!(EncodedFrame::close(CloseCode::NO_STATUS, "").as_bytes(), [0x88, 0]);
+        assert_eq!(EncodedFrame::close(CloseCode::NO_STATUS, "").plain(), [0x88, 0]);
     }
 }

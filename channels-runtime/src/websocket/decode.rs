@@ -12,6 +12,7 @@ use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use crate::support::Lease;
 use crate::websocket::close_code::CloseCode;
 use crate::websocket::close_frame::close_code_in;
+use crate::websocket::compressed_message::CompressedMessage;
 use crate::websocket::encode::MAX_CONTROL;
 use crate::websocket::frame::Frame;
 use crate::websocket::protocol_error::{NOT_UTF8, ProtocolError, TOO_BIG, protocol_error};
@@ -19,10 +20,21 @@ use crate::websocket::protocol_error::{NOT_UTF8, ProtocolError, TOO_BIG, protoco
 /// The unfinished bytes of one connection that are not counted, because other memory of a connection is as large.
 const UNCOUNTED: usize = 4 * 1024;
 
+/// The rules for the messages of a client.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MessageRules {
+    /// The largest message, in bytes. If it is compressed, these are the compressed bytes.
+    pub(crate) max: usize,
+    /// The client has negotiated compression, so its messages may be compressed.
+    pub(crate) allow_compressed: bool,
+}
+
 /// A message from a client.
 #[derive(Debug, PartialEq)]
 pub(crate) enum ClientMessage {
     Frame(Frame),
+    /// A text or binary message that must be inflated.
+    Compressed(CompressedMessage),
     Ping(Vec<u8>),
     Pong,
     /// The code is [`CloseCode::NO_STATUS`] if the client did not send one.
@@ -64,6 +76,7 @@ struct Payload {
 #[derive(Debug)]
 struct Message {
     is_text: bool,
+    is_compressed: bool,
     bytes: Vec<u8>,
     /// The number of bytes that are checked and valid UTF-8.
     checked: usize,
@@ -106,17 +119,17 @@ impl Decoder {
     /// of fragments that were read, which are the frames that do not end their message.
     ///
     /// # Errors
-    /// If the client violated the protocol, or a message is larger than `max_message` bytes.
+    /// If the client violated the protocol or the rules.
     pub(crate) fn next(
         &mut self,
         input: &[u8],
-        max_message: usize,
+        rules: MessageRules,
         fragments: &mut u32,
     ) -> Result<Option<ClientMessage>, ProtocolError> {
         let Some(unfinished) = &mut self.0 else {
             // The fast path: `input` is usually one complete message, so nothing has to be stored.
             let (mut partial, mut left) = (None, input);
-            let next = parse(&mut partial, &mut left, max_message, fragments);
+            let next = parse(&mut partial, &mut left, rules, fragments);
             if partial.is_some() || !left.is_empty() {
                 self.0 = Some(Box::new(Unfinished { rest: left.into(), partial, lease: None }));
             }
@@ -125,13 +138,13 @@ impl Decoder {
         let Unfinished { rest, partial, lease: _ } = &mut **unfinished;
         let next = if rest.is_empty() {
             let mut left = input;
-            let next = parse(partial, &mut left, max_message, fragments);
+            let next = parse(partial, &mut left, rules, fragments);
             rest.extend_from_slice(left);
             next
         } else {
             rest.extend_from_slice(input);
             let mut left = &rest[..];
-            let next = parse(partial, &mut left, max_message, fragments);
+            let next = parse(partial, &mut left, rules, fragments);
             let used = rest.len() - left.len();
             rest.advance(used);
             next
@@ -149,23 +162,23 @@ fn parse_complete(
     header: &FrameHeader,
     length: u64,
     payload: &[u8],
-    max_message: usize,
+    rules: MessageRules,
 ) -> Option<Result<(ClientMessage, usize), ProtocolError>> {
-    let length = usize::try_from(length).ok().filter(|length| *length <= max_message)?;
+    let length = usize::try_from(length).ok().filter(|length| *length <= rules.max)?;
     let payload = payload.get(..length)?;
     let OpCode::Data(data @ (Data::Text | Data::Binary)) = header.opcode else { return None };
-    if !header.is_final || header.rsv1 || header.rsv2 || header.rsv3 {
+    if !header.is_final || (header.rsv1 && !rules.allow_compressed) || header.rsv2 || header.rsv3 {
         return None;
     }
-    let mut message = Message { is_text: data == Data::Text, bytes: Vec::with_capacity(length), checked: 0 };
+    let mut message = Message::new(data, header.rsv1, Vec::with_capacity(length));
     unmask_into(&mut message.bytes, payload, header.mask?);
-    Some(message.into_frame().map(|frame| (ClientMessage::Frame(frame), length)))
+    Some(message.finish().map(|message| (message, length)))
 }
 
 fn parse(
     unfinished: &mut Option<Partial>,
     input: &mut &[u8],
-    max_message: usize,
+    rules: MessageRules,
     fragments: &mut u32,
 ) -> Result<Option<ClientMessage>, ProtocolError> {
     loop {
@@ -179,13 +192,13 @@ fn parse(
             }
             *input = &input[read..];
             if unfinished.is_none()
-                && let Some(complete) = parse_complete(&header, length, input, max_message)
+                && let Some(complete) = parse_complete(&header, length, input, rules)
             {
                 let (message, length) = complete?;
                 *input = &input[length..];
                 return Ok(Some(message));
             }
-            unfinished.get_or_insert_default().begin_frame(&header, length, max_message)?;
+            unfinished.get_or_insert_default().begin_frame(&header, length, rules)?;
             continue;
         };
         let Some(payload) = &mut partial.frame else { continue };
@@ -220,14 +233,17 @@ fn parse(
             *fragments += 1;
         } else {
             let message = unfinished.take().and_then(|partial| partial.message).expect("the message was read above");
-            return Ok(Some(ClientMessage::Frame(message.into_frame()?)));
+            return Ok(Some(message.finish()?));
         }
     }
 }
 
 impl Partial {
-    fn begin_frame(&mut self, header: &FrameHeader, length: u64, max_message: usize) -> Result<(), ProtocolError> {
-        if header.rsv1 || header.rsv2 || header.rsv3 {
+    fn begin_frame(&mut self, header: &FrameHeader, length: u64, rules: MessageRules) -> Result<(), ProtocolError> {
+        // Only the first frame of a message is marked as compressed (RFC 7692, section 6.1).
+        let may_be_compressed =
+            rules.allow_compressed && matches!(header.opcode, OpCode::Data(Data::Text | Data::Binary));
+        if (header.rsv1 && !may_be_compressed) || header.rsv2 || header.rsv3 {
             return Err(protocol_error("reserved bits are set"));
         }
         let Some(mask) = header.mask else {
@@ -245,9 +261,9 @@ impl Partial {
                     (Data::Continue, Some(message)) => message,
                     (Data::Continue, None) => return Err(protocol_error("continuation without a message")),
                     (_, Some(_)) => return Err(protocol_error("new message inside a fragmented message")),
-                    (_, none) => none.insert(Message { is_text: data == Data::Text, bytes: Vec::new(), checked: 0 }),
+                    (_, none) => none.insert(Message::new(data, header.rsv1, Vec::new())),
                 };
-                if length > max_message - message.bytes.len().min(max_message) {
+                if length > rules.max - message.bytes.len().min(rules.max) {
                     return Err(TOO_BIG);
                 }
                 // A header alone must not allocate a megabyte, so memory grows with the bytes that arrive.
@@ -260,9 +276,13 @@ impl Partial {
 }
 
 impl Message {
+    fn new(data: Data, is_compressed: bool, bytes: Vec<u8>) -> Self {
+        Self { is_text: data == Data::Text, is_compressed, bytes, checked: 0 }
+    }
+
     /// Checks new text as it arrives, so that an invalid byte closes the connection before the message ends.
     fn check(&mut self, is_final: bool) -> Result<(), ProtocolError> {
-        if !self.is_text {
+        if !self.is_text || self.is_compressed {
             return Ok(());
         }
         // A message that arrived in one piece is checked only once, when it becomes a `String`.
@@ -277,12 +297,16 @@ impl Message {
         Ok(())
     }
 
-    fn into_frame(self) -> Result<Frame, ProtocolError> {
-        if self.is_text {
-            String::from_utf8(self.bytes).map(Frame::Text).map_err(|_| NOT_UTF8)
-        } else {
-            Ok(Frame::Binary(self.bytes.into()))
+    fn finish(self) -> Result<ClientMessage, ProtocolError> {
+        let Self { is_text, is_compressed, bytes, checked: _ } = self;
+        if is_compressed {
+            return Ok(ClientMessage::Compressed(CompressedMessage { is_text, bytes }));
         }
+        Ok(ClientMessage::Frame(if is_text {
+            Frame::Text(String::from_utf8(bytes).map_err(|_| NOT_UTF8)?)
+        } else {
+            Frame::Binary(bytes.into())
+        }))
     }
 }
 
@@ -316,6 +340,10 @@ mod tests {
 
     use super::*;
 
+    fn plain(max: usize) -> MessageRules {
+        MessageRules { max, allow_compressed: false }
+    }
+
     fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mask = [0x37, 0xfa, 0x21, 0x3d];
         let mut bytes = vec![first];
@@ -342,7 +370,7 @@ mod tests {
             let mut all = Vec::new();
             for piece in bytes.chunks(size) {
                 let mut input = piece;
-                while let Some(message) = decoder.next(input, max, &mut 0)? {
+                while let Some(message) = decoder.next(input, plain(max), &mut 0)? {
                     all.push(message);
                     input = &[];
                 }
@@ -425,7 +453,7 @@ mod tests {
             while !left.is_empty() {
                 let (mut input, later) = left.split_at(cuts.next().unwrap().min(left.len()));
                 left = later;
-                while let Some(message) = decoder.next(input, 1 << 20, &mut 0).unwrap() {
+                while let Some(message) = decoder.next(input, plain(1 << 20), &mut 0).unwrap() {
                     all.push(message);
                     input = &[];
                 }
@@ -488,19 +516,19 @@ mod tests {
         let mut bytes = frame(0x01, b"");
         bytes.extend(frame(0x00, b"").repeat(500));
         let (mut decoder, mut fragments) = (Decoder::default(), 0);
-        assert_eq!(decoder.next(&bytes, 1024, &mut fragments).unwrap(), None);
+        assert_eq!(decoder.next(&bytes, plain(1024), &mut fragments).unwrap(), None);
         assert_eq!(fragments, 501);
         // The last fragment counts as the message.
-        assert_eq!(decoder.next(&frame(0x80, b"end"), 1024, &mut fragments).unwrap(), Some(text("end")));
-        assert_eq!(decoder.next(&frame(0x81, b"whole"), 1024, &mut fragments).unwrap(), Some(text("whole")));
+        assert_eq!(decoder.next(&frame(0x80, b"end"), plain(1024), &mut fragments).unwrap(), Some(text("end")));
+        assert_eq!(decoder.next(&frame(0x81, b"whole"), plain(1024), &mut fragments).unwrap(), Some(text("whole")));
         assert_eq!(fragments, 501);
     }
 
     #[test]
     fn idle_decoder_does_not_own_memory() {
         let mut decoder = Decoder::default();
-        assert_eq!(decoder.next(&frame(0x81, b"hi"), 1024, &mut 0).unwrap(), Some(text("hi")));
-        assert_eq!(decoder.next(&[], 1024, &mut 0).unwrap(), None);
+        assert_eq!(decoder.next(&frame(0x81, b"hi"), plain(1024), &mut 0).unwrap(), Some(text("hi")));
+        assert_eq!(decoder.next(&[], plain(1024), &mut 0).unwrap(), None);
         assert!(decoder.0.is_none());
     }
 }

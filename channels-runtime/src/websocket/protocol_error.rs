@@ -17,3 +17,7 @@ pub(super) const fn protocol_error(reason: &'static str) -> ProtocolError {
 pub(super) const NOT_UTF8: ProtocolError = ProtocolError { code: CloseCode::INVALID_TEXT, reason: "text is not UTF-8" };
 
 pub(super) const TOO_BIG: ProtocolError = ProtocolError { code: CloseCode::TOO_BIG, reason: "message too big" };
+
+#[cfg(feature = "deflate")]
+pub(super) const NOT_INFLATABLE: ProtocolError =
+    ProtocolError { code: CloseCode::INVALID_TEXT, reason: "message cannot be inflated" };

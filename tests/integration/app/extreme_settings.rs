@@ -24,11 +24,12 @@ const TIMES: [(&str, Set<Duration>); 10] = [
     ("LayerConfig::group_expiry", |builder, time| in_memory(builder, LayerConfig::default().group_expiry(time))),
 ];
 
-const SIZES: [(&str, Set<usize>); 10] = [
+const SIZES: [(&str, Set<usize>); 11] = [
     ("max_message_size", |builder, size| builder.max_message_size(size)),
     ("unfinished_limit", |builder, size| builder.unfinished_limit(size)),
     ("outbound_limit", |builder, size| builder.outbound_limit(size)),
     ("inbound_limit", |builder, size| builder.inbound_limit(u32::try_from(size).unwrap_or(u32::MAX), size)),
+    ("compression", |builder, size| builder.compression(size)),
     ("max_connections", |builder, size| builder.max_connections(size)),
     ("max_connections_per_address", |builder, size| builder.max_connections_per_address(size)),
     ("max_handshakes_per_second", |builder, size| {

@@ -117,7 +117,7 @@ async fn inspection_reports_connections_groups_and_backlog() {
         [("inspected-shown", 3), ("anything-0", 1), ("anything-1", 1), ("anything-10", 1)],
         "ordered by size, then by name"
     );
-    assert_eq!((look.settings.max_connections, look.settings.capacity), (50, 100));
+    assert_eq!((look.settings.max_connections, look.settings.capacity, look.settings.compression), (50, 100, None));
 
     // Four to the stuck consumer, one to each of the other three, and the first of its replies.
     let passed = look.uptime - nothing.uptime;

@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 pub(crate) mod client;
+pub(crate) mod deflate_client;
 pub(crate) mod echo;
 pub(crate) mod example;
 pub(crate) mod gate;

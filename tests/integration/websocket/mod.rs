@@ -1,4 +1,5 @@
 //! The WebSocket protocol.
 
+mod compression;
 mod conformance;
 mod invalid_frames;

@@ -26,12 +26,13 @@ pub(super) struct CheckedArguments {
     pub(super) sends: Vec<Type>,
     /// A variant of `MailboxPolicy`.
     pub(super) mailbox: Ident,
+    pub(super) uncompressed: bool,
     /// The argument `mailbox`, if it exists.
     pub(super) policy: Option<LitStr>,
 }
 
 pub(super) fn check_arguments(arguments: Arguments, diagnostics: &mut Diagnostics) -> CheckedArguments {
-    let Arguments { crate_path, tag, reference, ok, error, groups, sends, mailbox } = arguments;
+    let Arguments { crate_path, tag, reference, ok, error, groups, sends, mailbox, uncompressed } = arguments;
     let (tag, answer_fields) = check_fields([tag, reference, ok, error], diagnostics);
     let groups = groups.and_then(|List { name, types }| {
         let before = diagnostics.count();
@@ -49,6 +50,7 @@ pub(super) fn check_arguments(arguments: Arguments, diagnostics: &mut Diagnostic
         groups,
         sends,
         mailbox: Ident::new(mailbox, Span::call_site()),
+        uncompressed,
         policy,
     }
 }

@@ -55,6 +55,7 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
             groups: arguments.groups,
             sends: arguments.sends,
             mailbox: arguments.mailbox,
+            uncompressed: arguments.uncompressed,
             handlers: Vec::new(),
             fallbacks: Vec::new(),
             handles: if helpers_unread.contains(&"handler") { Handles::Anything } else { Handles::Listed(Vec::new()) },

@@ -9,7 +9,7 @@ use crate::consumer::model::{AnswerFields, Command, Consumer, Handler, Method, O
 
 /// Output: `const INFO: ConsumerInfo = ..`.
 pub(super) fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
-    let Consumer { name, tag, sends, mailbox, complete, answer_fields, .. } = consumer;
+    let Consumer { name, tag, sends, mailbox, uncompressed, complete, answer_fields, .. } = consumer;
     let AnswerFields { reference, ok, error } = answer_fields;
     let name = name.unraw().to_string();
     let handlers = consumer.handlers.iter().map(|Handler { method, variant, payload, shared, .. }| {
@@ -28,6 +28,7 @@ pub(super) fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
                 payload: ::core::any::type_name::<#payload>,
                 fields: #private::NameOf::<#payload>::FIELDS,
                 shared: #shared,
+                uncompressed: #private::NameOf::<#payload>::UNCOMPRESSED,
                 returns: #returns,
                 line: #line,
                 defined: #private::NameOf::<#payload>::DEFINED,
@@ -70,6 +71,7 @@ pub(super) fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
                 tag: #tag,
                 answer: #private::AnswerFields { reference: #reference, ok: #ok, error: #error },
                 mailbox: #private::MailboxPolicy::#mailbox,
+                uncompressed: #uncompressed,
                 complete: #complete,
             }
         };

@@ -7,7 +7,7 @@ use crate::arguments::{self, Argument, Value};
 use crate::diagnostics::Diagnostics;
 use crate::tokens::text;
 
-const ARGUMENTS: [(&str, &str); 8] = [
+const ARGUMENTS: [(&str, &str); 9] = [
     ("tag", "tag = \"command\""),
     ("ref", "ref = \"request\""),
     ("ok", "ok = \"result\""),
@@ -15,6 +15,7 @@ const ARGUMENTS: [(&str, &str); 8] = [
     ("groups", "groups(Room, ..)"),
     ("sends", "sends(ChatLine, ..)"),
     ("mailbox", "mailbox = \"drop_oldest\""),
+    ("uncompressed", "uncompressed"),
     ("crate", "crate = path"),
 ];
 
@@ -29,6 +30,7 @@ pub(crate) struct Arguments {
     pub(crate) groups: Option<List>,
     pub(crate) sends: Option<List>,
     pub(crate) mailbox: Option<(Ident, Value)>,
+    pub(crate) uncompressed: bool,
 }
 
 /// `groups(Room, Lobby)`.
@@ -41,6 +43,7 @@ pub(crate) struct List {
 pub(crate) fn parse(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Arguments {
     let (mut crate_path, mut groups, mut sends, mut mailbox) = (None, None, None, None);
     let (mut tag, mut reference, mut ok, mut error) = (None, None, None, None);
+    let mut uncompressed = false;
     let mut seen: Vec<String> = Vec::new();
     for piece in arguments::pieces(arguments, diagnostics) {
         let Ok(Argument { name, value }) = syn::parse2::<Argument>(piece.clone()) else {
@@ -77,6 +80,12 @@ pub(crate) fn parse(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Ar
                 sends = Some(List { name, types });
             }
             "mailbox" => mailbox = Some((name, value)),
+            "uncompressed" => {
+                if !matches!(value, Value::None) {
+                    diagnostics.error(&piece, "`uncompressed` takes no value: `#[consumer(uncompressed)]`");
+                }
+                uncompressed = true;
+            }
             _ => {
                 arguments::unknown("#[consumer]", &name, &ARGUMENTS, diagnostics);
                 continue;
@@ -84,5 +93,5 @@ pub(crate) fn parse(arguments: TokenStream, diagnostics: &mut Diagnostics) -> Ar
         }
         seen.push(word);
     }
-    Arguments { crate_path, tag, reference, ok, error, groups, sends, mailbox }
+    Arguments { crate_path, tag, reference, ok, error, groups, sends, mailbox, uncompressed }
 }

@@ -10,7 +10,7 @@ fn wrong_arguments_give_one_error_each() {
     let cases = [
         (
             quote!(tags = "command"),
-            "`#[consumer]` has no argument `tags`; did you mean `tag`?\nthe arguments are `tag = \"command\"`, `ref = \"request\"`, `ok = \"result\"`, `error = \"problem\"`, `groups(Room, ..)`, `sends(ChatLine, ..)`, `mailbox = \"drop_oldest\"`, `crate = path`",
+            "`#[consumer]` has no argument `tags`; did you mean `tag`?\nthe arguments are `tag = \"command\"`, `ref = \"request\"`, `ok = \"result\"`, `error = \"problem\"`, `groups(Room, ..)`, `sends(ChatLine, ..)`, `mailbox = \"drop_oldest\"`, `uncompressed`, `crate = path`",
         ),
         (quote!(grops = [Room]), "`#[consumer]` has no argument `grops`; did you mean `groups`?\nthe arguments are"),
         (quote!("command"), "`\"command\"` is not an argument of `#[consumer]`"),
@@ -39,6 +39,8 @@ fn wrong_arguments_give_one_error_each() {
         ),
         (quote!(mailbox = drop_oldest), "`mailbox` takes a policy in quotes: `mailbox = \"drop_oldest\"`"),
         (quote!(mailbox), "`mailbox` takes a policy in quotes: `mailbox = \"drop_oldest\"`"),
+        (quote!(uncompressed = true), "`uncompressed` takes no value: `#[consumer(uncompressed)]`"),
+        (quote!(uncompressed, uncompressed), "`uncompressed` is given twice"),
         (quote!(sends), "`sends` lists types in parentheses"),
         (quote!(sends(A, A)), "`sends` lists `A` twice"),
         (quote!(groups = [Room]), "`groups` lists types in parentheses: `groups(Room)`"),

@@ -79,6 +79,18 @@ metrics! {
         "Connections closed by the server, by reason.";
     THROTTLED: Counter "channels_throttled_total" []
         "Pauses in reading from a client that sent too much.";
+    COMPRESSION_OFFERS: Counter "channels_compression_offers_total" ["outcome"]
+        "Clients that offered compression, by outcome.";
+    COMPRESSED: Counter "channels_compressed_messages_total" []
+        "Messages compressed: one for all members of a group, or one reply.";
+    COMPRESSED_BYTES: Counter "channels_compressed_bytes_total" ["form"]
+        "Bytes of compressed messages, before (plain) and after (compressed).";
+    NOT_SMALLER: Counter "channels_compression_vain_total" []
+        "Messages whose compressed form was not smaller, so that they were sent plain.";
+    INFLATED: Counter "channels_inflated_messages_total" [] "Compressed messages of clients.";
+    INFLATED_BYTES: Counter "channels_inflated_bytes_total" [] "Bytes of the clients' compressed messages after inflating.";
+    INFLATE_FAILED: Counter "channels_inflate_failed_total" ["reason"]
+        "Connections closed because a message could not be inflated, by reason.";
     DELIVERED: Counter "channels_messages_delivered_total" []
         "Messages put into a mailbox or an outbound queue.";
     DROPPED: Counter "channels_messages_dropped_total" ["reason"]

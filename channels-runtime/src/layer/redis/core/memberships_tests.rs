@@ -33,7 +33,7 @@ impl Mailbox for Ignore {
     }
 
     fn kind(&self) -> &'static MailboxKind {
-        const { &MailboxKind::of::<Self>(|_| Ok(Delivery::Nothing)) }
+        const { &MailboxKind::of::<Self>(|_, _| Ok(Delivery::Nothing)) }
     }
 
     fn deliver(&self, _: &Delivery, _: Instant) -> Result<bool, Full> {
