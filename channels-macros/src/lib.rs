@@ -27,6 +27,8 @@ use proc_macro::TokenStream;
 /// Arguments, all optional:
 ///
 /// - `tag = "command"`: the field of a client's message that names its command. Default: `type`.
+/// - `ref = "id"`, `ok = "result"`, `error = "failure"`: the fields of a command that answers: the reference in the command
+///   and in its answer, the reply, and the refusal. Default: `ref`, `ok` and `error`.
 /// - `groups(Room, ..)`: the groups that the consumer may join. The consumer cannot join other groups. An error about a
 ///   listed group is shown at this list.
 /// - `sends(ChatLine, ..)`: the types that `cx.send(..)` may send.
@@ -45,7 +47,7 @@ use proc_macro::TokenStream;
 /// returns a frame that is rendered once for all connections |
 /// | `#[handler(_)]` | `event: &Envelope`: an event without a handler of its own, unchanged, with its `position()` |
 /// | `#[receive("send")]` | `command: Send`: a client's command of that name, a struct with named fields or without
-/// fields |
+/// fields. If it returns `Result<Reply, Refused>`, it answers a client that sends a `ref` |
 /// | `#[receive]` | `frame: Frame`, `String`, `Json<T>`, ..: any other frame of the client |
 /// | `#[receive(_)]` | `error: CommandError`: the reason why a frame is not a command. Default: the client receives an
 /// error (`Context::refuse`) |
@@ -98,7 +100,8 @@ pub fn connect(_: TokenStream, item: TokenStream) -> TokenStream {
 /// Marks a method of a `#[consumer]` for frames of the client: `#[receive("send")]` for a command, `#[receive]` for any
 /// other frame, `#[receive(_)]` for a frame that is not a command.
 ///
-/// `async fn send(&mut self, cx: &mut Context<Self>, command: Send) -> Result<()>`. See [`consumer`](macro@consumer).
+/// `async fn send(&mut self, cx: &mut Context<Self>, command: Send) -> Result<()>`, or `-> Result<Reply, Refused>` for a
+/// command that answers. See [`consumer`](macro@consumer).
 #[proc_macro_attribute]
 pub fn receive(_: TokenStream, item: TokenStream) -> TokenStream {
     stray_method_attribute::expand("receive", &item.into()).into()

@@ -1,6 +1,7 @@
 //! The examples, as their clients see them over real sockets.
 
 mod announce;
+mod auction;
 mod axum_chat;
 mod chat;
 mod cursors;
