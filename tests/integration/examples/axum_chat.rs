@@ -43,7 +43,7 @@ async fn axum_chat_serves_rooms_pages_and_state() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn axum_chat_logs_handshakes_and_closes_clients_on_sigterm() {
-    let (mut chat, mut log) = Example::start_with_log("axum-chat", "axum_chat=debug");
+    let (mut chat, mut log) = Example::start_with_log("axum-chat", "axum_chat=debug,channels_runtime=info");
     let mut ann = Client::connect(&chat, "/ws/chat/lobby/").await;
     page(&chat, "/nothing").await;
     chat.signal("TERM");
@@ -57,4 +57,5 @@ async fn axum_chat_logs_handshakes_and_closes_clients_on_sigterm() {
         records.lines().filter(|record| record.contains(&path) && record.contains(&status)).count()
     };
     assert_eq!((of("/ws/chat/lobby/", 101), of("/nothing", 404)), (1, 1), "{records}");
+    assert!(records.contains("`CHANNEL_LAYERS` is not set, so the channel layer is in memory"), "{records}");
 }

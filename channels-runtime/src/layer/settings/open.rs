@@ -41,7 +41,10 @@ impl ChannelLayer {
         match (std::env::var(VARIABLE), std::env::var_os(FILE_VARIABLE)) {
             (Ok(json), _) => Self::from_json(&json).await,
             (Err(_), Some(file)) => Self::from_file(file).await,
-            (Err(_), None) => Ok(Self::in_memory()),
+            (Err(_), None) => {
+                tracing::info!("`CHANNEL_LAYERS` is not set, so the channel layer is in memory");
+                Ok(Self::in_memory())
+            }
         }
     }
 
