@@ -1,0 +1,439 @@
+//! A contract: what an application says and hears, in the shapes of the wire.
+
+use std::path::PathBuf;
+
+use indexmap::{IndexMap, IndexSet};
+use schemars::generate::SchemaGenerator;
+use schemars::{JsonSchema, Schema};
+use serde_json::Value;
+
+use crate::facts::{AnswerFields, CommandFacts, ConsumerFacts, EventFacts, GroupFacts, MessageFacts, TypeFacts};
+use crate::schema::{self, Definitions};
+use crate::shape::{Field, Object, Rest, Shape};
+use crate::test::Test;
+use crate::types::{Direction, Role, TypeCollector, Types};
+
+/// The contract of an application. `contract!` makes it.
+#[derive(Debug, Clone)]
+pub struct Contract {
+    pub(crate) name: String,
+    /// The folder of the package, to which the paths of files are relative.
+    pub(crate) folder: PathBuf,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) groups: Vec<Group>,
+    /// All events: those of the groups, and those that are sent to single channels.
+    pub(crate) events: Vec<Event>,
+    pub(crate) types: Types,
+    /// The mistakes, as sentences. A contract with mistakes is not written.
+    pub(crate) problems: Vec<String>,
+}
+
+/// A consumer at an address.
+#[derive(Debug, Clone)]
+pub(crate) struct Route {
+    /// `/ws/chat/{room}/`.
+    pub(crate) address: String,
+    pub(crate) consumer: String,
+    pub(crate) docs: Option<String>,
+    pub(crate) tag: String,
+    pub(crate) answers: AnswerFields,
+    pub(crate) commands: Vec<Command>,
+    pub(crate) messages: Vec<Message>,
+    /// Whether there are messages that no client is told of.
+    pub(crate) others: bool,
+    /// Whether the consumer must tell its client of missed events.
+    pub(crate) history_lost: bool,
+}
+
+/// A command of a client.
+#[derive(Debug, Clone)]
+pub(crate) struct Command {
+    pub(crate) name: String,
+    pub(crate) docs: Option<String>,
+    /// The fields beside the tag.
+    pub(crate) fields: Shape,
+    pub(crate) answer: Option<Answer>,
+}
+
+/// The shapes of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) ok: Shape,
+    pub(crate) error: Option<Shape>,
+}
+
+/// A message for a client.
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(crate) name: String,
+    pub(crate) shape: Shape,
+    /// A value that passes one of them is this message.
+    pub(crate) tests: Vec<Test>,
+    /// The fields with the position of the message in a history.
+    pub(crate) positions: Vec<String>,
+    /// Whether the message says that events were missed.
+    pub(crate) is_loss: bool,
+}
+
+/// An event of the channel layer.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    /// `chat.message`.
+    pub(crate) name: String,
+    /// `ChatMessage`.
+    pub(crate) ty: String,
+    pub(crate) docs: Option<String>,
+    /// The fields that a Rust process sends.
+    pub(crate) written: Shape,
+    /// The fields that a Rust process accepts.
+    pub(crate) read: Shape,
+}
+
+/// A group.
+#[derive(Debug, Clone)]
+pub(crate) struct Group {
+    /// `Room`.
+    pub(crate) name: String,
+    pub(crate) docs: Option<String>,
+    /// `chat_{room}`.
+    pub(crate) pattern: String,
+    /// The fields of its name.
+    pub(crate) fields: Vec<(String, Shape)>,
+    /// The names of its events.
+    pub(crate) events: Vec<String>,
+    pub(crate) history: bool,
+}
+
+/// The answer of the runtime to a frame that is none of the consumer's commands.
+pub(crate) const COMMAND_ERROR: &str = "CommandError";
+
+impl Contract {
+    /// Makes the contract of an application. `folder` is the folder of its package.
+    pub fn new(
+        name: &str,
+        folder: &str,
+        routes: &[(&str, ConsumerFacts)],
+        groups: &[GroupFacts],
+        direct: &[EventFacts],
+    ) -> Self {
+        let mut collected = Collected { types: TypeCollector::new(), roots: Vec::new() };
+        let routes: Vec<_> =
+            routes.iter().map(|(address, facts)| (*address, *facts, collected.consumer(facts))).collect();
+        let mut events: Vec<EventFacts> = Vec::new();
+        for event in groups.iter().flat_map(|group| group.events).chain(direct) {
+            if !events.iter().any(|known| known.name == event.name) {
+                events.push(*event);
+            }
+        }
+        let events: Vec<_> = events.into_iter().map(|facts| (facts, collected.event(&facts))).collect();
+        let groups: Vec<_> = groups.iter().map(|facts| (*facts, collected.group(facts))).collect();
+
+        let mut problems = Vec::new();
+        let Collected { types, roots } = collected;
+        let (types, written, read) = types.finish(&roots, &mut problems);
+        let mut reader = Reader { types: &types, written: &written, read: &read, problems: &mut problems };
+        let routes: Vec<_> =
+            routes.into_iter().map(|(address, facts, schemas)| reader.route(address, &facts, schemas)).collect();
+        let events: Vec<_> = events.into_iter().map(|(facts, schemas)| reader.event(&facts, schemas)).collect();
+        let groups = groups.into_iter().map(|(facts, schemas)| reader.group(&facts, schemas)).collect();
+        check_namesakes(&routes, &events, &types, &mut problems);
+        let mut known = IndexSet::new();
+        problems.retain(|problem| known.insert(problem.clone()));
+        Self { name: name.into(), folder: folder.into(), routes, groups, events, types, problems }
+    }
+}
+
+/// The first pass: the schemas of all types, which name definitions.
+struct Collected {
+    types: TypeCollector,
+    roots: Vec<(Direction, TypeFacts)>,
+}
+
+struct ConsumerSchemas {
+    commands: Vec<(Option<Value>, Option<(Option<Value>, Option<Value>)>)>,
+    messages: Vec<Option<Value>>,
+}
+
+impl Collected {
+    fn schema(&mut self, direction: Direction, facts: TypeFacts) -> Option<Value> {
+        self.roots.push((direction, facts));
+        facts.schema.map(|of| self.types.schema(direction, of))
+    }
+
+    fn consumer(&mut self, facts: &ConsumerFacts) -> ConsumerSchemas {
+        let commands = facts.commands.iter().map(|CommandFacts { payload, answer, .. }| {
+            let answer = answer.map(|answer| {
+                let ok = self.schema(Direction::Written, answer.ok);
+                (ok, answer.error.and_then(|error| self.schema(Direction::Written, error)))
+            });
+            (self.schema(Direction::Read, *payload), answer)
+        });
+        let commands = commands.collect();
+        let messages =
+            facts.messages.iter().map(|MessageFacts { ty, .. }| self.schema(Direction::Written, *ty)).collect();
+        if facts.refuses && !facts.commands.is_empty() {
+            self.schema(Direction::Written, command_error());
+        }
+        ConsumerSchemas { commands, messages }
+    }
+
+    fn event(&mut self, facts: &EventFacts) -> [Option<Value>; 2] {
+        let ty = TypeFacts { name: facts.ty, schema: facts.schema };
+        [self.schema(Direction::Written, ty), self.schema(Direction::Read, ty)]
+    }
+
+    fn group(&mut self, facts: &GroupFacts) -> Vec<Option<Value>> {
+        facts.fields.iter().map(|field| self.schema(Direction::Written, field.ty)).collect()
+    }
+}
+
+/// The second pass: the shapes of the schemas.
+struct Reader<'a> {
+    types: &'a Types,
+    written: &'a Definitions,
+    read: &'a Definitions,
+    problems: &'a mut Vec<String>,
+}
+
+impl Reader<'_> {
+    fn shape(&mut self, direction: Direction, place: &str, facts: TypeFacts, schema: Option<&Value>) -> Shape {
+        let Some(schema) = schema else {
+            let name = facts.name;
+            self.problems
+                .push(format!("{place} is a `{name}`, which has no schema: write `#[derive(JsonSchema)]` above it"));
+            return Shape::Any;
+        };
+        let definitions = match direction {
+            Direction::Written => self.written,
+            Direction::Read => self.read,
+        };
+        let mut shape = schema::read(schema, definitions).unwrap_or_else(|problem| {
+            self.problems.push(match problem.strip_prefix('@') {
+                Some(problem) => format!("{place}: {problem}"),
+                None => format!("{place} is a `{}`: {problem}", facts.name),
+            });
+            Shape::Any
+        });
+        self.types.rename(direction, &mut shape);
+        shape
+    }
+
+    fn route(&mut self, address: &str, facts: &ConsumerFacts, schemas: ConsumerSchemas) -> Route {
+        let consumer = facts.name;
+        let commands = facts.commands.iter().zip(schemas.commands).map(|(command, (payload, answer))| {
+            let CommandFacts { name, docs, payload: ty, .. } = *command;
+            let place = format!("the command `{name}` of `{consumer}`");
+            let fields = self.shape(Direction::Read, &place, ty, payload.as_ref());
+            let fields = match self.types.resolve(&fields) {
+                Shape::Null => Shape::Object(Object::default()),
+                _ => fields,
+            };
+            let answer = command.answer.zip(answer).map(|(facts, (ok, error))| Answer {
+                ok: self.shape(
+                    Direction::Written,
+                    &format!("the answer to `{name}` of `{consumer}`"),
+                    facts.ok,
+                    ok.as_ref(),
+                ),
+                error: facts.error.map(|facts| {
+                    let place = format!("the refusal of `{name}` of `{consumer}`");
+                    self.shape(Direction::Written, &place, facts, error.as_ref())
+                }),
+            });
+            Command { name: name.into(), docs: given(docs), fields, answer }
+        });
+        let commands: Vec<Command> = commands.collect();
+        let mut shapes: IndexMap<String, Shape> = IndexMap::new();
+        for (MessageFacts { place, ty }, schema) in facts.messages.iter().zip(schemas.messages) {
+            let place = match *place {
+                "sends" => format!("a message of `{consumer}`"),
+                method => format!("the message of `{consumer}::{method}`"),
+            };
+            let shape = self.shape(Direction::Written, &place, *ty, schema.as_ref());
+            shapes.entry(message_name(&shape, ty.name)).or_insert(shape);
+        }
+        if facts.refuses && !commands.is_empty() {
+            shapes.entry(COMMAND_ERROR.into()).or_insert_with(|| Shape::Named(COMMAND_ERROR.into()));
+        }
+        let messages = self.messages(facts, shapes);
+        Route {
+            address: address.into(),
+            consumer: consumer.into(),
+            docs: given(facts.docs),
+            tag: facts.tag.into(),
+            answers: facts.answers,
+            commands,
+            messages,
+            others: facts.others,
+            history_lost: facts.history_lost,
+        }
+    }
+
+    fn messages(&mut self, facts: &ConsumerFacts, shapes: IndexMap<String, Shape>) -> Vec<Message> {
+        let consumer = facts.name;
+        let all: Vec<&Shape> = shapes.values().collect();
+        let mut messages = Vec::new();
+        for (at, (name, shape)) in shapes.iter().enumerate() {
+            let tests = Test::of(at, &all, self.types).unwrap_or_else(|other| {
+                let pair = [at.min(other), at.max(other)].map(|at| &shapes.get_index(at).expect("a message").0[..]);
+                self.problems.push(format!(
+                    "messages `{}` and `{}` of `{consumer}` cannot be told apart: give them a tag, such as \
+                     `#[serde(tag = \"type\")]`",
+                    pair[0], pair[1]
+                ));
+                Vec::new()
+            });
+            let (positions, is_loss) = self.roles(shape);
+            messages.push(Message { name: name.clone(), shape: shape.clone(), tests, positions, is_loss });
+        }
+        if facts.history_lost && !messages.iter().any(|message| message.is_loss) {
+            self.problems.push(format!(
+                "`{consumer}` has a `#[history_lost]`, but none of its messages has a field of the type `Cause`, by which a client \
+                 knows that it has missed events: send `lost.cause` in a message that `sends(..)` lists"
+            ));
+        }
+        messages
+    }
+
+    /// Returns the fields with positions, and whether a field says why events were missed.
+    fn roles(&self, shape: &Shape) -> (Vec<String>, bool) {
+        let (mut positions, mut is_loss) = (Vec::new(), false);
+        let resolved = self.types.resolve(shape);
+        for form in resolved.members() {
+            let Shape::Object(object) = self.types.resolve(form) else { continue };
+            for (key, field) in &object.fields {
+                match self.types.role(&field.shape) {
+                    Some(Role::Position) if !positions.contains(key) => positions.push(key.clone()),
+                    Some(Role::Cause) => is_loss = true,
+                    Some(Role::Position) | None => {}
+                }
+            }
+        }
+        (positions, is_loss)
+    }
+
+    fn event(&mut self, facts: &EventFacts, [written, read]: [Option<Value>; 2]) -> Event {
+        let place = format!("the event `{}`", facts.name);
+        let ty = TypeFacts { name: facts.ty, schema: facts.schema };
+        let mut shape = |direction, schema: Option<Value>| match self.shape(direction, &place, ty, schema.as_ref()) {
+            // An event without fields.
+            Shape::Null => Shape::Object(Object::default()),
+            shape => shape,
+        };
+        let (written, read) = (shape(Direction::Written, written), shape(Direction::Read, read));
+        Event { name: facts.name.into(), ty: facts.ty.into(), docs: given(facts.docs), written, read }
+    }
+
+    fn group(&mut self, facts: &GroupFacts, schemas: Vec<Option<Value>>) -> Group {
+        // The name of a group is text: a field without a schema is only shown.
+        let fields = facts.fields.iter().zip(schemas).map(|(field, schema)| {
+            let shape = match schema {
+                Some(schema) => self.shape(Direction::Written, facts.name, field.ty, Some(&schema)),
+                None => Shape::Any,
+            };
+            (field.field.to_owned(), shape)
+        });
+        Group {
+            name: facts.name.into(),
+            docs: given(facts.docs),
+            pattern: facts.pattern.into(),
+            fields: fields.collect(),
+            events: facts.events.iter().map(|event| event.name.to_owned()).collect(),
+            history: facts.history,
+        }
+    }
+}
+
+fn given(docs: &str) -> Option<String> {
+    let lines: Vec<&str> = docs.lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end()).collect();
+    let docs = lines.join("\n").trim().to_owned();
+    (!docs.is_empty()).then_some(docs)
+}
+
+/// Returns the name of a message: that of its type, or the words of a type without a name.
+fn message_name(shape: &Shape, written: &str) -> String {
+    match shape {
+        Shape::Named(name) => name.clone(),
+        _ => written.split(|next: char| !(next.is_alphanumeric() || next == '_')).collect(),
+    }
+}
+
+/// Reports names that would be those of two types in another language.
+fn check_namesakes(routes: &[Route], events: &[Event], types: &Types, problems: &mut Vec<String>) {
+    let mut consumers: IndexMap<&str, &str> = IndexMap::new();
+    for route in routes {
+        if types.by_name.contains_key(&route.consumer) {
+            let name = &route.consumer;
+            problems.push(format!(
+                "`{name}` is a consumer and a type of its messages: give the type another name with `#[schemars(rename = \"..\")]`"
+            ));
+        }
+        if let Some(other) = consumers.insert(&route.consumer, &route.address) {
+            problems.push(format!(
+                "`{}` is at `{other}` and at `{}`: a contract lists a consumer once",
+                route.consumer, route.address
+            ));
+        }
+    }
+    let mut names: IndexMap<&str, &str> = IndexMap::new();
+    for event in events {
+        if let Some(other) = names.insert(&event.ty, &event.name) {
+            problems.push(format!(
+                "the events `{other}` and `{}` are both structs with the name `{}`: rename one of them",
+                event.name, event.ty
+            ));
+        }
+    }
+}
+
+/// The answer to a command that is refused by the runtime.
+fn command_error() -> TypeFacts {
+    struct CommandError;
+
+    impl JsonSchema for CommandError {
+        fn schema_name() -> std::borrow::Cow<'static, str> {
+            COMMAND_ERROR.into()
+        }
+
+        fn schema_id() -> std::borrow::Cow<'static, str> {
+            "channels_runtime::CommandError".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            schemars::json_schema!({
+                "description": "The answer to a frame that is none of the consumer's commands.",
+                "type": "object",
+                "properties": {
+                    "error": {
+                        "type": "object",
+                        "properties": { "code": { "type": "string" }, "message": { "type": "string" } },
+                        "required": ["code", "message"],
+                    },
+                },
+                "required": ["error"],
+            })
+        }
+    }
+
+    TypeFacts { name: COMMAND_ERROR, schema: Some(|generator| generator.subschema_for::<CommandError>()) }
+}
+
+impl Command {
+    /// Returns the fields of the command, or `None` if the shape is not an object, which the macros refuse.
+    pub(crate) fn object<'a>(&'a self, types: &'a Types) -> Option<&'a Object> {
+        match types.resolve(&self.fields) {
+            Shape::Object(object) => Some(object),
+            _ => None,
+        }
+    }
+
+    /// Returns whether a client may send the command without any field.
+    pub(crate) fn is_bare(&self, types: &Types) -> bool {
+        self.object(types).is_some_and(|object| object.fields.values().all(|Field { required, .. }| !required))
+    }
+
+    /// Returns whether the command has no fields at all.
+    pub(crate) fn is_empty(&self, types: &Types) -> bool {
+        self.object(types).is_some_and(|object| object.fields.is_empty() && !matches!(object.rest, Rest::Each(_)))
+    }
+}

@@ -1,0 +1,310 @@
+//! Whether a reader accepts everything that a writer sends.
+
+use std::collections::HashSet;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::shape::{Object, Range, Rest, Shape, Text, integer_of};
+
+/// Named types.
+pub(crate) type ByName = IndexMap<String, Shape>;
+
+/// A value that the writer may send and the reader does not accept.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Misfit {
+    /// The place in the value: `room.id`, or empty for the whole.
+    pub(crate) path: String,
+    pub(crate) reason: Reason,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Reason {
+    /// The reader needs a field that the writer does not know.
+    Unknown(Shape),
+    /// The reader needs a field that the writer sometimes leaves out.
+    Optional,
+    /// The reader refuses a field that the writer sends.
+    Denied,
+    /// The values are of different shapes.
+    Differs { reader: Shape, writer: Shape },
+    /// The writer sends one more of several constants.
+    NewValue(Value),
+}
+
+/// Returns all misfits. An empty list means that the reader accepts everything.
+pub(crate) fn misfits(reader: (&Shape, &ByName), writer: (&Shape, &ByName)) -> Vec<Misfit> {
+    let mut fit = Fit { read: reader.1, written: writer.1, assumed: HashSet::new(), misfits: Vec::new() };
+    fit.check(reader.0, writer.0, "");
+    fit.misfits
+}
+
+struct Fit<'a> {
+    read: &'a ByName,
+    written: &'a ByName,
+    /// Pairs of named types that are being checked, by their texts. Assuming that they fit is right: a misfit would be found where it is.
+    assumed: HashSet<(String, String)>,
+    misfits: Vec<Misfit>,
+}
+
+impl Fit<'_> {
+    fn fits(&mut self, reader: &Shape, writer: &Shape) -> bool {
+        let before = self.misfits.len();
+        self.check(reader, writer, "");
+        let fits = self.misfits.len() == before;
+        self.misfits.truncate(before);
+        fits
+    }
+
+    fn report(&mut self, path: &str, reason: Reason) {
+        self.misfits.push(Misfit { path: path.to_owned(), reason });
+    }
+
+    fn differs(&mut self, path: &str, reader: &Shape, writer: &Shape) {
+        self.report(path, Reason::Differs { reader: reader.clone(), writer: writer.clone() });
+    }
+
+    fn check(&mut self, reader: &Shape, writer: &Shape, path: &str) {
+        match (reader, writer) {
+            (Shape::Any, _) => {}
+            (Shape::Named(_), _) | (_, Shape::Named(_)) => {
+                let pair = (reader.to_string(), writer.to_string());
+                if !self.assumed.insert(pair.clone()) {
+                    return;
+                }
+                let (read, written) = (behind(reader, self.read), behind(writer, self.written));
+                match (read, written) {
+                    (Some(read), Some(written)) => self.check(read, written, path),
+                    _ => self.differs(path, reader, writer),
+                }
+                self.assumed.remove(&pair);
+            }
+            (_, Shape::Union(members)) => {
+                let unfit: Vec<&Shape> = members.iter().filter(|member| !self.fits(reader, member)).collect();
+                let constants = |shape: &Shape| matches!(shape, Shape::Constant(_));
+                if !unfit.is_empty() && unfit.iter().all(|shape| constants(shape)) && self.has_constants(reader) {
+                    for shape in unfit {
+                        if let Shape::Constant(value) = shape {
+                            self.report(path, Reason::NewValue(value.clone()));
+                        }
+                    }
+                } else if let [member] = unfit[..] {
+                    self.check(reader, member, path);
+                } else if !unfit.is_empty() {
+                    self.differs(path, reader, writer);
+                }
+            }
+            (Shape::Union(members), _) => {
+                if members.iter().any(|member| self.fits(member, writer)) {
+                    return;
+                }
+                // With a single candidate, its own misfits say more.
+                let is_object = |shape: &&Shape| matches!(behind(shape, self.read), Some(Shape::Object(_)));
+                let mut candidates = members.iter().filter(is_object);
+                match (candidates.next(), candidates.next()) {
+                    (Some(member), None) if matches!(writer, Shape::Object(_)) => self.check(member, writer, path),
+                    _ => match writer {
+                        Shape::Constant(value) if self.has_constants(reader) => {
+                            self.report(path, Reason::NewValue(value.clone()));
+                        }
+                        _ => self.differs(path, reader, writer),
+                    },
+                }
+            }
+            (Shape::Object(read), Shape::Object(written)) => self.check_object(read, written, path),
+            (Shape::Object(object), Shape::Map(of)) => {
+                for (name, field) in &object.fields {
+                    let path = join(path, name);
+                    if field.required {
+                        self.report(&path, Reason::Optional);
+                    }
+                    self.check(&field.shape, of, &path);
+                }
+                match &object.rest {
+                    Rest::Ignored => {}
+                    Rest::Denied => self.differs(path, reader, writer),
+                    Rest::Each(read) => self.check(read, of, path),
+                }
+            }
+            (Shape::Map(of), Shape::Object(object)) => {
+                for (name, field) in &object.fields {
+                    self.check(of, &field.shape, &join(path, name));
+                }
+                if let Rest::Each(written) = &object.rest {
+                    self.check(of, written, path);
+                }
+            }
+            (Shape::Map(read), Shape::Map(written)) => self.check(read, written, &join(path, "*")),
+            (Shape::Array(read, bounds), Shape::Array(written, sent)) => {
+                let within = match (bounds, sent) {
+                    (None, _) => true,
+                    (Some((least, most)), Some((from, to))) => least <= from && to <= most,
+                    (Some(_), None) => false,
+                };
+                if within { self.check(read, written, &join(path, "*")) } else { self.differs(path, reader, writer) }
+            }
+            (Shape::Tuple(read), Shape::Tuple(written)) if read.len() == written.len() => {
+                for (at, (read, written)) in read.iter().zip(written).enumerate() {
+                    self.check(read, written, &join(path, &at.to_string()));
+                }
+            }
+            _ if is_within(reader, writer) => {}
+            _ => self.differs(path, reader, writer),
+        }
+    }
+
+    fn check_object(&mut self, reader: &Object, writer: &Object, path: &str) {
+        for (name, field) in &reader.fields {
+            let path = join(path, name);
+            match (writer.fields.get(name), &writer.rest) {
+                (Some(written), _) => {
+                    if field.required && !written.required {
+                        self.report(&path, Reason::Optional);
+                    }
+                    self.check(&field.shape, &written.shape, &path);
+                }
+                (None, Rest::Each(of)) => {
+                    if field.required {
+                        self.report(&path, Reason::Optional);
+                    }
+                    self.check(&field.shape, of, &path);
+                }
+                (None, _) if field.required => self.report(&path, Reason::Unknown(field.shape.clone())),
+                (None, _) => {}
+            }
+        }
+        let more = writer.fields.iter().filter(|(name, _)| !reader.fields.contains_key(*name));
+        for (name, field) in more {
+            match &reader.rest {
+                Rest::Ignored => {}
+                Rest::Denied => self.report(&join(path, name), Reason::Denied),
+                Rest::Each(of) => self.check(of, &field.shape, &join(path, name)),
+            }
+        }
+        if let Rest::Each(written) = &writer.rest {
+            match &reader.rest {
+                Rest::Ignored => {}
+                Rest::Denied => self.report(&join(path, "*"), Reason::Denied),
+                Rest::Each(read) => self.check(read, written, &join(path, "*")),
+            }
+        }
+    }
+
+    /// Returns whether the reader takes constants, so that a further one is a new value of an enum.
+    fn has_constants(&self, shape: &Shape) -> bool {
+        match shape {
+            Shape::Named(name) => {
+                self.read.get(name).is_some_and(|shape| !matches!(shape, Shape::Named(_)) && self.has_constants(shape))
+            }
+            Shape::Union(members) => members.iter().any(|member| matches!(member, Shape::Constant(_))),
+            Shape::Constant(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Returns whether every value of the writer is one of the reader. Both are values without parts.
+fn is_within(reader: &Shape, writer: &Shape) -> bool {
+    match (reader, writer) {
+        (Shape::Number, Shape::Integer(_)) => true,
+        (Shape::Number, Shape::Constant(value)) => value.is_number(),
+        (Shape::Integer(read), Shape::Integer(written)) => read.contains(*written),
+        (Shape::Integer(read), Shape::Constant(value)) => {
+            integer_of(value).is_some_and(|number| read.contains(Range { least: number, most: number }))
+        }
+        (Shape::Bool, Shape::Constant(Value::Bool(_))) => true,
+        (Shape::Text(Text { format: None, pattern: None }), Shape::Constant(Value::String(_)) | Shape::Text(_)) => true,
+        _ => reader == writer,
+    }
+}
+
+/// Returns the type behind a name, or the shape itself.
+fn behind<'a>(shape: &'a Shape, types: &'a ByName) -> Option<&'a Shape> {
+    match shape {
+        Shape::Named(name) => types.get(name),
+        other => Some(other),
+    }
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reasons(reader: &str, writer: &str) -> Vec<String> {
+        let types: ByName = [
+            ("Tree", r#"{"value": u8, "next": Tree | null}"#),
+            ("Wide", r#"{"value": u16, "next": Wide | null}"#),
+            ("Mood", r#""glad" | "sad""#),
+        ]
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), Shape::read(text).unwrap()))
+        .collect();
+        let (reader, writer) = (Shape::read(reader).unwrap(), Shape::read(writer).unwrap());
+        misfits((&reader, &types), (&writer, &types))
+            .into_iter()
+            .map(|misfit| {
+                let word = match misfit.reason {
+                    Reason::Unknown(shape) => format!("needs {shape}"),
+                    Reason::Optional => "may lack".into(),
+                    Reason::Denied => "refuses".into(),
+                    Reason::Differs { reader, writer } => format!("{reader} <- {writer}"),
+                    Reason::NewValue(value) => format!("new {value}"),
+                };
+                format!("{}: {word}", misfit.path)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_reader_accepts_what_is_narrower() {
+        for (reader, writer) in [
+            ("any", "{\"a\": u8}"),
+            ("number", "u8"),
+            ("u16", "u8"),
+            ("i16", "u8"),
+            ("u8", "7"),
+            ("string", "\"a\""),
+            ("string", "string(\"uuid\")"),
+            ("string | null", "string"),
+            ("Mood", "\"sad\""),
+            ("\"glad\" | \"sad\" | null", "Mood"),
+            ("Wide", "Tree"),
+            ("{\"a\": u8}", "{\"a\": u8, \"b\": string}"),
+            ("{\"a\"?: u8}", "{\"b\": string}"),
+            ("{\"a\"?: u8}", "{\"a\": u8}"),
+            ("{[string]: u8}", "{\"a\": u8}"),
+            ("[u8]", "[u8; 3]"),
+            ("(u8, any)", "(u8, string)"),
+            ("{\"type\": \"a\"} | {\"type\": \"b\", \"n\": u8}", "{\"type\": \"b\", \"n\": u8}"),
+        ] {
+            assert_eq!(reasons(reader, writer), Vec::<String>::new(), "{reader} <- {writer}");
+        }
+    }
+
+    #[test]
+    fn a_misfit_names_the_field() {
+        for (reader, writer, misfits) in [
+            ("u8", "u16", vec![": u8 <- u16"]),
+            ("u8", "number", vec![": u8 <- number"]),
+            ("string(\"uuid\")", "string", vec![": string(\"uuid\") <- string"]),
+            ("string", "string | null", vec![": string <- null"]),
+            ("Mood", "\"glad\" | \"sad\" | \"mad\"", vec![": new \"mad\""]),
+            ("Mood", "\"mad\"", vec![": new \"mad\""]),
+            ("Tree", "Wide", vec!["value: u8 <- u16", "next.value: u8 <- u16"]),
+            ("{\"a\": u8, \"b\": string}", "{\"a\": u16}", vec!["a: u8 <- u16", "b: needs string"]),
+            ("{\"a\": u8}", "{\"a\"?: u8}", vec!["a: may lack"]),
+            ("{\"a\": u8}", "{[string]: u8}", vec!["a: may lack"]),
+            ("{..: none}", "{\"a\"?: u8}", vec!["a: refuses"]),
+            ("[u8; 2]", "[u8]", vec![": [u8; 2] <- [u8]"]),
+            ("{\"a\": {\"b\": [u8]}}", "{\"a\": {\"b\": [string]}}", vec!["a.b.*: u8 <- string"]),
+            ("(u8, u8)", "(u8)", vec![": (u8, u8) <- (u8)"]),
+            ("Nobody", "u8", vec![": Nobody <- u8"]),
+        ] {
+            assert_eq!(reasons(reader, writer), misfits, "{reader} <- {writer}");
+        }
+    }
+}

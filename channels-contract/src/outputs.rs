@@ -1,0 +1,234 @@
+//! The files of a contract: written when asked, and compared otherwise.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use crate::contract::Contract;
+use crate::lock::Lock;
+use crate::{asyncapi, changes, python, typescript};
+
+/// The environment variable that writes the files.
+const SWITCH: &str = "CHANNELS_CONTRACT";
+
+/// The files of a contract. [`Contract::lock`] and its siblings begin it, and [`Self::assert_kept`] ends it.
+#[derive(Debug)]
+#[must_use = "nothing is checked before `assert_kept()`"]
+pub struct Outputs {
+    contract: Contract,
+    files: Vec<(PathBuf, Kind)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Lock,
+    /// A lock file of an older release, which is only compared.
+    OlderLock,
+    TypeScript,
+    JavaScript,
+    Python,
+    AsyncApi,
+}
+
+macro_rules! outputs {
+    ($($(#[$doc:meta])* $name:ident $kind:ident;)*) => {
+        impl Contract {
+            $($(#[$doc])*
+            pub fn $name(self, path: impl AsRef<Path>) -> Outputs {
+                Outputs { contract: self, files: Vec::new() }.$name(path)
+            })*
+        }
+
+        impl Outputs {
+            $($(#[$doc])*
+            pub fn $name(mut self, path: impl AsRef<Path>) -> Self {
+                self.files.push((path.as_ref().to_owned(), Kind::$kind));
+                self
+            })*
+        }
+    };
+}
+
+outputs! {
+    /// Adds the lock file: the contract in short lines. A change that breaks a deployed client fails [`Outputs::assert_kept`].
+    lock Lock;
+    /// Adds a lock file of an older release, such as that of a mobile app in the field. It is compared, and never written.
+    older_lock OlderLock;
+    /// Adds a TypeScript client: one module without dependencies.
+    typescript TypeScript;
+    /// Adds a JavaScript client for pages without a build, with a `.d.ts` beside it.
+    javascript JavaScript;
+    /// Adds Python types: events, groups, and the handlers of a group.
+    python Python;
+    /// Adds an AsyncAPI 3.0 document in JSON.
+    asyncapi AsyncApi;
+}
+
+/// What [`Outputs::assert_kept`] may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Compare,
+    Write,
+    /// Write even if the lock file breaks.
+    Break,
+}
+
+impl Outputs {
+    /// Checks that the files are those of the contract, and that no change breaks a deployed client.
+    ///
+    /// With `CHANNELS_CONTRACT=write` in the environment, writes the files that differ. A change of the lock file that breaks a
+    /// client is only written with `CHANNELS_CONTRACT=break`.
+    ///
+    /// # Panics
+    /// The contract has a mistake, a file differs, or a change breaks a client. The message says what to do.
+    #[track_caller]
+    pub fn assert_kept(self) {
+        let mode = match env::var(SWITCH).as_deref() {
+            Err(env::VarError::NotPresent) => Mode::Compare,
+            Ok("write") => Mode::Write,
+            Ok("break") => Mode::Break,
+            other => panic!("`{SWITCH}` is `write` or `break`, or is not set; it is {other:?}"),
+        };
+        if let Err(report) = self.keep(mode) {
+            panic!("{report}");
+        }
+    }
+
+    fn keep(&self, mode: Mode) -> Result<(), String> {
+        let Self { contract, files } = self;
+        if !contract.problems.is_empty() {
+            return Err(numbered(&format!("the contract `{}` cannot be written", contract.name), &contract.problems));
+        }
+        let mut texts: Vec<(PathBuf, String)> = Vec::new();
+        let mut reports = Vec::new();
+        for (path, kind) in files {
+            let at = contract.folder.join(path);
+            let shown = path.display();
+            match kind {
+                Kind::Lock => {
+                    let lock = Lock::of(contract);
+                    match Lock::load(&at)? {
+                        Some(old) => reports.extend(broken(&old, &lock, &shown.to_string(), mode).err()),
+                        None if mode == Mode::Compare => {
+                            reports.push(format!("there is no `{shown}` yet: {}", command("write")));
+                        }
+                        None => {}
+                    }
+                    texts.push((at, lock.to_string()));
+                }
+                Kind::OlderLock => match Lock::load(&at)? {
+                    Some(old) => {
+                        let changes = changes::between(&old, &Lock::of(contract));
+                        let breaks: Vec<String> =
+                            changes.into_iter().filter(|change| change.breaks).map(|change| change.text).collect();
+                        if !breaks.is_empty() {
+                            reports.push(numbered(&format!("clients of `{shown}` would break"), &breaks));
+                        }
+                    }
+                    None => reports
+                        .push(format!("there is no `{shown}`: it is a copy of the lock file of an older release")),
+                },
+                Kind::TypeScript => texts.push((at, typescript::typescript(contract)?)),
+                Kind::JavaScript => {
+                    texts.push((at.with_extension("d.ts"), typescript::declarations(contract)?));
+                    texts.push((at, typescript::javascript(contract)?));
+                }
+                Kind::Python => texts.push((at, python::python(contract)?)),
+                Kind::AsyncApi => texts.push((at, asyncapi::asyncapi(contract)?)),
+            }
+        }
+        if mode != Mode::Compare && reports.is_empty() {
+            for (path, text) in &texts {
+                write(path, text).map_err(|error| format!("cannot write `{}`: {error}", path.display()))?;
+            }
+            return Ok(());
+        }
+        for (path, text) in &texts {
+            let shown = path.strip_prefix(&contract.folder).unwrap_or(path).display().to_string();
+            // The report of the lock file says more than its first line.
+            if !reports.iter().any(|report| report.contains(&format!("`{shown}`"))) {
+                reports.extend(differs(path, &shown, text)?);
+            }
+        }
+        if reports.is_empty() { Ok(()) } else { Err(reports.join("\n\n")) }
+    }
+}
+
+/// Returns the report of the changes since the lock file, if it must change.
+fn broken(old: &Lock, new: &Lock, shown: &str, mode: Mode) -> Result<(), String> {
+    let changes = changes::between(old, new);
+    let breaks: Vec<String> = changes.iter().filter(|change| change.breaks).map(|change| change.text.clone()).collect();
+    match mode {
+        Mode::Break => Ok(()),
+        _ if !breaks.is_empty() => {
+            let head = format!("the contract in `{shown}` is broken");
+            Err(format!("{}\nno such client is left? {}", numbered(&head, &breaks), command("break")))
+        }
+        Mode::Write => Ok(()),
+        Mode::Compare if old == new => Ok(()),
+        Mode::Compare => {
+            let notes: Vec<String> = changes.into_iter().map(|change| change.text).collect();
+            let notes = if notes.is_empty() { String::new() } else { format!("{}; ", notes.join("; ")) };
+            Err(format!("`{shown}` is out of date ({notes}nothing breaks): {}", command("write")))
+        }
+    }
+}
+
+/// Returns the command that writes the files.
+fn command(word: &str) -> String {
+    format!("{SWITCH}={word} cargo test contract")
+}
+
+fn numbered(head: &str, sentences: &[String]) -> String {
+    let lines = sentences.iter().enumerate().map(|(at, sentence)| format!("\n{}. {sentence}", at + 1));
+    format!("{head}:{}", lines.collect::<String>())
+}
+
+/// Returns the report of a file that is not as generated, with its first line that differs.
+fn differs(path: &Path, shown: &str, text: &str) -> Result<Option<String>, String> {
+    let found = match fs::read_to_string(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Some(format!("there is no `{shown}` yet: {}", command("write"))));
+        }
+        Err(error) => return Err(format!("cannot read `{shown}`: {error}")),
+    };
+    // git may have changed the line ends.
+    let found = found.replace("\r\n", "\n");
+    if found == text {
+        return Ok(None);
+    }
+    let (mut lines, mut wanted) = (found.lines(), text.lines());
+    let mut at = 0;
+    let (line, wanted) = loop {
+        at += 1;
+        match (lines.next(), wanted.next()) {
+            (Some(line), Some(wanted)) if line == wanted => {}
+            (None, None) => return Ok(Some(format!("`{shown}` differs in its last line end: {}", command("write")))),
+            (line, wanted) => break (line.unwrap_or("(the end)"), wanted.unwrap_or("(the end)")),
+        }
+    };
+    Ok(Some(format!(
+        "`{shown}` is not the file of this contract. It was edited by hand, or the contract has changed. Line {at} is\n    {line}\nand \
+         the contract says\n    {wanted}\nto write it: {}",
+        command("write")
+    )))
+}
+
+/// Writes a file through a temporary one, so that a test run that is killed leaves no half of it.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    if fs::read_to_string(path).is_ok_and(|found| found.replace("\r\n", "\n") == text) {
+        return Ok(());
+    }
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let new = path.with_extension("new");
+    fs::write(&new, text)?;
+    fs::rename(new, path)
+}
+
+/// The first line of every generated file, without the sign of its comment.
+pub(crate) fn heading(contract: &Contract) -> String {
+    let (name, version) = (&contract.name, env!("CARGO_PKG_VERSION"));
+    format!("Generated from the contract `{name}` by channels-runtime {version}. Do not edit: {}", command("write"))
+}
