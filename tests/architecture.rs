@@ -31,6 +31,7 @@ const LAYERS: &[(&str, &str)] = &[
     ("layer", "support name error event websocket codec"),
     ("connection", "support name scope event websocket layer"),
     ("consumer", "support name error user scope event websocket codec layer connection"),
+    ("contract", "event websocket consumer"),
     ("session", "support name error scope event websocket codec layer connection consumer"),
     ("server", "support name error user scope event websocket codec admission layer connection consumer session"),
     (
@@ -52,8 +53,8 @@ const LAYERS: &[(&str, &str)] = &[
 ];
 
 /// The list of a face: every layer that is not a face itself.
-const EVERYTHING: &str = "support name error user scope event websocket codec auth admission layer connection consumer session \
-                          server app worker web";
+const EVERYTHING: &str = "support name error user scope event websocket codec auth admission layer connection consumer contract \
+                          session server app worker web";
 
 /// The crates that only some layers may name. `testing` drives the HTTP server of `web` from within the process.
 const CRATES: &[(&str, &[&str])] = &[

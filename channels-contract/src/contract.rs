@@ -244,7 +244,7 @@ impl Reader<'_> {
         });
         let commands: Vec<Command> = commands.collect();
         let mut shapes: IndexMap<String, Shape> = IndexMap::new();
-        for (MessageFacts { place, ty }, schema) in facts.messages.iter().zip(schemas.messages) {
+        for (MessageFacts { place, ty, .. }, schema) in facts.messages.iter().zip(schemas.messages) {
             let place = match *place {
                 "sends" => format!("a message of `{consumer}`"),
                 method => format!("the message of `{consumer}::{method}`"),

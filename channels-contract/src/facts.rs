@@ -81,6 +81,8 @@ pub struct MessageFacts {
     pub place: &'static str,
     /// Its type.
     pub ty: TypeFacts,
+    /// Whether the message is JSON. `false` for a handler that returns text or bytes.
+    pub is_json: bool,
 }
 
 /// An `#[event]`.

@@ -7,6 +7,7 @@
 mod arguments;
 mod check_app;
 mod consumer;
+mod contract;
 mod diagnostics;
 mod enclosing_scope;
 mod event;
@@ -276,4 +277,36 @@ pub fn group(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn check_app(input: TokenStream) -> TokenStream {
     check_app::expand(input.into()).into()
+}
+
+/// Describes the messages of an application for other languages. Needs the feature `contract`.
+///
+/// ```text
+/// contract! {
+///     name: "chat",
+///     routes: [ChatConsumer at "/ws/chat/{room}/"],
+///     groups: [Room],
+///     direct: [],
+/// }
+/// ```
+///
+/// It makes `pub fn contract() -> Contract`, whose files a test writes and compares:
+///
+/// ```text
+/// #[test]
+/// fn the_contract_is_kept() {
+///     contract().lock("channels.lock").typescript("web/channels.ts").assert_kept();
+/// }
+/// ```
+///
+/// `routes` lists the consumers with their addresses. A capture is the name of an argument of `#[connect]`, in braces. `groups` and
+/// `direct` list what Python needs: groups with their events, and events for single channels. Both may be left out. The last
+/// entry may be `crate: path` (the path of `channels_runtime`).
+///
+/// These mistakes do not compile: a command, a message, an answer or a field of an event without a schema; a handler without `self`
+/// that returns text or bytes; `cx.send_json(..)` and its siblings without `sends(.., _)`; a capture that is not an argument of
+/// `#[connect]`; an address that two consumers have; a group with an event that no listed consumer handles.
+#[proc_macro]
+pub fn contract(input: TokenStream) -> TokenStream {
+    contract::expand(input.into()).into()
 }

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::Attribute;
+use syn::{Attribute, LitStr, Meta};
 
 /// Returns tokens as a person writes them: `Vec<u8>`, not `Vec < u8 >`.
 pub(crate) fn text(tokens: impl ToTokens) -> String {
@@ -69,6 +69,15 @@ pub(crate) fn placed(tokens: TokenStream, place: Span) -> TokenStream {
 /// Returns the `#[cfg]` attributes.
 pub(crate) fn cfgs(attributes: &[Attribute]) -> Vec<Attribute> {
     attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect()
+}
+
+/// Returns the documentation, one line for each `///`.
+pub(crate) fn docs(attributes: &[Attribute]) -> String {
+    let lines = attributes.iter().filter(|attribute| attribute.path().is_ident("doc")).filter_map(|attribute| {
+        let Meta::NameValue(pair) = &attribute.meta else { return None };
+        syn::parse2::<LitStr>(pair.value.to_token_stream()).ok().map(|line| line.value())
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Returns whether `found` accepts one of the tokens. `found` receives each token and the next one.

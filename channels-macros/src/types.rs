@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenTree;
 use quote::ToTokens;
-use syn::{Ident, Type};
+use syn::{GenericArgument, Ident, PathArguments, Type};
 
 use crate::tokens::scan;
 
@@ -19,6 +19,22 @@ pub(crate) fn ungrouped(ty: &Type) -> &Type {
 pub(crate) fn last_word(ty: &Type) -> Option<String> {
     match ungrouped(ty) {
         Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
+        _ => None,
+    }
+}
+
+/// Returns the `T` of an `Option<T>`.
+pub(crate) fn option_of(ty: &Type) -> Option<&Type> {
+    first_argument(ty, "Option")
+}
+
+/// Returns the first argument of a type with this last word: `T` of `Json<T>`.
+pub(crate) fn first_argument<'a>(ty: &'a Type, word: &str) -> Option<&'a Type> {
+    let Type::Path(path) = ungrouped(ty) else { return None };
+    let last = path.path.segments.last().filter(|last| last.ident == word)?;
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return None };
+    match arguments.args.first()? {
+        GenericArgument::Type(ty) => Some(ty),
         _ => None,
     }
 }

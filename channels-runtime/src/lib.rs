@@ -130,6 +130,7 @@
 //!
 //! - `redis` (on by default): the Redis channel layers, with which several processes share groups.
 //! - `axum`: consumers as routes of an axum application ([`web::axum`]), and axum applications on [`Channels::serve`].
+//! - `contract`: `contract!`, a TypeScript client, Python types and AsyncAPI from the same macros.
 //! - `https`: `https://` and `wss://` without a proxy, with rustls.
 //! - `django`: Django sessions as logins, verified without Python.
 //! - `jwt`: JSON Web Tokens as logins.
@@ -181,6 +182,10 @@ mod connection;
 
 // Consumers: the trait that `#[consumer]` implements, and the context.
 mod consumer;
+
+// The messages of an application for other languages.
+#[cfg(feature = "contract")]
+pub mod contract;
 
 // The loop that runs one consumer for one connection.
 mod session;
@@ -239,7 +244,7 @@ pub use web::Routes;
 pub use websocket::{CloseCode, Frame, FromFrame, FromJson, IntoFrame, Json, Text, ToJson};
 pub use worker::{NoCaptures, Worker};
 
-pub use channels_macros::{check_app, consumer, event, group};
+pub use channels_macros::{check_app, consumer, contract, event, group};
 // `#[consumer]` removes these before the compiler resolves them. If `#[consumer]` is missing, they report that.
 pub use channels_macros::{connect, disconnect, handler, history_lost, layer_lost, layer_restored, receive};
 

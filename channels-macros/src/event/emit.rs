@@ -5,6 +5,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Field, Fields, GenericParam, Generics, Ident, Item, ItemStruct, Path, Token, parse_quote};
 
+use super::emit_contract::{described, without_schemars};
 use super::field_bounds;
 use super::model::{Event, SERDE};
 use super::owned::owned;
@@ -21,6 +22,13 @@ pub(super) fn emit(event: &Event, mut item: Item) -> TokenStream {
     if let Item::Struct(item) = &mut item {
         leave_out_second_names(&event.second_names, item);
         own_fields(item);
+    }
+    let described = match &item {
+        Item::Struct(item) => described(event, item),
+        _ => TokenStream::new(),
+    };
+    if let Item::Struct(item) = &mut item {
+        without_schemars(item);
     }
     let private = runtime.private();
     let retention = format_ident!("{}", if *volatile { "Volatile" } else { "Kept" });
@@ -98,7 +106,7 @@ pub(super) fn emit(event: &Event, mut item: Item) -> TokenStream {
             #key
         }
     };
-    quote!(#item #implementation)
+    quote!(#item #implementation #described)
 }
 
 /// Returns whether a trait is derived, by the last word of its path.

@@ -4,6 +4,7 @@
 
 mod check;
 mod emit;
+mod emit_contract;
 mod expand;
 mod field_bounds;
 mod model;

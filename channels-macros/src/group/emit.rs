@@ -6,8 +6,8 @@ use syn::spanned::Spanned;
 use syn::{Field, ItemStruct, Type, parse_quote};
 
 use super::check::field;
-use super::emit_history;
 use super::model::{Group, Part};
+use super::{emit_contract, emit_history};
 use crate::tokens::{place, text};
 use crate::types::last_word;
 
@@ -71,6 +71,7 @@ pub(super) fn emit(group: &Group, item: &ItemStruct) -> TokenStream {
         None => joined,
     };
     let constant = history.as_ref().map(|history| emit_history::constant(history, &private));
+    let described = emit_contract::described(group, item, &listed, &private);
     let retention = emit_history::retention(history.is_some(), &generics, ident, &private);
 
     quote! {
@@ -94,6 +95,8 @@ pub(super) fn emit(group: &Group, item: &ItemStruct) -> TokenStream {
         #retention
 
         #joined
+
+        #described
     }
 }
 

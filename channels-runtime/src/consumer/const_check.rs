@@ -314,17 +314,17 @@ impl List {
 }
 
 /// A message built at compile time, without a heap. Bound: 1,024 bytes; the rest is cut off.
-struct Message {
+pub(crate) struct Message {
     bytes: [u8; 1024],
     length: usize,
 }
 
 impl Message {
-    const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { bytes: [0; 1024], length: 0 }
     }
 
-    const fn and(mut self, parts: &[&str]) -> Self {
+    pub(crate) const fn and(mut self, parts: &[&str]) -> Self {
         let mut part = 0;
         while part < parts.len() {
             let bytes = parts[part].as_bytes();
@@ -338,7 +338,7 @@ impl Message {
         self
     }
 
-    const fn as_str(&self) -> &str {
+    pub(crate) const fn as_str(&self) -> &str {
         match std::str::from_utf8(self.bytes.split_at(self.length).0) {
             Ok(message) => message,
             // The bound has cut a character in half.

@@ -15,6 +15,8 @@ mod timers;
 
 pub use answer::Asked;
 pub use background::Background;
+#[cfg(feature = "contract")]
+pub(crate) use const_check::Message;
 pub use const_check::{check_command, check_consumer, check_direct, check_group};
 pub use const_check::{check_history, check_name, check_pattern, check_silence};
 pub use consumer::{BoxFuture, Consumer, Decoded, Delivered, NeedsNoClient, OnlySends};

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::ser::{Serialize, Serializer};
+
 use crate::event::group::Group;
 use crate::event::position::Position;
 use crate::name::GroupName;
@@ -110,6 +112,11 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All causes.
+    #[cfg(feature = "contract")]
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Forgotten, Self::OtherServer, Self::TooMuch, Self::Unreadable, Self::NotKept];
+
     /// Returns the name of the cause for a client or a log: `"forgotten"`, `"other_server"`, `"too_much"`, `"unreadable"` or
     /// `"not_kept"`.
     pub fn as_str(self) -> &'static str {
@@ -120,6 +127,13 @@ impl Cause {
             Self::Unreadable => "unreadable",
             Self::NotKept => "not_kept",
         }
+    }
+}
+
+/// Writes the name of the cause.
+impl Serialize for Cause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

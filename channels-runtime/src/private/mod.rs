@@ -16,6 +16,11 @@ pub use crate::consumer::{
 };
 pub use crate::consumer::{check_command, check_consumer, check_direct, check_group};
 pub use crate::consumer::{check_history, check_name, check_pattern, check_silence};
+#[cfg(feature = "contract")]
+pub use crate::contract::{
+    Contract, Described, DescribedEvent, DescribedGroup, FactsOf, JsonOf, NotDescribed, NotDescribedEvent, NotJson,
+    SchemaOf, check_address, check_described_consumer, check_described_event, check_described_group, facts,
+};
 pub use crate::error::{CommandError, DecodeError, Error, Reject, Result};
 pub use crate::event::MailboxPolicy;
 pub use crate::event::Volatile;
@@ -32,9 +37,49 @@ pub use calls::{Accept, LossNotice, MadeByDefault, Outcome, OwnContext, Refused,
 pub use calls::{connected, connected_by_default, connecting, connecting_blocking, own_context};
 pub use calls::{decode_frame, decoded, loss_notice, refused, render_once, rendered, rendered_already, undecoded};
 pub use calls::{named_command, ran, run, run_blocking};
+#[cfg(feature = "contract")]
+pub use channels_contract::schemars;
 pub use fields::{Key, Part, Travels, Whole, group_name, joined_group_name, key, part, write_field};
 pub use serde;
 pub use std::num::NonZeroU64;
 pub use type_facts::{CommandOf, HandlesListed, IsVolatile, JoinsListed, KindOf, NameOf, NotACommand, NotAnEvent};
 pub use type_facts::{Nothing, NothingElse, OtherKind, Retained};
 pub use type_facts::{joined, sent};
+
+/// Keeps what a contract needs if the feature `contract` is on. So the macros need no feature of their own.
+#[cfg(feature = "contract")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __if_contract {
+    ($($tokens:tt)*) => { $($tokens)* };
+}
+
+/// Drops what a contract needs if the feature `contract` is off.
+#[cfg(not(feature = "contract"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __if_contract {
+    ($($tokens:tt)*) => {};
+}
+
+/// Reports `contract!` if the feature `contract` is off.
+#[cfg(not(feature = "contract"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __needs_contract {
+    () => {
+        compile_error!(
+            "`contract!` needs the feature `contract`: write `channels-runtime = { .., features = [\"contract\"] }`"
+        );
+    };
+}
+
+/// Accepts `contract!`.
+#[cfg(feature = "contract")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __needs_contract {
+    () => {};
+}
+
+pub use crate::{__if_contract as if_contract, __needs_contract as needs_contract};

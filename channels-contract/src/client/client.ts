@@ -1,0 +1,247 @@
+// From here on, the file is the same for every contract.
+
+/** The commands, the answers and the messages of a consumer. */
+export type ChannelsProtocol = {
+  commands: object;
+  answers: Record<string, { ok: unknown; error: unknown }>;
+  messages: object;
+};
+/** A message with its name, for a `switch` over `is`. */
+export type ChannelsMessage<P extends ChannelsProtocol> =
+  { [N in keyof P["messages"]]: { is: N; body: P["messages"][N] } }[keyof P["messages"]];
+/** An answer: either `ok`, or `error` if the command was refused. The server's own refusals have a `code` and a `message`. */
+export type ChannelsAnswer<A extends { ok: unknown; error: unknown }> =
+  { ok: A["ok"]; error?: undefined } | { ok?: undefined; error: A["error"] | { code: string; message: string } };
+/** How a connection ended. `opened` is false if the handshake failed; browsers do not say why. */
+export type ChannelsClosed = { code: number; reason: string; opened: boolean; losses: number };
+export type ChannelsState = "connecting" | "open" | "waiting" | "closed";
+export type ChannelsOptions<P extends ChannelsProtocol> = {
+  /** `wss://example.org`. Default: the host of the page. */
+  host?: string;
+  /** The query of the address, such as `?after=7`. It is asked for before each attempt. */
+  query?: () => string;
+  /** The user's token, which travels as the subprotocol `bearer`. It is asked for before each attempt. */
+  token?: () => string | undefined | Promise<string | undefined>;
+  /** The positions of an earlier connection: its `client.since`. */
+  since?: string;
+  /** Whether the address tells the server the contract of this client. Default: false. */
+  announce?: boolean;
+  /** How long `request` waits for an answer, in ms. Default: 30,000. */
+  patience?: number;
+  /** Runs after each opening, before the kept commands are sent. */
+  opened?: (client: ChannelsClient<P>, again: boolean) => void;
+  /** Whether to connect again. Default: `comesBack`. */
+  retry?: (closed: ChannelsClosed) => boolean | Promise<boolean>;
+  state?: (state: ChannelsState, closed?: ChannelsClosed) => void;
+  /** A message that this client does not know. */
+  unknown?: (data: unknown) => void;
+  /** For tests, and for Node before version 22. */
+  WebSocket?: new (url: string, protocols?: string[]) => WebSocket;
+};
+type ChannelsName<T> = keyof T & string;
+type ChannelsFields<T> = Record<never, never> extends T ? [fields?: T] : [fields: T];
+type ChannelsSpec = {
+  readonly tag: string;
+  /** The fields of a reference, of a reply and of a refusal. */
+  readonly answers: readonly [string, string, string];
+  /** The message, and the key, the kind and the value by which it is known. */
+  readonly tests: readonly (readonly [name: string, key?: string | null, kind?: string, value?: unknown])[];
+  /** The fields of a message that are positions. */
+  readonly positions: Readonly<Record<string, readonly string[]>>;
+  /** The messages which say that events were missed. */
+  readonly losses: readonly string[];
+};
+
+/**
+ * Whether a client connects again: not after a close on purpose (1000, and the codes of applications from 3000 on), nor after a
+ * mistake that would only happen again (1002, 1003, 1007 to 1010).
+ */
+export function comesBack({ code }: ChannelsClosed): boolean {
+  return !(code === 1000 || code === 1002 || code === 1003 || (code > 1006 && code < 1011) || code >= 3000);
+}
+
+const kindOf = (value: unknown): string => value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
+
+export class ChannelsClient<P extends ChannelsProtocol> {
+  state: ChannelsState = "connecting";
+  #path: string;
+  #spec: ChannelsSpec;
+  #options: ChannelsOptions<P> & { lost?: (body: never) => void };
+  #socket: WebSocket | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #losses = 0;
+  #again = false;
+  #last = 0;
+  #handlers = new Map<unknown, Set<(body: never) => void>>();
+  #kept = new Set<readonly [string, unknown]>();
+  #waiting = new Map<unknown, readonly [(answer: never) => void, (error: Error) => void]>();
+  // The newest position of each group. The first eight characters of a position name its group.
+  #positions = new Map<string, string>();
+  #now = (): void => {
+    if (this.state === "waiting" && !globalThis.document?.hidden) void this.#connect();
+  };
+
+  constructor(path: string, spec: ChannelsSpec, options: ChannelsOptions<P> & { lost?: (body: never) => void }) {
+    this.#path = path;
+    this.#spec = spec;
+    this.#options = options;
+    for (const at of options.since?.split(",") ?? []) this.#remember(at);
+    globalThis.addEventListener?.("online", this.#now);
+    globalThis.document?.addEventListener("visibilitychange", this.#now);
+    // Not at once, so that handlers can be added first.
+    this.#timer = setTimeout(() => void this.#connect());
+  }
+
+  /** The positions in the histories of the groups, for the `since` of another client. */
+  get since(): string { return [...this.#positions.values()].join(); }
+
+  /** Sends a command. Returns false if there is no connection; then nothing is sent later. */
+  send<N extends ChannelsName<P["commands"]>>(name: N, ...fields: ChannelsFields<P["commands"][N]>): boolean {
+    return this.#say(name, fields[0]);
+  }
+
+  /** Sends a command now, and again after each opening, until the returned function is called. */
+  keep<N extends ChannelsName<P["commands"]>>(name: N, ...fields: ChannelsFields<P["commands"][N]>): () => void {
+    const kept = [name, fields[0]] as const;
+    this.#kept.add(kept);
+    this.#say(...kept);
+    return () => void this.#kept.delete(kept);
+  }
+
+  /** Sends a command and waits for its answer. Rejects if the connection is lost or the answer takes too long. */
+  request<N extends ChannelsName<P["commands"]> & keyof P["answers"]>(
+    name: N, ...fields: ChannelsFields<P["commands"][N]>
+  ): Promise<ChannelsAnswer<P["answers"][N]>> {
+    const reference = ++this.#last;
+    return new Promise((resolve, reject) => {
+      if (!this.#say(name, { ...(fields[0] as object), [this.#spec.answers[0]]: reference })) {
+        return reject(new Error(`${name}: not connected`));
+      }
+      const timer = setTimeout(() => {
+        this.#waiting.delete(reference);
+        reject(new Error(`${name}: no answer`));
+      }, this.#options.patience ?? 30_000);
+      this.#waiting.set(reference, [
+        (answer) => { clearTimeout(timer); resolve(answer); },
+        (error) => { clearTimeout(timer); reject(error); },
+      ]);
+    });
+  }
+
+  /** Calls the handler for each message of this name, until the returned function is called. */
+  on<N extends ChannelsName<P["messages"]>>(name: N, handler: (body: P["messages"][N]) => void): () => void {
+    return this.#listen(name, handler);
+  }
+
+  /** Calls the handler for every message. */
+  any(handler: (message: ChannelsMessage<P>) => void): () => void { return this.#listen(undefined, handler); }
+
+  /** Closes the connection for good. */
+  close(code = 1000, reason = ""): void {
+    clearTimeout(this.#timer);
+    globalThis.removeEventListener?.("online", this.#now);
+    globalThis.document?.removeEventListener("visibilitychange", this.#now);
+    this.#show("closed");
+    this.#forget("closed");
+    this.#socket?.close(code, reason);
+  }
+
+  #say(name: string, fields: unknown): boolean {
+    if (this.state !== "open") return false;
+    this.#socket!.send(JSON.stringify({ ...(fields as object), [this.#spec.tag]: name }));
+    return true;
+  }
+
+  #listen(name: unknown, handler: (body: never) => void): () => void {
+    const handlers = this.#handlers.get(name) ?? new Set();
+    this.#handlers.set(name, handlers.add(handler));
+    return () => void handlers.delete(handler);
+  }
+
+  #is(state: ChannelsState): boolean { return this.state === state; }
+
+  #show(state: ChannelsState, closed?: ChannelsClosed): void {
+    this.state = state;
+    this.#options.state?.(state, closed);
+  }
+
+  #remember(at: unknown): void {
+    if (typeof at === "string" && at) this.#positions.set(at.slice(0, 8), at);
+  }
+
+  #forget(why: string): void {
+    for (const [, reject] of this.#waiting.values()) reject(new Error(why));
+    this.#waiting.clear();
+  }
+
+  async #connect(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#show("connecting");
+    const { host, query, token, announce, WebSocket = globalThis.WebSocket } = this.#options;
+    let opened = 0;
+    try {
+      const bearer = await token?.();
+      if (!this.#is("connecting")) return;
+      const asked = new URLSearchParams(query?.());
+      if (this.since) asked.set("since", this.since);
+      if (announce) asked.set("contract", CONTRACT);
+      const origin = host ?? location.origin.replace(/^http/, "ws");
+      const address = origin + this.#path + (String(asked) && `?${asked}`);
+      const socket = this.#socket = new WebSocket(address, bearer === undefined ? [] : ["bearer", bearer]);
+      socket.onopen = () => {
+        if (!this.#is("connecting")) return;
+        opened = Date.now();
+        this.#show("open");
+        this.#options.opened?.(this, this.#again);
+        this.#again = true;
+        for (const kept of this.#kept) this.#say(...kept);
+      };
+      socket.onmessage = ({ data }) => this.#heard(data);
+      socket.onclose = ({ code, reason }) => void this.#ended(code, reason, opened);
+    } catch (error) {
+      void this.#ended(1006, String(error), 0);
+    }
+  }
+
+  #heard(data: unknown): void {
+    if (this.#is("closed")) return;
+    let body = data as Record<string, unknown>;
+    try { body = JSON.parse(data as string); } catch { /* text that is not JSON, or bytes */ }
+    const isObject = kindOf(body) === "object";
+    const has = (key: string): boolean => isObject && Object.hasOwn(body, key);
+    const [reference, ok, error] = this.#spec.answers;
+    const waiting = has(reference) ? this.#waiting.get(body[reference]) : undefined;
+    if (waiting) {
+      this.#waiting.delete(body[reference]);
+      waiting[0]((has(error) ? { error: body[error] } : { ok: body[ok] }) as never);
+      return;
+    }
+    const is = this.#spec.tests.find(([, key, kind, value]) =>
+      (key == null || has(key)) &&
+      (kind === undefined || kind === kindOf(key == null ? body : body[key])) &&
+      (value === undefined || value === body[key!]))?.[0];
+    if (is === undefined) return this.#options.unknown?.(body);
+    for (const key of this.#spec.positions[is] ?? []) this.#remember(body[key]);
+    if (this.#spec.losses.includes(is)) this.#options.lost?.(body as never);
+    for (const handler of this.#handlers.get(is) ?? []) handler(body as never);
+    for (const handler of this.#handlers.get(undefined) ?? []) handler({ is, body } as never);
+  }
+
+  async #ended(code: number, reason: string, opened: number): Promise<void> {
+    if (this.#is("closed")) return;
+    this.#losses = opened && Date.now() - opened > 5_000 ? 1 : this.#losses + 1;
+    const closed = { code, reason, opened: opened > 0, losses: this.#losses };
+    this.#show("waiting", closed);
+    this.#forget("the connection is lost");
+    if (!await (this.#options.retry ?? comesBack)(closed)) {
+      this.close();
+      return;
+    }
+    if (!this.#is("waiting")) return;
+    // A server that restarts gives each client another time to wait. A client that read too slowly (1013) waits longer.
+    const told = /^reconnect in (\d+) ms$/.exec(reason);
+    if (told) this.#losses = 0;
+    const ceiling = Math.min(15_000, 250 * 2 ** (closed.losses + (code === 1013 ? 3 : 0)));
+    this.#timer = setTimeout(() => void this.#connect(), told ? Number(told[1]) : ceiling * (0.5 + Math.random() / 2));
+  }
+}
