@@ -99,6 +99,8 @@ pub(crate) struct Group {
     pub(crate) pattern: String,
     /// The fields of its name.
     pub(crate) fields: Vec<(String, Shape)>,
+    /// The index of the field that may contain the text around it.
+    pub(crate) rest: usize,
     /// The names of its events.
     pub(crate) events: Vec<String>,
     pub(crate) history: bool,
@@ -338,6 +340,7 @@ impl Reader<'_> {
             docs: given(facts.docs),
             pattern: facts.pattern.into(),
             fields: fields.collect(),
+            rest: facts.rest,
             events: facts.events.iter().map(|event| event.name.to_owned()).collect(),
             history: facts.history,
         }

@@ -120,6 +120,8 @@ pub struct GroupFacts {
     pub docs: &'static str,
     /// The fields of the name, in their order.
     pub fields: &'static [PartFacts],
+    /// The index of the field that may contain the text around it. The name is taken apart from both of its ends.
+    pub rest: usize,
     /// The events that it carries.
     pub events: &'static [EventFacts],
     /// Whether it has a history.

@@ -155,6 +155,7 @@ pub(crate) const ROOM: GroupFacts = GroupFacts {
     pattern: "room-{id}",
     docs: " The sockets in one room.",
     fields: &[PartFacts { field: "id", ty: facts::<u32>("u32") }],
+    rest: 0,
     events: &[MESSAGE],
     history: false,
 };

@@ -127,13 +127,23 @@ fn name(parts: &[Part], item: &ItemStruct, private: &TokenStream) -> TokenStream
         return quote!(#private::group_name(::core::format_args!(#format #(, #fields)*)));
     }
     let prefix = literal(0);
-    // Numbers do not contain separators, so the last field of another type may contain any text.
-    let rest = fields.iter().rposition(|(.., field)| !is_number(field)).unwrap_or_default();
+    let rest = rest(parts, item);
     let fields = fields.iter().map(|(at, name, field)| {
         let (value, separator) = (value(field), literal(at + 1));
         quote!(#private::NameField { name: #name, value: #value, separator: #separator })
     });
     quote!(#private::joined_group_name(#prefix, &[#(#fields),*], #rest))
+}
+
+/// Returns the index of the field that may contain the text around it. Numbers do not contain separators, so it is the last field of
+/// another type.
+pub(super) fn rest(parts: &[Part], item: &ItemStruct) -> usize {
+    let fields = parts.iter().filter_map(|part| match part {
+        Part::Field(name) => field(item, name),
+        Part::Literal(_) => None,
+    });
+    let fields: Vec<&Field> = fields.collect();
+    fields.iter().rposition(|field| !is_number(field)).unwrap_or_default()
 }
 
 /// Returns the pattern with a character for each field; see `Group::SHAPE`.

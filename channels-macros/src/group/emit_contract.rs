@@ -6,6 +6,7 @@ use syn::ext::IdentExt;
 use syn::{ItemStruct, Type};
 
 use super::check::field;
+use super::emit::rest;
 use super::model::{Group, Part};
 use crate::contract::type_facts;
 use crate::tokens::docs;
@@ -25,7 +26,7 @@ pub(super) fn described(group: &Group, item: &ItemStruct, events: &[&Type], priv
             Some(quote!(#private::facts::PartFacts { field: #name, ty: #facts }))
         }
     });
-    let (ident, history) = (&item.ident, history.is_some());
+    let (ident, history, rest) = (&item.ident, history.is_some(), rest(parts, item));
     let (name, documentation) = (ident.unraw().to_string(), docs(&item.attrs));
     quote! {
         #private::if_contract! {
@@ -40,6 +41,7 @@ pub(super) fn described(group: &Group, item: &ItemStruct, events: &[&Type], priv
                         pattern: #pattern,
                         docs: #documentation,
                         fields: &[#(#fields),*],
+                        rest: #rest,
                         events: &[#(#private::FactsOf::<#events>::FACTS),*],
                         history: #history,
                     };
