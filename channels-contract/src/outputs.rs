@@ -178,7 +178,8 @@ fn command(word: &str) -> String {
     format!("{SWITCH}={word} cargo test contract")
 }
 
-fn numbered(head: &str, sentences: &[String]) -> String {
+/// Returns several sentences below one.
+pub(crate) fn numbered(head: &str, sentences: &[String]) -> String {
     let lines = sentences.iter().enumerate().map(|(at, sentence)| format!("\n{}. {sentence}", at + 1));
     format!("{head}:{}", lines.collect::<String>())
 }
