@@ -16,10 +16,10 @@ pub(super) enum Annotation {
     Name(String),
     /// `Literal[..]`, by the texts of its values.
     Literal(Vec<String>),
-    List(Box<Annotation>),
+    List(Box<Self>),
     /// A dictionary with strings as keys.
-    Dict(Box<Annotation>),
-    Union(Vec<Annotation>),
+    Dict(Box<Self>),
+    Union(Vec<Self>),
 }
 
 impl Annotation {

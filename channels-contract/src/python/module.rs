@@ -45,7 +45,7 @@ fn frame(contract: &Contract, text: &str) -> (String, String) {
     let helpers: String = HELPERS.iter().filter(|(name, _)| text.contains(name)).map(|(_, helper)| *helper).collect();
     let whole = format!("{text}{helpers}");
     let mut imports = String::from("from __future__ import annotations\n\n");
-    if whole.contains("re.") && helpers.contains("_NAME") {
+    if helpers.contains("re.compile") {
         imports.push_str("import re\n");
     }
     if !contract.groups.is_empty() {
@@ -61,7 +61,7 @@ fn frame(contract: &Contract, text: &str) -> (String, String) {
     if !contract.groups.is_empty() {
         imports.push_str("\nfrom asgiref.sync import async_to_sync\n");
     }
-    (imports, helpers)
+    (format!("{}\n", imports.trim_end()), helpers)
 }
 
 pub(super) struct Module<'a> {
@@ -300,4 +300,85 @@ fn variant(form: &Shape) -> String {
     });
     let key = || object.fields.keys().next().map(|key| capitalised(key));
     constant.or_else(key).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::facts::{EventFacts, GroupFacts};
+    use crate::fixtures::{MESSAGE, ROOM, multichat};
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[schemars(rename = "Literal")]
+    struct Words {
+        word: String,
+    }
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    struct Room {
+        id: u8,
+    }
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    struct Fields {
+        words: Words,
+        room: Room,
+    }
+
+    fn event<T: JsonSchema>(name: &'static str, ty: &'static str) -> EventFacts {
+        EventFacts { name, ty, docs: "", parts: &[], schema: Some(|generator| T::json_schema(generator)) }
+    }
+
+    fn problem(events: &'static [EventFacts]) -> String {
+        let room = GroupFacts { events, ..ROOM };
+        python(&Contract::new("multichat", ".", &[], &[room], &[])).unwrap_err()
+    }
+
+    #[test]
+    fn names_with_another_meaning_are_refused() {
+        let events = Box::leak(Box::new([
+            MESSAGE,
+            event::<Fields>("import", "RoomHandlers"),
+            event::<()>("a.b", "None"),
+            event::<()>("a.c", "ChatMessageInput"),
+        ]));
+        assert_eq!(
+            problem(events),
+            "the Python types of `multichat` cannot be written:\n\
+             1. the event `None` cannot have this name in Python, where `None` has a meaning already: rename the struct\n\
+             2. the form for sending of an event `ChatMessageInput` and the event `ChatMessageInput` would have one name in Python: \
+             rename the struct\n\
+             3. the event `RoomHandlers` and the list of a group's handlers `RoomHandlers` would have one name in Python: rename the \
+             struct\n\
+             4. the group `Room` and the type of a field `Room` would have one name in Python: give the type of a field another name \
+             with `#[schemars(rename = \"..\")]`\n\
+             5. the type of a field `Literal` cannot have this name in Python, where `Literal` has a meaning already: give the type of \
+             a field another name with `#[schemars(rename = \"..\")]`\n\
+             6. the event `import` of the group `Room` needs a method `import`, which is a keyword of Python: give the event another \
+             name"
+        );
+    }
+
+    #[test]
+    fn an_event_that_is_no_object_is_refused() {
+        let events = Box::leak(Box::new([event::<Vec<u8>>("a.list", "List")]));
+        assert_eq!(
+            problem(events),
+            "the Python types of `multichat` cannot be written:\n\
+             1. the event `a.list` is a `[u8]`, and the layer carries objects: give `List` fields"
+        );
+    }
+
+    #[test]
+    fn only_what_is_needed_is_written() {
+        let text = python(&multichat()).unwrap();
+        for name in ["InRoom", "Refused", "Union", "_check_fields"] {
+            assert!(!text.contains(name), "{name}: {text}");
+        }
+        let empty = python(&Contract::new("empty", ".", &[], &[], &[])).unwrap();
+        assert_eq!(empty.lines().count(), 3, "{empty}");
+    }
 }

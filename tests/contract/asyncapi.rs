@@ -1,0 +1,1 @@
+//! The AsyncAPI document, as its parser judges it.

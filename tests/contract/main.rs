@@ -1,0 +1,10 @@
+//! The files of a contract, as the tools of other languages judge them: mypy, pyright, and the parser of AsyncAPI.
+//!
+//! `scripts/python-env` and `scripts/node-env` install the tools.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at an unexpected result")]
+
+mod asyncapi;
+mod contracts;
+mod files;
+mod python;
