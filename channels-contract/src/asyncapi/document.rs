@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::example::example;
 use super::schema::{described, schema};
-use crate::contract::{Command, Contract, Message, Route};
+use crate::contract::{COMMAND_ERROR, Command, Contract, Message, Route};
 use crate::lock::Lock;
 use crate::outputs::heading;
 use crate::shape::{Field, Object, Rest, Shape, Text};
@@ -196,7 +196,10 @@ impl Document<'_> {
             });
             add(&mut self.operations, &format!("{consumer}.receive"), operation);
         }
-        for (command, at, answers) in answered {
+        // The runtime answers a command that it cannot read, and repeats its reference.
+        let malformed = sent.iter().find(|key| *key == COMMAND_ERROR);
+        for (command, at, mut answers) in answered {
+            answers.extend(malformed.cloned());
             let operation = json!({
                 "action": "receive",
                 "summary": format!(
@@ -313,6 +316,7 @@ mod tests {
                 "messages": [
                     { "$ref": "#/channels/ChatConsumer/messages/who.ok" },
                     { "$ref": "#/channels/ChatConsumer/messages/who.error" },
+                    { "$ref": "#/channels/ChatConsumer/messages/CommandError" },
                 ],
             })
         );
