@@ -41,6 +41,8 @@ pub(super) struct Consumer {
     pub(super) generics: Generics,
     /// The `#[cfg]`s of the block, repeated on every generated item.
     pub(super) cfgs: Vec<Attribute>,
+    /// The documentation of the block.
+    pub(super) docs: String,
     /// `ChatConsumer`.
     pub(super) name: Ident,
     /// The name of the enum of events, which is visible only in the generated block.
@@ -52,6 +54,10 @@ pub(super) struct Consumer {
     /// `None` for a consumer without a list, which may join any group.
     pub(super) groups: Option<Vec<Type>>,
     pub(super) sends: Vec<Type>,
+    /// Whether `sends(.., _)` says that there are other messages.
+    pub(super) others: bool,
+    /// A call that sends a message without a type: `send_json`.
+    pub(super) untyped: Option<String>,
     /// A variant of `MailboxPolicy`.
     pub(super) mailbox: Ident,
     pub(super) uncompressed: bool,
@@ -181,6 +187,8 @@ pub(super) struct Raw {
 pub(super) struct Connect {
     pub(super) method: Method,
     pub(super) captures: Vec<Type>,
+    /// The names of its arguments after the context, as far as they are words.
+    pub(super) names: Vec<String>,
 }
 
 /// `#[disconnect]`.

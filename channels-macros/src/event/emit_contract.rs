@@ -146,31 +146,9 @@ fn mirror(field: &Field, at: usize, runtime: &Runtime) -> Mirrored {
     }
 }
 
-/// Returns a type with the schema, or with one that names nothing.
+/// Returns the definition of a type with that schema.
 fn wrapped(name: &Ident, schema: &TokenStream, private: &TokenStream) -> TokenStream {
-    quote! {
-        #[derive(::core::default::Default)]
-        struct #name;
-
-        #[automatically_derived]
-        impl #private::schemars::JsonSchema for #name {
-            fn inline_schema() -> ::core::primitive::bool {
-                true
-            }
-
-            fn schema_name() -> ::std::borrow::Cow<'static, ::core::primitive::str> {
-                ::std::borrow::Cow::Borrowed(::core::stringify!(#name))
-            }
-
-            fn json_schema(generator: &mut #private::schemars::SchemaGenerator) -> #private::schemars::Schema {
-                let schema: #private::facts::SchemaFn = #schema;
-                match schema {
-                    ::core::option::Option::Some(schema) => schema(generator),
-                    ::core::option::Option::None => ::core::convert::From::from(true),
-                }
-            }
-        }
-    }
+    quote!(#private::field_schema!(#name, #schema);)
 }
 
 /// Returns the attributes that the mirror keeps: those of serde as far as they change the names and the presence of fields, those

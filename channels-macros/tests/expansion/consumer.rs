@@ -130,6 +130,32 @@ impl<__G: ?::core::marker::Sized> ::channels_runtime::__private::Joins<__G>
 for ChatConsumer {}
 #[automatically_derived]
 impl ::channels_runtime::__private::Sends<Joined> for ChatConsumer {}
+::channels_runtime::__private::if_contract! {
+    #[automatically_derived] impl ::channels_runtime::__private::Described for
+    ChatConsumer { const FACTS : ::channels_runtime::__private::facts::ConsumerFacts = {
+    #[allow(unused_imports)] use ::channels_runtime::__private:: { NotDescribed as _,
+    NotJson as _ }; ::channels_runtime::__private::facts::ConsumerFacts { name :
+    "ChatConsumer", docs : "", tag : "command", answers :
+    ::channels_runtime::__private::facts::AnswerFields { reference : "ref", ok : "ok",
+    error : "error" }, captures : { & ["room_id"] }, commands : &
+    [::channels_runtime::__private::facts::CommandFacts { name : "send", docs :
+    " A line of the chat.", payload : ::channels_runtime::__private::facts::TypeFacts {
+    name : "SendCommand", schema : ::channels_runtime::__private::SchemaOf:: <
+    SendCommand > ::SCHEMA }, answer : ::core::option::Option::None, }], messages : &
+    [::channels_runtime::__private::facts::MessageFacts { place : "sends", ty :
+    ::channels_runtime::__private::facts::TypeFacts { name : "Joined", schema :
+    ::channels_runtime::__private::SchemaOf:: < Joined > ::SCHEMA }, is_json : true },
+    ::channels_runtime::__private::facts::MessageFacts { place : "chat_message", ty :
+    ::channels_runtime::__private::facts::TypeFacts { name : "ChatLine", schema :
+    ::channels_runtime::__private::SchemaOf:: < ChatLine > ::SCHEMA }, is_json :
+    ::channels_runtime::__private::JsonOf:: < Json < ChatLine > > ::IS_JSON },
+    ::channels_runtime::__private::facts::MessageFacts { place : "chat_history", ty :
+    ::channels_runtime::__private::facts::TypeFacts { name : "Vec<ChatLine>", schema :
+    ::channels_runtime::__private::SchemaOf:: < Vec < ChatLine > > ::SCHEMA }, is_json :
+    ::channels_runtime::__private::JsonOf:: < Json < Vec < ChatLine > > > ::IS_JSON },],
+    others : false, untyped : ::core::option::Option::None, refuses : !
+    ::core::cfg!(any()), history_lost : ::core::cfg!(any()), } }; }
+}
 const _: () = {
     /// Events that `ChatConsumer` accepts: one variant for each `#[handler]`.
     #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]

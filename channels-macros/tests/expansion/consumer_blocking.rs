@@ -40,6 +40,21 @@ impl<
 impl ::channels_runtime::__private::HandlesListed for Reports {}
 #[automatically_derived]
 impl<__G: ?::core::marker::Sized> ::channels_runtime::__private::Joins<__G> for Reports {}
+::channels_runtime::__private::if_contract! {
+    #[automatically_derived] impl ::channels_runtime::__private::Described for Reports {
+    const FACTS : ::channels_runtime::__private::facts::ConsumerFacts = {
+    #[allow(unused_imports)] use ::channels_runtime::__private:: { NotDescribed as _,
+    NotJson as _ }; ::channels_runtime::__private::facts::ConsumerFacts { name :
+    "Reports", docs : "", tag : "type", answers :
+    ::channels_runtime::__private::facts::AnswerFields { reference : "ref", ok : "ok",
+    error : "error" }, captures : { & ["id"] }, commands : &
+    [::channels_runtime::__private::facts::CommandFacts { name : "read", docs : "",
+    payload : ::channels_runtime::__private::facts::TypeFacts { name : "Read", schema :
+    ::channels_runtime::__private::SchemaOf:: < Read > ::SCHEMA }, answer :
+    ::core::option::Option::None, }], messages : & [], others : false, untyped :
+    ::core::option::Option::None, refuses : ! ::core::cfg!(any()), history_lost :
+    ::core::cfg!(any()), } }; }
+}
 const _: () = {
     /// Events that `Reports` accepts: one variant for each `#[handler]`.
     #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]

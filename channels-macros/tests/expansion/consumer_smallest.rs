@@ -14,6 +14,16 @@ impl Echo {
 impl ::channels_runtime::__private::HandlesListed for Echo {}
 #[automatically_derived]
 impl<__G: ?::core::marker::Sized> ::channels_runtime::__private::Joins<__G> for Echo {}
+::channels_runtime::__private::if_contract! {
+    #[automatically_derived] impl ::channels_runtime::__private::Described for Echo {
+    const FACTS : ::channels_runtime::__private::facts::ConsumerFacts = {
+    #[allow(unused_imports)] use ::channels_runtime::__private:: { NotDescribed as _,
+    NotJson as _ }; ::channels_runtime::__private::facts::ConsumerFacts { name : "Echo",
+    docs : "", tag : "type", answers : ::channels_runtime::__private::facts::AnswerFields
+    { reference : "ref", ok : "ok", error : "error" }, captures : { & [] }, commands : &
+    [], messages : & [], others : false, untyped : ::core::option::Option::None, refuses
+    : ! ::core::cfg!(any()), history_lost : ::core::cfg!(any()), } }; }
+}
 const _: () = {
     /// Events that `Echo` accepts: one variant for each `#[handler]`.
     #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]

@@ -95,6 +95,24 @@ impl ::channels_runtime::__private::HandlesHistoryLost for Feed {}
 impl<__G: ?::core::marker::Sized> ::channels_runtime::__private::Joins<__G> for Feed {}
 #[automatically_derived]
 impl ::channels_runtime::__private::OnlySends for Feed {}
+::channels_runtime::__private::if_contract! {
+    #[automatically_derived] impl ::channels_runtime::__private::Described for Feed {
+    const FACTS : ::channels_runtime::__private::facts::ConsumerFacts = {
+    #[allow(unused_imports)] use ::channels_runtime::__private:: { NotDescribed as _,
+    NotJson as _ }; ::channels_runtime::__private::facts::ConsumerFacts { name : "Feed",
+    docs : "", tag : "type", answers : ::channels_runtime::__private::facts::AnswerFields
+    { reference : "ref", ok : "ok", error : "error" }, captures : { & [] }, commands : &
+    [], messages : & [::channels_runtime::__private::facts::MessageFacts { place :
+    "line", ty : ::channels_runtime::__private::facts::TypeFacts { name : "Shown", schema
+    : ::channels_runtime::__private::SchemaOf:: < Shown > ::SCHEMA }, is_json :
+    ::channels_runtime::__private::JsonOf:: < Json < Shown > > ::IS_JSON },
+    ::channels_runtime::__private::facts::MessageFacts { place : "page", ty :
+    ::channels_runtime::__private::facts::TypeFacts { name : "Shown", schema :
+    ::channels_runtime::__private::SchemaOf:: < Shown > ::SCHEMA }, is_json :
+    ::channels_runtime::__private::JsonOf:: < Json < Shown > > ::IS_JSON },], others :
+    false, untyped : ::core::option::Option::Some("send_json"), refuses : !
+    ::core::cfg!(any()), history_lost : true, } }; }
+}
 const _: () = {
     /// Events that `Feed` accepts: one variant for each `#[handler]`.
     #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]

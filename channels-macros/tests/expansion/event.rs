@@ -18,3 +18,33 @@ impl ::channels_runtime::__private::Event for ChatMessage {
         ::core::file!(), ":", ::core::line!(), ")",
     );
 }
+::channels_runtime::__private::if_contract! {
+    const _ : () = { #[allow(unused_imports)] use
+    ::channels_runtime::__private::NotDescribed as _; #[allow(dead_code)] fn __skip < T :
+    ? ::core::marker::Sized > (_ : & T) -> ::core::primitive::bool { true }
+    #[derive(::core::default::Default)] struct __Field0; #[automatically_derived] impl
+    ::channels_runtime::__private::schemars::JsonSchema for __Field0 { fn inline_schema()
+    -> ::core::primitive::bool { true } fn schema_name() -> ::std::borrow::Cow < 'static,
+    ::core::primitive::str > { ::std::borrow::Cow::Borrowed(::core::stringify!(__Field0))
+    } fn json_schema(generator : & mut
+    ::channels_runtime::__private::schemars::SchemaGenerator) ->
+    ::channels_runtime::__private::schemars::Schema { let schema :
+    ::channels_runtime::__private::facts::SchemaFn =
+    ::channels_runtime::__private::SchemaOf:: < String > ::SCHEMA; match schema {
+    ::core::option::Option::Some(schema) => schema(generator),
+    ::core::option::Option::None => ::core::convert::From::from(true), } } }
+    #[allow(dead_code)] #[derive(::core::default::Default,
+    ::channels_runtime::__private::schemars::JsonSchema)] #[schemars(crate =
+    "::channels_runtime::__private::schemars")] #[doc = r" A message of a user."] struct
+    __Mirror { message : __Field0, } #[automatically_derived] impl
+    ::channels_runtime::__private::DescribedEvent for ChatMessage { const FACTS :
+    ::channels_runtime::__private::facts::EventFacts =
+    ::channels_runtime::__private::facts::EventFacts { name : "chat.message", ty :
+    "ChatMessage", docs : " A message of a user.", parts : &
+    [::channels_runtime::__private::facts::PartFacts { field : "message", ty :
+    ::channels_runtime::__private::facts::TypeFacts { name : "String", schema :
+    ::channels_runtime::__private::SchemaOf:: < String > ::SCHEMA }, }], schema :
+    ::core::option::Option::Some(| generator | < __Mirror as
+    ::channels_runtime::__private::schemars::JsonSchema > ::json_schema(generator)), }; }
+    };
+}

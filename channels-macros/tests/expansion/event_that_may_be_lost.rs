@@ -22,3 +22,46 @@ impl ::channels_runtime::__private::Event for CursorMove {
         ::channels_runtime::__private::key::<u64>(Self::TYPE, &self.user_id)
     }
 }
+::channels_runtime::__private::if_contract! {
+    const _ : () = { #[allow(unused_imports)] use
+    ::channels_runtime::__private::NotDescribed as _; #[allow(dead_code)] fn __skip < T :
+    ? ::core::marker::Sized > (_ : & T) -> ::core::primitive::bool { true }
+    #[derive(::core::default::Default)] struct __Field0; #[automatically_derived] impl
+    ::channels_runtime::__private::schemars::JsonSchema for __Field0 { fn inline_schema()
+    -> ::core::primitive::bool { true } fn schema_name() -> ::std::borrow::Cow < 'static,
+    ::core::primitive::str > { ::std::borrow::Cow::Borrowed(::core::stringify!(__Field0))
+    } fn json_schema(generator : & mut
+    ::channels_runtime::__private::schemars::SchemaGenerator) ->
+    ::channels_runtime::__private::schemars::Schema { let schema :
+    ::channels_runtime::__private::facts::SchemaFn =
+    ::channels_runtime::__private::SchemaOf:: < u64 > ::SCHEMA; match schema {
+    ::core::option::Option::Some(schema) => schema(generator),
+    ::core::option::Option::None => ::core::convert::From::from(true), } } }
+    #[derive(::core::default::Default)] struct __Field1; #[automatically_derived] impl
+    ::channels_runtime::__private::schemars::JsonSchema for __Field1 { fn inline_schema()
+    -> ::core::primitive::bool { true } fn schema_name() -> ::std::borrow::Cow < 'static,
+    ::core::primitive::str > { ::std::borrow::Cow::Borrowed(::core::stringify!(__Field1))
+    } fn json_schema(generator : & mut
+    ::channels_runtime::__private::schemars::SchemaGenerator) ->
+    ::channels_runtime::__private::schemars::Schema { let schema :
+    ::channels_runtime::__private::facts::SchemaFn =
+    ::channels_runtime::__private::SchemaOf:: < f64 > ::SCHEMA; match schema {
+    ::core::option::Option::Some(schema) => schema(generator),
+    ::core::option::Option::None => ::core::convert::From::from(true), } } }
+    #[allow(dead_code)] #[derive(::core::default::Default,
+    ::channels_runtime::__private::schemars::JsonSchema)] #[schemars(crate =
+    "::channels_runtime::__private::schemars")] struct __Mirror { user_id : __Field0, x :
+    __Field1, } #[automatically_derived] impl
+    ::channels_runtime::__private::DescribedEvent for CursorMove { const FACTS :
+    ::channels_runtime::__private::facts::EventFacts =
+    ::channels_runtime::__private::facts::EventFacts { name : "cursor.move", ty :
+    "CursorMove", docs : "", parts : & [::channels_runtime::__private::facts::PartFacts {
+    field : "user_id", ty : ::channels_runtime::__private::facts::TypeFacts { name :
+    "u64", schema : ::channels_runtime::__private::SchemaOf:: < u64 > ::SCHEMA }, },
+    ::channels_runtime::__private::facts::PartFacts { field : "x", ty :
+    ::channels_runtime::__private::facts::TypeFacts { name : "f64", schema :
+    ::channels_runtime::__private::SchemaOf:: < f64 > ::SCHEMA }, }], schema :
+    ::core::option::Option::Some(| generator | < __Mirror as
+    ::channels_runtime::__private::schemars::JsonSchema > ::json_schema(generator)), }; }
+    };
+}

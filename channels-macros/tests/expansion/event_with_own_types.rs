@@ -28,3 +28,73 @@ impl ::channels_runtime::__private::Event for ChatMessage {
         ::core::file!(), ":", ::core::line!(), ")",
     );
 }
+::channels_runtime::__private::if_contract! {
+    const _ : () = { #[allow(unused_imports)] use
+    ::channels_runtime::__private::NotDescribed as _; #[allow(dead_code)] fn __skip < T :
+    ? ::core::marker::Sized > (_ : & T) -> ::core::primitive::bool { true }
+    #[derive(::core::default::Default)] struct __Field0; #[automatically_derived] impl
+    ::channels_runtime::__private::schemars::JsonSchema for __Field0 { fn inline_schema()
+    -> ::core::primitive::bool { true } fn schema_name() -> ::std::borrow::Cow < 'static,
+    ::core::primitive::str > { ::std::borrow::Cow::Borrowed(::core::stringify!(__Field0))
+    } fn json_schema(generator : & mut
+    ::channels_runtime::__private::schemars::SchemaGenerator) ->
+    ::channels_runtime::__private::schemars::Schema { let schema :
+    ::channels_runtime::__private::facts::SchemaFn =
+    ::channels_runtime::__private::SchemaOf:: < User > ::SCHEMA; match schema {
+    ::core::option::Option::Some(schema) => schema(generator),
+    ::core::option::Option::None => ::core::convert::From::from(true), } } }
+    #[derive(::core::default::Default)] struct __Field1; #[automatically_derived] impl
+    ::channels_runtime::__private::schemars::JsonSchema for __Field1 { fn inline_schema()
+    -> ::core::primitive::bool { true } fn schema_name() -> ::std::borrow::Cow < 'static,
+    ::core::primitive::str > { ::std::borrow::Cow::Borrowed(::core::stringify!(__Field1))
+    } fn json_schema(generator : & mut
+    ::channels_runtime::__private::schemars::SchemaGenerator) ->
+    ::channels_runtime::__private::schemars::Schema { let schema :
+    ::channels_runtime::__private::facts::SchemaFn =
+    ::channels_runtime::__private::SchemaOf:: < String > ::SCHEMA; match schema {
+    ::core::option::Option::Some(schema) => schema(generator),
+    ::core::option::Option::None => ::core::convert::From::from(true), } } }
+    #[derive(::core::default::Default)] struct __Field2; #[automatically_derived] impl
+    ::channels_runtime::__private::schemars::JsonSchema for __Field2 { fn inline_schema()
+    -> ::core::primitive::bool { true } fn schema_name() -> ::std::borrow::Cow < 'static,
+    ::core::primitive::str > { ::std::borrow::Cow::Borrowed(::core::stringify!(__Field2))
+    } fn json_schema(generator : & mut
+    ::channels_runtime::__private::schemars::SchemaGenerator) ->
+    ::channels_runtime::__private::schemars::Schema { let schema :
+    ::channels_runtime::__private::facts::SchemaFn = ::core::option::Option::None; match
+    schema { ::core::option::Option::Some(schema) => schema(generator),
+    ::core::option::Option::None => ::core::convert::From::from(true), } } }
+    #[derive(::core::default::Default)] struct __Field3; #[automatically_derived] impl
+    ::channels_runtime::__private::schemars::JsonSchema for __Field3 { fn inline_schema()
+    -> ::core::primitive::bool { true } fn schema_name() -> ::std::borrow::Cow < 'static,
+    ::core::primitive::str > { ::std::borrow::Cow::Borrowed(::core::stringify!(__Field3))
+    } fn json_schema(generator : & mut
+    ::channels_runtime::__private::schemars::SchemaGenerator) ->
+    ::channels_runtime::__private::schemars::Schema { let schema :
+    ::channels_runtime::__private::facts::SchemaFn =
+    ::channels_runtime::__private::SchemaOf:: < Vec < ChatMessage > > ::SCHEMA; match
+    schema { ::core::option::Option::Some(schema) => schema(generator),
+    ::core::option::Option::None => ::core::convert::From::from(true), } } }
+    #[allow(dead_code)] #[derive(::core::default::Default,
+    ::channels_runtime::__private::schemars::JsonSchema)] #[schemars(crate =
+    "::channels_runtime::__private::schemars")] struct __Mirror { #[serde(rename =
+    "from")] user : __Field0, message : ::core::option::Option < __Field1 >, at :
+    __Field2, answers : __Field3, } #[automatically_derived] impl
+    ::channels_runtime::__private::DescribedEvent for ChatMessage { const FACTS :
+    ::channels_runtime::__private::facts::EventFacts =
+    ::channels_runtime::__private::facts::EventFacts { name : "chat.message", ty :
+    "ChatMessage", docs : "", parts : & [::channels_runtime::__private::facts::PartFacts
+    { field : "user", ty : ::channels_runtime::__private::facts::TypeFacts { name :
+    "User", schema : ::channels_runtime::__private::SchemaOf:: < User > ::SCHEMA }, },
+    ::channels_runtime::__private::facts::PartFacts { field : "message", ty :
+    ::channels_runtime::__private::facts::TypeFacts { name : "Option<String>", schema :
+    ::channels_runtime::__private::SchemaOf:: < String > ::SCHEMA }, },
+    ::channels_runtime::__private::facts::PartFacts { field : "at", ty :
+    ::channels_runtime::__private::facts::TypeFacts { name : "Stamp", schema :
+    ::core::option::Option::None }, }, ::channels_runtime::__private::facts::PartFacts {
+    field : "answers", ty : ::channels_runtime::__private::facts::TypeFacts { name :
+    "Vec<ChatMessage>", schema : ::channels_runtime::__private::SchemaOf:: < Vec <
+    ChatMessage > > ::SCHEMA }, }], schema : ::core::option::Option::Some(| generator | <
+    __Mirror as ::channels_runtime::__private::schemars::JsonSchema >
+    ::json_schema(generator)), }; } };
+}

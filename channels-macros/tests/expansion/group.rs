@@ -45,3 +45,17 @@ where
     __C: ::channels_runtime::__private::Handles<ChatMessage, Room>,
     __C: ::channels_runtime::__private::Handles<events::ChatJoin, Room>,
 {}
+::channels_runtime::__private::if_contract! {
+    const _ : () = { #[allow(unused_imports)] use ::channels_runtime::__private:: {
+    NotDescribed as _, NotDescribedEvent as _ }; #[automatically_derived] impl
+    ::channels_runtime::__private::DescribedGroup for Room { const FACTS :
+    ::channels_runtime::__private::facts::GroupFacts =
+    ::channels_runtime::__private::facts::GroupFacts { name : "Room", pattern :
+    "chat_{room}", docs : " The people of one room.", fields : &
+    [::channels_runtime::__private::facts::PartFacts { field : "room", ty :
+    ::channels_runtime::__private::facts::TypeFacts { name : "String", schema :
+    ::channels_runtime::__private::SchemaOf:: < String > ::SCHEMA } }], events : &
+    [::channels_runtime::__private::FactsOf:: < ChatMessage > ::FACTS,
+    ::channels_runtime::__private::FactsOf:: < events::ChatJoin > ::FACTS], history :
+    false, }; } };
+}

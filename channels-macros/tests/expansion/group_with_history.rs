@@ -87,3 +87,16 @@ const _: () = {
         ],
     )
 };
+::channels_runtime::__private::if_contract! {
+    const _ : () = { #[allow(unused_imports)] use ::channels_runtime::__private:: {
+    NotDescribed as _, NotDescribedEvent as _ }; #[automatically_derived] impl
+    ::channels_runtime::__private::DescribedGroup for Room { const FACTS :
+    ::channels_runtime::__private::facts::GroupFacts =
+    ::channels_runtime::__private::facts::GroupFacts { name : "Room", pattern :
+    "chat_{room}", docs : "", fields : & [::channels_runtime::__private::facts::PartFacts
+    { field : "room", ty : ::channels_runtime::__private::facts::TypeFacts { name :
+    "String", schema : ::channels_runtime::__private::SchemaOf:: < String > ::SCHEMA }
+    }], events : & [::channels_runtime::__private::FactsOf:: < ChatMessage > ::FACTS,
+    ::channels_runtime::__private::FactsOf:: < ChatTyping > ::FACTS], history : true, };
+    } };
+}

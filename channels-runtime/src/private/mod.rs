@@ -82,4 +82,38 @@ macro_rules! __needs_contract {
     () => {};
 }
 
+/// Defines a type with a schema that may be missing: the field of a mirror of an event. A missing schema accepts everything.
+#[cfg(feature = "contract")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __field_schema {
+    ($name:ident, $schema:expr) => {
+        #[derive(::core::default::Default)]
+        struct $name;
+
+        #[automatically_derived]
+        impl $crate::__private::schemars::JsonSchema for $name {
+            fn inline_schema() -> ::core::primitive::bool {
+                true
+            }
+
+            fn schema_name() -> ::std::borrow::Cow<'static, ::core::primitive::str> {
+                ::std::borrow::Cow::Borrowed(::core::stringify!($name))
+            }
+
+            fn json_schema(
+                generator: &mut $crate::__private::schemars::SchemaGenerator,
+            ) -> $crate::__private::schemars::Schema {
+                let schema: $crate::__private::facts::SchemaFn = $schema;
+                match schema {
+                    ::core::option::Option::Some(schema) => schema(generator),
+                    ::core::option::Option::None => ::core::convert::From::from(true),
+                }
+            }
+        }
+    };
+}
+
+#[cfg(feature = "contract")]
+pub use crate::__field_schema as field_schema;
 pub use crate::{__if_contract as if_contract, __needs_contract as needs_contract};

@@ -24,6 +24,8 @@ pub(super) struct CheckedArguments {
     pub(super) answer_fields: AnswerFields,
     pub(super) groups: Option<Vec<Type>>,
     pub(super) sends: Vec<Type>,
+    /// Whether the list of messages contains `_`.
+    pub(super) others: bool,
     /// A variant of `MailboxPolicy`.
     pub(super) mailbox: Ident,
     pub(super) uncompressed: bool,
@@ -41,6 +43,7 @@ pub(super) fn check_arguments(arguments: Arguments, diagnostics: &mut Diagnostic
         (diagnostics.count() == before).then_some(groups)
     });
     let sends = sends.map_or_else(Vec::new, |List { name, types }| distinct(types, &name, diagnostics));
+    let (others, sends): (Vec<_>, Vec<_>) = sends.into_iter().partition(|ty| matches!(ty, Type::Infer(_)));
     let policy = mailbox.and_then(|(name, value)| check_policy(&value, &name, diagnostics));
     let (mailbox, policy) = policy.map_or((POLICIES[0].1, None), |(variant, policy)| (variant, Some(policy)));
     CheckedArguments {
@@ -49,6 +52,7 @@ pub(super) fn check_arguments(arguments: Arguments, diagnostics: &mut Diagnostic
         answer_fields,
         groups,
         sends,
+        others: !others.is_empty(),
         mailbox: Ident::new(mailbox, Span::call_site()),
         uncompressed,
         policy,

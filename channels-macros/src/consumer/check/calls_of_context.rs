@@ -23,7 +23,7 @@ const ASYNC: [&str; 11] = [
     "send_frame",
 ];
 
-/// The methods of `Context` that send to the client.
+/// The methods of `Context` that send to the client. Only the first one has a type.
 const TO_CLIENT: [&str; 5] = ["send", "send_json", "send_text", "send_binary", "send_frame"];
 
 /// A call `cx.send_text(..)`.
@@ -36,11 +36,23 @@ struct Call<'a> {
 
 /// Returns whether the method sends to its client.
 pub(super) fn sends_to_client(method: &Method) -> bool {
-    fn any(tokens: TokenStream) -> bool {
+    first_call(&method.body, &TO_CLIENT).is_some()
+}
+
+/// Returns the first call that sends a message without a type: `send_json`.
+pub(super) fn untyped_call(method: &Method) -> Option<String> {
+    first_call(&method.body, &TO_CLIENT[1..])
+}
+
+/// Returns the first call of `cx` with one of the names.
+fn first_call(body: &TokenTree, names: &[&str]) -> Option<String> {
+    fn first(tokens: TokenStream, names: &[&str]) -> Option<String> {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-        calls(&tokens).any(|call| TO_CLIENT.iter().any(|name| call.method == name)) || groups(&tokens).any(any)
+        let called = calls(&tokens).find(|call| names.iter().any(|name| call.method == name));
+        let called = called.map(|call| call.method.to_string());
+        called.or_else(|| groups(&tokens).find_map(|group| first(group, names)))
     }
-    groups(std::slice::from_ref(&method.body)).any(any)
+    groups(std::slice::from_ref(body)).find_map(|group| first(group, names))
 }
 
 /// Reports calls that can have no effect. Returns whether an `.await` is missing after the last expression of the method.

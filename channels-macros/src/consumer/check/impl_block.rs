@@ -17,7 +17,7 @@ use crate::consumer::method_attribute::HELPERS_IN_WORDS;
 use crate::consumer::model::{Change, Checked, Consumer, Handles};
 use crate::consumer::parse::{Arguments, Block, Member, Method};
 use crate::diagnostics::Diagnostics;
-use crate::tokens::{cfgs, place, scan, text};
+use crate::tokens::{cfgs, docs, place, scan, text};
 
 /// Checks the block and each of its members. `item` is the whole block.
 pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, diagnostics: &mut Diagnostics) -> Checked {
@@ -47,6 +47,7 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
             self_ty: block.self_ty.clone(),
             generics: block.generics.clone(),
             cfgs: cfgs(&block.attributes),
+            docs: docs(&block.attributes),
             event: Ident::new("__ConsumerEvent", place(name.span())),
             command: Ident::new("__ConsumerCommand", place(name.span())),
             name,
@@ -54,6 +55,8 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
             answer_fields: arguments.answer_fields,
             groups: arguments.groups,
             sends: arguments.sends,
+            others: arguments.others,
+            untyped: None,
             mailbox: arguments.mailbox,
             uncompressed: arguments.uncompressed,
             handlers: Vec::new(),
@@ -83,6 +86,7 @@ pub(crate) fn check(arguments: Arguments, block: &Block, item: &TokenStream, dia
             let private = checker.consumer.runtime.private_at(place(ty.span()));
             changes[at].lacks_reject = Some(parse_quote!(::core::result::Result<#created, #private::Reject>));
         }
+        checker.consumer.untyped = checker.consumer.untyped.take().or_else(|| calls_of_context::untyped_call(method));
         changes[at].lacks_await = calls_of_context::check(method, blocking, checker.diagnostics);
         if is_repeated(block, at) {
             checker.leave_out(&role);

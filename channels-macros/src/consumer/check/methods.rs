@@ -1,6 +1,7 @@
 //! The checks of the methods of a consumer, by role.
 
-use syn::{Ident, LitStr, PatType, ReturnType, Signature, Type};
+use syn::ext::IdentExt;
+use syn::{Ident, LitStr, Pat, PatType, ReturnType, Signature, Type};
 
 use super::duplicates::{Named, Names};
 use super::known_types::{
@@ -288,13 +289,23 @@ impl Checker<'_> {
         self.names.connects.push(Named::of_method(method));
         check_qualifiers("`#[connect]`", &method.signature, "a path captures one type", self.diagnostics);
         let captures = check_connect(&method.signature, self.diagnostics);
+        let names = capture_names(&method.signature);
         let method = marked.called();
         if self.diagnostics.count() != before {
             self.consumer.broken_connect.get_or_insert(captures);
         } else if !is_second(&method, self.consumer.connects.iter().map(|other| &other.method)) {
-            self.consumer.connects.push(Connect { method, captures });
+            self.consumer.connects.push(Connect { method, captures, names });
         }
     }
+}
+
+/// Returns the names of the captures, as far as they are words: `room` for `(cx, room: u64)`.
+fn capture_names(signature: &Signature) -> Vec<String> {
+    let names = typed(signature).into_iter().skip(1).filter_map(|argument| match &*argument.pat {
+        Pat::Ident(pattern) => Some(pattern.ident.unraw().to_string()),
+        _ => None,
+    });
+    names.collect()
 }
 
 /// Checks the signature of `#[connect]`. Returns the types of the captures: `u64` for `(cx, room: u64)`.

@@ -79,7 +79,7 @@ fn connect(consumer: &Consumer, private: &TokenStream) -> TokenStream {
             }
         }
     };
-    let called = consumer.connects.iter().map(|Connect { method, captures }| {
+    let called = consumer.connects.iter().map(|Connect { method, captures, .. }| {
         let Method { ident, cfgs, .. } = method;
         let span = place(ident.span());
         let ident = placed(ident);

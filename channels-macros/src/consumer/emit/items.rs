@@ -6,6 +6,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{LitStr, Type};
 
+use super::contract::described;
 use super::enums::enums;
 use super::implementation::implementation;
 use super::markers::{handles, handles_history_lost, joins, needs_no_client, only_sends, sends};
@@ -27,9 +28,12 @@ pub(crate) fn emit(consumer: &Consumer) -> TokenStream {
         only_sends(consumer, &private),
         needs_no_client(consumer, &private),
     ];
+    let described = described(consumer, &private);
     let items = [enums(consumer), implementation(consumer, &private), type_checks(consumer, &private)];
     quote! {
         #(#markers)*
+
+        #described
 
         #(#cfgs)*
         const _: () = {

@@ -1,6 +1,7 @@
 //! The code that `#[consumer]` generates. The model is valid, so nothing here fails.
 
 mod call;
+mod contract;
 mod enums;
 mod impl_block;
 mod implementation;
