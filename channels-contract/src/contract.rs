@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::facts::{AnswerFields, CommandFacts, ConsumerFacts, EventFacts, GroupFacts, MessageFacts, TypeFacts};
 use crate::schema::{self, Definitions};
-use crate::shape::{Field, Object, Rest, Shape};
+use crate::shape::{Object, Rest, Shape};
 use crate::test::Test;
 use crate::types::{Direction, Role, TypeCollector, Types};
 
@@ -103,7 +103,6 @@ pub(crate) struct Group {
     pub(crate) rest: usize,
     /// The names of its events.
     pub(crate) events: Vec<String>,
-    pub(crate) history: bool,
 }
 
 /// The answer of the runtime to a frame that is none of the consumer's commands.
@@ -151,8 +150,11 @@ struct Collected {
     roots: Vec<(Direction, TypeFacts)>,
 }
 
+/// The schemas of a reply and of a refusal.
+type AnswerSchemas = (Option<Value>, Option<Value>);
+
 struct ConsumerSchemas {
-    commands: Vec<(Option<Value>, Option<(Option<Value>, Option<Value>)>)>,
+    commands: Vec<(Option<Value>, Option<AnswerSchemas>)>,
     messages: Vec<Option<Value>>,
 }
 
@@ -257,7 +259,7 @@ impl Reader<'_> {
         if facts.refuses && !commands.is_empty() {
             shapes.entry(COMMAND_ERROR.into()).or_insert_with(|| Shape::Named(COMMAND_ERROR.into()));
         }
-        let messages = self.messages(facts, shapes);
+        let messages = self.messages(facts, &shapes);
         Route {
             address: address.into(),
             consumer: consumer.into(),
@@ -271,7 +273,7 @@ impl Reader<'_> {
         }
     }
 
-    fn messages(&mut self, facts: &ConsumerFacts, shapes: IndexMap<String, Shape>) -> Vec<Message> {
+    fn messages(&mut self, facts: &ConsumerFacts, shapes: &IndexMap<String, Shape>) -> Vec<Message> {
         let consumer = facts.name;
         let all: Vec<&Shape> = shapes.values().collect();
         let mut messages = Vec::new();
@@ -342,7 +344,6 @@ impl Reader<'_> {
             fields: fields.collect(),
             rest: facts.rest,
             events: facts.events.iter().map(|event| event.name.to_owned()).collect(),
-            history: facts.history,
         }
     }
 }
@@ -428,11 +429,6 @@ impl Command {
             Shape::Object(object) => Some(object),
             _ => None,
         }
-    }
-
-    /// Returns whether a client may send the command without any field.
-    pub(crate) fn is_bare(&self, types: &Types) -> bool {
-        self.object(types).is_some_and(|object| object.fields.values().all(|Field { required, .. }| !required))
     }
 
     /// Returns whether the command has no fields at all.

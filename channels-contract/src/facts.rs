@@ -124,6 +124,4 @@ pub struct GroupFacts {
     pub rest: usize,
     /// The events that it carries.
     pub events: &'static [EventFacts],
-    /// Whether it has a history.
-    pub history: bool,
 }

@@ -70,6 +70,7 @@ struct Refusal {
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[expect(dead_code, reason = "only its schema is used")]
 enum Refused {
     RoomInvalid,
     RoomAccessDenied,
@@ -157,7 +158,6 @@ pub(crate) const ROOM: GroupFacts = GroupFacts {
     fields: &[PartFacts { field: "id", ty: facts::<u32>("u32") }],
     rest: 0,
     events: &[MESSAGE],
-    history: false,
 };
 
 pub(crate) fn multichat() -> Contract {

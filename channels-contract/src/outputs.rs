@@ -233,3 +233,129 @@ pub(crate) fn heading(contract: &Contract) -> String {
     let (name, version) = (&contract.name, env!("CARGO_PKG_VERSION"));
     format!("Generated from the contract `{name}` by channels-runtime {version}. Do not edit: {}", command("write"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::facts::{CommandFacts, ConsumerFacts};
+    use crate::fixtures::{CHAT, MESSAGE, ROOM, Say, facts};
+
+    /// A folder that is removed with this value.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new() -> Self {
+            static NEXT: AtomicU32 = AtomicU32::new(0);
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let path = env::temp_dir().join(format!("channels-outputs-{}-{number}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        fn read(&self, name: &str) -> String {
+            fs::read_to_string(self.0.join(name)).unwrap()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// Returns all files of a contract whose consumer has these commands.
+    fn outputs(folder: &Folder, commands: &'static [CommandFacts]) -> Outputs {
+        let routes = [("/chat/stream/", ConsumerFacts { commands, ..CHAT })];
+        let contract = Contract::new("multichat", &folder.0.display().to_string(), &routes, &[ROOM], &[MESSAGE]);
+        let outputs = contract.lock("channels.lock").typescript("web/channels.ts").javascript("web/channels.js");
+        outputs.python("site/multichat_events.py").asyncapi("web/asyncapi.json")
+    }
+
+    const COMMANDS: &[CommandFacts] = CHAT.commands;
+
+    #[test]
+    fn missing_files_are_named_and_then_written() {
+        let folder = Folder::new();
+        let report = outputs(&folder, COMMANDS).keep(Mode::Compare).unwrap_err();
+        for name in ["channels.lock", "web/channels.ts", "web/channels.js", "web/channels.d.ts", "web/asyncapi.json"] {
+            let sentence = format!("there is no `{name}` yet: CHANNELS_CONTRACT=write cargo test contract");
+            assert!(report.contains(&sentence), "{report}");
+        }
+        outputs(&folder, COMMANDS).keep(Mode::Write).unwrap();
+        outputs(&folder, COMMANDS).keep(Mode::Compare).unwrap();
+        // The line ends of git on Windows.
+        fs::write(folder.0.join("channels.lock"), folder.read("channels.lock").replace('\n', "\r\n")).unwrap();
+        outputs(&folder, COMMANDS).keep(Mode::Compare).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_was_edited_shows_its_first_line_that_differs() {
+        let folder = Folder::new();
+        outputs(&folder, COMMANDS).keep(Mode::Write).unwrap();
+        let text = folder.read("web/channels.ts");
+        fs::write(folder.0.join("web/channels.ts"), text.replacen("title: string", "title: number", 1)).unwrap();
+        let report = outputs(&folder, COMMANDS).keep(Mode::Compare).unwrap_err();
+        assert!(
+            report.starts_with("`web/channels.ts` is not the file of this contract. It was edited by hand"),
+            "{report}"
+        );
+        assert!(report.contains("    export interface Joined { join: RoomId; title: number }\n"), "{report}");
+        assert!(report.contains("    export interface Joined { join: RoomId; title: string }\n"), "{report}");
+        assert_eq!(report.matches("web/").count(), 1, "{report}");
+    }
+
+    #[test]
+    fn a_change_that_breaks_nothing_is_written_when_asked() {
+        const MORE: &[CommandFacts] = &[
+            COMMANDS[0],
+            COMMANDS[1],
+            COMMANDS[2],
+            COMMANDS[3],
+            CommandFacts { name: "mute", docs: "", payload: facts::<Say>("Say"), answer: None },
+        ];
+        let folder = Folder::new();
+        outputs(&folder, COMMANDS).keep(Mode::Write).unwrap();
+        let report = outputs(&folder, MORE).keep(Mode::Compare).unwrap_err();
+        let sentence = "`channels.lock` is out of date (new command `mute`; nothing breaks): CHANNELS_CONTRACT=write cargo test contract";
+        assert!(report.starts_with(sentence), "{report}");
+        outputs(&folder, MORE).keep(Mode::Write).unwrap();
+        outputs(&folder, MORE).keep(Mode::Compare).unwrap();
+    }
+
+    #[test]
+    fn a_break_is_not_written_unless_it_is_named() {
+        const FEWER: &[CommandFacts] = &[COMMANDS[0], COMMANDS[1], COMMANDS[2]];
+        let folder = Folder::new();
+        outputs(&folder, COMMANDS).keep(Mode::Write).unwrap();
+        let before = folder.read("channels.lock");
+        for mode in [Mode::Compare, Mode::Write] {
+            let report = outputs(&folder, FEWER).keep(mode).unwrap_err();
+            assert!(
+                report.starts_with(
+                    "the contract in `channels.lock` is broken:\n1. the command `who` is gone, and old clients send it: keep its \
+                     `#[receive(\"who\")]`\nno such client is left? CHANNELS_CONTRACT=break cargo test contract"
+                ),
+                "{report}"
+            );
+            assert_eq!(folder.read("channels.lock"), before);
+        }
+        fs::copy(folder.0.join("channels.lock"), folder.0.join("old.lock")).unwrap();
+        outputs(&folder, FEWER).keep(Mode::Break).unwrap();
+        outputs(&folder, FEWER).keep(Mode::Compare).unwrap();
+        let report = outputs(&folder, FEWER).older_lock("old.lock").keep(Mode::Compare).unwrap_err();
+        assert!(report.starts_with("clients of `old.lock` would break:\n1. the command `who` is gone"), "{report}");
+    }
+
+    #[test]
+    fn a_broken_lock_file_is_not_overwritten() {
+        let folder = Folder::new();
+        fs::write(folder.0.join("channels.lock"), "<<<<<<< HEAD\n").unwrap();
+        for mode in [Mode::Compare, Mode::Write, Mode::Break] {
+            let report = outputs(&folder, COMMANDS).keep(mode).unwrap_err();
+            assert!(report.contains("is not a lock file of a contract"), "{report}");
+        }
+        assert_eq!(folder.read("channels.lock"), "<<<<<<< HEAD\n");
+    }
+}

@@ -21,14 +21,14 @@ pub(crate) enum Shape {
     /// Exactly this string, integer or boolean.
     Constant(Value),
     /// A list. The numbers are its least and its largest length.
-    Array(Box<Shape>, Option<(u64, u64)>),
+    Array(Box<Self>, Option<(u64, u64)>),
     /// A list of fixed length, with a shape for each item.
-    Tuple(Vec<Shape>),
+    Tuple(Vec<Self>),
     /// An object with any keys.
-    Map(Box<Shape>),
+    Map(Box<Self>),
     Object(Object),
     /// One of several shapes. It has at least two, and none of them is a union.
-    Union(Vec<Shape>),
+    Union(Vec<Self>),
     /// A type of [`Types`](crate::types::Types), by its name.
     Named(String),
 }

@@ -87,11 +87,14 @@ impl Test {
 
     /// Returns whether a value of this shape can pass.
     pub(crate) fn may_pass(&self, form: &Shape, types: &Types) -> bool {
-        let (key, fits): (_, Box<dyn Fn(&Shape) -> bool>) = match self {
+        let key = match self {
             Self::Is(kind) => return kinds(form, types).contains(kind),
-            Self::Has(key) => (key, Box::new(|_| true)),
-            Self::HasKind(key, kind) => (key, Box::new(|shape| kinds(shape, types).contains(kind))),
-            Self::HasValue(key, value) => (key, Box::new(|shape| may_be(shape, value, types))),
+            Self::Has(key) | Self::HasKind(key, _) | Self::HasValue(key, _) => key,
+        };
+        let fits = |shape: &Shape| match self {
+            Self::Is(_) | Self::Has(_) => true,
+            Self::HasKind(_, kind) => kinds(shape, types).contains(kind),
+            Self::HasValue(_, value) => may_be(shape, value, types),
         };
         match form {
             Shape::Any => true,

@@ -75,18 +75,10 @@ const ROOM: GroupFacts = GroupFacts {
     fields: &[PartFacts { field: "id", ty: facts::<u32>("u32") }],
     rest: 0,
     events: &[JOIN, MESSAGE],
-    history: false,
 };
 
-const LOBBY: GroupFacts = GroupFacts {
-    name: "Lobby",
-    pattern: "lobby",
-    docs: "",
-    fields: &[],
-    rest: 0,
-    events: &[TOPIC, JOIN],
-    history: false,
-};
+const LOBBY: GroupFacts =
+    GroupFacts { name: "Lobby", pattern: "lobby", docs: "", fields: &[], rest: 0, events: &[TOPIC, JOIN] };
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -249,7 +241,6 @@ const SEAT: GroupFacts = GroupFacts {
     ],
     rest: 2,
     events: &[KIND_OPEN, KIND_FORMS],
-    history: false,
 };
 
 const EVERY: GroupFacts = GroupFacts {
@@ -259,7 +250,6 @@ const EVERY: GroupFacts = GroupFacts {
     fields: &[PartFacts { field: "name", ty: facts::<String>("String") }],
     rest: 0,
     events: &[KIND_MOVED, KIND_TREE],
-    history: false,
 };
 
 #[derive(Deserialize, JsonSchema)]

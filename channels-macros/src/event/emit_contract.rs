@@ -61,8 +61,9 @@ pub(super) fn described(event: &Event, item: &ItemStruct) -> TokenStream {
     quote! {
         #private::if_contract! {
             const _: () = {
+                // The derive of schemars needs the prelude.
                 #[allow(unused_imports)]
-                use #private::NotDescribed as _;
+                use {#private::NotDescribed as _, ::std::prelude::rust_2021::*};
 
                 #[allow(dead_code)]
                 fn __skip<T: ?::core::marker::Sized>(_: &T) -> ::core::primitive::bool {

@@ -15,7 +15,7 @@ use crate::tokens::docs;
 ///
 /// Output: `impl DescribedGroup for Room`. An event that a contract cannot describe is reported by the contract that lists the group.
 pub(super) fn described(group: &Group, item: &ItemStruct, events: &[&Type], private: &TokenStream) -> TokenStream {
-    let Group { pattern, parts, history, .. } = group;
+    let Group { pattern, parts, .. } = group;
     if !item.generics.params.is_empty() {
         return TokenStream::new();
     }
@@ -26,7 +26,7 @@ pub(super) fn described(group: &Group, item: &ItemStruct, events: &[&Type], priv
             Some(quote!(#private::facts::PartFacts { field: #name, ty: #facts }))
         }
     });
-    let (ident, history, rest) = (&item.ident, history.is_some(), rest(parts, item));
+    let (ident, rest) = (&item.ident, rest(parts, item));
     let (name, documentation) = (ident.unraw().to_string(), docs(&item.attrs));
     quote! {
         #private::if_contract! {
@@ -43,7 +43,6 @@ pub(super) fn described(group: &Group, item: &ItemStruct, events: &[&Type], priv
                         fields: &[#(#fields),*],
                         rest: #rest,
                         events: &[#(#private::FactsOf::<#events>::FACTS),*],
-                        history: #history,
                     };
                 }
             };
