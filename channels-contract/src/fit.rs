@@ -88,10 +88,16 @@ impl Fit<'_> {
                             self.report(path, Reason::NewValue(value.clone()));
                         }
                     }
-                } else if let [member] = unfit[..] {
-                    self.check(reader, member, path);
-                } else if !unfit.is_empty() {
-                    self.differs(path, reader, writer);
+                } else {
+                    // Each member says more, unless it is of quite another shape.
+                    let before = self.misfits.len();
+                    unfit.iter().for_each(|member| self.check(reader, member, path));
+                    let is_other =
+                        |misfit: &Misfit| misfit.path == path && matches!(misfit.reason, Reason::Differs { .. });
+                    if unfit.len() > 1 && self.misfits[before..].iter().any(is_other) {
+                        self.misfits.truncate(before);
+                        self.differs(path, reader, writer);
+                    }
                 }
             }
             (Shape::Union(members), _) => {
@@ -99,16 +105,16 @@ impl Fit<'_> {
                     return;
                 }
                 // With a single candidate, its own misfits say more.
-                let is_object = |shape: &&Shape| matches!(behind(shape, self.read), Some(Shape::Object(_)));
-                let mut candidates = members.iter().filter(is_object);
-                match (candidates.next(), candidates.next()) {
-                    (Some(member), None) if matches!(writer, Shape::Object(_)) => self.check(member, writer, path),
-                    _ => match writer {
-                        Shape::Constant(value) if self.has_constants(reader) => {
-                            self.report(path, Reason::NewValue(value.clone()));
-                        }
-                        _ => self.differs(path, reader, writer),
-                    },
+                match (self.variant(members, writer), writer) {
+                    (Variant::Known(member), _) => self.check(member, writer, path),
+                    (Variant::New(key, value), _) => {
+                        let path = key.map_or_else(|| path.to_owned(), |key| join(path, &key));
+                        self.report(&path, Reason::NewValue(value));
+                    }
+                    (Variant::Unclear, Shape::Constant(value)) if self.has_constants(reader) => {
+                        self.report(path, Reason::NewValue(value.clone()));
+                    }
+                    (Variant::Unclear, _) => self.differs(path, reader, writer),
                 }
             }
             (Shape::Object(read), Shape::Object(written)) => self.check_object(read, written, path),
@@ -190,6 +196,54 @@ impl Fit<'_> {
         }
     }
 
+    /// Finds the member of a union that an object is meant for.
+    fn variant<'b>(&self, members: &'b [Shape], writer: &Shape) -> Variant<'b> {
+        let Shape::Object(writer) = writer else { return Variant::Unclear };
+        let objects: Vec<(&Shape, &Object)> = members
+            .iter()
+            .filter_map(|member| match behind(member, self.read) {
+                Some(Shape::Object(object)) => Some((member, object)),
+                _ => None,
+            })
+            .collect();
+        // `"Stop" | {"Go": ..}`
+        let only_key = |object: &Object| match object.fields.first() {
+            Some((key, field)) if object.fields.len() == 1 && field.required => Some(key.clone()),
+            _ => None,
+        };
+        let is_enum = objects.len() > 1 || members.iter().any(|member| self.has_constants(member));
+        if is_enum
+            && tags(writer).next().is_none()
+            && let Some(key) = only_key(writer)
+            && let Some(keys) = objects.iter().map(|(_, object)| only_key(object)).collect::<Option<Vec<_>>>()
+        {
+            return match keys.iter().position(|other| *other == key) {
+                Some(at) => Variant::Known(objects[at].0),
+                None => Variant::New(None, key.into()),
+            };
+        }
+        if let [(member, _)] = objects[..] {
+            return Variant::Known(member);
+        }
+        // `{"kind": "go", ..}`
+        for (key, value) in tags(writer) {
+            let of_members: Vec<_> = objects
+                .iter()
+                .map(|(member, object)| (member, tags(object).find(|(other, _)| *other == key)))
+                .collect();
+            if of_members.is_empty() || of_members.iter().any(|(_, tag)| tag.is_none()) {
+                continue;
+            }
+            let mut same = of_members.iter().filter(|(_, tag)| tag.is_some_and(|(_, other)| other == value));
+            return match (same.next(), same.next()) {
+                (Some((member, _)), None) => Variant::Known(member),
+                (None, _) => Variant::New(Some(key.to_owned()), value.clone()),
+                _ => Variant::Unclear,
+            };
+        }
+        Variant::Unclear
+    }
+
     /// Returns whether the reader takes constants, so that a further one is a new value of an enum.
     fn has_constants(&self, shape: &Shape) -> bool {
         match shape {
@@ -201,6 +255,22 @@ impl Fit<'_> {
             _ => false,
         }
     }
+}
+
+/// The member of a union that an object is meant for.
+enum Variant<'a> {
+    Known(&'a Shape),
+    /// This key has a value that no member has there. Without a key, the value is the only key of the object.
+    New(Option<String>, Value),
+    Unclear,
+}
+
+/// Returns the required fields that are always the same.
+fn tags(object: &Object) -> impl Iterator<Item = (&str, &Value)> {
+    object.fields.iter().filter_map(|(key, field)| match &field.shape {
+        Shape::Constant(value) if field.required => Some((key.as_str(), value)),
+        _ => None,
+    })
 }
 
 /// Returns whether every value of the writer is one of the reader. Both are values without parts.
@@ -259,6 +329,9 @@ mod tests {
             .collect()
     }
 
+    const TAGGED: &str = r#"{"t": "a", "n": u8} | {"t": "b"}"#;
+    const KEYED: &str = r#"{"A": u8} | {"B": u8}"#;
+
     #[test]
     fn a_reader_accepts_what_is_narrower() {
         for (reader, writer) in [
@@ -303,6 +376,18 @@ mod tests {
             ("{\"a\": {\"b\": [u8]}}", "{\"a\": {\"b\": [string]}}", vec!["a.b.*: u8 <- string"]),
             ("(u8, u8)", "(u8)", vec![": (u8, u8) <- (u8)"]),
             ("Nobody", "u8", vec![": Nobody <- u8"]),
+            (TAGGED, r#"{"t": "a", "n": u16}"#, vec!["n: u8 <- u16"]),
+            (TAGGED, r#"{"t": "c"}"#, vec!["t: new \"c\""]),
+            (TAGGED, r#"{"t": string}"#, vec![": {\"t\": \"a\", \"n\": u8} | {\"t\": \"b\"} <- {\"t\": string}"]),
+            (KEYED, r#"{"A": u16}"#, vec!["A: u8 <- u16"]),
+            (
+                TAGGED,
+                r#"{"t": "a", "n": u16} | {"t": "c"} | {"t": "d"}"#,
+                vec!["n: u8 <- u16", "t: new \"c\"", "t: new \"d\""],
+            ),
+            ("u8", "string | null", vec![": u8 <- string | null"]),
+            (KEYED, r#"{"C": u16}"#, vec![": new \"C\""]),
+            (r#""Stop" | {"A": u8}"#, r#"{"C": u16}"#, vec![": new \"C\""]),
         ] {
             assert_eq!(reasons(reader, writer), misfits, "{reader} <- {writer}");
         }

@@ -97,7 +97,7 @@ impl Lock {
         }
     }
 
-    fn read(text: &str) -> Result<Self, String> {
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
         let whole: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
         match whole.get("channels").and_then(Value::as_u64) {
             Some(FORMAT) => {}
