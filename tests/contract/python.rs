@@ -137,7 +137,13 @@ fn mypy_accepts_right_program_and_finds_each_mistake() {
 fn pyright_accepts_right_program_and_finds_each_mistake() {
     let folder = programs();
     let interpreter = package().join("django/.venv/bin/python");
-    folder.write("pyrightconfig.json", &json!({"typeCheckingMode": "strict", "pythonVersion": "3.11"}).to_string());
+    // The strict mode reports what follows from a mistake, too.
+    let config = json!({
+        "typeCheckingMode": "standard",
+        "strict": ["chat.py", "kinds.py", "chat_events.py", "kinds_events.py"],
+        "pythonVersion": "3.11",
+    });
+    folder.write("pyrightconfig.json", &config.to_string());
     let output = Command::new("node")
         .arg(node_module("pyright/index.js"))
         .arg("--outputjson")
