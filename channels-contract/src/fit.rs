@@ -302,7 +302,13 @@ fn join(path: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
+    use crate::asyncapi::fit::misfit;
+    use crate::asyncapi::schema::schema;
+    use crate::shape::Field;
 
     fn reasons(reader: &str, writer: &str) -> Vec<String> {
         let types: ByName = [
@@ -390,6 +396,116 @@ mod tests {
             (r#""Stop" | {"A": u8}"#, r#"{"C": u16}"#, vec![": new \"C\""]),
         ] {
             assert_eq!(reasons(reader, writer), misfits, "{reader} <- {writer}");
+        }
+    }
+
+    /// Shapes of few words, so that two of them often fit.
+    fn shapes() -> impl Strategy<Value = Shape> {
+        let leaf = prop::sample::select(vec![
+            "any",
+            "null",
+            "bool",
+            "number",
+            "u8",
+            "u16",
+            "1..=5",
+            "string",
+            r#"string("char")"#,
+            r#""x""#,
+            r#""y""#,
+            "1",
+            "7",
+            "true",
+        ]);
+        let leaf = leaf.prop_map(|text| Shape::read(text).unwrap());
+        leaf.prop_recursive(3, 12, 3, |inner| {
+            let rest = prop_oneof![
+                2 => Just(Rest::Ignored),
+                1 => Just(Rest::Denied),
+                1 => inner.clone().prop_map(|shape| Rest::Each(Box::new(shape))),
+            ];
+            let field =
+                (inner.clone(), any::<bool>()).prop_map(|(shape, required)| Field { shape, required, docs: None });
+            let key = prop::sample::select(vec!["a", "b", "t"]).prop_map(str::to_owned);
+            let lengths = prop::sample::select(vec![None, Some((1, 2)), Some((0, 3))]);
+            prop_oneof![
+                (inner.clone(), lengths).prop_map(|(shape, length)| Shape::Array(Box::new(shape), length)),
+                prop::collection::vec(inner.clone(), 1..3).prop_map(Shape::Tuple),
+                inner.clone().prop_map(|shape| Shape::Map(Box::new(shape))),
+                (prop::collection::vec((key, field), 0..3), rest).prop_map(|(fields, rest)| {
+                    Shape::Object(Object { fields: fields.into_iter().collect(), rest })
+                }),
+                prop::collection::vec(inner, 2..4).prop_map(Shape::union),
+            ]
+        })
+    }
+
+    /// Returns a value that a writer of this shape sends. `choose` returns a number below its argument.
+    fn sent(shape: &Shape, choose: &mut impl FnMut(usize) -> usize) -> Value {
+        match shape {
+            Shape::Any => [json!(null), json!(7), json!("x"), json!({ "a": 1 }), json!([1])][choose(5)].clone(),
+            Shape::Null => Value::Null,
+            Shape::Bool => (choose(2) == 1).into(),
+            Shape::Integer(range) => json!([range.least, range.most][choose(2)]),
+            Shape::Number => [json!(0.5), json!(-3), json!(1e9)][choose(3)].clone(),
+            Shape::Text(Text { format: Some(_), .. }) => "c".into(),
+            Shape::Text(_) => ["", "x", "text"][choose(3)].into(),
+            Shape::Constant(value) => value.clone(),
+            Shape::Array(of, bounds) => {
+                let (least, most) = bounds.unwrap_or((0, 4));
+                let length = least + choose((most - least + 1) as usize) as u64;
+                (0..length).map(|_| sent(of, choose)).collect()
+            }
+            Shape::Tuple(of) => of.iter().map(|item| sent(item, choose)).collect(),
+            Shape::Map(of) => (0..choose(3)).map(|at| (["a", "z"][at].to_owned(), sent(of, choose))).collect(),
+            Shape::Object(Object { fields, rest }) => {
+                let mut object = serde_json::Map::new();
+                if let Rest::Each(of) = rest {
+                    object.extend((0..choose(4)).map(|at| (["a", "t", "z"][at].to_owned(), sent(of, choose))));
+                }
+                for (name, field) in fields {
+                    object.shift_remove(name);
+                    if field.required || choose(2) == 1 {
+                        object.insert(name.clone(), sent(&field.shape, choose));
+                    }
+                }
+                object.into()
+            }
+            Shape::Union(of) => sent(&of[choose(of.len())], choose),
+            Shape::Named(name) => panic!("`{name}` is not used here"),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        /// The schema of the reader is the judge.
+        #[test]
+        fn a_reader_without_misfits_accepts_each_value(
+            (reader, writer) in (shapes(), shapes()),
+            is_same in 0..3_u8,
+            choices in prop::collection::vec(any::<u16>(), 1..40),
+        ) {
+            // A shape often fits a union with it.
+            let reader = match is_same {
+                0 => reader,
+                1 => Shape::union([reader, writer.clone()]),
+                _ => writer.clone(),
+            };
+            let types = ByName::new();
+            let found = misfits((&reader, &types), (&writer, &types));
+            if is_same > 0 {
+                prop_assert!(found.is_empty(), "{} <- {}: {:?}", reader, writer, found);
+            }
+            if found.is_empty() {
+                let mut choices = choices.into_iter().cycle();
+                let mut choose = |below: usize| usize::from(choices.next().unwrap()) % below;
+                for _ in 0..5 {
+                    let value = sent(&writer, &mut choose);
+                    let refused = misfit(&value, &schema(&reader), &Value::Null, "value");
+                    prop_assert_eq!(refused, None, "{} <- {}: {}", reader, writer, value);
+                }
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 ///
 /// # Panics
 /// The schema has a keyword that is not known here, or a reference to nothing.
-pub(super) fn misfit(value: &Value, schema: &Value, whole: &Value, place: &str) -> Option<String> {
+pub(crate) fn misfit(value: &Value, schema: &Value, whole: &Value, place: &str) -> Option<String> {
     let is_of = |name: &str| match name {
         "null" => value.is_null(),
         "boolean" => value.is_boolean(),

@@ -3,7 +3,7 @@
 mod document;
 mod example;
 #[cfg(test)]
-mod fit;
-mod schema;
+pub(crate) mod fit;
+pub(crate) mod schema;
 
 pub(crate) use document::asyncapi;

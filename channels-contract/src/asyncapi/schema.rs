@@ -9,7 +9,7 @@ use crate::shape::{Field, Object, Range, Rest, Shape, Text, integer_of};
 const EXACT: i128 = (1 << 53) - 1;
 
 /// Returns the schema of a shape.
-pub(super) fn schema(shape: &Shape) -> Value {
+pub(crate) fn schema(shape: &Shape) -> Value {
     match shape {
         Shape::Any => json!({}),
         Shape::Null => json!({ "type": "null" }),
