@@ -137,7 +137,7 @@ const CHAT: ConsumerFacts = ConsumerFacts {
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct Tree {
     value: i64,
-    children: Vec<Tree>,
+    children: Vec<Self>,
 }
 
 /// A type that contains itself without an object in between.
@@ -145,8 +145,8 @@ struct Tree {
 #[serde(untagged)]
 enum Nested {
     Word(String),
-    List(Vec<Nested>),
-    Map(BTreeMap<u32, Nested>),
+    List(Vec<Self>),
+    Map(BTreeMap<u32, Self>),
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -179,7 +179,7 @@ enum Outside {
     Pair(i8, String),
     Fields {
         #[serde(rename = "from")]
-        from_here: Box<Outside>,
+        from_here: Box<Self>,
         back: Option<Box<Nested>>,
     },
 }
