@@ -35,16 +35,19 @@ pub(super) fn string(text: &str) -> String {
     literal
 }
 
-/// Returns the lines of a docstring: `text`, and then each of the lines of `more`, if there are any.
+/// Returns the lines of a docstring.
 pub(super) fn docstring(text: &str, indent: &str) -> String {
+    let text = text.trim().replace("\r\n", "\n");
     let mut inner = String::new();
-    for character in text.trim().replace("\r\n", "\n").chars() {
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
         match character {
             '\n' => inner.push('\n'),
+            // Three quotes in a row, or one more at the end, would end the string.
+            '"' if matches!(characters.peek(), None | Some('"')) => inner.push_str("\\\""),
             other => push(&mut inner, other),
         }
     }
-    let inner = inner.replace("\"\"\"", "\\\"\\\"\\\"");
     let mut lines = inner.lines();
     let mut literal = format!("{indent}\"\"\"{}", lines.next().unwrap_or_default());
     let mut is_long = false;
@@ -57,9 +60,6 @@ pub(super) fn docstring(text: &str, indent: &str) -> String {
     }
     if is_long {
         let _ = write!(literal, "\n{indent}");
-    } else if literal.ends_with('"') && !literal.ends_with("\\\"") && !text.trim().is_empty() {
-        literal.pop();
-        literal.push_str("\\\"");
     }
     literal + "\"\"\"\n"
 }
@@ -100,7 +100,8 @@ mod tests {
     #[test]
     fn docstrings_end_where_they_should() {
         assert_eq!(docstring("Says \"hi\"", "    "), "    \"\"\"Says \"hi\\\"\"\"\"\n");
-        assert_eq!(docstring(r#"""" \"#, ""), "\"\"\"\\\"\\\"\\\" \\\\\"\"\"\n");
+        assert_eq!(docstring(r#"""" \"#, ""), r#""""\"\"" \\""""#.to_owned() + "\n");
+        assert_eq!(docstring(r#"a\""#, ""), r#""""a\\\"""""#.to_owned() + "\n");
         assert_eq!(docstring("One.\n\n  Two. \n", "  "), "  \"\"\"One.\n\n    Two.\n  \"\"\"\n");
         assert_eq!(docstring("", ""), "\"\"\"\"\"\"\n");
     }
