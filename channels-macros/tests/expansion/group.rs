@@ -54,8 +54,8 @@ where
     "chat_{room}", docs : " The people of one room.", fields : &
     [::channels_runtime::__private::facts::PartFacts { field : "room", ty :
     ::channels_runtime::__private::facts::TypeFacts { name : "String", schema :
-    ::channels_runtime::__private::SchemaOf:: < String > ::SCHEMA } }], events : &
-    [::channels_runtime::__private::FactsOf:: < ChatMessage > ::FACTS,
+    ::channels_runtime::__private::SchemaOf:: < String > ::SCHEMA } }], rest : 0usize,
+    events : & [::channels_runtime::__private::FactsOf:: < ChatMessage > ::FACTS,
     ::channels_runtime::__private::FactsOf:: < events::ChatJoin > ::FACTS], history :
     false, }; } };
 }

@@ -96,7 +96,7 @@ const _: () = {
     "chat_{room}", docs : "", fields : & [::channels_runtime::__private::facts::PartFacts
     { field : "room", ty : ::channels_runtime::__private::facts::TypeFacts { name :
     "String", schema : ::channels_runtime::__private::SchemaOf:: < String > ::SCHEMA }
-    }], events : & [::channels_runtime::__private::FactsOf:: < ChatMessage > ::FACTS,
-    ::channels_runtime::__private::FactsOf:: < ChatTyping > ::FACTS], history : true, };
-    } };
+    }], rest : 0usize, events : & [::channels_runtime::__private::FactsOf:: < ChatMessage
+    > ::FACTS, ::channels_runtime::__private::FactsOf:: < ChatTyping > ::FACTS], history
+    : true, }; } };
 }
