@@ -56,6 +56,5 @@ where
     ::channels_runtime::__private::facts::TypeFacts { name : "String", schema :
     ::channels_runtime::__private::SchemaOf:: < String > ::SCHEMA } }], rest : 0usize,
     events : & [::channels_runtime::__private::FactsOf:: < ChatMessage > ::FACTS,
-    ::channels_runtime::__private::FactsOf:: < events::ChatJoin > ::FACTS], history :
-    false, }; } };
+    ::channels_runtime::__private::FactsOf:: < events::ChatJoin > ::FACTS], }; } };
 }

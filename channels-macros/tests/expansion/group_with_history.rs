@@ -97,6 +97,5 @@ const _: () = {
     { field : "room", ty : ::channels_runtime::__private::facts::TypeFacts { name :
     "String", schema : ::channels_runtime::__private::SchemaOf:: < String > ::SCHEMA }
     }], rest : 0usize, events : & [::channels_runtime::__private::FactsOf:: < ChatMessage
-    > ::FACTS, ::channels_runtime::__private::FactsOf:: < ChatTyping > ::FACTS], history
-    : true, }; } };
+    > ::FACTS, ::channels_runtime::__private::FactsOf:: < ChatTyping > ::FACTS], }; } };
 }
