@@ -61,7 +61,9 @@ pub struct CommandFacts {
     pub docs: &'static str,
     /// Its fields.
     pub payload: TypeFacts,
-    /// The types of its answer, if it has one.
+    /// Whether it is answered.
+    pub answers: bool,
+    /// The types of its answer, as far as its method names them.
     pub answer: Option<AnswerFacts>,
 }
 

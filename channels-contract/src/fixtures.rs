@@ -118,13 +118,20 @@ pub(crate) const CHAT: ConsumerFacts = ConsumerFacts {
     answers: AnswerFields { reference: "ref", ok: "ok", error: "error" },
     captures: &[],
     commands: &[
-        CommandFacts { name: "join", docs: " Enters a room.", payload: facts::<InRoom>("InRoom"), answer: None },
-        CommandFacts { name: "leave", docs: "", payload: facts::<InRoom>("InRoom"), answer: None },
-        CommandFacts { name: "send", docs: "", payload: facts::<Say>("Say"), answer: None },
+        CommandFacts {
+            name: "join",
+            docs: " Enters a room.",
+            payload: facts::<InRoom>("InRoom"),
+            answers: false,
+            answer: None,
+        },
+        CommandFacts { name: "leave", docs: "", payload: facts::<InRoom>("InRoom"), answers: false, answer: None },
+        CommandFacts { name: "send", docs: "", payload: facts::<Say>("Say"), answers: false, answer: None },
         CommandFacts {
             name: "who",
             docs: " Asks who is there.",
             payload: facts::<InRoom>("InRoom"),
+            answers: true,
             answer: Some(crate::facts::AnswerFacts {
                 ok: facts::<Members>("Members"),
                 error: Some(facts::<Refused>("Refused")),

@@ -29,6 +29,15 @@ enum Kind {
     AsyncApi,
 }
 
+impl Contract {
+    /// Returns the contract with another folder for the paths of its files. Default: the folder of the package with `contract!`.
+    #[must_use]
+    pub fn in_folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = folder.into();
+        self
+    }
+}
+
 macro_rules! outputs {
     ($($(#[$doc:meta])* $name:ident $kind:ident;)*) => {
         impl Contract {
@@ -313,7 +322,7 @@ mod tests {
             COMMANDS[1],
             COMMANDS[2],
             COMMANDS[3],
-            CommandFacts { name: "mute", docs: "", payload: facts::<Say>("Say"), answer: None },
+            CommandFacts { name: "mute", docs: "", payload: facts::<Say>("Say"), answers: false, answer: None },
         ];
         let folder = Folder::new();
         outputs(&folder, COMMANDS).keep(Mode::Write).unwrap();

@@ -255,6 +255,7 @@ pub mod prelude {
         HistoryLost, Json, Position, Reject, Result, Routes, Scope, channel_layer, check_app, connect, consumer,
         disconnect, event, group, handler, history_lost, layer_lost, layer_restored, receive,
     };
+    pub use channels_macros::contract;
     /// Makes the message of [`ChannelLayer::group_send_raw`] and the value of [`Context::send_json`].
     #[doc(no_inline)]
     pub use serde_json::json;

@@ -10,9 +10,12 @@ use channels_contract::facts::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::auction;
+
 /// Returns the contracts with their names. `folder` is that of their files.
-pub(crate) fn all(folder: &str) -> [(&'static str, Contract); 2] {
+pub(crate) fn all(folder: &str) -> [(&'static str, Contract); 3] {
     [
+        ("auction", auction::contract().in_folder(folder)),
         ("chat", Contract::new("chat", folder, &[("/ws/chat/{room}/", CHAT)], &[ROOM, LOBBY], &[])),
         ("kinds", Contract::new("kinds", folder, &[("/kinds/", KINDS)], &[SEAT, EVERY], &[KIND_MOVED, KIND_TREE])),
     ]
@@ -31,7 +34,7 @@ const fn event<T: JsonSchema>(name: &'static str, ty: &'static str, docs: &'stat
 }
 
 const fn command<T: JsonSchema>(name: &'static str, answer: Option<AnswerFacts>) -> CommandFacts {
-    CommandFacts { name, docs: "", payload: facts::<T>("Payload"), answer }
+    CommandFacts { name, docs: "", payload: facts::<T>("Payload"), answers: answer.is_some(), answer }
 }
 
 const fn message<T: JsonSchema>(name: &'static str) -> MessageFacts {

@@ -61,7 +61,8 @@ pub(crate) fn generated() -> Folder {
 fn written_when_asked() {
     let folder = env::var(FOLDER).unwrap();
     for (name, contract) in contracts::all(&folder) {
-        contract.python(format!("{name}_events.py")).asyncapi(format!("{name}.asyncapi.json")).assert_kept();
+        let files = contract.typescript(format!("{name}.ts")).javascript(format!("{name}.js"));
+        files.python(format!("{name}_events.py")).asyncapi(format!("{name}.asyncapi.json")).assert_kept();
     }
 }
 

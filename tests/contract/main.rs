@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at an unexpected result")]
 
 mod asyncapi;
+mod auction;
 mod contracts;
 mod files;
 mod python;
+mod typescript;

@@ -11,6 +11,18 @@ pub const fn check_described_consumer(consumer: &ConsumerFacts) {
     while at < consumer.commands.len() {
         let command = &consumer.commands[at];
         check_type(&["the command \"", command.name, "\" of `", consumer.name, "` takes a `"], &command.payload);
+        if command.answers && command.answer.is_none() {
+            let message = Message::new()
+                .and(&[
+                    "the command \"",
+                    command.name,
+                    "\" of `",
+                    consumer.name,
+                    "` is answered, but its return type is an ",
+                ])
+                .and(&["alias: write out `Result<Reply, Refused>`, so that the contract knows both types"]);
+            panic!("{}", message.as_str());
+        }
         if let Some(answer) = &command.answer {
             let place = ["the command \"", command.name, "\" of `", consumer.name, "` is answered with a `"];
             check_type(&place, &answer.ok);

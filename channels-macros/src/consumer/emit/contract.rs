@@ -5,8 +5,8 @@ use quote::quote;
 use syn::Type;
 use syn::ext::IdentExt;
 
-use super::call::{condition, conditional, otherwise, statement};
-use crate::consumer::model::{Command, Consumer, Handler, Method, Output};
+use super::call::{answers, condition, conditional, otherwise, statement};
+use crate::consumer::model::{Answer, AnswerFields, Command, Consumer, Handler, Method, Output};
 use crate::contract::type_facts;
 use crate::tokens::docs;
 use crate::types::{first_argument, ungrouped};
@@ -14,7 +14,8 @@ use crate::types::{first_argument, ungrouped};
 /// Output: `impl Described for ChatConsumer`, with the types of its commands and messages. A type without a schema is only reported
 /// by a contract that lists the consumer.
 pub(super) fn described(consumer: &Consumer, private: &TokenStream) -> TokenStream {
-    let Consumer { self_ty, name, tag, docs: documentation, others, .. } = consumer;
+    let Consumer { self_ty, name, tag, docs: documentation, others, answer_fields, .. } = consumer;
+    let AnswerFields { reference, ok, error } = answer_fields;
     if !consumer.generics.params.is_empty() {
         return TokenStream::new();
     }
@@ -40,12 +41,12 @@ pub(super) fn described(consumer: &Consumer, private: &TokenStream) -> TokenStre
             impl #private::Described for #self_ty {
                 const FACTS: #private::facts::ConsumerFacts = {
                     #[allow(unused_imports)]
-                    use #private::{NotDescribed as _, NotJson as _};
+                    use #private::{NotDescribed as _, NotJson as _, Replies as _};
                     #private::facts::ConsumerFacts {
                         name: #name,
                         docs: #documentation,
                         tag: #tag,
-                        answers: #private::facts::AnswerFields { reference: "ref", ok: "ok", error: "error" },
+                        answers: #private::facts::AnswerFields { reference: #reference, ok: #ok, error: #error },
                         captures: { #(#captures)* #no_captures },
                         commands: &[#(#commands),*],
                         messages: &[#(#sent,)* #(#rendered,)*],
@@ -73,15 +74,27 @@ fn present<'a>(methods: impl Iterator<Item = &'a Method>) -> TokenStream {
 }
 
 fn command_facts(command: &Command, private: &TokenStream) -> TokenStream {
-    let Command { method, name, payload, .. } = command;
+    let Command { method, name, payload, answer, .. } = command;
     let (cfgs, documentation, payload) = (&method.cfgs, docs(&method.carried), type_facts(payload, private));
+    let (some, none) = (quote!(::core::option::Option::Some), quote!(::core::option::Option::None));
+    let answers = answers(method, private);
+    let answer = match answer {
+        None => none,
+        Some(Answer { reply, refusal }) => {
+            let (ok, error) =
+                (type_facts(reply, private), refusal.as_ref().map(|refusal| type_facts(refusal, private)));
+            let error = error.map_or(none, |error| quote!(#some(#error)));
+            quote!(#some(#private::facts::AnswerFacts { ok: #ok, error: #error }))
+        }
+    };
     quote! {
         #(#cfgs)*
         #private::facts::CommandFacts {
             name: #name,
             docs: #documentation,
             payload: #payload,
-            answer: ::core::option::Option::None,
+            answers: #answers,
+            answer: #answer,
         }
     }
 }
