@@ -407,6 +407,10 @@ fn layers_name_only_lower_layers() {
         };
         for named in &source.names {
             let Some(layer) = named.path.first() else { continue };
+            // An exported macro lies at the root of the crate, and belongs to no layer: `crate::__if_contract`.
+            if layer.starts_with("__") && !LAYERS.iter().any(|(known, _)| known == layer) {
+                continue;
+            }
             if layer != own && !allowed.split_whitespace().any(|name| name == layer) {
                 problems.push(format!(
                     "{}:{} names crate::{layer}; {own} may name {}",

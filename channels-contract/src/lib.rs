@@ -9,6 +9,7 @@ mod asyncapi;
 mod changes;
 mod contract;
 pub mod facts;
+mod field_schema;
 mod fit;
 #[cfg(test)]
 mod fixtures;

@@ -134,14 +134,15 @@ impl ::channels_runtime::__private::Sends<Joined> for ChatConsumer {}
     #[automatically_derived] impl ::channels_runtime::__private::Described for
     ChatConsumer { const FACTS : ::channels_runtime::__private::facts::ConsumerFacts = {
     #[allow(unused_imports)] use ::channels_runtime::__private:: { NotDescribed as _,
-    NotJson as _ }; ::channels_runtime::__private::facts::ConsumerFacts { name :
-    "ChatConsumer", docs : "", tag : "command", answers :
+    NotJson as _, Replies as _ }; ::channels_runtime::__private::facts::ConsumerFacts {
+    name : "ChatConsumer", docs : "", tag : "command", answers :
     ::channels_runtime::__private::facts::AnswerFields { reference : "ref", ok : "ok",
     error : "error" }, captures : { & ["room_id"] }, commands : &
     [::channels_runtime::__private::facts::CommandFacts { name : "send", docs :
     " A line of the chat.", payload : ::channels_runtime::__private::facts::TypeFacts {
     name : "SendCommand", schema : ::channels_runtime::__private::SchemaOf:: <
-    SendCommand > ::SCHEMA }, answer : ::core::option::Option::None, }], messages : &
+    SendCommand > ::SCHEMA }, answers : ::channels_runtime::__private::Returns:: < Result
+    < () > > ::HOW.answers(), answer : ::core::option::Option::None, }], messages : &
     [::channels_runtime::__private::facts::MessageFacts { place : "sends", ty :
     ::channels_runtime::__private::facts::TypeFacts { name : "Joined", schema :
     ::channels_runtime::__private::SchemaOf:: < Joined > ::SCHEMA }, is_json : true },

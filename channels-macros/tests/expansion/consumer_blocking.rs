@@ -44,13 +44,14 @@ impl<__G: ?::core::marker::Sized> ::channels_runtime::__private::Joins<__G> for 
     #[automatically_derived] impl ::channels_runtime::__private::Described for Reports {
     const FACTS : ::channels_runtime::__private::facts::ConsumerFacts = {
     #[allow(unused_imports)] use ::channels_runtime::__private:: { NotDescribed as _,
-    NotJson as _ }; ::channels_runtime::__private::facts::ConsumerFacts { name :
-    "Reports", docs : "", tag : "type", answers :
+    NotJson as _, Replies as _ }; ::channels_runtime::__private::facts::ConsumerFacts {
+    name : "Reports", docs : "", tag : "type", answers :
     ::channels_runtime::__private::facts::AnswerFields { reference : "ref", ok : "ok",
     error : "error" }, captures : { & ["id"] }, commands : &
     [::channels_runtime::__private::facts::CommandFacts { name : "read", docs : "",
     payload : ::channels_runtime::__private::facts::TypeFacts { name : "Read", schema :
-    ::channels_runtime::__private::SchemaOf:: < Read > ::SCHEMA }, answer :
+    ::channels_runtime::__private::SchemaOf:: < Read > ::SCHEMA }, answers :
+    ::channels_runtime::__private::Returns:: < () > ::HOW.answers(), answer :
     ::core::option::Option::None, }], messages : & [], others : false, untyped :
     ::core::option::Option::None, refuses : ! ::core::cfg!(any()), history_lost :
     ::core::cfg!(any()), } }; }

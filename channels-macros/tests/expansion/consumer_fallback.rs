@@ -35,12 +35,13 @@ impl ::channels_runtime::__private::OnlySends for Log {}
     #[automatically_derived] impl ::channels_runtime::__private::Described for Log {
     const FACTS : ::channels_runtime::__private::facts::ConsumerFacts = {
     #[allow(unused_imports)] use ::channels_runtime::__private:: { NotDescribed as _,
-    NotJson as _ }; ::channels_runtime::__private::facts::ConsumerFacts { name : "Log",
-    docs : "", tag : "type", answers : ::channels_runtime::__private::facts::AnswerFields
-    { reference : "ref", ok : "ok", error : "error" }, captures : { & [] }, commands : &
-    [], messages : & [], others : false, untyped :
-    ::core::option::Option::Some("send_json"), refuses : ! ::core::cfg!(any(all(feature =
-    "strict"))), history_lost : ::core::cfg!(any()), } }; }
+    NotJson as _, Replies as _ }; ::channels_runtime::__private::facts::ConsumerFacts {
+    name : "Log", docs : "", tag : "type", answers :
+    ::channels_runtime::__private::facts::AnswerFields { reference : "ref", ok : "ok",
+    error : "error" }, captures : { & [] }, commands : & [], messages : & [], others :
+    false, untyped : ::core::option::Option::Some("send_json"), refuses : !
+    ::core::cfg!(any(all(feature = "strict"))), history_lost : ::core::cfg!(any()), } };
+    }
 }
 const _: () = {
     /// Events that `Log` accepts: one variant for each `#[handler]`.

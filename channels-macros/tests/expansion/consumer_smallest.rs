@@ -18,11 +18,12 @@ impl<__G: ?::core::marker::Sized> ::channels_runtime::__private::Joins<__G> for 
     #[automatically_derived] impl ::channels_runtime::__private::Described for Echo {
     const FACTS : ::channels_runtime::__private::facts::ConsumerFacts = {
     #[allow(unused_imports)] use ::channels_runtime::__private:: { NotDescribed as _,
-    NotJson as _ }; ::channels_runtime::__private::facts::ConsumerFacts { name : "Echo",
-    docs : "", tag : "type", answers : ::channels_runtime::__private::facts::AnswerFields
-    { reference : "ref", ok : "ok", error : "error" }, captures : { & [] }, commands : &
-    [], messages : & [], others : false, untyped : ::core::option::Option::None, refuses
-    : ! ::core::cfg!(any()), history_lost : ::core::cfg!(any()), } }; }
+    NotJson as _, Replies as _ }; ::channels_runtime::__private::facts::ConsumerFacts {
+    name : "Echo", docs : "", tag : "type", answers :
+    ::channels_runtime::__private::facts::AnswerFields { reference : "ref", ok : "ok",
+    error : "error" }, captures : { & [] }, commands : & [], messages : & [], others :
+    false, untyped : ::core::option::Option::None, refuses : ! ::core::cfg!(any()),
+    history_lost : ::core::cfg!(any()), } }; }
 }
 const _: () = {
     /// Events that `Echo` accepts: one variant for each `#[handler]`.

@@ -39,6 +39,42 @@ impl Auction {
 impl ::channels_runtime::__private::HandlesListed for Auction {}
 #[automatically_derived]
 impl<__G: ?::core::marker::Sized> ::channels_runtime::__private::Joins<__G> for Auction {}
+::channels_runtime::__private::if_contract! {
+    #[automatically_derived] impl ::channels_runtime::__private::Described for Auction {
+    const FACTS : ::channels_runtime::__private::facts::ConsumerFacts = {
+    #[allow(unused_imports)] use ::channels_runtime::__private:: { NotDescribed as _,
+    NotJson as _, Replies as _ }; ::channels_runtime::__private::facts::ConsumerFacts {
+    name : "Auction", docs : "", tag : "type", answers :
+    ::channels_runtime::__private::facts::AnswerFields { reference : "id", ok : "result",
+    error : "error" }, captures : { & [] }, commands : &
+    [::channels_runtime::__private::facts::CommandFacts { name : "bid", docs : "",
+    payload : ::channels_runtime::__private::facts::TypeFacts { name : "Bid", schema :
+    ::channels_runtime::__private::SchemaOf:: < Bid > ::SCHEMA }, answers :
+    ::channels_runtime::__private::Returns:: < Result < Taken, Outbid > > ::HOW
+    .answers(), answer :
+    ::core::option::Option::Some(::channels_runtime::__private::facts::AnswerFacts { ok :
+    ::channels_runtime::__private::facts::TypeFacts { name : "Taken", schema :
+    ::channels_runtime::__private::SchemaOf:: < Taken > ::SCHEMA }, error :
+    ::core::option::Option::Some(::channels_runtime::__private::facts::TypeFacts { name :
+    "Outbid", schema : ::channels_runtime::__private::SchemaOf:: < Outbid > ::SCHEMA })
+    }), }, #[cfg(feature = "leave")] ::channels_runtime::__private::facts::CommandFacts {
+    name : "leave", docs : "", payload : ::channels_runtime::__private::facts::TypeFacts
+    { name : "Leave", schema : ::channels_runtime::__private::SchemaOf:: < Leave >
+    ::SCHEMA }, answers : ::channels_runtime::__private::Returns:: < Result < Result <
+    (), Outbid > > > ::HOW.answers(), answer :
+    ::core::option::Option::Some(::channels_runtime::__private::facts::AnswerFacts { ok :
+    ::channels_runtime::__private::facts::TypeFacts { name : "()", schema :
+    ::channels_runtime::__private::SchemaOf:: < () > ::SCHEMA }, error :
+    ::core::option::Option::Some(::channels_runtime::__private::facts::TypeFacts { name :
+    "Outbid", schema : ::channels_runtime::__private::SchemaOf:: < Outbid > ::SCHEMA })
+    }), }, ::channels_runtime::__private::facts::CommandFacts { name : "watch", docs :
+    "", payload : ::channels_runtime::__private::facts::TypeFacts { name : "Watch",
+    schema : ::channels_runtime::__private::SchemaOf:: < Watch > ::SCHEMA }, answers :
+    ::channels_runtime::__private::Returns:: < std::io::Result < () > > ::HOW.answers(),
+    answer : ::core::option::Option::None, }], messages : & [], others : false, untyped :
+    ::core::option::Option::None, refuses : ! ::core::cfg!(any()), history_lost :
+    ::core::cfg!(any()), } }; }
+}
 const _: () = {
     /// Events that `Auction` accepts: one variant for each `#[handler]`.
     #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]

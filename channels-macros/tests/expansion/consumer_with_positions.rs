@@ -99,12 +99,13 @@ impl ::channels_runtime::__private::OnlySends for Feed {}
     #[automatically_derived] impl ::channels_runtime::__private::Described for Feed {
     const FACTS : ::channels_runtime::__private::facts::ConsumerFacts = {
     #[allow(unused_imports)] use ::channels_runtime::__private:: { NotDescribed as _,
-    NotJson as _ }; ::channels_runtime::__private::facts::ConsumerFacts { name : "Feed",
-    docs : "", tag : "type", answers : ::channels_runtime::__private::facts::AnswerFields
-    { reference : "ref", ok : "ok", error : "error" }, captures : { & [] }, commands : &
-    [], messages : & [::channels_runtime::__private::facts::MessageFacts { place :
-    "line", ty : ::channels_runtime::__private::facts::TypeFacts { name : "Shown", schema
-    : ::channels_runtime::__private::SchemaOf:: < Shown > ::SCHEMA }, is_json :
+    NotJson as _, Replies as _ }; ::channels_runtime::__private::facts::ConsumerFacts {
+    name : "Feed", docs : "", tag : "type", answers :
+    ::channels_runtime::__private::facts::AnswerFields { reference : "ref", ok : "ok",
+    error : "error" }, captures : { & [] }, commands : & [], messages : &
+    [::channels_runtime::__private::facts::MessageFacts { place : "line", ty :
+    ::channels_runtime::__private::facts::TypeFacts { name : "Shown", schema :
+    ::channels_runtime::__private::SchemaOf:: < Shown > ::SCHEMA }, is_json :
     ::channels_runtime::__private::JsonOf:: < Json < Shown > > ::IS_JSON },
     ::channels_runtime::__private::facts::MessageFacts { place : "page", ty :
     ::channels_runtime::__private::facts::TypeFacts { name : "Shown", schema :

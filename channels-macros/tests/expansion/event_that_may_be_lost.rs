@@ -23,32 +23,15 @@ impl ::channels_runtime::__private::Event for CursorMove {
     }
 }
 ::channels_runtime::__private::if_contract! {
-    const _ : () = { #[allow(unused_imports)] use
-    ::channels_runtime::__private::NotDescribed as _; #[allow(dead_code)] fn __skip < T :
-    ? ::core::marker::Sized > (_ : & T) -> ::core::primitive::bool { true }
-    #[derive(::core::default::Default)] struct __Field0; #[automatically_derived] impl
-    ::channels_runtime::__private::schemars::JsonSchema for __Field0 { fn inline_schema()
-    -> ::core::primitive::bool { true } fn schema_name() -> ::std::borrow::Cow < 'static,
-    ::core::primitive::str > { ::std::borrow::Cow::Borrowed(::core::stringify!(__Field0))
-    } fn json_schema(generator : & mut
-    ::channels_runtime::__private::schemars::SchemaGenerator) ->
-    ::channels_runtime::__private::schemars::Schema { let schema :
-    ::channels_runtime::__private::facts::SchemaFn =
-    ::channels_runtime::__private::SchemaOf:: < u64 > ::SCHEMA; match schema {
-    ::core::option::Option::Some(schema) => schema(generator),
-    ::core::option::Option::None => ::core::convert::From::from(true), } } }
-    #[derive(::core::default::Default)] struct __Field1; #[automatically_derived] impl
-    ::channels_runtime::__private::schemars::JsonSchema for __Field1 { fn inline_schema()
-    -> ::core::primitive::bool { true } fn schema_name() -> ::std::borrow::Cow < 'static,
-    ::core::primitive::str > { ::std::borrow::Cow::Borrowed(::core::stringify!(__Field1))
-    } fn json_schema(generator : & mut
-    ::channels_runtime::__private::schemars::SchemaGenerator) ->
-    ::channels_runtime::__private::schemars::Schema { let schema :
-    ::channels_runtime::__private::facts::SchemaFn =
-    ::channels_runtime::__private::SchemaOf:: < f64 > ::SCHEMA; match schema {
-    ::core::option::Option::Some(schema) => schema(generator),
-    ::core::option::Option::None => ::core::convert::From::from(true), } } }
-    #[allow(dead_code)] #[derive(::core::default::Default,
+    const _ : () = { #[allow(unused_imports)] use {
+    ::channels_runtime::__private::NotDescribed as _, ::std::prelude::rust_2021:: * };
+    #[allow(dead_code)] fn __skip < T : ? ::core::marker::Sized > (_ : & T) ->
+    ::core::primitive::bool { true }
+    ::channels_runtime::__private::field_schema!(__Field0,
+    ::channels_runtime::__private::SchemaOf:: < u64 > ::SCHEMA);
+    ::channels_runtime::__private::field_schema!(__Field1,
+    ::channels_runtime::__private::SchemaOf:: < f64 > ::SCHEMA); #[allow(dead_code)]
+    #[derive(::core::default::Default,
     ::channels_runtime::__private::schemars::JsonSchema)] #[schemars(crate =
     "::channels_runtime::__private::schemars")] struct __Mirror { user_id : __Field0, x :
     __Field1, } #[automatically_derived] impl

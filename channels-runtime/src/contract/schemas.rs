@@ -37,7 +37,7 @@ impl JsonSchema for Cause {
         json_schema!({
             "description": "The reason why missed events are not sent again.",
             "type": "string",
-            "enum": Cause::ALL.map(Cause::as_str),
+            "enum": Self::ALL.map(Self::as_str),
             "x-channels": "cause",
         })
     }
