@@ -33,7 +33,7 @@ pub struct ParsedCommand {
     name: String,
     /// The JSON text of the whole frame.
     text: String,
-    fields: CommandFields,
+    fields: &'static CommandFields,
     reference: SentReference,
 }
 
@@ -81,7 +81,7 @@ impl ParsedCommand {
 }
 
 /// Finds the name and the reference of a command in a client's frame.
-pub(crate) fn named_command(frame: Frame, fields: CommandFields) -> ParsedFrame {
+pub(crate) fn named_command(frame: Frame, fields: &'static CommandFields) -> ParsedFrame {
     let text = match frame {
         Frame::Text(text) => text,
         Frame::Binary(_) => {
@@ -112,7 +112,8 @@ pub fn decode_command<T: FromJson, V>(
     answers: bool,
     variant: impl FnOnce(T) -> V,
 ) -> Result<Received<V>, CommandError> {
-    let ParsedCommand { text, fields: CommandFields { tag, reference: field }, reference, .. } = command;
+    let ParsedCommand { text, fields, reference, .. } = command;
+    let CommandFields { tag, reference: field } = *fields;
     let tags = [tag, field.unwrap_or_default()];
     let tags = if answers { &tags[..] } else { &tags[..1] };
     let reference = match reference {
@@ -144,7 +145,7 @@ fn invalid_reference(name: &'static str, field: &'static str) -> CommandError {
 /// Reads a whole map and returns the value of its tag, if the tag is a string, and its reference.
 ///
 /// The map is read to its end, to detect an error after the tag.
-struct FindCommand(CommandFields);
+struct FindCommand(&'static CommandFields);
 
 impl<'de> DeserializeSeed<'de> for FindCommand {
     type Value = (Option<String>, SentReference);
@@ -162,7 +163,7 @@ impl<'de> Visitor<'de> for FindCommand {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
-        let CommandFields { tag, reference: field } = self.0;
+        let CommandFields { tag, reference: field } = *self.0;
         let (mut name, mut reference) = (None, None);
         while let Some(key) = entries.next_key_seed(KeySeed)? {
             if key.as_str() == tag {
@@ -170,14 +171,9 @@ impl<'de> Visitor<'de> for FindCommand {
                     // Each reader would choose one of the two.
                     return Err(A::Error::duplicate_field(tag));
                 }
-            } else if let Some(field) = field.filter(|field| key.as_str() == *field) {
-                // `RawValue` reads the JSON itself, so that the answer repeats it exactly. `null` is as good as no reference.
-                let sent = match entries.next_value::<&'de RawValue>()? {
-                    null if null.get() == "null" => Ok(None),
-                    value => Reference::read(value).map(Some).ok_or(InvalidReference),
-                };
-                if reference.replace(sent).is_some() {
-                    return Err(A::Error::duplicate_field(field));
+            } else if field.is_some_and(|field| key.as_str() == field) {
+                if reference.replace(sent_reference(&mut entries)?).is_some() {
+                    return Err(A::Error::duplicate_field(field.unwrap_or_default()));
                 }
             } else {
                 entries.next_value::<IgnoredAny>()?;
@@ -185,6 +181,19 @@ impl<'de> Visitor<'de> for FindCommand {
         }
         Ok((name.flatten(), reference.unwrap_or(Ok(None))))
     }
+}
+
+/// Reads the value of the reference. `RawValue` reads the JSON itself, so that the answer repeats it exactly. `null` is as good as
+/// no reference.
+///
+/// Not inlined: commands without a reference would pay for it.
+#[inline(never)]
+fn sent_reference<'de, A: MapAccess<'de>>(entries: &mut A) -> Result<SentReference, A::Error> {
+    let value = entries.next_value::<&'de RawValue>()?;
+    Ok(match value.get() {
+        "null" => Ok(None),
+        _ => Reference::read(value).map(Some).ok_or(InvalidReference),
+    })
 }
 
 #[cfg(test)]
@@ -195,10 +204,10 @@ mod tests {
 
     use super::*;
 
-    const SILENT: CommandFields = CommandFields { tag: "command", reference: None };
-    const ANSWERING: CommandFields = CommandFields { tag: "command", reference: Some("ref") };
+    const SILENT: &CommandFields = &CommandFields { tag: "command", reference: None };
+    const ANSWERING: &CommandFields = &CommandFields { tag: "command", reference: Some("ref") };
 
-    fn parsed(text: &str, fields: CommandFields) -> ParsedCommand {
+    fn parsed(text: &str, fields: &'static CommandFields) -> ParsedCommand {
         match named_command(Frame::text(text), fields) {
             ParsedFrame::Command(command) => command,
             other @ ParsedFrame::Other { .. } => panic!("{other:?}"),

@@ -283,5 +283,5 @@ pub fn decode_frame<T: FromFrame, V>(frame: Frame, variant: impl FnOnce(T) -> V)
 
 /// Finds the name and the reference of a command in a client's frame.
 pub fn named_command<C: Consumer>(frame: Frame) -> ParsedFrame {
-    codec::named_command(frame, const { C::INFO.command_fields() })
+    codec::named_command(frame, const { &C::INFO.command_fields() })
 }
