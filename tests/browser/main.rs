@@ -1,5 +1,6 @@
 //! The examples in real browser windows: headless Chromium, driven through ChromeDriver.
 
+mod compression;
 mod cursors;
 mod dashboard;
 mod django;

@@ -1,5 +1,5 @@
 //! The WebSocket protocol (RFC 6455), from a correct and from an incorrect client over a raw socket to `examples/echo`:
-//! sections 1 to 7, 9 and 10 of the Autobahn fuzzing client, under its section numbers, as a table of this project. Every
+//! sections 1 to 7, 9, 10, 12 and 13 of the Autobahn fuzzing client, under its section numbers, as a table of this project. Every
 //! case has one correct outcome.
 //!
 //! The frames of the server are checked as strictly: unmasked, whole, in the shortest form, with a close frame as the last
@@ -16,6 +16,7 @@ use channels_runtime::prelude::*;
 use channels_runtime::web::axum::RouterExt;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::support::deflate_client::{deflated, inflated};
 use crate::support::echo::Echo;
 use crate::support::example::Example;
 
@@ -48,6 +49,8 @@ enum Step {
     Write(Vec<u8>),
     /// Writes these bytes in pieces of this size.
     Chop(Vec<u8>, usize),
+    /// Compresses this message, and writes it in frames of at most this size.
+    Deflate(u8, Vec<u8>, usize),
     /// Expects this frame next.
     See(u8, Vec<u8>),
     /// Expects that the server sends nothing and keeps the connection open.
@@ -70,6 +73,8 @@ struct Case {
     id: String,
     steps: Vec<Step>,
     end: End,
+    /// The client's offer of compression. `None` for a case without an extension.
+    offer: Option<&'static str>,
 }
 
 /// Returns the bytes of a client's frame, with the length in its shortest form.
@@ -141,7 +146,11 @@ struct Table {
 
 impl Table {
     fn add(&mut self, id: impl fmt::Display, end: End, steps: Vec<Step>) {
-        self.cases.push(Case { id: id.to_string(), steps, end });
+        self.cases.push(Case { id: id.to_string(), steps, end, offer: None });
+    }
+
+    fn compressed(&mut self, id: impl fmt::Display, offer: &'static str, steps: Vec<Step>) {
+        self.cases.push(Case { id: id.to_string(), steps, end: End::Clean, offer: Some(offer) });
     }
 
     fn ok(&mut self, id: impl fmt::Display, steps: Vec<Step>) {
@@ -574,6 +583,92 @@ fn automatic_fragments(table: &mut Table) {
     table.ok("10.1.2", vec![write(fragments(BINARY, &bytes(65_536), 1300)), see(BINARY, bytes(65_536))]);
 }
 
+/// The offer of browsers.
+const OFFER: &str = "permessage-deflate; client_max_window_bits";
+
+/// The number of messages in a case with compression: 2, or that of `CHANNELS_CONFORMANCE_MESSAGES`.
+fn messages_of_case() -> usize {
+    std::env::var("CHANNELS_CONFORMANCE_MESSAGES").map_or(2, |count| count.parse().expect("a number of messages"))
+}
+
+/// Adds 18 cases: messages of all sizes, whole and in frames. Each message is another part of the text.
+fn compressed_sizes(table: &mut Table, section: &str, offer: &'static str, opcode: u8, text: &[u8]) {
+    let whole = [16, 64, 256, 1024, 4096, 8192, 16_384, 32_768, 65_536, 131_072].map(|size| (size, usize::MAX));
+    let in_frames = [8192, 16_384, 32_768, 65_536, 131_072].map(|size| (size, 256)).into_iter().chain([
+        (131_072, 1024),
+        (131_072, 4096),
+        (131_072, 32_768),
+    ]);
+    for (at, (size, fragment)) in whole.into_iter().chain(in_frames).enumerate() {
+        let mut steps = Vec::new();
+        for number in 0..messages_of_case() {
+            let begin = number * 997 % text.len();
+            let message: Vec<u8> = text.iter().cycle().skip(begin).take(size).copied().collect();
+            steps.push(Step::Deflate(opcode, message.clone(), fragment));
+            steps.push(see(opcode, message));
+        }
+        table.compressed(format!("{section}.{}", at + 1), offer, steps);
+    }
+}
+
+/// A table in JSON, in ASCII.
+fn json() -> Vec<u8> {
+    let row = |number: u32| {
+        let noise = number.wrapping_mul(2_654_435_761);
+        format!("{{\"id\": {number}, \"name\": \"user {}\", \"active\": {}}}, ", noise % 1000, noise.is_multiple_of(2))
+    };
+    (0..3000).flat_map(|number| row(number).into_bytes()).collect()
+}
+
+/// A picture: bytes that change slowly, with noise.
+fn picture() -> Vec<u8> {
+    (0..200_000_u32).map(|at| ((at / 64) as u8).wrapping_add((at.wrapping_mul(2_654_435_761) >> 29) as u8)).collect()
+}
+
+/// Prose with letters of two bytes, in which every cut is at a letter of one byte or inside of a letter.
+fn prose() -> Vec<u8> {
+    let words = ["Habe", "nun,", "ach!", "Philosophie,", "Juristerei", "und", "Medizin,", "heißem", "Bemühn"];
+    let word = |at: u32| format!("{} ", words[(at.wrapping_mul(2_654_435_761) >> 16) as usize % words.len()]);
+    (0..30_000).flat_map(|at| word(at).into_bytes()).collect()
+}
+
+/// A page in HTML, in ASCII.
+fn page() -> Vec<u8> {
+    let row = |at: u32| {
+        format!("<tr class=\"row\"><td>{at}</td><td><a href=\"/item/{}\">more</a></td></tr>\n", at * 7919 % 997)
+    };
+    (0..4000).flat_map(|at| row(at).into_bytes()).collect()
+}
+
+/// 12: compressed messages of different kinds.
+fn compression_of_contents(table: &mut Table) {
+    compressed_sizes(table, "12.1", OFFER, TEXT, &json());
+    compressed_sizes(table, "12.2", OFFER, BINARY, &picture());
+    compressed_sizes(table, "12.3", OFFER, BINARY, &prose());
+    compressed_sizes(table, "12.4", OFFER, TEXT, &page());
+    let latin: Vec<u8> = prose().into_iter().map(|byte| if byte < 0x80 { byte } else { 0xfc }).collect();
+    compressed_sizes(table, "12.5", OFFER, BINARY, &latin);
+}
+
+/// 13: offers with all kinds of parameters.
+fn compression_offers(table: &mut Table) {
+    for (section, offer) in [
+        ("13.1", "permessage-deflate"),
+        ("13.2", "permessage-deflate; server_no_context_takeover"),
+        ("13.3", "permessage-deflate; server_max_window_bits=9"),
+        ("13.4", "permessage-deflate; server_max_window_bits=15"),
+        ("13.5", "permessage-deflate; server_no_context_takeover; server_max_window_bits=9"),
+        ("13.6", "permessage-deflate; server_no_context_takeover; server_max_window_bits=15"),
+        (
+            "13.7",
+            "permessage-deflate; server_no_context_takeover; server_max_window_bits=9, \
+             permessage-deflate; server_no_context_takeover, permessage-deflate",
+        ),
+    ] {
+        compressed_sizes(table, section, offer, TEXT, &json());
+    }
+}
+
 /// What the RFC requires of a header and the list above does not cover (sections 5.1 and 5.2).
 fn headers(table: &mut Table) {
     for (name, opcode) in [("text", TEXT), ("binary", BINARY), ("ping", PING), ("pong", PONG), ("close", CLOSE)] {
@@ -663,10 +758,12 @@ struct Client {
     socket: TcpStream,
     buffer: Vec<u8>,
     used: usize,
+    /// The server has accepted compression.
+    inflates: bool,
 }
 
 impl Client {
-    fn connect(address: SocketAddr) -> Result<Self, String> {
+    fn connect(address: SocketAddr, offer: Option<&str>) -> Result<Self, String> {
         let fail = |what: &str, error: std::io::Error| format!("{what}: {error}");
         let mut socket = TcpStream::connect(address).map_err(|error| fail("connecting", error))?;
         socket.set_nodelay(true).map_err(|error| fail("TCP_NODELAY", error))?;
@@ -674,10 +771,11 @@ impl Client {
         socket.set_write_timeout(Some(SILENCE)).map_err(|error| fail("a deadline", error))?;
         let request = format!(
             "GET /echo HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{}\r\n",
+            offer.map(|offer| format!("Sec-WebSocket-Extensions: {offer}\r\n")).unwrap_or_default()
         );
         socket.write_all(request.as_bytes()).map_err(|error| fail("the handshake", error))?;
-        let mut client = Self { socket, buffer: Vec::new(), used: 0 };
+        let mut client = Self { socket, buffer: Vec::new(), used: 0, inflates: false };
         let end = loop {
             if let Some(at) = client.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
                 break at + 4;
@@ -688,6 +786,10 @@ impl Client {
         };
         let head = String::from_utf8_lossy(&client.buffer[..end]).into_owned();
         client.used = end;
+        client.inflates = head.to_ascii_lowercase().contains("sec-websocket-extensions: permessage-deflate");
+        if client.inflates != offer.is_some() {
+            return Err(format!("an offer of {offer:?} gets {head:?}"));
+        }
         // The key and the accept value of RFC 6455, section 1.3.
         let accepted = head.starts_with("HTTP/1.1 101") && head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
         if accepted { Ok(client) } else { Err(format!("the handshake gets {head:?}")) }
@@ -727,7 +829,8 @@ impl Client {
             return if self.buffer.len() == self.used { Ok(Seen::End) } else { Err("half a header".into()) };
         }
         let [first, second] = [self.buffer[self.used], self.buffer[self.used + 1]];
-        if first & 0x70 != 0 {
+        let is_compressed = self.inflates && matches!(first, 0xc1 | 0xc2);
+        if first & 0x70 != 0 && !is_compressed {
             return Err(format!("reserved bits in a header: {first:02x}"));
         }
         if first & FIN == 0 {
@@ -758,7 +861,10 @@ impl Client {
             return Err(format!("the stream ends within a frame of {length} bytes"));
         }
         let begin = self.used + 2 + more;
-        let payload = self.buffer[begin..begin + length].to_vec();
+        let mut payload = self.buffer[begin..begin + length].to_vec();
+        if is_compressed {
+            payload = inflated(&payload);
+        }
         self.used = begin + length;
         if self.used == self.buffer.len() {
             self.buffer.clear();
@@ -816,6 +922,11 @@ fn walk(client: &mut Client, steps: &[Step]) -> Result<(), String> {
     for step in steps {
         match step {
             Step::Write(bytes) => client.write(bytes),
+            Step::Deflate(opcode, message, size) => {
+                let mut frames = fragments(*opcode, &deflated(message), (*size).min(message.len()));
+                frames[0] |= 0x40;
+                client.write(&frames);
+            }
             Step::Chop(bytes, size) => bytes.chunks(*size).for_each(|piece| client.write(piece)),
             Step::See(opcode, payload) => {
                 let seen = client.next_frame();
@@ -833,8 +944,8 @@ fn walk(client: &mut Client, steps: &[Step]) -> Result<(), String> {
     Ok(())
 }
 
-fn play(case: &Case, address: SocketAddr) -> Result<(), String> {
-    let mut client = Client::connect(address)?;
+fn play(case: &Case, address: SocketAddr, compression: bool) -> Result<(), String> {
+    let mut client = Client::connect(address, case.offer.or(compression.then_some(OFFER)))?;
     walk(&mut client, &case.steps)?;
     match case.end {
         End::Clean => {
@@ -861,6 +972,8 @@ fn table() -> Vec<(&'static str, Vec<Case>)> {
         section("7 Close handling", closing),
         section("9 Limits and performance", limits),
         section("10 Automatic fragmentation", automatic_fragments),
+        section("12 Compression, different contents", compression_of_contents),
+        section("13 Compression, different parameters", compression_offers),
         section("RFC 6455, 5.1 to 5.5: masks and lengths", headers),
     ]
 }
@@ -868,7 +981,14 @@ fn table() -> Vec<(&'static str, Vec<Case>)> {
 #[test]
 fn conformance_cases_have_expected_outcome() {
     let echo = Example::start("echo", &["--max-message", &LIMIT.to_string()]);
-    play_all(echo.address());
+    play_all(echo.address(), false);
+}
+
+/// The same cases with a client that negotiates compression, and those of sections 12 and 13.
+#[test]
+fn conformance_cases_have_expected_outcome_with_compression() {
+    let echo = Example::start("echo", &["--max-message", &LIMIT.to_string(), "--compress", "64"]);
+    play_all(echo.address(), true);
 }
 
 /// The same cases against the same consumer in an axum application, on the server of axum.
@@ -880,20 +1000,26 @@ async fn conformance_cases_have_expected_outcome_on_axum() {
     let address = listener.local_addr().unwrap();
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     let _serving = AbortOnDropHandle::new(tokio::spawn(async { axum::serve(listener, app).await }));
-    tokio::task::spawn_blocking(move || play_all(address)).await.unwrap();
+    tokio::task::spawn_blocking(move || play_all(address, false)).await.unwrap();
 }
 
-/// Plays every case.
-fn play_all(address: SocketAddr) {
+/// Cases with a bit that the extension gives a meaning: the client marks a message as compressed that is not.
+const OF_THE_EXTENSION: [&str; 3] = ["3.4", "3.8 bits 4 in a text", "3.8 bits 4 in a binary"];
+
+/// Plays every case, of those without an extension also with one.
+fn play_all(address: SocketAddr, compression: bool) {
     let table = table();
-    let cases: Vec<&Case> = table.iter().flat_map(|(_, cases)| cases).collect();
+    let is_played = |case: &&Case| {
+        if compression { !OF_THE_EXTENSION.contains(&&*case.id) } else { case.offer.is_none() }
+    };
+    let cases: Vec<&Case> = table.iter().flat_map(|(_, cases)| cases).filter(is_played).collect();
     let failures = Mutex::new(Vec::new());
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Relaxed)) {
-                    if let Err(error) = play(case, address) {
+                    if let Err(error) = play(case, address, compression) {
                         let mut failures = failures.lock().unwrap();
                         failures.push(format!("case {}: {error}", case.id));
                         if failures.len() >= ENOUGH {
