@@ -75,6 +75,7 @@
 //!   messages in order, but at its own time. [`LayerProbe::with_seed`] simulates that, in a different order for each seed.
 
 mod communicator;
+mod communicator_requests;
 mod deadlines;
 mod error;
 mod positions;
