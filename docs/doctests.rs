@@ -12,6 +12,9 @@ struct Agents;
 #[doc = include_str!("axum.md")]
 struct Axum;
 
+#[doc = include_str!("compression.md")]
+struct Compression;
+
 #[doc = include_str!("consumers.md")]
 struct Consumers;
 
