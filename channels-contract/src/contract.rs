@@ -203,8 +203,9 @@ impl Reader<'_> {
     fn shape(&mut self, direction: Direction, place: &str, facts: TypeFacts, schema: Option<&Value>) -> Shape {
         let Some(schema) = schema else {
             let name = facts.name;
-            self.problems
-                .push(format!("{place} is a `{name}`, which has no schema: write `#[derive(JsonSchema)]` above it"));
+            self.problems.push(format!(
+                "{place} has the type `{name}`, which has no schema: write `#[derive(JsonSchema)]` above it"
+            ));
             return Shape::Any;
         };
         let definitions = match direction {
@@ -214,7 +215,7 @@ impl Reader<'_> {
         let mut shape = schema::read(schema, definitions).unwrap_or_else(|problem| {
             self.problems.push(match problem.strip_prefix('@') {
                 Some(problem) => format!("{place}: {problem}"),
-                None => format!("{place} is a `{}`: {problem}", facts.name),
+                None => format!("{place} has the type `{}`: {problem}", facts.name),
             });
             Shape::Any
         });

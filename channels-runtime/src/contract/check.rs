@@ -10,7 +10,7 @@ pub const fn check_described_consumer(consumer: &ConsumerFacts) {
     let mut at = 0;
     while at < consumer.commands.len() {
         let command = &consumer.commands[at];
-        check_type(&["the command \"", command.name, "\" of `", consumer.name, "` takes a `"], &command.payload);
+        check_type(&["the command \"", command.name, "\" of `", consumer.name, "` takes `"], &command.payload);
         if command.answers && command.answer.is_none() {
             let message = Message::new()
                 .and(&[
@@ -24,10 +24,10 @@ pub const fn check_described_consumer(consumer: &ConsumerFacts) {
             panic!("{}", message.as_str());
         }
         if let Some(answer) = &command.answer {
-            let place = ["the command \"", command.name, "\" of `", consumer.name, "` is answered with a `"];
+            let place = ["the command \"", command.name, "\" of `", consumer.name, "` is answered with `"];
             check_type(&place, &answer.ok);
             if let Some(error) = &answer.error {
-                check_type(&["the command \"", command.name, "\" of `", consumer.name, "` is refused with a `"], error);
+                check_type(&["the command \"", command.name, "\" of `", consumer.name, "` is refused with `"], error);
             }
         }
         at += 1;
@@ -37,11 +37,11 @@ pub const fn check_described_consumer(consumer: &ConsumerFacts) {
         let message = &consumer.messages[at];
         if !message.is_json {
             let message = Message::new()
-                .and(&["handler `", message.place, "` of `", consumer.name, "` returns a `", message.ty.name])
+                .and(&["handler `", message.place, "` of `", consumer.name, "` returns `", message.ty.name])
                 .and(&["`, whose contents no other language can know: return a `Json<..>` of a type with a schema"]);
             panic!("{}", message.as_str());
         }
-        check_type(&["`", consumer.name, "` sends a `"], &message.ty);
+        check_type(&["`", consumer.name, "` sends `"], &message.ty);
         at += 1;
     }
     if let Some(call) = consumer.untyped
@@ -79,7 +79,7 @@ pub const fn check_described_event(event: &EventFacts) {
                     event.name,
                     "\" cannot leave Rust: its field `",
                     part.field,
-                    "` is a `",
+                    "` has the type `",
                     part.ty.name,
                 ])
                 .and(&[
