@@ -18,6 +18,9 @@ struct Compression;
 #[doc = include_str!("consumers.md")]
 struct Consumers;
 
+#[doc = include_str!("contract.md")]
+struct Contract;
+
 #[doc = include_str!("delivery.md")]
 struct Delivery;
 

@@ -258,7 +258,7 @@ impl Reader<'_> {
             shapes.entry(message_name(&shape, ty.name)).or_insert(shape);
         }
         if facts.refuses && !commands.is_empty() {
-            shapes.entry(COMMAND_ERROR.into()).or_insert_with(|| Shape::Named(COMMAND_ERROR.into()));
+            shapes.entry(COMMAND_ERROR.into()).or_insert_with(|| self.command_error(facts.answers.error));
         }
         let messages = self.messages(facts, &shapes);
         Route {
@@ -271,6 +271,18 @@ impl Reader<'_> {
             messages,
             others: facts.others,
             history_lost: facts.history_lost,
+        }
+    }
+
+    /// Returns the shape of the runtime's refusal. A consumer may give the field `error` another name.
+    fn command_error(&self, field: &str) -> Shape {
+        let named = Shape::Named(COMMAND_ERROR.into());
+        match self.types.resolve(&named) {
+            Shape::Object(Object { fields, rest }) if field != "error" => {
+                let fields = fields.values().map(|value| (field.to_owned(), value.clone())).collect();
+                Shape::Object(Object { fields, rest: rest.clone() })
+            }
+            _ => named,
         }
     }
 
@@ -435,5 +447,99 @@ impl Command {
     /// Returns whether the command has no fields at all.
     pub(crate) fn is_empty(&self, types: &Types) -> bool {
         self.object(types).is_some_and(|object| object.fields.is_empty() && !matches!(object.rest, Rest::Each(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{CHAT, facts, multichat};
+
+    fn problems(consumer: ConsumerFacts) -> Vec<String> {
+        Contract::new("chat", ".", &[("/chat/", consumer)], &[], &[]).problems
+    }
+
+    const fn sent<T: JsonSchema>(name: &'static str) -> MessageFacts {
+        MessageFacts { place: "sends", ty: facts::<T>(name), is_json: true }
+    }
+
+    const QUIET: ConsumerFacts = ConsumerFacts { commands: &[], messages: &[], ..CHAT };
+
+    mod other {
+        #[derive(serde::Serialize, schemars::JsonSchema)]
+        pub(super) struct Line {
+            pub(super) words: u8,
+        }
+    }
+
+    #[derive(serde::Serialize, JsonSchema)]
+    struct Line {
+        text: String,
+    }
+
+    #[derive(serde::Serialize, JsonSchema)]
+    struct Line2 {
+        number: u8,
+    }
+
+    #[derive(serde::Serialize, JsonSchema)]
+    struct Text {
+        text: String,
+    }
+
+    #[derive(serde::Serialize, JsonSchema)]
+    struct Large {
+        amount: u128,
+    }
+
+    #[test]
+    fn two_types_of_one_name_are_a_problem() {
+        const MESSAGES: &[MessageFacts] = &[sent::<Line>("Line"), sent::<other::Line>("other::Line")];
+        assert_eq!(
+            problems(ConsumerFacts { messages: MESSAGES, ..QUIET })[0],
+            "two types are called `Line`: give one of them another name with `#[schemars(rename = \"..\")]`"
+        );
+        // The second type has the name that schemars would give to a namesake.
+        const NUMBERED: &[MessageFacts] = &[sent::<Line>("Line"), sent::<Line2>("Line2")];
+        assert_eq!(problems(ConsumerFacts { messages: NUMBERED, ..QUIET }), Vec::<String>::new());
+    }
+
+    #[test]
+    fn messages_that_cannot_be_told_apart_are_a_problem() {
+        const MESSAGES: &[MessageFacts] = &[sent::<Line>("Line"), sent::<Text>("Text")];
+        assert_eq!(
+            problems(ConsumerFacts { messages: MESSAGES, ..QUIET }),
+            [
+                "messages `Line` and `Text` of `ChatConsumer` cannot be told apart: give them a tag, such as `#[serde(tag = \"type\")]`"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_number_that_json_readers_cannot_hold_is_a_problem() {
+        const MESSAGES: &[MessageFacts] = &[sent::<Large>("Large")];
+        assert_eq!(
+            problems(ConsumerFacts { messages: MESSAGES, ..QUIET }),
+            ["`Large.amount`: readers of JSON cannot hold `u128`: send it as a string, or use `u64`"]
+        );
+    }
+
+    #[test]
+    fn a_consumer_that_can_lose_events_tells_its_client() {
+        let problems = problems(ConsumerFacts { history_lost: true, ..QUIET });
+        assert!(
+            problems[0].starts_with("`ChatConsumer` has a `#[history_lost]`, but none of its messages"),
+            "{problems:?}"
+        );
+    }
+
+    #[test]
+    fn the_refusal_has_the_field_of_the_consumer() {
+        let refusal = |contract: &Contract| contract.routes[0].messages.last().map(|message| message.shape.to_string());
+        assert_eq!(refusal(&multichat()).as_deref(), Some("CommandError"));
+        let answers = AnswerFields { error: "problem", ..CHAT.answers };
+        let renamed = Contract::new("chat", ".", &[("/chat/", ConsumerFacts { answers, ..CHAT })], &[], &[]);
+        assert_eq!(renamed.problems, Vec::<String>::new());
+        assert_eq!(refusal(&renamed).as_deref(), Some("{\"problem\": {\"code\": string, \"message\": string}}"));
     }
 }
