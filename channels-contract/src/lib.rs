@@ -24,5 +24,5 @@ mod types;
 mod typescript;
 
 pub use contract::Contract;
-pub use outputs::Outputs;
+pub use outputs::{ContractError, Outputs};
 pub use schemars;

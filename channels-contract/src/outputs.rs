@@ -1,7 +1,8 @@
 //! The files of a contract: written when asked, and compared otherwise.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::{env, fs, io};
+use std::{env, fmt, fs, io};
 
 use crate::contract::Contract;
 use crate::lock::Lock;
@@ -72,6 +73,18 @@ outputs! {
     asyncapi AsyncApi;
 }
 
+/// The reason why the files of a contract are not written. It says what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContractError(String);
+
+impl fmt::Display for ContractError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for ContractError {}
+
 /// What [`Outputs::assert_kept`] may write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
@@ -100,6 +113,15 @@ impl Outputs {
         if let Err(report) = self.keep(mode) {
             panic!("{report}");
         }
+    }
+
+    /// Writes the files that differ, for a program that generates them. A test uses [`Self::assert_kept`].
+    ///
+    /// # Errors
+    /// The contract has a mistake, a file cannot be read or written, or the lock file would break a deployed client. Then no file
+    /// is written.
+    pub fn write(self) -> Result<(), ContractError> {
+        self.keep(Mode::Write).map_err(ContractError)
     }
 
     fn keep(&self, mode: Mode) -> Result<(), String> {

@@ -9,9 +9,6 @@ use serde_json::Value;
 
 use crate::contracts;
 
-/// The variable that tells [`written_when_asked`] where to write.
-const FOLDER: &str = "CHANNELS_CONTRACT_TEST_FOLDER";
-
 /// A folder that is removed with this value.
 pub(crate) struct Folder(PathBuf);
 
@@ -43,27 +40,14 @@ impl Drop for Folder {
     }
 }
 
-/// Writes the files of all contracts, as a user does: `CHANNELS_CONTRACT=write cargo test contract`.
+/// Writes the files of all contracts.
 pub(crate) fn generated() -> Folder {
     let folder = Folder::new();
-    let test = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "--ignored", "files::written_when_asked"])
-        .env("CHANNELS_CONTRACT", "write")
-        .env(FOLDER, folder.path())
-        .output()
-        .unwrap();
-    assert!(test.status.success(), "{}", String::from_utf8_lossy(&test.stdout));
-    folder
-}
-
-#[test]
-#[ignore = "`generated` runs it in a process of its own"]
-fn written_when_asked() {
-    let folder = env::var(FOLDER).unwrap();
-    for (name, contract) in contracts::all(&folder) {
+    for (name, contract) in contracts::all(&folder.path().display().to_string()) {
         let files = contract.typescript(format!("{name}.ts")).javascript(format!("{name}.js"));
-        files.python(format!("{name}_events.py")).asyncapi(format!("{name}.asyncapi.json")).assert_kept();
+        files.python(format!("{name}_events.py")).asyncapi(format!("{name}.asyncapi.json")).write().unwrap();
     }
+    folder
 }
 
 /// Returns a program of the Python environment.

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at an unexpected result")]
 
 mod chat;
+mod contract;
 mod groups;
 mod history;
 mod invalid_messages;

@@ -20,7 +20,7 @@ fn folder() -> PathBuf {
 }
 
 /// Returns a command for a program of the virtual environment.
-fn program(name: &str) -> Command {
+pub(crate) fn program(name: &str) -> Command {
     let path = folder().join(".venv/bin").join(name);
     assert!(
         path.exists(),

@@ -9,7 +9,7 @@ mod described;
 mod schemas;
 
 pub use channels_contract::facts;
-pub use channels_contract::{Contract, Outputs};
+pub use channels_contract::{Contract, ContractError, Outputs};
 pub use check::{check_address, check_described_consumer, check_described_event, check_described_group};
 pub use described::{Described, DescribedEvent, DescribedGroup, FactsOf, JsonOf, SchemaOf};
 pub use described::{NotDescribed, NotDescribedEvent, NotJson};

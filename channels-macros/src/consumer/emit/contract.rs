@@ -14,7 +14,7 @@ use crate::types::{first_argument, ungrouped};
 /// Output: `impl Described for ChatConsumer`, with the types of its commands and messages. A type without a schema is only reported
 /// by a contract that lists the consumer.
 pub(super) fn described(consumer: &Consumer, private: &TokenStream) -> TokenStream {
-    let Consumer { self_ty, name, tag, docs: documentation, others, answer_fields, .. } = consumer;
+    let Consumer { self_ty, name, tag, docs: documentation, cfgs, others, answer_fields, .. } = consumer;
     let AnswerFields { reference, ok, error } = answer_fields;
     if !consumer.generics.params.is_empty() {
         return TokenStream::new();
@@ -37,6 +37,7 @@ pub(super) fn described(consumer: &Consumer, private: &TokenStream) -> TokenStre
     };
     quote! {
         #private::if_contract! {
+            #(#cfgs)*
             #[automatically_derived]
             impl #private::Described for #self_ty {
                 const FACTS: #private::facts::ConsumerFacts = {
