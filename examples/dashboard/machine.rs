@@ -8,6 +8,7 @@ use channels_runtime::prelude::*;
 /// The load of the machine since the previous sample.
 #[event("machine.sample")]
 #[derive(Clone)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 pub(crate) struct Sample {
     /// Milliseconds since 1970.
     at: u64,

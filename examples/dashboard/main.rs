@@ -4,16 +4,18 @@
 //! One producer publishes a sample each second. It is rendered once, for any number of viewers. A new viewer first receives
 //! the last minute. With `?sse` after the address, the page uses server-sent events, which also pass where a WebSocket does not.
 
+mod charts;
+#[path = "../support/file.rs"]
+mod file;
 #[path = "../support/log.rs"]
 mod log;
 mod machine;
 #[path = "../support/page.rs"]
 mod page;
 
-use std::collections::VecDeque;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use channels_runtime::prelude::*;
@@ -21,7 +23,8 @@ use clap::Parser;
 use tokio::time::MissedTickBehavior;
 use warp::Filter;
 
-use machine::{Machine, Sample};
+use charts::{Dashboard, DashboardConsumer, LastMinute};
+use machine::Machine;
 
 /// Live charts of the machine.
 #[derive(Parser)]
@@ -29,46 +32,6 @@ struct Flags {
     /// The address to listen on; port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:8000")]
     addr: SocketAddr,
-}
-
-#[group("dashboard", events(Sample))]
-struct Dashboard;
-
-/// The samples of the last minute, oldest first.
-#[derive(Default)]
-struct LastMinute(Mutex<VecDeque<Sample>>);
-
-impl LastMinute {
-    fn push(&self, sample: Sample) {
-        let mut samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if samples.len() == 60 {
-            samples.pop_front();
-        }
-        samples.push_back(sample);
-    }
-
-    fn samples(&self) -> VecDeque<Sample> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-struct DashboardConsumer;
-
-#[consumer]
-impl DashboardConsumer {
-    #[connect]
-    async fn connect(cx: &mut Context<Self>, last_minute: Arc<LastMinute>) -> Result<Self, Reject> {
-        // In this order no sample is missed. One can arrive twice; the page detects it by its time.
-        cx.group_add(&Dashboard).await?;
-        cx.send_json(&last_minute.samples()).await?;
-        Ok(Self)
-    }
-
-    /// Without `self`, the frame is rendered once, and every viewer receives the same bytes.
-    #[handler("machine.sample")]
-    fn machine_sample(event: &Sample) -> Json<[Sample; 1]> {
-        Json([event.clone()])
-    }
 }
 
 /// Publishes a sample each second, until it is dropped.
@@ -109,6 +72,7 @@ async fn main() -> Result<()> {
     let routes = warp::path::end()
         .and(warp::get())
         .map(|| page::page(include_str!("index.html")))
+        .or(warp::path!("channels.js").map(|| file::file("text/javascript", include_str!("channels.js"))))
         .or(channels.route::<DashboardConsumer>(path.clone()))
         .or(channels.sse::<DashboardConsumer>(path));
 

@@ -1,4 +1,5 @@
-//! The files of a contract, as the tools of other languages judge them: mypy, pyright, and the parser of AsyncAPI.
+//! The files of a contract, as the tools of other languages judge them: mypy, pyright, and the parser of AsyncAPI. And the clients
+//! of the examples, which `CHANNELS_CONTRACT=write cargo test --workspace --test contract examples` writes.
 //!
 //! `scripts/python-env` and `scripts/node-env` install the tools.
 
@@ -7,6 +8,7 @@
 mod asyncapi;
 mod auction;
 mod contracts;
+mod examples;
 mod files;
 mod python;
 mod typescript;

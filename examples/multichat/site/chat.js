@@ -1,31 +1,53 @@
-"use strict";
+import { chatConsumer } from "./channels.js";
+
 const MESSAGE = 0, WARNING = 1, ALERT = 2, MUTED = 3, ENTER = 4, LEAVE = 5;
 const KEPT_LINES = 500;
 // The server closes the socket of a user who is not logged in with this code.
 const LOGIN_REQUIRED = 3000;
-const FIRST_WAIT = 500, LONGEST_WAIT = 15000;
 
 const status = document.getElementById("status");
 const notice = document.getElementById("notice");
 const chats = document.getElementById("chats");
 const links = new Map([...document.querySelectorAll(".room-link")].map((link) => [link.dataset.roomId, link]));
 
-// The rooms that the user has opened, even while the socket is disconnected. After a reconnect the page joins them again.
-const wanted = new Set();
-let socket = null;
-let wait = FIRST_WAIT;
+// The rooms that the user has opened, with the functions that give them up. After a reconnect the client joins them again.
+const rooms = new Map();
 
-function send(command) {
-  if (socket?.readyState !== WebSocket.OPEN) return false;
-  socket.send(JSON.stringify(command));
-  return true;
-}
-
-function show(text, off) {
-  status.textContent = text;
-  status.classList.toggle("off", off);
-  for (const button of document.querySelectorAll(".room button")) button.disabled = off;
-}
+const chat = chatConsumer({
+  state(state, closed) {
+    // The site's page redirects to the login. If the user has another session by now, it shows the rooms again.
+    if (closed?.code === LOGIN_REQUIRED) return location.assign("/");
+    if (state === "open") showError("");
+    status.textContent = { open: "online", closed: "offline" }[state] ?? "offline, trying again";
+    status.classList.toggle("off", state !== "open");
+    for (const button of document.querySelectorAll(".room button")) button.disabled = state !== "open";
+  },
+});
+chat.on("Joined", ({ join, title }) => {
+  links.get(join)?.classList.add("joined");
+  if (!box(join)) open(join, title);
+});
+chat.on("Left", ({ leave }) => close(leave));
+chat.on("Refusal", ({ error }) => {
+  // The server answers in order, so it refuses the first room that has not been opened.
+  const refused = [...rooms.keys()].find((id) => !box(id));
+  if (refused) giveUp(refused);
+  showError({
+    ROOM_ACCESS_DENIED: "You may not enter that room.",
+    ROOM_INVALID: "This room does not exist.",
+  }[error]);
+});
+chat.on("CommandError", () => showError("The server did not understand that."));
+chat.on("News", ({ msg_type, room, username, message }) => {
+  switch (msg_type) {
+    case MESSAGE: line(room, "message", username, message); break;
+    case WARNING: line(room, "warning", "", message); break;
+    case ALERT: line(room, "alert", "", message); break;
+    case MUTED: line(room, "muted", "", message); break;
+    case ENTER: line(room, "muted", "", `${username} joined`); break;
+    case LEAVE: line(room, "muted", "", `${username} left`); break;
+  }
+});
 
 function showError(text) {
   notice.textContent = text;
@@ -34,6 +56,16 @@ function showError(text) {
 
 function box(id) {
   return document.getElementById(`room-${id}`);
+}
+
+function giveUp(id) {
+  rooms.get(id)?.();
+  rooms.delete(id);
+}
+
+function close(id) {
+  links.get(id)?.classList.remove("joined");
+  box(id)?.remove();
 }
 
 function open(id, title) {
@@ -57,7 +89,7 @@ function open(id, title) {
   form.append(input, button);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (input.value && send({ command: "send", room: id, message: input.value })) input.value = "";
+    if (input.value && chat.send("send", { room: id, message: input.value })) input.value = "";
     input.focus();
   });
   room.append(heading, messages, form);
@@ -82,65 +114,15 @@ function line(id, kind, name, text) {
   if (atEnd) messages.scrollTop = messages.scrollHeight;
 }
 
-function received(data) {
-  if (data.error) {
-    showError({
-      ROOM_ACCESS_DENIED: "You may not enter that room.",
-      ROOM_INVALID: "This room does not exist.",
-      USER_HAS_TO_LOGIN: "Please log in again.",
-    }[data.error] ?? "The server did not understand that.");
-  } else if (data.join) {
-    wanted.add(data.join);
-    links.get(data.join)?.classList.add("joined");
-    if (!box(data.join)) open(data.join, data.title);
-  } else if (data.leave) {
-    links.get(data.leave)?.classList.remove("joined");
-    box(data.leave)?.remove();
-  } else {
-    switch (data.msg_type) {
-      case MESSAGE: line(data.room, "message", data.username, data.message); break;
-      case WARNING: line(data.room, "warning", "", data.message); break;
-      case ALERT: line(data.room, "alert", "", data.message); break;
-      case MUTED: line(data.room, "muted", "", data.message); break;
-      case ENTER: line(data.room, "muted", "", `${data.username} joined`); break;
-      case LEAVE: line(data.room, "muted", "", `${data.username} left`); break;
-    }
-  }
-}
-
-function connect() {
-  const scheme = location.protocol === "https:" ? "wss" : "ws";
-  socket = new WebSocket(`${scheme}://${location.host}/chat/stream/`);
-  socket.onopen = () => {
-    wait = FIRST_WAIT;
-    show("online", false);
-    for (const id of wanted) send({ command: "join", room: id });
-  };
-  socket.onmessage = (event) => received(JSON.parse(event.data));
-  socket.onclose = ({ code, reason }) => {
-    if (code === LOGIN_REQUIRED) {
-      // The site's page redirects to the login. If the user has another session by now, it shows the rooms again.
-      location.assign("/");
-      return;
-    }
-    show("offline, trying again", true);
-    // A restarting server sends each client a different time to wait.
-    const told = /^reconnect in (\d+) ms$/.exec(reason);
-    setTimeout(connect, told ? Number(told[1]) : wait * (0.5 + Math.random() / 2));
-    wait = Math.min(wait * 2, LONGEST_WAIT);
-  };
-}
-
 for (const [id, link] of links) {
   link.addEventListener("click", () => {
     showError("");
-    if (!box(id)) {
-      if (!send({ command: "join", room: id })) showError("You are offline; try again in a moment.");
+    if (!rooms.has(id)) {
+      rooms.set(id, chat.keep("join", { room: id }));
+      if (chat.state !== "open") showError("You are offline; the room opens when you are online again.");
       return;
     }
-    // Not joined again after a reconnect, even if the server does not receive this command.
-    wanted.delete(id);
-    if (!send({ command: "leave", room: id })) received({ leave: id });
+    giveUp(id);
+    if (!chat.send("leave", { room: id })) close(id);
   });
 }
-connect();

@@ -12,12 +12,14 @@ use super::rooms::{ChatJoin, ChatLeave, ChatMessage, Room, RoomId, RoomInfo};
 
 /// `{"command": "join", "room": "1"}` and `{"command": "leave", "room": "1"}`.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 pub(crate) struct InRoom {
     room: RoomId,
 }
 
 /// `{"command": "send", "room": "1", "message": "hi"}`
 #[derive(Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 pub(crate) struct Say {
     room: RoomId,
     message: String,
@@ -25,6 +27,7 @@ pub(crate) struct Say {
 
 /// The response to `join`.
 #[derive(Serialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 pub(crate) struct Joined {
     join: RoomId,
     title: &'static str,
@@ -32,17 +35,20 @@ pub(crate) struct Joined {
 
 /// The response to `leave`.
 #[derive(Serialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 pub(crate) struct Left {
     leave: RoomId,
 }
 
 /// The response to a rejected command.
 #[derive(Serialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 pub(crate) struct Refusal {
     error: Refused,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Refused {
     RoomInvalid,
@@ -51,6 +57,7 @@ pub(crate) enum Refused {
 
 /// A message, a join or a leave in a room.
 #[derive(Serialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 pub(crate) struct News {
     msg_type: u8,
     room: RoomId,

@@ -1,12 +1,14 @@
 //! The site: pages, login, and the socket.
 
 pub(crate) mod accounts;
-mod consumer;
+pub(crate) mod consumer;
+#[path = "../../support/file.rs"]
+mod file;
 #[path = "../../support/origin.rs"]
 mod origin;
 #[path = "../../support/page.rs"]
 mod page;
-mod rooms;
+pub(crate) mod rooms;
 
 use std::sync::Arc;
 
@@ -19,6 +21,7 @@ use warp::{Filter, Reply};
 
 use accounts::{Accounts, User};
 use consumer::{ChatConsumer, LoggedOut, UserSockets};
+use file::file;
 use page::page;
 
 /// The cookie with the session.
@@ -77,7 +80,9 @@ pub(crate) fn build(
         .then(log_out);
     let style = warp::path!("static" / "style.css").map(|| file("text/css", include_str!("style.css")));
     let script = warp::path!("static" / "chat.js").map(|| file("text/javascript", include_str!("chat.js")));
-    let pages = index.or(form).unify().or(log_in).unify().or(log_out).unify().or(style).unify().or(script).unify();
+    let client = warp::path!("static" / "channels.js").map(|| file("text/javascript", include_str!("channels.js")));
+    let files = style.or(script).unify().or(client).unify();
+    let pages = index.or(form).unify().or(log_in).unify().or(log_out).unify().or(files).unify();
     Ok((channels, stream.or(pages).boxed()))
 }
 
@@ -130,11 +135,6 @@ fn login_page(problem: &str) -> Response<String> {
 
 fn text(status: StatusCode, text: &str) -> Response<String> {
     let response = Response::builder().status(status).header(CONTENT_TYPE, "text/plain; charset=utf-8");
-    response.header(X_CONTENT_TYPE_OPTIONS, "nosniff").body(text.into()).expect("the headers are legal")
-}
-
-fn file(kind: &'static str, text: &'static str) -> Response<String> {
-    let response = Response::builder().header(CONTENT_TYPE, format!("{kind}; charset=utf-8"));
     response.header(X_CONTENT_TYPE_OPTIONS, "nosniff").body(text.into()).expect("the headers are legal")
 }
 

@@ -22,10 +22,12 @@ pub(crate) const ROOMS: [RoomInfo; 3] = [
 /// The id of a room in messages: a string. A number is also accepted, because a Python peer forwards the client's value
 /// unchanged.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 #[serde(from = "Spelling", into = "String")]
 pub(crate) struct RoomId(String);
 
 #[derive(Deserialize)]
+#[cfg_attr(feature = "contract", derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "a room id")]
 enum Spelling {
     Text(String),

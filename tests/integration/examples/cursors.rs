@@ -21,12 +21,12 @@ async fn cursor_moves_for_all_clients_and_leaves_with_its_own() {
     let (mut bob, him) = enter(&example).await;
     assert_ne!(her, him);
 
-    ann.say(&json!([0.25, 0.5])).await;
+    ann.say(&json!({"type": "move", "x": 0.25, "y": 0.5})).await;
     for client in [&mut ann, &mut bob] {
         assert_eq!(client.next_json().await, json!({"move": [her, 0.25, 0.5]}));
     }
     // Positions are limited to the canvas.
-    bob.say(&json!([-3, 1e30])).await;
+    bob.say(&json!({"type": "move", "x": -3, "y": 1e30})).await;
     for client in [&mut ann, &mut bob] {
         assert_eq!(client.next_json().await, json!({"move": [him, 0.0, 1.0]}));
     }
@@ -44,7 +44,8 @@ async fn cursor_positions_never_go_back() {
     let (mut ann, her) = enter(&example).await;
     let (mut bob, _) = enter(&example).await;
     for step in 1..=STEPS {
-        ann.say(&json!([f32::from(step) / f32::from(STEPS), 0.5])).await;
+        let x = f32::from(step) / f32::from(STEPS);
+        ann.say(&json!({"type": "move", "x": x, "y": 0.5})).await;
     }
     // Bob reads only now. His socket has space for all positions, so at least the last one arrives.
     let mut last = 0.0;
