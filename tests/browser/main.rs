@@ -1,5 +1,7 @@
 //! The examples in real browser windows: headless Chromium, driven through ChromeDriver.
 
+#[path = "../contract/cable.rs"]
+mod cable;
 mod compression;
 mod cursors;
 mod dashboard;

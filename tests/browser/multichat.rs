@@ -10,45 +10,11 @@ use std::time::Duration;
 use channels_runtime::prelude::*;
 use fantoccini::Locator;
 use fantoccini::key::Key;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 
+use crate::cable::Cable;
 use crate::example::Example;
 use crate::{Driver, Window};
 use site::accounts::Accounts;
-
-/// A listener that passes its connections on to a server, until they are cut.
-struct Cable {
-    address: SocketAddr,
-    cut: watch::Sender<()>,
-}
-
-impl Cable {
-    async fn to(server: SocketAddr) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (cut, cuts) = watch::channel(());
-        tokio::spawn(async move {
-            while let Ok((mut near, _)) = listener.accept().await {
-                let mut cuts = cuts.clone();
-                cuts.mark_unchanged();
-                tokio::spawn(async move {
-                    let Ok(mut far) = TcpStream::connect(server).await else { return };
-                    tokio::select! {
-                        _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
-                        _ = cuts.changed() => {}
-                    }
-                });
-            }
-        });
-        Self { address, cut }
-    }
-
-    /// Ends all connections without a close frame.
-    fn is_cut(&self) {
-        self.cut.send_replace(());
-    }
-}
 
 impl Window {
     async fn logs_in(&self, address: SocketAddr, name: &str, password: &str) {
@@ -90,7 +56,7 @@ async fn multichat_page_rejoins_its_rooms_after_reconnect() {
     let driver = Driver::start();
     let (ann, bob) = (driver.window().await, driver.window().await);
     let cable = Cable::to(chat.address()).await;
-    ann.logs_in(cable.address, "ann", "wrong").await;
+    ann.logs_in(cable.address(), "ann", "wrong").await;
     ann.reads(".problem", "do not go together").await;
     ann.fits().await;
     ann.fills_in("ann", "ann").await;
@@ -124,7 +90,7 @@ async fn multichat_page_rejoins_its_rooms_after_reconnect() {
     bob.reads("#notice", "You may not enter that room.").await;
 
     // After a lost connection, ann's page rejoins both of its rooms without a click.
-    cable.is_cut();
+    cable.cut();
     bob.reads("#room-1", "ann left").await;
     bob.reads("#room-1", "ann joined").await;
     ann.is_online().await;

@@ -15,6 +15,13 @@ pub(crate) struct AuctionBid {
     place: Option<Place>,
 }
 
+impl AuctionBid {
+    /// Returns the bid of somebody.
+    pub(crate) fn of(price: u32) -> Self {
+        Self { price, bidder: "ann".into(), place: None }
+    }
+}
+
 fn unknown_place() -> Option<Place> {
     None
 }
@@ -27,7 +34,7 @@ pub(crate) struct Place {
 /// One auction.
 #[group("auction-{lot}", events(AuctionBid), history(size = 100, ttl = "10m"))]
 pub(crate) struct Auction {
-    lot: u32,
+    pub(crate) lot: u32,
 }
 
 /// An offer.
@@ -95,8 +102,7 @@ impl AuctionConsumer {
             return Ok(Err(Outbid::TooLow { least: self.best + 1 }));
         }
         self.best = bid.price;
-        let event = AuctionBid { price: bid.price, bidder: "ann".into(), place: None };
-        cx.group_send(&self.auction, &event).await?;
+        cx.group_send(&self.auction, &AuctionBid::of(bid.price)).await?;
         Ok(Ok(Leading { price: bid.price }))
     }
 

@@ -7,6 +7,8 @@
 
 mod asyncapi;
 mod auction;
+mod cable;
+mod client;
 mod contracts;
 mod examples;
 mod files;

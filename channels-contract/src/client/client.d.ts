@@ -53,6 +53,7 @@ export type ChannelsOptions<P extends ChannelsProtocol> = {
     opened?: (client: ChannelsClient<P>, again: boolean) => void;
     /** Whether to connect again. Default: `comesBack`. */
     retry?: (closed: ChannelsClosed) => boolean | Promise<boolean>;
+    /** Runs at each change. `closed` says how the connection ended, if it was not by `close()`. */
     state?: (state: ChannelsState, closed?: ChannelsClosed) => void;
     /** A message that this client does not know. */
     unknown?: (data: unknown) => void;
