@@ -79,6 +79,34 @@ fn declarations_beside_the_javascript_are_as_strict() {
 }
 
 #[test]
+fn plain_script_of_a_page_is_checked_against_the_declarations() {
+    let site = package().join("../examples/multichat/site");
+    let script = fs::read_to_string(site.join("chat.js")).unwrap();
+    let folder = Folder::new();
+    folder.write("channels.d.ts", &fs::read_to_string(site.join("channels.d.ts")).unwrap());
+    let check = |compiler, script: &str| {
+        folder.write("chat.js", script);
+        let output = Command::new("node")
+            .arg(node_module(compiler).join("bin/tsc"))
+            .args(["--target", "ES2022", "--module", "ES2022", "--lib", "ES2022,DOM,DOM.Iterable", "--noEmit"])
+            .args(["--moduleResolution", "bundler", "--allowJs", "--checkJs", "--strict", "false", "chat.js"])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for compiler in COMPILERS {
+        assert_eq!(check(compiler, &script), "", "{compiler}");
+        for (right, wrong) in
+            [("({ msg_type, room", "({ msg_tpye, room"), ("keep(\"join\"", "keep(\"jion\""), ("{ room: id, ", "{ ")]
+        {
+            let errors = check(compiler, &script.replacen(right, wrong, 1));
+            assert!(errors.contains("chat.js("), "{compiler}: {wrong}: {errors}");
+        }
+    }
+}
+
+#[test]
 fn client_is_small() {
     let folder = generated();
     let output = Command::new(node_module("esbuild").join("bin/esbuild"))

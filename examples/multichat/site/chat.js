@@ -8,7 +8,7 @@ const LOGIN_REQUIRED = 3000;
 const status = document.getElementById("status");
 const notice = document.getElementById("notice");
 const chats = document.getElementById("chats");
-const links = new Map([...document.querySelectorAll(".room-link")].map((link) => [link.dataset.roomId, link]));
+const links = new Map([...document.querySelectorAll("li")].map((link) => [link.dataset.roomId, link]));
 
 // The rooms that the user has opened, with the functions that give them up. After a reconnect the client joins them again.
 const rooms = new Map();
@@ -20,7 +20,7 @@ const chat = chatConsumer({
     if (state === "open") showError("");
     status.textContent = { open: "online", closed: "offline" }[state] ?? "offline, trying again";
     status.classList.toggle("off", state !== "open");
-    for (const button of document.querySelectorAll(".room button")) button.disabled = state !== "open";
+    for (const button of chats.querySelectorAll("button")) button.disabled = state !== "open";
   },
 });
 chat.on("Joined", ({ join, title }) => {
