@@ -71,8 +71,8 @@ pub(crate) struct Message {
     pub(crate) tests: Vec<Test>,
     /// The fields with the position of the message in a history.
     pub(crate) positions: Vec<String>,
-    /// Whether the message says that events were missed.
-    pub(crate) is_loss: bool,
+    /// The fields which say why events were missed.
+    pub(crate) causes: Vec<String>,
 }
 
 /// An event of the channel layer.
@@ -288,6 +288,14 @@ impl Reader<'_> {
 
     fn messages(&mut self, facts: &ConsumerFacts, shapes: &IndexMap<String, Shape>) -> Vec<Message> {
         let consumer = facts.name;
+        let is_unknown = |shape: &Shape| *self.types.resolve(shape) == Shape::Any;
+        if let Some((name, _)) = shapes.iter().find(|(_, shape)| is_unknown(shape)).filter(|_| shapes.len() > 1) {
+            self.problems.push(format!(
+                "the message `{name}` of `{consumer}` can be any JSON, so a client cannot tell the other messages from it: send a type \
+                 with fields"
+            ));
+            return Vec::new();
+        }
         let all: Vec<&Shape> = shapes.values().collect();
         let mut messages = Vec::new();
         for (at, (name, shape)) in shapes.iter().enumerate() {
@@ -300,33 +308,53 @@ impl Reader<'_> {
                 ));
                 Vec::new()
             });
-            let (positions, is_loss) = self.roles(shape);
-            messages.push(Message { name: name.clone(), shape: shape.clone(), tests, positions, is_loss });
+            let (positions, causes) = self.roles(consumer, name, shape);
+            messages.push(Message { name: name.clone(), shape: shape.clone(), tests, positions, causes });
         }
-        if facts.history_lost && !messages.iter().any(|message| message.is_loss) {
+        if facts.history_lost && !messages.iter().any(|message| !message.causes.is_empty()) {
             self.problems.push(format!(
-                "`{consumer}` has a `#[history_lost]`, but none of its messages has a field of the type `Cause`, by which a client \
+                "`{consumer}` has a `#[history_lost]`, but none of its messages has itself a field of the type `Cause`, by which a client \
                  knows that it has missed events: send `lost.cause` in a message that `sends(..)` lists"
             ));
         }
         messages
     }
 
-    /// Returns the fields with positions, and whether a field says why events were missed.
-    fn roles(&self, shape: &Shape) -> (Vec<String>, bool) {
-        let (mut positions, mut is_loss) = (Vec::new(), false);
-        let resolved = self.types.resolve(shape);
-        for form in resolved.members() {
-            let Shape::Object(object) = self.types.resolve(form) else { continue };
+    /// Returns the fields of a message with positions, and those which say why events were missed. Reports those that a client would
+    /// not find.
+    fn roles(&mut self, consumer: &str, name: &str, shape: &Shape) -> (Vec<String>, Vec<String>) {
+        let (mut positions, mut causes) = (Vec::new(), Vec::new());
+        let types = self.types;
+        for form in types.resolve(shape).members() {
+            let Shape::Object(object) = types.resolve(form) else { continue };
             for (key, field) in &object.fields {
-                match self.types.role(&field.shape) {
-                    Some(Role::Position) if !positions.contains(key) => positions.push(key.clone()),
-                    Some(Role::Cause) => is_loss = true,
-                    Some(Role::Position) | None => {}
+                let found = match types.role(&field.shape) {
+                    Some(Role::Position) => &mut positions,
+                    Some(Role::Cause) => &mut causes,
+                    None => {
+                        for inner in types.needed([&field.shape]) {
+                            if types.by_name.get(inner).is_some_and(|ty| ty.role.is_some()) {
+                                self.problems.push(format!(
+                                    "the field `{key}` of the message `{name}` of `{consumer}` contains a `{inner}`, and a client \
+                                     finds it only in a field of the message itself: move it there"
+                                ));
+                            }
+                        }
+                        continue;
+                    }
+                };
+                if !found.contains(key) {
+                    found.push(key.clone());
                 }
             }
         }
-        (positions, is_loss)
+        if !causes.is_empty() && positions.is_empty() {
+            self.problems.push(format!(
+                "the message `{name}` of `{consumer}` says that events were missed, but has no field of the type `Position`: send \
+                 `lost.at` too, or the client is told again after each reconnect"
+            ));
+        }
+        (positions, causes)
     }
 
     fn event(&mut self, facts: &EventFacts, [written, read]: [Option<Value>; 2]) -> Event {

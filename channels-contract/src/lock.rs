@@ -86,11 +86,18 @@ impl Lock {
     ///
     /// # Errors
     /// The file is not a lock file.
-    pub(crate) fn load(path: &Path) -> Result<Option<Self>, String> {
-        let shown = path.display();
+    pub(crate) fn load(path: &Path, shown: &Path) -> Result<Option<Self>, String> {
+        let shown = shown.display();
         match fs::read_to_string(path) {
+            Ok(text) if text.lines().any(|line| line.starts_with("<<<<<<< ")) => Err(format!(
+                "`{shown}` has a conflict of a merge: take one side of it (`git checkout --theirs {shown}`), and write it again from \
+                 the merged code"
+            )),
             Ok(text) => Self::read(&text).map(Some).map_err(|error| {
-                format!("`{shown}` is not a lock file of a contract: {error}. Restore it from git, or remove it to write a new one")
+                format!(
+                    "`{shown}` is not a lock file of a contract: {error}. Restore it from git. Without it, nobody knows what old \
+                     clients need"
+                )
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(format!("cannot read `{shown}`: {error}")),
@@ -140,7 +147,10 @@ impl Lock {
     /// Returns a short hash (FNV-1a) of everything that the lock file says.
     pub(crate) fn fingerprint(&self) -> String {
         let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-        format!("{:08x}", self.to_json().to_string().bytes().fold(0x811c_9dc5, step))
+        let mut whole = self.to_json();
+        // The order of fields does not travel.
+        whole.sort_all_objects();
+        format!("{:08x}", whole.to_string().bytes().fold(0x811c_9dc5, step))
     }
 }
 

@@ -108,7 +108,10 @@ impl Outputs {
             Err(env::VarError::NotPresent) => Mode::Compare,
             Ok("write") => Mode::Write,
             Ok("break") => Mode::Break,
-            other => panic!("`{SWITCH}` is `write` or `break`, or is not set; it is {other:?}"),
+            other => {
+                let other = other.unwrap_or("not text");
+                panic!("`{SWITCH}` is `{other}`: set it to `write` or `break`, or remove it")
+            }
         };
         if let Err(report) = self.keep(mode) {
             panic!("{report}");
@@ -131,14 +134,19 @@ impl Outputs {
         }
         let mut texts: Vec<(PathBuf, String)> = Vec::new();
         let mut reports = Vec::new();
+        let mut is_stale = false;
         for (path, kind) in files {
             let at = contract.folder.join(path);
             let shown = path.display();
             match kind {
                 Kind::Lock => {
                     let lock = Lock::of(contract);
-                    match Lock::load(&at)? {
-                        Some(old) => reports.extend(broken(&old, &lock, &shown.to_string(), mode).err()),
+                    match Lock::load(&at, path)? {
+                        Some(old) => {
+                            let report = broken(&old, &lock, &shown.to_string(), mode).err();
+                            is_stale |= report.is_some();
+                            reports.extend(report);
+                        }
                         None if mode == Mode::Compare => {
                             reports.push(format!("there is no `{shown}` yet: {}", command("write")));
                         }
@@ -146,7 +154,7 @@ impl Outputs {
                     }
                     texts.push((at, lock.to_string()));
                 }
-                Kind::OlderLock => match Lock::load(&at)? {
+                Kind::OlderLock => match Lock::load(&at, path)? {
                     Some(old) => {
                         let changes = changes::between(&old, &Lock::of(contract));
                         let breaks: Vec<String> =
@@ -173,7 +181,9 @@ impl Outputs {
             }
             return Ok(());
         }
-        for (path, text) in &texts {
+        // The other files follow the lock file.
+        let compared = if is_stale { &[] } else { &texts[..] };
+        for (path, text) in compared {
             let shown = path.strip_prefix(&contract.folder).unwrap_or(path).display().to_string();
             // The report of the lock file says more than its first line.
             if !reports.iter().any(|report| report.contains(&format!("`{shown}`"))) {
@@ -192,7 +202,7 @@ fn broken(old: &Lock, new: &Lock, shown: &str, mode: Mode) -> Result<(), String>
         Mode::Break => Ok(()),
         _ if !breaks.is_empty() => {
             let head = format!("the contract in `{shown}` is broken");
-            Err(format!("{}\nno such client is left? {}", numbered(&head, &breaks), command("break")))
+            Err(format!("{}\nno old client or process is left? {}", numbered(&head, &breaks), command("break")))
         }
         Mode::Write => Ok(()),
         Mode::Compare if old == new => Ok(()),
@@ -366,7 +376,7 @@ mod tests {
             assert!(
                 report.starts_with(
                     "the contract in `channels.lock` is broken:\n1. the command `who` is gone, and old clients send it: keep its \
-                     `#[receive(\"who\")]`\nno such client is left? CHANNELS_CONTRACT=break cargo test contract"
+                     `#[receive(\"who\")]`\nno old client or process is left? CHANNELS_CONTRACT=break cargo test contract"
                 ),
                 "{report}"
             );
@@ -382,11 +392,16 @@ mod tests {
     #[test]
     fn a_broken_lock_file_is_not_overwritten() {
         let folder = Folder::new();
-        fs::write(folder.0.join("channels.lock"), "<<<<<<< HEAD\n").unwrap();
-        for mode in [Mode::Compare, Mode::Write, Mode::Break] {
-            let report = outputs(&folder, COMMANDS).keep(mode).unwrap_err();
-            assert!(report.contains("is not a lock file of a contract"), "{report}");
+        for (text, sentence) in [
+            ("{}\n", "`channels.lock` is not a lock file of a contract: it has no `channels`. Restore it from git"),
+            ("{\n<<<<<<< HEAD\n", "`channels.lock` has a conflict of a merge: take one side"),
+        ] {
+            fs::write(folder.0.join("channels.lock"), text).unwrap();
+            for mode in [Mode::Compare, Mode::Write, Mode::Break] {
+                let report = outputs(&folder, COMMANDS).keep(mode).unwrap_err();
+                assert!(report.starts_with(sentence), "{report}");
+            }
+            assert_eq!(folder.read("channels.lock"), text);
         }
-        assert_eq!(folder.read("channels.lock"), "<<<<<<< HEAD\n");
     }
 }

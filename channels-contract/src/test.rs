@@ -66,12 +66,15 @@ impl Test {
     pub(crate) fn of(at: usize, messages: &[&Shape], types: &Types) -> Result<Vec<Self>, usize> {
         let mut tests = Vec::new();
         for form in forms(messages[at], types) {
+            // The message with which the first candidate, a key, is shared.
             let mut taken = at;
             let test = candidates(form, types).into_iter().find(|test| {
                 let other = messages.iter().enumerate().find(|(other, message)| {
                     *other != at && forms(message, types).into_iter().any(|form| test.may_pass(form, types))
                 });
-                taken = other.map_or(at, |(other, _)| other);
+                if let (Some((other, _)), true) = (other, taken == at) {
+                    taken = other;
+                }
                 other.is_none()
             });
             match test {

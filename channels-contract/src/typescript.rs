@@ -227,7 +227,8 @@ fn construction(route: &Route, typed: bool) -> String {
         .filter(|message| !message.positions.is_empty())
         .map(|message| (message.name.clone(), json!(message.positions)))
         .collect();
-    let losses: Vec<&str> = losses(route).map(|message| message.name.as_str()).collect();
+    let losses: serde_json::Map<String, Value> =
+        losses(route).map(|message| (message.name.clone(), json!(message.causes))).collect();
     let answers = route.answers;
     let new = if typed { format!("new ChannelsClient<{}>", route.consumer) } else { "new ChannelsClient".into() };
     format!(
@@ -236,13 +237,13 @@ fn construction(route: &Route, typed: bool) -> String {
         Value::from(route.tag.as_str()),
         json!([answers.reference, answers.ok, answers.error]),
         Value::Object(positions),
-        json!(losses),
+        Value::Object(losses),
     )
 }
 
 /// Returns the messages which say that events were missed.
 fn losses(route: &Route) -> impl Iterator<Item = &Message> {
-    route.messages.iter().filter(|message| route.history_lost && message.is_loss)
+    route.messages.iter().filter(|message| route.history_lost && !message.causes.is_empty())
 }
 
 /// A part of an address.

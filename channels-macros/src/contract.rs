@@ -79,7 +79,8 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let contract = parse(input, &mut diagnostics);
     check(&contract, &mut diagnostics);
-    let expansion = emit(&contract);
+    // A list that could not be read would be reported again by the checks.
+    let expansion = if diagnostics.count() == 0 { emit(&contract) } else { TokenStream::new() };
     quote!(#diagnostics #expansion)
 }
 

@@ -250,6 +250,7 @@ pub use channels_macros::{connect, disconnect, handler, history_lost, layer_lost
 
 /// The names that most programs with consumers need.
 pub mod prelude {
+    pub use crate::event::Cause;
     pub use crate::{
         ChannelLayer, ChannelName, Channels, CloseCode, CommandError, Context, Envelope, Error, Event, Frame, Group,
         HistoryLost, Json, Position, Reject, Result, Routes, Scope, channel_layer, check_app, connect, consumer,

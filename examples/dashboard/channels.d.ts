@@ -1,5 +1,5 @@
 // Generated from the contract `dashboard` by channels-runtime 0.1.0. Do not edit: CHANNELS_CONTRACT=write cargo test contract
-export declare const CONTRACT = "dashboard-1871a50c";
+export declare const CONTRACT = "dashboard-6da95c46";
 
 /** Samples, oldest first: first those of the last minute, then one each second. */
 export type Samples = Sample[];
@@ -100,7 +100,7 @@ export type ChannelsOptions<P extends ChannelsProtocol> = {
     since?: string;
     /** Whether the address tells the server the contract of this client. Default: false. */
     announce?: boolean;
-    /** How long `request` waits for an answer, in ms. Default: 30,000. */
+    /** How long `request` waits for a connection and its answer, in ms. Default: 30,000. */
     patience?: number;
     /** Runs after each opening, before the kept commands are sent. */
     opened?: (client: ChannelsClient<P>, again: boolean) => void;
@@ -110,8 +110,8 @@ export type ChannelsOptions<P extends ChannelsProtocol> = {
     state?: (state: ChannelsState, closed?: ChannelsClosed) => void;
     /** A message that this client does not know. */
     unknown?: (data: unknown) => void;
-    /** For tests, and for Node before version 22. */
-    WebSocket?: new (url: string, protocols?: string[]) => WebSocket;
+    /** For tests, and for Node before version 22: the class of the package `ws`. */
+    WebSocket?: new (url: string, protocols?: string[]) => any;
 };
 type ChannelsName<T> = keyof T & string;
 type ChannelsFields<T> = Record<never, never> extends T ? [fields?: T] : [fields: T];
@@ -123,8 +123,8 @@ type ChannelsSpec = {
     readonly tests: readonly (readonly [name: string, key?: string | null, kind?: string, value?: unknown])[];
     /** The fields of a message that are positions. */
     readonly positions: Readonly<Record<string, readonly string[]>>;
-    /** The messages which say that events were missed. */
-    readonly losses: readonly string[];
+    /** The fields of a message which say that events were missed. */
+    readonly losses: Readonly<Record<string, readonly string[]>>;
 };
 /**
  * Whether a client connects again: not after a close on purpose (1000, and the codes of applications from 3000 on), nor after a
@@ -143,7 +143,10 @@ export declare class ChannelsClient<P extends ChannelsProtocol> {
     send<N extends ChannelsName<P["commands"]>>(name: N, ...fields: ChannelsFields<P["commands"][N]>): boolean;
     /** Sends a command now, and again after each opening, until the returned function is called. */
     keep<N extends ChannelsName<P["commands"]>>(name: N, ...fields: ChannelsFields<P["commands"][N]>): () => void;
-    /** Sends a command and waits for its answer. Rejects if the connection is lost or the answer takes too long. */
+    /**
+     * Sends a command and waits for its answer. Waits for a connection first. Rejects if the connection is lost after that, if the
+     * client is closed, or if the whole takes too long.
+     */
     request<N extends ChannelsName<P["commands"]> & keyof P["answers"]>(name: N, ...fields: ChannelsFields<P["commands"][N]>): Promise<ChannelsAnswer<P["answers"][N]>>;
     /** Calls the handler for each message of this name, until the returned function is called. */
     on<N extends ChannelsName<P["messages"]>>(name: N, handler: (body: P["messages"][N]) => void): () => void;

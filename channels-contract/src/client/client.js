@@ -19,6 +19,7 @@ export class ChannelsClient {
     #last = 0;
     #handlers = new Map();
     #kept = new Set();
+    #unsaid = new Set();
     #waiting = new Map();
     // The newest position of each group. The first eight characters of a position name its group.
     #positions = new Map();
@@ -31,6 +32,9 @@ export class ChannelsClient {
         this.#path = path;
         this.#spec = spec;
         this.#options = options;
+        const { WebSocket = globalThis.WebSocket, host = globalThis.location } = options;
+        if (!WebSocket || !host)
+            throw new Error(`without a page, pass the option ${host ? "WebSocket" : "host"}`);
         for (const at of options.since?.split(",") ?? [])
             this.#remember(at);
         globalThis.addEventListener?.("online", this.#now);
@@ -51,15 +55,26 @@ export class ChannelsClient {
         this.#say(...kept);
         return () => void this.#kept.delete(kept);
     }
-    /** Sends a command and waits for its answer. Rejects if the connection is lost or the answer takes too long. */
+    /**
+     * Sends a command and waits for its answer. Waits for a connection first. Rejects if the connection is lost after that, if the
+     * client is closed, or if the whole takes too long.
+     */
     request(name, ...fields) {
         const reference = ++this.#last;
         return new Promise((resolve, reject) => {
-            if (!this.#say(name, { ...fields[0], [this.#spec.answers[0]]: reference })) {
-                return reject(new Error(`${name}: not connected`));
-            }
-            // Its reference stays known, so that a late answer is not taken for a message.
-            const timer = setTimeout(() => reject(new Error(`${name}: no answer`)), this.#options.patience ?? 30_000);
+            if (this.#is("closed"))
+                return reject(new Error(`${name}: closed`));
+            const say = () => void this.#say(name, { ...fields[0], [this.#spec.answers[0]]: reference });
+            const timer = setTimeout(() => {
+                // The reference of a command that was sent stays known, so that a late answer is not taken for a message.
+                if (this.#unsaid.delete(say))
+                    this.#waiting.delete(reference);
+                reject(new Error(`${name}: no answer`));
+            }, this.#options.patience ?? 30_000);
+            if (this.#is("open"))
+                say();
+            else
+                this.#unsaid.add(say);
             this.#waiting.set(reference, [
                 (answer) => { clearTimeout(timer); resolve(answer); },
                 (error) => { clearTimeout(timer); reject(error); },
@@ -106,10 +121,14 @@ export class ChannelsClient {
         if (typeof at === "string" && at)
             this.#positions.set(at.slice(0, 8), at);
     }
-    #forget(why) {
+    // What waits for a connection still waits after a failed attempt.
+    #forget(why, said = true) {
+        if (!said)
+            return;
         for (const [, reject] of this.#waiting.values())
             reject(new Error(why));
         this.#waiting.clear();
+        this.#unsaid.clear();
     }
     async #connect() {
         clearTimeout(this.#timer);
@@ -141,11 +160,21 @@ export class ChannelsClient {
                 for (const command of kept)
                     if (this.#kept.has(command))
                         this.#say(...command);
+                for (const say of this.#unsaid)
+                    say();
+                this.#unsaid.clear();
             };
             socket.onmessage = ({ data }) => this.#heard(data);
-            // `onclose` follows. The package ws throws an error that nobody takes.
-            socket.onerror = () => { };
-            socket.onclose = ({ code, reason }) => void this.#ended(code, reason, opened);
+            let over = false;
+            const end = (code, reason) => {
+                if (over)
+                    return;
+                over = true;
+                void this.#ended(code, reason, opened);
+            };
+            // A close follows, except in Node 20. The package ws throws an error that nobody takes.
+            socket.onerror = () => void setTimeout(() => end(1006, ""), 1_000);
+            socket.onclose = ({ code, reason }) => end(code, reason);
         }
         catch (error) {
             void this.#ended(1006, String(error), 0);
@@ -175,7 +204,7 @@ export class ChannelsClient {
             return this.#options.unknown?.(body);
         for (const key of this.#spec.positions[is] ?? [])
             this.#remember(body[key]);
-        if (this.#spec.losses.includes(is))
+        if (this.#spec.losses[is]?.some((key) => body[key] != null))
             this.#options.lost?.(body);
         for (const handler of this.#handlers.get(is) ?? [])
             handler(body);
@@ -187,7 +216,7 @@ export class ChannelsClient {
             return;
         this.#losses = opened && Date.now() - opened > 5_000 ? 1 : this.#losses + 1;
         const closed = { code, reason, opened: opened > 0, losses: this.#losses };
-        this.#forget("the connection is lost");
+        this.#forget("the connection is lost", closed.opened);
         const again = (this.#options.retry ?? comesBack)(closed);
         if (again)
             this.#show("waiting", closed);

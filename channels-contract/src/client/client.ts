@@ -26,7 +26,7 @@ export type ChannelsOptions<P extends ChannelsProtocol> = {
   since?: string;
   /** Whether the address tells the server the contract of this client. Default: false. */
   announce?: boolean;
-  /** How long `request` waits for an answer, in ms. Default: 30,000. */
+  /** How long `request` waits for a connection and its answer, in ms. Default: 30,000. */
   patience?: number;
   /** Runs after each opening, before the kept commands are sent. */
   opened?: (client: ChannelsClient<P>, again: boolean) => void;
@@ -36,8 +36,9 @@ export type ChannelsOptions<P extends ChannelsProtocol> = {
   state?: (state: ChannelsState, closed?: ChannelsClosed) => void;
   /** A message that this client does not know. */
   unknown?: (data: unknown) => void;
-  /** For tests, and for Node before version 22. */
-  WebSocket?: new (url: string, protocols?: string[]) => WebSocket;
+  /** For tests, and for Node before version 22: the class of the package `ws`. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  WebSocket?: new (url: string, protocols?: string[]) => any;
 };
 type ChannelsName<T> = keyof T & string;
 type ChannelsFields<T> = Record<never, never> extends T ? [fields?: T] : [fields: T];
@@ -49,8 +50,8 @@ type ChannelsSpec = {
   readonly tests: readonly (readonly [name: string, key?: string | null, kind?: string, value?: unknown])[];
   /** The fields of a message that are positions. */
   readonly positions: Readonly<Record<string, readonly string[]>>;
-  /** The messages which say that events were missed. */
-  readonly losses: readonly string[];
+  /** The fields of a message which say that events were missed. */
+  readonly losses: Readonly<Record<string, readonly string[]>>;
 };
 
 /**
@@ -68,13 +69,14 @@ export class ChannelsClient<P extends ChannelsProtocol> {
   #path: string;
   #spec: ChannelsSpec;
   #options: ChannelsOptions<P> & { lost?: (body: never) => void };
-  #socket: WebSocket | undefined;
+  #socket: { send(text: string): void; close(code: number, reason: string): void } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #losses = 0;
   #again = false;
   #last = 0;
   #handlers = new Map<unknown, Set<(body: never) => void>>();
   #kept = new Set<readonly [string, unknown]>();
+  #unsaid = new Set<() => void>();
   #waiting = new Map<unknown, readonly [(answer: never) => void, (error: Error) => void]>();
   // The newest position of each group. The first eight characters of a position name its group.
   #positions = new Map<string, string>();
@@ -87,6 +89,8 @@ export class ChannelsClient<P extends ChannelsProtocol> {
     this.#path = path;
     this.#spec = spec;
     this.#options = options;
+    const { WebSocket = globalThis.WebSocket, host = globalThis.location } = options;
+    if (!WebSocket || !host) throw new Error(`without a page, pass the option ${host ? "WebSocket" : "host"}`);
     for (const at of options.since?.split(",") ?? []) this.#remember(at);
     globalThis.addEventListener?.("online", this.#now);
     globalThis.document?.addEventListener("visibilitychange", this.#now);
@@ -110,17 +114,23 @@ export class ChannelsClient<P extends ChannelsProtocol> {
     return () => void this.#kept.delete(kept);
   }
 
-  /** Sends a command and waits for its answer. Rejects if the connection is lost or the answer takes too long. */
+  /**
+   * Sends a command and waits for its answer. Waits for a connection first. Rejects if the connection is lost after that, if the
+   * client is closed, or if the whole takes too long.
+   */
   request<N extends ChannelsName<P["commands"]> & keyof P["answers"]>(
     name: N, ...fields: ChannelsFields<P["commands"][N]>
   ): Promise<ChannelsAnswer<P["answers"][N]>> {
     const reference = ++this.#last;
     return new Promise((resolve, reject) => {
-      if (!this.#say(name, { ...(fields[0] as object), [this.#spec.answers[0]]: reference })) {
-        return reject(new Error(`${name}: not connected`));
-      }
-      // Its reference stays known, so that a late answer is not taken for a message.
-      const timer = setTimeout(() => reject(new Error(`${name}: no answer`)), this.#options.patience ?? 30_000);
+      if (this.#is("closed")) return reject(new Error(`${name}: closed`));
+      const say = (): void => void this.#say(name, { ...(fields[0] as object), [this.#spec.answers[0]]: reference });
+      const timer = setTimeout(() => {
+        // The reference of a command that was sent stays known, so that a late answer is not taken for a message.
+        if (this.#unsaid.delete(say)) this.#waiting.delete(reference);
+        reject(new Error(`${name}: no answer`));
+      }, this.#options.patience ?? 30_000);
+      if (this.#is("open")) say(); else this.#unsaid.add(say);
       this.#waiting.set(reference, [
         (answer) => { clearTimeout(timer); resolve(answer); },
         (error) => { clearTimeout(timer); reject(error); },
@@ -174,9 +184,12 @@ export class ChannelsClient<P extends ChannelsProtocol> {
     if (typeof at === "string" && at) this.#positions.set(at.slice(0, 8), at);
   }
 
-  #forget(why: string): void {
+  // What waits for a connection still waits after a failed attempt.
+  #forget(why: string, said = true): void {
+    if (!said) return;
     for (const [, reject] of this.#waiting.values()) reject(new Error(why));
     this.#waiting.clear();
+    this.#unsaid.clear();
   }
 
   async #connect(): Promise<void> {
@@ -203,11 +216,19 @@ export class ChannelsClient<P extends ChannelsProtocol> {
         this.#options.opened?.(this, this.#again);
         this.#again = true;
         for (const command of kept) if (this.#kept.has(command)) this.#say(...command);
+        for (const say of this.#unsaid) say();
+        this.#unsaid.clear();
       };
-      socket.onmessage = ({ data }) => this.#heard(data);
-      // `onclose` follows. The package ws throws an error that nobody takes.
-      socket.onerror = () => {};
-      socket.onclose = ({ code, reason }) => void this.#ended(code, reason, opened);
+      socket.onmessage = ({ data }: { data: unknown }) => this.#heard(data);
+      let over = false;
+      const end = (code: number, reason: string): void => {
+        if (over) return;
+        over = true;
+        void this.#ended(code, reason, opened);
+      };
+      // A close follows, except in Node 20. The package ws throws an error that nobody takes.
+      socket.onerror = () => void setTimeout(() => end(1006, ""), 1_000);
+      socket.onclose = ({ code, reason }: { code: number; reason: string }) => end(code, reason);
     } catch (error) {
       void this.#ended(1006, String(error), 0);
     }
@@ -232,7 +253,7 @@ export class ChannelsClient<P extends ChannelsProtocol> {
       (value === undefined || value === body[key!]))?.[0];
     if (is === undefined) return this.#options.unknown?.(body);
     for (const key of this.#spec.positions[is] ?? []) this.#remember(body[key]);
-    if (this.#spec.losses.includes(is)) this.#options.lost?.(body as never);
+    if (this.#spec.losses[is]?.some((key) => body[key] != null)) this.#options.lost?.(body as never);
     for (const handler of this.#handlers.get(is) ?? []) handler(body as never);
     for (const handler of this.#handlers.get(undefined) ?? []) handler({ is, body } as never);
   }
@@ -241,7 +262,7 @@ export class ChannelsClient<P extends ChannelsProtocol> {
     if (this.#is("closed")) return;
     this.#losses = opened && Date.now() - opened > 5_000 ? 1 : this.#losses + 1;
     const closed = { code, reason, opened: opened > 0, losses: this.#losses };
-    this.#forget("the connection is lost");
+    this.#forget("the connection is lost", closed.opened);
     const again = (this.#options.retry ?? comesBack)(closed);
     if (again) this.#show("waiting", closed);
     if (!await again) return this.#finish(closed);

@@ -1,5 +1,5 @@
 // Generated from the contract `multichat` by channels-runtime 0.1.0. Do not edit: CHANNELS_CONTRACT=write cargo test contract
-export const CONTRACT = "multichat-fd9a45a8";
+export const CONTRACT = "multichat-729c28c6";
 
 export interface InRoom { room: RoomIdInput }
 
@@ -69,7 +69,7 @@ export function chatConsumer(options: ChannelsOptions<ChatConsumer> = {}): Chann
       ["CommandError","error","object"],
     ],
     positions: {},
-    losses: [],
+    losses: {},
   }, options);
 }
 

@@ -1,5 +1,5 @@
 // Generated from the contract `multichat` by channels-runtime 0.1.0. Do not edit: CHANNELS_CONTRACT=write cargo test contract
-export const CONTRACT = "multichat-ed5e4e26";
+export const CONTRACT = "multichat-7b8705d6";
 
 export function chatConsumer(options = {}) {
   return new ChannelsClient("/chat/stream/", {
@@ -13,7 +13,7 @@ export function chatConsumer(options = {}) {
       ["CommandError","error","object"],
     ],
     positions: {},
-    losses: [],
+    losses: {},
   }, options);
 }
 
@@ -38,18 +38,21 @@ export class ChannelsClient {
     #last = 0;
     #handlers = new Map();
     #kept = new Set();
+    #unsaid = new Set();
     #waiting = new Map();
     // The newest position of each group. The first eight characters of a position name its group.
     #positions = new Map();
     #now = () => {
-        // Not while `retry` has not decided: then there is no timer.
-        if (this.#is("waiting") && this.#timer !== undefined && !globalThis.document?.hidden)
+        if (this.state === "waiting" && !globalThis.document?.hidden)
             void this.#connect();
     };
     constructor(path, spec, options) {
         this.#path = path;
         this.#spec = spec;
         this.#options = options;
+        const { WebSocket = globalThis.WebSocket, host = globalThis.location } = options;
+        if (!WebSocket || !host)
+            throw new Error(`without a page, pass the option ${host ? "WebSocket" : "host"}`);
         for (const at of options.since?.split(",") ?? [])
             this.#remember(at);
         globalThis.addEventListener?.("online", this.#now);
@@ -70,15 +73,25 @@ export class ChannelsClient {
         this.#say(...kept);
         return () => void this.#kept.delete(kept);
     }
-    /** Sends a command and waits for its answer. Rejects if the connection is lost or the answer takes too long. */
+    /**
+     * Sends a command and waits for its answer. Waits for a connection first. Rejects if the connection is lost after that, if the
+     * client is closed, or if the whole takes too long.
+     */
     request(name, ...fields) {
         const reference = ++this.#last;
         return new Promise((resolve, reject) => {
-            if (!this.#say(name, { ...fields[0], [this.#spec.answers[0]]: reference })) {
-                return reject(new Error(`${name}: not connected`));
-            }
-            // Its reference stays known, so that a late answer is not taken for a message.
-            const timer = setTimeout(() => reject(new Error(`${name}: no answer`)), this.#options.patience ?? 30_000);
+            if (this.#is("closed"))
+                return reject(new Error(`${name}: closed`));
+            const say = () => void this.#say(name, { ...fields[0], [this.#spec.answers[0]]: reference });
+            const timer = setTimeout(() => {
+                this.#waiting.delete(reference);
+                this.#unsaid.delete(say);
+                reject(new Error(`${name}: no answer`));
+            }, this.#options.patience ?? 30_000);
+            if (this.#is("open"))
+                say();
+            else
+                this.#unsaid.add(say);
             this.#waiting.set(reference, [
                 (answer) => { clearTimeout(timer); resolve(answer); },
                 (error) => { clearTimeout(timer); reject(error); },
@@ -93,17 +106,12 @@ export class ChannelsClient {
     any(handler) { return this.#listen(undefined, handler); }
     /** Closes the connection for good. */
     close(code = 1000, reason = "") {
-        this.#finish();
-        this.#socket?.close(code, reason);
-    }
-    #finish(closed) {
-        if (this.#is("closed"))
-            return;
         clearTimeout(this.#timer);
         globalThis.removeEventListener?.("online", this.#now);
         globalThis.document?.removeEventListener("visibilitychange", this.#now);
-        this.#show("closed", closed);
+        this.#show("closed");
         this.#forget("closed");
+        this.#socket?.close(code, reason);
     }
     #say(name, fields) {
         if (this.state !== "open")
@@ -125,14 +133,17 @@ export class ChannelsClient {
         if (typeof at === "string" && at)
             this.#positions.set(at.slice(0, 8), at);
     }
-    #forget(why) {
+    // What waits for a connection still waits after a failed attempt.
+    #forget(why, said = true) {
+        if (!said)
+            return;
         for (const [, reject] of this.#waiting.values())
             reject(new Error(why));
         this.#waiting.clear();
+        this.#unsaid.clear();
     }
     async #connect() {
         clearTimeout(this.#timer);
-        this.#timer = undefined;
         this.#show("connecting");
         const { host, query, token, announce, WebSocket = globalThis.WebSocket } = this.#options;
         let opened = 0;
@@ -152,19 +163,26 @@ export class ChannelsClient {
                 if (!this.#is("connecting"))
                     return;
                 opened = Date.now();
-                // What `opened` keeps is sent at once.
-                const kept = [...this.#kept];
                 this.#show("open");
                 this.#options.opened?.(this, this.#again);
                 this.#again = true;
-                for (const command of kept)
-                    if (this.#kept.has(command))
-                        this.#say(...command);
+                for (const kept of this.#kept)
+                    this.#say(...kept);
+                for (const say of this.#unsaid)
+                    say();
+                this.#unsaid.clear();
             };
             socket.onmessage = ({ data }) => this.#heard(data);
-            // `onclose` follows. The package ws throws an error that nobody takes.
-            socket.onerror = () => { };
-            socket.onclose = ({ code, reason }) => void this.#ended(code, reason, opened);
+            let over = false;
+            const end = (code, reason) => {
+                if (over)
+                    return;
+                over = true;
+                void this.#ended(code, reason, opened);
+            };
+            socket.onclose = ({ code, reason }) => end(code, reason);
+            // A close follows, except in Node 20. The package `ws` throws an error that nobody handles.
+            socket.onerror = () => void setTimeout(() => end(1006, ""), 1_000);
         }
         catch (error) {
             void this.#ended(1006, String(error), 0);
@@ -181,7 +199,7 @@ export class ChannelsClient {
         const isObject = kindOf(body) === "object";
         const has = (key) => isObject && Object.hasOwn(body, key);
         const [reference, ok, error] = this.#spec.answers;
-        const waiting = has(reference) && (has(ok) || has(error)) ? this.#waiting.get(body[reference]) : undefined;
+        const waiting = has(reference) ? this.#waiting.get(body[reference]) : undefined;
         if (waiting) {
             this.#waiting.delete(body[reference]);
             waiting[0]((has(error) ? { error: body[error] } : { ok: body[ok] }));
@@ -194,7 +212,7 @@ export class ChannelsClient {
             return this.#options.unknown?.(body);
         for (const key of this.#spec.positions[is] ?? [])
             this.#remember(body[key]);
-        if (this.#spec.losses.includes(is))
+        if (this.#spec.losses[is]?.some((key) => body[key] != null))
             this.#options.lost?.(body);
         for (const handler of this.#handlers.get(is) ?? [])
             handler(body);
@@ -206,12 +224,12 @@ export class ChannelsClient {
             return;
         this.#losses = opened && Date.now() - opened > 5_000 ? 1 : this.#losses + 1;
         const closed = { code, reason, opened: opened > 0, losses: this.#losses };
-        this.#forget("the connection is lost");
-        const again = (this.#options.retry ?? comesBack)(closed);
-        if (again)
-            this.#show("waiting", closed);
-        if (!await again)
-            return this.#finish(closed);
+        this.#show("waiting", closed);
+        this.#forget("the connection is lost", closed.opened);
+        if (!await (this.#options.retry ?? comesBack)(closed)) {
+            this.close();
+            return;
+        }
         if (!this.#is("waiting"))
             return;
         // A server that restarts gives each client another time to wait. A client that read too slowly (1013) waits longer.
