@@ -39,7 +39,8 @@ export class ChannelsClient {
     // The newest position of each group. The first eight characters of a position name its group.
     #positions = new Map();
     #now = () => {
-        if (this.state === "waiting" && !globalThis.document?.hidden)
+        // Not while `retry` has not decided: then there is no timer.
+        if (this.#is("waiting") && this.#timer !== undefined && !globalThis.document?.hidden)
             void this.#connect();
     };
     constructor(path, spec, options) {
@@ -80,8 +81,9 @@ export class ChannelsClient {
                 return reject(new Error(`${name}: closed`));
             const say = () => void this.#say(name, { ...fields[0], [this.#spec.answers[0]]: reference });
             const timer = setTimeout(() => {
-                this.#waiting.delete(reference);
-                this.#unsaid.delete(say);
+                // The reference of a command that was sent stays known, so that a late answer is not taken for a message.
+                if (this.#unsaid.delete(say))
+                    this.#waiting.delete(reference);
                 reject(new Error(`${name}: no answer`));
             }, this.#options.patience ?? 30_000);
             if (this.#is("open"))
@@ -102,12 +104,17 @@ export class ChannelsClient {
     any(handler) { return this.#listen(undefined, handler); }
     /** Closes the connection for good. */
     close(code = 1000, reason = "") {
+        this.#finish();
+        this.#socket?.close(code, reason);
+    }
+    #finish(closed) {
+        if (this.#is("closed"))
+            return;
         clearTimeout(this.#timer);
         globalThis.removeEventListener?.("online", this.#now);
         globalThis.document?.removeEventListener("visibilitychange", this.#now);
-        this.#show("closed");
+        this.#show("closed", closed);
         this.#forget("closed");
-        this.#socket?.close(code, reason);
     }
     #say(name, fields) {
         if (this.state !== "open")
@@ -140,6 +147,7 @@ export class ChannelsClient {
     }
     async #connect() {
         clearTimeout(this.#timer);
+        this.#timer = undefined;
         this.#show("connecting");
         const { host, query, token, announce, WebSocket = globalThis.WebSocket } = this.#options;
         let opened = 0;
@@ -159,11 +167,14 @@ export class ChannelsClient {
                 if (!this.#is("connecting"))
                     return;
                 opened = Date.now();
+                // What `opened` keeps is sent at once.
+                const kept = [...this.#kept];
                 this.#show("open");
                 this.#options.opened?.(this, this.#again);
                 this.#again = true;
-                for (const kept of this.#kept)
-                    this.#say(...kept);
+                for (const command of kept)
+                    if (this.#kept.has(command))
+                        this.#say(...command);
                 for (const say of this.#unsaid)
                     say();
                 this.#unsaid.clear();
@@ -176,9 +187,9 @@ export class ChannelsClient {
                 over = true;
                 void this.#ended(code, reason, opened);
             };
-            socket.onclose = ({ code, reason }) => end(code, reason);
-            // A close follows, except in Node 20. The package `ws` throws an error that nobody handles.
+            // A close follows, except in Node 20. The package ws throws an error that nobody takes.
             socket.onerror = () => void setTimeout(() => end(1006, ""), 1_000);
+            socket.onclose = ({ code, reason }) => end(code, reason);
         }
         catch (error) {
             void this.#ended(1006, String(error), 0);
@@ -195,7 +206,7 @@ export class ChannelsClient {
         const isObject = kindOf(body) === "object";
         const has = (key) => isObject && Object.hasOwn(body, key);
         const [reference, ok, error] = this.#spec.answers;
-        const waiting = has(reference) ? this.#waiting.get(body[reference]) : undefined;
+        const waiting = has(reference) && (has(ok) || has(error)) ? this.#waiting.get(body[reference]) : undefined;
         if (waiting) {
             this.#waiting.delete(body[reference]);
             waiting[0]((has(error) ? { error: body[error] } : { ok: body[ok] }));
@@ -220,12 +231,12 @@ export class ChannelsClient {
             return;
         this.#losses = opened && Date.now() - opened > 5_000 ? 1 : this.#losses + 1;
         const closed = { code, reason, opened: opened > 0, losses: this.#losses };
-        this.#show("waiting", closed);
         this.#forget("the connection is lost", closed.opened);
-        if (!await (this.#options.retry ?? comesBack)(closed)) {
-            this.close();
-            return;
-        }
+        const again = (this.#options.retry ?? comesBack)(closed);
+        if (again)
+            this.#show("waiting", closed);
+        if (!await again)
+            return this.#finish(closed);
         if (!this.#is("waiting"))
             return;
         // A server that restarts gives each client another time to wait. A client that read too slowly (1013) waits longer.
