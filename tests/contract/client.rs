@@ -237,6 +237,19 @@ async fn client_receives_messages_and_answers() {
 }
 
 #[tokio::test]
+async fn client_sends_a_request_as_soon_as_it_is_connected() {
+    let (_channels, address) = serve(anywhere()).await;
+    let mut page = Page::new(address);
+    page.order(json!({"order": "open"})).await;
+    assert_eq!(page.request(json!({"price": 7})).await, json!({"ok": {"price": 7}}));
+    page.order(json!({"order": "close"})).await;
+    page.until(&json!({"state": "closed"})).await;
+    page.order(json!({"order": "request", "name": "bid", "fields": {"price": 8}})).await;
+    assert_eq!(page.next_with("rejected").await, "bid: closed");
+    page.ends().await;
+}
+
+#[tokio::test]
 async fn client_rejects_requests_of_a_lost_connection_and_repeats_what_is_kept() {
     let (visits, address) = closing(&[]).await;
     let mut page = Page::new(address);
