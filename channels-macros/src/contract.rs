@@ -79,8 +79,8 @@ pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let mut diagnostics = Diagnostics::default();
     let contract = parse(input, &mut diagnostics);
     check(&contract, &mut diagnostics);
-    // A list that could not be read would be reported again by the checks.
-    let expansion = if diagnostics.count() == 0 { emit(&contract) } else { TokenStream::new() };
+    // A route that could not be read would be reported again, as a consumer that the groups lack.
+    let expansion = emit(&contract, diagnostics.count() == 0);
     quote!(#diagnostics #expansion)
 }
 
@@ -213,7 +213,7 @@ fn captures(address: &str) -> Option<Vec<&str>> {
 /// Input: `name: "chat", routes: [ChatConsumer at "/ws/{room}/"], groups: [Room]`.
 ///
 /// Output: the checks, each with the span of the type that it checks, and `pub fn contract() -> Contract`.
-fn emit(contract: &Contract) -> TokenStream {
+fn emit(contract: &Contract, with_groups: bool) -> TokenStream {
     let runtime = Runtime::new(contract.path.clone());
     let private = runtime.private();
     let Contract { name, routes, groups, direct, .. } = contract;
@@ -242,7 +242,7 @@ fn emit(contract: &Contract) -> TokenStream {
         let call = placed(call, span);
         quote_spanned!(span=> const _: () = #call;)
     });
-    let group_checks = groups.iter().map(|group| {
+    let group_checks = groups.iter().filter(|_| with_groups).map(|group| {
         let name = last_word(group).unwrap_or_else(|| text(group));
         check(group, &|private| quote!(#private::check_described_group(#name, &<#group as #private::DescribedGroup>::FACTS, HANDLERS)))
     });

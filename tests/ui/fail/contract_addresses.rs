@@ -24,7 +24,18 @@ impl LobbyConsumer {
 
 contract! {
     name: "rooms",
-    routes: [RoomConsumer at "/ws/{rom}/", LobbyConsumer at "/lobby/", RoomConsumer at "/lobby/"],
+    routes: [RoomConsumer at "/ws/{rom}/", LobbyConsumer at "/lobby/"],
+}
+
+mod twice {
+    use channels_runtime::prelude::*;
+
+    use super::{LobbyConsumer, RoomConsumer};
+
+    contract! {
+        name: "rooms",
+        routes: [LobbyConsumer at "/lobby/", RoomConsumer at "/lobby/"],
+    }
 }
 
 fn main() {}
