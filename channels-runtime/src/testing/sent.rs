@@ -14,7 +14,8 @@ pub struct Sent {
     pub to: Target,
     /// The excluded member: the connection that sent it with `group_send_others`.
     pub but: Option<ChannelName>,
-    /// The number of the sending process: 0 for the layer that [`LayerProbe::process`] returned first.
+    /// The number of the sending process: 0 for the layer that [`LayerProbe::process`](crate::testing::LayerProbe::process) returned
+    /// first.
     pub process: usize,
     /// The message.
     pub envelope: Envelope,
