@@ -7,10 +7,10 @@ use schemars::generate::SchemaGenerator;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
+use crate::discriminator::Discriminator;
 use crate::facts::{AnswerFields, CommandFacts, ConsumerFacts, EventFacts, GroupFacts, MessageFacts, TypeFacts};
 use crate::schema::{self, Definitions};
 use crate::shape::{Object, Rest, Shape};
-use crate::test::Test;
 use crate::types::{Direction, Role, TypeCollector, Types};
 
 /// The contract of an application. `contract!` makes it.
@@ -39,7 +39,7 @@ pub(crate) struct Route {
     pub(crate) answers: AnswerFields,
     pub(crate) commands: Vec<Command>,
     pub(crate) messages: Vec<Message>,
-    /// Whether there are messages that no client is told of.
+    /// Whether the consumer also sends messages that are not in the contract.
     pub(crate) others: bool,
     /// Whether the consumer must tell its client of missed events.
     pub(crate) history_lost: bool,
@@ -67,8 +67,8 @@ pub(crate) struct Answer {
 pub(crate) struct Message {
     pub(crate) name: String,
     pub(crate) shape: Shape,
-    /// A value that passes one of them is this message.
-    pub(crate) tests: Vec<Test>,
+    /// A value that has one of them is this message.
+    pub(crate) discriminators: Vec<Discriminator>,
     /// The fields with the position of the message in a history.
     pub(crate) positions: Vec<String>,
     /// The fields which say why events were missed.
@@ -105,7 +105,7 @@ pub(crate) struct Group {
     pub(crate) events: Vec<String>,
 }
 
-/// The answer of the runtime to a frame that is none of the consumer's commands.
+/// The name of the runtime's error message, which a client receives for a frame that is not a command of the consumer.
 pub(crate) const COMMAND_ERROR: &str = "CommandError";
 
 impl Contract {
@@ -299,7 +299,7 @@ impl Reader<'_> {
         let all: Vec<&Shape> = shapes.values().collect();
         let mut messages = Vec::new();
         for (at, (name, shape)) in shapes.iter().enumerate() {
-            let tests = Test::of(at, &all, self.types).unwrap_or_else(|other| {
+            let discriminators = Discriminator::of(at, &all, self.types).unwrap_or_else(|other| {
                 let pair = [at.min(other), at.max(other)].map(|at| &shapes.get_index(at).expect("a message").0[..]);
                 self.problems.push(format!(
                     "messages `{}` and `{}` of `{consumer}` cannot be told apart: give them a tag, such as \
@@ -309,7 +309,7 @@ impl Reader<'_> {
                 Vec::new()
             });
             let (positions, causes) = self.roles(consumer, name, shape);
-            messages.push(Message { name: name.clone(), shape: shape.clone(), tests, positions, causes });
+            messages.push(Message { name: name.clone(), shape: shape.clone(), discriminators, positions, causes });
         }
         if facts.history_lost && !messages.iter().any(|message| !message.causes.is_empty()) {
             self.problems.push(format!(

@@ -31,7 +31,7 @@ pub struct ConsumerFacts {
     pub commands: &'static [CommandFacts],
     /// The messages for the client: those of `sends(..)`, and those that handlers without `self` return.
     pub messages: &'static [MessageFacts],
-    /// Whether `sends(.., _)` says that there are more messages, which no client is told of.
+    /// Whether `sends(.., _)` declares that the consumer also sends messages that are not in the contract.
     pub others: bool,
     /// A call that sends a message without a type: `send_json`.
     pub untyped: Option<&'static str>,

@@ -7,10 +7,11 @@
 
 mod asyncapi;
 mod changes;
+mod compatibility;
 mod contract;
+mod discriminator;
 pub mod facts;
 mod field_schema;
-mod fit;
 #[cfg(test)]
 mod fixtures;
 mod lock;
@@ -19,7 +20,6 @@ mod python;
 mod schema;
 mod shape;
 mod shape_reader;
-mod test;
 mod types;
 mod typescript;
 

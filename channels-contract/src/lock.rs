@@ -7,8 +7,8 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
 use crate::contract::{Answer, Contract};
+use crate::discriminator::Discriminator;
 use crate::shape::{Field, Object, Rest, Shape};
-use crate::test::Test;
 
 /// The version of the file's format.
 const FORMAT: u64 = 1;
@@ -35,8 +35,8 @@ pub(crate) struct LockedRoute {
     /// The fields around an answer, if a command is answered: `ref`, `ok` and `error`.
     pub(crate) answers: Option<[String; 3]>,
     pub(crate) commands: IndexMap<String, LockedCommand>,
-    /// The tests of each message. Its shape is the type of the same name.
-    pub(crate) messages: IndexMap<String, Vec<Test>>,
+    /// The discriminators of each message. Its shape is the type of the same name.
+    pub(crate) messages: IndexMap<String, Vec<Discriminator>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -61,7 +61,7 @@ impl Lock {
                 let locked = LockedCommand { fields: command.fields.clone(), answer: command.answer.clone() };
                 (command.name.clone(), locked)
             });
-            let messages = route.messages.iter().map(|message| (message.name.clone(), message.tests.clone()));
+            let messages = route.messages.iter().map(|message| (message.name.clone(), message.discriminators.clone()));
             let locked = LockedRoute {
                 consumer: route.consumer.clone(),
                 tag: route.tag.clone(),
@@ -82,7 +82,7 @@ impl Lock {
         }
     }
 
-    /// Reads a lock file. `None` if there is none.
+    /// Reads a lock file. Returns `None` if the file does not exist.
     ///
     /// # Errors
     /// The file is not a lock file.
@@ -170,11 +170,11 @@ impl LockedRoute {
         }
         let commands = self.commands.iter().map(|(name, command)| (name.clone(), Value::from(command.to_string())));
         route.insert("commands".into(), Value::Object(commands.collect()));
-        let messages = self.messages.iter().map(|(name, tests)| {
-            let tests: Vec<String> = tests.iter().map(Test::to_string).collect();
-            let text = match tests.len() {
-                1 => Value::from(tests[0].as_str()),
-                _ => json!(tests),
+        let messages = self.messages.iter().map(|(name, discriminators)| {
+            let discriminators: Vec<String> = discriminators.iter().map(Discriminator::to_string).collect();
+            let text = match discriminators.len() {
+                1 => Value::from(discriminators[0].as_str()),
+                _ => json!(discriminators),
             };
             (name.clone(), text)
         });
@@ -194,14 +194,17 @@ impl LockedRoute {
                     .unwrap_or_else(|| Err("it is not a text".into()))
                     .map_err(|error| format!("the command `{name}`: {error}"))
             })?,
-            messages: entries(route, "messages", |name, tests| {
-                let texts = match tests {
+            messages: entries(route, "messages", |name, discriminators| {
+                let texts = match discriminators {
                     Value::Array(texts) => texts.iter().collect(),
                     other => vec![other],
                 };
-                let tests = texts.into_iter().map(|text| text.as_str().and_then(Test::read));
-                tests.collect::<Option<_>>().ok_or_else(|| {
-                    format!("the test of the message `{name}` is `{tests}`", tests = route["messages"][name])
+                let discriminators = texts.into_iter().map(|text| text.as_str().and_then(Discriminator::read));
+                discriminators.collect::<Option<_>>().ok_or_else(|| {
+                    format!(
+                        "the discriminator of the message `{name}` is `{discriminators}`",
+                        discriminators = route["messages"][name]
+                    )
                 })
             })?,
         })
@@ -364,7 +367,7 @@ mod tests {
             (r#"{"channels": 1, "contract": "c", "types": []}"#, "`types` is not an object"),
             (
                 r#"{"channels": 1, "contract": "c", "routes": {"/": {"consumer": "C", "tag": "t", "messages": {"M": "had a"}}}}"#,
-                "the test of the message `M` is `\"had a\"`",
+                "the discriminator of the message `M` is `\"had a\"`",
             ),
         ] {
             match Lock::read(text) {

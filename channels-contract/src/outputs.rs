@@ -264,7 +264,9 @@ fn write(path: &Path, text: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let new = path.with_extension("new");
+    // The whole name and not only its stem, because tests that write `channels.ts` and `channels.lock` run at the same time.
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
     fs::write(&new, text)?;
     fs::rename(new, path)
 }
@@ -387,6 +389,27 @@ mod tests {
         outputs(&folder, FEWER).keep(Mode::Compare).unwrap();
         let report = outputs(&folder, FEWER).older_lock("old.lock").keep(Mode::Compare).unwrap_err();
         assert!(report.starts_with("clients of `old.lock` would break:\n1. the command `who` is gone"), "{report}");
+    }
+
+    /// Both files have the stem `channels`.
+    #[test]
+    fn files_that_are_written_at_the_same_time_are_not_mixed_up() {
+        let folder = Folder::new();
+        let path = |name: &str| folder.0.join(name);
+        // Long, so that the writes overlap.
+        let texts = ["channels.ts", "channels.lock"].map(|name| (name, name.repeat(100_000)));
+        for _ in 0..20 {
+            std::thread::scope(|scope| {
+                for (name, text) in &texts {
+                    let _ = fs::remove_file(path(name));
+                    let path = path(name);
+                    scope.spawn(move || write(&path, text).unwrap());
+                }
+            });
+            for (name, text) in &texts {
+                assert!(folder.read(name) == *text, "{name}");
+            }
+        }
     }
 
     #[test]

@@ -142,7 +142,7 @@ impl Types {
         }
     }
 
-    /// Gives a shape the names of its direction.
+    /// Replaces the names of types in a shape by their names for one direction.
     pub(crate) fn rename(&self, direction: Direction, shape: &mut Shape) {
         shape.rename(&|name| Some(self.name(direction, name)));
     }

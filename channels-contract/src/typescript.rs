@@ -5,10 +5,10 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::contract::{Contract, Message, Route};
+use crate::discriminator::Discriminator;
 use crate::lock::Lock;
 use crate::outputs::heading;
 use crate::shape::{Field, Object, Rest, Shape};
-use crate::test::Test;
 
 /// The part that is the same for every contract.
 const CLIENT: &str = include_str!("client/client.ts");
@@ -207,16 +207,18 @@ fn construction(route: &Route, typed: bool) -> String {
     };
     let mut tests = String::new();
     for message in &route.messages {
-        if message.tests.is_empty() {
+        if message.discriminators.is_empty() {
             let _ = write!(tests, "\n      {},", json!([message.name]));
         }
-        for test in &message.tests {
+        for discriminator in &message.discriminators {
             let name = &message.name;
-            let row = match test {
-                Test::Has(key) => json!([name, key]),
-                Test::HasKind(key, kind) => json!([name, key, kind.as_str()]),
-                Test::HasValue(key, value) => json!([name, key, crate::test::Kind::of_value(value).as_str(), value]),
-                Test::Is(kind) => json!([name, null, kind.as_str()]),
+            let row = match discriminator {
+                Discriminator::Has(key) => json!([name, key]),
+                Discriminator::HasKind(key, kind) => json!([name, key, kind.as_str()]),
+                Discriminator::HasValue(key, value) => {
+                    json!([name, key, crate::discriminator::Kind::of_value(value).as_str(), value])
+                }
+                Discriminator::Is(kind) => json!([name, null, kind.as_str()]),
             };
             let _ = write!(tests, "\n      {row},");
         }

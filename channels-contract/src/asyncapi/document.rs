@@ -261,7 +261,7 @@ fn reference_shape() -> Shape {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fit::misfit;
+    use super::super::validation::misfit;
     use super::*;
     use crate::fixtures::multichat;
 

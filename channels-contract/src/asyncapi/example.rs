@@ -8,7 +8,8 @@ use crate::types::Types;
 /// The largest number of items in a list of an example.
 const LONGEST: usize = 64;
 
-/// Returns a value that fits a shape. `None` if there is none that is finite, or if its text has an unknown pattern.
+/// Returns a value that fits a shape. Returns `None` for a type that contains itself without an end, for a list that is too long,
+/// and for a text with an unknown pattern.
 pub(super) fn example(shape: &Shape, types: &Types) -> Option<Value> {
     Examples { types, open: Vec::new() }.of(shape)
 }

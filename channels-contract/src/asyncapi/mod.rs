@@ -2,8 +2,8 @@
 
 mod document;
 mod example;
-#[cfg(test)]
-pub(crate) mod fit;
 pub(crate) mod schema;
+#[cfg(test)]
+pub(crate) mod validation;
 
 pub(crate) use document::asyncapi;

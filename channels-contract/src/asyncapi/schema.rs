@@ -118,7 +118,7 @@ fn union(members: &[Shape]) -> Value {
     }
 }
 
-/// Adds documentation. Draft 07 ignores what stands beside a reference.
+/// Adds documentation. Draft 07 ignores keywords beside a `$ref`, so the reference moves into an `allOf`.
 pub(super) fn described(mut schema: Value, docs: &str) -> Value {
     if schema.get("$ref").is_some() {
         schema = json!({ "allOf": [schema] });

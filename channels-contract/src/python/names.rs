@@ -72,7 +72,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Gives a name to its owner.
+    /// Reserves a name for its owner.
     ///
     /// # Errors
     /// The name has another meaning. The sentence says which.
@@ -102,7 +102,7 @@ impl Names {
         self.owners.contains_key(name)
     }
 
-    /// Gives a name to a part of a type: the wanted one, or one with a number.
+    /// Reserves a name for a part of a type: the wanted name, or the wanted name with a number. Returns it.
     pub(super) fn claim_part(&mut self, wanted: &str) -> String {
         let numbered = (2..).map(|number: u32| format!("{wanted}{number}"));
         let is_free = |name: &String| !is_taken(name) && !self.owners.contains_key(name);

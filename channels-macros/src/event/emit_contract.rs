@@ -99,7 +99,7 @@ pub(super) fn described(event: &Event, item: &ItemStruct) -> TokenStream {
 struct Mirrored {
     attributes: Vec<TokenStream>,
     ty: TokenStream,
-    /// The type that stands for the user's, with its schema or none.
+    /// The definition of the type that replaces the user's type in the mirror.
     wrapper: TokenStream,
     /// The schema of the user's type, as an expression.
     schema: TokenStream,

@@ -306,8 +306,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::asyncapi::fit::misfit;
     use crate::asyncapi::schema::schema;
+    use crate::asyncapi::validation::misfit;
     use crate::shape::Field;
 
     fn reasons(reader: &str, writer: &str) -> Vec<String> {

@@ -47,7 +47,7 @@ impl Kind {
 
 /// A test that one message passes and no other.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Test {
+pub(crate) enum Discriminator {
     /// The message is an object with this key.
     Has(String),
     /// Its value is of this kind.
@@ -58,13 +58,13 @@ pub(crate) enum Test {
     Is(Kind),
 }
 
-impl Test {
+impl Discriminator {
     /// Returns the test for each form of a message that no form of another message passes.
     ///
     /// # Errors
     /// The index of a message with a form that cannot be told from one of this message.
     pub(crate) fn of(at: usize, messages: &[&Shape], types: &Types) -> Result<Vec<Self>, usize> {
-        let mut tests = Vec::new();
+        let mut discriminators = Vec::new();
         for form in forms(messages[at], types) {
             // The message with which the first candidate, a key, is shared.
             let mut taken = at;
@@ -78,14 +78,14 @@ impl Test {
                 other.is_none()
             });
             match test {
-                Some(test) if tests.contains(&test) => {}
-                Some(test) => tests.push(test),
+                Some(found) if discriminators.contains(&found) => {}
+                Some(found) => discriminators.push(found),
                 // Without a candidate, the message could be anything.
                 None if taken == at && messages.len() == 1 => {}
                 None => return Err(if taken == at { usize::from(at == 0) } else { taken }),
             }
         }
-        Ok(tests)
+        Ok(discriminators)
     }
 
     /// Returns whether a value of this shape can pass.
@@ -147,7 +147,7 @@ impl Test {
     }
 }
 
-impl fmt::Display for Test {
+impl fmt::Display for Discriminator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (key, rest) = match self {
             Self::Is(kind) => return write!(f, "is {}", kind.as_str()),
@@ -169,24 +169,24 @@ fn forms<'a>(shape: &'a Shape, types: &'a Types) -> Vec<&'a Shape> {
 }
 
 /// Returns the tests that a value of this shape always passes, the best first.
-fn candidates(form: &Shape, types: &Types) -> Vec<Test> {
+fn candidates(form: &Shape, types: &Types) -> Vec<Discriminator> {
     let Shape::Object(Object { fields, .. }) = form else {
         return match kinds(form, types)[..] {
-            [kind] => vec![Test::Is(kind)],
+            [kind] => vec![Discriminator::Is(kind)],
             _ => Vec::new(),
         };
     };
     let required = || fields.iter().filter(|(_, field)| field.required);
     let constants = required().filter_map(|(key, field)| match types.resolve(&field.shape) {
-        Shape::Constant(value) => Some(Test::HasValue(key.clone(), value.clone())),
+        Shape::Constant(value) => Some(Discriminator::HasValue(key.clone(), value.clone())),
         _ => None,
     });
-    let keys = required().map(|(key, _)| Test::Has(key.clone()));
+    let keys = required().map(|(key, _)| Discriminator::Has(key.clone()));
     let of_kind = required().filter_map(|(key, field)| match kinds(&field.shape, types)[..] {
-        [kind] => Some(Test::HasKind(key.clone(), kind)),
+        [kind] => Some(Discriminator::HasKind(key.clone(), kind)),
         _ => None,
     });
-    constants.chain(keys).chain(of_kind).chain([Test::Is(Kind::Object)]).collect()
+    constants.chain(keys).chain(of_kind).chain([Discriminator::Is(Kind::Object)]).collect()
 }
 
 /// Returns the kinds that a value of this shape can be of.
@@ -228,8 +228,8 @@ mod tests {
     fn tests_of(texts: &[&str]) -> Vec<Result<Vec<String>, usize>> {
         let shapes: Vec<Shape> = texts.iter().map(|text| Shape::read(text).unwrap()).collect();
         let shapes: Vec<&Shape> = shapes.iter().collect();
-        let of = |at| Test::of(at, &shapes, &Types::default());
-        (0..shapes.len()).map(|at| of(at).map(|tests| tests.iter().map(Test::to_string).collect())).collect()
+        let of = |at| Discriminator::of(at, &shapes, &Types::default());
+        (0..shapes.len()).map(|at| of(at).map(|tests| tests.iter().map(Discriminator::to_string).collect())).collect()
     }
 
     #[test]
@@ -272,17 +272,17 @@ mod tests {
     #[test]
     fn the_text_of_a_test_is_read_back() {
         for text in ["has a", "has a: object", "has a = 4", "has \"a b\" = \"x\"", "is array", "has \"\""] {
-            let test = Test::read(text).unwrap();
+            let test = Discriminator::read(text).unwrap();
             assert_eq!(test.to_string(), text);
         }
         for text in ["", "has", "is word", "has a: word", "has a = ", "had a"] {
-            assert_eq!(Test::read(text), None, "{text}");
+            assert_eq!(Discriminator::read(text), None, "{text}");
         }
     }
 
     #[test]
     fn a_value_passes_the_test_of_its_own_message() {
-        let test = Test::read("has type = \"a\"").unwrap();
+        let test = Discriminator::read("has type = \"a\"").unwrap();
         assert!(test.passes(&serde_json::json!({"type": "a"})));
         assert!(!test.passes(&serde_json::json!({"type": "b"})));
         assert!(!test.passes(&serde_json::json!(["type"])));
