@@ -1,7 +1,5 @@
 //! `examples/dashboard`: one producer sends the same samples to every viewer.
 
-use std::net::SocketAddr;
-use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -9,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use super::Client;
 use crate::support::client::{connect, handshake, next_or_end};
-use crate::support::example::{Example, program};
+use crate::support::example::Example;
 
 /// Returns the next sample.
 async fn sample(client: &mut Client) -> Value {
@@ -22,23 +20,26 @@ fn time(sample: &Value) -> u64 {
     sample["at"].as_u64().expect("a sample has a time")
 }
 
+/// Limits the open files of the process so that it can open this many more.
+fn leave_files(process: u32, free: usize) {
+    let open = std::fs::read_dir(format!("/proc/{process}/fd")).expect("the process runs");
+    let open: Vec<u64> = open.filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok()).collect();
+    // A new file gets the lowest free number, and the limit is above all numbers. Inherited files may have high numbers.
+    let limit = (0..).filter(|number| !open.contains(number)).nth(free);
+    let pid = rustix::process::Pid::from_raw(process.try_into().expect("a process id")).expect("a process id");
+    let limits = rustix::process::Rlimit { current: limit, maximum: limit };
+    rustix::process::prlimit(Some(pid), rustix::process::Resource::Nofile, limits).expect("limits can be lowered");
+}
+
 /// Connections that use all file descriptors interrupt the samples, and do not end the program.
 #[tokio::test]
 async fn dashboard_survives_without_free_file_descriptors() {
-    let mut child = tokio::process::Command::new("sh")
-        .args(["-c", "ulimit -n 18; exec \"$0\" --addr 127.0.0.1:0"])
-        .arg(program("dashboard"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
-    let line = out.next_line().await.unwrap().expect("its address");
-    let address: SocketAddr = line.strip_prefix("listening on http://").unwrap().trim_end_matches('/').parse().unwrap();
+    let (example, log) = Example::start_with_log("dashboard", "info");
+    let mut log = BufReader::new(tokio::process::ChildStderr::from_std(log).unwrap()).lines();
+    let address = example.address();
     let mut viewer = connect(address, "/ws/dashboard/").await;
     assert!(next_or_end(&mut viewer).await.is_some());
+    leave_files(example.id(), 5);
     let mut sockets = Vec::new();
     // Sockets without a request leave files for others, so some are handshakes.
     for number in 0..80 {
