@@ -12,6 +12,9 @@ struct Agents;
 #[doc = include_str!("axum.md")]
 struct Axum;
 
+#[doc = include_str!("backends.md")]
+struct Backends;
+
 #[doc = include_str!("compression.md")]
 struct Compression;
 
