@@ -26,14 +26,15 @@ const LAYERS: &[(&str, &str)] = &[
     ("event", "name"),
     ("websocket", "support error"),
     ("codec", "support error event websocket"),
-    ("auth", "support error user scope"),
+    ("backend", "support error"),
+    ("auth", "support error user scope backend"),
     ("admission", "support error"),
     ("layer", "support name error event websocket codec"),
     ("connection", "support name scope event websocket layer"),
     ("consumer", "support name error user scope event websocket codec layer connection"),
     ("contract", "event websocket consumer"),
     ("session", "support name error scope event websocket codec layer connection consumer"),
-    ("server", "support name error user scope event websocket codec admission layer connection consumer session"),
+    ("server", "support name error user scope event websocket codec auth admission layer connection consumer session"),
     (
         "app",
         "support name error user scope event websocket codec auth admission layer connection consumer session server",
@@ -53,7 +54,7 @@ const LAYERS: &[(&str, &str)] = &[
 ];
 
 /// The list of a face: every layer that is not a face itself.
-const EVERYTHING: &str = "support name error user scope event websocket codec auth admission layer connection consumer contract \
+const EVERYTHING: &str = "support name error user scope event websocket codec backend auth admission layer connection consumer contract \
                           session server app worker web";
 
 /// The crates that only some layers may name. `testing` drives the HTTP server of `web` from within the process.
@@ -61,11 +62,12 @@ const CRATES: &[(&str, &[&str])] = &[
     ("warp", &["web", "testing"]),
     ("axum", &["web"]),
     ("hyper", &["web", "testing"]),
-    ("hyper_util", &["web", "testing"]),
+    ("hyper_rustls", &["backend"]),
+    ("hyper_util", &["backend", "web", "testing"]),
     ("deadpool_redis", &["layer/redis"]),
     ("fernet", &["layer/redis"]),
     ("jsonwebtoken", &["auth"]),
-    ("rustls", &["layer/redis", "web"]),
+    ("rustls", &["backend", "layer/redis", "web"]),
 ];
 
 /// The files that may lie flat in `src`.

@@ -130,6 +130,7 @@
 //!
 //! - `redis` (on by default): the Redis channel layers, with which several processes share groups.
 //! - `axum`: consumers as routes of an axum application ([`web::axum`]), and axum applications on [`Channels::serve`].
+//! - `backend`: users from a backend over HTTP ([`auth`]), and calls of it. `backend-tls`: the same over `https://`.
 //! - `contract`: `contract!`, a TypeScript client, Python types and AsyncAPI from the same macros.
 //! - `https`: `https://` and `wss://` without a proxy, with rustls.
 //! - `django`: Django sessions as logins, verified without Python.
@@ -168,7 +169,11 @@ mod websocket;
 // The encoding of events in the layer, and of client commands.
 mod codec;
 
-// Logins: JSON Web Tokens and Django sessions.
+// Requests to a backend that speaks HTTP.
+#[cfg(feature = "backend")]
+pub mod backend;
+
+// Logins: JSON Web Tokens, Django sessions, and users that a backend knows.
 pub mod auth;
 
 // Admission control: who may connect.

@@ -130,13 +130,19 @@ impl Scope {
         self.headers().find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 
+    /// Returns all cookies, `name=value`, in their order. They are bytes, because one cookie that is not UTF-8 must not hide the
+    /// others.
+    pub(crate) fn cookies(&self) -> impl Iterator<Item = &[u8]> {
+        let lines = self.headers().filter(|(known, _)| *known == b"cookie");
+        let cookies = lines.flat_map(|(_, line)| line.split(|byte| *byte == b';'));
+        cookies.map(<[u8]>::trim_ascii).filter(|cookie| !cookie.is_empty())
+    }
+
     /// Returns the value of a cookie, without quotes around it. `None` if the value is not UTF-8.
     ///
     /// Of several cookies with this name the last one applies, as in Django.
     pub fn cookie(&self, name: &str) -> Option<&str> {
-        let lines = self.headers().filter(|(known, _)| *known == b"cookie");
-        // As bytes, because one cookie that is not UTF-8 must not hide the others.
-        let cookies = lines.flat_map(|(_, line)| line.split(|byte| *byte == b';')).filter_map(|cookie| {
+        let cookies = self.cookies().filter_map(|cookie| {
             let equals = cookie.iter().position(|byte| *byte == b'=')?;
             Some((cookie[..equals].trim_ascii(), cookie[equals + 1..].trim_ascii()))
         });
@@ -182,6 +188,12 @@ impl Scope {
 
     pub(crate) fn shared_user<U: Any + Send + Sync>(&self) -> Option<Arc<U>> {
         shared_user_as(self.user.as_ref()?)
+    }
+
+    /// Returns the user of any type, or a placeholder for it.
+    #[cfg(feature = "backend")]
+    pub(crate) fn marker(&self) -> Option<&SomeUser> {
+        self.user.as_ref()
     }
 
     pub(crate) fn set_user(&mut self, user: Option<SomeUser>) {

@@ -1,7 +1,11 @@
 //! The user of a connection. The application defines its type.
 
 use std::any::{Any, TypeId, type_name};
+use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
 
 use crate::support::lock;
 
@@ -9,7 +13,7 @@ use crate::support::lock;
 pub(crate) type SomeUser = Arc<dyn AnyUser + Send + Sync>;
 
 /// A user of any type, with the name of the type.
-pub trait AnyUser: Any + Send + Sync {
+pub(crate) trait AnyUser: Any + Send + Sync {
     fn type_name(&self) -> &'static str;
 }
 
@@ -19,7 +23,49 @@ impl<U: Any + Send + Sync> AnyUser for U {
     }
 }
 
+/// The result of an authenticator.
+pub struct Identified {
+    /// `None`: an anonymous client.
+    pub(crate) user: Option<SomeUser>,
+    /// The end of the login.
+    pub(crate) until: Option<SystemTime>,
+    /// The key by which the connections of the user are closed.
+    pub(crate) key: Option<Arc<str>>,
+    /// The time between two checks of the login.
+    pub(crate) reauth: Option<Duration>,
+    /// When the source of the login was asked, if that was earlier than now.
+    pub(crate) answered: Option<Instant>,
+}
+
+impl Identified {
+    pub(crate) fn new(user: Option<SomeUser>) -> Self {
+        Self { user, until: None, key: None, reauth: None, answered: None }
+    }
+}
+
+impl fmt::Debug for Identified {
+    // The user may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identified").field("until", &self.until).finish_non_exhaustive()
+    }
+}
+
 struct NoAuthenticator;
+
+/// The placeholder for the user while an authenticator runs that must not answer from a cache.
+struct FreshRequired;
+
+/// Returns the placeholder for a user who must not come from a cache.
+pub(crate) fn fresh_required() -> SomeUser {
+    static INSTANCE: LazyLock<SomeUser> = LazyLock::new(|| Arc::new(FreshRequired));
+    Arc::clone(&INSTANCE)
+}
+
+/// Returns whether a scope's user is the one of [`fresh_required`].
+#[cfg(feature = "backend")]
+pub(crate) fn is_fresh_required(user: Option<&SomeUser>) -> bool {
+    user.is_some_and(|user| (&**user as &dyn AnyUser as &dyn Any).is::<FreshRequired>())
+}
 
 /// Returns the placeholder for a user in an application without an authenticator. All connections share it.
 pub(crate) fn no_authenticator() -> SomeUser {

@@ -1,6 +1,8 @@
 //! The settings of an application.
 
 use std::fmt;
+#[cfg(feature = "backend")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -8,6 +10,8 @@ use futures_util::FutureExt;
 use crate::admission::{self, Admission, Hosts, Origins, Proxies};
 use crate::app::channels::Channels;
 use crate::auth::{AsyncIdentity, Identity};
+#[cfg(feature = "backend")]
+use crate::auth::{ForwardAuth, ForwardAuthCounters};
 use crate::connection::{HeartbeatPolicy, Limits, Rate};
 use crate::error::{BuildError, Reject, SettingError};
 use crate::layer::ChannelLayer;
@@ -47,6 +51,8 @@ pub struct ChannelsBuilder {
     idle_limit: Option<Duration>,
     connect_deadline: Duration,
     authenticator: Option<Box<Authenticator>>,
+    #[cfg(feature = "backend")]
+    forward_auth: Option<Arc<ForwardAuthCounters>>,
     drain_window: Option<Duration>,
     shutdown_deadline: Duration,
     /// `None`: pages of the server's own host.
@@ -71,6 +77,8 @@ impl Default for ChannelsBuilder {
             idle_limit: None,
             connect_deadline: Duration::from_secs(5),
             authenticator: None,
+            #[cfg(feature = "backend")]
+            forward_auth: None,
             drain_window: None,
             shutdown_deadline: Duration::from_secs(10),
             allowed_origins: None,
@@ -227,6 +235,33 @@ impl ChannelsBuilder {
             async move { Ok(identity.await?.into_parts()) }.boxed()
         }));
         self
+    }
+
+    /// Asks a backend who a client is. This sets the [authenticator](Self::authenticator), and exports the counters of `auth`:
+    /// [`Stats::forward_auth`](crate::stats::Stats::forward_auth).
+    ///
+    /// ```
+    /// use channels_runtime::auth::ForwardAuth;
+    /// use channels_runtime::prelude::*;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct User { id: u64 }
+    ///
+    /// let auth = ForwardAuth::<User>::new("http://127.0.0.1:8000/whoami/")?;
+    /// let channels = Channels::builder().forward_auth(auth).build()?;
+    /// assert_eq!(channels.stats().forward_auth.asked, 0);
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[cfg(feature = "backend")]
+    pub fn forward_auth<U>(mut self, auth: ForwardAuth<U>) -> Self
+    where
+        U: serde::de::DeserializeOwned + Send + Sync + 'static,
+    {
+        self.forward_auth = Some(Arc::clone(auth.counters()));
+        self.authenticator(move |scope| {
+            let auth = auth.clone();
+            async move { auth.login(&scope).await }
+        })
     }
 
     /// Accepts tokens in this query parameter, as in `?token=abc`. Default: none.
@@ -420,6 +455,8 @@ impl ChannelsBuilder {
             heartbeat: HeartbeatPolicy::new(self.heartbeat, self.idle_limit),
             connect_deadline: self.connect_deadline,
             authenticator: self.authenticator,
+            #[cfg(feature = "backend")]
+            forward_auth: self.forward_auth,
             drain_window: self.drain_window.unwrap_or(Duration::from_secs(5)),
             shutdown_deadline: self.shutdown_deadline,
         };
@@ -514,6 +551,8 @@ mod tests {
             idle_limit,
             connect_deadline,
             authenticator,
+            #[cfg(feature = "backend")]
+                forward_auth: _,
             drain_window,
             shutdown_deadline,
             allowed_origins,

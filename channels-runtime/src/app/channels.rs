@@ -82,6 +82,8 @@ impl Channels {
         Stats {
             admitted: server.admission().admitted(),
             handshakes: server.admission().counters.snapshot(),
+            #[cfg(feature = "backend")]
+            forward_auth: server.settings.forward_auth.as_ref().map(|counters| counters.snapshot()).unwrap_or_default(),
             connections: server.shared().counters.snapshot(),
             compression: server
                 .shared()

@@ -27,7 +27,10 @@ impl Channels {
         for metric in ALL {
             metric.describe();
         }
-        let Stats { admitted, handshakes, connections, compression, layer, jobs } = self.stats();
+        let stats = self.stats();
+        #[cfg(feature = "backend")]
+        stats.forward_auth.report();
+        let Stats { admitted, handshakes, connections, compression, layer, jobs, .. } = stats;
         CONNECTIONS.set(&[], self.connections() as u64);
         ADMITTED.set(&[], admitted as u64);
         handshakes.report();

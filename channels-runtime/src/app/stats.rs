@@ -20,6 +20,9 @@ pub struct Stats {
     pub admitted: usize,
     /// Handshakes by outcome.
     pub handshakes: HandshakeStats,
+    /// Logins that a backend was asked about, by outcome. From [`ForwardAuth`](crate::auth::ForwardAuth).
+    #[cfg(feature = "backend")]
+    pub forward_auth: crate::auth::ForwardAuthStats,
     /// Connections by event.
     pub connections: ConnectionStats,
     /// Compressed messages.

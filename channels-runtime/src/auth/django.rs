@@ -214,11 +214,12 @@ impl DjangoSession {
         self.ends
     }
 
-    /// Returns a login of this user that ends with the session.
+    /// Returns a login of this user that ends with the session. Its [key](Login::key) is [`Self::user_id`].
     pub fn login<U>(&self, user: U) -> Login<U> {
+        let login = Login::new(user).with_key(self.user_id().map(Into::into));
         match self.ends {
-            Some(end) => Login::new(user).until(end),
-            None => Login::new(user),
+            Some(end) => login.until(end),
+            None => login,
         }
     }
 }

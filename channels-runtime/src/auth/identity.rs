@@ -4,9 +4,12 @@ use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use crate::user::SomeUser;
+use tokio::time::Instant;
+
+use crate::support::LONGEST;
+use crate::user::{Identified, SomeUser};
 
 /// A user, and the end of the login. An [authenticator](crate::ChannelsBuilder::authenticator) returns it if the connection
 /// should not outlive the login.
@@ -32,28 +35,71 @@ use crate::user::SomeUser;
 ///     .build()?;
 /// # Ok::<(), Error>(())
 /// ```
-#[derive(Clone, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 #[must_use = "return it from an authenticator"]
 pub struct Login<U> {
-    user: Option<U>,
+    user: Option<Arc<U>>,
     until: Option<SystemTime>,
+    key: Option<Arc<str>>,
+    reauth: Option<Duration>,
+    answered: Option<Instant>,
 }
 
 impl<U> Login<U> {
     /// Creates a login of this user that lasts as long as the connection.
     pub fn new(user: U) -> Self {
-        Self { user: Some(user), until: None }
+        Self::shared(Arc::new(user))
+    }
+
+    /// Creates a login of a user that several connections share, such as one from a cache.
+    pub fn shared(user: Arc<U>) -> Self {
+        Self { user: Some(user), until: None, key: None, reauth: None, answered: None }
     }
 
     /// Creates the login of an anonymous client, which is accepted.
     pub fn anonymous() -> Self {
-        Self { user: None, until: None }
+        Self { user: None, until: None, key: None, reauth: None, answered: None }
     }
 
     /// Sets the end of the login. Default: the end of the connection.
     pub fn until(mut self, end: SystemTime) -> Self {
         self.until = Some(end);
         self
+    }
+
+    /// Sets the key of the user, such as the primary key in the database: [`ChannelLayer::user`](crate::ChannelLayer::user) closes
+    /// all connections with this key. Default: none. An empty key is none.
+    ///
+    /// [`Jwt`](crate::auth), [`DjangoSessions`](crate::auth) and [`ForwardAuth`](crate::auth) set it.
+    pub fn key(self, key: impl Into<Arc<str>>) -> Self {
+        self.with_key(Some(key.into()))
+    }
+
+    /// Checks the login again after each such time, while the connection is open. Default: the
+    /// [application's](crate::ChannelsBuilder::reauth).
+    pub fn reauth(mut self, every: Duration) -> Self {
+        self.reauth = Some(every.min(LONGEST));
+        self
+    }
+
+    pub(crate) fn with_key(mut self, key: Option<Arc<str>>) -> Self {
+        self.key = key.filter(|key| !key.is_empty());
+        self
+    }
+
+    /// Sets the time at which the source of the login was asked.
+    #[cfg(feature = "backend")]
+    pub(crate) fn answered(mut self, at: Instant) -> Self {
+        self.answered = Some(at);
+        self
+    }
+}
+
+// `derive` would require `U: Clone`.
+impl<U> Clone for Login<U> {
+    fn clone(&self) -> Self {
+        let Self { user, until, key, reauth, answered } = self;
+        Self { user: user.clone(), until: *until, key: key.clone(), reauth: *reauth, answered: *answered }
     }
 }
 
@@ -72,18 +118,19 @@ impl<U> fmt::Debug for Login<U> {
 )]
 pub trait Identity: sealed::Sealed {
     #[doc(hidden)]
-    fn into_parts(self) -> (Option<SomeUser>, Option<SystemTime>);
+    fn into_parts(self) -> Identified;
 }
 
 impl<U: Any + Send + Sync> Identity for Option<U> {
-    fn into_parts(self) -> (Option<SomeUser>, Option<SystemTime>) {
-        (self.map(|user| Arc::new(user) as SomeUser), None)
+    fn into_parts(self) -> Identified {
+        Identified::new(self.map(|user| Arc::new(user) as SomeUser))
     }
 }
 
 impl<U: Any + Send + Sync> Identity for Login<U> {
-    fn into_parts(self) -> (Option<SomeUser>, Option<SystemTime>) {
-        (self.user.map(|user| Arc::new(user) as SomeUser), self.until)
+    fn into_parts(self) -> Identified {
+        let Self { user, until, key, reauth, answered } = self;
+        Identified { user: user.map(|user| user as SomeUser), until, key, reauth, answered }
     }
 }
 

@@ -145,7 +145,7 @@ impl Jwt {
         self
     }
 
-    /// Verifies a token. Returns its claims as a login that ends with the token.
+    /// Verifies a token. Returns its claims as a login that ends with the token. Its [key](Login::key) is the subject (`sub`).
     ///
     /// # Errors
     /// If the token is not valid, or its claims do not fit `C`.
@@ -157,8 +157,9 @@ impl Jwt {
         let end = claims.get("exp").and_then(Value::as_f64).filter(|end| *end > 0.0).ok_or(TokenError::Expired)?;
         let end = Duration::try_from_secs_f64(end).ok().and_then(|end| end.checked_add(LEEWAY));
         let end = end.and_then(|end| SystemTime::UNIX_EPOCH.checked_add(end)).ok_or(TokenError::Expired)?;
+        let key = claims.get("sub").and_then(Value::as_str).map(Arc::from);
         let claims = C::deserialize(Value::Object(claims)).map_err(|_| TokenError::Claims)?;
-        Ok(Login::new(claims).until(end))
+        Ok(Login::new(claims).until(end).with_key(key))
     }
 
     /// Returns an authenticator for [`ChannelsBuilder::authenticator`](crate::ChannelsBuilder::authenticator): the claims of the
@@ -271,7 +272,7 @@ lOyjW2nCqiNZ7l+lwlm8tR43I2ZcdrNo8HrGkX4xYQonefJzNV2stcI5ug==
     #[test]
     fn token_is_login_until_it_expires() {
         let end = SystemTime::UNIX_EPOCH + Duration::from_secs(4_102_444_800) + LEEWAY;
-        let wanted = Login::new(User { sub: "ann".into() }).until(end);
+        let wanted = Login::new(User { sub: "ann".into() }).until(end).key("ann");
         assert_eq!(hs256().verify::<User>(ANN).unwrap(), wanted);
     }
 

@@ -1,11 +1,13 @@
-//! Logins: the results of authenticators, and two authenticators that are ready to use.
+//! Logins: the results of authenticators, and authenticators that are ready to use.
 //!
 //! [`ChannelsBuilder::authenticator`](crate::ChannelsBuilder::authenticator) takes a function that returns an [`Identity`]: an
-//! `Option<User>`, or a [`Login`], which can end. `Jwt` (feature `jwt`) reads JSON Web Tokens, and `DjangoSessions` (feature
-//! `django`) reads Django's sessions.
+//! `Option<User>`, or a [`Login`], which can end. `Jwt` (feature `jwt`) reads JSON Web Tokens, `DjangoSessions` (feature `django`)
+//! reads Django's sessions, and `ForwardAuth` (feature `backend`) asks a backend.
 
 #[cfg(feature = "django")]
 mod django;
+#[cfg(feature = "backend")]
+mod forward;
 mod identity;
 #[cfg(feature = "jwt")]
 mod jwt;
@@ -14,6 +16,10 @@ mod key_error;
 
 #[cfg(feature = "django")]
 pub use django::{DjangoSession, DjangoSessions, SessionError};
+#[cfg(feature = "backend")]
+pub(crate) use forward::ForwardAuthCounters;
+#[cfg(feature = "backend")]
+pub use forward::{ForwardAuth, ForwardAuthStats};
 pub use identity::{AsyncIdentity, Identity, Login};
 #[cfg(feature = "jwt")]
 pub use jwt::{Jwt, TokenError};

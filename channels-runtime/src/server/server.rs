@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
@@ -13,6 +13,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
+#[cfg(feature = "backend")]
+use crate::auth::ForwardAuthCounters;
 use crate::connection::{Backlog, HeartbeatPolicy, Limits, Shared};
 use crate::error::Reject;
 use crate::layer::ChannelLayer;
@@ -21,11 +23,10 @@ use crate::server::job_stats::JobCounters;
 use crate::server::login_expiry::LoginExpiry;
 use crate::server::registry::ConnectionRegistry;
 use crate::support::{LogLimit, lock};
-use crate::user::SomeUser;
+use crate::user::Identified;
 
-/// Returns the user of a client and the end of the login. Runs before `#[connect]`.
-pub(crate) type Authenticator =
-    dyn Fn(Scope) -> BoxFuture<'static, Result<(Option<SomeUser>, Option<SystemTime>), Reject>> + Send + Sync;
+/// Returns the login of a client. Runs before `#[connect]`.
+pub(crate) type Authenticator = dyn Fn(Scope) -> BoxFuture<'static, Result<Identified, Reject>> + Send + Sync;
 
 /// An application's connections, and the tasks that serve them.
 pub(crate) struct Server {
@@ -55,6 +56,9 @@ pub(crate) struct Settings {
     pub(crate) heartbeat: Option<HeartbeatPolicy>,
     pub(crate) connect_deadline: Duration,
     pub(crate) authenticator: Option<Box<Authenticator>>,
+    /// The counters of the backend that is asked for logins.
+    #[cfg(feature = "backend")]
+    pub(crate) forward_auth: Option<Arc<ForwardAuthCounters>>,
     /// The time over which a stopping server closes its connections.
     pub(crate) drain_window: Duration,
     pub(crate) shutdown_deadline: Duration,

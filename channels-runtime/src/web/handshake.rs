@@ -33,7 +33,7 @@ use crate::scope::{BEARER, Scope, offers_bearer};
 use crate::server::{AdmissionPermit, Server};
 use crate::session::{self, Opened};
 use crate::support::count;
-use crate::user::no_authenticator;
+use crate::user::{Identified, no_authenticator};
 use crate::web::peer_address::PeerAddress;
 use crate::web::request_head::{check_host, is_websocket_key, lists, single};
 use crate::web::request_stream::RequestStream;
@@ -280,7 +280,7 @@ async fn open<C: Consumer>(
 async fn authenticate(server: &Server, scope: &mut Scope) -> Result<Option<SystemTime>, Reject> {
     let mut login_ends = None;
     if let Some(authenticator) = &server.settings.authenticator {
-        let (user, until) = authenticator(scope.clone()).await?;
+        let Identified { user, until, .. } = authenticator(scope.clone()).await?;
         scope.set_user(user);
         if let Some(until) = until {
             if until <= SystemTime::now() {

@@ -1,4 +1,5 @@
 //! Logins and users.
 
+mod forward;
 pub(crate) mod logins;
 mod user;

@@ -1,6 +1,7 @@
 //! Helpers that the tests share.
 
 pub(crate) mod app;
+pub(crate) mod backend;
 pub(crate) mod client;
 pub(crate) mod deflate_client;
 pub(crate) mod echo;

@@ -73,6 +73,8 @@ metrics! {
     ADMITTED: Gauge "channels_places_taken" []
         "Open connections, and those that are still connecting; the limits count these.";
     HANDSHAKES: Counter "channels_handshakes_total" ["outcome"] "Handshakes by outcome.";
+    FORWARD_AUTH: Counter "channels_forward_auth_total" ["outcome"]
+        "Logins that a backend was asked about, by outcome.";
     SOCKETS_DROPPED: Counter "channels_sockets_dropped_total" ["reason"]
         "Sockets dropped before they sent a request, by reason.";
     CLOSED: Counter "channels_connections_closed_total" ["reason"]

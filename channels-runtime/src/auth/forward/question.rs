@@ -1,0 +1,316 @@
+//! One question to the backend, which all clients with the same credentials share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Either, Shared, WeakShared};
+use http::header::{ACCEPT, HeaderMap, HeaderValue};
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::auth::forward::answer_cache::{AnswerCache, Key};
+use crate::auth::forward::breaker::Breaker;
+use crate::auth::forward::credentials::{Credentials, KeyMaker};
+use crate::auth::forward::stats::ForwardAuthCounters;
+use crate::backend::{Answer, BackendUrl, HttpClient, NoAnswer};
+use crate::error::shown_error;
+use crate::support::{LogLimit, count, lock};
+
+/// The highest number of questions that run or wait together.
+const MAX_QUESTIONS: usize = 4096;
+
+/// The settings of [`ForwardAuth`](crate::auth::ForwardAuth).
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) url: BackendUrl,
+    pub(super) deadline: Duration,
+    pub(super) ttl: Duration,
+    pub(super) rejected_ttl: Duration,
+    pub(super) capacity: usize,
+    pub(super) cookies: Option<Vec<String>>,
+    pub(super) headers: HeaderMap,
+    pub(super) key_field: String,
+    pub(super) asks_for_anonymous: bool,
+}
+
+/// What the backend knows about credentials.
+pub(super) enum Known<U> {
+    User { user: Arc<U>, key: Option<Arc<str>>, answered: Instant },
+    Anonymous { answered: Instant },
+    Rejected { answered: Instant },
+}
+
+// `derive` would require `U: Clone`.
+impl<U> Clone for Known<U> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::User { user, key, answered } => {
+                Self::User { user: Arc::clone(user), key: key.clone(), answered: *answered }
+            }
+            Self::Anonymous { answered } => Self::Anonymous { answered: *answered },
+            Self::Rejected { answered } => Self::Rejected { answered: *answered },
+        }
+    }
+}
+
+/// Why there is no answer. The client may try again after the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unknown {
+    Failed,
+    HeldOff(Duration),
+    CrowdedOut,
+}
+
+type Outcome<U> = Result<Known<U>, Unknown>;
+type Flight<U> = BoxFuture<'static, Outcome<U>>;
+
+/// The state of all questions.
+pub(super) struct Questions<U> {
+    client: HttpClient,
+    /// The requests that may run together.
+    permits: Arc<Semaphore>,
+    keys: KeyMaker,
+    table: Mutex<Table<U>>,
+    breaker: Arc<Breaker>,
+    failure_logs: LogLimit,
+    pub(super) counters: Arc<ForwardAuthCounters>,
+}
+
+struct Table<U> {
+    users: AnswerCache<Known<U>>,
+    /// Apart from the users: a flood of invalid credentials does not replace them.
+    others: AnswerCache<Known<U>>,
+    /// The running questions, with a number for each. Bound: [`MAX_QUESTIONS`]. Policy: a further client gets an error.
+    ///
+    /// The clients own the future, so the request is dropped with the last of them, and not with the first.
+    flights: HashMap<Key, (u64, WeakShared<Flight<U>>)>,
+    next: u64,
+}
+
+impl<U: DeserializeOwned + Send + Sync + 'static> Questions<U> {
+    pub(super) fn new(permits: usize) -> Self {
+        Self {
+            client: HttpClient::new(),
+            permits: Arc::new(Semaphore::new(permits)),
+            keys: KeyMaker::random(),
+            table: Mutex::new(Table {
+                users: AnswerCache::default(),
+                others: AnswerCache::default(),
+                flights: HashMap::new(),
+                next: 0,
+            }),
+            breaker: Arc::default(),
+            failure_logs: LogLimit::default(),
+            counters: Arc::default(),
+        }
+    }
+
+    /// Returns what the backend knows about these credentials: from the cache unless the answer must be `fresh`, or from a
+    /// question that is already running, or from a new question.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, other clients that wait for the same answer get it.
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        settings: &Arc<Settings>,
+        credentials: Credentials,
+        fresh: bool,
+    ) -> Outcome<U> {
+        match self.find(settings, credentials, fresh)? {
+            Either::Left(known) => Ok(known),
+            Either::Right(flight) => flight.await,
+        }
+    }
+
+    /// Returns the answer, or the running question.
+    fn find(
+        self: &Arc<Self>,
+        settings: &Arc<Settings>,
+        credentials: Credentials,
+        fresh: bool,
+    ) -> Result<Either<Known<U>, Shared<Flight<U>>>, Unknown> {
+        let key = self.keys.key(&credentials);
+        let mut table = lock(&self.table);
+        if fresh {
+            table.users.remove(&key);
+            table.others.remove(&key);
+        } else {
+            if let Some(known) = table.users.get(&key).or_else(|| table.others.get(&key)) {
+                count(&self.counters.cached);
+                return Ok(Either::Left(known.clone()));
+            }
+            if let Some(flight) = table.flights.get(&key).and_then(|(_, flight)| flight.upgrade()) {
+                count(&self.counters.joined);
+                return Ok(Either::Right(flight));
+            }
+        }
+        if table.flights.len() >= MAX_QUESTIONS {
+            count(&self.counters.crowded_out);
+            return Err(Unknown::CrowdedOut);
+        }
+        let number = table.next;
+        table.next += 1;
+        let place = Place { questions: Arc::clone(self), key, number };
+        let flight: Flight<U> = place.ask(Arc::clone(settings), credentials).boxed();
+        let flight = flight.shared();
+        if let Some(weak) = flight.downgrade() {
+            table.flights.insert(key, (number, weak));
+        }
+        Ok(Either::Right(flight))
+    }
+
+    async fn request(&self, settings: &Settings, credentials: &Credentials) -> Outcome<U> {
+        let answered = Instant::now();
+        let began = async {
+            let permit = self.permits.acquire().await.map_err(|_| Unknown::CrowdedOut)?;
+            // Checked after the wait, during which the backend may have gone down.
+            let pass = self.breaker.enter().map_err(|left| {
+                count(&self.counters.held_off);
+                Unknown::HeldOff(left)
+            })?;
+            Ok((permit, pass))
+        };
+        let Ok(began) = tokio::time::timeout(settings.deadline, began).await else {
+            count(&self.counters.crowded_out);
+            return Err(Unknown::CrowdedOut);
+        };
+        let (_permit, pass) = began?;
+        let left = settings.deadline.saturating_sub(answered.elapsed());
+        let sent = self.send(settings, credentials, left).await;
+        let is_down = match &sent {
+            Err(NoAnswer::TooLarge) => false,
+            Err(_) => true,
+            // A proxy in front of the backend sends these if it cannot reach it. Any other status is about this request: a user
+            // whose page fails must not lock the others out.
+            Ok(answer) => matches!(answer.status.as_u16(), 429 | 502..=504),
+        };
+        if is_down {
+            if let Some(pause) = pass.fail() {
+                tracing::error!(url = %settings.url, ?pause, "the backend is down; logins get 503 until it answers");
+            }
+        } else if pass.succeed() {
+            tracing::info!(url = %settings.url, "the backend answers again");
+        }
+        let problem = match sent {
+            Ok(answer) => match read(&answer, &settings.key_field, answered) {
+                Ok(known) => {
+                    if matches!(known, Known::Rejected { .. }) {
+                        count(&self.counters.rejected);
+                    }
+                    return Ok(known);
+                }
+                Err(problem) => problem,
+            },
+            Err(error) => match std::error::Error::source(&error) {
+                Some(cause) => format!("{error}: {}", innermost(cause)),
+                None => error.to_string(),
+            },
+        };
+        count(&self.counters.failed);
+        if self.failure_logs.allows() {
+            let problem = shown_error(problem);
+            tracing::error!(url = %settings.url, problem, "the backend did not identify a client");
+        }
+        Err(Unknown::Failed)
+    }
+
+    async fn send(&self, settings: &Settings, credentials: &Credentials, left: Duration) -> Result<Answer, NoAnswer> {
+        let began = Instant::now();
+        let send = |left| {
+            count(&self.counters.asked);
+            let mut request = Request::new(Full::<Bytes>::default());
+            *request.uri_mut() = settings.url.uri().clone();
+            let headers = request.headers_mut();
+            headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+            credentials.write(headers);
+            headers.extend(settings.headers.clone());
+            self.client.send(request, left)
+        };
+        match send(left).await {
+            // The backend may close an unused connection just when the request is sent. The request changes nothing, so it is sent
+            // again.
+            Err(NoAnswer::Broken(_)) => send(left.saturating_sub(began.elapsed())).await,
+            sent => sent,
+        }
+    }
+}
+
+/// The place of a running question in the table. It is removed on drop.
+struct Place<U> {
+    questions: Arc<Questions<U>>,
+    key: Key,
+    number: u64,
+}
+
+impl<U: DeserializeOwned + Send + Sync + 'static> Place<U> {
+    async fn ask(self, settings: Arc<Settings>, credentials: Credentials) -> Outcome<U> {
+        let outcome = self.questions.request(&settings, &credentials).await;
+        if let Ok(known) = &outcome {
+            let mut table = lock(&self.questions.table);
+            // A newer question has asked for a fresh answer meanwhile.
+            let is_newest = table.flights.get(&self.key).is_some_and(|(number, _)| *number == self.number);
+            if is_newest {
+                let (cache, ttl) = match known {
+                    Known::User { .. } => (&mut table.users, settings.ttl),
+                    Known::Anonymous { .. } | Known::Rejected { .. } => (&mut table.others, settings.rejected_ttl),
+                };
+                cache.insert(self.key, known.clone(), ttl, settings.capacity);
+            }
+        }
+        outcome
+    }
+}
+
+impl<U> Drop for Place<U> {
+    fn drop(&mut self) {
+        let mut table = lock(&self.questions.table);
+        if table.flights.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
+            table.flights.remove(&self.key);
+        }
+    }
+}
+
+/// Reads the answer of the backend.
+fn read<U: DeserializeOwned>(answer: &Answer, key_field: &str, answered: Instant) -> Result<Known<U>, String> {
+    match answer.status {
+        StatusCode::OK => {}
+        StatusCode::NO_CONTENT => return Ok(Known::Anonymous { answered }),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => return Ok(Known::Rejected { answered }),
+        status => {
+            let status = status.as_u16();
+            return Err(match &answer.location {
+                Some(location) => format!("it answered {status}, a redirect to `{location}`, which is not followed"),
+                None => format!("it answered {status}; 200, 204, 401 or 403 is expected"),
+            });
+        }
+    }
+    // The error of JSON contains a place, and not the content.
+    let json: Value = serde_json::from_slice(&answer.body).map_err(|error| format!("it answered no JSON: {error}"))?;
+    if json.is_null() {
+        return Ok(Known::Anonymous { answered });
+    }
+    let key = match json.get(key_field) {
+        Some(Value::String(key)) if !key.is_empty() => Some(key.as_str().into()),
+        Some(Value::Number(key)) => Some(key.to_string().into()),
+        _ => None,
+    };
+    let user = serde_path_to_error::deserialize(json).map_err(|error| {
+        let path = error.path().to_string();
+        format!("its JSON does not fit `{}`, at `{path}`", std::any::type_name::<U>())
+    })?;
+    Ok(Known::User { user: Arc::new(user), key, answered })
+}
+
+fn innermost<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
+    while let Some(cause) = error.source() {
+        error = cause;
+    }
+    error
+}
