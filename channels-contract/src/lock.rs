@@ -145,12 +145,21 @@ impl Lock {
     }
 
     /// Returns a short hash (FNV-1a) of everything that the lock file says.
-    pub(crate) fn fingerprint(&self) -> String {
+    pub(crate) fn hash(&self) -> String {
         let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
         let mut whole = self.to_json();
         // The order of fields does not travel.
         whole.sort_all_objects();
         format!("{:08x}", whole.to_string().bytes().fold(0x811c_9dc5, step))
+    }
+}
+
+impl Contract {
+    /// Returns the name and a hash of everything that the lock file says: `auction-5c1f0a9e`. Clients announce it with the option
+    /// `announce`, and `ChannelsBuilder::contracts` counts them.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        format!("{}-{}", self.name, Lock::of(self).hash())
     }
 }
 

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use crate::contract::{Contract, Message, Route};
 use crate::discriminator::Discriminator;
-use crate::lock::Lock;
 use crate::outputs::heading;
 use crate::shape::{Field, Object, Rest, Shape};
 
@@ -54,7 +53,7 @@ const TAKEN: [&str; 27] = [
 /// A type has a name that TypeScript or the client uses.
 pub(crate) fn typescript(contract: &Contract) -> Result<String, String> {
     let mut text = head(contract);
-    let _ = writeln!(text, "export const CONTRACT = {};\n", Value::from(fingerprint(contract)));
+    let _ = writeln!(text, "export const CONTRACT = {};\n", Value::from(contract.fingerprint()));
     text += &types(contract)?;
     for route in &contract.routes {
         text += &protocol(contract, route);
@@ -71,7 +70,7 @@ pub(crate) fn typescript(contract: &Contract) -> Result<String, String> {
 pub(crate) fn javascript(contract: &Contract) -> Result<String, String> {
     types(contract)?;
     let mut text = head(contract);
-    let _ = writeln!(text, "export const CONTRACT = {};\n", Value::from(fingerprint(contract)));
+    let _ = writeln!(text, "export const CONTRACT = {};\n", Value::from(contract.fingerprint()));
     for route in &contract.routes {
         text += &docs("", route.docs.as_deref());
         let (name, arguments) =
@@ -89,7 +88,7 @@ pub(crate) fn javascript(contract: &Contract) -> Result<String, String> {
 /// As [`typescript`].
 pub(crate) fn declarations(contract: &Contract) -> Result<String, String> {
     let mut text = head(contract);
-    let _ = writeln!(text, "export declare const CONTRACT = {};\n", Value::from(fingerprint(contract)));
+    let _ = writeln!(text, "export declare const CONTRACT = {};\n", Value::from(contract.fingerprint()));
     text += &types(contract)?;
     for route in &contract.routes {
         text += &protocol(contract, route);
@@ -101,11 +100,6 @@ pub(crate) fn declarations(contract: &Contract) -> Result<String, String> {
 
 fn head(contract: &Contract) -> String {
     format!("// {}\n", heading(contract))
-}
-
-/// Returns the name of this version of the contract: `multichat-5c1f0a9e`.
-pub(crate) fn fingerprint(contract: &Contract) -> String {
-    format!("{}-{}", contract.name, Lock::of(contract).fingerprint())
 }
 
 /// Writes the types that the routes need.

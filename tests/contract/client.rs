@@ -1,6 +1,6 @@
 //! The generated client in Node, against servers in this process.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use warp::Filter;
 
-use crate::auction::{Auction, AuctionBid, AuctionConsumer};
+use crate::auction::{Auction, AuctionBid, AuctionConsumer, contract};
 use crate::cable::Cable;
 use crate::files::{Folder, generated, node_module, package};
 
@@ -119,12 +119,17 @@ impl Page {
 
 /// Serves the auction.
 async fn serve(address: SocketAddr) -> (Channels, SocketAddr) {
-    let channels = Channels::builder().build().unwrap();
+    let channels = Channels::builder().contracts([contract().fingerprint(), older()]).build().unwrap();
     let routes = channels.route::<AuctionConsumer>(warp::path!("ws" / "auction" / u32));
     let server = channels.bind(address).await.unwrap();
     let address = server.local_addr();
     tokio::spawn(server.serve(routes));
     (channels, address)
+}
+
+/// The fingerprint of an older contract.
+fn older() -> String {
+    "auction-00000000".into()
 }
 
 fn anywhere() -> SocketAddr {
@@ -234,6 +239,47 @@ async fn client_receives_messages_and_answers() {
     page.order(json!({"order": "send", "name": "bid", "fields": {"price": 1}})).await;
     assert_eq!(page.next_with("sent").await, false);
     page.ends().await;
+}
+
+#[tokio::test]
+async fn open_connections_are_counted_by_the_announced_contract() {
+    let (channels, address) = serve(anywhere()).await;
+    let current = contract().fingerprint();
+    let counts = |numbers: [usize; 4]| {
+        let names = [current.clone(), older(), "other".into(), "none".into()];
+        names.into_iter().zip(numbers).collect::<BTreeMap<_, _>>()
+    };
+    assert_eq!(channels.inspect().contracts, counts([0, 0, 0, 0]));
+    let mut page = Page::new(address);
+    page.opens(json!({"announce": true})).await;
+    page.next_with("is").await;
+    let mut others = Vec::new();
+    // Of two parameters the first one applies. A value can be encoded.
+    for query in [
+        "",
+        "?contract=auction-0000000%30",
+        "?contract=auction-00000000&contract=other",
+        "?contract=other",
+        "?contract",
+        "?contracts=auction-00000000",
+        "?contract=%FF%00",
+    ] {
+        let url = format!("ws://{address}/ws/auction/1{query}");
+        others.push(tokio_tungstenite::connect_async(url).await.unwrap().0);
+        let connections = || channels.connections() == 1 + others.len();
+        while !connections() {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(channels.inspect().contracts, counts([1, 2, 3, 2]));
+
+    page.order(json!({"order": "close"})).await;
+    page.until(&json!({"state": "closed"})).await;
+    page.ends().await;
+    while channels.connections() > others.len() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(channels.inspect().contracts, counts([0, 2, 3, 2]));
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ fn add(map: &mut Map<String, Value>, wanted: &str, value: Value) -> String {
 }
 
 fn document(contract: &Contract) -> Value {
-    let fingerprint = Lock::of(contract).fingerprint();
+    let hash = Lock::of(contract).hash();
     let mut document = Document {
         types: &contract.types,
         channels: Map::new(),
@@ -69,8 +69,8 @@ fn document(contract: &Contract) -> Value {
         "asyncapi": "3.0.0",
         "info": {
             "title": contract.name,
-            "version": fingerprint,
-            "x-contract": format!("{}-{fingerprint}", contract.name),
+            "version": hash,
+            "x-contract": contract.fingerprint(),
             "x-generated": heading(contract),
         },
         "defaultContentType": "application/json",

@@ -16,7 +16,7 @@ use crate::connection::{HeartbeatPolicy, Limits, Rate};
 use crate::error::{BuildError, Reject, SettingError};
 use crate::layer::ChannelLayer;
 use crate::scope::Scope;
-use crate::server::{Authenticator, Server, Settings};
+use crate::server::{Authenticator, Server, Settings, is_fingerprint};
 use crate::support::LONGEST;
 
 /// The lowest outbound limit: a connection keeps this much memory while it has pending output.
@@ -53,6 +53,7 @@ pub struct ChannelsBuilder {
     authenticator: Option<Box<Authenticator>>,
     #[cfg(feature = "backend")]
     forward_auth: Option<Arc<ForwardAuthCounters>>,
+    contracts: Vec<String>,
     drain_window: Option<Duration>,
     shutdown_deadline: Duration,
     /// `None`: pages of the server's own host.
@@ -79,6 +80,7 @@ impl Default for ChannelsBuilder {
             authenticator: None,
             #[cfg(feature = "backend")]
             forward_auth: None,
+            contracts: Vec::new(),
             drain_window: None,
             shutdown_deadline: Duration::from_secs(10),
             allowed_origins: None,
@@ -399,6 +401,28 @@ impl ChannelsBuilder {
         self
     }
 
+    /// Counts the open connections of these contracts, so that you know when the last old client has gone. Default: none.
+    ///
+    /// A client of `contract!` with the option `announce` adds its contract's fingerprint to the address:
+    /// `?contract=auction-5c1f0a9e`. It is the return value of `Contract::fingerprint`, and the constant `CONTRACT` of a generated
+    /// file. Name the current one and those of the releases that you ask about. The metric `channels_contract_connections` and
+    /// [`Channels::inspect`] count each of them, all `other` contracts, and the clients that announce `none`.
+    ///
+    /// The counts tell what clients say about themselves; a client can lie. Counting costs a connection nothing.
+    ///
+    /// ```
+    /// use channels_runtime::prelude::*;
+    ///
+    /// // The current contract, and the one of the last release.
+    /// let channels = Channels::builder().contracts(["auction-5c1f0a9e", "auction-04f7bb21"]).build()?;
+    /// assert_eq!(channels.inspect().contracts["auction-04f7bb21"], 0);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn contracts<S: Into<String>>(mut self, fingerprints: impl IntoIterator<Item = S>) -> Self {
+        self.contracts = fingerprints.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Sets the time over which a stopping server closes its connections. Default: 5 s. See [`Channels::shutdown`].
     ///
     /// Fewer connections take less time, and so does a short [`Self::shutdown_deadline`]: closing takes at most half of that.
@@ -457,6 +481,7 @@ impl ChannelsBuilder {
             authenticator: self.authenticator,
             #[cfg(feature = "backend")]
             forward_auth: self.forward_auth,
+            contracts: self.contracts,
             drain_window: self.drain_window.unwrap_or(Duration::from_secs(5)),
             shutdown_deadline: self.shutdown_deadline,
         };
@@ -502,6 +527,13 @@ impl ChannelsBuilder {
         }
         check(self.idle_limit.is_none_or(|limit| !limit.is_zero()), "idle_limit", "0 s; leave it out for no limit");
         check(!self.connect_deadline.is_zero(), "connect_deadline", "0 s reject every client; the default is 5 s");
+        for fingerprint in self.contracts.iter().filter(|fingerprint| !is_fingerprint(fingerprint)) {
+            let problem = format!(
+                "`{fingerprint}` is not a fingerprint such as `auction-5c1f0a9e`; write the return value of \
+                 `contract().fingerprint()`, or the constant `CONTRACT` of a generated client"
+            );
+            check(false, "contracts", &problem);
+        }
         let is_named = self.admission.token_parameter.as_ref().is_none_or(|name| !name.is_empty());
         check(is_named, "token_parameter", "the name is empty; write a name such as `token`");
         let rejects_all = "0 rejects every client; leave it out for the default";
@@ -553,6 +585,7 @@ mod tests {
             authenticator,
             #[cfg(feature = "backend")]
                 forward_auth: _,
+            contracts,
             drain_window,
             shutdown_deadline,
             allowed_origins,
@@ -561,7 +594,7 @@ mod tests {
             use_x_forwarded_host,
             admission,
         } = ChannelsBuilder::default();
-        assert!(unfinished_limit.is_none() && compression.is_none());
+        assert!(unfinished_limit.is_none() && compression.is_none() && contracts.is_empty());
         assert!(layer.is_none() && authenticator.is_none() && drain_window.is_none());
         assert!(allowed_origins.is_none() && allowed_hosts.is_none() && trusted_proxies.is_empty());
         assert!(!use_x_forwarded_host);
@@ -589,6 +622,7 @@ mod tests {
             .heartbeat(20 * SECOND, 20 * SECOND)
             .idle_limit(Duration::ZERO)
             .connect_deadline(Duration::ZERO)
+            .contracts(["auction-5c1f0a9e", "auction"])
             .token_parameter("")
             .max_connections(0)
             .max_connections_per_address(0)
@@ -611,6 +645,7 @@ mod tests {
                 "heartbeat",
                 "idle_limit",
                 "connect_deadline",
+                "contracts",
                 "token_parameter",
                 "max_connections",
                 "max_connections_per_address",

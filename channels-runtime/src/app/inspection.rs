@@ -25,6 +25,9 @@ pub struct Inspection {
     pub connections: usize,
     /// The number of connections of each consumer, by the name of its type. A consumer without connections is not included.
     pub consumers: BTreeMap<&'static str, usize>,
+    /// The number of open connections of each contract of [`contracts`](crate::ChannelsBuilder::contracts), by its fingerprint,
+    /// of `other` contracts, and of clients that announce `none`. Empty without that setting.
+    pub contracts: BTreeMap<String, usize>,
     /// The number of tasks in the runtime, including the program's own. `None` outside of a runtime. A number that grows with
     /// every closed connection shows a leak.
     pub tasks: Option<usize>,
@@ -177,6 +180,7 @@ impl Channels {
             uptime,
             connections: server.connections(),
             consumers: server.consumers(),
+            contracts: server.contracts().into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
             tasks: Handle::try_current().ok().map(|runtime| runtime.metrics().num_alive_tasks()),
             layer: server.layer().inspect(),
             backlog: server.backlog(),

@@ -33,6 +33,9 @@ impl Channels {
         let Stats { admitted, handshakes, connections, compression, layer, jobs, .. } = stats;
         CONNECTIONS.set(&[], self.connections() as u64);
         ADMITTED.set(&[], admitted as u64);
+        for (contract, connections) in self.server().contracts() {
+            CONTRACT_CONNECTIONS.set_named(contract, connections as u64);
+        }
         handshakes.report();
         connections.report();
         compression.report();

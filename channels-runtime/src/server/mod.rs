@@ -1,8 +1,9 @@
 //! The server: all open connections, their heartbeat, login expiry, and the drain.
 //!
 //! `server` holds the state that connections share, `registration` and `spawn` start a connection, `registry` and `login_expiry`
-//! watch the open ones, and `drain` closes them.
+//! watch the open ones, `announced_contracts` counts their contracts, and `drain` closes them.
 
+mod announced_contracts;
 mod drain;
 mod job_stats;
 mod login_expiry;
@@ -11,6 +12,7 @@ mod registry;
 mod server;
 mod spawn;
 
+pub(crate) use announced_contracts::is_fingerprint;
 pub(crate) use drain::{CutOff, reconnect_delay};
 pub(crate) use job_stats::JobCounters;
 pub use job_stats::JobStats;

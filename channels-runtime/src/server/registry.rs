@@ -56,19 +56,26 @@ impl ConnectionRegistry {
         self.lock().by_index.iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// Returns the backlog of all connections. Reads it in slices, so that a connection that opens or closes meanwhile waits for
-    /// one slice only.
+    /// Returns the backlog of all connections.
     pub(crate) fn backlog(&self) -> Backlog {
         let mut backlog = Backlog::default();
+        self.for_each(|connection| {
+            let (events, bytes) = connection.backlog();
+            backlog.add(events, bytes);
+        });
+        backlog
+    }
+
+    /// Calls `visit` with each connection. Takes them in slices, so that a connection that opens or closes meanwhile waits for one
+    /// slice only.
+    pub(super) fn for_each(&self, mut visit: impl FnMut(&Connection)) {
         let mut slice = Vec::with_capacity(SLICE);
         for number in 0..self.slices() {
             self.slice(number, &mut slice);
             for connection in slice.drain(..) {
-                let (events, bytes) = connection.backlog();
-                backlog.add(events, bytes);
+                visit(&connection);
             }
         }
-        backlog
     }
 
     /// Adds a connection and returns its index.

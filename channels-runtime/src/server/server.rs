@@ -59,6 +59,8 @@ pub(crate) struct Settings {
     /// The counters of the backend that is asked for logins.
     #[cfg(feature = "backend")]
     pub(crate) forward_auth: Option<Arc<ForwardAuthCounters>>,
+    /// The fingerprints of the contracts whose clients are counted.
+    pub(crate) contracts: Vec<String>,
     /// The time over which a stopping server closes its connections.
     pub(crate) drain_window: Duration,
     pub(crate) shutdown_deadline: Duration,
@@ -109,6 +111,11 @@ impl Server {
     /// Returns the number of open connections of each consumer.
     pub(crate) fn consumers(&self) -> BTreeMap<&'static str, usize> {
         self.registry.by_consumer()
+    }
+
+    /// Returns the number of open connections by the contract that they announced.
+    pub(crate) fn contracts(&self) -> BTreeMap<&str, usize> {
+        self.registry.by_contract(&self.settings.contracts)
     }
 
     /// Returns the backlog of all connections.

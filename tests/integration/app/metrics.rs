@@ -106,14 +106,15 @@ fn names_in(text: &str) -> BTreeSet<String> {
 
 #[tokio::test]
 async fn metrics_page_matches_dashboard_and_documentation() {
-    let channels = Channels::builder().build().unwrap();
+    let channels = Channels::builder().contracts(["watched-5c1f0a9e", "watched-04f7bb21"]).build().unwrap();
     let routes = channels.route::<WatchedConsumer>(warp::path!("ws")).or(channels.metrics());
     let server = Server::start(&channels, routes).await;
     let address = server.address;
 
     let refused = send_request(address, &handshake("/ws?no=1", &format!("Host: {address}\n"))).await;
     assert_eq!(refused.status, 403);
-    let (mut one, _) = tokio_tungstenite::connect_async(format!("ws://{address}/ws")).await.unwrap();
+    let (mut one, _) =
+        tokio_tungstenite::connect_async(format!("ws://{address}/ws?contract=watched-5c1f0a9e")).await.unwrap();
     let (mut two, _) = tokio_tungstenite::connect_async(format!("ws://{address}/ws")).await.unwrap();
     one.send(Message::text(r#"{"type": "say", "text": "hi"}"#)).await.unwrap();
     one.send(Message::text(r#"{"type": "shout"}"#)).await.unwrap();
@@ -135,6 +136,10 @@ async fn metrics_page_matches_dashboard_and_documentation() {
     let consumer = r#"consumer="WatchedConsumer""#;
     for (name, labels, expected) in [
         ("channels_connections", &[] as &[&str], 2.0),
+        ("channels_contract_connections", &[r#"contract="watched-5c1f0a9e""#], 1.0),
+        ("channels_contract_connections", &[r#"contract="watched-04f7bb21""#], 0.0),
+        ("channels_contract_connections", &[r#"contract="other""#], 0.0),
+        ("channels_contract_connections", &[r#"contract="none""#], 1.0),
         ("channels_handshakes_total", &[r#"outcome="accepted""#], 2.0),
         ("channels_handshakes_total", &[r#"outcome="rejected""#], 1.0),
         ("channels_handshakes_total", &[r#"outcome="wrong_origin""#], 0.0),

@@ -42,6 +42,13 @@ impl Metric {
         }
     }
 
+    /// Sets the current value of a gauge with one label, whose value is a setting of the program.
+    pub(crate) fn set_named(&self, value_of_label: &str, value: u64) {
+        let labels: Vec<_> = self.labels.iter().map(|&name| Label::new(name, value_of_label.to_owned())).collect();
+        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; there are not 2^53 connections")]
+        gauge!(self.name, labels).set(value as f64);
+    }
+
     fn set_seconds(&self, labels: &[&'static str], time: Duration) {
         gauge!(self.name, self.labels(labels)).set(time.as_secs_f64());
     }
@@ -72,6 +79,8 @@ metrics! {
     CONNECTIONS: Gauge "channels_connections" [] "Open connections.";
     ADMITTED: Gauge "channels_places_taken" []
         "Open connections, and those that are still connecting; the limits count these.";
+    CONTRACT_CONNECTIONS: Gauge "channels_contract_connections" ["contract"]
+        "Open connections by the contract that the client announced.";
     HANDSHAKES: Counter "channels_handshakes_total" ["outcome"] "Handshakes by outcome.";
     FORWARD_AUTH: Counter "channels_forward_auth_total" ["outcome"]
         "Logins that a backend was asked about, by outcome.";
