@@ -157,6 +157,16 @@ impl ::channels_runtime::__private::Sends<Joined> for ChatConsumer {}
     others : false, untyped : ::core::option::Option::None, refuses : !
     ::core::cfg!(any()), history_lost : ::core::cfg!(any()), } }; }
 }
+::channels_runtime::__private::if_testing! {
+    #[automatically_derived] #[allow(dead_code, private_interfaces)] impl ChatConsumer {
+    #[doc = " The command `send`, for test clients."] pub const SEND :
+    ::channels_runtime::__private::Command < Self, SendCommand, () > =
+    ::channels_runtime::__private::Command::new("send"); } #[automatically_derived] impl
+    ::channels_runtime::__private::SendsToClient < Joined > for ChatConsumer {}
+    #[automatically_derived] impl ::channels_runtime::__private::SendsToClient < ChatLine
+    > for ChatConsumer {} #[automatically_derived] impl
+    ::channels_runtime::__private::SendsToClient < Vec < ChatLine > > for ChatConsumer {}
+}
 const _: () = {
     /// Events that `ChatConsumer` accepts: one variant for each `#[handler]`.
     #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]

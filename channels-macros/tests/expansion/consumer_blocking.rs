@@ -56,6 +56,12 @@ impl<__G: ?::core::marker::Sized> ::channels_runtime::__private::Joins<__G> for 
     ::core::option::Option::None, refuses : ! ::core::cfg!(any()), history_lost :
     ::core::cfg!(any()), } }; }
 }
+::channels_runtime::__private::if_testing! {
+    #[automatically_derived] #[allow(dead_code, private_interfaces)] impl Reports { #[doc
+    = " The command `read`, for test clients."] pub const READ :
+    ::channels_runtime::__private::Command < Self, Read, () > =
+    ::channels_runtime::__private::Command::new("read"); }
+}
 const _: () = {
     /// Events that `Reports` accepts: one variant for each `#[handler]`.
     #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]

@@ -75,6 +75,20 @@ impl<__G: ?::core::marker::Sized> ::channels_runtime::__private::Joins<__G> for 
     ::core::option::Option::None, refuses : ! ::core::cfg!(any()), history_lost :
     ::core::cfg!(any()), } }; }
 }
+::channels_runtime::__private::if_testing! {
+    #[automatically_derived] #[allow(dead_code, private_interfaces)] impl Auction { #[doc
+    = " The command `bid`, for test clients."] pub const BID :
+    ::channels_runtime::__private::Command < Self, Bid,
+    ::channels_runtime::__private::Answered < Taken, Outbid > > =
+    ::channels_runtime::__private::Command::new("bid"); #[doc =
+    " The command `leave`, for test clients."] #[cfg(feature = "leave")] pub const LEAVE
+    : ::channels_runtime::__private::Command < Self, Leave,
+    ::channels_runtime::__private::Answered < (), Outbid > > =
+    ::channels_runtime::__private::Command::new("leave"); #[doc =
+    " The command `watch`, for test clients."] pub const WATCH :
+    ::channels_runtime::__private::Command < Self, Watch, () > =
+    ::channels_runtime::__private::Command::new("watch"); }
+}
 const _: () = {
     /// Events that `Auction` accepts: one variant for each `#[handler]`.
     #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]

@@ -114,6 +114,10 @@ impl ::channels_runtime::__private::OnlySends for Feed {}
     false, untyped : ::core::option::Option::Some("send_json"), refuses : !
     ::core::cfg!(any()), history_lost : true, } }; }
 }
+::channels_runtime::__private::if_testing! {
+    #[automatically_derived] impl ::channels_runtime::__private::SendsToClient < Shown >
+    for Feed {}
+}
 const _: () = {
     /// Events that `Feed` accepts: one variant for each `#[handler]`.
     #[allow(dead_code, non_camel_case_types, private_interfaces, unreachable_pub)]

@@ -1,12 +1,12 @@
 //! The items that the macros' expansions name. Not part of the public API: it changes without notice.
 //!
-//! `answers` tells commands that answer from others, `calls` runs methods and decodes messages, `contract_macros` keeps or drops
-//! what a contract needs, `fields` bounds the fields of events and groups, and `type_facts` holds checks that avoid a second error
+//! `answers` tells commands that answer from others, `calls` runs methods and decodes messages, `feature_macros` keeps or drops
+//! what a feature needs, `fields` bounds the fields of events and groups, and `type_facts` holds checks that avoid a second error
 //! for one mistake.
 
 mod answers;
 mod calls;
-mod contract_macros;
+mod feature_macros;
 mod fields;
 mod type_facts;
 
@@ -32,6 +32,8 @@ pub use crate::event::{
 };
 pub use crate::layer::Gap;
 pub use crate::name::{GroupName, NameError, NameField};
+#[cfg(feature = "testing")]
+pub use crate::testing::{Answered, Command, SendsToClient};
 pub use crate::websocket::EncodedFrame;
 pub use crate::websocket::{CloseCode, Frame, FromFrame, FromJson, IntoFrame, ToJson};
 pub use answers::{Answer, ErrorOf, NeverSent, Replies, Returns};
@@ -41,9 +43,10 @@ pub use calls::{decode_frame, decoded, loss_notice, refused, render_once, render
 pub use calls::{named_command, ran, run, run_blocking};
 #[cfg(feature = "contract")]
 pub use channels_contract::{field_schema, schemars};
-pub use contract_macros::{if_contract, needs_contract};
+pub use feature_macros::{if_contract, if_testing, needs_contract};
 pub use fields::{Key, Part, Travels, Whole, group_name, joined_group_name, key, part, write_field};
 pub use serde;
+pub use serde_json::Value;
 pub use std::num::NonZeroU64;
 pub use type_facts::{CommandOf, HandlesListed, IsVolatile, JoinsListed, KindOf, NameOf, NotACommand, NotAnEvent};
 pub use type_facts::{Nothing, NothingElse, OtherKind, Retained};

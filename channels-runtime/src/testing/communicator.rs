@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error as ClientError, Message};
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::consumer::Consumer;
 use crate::support::Unawaited;
 use crate::testing::deadlines::{PATIENCE, SILENCE};
 use crate::testing::error::{Call, CommunicatorError};
@@ -73,7 +75,9 @@ pub struct Connected {
 /// client.disconnect(CloseCode::NORMAL).await?;
 /// # Ok(()) }
 /// ```
-pub struct WebsocketCommunicator {
+///
+/// `C` is the consumer that the client knows; see [`Self::of`].
+pub struct WebsocketCommunicator<C = AnyConsumer> {
     /// Serves the routes on the other end of a pipe.
     serve: Box<dyn Fn(DuplexStream) -> AbortOnDropHandle<()> + Send + Sync>,
     path: String,
@@ -87,7 +91,12 @@ pub struct WebsocketCommunicator {
     positions: Positions,
     pub(super) requests: Requests,
     pub(super) transcript: Transcript,
+    pub(super) consumer: PhantomData<fn() -> C>,
 }
+
+/// The consumer of a client that knows none, and may send anything. [`of`](WebsocketCommunicator::of) names one.
+#[derive(Debug)]
+pub enum AnyConsumer {}
 
 struct Client {
     socket: WebSocketStream<DuplexStream>,
@@ -98,7 +107,7 @@ struct Client {
     _server: AbortOnDropHandle<()>,
 }
 
-impl WebsocketCommunicator {
+impl WebsocketCommunicator<AnyConsumer> {
     /// Creates a client that will connect to this path of these routes. The path is that of a URL, so its text is
     /// percent-encoded: `/ws/chat/no%20room`. It may have a query.
     pub fn new<Kind>(routes: impl IntoService<Kind>, path: impl Into<String>) -> Self {
@@ -123,9 +132,34 @@ impl WebsocketCommunicator {
             positions: Positions::default(),
             requests: Requests::default(),
             transcript: Transcript::default(),
+            consumer: PhantomData,
         }
     }
 
+    /// Makes it a client that knows its consumer, for [`say`](WebsocketCommunicator::say), [`ask`](WebsocketCommunicator::ask) and
+    /// [`hears`](WebsocketCommunicator::hears). Also sets the consumer's [answer fields](Self::answer_fields).
+    #[must_use]
+    pub fn of<C: Consumer>(self) -> WebsocketCommunicator<C> {
+        let Self { serve, path, name, headers, patience, connected, closed, positions, requests, transcript, .. } =
+            self;
+        let (requests, consumer) = (Requests { fields: C::INFO.answer, ..requests }, PhantomData);
+        WebsocketCommunicator {
+            serve,
+            path,
+            name,
+            headers,
+            patience,
+            connected,
+            closed,
+            positions,
+            requests,
+            transcript,
+            consumer,
+        }
+    }
+}
+
+impl<C> WebsocketCommunicator<C> {
     /// Sets a name for error messages. Useful if a test has several clients of one path.
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
@@ -462,14 +496,16 @@ impl WebsocketCommunicator {
     #[track_caller]
     pub fn receive_json_from<T: FromJson>(&mut self) -> Unawaited<'_, Result<T, CommunicatorError>> {
         let call = self.call();
-        Unawaited::new(async move {
-            let text = self.receive_text(call.clone()).await?;
-            serde_json::from_str(&text).map_err(|source| CommunicatorError::Json {
-                call,
-                text,
-                source,
-                transcript: self.transcript.clone(),
-            })
+        Unawaited::new(async move { self.receive_json(call).await })
+    }
+
+    pub(super) async fn receive_json<T: FromJson>(&mut self, call: Call) -> Result<T, CommunicatorError> {
+        let text = self.receive_text(call.clone()).await?;
+        serde_json::from_str(&text).map_err(|source| CommunicatorError::Json {
+            call,
+            text,
+            source,
+            transcript: self.transcript.clone(),
         })
     }
 
@@ -570,7 +606,7 @@ impl Client {
     }
 }
 
-impl fmt::Debug for WebsocketCommunicator {
+impl<C> fmt::Debug for WebsocketCommunicator<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebsocketCommunicator")
             .field("path", &self.path)

@@ -1,16 +1,16 @@
 //! Requests of a test client: commands that the consumer answers.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::consumer::AnswerFields;
 use crate::support::Unawaited;
 use crate::testing::communicator::WebsocketCommunicator;
-use crate::testing::error::CommunicatorError;
+use crate::testing::error::{Call, CommunicatorError};
 use crate::testing::requests::{Requests, answer};
 use crate::websocket::{Frame, FromJson, ToJson};
 
-impl WebsocketCommunicator {
+impl<C> WebsocketCommunicator<C> {
     /// Sets the fields of answers, for a consumer that names them: `.answer_fields(ChatConsumer::INFO.answer)`. Default: `ref`,
     /// `ok` and `error`.
     #[must_use]
@@ -75,31 +75,36 @@ impl WebsocketCommunicator {
         command: &(impl ToJson + ?Sized),
     ) -> Unawaited<'_, Result<Result<R, E>, CommunicatorError>> {
         let call = self.call();
+        let command = serde_json::to_value(command).expect("a value that JSON can hold");
+        let Value::Object(command) = command else { panic!("a command is a JSON object, not {command}") };
+        Unawaited::new(async move { self.answer_to(call, command).await })
+    }
+
+    /// Sends a command with a new reference, and returns its answer.
+    pub(super) async fn answer_to<R: FromJson, E: FromJson>(
+        &mut self,
+        call: Call,
+        mut command: Map<String, Value>,
+    ) -> Result<Result<R, E>, CommunicatorError> {
         self.requests.last += 1;
         let Requests { fields, last } = self.requests;
-        let command = serde_json::to_value(command).expect("a value that JSON can hold");
-        let Value::Object(mut command) = command else { panic!("a command is a JSON object, not {command}") };
         command.insert(fields.reference.into(), last.into());
-        Unawaited::new(async move {
-            self.send(call.clone(), Frame::Text(Value::Object(command).to_string())).await?;
-            let deadline = Instant::now() + self.patience;
-            let answer = self.receive_where(&call, deadline, |frame| answer(frame, fields.reference, last)).await;
-            let (answer, frame) = answer.map_err(|error| match error {
-                CommunicatorError::Nothing { call, transcript, .. } => {
-                    CommunicatorError::Unanswered { call, waited: self.patience, transcript }
-                }
-                error => error,
-            })?;
-            let read = match (answer.get(fields.ok), answer.get(fields.error)) {
-                (Some(reply), None) => R::deserialize(reply).map(Ok),
-                (_, refusal) => E::deserialize(refusal.unwrap_or(&Value::Null)).map(Err),
-            };
-            read.map_err(|source| {
-                let (Frame::Text(text), transcript) = (frame, self.transcript.clone()) else {
-                    unreachable!("it is JSON")
-                };
-                CommunicatorError::Json { call, text, source, transcript }
-            })
+        self.send(call.clone(), Frame::Text(Value::Object(command).to_string())).await?;
+        let deadline = Instant::now() + self.patience;
+        let answer = self.receive_where(&call, deadline, |frame| answer(frame, fields.reference, last)).await;
+        let (answer, frame) = answer.map_err(|error| match error {
+            CommunicatorError::Nothing { call, transcript, .. } => {
+                CommunicatorError::Unanswered { call, waited: self.patience, transcript }
+            }
+            error => error,
+        })?;
+        let read = match (answer.get(fields.ok), answer.get(fields.error)) {
+            (Some(reply), None) => R::deserialize(reply).map(Ok),
+            (_, refusal) => E::deserialize(refusal.unwrap_or(&Value::Null)).map(Err),
+        };
+        read.map_err(|source| {
+            let (Frame::Text(text), transcript) = (frame, self.transcript.clone()) else { unreachable!("it is JSON") };
+            CommunicatorError::Json { call, text, source, transcript }
         })
     }
 }

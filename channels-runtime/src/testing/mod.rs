@@ -59,6 +59,11 @@
 //! # message_reaches_other_client().unwrap();
 //! ```
 //!
+//! # A client that knows its consumer
+//!
+//! `send_json_to` sends any JSON, also what a broken client would send. [`WebsocketCommunicator::of`] makes a client that knows its
+//! consumer: the compiler refuses commands that the consumer does not take, and messages that it never sends.
+//!
 //! # Time
 //!
 //! No test needs to sleep. With `#[tokio::test(start_paused = true)]` (tokio's feature `test-util`) the clock stops while any
@@ -74,7 +79,9 @@
 //! - When `group_send` returns, the message has reached all processes of the probe. Over Redis it has not: each process gets the
 //!   messages in order, but at its own time. [`LayerProbe::with_seed`] simulates that, in a different order for each seed.
 
+mod command;
 mod communicator;
+mod communicator_commands;
 mod communicator_requests;
 mod deadlines;
 mod error;
@@ -88,7 +95,8 @@ mod requests;
 mod sent;
 mod transcript;
 
-pub use communicator::{Connected, WebsocketCommunicator};
+pub use command::{Answered, Command, SendsToClient};
+pub use communicator::{AnyConsumer, Connected, WebsocketCommunicator};
 pub use error::{Call, CommunicatorError};
 pub use probe::LayerProbe;
 pub use sent::{Sent, Target};

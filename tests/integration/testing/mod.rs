@@ -1,6 +1,7 @@
 //! The testing kit.
 
 mod chatter;
+mod commands;
 mod communicator;
 mod probe;
 mod recovery;

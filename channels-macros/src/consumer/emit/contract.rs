@@ -107,7 +107,7 @@ fn rendered(handler: &Handler, private: &TokenStream) -> TokenStream {
     match &method.output {
         Output::Named(output) => {
             let is_json = quote!(#private::JsonOf::<#output>::IS_JSON);
-            message_facts(&place, &method.cfgs, in_json(output), &is_json, private)
+            message_facts(&place, &method.cfgs, in_json(output).unwrap_or(output), &is_json, private)
         }
         Output::Inferred(_) => {
             let cfgs = &method.cfgs;
@@ -123,11 +123,11 @@ fn rendered(handler: &Handler, private: &TokenStream) -> TokenStream {
     }
 }
 
-/// Returns the `T` of a `Json<T>`, which may be in an `Option` or a `Result`. Returns any other type itself.
-fn in_json(output: &Type) -> &Type {
+/// Returns the `T` of a `Json<T>`, which may be in an `Option` or a `Result`.
+pub(super) fn in_json(output: &Type) -> Option<&Type> {
     let inner = first_argument(output, "Option").or_else(|| first_argument(output, "Result"));
     let json = inner.map_or_else(|| ungrouped(output), ungrouped);
-    first_argument(json, "Json").unwrap_or(output)
+    first_argument(json, "Json")
 }
 
 fn message_facts(

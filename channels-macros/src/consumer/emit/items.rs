@@ -10,6 +10,7 @@ use super::contract::described;
 use super::enums::enums;
 use super::implementation::implementation;
 use super::markers::{handles, handles_history_lost, joins, needs_no_client, only_sends, sends};
+use super::testing::for_tests;
 use crate::consumer::model::{Command, Consumer, Handler, Method, Output};
 use crate::tokens::{place, placed, text};
 
@@ -29,11 +30,14 @@ pub(crate) fn emit(consumer: &Consumer) -> TokenStream {
         needs_no_client(consumer, &private),
     ];
     let described = described(consumer, &private);
+    let for_tests = for_tests(consumer, &private);
     let items = [enums(consumer), implementation(consumer, &private), type_checks(consumer, &private)];
     quote! {
         #(#markers)*
 
         #described
+
+        #for_tests
 
         #(#cfgs)*
         const _: () = {

@@ -8,6 +8,7 @@ mod implementation;
 mod info;
 mod items;
 mod markers;
+mod testing;
 
 pub(super) use impl_block::{emit as block, emit_unread as unread};
 pub(super) use items::emit as items;

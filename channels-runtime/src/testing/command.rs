@@ -1,0 +1,45 @@
+//! The commands and messages of a consumer, as a test client knows them.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+/// A command of the consumer `C` with the payload `P`. `#[consumer]` makes a constant of each `#[receive("send")]`, named like the
+/// method: `ChatConsumer::SEND`. A crate without the feature `testing` does not have these constants.
+///
+/// `A` is [`Answered`] for a command that answers, and `()` for others. It is also `()` if the return type is an alias.
+pub struct Command<C, P, A = ()> {
+    name: &'static str,
+    types: PhantomData<fn() -> (C, P, A)>,
+}
+
+/// The answer of a command: the reply `R`, or the refusal `E`.
+#[derive(Debug)]
+pub struct Answered<R, E>(PhantomData<fn() -> (R, E)>);
+
+impl<C, P, A> Command<C, P, A> {
+    #[doc(hidden)]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, types: PhantomData }
+    }
+
+    /// Returns the command's name: `send`.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl<C, P, A> fmt::Debug for Command<C, P, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Command").field(&self.name).finish()
+    }
+}
+
+/// `ChatConsumer: SendsToClient<Joined>`: a client can receive a `Joined`. `#[consumer]` implements it for the types in `sends(..)`,
+/// and for the `T` of handlers without `self` that return `Json<T>`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` never sends `{T}` to its clients",
+    label = "not a message of `{Self}`",
+    note = "its messages are the types in `#[consumer(sends(..))]`, and the `T` of handlers without `self` that return `Json<T>`",
+    note = "receive any other JSON with `receive_json_from::<{T}>()`"
+)]
+pub trait SendsToClient<T: ?Sized> {}
