@@ -49,7 +49,11 @@ const LAYERS: &[(&str, &str)] = &[
     ("history", EVERYTHING),
     ("stats", EVERYTHING),
     ("testing", EVERYTHING),
-    ("__private", EVERYTHING),
+    (
+        "__private",
+        "support name error user scope event websocket codec auth admission layer connection consumer contract session server app \
+         worker web testing",
+    ),
     ("fuzzing", EVERYTHING),
 ];
 

@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 /// `A` is [`Answered`] for a command that answers, and `()` for others. It is also `()` if the return type is an alias.
 pub struct Command<C, P, A = ()> {
     name: &'static str,
-    types: PhantomData<fn() -> (C, P, A)>,
+    types: PhantomData<(C, P, A)>,
 }
 
 /// The answer of a command: the reply `R`, or the refusal `E`.
@@ -27,6 +27,14 @@ impl<C, P, A> Command<C, P, A> {
         self.name
     }
 }
+
+impl<C, P, A> Clone for Command<C, P, A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C, P, A> Copy for Command<C, P, A> {}
 
 impl<C, P, A> fmt::Debug for Command<C, P, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -87,9 +87,11 @@ fn messages(consumer: &Consumer) -> Vec<Message<'_>> {
         }
     }
     let one = |(ty, _, methods): (_, _, Option<Vec<&Method>>)| {
-        let conditions = methods.iter().flatten().map(|method| condition(method));
-        let cfg = methods.is_some().then(|| quote!(#[cfg(any(#(#conditions),*))])).unwrap_or_default();
-        Message { ty, cfg }
+        let cfg = methods.map(|methods| {
+            let conditions = methods.into_iter().map(condition);
+            quote!(#[cfg(any(#(#conditions),*))])
+        });
+        Message { ty, cfg: cfg.unwrap_or_default() }
     };
     messages.into_iter().map(one).collect()
 }
