@@ -1,4 +1,4 @@
-//! The lock file: a contract in short lines, so that a review reads the protocol.
+//! The lock file: a contract in short lines, so that a reviewer can read the protocol.
 
 use std::path::Path;
 use std::{fmt, fs, io};
@@ -13,7 +13,7 @@ use crate::shape::{Field, Object, Rest, Shape};
 /// The version of the file's format.
 const FORMAT: u64 = 1;
 
-/// What a lock file says.
+/// The content of a lock file.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Lock {
     pub(crate) contract: String,

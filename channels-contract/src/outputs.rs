@@ -11,7 +11,7 @@ use crate::{asyncapi, changes, python, typescript};
 /// The environment variable that writes the files.
 const SWITCH: &str = "CHANNELS_CONTRACT";
 
-/// The files of a contract. [`Contract::lock`] and its siblings begin it, and [`Self::assert_kept`] ends it.
+/// The files of a contract, from [`Contract::lock`] and similar methods. Call [`Self::assert_kept`] or [`Self::write`].
 #[derive(Debug)]
 #[must_use = "nothing is checked before `assert_kept()`"]
 pub struct Outputs {
@@ -65,7 +65,7 @@ outputs! {
     older_lock OlderLock;
     /// Adds a TypeScript client: one module without dependencies.
     typescript TypeScript;
-    /// Adds a JavaScript client for pages without a build, with a `.d.ts` beside it.
+    /// Adds a JavaScript client for pages without a build, and a `.d.ts` file next to it.
     javascript JavaScript;
     /// Adds Python types: events, groups, and the handlers of a group.
     python Python;
@@ -97,11 +97,13 @@ enum Mode {
 impl Outputs {
     /// Checks that the files are those of the contract, and that no change breaks a deployed client.
     ///
-    /// With `CHANNELS_CONTRACT=write` in the environment, writes the files that differ. A change of the lock file that breaks a
-    /// client is only written with `CHANNELS_CONTRACT=break`.
+    /// With `CHANNELS_CONTRACT=write` in the environment, writes the files that differ, unless a change breaks a client. With
+    /// `CHANNELS_CONTRACT=break`, also writes a change that breaks clients of the lock file. A change that breaks
+    /// [`Self::older_lock`] is never written.
     ///
     /// # Panics
-    /// The contract has a mistake, a file differs, or a change breaks a client. The message says what to do.
+    /// If the contract has a mistake, a file differs (without the variable), a change breaks a client, a file cannot be read or
+    /// written, or the variable has another value. The message says what to do.
     #[track_caller]
     pub fn assert_kept(self) {
         let mode = match env::var(SWITCH).as_deref() {
@@ -121,8 +123,8 @@ impl Outputs {
     /// Writes the files that differ, for a program that generates them. A test uses [`Self::assert_kept`].
     ///
     /// # Errors
-    /// The contract has a mistake, a file cannot be read or written, or the lock file would break a deployed client. Then no file
-    /// is written.
+    /// If the contract has a mistake, a file cannot be read, or a change breaks a deployed client. Then no file is written. If a file
+    /// cannot be written, the files before it are.
     pub fn write(self) -> Result<(), ContractError> {
         self.keep(Mode::Write).map_err(ContractError)
     }

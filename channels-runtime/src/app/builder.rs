@@ -401,14 +401,16 @@ impl ChannelsBuilder {
         self
     }
 
-    /// Counts the open connections of these contracts, so that you know when the last old client has gone. Default: none.
+    /// Counts the open connections of these contracts, so that you know when the last old client has gone. Default: nothing is
+    /// counted.
     ///
     /// A client of `contract!` with the option `announce` adds its contract's fingerprint to the address:
-    /// `?contract=auction-5c1f0a9e`. It is the return value of `Contract::fingerprint`, and the constant `CONTRACT` of a generated
-    /// file. Name the current one and those of the releases that you ask about. The metric `channels_contract_connections` and
+    /// `?contract=auction-5c1f0a9e`. The fingerprint is the return value of `Contract::fingerprint`, and the constant `CONTRACT` of a
+    /// generated file. Name the current one and those of the releases that you ask about. The metric `channels_contract_connections` and
     /// [`Channels::inspect`] count each of them, all `other` contracts, and the clients that announce `none`.
     ///
-    /// The counts tell what clients say about themselves; a client can lie. Counting costs a connection nothing.
+    /// The counts rely on what clients announce, which is not verified. A connection stores nothing for them. This setting needs no
+    /// feature.
     ///
     /// ```
     /// use channels_runtime::prelude::*;

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-/// A command of the consumer `C` with the payload `P`. `#[consumer]` makes a constant of each `#[receive("send")]`, named like the
-/// method: `ChatConsumer::SEND`. A crate without the feature `testing` does not have these constants.
+/// A command of the consumer `C` with the payload `P`. `#[consumer]` makes a constant for each `#[receive("send")]`. Its name is the
+/// method's name in capitals: `ChatConsumer::SEND`. The constants exist if `channels-runtime` has the feature `testing`. A command with
+/// a borrowed payload has none.
 ///
-/// `A` is [`Answered`] for a command that answers, and `()` for others. It is also `()` if the return type is an alias.
+/// `A` is [`Answered`] if the return type shows an answer, such as `Result<Reply, Refused>`, and `()` otherwise. With an alias for the
+/// return type it is `()`, so [`ask`](crate::testing::WebsocketCommunicator::ask) does not take the command.
 pub struct Command<C, P, A = ()> {
     name: &'static str,
     types: PhantomData<(C, P, A)>,

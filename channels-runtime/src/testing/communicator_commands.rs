@@ -11,7 +11,7 @@ use crate::websocket::{Frame, FromJson, ToJson};
 
 impl<C: Consumer> WebsocketCommunicator<C> {
     /// Sends a command of the consumer. Compiles only with a command that the consumer takes, and with its payload, which must
-    /// implement `Serialize`: write `#[cfg_attr(test, derive(serde::Serialize))]` above it.
+    /// implement `Serialize`. For tests in the same crate, `#[cfg_attr(test, derive(serde::Serialize))]` above it is enough.
     ///
     /// ```
     /// use channels_runtime::prelude::*;
@@ -86,8 +86,8 @@ impl<C: Consumer> WebsocketCommunicator<C> {
     /// Sends a command that answers, with a reference of its own, and returns the reply or the refusal. Frames that arrive before
     /// the answer are kept for the next receives. Waits up to a second.
     ///
-    /// The refusal of a command that returns `Result<Reply>` is a `serde_json::Value`. For the refusal of a malformed command, use
-    /// [`Self::request`].
+    /// A command that returns `Result<Reply>` has no type for refusals, so `E` is `serde_json::Value`. Use [`Self::request`] with
+    /// `Value` as the refusal if the consumer may refuse the frame itself as malformed.
     ///
     /// # Errors
     /// Those of [`Self::request`].
