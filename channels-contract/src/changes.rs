@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
-use crate::compatibility::{Misfit, Reason, misfits};
+use crate::compatibility::{Misfit, Reason, ignored, misfits};
 use crate::contract::Answer;
 use crate::discriminator::Discriminator;
 use crate::lock::{Lock, LockedRoute};
@@ -134,6 +134,11 @@ impl Comparison<'_> {
                 Some(new) => {
                     let subject = format!("the command `{name}`");
                     self.fit(Way::Command, &subject, &new.fields, &command.fields);
+                    for field in ignored((&new.fields, &self.new.types), (&command.fields, &self.old.types)) {
+                        self.notes(format!(
+                            "the field `{field}` of {subject} is gone: what old clients send in it is ignored"
+                        ));
+                    }
                     self.answers(name, command.answer.as_ref(), new.answer.as_ref());
                 }
             }

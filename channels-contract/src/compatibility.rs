@@ -39,6 +39,17 @@ pub(crate) fn misfits(reader: (&Shape, &ByName), writer: (&Shape, &ByName)) -> V
     fit.misfits
 }
 
+/// Returns the fields that the writer sends and the reader ignores. Only those of the value itself, not of values in it.
+pub(crate) fn ignored<'a>(reader: (&Shape, &ByName), writer: (&'a Shape, &'a ByName)) -> Vec<&'a str> {
+    let (Some(Shape::Object(read)), Some(Shape::Object(written))) =
+        (behind(reader.0, reader.1), behind(writer.0, writer.1))
+    else {
+        return Vec::new();
+    };
+    let unknown = written.fields.keys().filter(|name| !read.fields.contains_key(*name));
+    if matches!(read.rest, Rest::Ignored) { unknown.map(String::as_str).collect() } else { Vec::new() }
+}
+
 struct Fit<'a> {
     read: &'a ByName,
     written: &'a ByName,
