@@ -33,8 +33,8 @@ pub struct ConsumerFacts {
     pub messages: &'static [MessageFacts],
     /// Whether `sends(.., _)` declares that the consumer also sends messages that are not in the contract.
     pub others: bool,
-    /// A call that sends a message without a type: `send_json`.
-    pub untyped: Option<&'static str>,
+    /// A call that sends a message without a type, and the method with it: `send_json`, `connect`.
+    pub untyped: Option<(&'static str, &'static str)>,
     /// Whether a wrong command is answered with the runtime's error. `false` with `#[receive(_)]`.
     pub refuses: bool,
     /// Whether there is a `#[history_lost]`.

@@ -56,8 +56,8 @@ pub(super) struct Consumer {
     pub(super) sends: Vec<Type>,
     /// Whether `sends(.., _)` says that there are other messages.
     pub(super) others: bool,
-    /// A call that sends a message without a type: `send_json`.
-    pub(super) untyped: Option<String>,
+    /// A call that sends a message without a type, and the method with it: `send_json`, `connect`.
+    pub(super) untyped: Option<(String, String)>,
     /// A variant of `MailboxPolicy`.
     pub(super) mailbox: Ident,
     pub(super) uncompressed: bool,

@@ -39,7 +39,7 @@ impl ::channels_runtime::__private::OnlySends for Log {}
     name : "Log", docs : "", tag : "type", answers :
     ::channels_runtime::__private::facts::AnswerFields { reference : "ref", ok : "ok",
     error : "error" }, captures : { & [] }, commands : & [], messages : & [], others :
-    false, untyped : ::core::option::Option::Some("send_json"), refuses : !
+    false, untyped : ::core::option::Option::Some(("send_json", "unknown")), refuses : !
     ::core::cfg!(any(all(feature = "strict"))), history_lost : ::core::cfg!(any()), } };
     }
 }

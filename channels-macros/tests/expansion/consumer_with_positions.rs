@@ -111,7 +111,7 @@ impl ::channels_runtime::__private::OnlySends for Feed {}
     ::channels_runtime::__private::facts::TypeFacts { name : "Shown", schema :
     ::channels_runtime::__private::SchemaOf:: < Shown > ::SCHEMA }, is_json :
     ::channels_runtime::__private::JsonOf:: < Json < Shown > > ::IS_JSON },], others :
-    false, untyped : ::core::option::Option::Some("send_json"), refuses : !
+    false, untyped : ::core::option::Option::Some(("send_json", "edit")), refuses : !
     ::core::cfg!(any()), history_lost : true, } }; }
 }
 ::channels_runtime::__private::if_testing! {

@@ -44,13 +44,13 @@ pub const fn check_described_consumer(consumer: &ConsumerFacts) {
         check_type(&["`", consumer.name, "` sends `"], &message.ty);
         at += 1;
     }
-    if let Some(call) = consumer.untyped
+    if let Some((call, method)) = consumer.untyped
         && !consumer.others
     {
         let message = Message::new()
-            .and(&["`", consumer.name, "` calls `cx.", call, "(..)`, whose message has no type that another language "])
+            .and(&["`", method, "` of `", consumer.name, "` calls `cx.", call, "(..)`, whose message has no type that "])
             .and(&[
-                "could know: list a type in `sends(..)` and send it with `cx.send(..)`, or write `sends(.., _)` if no ",
+                "another language could know: list a type in `sends(..)` and send it with `cx.send(..)`, or write `sends(.., _)` if no ",
             ])
             .and(&["client needs to know it"]);
         panic!("{}", message.as_str());

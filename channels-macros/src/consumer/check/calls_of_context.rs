@@ -4,6 +4,7 @@
 //! `cx`, or in a macro of the user's with a syntax of its own, is not found.
 
 use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
+use syn::ext::IdentExt;
 
 use crate::consumer::parse::Method;
 use crate::diagnostics::Diagnostics;
@@ -39,9 +40,10 @@ pub(super) fn sends_to_client(method: &Method) -> bool {
     first_call(&method.body, &TO_CLIENT).is_some()
 }
 
-/// Returns the first call that sends a message without a type: `send_json`.
-pub(super) fn untyped_call(method: &Method) -> Option<String> {
-    first_call(&method.body, &TO_CLIENT[1..])
+/// Returns the first call that sends a message without a type, and the name of the method: `send_json`, `connect`.
+pub(super) fn untyped_call(method: &Method) -> Option<(String, String)> {
+    let call = first_call(&method.body, &TO_CLIENT[1..])?;
+    Some((call, method.signature.ident.unraw().to_string()))
 }
 
 /// Returns the first call of `cx` with one of the names.

@@ -32,7 +32,7 @@ pub(super) fn described(consumer: &Consumer, private: &TokenStream) -> TokenStre
     let refuses = present(consumer.refusals.iter().map(|refusal| &refusal.method));
     let loses = present(consumer.losses.iter().map(|loss| &loss.method));
     let untyped = match &consumer.untyped {
-        Some(call) => quote!(::core::option::Option::Some(#call)),
+        Some((call, method)) => quote!(::core::option::Option::Some((#call, #method))),
         None => quote!(::core::option::Option::None),
     };
     quote! {
