@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
@@ -43,13 +43,13 @@ pub(crate) async fn next_text(client: &mut (impl Stream<Item = Result<Message, E
 }
 
 /// The head of an HTTP response, and its socket.
-pub(crate) struct Response {
+pub(crate) struct Response<S = TcpStream> {
     pub(crate) status: u16,
     pub(crate) head: String,
-    pub(crate) socket: TcpStream,
+    pub(crate) socket: S,
 }
 
-impl Response {
+impl<S: AsyncRead + Unpin> Response<S> {
     /// Returns the value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
@@ -74,13 +74,18 @@ pub(crate) fn handshake(path: &str, headers: &str) -> String {
 
 /// Connects, sends this request with each `\n` as `\r\n`, and reads the head of the response.
 pub(crate) async fn send_request(address: SocketAddr, request: &str) -> Response {
-    let mut socket = TcpStream::connect(address).await.unwrap();
+    send_request_over(TcpStream::connect(address).await.unwrap(), request).await
+}
+
+/// Sends this request with each `\n` as `\r\n`, and reads the head of the response.
+pub(crate) async fn send_request_over<S: AsyncRead + AsyncWrite + Unpin>(mut socket: S, request: &str) -> Response<S> {
     socket.write_all(request.replace('\n', "\r\n").as_bytes()).await.unwrap();
+    socket.flush().await.unwrap();
     read_head(socket).await
 }
 
 /// Reads the head of the next response.
-pub(crate) async fn read_head(mut socket: TcpStream) -> Response {
+pub(crate) async fn read_head<S: AsyncRead + Unpin>(mut socket: S) -> Response<S> {
     let mut head = Vec::new();
     let reading = async {
         while !head.ends_with(b"\r\n\r\n") {

@@ -6,7 +6,7 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::client::{Response, handshake, send_request};
+use crate::support::client::{handshake, send_request_over};
 use crate::support::until::within;
 
 /// The offer of Chromium.
@@ -79,20 +79,22 @@ pub(crate) struct DeflateClient<S = TcpStream> {
 impl DeflateClient {
     /// Connects with these header lines.
     pub(crate) async fn connect(address: SocketAddr, path: &str, headers: &str) -> Self {
-        let response = send_request(address, &handshake(path, &format!("Host: {address}\n{headers}"))).await;
-        Self::from_response(response)
-    }
-
-    fn from_response(response: Response) -> Self {
-        assert_eq!(response.status, 101, "{}", response.head);
-        let extensions = response.header("sec-websocket-extensions").map(str::to_owned);
-        Self { socket: response.socket, extensions }
+        Self::over(TcpStream::connect(address).await.unwrap(), path, &format!("Host: {address}\n{headers}")).await
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> DeflateClient<S> {
+    /// Sends the handshake with these header lines over a stream.
+    pub(crate) async fn over(stream: S, path: &str, headers: &str) -> Self {
+        let response = send_request_over(stream, &handshake(path, headers)).await;
+        assert_eq!(response.status, 101, "{}", response.head);
+        let extensions = response.header("sec-websocket-extensions").map(str::to_owned);
+        Self { socket: response.socket, extensions }
+    }
+
     pub(crate) async fn send(&mut self, first: u8, payload: &[u8]) {
         self.socket.write_all(&frame(first, payload)).await.unwrap();
+        self.socket.flush().await.unwrap();
     }
 
     pub(crate) async fn send_text(&mut self, text: &str) {

@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::server::drain::told_to_wait;
 use crate::support::client::next_or_end;
+use crate::support::deflate_client::{DeflateClient, OFFER};
 use crate::support::echo::Echo;
 use crate::support::until::{until, until_within, within};
 
@@ -95,7 +96,7 @@ async fn start_with<Kind: 'static, R: IntoService<Kind>>(
     files: &Files,
     routes: impl FnOnce(&Channels) -> R,
 ) -> (Channels, SocketAddr, Serving) {
-    let channels = Channels::builder().header_deadline(Duration::from_millis(500)).build().unwrap();
+    let channels = Channels::builder().header_deadline(Duration::from_millis(500)).compression(256).build().unwrap();
     let server = channels.bind(([127, 0, 0, 1], 0)).await.unwrap();
     let server = server.tls(files.certificate(), files.key()).unwrap();
     let address = server.local_addr();
@@ -202,6 +203,67 @@ async fn tls_counts_proxy_protocol() {
     let stats = channels.stats().handshakes;
     assert_eq!((stats.proxy_protocol, stats.tls_failed), (1, 0));
     echoes(address, &certificate).await;
+    assert!(channels.shutdown(Duration::from_secs(10)).await);
+    serving.await.unwrap().unwrap();
+}
+
+#[event("tls.row")]
+struct Row {
+    text: String,
+}
+
+#[group("tls.rows", events(Row))]
+struct Rows;
+
+/// Sends each text to the group.
+struct Talker;
+
+#[consumer]
+impl Talker {
+    #[connect]
+    async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+        cx.group_add(&Rows).await?;
+        Ok(Self)
+    }
+
+    #[receive]
+    async fn receive(&mut self, cx: &mut Context<Self>, text: String) -> Result<()> {
+        cx.group_send(&Rows, &Row { text }).await
+    }
+
+    #[handler("tls.row")]
+    fn row(event: &Row) -> String {
+        event.text.clone()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tls_carries_compressed_messages() {
+    let (files, certificate) = Files::new();
+    let (channels, address, serving) = start_with(&files, |channels| channels.route::<Talker>(warp::path!("ws"))).await;
+    let mut members = Vec::new();
+    for headers in [OFFER, OFFER, ""] {
+        let stream = connect(address, &certificate).await.unwrap();
+        let host = format!("Host: localhost:{}\n{headers}", address.port());
+        members.push(DeflateClient::over(stream, "/ws", &host).await);
+    }
+    // Smaller and larger than the buffers of TLS records, plain and compressed, inflated at once and on another thread.
+    let sizes = [10, 2000, 20_000, 300_000, 900_000];
+    let noise = |at: usize| char::from(b'a' + (at.wrapping_mul(2_654_435_761) >> 7) as u8 % 26);
+    let texts = sizes.map(|size| (0..size).map(noise).collect::<String>());
+    for text in &texts {
+        members[0].send_compressed(text).await;
+        members[1].send_text(text).await;
+        for (at, member) in members.iter_mut().enumerate() {
+            for _ in 0..2 {
+                let received = member.next().await;
+                assert!(received.text == *text, "{} bytes", text.len());
+                assert_eq!(received.is_compressed, at < 2 && text.len() > 1024, "{} bytes", text.len());
+            }
+        }
+    }
+    let stats = channels.stats().compression;
+    assert_eq!((stats.accepted, stats.inflated, stats.compressed), (2, 5, 8));
     assert!(channels.shutdown(Duration::from_secs(10)).await);
     serving.await.unwrap().unwrap();
 }

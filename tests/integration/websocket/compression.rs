@@ -1,14 +1,17 @@
 //! Compression (RFC 7692) over real sockets.
 
+use std::sync::Arc;
+
 use channels_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
 use warp::Filter;
 
-use crate::support::app::{Front, Server, on_both_servers};
+use crate::support::app::{Front, Server, on_both_servers, user};
 use crate::support::client::send_request;
 use crate::support::deflate_client::{DeflateClient, OFFER, deflated, frame};
 use crate::support::echo::Echo;
+use crate::support::gate::Gate;
 use crate::support::until::{until, within};
 
 on_both_servers!(
@@ -545,6 +548,120 @@ async fn slow_client_is_closed_by_the_bytes_that_it_must_read() {
     }
     assert_eq!(channels.stats().connections.too_slow, 1);
     drop(slow);
+    server.stop().await;
+}
+
+#[event("table.cursor", coalesce = "user")]
+struct Cursor {
+    user: String,
+    at: u32,
+    text: String,
+}
+
+#[event("table.hold")]
+struct Hold {
+    text: String,
+}
+
+#[group("waiting", events(Row, Cursor, Hold))]
+struct Waiting;
+
+/// Waits at a gate in its own handler, so that the frames of the group wait for it.
+struct WaitingReader(Arc<Gate>);
+
+#[consumer]
+impl WaitingReader {
+    #[connect]
+    async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+        cx.group_add(&Waiting).await?;
+        Ok(Self(cx.scope().user::<Arc<Gate>>().ok_or(Reject::unauthorized())?.clone()))
+    }
+
+    #[handler("table.hold")]
+    async fn hold(&mut self, cx: &mut Context<Self>, event: &Hold) -> Result<()> {
+        cx.send_text("holding").await?;
+        self.0.pass().await;
+        cx.send_text(event.text.as_str()).await
+    }
+
+    #[handler("table.row")]
+    fn row(event: &Row) -> String {
+        event.text.clone()
+    }
+
+    #[handler("table.cursor")]
+    fn cursor(event: &Cursor) -> String {
+        format!("{} {} {}", event.user, event.at, event.text)
+    }
+}
+
+/// Starts a server with clients of [`WaitingReader`] in three windows: the largest, 9 bits, and none.
+async fn waiting_readers() -> (Channels, Server, Arc<Gate>, [DeflateClient; 3]) {
+    let gate = Arc::new(Gate::closed());
+    let builder = Channels::builder().compression(256).outbound_limit(1 << 20).authenticator(user(Arc::clone(&gate)));
+    let channels = builder.build().unwrap();
+    let server = Server::start(&channels, channels.route::<WaitingReader>(warp::path!("ws"))).await;
+    let nine = "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9\n";
+    let mut clients = Vec::new();
+    for headers in [OFFER, nine, ""] {
+        clients.push(DeflateClient::connect(server.address, "/ws", headers).await);
+    }
+    let clients = clients.try_into().unwrap_or_else(|_| unreachable!("three were connected"));
+    (channels, server, gate, clients)
+}
+
+#[tokio::test]
+async fn frames_that_wait_for_a_busy_handler_are_sent_compressed_and_in_order() {
+    let (channels, server, gate, mut clients) = waiting_readers().await;
+    let layer = channels.channel_layer();
+    layer.group_send(&Waiting, &Hold { text: prose(2000) }).await.unwrap();
+    for client in &mut clients {
+        assert_eq!(client.next().await.text, "holding");
+    }
+    // All of them wait, and are then joined.
+    let texts: Vec<String> = (1..=8).map(|number| format!("{number} {}", prose(number * 400))).collect();
+    for text in &texts {
+        layer.group_send(&Waiting, &Row { text: text.clone() }).await.unwrap();
+    }
+    gate.open(clients.len());
+    for (at, client) in clients.iter_mut().enumerate() {
+        let reply = client.next().await;
+        assert_eq!((reply.text, reply.is_compressed), (prose(2000), at == 0));
+        for text in &texts {
+            let received = client.next().await;
+            assert_eq!((&received.text, received.is_compressed), (text, at == 0 && text.len() >= 1024));
+        }
+    }
+    assert_eq!(channels.stats().compression.compressed, 6 + 1, "each row once, and the reply to one client");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn coalesced_frames_are_replaced_in_both_forms() {
+    let (channels, server, gate, mut clients) = waiting_readers().await;
+    let layer = channels.channel_layer();
+    layer.group_send(&Waiting, &Hold { text: "held".into() }).await.unwrap();
+    for client in &mut clients {
+        assert_eq!(client.next().await.text, "holding");
+    }
+    let cursor = |user: &str, at: u32| Cursor { user: user.into(), at, text: prose(2000) };
+    for at in 0..100 {
+        layer.group_send(&Waiting, &cursor("ann", at)).await.unwrap();
+        if at == 50 {
+            layer.group_send(&Waiting, &Row { text: prose(3000) }).await.unwrap();
+        }
+        layer.group_send(&Waiting, &cursor("bob", at)).await.unwrap();
+    }
+    assert_eq!(layer.stats().coalesced, 3 * 198);
+    gate.open(clients.len());
+    let last = [("ann", 99), ("bob", 99)].map(|(user, at)| format!("{user} {at} {}", prose(2000)));
+    for (at, client) in clients.iter_mut().enumerate() {
+        assert_eq!(client.next().await.text, "held");
+        for text in [&prose(3000), &last[0], &last[1]] {
+            let received = client.next().await;
+            assert_eq!((&received.text, received.is_compressed), (text, at == 0));
+        }
+    }
     server.stop().await;
 }
 

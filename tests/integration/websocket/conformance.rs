@@ -8,8 +8,8 @@
 use std::fmt;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use channels_runtime::prelude::*;
@@ -49,14 +49,43 @@ enum Step {
     Write(Vec<u8>),
     /// Writes these bytes in pieces of this size.
     Chop(Vec<u8>, usize),
-    /// Compresses this message, and writes it in frames of at most this size.
-    Deflate(u8, Vec<u8>, usize),
+    /// Sends each of these messages compressed, and expects it back.
+    Deflate(CompressedMessages),
     /// Expects this frame next.
     See(u8, Vec<u8>),
     /// Expects that the server sends nothing and keeps the connection open.
     Quiet,
     /// Repeats these steps.
     Times(usize, Vec<Self>),
+}
+
+/// Messages that are parts of one text. They are made when they are sent, because a thousand for each case do not fit into memory.
+#[derive(Clone)]
+struct CompressedMessages {
+    opcode: u8,
+    text: Arc<[u8]>,
+    /// The size of each message.
+    size: usize,
+    /// The largest size of a frame.
+    frame_size: usize,
+    count: usize,
+}
+
+impl CompressedMessages {
+    /// Returns each message. Each one begins at another place of the text.
+    fn iter(&self) -> impl Iterator<Item = Vec<u8>> {
+        (0..self.count).map(|number| {
+            let begin = number * 997 % self.text.len();
+            self.text.iter().cycle().skip(begin).take(self.size).copied().collect()
+        })
+    }
+
+    /// Returns the frames of a message.
+    fn frames(&self, message: &[u8]) -> Vec<u8> {
+        let mut frames = fragments(self.opcode, &deflated(message), self.frame_size.min(message.len()));
+        frames[0] |= 0x40;
+        frames
+    }
 }
 
 /// The expected end of the connection.
@@ -591,7 +620,7 @@ fn messages_of_case() -> usize {
     std::env::var("CHANNELS_CONFORMANCE_MESSAGES").map_or(2, |count| count.parse().expect("a number of messages"))
 }
 
-/// Adds 18 cases: messages of all sizes, whole and in frames. Each message is another part of the text.
+/// Adds 18 cases: messages of all sizes, whole and in frames.
 fn compressed_sizes(table: &mut Table, section: &str, offer: &'static str, opcode: u8, text: &[u8]) {
     let whole = [16, 64, 256, 1024, 4096, 8192, 16_384, 32_768, 65_536, 131_072].map(|size| (size, usize::MAX));
     let in_frames = [8192, 16_384, 32_768, 65_536, 131_072].map(|size| (size, 256)).into_iter().chain([
@@ -599,15 +628,10 @@ fn compressed_sizes(table: &mut Table, section: &str, offer: &'static str, opcod
         (131_072, 4096),
         (131_072, 32_768),
     ]);
-    for (at, (size, fragment)) in whole.into_iter().chain(in_frames).enumerate() {
-        let mut steps = Vec::new();
-        for number in 0..messages_of_case() {
-            let begin = number * 997 % text.len();
-            let message: Vec<u8> = text.iter().cycle().skip(begin).take(size).copied().collect();
-            steps.push(Step::Deflate(opcode, message.clone(), fragment));
-            steps.push(see(opcode, message));
-        }
-        table.compressed(format!("{section}.{}", at + 1), offer, steps);
+    let (text, count) = (Arc::from(text), messages_of_case());
+    for (at, (size, frame_size)) in whole.into_iter().chain(in_frames).enumerate() {
+        let messages = CompressedMessages { opcode, text: Arc::clone(&text), size, frame_size, count };
+        table.compressed(format!("{section}.{}", at + 1), offer, vec![Step::Deflate(messages)]);
     }
 }
 
@@ -917,26 +941,29 @@ impl Client {
     }
 }
 
+/// Expects this frame next.
+fn expect_frame(client: &mut Client, opcode: u8, payload: Vec<u8>) -> Result<(), String> {
+    let expected = Seen::Frame(opcode, payload);
+    match client.next_frame() {
+        Ok(seen) if seen == expected => Ok(()),
+        Ok(seen) => Err(format!("expected {expected}, got {seen}")),
+        Err(error) => Err(format!("expected {expected}, but {error}")),
+    }
+}
+
 /// Runs the steps in order.
 fn walk(client: &mut Client, steps: &[Step]) -> Result<(), String> {
     for step in steps {
         match step {
             Step::Write(bytes) => client.write(bytes),
-            Step::Deflate(opcode, message, size) => {
-                let mut frames = fragments(*opcode, &deflated(message), (*size).min(message.len()));
-                frames[0] |= 0x40;
-                client.write(&frames);
-            }
-            Step::Chop(bytes, size) => bytes.chunks(*size).for_each(|piece| client.write(piece)),
-            Step::See(opcode, payload) => {
-                let seen = client.next_frame();
-                let expected = Seen::Frame(*opcode, payload.clone());
-                match seen {
-                    Ok(seen) if seen == expected => {}
-                    Ok(seen) => return Err(format!("expected {expected}, got {seen}")),
-                    Err(error) => return Err(format!("expected {expected}, but {error}")),
+            Step::Deflate(messages) => {
+                for message in messages.iter() {
+                    client.write(&messages.frames(&message));
+                    expect_frame(client, messages.opcode, message)?;
                 }
             }
+            Step::Chop(bytes, size) => bytes.chunks(*size).for_each(|piece| client.write(piece)),
+            Step::See(opcode, payload) => expect_frame(client, *opcode, payload.clone())?,
             Step::Quiet => client.hear_nothing()?,
             Step::Times(times, steps) => (0..*times).try_for_each(|_| walk(client, steps))?,
         }
