@@ -35,6 +35,8 @@ def _options() -> argparse.Namespace:
                         help="only compare with this earlier build of examples/chat, in alternating plays; writes nothing")
     parser.add_argument("--history", action="store_true",
                         help="only compare rooms with and without a history, in alternating plays of fan8; writes nothing")
+    parser.add_argument("--compression", action="store_true",
+                        help="only compare our server with compression and without, in alternating plays; writes nothing")
     options = parser.parse_args()
     if min(options.rounds, options.members) < 1 or options.members < 10 or options.seconds <= 0:
         parser.error("--rounds is at least 1, --members at least 10, and --seconds is positive")
@@ -76,6 +78,9 @@ def main() -> int:
     options = _options()
     if options.before:
         print(before.run(options))
+        return 0
+    if options.compression:
+        print(before.compression(options))
         return 0
     if options.history:
         print(history.run(options))

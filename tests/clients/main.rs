@@ -1,5 +1,5 @@
-//! Clients of other libraries, with compression: Node's `ws` and `undici`, Python's `websockets`. `scripts/clients-env` installs
-//! them.
+//! Clients of other libraries, with compression: Node's `ws` and `undici`, Python's `websockets`. `scripts/node-env` and
+//! `scripts/python-env` install them.
 
 #[path = "../integration/support/example.rs"]
 mod example;
@@ -30,25 +30,25 @@ fn runs(program: &mut Command) {
     assert!(output.status.success() && out.trim() == "all right", "{script:?}: {out}{err}");
 }
 
-fn assert_installed(what: &str) {
-    assert!(folder().join(what).exists(), "tests/clients/{what} does not exist: run `scripts/clients-env`");
+fn assert_installed(what: &str, script: &str) {
+    assert!(folder().join(what).exists(), "tests/clients/{what} does not exist: run `{script}`");
 }
 
 #[test]
 fn node_ws_compresses_and_inflates() {
-    assert_installed("node_modules/ws");
+    assert_installed("node_modules/ws", "scripts/node-env");
     runs(Command::new("node").arg("ws.js"));
 }
 
 #[test]
 fn undici_inflates() {
-    assert_installed("node_modules/undici");
+    assert_installed("node_modules/undici", "scripts/node-env");
     runs(Command::new("node").arg("undici.js"));
 }
 
 #[test]
 fn python_websockets_compresses_and_inflates_with_windows_of_all_sizes() {
-    assert_installed(".venv/bin/python");
+    assert_installed(".venv/bin/python", "scripts/python-env");
     for bits in ["9", "12", "15"] {
         runs(Command::new(folder().join(".venv/bin/python")).args(["client.py", bits]));
     }

@@ -322,7 +322,7 @@ impl Net {
                 Answer::Accepted(head) => used = head,
             }
             match self.dialect {
-                Dialect::Plain => self.opened(id),
+                Dialect::Plain | Dialect::Deflate => self.opened(id),
                 Dialect::SocketIo => self.connections[id].state = State::Greeting,
             }
         }

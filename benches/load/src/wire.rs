@@ -11,6 +11,8 @@ const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 pub enum Dialect {
     /// `/ws/chat/<room>/`, and `{"message": "..."}` in both directions.
     Plain,
+    /// The same, by clients that offer compression. Only messages below the server's threshold can be checked: they stay plain.
+    Deflate,
     /// The same object as the argument of socket.io's event `message`; the room is in the query.
     SocketIo,
 }
@@ -20,18 +22,22 @@ impl Dialect {
     #[must_use]
     pub fn request(self, host: &str, room: u32) -> String {
         let target = match self {
-            Self::Plain => format!("/ws/chat/{room}/"),
+            Self::Plain | Self::Deflate => format!("/ws/chat/{room}/"),
             Self::SocketIo => format!("/socket.io/?EIO=4&transport=websocket&room={room}"),
+        };
+        let extensions = match self {
+            Self::Deflate => "Sec-WebSocket-Extensions: permessage-deflate\r\n",
+            Self::Plain | Self::SocketIo => "",
         };
         format!(
             "GET {target} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nUpgrade: websocket\r\n\
-             Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+             Connection: Upgrade\r\nSec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{extensions}\r\n"
         )
     }
 
     fn wrapping(self) -> (&'static [u8], &'static [u8]) {
         match self {
-            Self::Plain => (b"", b""),
+            Self::Plain | Self::Deflate => (b"", b""),
             Self::SocketIo => (br#"42["message","#, b"]"),
         }
     }

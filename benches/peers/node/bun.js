@@ -1,5 +1,6 @@
-// The chat on Bun: its own server (uWebSockets) and its own topics.
+// The chat on Bun: its own server (uWebSockets) and its own topics. With `--compress`, it compresses for clients that offer it.
 const [hostname, port] = process.argv[process.argv.indexOf("--addr") + 1].split(":");
+const compress = process.argv.includes("--compress");
 
 const server = Bun.serve({
   hostname,
@@ -11,12 +12,13 @@ const server = Bun.serve({
     return new Response("not found", { status: 404 });
   },
   websocket: {
+    perMessageDeflate: compress,
     open(socket) {
       socket.subscribe(socket.data);
     },
     message(socket, text) {
       const { message } = JSON.parse(text);
-      server.publish(socket.data, JSON.stringify({ message }));
+      server.publish(socket.data, JSON.stringify({ message }), compress);
     },
   },
 });

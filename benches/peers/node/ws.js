@@ -1,10 +1,10 @@
-// The chat on Node with `ws`: a set of sockets for each room.
+// The chat on Node with `ws`: a set of sockets for each room. With `--compress`, it compresses for clients that offer it.
 const { createServer } = require("node:http");
 const { WebSocketServer } = require("ws");
 
 const [hostname, port] = process.argv[process.argv.indexOf("--addr") + 1].split(":");
 const rooms = new Map();
-const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false });
+const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: process.argv.includes("--compress") });
 const server = createServer((_, response) => response.writeHead(404).end());
 
 server.on("upgrade", (request, socket, head) => {
