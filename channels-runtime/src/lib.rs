@@ -134,9 +134,10 @@
 //! - `contract`: `contract!`, a TypeScript client, Python types and AsyncAPI from the same macros.
 //! - `https`: `https://` and `wss://` without a proxy, with rustls.
 //! - `django`: Django sessions as logins, verified without Python.
-//! - `jwt`: JSON Web Tokens as logins.
+//! - `jwt`: JSON Web Tokens as logins, and tickets for groups (`auth::TicketKeys`).
 //! - `metrics`: metrics for the `metrics` facade (`Channels::record_metrics`).
 //! - `prometheus`: the page `/metrics` for Prometheus (`Channels::metrics`).
+//! - `publish`: a backend sends events with an HTTP request ([`Channels::publish`]).
 //! - `tls`: Redis over TLS (`rediss://`).
 //! - `testing`: `testing::WebsocketCommunicator`, a test client without a socket, and `testing::LayerProbe`, layers that record
 //!   what was sent.

@@ -1,7 +1,7 @@
 //! Counters, rates and the inspection of an application.
 //!
-//! [`Channels::stats`](crate::Channels::stats) returns [`Stats`]: all counters since the application was built, in five groups
-//! (handshakes, connections, compressed messages, messages of the layer, jobs of workers). [`Channels::inspect`](crate::Channels::inspect) returns an
+//! [`Channels::stats`](crate::Channels::stats) returns [`Stats`]: all counters since the application was built, in six groups
+//! (handshakes, connections, compressed messages, messages of the layer, jobs of workers, publish requests). [`Channels::inspect`](crate::Channels::inspect) returns an
 //! [`Inspection`]: open connections by consumer, the backlog, the layer and its largest groups, the rates per second, the
 //! counters and the settings. All of them implement `serde::Serialize`.
 
@@ -11,5 +11,5 @@ pub use crate::app::{InspectedGroup, InspectedLayer, InspectedSettings, Inspecti
 pub use crate::auth::ForwardAuthStats;
 pub use crate::connection::{Backlog, ConnectionStats};
 pub use crate::layer::LayerStats;
-pub use crate::server::JobStats;
+pub use crate::server::{JobStats, PublishStats};
 pub use crate::websocket::CompressionStats;

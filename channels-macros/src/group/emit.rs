@@ -7,14 +7,14 @@ use syn::{Field, ItemStruct, Type, parse_quote};
 
 use super::check::field;
 use super::model::{Group, Part};
-use super::{emit_contract, emit_history};
+use super::{emit_by_name, emit_contract, emit_history};
 use crate::tokens::{place, text};
 use crate::types::last_word;
 
 /// Input: `#[group("chat_{room}", events(ChatMessage))] struct Room { room: String }`.
 ///
-/// Output: `Group`, `Carries` for each event, and `JoinedBy` for every consumer that handles them all. A group with a history
-/// is `Recoverable`, and its consumers also take the positions of kept events; any other group is `Plain`.
+/// Output: `Group`, `Carries` for each event, `JoinedBy` for every consumer that handles them all, and `ByName`. A group with a
+/// history is `Recoverable`, and its consumers also take the positions of kept events; any other group is `Plain`.
 pub(super) fn emit(group: &Group, item: &ItemStruct) -> TokenStream {
     let Group { runtime, pattern, parts, events, history } = group;
     let private = runtime.private();
@@ -71,6 +71,7 @@ pub(super) fn emit(group: &Group, item: &ItemStruct) -> TokenStream {
         None => joined,
     };
     let constant = history.as_ref().map(|history| emit_history::constant(history, &private));
+    let by_name = emit_by_name::by_name(group, item, &listed, &generics, &private);
     let described = emit_contract::described(group, item, &listed, &private);
     let retention = emit_history::retention(history.is_some(), &generics, ident, &private);
 
@@ -95,6 +96,8 @@ pub(super) fn emit(group: &Group, item: &ItemStruct) -> TokenStream {
         #retention
 
         #joined
+
+        #by_name
 
         #described
     }

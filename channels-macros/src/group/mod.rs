@@ -4,6 +4,7 @@
 
 mod check;
 mod emit;
+mod emit_by_name;
 mod emit_contract;
 mod emit_history;
 mod expand;

@@ -251,6 +251,9 @@ const _: () = {
                         >::UNCOMPRESSED,
                         returns: ::core::option::Option::None,
                         line: 1u32,
+                        decodes: ::channels_runtime::__private::NameOf::<
+                            ChatJoin,
+                        >::DECODES,
                         defined: ::channels_runtime::__private::NameOf::<
                             ChatJoin,
                         >::DEFINED,
@@ -273,6 +276,9 @@ const _: () = {
                             ::core::any::type_name::<Json<ChatLine>>,
                         ),
                         line: 1u32,
+                        decodes: ::channels_runtime::__private::NameOf::<
+                            ChatMessage,
+                        >::DECODES,
                         defined: ::channels_runtime::__private::NameOf::<
                             ChatMessage,
                         >::DEFINED,
@@ -295,6 +301,9 @@ const _: () = {
                             ::core::any::type_name::<Json<Vec<ChatLine>>>,
                         ),
                         line: 1u32,
+                        decodes: ::channels_runtime::__private::NameOf::<
+                            ChatHistory,
+                        >::DECODES,
                         defined: ::channels_runtime::__private::NameOf::<
                             ChatHistory,
                         >::DEFINED,
@@ -316,6 +325,9 @@ const _: () = {
                         >::UNCOMPRESSED,
                         returns: ::core::option::Option::None,
                         line: 1u32,
+                        decodes: ::channels_runtime::__private::NameOf::<
+                            ForceDisconnect,
+                        >::DECODES,
                         defined: ::channels_runtime::__private::NameOf::<
                             ForceDisconnect,
                         >::DEFINED,

@@ -137,6 +137,9 @@ const _: () = {
                         >::UNCOMPRESSED,
                         returns: ::core::option::Option::None,
                         line: 1u32,
+                        decodes: ::channels_runtime::__private::NameOf::<
+                            ReportBuild,
+                        >::DECODES,
                         defined: ::channels_runtime::__private::NameOf::<
                             ReportBuild,
                         >::DEFINED,

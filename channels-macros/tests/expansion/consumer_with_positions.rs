@@ -191,6 +191,7 @@ const _: () = {
                             ::core::any::type_name::<Json<Shown>>,
                         ),
                         line: 1u32,
+                        decodes: ::channels_runtime::__private::NameOf::<Line>::DECODES,
                         defined: ::channels_runtime::__private::NameOf::<Line>::DEFINED,
                     },
                     ::channels_runtime::__private::HandlerInfo {
@@ -207,6 +208,7 @@ const _: () = {
                             ::core::any::type_name::<Json<Shown>>,
                         ),
                         line: 1u32,
+                        decodes: ::channels_runtime::__private::NameOf::<Page>::DECODES,
                         defined: ::channels_runtime::__private::NameOf::<Page>::DEFINED,
                     },
                     #[cfg(feature = "edit")]
@@ -222,6 +224,7 @@ const _: () = {
                         >::UNCOMPRESSED,
                         returns: ::core::option::Option::None,
                         line: 1u32,
+                        decodes: ::channels_runtime::__private::NameOf::<Edit>::DECODES,
                         defined: ::channels_runtime::__private::NameOf::<Edit>::DEFINED,
                     },
                 ],

@@ -87,6 +87,53 @@ const _: () = {
         ],
     )
 };
+#[automatically_derived]
+#[allow(private_bounds)]
+impl<__N> ::channels_runtime::__private::ByName<__N> for Room
+where
+    String: ::channels_runtime::__private::ReadPart<__N>,
+    ChatMessage: ::channels_runtime::__private::ListedEvent<__N>,
+    ChatTyping: ::channels_runtime::__private::ListedEvent<__N>,
+{
+    fn from_name(
+        name: &::core::primitive::str,
+    ) -> ::core::result::Result<Self, ::channels_runtime::__private::NameMismatch> {
+        let parts = ::channels_runtime::__private::name_parts(
+            name,
+            "chat_",
+            [""],
+            0usize,
+        )?;
+        ::core::result::Result::Ok(Self {
+            room: ::channels_runtime::__private::read_part::<
+                String,
+                __N,
+            >("room", parts[0usize])?,
+        })
+    }
+    fn with_event<__V: ::channels_runtime::__private::EventVisitor>(
+        name: &::core::primitive::str,
+        visitor: __V,
+    ) -> ::core::option::Option<__V::Output> {
+        if name == <ChatMessage as ::channels_runtime::__private::ListedEvent<__N>>::TYPE
+        {
+            return ::core::option::Option::Some(
+                <ChatMessage as ::channels_runtime::__private::ListedEvent<
+                    __N,
+                >>::visit(visitor),
+            );
+        }
+        if name == <ChatTyping as ::channels_runtime::__private::ListedEvent<__N>>::TYPE
+        {
+            return ::core::option::Option::Some(
+                <ChatTyping as ::channels_runtime::__private::ListedEvent<
+                    __N,
+                >>::visit(visitor),
+            );
+        }
+        ::core::option::Option::None
+    }
+}
 ::channels_runtime::__private::if_contract! {
     const _ : () = { #[allow(unused_imports)] use ::channels_runtime::__private:: {
     NotDescribed as _, NotDescribedEvent as _ }; #[automatically_derived] impl

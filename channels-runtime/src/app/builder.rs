@@ -9,6 +9,8 @@ use futures_util::FutureExt;
 
 use crate::admission::{self, Admission, Hosts, Origins, Proxies};
 use crate::app::channels::Channels;
+#[cfg(feature = "jwt")]
+use crate::auth::TicketKeys;
 use crate::auth::{AsyncIdentity, Identity};
 #[cfg(feature = "backend")]
 use crate::auth::{ForwardAuth, ForwardAuthCounters};
@@ -63,6 +65,8 @@ pub struct ChannelsBuilder {
     trusted_proxies: Vec<String>,
     use_x_forwarded_host: bool,
     admission: admission::Settings,
+    #[cfg(feature = "jwt")]
+    tickets: Option<TicketKeys>,
 }
 
 impl Default for ChannelsBuilder {
@@ -88,6 +92,8 @@ impl Default for ChannelsBuilder {
             trusted_proxies: Vec::new(),
             use_x_forwarded_host: false,
             admission: admission::Settings::default(),
+            #[cfg(feature = "jwt")]
+            tickets: None,
         }
     }
 }
@@ -264,6 +270,14 @@ impl ChannelsBuilder {
             let auth = auth.clone();
             async move { auth.login(&scope).await }
         })
+    }
+
+    /// Sets the keys of tickets, with which a backend lets a user join a group:
+    /// [`Context::group_add_ticket`](crate::Context::group_add_ticket). Default: none, so no ticket is accepted.
+    #[cfg(feature = "jwt")]
+    pub fn tickets(mut self, keys: TicketKeys) -> Self {
+        self.tickets = Some(keys);
+        self
     }
 
     /// Accepts tokens in this query parameter, as in `?token=abc`. Default: none.
@@ -486,6 +500,8 @@ impl ChannelsBuilder {
             contracts: self.contracts,
             drain_window: self.drain_window.unwrap_or(Duration::from_secs(5)),
             shutdown_deadline: self.shutdown_deadline,
+            #[cfg(feature = "jwt")]
+            tickets: self.tickets,
         };
         Ok(Channels { server: Server::new(layer, settings, Admission::new(admission)) })
     }
@@ -595,6 +611,7 @@ mod tests {
             trusted_proxies,
             use_x_forwarded_host,
             admission,
+            ..
         } = ChannelsBuilder::default();
         assert!(unfinished_limit.is_none() && compression.is_none() && contracts.is_empty());
         assert!(layer.is_none() && authenticator.is_none() && drain_window.is_none());

@@ -93,6 +93,7 @@ impl Channels {
                 .unwrap_or_default(),
             layer: server.layer().stats(),
             jobs: server.jobs().snapshot(),
+            publish: server.published().snapshot(),
         }
     }
 

@@ -30,7 +30,7 @@ impl Channels {
         let stats = self.stats();
         #[cfg(feature = "backend")]
         stats.forward_auth.report();
-        let Stats { admitted, handshakes, connections, compression, layer, jobs, .. } = stats;
+        let Stats { admitted, handshakes, connections, compression, layer, jobs, publish, .. } = stats;
         CONNECTIONS.set(&[], self.connections() as u64);
         ADMITTED.set(&[], admitted as u64);
         for (contract, connections) in self.server().contracts() {
@@ -41,6 +41,7 @@ impl Channels {
         compression.report();
         layer.report();
         jobs.report();
+        publish.report();
         SENT.for_each(|[event, _], sent| EVENTS_SENT.set(&[event], sent.load(Relaxed)));
         RECEIVED.for_each(|values, received| EVENTS_RECEIVED.set(&values, received.load(Relaxed)));
         REFUSED.for_each(|values, refused| COMMANDS_REFUSED.set(&values, refused.load(Relaxed)));

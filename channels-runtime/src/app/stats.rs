@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::admission::HandshakeStats;
 use crate::connection::ConnectionStats;
 use crate::layer::LayerStats;
-use crate::server::JobStats;
+use crate::server::{JobStats, PublishStats};
 use crate::websocket::CompressionStats;
 
 /// The counters of an application since it was built, and of its layer since that was created. From
@@ -31,4 +31,6 @@ pub struct Stats {
     pub layer: LayerStats,
     /// Worker jobs by outcome.
     pub jobs: JobStats,
+    /// Requests of backends that publish over HTTP, by outcome.
+    pub publish: PublishStats,
 }

@@ -88,8 +88,12 @@ impl Jwt {
     /// # Errors
     /// If the secret is shorter (RFC 7518, 3.2).
     pub fn hs256(secret: impl AsRef<[u8]>) -> Result<Self, KeyError> {
-        let secret = secret.as_ref();
-        KeyError::check_length("the secret of HS256", secret, MIN_SECRET)?;
+        Self::hs256_named("the secret of HS256", secret.as_ref())
+    }
+
+    /// Verifies tokens with a secret that an error gives this name.
+    pub(super) fn hs256_named(name: &str, secret: &[u8]) -> Result<Self, KeyError> {
+        KeyError::check_length(name, secret, MIN_SECRET)?;
         Ok(Self::new(Algorithm::HS256, DecodingKey::from_secret(secret)))
     }
 
@@ -150,6 +154,15 @@ impl Jwt {
     /// # Errors
     /// If the token is not valid, or its claims do not fit `C`.
     pub fn verify<C: DeserializeOwned>(&self, token: &str) -> Result<Login<C>, TokenError> {
+        let (claims, end, key) = self.claims(token)?;
+        Ok(Login::new(claims).until(end).with_key(key))
+    }
+
+    /// Verifies a token. Returns its claims, its end and its `sub`.
+    pub(super) fn claims<C: DeserializeOwned>(
+        &self,
+        token: &str,
+    ) -> Result<(C, SystemTime, Option<Arc<str>>), TokenError> {
         check_extensions(token)?;
         let claims = jsonwebtoken::decode::<Map<String, Value>>(token, &self.key, &self.validation);
         let claims = claims.map_err(|error| reason(error.kind()))?.claims;
@@ -159,7 +172,7 @@ impl Jwt {
         let end = end.and_then(|end| SystemTime::UNIX_EPOCH.checked_add(end)).ok_or(TokenError::Expired)?;
         let key = claims.get("sub").and_then(Value::as_str).map(Arc::from);
         let claims = C::deserialize(Value::Object(claims)).map_err(|_| TokenError::Claims)?;
-        Ok(Login::new(claims).until(end).with_key(key))
+        Ok((claims, end, key))
     }
 
     /// Returns an authenticator for [`ChannelsBuilder::authenticator`](crate::ChannelsBuilder::authenticator): the claims of the

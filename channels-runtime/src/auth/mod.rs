@@ -3,6 +3,8 @@
 //! [`ChannelsBuilder::authenticator`](crate::ChannelsBuilder::authenticator) takes a function that returns an [`Identity`]: an
 //! `Option<User>`, or a [`Login`], which can end. `Jwt` (feature `jwt`) reads JSON Web Tokens, `DjangoSessions` (feature `django`)
 //! reads Django's sessions, and `ForwardAuth` (feature `backend`) asks a backend.
+//!
+//! `TicketKeys` (feature `jwt`) are the keys of tickets, with which a backend lets a user join one group.
 
 #[cfg(feature = "django")]
 mod django;
@@ -13,6 +15,8 @@ mod identity;
 mod jwt;
 #[cfg(any(feature = "django", feature = "jwt"))]
 mod key_error;
+#[cfg(feature = "jwt")]
+mod ticket;
 
 #[cfg(feature = "django")]
 pub use django::{DjangoSession, DjangoSessions, SessionError};
@@ -25,3 +29,5 @@ pub use identity::{AsyncIdentity, Identity, Login};
 pub use jwt::{Jwt, TokenError};
 #[cfg(any(feature = "django", feature = "jwt"))]
 pub use key_error::KeyError;
+#[cfg(feature = "jwt")]
+pub use ticket::{Ticket, TicketKeys};

@@ -50,6 +50,12 @@ impl Envelope {
         Ok(Self { name: Cow::Owned(name), format, body, at: Position::NONE })
     }
 
+    /// Makes an envelope from a JSON object that contains this name as its `type`.
+    #[cfg(feature = "publish")]
+    pub(crate) fn from_json(name: String, body: Bytes) -> Self {
+        Self { name: Cow::Owned(name), format: Format::Json, body, at: Position::NONE }
+    }
+
     /// Returns the name of the event: `"chat.message"`.
     pub fn event_name(&self) -> &str {
         &self.name

@@ -2,6 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "jwt")]
+use std::sync::OnceLock;
+
+#[cfg(feature = "jwt")]
+use crate::auth::TicketKeys;
 
 use crate::connection::large_frames::LargeFrames;
 use crate::connection::rate_limit::Rate;
@@ -22,6 +27,9 @@ pub(crate) struct Shared {
     pub(crate) large_frames: LargeFrames,
     /// The memory of messages that clients have not finished.
     pub(crate) unfinished: Arc<MemoryBudget>,
+    /// Not set if the application accepts no tickets.
+    #[cfg(feature = "jwt")]
+    pub(crate) tickets: OnceLock<TicketKeys>,
 }
 
 /// The limits of one connection. They are the same for all connections of a server.
@@ -49,6 +57,8 @@ impl Shared {
             write_queue: WriteQueue::default(),
             large_frames: LargeFrames::default(),
             unfinished: MemoryBudget::new(limits.unfinished),
+            #[cfg(feature = "jwt")]
+            tickets: OnceLock::new(),
         })
     }
 }

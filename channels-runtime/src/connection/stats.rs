@@ -51,6 +51,8 @@ counted! {
         /// Connections closed with 1013 because the unfinished messages of all clients exceeded `unfinished_limit`, and this one
         /// was the largest and oldest.
         unfinished => CLOSED["unfinished"],
+        /// Tickets that were refused, because they were not valid or for another group or user.
+        tickets_refused => TICKETS_REFUSED,
         /// Pauses of 50 ms in which the server did not read from a client that exceeded its rate limit.
         throttled => THROTTLED,
         /// Client frames that were not a command of their consumer. The client received an error, or `#[receive(_)]` ran.

@@ -370,6 +370,7 @@ mod tests {
             uncompressed: false,
             returns: None,
             line: 1,
+            decodes: |_| Ok(()),
             defined,
         }
     }

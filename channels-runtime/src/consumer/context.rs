@@ -89,6 +89,12 @@ impl<C> Context<C> {
         self.connection.as_ref().expect("a session has a client")
     }
 
+    /// Returns the connection. `None` in a worker.
+    #[cfg(feature = "jwt")]
+    pub(super) fn client(&self) -> Option<&Arc<Connection>> {
+        self.connection.as_ref()
+    }
+
     pub(crate) fn connection_and_pause(&mut self) -> (&Connection, &mut Pause) {
         let connection = self.connection.as_ref().expect("a session has a client");
         (connection, &mut self.cold.get_or_insert_default().pause)

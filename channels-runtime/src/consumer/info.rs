@@ -2,7 +2,8 @@
 
 use std::fmt::Debug;
 
-use crate::codec::CommandFields;
+use crate::codec::{CommandFields, Envelope};
+use crate::error::DecodeError;
 use crate::event::{GroupInfo, MailboxPolicy};
 
 /// The static description of a consumer: [`Consumer::INFO`](crate::Consumer::INFO).
@@ -58,6 +59,9 @@ pub struct HandlerInfo {
     pub returns: Option<fn() -> &'static str>,
     /// The line of the method in its source file.
     pub line: u32,
+    /// Checks whether a message fits the payload.
+    #[doc(hidden)]
+    pub decodes: fn(&Envelope) -> Result<(), DecodeError>,
     /// The path of the payload's definition: `Event::DEFINED`.
     #[doc(hidden)]
     pub defined: &'static str,

@@ -10,6 +10,8 @@ mod context_tasks;
 mod info;
 mod request;
 mod tasks;
+#[cfg(feature = "jwt")]
+mod tickets;
 mod timer_driver;
 mod timers;
 

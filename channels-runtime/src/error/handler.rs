@@ -5,6 +5,8 @@ use std::fmt;
 use std::ops::Deref;
 
 use crate::error::layer::LayerError;
+#[cfg(feature = "jwt")]
+use crate::error::ticket::TicketError;
 use crate::name::NameError;
 
 /// The result of a consumer's methods.
@@ -110,6 +112,14 @@ impl Error {
             error.is::<NameError>() || matches!(error.downcast_ref(), Some(LayerError::Name(_)))
         };
         self.chain().any(is_it)
+    }
+
+    /// Returns the fault of a client's ticket, if it is the cause.
+    #[cfg(feature = "jwt")]
+    pub(crate) fn refused_ticket(&self) -> Option<TicketError> {
+        let refused = self.chain().find_map(|error| error.downcast_ref::<TicketError>()).copied();
+        // Without keys, the fault is the program's.
+        refused.filter(|error| *error != TicketError::NoKeys)
     }
 }
 

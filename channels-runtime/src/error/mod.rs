@@ -17,6 +17,8 @@ mod redact;
 mod reference;
 mod reject;
 mod settings;
+#[cfg(feature = "jwt")]
+mod ticket;
 
 pub use client::{CommandError, FrameError, FrameKind, SendError};
 pub(crate) use codec::field_path;
@@ -28,5 +30,7 @@ pub(crate) use reference::LONGEST;
 pub use reference::Reference;
 pub use reject::Reject;
 pub use settings::{BuildError, SettingError};
+#[cfg(feature = "jwt")]
+pub use ticket::TicketError;
 
 pub use crate::name::NameError;

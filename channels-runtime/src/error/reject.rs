@@ -17,6 +17,7 @@ use crate::support::LONGEST;
 /// | error | status | log |
 /// | --- | --- | --- |
 /// | the [name](crate::error::NameError) of a group or a channel is not valid; usually it contains a part of the path | 404 | `debug` |
+/// | a client's ticket is refused (`TicketError`, feature `jwt`) | 401, or 403 for another group or user | `debug` |
 /// | the channel layer [cannot be reached](LayerError::Unavailable), or a channel [is full](LayerError::ChannelFull) | 503 | `error` |
 /// | any other | 500 | `error` |
 ///
@@ -116,6 +117,10 @@ where
 
 impl From<Error> for Reject {
     fn from(error: Error) -> Self {
+        #[cfg(feature = "jwt")]
+        if let Some(refused) = error.refused_ticket() {
+            return Self { source: Some(error), ..Self::new(refused.status()).reason(refused.to_string()) };
+        }
         let is_unavailable = |cause: &(dyn StdError + 'static)| {
             matches!(cause.downcast_ref(), Some(LayerError::Unavailable { .. } | LayerError::ChannelFull { .. }))
         };

@@ -1,6 +1,7 @@
 //! Events and groups: the types of messages in the channel layer, and of their addressees.
 
 mod bounds;
+mod by_name;
 mod event;
 mod field_names;
 mod group;
@@ -9,6 +10,7 @@ mod overflow;
 mod position;
 
 pub use bounds::{Handles, JoinedBy, Joins, Sends, Timer};
+pub use by_name::{ByName, EventVisitor, ListedEvent, NameMismatch, ReadPart, name_parts, read_part};
 pub use event::{Event, EventInfo};
 pub(crate) use field_names::fields_of;
 pub use group::{Carries, Group, GroupInfo, History};

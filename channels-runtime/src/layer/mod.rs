@@ -93,6 +93,8 @@ pub use counters::LayerStats;
 pub use delivery::Gap;
 pub(crate) use delivery::{Delivery, Full, MailboxKind, Undeliverable};
 pub use handle::ChannelLayer;
+#[cfg(feature = "publish")]
+pub(crate) use handle::Outgoing;
 pub(crate) use mailbox::{Batch, DeliveryCount, Mailbox, TooMuch};
 #[cfg(feature = "redis")]
 pub use redis::RedisHost;

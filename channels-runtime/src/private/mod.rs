@@ -26,6 +26,7 @@ pub use crate::contract::{
 pub use crate::error::{CommandError, DecodeError, Error, Reject, Result};
 pub use crate::event::MailboxPolicy;
 pub use crate::event::Volatile;
+pub use crate::event::{ByName, EventVisitor, ListedEvent, NameMismatch, ReadPart, name_parts, read_part};
 pub use crate::event::{Carries, Event, EventInfo, Group, GroupInfo, Handles, JoinedBy, Joins, Sends};
 pub use crate::event::{
     HandlesAt, HandlesHistoryLost, History, HistoryLost, Kept, Plain, Position, ReachesOthers, Recoverable,

@@ -9,8 +9,9 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 
-use crate::codec::unsendable;
+use crate::codec::{Envelope, unsendable};
 use crate::consumer::Consumer;
+use crate::error::DecodeError;
 use crate::event::{Carries, Event, Group, GroupInfo, Handles, JoinedBy, Joins, Kept, Sends, Volatile, fields_of};
 use crate::websocket::{Frame, Json, ToJson};
 
@@ -81,6 +82,8 @@ impl<E: Event> NameOf<E> {
     pub const VOLATILE: bool = E::VOLATILE;
     pub const UNCOMPRESSED: bool = E::UNCOMPRESSED;
     pub const FIELDS: fn() -> &'static [&'static str] = fields_of::<E>;
+    // `decode` of the consumer calls the same function, so this adds no code for `E`.
+    pub const DECODES: fn(&Envelope) -> Result<(), DecodeError> = |envelope| envelope.decode::<E>().map(drop);
 }
 
 /// The constants of [`NameOf`] for a type that is not an event.
@@ -91,6 +94,7 @@ pub trait NotAnEvent {
     const VOLATILE: bool = true;
     const UNCOMPRESSED: bool = false;
     const FIELDS: fn() -> &'static [&'static str] = || &[];
+    const DECODES: fn(&Envelope) -> Result<(), DecodeError> = |_| Ok(());
 }
 
 impl<T> NotAnEvent for NameOf<T> {}

@@ -15,12 +15,15 @@ use tokio_util::task::TaskTracker;
 use crate::admission::Admission;
 #[cfg(feature = "backend")]
 use crate::auth::ForwardAuthCounters;
+#[cfg(feature = "jwt")]
+use crate::auth::TicketKeys;
 use crate::connection::{Backlog, HeartbeatPolicy, Limits, Shared};
 use crate::error::Reject;
 use crate::layer::ChannelLayer;
 use crate::scope::Scope;
 use crate::server::job_stats::JobCounters;
 use crate::server::login_expiry::LoginExpiry;
+use crate::server::publish_stats::PublishCounters;
 use crate::server::registry::ConnectionRegistry;
 use crate::support::{LogLimit, lock};
 use crate::user::Identified;
@@ -37,9 +40,11 @@ pub(crate) struct Server {
     pub(crate) failure_logs: LogLimit,
     /// The counters of workers.
     jobs: Arc<JobCounters>,
+    /// The counters of publishing over HTTP.
+    published: PublishCounters,
     pub(super) login_expiry: Arc<LoginExpiry>,
     pub(crate) settings: Settings,
-    /// The tasks of all sessions.
+    /// The tasks of all sessions, and of requests that must end.
     pub(super) sessions: TaskTracker,
     /// Cancelled when the shutdown begins: no more connections are admitted.
     pub(super) stopping: CancellationToken,
@@ -64,16 +69,25 @@ pub(crate) struct Settings {
     /// The time over which a stopping server closes its connections.
     pub(crate) drain_window: Duration,
     pub(crate) shutdown_deadline: Duration,
+    /// `None`: the application accepts no tickets.
+    #[cfg(feature = "jwt")]
+    pub(crate) tickets: Option<TicketKeys>,
 }
 
 impl Server {
     pub(crate) fn new(layer: ChannelLayer, settings: Settings, admission: Admission) -> Arc<Self> {
+        let shared = Shared::new(layer, settings.limits);
+        #[cfg(feature = "jwt")]
+        if let Some(keys) = &settings.tickets {
+            _ = shared.tickets.set(keys.clone());
+        }
         Arc::new(Self {
             created: Instant::now(),
-            shared: Shared::new(layer, settings.limits),
+            shared,
             admission,
             failure_logs: LogLimit::default(),
             jobs: Arc::default(),
+            published: PublishCounters::default(),
             login_expiry: Arc::default(),
             settings,
             sessions: TaskTracker::new(),
@@ -97,6 +111,19 @@ impl Server {
 
     pub(crate) fn jobs(&self) -> &Arc<JobCounters> {
         &self.jobs
+    }
+
+    pub(crate) fn published(&self) -> &PublishCounters {
+        &self.published
+    }
+
+    /// Runs the rest of a request in a task of its own, which ends even if the client hangs up. A stopping server waits for it.
+    #[cfg(feature = "publish")]
+    pub(crate) fn spawn_request<T: Send + 'static>(
+        &self,
+        rest: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.sessions.spawn(rest)
     }
 
     pub(crate) fn stopping(&self) -> &CancellationToken {

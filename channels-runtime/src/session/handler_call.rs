@@ -216,6 +216,21 @@ pub(super) fn check<C: Consumer>(
             );
             return connection.close(CloseCode::POLICY, "a name in this message is not valid");
         }
+        // The same holds for a ticket. It was counted when it was verified.
+        #[cfg(feature = "jwt")]
+        Ok(Err(error))
+            if matches!(trigger, Trigger::Client | Trigger::Command(_)) && error.refused_ticket().is_some() =>
+        {
+            tracing::debug!(
+                consumer = C::INFO.name,
+                command,
+                channel = connection.channel().as_str(),
+                error = shown_error(&error),
+                "a client's ticket was refused"
+            );
+            let reason = error.refused_ticket().map(|refused| refused.to_string()).unwrap_or_default();
+            return connection.close(CloseCode::POLICY, &reason);
+        }
         Ok(Err(error)) => {
             tracing::error!(
                 consumer = C::INFO.name,

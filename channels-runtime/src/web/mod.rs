@@ -6,6 +6,8 @@
 //! [`WebServer`] that listens first, so that a program can learn its port or add TLS. A [`ServeError`] is the reason why a server
 //! cannot start, or that it has left connections at its end.
 //!
+//! With the feature `publish`, [`Channels::publish`](crate::Channels::publish) lets a backend publish over HTTP.
+//!
 //! With the feature `axum`, `web::axum` adds consumers to a `Router`. [`service`] makes a tower service from any route, for other
 //! servers, which add the [`PeerAddress`] of each request.
 
@@ -27,6 +29,8 @@ mod listener;
 mod peer_address;
 #[cfg(feature = "prometheus")]
 mod prometheus;
+#[cfg(feature = "publish")]
+mod publish;
 mod request_body;
 mod request_head;
 mod request_stream;
@@ -48,6 +52,8 @@ pub use listener::WebServer;
 pub use peer_address::PeerAddress;
 #[cfg(feature = "testing")]
 pub(crate) use peer_address::UnknownAddress;
+#[cfg(feature = "publish")]
+pub use publish::{Publish, PublishBuilder};
 pub use routes::{IntoService, Routes, WarpFilter};
 pub use service::service;
 

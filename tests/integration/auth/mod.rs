@@ -2,4 +2,5 @@
 
 mod forward;
 pub(crate) mod logins;
+mod tickets;
 mod user;

@@ -31,6 +31,7 @@ pub(super) fn info(consumer: &Consumer, private: &TokenStream) -> TokenStream {
                 uncompressed: #private::NameOf::<#payload>::UNCOMPRESSED,
                 returns: #returns,
                 line: #line,
+                decodes: #private::NameOf::<#payload>::DECODES,
                 defined: #private::NameOf::<#payload>::DEFINED,
             }
         }

@@ -88,6 +88,7 @@ metrics! {
         "Sockets dropped before they sent a request, by reason.";
     CLOSED: Counter "channels_connections_closed_total" ["reason"]
         "Connections closed by the server, by reason.";
+    TICKETS_REFUSED: Counter "channels_tickets_refused_total" [] "Tickets that were refused.";
     THROTTLED: Counter "channels_throttled_total" []
         "Pauses in reading from a client that sent too much.";
     COMPRESSION_OFFERS: Counter "channels_compression_offers_total" ["outcome"]
@@ -121,6 +122,8 @@ metrics! {
     COMMANDS_REFUSED: Counter "channels_commands_refused_total" ["consumer", "code"]
         "Frames from clients that were not a command, by code.";
     JOBS: Counter "channels_jobs_total" ["outcome"] "Worker jobs by outcome.";
+    PUBLISH_REQUESTS: Counter "channels_publish_requests_total" ["outcome"] "Requests of backends that publish over HTTP, by outcome.";
+    PUBLISHED: Counter "channels_published_messages_total" [] "Messages that backends published over HTTP.";
     MAILBOX_EVENTS: Gauge "channels_mailbox_events" [] "Events in all mailboxes.";
     MAILBOX_EVENTS_MAX: Gauge "channels_mailbox_events_max" [] "Events in the fullest mailbox.";
     OUTBOUND_BYTES: Gauge "channels_outbound_bytes" [] "Bytes in all outbound queues.";

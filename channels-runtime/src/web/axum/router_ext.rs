@@ -11,6 +11,8 @@ use crate::web::axum::consumer_route::ConsumerRoute;
 use crate::web::axum::mount::{mount, remember};
 use crate::web::axum::path::{captures, with_other_end};
 use crate::web::axum::respond::respond;
+#[cfg(feature = "publish")]
+use crate::web::publish::Publish;
 use crate::web::routes::{HttpService, IntoService};
 use crate::web::service::service;
 
@@ -55,6 +57,14 @@ pub trait RouterExt<S>: Sized {
     /// If the router has this path.
     #[must_use]
     fn inspection(self, channels: &Channels) -> Self;
+
+    /// Adds the route `/publish`, on which a backend publishes; see [`Channels::publish`].
+    ///
+    /// # Panics
+    /// If the router has this path.
+    #[cfg(feature = "publish")]
+    #[must_use]
+    fn publish(self, channels: &Channels, publish: Publish) -> Self;
 }
 
 impl<S: Clone + Send + Sync + 'static> RouterExt<S> for Router<S> {
@@ -102,6 +112,12 @@ impl<S: Clone + Send + Sync + 'static> RouterExt<S> for Router<S> {
     #[track_caller]
     fn inspection(self, channels: &Channels) -> Self {
         self.route_service("/inspect.json", service(channels.inspection()))
+    }
+
+    #[cfg(feature = "publish")]
+    #[track_caller]
+    fn publish(self, channels: &Channels, publish: Publish) -> Self {
+        self.route_service("/publish", service(channels.publish(publish)))
     }
 }
 
