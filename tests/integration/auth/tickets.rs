@@ -24,6 +24,7 @@ struct ChatLine {
     text: String,
 }
 
+#[derive(Debug)]
 #[group("room-{id}", events(ChatLine))]
 struct Room {
     id: u64,
