@@ -52,19 +52,19 @@ impl fmt::Debug for Identified {
 
 struct NoAuthenticator;
 
-/// The placeholder for the user while an authenticator runs that must not answer from a cache.
-struct FreshRequired;
+/// The placeholder for the user while an authenticator runs whose answer must be newer than this time.
+struct CheckedAfter(Instant);
 
-/// Returns the placeholder for a user who must not come from a cache.
-pub(crate) fn fresh_required() -> SomeUser {
-    static INSTANCE: LazyLock<SomeUser> = LazyLock::new(|| Arc::new(FreshRequired));
-    Arc::clone(&INSTANCE)
+/// Returns the placeholder for a user whose login must be checked after this time.
+pub(crate) fn checked_after(time: Instant) -> SomeUser {
+    Arc::new(CheckedAfter(time))
 }
 
-/// Returns whether a scope's user is the one of [`fresh_required`].
+/// Returns the time after which a login must be checked, if the scope's user is the one of [`checked_after`].
 #[cfg(feature = "backend")]
-pub(crate) fn is_fresh_required(user: Option<&SomeUser>) -> bool {
-    user.is_some_and(|user| (&**user as &dyn AnyUser as &dyn Any).is::<FreshRequired>())
+pub(crate) fn required_after(user: Option<&SomeUser>) -> Option<Instant> {
+    let user: &dyn AnyUser = &**user?;
+    (user as &dyn Any).downcast_ref().map(|CheckedAfter(time)| *time)
 }
 
 /// Returns the placeholder for a user in an application without an authenticator. All connections share it.

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at an unexpected result")]
 
+mod backend;
 mod chat;
 mod contract;
 mod groups;

@@ -155,6 +155,21 @@ impl Daphne {
     }
 }
 
+/// A plain WSGI Django, without Channels.
+pub(crate) struct PlainSite {
+    pub(crate) address: SocketAddr,
+    _process: Process,
+}
+
+impl PlainSite {
+    pub(crate) fn start() -> Self {
+        let mut command = program("python");
+        command.arg(folder().join("plain_site/site.py")).stdout(Stdio::null());
+        let (process, _, address) = started(command, "listening on ");
+        Self { address: address.parse().expect("the site logs its address"), _process: process }
+    }
+}
+
 /// Returns a command for a program of the tutorial's site.
 fn in_tutorial(name: &str, layers: &Value) -> Command {
     let mut command = program(name);

@@ -1,7 +1,6 @@
 //! The settings of an application.
 
 use std::fmt;
-#[cfg(feature = "backend")]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,7 +51,8 @@ pub struct ChannelsBuilder {
     heartbeat: Option<(Duration, Duration)>,
     idle_limit: Option<Duration>,
     connect_deadline: Duration,
-    authenticator: Option<Box<Authenticator>>,
+    authenticator: Option<Arc<Authenticator>>,
+    reauth: Option<Duration>,
     #[cfg(feature = "backend")]
     forward_auth: Option<Arc<ForwardAuthCounters>>,
     contracts: Vec<String>,
@@ -82,6 +82,7 @@ impl Default for ChannelsBuilder {
             idle_limit: None,
             connect_deadline: Duration::from_secs(5),
             authenticator: None,
+            reauth: None,
             #[cfg(feature = "backend")]
             forward_auth: None,
             contracts: Vec::new(),
@@ -238,10 +239,27 @@ impl ChannelsBuilder {
         F: AsyncIdentity<Output = Result<I, Reject>> + Send + 'static,
         I: Identity,
     {
-        self.authenticator = Some(Box::new(move |scope| {
+        self.authenticator = Some(Arc::new(move |scope| {
             let identity = authenticator(scope);
             async move { Ok(identity.await?.into_parts()) }.boxed()
         }));
+        self
+    }
+
+    /// Runs the [authenticator](Self::authenticator) again for each open connection, after each such time at the latest. Default:
+    /// never. [`Login::reauth`](crate::auth::Login::reauth) sets another time for one login.
+    ///
+    /// The authenticator gets the same scope, so it must not use a credential that is valid once only. The connection is closed
+    /// with 3000 and the reason `the login has ended` if the authenticator rejects with a status below 500, or if the client is now
+    /// anonymous or another user (its [key](crate::auth::Login::key)). [`ConnectionStats::login_ended`](crate::stats::ConnectionStats::login_ended)
+    /// counts these.
+    ///
+    /// If the authenticator rejects with 500 or more, or takes longer than [`Self::connect_deadline`], the connection stays open. The
+    /// third time in a row closes it with 1013. The user of an open connection stays the one of the handshake.
+    ///
+    /// The checks are spread over time, and at most 16 run together.
+    pub fn reauth(mut self, every: Duration) -> Self {
+        self.reauth = Some(every.min(LONGEST));
         self
     }
 
@@ -495,6 +513,7 @@ impl ChannelsBuilder {
             heartbeat: HeartbeatPolicy::new(self.heartbeat, self.idle_limit),
             connect_deadline: self.connect_deadline,
             authenticator: self.authenticator,
+            reauth: self.reauth,
             #[cfg(feature = "backend")]
             forward_auth: self.forward_auth,
             contracts: self.contracts,
@@ -544,6 +563,11 @@ impl ChannelsBuilder {
             check(interval.is_zero() || deadline > interval, "heartbeat", &problem);
         }
         check(self.idle_limit.is_none_or(|limit| !limit.is_zero()), "idle_limit", "0 s; leave it out for no limit");
+        check(
+            self.reauth.is_none_or(|every| !every.is_zero()),
+            "reauth",
+            "0 s; leave it out to check logins only once",
+        );
         check(!self.connect_deadline.is_zero(), "connect_deadline", "0 s reject every client; the default is 5 s");
         for fingerprint in self.contracts.iter().filter(|fingerprint| !is_fingerprint(fingerprint)) {
             let problem = format!(
@@ -601,6 +625,7 @@ mod tests {
             idle_limit,
             connect_deadline,
             authenticator,
+            reauth,
             #[cfg(feature = "backend")]
                 forward_auth: _,
             contracts,
@@ -614,7 +639,7 @@ mod tests {
             ..
         } = ChannelsBuilder::default();
         assert!(unfinished_limit.is_none() && compression.is_none() && contracts.is_empty());
-        assert!(layer.is_none() && authenticator.is_none() && drain_window.is_none());
+        assert!(layer.is_none() && authenticator.is_none() && reauth.is_none() && drain_window.is_none());
         assert!(allowed_origins.is_none() && allowed_hosts.is_none() && trusted_proxies.is_empty());
         assert!(!use_x_forwarded_host);
         assert_eq!((max_message_size, outbound_limit), (1 << 20, 1 << 20));
@@ -640,6 +665,7 @@ mod tests {
             .inbound_limit(1, 0)
             .heartbeat(20 * SECOND, 20 * SECOND)
             .idle_limit(Duration::ZERO)
+            .reauth(Duration::ZERO)
             .connect_deadline(Duration::ZERO)
             .contracts(["auction-5c1f0a9e", "auction"])
             .token_parameter("")
@@ -663,6 +689,7 @@ mod tests {
                 "inbound_limit",
                 "heartbeat",
                 "idle_limit",
+                "reauth",
                 "connect_deadline",
                 "contracts",
                 "token_parameter",

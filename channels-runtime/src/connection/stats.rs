@@ -48,6 +48,10 @@ counted! {
         wrong_name => CLOSED["wrong_name"],
         /// Connections closed with 3000 because their login ended.
         login_ended => CLOSED["login_ended"],
+        /// Connections closed with 1013 because their login could not be checked again three times in a row.
+        login_unchecked => CLOSED["login_unchecked"],
+        /// Connections closed by [`ChannelLayer::user`](crate::ChannelLayer::user), or by the event `user.close`.
+        user_closed => CLOSED["user_closed"],
         /// Connections closed with 1013 because the unfinished messages of all clients exceeded `unfinished_limit`, and this one
         /// was the largest and oldest.
         unfinished => CLOSED["unfinished"],

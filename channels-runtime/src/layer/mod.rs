@@ -13,7 +13,7 @@
 //!
 //! Files in reading order:
 //!
-//! - The API: `handle`, `membership`, `readiness`, `channel`, `blocking` and `aliases`.
+//! - The API: `handle`, `membership`, `readiness`, `channel`, `user`, `blocking` and `aliases`.
 //! - The configuration: `config`, `channel_capacity` and `settings`.
 //! - The backends: `backend` (the trait), `memory` and `redis`.
 //! - The channels and groups of this process: `local_table`, `local_table_gaps`, `local_table_remote` and
@@ -77,6 +77,7 @@ mod scheduled;
 mod setting_number;
 mod settings;
 mod sharded_map;
+mod user;
 mod write_priority;
 
 pub use aliases::channel_layer;
@@ -100,6 +101,8 @@ pub(crate) use mailbox::{Batch, DeliveryCount, Mailbox, TooMuch};
 pub use redis::RedisHost;
 pub(crate) use scheduled::{OutputQueue, Scheduled, Writable, Writables};
 pub use settings::ConfigError;
+pub use user::UserConnections;
+pub(crate) use user::{USERS, UserClose};
 pub(crate) use write_priority::{TURN, WritePriority};
 #[cfg(feature = "testing")]
 pub(crate) use {local_table::LocalTable, local_table_history::NotReady};

@@ -41,6 +41,7 @@ impl Server {
         requests.close();
         let ended = async {
             tokio::join!(self.drain(deadline / 2), self.sessions.wait(), requests.wait());
+            self.kicks.leave();
             // Otherwise Redis would keep the memberships of this process for a day.
             self.layer().backend().settled().await;
         };

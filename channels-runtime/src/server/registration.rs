@@ -3,12 +3,13 @@
 use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use crate::connection::Connection;
 use crate::consumer::Consumer;
 use crate::error::Reject;
 use crate::server::drain::close_for_restart;
+use crate::server::login_terms::LoginTerms;
+use crate::server::reauth::Check;
 use crate::server::server::Server;
 
 /// A permit for one connection, from before its `connect` until its end. Released on drop.
@@ -44,11 +45,18 @@ pub(super) struct Registration<C: Consumer> {
 }
 
 impl<C: Consumer> Registration<C> {
-    pub(super) fn new(permit: AdmissionPermit, connection: &Arc<Connection>, login_ends: Option<SystemTime>) -> Self {
+    pub(super) fn new(permit: AdmissionPermit, connection: &Arc<Connection>, login: LoginTerms) -> Self {
         let server = &permit.server;
         let index = server.registry.add(connection, C::INFO.name);
-        if let Some(end) = login_ends {
+        if let Some(end) = login.until {
             server.login_expiry.add(index, end, connection);
+        }
+        if let Some(every) = login.reauth {
+            let key = login.key.as_ref().map(|(key, _)| Arc::clone(key));
+            server.reauth.add(index, Check::new(connection, every, key, login.has_user));
+        }
+        if let Some((key, checked)) = login.key {
+            server.kicks.registry().add(index, key, checked, connection);
         }
         // A shutdown that began between the handshake and this line did not see the connection.
         if server.stopping.is_cancelled() {
@@ -62,7 +70,10 @@ impl<C: Consumer> Drop for Registration<C> {
     fn drop(&mut self) {
         let server = &self.permit.server;
         // Before the registry, which reuses the index immediately.
+        // Before login expiry, to which a check of the login may just add a new end.
+        server.reauth.remove(self.index);
         server.login_expiry.remove(self.index);
+        server.kicks.registry().remove(self.index);
         server.registry.remove(self.index, C::INFO.name);
     }
 }

@@ -22,8 +22,10 @@ use crate::error::Reject;
 use crate::layer::ChannelLayer;
 use crate::scope::Scope;
 use crate::server::job_stats::JobCounters;
+use crate::server::kicks::Kicks;
 use crate::server::login_expiry::LoginExpiry;
 use crate::server::publish_stats::PublishCounters;
+use crate::server::reauth::{Checker, Reauth};
 use crate::server::registry::ConnectionRegistry;
 use crate::support::{LogLimit, lock};
 use crate::user::Identified;
@@ -43,13 +45,15 @@ pub(crate) struct Server {
     /// The counters of publishing over HTTP.
     published: PublishCounters,
     pub(super) login_expiry: Arc<LoginExpiry>,
+    pub(super) reauth: Arc<Reauth>,
+    pub(super) kicks: Kicks,
     pub(crate) settings: Settings,
     /// The tasks of all sessions, and of requests that must end.
     pub(super) sessions: TaskTracker,
     /// Cancelled when the shutdown begins: no more connections are admitted.
     pub(super) stopping: CancellationToken,
     pub(super) registry: Arc<ConnectionRegistry>,
-    /// The tasks for all connections: the write queue, the heartbeat and login expiry. They end when the server is dropped.
+    /// The tasks for all connections: the write queue, the heartbeat, login expiry and the checks of logins. They end when the server is dropped.
     /// Sessions hold the server, so the tasks outlive them.
     background_tasks: Mutex<Option<(JoinHandle<()>, DropGuard)>>,
 }
@@ -60,7 +64,9 @@ pub(crate) struct Settings {
     /// The times after which a silent client is pinged and dropped. `None`: never.
     pub(crate) heartbeat: Option<HeartbeatPolicy>,
     pub(crate) connect_deadline: Duration,
-    pub(crate) authenticator: Option<Box<Authenticator>>,
+    pub(crate) authenticator: Option<Arc<Authenticator>>,
+    /// The time between two checks of a login. `None`: only those that set a time are checked.
+    pub(crate) reauth: Option<Duration>,
     /// The counters of the backend that is asked for logins.
     #[cfg(feature = "backend")]
     pub(crate) forward_auth: Option<Arc<ForwardAuthCounters>>,
@@ -89,6 +95,8 @@ impl Server {
             jobs: Arc::default(),
             published: PublishCounters::default(),
             login_expiry: Arc::default(),
+            reauth: Arc::default(),
+            kicks: Kicks::default(),
             settings,
             sessions: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -168,6 +176,15 @@ impl Server {
                 tokio::spawn(Arc::clone(&self.registry).check_heartbeats(heartbeat, stop.clone().cancelled_owned()));
             }
             tokio::spawn(Arc::clone(&self.login_expiry).run(stop.clone().cancelled_owned()));
+            if let Some(authenticator) = &self.settings.authenticator {
+                let checker = Checker {
+                    schedule: Arc::clone(&self.reauth),
+                    login_expiry: Arc::clone(&self.login_expiry),
+                    authenticator: Arc::clone(authenticator),
+                    deadline: self.settings.connect_deadline,
+                };
+                tokio::spawn(checker.run(stop.clone().cancelled_owned()));
+            }
             let writer = tokio::spawn(write(Arc::clone(&self.shared), stop.cancelled_owned()));
             *tasks = Some((writer, guard));
         }

@@ -2,13 +2,14 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tracing::Instrument;
 
 use crate::connection::Socket;
 use crate::consumer::Consumer;
+use crate::server::login_terms::LoginTerms;
 use crate::server::registration::{AdmissionPermit, Registration};
 use crate::server::server::Server;
 use crate::session::Opened;
@@ -22,7 +23,7 @@ impl Server {
     pub(crate) fn spawn<C: Consumer>(
         permit: AdmissionPermit,
         opened: Opened<C>,
-        login_ends: Option<SystemTime>,
+        login: LoginTerms,
         upgrade: impl Future<Output = Option<(Socket, Bytes)>> + Send + 'static,
     ) {
         let server = Arc::clone(&permit.server);
@@ -46,7 +47,7 @@ impl Server {
                 return drop(permit);
             };
             let session = opened.into_session(socket, &read_ahead);
-            let registration = Registration::<C>::new(permit, session.connection(), login_ends);
+            let registration = Registration::<C>::new(permit, session.connection(), login);
             // Most connections have no span, so their task does not reserve memory for one.
             if span.is_disabled() {
                 server.sessions.spawn(session.run(registration));

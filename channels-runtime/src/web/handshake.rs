@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 #[cfg(feature = "axum")]
 use axum::extract::OriginalUri;
@@ -30,10 +30,9 @@ use crate::consumer::Consumer;
 use crate::error::{Reject, shown, shown_error};
 use crate::layer::MailboxKind;
 use crate::scope::{BEARER, Scope, offers_bearer};
-use crate::server::{AdmissionPermit, Server};
+use crate::server::{AdmissionPermit, LoginTerms, Server};
 use crate::session::{self, Opened};
 use crate::support::count;
-use crate::user::{Identified, no_authenticator};
 use crate::web::peer_address::PeerAddress;
 use crate::web::request_head::{check_host, is_websocket_key, lists, single};
 use crate::web::request_stream::RequestStream;
@@ -48,8 +47,8 @@ const MAX_PATH: usize = 2 * 1024;
 /// The largest scope, in bytes: path, query and headers. It is kept while its connection is open.
 const MAX_SCOPE: usize = 16 * 1024;
 
-/// An admitted client: its permit, its consumer, and when its login ends.
-pub(super) type Admitted<C> = (AdmissionPermit, Opened<C>, Option<SystemTime>);
+/// An admitted client: its permit, its consumer, and the terms of its login.
+pub(super) type Admitted<C> = (AdmissionPermit, Opened<C>, LoginTerms);
 
 /// Why a client was not admitted.
 pub(super) enum NotAdmitted<E> {
@@ -111,7 +110,7 @@ impl Handshake {
         };
         let agreement = self.negotiate_compression::<C>(server);
         let window = agreement.as_ref().map_or(Window::NONE, |agreement| agreement.window);
-        let (permit, mut opened, login_ends) =
+        let (permit, mut opened, login) =
             match self.admit::<C, E>(server, captures, session::mailbox_kind::<C>(), window).await {
                 Ok(admitted) => admitted,
                 Err(NotAdmitted::Rejected(reject)) => return Ok(self.refuse(server, C::INFO.name, &reject)),
@@ -122,7 +121,7 @@ impl Handshake {
         if let Some(agreement) = agreement {
             respond_to_offer(&mut response, opened.cx.connection(), agreement);
         }
-        Server::spawn(permit, opened, login_ends, async { transport(upgrade.await.ok()?) });
+        Server::spawn(permit, opened, login, async { transport(upgrade.await.ok()?) });
         Ok(response)
     }
 
@@ -137,7 +136,7 @@ impl Handshake {
         Some(agreement)
     }
 
-    /// Admits the client, awaits the captures, and runs `connect`. Also returns when the login ends.
+    /// Admits the client, awaits the captures, and runs `connect`. Also returns the terms of the login.
     pub(super) async fn admit<C: Consumer, E>(
         &self,
         server: &Arc<Server>,
@@ -153,14 +152,14 @@ impl Handshake {
             count(&server.admission().counters.malformed);
             return Err(Reject::new(431).reason("the headers and the query are larger than 16 KiB").into());
         }
-        let (opened, login_ends) = self.open::<C, E>(server, scope, captures, kind, window).await?;
-        Ok((permit, opened, login_ends))
+        let (opened, login) = self.open::<C, E>(server, scope, captures, kind, window).await?;
+        Ok((permit, opened, login))
     }
 
     /// Runs the authenticator. Returns the user, or `None` for an anonymous client.
     pub(super) async fn user<U: Any + Send + Sync>(&self, server: &Server) -> Result<Option<Arc<U>>, Reject> {
         let mut scope = self.scope(server);
-        let authenticating = authenticate(server, &mut scope);
+        let authenticating = server.authenticate(&mut scope);
         match tokio::time::timeout(server.settings.connect_deadline, authenticating).await {
             Ok(authenticated) => _ = authenticated?,
             Err(_) => return Err(Reject::new(503).reason("authentication took too long").retry_after(retry_after())),
@@ -218,7 +217,7 @@ impl Handshake {
         captures: impl Future<Output = Result<C::Captures, E>>,
         kind: &'static MailboxKind,
         window: Window,
-    ) -> Result<(Opened<C>, Option<SystemTime>), NotAdmitted<E>> {
+    ) -> Result<(Opened<C>, LoginTerms), NotAdmitted<E>> {
         let (consumer, path) = (C::INFO.name, shown(self.uri.path()));
         let opening = async {
             let captures = captures.await.map_err(NotAdmitted::Captures)?;
@@ -271,27 +270,9 @@ async fn open<C: Consumer>(
     captures: C::Captures,
     kind: &'static MailboxKind,
     window: Window,
-) -> Result<(Opened<C>, Option<SystemTime>), Reject> {
-    let login_ends = authenticate(server, &mut scope).await?;
-    Ok((session::open::<C>(server.shared(), scope, captures, kind, window).await?, login_ends))
-}
-
-/// Runs the authenticator, and sets the user of the scope. Returns when the login ends.
-async fn authenticate(server: &Server, scope: &mut Scope) -> Result<Option<SystemTime>, Reject> {
-    let mut login_ends = None;
-    if let Some(authenticator) = &server.settings.authenticator {
-        let Identified { user, until, .. } = authenticator(scope.clone()).await?;
-        scope.set_user(user);
-        if let Some(until) = until {
-            if until <= SystemTime::now() {
-                return Err(Reject::unauthorized().reason("the login has ended; log in again"));
-            }
-            login_ends = Some(until);
-        }
-    } else {
-        scope.set_user(Some(no_authenticator()));
-    }
-    Ok(login_ends)
+) -> Result<(Opened<C>, LoginTerms), Reject> {
+    let login = server.authenticate(&mut scope).await?;
+    Ok((session::open::<C>(server.shared(), scope, captures, kind, window).await?, login))
 }
 
 pub(super) fn rejection(reject: &Reject) -> Response {

@@ -154,7 +154,7 @@ pub(super) async fn respond<C: Consumer, E>(
     server: &Arc<Server>,
     captures: impl Future<Output = Result<C::Captures, E>>,
 ) -> Result<Response, E> {
-    let (permit, mut opened, login_ends) =
+    let (permit, mut opened, login) =
         match handshake.admit::<C, E>(server, captures, session::stream_kind::<C>(), Window::NONE).await {
             Ok(admitted) => admitted,
             Err(NotAdmitted::Rejected(reject)) => return Ok(handshake.refuse(server, C::INFO.name, &reject)),
@@ -166,7 +166,7 @@ pub(super) async fn respond<C: Consumer, E>(
     let lease = SlotLease::default();
     let session = SessionPipe { pipe: session, _guard: lease.guard() };
     let transport = Some((Socket::Stream(Stream::new(session)), Bytes::new()));
-    Server::spawn(permit, opened, login_ends, std::future::ready(transport));
+    Server::spawn(permit, opened, login, std::future::ready(transport));
     let mut response = warp::reply::stream(EventStream::new(C::INFO.name, pipe)).into_response();
     response.extensions_mut().insert(lease);
     let headers = response.headers_mut();

@@ -3,4 +3,6 @@
 pub(crate) mod drain;
 mod heartbeat;
 mod login_expiry;
+mod reauth;
 mod restart;
+mod user_close;

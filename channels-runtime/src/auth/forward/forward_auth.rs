@@ -16,7 +16,7 @@ use crate::backend::{BackendUrl, UrlError};
 use crate::error::Reject;
 use crate::scope::Scope;
 use crate::support::{LONGEST, random_below};
-use crate::user::is_fresh_required;
+use crate::user::required_after;
 
 /// Asks a backend who a client is: forwards the client's `Cookie` and `Authorization` to a URL, and takes the user from the JSON of
 /// the response. The URL is a page of any framework, which knows its sessions and tokens:
@@ -186,7 +186,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> ForwardAuth<U> {
         if credentials.is_empty() && !self.settings.asks_for_anonymous {
             return Ok(Login::anonymous());
         }
-        match self.questions.ask(&self.settings, credentials, is_fresh_required(scope.marker())).await {
+        match self.questions.ask(&self.settings, credentials, required_after(scope.marker())).await {
             Ok(Known::User { user, key, answered }) => Ok(Login::shared(user).with_key(key).answered(answered)),
             Ok(Known::Anonymous { answered }) => Ok(Login::anonymous().answered(answered)),
             Ok(Known::Rejected { .. }) => Err(Reject::unauthorized().reason("this login is not valid; log in again")),

@@ -47,6 +47,15 @@ pub(super) enum Known<U> {
     Rejected { answered: Instant },
 }
 
+impl<U> Known<U> {
+    /// Returns when the backend was asked.
+    fn answered(&self) -> Instant {
+        match self {
+            Self::User { answered, .. } | Self::Anonymous { answered } | Self::Rejected { answered } => *answered,
+        }
+    }
+}
+
 // `derive` would require `U: Clone`.
 impl<U> Clone for Known<U> {
     fn clone(&self) -> Self {
@@ -87,11 +96,18 @@ struct Table<U> {
     users: AnswerCache<Known<U>>,
     /// Apart from the users: a flood of invalid credentials does not replace them.
     others: AnswerCache<Known<U>>,
-    /// The running questions, with a number for each. Bound: [`MAX_QUESTIONS`]. Policy: a further client gets an error.
+    /// The running questions. Bound: [`MAX_QUESTIONS`]. Policy: a further client gets an error.
     ///
     /// The clients own the future, so the request is dropped with the last of them, and not with the first.
-    flights: HashMap<Key, (u64, WeakShared<Flight<U>>)>,
+    flights: HashMap<Key, Running<U>>,
     next: u64,
+}
+
+/// A running question.
+struct Running<U> {
+    number: u64,
+    began: Instant,
+    flight: WeakShared<Flight<U>>,
 }
 
 impl<U: DeserializeOwned + Send + Sync + 'static> Questions<U> {
@@ -112,8 +128,8 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Questions<U> {
         }
     }
 
-    /// Returns what the backend knows about these credentials: from the cache unless the answer must be `fresh`, or from a
-    /// question that is already running, or from a new question.
+    /// Returns what the backend knows about these credentials: from the cache, or from a question that is already running, or from
+    /// a new question. With `after`, only from a question that was asked after this time.
     ///
     /// # Cancel safety
     /// If the future is dropped, other clients that wait for the same answer get it.
@@ -121,9 +137,9 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Questions<U> {
         self: &Arc<Self>,
         settings: &Arc<Settings>,
         credentials: Credentials,
-        fresh: bool,
+        after: Option<Instant>,
     ) -> Outcome<U> {
-        match self.find(settings, credentials, fresh)? {
+        match self.find(settings, credentials, after)? {
             Either::Left(known) => Ok(known),
             Either::Right(flight) => flight.await,
         }
@@ -134,22 +150,24 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Questions<U> {
         self: &Arc<Self>,
         settings: &Arc<Settings>,
         credentials: Credentials,
-        fresh: bool,
+        after: Option<Instant>,
     ) -> Result<Either<Known<U>, Shared<Flight<U>>>, Unknown> {
         let key = self.keys.key(&credentials);
         let mut table = lock(&self.table);
-        if fresh {
+        let is_new = |answered| Some(answered) > after;
+        let known = table.users.get(&key).or_else(|| table.others.get(&key));
+        if let Some(known) = known.filter(|known| is_new(known.answered())) {
+            count(&self.counters.cached);
+            return Ok(Either::Left(known.clone()));
+        }
+        let running = table.flights.get(&key).filter(|running| is_new(running.began));
+        if let Some(flight) = running.and_then(|running| running.flight.upgrade()) {
+            count(&self.counters.joined);
+            return Ok(Either::Right(flight));
+        }
+        if after.is_some() {
             table.users.remove(&key);
             table.others.remove(&key);
-        } else {
-            if let Some(known) = table.users.get(&key).or_else(|| table.others.get(&key)) {
-                count(&self.counters.cached);
-                return Ok(Either::Left(known.clone()));
-            }
-            if let Some(flight) = table.flights.get(&key).and_then(|(_, flight)| flight.upgrade()) {
-                count(&self.counters.joined);
-                return Ok(Either::Right(flight));
-            }
         }
         if table.flights.len() >= MAX_QUESTIONS {
             count(&self.counters.crowded_out);
@@ -157,17 +175,16 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Questions<U> {
         }
         let number = table.next;
         table.next += 1;
-        let place = Place { questions: Arc::clone(self), key, number };
-        let flight: Flight<U> = place.ask(Arc::clone(settings), credentials).boxed();
+        let (began, place) = (Instant::now(), Place { questions: Arc::clone(self), key, number });
+        let flight: Flight<U> = place.ask(Arc::clone(settings), credentials, began).boxed();
         let flight = flight.shared();
         if let Some(weak) = flight.downgrade() {
-            table.flights.insert(key, (number, weak));
+            table.flights.insert(key, Running { number, began, flight: weak });
         }
         Ok(Either::Right(flight))
     }
 
-    async fn request(&self, settings: &Settings, credentials: &Credentials) -> Outcome<U> {
-        let answered = Instant::now();
+    async fn request(&self, settings: &Settings, credentials: &Credentials, answered: Instant) -> Outcome<U> {
         let began = async {
             let permit = self.permits.acquire().await.map_err(|_| Unknown::CrowdedOut)?;
             // Checked after the wait, during which the backend may have gone down.
@@ -250,12 +267,12 @@ struct Place<U> {
 }
 
 impl<U: DeserializeOwned + Send + Sync + 'static> Place<U> {
-    async fn ask(self, settings: Arc<Settings>, credentials: Credentials) -> Outcome<U> {
-        let outcome = self.questions.request(&settings, &credentials).await;
+    async fn ask(self, settings: Arc<Settings>, credentials: Credentials, began: Instant) -> Outcome<U> {
+        let outcome = self.questions.request(&settings, &credentials, began).await;
         if let Ok(known) = &outcome {
             let mut table = lock(&self.questions.table);
-            // A newer question has asked for a fresh answer meanwhile.
-            let is_newest = table.flights.get(&self.key).is_some_and(|(number, _)| *number == self.number);
+            // Otherwise a newer question runs, because this answer is too old for a client.
+            let is_newest = table.flights.get(&self.key).is_some_and(|running| running.number == self.number);
             if is_newest {
                 let (cache, ttl) = match known {
                     Known::User { .. } => (&mut table.users, settings.ttl),
@@ -271,7 +288,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Place<U> {
 impl<U> Drop for Place<U> {
     fn drop(&mut self) {
         let mut table = lock(&self.questions.table);
-        if table.flights.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
+        if table.flights.get(&self.key).is_some_and(|running| running.number == self.number) {
             table.flights.remove(&self.key);
         }
     }
