@@ -5,6 +5,7 @@
 //! `user_registry` and `kicks` close those of a user, and `drain` closes all.
 
 mod announced_contracts;
+mod authenticator;
 mod drain;
 mod job_stats;
 mod kicks;
@@ -19,6 +20,7 @@ mod spawn;
 mod user_registry;
 
 pub(crate) use announced_contracts::is_fingerprint;
+pub(crate) use authenticator::Authenticator;
 pub(crate) use drain::{CutOff, reconnect_delay};
 pub(crate) use job_stats::JobCounters;
 pub use job_stats::JobStats;
@@ -26,4 +28,4 @@ pub(crate) use login_terms::LoginTerms;
 pub(crate) use publish_stats::PublishCounters;
 pub use publish_stats::PublishStats;
 pub(crate) use registration::AdmissionPermit;
-pub(crate) use server::{Authenticator, Server, Settings};
+pub(crate) use server::{Server, Settings};

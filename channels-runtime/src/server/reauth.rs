@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::connection::Connection;
+use crate::server::authenticator::Authenticator;
 use crate::server::login_expiry::LoginExpiry;
-use crate::server::server::Authenticator;
 use crate::support::{count, lock, random_below};
 use crate::user::Identified;
 use crate::websocket::CloseCode;

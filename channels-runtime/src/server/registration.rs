@@ -69,8 +69,8 @@ impl<C: Consumer> Registration<C> {
 impl<C: Consumer> Drop for Registration<C> {
     fn drop(&mut self) {
         let server = &self.permit.server;
-        // Before the registry, which reuses the index immediately.
-        // Before login expiry, to which a check of the login may just add a new end.
+        // The registry is the last, because it reuses the index immediately. Login expiry follows `reauth`, which may just add a new
+        // end to it.
         server.reauth.remove(self.index);
         server.login_expiry.remove(self.index);
         server.kicks.registry().remove(self.index);

@@ -6,7 +6,6 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -18,9 +17,8 @@ use crate::auth::ForwardAuthCounters;
 #[cfg(feature = "jwt")]
 use crate::auth::TicketKeys;
 use crate::connection::{Backlog, HeartbeatPolicy, Limits, Shared};
-use crate::error::Reject;
 use crate::layer::ChannelLayer;
-use crate::scope::Scope;
+use crate::server::authenticator::Authenticator;
 use crate::server::job_stats::JobCounters;
 use crate::server::kicks::Kicks;
 use crate::server::login_expiry::LoginExpiry;
@@ -28,10 +26,6 @@ use crate::server::publish_stats::PublishCounters;
 use crate::server::reauth::{Checker, Reauth};
 use crate::server::registry::ConnectionRegistry;
 use crate::support::{LogLimit, lock};
-use crate::user::Identified;
-
-/// Returns the login of a client. Runs before `#[connect]`.
-pub(crate) type Authenticator = dyn Fn(Scope) -> BoxFuture<'static, Result<Identified, Reject>> + Send + Sync;
 
 /// An application's connections, and the tasks that serve them.
 pub(crate) struct Server {
