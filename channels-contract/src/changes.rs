@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use indexmap::IndexMap;
 
 use crate::compatibility::{Misfit, Reason, ignored, misfits};
-use crate::contract::Answer;
+use crate::contract::{Answer, COMMAND_ERROR};
 use crate::discriminator::Discriminator;
 use crate::lock::{Lock, LockedRoute};
 use crate::shape::Shape;
@@ -125,6 +125,14 @@ impl Comparison<'_> {
                 was.join("`, `"),
                 is.join("`, `")
             ));
+        } else if before.error() != after.error()
+            && [before, after].iter().all(|route| route.messages.contains_key(COMMAND_ERROR))
+        {
+            let (was, is) = (before.error(), after.error());
+            self.breaks(format!(
+                "the field of a refusal at `{address}` was `{was}` and is `{is}`, so old clients do not know that a command is refused: \
+                 write `#[consumer(error = \"{was}\")]`"
+            ));
         }
         for (name, command) in &before.commands {
             match after.commands.get(name) {
@@ -196,9 +204,16 @@ impl Comparison<'_> {
                 let passes = |test: &Discriminator| {
                     types.resolve(shape).members().iter().any(|form| test.may_pass(types.resolve(form), &types))
                 };
-                *other != name && was(name) != Some(*other) && discriminators.iter().any(passes)
+                // Without a discriminator, every message is this one.
+                let is_taken = discriminators.is_empty() || discriminators.iter().any(passes);
+                *other != name && was(name) != Some(*other) && is_taken
             });
-            if let Some((other, discriminators)) = taken {
+            if let Some((other, [])) = taken.map(|(other, discriminators)| (other, &discriminators[..])) {
+                self.breaks(format!(
+                    "old clients take the message `{name}` for `{other}`, because they know no other message of this consumer: send it \
+                     as a `{other}`, or from a consumer at another address"
+                ));
+            } else if let Some((other, discriminators)) = taken {
                 let discriminators: Vec<String> = discriminators.iter().map(Discriminator::to_string).collect();
                 self.breaks(format!(
                     "old clients take the message `{name}` for `{other}`, because it `{}`: rename that field of `{name}`, or give it a \

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::fixtures::multichat;
+use crate::contract::Contract;
+use crate::facts::{AnswerFields, ConsumerFacts};
+use crate::fixtures::{CHAT, multichat};
 
 /// The route of `multichat`, as a JSON pointer.
 const ROUTE: &str = "/routes/~1chat~1stream~1";
@@ -94,6 +96,19 @@ fn added() {
         &[
             "note: the group `room-{id}` now carries `chat.mute`: a Python consumer in it needs a method `chat_mute`",
             "note: new event `chat.mute`",
+        ],
+    );
+}
+
+#[test]
+fn added_beside_a_message_of_any_shape() {
+    assert_changes(
+        &[("ROUTE/messages", json!({ "All": [] })), ("/types/All", json!("any"))],
+        &[("ROUTE/messages/Left", json!("has leave"))],
+        &[
+            "break: old clients take the message `Left` for `All`, because they know no other message of this consumer: send it as a \
+             `All`, or from a consumer at another address",
+            "note: new message `Left`",
         ],
     );
 }
@@ -356,6 +371,26 @@ fn tag_address_and_pattern_changed() {
             "note: new group `room_{id}`",
         ],
     );
+}
+
+/// No command is answered, but the runtime's refusal has the field, too.
+#[test]
+fn field_of_refusal_changed() {
+    let silent = |error| {
+        let answers = AnswerFields { error, ..CHAT.answers };
+        let facts = ConsumerFacts { commands: &CHAT.commands[..3], messages: &[], answers, ..CHAT };
+        let lock = Lock::of(&Contract::new("multichat", ".", &[("/chat/stream/", facts)], &[], &[]));
+        Lock::read(&lock.to_string()).unwrap()
+    };
+    for (was, is) in [("error", "problem"), ("problem", "error")] {
+        let changes = between(&silent(was), &silent(is));
+        let text = format!(
+            "the field of a refusal at `/chat/stream/` was `{was}` and is `{is}`, so old clients do not know that a command is refused: \
+             write `#[consumer(error = \"{was}\")]`"
+        );
+        assert_eq!(changes, [Change { breaks: true, text }]);
+    }
+    assert_eq!(between(&silent("problem"), &silent("problem")), []);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Whether a reader accepts everything that a writer sends.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
 use crate::shape::{Object, Range, Rest, Shape, Text, integer_of};
@@ -34,7 +34,14 @@ pub(crate) enum Reason {
 
 /// Returns all misfits. An empty list means that the reader accepts everything.
 pub(crate) fn misfits(reader: (&Shape, &ByName), writer: (&Shape, &ByName)) -> Vec<Misfit> {
-    let mut fit = Fit { read: reader.1, written: writer.1, assumed: HashSet::new(), misfits: Vec::new() };
+    let mut fit = Fit {
+        read: reader.1,
+        written: writer.1,
+        assumed: IndexSet::new(),
+        refuted: HashMap::new(),
+        guesses: 0,
+        misfits: Vec::new(),
+    };
     fit.check(reader.0, writer.0, "");
     fit.misfits
 }
@@ -50,18 +57,32 @@ pub(crate) fn ignored<'a>(reader: (&Shape, &ByName), writer: (&'a Shape, &'a ByN
     if matches!(read.rest, Rest::Ignored) { unknown.map(String::as_str).collect() } else { Vec::new() }
 }
 
+/// A reader and a writer, by their texts. At least one is a named type.
+type Pair = (String, String);
+
+/// The number of places at which the misfits of a pair are reported. Without a limit, types that name each other would be reported
+/// along each path between them.
+const PLACES: u32 = 8;
+
 struct Fit<'a> {
     read: &'a ByName,
     written: &'a ByName,
-    /// Pairs of named types that are being checked, by their texts. Assuming that they fit is right: a misfit would be found where it is.
-    assumed: HashSet<(String, String)>,
+    /// Pairs that fit, and pairs that are being checked, in the order of their checks. Assuming that the latter fit is right: a misfit
+    /// would be found where it is.
+    assumed: IndexSet<Pair>,
+    /// Pairs that do not fit, with the number of their checks.
+    refuted: HashMap<Pair, u32>,
+    /// The number of open calls of `fits`, whose misfits nobody sees.
+    guesses: u32,
     misfits: Vec<Misfit>,
 }
 
 impl Fit<'_> {
     fn fits(&mut self, reader: &Shape, writer: &Shape) -> bool {
         let before = self.misfits.len();
+        self.guesses += 1;
         self.check(reader, writer, "");
+        self.guesses -= 1;
         let fits = self.misfits.len() == before;
         self.misfits.truncate(before);
         fits
@@ -80,15 +101,26 @@ impl Fit<'_> {
             (Shape::Any, _) => {}
             (Shape::Named(_), _) | (_, Shape::Named(_)) => {
                 let pair = (reader.to_string(), writer.to_string());
-                if !self.assumed.insert(pair.clone()) {
+                match self.refuted.get(&pair) {
+                    Some(_) if self.guesses > 0 => return self.differs(path, reader, writer),
+                    Some(&checks) if checks >= PLACES => return,
+                    _ => {}
+                }
+                let (at, is_new) = self.assumed.insert_full(pair.clone());
+                if !is_new {
                     return;
                 }
+                let before = self.misfits.len();
                 let (read, written) = (behind(reader, self.read), behind(writer, self.written));
                 match (read, written) {
                     (Some(read), Some(written)) => self.check(read, written, path),
                     _ => self.differs(path, reader, writer),
                 }
-                self.assumed.remove(&pair);
+                if self.misfits.len() > before {
+                    // The pairs after it may fit only because this one was assumed to fit.
+                    self.assumed.truncate(at);
+                    *self.refuted.entry(pair).or_default() += 1;
+                }
             }
             (_, Shape::Union(members)) => {
                 let unfit: Vec<&Shape> = members.iter().filter(|member| !self.fits(reader, member)).collect();
@@ -159,6 +191,19 @@ impl Fit<'_> {
                     (Some(_), None) => false,
                 };
                 if within { self.check(read, written, &join(path, "*")) } else { self.differs(path, reader, writer) }
+            }
+            // A list and a tuple of the same length look alike.
+            (Shape::Array(read, bounds), Shape::Tuple(written)) if has_length(*bounds, written.len()) => {
+                for (at, written) in written.iter().enumerate() {
+                    self.check(read, written, &join(path, &at.to_string()));
+                }
+            }
+            (Shape::Tuple(read), Shape::Array(written, Some((least, most))))
+                if least == most && has_length(Some((*least, *most)), read.len()) =>
+            {
+                for (at, read) in read.iter().enumerate() {
+                    self.check(read, written, &join(path, &at.to_string()));
+                }
             }
             (Shape::Tuple(read), Shape::Tuple(written)) if read.len() == written.len() => {
                 for (at, (read, written)) in read.iter().zip(written).enumerate() {
@@ -284,6 +329,11 @@ fn tags(object: &Object) -> impl Iterator<Item = (&str, &Value)> {
     })
 }
 
+/// Returns whether a list of these bounds can have this length.
+fn has_length(bounds: Option<(u64, u64)>, length: usize) -> bool {
+    bounds.is_none_or(|(least, most)| (least..=most).contains(&(length as u64)))
+}
+
 /// Returns whether every value of the writer is one of the reader. Both are values without parts.
 fn is_within(reader: &Shape, writer: &Shape) -> bool {
     match (reader, writer) {
@@ -369,6 +419,10 @@ mod tests {
             ("{[string]: u8}", "{\"a\": u8}"),
             ("[u8]", "[u8; 3]"),
             ("(u8, any)", "(u8, string)"),
+            ("(u16, any)", "[u8; 2]"),
+            ("[u16; 2]", "(u8, 7)"),
+            ("[u16]", "(u8, 7)"),
+            ("[u16]", "()"),
             ("{\"type\": \"a\"} | {\"type\": \"b\", \"n\": u8}", "{\"type\": \"b\", \"n\": u8}"),
         ] {
             assert_eq!(reasons(reader, writer), Vec::<String>::new(), "{reader} <- {writer}");
@@ -392,6 +446,10 @@ mod tests {
             ("[u8; 2]", "[u8]", vec![": [u8; 2] <- [u8]"]),
             ("{\"a\": {\"b\": [u8]}}", "{\"a\": {\"b\": [string]}}", vec!["a.b.*: u8 <- string"]),
             ("(u8, u8)", "(u8)", vec![": (u8, u8) <- (u8)"]),
+            ("(u8, u8)", "[u8]", vec![": (u8, u8) <- [u8]"]),
+            ("(u8, u8)", "[u16; 2]", vec!["0: u8 <- u16", "1: u8 <- u16"]),
+            ("[u8; 2]", "(u8, u16)", vec!["1: u8 <- u16"]),
+            ("[u8; 2]", "(u8, u8, u8)", vec![": [u8; 2] <- (u8, u8, u8)"]),
             ("Nobody", "u8", vec![": Nobody <- u8"]),
             (TAGGED, r#"{"t": "a", "n": u16}"#, vec!["n: u8 <- u16"]),
             (TAGGED, r#"{"t": "c"}"#, vec!["t: new \"c\""]),
@@ -407,6 +465,26 @@ mod tests {
             (r#""Stop" | {"A": u8}"#, r#"{"C": u16}"#, vec![": new \"C\""]),
         ] {
             assert_eq!(reasons(reader, writer), misfits, "{reader} <- {writer}");
+        }
+    }
+
+    /// Such as the nodes of a document. There are more paths between these types than anybody can check.
+    #[test]
+    fn many_types_that_name_each_other_are_compared() {
+        let types = |of: &str, number: &str| -> ByName {
+            let fields: Vec<String> =
+                (0..20).map(|at| format!("\"f{at}\": {}", of.replace('T', &format!("T{at}")))).collect();
+            let shape = |at| format!("{{{}, \"n\": {}}}", fields.join(", "), if at == 19 { number } else { "u8" });
+            (0..20).map(|at| (format!("T{at}"), Shape::read(&shape(at)).unwrap())).collect()
+        };
+        let root = Shape::Named("T0".into());
+        for (of, path) in [("[T]", ".n"), ("T | null", ".n"), ("[T] | null", "f1")] {
+            let (old, new) = (types(of, "u8"), types(of, "u16"));
+            assert_eq!(misfits((&root, &old), (&root, &old)), [], "{of}");
+            assert_eq!(misfits((&root, &new), (&root, &old)), [], "{of}");
+            let misfits = misfits((&root, &old), (&root, &new));
+            assert!(misfits.iter().any(|misfit| misfit.path.ends_with(path)), "{of}: {misfits:?}");
+            assert!(misfits.len() < 1_000, "{of}: {}", misfits.len());
         }
     }
 

@@ -248,6 +248,9 @@ impl Reader<'_> {
             Command { name: name.into(), docs: given(docs), fields, answer }
         });
         let commands: Vec<Command> = commands.collect();
+        for command in &commands {
+            self.check_fields(facts, command);
+        }
         let mut shapes: IndexMap<String, Shape> = IndexMap::new();
         for (MessageFacts { place, ty, .. }, schema) in facts.messages.iter().zip(schemas.messages) {
             let place = match *place {
@@ -271,6 +274,28 @@ impl Reader<'_> {
             messages,
             others: facts.others,
             history_lost: facts.history_lost,
+        }
+    }
+
+    /// Reports the fields of a command that have another meaning: no client can send them.
+    fn check_fields(&mut self, facts: &ConsumerFacts, command: &Command) {
+        let (consumer, Command { name, fields, answer, .. }) = (facts.name, command);
+        let ConsumerFacts { tag, answers: AnswerFields { reference, .. }, .. } = *facts;
+        let is_name = Discriminator::HasValue(tag.into(), name.as_str().into());
+        for form in self.types.resolve(fields).members() {
+            let Shape::Object(object) = self.types.resolve(form) else { continue };
+            if answer.is_some() && object.fields.contains_key(reference) {
+                self.problems.push(format!(
+                    "the field `{reference}` of the command `{name}` of `{consumer}` would be the reference of its answer: rename the \
+                     field, or write `#[consumer(ref = \"..\")]` with another name"
+                ));
+            }
+            if object.fields.contains_key(tag) && !is_name.may_pass(&Shape::Object(object.clone()), self.types) {
+                self.problems.push(format!(
+                    "the field `{tag}` of the command `{name}` of `{consumer}` would be the name of the command: rename the field, or write \
+                     `#[consumer(tag = \"..\")]` with another name"
+                ));
+            }
         }
     }
 
@@ -539,6 +564,56 @@ mod tests {
             problems(ConsumerFacts { messages: MESSAGES, ..QUIET }),
             [
                 "messages `Line` and `Text` of `ChatConsumer` cannot be told apart: give them a tag, such as `#[serde(tag = \"type\")]`"
+            ]
+        );
+    }
+
+    #[derive(serde::Serialize, JsonSchema)]
+    #[serde(untagged)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    enum Endless {
+        Text(String),
+        Again(Box<Self>),
+    }
+
+    #[test]
+    fn a_type_that_is_a_form_of_itself_is_a_problem() {
+        const MESSAGES: &[MessageFacts] = &[sent::<Endless>("Endless")];
+        assert_eq!(
+            problems(ConsumerFacts { messages: MESSAGES, ..QUIET }),
+            ["`Endless` contains itself without an object or a list in between, so it may never end"]
+        );
+    }
+
+    #[derive(serde::Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    struct Branch {
+        r#ref: String,
+        command: u8,
+    }
+
+    #[derive(serde::Deserialize, JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    struct Named {
+        r#ref: String,
+        command: String,
+    }
+
+    #[test]
+    fn a_field_that_no_client_can_send_is_a_problem() {
+        const WHO: CommandFacts = CHAT.commands[3];
+        const COMMANDS: &[CommandFacts] = &[
+            CommandFacts { payload: facts::<Branch>("Branch"), ..WHO },
+            // Without an answer, `ref` is a field like any other, and a text can be the name of the command.
+            CommandFacts { name: "go", payload: facts::<Named>("Named"), answers: false, answer: None, ..WHO },
+        ];
+        assert_eq!(
+            problems(ConsumerFacts { commands: COMMANDS, ..QUIET }),
+            [
+                "the field `ref` of the command `who` of `ChatConsumer` would be the reference of its answer: rename the field, or write \
+                 `#[consumer(ref = \"..\")]` with another name",
+                "the field `command` of the command `who` of `ChatConsumer` would be the name of the command: rename the field, or write \
+                 `#[consumer(tag = \"..\")]` with another name",
             ]
         );
     }

@@ -6,12 +6,15 @@ use std::{fmt, fs, io};
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 
-use crate::contract::{Answer, Contract};
+use crate::contract::{Answer, COMMAND_ERROR, Contract};
 use crate::discriminator::Discriminator;
 use crate::shape::{Field, Object, Rest, Shape};
 
 /// The version of the file's format.
 const FORMAT: u64 = 1;
+
+/// The field of a refusal, unless a consumer names it.
+const ERROR: &str = "error";
 
 /// The content of a lock file.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +35,8 @@ pub(crate) struct Lock {
 pub(crate) struct LockedRoute {
     pub(crate) consumer: String,
     pub(crate) tag: String,
-    /// The fields around an answer, if a command is answered: `ref`, `ok` and `error`.
+    /// The fields around an answer, if a command is answered: `ref`, `ok` and `error`. Also if only the runtime's refusal has a field
+    /// that is not `error`.
     pub(crate) answers: Option<[String; 3]>,
     pub(crate) commands: IndexMap<String, LockedCommand>,
     /// The discriminators of each message. Its shape is the type of the same name.
@@ -56,7 +60,10 @@ impl Lock {
         let routes = contract.routes.iter().map(|route| {
             let fields = route.answers;
             let answers = [fields.reference, fields.ok, fields.error].map(str::to_owned);
-            let answers = route.commands.iter().any(|command| command.answer.is_some()).then_some(answers);
+            let answered = route.commands.iter().any(|command| command.answer.is_some());
+            // The runtime's refusal has the last of them even if no command is answered.
+            let refused = fields.error != ERROR && route.messages.iter().any(|message| message.name == COMMAND_ERROR);
+            let answers = (answered || refused).then_some(answers);
             let commands = route.commands.iter().map(|command| {
                 let locked = LockedCommand { fields: command.fields.clone(), answer: command.answer.clone() };
                 (command.name.clone(), locked)
@@ -170,6 +177,11 @@ impl fmt::Display for Lock {
 }
 
 impl LockedRoute {
+    /// Returns the field of a refusal.
+    pub(crate) fn error(&self) -> &str {
+        self.answers.as_ref().map_or(ERROR, |[.., error]| error)
+    }
+
     fn to_json(&self) -> Value {
         let mut route = Map::new();
         route.insert("consumer".into(), self.consumer.as_str().into());

@@ -11,7 +11,7 @@ impl Shape {
     /// The text is not that of a shape. The sentence says where.
     pub(crate) fn read(text: &str) -> Result<Self, String> {
         let (shape, rest) = Self::read_first(text)?;
-        if rest.is_empty() { Ok(shape) } else { Err(Reader { rest }.expected("the end")) }
+        if rest.is_empty() { Ok(shape) } else { Err(Reader { rest, depth: 0 }.expected("the end")) }
     }
 
     /// Reads the text of a shape, and returns what follows it.
@@ -19,13 +19,18 @@ impl Shape {
     /// # Errors
     /// The text does not begin with a shape. The sentence says where.
     pub(crate) fn read_first(text: &str) -> Result<(Self, &str), String> {
-        let mut reader = Reader { rest: text };
+        let mut reader = Reader { rest: text, depth: 0 };
         Ok((reader.shape()?, reader.rest))
     }
 }
 
+/// The deepest shape that is read. A deeper one would fill the stack.
+const DEEPEST: u32 = 128;
+
 struct Reader<'a> {
     rest: &'a str,
+    /// The number of shapes around the next one.
+    depth: u32,
 }
 
 impl<'a> Reader<'a> {
@@ -48,10 +53,15 @@ impl<'a> Reader<'a> {
     }
 
     fn shape(&mut self) -> Result<Shape, String> {
+        if self.depth == DEEPEST {
+            return Err(self.expected(&format!("at most {DEEPEST} types in each other")));
+        }
+        self.depth += 1;
         let mut members = vec![self.member()?];
         while self.take(" | ") {
             members.push(self.member()?);
         }
+        self.depth -= 1;
         Ok(if members.len() == 1 { members.remove(0) } else { Shape::Union(members) })
     }
 
@@ -219,6 +229,16 @@ mod tests {
                 prop::collection::vec(inner, 2..4).prop_map(Shape::union),
             ]
         })
+    }
+
+    #[test]
+    fn text_that_would_fill_the_stack_is_refused() {
+        for open in ["[", "(", "{[string]: ", "{\"a\": "] {
+            let error = Shape::read(&open.repeat(200_000)).unwrap_err();
+            assert!(error.starts_with("expected at most 128 types in each other at"), "{error}");
+        }
+        let deep = format!("{}u8{}", "[".repeat(127), "]".repeat(127));
+        assert_eq!(Shape::read(&deep).unwrap().to_string(), deep);
     }
 
     proptest! {

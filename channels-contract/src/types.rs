@@ -217,7 +217,30 @@ fn of_definitions(definitions: &Definitions, problems: &mut Vec<String>) -> Inde
         let docs = schema.get("description").and_then(Value::as_str).map(str::to_owned);
         types.insert(name.clone(), Type { shape, docs, role });
     }
+    let endless: Vec<String> = types.keys().filter(|name| is_endless(name, &types)).cloned().collect();
+    for name in endless {
+        problems.push(format!("`{name}` contains itself without an object or a list in between, so it may never end"));
+        types[&name].shape = Shape::Any;
+    }
     types
+}
+
+/// Returns whether a type is one of its own forms.
+fn is_endless(name: &str, types: &IndexMap<String, Type>) -> bool {
+    let forms = |name: &str| types.get(name).map(|ty| ty.shape.members()).unwrap_or_default();
+    let (mut seen, mut open) = (IndexSet::new(), vec![name]);
+    while let Some(next) = open.pop() {
+        for form in forms(next) {
+            let Shape::Named(form) = form else { continue };
+            if form == name {
+                return true;
+            }
+            if seen.insert(form) {
+                open.push(form);
+            }
+        }
+    }
+    false
 }
 
 thread_local! {

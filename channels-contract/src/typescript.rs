@@ -17,7 +17,7 @@ const CLIENT_JS: &str = include_str!("client/client.js");
 const CLIENT_DECLARATIONS: &str = include_str!("client/client.d.ts");
 
 /// The names of JavaScript and of the client that a type would hide.
-const TAKEN: [&str; 27] = [
+const TAKEN: &[&str] = &[
     "AbortSignal",
     "Array",
     "CONTRACT",
@@ -39,12 +39,88 @@ const TAKEN: [&str; 27] = [
     "Number",
     "Object",
     "Promise",
+    "Readonly",
     "Record",
     "ReturnType",
     "Set",
     "String",
     "URLSearchParams",
     "WebSocket",
+    // The types of TypeScript.
+    "any",
+    "bigint",
+    "boolean",
+    "never",
+    "number",
+    "object",
+    "string",
+    "symbol",
+    "undefined",
+    "unknown",
+    // The keys that every object has: the client looks up what it knows of a message by its name.
+    "constructor",
+    "hasOwnProperty",
+    "isPrototypeOf",
+    "propertyIsEnumerable",
+    "toLocaleString",
+    "toString",
+    "valueOf",
+];
+
+/// The names that a function would hide from the client.
+const USED: [&str; 7] =
+    ["clearTimeout", "comesBack", "encodeURIComponent", "globalThis", "kindOf", "location", "setTimeout"];
+
+/// The words that cannot be names.
+const RESERVED: [&str; 48] = [
+    "arguments",
+    "await",
+    "break",
+    "case",
+    "catch",
+    "class",
+    "const",
+    "continue",
+    "debugger",
+    "default",
+    "delete",
+    "do",
+    "else",
+    "enum",
+    "eval",
+    "export",
+    "extends",
+    "false",
+    "finally",
+    "for",
+    "function",
+    "if",
+    "implements",
+    "import",
+    "in",
+    "instanceof",
+    "interface",
+    "let",
+    "new",
+    "null",
+    "package",
+    "private",
+    "protected",
+    "public",
+    "return",
+    "static",
+    "super",
+    "switch",
+    "this",
+    "throw",
+    "true",
+    "try",
+    "typeof",
+    "var",
+    "void",
+    "while",
+    "with",
+    "yield",
 ];
 
 /// Writes the module.
@@ -102,19 +178,41 @@ fn head(contract: &Contract) -> String {
     format!("// {}\n", heading(contract))
 }
 
-/// Writes the types that the routes need.
-fn types(contract: &Contract) -> Result<String, String> {
-    let mut text = String::new();
-    let names: Vec<String> =
-        contract.routes.iter().flat_map(|route| [route.consumer.clone(), factory(route)]).collect();
-    for name in contract.types.needed(shapes(contract)) {
-        if TAKEN.contains(&name) || names.iter().any(|taken| taken == name) {
+/// Checks that each name has one meaning in the module.
+fn check_names(contract: &Contract) -> Result<(), String> {
+    let of = &contract.name;
+    let mut names: Vec<String> = Vec::new();
+    for route in &contract.routes {
+        let (consumer, factory) = (&route.consumer, factory(route));
+        let is_used = |name: &str| RESERVED.contains(&name) || names.iter().any(|known| known == name);
+        if TAKEN.contains(&consumer.as_str())
+            || USED.contains(&factory.as_str())
+            || is_used(consumer)
+            || is_used(&factory)
+        {
             return Err(format!(
-                "a type of the contract `{}` cannot be called `{name}` in TypeScript: give it another name with \
-                 `#[schemars(rename = \"..\")]`",
-                contract.name
+                "the consumer `{consumer}` of the contract `{of}` would be the function `{factory}` in TypeScript, where that name or \
+                 `{consumer}` has a meaning already: rename the struct"
             ));
         }
+        names.extend([consumer.clone(), factory]);
+    }
+    for name in contract.types.needed(shapes(contract)) {
+        if TAKEN.contains(&name) || RESERVED.contains(&name) || names.iter().any(|taken| taken == name) {
+            return Err(format!(
+                "a type of the contract `{of}` cannot be called `{name}` in TypeScript: give it another name with \
+                 `#[schemars(rename = \"..\")]`"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Writes the types that the routes need.
+fn types(contract: &Contract) -> Result<String, String> {
+    check_names(contract)?;
+    let mut text = String::new();
+    for name in contract.types.needed(shapes(contract)) {
         let Some(ty) = contract.types.by_name.get(name) else { continue };
         text += &docs("", ty.docs.as_deref());
         let _ = match &ty.shape {
@@ -164,7 +262,7 @@ fn protocol(contract: &Contract, route: &Route) -> String {
 /// Writes the signature of the function that connects: of its definition, or of its declaration.
 fn signature(route: &Route, declared: bool) -> String {
     let (name, consumer, captures) = (factory(route), &route.consumer, captures(route));
-    let address = &route.address;
+    let address = commented(&route.address);
     let mut path = String::new();
     if !captures.is_empty() {
         let fields: Vec<String> = captures.iter().map(|capture| format!("{capture}: string | number")).collect();
@@ -278,10 +376,15 @@ fn factory(route: &Route) -> String {
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
+/// Returns a text that does not end a comment.
+fn commented(text: &str) -> String {
+    text.replace("*/", "*\\/")
+}
+
 /// Writes documentation.
 fn docs(indent: &str, docs: Option<&str>) -> String {
     let Some(docs) = docs else { return String::new() };
-    let docs = docs.replace("*/", "*\\/");
+    let docs = commented(docs);
     if docs.contains('\n') {
         let lines: String = docs.lines().map(|line| format!("\n{indent} * {line}").trim_end().to_owned()).collect();
         format!("{indent}/**{lines}\n{indent} */\n")
@@ -303,9 +406,9 @@ fn of_shape(shape: &Shape) -> String {
             let items: Vec<String> = (0..*least).map(|_| of_shape(of)).collect();
             format!("[{}]", items.join(", "))
         }
-        Shape::Array(of, _) => match **of {
-            Shape::Union(_) => format!("({})[]", of_shape(of)),
-            _ => format!("{}[]", of_shape(of)),
+        Shape::Array(of, _) => match &**of {
+            Shape::Union(_) | Shape::Object(Object { rest: Rest::Each(_), .. }) => format!("({})[]", of_shape(of)),
+            of => format!("{}[]", of_shape(of)),
         },
         Shape::Tuple(of) => format!("[{}]", of.iter().map(of_shape).collect::<Vec<_>>().join(", ")),
         Shape::Map(of) => format!("{{ [key: string]: {} }}", of_shape(of)),
@@ -353,18 +456,20 @@ fn loses_digits(shape: &Shape) -> bool {
     })
 }
 
-/// Returns a key of an object type, in quotes if it is not a word.
+/// Returns a key of an object type, in quotes if it is not a word. Which letters outside of ASCII are words is not the same in Rust
+/// and JavaScript: `m²` is not.
 fn key(name: &str) -> String {
     let mut letters = name.chars();
-    let is_word = letters.next().is_some_and(|first| first.is_alphabetic() || first == '_' || first == '$')
-        && letters.all(|next| next.is_alphanumeric() || next == '_' || next == '$');
+    let is_word = letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_' || first == '$')
+        && letters.all(|next| next.is_ascii_alphanumeric() || next == '_' || next == '$');
     if is_word { name.to_owned() } else { Value::from(name).to_string() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::multichat;
+    use crate::facts::{ConsumerFacts, MessageFacts};
+    use crate::fixtures::{CHAT, facts, multichat};
 
     #[test]
     fn the_client_of_multichat_is_as_kept() {
@@ -376,6 +481,62 @@ mod tests {
             std::fs::write(path, own).unwrap();
         }
         assert_eq!(own, std::fs::read_to_string(path).unwrap());
+    }
+
+    #[test]
+    fn consumers_with_names_of_javascript_are_refused() {
+        let of = |names: &[&'static str]| {
+            let routes: Vec<_> = names.iter().map(|name| (*name, ConsumerFacts { name, ..CHAT })).collect();
+            typescript(&Contract::new("multichat", ".", &routes, &[], &[]))
+        };
+        for names in [&["Delete"][..], &["Location"], &["Map"], &["ComesBack"], &["Chat", "chat"]] {
+            let error = of(names).unwrap_err();
+            let name = names[names.len() - 1];
+            assert!(
+                error.starts_with(&format!("the consumer `{name}` of the contract `multichat` would be")),
+                "{error}"
+            );
+        }
+        assert!(of(&["chat", "Lobby"]).is_ok_and(|text| text.contains("export function lobby(")));
+    }
+
+    #[test]
+    fn a_type_with_a_name_of_javascript_is_refused() {
+        #[derive(serde::Serialize, schemars::JsonSchema)]
+        #[serde(rename = "constructor")]
+        struct Constructor {
+            built: u8,
+        }
+        const CONSTRUCTED: &[MessageFacts] =
+            &[MessageFacts { place: "sends", ty: facts::<Constructor>("Constructor"), is_json: true }];
+        let consumer = ConsumerFacts { messages: CONSTRUCTED, ..CHAT };
+        let error = javascript(&Contract::new("multichat", ".", &[("/", consumer)], &[], &[])).unwrap_err();
+        assert!(
+            error.starts_with("a type of the contract `multichat` cannot be called `constructor` in TypeScript"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_address_does_not_end_its_comment() {
+        let text = typescript(&Contract::new("multichat", ".", &[("/*/chat/", CHAT)], &[], &[])).unwrap();
+        assert!(text.contains("/** Connects to `ChatConsumer` at `/*\\/chat/`. */"), "{text}");
+        assert!(text.contains(r#"("/*/chat/", {"#), "{text}");
+    }
+
+    #[test]
+    fn keys_that_are_not_words_are_in_quotes() {
+        for (name, written) in
+            [("a_b$1", "a_b$1"), ("1a", "\"1a\""), ("m²", "\"m²\""), ("", "\"\""), ("a\"b", "\"a\\\"b\"")]
+        {
+            assert_eq!(key(name), written);
+        }
+    }
+
+    #[test]
+    fn lists_of_open_objects_are_in_parentheses() {
+        let of = |text| of_shape(&Shape::read(text).unwrap());
+        assert_eq!(of(r#"[{"a": u8, ..: any}]"#), "({ a: number } & { [key: string]: unknown })[]");
     }
 
     #[test]

@@ -8,16 +8,21 @@ use crate::types::Types;
 /// The largest number of items in a list of an example.
 const LONGEST: usize = 64;
 
+/// The largest number of values of named types in an example. Types that name each other would fill pages.
+const MOST: usize = 200;
+
 /// Returns a value that fits a shape. Returns `None` for a type that contains itself without an end, for a list that is too long,
-/// and for a text with an unknown pattern.
+/// for a value with too many parts, and for a text with an unknown pattern.
 pub(super) fn example(shape: &Shape, types: &Types) -> Option<Value> {
-    Examples { types, open: Vec::new() }.of(shape)
+    Examples { types, open: Vec::new(), left: MOST }.of(shape)
 }
 
 struct Examples<'a> {
     types: &'a Types,
     /// The named types around the value.
     open: Vec<&'a str>,
+    /// The number of values of named types that may follow.
+    left: usize,
 }
 
 impl<'a> Examples<'a> {
@@ -60,6 +65,7 @@ impl<'a> Examples<'a> {
                 if self.open.contains(&name.as_str()) {
                     return None;
                 }
+                self.left = self.left.checked_sub(1)?;
                 self.open.push(name);
                 let value = self.types.by_name.get(name).and_then(|ty| self.of(&ty.shape));
                 self.open.pop();
@@ -93,4 +99,21 @@ fn text(text: &Text) -> Option<&'static str> {
         Some("uuid") => "67e55044-10b1-426f-9247-bb680e5fe0c8",
         Some(_) => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_that_name_each_other_have_a_short_example() {
+        let mut types = Types::default();
+        for at in 0..20 {
+            let fields: Vec<String> = (0..20).map(|of| format!("\"f{of}\": [T{of}]")).collect();
+            let shape = Shape::read(&format!("{{{}}}", fields.join(", "))).unwrap();
+            types.by_name.insert(format!("T{at}"), shape.into());
+        }
+        let example = example(&Shape::Named("T0".into()), &types).unwrap();
+        assert!(example.to_string().len() < 100_000, "{}", example.to_string().len());
+    }
 }
