@@ -4,6 +4,7 @@ use std::path::Path;
 use std::{fmt, fs, io};
 
 use indexmap::IndexMap;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value, json};
 
 use crate::contract::{Answer, COMMAND_ERROR, Contract};
@@ -112,7 +113,7 @@ impl Lock {
     }
 
     pub(crate) fn read(text: &str) -> Result<Self, String> {
-        let whole: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let Distinct(whole) = serde_json::from_str(text).map_err(|error| error.to_string())?;
         match whole.get("channels").and_then(Value::as_u64) {
             Some(FORMAT) => {}
             Some(other) => {
@@ -299,6 +300,53 @@ fn read_type(name: &str, value: &Value) -> Result<Shape, String> {
         object.fields.insert(key.to_owned(), Field { shape: read(text)?, required, docs: None });
     }
     Ok(Shape::Object(object))
+}
+
+/// JSON whose objects have each key once. A merge may put in the same key twice without a conflict, and the second would hide what old
+/// clients need.
+struct Distinct(Value);
+
+impl<'de> Deserialize<'de> for Distinct {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Whole;
+
+        impl<'de> Visitor<'de> for Whole {
+            type Value = Distinct;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the JSON of a lock file")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Distinct, A::Error> {
+                let mut map = Map::new();
+                while let Some((key, Distinct(value))) = entries.next_entry::<String, _>()? {
+                    if map.contains_key(&key) {
+                        return Err(A::Error::custom(format_args!("the key `{key}` is there twice")));
+                    }
+                    map.insert(key, value);
+                }
+                Ok(Distinct(map.into()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Distinct, A::Error> {
+                let mut list = Vec::new();
+                while let Some(Distinct(item)) = items.next_element()? {
+                    list.push(item);
+                }
+                Ok(Distinct(list.into()))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Distinct, E> {
+                Ok(Distinct(text.into()))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Distinct, E> {
+                Ok(Distinct(number.into()))
+            }
+        }
+
+        deserializer.deserialize_any(Whole)
+    }
 }
 
 fn string(value: &Value, key: &str) -> Result<String, String> {

@@ -2,7 +2,8 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::{env, fmt, fs, io};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::{env, fmt, fs, io, process};
 
 use crate::contract::Contract;
 use crate::lock::Lock;
@@ -260,17 +261,24 @@ fn differs(path: &Path, shown: &str, text: &str) -> Result<Option<String>, Strin
 
 /// Writes a file through a temporary one, so that a test run that is killed leaves no half of it.
 fn write(path: &Path, text: &str) -> io::Result<()> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+
     if fs::read_to_string(path).is_ok_and(|found| found.replace("\r\n", "\n") == text) {
         return Ok(());
     }
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    // The whole name and not only its stem, because tests that write `channels.ts` and `channels.lock` run at the same time.
+    // A link to a file stays a link.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    // Tests run at the same time, in this process and in others, and may write the same file.
     let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    fs::write(&new, text)?;
-    fs::rename(new, path)
+    new.push(format!(".{}-{}.new", process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+    let written = fs::write(&new, text).and_then(|()| fs::rename(&new, path));
+    if written.is_err() {
+        let _ = fs::remove_file(new);
+    }
+    written
 }
 
 /// The first line of every generated file, without the sign of its comment.
@@ -281,8 +289,6 @@ pub(crate) fn heading(contract: &Contract) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
-
     use super::*;
     use crate::facts::{CommandFacts, ConsumerFacts};
     use crate::fixtures::{CHAT, MESSAGE, ROOM, Say, facts};
@@ -393,17 +399,18 @@ mod tests {
         assert!(report.starts_with("clients of `old.lock` would break:\n1. the command `who` is gone"), "{report}");
     }
 
-    /// Both files have the stem `channels`.
+    /// Two files have the stem `channels`, and one is written by several tests.
     #[test]
     fn files_that_are_written_at_the_same_time_are_not_mixed_up() {
         let folder = Folder::new();
         let path = |name: &str| folder.0.join(name);
         // Long, so that the writes overlap.
-        let texts = ["channels.ts", "channels.lock"].map(|name| (name, name.repeat(100_000)));
+        let texts = ["channels.ts", "channels.lock", "channels.lock", "channels.lock", "channels.lock"];
+        let texts = texts.map(|name| (name, name.repeat(100_000)));
         for _ in 0..20 {
+            texts.iter().for_each(|(name, _)| drop(fs::remove_file(path(name))));
             std::thread::scope(|scope| {
                 for (name, text) in &texts {
-                    let _ = fs::remove_file(path(name));
                     let path = path(name);
                     scope.spawn(move || write(&path, text).unwrap());
                 }
@@ -414,12 +421,28 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_a_file_stays_a_link() {
+        let folder = Folder::new();
+        fs::write(folder.0.join("shared.ts"), "old").unwrap();
+        std::os::unix::fs::symlink("shared.ts", folder.0.join("channels.ts")).unwrap();
+        write(&folder.0.join("channels.ts"), "new").unwrap();
+        assert!(folder.0.join("channels.ts").is_symlink());
+        assert_eq!(folder.read("shared.ts"), "new");
+        assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 2, "nothing else is left");
+    }
+
     #[test]
     fn a_broken_lock_file_is_not_overwritten() {
         let folder = Folder::new();
         for (text, sentence) in [
             ("{}\n", "`channels.lock` is not a lock file of a contract: it has no `channels`. Restore it from git"),
             ("{\n<<<<<<< HEAD\n", "`channels.lock` has a conflict of a merge: take one side"),
+            (
+                r#"{"channels": 1, "contract": "c", "types": {}, "contract": "d"}"#,
+                "`channels.lock` is not a lock file of a contract: the key `contract` is there twice",
+            ),
         ] {
             fs::write(folder.0.join("channels.lock"), text).unwrap();
             for mode in [Mode::Compare, Mode::Write, Mode::Break] {

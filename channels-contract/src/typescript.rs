@@ -68,8 +68,8 @@ const TAKEN: &[&str] = &[
 ];
 
 /// The names that a function would hide from the client.
-const USED: [&str; 7] =
-    ["clearTimeout", "comesBack", "encodeURIComponent", "globalThis", "kindOf", "location", "setTimeout"];
+const USED: [&str; 8] =
+    ["LONGEST", "clearTimeout", "comesBack", "encodeURIComponent", "globalThis", "kindOf", "location", "setTimeout"];
 
 /// The words that cannot be names.
 const RESERVED: [&str; 48] = [

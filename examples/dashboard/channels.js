@@ -21,6 +21,8 @@ export function dashboardConsumer(options = {}) {
 export function comesBack({ code }) {
     return !(code === 1000 || code === 1002 || code === 1003 || (code > 1006 && code < 1011) || code >= 3000);
 }
+// A timer with a longer delay runs at once.
+const LONGEST = 2 ** 31 - 1;
 const kindOf = (value) => value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
 export class ChannelsClient {
     state = "connecting";
@@ -85,7 +87,7 @@ export class ChannelsClient {
                 if (this.#unsaid.delete(say))
                     this.#waiting.delete(reference);
                 reject(new Error(`${name}: no answer`));
-            }, this.#options.patience ?? 30_000);
+            }, Math.min(this.#options.patience ?? 30_000, LONGEST));
             if (this.#is("open"))
                 say();
             else
@@ -198,11 +200,14 @@ export class ChannelsClient {
     #heard(data) {
         if (this.#is("closed"))
             return;
-        let body = data;
+        let body;
+        // Text that is not JSON, or bytes.
         try {
             body = JSON.parse(data);
         }
-        catch { /* text that is not JSON, or bytes */ }
+        catch {
+            return this.#options.unknown?.(data);
+        }
         const isObject = kindOf(body) === "object";
         const has = (key) => isObject && Object.hasOwn(body, key);
         const [reference, ok, error] = this.#spec.answers;
@@ -232,11 +237,18 @@ export class ChannelsClient {
         this.#losses = opened && Date.now() - opened > 5_000 ? 1 : this.#losses + 1;
         const closed = { code, reason, opened: opened > 0, losses: this.#losses };
         this.#forget("the connection is lost", closed.opened);
-        const again = (this.#options.retry ?? comesBack)(closed);
-        if (again)
-            this.#show("waiting", closed);
-        if (!await again)
-            return this.#finish(closed);
+        let comes = false;
+        try {
+            const again = (this.#options.retry ?? comesBack)(closed);
+            if (again)
+                this.#show("waiting", closed);
+            comes = await again;
+        }
+        finally {
+            // Also if `retry` fails. Otherwise the page would wait forever.
+            if (!comes)
+                this.#finish(closed);
+        }
         if (!this.#is("waiting"))
             return;
         // A server that restarts gives each client another time to wait. A client that read too slowly (1013) waits longer.
@@ -244,6 +256,7 @@ export class ChannelsClient {
         if (told)
             this.#losses = 0;
         const ceiling = Math.min(15_000, 250 * 2 ** (closed.losses + (code === 1013 ? 3 : 0)));
-        this.#timer = setTimeout(() => void this.#connect(), told ? Number(told[1]) : ceiling * (0.5 + Math.random() / 2));
+        const delay = told ? Math.min(Number(told[1]), LONGEST) : ceiling * (0.5 + Math.random() / 2);
+        this.#timer = setTimeout(() => void this.#connect(), delay);
     }
 }

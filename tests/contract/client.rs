@@ -189,6 +189,24 @@ impl Closing {
     /// Closes without an answer on a bid. Answers `now` in place of the command before.
     #[receive]
     async fn receive(&mut self, cx: &mut Context<Self>, text: String) -> Result<()> {
+        if text.contains("odd") {
+            // Not one of them is a message or an answer.
+            for odd in [
+                "",
+                "{",
+                "\u{feff}{}",
+                "[]",
+                "null",
+                r#"{"__proto__": {"ref": 1, "ok": 1}}"#,
+                r#"{"ref": "1", "ok": 1}"#,
+            ] {
+                cx.send_text(odd).await?;
+            }
+            cx.send_binary(&b"\xff\xfe"[..]).await?;
+            cx.send_text(r#"{"ref": 1, "ok": {"price": 1}}"#).await?;
+            cx.send_text(r#"{"ref": 1, "ok": {"price": 2}}"#).await?;
+            return Ok(());
+        }
         if text.contains("now") {
             cx.send_text(r#"{"ref": 1, "error": "late"}"#).await?;
             cx.send_text(r#"{"after": "that"}"#).await?;
@@ -338,6 +356,21 @@ async fn client_does_not_take_a_late_answer_for_a_message() {
 }
 
 #[tokio::test]
+async fn client_takes_odd_frames_neither_for_messages_nor_for_answers() {
+    let (_visits, address) = closing(&[]).await;
+    let mut page = Page::new(address);
+    page.opens(json!({})).await;
+    page.order(json!({"order": "request", "name": "odd", "fields": {}})).await;
+    let (mut answers, mut others) = (Vec::new(), Vec::new());
+    while answers.is_empty() || others.len() < 9 {
+        let line = page.next().await;
+        if line.get("unknown").is_some() { others.push(line) } else { answers.push(line) }
+    }
+    assert_eq!(answers, [json!({"answer": {"ok": {"price": 1}}})]);
+    assert_eq!(others[8], json!({"unknown": {"ref": 1, "ok": {"price": 2}}}));
+}
+
+#[tokio::test]
 async fn client_connects_at_once_when_the_browser_is_online() {
     let (visits, address) = closing(&[(1012, "reconnect in 3600000 ms")]).await;
     let mut page = Page::new(address);
@@ -375,6 +408,39 @@ async fn client_waits_as_long_as_the_server_says() {
     let seen = visits.seen.lock().unwrap();
     // Longer than it waits by itself, which is at most 500 ms. Timers of Node may be a millisecond early.
     assert!(seen[1].at - seen[0].at >= TOLD - Duration::from_millis(5), "{:?}", seen[1].at - seen[0].at);
+}
+
+/// A timer with a delay of more than 31 bits would run at once, and the client would connect again and again.
+#[tokio::test]
+async fn client_waits_through_a_delay_that_no_timer_can_hold() {
+    let (visits, address) = closing(&[(1012, "reconnect in 99999999999 ms")]).await;
+    let mut page = Page::new(address);
+    page.opens(json!({"patience": 1e300})).await;
+    page.until(&json!({"state": "waiting", "code": 1012, "opened": true})).await;
+    page.order(json!({"order": "request", "name": "bid", "fields": {"price": 1}})).await;
+    // Longer than a timer that runs at once.
+    page.order(json!({"order": "pause", "ms": 50})).await;
+    assert_eq!(page.next().await, json!({"paused": 50}));
+    page.order(json!({"order": "close"})).await;
+    page.until(&json!({"rejected": "closed"})).await;
+    page.ends().await;
+    assert_eq!(visits.seen.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn client_is_closed_if_the_decision_to_come_back_fails() {
+    let (visits, address) = closing(&[(1012, "reconnect in 0 ms")]).await;
+    let mut page = Page::new(address);
+    page.opens(json!({"decides": true})).await;
+    page.next_with("retry").await;
+    page.order(json!({"order": "request", "name": "bid", "fields": {"price": 1}})).await;
+    page.order(json!({"order": "decide", "again": "fails"})).await;
+    page.until(&json!({"state": "closed", "code": 1012, "opened": true})).await;
+    assert_eq!(page.next().await, json!({"rejected": "closed"}));
+    // The page learns of its own mistake, as of any other.
+    assert_eq!(page.next().await, json!({"unhandled": "fails"}));
+    page.ends().await;
+    assert_eq!(visits.seen.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]

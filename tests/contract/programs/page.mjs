@@ -12,6 +12,7 @@ globalThis.removeEventListener = (...listener) => browser.removeEventListener(..
 const { auctionConsumer, CONTRACT } = await import(pathToFileURL(process.argv[2]).href);
 const host = process.argv[3];
 const tell = (event) => console.log(JSON.stringify(event));
+process.on("unhandledRejection", ({ message }) => tell({ unhandled: message }));
 let client, decide, asked = 0;
 const kept = new Map();
 
@@ -25,7 +26,10 @@ const orders = {
       ...(patience === undefined ? {} : { patience }),
       ...(asks ? { query: () => `?asked=${++asked}`, token: async () => `token-${asked}` } : {}),
       // The test decides whether the client connects again, and when.
-      ...(decides ? { retry: (closed) => new Promise((resolve) => { decide = resolve; tell({ retry: closed }); }) } : {}),
+      ...(decides ? { retry: (closed) => new Promise((resolve, reject) => {
+        decide = (again) => again === "fails" ? reject(new Error(again)) : resolve(again);
+        tell({ retry: closed });
+      }) } : {}),
       opened(client, again) {
         if (keeps && !again) client.keep(keeps, {});
         tell({ opened: again });
@@ -47,6 +51,7 @@ const orders = {
   ),
   since: () => tell({ since: client.since }),
   contract: () => tell({ contract: CONTRACT }),
+  pause: ({ ms }) => setTimeout(() => tell({ paused: ms }), ms),
   close: () => client.close(),
 };
 for await (const line of createInterface({ input: process.stdin })) {
