@@ -189,7 +189,7 @@ async fn user_joins_with_a_ticket() {
     let channels = channels();
     let mut client = client(&channels, "");
     client.connect().await.unwrap();
-    client.send_json_to(&json!({"command": "join", "ticket": ticket(3, 7)})).await.unwrap();
+    client.send_json_to(&json!({"type": "join", "ticket": ticket(3, 7)})).await.unwrap();
     assert_eq!(client.receive_text_from().await.unwrap(), "joined 3");
     channels.channel_layer().group_send(&Room { id: 3 }, &ChatLine { text: "hello".into() }).await.unwrap();
     assert_eq!(client.receive_text_from().await.unwrap(), "hello");
@@ -201,7 +201,7 @@ async fn ticket_of_another_user_closes_with_policy() {
     let channels = channels();
     let mut client = client(&channels, "");
     client.connect().await.unwrap();
-    client.send_json_to(&json!({"command": "join", "ticket": ticket(3, 8)})).await.unwrap();
+    client.send_json_to(&json!({"type": "join", "ticket": ticket(3, 8)})).await.unwrap();
     let close = client.receive_close().await.unwrap();
     assert_eq!(close, (CloseCode::POLICY, "the ticket is for another user".to_owned()));
     assert_eq!(channels.stats().connections.tickets_refused, 1);
@@ -213,10 +213,10 @@ async fn refused_ticket_can_be_an_answer() {
     let channels = channels();
     let mut client = client(&channels, "");
     client.connect().await.unwrap();
-    client.send_json_to(&json!({"command": "check", "ticket": ticket(3, 7), "ref": 1})).await.unwrap();
+    client.send_json_to(&json!({"type": "check", "ticket": ticket(3, 7), "ref": 1})).await.unwrap();
     assert_eq!(client.receive_json_from::<Value>().await.unwrap(), json!({"ref": 1, "ok": 3}));
     let expired = signed(SECRET, &hs256(), &with("exp", json!(1)));
-    client.send_json_to(&json!({"command": "check", "ticket": expired, "ref": 2})).await.unwrap();
+    client.send_json_to(&json!({"type": "check", "ticket": expired, "ref": 2})).await.unwrap();
     let error = json!({"code": "expired", "message": "the ticket has expired; get another one"});
     assert_eq!(client.receive_json_from::<Value>().await.unwrap(), json!({"ref": 2, "error": error}));
 }
