@@ -25,6 +25,7 @@ pub(crate) use drain::{CutOff, reconnect_delay};
 pub(crate) use job_stats::JobCounters;
 pub use job_stats::JobStats;
 pub(crate) use login_terms::LoginTerms;
+#[cfg(feature = "publish")]
 pub(crate) use publish_stats::PublishCounters;
 pub use publish_stats::PublishStats;
 pub(crate) use registration::AdmissionPermit;

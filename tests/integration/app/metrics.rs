@@ -38,7 +38,7 @@ struct WatchedConsumer;
 impl WatchedConsumer {
     #[connect]
     async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
-        if cx.scope().query_string().is_some() {
+        if cx.scope().query_string() == Some("no=1") {
             return Err(Reject::forbidden());
         }
         cx.group_add(&Watched).await?;
