@@ -30,14 +30,17 @@ const LAYERS: &[(&str, &str)] = &[
     ("auth", "support name error user scope event backend"),
     ("admission", "support error"),
     ("layer", "support name error event websocket codec"),
-    ("connection", "support name scope event websocket auth layer"),
-    ("consumer", "support name error user scope event websocket codec auth layer connection"),
+    ("connection", "support name scope event websocket auth backend layer"),
+    ("consumer", "support name error user scope event websocket codec auth backend layer connection"),
     ("contract", "event websocket consumer"),
     ("session", "support name error scope event websocket codec layer connection consumer"),
-    ("server", "support name error user scope event websocket codec auth admission layer connection consumer session"),
+    (
+        "server",
+        "support name error user scope event websocket codec backend auth admission layer connection consumer session",
+    ),
     (
         "app",
-        "support name error user scope event websocket codec auth admission layer connection consumer session server",
+        "support name error user scope event websocket codec backend auth admission layer connection consumer session server",
     ),
     ("worker", "support name error user scope event websocket codec layer connection consumer session server app"),
     (

@@ -130,7 +130,7 @@
 //!
 //! - `redis` (on by default): the Redis channel layers, with which several processes share groups.
 //! - `axum`: consumers as routes of an axum application ([`web::axum`]), and axum applications on [`Channels::serve`].
-//! - `backend`: users from a backend over HTTP ([`auth`]), and calls of it. `backend-tls`: the same over `https://`.
+//! - `backend`: users from a backend over HTTP ([`auth`]), and calls of it (`backend::Backend`). `backend-tls`: the same over `https://`.
 //! - `contract`: `contract!`, a TypeScript client, Python types and AsyncAPI from the same macros.
 //! - `https`: `https://` and `wss://` without a proxy, with rustls.
 //! - `django`: Django sessions as logins, verified without Python.

@@ -9,6 +9,8 @@ pub use crate::admission::HandshakeStats;
 pub use crate::app::{InspectedGroup, InspectedLayer, InspectedSettings, Inspection, Rates, Stats};
 #[cfg(feature = "backend")]
 pub use crate::auth::ForwardAuthStats;
+#[cfg(feature = "backend")]
+pub use crate::backend::BackendStats;
 pub use crate::connection::{Backlog, ConnectionStats};
 pub use crate::layer::LayerStats;
 pub use crate::server::{JobStats, PublishStats};

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use channels_runtime::auth::ForwardAuth;
-use channels_runtime::auth::Login;
+use channels_runtime::auth::{ForwardAuth, Login};
+use channels_runtime::backend::{Backend, BackendError};
 use channels_runtime::prelude::*;
 use channels_runtime::testing::WebsocketCommunicator;
 use serde::Deserialize;
@@ -114,4 +114,22 @@ async fn user_close_travels_between_python_and_rust_on_core() {
 #[tokio::test]
 async fn user_close_travels_between_python_and_rust_on_pubsub() {
     user_close_travels_between_python_and_rust(PUBSUB, "users-pubsub").await;
+}
+
+#[derive(Deserialize)]
+struct Saved {
+    saved: String,
+    key: String,
+}
+
+#[tokio::test]
+async fn plain_django_verifies_signature_of_call() {
+    let site = PlainSite::start();
+    let url = format!("http://{}", site.address);
+    let signed = Backend::new(&url).unwrap().secret("a secret of backend and channels");
+    let saved: Saved = signed.post("/chat/save?room=lobby", &json!({"text": "blü"})).await.unwrap().json().unwrap();
+    assert_eq!((saved.saved.as_str(), saved.key.len()), ("blü", 36));
+    let forged = Backend::new(&url).unwrap().secret("another secret of the two");
+    let error = forged.post("/chat/save", &json!({"text": "x"})).await.unwrap_err();
+    assert!(matches!(error, BackendError::Refused { status: 403, .. }), "{error}");
 }

@@ -13,6 +13,8 @@ use crate::auth::TicketKeys;
 use crate::auth::{AsyncIdentity, Identity};
 #[cfg(feature = "backend")]
 use crate::auth::{ForwardAuth, ForwardAuthCounters};
+#[cfg(feature = "backend")]
+use crate::backend::Backend;
 use crate::connection::{HeartbeatPolicy, Limits, Rate};
 use crate::error::{BuildError, Reject, SettingError};
 use crate::layer::ChannelLayer;
@@ -54,6 +56,8 @@ pub struct ChannelsBuilder {
     authenticator: Option<Arc<Authenticator>>,
     reauth: Option<Duration>,
     #[cfg(feature = "backend")]
+    backend: Option<Backend>,
+    #[cfg(feature = "backend")]
     forward_auth: Option<Arc<ForwardAuthCounters>>,
     contracts: Vec<String>,
     drain_window: Option<Duration>,
@@ -83,6 +87,8 @@ impl Default for ChannelsBuilder {
             connect_deadline: Duration::from_secs(5),
             authenticator: None,
             reauth: None,
+            #[cfg(feature = "backend")]
+            backend: None,
             #[cfg(feature = "backend")]
             forward_auth: None,
             contracts: Vec::new(),
@@ -295,6 +301,14 @@ impl ChannelsBuilder {
     #[cfg(feature = "jwt")]
     pub fn tickets(mut self, keys: TicketKeys) -> Self {
         self.tickets = Some(keys);
+        self
+    }
+
+    /// Sets the backend to which consumers send commands ([`Context::backend`](crate::Context::backend)), and which is notified of
+    /// connections ([`Backend::webhooks`]). Default: none.
+    #[cfg(feature = "backend")]
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = Some(backend);
         self
     }
 
@@ -515,6 +529,8 @@ impl ChannelsBuilder {
             authenticator: self.authenticator,
             reauth: self.reauth,
             #[cfg(feature = "backend")]
+            backend: self.backend,
+            #[cfg(feature = "backend")]
             forward_auth: self.forward_auth,
             contracts: self.contracts,
             drain_window: self.drain_window.unwrap_or(Duration::from_secs(5)),
@@ -563,6 +579,10 @@ impl ChannelsBuilder {
             check(interval.is_zero() || deadline > interval, "heartbeat", &problem);
         }
         check(self.idle_limit.is_none_or(|limit| !limit.is_zero()), "idle_limit", "0 s; leave it out for no limit");
+        #[cfg(feature = "backend")]
+        if let Some(Err(error)) = self.backend.as_ref().map(Backend::check) {
+            check(false, "backend", &format!("the path of `webhooks` is wrong: {error}"));
+        }
         check(
             self.reauth.is_none_or(|every| !every.is_zero()),
             "reauth",
@@ -626,6 +646,8 @@ mod tests {
             connect_deadline,
             authenticator,
             reauth,
+            #[cfg(feature = "backend")]
+                backend: _,
             #[cfg(feature = "backend")]
                 forward_auth: _,
             contracts,

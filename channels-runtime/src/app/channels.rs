@@ -84,6 +84,8 @@ impl Channels {
             handshakes: server.admission().counters.snapshot(),
             #[cfg(feature = "backend")]
             forward_auth: server.settings.forward_auth.as_ref().map(|counters| counters.snapshot()).unwrap_or_default(),
+            #[cfg(feature = "backend")]
+            backend: server.settings.backend.as_ref().map(crate::backend::Backend::stats).unwrap_or_default(),
             connections: server.shared().counters.snapshot(),
             compression: server
                 .shared()

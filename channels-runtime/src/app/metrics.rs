@@ -30,6 +30,8 @@ impl Channels {
         let stats = self.stats();
         #[cfg(feature = "backend")]
         stats.forward_auth.report();
+        #[cfg(feature = "backend")]
+        stats.backend.report();
         let Stats { admitted, handshakes, connections, compression, layer, jobs, publish, .. } = stats;
         CONNECTIONS.set(&[], self.connections() as u64);
         ADMITTED.set(&[], admitted as u64);

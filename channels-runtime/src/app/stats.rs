@@ -23,6 +23,9 @@ pub struct Stats {
     /// Logins that a backend was asked about, by outcome. From [`ForwardAuth`](crate::auth::ForwardAuth).
     #[cfg(feature = "backend")]
     pub forward_auth: crate::auth::ForwardAuthStats,
+    /// Calls to the backend by outcome.
+    #[cfg(feature = "backend")]
+    pub backend: crate::backend::BackendStats,
     /// Connections by event.
     pub connections: ConnectionStats,
     /// Compressed messages.

@@ -65,7 +65,12 @@ fn prepare_nothing(_: &Envelope, _: Option<&Compressor>) -> Result<Delivery, Und
 pub(crate) fn shared(capacity: usize, outbound: usize) -> Arc<Shared> {
     let inbound = Rate { frames: 1, bytes: 1 };
     let layer = ChannelLayer::in_memory_with(LayerConfig::default().capacity(capacity));
-    Shared::new(layer, Limits { max_message: 1, unfinished: 1, outbound, inbound, compression: None })
+    Shared::new(
+        layer,
+        Limits { max_message: 1, unfinished: 1, outbound, inbound, compression: None },
+        #[cfg(feature = "backend")]
+        None,
+    )
 }
 
 pub(crate) fn connection(shared: Arc<Shared>, socket: Socket) -> Arc<Connection> {

@@ -8,6 +8,8 @@ use std::sync::OnceLock;
 #[cfg(feature = "jwt")]
 use crate::auth::TicketKeys;
 
+#[cfg(feature = "backend")]
+use crate::backend::Backend;
 use crate::connection::large_frames::LargeFrames;
 use crate::connection::rate_limit::Rate;
 use crate::connection::stats::ConnectionCounters;
@@ -23,6 +25,9 @@ pub(crate) struct Shared {
     pub(crate) counters: ConnectionCounters,
     /// `None` if messages are not compressed.
     pub(crate) compression: Option<Arc<Compression>>,
+    /// The backend of the application.
+    #[cfg(feature = "backend")]
+    pub(crate) backend: Option<Backend>,
     pub(crate) write_queue: WriteQueue,
     pub(crate) large_frames: LargeFrames,
     /// The memory of messages that clients have not finished.
@@ -48,8 +53,14 @@ pub(crate) struct Limits {
 }
 
 impl Shared {
-    pub(crate) fn new(layer: ChannelLayer, limits: Limits) -> Arc<Self> {
+    pub(crate) fn new(
+        layer: ChannelLayer,
+        limits: Limits,
+        #[cfg(feature = "backend")] backend: Option<Backend>,
+    ) -> Arc<Self> {
         Arc::new(Self {
+            #[cfg(feature = "backend")]
+            backend,
             layer,
             limits,
             counters: ConnectionCounters::default(),

@@ -225,6 +225,16 @@ impl<C> Context<C> {
         self.channel().typed()
     }
 
+    /// Returns the [backend](crate::ChannelsBuilder::backend) of the application, to send it commands.
+    ///
+    /// # Errors
+    /// If the application has none. A worker has none: keep a clone of the [`Backend`](crate::backend::Backend) in its consumer.
+    #[cfg(feature = "backend")]
+    pub fn backend(&self) -> Result<&crate::backend::Backend, crate::backend::BackendError> {
+        let backend = self.connection.as_ref().and_then(|connection| connection.shared().backend.as_ref());
+        backend.ok_or(crate::backend::BackendError::NotConfigured)
+    }
+
     /// Returns a handle to the channel layer. The handle can be kept, cloned and moved to another task.
     pub fn channel_layer(&self) -> ChannelLayer {
         self.layer().clone()

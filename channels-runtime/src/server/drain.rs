@@ -42,6 +42,10 @@ impl Server {
         let ended = async {
             tokio::join!(self.drain(deadline / 2), self.sessions.wait(), requests.wait());
             self.kicks.leave();
+            #[cfg(feature = "backend")]
+            if let Some(webhooks) = &self.webhooks {
+                webhooks.delivered().await;
+            }
             // Otherwise Redis would keep the memberships of this process for a day.
             self.layer().backend().settled().await;
         };
@@ -52,9 +56,19 @@ impl Server {
             () = abort => "a second signal",
             () = tokio::time::sleep(deadline) => "the deadline",
         };
+        #[cfg(feature = "backend")]
+        let webhooks = self.webhooks.as_ref().map_or(0, |webhooks| webhooks.pending());
+        #[cfg(not(feature = "backend"))]
+        let webhooks = 0;
+        if webhooks > 0 {
+            tracing::warn!(cause, webhooks, "the shutdown leaves events that the backend has not taken");
+        }
         // A request for a server-sent event stream is a connection, too.
         let left = CutOff { connections: self.sessions.len(), requests: requests.len() };
         let CutOff { connections, requests } = left;
+        if connections + requests == 0 && webhooks > 0 {
+            return Ok(());
+        }
         if connections + requests == 0 {
             tracing::warn!(cause, "memberships are left in Redis until they expire");
             return Ok(());

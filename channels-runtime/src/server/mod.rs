@@ -2,7 +2,7 @@
 //!
 //! `server` holds the state that connections share, `login_terms` checks a login, `registration` and `spawn` start a
 //! connection, `registry`, `login_expiry` and `reauth` watch the open ones, `announced_contracts` counts their contracts,
-//! `user_registry` and `kicks` close those of a user, and `drain` closes all.
+//! `webhooks` notifies the backend of them, `user_registry` and `kicks` close those of a user, and `drain` closes all.
 
 mod announced_contracts;
 mod authenticator;
@@ -18,6 +18,8 @@ mod registry;
 mod server;
 mod spawn;
 mod user_registry;
+#[cfg(feature = "backend")]
+mod webhooks;
 
 pub(crate) use announced_contracts::is_fingerprint;
 pub(crate) use authenticator::Authenticator;

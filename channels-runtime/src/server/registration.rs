@@ -11,6 +11,8 @@ use crate::server::drain::close_for_restart;
 use crate::server::login_terms::LoginTerms;
 use crate::server::reauth::Check;
 use crate::server::server::Server;
+#[cfg(feature = "backend")]
+use crate::server::webhooks::Facts;
 
 /// A permit for one connection, from before its `connect` until its end. Released on drop.
 #[derive(Debug)]
@@ -41,6 +43,9 @@ impl Drop for AdmissionPermit {
 pub(super) struct Registration<C: Consumer> {
     permit: AdmissionPermit,
     index: u32,
+    /// The facts for the webhook at the end. `None` without webhooks.
+    #[cfg(feature = "backend")]
+    facts: Option<Box<Facts>>,
     consumer: PhantomData<fn() -> C>,
 }
 
@@ -48,6 +53,13 @@ impl<C: Consumer> Registration<C> {
     pub(super) fn new(permit: AdmissionPermit, connection: &Arc<Connection>, login: LoginTerms) -> Self {
         let server = &permit.server;
         let index = server.registry.add(connection, C::INFO.name);
+        #[cfg(feature = "backend")]
+        let facts = server.webhooks.as_ref().map(|webhooks| {
+            let user = login.key.as_ref().map(|(key, _)| &**key);
+            let facts = Facts::new(connection, C::INFO.name, user);
+            webhooks.add("connect", facts.clone());
+            Box::new(facts)
+        });
         if let Some(end) = login.until {
             server.login_expiry.add(index, end, connection);
         }
@@ -62,13 +74,23 @@ impl<C: Consumer> Registration<C> {
         if server.stopping.is_cancelled() {
             close_for_restart(connection, server.settings.drain_window);
         }
-        Self { permit, index, consumer: PhantomData }
+        Self {
+            permit,
+            index,
+            #[cfg(feature = "backend")]
+            facts,
+            consumer: PhantomData,
+        }
     }
 }
 
 impl<C: Consumer> Drop for Registration<C> {
     fn drop(&mut self) {
         let server = &self.permit.server;
+        #[cfg(feature = "backend")]
+        if let (Some(webhooks), Some(facts)) = (&server.webhooks, self.facts.take()) {
+            webhooks.add("disconnect", *facts);
+        }
         // The registry is the last, because it reuses the index immediately. Login expiry follows `reauth`, which may just add a new
         // end to it.
         server.reauth.remove(self.index);

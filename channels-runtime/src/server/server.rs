@@ -16,6 +16,8 @@ use crate::admission::Admission;
 use crate::auth::ForwardAuthCounters;
 #[cfg(feature = "jwt")]
 use crate::auth::TicketKeys;
+#[cfg(feature = "backend")]
+use crate::backend::Backend;
 use crate::connection::{Backlog, HeartbeatPolicy, Limits, Shared};
 use crate::layer::ChannelLayer;
 use crate::server::authenticator::Authenticator;
@@ -25,6 +27,8 @@ use crate::server::login_expiry::LoginExpiry;
 use crate::server::publish_stats::PublishCounters;
 use crate::server::reauth::{Checker, Reauth};
 use crate::server::registry::ConnectionRegistry;
+#[cfg(feature = "backend")]
+use crate::server::webhooks::Webhooks;
 use crate::support::{LogLimit, lock};
 
 /// An application's connections, and the tasks that serve them.
@@ -41,13 +45,15 @@ pub(crate) struct Server {
     pub(super) login_expiry: Arc<LoginExpiry>,
     pub(super) reauth: Arc<Reauth>,
     pub(super) kicks: Kicks,
+    #[cfg(feature = "backend")]
+    pub(super) webhooks: Option<Arc<Webhooks>>,
     pub(crate) settings: Settings,
     /// The tasks of all sessions, and of requests that must end.
     pub(super) sessions: TaskTracker,
     /// Cancelled when the shutdown begins: no more connections are admitted.
     pub(super) stopping: CancellationToken,
     pub(super) registry: Arc<ConnectionRegistry>,
-    /// The tasks for all connections: the write queue, the heartbeat, login expiry and the checks of logins. They end when the server is dropped.
+    /// The tasks for all connections: the write queue, the heartbeat, login expiry, the checks of logins and webhooks. They end when the server is dropped.
     /// Sessions hold the server, so the tasks outlive them.
     background_tasks: Mutex<Option<(JoinHandle<()>, DropGuard)>>,
 }
@@ -61,6 +67,8 @@ pub(crate) struct Settings {
     pub(crate) authenticator: Option<Arc<Authenticator>>,
     /// The time between two checks of a login. `None`: only those that set a time are checked.
     pub(crate) reauth: Option<Duration>,
+    #[cfg(feature = "backend")]
+    pub(crate) backend: Option<Backend>,
     /// The counters of the backend that is asked for logins.
     #[cfg(feature = "backend")]
     pub(crate) forward_auth: Option<Arc<ForwardAuthCounters>>,
@@ -76,7 +84,16 @@ pub(crate) struct Settings {
 
 impl Server {
     pub(crate) fn new(layer: ChannelLayer, settings: Settings, admission: Admission) -> Arc<Self> {
-        let shared = Shared::new(layer, settings.limits);
+        let shared = Shared::new(
+            layer,
+            settings.limits,
+            #[cfg(feature = "backend")]
+            settings.backend.clone(),
+        );
+        #[cfg(feature = "backend")]
+        let webhooks = settings.backend.as_ref().filter(|backend| backend.webhooks_path().is_some());
+        #[cfg(feature = "backend")]
+        let webhooks = webhooks.map(|backend| Arc::new(Webhooks::new(backend.clone())));
         #[cfg(feature = "jwt")]
         if let Some(keys) = &settings.tickets {
             _ = shared.tickets.set(keys.clone());
@@ -90,6 +107,8 @@ impl Server {
             published: PublishCounters::default(),
             login_expiry: Arc::default(),
             reauth: Arc::default(),
+            #[cfg(feature = "backend")]
+            webhooks,
             kicks: Kicks::default(),
             settings,
             sessions: TaskTracker::new(),
@@ -178,6 +197,10 @@ impl Server {
                     deadline: self.settings.connect_deadline,
                 };
                 tokio::spawn(checker.run(stop.clone().cancelled_owned()));
+            }
+            #[cfg(feature = "backend")]
+            if let Some(webhooks) = &self.webhooks {
+                tokio::spawn(Arc::clone(webhooks).run(stop.clone().cancelled_owned()));
             }
             let writer = tokio::spawn(write(Arc::clone(&self.shared), stop.cancelled_owned()));
             *tasks = Some((writer, guard));

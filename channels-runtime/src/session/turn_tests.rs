@@ -71,7 +71,12 @@ impl AsyncWrite for Endless {
 /// Starts the session of a client that sends without end. Returns its task, and the number of reads.
 async fn start(first: &[u8], again: &[u8], inbound: Rate) -> (JoinHandle<()>, Arc<AtomicU32>, Arc<Shared>) {
     let limits = Limits { max_message: 1 << 20, unfinished: 1 << 30, outbound: 1 << 20, inbound, compression: None };
-    let shared = Shared::new(ChannelLayer::in_memory(), limits);
+    let shared = Shared::new(
+        ChannelLayer::in_memory(),
+        limits,
+        #[cfg(feature = "backend")]
+        None,
+    );
     let Ok(opened) =
         open::<Silent>(&shared, Scope::of_worker("client"), (), mailbox_kind::<Silent>(), Window::NONE).await
     else {

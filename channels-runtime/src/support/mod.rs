@@ -26,6 +26,8 @@ pub(crate) use memory_budget::{Lease, MemoryBudget, Revoke};
 #[cfg(test)]
 pub(crate) use model_check::{explore, point, point_before};
 pub(crate) use panic::{CatchPanic, catch_panic, panic_message};
+#[cfg(any(feature = "backend", feature = "redis"))]
+pub(crate) use random::jittered;
 pub(crate) use random::random_below;
 pub(crate) use shutdown_signal::signal;
 pub(crate) use spare_pool::SparePool;

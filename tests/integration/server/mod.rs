@@ -1,5 +1,6 @@
 //! The server: heartbeat, login expiry, draining and restarts.
 
+mod backend;
 pub(crate) mod drain;
 mod heartbeat;
 mod login_expiry;

@@ -18,10 +18,11 @@ use crate::error::LayerError;
 use crate::layer::redis::address::RedisHost;
 use crate::layer::redis::connection_error::{ConnectionError, unavailable, unavailable_at};
 use crate::layer::redis::limits::DEADLINE;
-use crate::layer::redis::reconnect_backoff::{ReconnectBackoff, jittered};
+use crate::layer::redis::reconnect_backoff::ReconnectBackoff;
 use crate::layer::redis::role::check_role;
 use crate::layer::redis::sentinel::SentinelGroup;
 use crate::layer::redis::target::Target;
+use crate::support::jittered;
 
 /// The largest number of connections for commands to one server. A process uses one to four. The rest is for attempts to
 /// connect while the server is unresponsive: an attempt must not wait until an older one ends.

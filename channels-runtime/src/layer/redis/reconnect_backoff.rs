@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::layer::redis::connection_error::ConnectionError;
+use crate::support::jittered;
 
 /// A pause between attempts that doubles up to a limit.
 #[derive(Debug)]
@@ -37,13 +38,6 @@ impl ReconnectBackoff {
         self.pause = (self.pause * 2).min(Self::LONGEST);
         tokio::time::sleep(pause)
     }
-}
-
-/// Returns between half and one and a half of the pause, so that processes that lost the same Redis reconnect at different
-/// times.
-pub(crate) fn jittered(pause: Duration) -> Duration {
-    let random = uuid::Uuid::new_v4().as_u128() as u32;
-    pause.mul_f64(0.5 + f64::from(random) / f64::from(u32::MAX))
 }
 
 #[cfg(test)]

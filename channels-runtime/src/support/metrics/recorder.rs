@@ -84,6 +84,9 @@ metrics! {
     HANDSHAKES: Counter "channels_handshakes_total" ["outcome"] "Handshakes by outcome.";
     FORWARD_AUTH: Counter "channels_forward_auth_total" ["outcome"]
         "Logins that a backend was asked about, by outcome.";
+    BACKEND_CALLS: Counter "channels_backend_calls_total" ["outcome"] "Calls to the backend, by outcome.";
+    BACKEND_REPEATED: Counter "channels_backend_repeated_total" [] "Attempts after the first of a call to the backend.";
+    WEBHOOKS: Counter "channels_webhooks_total" ["outcome"] "Events for the webhooks of the backend, by outcome.";
     SOCKETS_DROPPED: Counter "channels_sockets_dropped_total" ["reason"]
         "Sockets dropped before they sent a request, by reason.";
     CLOSED: Counter "channels_connections_closed_total" ["reason"]
