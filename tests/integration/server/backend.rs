@@ -9,6 +9,7 @@ use channels_runtime::backend::{Backend, BackendError};
 use channels_runtime::prelude::*;
 use channels_runtime::stats::BackendStats;
 use channels_runtime::testing::WebsocketCommunicator;
+use futures_util::FutureExt;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -38,7 +39,10 @@ struct Saves;
 impl Saves {
     #[receive]
     async fn receive(&mut self, cx: &mut Context<Self>, text: String) -> Result<()> {
-        let saved = cx.backend()?.post("/chat/save", &json!({"text": text})).await;
+        let saved = match cx.backend() {
+            Ok(backend) => backend.post("/chat/save", &json!({"text": text})).await,
+            Err(error) => Err(error),
+        };
         let reply = match saved.and_then(|response| response.json::<Saved>()) {
             Ok(saved) => saved.id.to_string(),
             Err(error) => error.to_string(),
@@ -114,27 +118,15 @@ async fn error_of_call_says_what_was_wrong() {
 #[tokio::test]
 async fn full_queue_is_error_and_is_counted() {
     let site = Site::start(|_: &Asked| Says::Hangs).await;
-    let backend = Backend::new(site.url("/")).unwrap().calls(1).queue(1);
-    let post = || {
-        let backend = backend.clone();
-        tokio::spawn(async move { backend.post("/x", &1).await })
-    };
-    let running = post();
-    until("the first call runs", || site.count() == 1).await;
-    let waiting = post();
-    // The second call waits as soon as a third one is refused.
-    loop {
-        let third = tokio::time::timeout(Duration::from_millis(50), backend.post("/x", &1)).await;
-        match third {
-            Ok(Err(BackendError::QueueFull { waiting: 1 })) => break,
-            Ok(other) => panic!("{other:?}"),
-            Err(_) => {}
-        }
-    }
-    assert!(backend.stats().queue_full >= 1);
-    running.abort();
-    waiting.abort();
-    _ = (running.await, waiting.await);
+    let backend = Backend::new(site.url("")).unwrap().calls(1).queue(1);
+    let (mut running, mut waiting) = (Box::pin(backend.post("/x", &1)), Box::pin(backend.post("/x", &1)));
+    // The first call has the place, and the second one waits for it.
+    assert!((&mut running).now_or_never().is_none() && (&mut waiting).now_or_never().is_none());
+    let refused = within(backend.post("/x", &1)).await;
+    assert!(matches!(refused, Err(BackendError::QueueFull { waiting: 1 })), "{refused:?}");
+    assert_eq!(backend.stats().queue_full, 1);
+    // A call that is dropped leaves its place.
+    drop((running, waiting));
     site.now(|_| Says::Status(204, ""));
     assert_eq!(within(backend.post("/x", &1)).await.unwrap().status(), 204);
 }
