@@ -210,7 +210,8 @@ fn attributes(module: &Module<'_>, group: &Group) -> Vec<Attribute> {
             _ => Kind::Text,
         };
         let mut name = field.clone();
-        let is_ours = |name: &str| ["alias", "asend", "send"].contains(&name);
+        // A field that is called `str` would hide the type in the rest of the class.
+        let is_ours = |name: &str| ["alias", "asend", "bool", "int", "send", "str"].contains(&name);
         while is_keyword(&name) || is_ours(&name) || attributes.iter().any(|other| other.name == name) {
             name.push('_');
         }

@@ -308,8 +308,8 @@ mod tests {
     use serde::{Deserialize, Serialize};
 
     use super::*;
-    use crate::facts::{EventFacts, GroupFacts};
-    use crate::fixtures::{MESSAGE, ROOM, multichat};
+    use crate::facts::{EventFacts, GroupFacts, PartFacts};
+    use crate::fixtures::{MESSAGE, ROOM, facts, multichat};
 
     #[derive(Serialize, Deserialize, JsonSchema)]
     #[schemars(rename = "Literal")]
@@ -360,6 +360,18 @@ mod tests {
              6. the event `import` of the group `Room` needs a method `import`, which is a keyword of Python: give the event another \
              name"
         );
+    }
+
+    #[test]
+    fn a_field_of_a_group_does_not_hide_a_type() {
+        const FIELDS: &[PartFacts] = &[
+            PartFacts { field: "int", ty: facts::<u8>("u8") },
+            PartFacts { field: "str", ty: facts::<String>("String") },
+        ];
+        let room = GroupFacts { pattern: "room-{int}-{str}", fields: FIELDS, rest: 1, ..ROOM };
+        let text = python(&Contract::new("multichat", ".", &[], &[room], &[])).unwrap();
+        assert!(text.contains("    int_: int\n    str_: str\n"), "{text}");
+        assert!(text.contains("return f\"room-{self.int_}-{self.str_}\""), "{text}");
     }
 
     #[test]
