@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use indexmap::{IndexMap, IndexSet};
 use serde_json::Value;
 
-use crate::shape::{Object, Range, Rest, Shape, Text, integer_of};
+use crate::shape::{Object, Range, Rest, SIGNED, Shape, Text, UNSIGNED, integer_of};
 
 /// Named types.
 pub(crate) type ByName = IndexMap<String, Shape>;
@@ -161,7 +161,7 @@ impl Fit<'_> {
                 }
             }
             (Shape::Object(read), Shape::Object(written)) => self.check_object(read, written, path),
-            (Shape::Object(object), Shape::Map(of)) => {
+            (Shape::Object(object), Shape::Map(of, _)) => {
                 for (name, field) in &object.fields {
                     let path = join(path, name);
                     if field.required {
@@ -175,7 +175,7 @@ impl Fit<'_> {
                     Rest::Each(read) => self.check(read, of, path),
                 }
             }
-            (Shape::Map(of), Shape::Object(object)) => {
+            (Shape::Map(of, None), Shape::Object(object)) => {
                 for (name, field) in &object.fields {
                     self.check(of, &field.shape, &join(path, name));
                 }
@@ -183,7 +183,9 @@ impl Fit<'_> {
                     self.check(of, written, path);
                 }
             }
-            (Shape::Map(read), Shape::Map(written)) => self.check(read, written, &join(path, "*")),
+            (Shape::Map(read, keys), Shape::Map(written, sent)) if has_keys(keys.as_deref(), sent.as_deref()) => {
+                self.check(read, written, &join(path, "*"));
+            }
             (Shape::Array(read, bounds), Shape::Array(written, sent)) => {
                 let within = match (bounds, sent) {
                     (None, _) => true,
@@ -329,6 +331,11 @@ fn tags(object: &Object) -> impl Iterator<Item = (&str, &Value)> {
     })
 }
 
+/// Returns whether every key that a writer sends is one that the reader takes.
+fn has_keys(read: Option<&str>, sent: Option<&str>) -> bool {
+    read.is_none() || read == sent || (read, sent) == (Some(SIGNED), Some(UNSIGNED))
+}
+
 /// Returns whether a list of these bounds can have this length.
 fn has_length(bounds: Option<(u64, u64)>, length: usize) -> bool {
     bounds.is_none_or(|(least, most)| (least..=most).contains(&(length as u64)))
@@ -417,6 +424,9 @@ mod tests {
             ("{\"a\"?: u8}", "{\"b\": string}"),
             ("{\"a\"?: u8}", "{\"a\": u8}"),
             ("{[string]: u8}", "{\"a\": u8}"),
+            ("{[string]: u8}", r#"{[string~"^\\d+$"]: u8}"#),
+            (r#"{[string~"^\\d+$"]: u8}"#, r#"{[string~"^\\d+$"]: u8}"#),
+            (r#"{[string~"^-?\\d+$"]: u8}"#, r#"{[string~"^\\d+$"]: u8}"#),
             ("[u8]", "[u8; 3]"),
             ("(u8, any)", "(u8, string)"),
             ("(u16, any)", "[u8; 2]"),
@@ -442,6 +452,7 @@ mod tests {
             ("{\"a\": u8, \"b\": string}", "{\"a\": u16}", vec!["a: u8 <- u16", "b: needs string"]),
             ("{\"a\": u8}", "{\"a\"?: u8}", vec!["a: may lack"]),
             ("{\"a\": u8}", "{[string]: u8}", vec!["a: may lack"]),
+            (r#"{[string~"^\\d+$"]: u8}"#, "{[string]: u8}", vec![r#": {[string~"^\\d+$"]: u8} <- {[string]: u8}"#]),
             ("{..: none}", "{\"a\"?: u8}", vec!["a: refuses"]),
             ("[u8; 2]", "[u8]", vec![": [u8; 2] <- [u8]"]),
             ("{\"a\": {\"b\": [u8]}}", "{\"a\": {\"b\": [string]}}", vec!["a.b.*: u8 <- string"]),
@@ -520,7 +531,7 @@ mod tests {
             prop_oneof![
                 (inner.clone(), lengths).prop_map(|(shape, length)| Shape::Array(Box::new(shape), length)),
                 prop::collection::vec(inner.clone(), 1..3).prop_map(Shape::Tuple),
-                inner.clone().prop_map(|shape| Shape::Map(Box::new(shape))),
+                inner.clone().prop_map(|shape| Shape::Map(Box::new(shape), None)),
                 (prop::collection::vec((key, field), 0..3), rest).prop_map(|(fields, rest)| {
                     Shape::Object(Object { fields: fields.into_iter().collect(), rest })
                 }),
@@ -546,7 +557,7 @@ mod tests {
                 (0..length).map(|_| sent(of, choose)).collect()
             }
             Shape::Tuple(of) => of.iter().map(|item| sent(item, choose)).collect(),
-            Shape::Map(of) => (0..choose(3)).map(|at| (["a", "z"][at].to_owned(), sent(of, choose))).collect(),
+            Shape::Map(of, _) => (0..choose(3)).map(|at| (["a", "z"][at].to_owned(), sent(of, choose))).collect(),
             Shape::Object(Object { fields, rest }) => {
                 let mut object = serde_json::Map::new();
                 if let Rest::Each(of) = rest {

@@ -333,6 +333,7 @@ impl Reader<'_> {
                 ));
                 Vec::new()
             });
+            self.check_answer(facts, name, shape);
             let (positions, causes) = self.roles(consumer, name, shape);
             messages.push(Message { name: name.clone(), shape: shape.clone(), discriminators, positions, causes });
         }
@@ -343,6 +344,25 @@ impl Reader<'_> {
             ));
         }
         messages
+    }
+
+    /// Reports a message that a client can take for the answer to a command.
+    fn check_answer(&mut self, facts: &ConsumerFacts, name: &str, shape: &Shape) {
+        let AnswerFields { reference, ok, error } = facts.answers;
+        let is_answer = |form: &Shape| match self.types.resolve(form) {
+            Shape::Object(Object { fields, .. }) => {
+                fields.contains_key(reference) && (fields.contains_key(ok) || fields.contains_key(error))
+            }
+            _ => false,
+        };
+        let is_answered = facts.commands.iter().any(|command| command.answers);
+        if is_answered && self.types.resolve(shape).members().iter().any(is_answer) {
+            self.problems.push(format!(
+                "the message `{name}` of `{}` looks like an answer, which has the fields `{reference}` and `{ok}` or `{error}`: rename one \
+                 of them",
+                facts.name
+            ));
+        }
     }
 
     /// Returns the fields of a message with positions, and those which say why events were missed. Reports those that a client would
@@ -616,6 +636,36 @@ mod tests {
                  `#[consumer(tag = \"..\")]` with another name",
             ]
         );
+    }
+
+    #[derive(serde::Serialize, JsonSchema)]
+    struct Built {
+        r#ref: String,
+        error: Option<String>,
+    }
+
+    #[test]
+    fn a_message_that_looks_like_an_answer_is_a_problem() {
+        const MESSAGES: &[MessageFacts] = &[sent::<Built>("Built")];
+        let asked = ConsumerFacts { commands: CHAT.commands, messages: MESSAGES, ..CHAT };
+        assert_eq!(
+            problems(asked),
+            [
+                "the message `Built` of `ChatConsumer` looks like an answer, which has the fields `ref` and `ok` or `error`: rename one of \
+                 them"
+            ]
+        );
+        assert_eq!(problems(ConsumerFacts { commands: &CHAT.commands[..3], ..asked }), Vec::<String>::new());
+    }
+
+    #[test]
+    fn keys_of_a_map_are_in_the_contract() {
+        const COUNTED: &[CommandFacts] = &[CommandFacts {
+            payload: facts::<std::collections::HashMap<u32, bool>>("HashMap<u32, bool>"),
+            ..CHAT.commands[0]
+        }];
+        let contract = Contract::new("c", ".", &[("/", ConsumerFacts { commands: COUNTED, ..QUIET })], &[], &[]);
+        assert_eq!(contract.routes[0].commands[0].fields.to_string(), r#"{[string~"^\\d+$"]: bool}"#);
     }
 
     #[test]

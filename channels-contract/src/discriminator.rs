@@ -101,7 +101,7 @@ impl Discriminator {
         };
         match form {
             Shape::Any => true,
-            Shape::Map(of) => fits(of),
+            Shape::Map(of, _) => fits(of),
             Shape::Object(Object { fields, rest }) => match (fields.get(key), rest) {
                 (Some(field), _) => fits(&field.shape),
                 (None, Rest::Each(of)) => fits(of),
@@ -201,7 +201,7 @@ fn kinds(shape: &Shape, types: &Types) -> Vec<Kind> {
             Shape::Text(_) => &[Kind::String],
             Shape::Constant(value) => &[Kind::of_value(value)],
             Shape::Array(..) | Shape::Tuple(_) => &[Kind::Array],
-            Shape::Map(_) | Shape::Object(_) => &[Kind::Object],
+            Shape::Map(..) | Shape::Object(_) => &[Kind::Object],
         };
         for kind in of_form {
             if !kinds.contains(kind) {

@@ -167,8 +167,10 @@ fn object(schema: &Map<String, Value>, definitions: &Definitions) -> Result<Shap
             fields.insert(name.clone(), Field { shape, required, docs });
         }
     }
+    let mut keys = None;
     let rest = match (schema.get("additionalProperties"), schema.get("patternProperties")) {
         (_, Some(Value::Object(patterns))) if !patterns.is_empty() => {
+            keys = patterns.keys().next().filter(|_| patterns.len() == 1).cloned();
             let shapes: Result<Vec<_>, _> = patterns.values().map(|pattern| read(pattern, definitions)).collect();
             Rest::Each(Box::new(Shape::union(shapes?)))
         }
@@ -177,7 +179,7 @@ fn object(schema: &Map<String, Value>, definitions: &Definitions) -> Result<Shap
         (Some(each), _) => Rest::Each(Box::new(read(each, definitions).map_err(|error| inside("{}", &error))?)),
     };
     Ok(match rest {
-        Rest::Each(of) if fields.is_empty() => Shape::Map(of),
+        Rest::Each(of) if fields.is_empty() => Shape::Map(of, keys),
         rest => Shape::Object(Object { fields, rest }),
     })
 }
@@ -222,7 +224,7 @@ fn both(one: Shape, other: Shape, definitions: &Definitions) -> Result<Shape, St
             }
             Ok(Shape::Object(one))
         }
-        (Shape::Object(mut object), Shape::Map(of)) | (Shape::Map(of), Shape::Object(mut object)) => {
+        (Shape::Object(mut object), Shape::Map(of, _)) | (Shape::Map(of, _), Shape::Object(mut object)) => {
             object.rest = Rest::Each(of);
             Ok(Shape::Object(object))
         }

@@ -24,8 +24,8 @@ pub(crate) enum Shape {
     Array(Box<Self>, Option<(u64, u64)>),
     /// A list of fixed length, with a shape for each item.
     Tuple(Vec<Self>),
-    /// An object with any keys.
-    Map(Box<Self>),
+    /// An object with any keys, or with those that fit a regular expression: the numbers of a `HashMap<u32, T>`.
+    Map(Box<Self>, Option<String>),
     Object(Object),
     /// One of several shapes. It has at least two, and none of them is a union.
     Union(Vec<Self>),
@@ -83,6 +83,12 @@ impl PartialEq for Field {
         self.shape == other.shape && self.required == other.required
     }
 }
+
+/// The keys of a map by `u32` and the like, as schemars writes them.
+pub(crate) const UNSIGNED: &str = r"^\d+$";
+
+/// The keys of a map by `i32` and the like.
+pub(crate) const SIGNED: &str = r"^-?\d+$";
 
 /// The integer types of Rust with at most 64 bits, by the names of Rust.
 const INTEGERS: [(&str, i128, i128); 8] = [
@@ -162,7 +168,7 @@ impl Shape {
     pub(crate) fn for_each_name<'a>(&'a self, each: &mut impl FnMut(&'a str)) {
         match self {
             Self::Named(name) => each(name),
-            Self::Array(of, _) | Self::Map(of) => of.for_each_name(each),
+            Self::Array(of, _) | Self::Map(of, _) => of.for_each_name(each),
             Self::Tuple(of) | Self::Union(of) => of.iter().for_each(|shape| shape.for_each_name(each)),
             Self::Object(object) => {
                 object.fields.values().for_each(|field| field.shape.for_each_name(each));
@@ -188,7 +194,7 @@ impl Shape {
                     *name = new;
                 }
             }
-            Self::Array(of, _) | Self::Map(of) => of.rename(new),
+            Self::Array(of, _) | Self::Map(of, _) => of.rename(new),
             Self::Tuple(of) | Self::Union(of) => of.iter_mut().for_each(|shape| shape.rename(new)),
             Self::Object(object) => {
                 object.fields.values_mut().for_each(|field| field.shape.rename(new));
@@ -227,7 +233,10 @@ impl fmt::Display for Shape {
                 }
                 f.write_str(")")
             }
-            Self::Map(of) => write!(f, "{{[string]: {of}}}"),
+            Self::Map(of, keys) => {
+                let keys = Text { format: None, pattern: keys.clone() };
+                write!(f, "{{[{keys}]: {of}}}")
+            }
             Self::Object(object) => write!(f, "{object}"),
             Self::Union(of) => {
                 for (at, shape) in of.iter().enumerate() {

@@ -87,10 +87,12 @@ impl<'a> Reader<'a> {
             }
             return Ok(Shape::Tuple(of));
         }
-        if self.take("{[string]: ") {
+        if self.take("{[string") {
+            let keys = if self.take("~") { Some(self.string()?) } else { None };
+            self.need("]: ")?;
             let of = Box::new(self.shape()?);
             self.need("}")?;
-            return Ok(Shape::Map(of));
+            return Ok(Shape::Map(of, keys));
         }
         if self.take("{") {
             return Ok(Shape::Object(self.object()?));
@@ -222,7 +224,7 @@ mod tests {
                 (inner.clone(), any::<Option<(u64, u64)>>())
                     .prop_map(|(shape, length)| Shape::Array(Box::new(shape), length)),
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Shape::Tuple),
-                inner.clone().prop_map(|shape| Shape::Map(Box::new(shape))),
+                (inner.clone(), any::<Option<String>>()).prop_map(|(shape, keys)| Shape::Map(Box::new(shape), keys)),
                 (prop::collection::vec((any::<String>(), field), 0..4), rest).prop_map(|(fields, rest)| {
                     Shape::Object(Object { fields: fields.into_iter().collect(), rest })
                 }),

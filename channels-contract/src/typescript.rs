@@ -411,7 +411,7 @@ fn of_shape(shape: &Shape) -> String {
             of => format!("{}[]", of_shape(of)),
         },
         Shape::Tuple(of) => format!("[{}]", of.iter().map(of_shape).collect::<Vec<_>>().join(", ")),
-        Shape::Map(of) => format!("{{ [key: string]: {} }}", of_shape(of)),
+        Shape::Map(of, _) => format!("{{ [key: string]: {} }}", of_shape(of)),
         Shape::Object(object) => match &object.rest {
             Rest::Ignored | Rest::Denied => body(object),
             Rest::Each(_) => format!("{} & {{ [key: string]: unknown }}", body(object)),
@@ -451,7 +451,7 @@ fn body(object: &Object) -> String {
 fn loses_digits(shape: &Shape) -> bool {
     shape.members().iter().any(|member| match member {
         Shape::Integer(range) => !range.is_exact_in_javascript(),
-        Shape::Array(of, _) | Shape::Map(of) => loses_digits(of),
+        Shape::Array(of, _) | Shape::Map(of, _) => loses_digits(of),
         _ => false,
     })
 }

@@ -168,7 +168,7 @@ impl Document<'_> {
         let (fields, rest) = match self.types.resolve(shape) {
             Shape::Union(forms) => return Shape::union(forms.iter().map(|form| self.with_fields(before, form))),
             Shape::Object(Object { fields, rest }) => (fields.clone(), rest.clone()),
-            Shape::Map(of) => (Default::default(), Rest::Each(of.clone())),
+            Shape::Map(of, _) => (Default::default(), Rest::Each(of.clone())),
             _ => Default::default(),
         };
         let before = before.iter().map(|(name, shape, required)| {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::shape::{Object, Range, Shape, Text};
+use crate::shape::{Object, Range, SIGNED, Shape, Text, UNSIGNED};
 use crate::types::Types;
 
 /// The largest number of items in a list of an example.
@@ -45,10 +45,13 @@ impl<'a> Examples<'a> {
                 }
             }
             Shape::Tuple(of) => of.iter().map(|item| self.of(item)).collect::<Option<Vec<_>>>()?.into(),
-            Shape::Map(of) => match self.of(of) {
-                Some(value) => json!({ "1": value }),
-                None => json!({}),
-            },
+            // The key is a number, too.
+            Shape::Map(of, keys) => {
+                match self.of(of).filter(|_| matches!(keys.as_deref(), None | Some(UNSIGNED | SIGNED))) {
+                    Some(value) => json!({ "1": value }),
+                    None => json!({}),
+                }
+            }
             Shape::Object(Object { fields, .. }) => {
                 let mut object = Map::new();
                 for (name, field) in fields {

@@ -36,7 +36,12 @@ pub(crate) fn schema(shape: &Shape) -> Value {
             "minItems": of.len(),
             "maxItems": of.len(),
         }),
-        Shape::Map(of) => json!({ "type": "object", "additionalProperties": schema(of) }),
+        Shape::Map(of, None) => json!({ "type": "object", "additionalProperties": schema(of) }),
+        Shape::Map(of, Some(keys)) => json!({
+            "type": "object",
+            "patternProperties": { keys.as_str(): schema(of) },
+            "additionalProperties": false,
+        }),
         Shape::Object(of) => object(of),
         Shape::Union(of) => union(of),
         Shape::Named(name) => json!({ "$ref": reference("schemas", name) }),

@@ -112,7 +112,7 @@ impl std::fmt::Display for Annotation {
 pub(super) fn loses(shape: &Shape) -> bool {
     match shape {
         Shape::Tuple(_) | Shape::Array(_, Some(_)) => true,
-        Shape::Array(of, None) | Shape::Map(of) => loses(of),
+        Shape::Array(of, None) | Shape::Map(of, _) => loses(of),
         Shape::Union(of) => of.iter().any(loses),
         _ => false,
     }

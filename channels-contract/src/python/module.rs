@@ -133,7 +133,7 @@ impl Module<'_> {
         let shape = if event.is_some() { self.types.resolve(shape) } else { shape };
         match (shape, event) {
             (Shape::Object(object), _) => self.class(&Class { name, docs, event, object }),
-            (Shape::Map(of), Some(_)) => {
+            (Shape::Map(of, _), Some(_)) => {
                 let object = Object { rest: Rest::Each(of.clone()), ..Object::default() };
                 self.class(&Class { name, docs, event, object: &object });
             }
@@ -260,7 +260,7 @@ impl Module<'_> {
                 let item = if of.is_empty() { Annotation::Builtin("Any") } else { Annotation::union(of) };
                 Annotation::List(Box::new(item))
             }
-            Shape::Map(of) => Annotation::Dict(Box::new(self.annotation(of, name))),
+            Shape::Map(of, _) => Annotation::Dict(Box::new(self.annotation(of, name))),
             Shape::Object(object) => {
                 let part = self.names.claim_part(name);
                 self.class(&Class { name: &part, docs: None, event: None, object });
