@@ -101,6 +101,8 @@ pub(crate) use mailbox::{Batch, DeliveryCount, Mailbox, TooMuch};
 pub use redis::RedisHost;
 pub(crate) use scheduled::{OutputQueue, Scheduled, Writable, Writables};
 pub use settings::ConfigError;
+#[cfg(feature = "publish")]
+pub(crate) use user::USER_CLOSE;
 pub use user::UserConnections;
 pub(crate) use user::{USERS, UserClose};
 pub(crate) use write_priority::{TURN, WritePriority};

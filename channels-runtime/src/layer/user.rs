@@ -15,7 +15,7 @@ use crate::websocket::CloseCode;
 pub(crate) const USERS: &str = "channels.users";
 
 /// The event that closes the connections of a user.
-const USER_CLOSE: &str = "user.close";
+pub(crate) const USER_CLOSE: &str = "user.close";
 
 /// The longest key that is a part of a group's name as it is.
 const MAX_PLAIN_KEY: usize = 64;

@@ -10,6 +10,7 @@ mod pipelining;
 mod publish;
 mod publish_limits;
 mod publish_python;
+mod publish_users;
 mod request_head;
 mod sockets;
 mod sse;

@@ -72,7 +72,7 @@ impl Answer {
         self.body["error"]["code"].as_str().unwrap_or_default()
     }
 
-    fn message(&self) -> &str {
+    pub(super) fn message(&self) -> &str {
         self.body["error"]["message"].as_str().unwrap_or_default()
     }
 }
@@ -195,7 +195,7 @@ async fn wrong_message_is_refused_with_a_sentence(front: Front) {
         (json!({"group": "order-7", "event": {"type": 7}}), 422, "wrong_field", "at `type`"),
         (json!({"group": "order-7", "event": "order.paid"}), 422, "not_an_event", "write `\"event\""),
         (json!({"group": "order-7"}), 422, "not_a_message", "at `event`"),
-        (json!({"event": event()}), 422, "no_target", "either a `group` or a `channel`"),
+        (json!({"event": event()}), 422, "no_target", "either a `group`, a `channel`"),
         (json!({"group": "order-7", "channel": "a", "event": event()}), 422, "no_target", "either"),
         (json!({"grup": "order-7", "event": event()}), 422, "not_a_message", "grup"),
         (json!({"group": 7, "event": event()}), 422, "not_a_message", "at `group`"),

@@ -52,6 +52,7 @@ impl Checked {
         match self {
             Self::Group(group, _) => format!("g{}", group.as_str()),
             Self::Channel(channel, _) => format!("c{}", channel.as_str()),
+            Self::User(user, ..) => format!("u{}", user.group_name()),
         }
     }
 
@@ -59,6 +60,7 @@ impl Checked {
         match self {
             Self::Group(group, outgoing) => layer.deliver_to_group(Ok(group), Ok(outgoing)).await,
             Self::Channel(channel, envelope) => layer.deliver(channel, Ok(envelope)).await,
+            Self::User(user, code, reason) => user.close_with(code, &reason).await,
         }
     }
 }

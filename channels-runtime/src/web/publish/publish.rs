@@ -94,6 +94,14 @@ impl PublishBuilder {
         self
     }
 
+    /// Allows the backend to close the connections of a user, as with
+    /// [`UserConnections::close`](crate::layer::UserConnections::close):
+    /// `{"user": "42", "event": {"type": "user.close", "code": 4001, "reason": "blocked"}}`. Default: such a message gets 404.
+    pub fn users(mut self) -> Self {
+        self.targets.add_users();
+        self
+    }
+
     /// Ignores fields that an event does not have. Default: they are refused with 422, because they are often a mistyped name of
     /// an optional field.
     pub fn ignore_unknown_fields(mut self) -> Self {

@@ -69,8 +69,14 @@ pub(super) enum Refusal {
 /// The reason why a message is wrong. Nothing of its request is sent.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WrongMessage {
-    #[error("a message has either a `group` or a `channel`")]
+    #[error("a message has either a `group`, a `channel` or a `user`")]
     NoTarget,
+    #[error("this route does not close the connections of users; allow it with `.users()`")]
+    NoUsers,
+    #[error(
+        "`{event}` is not an event for a user: write `{{\"user\": \"42\", \"event\": {{\"type\": \"user.close\", \"code\": 4001}}}}`"
+    )]
+    NotForUsers { event: String },
     #[error("`{event}` is not the event of a message: write `\"event\": {{\"type\": \"..\", ..}}`")]
     NotAnEvent { event: String },
     #[error("there is no group `{name}`{}", after_colon(.hint))]
@@ -202,7 +208,8 @@ impl WrongMessage {
             Self::UnknownGroup { .. } => "unknown_group",
             Self::ChannelName(_) => "unknown_channel",
             Self::NoConsumers => "no_consumers",
-            Self::NotCarried { .. } | Self::NotHandled { .. } => "unknown_event",
+            Self::NoUsers => "no_users",
+            Self::NotCarried { .. } | Self::NotHandled { .. } | Self::NotForUsers { .. } => "unknown_event",
             Self::UnknownField { .. } => "unknown_field",
             Self::Field { .. } => "wrong_field",
             Self::TooLarge(_) => "event_too_large",
@@ -211,7 +218,9 @@ impl WrongMessage {
 
     pub(super) fn status(&self) -> StatusCode {
         match self {
-            Self::UnknownGroup { .. } | Self::ChannelName(_) | Self::NoConsumers => StatusCode::NOT_FOUND,
+            Self::UnknownGroup { .. } | Self::ChannelName(_) | Self::NoConsumers | Self::NoUsers => {
+                StatusCode::NOT_FOUND
+            }
             _ => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }

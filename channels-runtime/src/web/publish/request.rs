@@ -14,7 +14,7 @@ use crate::web::publish::refusal::Refusal;
 /// The most messages in one request.
 const MAX_MESSAGES: usize = 1000;
 
-/// One message: its event, and the group or the channel that receives it.
+/// One message: its event, and the group, the channel or the user that receives it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Message<'a> {
@@ -22,8 +22,27 @@ pub(super) struct Message<'a> {
     pub(super) group: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     pub(super) channel: Option<Cow<'a, str>>,
+    #[serde(default)]
+    pub(super) user: Option<UserKey>,
     #[serde(borrow)]
     pub(super) event: &'a RawValue,
+}
+
+/// The key of a user. A backend may send a primary key as a number.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "the key of a user is a text or a whole number")]
+pub(super) enum UserKey {
+    Number(i64),
+    Text(String),
+}
+
+impl fmt::Display for UserKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Text(text) => text.fmt(f),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -73,7 +92,7 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Reads `{"group": .., "event": ..}`, `{"channel": .., "event": ..}` or `{"messages": [..]}`.
+    /// Reads `{"group": .., "event": ..}`, the same with `channel` or `user`, or `{"messages": [..]}`.
     ///
     /// # Errors
     /// If the body is not JSON, or not one of these.

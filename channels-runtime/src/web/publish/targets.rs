@@ -4,16 +4,19 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::codec::Envelope;
 use crate::consumer::{Consumer, HandlerInfo};
-use crate::error::{DecodeError, LayerError, shown, shown_error};
+use crate::error::{DecodeError, LayerError, field_path, shown, shown_error};
 use crate::event::{ByName, Event, EventInfo, EventVisitor, NameMismatch};
-use crate::layer::{ChannelLayer, Outgoing};
+use crate::layer::{ChannelLayer, Outgoing, USER_CLOSE, UserConnections};
 use crate::name::{ChannelName, GroupName};
 use crate::web::publish::refusal::WrongMessage;
-use crate::web::publish::request::{Message, event_name, unknown_field};
+use crate::web::publish::request::{Message, UserKey, event_name, unknown_field};
+use crate::websocket::CloseCode;
 
 /// The most groups that an error lists.
 const MOST_LISTED: usize = 20;
@@ -23,6 +26,8 @@ const MOST_LISTED: usize = 20;
 pub(super) struct Targets {
     groups: Vec<GroupTarget>,
     consumers: Vec<ConsumerTarget>,
+    /// Whether the route closes the connections of users.
+    users: bool,
     ignores_unknown_fields: bool,
 }
 
@@ -50,6 +55,19 @@ struct ConsumerTarget {
 pub(super) enum Checked {
     Group(GroupName, Outgoing),
     Channel(ChannelName, Envelope),
+    User(UserConnections, CloseCode, String),
+}
+
+/// The event for a user, without its name.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserClose {
+    #[serde(rename = "type")]
+    _name: IgnoredAny,
+    /// Default: 3000, as for a login that has ended.
+    code: Option<u16>,
+    #[serde(default)]
+    reason: String,
 }
 
 impl Targets {
@@ -74,12 +92,16 @@ impl Targets {
         });
     }
 
+    pub(super) fn add_users(&mut self) {
+        self.users = true;
+    }
+
     pub(super) fn ignore_unknown_fields(&mut self) {
         self.ignores_unknown_fields = true;
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.groups.is_empty() && self.consumers.is_empty()
+        self.groups.is_empty() && self.consumers.is_empty() && !self.users
     }
 
     /// Checks and encodes a message. `body` is the buffer that contains it.
@@ -98,9 +120,10 @@ impl Targets {
             false => WrongMessage::NotAnEvent { event: shown(event.get()).to_owned() },
         })?;
         let envelope = Envelope::from_json(name.into_owned(), body.slice_ref(event.get().as_bytes()));
-        match (&message.group, &message.channel) {
-            (Some(group), None) => self.check_group(layer, group, event, &envelope),
-            (None, Some(channel)) => self.check_channel(layer, channel, event, &envelope),
+        match (&message.group, &message.channel, &message.user) {
+            (Some(group), None, None) => self.check_group(layer, group, event, &envelope),
+            (None, Some(channel), None) => self.check_channel(layer, channel, event, &envelope),
+            (None, None, Some(user)) => self.check_user(layer, user, event, &envelope),
             _ => Err(WrongMessage::NoTarget),
         }
     }
@@ -189,6 +212,40 @@ impl Targets {
                 Err(WrongMessage::NotHandled { event, handled: handlers().map(|handler| handler.event).collect() })
             }
         }
+    }
+
+    fn check_user(
+        &self,
+        layer: &ChannelLayer,
+        user: &UserKey,
+        event: &RawValue,
+        envelope: &Envelope,
+    ) -> Result<Checked, WrongMessage> {
+        if !self.users {
+            return Err(WrongMessage::NoUsers);
+        }
+        if envelope.event_name() != USER_CLOSE {
+            return Err(WrongMessage::NotForUsers { event: shown(envelope.event_name()).to_owned() });
+        }
+        let mut reader = serde_json::Deserializer::from_str(event.get());
+        let close: UserClose = serde_path_to_error::deserialize(&mut reader).map_err(|error| WrongMessage::Field {
+            event: USER_CLOSE.to_owned(),
+            field: shown(&field_path(error.path(), &error.inner().to_string())).to_owned(),
+            reason: shown_error(error.into_inner()),
+        })?;
+        let code = match close.code {
+            None => CloseCode::UNAUTHORIZED,
+            Some(code) => CloseCode::new(code).ok_or_else(|| WrongMessage::Field {
+                event: USER_CLOSE.to_owned(),
+                field: "code".to_owned(),
+                reason: format!("{code} is not a close code that may be sent, such as 4001"),
+            })?,
+        };
+        let user = user.to_string();
+        if user.is_empty() {
+            return Err(WrongMessage::NoTarget);
+        }
+        Ok(Checked::User(layer.user(user), code, close.reason))
     }
 
     fn check_fields(
