@@ -53,7 +53,10 @@ impl fmt::Debug for Identified {
 struct NoAuthenticator;
 
 /// The placeholder for the user while an authenticator runs whose answer must be newer than this time.
-struct CheckedAfter(Instant);
+struct CheckedAfter(
+    #[cfg_attr(not(feature = "backend"), expect(dead_code, reason = "only a login from a backend has a cache"))]
+    Instant,
+);
 
 /// Returns the placeholder for a user whose login must be checked after this time.
 pub(crate) fn checked_after(time: Instant) -> SomeUser {

@@ -24,10 +24,13 @@ pub(crate) struct UserRegistry {
     users: Mutex<Users>,
 }
 
+/// The connections of one user, with their indices in the connection registry. Most users have one.
+type OfUser = SmallVec<[(u32, Weak<Connection>); 1]>;
+
 #[derive(Default)]
 struct Users {
     /// Bound: the open connections.
-    by_key: HashMap<Arc<str>, SmallVec<[(u32, Weak<Connection>); 1]>>,
+    by_key: HashMap<Arc<str>, OfUser>,
     /// The keys of the connections, by their index in the connection registry.
     by_index: HashMap<u32, Arc<str>>,
     /// Bound: [`MAX_CLOSED`]. Policy: the oldest is forgotten, and logins that were checked before it are checked again.
