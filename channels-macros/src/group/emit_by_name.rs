@@ -2,7 +2,6 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::ext::IdentExt;
 use syn::{Field, Generics, ItemStruct, Type, parse_quote};
 
 use super::check::field;
@@ -51,20 +50,34 @@ pub(super) fn by_name(
 
     let (prefix, rest) = (literal(0), rest(&group.parts, item));
     let separators = fields.iter().map(|(at, ..)| literal(at + 1));
-    let read = fields.iter().enumerate().map(|(index, (_, name, Field { ident, ty, .. }))| {
-        let mut ident = ident.clone().expect("the field was found by its name");
-        ident.set_span(place(ident.span()));
-        debug_assert_eq!(&ident.unraw().to_string(), *name);
-        quote!(#ident: #private::read_part::<#ty, __N>(#name, parts[#index])?)
-    });
-    let parts = if fields.is_empty() { quote!(_) } else { quote!(parts) };
+    // A field may be in the pattern twice. The caller compares the name of the result with the given one.
+    let is_first = |index: usize, name: &String| !fields[..index].iter().any(|(_, earlier, _)| *earlier == name);
+    let read: Vec<TokenStream> = fields
+        .iter()
+        .enumerate()
+        .filter(|(index, (_, name, _))| is_first(*index, name))
+        .map(|(index, (_, name, Field { ident, ty, .. }))| {
+            let mut ident = ident.clone().expect("the field was found by its name");
+            ident.set_span(place(ident.span()));
+            quote!(#ident: #private::read_part::<#ty, __N>(#name, parts[#index])?)
+        })
+        .collect();
+    let from_name = if read.len() == item.fields.len() {
+        let parts = if read.is_empty() { quote!(_) } else { quote!(parts) };
+        quote! {
+            let #parts = #private::name_parts(name, #prefix, [#(#separators),*], #rest)?;
+            ::core::result::Result::Ok(Self { #(#read),* })
+        }
+    } else {
+        // A field that is not in the pattern was reported.
+        quote!(::core::result::Result::Err(#private::NameMismatch::Pattern))
+    };
     quote! {
         #[automatically_derived]
         #[allow(private_bounds)]
         impl #impl_generics #private::ByName<__N> for #ident #type_generics #where_clause {
             fn from_name(name: &::core::primitive::str) -> ::core::result::Result<Self, #private::NameMismatch> {
-                let #parts = #private::name_parts(name, #prefix, [#(#separators),*], #rest)?;
-                ::core::result::Result::Ok(Self { #(#read),* })
+                #from_name
             }
 
             fn with_event<__V: #private::EventVisitor>(
