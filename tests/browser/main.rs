@@ -6,6 +6,7 @@ mod compression;
 mod cursors;
 mod dashboard;
 mod django;
+mod django_backend;
 #[path = "../integration/support/example.rs"]
 mod example;
 mod feed;

@@ -54,7 +54,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 ///     }
 /// }
 ///
-/// # let secret = "a secret of at least thirty-two bytes";
+/// # let secret = "a-secret-of-at-least-thirty-two-bytes";
 /// let backend = Backend::new("http://127.0.0.1:8000")?.secret(secret);
 /// let channels = Channels::builder().backend(backend).build()?;
 /// # Ok::<(), Error>(())

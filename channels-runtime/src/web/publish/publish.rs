@@ -52,7 +52,7 @@ impl Publish {
     /// #[group("order-{id}", events(OrderPaid))]
     /// struct Order { id: u64 }
     ///
-    /// # let secret = "a secret of at least thirty-two bytes";
+    /// # let secret = "a-secret-of-at-least-thirty-two-bytes";
     /// let publish = Publish::builder().secret(secret).group::<Order>().build()?;
     /// let channels = Channels::builder().build()?;
     /// let routes = channels.publish(publish);
@@ -163,7 +163,8 @@ impl PublishBuilder {
             check(secret.bytes().all(|byte| byte.is_ascii_graphic()), "secret", problem);
         }
         let missing =
-            "there is nothing to publish to; write `.group::<Room>()` or `.consumer::<ChatConsumer>()`".to_owned();
+            "there is nothing to publish to; write `.group::<Room>()`, `.consumer::<ChatConsumer>()` or `.users()`"
+                .to_owned();
         check(!self.targets.is_empty(), "group", missing);
         check(self.body_limit > 0, "body_limit", "0 bytes accept no request; the default is 1 MiB".to_owned());
         check(self.rate > 0, "max_requests_per_second", "0 requests accept none; the default is 10,000".to_owned());

@@ -1,0 +1,54 @@
+"""What the site tells the Rust process, and what it hears from it. The functions are those of docs/backends.md."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+import urllib.request
+
+from django.conf import settings
+
+
+def publish(group, event, key=None):
+    """Sends an event to a group. The body of an HTTPError says what is wrong."""
+    return _post({"group": group, "event": event}, key)
+
+
+def close_user(user, code=4001, reason="this user was blocked"):
+    """Closes all connections of a user."""
+    return _post({"user": str(user), "event": {"type": "user.close", "code": code, "reason": reason}})
+
+
+def _post(message, key=None):
+    body = json.dumps(message).encode()
+    timestamp = f"{time.time():.6f}"
+    signed = f"channels-publish-v1:{timestamp}:".encode() + body
+    signature = hmac.new(settings.RUST_SECRET.encode(), signed, hashlib.sha256).hexdigest()
+    headers = {"Content-Type": "application/json", "Channels-Timestamp": timestamp, "Channels-Signature": f"v1={signature}"}
+    if key:
+        headers["Idempotency-Key"] = key
+    request = urllib.request.Request(settings.RUST_PUBLISH, body, headers)
+    with urllib.request.urlopen(request, timeout=5) as response:
+        return json.load(response)["sent"]
+
+
+def ticket(group, user, ttl=60):
+    """Lets one user join one group."""
+
+    def encoded(data):
+        return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+    claims = {"aud": "channels.ticket", "group": group, "sub": str(user), "exp": int(time.time()) + ttl}
+    signed = encoded(b'{"alg":"HS256","typ":"JWT"}') + b"." + encoded(json.dumps(claims).encode())
+    signature = hmac.new(settings.RUST_SECRET.encode(), signed, hashlib.sha256).digest()
+    return (signed + b"." + encoded(signature)).decode()
+
+
+def is_from_rust(request):
+    """Returns whether the Rust process has sent this request."""
+    at, key = request.headers.get("Channels-Timestamp", "0"), request.headers.get("Idempotency-Key", "")
+    head = "\n".join(["channels-backend-v1", at, key, request.get_full_path(), ""])
+    digest = hmac.new(settings.RUST_SECRET.encode(), head.encode() + request.body, hashlib.sha256).hexdigest()
+    is_signed = hmac.compare_digest(f"v1={digest}", request.headers.get("Channels-Signature", ""))
+    return is_signed and abs(time.time() - int(at)) < 300
