@@ -1,5 +1,5 @@
-//! A Django site without Channels and without Redis, and its WebSockets in this process. Django publishes over HTTP, says who a client
-//! is, lets users into rooms with tickets, saves what clients send, and blocks a user.
+//! A Django site without Channels and without Redis, and its WebSockets in this process. Django publishes over HTTP, identifies
+//! clients, signs tickets for rooms, saves what clients send, and blocks users.
 //!
 //! `examples/django-backend/run` starts both. `docs/backends.md` explains each part.
 

@@ -126,7 +126,7 @@ impl Backend {
         self
     }
 
-    /// Sets how often a call is sent, with growing pauses from 0.1 s. Default: 3. Minimum: 1.
+    /// Sets the maximum number of attempts of a call, with growing pauses from 0.1 s. Default: 3. Minimum: 1.
     #[must_use]
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.settings.attempts = attempts.max(1);

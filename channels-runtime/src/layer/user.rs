@@ -79,6 +79,9 @@ impl UserConnections {
     ///
     /// # Errors
     /// The layer's server cannot be reached.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the connections of some processes may be closed.
     pub async fn close_with(&self, code: CloseCode, reason: &str) -> Result<(), LayerError> {
         let message = json!({"type": USER_CLOSE, "user": &*self.key, "code": code.as_u16(), "reason": reason});
         let envelope = Envelope::from_value(&message, self.layer.backend().format())?;
@@ -86,7 +89,7 @@ impl UserConnections {
         self.layer.backend().group_send(&GroupName::new(self.group_name())?, envelope, None).await
     }
 
-    /// Returns the name of the user's group: `channels.user.` and the key. The consumers of Django Channels join it. A key with
+    /// Returns the name of the user's group: `channels.user.` and the key. Your consumers in Django Channels can join it. A key with
     /// other characters than ASCII letters, digits, `-` and `_`, or of more than 64 bytes, is replaced by `sha256.` and the
     /// hexadecimal SHA-256 of its UTF-8.
     pub fn group_name(&self) -> String {

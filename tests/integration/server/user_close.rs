@@ -31,6 +31,7 @@ on_both_servers!(
 const KICKED: CloseCode = CloseCode::app::<4001>();
 
 /// Takes the user and its key from the cookie `user`.
+#[allow(clippy::needless_pass_by_value, reason = "an authenticator takes the scope by value")]
 fn by_cookie(scope: Scope) -> std::future::Ready<Result<Login<User>, Reject>> {
     std::future::ready(Ok(match scope.cookie("user") {
         Some(name) => Login::new(User { sub: name.to_owned() }).key(name),

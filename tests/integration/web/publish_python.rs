@@ -45,9 +45,10 @@ async fn function_of_the_page_publishes() {
     assert!(function.lines().count() <= 20, "the page promises a short function");
     let calls = r#"
 event = {"type": "order.paid", "amount": 12, "note": "ü"}
-print(publish("order-7", event), publish("order-7", event), publish("order-7", event, key="a"), publish("order-7", event, key="a"))
+group = "order-7"
+print(publish(event, group=group), publish(event, group=group), publish(event, "a", group=group), publish(event, "a", group=group))
 try:
-    publish("order-7", {"type": "order.paid", "amount": "x"})
+    publish({"type": "order.paid", "amount": "x"}, group=group)
 except urllib.request.HTTPError as error:
     print(error.code, json.load(error)["error"]["field"])
 "#;
@@ -68,19 +69,19 @@ class Task:
     request = types.SimpleNamespace(id="task-1", retries=1)
     def retry(self, exc, countdown): return Retry(countdown)
 def shared_task(**options):
-    return lambda function: lambda *args: function(Task(), *args)
+    return lambda function: lambda *args, **target: function(Task(), *args, **target)
 sys.modules["celery"] = types.SimpleNamespace(shared_task=shared_task)
 "#;
     let calls = r#"
-publish_task("order-7", {"type": "order.paid", "amount": 12})
-publish_task("order-7", {"type": "order.paid", "amount": 12})
+publish_task({"type": "order.paid", "amount": 12}, group="order-7")
+publish_task({"type": "order.paid", "amount": 12}, group="order-7")
 try:
-    publish_task("room-7", {"type": "order.paid", "amount": 12})
+    publish_task({"type": "order.paid", "amount": 12}, group="room-7")
 except HTTPError as error:
     print(error.code)
 PUBLISH_URL = "http://127.0.0.1:9/publish"
 try:
-    publish_task("order-7", {"type": "order.paid", "amount": 12})
+    publish_task({"type": "order.paid", "amount": 12}, group="order-7")
 except Retry as retry:
     print("retry after", retry)
 "#;

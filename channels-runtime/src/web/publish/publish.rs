@@ -40,7 +40,7 @@ pub struct PublishBuilder {
 }
 
 impl Publish {
-    /// Starts without a secret, a group and a consumer.
+    /// Creates a builder without secrets and without targets.
     ///
     /// ```
     /// use channels_runtime::prelude::*;
@@ -72,7 +72,8 @@ impl Publish {
 }
 
 impl PublishBuilder {
-    /// Adds a secret that the backend shares: at least 32 bytes, such as those of `openssl rand -base64 32`. Required. With
+    /// Adds a secret that the backend shares: at least 32 visible ASCII characters, such as those of
+    /// `openssl rand -base64 32`. Required. With
     /// several secrets, each is accepted: add the new one, change the backends, and remove the old one.
     pub fn secret(mut self, secret: impl Into<String>) -> Self {
         self.secrets.push(secret.into());

@@ -23,9 +23,12 @@ class Post(models.Model):
     key = models.CharField(max_length=100, null=True, unique=True)
 
     def save(self, *args, **kwargs):
-        """Saves the post. When the transaction is committed, publishes it."""
+        """Saves the post. When the transaction is committed, publishes it if it is new."""
+        is_new = self._state.adding
         super().save(*args, **kwargs)
+        if not is_new:
+            return
         group = f"board-room-{self.room_id}" if self.room_id else "board"
         event = {"type": "board.posted", "id": self.pk, "author": self.author.get_username(), "text": self.text}
-        # A failure is logged, and the post stays. Of two saves of one post, only the first one is published.
-        transaction.on_commit(lambda: rust.publish(group, event, key=f"post-{self.pk}"), robust=True)
+        # With `robust`, a failure is logged, and the post stays.
+        transaction.on_commit(lambda: rust.publish(event, group=group), robust=True)

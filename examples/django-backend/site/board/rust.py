@@ -1,4 +1,4 @@
-"""What the site tells the Rust process, and what it hears from it. The functions are those of docs/backends.md."""
+"""Requests to the Rust process and from it. docs/backends.md explains them."""
 
 import base64
 import hashlib
@@ -10,18 +10,9 @@ import urllib.request
 from django.conf import settings
 
 
-def publish(group, event, key=None):
-    """Sends an event to a group. The body of an HTTPError says what is wrong."""
-    return _post({"group": group, "event": event}, key)
-
-
-def close_user(user, code=4001, reason="this user was blocked"):
-    """Closes all connections of a user."""
-    return _post({"user": str(user), "event": {"type": "user.close", "code": code, "reason": reason}})
-
-
-def _post(message, key=None):
-    body = json.dumps(message).encode()
+def publish(event, key=None, **target):
+    """publish({"type": "board.posted", ..}, group="board"). The body of an HTTPError says what is wrong."""
+    body = json.dumps({**target, "event": event}).encode()
     timestamp = f"{time.time():.6f}"
     signed = f"channels-publish-v1:{timestamp}:".encode() + body
     signature = hmac.new(settings.RUST_SECRET.encode(), signed, hashlib.sha256).hexdigest()

@@ -21,7 +21,7 @@ def page(request, room):
         return redirect(request.path)
     path = "/ws/board/"
     if room:
-        # Only who has a ticket joins the room. It is valid for five minutes, and the page gets a new one at each load.
+        # A user needs a ticket to join the room. It is valid for five minutes, and the page gets a new one at each load.
         path = f"/ws/room/?ticket={rust.ticket(f'board-room-{room.pk}', request.user.pk, ttl=300)}"
     posts = Post.objects.filter(room=room).select_related("author").order_by("pk")
     users = get_user_model().objects.all() if request.user.is_staff else []
@@ -46,12 +46,12 @@ def kick(request, pk):
     user = get_object_or_404(get_user_model(), pk=pk)
     user.is_active = False
     user.save()
-    rust.close_user(user.pk)
+    rust.publish({"type": "user.close", "code": 4001, "reason": "this user was blocked"}, user=user.pk)
     return redirect("/")
 
 
 def whoami(request):
-    """Tells the Rust process who a client is, by the session cookie."""
+    """Returns the user of a session cookie, for the Rust process."""
     user = request.user
     return JsonResponse({"id": user.pk, "name": user.get_username()} if user.is_authenticated else None, safe=False)
 
