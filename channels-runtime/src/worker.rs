@@ -16,9 +16,10 @@ use tracing::Instrument;
 
 use crate::app::Channels;
 use crate::codec::Envelope;
+use crate::connection::Shared;
 use crate::consumer::{BoxFuture, Consumer, Context, Delivered, NeedsNoClient};
 use crate::error::{Error, LayerError, Reject, Result, shown, shown_error};
-use crate::layer::{Channel, ChannelLayer, Delivery, WorkerQueue};
+use crate::layer::{Channel, Delivery, WorkerQueue};
 use crate::name::ChannelName;
 use crate::scope::Scope;
 use crate::server::JobCounters;
@@ -33,7 +34,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// A worker: a consumer that handles the messages of a named channel, one after the other, like Django's `runworker`. Created by
 /// [`Channels::worker`], and by [`Channels::worker_with`] for a consumer that needs a value, such as a pool of database connections.
 ///
-/// Each message to the channel ([`ChannelLayer::send`], or `channel_layer.send("thumbnails", ..)` in Python) is a job. The
+/// Each message to the channel ([`ChannelLayer::send`](crate::ChannelLayer::send), or `channel_layer.send("thumbnails", ..)` in Python) is a job. The
 /// consumer's `#[connect]` runs once, before the first job, and its `#[disconnect]` when the worker stops. There is no client:
 /// a consumer that calls `cx.send_json(..)`, receives from a client or renders frames does not compile as a worker. Where the
 /// compiler cannot see such a call, it returns [`SendError::NoClient`](crate::error::SendError::NoClient). The consumer can join
@@ -98,7 +99,7 @@ const RETRY: Duration = Duration::from_secs(1);
 #[must_use = "call `.run().await`"]
 pub struct Worker<C> {
     connect: Connect<C>,
-    layer: ChannelLayer,
+    shared: Arc<Shared>,
     channel: String,
     concurrency: usize,
     shutdown_deadline: Duration,
@@ -186,7 +187,7 @@ impl Channels {
     ) -> Worker<C> {
         Worker {
             connect: Arc::new(move |cx: &mut Context<C>| C::connect(cx, arguments())),
-            layer: self.channel_layer(),
+            shared: Arc::clone(self.server().shared()),
             channel,
             concurrency: 1,
             shutdown_deadline: self.server().settings.shutdown_deadline,
@@ -266,7 +267,7 @@ impl<C: Consumer> Worker<C> {
         let mut ready = Vec::new();
         let span = spans::worker::<C>(&name);
         for _ in 0..self.concurrency {
-            match Instance::new(&self.connect, &self.layer, &name).instrument(span.clone()).await {
+            match Instance::new(&self.connect, &self.shared, &name).instrument(span.clone()).await {
                 Ok(instance) => ready.push(instance),
                 Err(error) => {
                     for instance in ready {
@@ -278,9 +279,9 @@ impl<C: Consumer> Worker<C> {
         }
         let mut instances = JoinSet::new();
         for (instance, jobs) in ready.into_iter().zip(sources) {
-            let (layer, counters) = (self.layer.clone(), Arc::clone(&self.counters));
+            let (shared, counters) = (Arc::clone(&self.shared), Arc::clone(&self.counters));
             let (connect, name, stopping) = (Arc::clone(&self.connect), name.clone(), stopping.clone());
-            let task = Task { connect, layer, name, instance, jobs, counters, stopping };
+            let task = Task { connect, shared, name, instance, jobs, counters, stopping };
             let unfinished = Arc::clone(&self.unfinished);
             unfinished.fetch_add(1, Relaxed);
             let run = async move {
@@ -316,12 +317,12 @@ impl<C: Consumer> Worker<C> {
 
     /// Returns the source of jobs of each consumer.
     async fn sources(&self, name: &ChannelName) -> Result<Vec<Source>> {
-        let backend = self.layer.backend();
+        let backend = self.shared.layer.backend();
         let mut sources = Vec::with_capacity(self.concurrency);
         while sources.len() < self.concurrency {
             let Some(queue) = backend.jobs(name).await? else {
                 // The layer has no queue that workers share.
-                let mailbox = Channel::named(Arc::clone(backend), self.layer.config(), name.clone());
+                let mailbox = Channel::named(Arc::clone(backend), self.shared.layer.config(), name.clone());
                 let mailbox = mailbox.ok_or_else(|| LayerError::HasWorker { channel: name.to_string() })?;
                 let mailbox = Arc::new(mailbox);
                 return Ok((0..self.concurrency).map(|_| Source::Mailbox(Arc::clone(&mailbox))).collect());
@@ -371,9 +372,9 @@ struct Instance<C> {
 }
 
 impl<C: Consumer> Instance<C> {
-    async fn new(connect: &Connect<C>, layer: &ChannelLayer, name: &ChannelName) -> Result<Self> {
-        let own = layer.new_channel().await?;
-        let mut cx = Context::of_worker(Scope::of_worker(name.as_str()), own.name().clone(), layer.clone());
+    async fn new(connect: &Connect<C>, shared: &Arc<Shared>, name: &ChannelName) -> Result<Self> {
+        let own = shared.layer.new_channel().await?;
+        let mut cx = Context::of_worker(Scope::of_worker(name.as_str()), own.name().clone(), Arc::clone(shared));
         let connecting = AssertUnwindSafe(async { connect(&mut cx).await }).catch_unwind();
         let consumer = match connecting.await {
             Ok(Ok(consumer)) => consumer,
@@ -394,7 +395,7 @@ impl<C: Consumer> Instance<C> {
 /// The task of one consumer of a worker.
 struct Task<C: Consumer> {
     connect: Connect<C>,
-    layer: ChannelLayer,
+    shared: Arc<Shared>,
     name: ChannelName,
     instance: Instance<C>,
     jobs: Source,
@@ -443,7 +444,7 @@ impl<C: Consumer> Task<C> {
     /// Replaces a consumer that panicked, whose state is unknown.
     async fn replace_consumer(&mut self) -> Result<()> {
         let new = loop {
-            match Instance::new(&self.connect, &self.layer, &self.name).await {
+            match Instance::new(&self.connect, &self.shared, &self.name).await {
                 Ok(instance) => break instance,
                 Err(error) if self.stopping.is_cancelled() => return Err(error),
                 Err(error) => {
@@ -484,7 +485,7 @@ impl<C: Consumer> Task<C> {
             Ok(Delivery::Frame(..)) => failed(&crate::error::SendError::NoClient.into()),
             Err(problem) => {
                 count(&self.counters.failed);
-                self.layer.backend().table().counters().count_undeliverable(job, self.name.as_str(), &problem);
+                self.shared.layer.backend().table().counters().count_undeliverable(job, self.name.as_str(), &problem);
             }
         }
         Ok(())
@@ -503,6 +504,9 @@ async fn cut_off(signalled: &CancellationToken, deadline: Duration) -> &'static 
 
 impl<C> fmt::Debug for Worker<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").field("channel", &self.channel).field("layer", &self.layer).finish_non_exhaustive()
+        f.debug_struct("Worker")
+            .field("channel", &self.channel)
+            .field("layer", &self.shared.layer)
+            .finish_non_exhaustive()
     }
 }

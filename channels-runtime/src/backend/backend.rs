@@ -150,8 +150,8 @@ impl Backend {
     /// Notifies the backend of connections that open and close, at this path. Default: none.
     ///
     /// The body is a list of events in their order: `[{"id": "..", "type": "connect", "channel": "..", "consumer": "ChatConsumer",
-    /// "path": "/ws", "user": "7", "at": 1700000000.5}]`, with `disconnect` at the end of a connection. `user` is the
-    /// [key](crate::auth::Login::key) of the user, or `null`. A list holds at most 100 events.
+    /// "path": "/ws", "user": "7", "at": 1700000000.5}]`, with `disconnect` at the end of a connection, which also has the close `code`
+    /// that `#[disconnect]` got. `user` is the [key](crate::auth::Login::key) of the user, or `null`. A list holds at most 100 events.
     ///
     /// Each event is delivered at least once while the process lives: a list is sent again, with the same `Idempotency-Key`, until the
     /// backend takes or refuses it. At most 10,000 events wait; further ones are dropped, counted and logged. A shutdown waits for them

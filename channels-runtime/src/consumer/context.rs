@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 
 use crate::codec::Envelope;
-use crate::connection::{Closed, Connection, Inflation, Pause, PositionMarker};
+use crate::connection::{Closed, Connection, Inflation, Pause, PositionMarker, Shared};
 use crate::consumer::tasks::Tasks;
 use crate::error::{Error, LayerError, Result, SendError};
 use crate::event::Sends;
@@ -63,7 +63,7 @@ struct ColdState {
 struct WorkerFacts {
     scope: Scope,
     channel: ChannelName,
-    layer: ChannelLayer,
+    shared: Arc<Shared>,
 }
 
 /// The additions of `#[connect]` to the response that accepts the handshake.
@@ -80,19 +80,13 @@ impl<C> Context<C> {
     }
 
     /// Creates the context of a worker, which has no client.
-    pub(crate) fn of_worker(scope: Scope, channel: ChannelName, layer: ChannelLayer) -> Self {
-        let cold = ColdState { worker: Some(WorkerFacts { scope, channel, layer }), ..ColdState::default() };
+    pub(crate) fn of_worker(scope: Scope, channel: ChannelName, shared: Arc<Shared>) -> Self {
+        let cold = ColdState { worker: Some(WorkerFacts { scope, channel, shared }), ..ColdState::default() };
         Self { connection: None, cold: Some(Box::new(cold)), consumer: PhantomData }
     }
 
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         self.connection.as_ref().expect("a session has a client")
-    }
-
-    /// Returns the connection. `None` in a worker.
-    #[cfg(feature = "jwt")]
-    pub(super) fn client(&self) -> Option<&Arc<Connection>> {
-        self.connection.as_ref()
     }
 
     pub(crate) fn connection_and_pause(&mut self) -> (&Connection, &mut Pause) {
@@ -123,6 +117,10 @@ impl<C> Context<C> {
             .as_ref()
             .and_then(|cold| cold.worker.as_ref())
             .expect("a context without a client belongs to a worker")
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        self.connection.as_ref().map_or_else(|| &self.worker().shared, |connection| connection.shared())
     }
 
     pub(super) fn channel(&self) -> &ChannelName {
@@ -228,11 +226,10 @@ impl<C> Context<C> {
     /// Returns the [backend](crate::ChannelsBuilder::backend) of the application, to send it commands.
     ///
     /// # Errors
-    /// If the application has none. A worker has none: keep a clone of the [`Backend`](crate::backend::Backend) in its consumer.
+    /// If the application has none.
     #[cfg(feature = "backend")]
     pub fn backend(&self) -> Result<&crate::backend::Backend, crate::backend::BackendError> {
-        let backend = self.connection.as_ref().and_then(|connection| connection.shared().backend.as_ref());
-        backend.ok_or(crate::backend::BackendError::NotConfigured)
+        self.shared().backend.as_ref().ok_or(crate::backend::BackendError::NotConfigured)
     }
 
     /// Returns a handle to the channel layer. The handle can be kept, cloned and moved to another task.
@@ -241,7 +238,7 @@ impl<C> Context<C> {
     }
 
     pub(crate) fn layer(&self) -> &ChannelLayer {
-        self.connection.as_ref().map_or_else(|| &self.worker().layer, |connection| &connection.shared().layer)
+        &self.shared().layer
     }
 
     /// Joins a group. Compiles only if this consumer handles every event that the group carries, and the group has no history: then

@@ -36,8 +36,7 @@ impl<C> Context<C> {
     /// If it is not a valid ticket, or for a group of another type. It is counted
     /// ([`ConnectionStats::tickets_refused`](crate::stats::ConnectionStats::tickets_refused)).
     pub fn ticket<G: ByName>(&self, ticket: &str) -> Result<Ticket<G>, TicketError> {
-        let Some(connection) = self.client() else { return Err(TicketError::NoKeys) };
-        let shared = connection.shared();
+        let shared = self.shared();
         let verified = shared.tickets.get().ok_or(TicketError::NoKeys).and_then(|keys| keys.verify(ticket));
         verified.inspect_err(|_| count(&shared.counters.tickets_refused))
     }
@@ -87,8 +86,6 @@ impl<C> Context<C> {
 
     #[cold]
     fn count_refused_ticket(&self) {
-        if let Some(connection) = self.client() {
-            count(&connection.shared().counters.tickets_refused);
-        }
+        count(&self.shared().counters.tickets_refused);
     }
 }

@@ -13,6 +13,8 @@ use crate::server::reauth::Check;
 use crate::server::server::Server;
 #[cfg(feature = "backend")]
 use crate::server::webhooks::Facts;
+use crate::session::Registered;
+use crate::websocket::CloseCode;
 
 /// A permit for one connection, from before its `connect` until its end. Released on drop.
 #[derive(Debug)]
@@ -57,7 +59,7 @@ impl<C: Consumer> Registration<C> {
         let facts = server.webhooks.as_ref().map(|webhooks| {
             let user = login.key.as_ref().map(|(key, _)| &**key);
             let facts = Facts::new(connection, C::INFO.name, user);
-            webhooks.add("connect", facts.clone());
+            webhooks.add_connect(facts.clone());
             Box::new(facts)
         });
         if let Some(end) = login.until {
@@ -84,12 +86,22 @@ impl<C: Consumer> Registration<C> {
     }
 }
 
+impl<C: Consumer> Registered for Registration<C> {
+    #[cfg_attr(not(feature = "backend"), expect(unused_variables, reason = "only webhooks contain the code"))]
+    fn end(&mut self, code: CloseCode) {
+        #[cfg(feature = "backend")]
+        if let Some(facts) = &mut self.facts {
+            facts.end(code);
+        }
+    }
+}
+
 impl<C: Consumer> Drop for Registration<C> {
     fn drop(&mut self) {
         let server = &self.permit.server;
         #[cfg(feature = "backend")]
         if let (Some(webhooks), Some(facts)) = (&server.webhooks, self.facts.take()) {
-            webhooks.add("disconnect", *facts);
+            webhooks.add_disconnect(*facts);
         }
         // The registry is the last, because it reuses the index immediately. Login expiry follows `reauth`, which may just add a new
         // end to it.

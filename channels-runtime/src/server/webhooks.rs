@@ -14,6 +14,7 @@ use crate::backend::{Backend, BackendError};
 use crate::connection::Connection;
 use crate::error::shown;
 use crate::support::{LogLimit, lock};
+use crate::websocket::CloseCode;
 
 /// The number of events that wait.
 const QUEUE: usize = 10_000;
@@ -28,6 +29,9 @@ pub(super) struct Facts {
     consumer: &'static str,
     path: String,
     user: Option<String>,
+    /// The close code that `#[disconnect]` got. Not sent with `connect`.
+    #[serde(skip)]
+    code: CloseCode,
 }
 
 /// One event.
@@ -38,6 +42,8 @@ struct Event {
     kind: &'static str,
     #[serde(flatten)]
     facts: Facts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u16>,
     /// Seconds since 1970.
     at: f64,
 }
@@ -57,7 +63,13 @@ pub(super) struct Webhooks {
 impl Facts {
     pub(super) fn new(connection: &Connection, consumer: &'static str, user: Option<&str>) -> Self {
         let path = connection.scope().path().to_owned();
-        Self { channel: connection.channel().to_string(), consumer, path, user: user.map(str::to_owned) }
+        // The code of a session that is cut off, for which `end` is not called.
+        let code = CloseCode::ABNORMAL;
+        Self { channel: connection.channel().to_string(), consumer, path, user: user.map(str::to_owned), code }
+    }
+
+    pub(super) fn end(&mut self, code: CloseCode) {
+        self.code = code;
     }
 }
 
@@ -72,8 +84,18 @@ impl Webhooks {
         }
     }
 
-    /// Adds the event of a connection that has opened (`connect`) or ended (`disconnect`).
-    pub(super) fn add(&self, kind: &'static str, facts: Facts) {
+    /// Adds the event of a connection that has opened.
+    pub(super) fn add_connect(&self, facts: Facts) {
+        self.add("connect", facts, None);
+    }
+
+    /// Adds the event of a connection that has ended.
+    pub(super) fn add_disconnect(&self, facts: Facts) {
+        let code = facts.code.as_u16();
+        self.add("disconnect", facts, Some(code));
+    }
+
+    fn add(&self, kind: &'static str, facts: Facts, code: Option<u16>) {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let mut queue = lock(&self.queue);
         if queue.len() >= QUEUE {
@@ -84,7 +106,7 @@ impl Webhooks {
             }
             return;
         }
-        queue.push_back(Event { id: Uuid::new_v4().to_string(), kind, facts, at });
+        queue.push_back(Event { id: Uuid::new_v4().to_string(), kind, facts, code, at });
         drop(queue);
         self.added.notify_one();
     }

@@ -22,4 +22,5 @@ pub(crate) use end::end;
 pub(crate) use open::Opened;
 pub(crate) use open::open;
 pub(crate) use prepare::{mailbox_kind, prepare, stream_kind};
+pub(crate) use session::Registered;
 pub(crate) use spans::within;

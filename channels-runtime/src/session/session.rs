@@ -36,6 +36,12 @@ impl<C: Consumer> Opened<C> {
     }
 }
 
+/// The entry of a connection that its session holds until the end.
+pub(crate) trait Registered: Send {
+    /// Called with the close code before `#[disconnect]`. Not called if the session is cut off.
+    fn end(&mut self, code: CloseCode);
+}
+
 /// One connection with its consumer.
 pub(crate) struct Session<C: Consumer> {
     consumer: C,
@@ -48,9 +54,9 @@ impl<C: Consumer> Session<C> {
         self.cx.connection()
     }
 
-    /// Serves the connection until it ends, and then drops `registration`.
+    /// Serves the connection until it ends, tells `registration` the close code, and drops it after the close.
     // One future owns everything. A nested future would hold the values that both futures use twice, in each idle connection.
-    pub(crate) fn run(mut self, registration: impl Send) -> impl Future<Output = ()> + Send {
+    pub(crate) fn run(mut self, mut registration: impl Registered) -> impl Future<Output = ()> + Send {
         let connection = Arc::clone(self.connection());
         batching::batched(async move {
             let (code, wait) = loop {
@@ -77,6 +83,7 @@ impl<C: Consumer> Session<C> {
                     tokio::task::yield_now().await;
                 }
             };
+            registration.end(code);
             let Self { consumer, cx, .. } = &mut self;
             // Boxed, so that an idle connection does not reserve the space for its end.
             let ending: BoxFuture<'_, ()> = Box::pin(end(consumer, cx, code));
@@ -107,6 +114,10 @@ mod tests {
     impl Small {
         #[disconnect]
         fn disconnect(&mut self, _cx: &mut super::Context<Self>, _code: CloseCode) {}
+    }
+
+    impl super::Registered for () {
+        fn end(&mut self, _code: CloseCode) {}
     }
 
     fn size_of_output<S, F>(_: impl FnOnce(S) -> F) -> usize {

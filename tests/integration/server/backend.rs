@@ -12,6 +12,7 @@ use channels_runtime::testing::WebsocketCommunicator;
 use futures_util::FutureExt;
 use serde::Deserialize;
 use serde_json::Value;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use crate::auth::logins::{ANN, SECRET, User, connect_with, serve};
 use crate::support::app::{Front, on_both_servers};
@@ -131,6 +132,38 @@ async fn full_queue_is_error_and_is_counted() {
     assert_eq!(within(backend.post("/x", &1)).await.unwrap().status(), 204);
 }
 
+#[event("line.written")]
+struct Written {
+    text: String,
+}
+
+/// Calls the backend with each job.
+#[derive(Default)]
+struct Writes;
+
+#[consumer]
+impl Writes {
+    #[handler("line.written")]
+    async fn written(&mut self, cx: &mut Context<Self>, event: &Written) -> Result<()> {
+        cx.backend()?.post("/chat/save", &json!({"text": event.text})).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn worker_calls_backend() {
+    let site = Site::start(|_: &Asked| Says::Status(204, "")).await;
+    let channels = Channels::builder().backend(backend(&site)).build().unwrap();
+    let running = tokio::spawn(channels.worker::<Writes>("lines").run());
+    until("the worker runs", || channels.channel_layer().channels_here() == 2).await;
+    let lines = ChannelName::<Writes>::of_worker("lines").unwrap();
+    channels.channel_layer().send(&lines, &Written { text: "hello".into() }).await.unwrap();
+    until("the job is done", || channels.stats().jobs.done == 1).await;
+    assert_eq!(site.asked()[0].body, r#"{"text":"hello"}"#);
+    assert!(channels.shutdown(Duration::from_secs(10)).await);
+    running.await.unwrap().unwrap();
+}
+
 fn events(asked: &[Asked]) -> Vec<Value> {
     asked.iter().flat_map(|request| serde_json::from_str::<Vec<Value>>(&request.body).unwrap()).collect()
 }
@@ -147,14 +180,14 @@ async fn webhooks_arrive_in_order_and_are_repeated_until_taken(front: Front) {
     let builder =
         Channels::builder().authenticator(jwt.authenticator::<User>()).backend(backend(&site).webhooks("/hooks/"));
     let server = serve(front, builder).await;
-    let (client, _) = connect_with(&server, "", &[("authorization", &format!("Bearer {ANN}"))]).await;
+    let (mut client, _) = connect_with(&server, "", &[("authorization", &format!("Bearer {ANN}"))]).await;
     until("the first event is taken", || server.channels.stats().backend.webhooks_delivered == 1).await;
     let asked = site.asked();
     assert_eq!(asked.len(), 3);
     assert!(asked.iter().all(|request| request.body == asked[0].body
         && request.header("idempotency-key") == asked[0].header("idempotency-key")
         && request.head.starts_with("POST /api/hooks/ ")));
-    drop(client);
+    client.close(Some(CloseFrame { code: 4005.into(), reason: "".into() })).await.unwrap();
     until("both events are taken", || server.channels.stats().backend.webhooks_delivered == 2).await;
     let events = events(&site.asked()[2..]);
     let [connect, disconnect] = &events[..] else { panic!("{events:?}") };
@@ -167,14 +200,14 @@ async fn webhooks_arrive_in_order_and_are_repeated_until_taken(front: Front) {
         (&json!("ann"), &json!("/ws"), &json!("WhoAmI"))
     );
     assert_ne!(connect["id"], disconnect["id"]);
+    assert_eq!((connect.get("code"), &disconnect["code"]), (None, &json!(4005)));
     // A shutdown delivers the last events.
     let (_client, _) = connect_with(&server, "", &[]).await;
     server.stop().await;
-    assert_eq!(events_of(&site, "disconnect"), 2);
-}
-
-fn events_of(site: &Site, kind: &str) -> usize {
-    events(&site.asked()[2..]).iter().filter(|event| event["type"] == kind).count()
+    let events = self::events(&site.asked()[2..]);
+    let codes: Vec<_> =
+        events.iter().filter(|event| event["type"] == "disconnect").map(|event| &event["code"]).collect();
+    assert_eq!(codes, [&json!(4005), &json!(1012)], "{events:?}");
 }
 
 async fn shutdown_leaves_webhooks_at_its_deadline(front: Front) {
