@@ -1,8 +1,8 @@
 //! Logs out a single user: `cargo run --example forced-logout`, then open http://127.0.0.1:8000/ in two tabs and enter with
 //! two names. From a shell: `curl -X POST http://127.0.0.1:8000/logout/ann`
 //!
-//! Each connection writes the name of its channel into a table. An HTTP handler reads the user's channel names from it, and
-//! sends `chat.force_disconnect` to each. This example does not check who a user is; `examples/multichat` has logins.
+//! Each login has a key, and an HTTP handler closes all connections with one key. On a Redis layer it also closes those of
+//! other processes. This example does not check who a user is; `examples/multichat` has logins.
 
 #[path = "../support/log.rs"]
 mod log;
@@ -11,14 +11,12 @@ mod origin;
 #[path = "../support/page.rs"]
 mod page;
 
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use channels_runtime::auth::Login;
 use channels_runtime::prelude::*;
 use clap::Parser;
-use serde::{Deserialize, Serialize};
 use warp::http::StatusCode;
 use warp::reply::Response;
 use warp::{Filter, Reply};
@@ -34,89 +32,36 @@ struct Flags {
 /// Codes from 4000 on are for applications. The page does not reconnect after this code.
 const LOGGED_OUT: CloseCode = CloseCode::app::<4001>();
 
-#[event("chat.force_disconnect")]
-struct ForceDisconnect {
-    reason: String,
+struct User {
+    name: String,
 }
 
-/// A row of the table. The type of the channel name contains its consumer, even for a stored name: an event that
-/// `AccountConsumer` does not handle cannot be sent to it.
-#[derive(Serialize, Deserialize)]
-struct Connected {
-    username: String,
-    channel: ChannelName<AccountConsumer>,
+/// Takes the user from the query, `?name=ann`. A site looks up its session cookie instead.
+async fn authenticate(scope: Scope) -> Result<Login<User>, Reject> {
+    let name = scope.query_string().and_then(|query| query.strip_prefix("name=")).ok_or(Reject::unauthorized())?;
+    Ok(Login::new(User { name: name.to_owned() }).key(name))
 }
 
-/// Represents a database table with rows of text. With a real database and a Redis layer, the user's connections and the HTTP
-/// handler can be in different processes.
-#[derive(Default)]
-struct Table(Mutex<BTreeSet<String>>);
-
-impl Table {
-    fn insert(&self, row: &Connected) -> Result<()> {
-        self.rows().insert(serde_json::to_string(row)?);
-        Ok(())
-    }
-
-    fn delete(&self, row: &Connected) -> Result<()> {
-        self.rows().remove(&serde_json::to_string(row)?);
-        Ok(())
-    }
-
-    fn connections_of(&self, username: &str) -> Result<Vec<Connected>> {
-        let mut rows =
-            self.rows().iter().map(|row| serde_json::from_str(row)).collect::<Result<Vec<Connected>, _>>()?;
-        rows.retain(|row| row.username == username);
-        Ok(rows)
-    }
-
-    fn rows(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-struct AccountConsumer {
-    table: Arc<Table>,
-    row: Connected,
-}
+struct AccountConsumer;
 
 #[consumer]
 impl AccountConsumer {
     #[connect]
-    fn connect(cx: &mut Context<Self>, username: String, table: Arc<Table>) -> Result<Self, Reject> {
-        let row = Connected { username, channel: cx.channel_name() };
-        table.insert(&row)?;
-        Ok(Self { table, row })
-    }
-
-    #[handler("chat.force_disconnect")]
-    fn chat_force_disconnect(&mut self, cx: &mut Context<Self>, event: &ForceDisconnect) {
-        cx.close_with(LOGGED_OUT, &event.reason);
-    }
-
-    /// Runs however the connection ends, so no row is left over.
-    #[disconnect]
-    fn disconnect(&mut self, _cx: &mut Context<Self>, _code: CloseCode) -> Result<()> {
-        self.table.delete(&self.row)
+    async fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+        let user = cx.user::<User>().ok_or(Reject::unauthorized())?;
+        cx.send_text(format!("You are {}.", user.name)).await?;
+        Ok(Self)
     }
 }
 
-/// Sends every connection of the user an event to close, and returns their number.
-async fn force_disconnect(username: &str, table: &Table, layer: &ChannelLayer) -> Result<usize> {
-    let connections = table.connections_of(username)?;
-    for Connected { channel, .. } in &connections {
-        layer.send(channel, &ForceDisconnect { reason: "logged out by somebody else".into() }).await?;
-    }
-    Ok(connections.len())
-}
-
-async fn log_out(username: String, is_own_page: bool, table: Arc<Table>, layer: ChannelLayer) -> Response {
+async fn log_out(name: String, is_own_page: bool, layer: ChannelLayer) -> Response {
     if !is_own_page {
         return StatusCode::FORBIDDEN.into_response();
     }
-    match force_disconnect(&username, &table, &layer).await {
-        Ok(connections) => format!("{username} had {connections} open\n").into_response(),
-        Err(error) => warp::reply::with_status(error.to_string(), StatusCode::INTERNAL_SERVER_ERROR).into_response(),
+    // A site ends the session here, before it closes the connections.
+    match layer.user(name.as_str()).close_with(LOGGED_OUT, "logged out by somebody else").await {
+        Ok(()) => format!("{name} was logged out\n").into_response(),
+        Err(error) => warp::reply::with_status(error.to_string(), StatusCode::SERVICE_UNAVAILABLE).into_response(),
     }
 }
 
@@ -124,10 +69,8 @@ async fn log_out(username: String, is_own_page: bool, table: Arc<Table>, layer: 
 async fn main() -> Result<()> {
     log::init();
     let flags = Flags::parse();
-    let channels = Channels::builder().build()?;
+    let channels = Channels::builder().authenticator(authenticate).build()?;
     let layer = channels.channel_layer();
-    let (table, layer) = (Arc::<Table>::default(), warp::any().map(move || layer.clone()));
-    let table = warp::any().map(move || Arc::clone(&table));
 
     let routes = warp::path::end()
         .and(warp::get())
@@ -135,11 +78,9 @@ async fn main() -> Result<()> {
         .or(warp::path!("logout" / String)
             .and(warp::post())
             .and(origin::is_own_page())
-            .and(table.clone())
-            .and(layer)
+            .and(warp::any().map(move || layer.clone()))
             .then(log_out))
-        // A further value of the route's filter is also an argument of `connect`.
-        .or(channels.route::<AccountConsumer>(warp::path!("ws" / "account" / String).and(table)));
+        .or(channels.route::<AccountConsumer>(warp::path!("ws" / "account")));
 
     let server = channels.bind(flags.addr).await?;
     let mut out = std::io::stdout();

@@ -30,7 +30,7 @@ async fn forced_logout_closes_one_user_and_keeps_the_other() {
     bob.enters_as(&example, "bob").await;
 
     bob.submits("logout", "ann").await;
-    bob.reads("#logout p", "ann had 1 open").await;
+    bob.reads("#logout p", "ann was logged out").await;
     ann.reads("#enter p", "Closed with 4001: logged out by somebody else.").await;
     bob.reads("#enter p", "You are bob.").await;
     for window in [&ann, &bob] {
@@ -40,8 +40,6 @@ async fn forced_logout_closes_one_user_and_keeps_the_other() {
 
     // The page does not reconnect by itself, but its user can log in again.
     ann.wait_for("body[data-state=out]").await;
-    bob.submits("logout", "ann").await;
-    bob.reads("#logout p", "ann had 0 open").await;
     ann.submits("enter", "ann").await;
     ann.reads("#enter p", "You are ann.").await;
 

@@ -19,13 +19,13 @@ use channels_runtime::contract;
 use crate::files::package;
 
 mod multichat_contract {
-    use super::multichat::consumer::{ChatConsumer, UserSockets};
+    use super::multichat::consumer::ChatConsumer;
     use super::multichat::rooms::Room;
 
     super::contract! {
         name: "multichat",
         routes: [ChatConsumer at "/chat/stream/"],
-        groups: [Room, UserSockets],
+        groups: [Room],
         direct: [],
     }
 }

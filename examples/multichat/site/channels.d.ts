@@ -1,5 +1,5 @@
 // Generated from the contract `multichat` by channels-runtime 0.1.0. Do not edit: CHANNELS_CONTRACT=write cargo test contract
-export declare const CONTRACT = "multichat-7b8705d6";
+export declare const CONTRACT = "multichat-9f4e51c1";
 
 /** `{"command": "join", "room": "1"}` and `{"command": "leave", "room": "1"}`. */
 export interface InRoom { room: RoomIdInput }

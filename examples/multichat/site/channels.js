@@ -1,5 +1,5 @@
 // Generated from the contract `multichat` by channels-runtime 0.1.0. Do not edit: CHANNELS_CONTRACT=write cargo test contract
-export const CONTRACT = "multichat-7b8705d6";
+export const CONTRACT = "multichat-9f4e51c1";
 
 export function chatConsumer(options = {}) {
   return new ChannelsClient("/chat/stream/", {

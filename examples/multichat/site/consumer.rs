@@ -1,13 +1,11 @@
 //! The consumer: one socket with any number of rooms.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use channels_runtime::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::COOKIE;
-use super::accounts::{Accounts, User};
+use super::accounts::User;
 use super::rooms::{ChatJoin, ChatLeave, ChatMessage, Room, RoomId, RoomInfo};
 
 /// `{"command": "join", "room": "1"}` and `{"command": "leave", "room": "1"}`.
@@ -70,18 +68,8 @@ const MESSAGE: u8 = 0;
 const ENTER: u8 = 4;
 const LEAVE: u8 = 5;
 
-/// A user has logged out.
-#[event("user.logged_out")]
-pub(crate) struct LoggedOut {}
-
-/// All sockets of one user, in all processes.
-#[group("user-{name}", events(LoggedOut))]
-pub(crate) struct UserSockets {
-    pub(crate) name: &'static str,
-}
-
 /// The close code for a user who is not logged in. The page then loads again, which shows the login if the session has ended.
-const LOGIN_REQUIRED: CloseCode = CloseCode::app::<3000>();
+pub(crate) const LOGIN_REQUIRED: CloseCode = CloseCode::app::<3000>();
 
 /// The user of a connection that is closed before it runs a command.
 const NOBODY: User = User { name: "", is_staff: false };
@@ -104,24 +92,13 @@ impl ChatConsumer {
 #[consumer(tag = "command", sends(Joined, Left, Refusal))]
 impl ChatConsumer {
     #[connect]
-    async fn connect(cx: &mut Context<Self>, accounts: Arc<Accounts>) -> Result<Self, Reject> {
-        let mut user = cx.user::<User>().map(|user| *user);
-        if let Some(User { name, .. }) = user {
-            cx.group_add(&UserSockets { name }).await?;
-            // A logout before the join did not reach this socket, so the session is looked up again.
-            user = cx.scope().cookie(COOKIE).and_then(|session| accounts.user_of(session));
-        }
-        let user = user.unwrap_or_else(|| {
+    fn connect(cx: &mut Context<Self>) -> Result<Self, Reject> {
+        let user = cx.user::<User>().map(|user| *user).unwrap_or_else(|| {
             // Accepts the connection and closes it, because a script cannot read the status of a rejected handshake.
             cx.close_with(LOGIN_REQUIRED, "log in");
             NOBODY
         });
         Ok(Self { user, rooms: BTreeSet::new() })
-    }
-
-    #[handler("user.logged_out")]
-    fn logged_out(&mut self, cx: &mut Context<Self>, _event: &LoggedOut) {
-        cx.close_with(LOGIN_REQUIRED, "logged out");
     }
 
     #[receive("join")]

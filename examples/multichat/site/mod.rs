@@ -12,6 +12,7 @@ pub(crate) mod rooms;
 
 use std::sync::Arc;
 
+use channels_runtime::auth::Login;
 use channels_runtime::prelude::*;
 use serde::Deserialize;
 use warp::filters::BoxedFilter;
@@ -20,7 +21,7 @@ use warp::http::{Response, StatusCode};
 use warp::{Filter, Reply};
 
 use accounts::{Accounts, User};
-use consumer::{ChatConsumer, LoggedOut, UserSockets};
+use consumer::{ChatConsumer, LOGIN_REQUIRED};
 use file::file;
 use page::page;
 
@@ -31,7 +32,7 @@ const COOKIE: &str = "sessionid";
 const MAX_FORM: u64 = 4096;
 
 #[derive(Deserialize)]
-struct Login {
+struct LoginForm {
     username: String,
     password: String,
 }
@@ -46,12 +47,13 @@ pub(crate) fn build(
         .layer(layer)
         .authenticator(move |scope: Scope| {
             let user = scope.cookie(COOKIE).and_then(|session| known.user_of(session));
-            async move { Ok(user) }
+            // The key closes all sockets of the user at the logout, in all processes.
+            async move { Ok(user.map_or(Login::anonymous(), |user| Login::new(user).key(user.name))) }
         })
         .build()?;
     let layer = channels.channel_layer();
     let accounts = warp::any().map(move || Arc::clone(&accounts));
-    let stream = channels.route::<ChatConsumer>(warp::path!("chat" / "stream").and(accounts.clone()));
+    let stream = channels.route::<ChatConsumer>(warp::path!("chat" / "stream"));
 
     // The cookie as the authenticator reads it: otherwise a page and a socket could belong to two users.
     let session = channels.scope().map(|scope: Scope| scope.cookie(COOKIE).map(str::to_owned));
@@ -67,7 +69,7 @@ pub(crate) fn build(
         .and(warp::body::content_length_limit(MAX_FORM))
         .and(warp::body::form())
         .and(accounts.clone())
-        .map(|is_own_page, login: Login, accounts: Arc<Accounts>| {
+        .map(|is_own_page, login: LoginForm, accounts: Arc<Accounts>| {
             // Otherwise another site could log its visitors in as a user of its own.
             if is_own_page { log_in(&login, &accounts) } else { text(StatusCode::FORBIDDEN, "wrong origin") }
         });
@@ -99,7 +101,7 @@ fn index(session: Option<&str>, accounts: &Accounts) -> Response<String> {
     page(&include_str!("index.html").replace("{{username}}", &escape(name)).replace("{{rooms}}", &rooms))
 }
 
-fn log_in(login: &Login, accounts: &Accounts) -> Response<String> {
+fn log_in(login: &LoginForm, accounts: &Accounts) -> Response<String> {
     match accounts.log_in(&login.username, &login.password) {
         Some(session) => redirect("/", Some(&session)),
         None => login_page("That name and password do not go together."),
@@ -117,7 +119,7 @@ async fn log_out(
     }
     let user = session.and_then(|session| accounts.log_out(&session));
     if let Some(User { name, .. }) = user
-        && let Err(error) = layer.group_send(&UserSockets { name }, &LoggedOut {}).await
+        && let Err(error) = layer.user(name).close_with(LOGIN_REQUIRED, "logged out").await
     {
         // The session has ended, but its open sockets have not.
         tracing::error!(%error, name, "cannot close the sockets of a user who has logged out");
