@@ -97,7 +97,8 @@ async fn serve(ttl: Option<Duration>, thinks: Duration) -> Result<(SocketAddr, A
         let url = format!("http://{}/whoami/", backend(Arc::clone(&asked), thinks).await?);
         builder = builder.forward_auth(ForwardAuth::<User>::new(url)?.cookies(["sessionid"]).ttl(ttl));
     }
-    let channels = builder.max_handshakes_per_second(u32::MAX).build()?;
+    // All clients reconnect at once, and the server would drop some of the sockets that wait for a handshake.
+    let channels = builder.max_handshakes_per_second(u32::MAX).max_waiting_sockets(2 * RECONNECTS).build()?;
     let server = channels.bind("127.0.0.1:0").await?;
     let address = server.local_addr();
     tokio::spawn(server.serve(channels.route::<Named>(warp::path!("ws"))));
