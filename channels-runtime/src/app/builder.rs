@@ -580,8 +580,8 @@ impl ChannelsBuilder {
         }
         check(self.idle_limit.is_none_or(|limit| !limit.is_zero()), "idle_limit", "0 s; leave it out for no limit");
         #[cfg(feature = "backend")]
-        if let Some(Err(error)) = self.backend.as_ref().map(Backend::check) {
-            check(false, "backend", &format!("the path of `webhooks` is wrong: {error}"));
+        for problem in self.backend.as_ref().map(Backend::check).unwrap_or_default() {
+            check(false, "backend", &problem);
         }
         check(
             self.reauth.is_none_or(|every| !every.is_zero()),

@@ -149,7 +149,8 @@ impl Jwt {
         self
     }
 
-    /// Verifies a token. Returns its claims as a login that ends with the token. Its [key](Login::key) is the subject (`sub`).
+    /// Verifies a token. Returns its claims as a login that ends with the token. Its [key](Login::key) is the subject (`sub`): a text, or a
+    /// whole number.
     ///
     /// # Errors
     /// If the token is not valid, or its claims do not fit `C`.
@@ -170,7 +171,13 @@ impl Jwt {
         let end = claims.get("exp").and_then(Value::as_f64).filter(|end| *end > 0.0).ok_or(TokenError::Expired)?;
         let end = Duration::try_from_secs_f64(end).ok().and_then(|end| end.checked_add(LEEWAY));
         let end = end.and_then(|end| SystemTime::UNIX_EPOCH.checked_add(end)).ok_or(TokenError::Expired)?;
-        let key = claims.get("sub").and_then(Value::as_str).map(Arc::from);
+        let key = match claims.get("sub") {
+            Some(Value::String(key)) => Some(key.as_str().into()),
+            // Not legal (RFC 7519, 4.1.2), but some issuers send the primary key as it is. Without a key, nobody could close its
+            // connections.
+            Some(Value::Number(key)) if !key.is_f64() => Some(key.to_string().into()),
+            _ => None,
+        };
         let claims = C::deserialize(Value::Object(claims)).map_err(|_| TokenError::Claims)?;
         Ok((claims, end, key))
     }
@@ -280,6 +287,16 @@ lOyjW2nCqiNZ7l+lwlm8tR43I2ZcdrNo8HrGkX4xYQonefJzNV2stcI5ug==
 
     fn verify(jwt: &Jwt, token: &str) -> Result<(), TokenError> {
         jwt.verify::<User>(token).map(drop)
+    }
+
+    #[test]
+    fn subject_that_is_a_number_is_key() {
+        let key =
+            |sub: Value| hs256().claims::<Value>(&signed(&json!({"sub": sub, "exp": 4_102_444_800_u64}))).unwrap().2;
+        assert_eq!(key(json!(42)).as_deref(), Some("42"));
+        assert_eq!(key(json!("42")).as_deref(), Some("42"));
+        // As floats, different numbers may be equal.
+        assert_eq!(key(json!(1.5)), None);
     }
 
     #[test]

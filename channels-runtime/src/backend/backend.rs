@@ -16,12 +16,15 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::backend::client::HttpClient;
+use crate::backend::client::{HttpClient, NoAnswer};
 use crate::backend::error::{BackendError, ServerError};
 use crate::backend::signature::{Signer, add_headers};
 use crate::backend::stats::{BackendCounters, BackendStats};
 use crate::backend::url::{BackendUrl, UrlError};
 use crate::support::{LONGEST, count, jittered};
+
+/// The shortest secret, in bytes. With an empty one, anyone could sign.
+const MIN_SECRET: usize = 32;
 
 /// The first pause between two attempts. It doubles with each attempt.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -75,6 +78,8 @@ pub struct Backend {
 struct Settings {
     url: BackendUrl,
     signer: Option<Signer>,
+    /// The length of the secret, in bytes.
+    secret: Option<usize>,
     deadline: Duration,
     attempts: u32,
     queue: usize,
@@ -104,6 +109,7 @@ impl Backend {
         let settings = Settings {
             url: BackendUrl::parse(url.as_ref())?,
             signer: None,
+            secret: None,
             deadline: Duration::from_secs(3),
             attempts: 3,
             queue: 1000,
@@ -112,10 +118,12 @@ impl Backend {
         Ok(Self { settings, state: Arc::new(State::new(16)) })
     }
 
-    /// Signs all requests with this secret. Use at least 32 random bytes. Default: no signature.
+    /// Signs all requests with this secret: at least 32 bytes, such as those of `openssl rand -base64 32`. A shorter one is an error of
+    /// [`ChannelsBuilder::build`](crate::ChannelsBuilder::build). Default: no signature.
     #[must_use]
     pub fn secret(mut self, secret: impl AsRef<[u8]>) -> Self {
         self.settings.signer = Some(Signer::new(secret.as_ref()));
+        self.settings.secret = Some(secret.as_ref().len());
         self
     }
 
@@ -175,9 +183,18 @@ impl Backend {
         self.settings.webhooks.as_deref()
     }
 
-    /// Checks the path of the webhooks.
-    pub(crate) fn check(&self) -> Result<(), UrlError> {
-        self.webhooks_path().map_or(Ok(()), |path| self.settings.url.join(path).map(drop))
+    /// Checks the path of the webhooks and the secret.
+    ///
+    /// # Errors
+    /// Each problem, without the secret.
+    pub(crate) fn check(&self) -> Vec<String> {
+        let path = self.webhooks_path().and_then(|path| self.settings.url.join(path).err());
+        let path = path.map(|error| format!("the path of `webhooks` is wrong: {error}"));
+        let secret = self.settings.secret.filter(|length| *length < MIN_SECRET).map(|length| match length {
+            0 => format!("the secret is empty: is its environment variable set? It needs at least {MIN_SECRET} bytes"),
+            _ => format!("the secret has {length} bytes, but it needs at least {MIN_SECRET}"),
+        });
+        path.into_iter().chain(secret).collect()
     }
 
     /// Sends a value as JSON, and waits for the response.
@@ -223,7 +240,11 @@ impl Backend {
     pub(crate) async fn post_webhooks(&self, key: &str, body: Bytes) -> Result<(), BackendError> {
         let path = self.webhooks_path().unwrap_or("/");
         let url = self.settings.url.join(path).map_err(BackendError::Path)?;
-        self.attempt(&url, key, body, u32::MAX).await.map(drop)
+        match self.attempt(&url, key, body, u32::MAX).await {
+            // The backend has taken the events, and nobody reads the reply.
+            Ok(_) | Err(BackendError::TooLarge { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn attempt(
@@ -235,15 +256,19 @@ impl Backend {
     ) -> Result<BackendResponse, BackendError> {
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
-            let source: Box<dyn std::error::Error + Send + Sync> =
-                match self.state.client.send(self.request(url, key, &body), self.settings.deadline).await {
-                    Ok(answer) => match answer.status.as_u16() {
-                        status @ 200..=299 => return Ok(BackendResponse { status, body: answer.body }),
-                        status @ (408 | 429 | 500..) => ServerError(status).into(),
-                        status => return Err(BackendError::Refused { status, body: answer.body }),
-                    },
-                    Err(no_answer) => no_answer.into(),
-                };
+            let answer = match self.state.client.send(self.request(url, key, &body), self.settings.deadline).await {
+                Ok(answer) => Ok((answer.status.as_u16(), Some(answer.body))),
+                // The status decides: a call that the backend has executed or refused is not repeated because of its long page.
+                Err(NoAnswer::TooLarge(status)) => Ok((status.as_u16(), None)),
+                Err(no_answer) => Err(no_answer),
+            };
+            let source: Box<dyn std::error::Error + Send + Sync> = match answer {
+                Ok((status @ 200..=299, Some(body))) => return Ok(BackendResponse { status, body }),
+                Ok((status @ 200..=299, None)) => return Err(BackendError::TooLarge { status }),
+                Ok((status @ (408 | 429 | 500..), _)) => ServerError(status).into(),
+                Ok((status, body)) => return Err(BackendError::Refused { status, body: body.unwrap_or_default() }),
+                Err(no_answer) => no_answer.into(),
+            };
             if attempt >= attempts {
                 return Err(BackendError::Unavailable { attempts, source });
             }

@@ -51,7 +51,7 @@ pub(crate) enum NoAnswer {
     #[error("the connection broke before the response was complete")]
     Broken(#[source] Box<dyn StdError + Send + Sync>),
     #[error("the response is larger than 64 KiB")]
-    TooLarge,
+    TooLarge(StatusCode),
     #[error("no response within {0:?}")]
     Late(Duration),
 }
@@ -80,7 +80,7 @@ impl HttpClient {
             let location = response.headers().get(LOCATION).filter(|_| status.is_redirection());
             let location = location.and_then(|location| location.to_str().ok()).map(without_query);
             let body = Limited::new(response.into_body(), MAX_RESPONSE).collect().await.map_err(|error| {
-                if error.is::<LengthLimitError>() { NoAnswer::TooLarge } else { NoAnswer::Broken(error) }
+                if error.is::<LengthLimitError>() { NoAnswer::TooLarge(status) } else { NoAnswer::Broken(error) }
             })?;
             Ok(Answer { status, body: body.to_bytes(), location })
         };

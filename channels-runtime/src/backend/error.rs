@@ -31,7 +31,7 @@ pub enum BackendError {
     Refused {
         /// The status of the response.
         status: u16,
-        /// The body of the response, which may contain the backend's reason.
+        /// The body of the response, which may contain the backend's reason. Empty if it is larger than 64 KiB.
         body: Bytes,
     },
     /// The backend did not answer, or answered with a status from 500, in all attempts. It may have executed the call.
@@ -42,6 +42,12 @@ pub enum BackendError {
         /// The problem of the last attempt.
         #[source]
         source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The backend took the call, with a status of 200 to 299, but its reply is too large. The call is not sent again.
+    #[error("the backend took the call with {status}, but its reply is larger than 64 KiB")]
+    TooLarge {
+        /// The status of the response.
+        status: u16,
     },
     /// The body of the response does not fit the reply.
     #[error("the reply of the backend does not fit `{reply}`, at `{path}`")]

@@ -211,16 +211,19 @@ async fn until_status(server: &Server, headers: &str, wanted: u16) {
 }
 
 async fn crash_for_one_client_does_not_lock_others_out(front: Front) {
-    let backend =
-        Backend::start(
-            |asked: &Asked| {
-                if asked.header("cookie").contains("crash") { Says::Status(500, "") } else { whoami(asked) }
-            },
-        )
-        .await;
+    let backend = Backend::start(|asked: &Asked| match asked.header("cookie") {
+        cookie if cookie.contains("crash") => Says::Status(500, ""),
+        cookie if cookie.contains("throttled") => Says::Status(429, ""),
+        _ => whoami(asked),
+    })
+    .await;
     let server = start(front, auth(&backend)).await;
     for number in 0..20 {
         assert_eq!(status(&server, &format!("Cookie: sessionid=crash{number}\n")).await, 503);
+    }
+    // The backend throttles one client, which it knows by its address.
+    for number in 0..20 {
+        assert_eq!(status(&server, &format!("Cookie: sessionid=throttled{number}\n")).await, 503);
     }
     assert_eq!(status(&server, "Cookie: sessionid=ann\n").await, 101);
     assert_eq!(stats(&server).held_off, 0);

@@ -94,6 +94,10 @@ async fn failed_attempt_is_repeated_with_same_key() {
 
 #[tokio::test]
 async fn error_of_call_says_what_was_wrong() {
+    let long = |status| {
+        let page = "x".repeat(100_000);
+        Says::Raw(format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{page}", page.len()))
+    };
     for (says, wanted, calls) in [
         (Says::Status(422, "a secret"), "the backend refused the call with 422", 1),
         (
@@ -103,6 +107,10 @@ async fn error_of_call_says_what_was_wrong() {
         ),
         (Says::Status(500, "a secret"), "the backend did not take the call in 2 attempts", 2),
         (Says::Hangs, "the backend did not take the call in 2 attempts", 2),
+        // A page that is too long does not repeat a call that the backend has executed or refused.
+        (long(200), "the backend took the call with 200, but its reply is larger than 64 KiB", 1),
+        (long(400), "the backend refused the call with 400", 1),
+        (long(500), "the backend did not take the call in 2 attempts", 2),
         (Says::Json(r#"{"id": "a secret"}"#), "the reply of the backend does not fit `", 1),
         (Says::Json("a secret"), "the reply of the backend does not fit `", 1),
     ] {
@@ -162,6 +170,19 @@ async fn worker_calls_backend() {
     assert_eq!(site.asked()[0].body, r#"{"text":"hello"}"#);
     assert!(channels.shutdown(Duration::from_secs(10)).await);
     running.await.unwrap().unwrap();
+}
+
+#[test]
+fn short_secret_is_refused() {
+    let built = |secret: &str| {
+        let backend = Backend::new("http://127.0.0.1:8000").unwrap().secret(secret);
+        Channels::builder().backend(backend).build().map(drop)
+    };
+    for (secret, wanted) in [("", "`backend`: the secret is empty"), ("hunter2", "`backend`: the secret has 7 bytes")] {
+        let error = built(secret).unwrap_err().to_string();
+        assert!(error.contains(wanted) && !error.contains("hunter2"), "{error}");
+    }
+    assert!(built("a secret of at least thirty-two bytes").is_ok());
 }
 
 fn events(asked: &[Asked]) -> Vec<Value> {

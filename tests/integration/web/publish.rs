@@ -134,6 +134,7 @@ on_both_servers!(
     malformed_request_is_refused,
     request_without_the_secret_is_refused,
     signed_request_is_accepted_once,
+    signed_request_of_one_route_is_refused_by_another,
     second_secret_is_accepted,
     channel_receives_what_its_consumer_handles,
     idempotency_key_sends_once,
@@ -341,6 +342,20 @@ async fn signed_request_is_accepted_once(front: Front) {
     }
     let stats = channels.stats().publish;
     assert_eq!((stats.accepted, stats.replayed, stats.unauthorized), (2, 2, 7));
+}
+
+async fn signed_request_of_one_route_is_refused_by_another(front: Front) {
+    let channels = Channels::builder().build().unwrap();
+    let publish = publish().build().unwrap();
+    let start = async || match front {
+        Front::Ours => Server::start(&channels, channels.publish(publish.clone())).await,
+        Front::Axum => Server::start_axum(&channels, Router::new().publish(&channels, publish.clone())).await,
+    };
+    let (one, other) = (start().await, start().await);
+    let good = paid(1).to_string();
+    let headers = signed(SECRET, 0, &good);
+    assert_eq!(post_with(&one, &headers, &good).await.status, 202);
+    assert_eq!(post_with(&other, &headers, &good).await.code(), "replayed");
 }
 
 async fn second_secret_is_accepted(front: Front) {

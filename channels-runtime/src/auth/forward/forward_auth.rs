@@ -42,7 +42,7 @@ use crate::user::required_after;
 ///
 /// | response | the client |
 /// | --- | --- |
-/// | 200 with JSON | has this user, and the [key](Login::key) in the field `id` ([`Self::key_field`]) |
+/// | 200 with JSON | has this user, and the [key](Login::key) in the field `id` ([`Self::key_field`]), a text or a whole number |
 /// | 200 with `null`, or 204 | is anonymous; `#[connect]` may reject it |
 /// | 401, 403 | is rejected with 401 |
 /// | anything else, or none within the [deadline](Self::deadline) | is rejected with 503 and `Retry-After` |
@@ -64,9 +64,10 @@ use crate::user::required_after;
 ///
 /// # A backend that is down
 ///
-/// Nobody enters without an answer. After five failures in a row (no connection, no response in time, or 429, 502, 503, 504), no
+/// Nobody enters without an answer. After five failures in a row (no connection, no response in time, or 502, 503, 504), no
 /// request is sent for a second, and then one at a time; clients get 503 and `Retry-After`. Users in the cache still enter until
-/// their time to live ends. Other statuses, such as a 500, are about one client, so they do not lock out the others.
+/// their time to live ends. Other statuses, such as a 500 or a 429, are about one client, so they do not lock out the others. Neither
+/// does a request count that has waited for its place for half of the deadline.
 pub struct ForwardAuth<U> {
     settings: Arc<Settings>,
     questions: Arc<Questions<U>>,

@@ -201,19 +201,18 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Questions<U> {
         let (_permit, pass) = began?;
         let left = settings.deadline.saturating_sub(answered.elapsed());
         let sent = self.send(settings, credentials, left).await;
-        let is_down = match &sent {
-            Err(NoAnswer::TooLarge) => false,
-            Err(_) => true,
-            // A proxy in front of the backend sends these if it cannot reach it. Any other status is about this request: a user
-            // whose page fails must not lock the others out.
-            Ok(answer) => matches!(answer.status.as_u16(), 429 | 502..=504),
-        };
-        if is_down {
-            if let Some(pause) = pass.fail() {
-                tracing::error!(url = %settings.url, ?pause, "the backend is down; logins get 503 until it answers");
+        match works(&sent, left, settings.deadline) {
+            Some(true) => {
+                if pass.succeed() {
+                    tracing::info!(url = %settings.url, "the backend answers again");
+                }
             }
-        } else if pass.succeed() {
-            tracing::info!(url = %settings.url, "the backend answers again");
+            Some(false) => {
+                if let Some(pause) = pass.fail() {
+                    tracing::error!(url = %settings.url, ?pause, "the backend is down; logins get 503 until it answers");
+                }
+            }
+            None => drop(pass),
         }
         let problem = match sent {
             Ok(answer) => match read(&answer, &settings.key_field, answered) {
@@ -294,6 +293,20 @@ impl<U> Drop for Place<U> {
     }
 }
 
+/// Returns whether the backend works, as far as the result of one request says. `left` is the time that the request had.
+fn works(sent: &Result<Answer, NoAnswer>, left: Duration, deadline: Duration) -> Option<bool> {
+    match sent {
+        // It has waited for its place, and the rest of its time may be too short for a backend that works. A flood of logins must
+        // not look like a backend that is down.
+        Err(NoAnswer::Late(_)) if left < deadline / 2 => None,
+        Err(NoAnswer::TooLarge(_)) => Some(true),
+        Err(_) => Some(false),
+        // A proxy in front of the backend sends these if it cannot reach it. Any other status is about this request: a user whose
+        // page fails, or a client that the backend throttles, must not lock the others out.
+        Ok(answer) => Some(!matches!(answer.status.as_u16(), 502..=504)),
+    }
+}
+
 /// Reads the answer of the backend.
 fn read<U: DeserializeOwned>(answer: &Answer, key_field: &str, answered: Instant) -> Result<Known<U>, String> {
     match answer.status {
@@ -315,6 +328,10 @@ fn read<U: DeserializeOwned>(answer: &Answer, key_field: &str, answered: Instant
     }
     let key = match json.get(key_field) {
         Some(Value::String(key)) if !key.is_empty() => Some(key.as_str().into()),
+        Some(Value::Number(key)) if key.is_f64() => {
+            // Different numbers can have the same text: a fraction has 15 digits.
+            return Err(format!("its `{key_field}` is a fraction, or has more than 64 bits; write a text"));
+        }
         Some(Value::Number(key)) => Some(key.to_string().into()),
         _ => None,
     };
@@ -330,4 +347,55 @@ fn innermost<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn s
         error = cause;
     }
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(3);
+
+    fn answer(status: u16, body: &'static str) -> Answer {
+        Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            body: Bytes::from_static(body.as_bytes()),
+            location: None,
+        }
+    }
+
+    #[test]
+    fn request_that_waited_for_its_place_does_not_count_as_failure() {
+        let late = |left| works(&Err(NoAnswer::Late(left)), left, DEADLINE);
+        assert_eq!(
+            (late(DEADLINE), late(DEADLINE / 2), late(DEADLINE / 2 - Duration::from_millis(1))),
+            (Some(false), Some(false), None)
+        );
+        // It cannot be reached, whatever the time.
+        assert_eq!(works(&Err(NoAnswer::Connect("refused".into())), Duration::ZERO, DEADLINE), Some(false));
+    }
+
+    #[test]
+    fn only_status_of_proxy_counts_as_failure() {
+        for (status, wanted) in
+            [(200, true), (401, true), (429, true), (500, true), (502, false), (503, false), (504, false)]
+        {
+            assert_eq!(works(&Ok(answer(status, "")), DEADLINE, DEADLINE), Some(wanted), "{status}");
+        }
+    }
+
+    #[test]
+    fn key_is_text_or_whole_number() {
+        let key = |body| match read::<Value>(&answer(200, body), "id", Instant::now()) {
+            Ok(Known::User { key, .. }) => Ok(key),
+            Ok(_) => panic!("no user: {body}"),
+            Err(problem) => Err(problem),
+        };
+        assert_eq!(key(r#"{"id": "ann"}"#).unwrap().as_deref(), Some("ann"));
+        assert_eq!(key(r#"{"id": 18446744073709551615}"#).unwrap().as_deref(), Some("18446744073709551615"));
+        assert_eq!(key(r#"{"id": ""}"#).unwrap(), None);
+        // As floats, these two are the same number.
+        for body in [r#"{"id": 36893488147419103233}"#, r#"{"id": 36893488147419103234}"#, r#"{"id": 1.5}"#] {
+            assert!(key(body).unwrap_err().contains("`id`"), "{body}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ use crate::error::{BuildError, SettingError};
 use crate::event::ByName;
 use crate::support::LONGEST;
 use crate::web::publish::credentials::{MIN_SECRET, Secrets};
+use crate::web::publish::replay::SeenSignatures;
 use crate::web::publish::targets::Targets;
 
 /// The settings of a route on which a backend publishes: its secrets, and the groups and consumers that it reaches. From
@@ -25,6 +26,8 @@ pub(super) struct Settings {
     pub(super) body_limit: usize,
     pub(super) rate: u32,
     pub(super) window: Duration,
+    /// Here, because a signed request that one route has accepted is refused by the other routes with these settings.
+    pub(super) seen: SeenSignatures,
     pub(super) remember: Duration,
 }
 
@@ -180,8 +183,8 @@ impl PublishBuilder {
             return Err(BuildError::new(problems));
         }
         let Self { secrets, targets, body_limit, rate, window, remember } = self;
-        let secrets = Secrets::new(&secrets);
-        Ok(Publish { settings: Arc::new(Settings { secrets, targets, body_limit, rate, window, remember }) })
+        let (secrets, seen) = (Secrets::new(&secrets), SeenSignatures::new(window));
+        Ok(Publish { settings: Arc::new(Settings { secrets, targets, body_limit, rate, window, seen, remember }) })
     }
 }
 

@@ -22,7 +22,6 @@ use crate::web::publish::delivery::deliver;
 use crate::web::publish::idempotency::{Found, IdempotencyKeys, MAX_KEY, Sending};
 use crate::web::publish::publish::{Publish, Settings};
 use crate::web::publish::refusal::{MessageResult, Refusal, json};
-use crate::web::publish::replay::SeenSignatures;
 use crate::web::publish::request::Request;
 use crate::web::publish::targets::Checked;
 
@@ -33,7 +32,7 @@ const MOST_AT_ONCE: usize = 64;
 const MOST_UNVERIFIED: usize = 64;
 
 /// The time in which the body must arrive.
-const BODY_DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The key of a request that may be sent again.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -42,7 +41,6 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(super) struct Publisher {
     channels: Channels,
     settings: Arc<Settings>,
-    seen: SeenSignatures,
     keys: Arc<IdempotencyKeys>,
     bucket: Mutex<TokenBucket>,
     in_progress: Arc<Semaphore>,
@@ -61,7 +59,6 @@ impl Publisher {
         let Publish { settings } = publish;
         Arc::new(Self {
             channels: channels.clone(),
-            seen: SeenSignatures::new(settings.window),
             keys: IdempotencyKeys::new(settings.remember),
             bucket: Mutex::new(TokenBucket::new(settings.rate, Instant::now())),
             in_progress: Arc::new(Semaphore::new(MOST_AT_ONCE)),
@@ -140,7 +137,7 @@ impl Publisher {
                 let signature = self.settings.secrets.verify(&timestamp, &signature, &body)?;
                 drop(unverified);
                 let permit = self.admit()?;
-                self.seen.remember(signature, Instant::now())?;
+                self.settings.seen.remember(signature, Instant::now())?;
                 (body, permit)
             }
         };

@@ -6,16 +6,18 @@ use std::time::{Duration, Instant};
 
 use crate::support::lock;
 use crate::web::publish::credentials::{SKEW, Signature};
+use crate::web::publish::publisher::BODY_DEADLINE;
 use crate::web::publish::refusal::Refusal;
 
 /// The most signatures that are remembered, about 10 MB. Beyond it signed requests are refused with 429: a signature that is
 /// forgotten early could be used again.
 const MOST: usize = 200_000;
 
-/// The signatures of this process. Each is kept until its timestamp is too old for another use.
+/// The signatures that the routes of one [`Publish`](crate::web::Publish) have accepted. Each is kept until its timestamp is too old for
+/// another use.
 pub(super) struct SeenSignatures {
     seen: Mutex<Seen>,
-    /// The time for which a signature is kept. A timestamp may be in the future.
+    /// The time for which a signature is kept. A timestamp may be in the future, and it is checked before the body is read.
     kept: Duration,
 }
 
@@ -28,7 +30,7 @@ struct Seen {
 
 impl SeenSignatures {
     pub(super) fn new(window: Duration) -> Self {
-        Self { seen: Mutex::default(), kept: window + SKEW }
+        Self { seen: Mutex::default(), kept: window + SKEW + BODY_DEADLINE }
     }
 
     /// Remembers a signature.
@@ -67,8 +69,9 @@ mod tests {
         let at = |seconds| seen.remember(signature(7), begin + Duration::from_secs(seconds));
         assert!(at(0).is_ok());
         assert!(matches!(at(0), Err(Refusal::Replayed)));
-        assert!(matches!(at(360), Err(Refusal::Replayed)));
-        assert!(at(361).is_ok());
+        // The last request with the timestamp that may be furthest in the future: its head arrives after 360 s, its body 10 s later.
+        assert!(matches!(at(370), Err(Refusal::Replayed)));
+        assert!(at(371).is_ok());
         assert_eq!(lock(&seen.seen).ends.len(), 1);
     }
 
@@ -80,6 +83,6 @@ mod tests {
         }
         assert!(matches!(seen.remember(signature(MOST), begin), Err(Refusal::TooManySignatures)));
         assert!(matches!(seen.remember(signature(0), begin), Err(Refusal::Replayed)));
-        assert!(seen.remember(signature(MOST), begin + Duration::from_secs(361)).is_ok());
+        assert!(seen.remember(signature(MOST), begin + Duration::from_secs(371)).is_ok());
     }
 }
