@@ -15,6 +15,9 @@ use crate::websocket::CloseCode;
 /// The number of closed users that are remembered.
 const MAX_CLOSED: usize = 10_000;
 
+/// The bytes of the keys of closed users that are remembered. A backend may close users with long keys.
+const MAX_CLOSED_BYTES: usize = 4 * 1024 * 1024;
+
 /// The time for which a closed user is remembered. A login that was checked earlier is checked again.
 const REMEMBERED: Duration = Duration::from_secs(300);
 
@@ -33,10 +36,12 @@ struct Users {
     by_key: HashMap<Arc<str>, OfUser>,
     /// The keys of the connections, by their index in the connection registry.
     by_index: HashMap<u32, Arc<str>>,
-    /// Bound: [`MAX_CLOSED`]. Policy: the oldest is forgotten, and logins that were checked before it are checked again.
+    /// Bound: [`MAX_CLOSED`] and [`MAX_CLOSED_BYTES`]. Policy: the oldest is forgotten, and logins that were checked before it are checked again.
     closed: HashMap<Arc<str>, Closed>,
     /// The closed users in the order of their times. A user that was closed again is listed twice.
     order: VecDeque<(Instant, Arc<str>)>,
+    /// The bytes of the keys in `order`.
+    closed_bytes: usize,
     /// The newest time of a close that is forgotten, or that this process may have missed.
     forgotten: Option<Instant>,
     /// Connections that were closed under a lock of the layer. They are dropped later without it, because the `Drop` of a user is
@@ -54,10 +59,11 @@ impl Users {
     fn forget_old(&mut self, now: Instant) {
         while let Some((at, key)) = self.order.front() {
             let is_old = now.saturating_duration_since(*at) >= REMEMBERED;
-            if !is_old && self.order.len() <= MAX_CLOSED {
+            if !is_old && self.order.len() <= MAX_CLOSED && self.closed_bytes <= MAX_CLOSED_BYTES {
                 return;
             }
             self.forgotten = self.forgotten.max(Some(*at));
+            self.closed_bytes -= key.len();
             if self.closed.get(key).is_some_and(|closed| closed.at == *at) {
                 self.closed.remove(key);
             }
@@ -138,6 +144,7 @@ impl UserRegistry {
         // A reason has at most 123 bytes on the wire.
         let reason = reason.chars().take(123).collect::<String>().into();
         users.closed.insert(Arc::clone(&key), Closed { at: now, code, reason });
+        users.closed_bytes += key.len();
         users.order.push_back((now, key));
         users.forget_old(now);
     }
@@ -177,6 +184,21 @@ mod tests {
         assert!(registry.closed_since("ann", before).is_some() && registry.closed_since("bob", before).is_some());
         assert!(registry.closed_since("ann", after).is_none());
         assert_eq!(registry.sizes(), [0, 0, 0, 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn flood_of_closes_with_long_keys_is_bounded() {
+        let registry = UserRegistry::default();
+        let before = Instant::now();
+        tokio::time::advance(Duration::from_secs(1)).await;
+        for number in 0..20 {
+            close_user(&registry, &format!("{number}{}", "x".repeat(MAX_CLOSED_BYTES / 5)));
+        }
+        assert_eq!(registry.sizes(), [0, 0, 4, 4]);
+        // Those that are forgotten are on the safe side.
+        assert!(registry.closed_since("ann", before).is_some());
+        close_user(&registry, &"x".repeat(MAX_CLOSED_BYTES + 1));
+        assert_eq!((registry.sizes(), lock(&registry.users).closed_bytes), ([0, 0, 0, 0], 0));
     }
 
     #[tokio::test(start_paused = true)]
