@@ -22,7 +22,7 @@ use crate::web::publish::delivery::deliver;
 use crate::web::publish::idempotency::{Found, IdempotencyKeys, MAX_KEY, Sending};
 use crate::web::publish::publish::{Publish, Settings};
 use crate::web::publish::refusal::{MessageResult, Refusal, json};
-use crate::web::publish::request::Request;
+use crate::web::publish::request::{BODY_DEADLINE, Request};
 use crate::web::publish::targets::Checked;
 
 /// The most requests with a valid credential that are read, checked and sent at a time.
@@ -30,9 +30,6 @@ const MOST_AT_ONCE: usize = 64;
 
 /// The most signed requests whose bodies are read at a time. Anyone can send such a body, so they do not take the places above.
 const MOST_UNVERIFIED: usize = 64;
-
-/// The time in which the body must arrive.
-pub(super) const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The key of a request that may be sent again.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::support::lock;
 use crate::web::publish::credentials::{SKEW, Signature};
-use crate::web::publish::publisher::BODY_DEADLINE;
 use crate::web::publish::refusal::Refusal;
+use crate::web::publish::request::BODY_DEADLINE;
 
 /// The most signatures that are remembered, about 10 MB. Beyond it signed requests are refused with 429: a signature that is
 /// forgotten early could be used again.

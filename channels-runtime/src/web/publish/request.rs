@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
@@ -10,6 +11,9 @@ use serde_json::value::RawValue;
 
 use crate::error::{field_path, shown, shown_error};
 use crate::web::publish::refusal::Refusal;
+
+/// The time in which the body must arrive.
+pub(super) const BODY_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The most messages in one request.
 const MAX_MESSAGES: usize = 1000;
