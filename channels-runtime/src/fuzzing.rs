@@ -5,7 +5,9 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use http::header::SEC_WEBSOCKET_EXTENSIONS;
 use http::uri::Authority;
+use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -75,6 +77,32 @@ fn decode<'a>(
         }
     }
     (messages, None)
+}
+
+/// Negotiates compression. The lines are headers `Sec-WebSocket-Extensions`. The response to an accepted offer is an offer that
+/// gets the same response, and a window in it was offered.
+pub fn offers(data: &[u8]) {
+    let Some(compression) = Compression::new(1) else { return };
+    let mut headers = HeaderMap::new();
+    for line in data.split(|byte| *byte == b'\n') {
+        let Ok(line) = HeaderValue::from_bytes(line) else { return };
+        headers.append(SEC_WEBSOCKET_EXTENSIONS, line);
+    }
+    let Some(agreement) = compression.negotiate(&headers) else { return };
+    let response = agreement.response.to_str().expect("a response is text");
+    let mut parameters = response.split("; ");
+    for wanted in ["permessage-deflate", "server_no_context_takeover", "client_no_context_takeover"] {
+        assert_eq!(parameters.next(), Some(wanted), "{response}");
+    }
+    if let Some(window) = parameters.next() {
+        let bits = window.strip_prefix("server_max_window_bits=").expect("no other parameter is known");
+        assert!((8..=15).contains(&bits.parse::<u8>().expect("a number of bits")), "{response}");
+        let is_offered = |line: &HeaderValue| line.to_str().is_ok_and(|line| line.contains(bits));
+        assert!(headers.values().any(is_offered), "{response}");
+    }
+    assert_eq!(parameters.next(), None);
+    let again = HeaderMap::from_iter([(SEC_WEBSOCKET_EXTENSIONS, agreement.response.clone())]);
+    assert_eq!(compression.negotiate(&again), Some(agreement));
 }
 
 /// A payload with fields of every kind.
@@ -335,6 +363,7 @@ mod tests {
 
     const TARGETS: &[(&str, Target)] = &[
         ("frames", frames),
+        ("offers", offers),
         ("envelopes", envelopes),
         ("names", names),
         ("configuration", configuration),

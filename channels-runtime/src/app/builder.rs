@@ -158,15 +158,15 @@ impl ChannelsBuilder {
         self
     }
 
-    /// Compresses messages of at least this many bytes (`permessage-deflate`, RFC 7692). Default: no compression.
+    /// Compresses messages of at least this many bytes (`permessage-deflate`, RFC 7692). Default: no compression. Minimum: 64.
     ///
-    /// A message to a group is compressed once for all members, so a broadcast of kilobytes to hundreds of members saves
-    /// bandwidth and processor time. A message to at most 16 clients, and a reply, is compressed from 1 KiB. Clients without the
-    /// extension receive the plain form. A connection takes no memory for compression. Start with 256; `docs/compression.md` shows
-    /// when it pays.
+    /// A message to more than 16 members with compression is compressed if it has at least the size that you set. A message to
+    /// at most 16 of them, and a message to the consumer's own client, is compressed if it also has at least 1 KiB. A message to a
+    /// group is compressed once for all members. Clients without the extension receive the plain form. A connection needs no
+    /// memory for compression. Start with 256; `docs/compression.md` shows when it pays.
     ///
-    /// A message that contains a secret together with text of another user can reveal the secret by its compressed size. Leave
-    /// such messages out: `#[event(.., uncompressed)]`, `#[consumer(uncompressed)]`,
+    /// A message that contains a secret together with text of another user can reveal the secret by its compressed size. Do not
+    /// compress such messages: `#[event(.., uncompressed)]`, `#[consumer(uncompressed)]`,
     /// [`Context::no_compression`](crate::Context::no_compression).
     ///
     /// ```

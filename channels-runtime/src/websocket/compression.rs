@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(inflate(true, &hello, 5), Ok(Frame::text("Hello")));
         assert_eq!(inflate(true, &hello, 4).unwrap_err(), 1009);
         assert_eq!(inflate(true, &[0xff; 20], 100).unwrap_err(), 1007);
-        let not_text = [0x00, 0x01, 0x00, 0xfe, 0xff, 0xff];
+        let not_text = [0x00, 0x01, 0x00, 0xfe, 0xff, 0xff, 0x00];
         assert_eq!(inflate(true, &not_text, 100).unwrap_err(), 1007);
         assert_eq!(inflate(false, &not_text, 100), Ok(Frame::binary(vec![0xff])));
         let stats = compression.stats();

@@ -18,6 +18,9 @@ const LARGEST_WINDOW: u8 = 15;
 /// The end of a compressed message, which is not sent (RFC 7692, section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
+/// An empty block that is marked as the last one.
+const LAST_BLOCK: [u8; 2] = [3, 0];
+
 /// The smallest step by which the output grows.
 const FIRST_OUTPUT: usize = 256;
 
@@ -81,7 +84,7 @@ pub(super) struct Inflated {
 /// The reason why a message cannot be inflated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum InflateError {
-    /// It is not DEFLATE, or refers to bytes before its beginning.
+    /// It is not DEFLATE, is incomplete, or refers to bytes before its beginning.
     Invalid,
     /// It has more than the permitted number of bytes.
     TooBig,
@@ -94,42 +97,73 @@ pub(super) fn inflate(message: &[u8], max: usize) -> Result<Inflated, InflateErr
         inflater.reset(false);
         let mut output = Output { bytes: Vec::new(), length: 0, max };
         output.reserve(message.len().saturating_mul(4));
-        let mut blocks = 0;
-        for part in [message, &TAIL] {
-            let mut input = part;
-            loop {
-                let (read, written) = (inflater.total_in(), inflater.total_out());
-                // `Block`: returns after each block, so that blocks are counted.
-                let status = inflater.decompress(input, &mut output.bytes[output.length..], InflateFlush::Block);
-                let status = status.map_err(|_| InflateError::Invalid)?;
-                let read = number(inflater.total_in() - read);
-                let written = number(inflater.total_out() - written);
-                input = &input[read..];
-                output.length += written;
-                if output.length > max {
-                    return Err(InflateError::TooBig);
-                }
-                if status == Status::StreamEnd {
-                    // The client marked the block as the last one. Another stream may follow (RFC 7692, section 7.2.3.4).
-                    inflater.reset(false);
-                }
-                let is_full = output.length == output.bytes.len();
-                if !is_full {
-                    blocks += 1;
-                    if input.is_empty() {
-                        break;
-                    }
-                    if read == 0 && written == 0 && status == Status::BufError {
-                        return Err(InflateError::Invalid);
-                    }
-                } else {
-                    output.reserve(output.length);
-                }
+        let mut stream = Stream { inflater, output, blocks: 0, is_at_start: true };
+        stream.inflate(message)?;
+        stream.finish(message)
+    })
+}
+
+/// A message that is being inflated.
+struct Stream<'a> {
+    inflater: &'a mut Inflate,
+    output: Output,
+    blocks: usize,
+    /// No byte has been read since the start, or since a block that is marked as the last one.
+    is_at_start: bool,
+}
+
+impl Stream<'_> {
+    /// Inflates all of the input. The end of a stream is only seen by a call that follows its last byte.
+    fn inflate(&mut self, mut input: &[u8]) -> Result<(), InflateError> {
+        let Self { inflater, output, blocks, is_at_start } = self;
+        loop {
+            let (read, written) = (inflater.total_in(), inflater.total_out());
+            // `Block`: returns after each block, so that blocks are counted.
+            let status = inflater.decompress(input, &mut output.bytes[output.length..], InflateFlush::Block);
+            let status = status.map_err(|_| InflateError::Invalid)?;
+            let read = number(inflater.total_in() - read);
+            let written = number(inflater.total_out() - written);
+            input = &input[read..];
+            output.length += written;
+            if output.length > output.max {
+                return Err(InflateError::TooBig);
+            }
+            *is_at_start &= read == 0;
+            if status == Status::StreamEnd {
+                // The client marked the block as the last one. Another stream may follow (RFC 7692, section 7.2.3.4).
+                inflater.reset(false);
+                *is_at_start = true;
+            }
+            if output.length == output.bytes.len() {
+                output.reserve(output.length);
+            } else if read > 0 || written > 0 {
+                *blocks += 1;
+            } else if status != Status::StreamEnd {
+                return if input.is_empty() { Ok(()) } else { Err(InflateError::Invalid) };
             }
         }
-        output.bytes.truncate(output.length);
-        Ok(Inflated { bytes: output.bytes, blocks })
-    })
+    }
+
+    /// Returns the inflated message if the message was complete. The inflater does not report an incomplete one: it reads
+    /// [`TAIL`] as the missing bytes.
+    fn finish(mut self, message: &[u8]) -> Result<Inflated, InflateError> {
+        let length = self.output.length;
+        // Some clients do not remove the tail.
+        if !self.is_at_start && !message.ends_with(&TAIL) {
+            self.inflate(&TAIL)?;
+        }
+        let blocks = self.blocks;
+        // A complete message ends between two blocks, so this block can follow and ends the stream.
+        if !self.is_at_start {
+            self.inflate(&LAST_BLOCK)?;
+        }
+        if !self.is_at_start || self.output.length != length {
+            return Err(InflateError::Invalid);
+        }
+        let Output { mut bytes, .. } = self.output;
+        bytes.truncate(length);
+        Ok(Inflated { bytes, blocks })
+    }
 }
 
 /// The output of an inflater. One byte more than the limit fits, which shows that the message is too big.
@@ -253,6 +287,31 @@ mod tests {
     }
 
     #[test]
+    fn incomplete_message_is_invalid() {
+        let words = "one word after the other, ".repeat(100);
+        // Blocks with fixed codes, with codes of their own, and without compression. Each part begins a block.
+        for (parts, level) in [
+            (&[&b"Hello, hello, hello"[..]][..], 6),
+            (&[words.as_bytes()], 6),
+            (&[b"Hello, ", words.as_bytes()], 6),
+            (&[b"Hello, ", b"hello"], 0),
+        ] {
+            let whole = without_tail(compressed(parts, client(level, 15), DeflateFlush::SyncFlush));
+            let message = parts.concat();
+            assert_eq!(inflate(&whole, 10_000).unwrap().bytes, message);
+            // Some clients do not remove the tail, which is not part of the message.
+            assert_eq!(inflate(&[&whole[..], &TAIL].concat(), 10_000).unwrap().bytes, message);
+            for end in 1..whole.len() {
+                let inflated = inflate(&whole[..end], 10_000);
+                // The first part is complete, and so is the first byte of a block without compression.
+                let is_complete = |bytes: &[u8]| bytes.is_empty() || (parts.len() > 1 && bytes == parts[0]);
+                let is_part = matches!(&inflated, Ok(inflated) if is_complete(&inflated.bytes));
+                assert!(is_part || inflated == Err(InflateError::Invalid), "{end} of {}: {inflated:?}", whole.len());
+            }
+        }
+    }
+
+    #[test]
     fn empty_message_and_limit_of_zero() {
         for nothing in [&[][..], &[0], &[3, 0]] {
             assert_eq!(inflate(nothing, 0).unwrap().bytes, b"");
@@ -278,8 +337,9 @@ mod tests {
         assert!((1000..=1002).contains(&inflate(&stored, 1000).unwrap().blocks));
         // Empty blocks of 10 bits
         let bits: Vec<u8> = [0, 1, 0, 0, 0, 0, 0, 0, 0, 0].repeat(800);
-        let fixed: Vec<u8> =
+        let mut fixed: Vec<u8> =
             bits.chunks(8).map(|byte| byte.iter().enumerate().map(|(at, bit)| bit << at).sum()).collect();
+        fixed.push(0);
         assert!((800..=802).contains(&inflate(&fixed, 1000).unwrap().blocks));
     }
 

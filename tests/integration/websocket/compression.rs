@@ -84,12 +84,18 @@ async fn invalid_compressed_messages_close_with_their_codes(front: Front) {
         let inverse = u16::try_from(size).map(|size| !size).unwrap().to_le_bytes();
         [&[0][..], &length, &inverse, &vec![byte; size], &[0]].concat()
     };
+    let without_last_byte = |mut message: Vec<u8>| {
+        message.pop();
+        message
+    };
     let mut garbage = stored(8000, b'x');
     garbage.extend([0xff; 20]);
     for (name, first, payload, code) in [
         ("garbage", 0xc1, vec![0xff; 20], 1007),
         ("large garbage", 0xc1, garbage, 1007),
         ("a message that needs the last one", 0xc1, vec![0xf2, 0x00, 0x11, 0x00, 0x00], 1007),
+        ("a message without its last byte", 0xc1, without_last_byte(deflated(b"hello, hello, hello")), 1007),
+        ("a large message without its last byte", 0xc2, without_last_byte(stored(8000, b'x')), 1007),
         ("no UTF-8", 0xc1, stored(1, 0xff), 1007),
         ("much that is not UTF-8", 0xc1, stored(8000, 0xff), 1007),
         ("a bomb", 0xc2, deflated(&vec![0; 50_001]), 1009),
@@ -106,7 +112,7 @@ async fn invalid_compressed_messages_close_with_their_codes(front: Front) {
         assert_eq!(rest, b"", "{name}: the close frame is the last one");
     }
     let stats = channels.stats().compression;
-    assert_eq!((stats.invalid, stats.too_big, stats.inflated), (3, 1, 2));
+    assert_eq!((stats.invalid, stats.too_big, stats.inflated), (5, 1, 2));
     // The largest message is accepted.
     let mut client = DeflateClient::connect(server.address, "/ws", OFFER).await;
     client.send(0xc2, &deflated(&vec![0; 50_000])).await;
