@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use http::HeaderValue;
 use tokio::time::Instant;
 
 use crate::support::lock;
@@ -24,11 +25,28 @@ pub(super) struct Breaker(Mutex<State>);
 struct State {
     /// Failures since the last success.
     failures: u32,
+    /// The client of the first of these failures that a client can cause.
+    suspect: Option<Client>,
+    /// Whether one client alone cannot have caused all of these failures.
+    confirmed: bool,
     /// No request is sent before this time. `None`: the backend works.
     until: Option<Instant>,
     pause: Duration,
     /// A request probes the backend.
     probing: bool,
+}
+
+/// The address of a client, as the backend gets it. `None`: unknown.
+pub(super) type Client = Option<HeaderValue>;
+
+/// The cause of a failure, as far as it is known.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The backend cannot be reached.
+    Backend,
+    /// The backend has not answered the request of this client. The request itself can be the cause: a page that hangs or crashes for
+    /// one user must not lock the others out.
+    Request(Client),
 }
 
 /// The permission to send one request. Dropped without a result, it counts as neither.
@@ -69,11 +87,19 @@ impl Pass {
         false
     }
 
-    /// Reports that the backend is down. Returns the pause if it begins now.
-    pub(super) fn fail(self) -> Option<Duration> {
+    /// Reports a failure. Returns the pause if the backend counts as down from now on: after several failures in a row that one
+    /// client alone cannot have caused.
+    pub(super) fn fail(self, failure: Failure) -> Option<Duration> {
         let mut state = lock(&self.breaker.0);
         state.failures = state.failures.saturating_add(1);
-        let is_first = state.until.is_none() && state.failures >= FAILURES;
+        match failure {
+            Failure::Backend => state.confirmed = true,
+            Failure::Request(client) => {
+                let suspect = state.suspect.get_or_insert_with(|| client.clone());
+                state.confirmed |= *suspect != client;
+            }
+        }
+        let is_first = state.until.is_none() && state.failures >= FAILURES && state.confirmed;
         if !self.is_probe && !is_first {
             return None;
         }
@@ -98,9 +124,9 @@ mod tests {
     fn open() -> Arc<Breaker> {
         let breaker = Arc::new(Breaker::default());
         for _ in 1..FAILURES {
-            assert_eq!(breaker.enter().unwrap().fail(), None);
+            assert_eq!(breaker.enter().unwrap().fail(Failure::Backend), None);
         }
-        assert_eq!(breaker.enter().unwrap().fail(), Some(FIRST_PAUSE));
+        assert_eq!(breaker.enter().unwrap().fail(Failure::Backend), Some(FIRST_PAUSE));
         breaker
     }
 
@@ -109,7 +135,7 @@ mod tests {
         let breaker = Arc::new(Breaker::default());
         for _ in 0..10 {
             for _ in 1..FAILURES {
-                assert_eq!(breaker.enter().unwrap().fail(), None);
+                assert_eq!(breaker.enter().unwrap().fail(Failure::Backend), None);
             }
             assert!(!breaker.enter().unwrap().succeed());
         }
@@ -124,11 +150,11 @@ mod tests {
         assert!(breaker.enter().is_err(), "the probe runs");
         // A cancelled probe leaves the place to the next one.
         drop(probe);
-        assert_eq!(breaker.enter().unwrap().fail(), None);
+        assert_eq!(breaker.enter().unwrap().fail(Failure::Backend), None);
         assert_eq!(breaker.enter().unwrap_err(), 2 * FIRST_PAUSE);
         for pause in [4, 8, 8] {
             tokio::time::advance(LONGEST_PAUSE).await;
-            _ = breaker.enter().unwrap().fail();
+            _ = breaker.enter().unwrap().fail(Failure::Backend);
             assert_eq!(breaker.enter().unwrap_err(), pause * FIRST_PAUSE);
         }
         tokio::time::advance(LONGEST_PAUSE).await;
@@ -142,8 +168,27 @@ mod tests {
         let breaker = Arc::new(Breaker::default());
         let late = breaker.enter().unwrap();
         for _ in 0..FAILURES {
-            _ = breaker.enter().unwrap().fail();
+            _ = breaker.enter().unwrap().fail(Failure::Backend);
         }
         assert!(!late.succeed() && breaker.enter().is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_client_alone_does_not_open_breaker() {
+        let breaker = Arc::new(Breaker::default());
+        let fail = |client: &'static str| {
+            breaker.enter().unwrap().fail(Failure::Request(Some(HeaderValue::from_static(client))))
+        };
+        for _ in 0..2 * FAILURES {
+            assert_eq!(fail("10.0.0.1"), None);
+        }
+        assert_eq!(fail("10.0.0.2"), Some(FIRST_PAUSE));
+
+        let breaker = Arc::new(Breaker::default());
+        let unknown = || breaker.enter().unwrap().fail(Failure::Request(None));
+        for _ in 0..2 * FAILURES {
+            assert_eq!(unknown(), None);
+        }
+        assert_eq!(breaker.enter().unwrap().fail(Failure::Backend), Some(FIRST_PAUSE));
     }
 }

@@ -56,6 +56,11 @@ impl Credentials {
         self.cookie.is_none() && self.authorization.is_none()
     }
 
+    /// Returns the address of the client.
+    pub(super) fn client(&self) -> Option<HeaderValue> {
+        self.client.clone()
+    }
+
     fn headers(&self) -> [(HeaderName, Option<&HeaderValue>); 3] {
         [
             (COOKIE, self.cookie.as_ref()),

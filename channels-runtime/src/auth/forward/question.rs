@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::auth::forward::answer_cache::{AnswerCache, Key};
-use crate::auth::forward::breaker::Breaker;
+use crate::auth::forward::breaker::{Breaker, Client, Failure};
 use crate::auth::forward::credentials::{Credentials, KeyMaker};
 use crate::auth::forward::stats::ForwardAuthCounters;
 use crate::backend::{Answer, BackendUrl, HttpClient, NoAnswer};
@@ -194,25 +194,25 @@ impl<U: DeserializeOwned + Send + Sync + 'static> Questions<U> {
             })?;
             Ok((permit, pass))
         };
-        let Ok(began) = tokio::time::timeout(settings.deadline, began).await else {
+        // A request that waited longer would have too little time, and a flood of logins would fail as a whole.
+        let Ok(began) = tokio::time::timeout(settings.deadline / 2, began).await else {
             count(&self.counters.crowded_out);
             return Err(Unknown::CrowdedOut);
         };
         let (_permit, pass) = began?;
         let left = settings.deadline.saturating_sub(answered.elapsed());
         let sent = self.send(settings, credentials, left).await;
-        match works(&sent, left, settings.deadline) {
-            Some(true) => {
+        match failure(&sent, credentials.client()) {
+            None => {
                 if pass.succeed() {
                     tracing::info!(url = %settings.url, "the backend answers again");
                 }
             }
-            Some(false) => {
-                if let Some(pause) = pass.fail() {
+            Some(failure) => {
+                if let Some(pause) = pass.fail(failure) {
                     tracing::error!(url = %settings.url, ?pause, "the backend is down; logins get 503 until it answers");
                 }
             }
-            None => drop(pass),
         }
         let problem = match sent {
             Ok(answer) => match read(&answer, &settings.key_field, answered) {
@@ -293,17 +293,15 @@ impl<U> Drop for Place<U> {
     }
 }
 
-/// Returns whether the backend works, as far as the result of one request says. `left` is the time that the request had.
-fn works(sent: &Result<Answer, NoAnswer>, left: Duration, deadline: Duration) -> Option<bool> {
+/// Returns whether the backend has failed, as far as the result of one request says.
+fn failure(sent: &Result<Answer, NoAnswer>, client: Client) -> Option<Failure> {
     match sent {
-        // It has waited for its place, and the rest of its time may be too short for a backend that works. A flood of logins must
-        // not look like a backend that is down.
-        Err(NoAnswer::Late(_)) if left < deadline / 2 => None,
-        Err(NoAnswer::TooLarge(_)) => Some(true),
-        Err(_) => Some(false),
+        Err(NoAnswer::Connect(_)) => Some(Failure::Backend),
+        Err(NoAnswer::Late(_) | NoAnswer::Broken(_)) => Some(Failure::Request(client)),
+        Err(NoAnswer::TooLarge(_)) => None,
         // A proxy in front of the backend sends these if it cannot reach it. Any other status is about this request: a user whose
         // page fails, or a client that the backend throttles, must not lock the others out.
-        Ok(answer) => Some(!matches!(answer.status.as_u16(), 502..=504)),
+        Ok(answer) => matches!(answer.status.as_u16(), 502..=504).then_some(Failure::Request(client)),
     }
 }
 
@@ -353,8 +351,6 @@ fn innermost<'a>(mut error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn s
 mod tests {
     use super::*;
 
-    const DEADLINE: Duration = Duration::from_secs(3);
-
     fn answer(status: u16, body: &'static str) -> Answer {
         Answer {
             status: StatusCode::from_u16(status).unwrap(),
@@ -364,23 +360,16 @@ mod tests {
     }
 
     #[test]
-    fn request_that_waited_for_its_place_does_not_count_as_failure() {
-        let late = |left| works(&Err(NoAnswer::Late(left)), left, DEADLINE);
-        assert_eq!(
-            (late(DEADLINE), late(DEADLINE / 2), late(DEADLINE / 2 - Duration::from_millis(1))),
-            (Some(false), Some(false), None)
-        );
-        // It cannot be reached, whatever the time.
-        assert_eq!(works(&Err(NoAnswer::Connect("refused".into())), Duration::ZERO, DEADLINE), Some(false));
-    }
-
-    #[test]
-    fn only_status_of_proxy_counts_as_failure() {
-        for (status, wanted) in
-            [(200, true), (401, true), (429, true), (500, true), (502, false), (503, false), (504, false)]
-        {
-            assert_eq!(works(&Ok(answer(status, "")), DEADLINE, DEADLINE), Some(wanted), "{status}");
+    fn only_a_missing_answer_counts_as_failure() {
+        let statuses = [(200, false), (401, false), (429, false), (500, false), (502, true), (503, true), (504, true)];
+        for (status, wanted) in statuses {
+            assert_eq!(failure(&Ok(answer(status, "")), None).is_some(), wanted, "{status}");
         }
+        let refused = failure(&Err(NoAnswer::Connect("refused".into())), None);
+        assert!(matches!(refused, Some(Failure::Backend)), "no client can cause that");
+        let late = failure(&Err(NoAnswer::Late(Duration::from_secs(3))), None);
+        assert!(matches!(late, Some(Failure::Request(None))));
+        assert!(failure(&Err(NoAnswer::TooLarge(StatusCode::OK)), None).is_none());
     }
 
     #[test]
