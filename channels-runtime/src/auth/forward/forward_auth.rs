@@ -64,10 +64,10 @@ use crate::user::required_after;
 ///
 /// # A backend that is down
 ///
-/// Nobody enters without an answer. After five failures in a row (no connection, no response in time, or 502, 503, 504), no
+/// No client is accepted without an answer. After five failures in a row (no connection, no response in time, or 502, 503, 504), no
 /// request is sent for a second, and then one at a time; clients get 503 and `Retry-After`. Users in the cache still enter until
-/// their time to live ends. Other statuses, such as a 500 or a 429, are about one client, so they do not lock out the others. Neither
-/// does a request count that has waited for its place for half of the deadline.
+/// their time to live ends. Other statuses, such as a 500 or a 429, are about one client, so they do not lock out the others. If
+/// the backend can be reached, the failures must come from at least two client addresses.
 pub struct ForwardAuth<U> {
     settings: Arc<Settings>,
     questions: Arc<Questions<U>>,
@@ -139,7 +139,7 @@ impl<U: DeserializeOwned + Send + Sync + 'static> ForwardAuth<U> {
         self.set(|settings| settings.capacity = answers)
     }
 
-    /// Sets how many requests may run together; further ones wait. Default: 32. Minimum: 1.
+    /// Sets how many requests may run together; further ones wait for up to half of the deadline. Default: 32. Minimum: 1.
     #[must_use]
     pub fn requests(mut self, requests: usize) -> Self {
         self.questions = Arc::new(Questions::new(requests.clamp(1, tokio::sync::Semaphore::MAX_PERMITS)));
