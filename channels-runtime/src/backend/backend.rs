@@ -21,6 +21,7 @@ use crate::backend::error::{BackendError, ServerError};
 use crate::backend::signature::{Signer, add_headers};
 use crate::backend::stats::{BackendCounters, BackendStats};
 use crate::backend::url::{BackendUrl, UrlError};
+use crate::error::field_path;
 use crate::support::{LONGEST, count, jittered};
 
 /// The shortest secret, in bytes. With an empty one, anyone could sign.
@@ -333,8 +334,10 @@ impl BackendResponse {
     /// [`BackendError::Reply`] if it does not fit.
     pub fn json<R: DeserializeOwned>(&self) -> Result<R, BackendError> {
         let mut json = serde_json::Deserializer::from_slice(&self.body);
-        serde_path_to_error::deserialize(&mut json)
-            .map_err(|error| BackendError::Reply { reply: type_name::<R>(), path: error.path().to_string() })
+        serde_path_to_error::deserialize(&mut json).map_err(|error| BackendError::Reply {
+            reply: type_name::<R>(),
+            path: field_path(error.path(), &error.inner().to_string()),
+        })
     }
 }
 

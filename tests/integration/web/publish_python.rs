@@ -50,7 +50,7 @@ print(publish(event, group=group), publish(event, group=group), publish(event, "
 try:
     publish({"type": "order.paid", "amount": "x"}, group=group)
 except urllib.request.HTTPError as error:
-    print(error.code, json.load(error)["error"]["field"])
+    print(error.code, json.loads(error.msg)["error"]["field"])
 "#;
     let output = run(&format!("{function}\n{calls}"), Some(&server)).await;
     assert_eq!(printed(&output), "1 1 1 1\n422 amount");

@@ -20,7 +20,7 @@ use crate::auth::forward::breaker::{Breaker, Client, Failure};
 use crate::auth::forward::credentials::{Credentials, KeyMaker};
 use crate::auth::forward::stats::ForwardAuthCounters;
 use crate::backend::{Answer, BackendUrl, HttpClient, NoAnswer};
-use crate::error::shown_error;
+use crate::error::{field_path, shown_error};
 use crate::support::{LogLimit, count, lock};
 
 /// The highest number of questions that run or wait together.
@@ -334,7 +334,7 @@ fn read<U: DeserializeOwned>(answer: &Answer, key_field: &str, answered: Instant
         _ => None,
     };
     let user = serde_path_to_error::deserialize(json).map_err(|error| {
-        let path = error.path().to_string();
+        let path = field_path(error.path(), &error.inner().to_string());
         format!("its JSON does not fit `{}`, at `{path}`", std::any::type_name::<U>())
     })?;
     Ok(Known::User { user: Arc::new(user), key, answered })
@@ -370,6 +370,18 @@ mod tests {
         let late = failure(&Err(NoAnswer::Late(Duration::from_secs(3))), None);
         assert!(matches!(late, Some(Failure::Request(None))));
         assert!(failure(&Err(NoAnswer::TooLarge(StatusCode::OK)), None).is_none());
+    }
+
+    #[test]
+    fn missing_field_is_named() {
+        #[derive(Debug, serde::Deserialize)]
+        #[allow(dead_code, reason = "only its name matters")]
+        struct Named {
+            name: String,
+        }
+        let read = read::<Named>(&answer(200, r#"{"id": 1}"#), "id", Instant::now());
+        let Err(problem) = read else { panic!("a user without a name") };
+        assert!(problem.ends_with("at `name`"), "{problem}");
     }
 
     #[test]

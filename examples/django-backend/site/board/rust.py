@@ -11,7 +11,7 @@ from django.conf import settings
 
 
 def publish(event, key=None, **target):
-    """publish({"type": "board.posted", ..}, group="board"). The body of an HTTPError says what is wrong."""
+    """publish({"type": "board.posted", ..}, group="board"). An HTTPError says what is wrong."""
     body = json.dumps({**target, "event": event}).encode()
     timestamp = f"{time.time():.6f}"
     signed = f"channels-publish-v1:{timestamp}:".encode() + body
@@ -20,8 +20,12 @@ def publish(event, key=None, **target):
     if key:
         headers["Idempotency-Key"] = key
     request = urllib.request.Request(settings.RUST_PUBLISH, body, headers)
-    with urllib.request.urlopen(request, timeout=5) as response:
-        return json.load(response)["sent"]
+    try:
+        with urllib.request.urlopen(request, timeout=5) as response:
+            return json.load(response)["sent"]
+    except urllib.request.HTTPError as error:
+        error.msg = error.read().decode()  # the sentence, for the log
+        raise
 
 
 def ticket(group, user, ttl=60):
@@ -41,5 +45,5 @@ def is_from_rust(request):
     at, key = request.headers.get("Channels-Timestamp", "0"), request.headers.get("Idempotency-Key", "")
     head = "\n".join(["channels-backend-v1", at, key, request.get_full_path(), ""])
     digest = hmac.new(settings.RUST_SECRET.encode(), head.encode() + request.body, hashlib.sha256).hexdigest()
-    is_signed = hmac.compare_digest(f"v1={digest}", request.headers.get("Channels-Signature", ""))
+    is_signed = hmac.compare_digest(f"v1={digest}".encode(), request.headers.get("Channels-Signature", "").encode())
     return is_signed and abs(time.time() - int(at)) < 300
