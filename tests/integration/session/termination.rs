@@ -377,8 +377,8 @@ async fn socket(address: SocketAddr) -> TcpStream {
     answer.socket
 }
 
-/// The tasks that serve all connections: two of the server, the heartbeat, login expiry, and the write queue.
-const FOR_ALL: usize = 5;
+/// The tasks that serve all connections: two of the server, the heartbeat, login expiry, the checks of logins, and the write queue.
+const FOR_ALL: usize = 6;
 
 fn alive_tasks() -> usize {
     Handle::current().metrics().num_alive_tasks()
