@@ -346,6 +346,14 @@ async fn sse_slow_client_is_closed(front: Front) {
         }
     })
     .await;
+    // Before the client leaves, which would be another end.
+    within(async {
+        while app.codes.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    assert_eq!(*app.codes.lock().unwrap(), [1013]);
     drop(slow);
     within(async {
         while app.channels.connections() > 1 {
@@ -353,7 +361,6 @@ async fn sse_slow_client_is_closed(front: Front) {
         }
     })
     .await;
-    assert_eq!(*app.codes.lock().unwrap(), [1013]);
     app.server.task.abort();
 }
 
